@@ -1,0 +1,56 @@
+# One door: everything a person or CI runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: help serve check test gate teeth bench bench-growth docs lock clean
+
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+$(VENV)/serve.stamp: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+serve: $(VENV)/serve.stamp ## Set up and run the server (ARGS="--port 8080").
+	$(BIN)/parlour serve $(ARGS)
+
+check: $(VENV)/dev.stamp ## Lint, types, layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/dev.stamp check ## Set up and pass every test.
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not gate"
+
+gate: $(VENV)/dev.stamp check ## The tests and the long reliability runs.
+	PARLOUR_KILLS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+teeth: $(VENV)/dev.stamp ## Plant each fault; the harness must report it.
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/teeth
+
+bench: $(VENV)/dev.stamp ## Measure speed against bare baselines, in one interleaved run.
+	$(BIN)/python -m bench.run $(ARGS)
+
+bench-growth: $(VENV)/dev.stamp ## Measure that a large store is as fast as a small one.
+	$(BIN)/python -m bench.growth $(ARGS)
+
+docs: $(VENV)/dev.stamp ## Write the generated pages of docs/reference.
+	$(BIN)/python -m parlour docs docs/reference
+
+lock: ## Write the lock files again: hashes, and no addresses.
+	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet pip-tools
+	for name in requirements requirements-dev; do \
+	  $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	    --no-emit-find-links --no-header --no-annotate --strip-extras --allow-unsafe -o $$name.txt $$name.in; done
+
+clean: ## Remove what was set up.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
