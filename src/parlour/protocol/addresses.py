@@ -1,0 +1,65 @@
+"""Addresses of people and senders: which channel a text belongs to, and whether it may."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from parlour.vocabulary import limits
+
+SMS: Final = "sms"
+WHATSAPP: Final = "whatsapp"
+MESSENGER: Final = "messenger"
+RCS: Final = "rcs"
+GBM: Final = "gbm"
+APPLE: Final = "apple"
+EMAIL: Final = "email"
+
+_NUMBER = r"\+[1-9][0-9]{1,14}"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._~/-]*"
+_DOMAIN_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+
+_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (SMS, re.compile(rf"{_NUMBER}\Z")),
+    (WHATSAPP, re.compile(rf"whatsapp:{_NUMBER}\Z")),
+    (MESSENGER, re.compile(rf"messenger:{_NAME}\Z")),
+    (RCS, re.compile(rf"rcs:(?:{_NUMBER}|{_NAME})\Z")),
+    (GBM, re.compile(rf"gbm:{_NAME}\Z")),
+    (APPLE, re.compile(r"(?:apple|urn:mbid):[A-Za-z0-9+/=:._-]+\Z")),
+    (
+        EMAIL,
+        re.compile(
+            r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+            rf"@{_DOMAIN_LABEL}(?:\.{_DOMAIN_LABEL})+\Z"
+        ),
+    ),
+)
+_SHORT_CODE = re.compile(r"[0-9]{3,8}\Z")
+
+
+class Address(NamedTuple):
+    """An address: the type of its channel, and the text exactly as received."""
+
+    type: str
+    text: str
+
+
+def parse_address(text: str) -> Address | None:
+    """Return the address a person can have, or None.
+
+    That is a number in E.164, one of the channels' own addresses with its prefix, or an
+    e-mail address.
+    """
+    if len(text) > limits.ADDRESS_CHARS_MAX:
+        return None
+    for kind, pattern in _PATTERNS:
+        if pattern.match(text):
+            return Address(kind, text)
+    return None
+
+
+def parse_proxy_address(text: str) -> Address | None:
+    """Return the address a sender of an account can have, short codes included, or None."""
+    if _SHORT_CODE.match(text):
+        return Address(SMS, text)
+    return parse_address(text)

@@ -1,0 +1,320 @@
+"""Which hosts may be called: decisions on names, numbers and addresses, without a socket.
+
+A guard that looks at the URL alone loses: `0x7f.1`, `[::ffff:7f00:1]` and a name whose
+owner changes its address a second later all lead inside. So three things hold here.
+
+- A host is either a name or *one* address. Each notation of a number is worked out here,
+  and what was worked out is what gets connected to. Nobody else reads the text again.
+- Addresses are judged by an explicit table. `ipaddress.is_global` is not used: it calls
+  NAT64, 6to4, multicast and `::127.0.0.1` global. What is not in a public range is not
+  public; unknown parts of the IPv6 space are refused.
+- A name is judged by all the addresses it resolves to. One bad address refuses them all,
+  for a mixed answer is how a name slips past a guard that takes the first one.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+from dataclasses import dataclass
+from ipaddress import (
+    AddressValueError,
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import TYPE_CHECKING, Final
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+CODE_BAD_URL: Final = 11200
+CODE_ADDRESS_REFUSED: Final = 11205
+CODE_BAD_HOST: Final = 11210
+
+
+class EgressRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
+    """We do not make this request: why, the code for the log, and whether waiting may help.
+
+    The reason never holds an address that a name resolved to: it is shown to the account,
+    and would tell it what the names of the operator's own network stand for.
+    """
+
+    def __init__(self, reason: str, code: int, *, is_final: bool = True) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.reason = reason
+        self.code = code
+        self.is_final = is_final
+
+
+class Kind(enum.Enum):
+    """Where an address lies, seen from the server."""
+
+    PUBLIC = "public"
+    LOOPBACK = "loopback"
+    PRIVATE = "private"
+    FORBIDDEN = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """One row of the table: a network, its kind and what it is for."""
+
+    network: Network
+    kind: Kind
+    purpose: str
+
+
+# From the IANA registries of special-purpose addresses, and the addresses under which
+# clouds serve credentials to their machines. The first row that fits decides.
+_SPECIAL: Final = """
+0.0.0.0/8           forbidden  this network
+10.0.0.0/8          private    private use
+100.100.100.200/32  forbidden  cloud metadata
+100.64.0.0/10       private    shared by carriers
+127.0.0.0/8         loopback   loopback
+168.63.129.16/32    forbidden  cloud metadata
+169.254.0.0/16      forbidden  link-local and cloud metadata
+172.16.0.0/12       private    private use
+192.0.0.0/24        forbidden  protocol assignments and cloud metadata
+192.0.2.0/24        forbidden  documentation
+192.88.99.0/24      forbidden  6to4 relays
+192.168.0.0/16      private    private use
+198.18.0.0/15       forbidden  benchmarks
+198.51.100.0/24     forbidden  documentation
+203.0.113.0/24      forbidden  documentation
+224.0.0.0/4         forbidden  multicast
+240.0.0.0/4         forbidden  reserved and broadcast
+0.0.0.0/0           public     the internet
+::/128              forbidden  unspecified
+::1/128             loopback   loopback
+64:ff9b::/96        public     NAT64, judged by the IPv4 address inside
+2001::/23           forbidden  Teredo and other protocol assignments
+2001:db8::/32       forbidden  documentation
+2002::/16           forbidden  6to4
+3ffe::/16           forbidden  former test network
+3fff::/20           forbidden  documentation
+fd00:ec2::/32       forbidden  cloud metadata
+fd20:ce::/32        forbidden  cloud metadata
+fc00::/7            private    unique local
+fe80::/10           forbidden  link-local
+fec0::/10           forbidden  former site-local
+ff00::/8            forbidden  multicast
+2000::/3            public     the internet
+::/0                forbidden  not assigned to anybody
+"""
+
+
+def _read_table() -> tuple[Range, ...]:
+    rows = (line.split(None, 2) for line in _SPECIAL.strip().splitlines())
+    return tuple(Range(ip_network(net), Kind(kind), purpose) for net, kind, purpose in rows)
+
+
+TABLE: Final = _read_table()
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_UNROUTED: Final = Range(IPv6Network("::/0"), Kind.FORBIDDEN, "IPv4 inside a tunnel")
+# The middle of the interface half of an ISATAP address, whatever its network is.
+_ISATAP_MARKS: Final = frozenset({0x00005EFE, 0x02005EFE})
+
+
+def unwrap(address: Address) -> Address:
+    """The address packets really go to: IPv4 inside `::ffff:0:0/96` is that IPv4 address."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def classify(address: Address) -> Range:
+    """The row of the table that decides on an address."""
+    address = unwrap(address)
+    if isinstance(address, IPv6Address):
+        if address in _NAT64:
+            inside = classify(IPv4Address(int(address) & 0xFFFFFFFF))
+            # Behind the translator, its own private networks would be meant.
+            return inside if inside.kind is Kind.PUBLIC else _UNROUTED
+        if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP_MARKS:
+            return _UNROUTED
+    return next(row for row in TABLE if address in row.network)
+
+
+# --- Hosts ------------------------------------------------------------------------------
+
+# Letters IDNA 2003 turns into others and IDNA 2008 keeps: two readers, two hosts.
+_AMBIGUOUS: Final = re.compile("[\N{LATIN SMALL LETTER SHARP S}\N{GREEK SMALL LETTER FINAL SIGMA}"
+                               "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}]")  # fmt: skip
+_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_NUMBER: Final = re.compile(r"(?:0[xX](?P<hex>[0-9A-Fa-f]*)|(?P<octal>0[0-7]+)|(?P<ten>[0-9]+))")
+_LOOKS_NUMERIC: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+# Longer than any address in octal with a few zeros before it.
+_NUMBER_CHARS_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host of a URL: the text sent as `Host`, the name to resolve, or the address it is."""
+
+    text: str
+    name: str
+    address: Address | None
+
+
+@functools.lru_cache(maxsize=limits.PREPARED_URLS_MAX)
+def parse_host(text: str) -> Host:
+    """The host of a URL, as a name or as the one address that its numbers stand for.
+
+    Raises EgressRefused for what is neither.
+    """
+    if text.startswith("["):
+        return _parse_ipv6(text)
+    written = text if text.isascii() else _to_ascii(text)
+    name = written.lower().removesuffix(".")
+    labels = name.split(".")
+    if len(name) > limits.HOST_NAME_CHARS_MAX or not all(map(_LABEL.fullmatch, labels)):
+        raise EgressRefused("The host is not a host name.", CODE_BAD_HOST)
+    if _LOOKS_NUMERIC.fullmatch(labels[-1]):
+        address = _parse_ipv4(labels)
+        return Host(text=written, name=str(address), address=address)
+    return Host(text=written, name=name, address=None)
+
+
+def _to_ascii(text: str) -> str:
+    if _AMBIGUOUS.search(text):
+        reason = "The host has a letter that programs read in two ways; write it in ASCII."
+        raise EgressRefused(reason, CODE_BAD_HOST)
+    try:
+        return text.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise EgressRefused("The host is not a host name.", CODE_BAD_HOST) from error
+
+
+def _parse_ipv6(text: str) -> Host:
+    try:
+        address = IPv6Address(text[1:-1] if text.endswith("]") else text)
+    except AddressValueError as error:
+        raise EgressRefused("The host is not an IPv6 address.", CODE_BAD_HOST) from error
+    if address.scope_id is not None:
+        # A zone (`%eth0`) names an interface of this machine: not for others to choose.
+        raise EgressRefused("The host is an IPv6 address with a zone.", CODE_BAD_HOST)
+    return Host(text=text, name=str(address), address=unwrap(address))
+
+
+def _parse_ipv4(labels: list[str]) -> IPv4Address:
+    """Return the address that one to four decimal, octal or hexadecimal numbers stand for.
+
+    This is how browsers and the C library read `127.1`, `0177.0.0.1` and `2130706433`.
+    """
+    numbers = [_parse_number(label) for label in labels]
+    last = numbers.pop()
+    room = 8 * (4 - len(numbers))
+    if len(numbers) > 3 or any(number > 0xFF for number in numbers) or last >= 1 << room:
+        raise EgressRefused("The host is not an IPv4 address.", CODE_BAD_HOST)
+    for place, number in enumerate(numbers):
+        last |= number << (24 - 8 * place)
+    return IPv4Address(last)
+
+
+def _parse_number(label: str) -> int:
+    match = _NUMBER.fullmatch(label)
+    if match is None or len(label) > _NUMBER_CHARS_MAX:
+        raise EgressRefused("The host is not an IPv4 address.", CODE_BAD_HOST)
+    if match["octal"] is not None:
+        return int(match["octal"], 8)
+    if match["ten"] is not None:
+        # `08` is octal to some and decimal to others, so it is nothing here.
+        if match["ten"] != "0" and match["ten"].startswith("0"):
+            raise EgressRefused("The host is not an IPv4 address.", CODE_BAD_HOST)
+        return int(match["ten"])
+    return int(match["hex"] or "0", 16)
+
+
+# --- The policy -------------------------------------------------------------------------
+
+
+class EgressPolicy:
+    """What may be called: the internet, the server's own network if so set, and a list.
+
+    An entry of the list is a network (`10.1.0.0/16`, `192.168.1.7`) or a host name. A
+    network allows whatever lies in it. A name allows loopback and private addresses that
+    it resolves to, and nothing else: its owner should not be able to widen it.
+    """
+
+    __slots__ = ("allow_list", "allow_private", "names", "networks")
+
+    def __init__(self, *, allow_private: bool, allow_list: Iterable[str] = ()) -> None:
+        """Read the list. Raises ValueError for an entry that is neither."""
+        networks: list[Network] = []
+        names: list[str] = []
+        self.allow_list = tuple(allow_list)
+        for entry in self.allow_list:
+            try:
+                networks.append(ip_network(entry))
+            except ValueError:
+                names.append(_parse_name(entry))
+        self.allow_private = allow_private
+        self.networks = tuple(networks)
+        self.names = frozenset(names)
+
+    def decide(self, host: Host, resolved: Iterable[str]) -> tuple[Address, ...]:
+        """The addresses to connect to, in the given order: all that were resolved.
+
+        Raises EgressRefused if even one of them may not be called, or there is none.
+        """
+        addresses = tuple(_read_resolved(text) for text in resolved)
+        if not addresses:
+            raise EgressRefused("The host has no address.", CODE_BAD_HOST, is_final=False)
+        for address in addresses:
+            kind = classify(address).kind
+            if not self._may_call(host, address, kind):
+                reason = f"The host has a {kind.value} address, which may not be called."
+                raise EgressRefused(reason, CODE_ADDRESS_REFUSED, is_final=False)
+        return tuple(unwrap(address) for address in addresses)
+
+    def _may_call(self, host: Host, address: Address, kind: Kind) -> bool:
+        if kind is Kind.PUBLIC:
+            return True
+        near = unwrap(address)
+        if any(near in network or address in network for network in self.networks):
+            return True
+        is_inside = kind in {Kind.LOOPBACK, Kind.PRIVATE}
+        return is_inside and (self.allow_private or host.name in self.names)
+
+
+def _parse_name(entry: str) -> str:
+    try:
+        host = parse_host(entry)
+    except EgressRefused as error:
+        raise ValueError(f"{entry!r} is neither a network nor a host name.") from error
+    if host.address is not None:
+        raise ValueError(f"{entry!r} has to be written as a plain address or network.")
+    return host.name
+
+
+def _read_resolved(text: str) -> Address:
+    address = ip_address(text)
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        reason = "The host has a forbidden address, which may not be called."
+        raise EgressRefused(reason, CODE_ADDRESS_REFUSED, is_final=False)
+    return address
+
+
+def policy_for(listening_on: str, allow_list: Iterable[str] = ()) -> EgressPolicy:
+    """The policy of a server that listens on this host, when nothing else is set.
+
+    On loopback only the developer at this machine can ask for calls, and the receiver is
+    beside the server. On any other address strangers may ask, so only the internet is left.
+    """
+    try:
+        kind = classify(ip_address(listening_on.strip("[]"))).kind
+        is_local = kind is Kind.LOOPBACK
+    except ValueError:
+        is_local = listening_on.lower() == "localhost"
+    return EgressPolicy(allow_private=is_local, allow_list=allow_list)

@@ -1,0 +1,90 @@
+"""Forms, query strings and path segments: percent-encoded bytes to text.
+
+Escapes that are broken or do not spell UTF-8 are refused, never guessed at, so that what
+is stored is what was sent.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+Form: TypeAlias = dict[str, list[str]]
+"""The values of each name, in the order they were sent."""
+
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
+# The characters of one byte, by their escapes in any case; NUL has none on purpose.
+_ONE_BYTE = {
+    escape: chr(code) for code in range(1, 128) for escape in (f"{code:02x}", f"{code:02X}")
+}
+
+
+def parse_form(body: bytes) -> Form:
+    """Return the fields of an application/x-www-form-urlencoded body.
+
+    Blank values are kept. Raises ApiError 20001 for what is no such form.
+    """
+    return _parse(body, "Invalid post body.")
+
+
+def parse_query(query: bytes) -> Form:
+    """Return the fields of a query string, under the rules of a form."""
+    return _parse(query, "Invalid query string.")
+
+
+def _parse(encoded: bytes, refusal: str) -> Form:
+    form: Form = {}
+    if not encoded:
+        return form
+    if encoded.count(b"&") >= limits.FORM_KEYS_MAX or b"\0" in encoded:
+        raise ApiError(20001, refusal)
+    try:
+        # A plus sign is a space; one that is meant is escaped, so it is not touched here.
+        for field in encoded.decode().replace("+", " ").split("&"):
+            if not field:
+                continue
+            name, _, value = field.partition("=")
+            if "%" in field:
+                name, value = _unescape(name), _unescape(value)
+            if name in form:
+                form[name].append(value)
+            else:
+                form[name] = [value]
+    except ValueError:
+        raise ApiError(20001, refusal) from None
+    return form
+
+
+def _unescape(text: str) -> str:
+    """Return the text with its escapes resolved; raises ValueError for broken ones."""
+    if "%" not in text:
+        return text
+    head, *rest = text.split("%")
+    try:
+        return head + "".join([_ONE_BYTE[part[:2]] + part[2:] for part in rest])
+    except KeyError:
+        return _unescape_bytes(text)
+
+
+def _unescape_bytes(text: str) -> str:
+    if _BROKEN_ESCAPE.search(text):
+        raise ValueError(text)
+    return unquote_to_bytes(text).decode()
+
+
+def decode_path_segment(raw: str) -> str | None:
+    """Return the text of a path segment, unescaped once; None if it cannot be text.
+
+    A plus sign stays one. Bytes that were decoded with `surrogateescape` count as what
+    they are: no UTF-8.
+    """
+    try:
+        text = _unescape(raw)
+        text.isascii() or text.encode()
+    except ValueError:
+        return None
+    return None if "\0" in text else text

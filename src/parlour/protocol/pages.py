@@ -1,0 +1,239 @@
+"""Pages of a list: PageSize, Page, PageToken, and the `meta` object of the answer.
+
+A page token names the row a page starts after (or ends before) by the row's order key and
+sid, so it stays good while rows come and go. It is signed together with its place - the
+account, service, parent and order of the list - so that it is of no use anywhere else.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from urllib.parse import quote, urlsplit
+
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from parlour.protocol.forms import Form
+
+R = TypeVar("R")
+
+OrderKey: TypeAlias = int | str
+"""What a list is ordered by."""
+
+Edge: TypeAlias = tuple[OrderKey, str]
+"""The order key and the sid of the first or last row of a page."""
+
+Meta: TypeAlias = dict[str, int | str | None]
+"""What a page says of itself."""
+
+_TAG_BYTES: Final = 8
+_KIND_INTEGER: Final = "i"
+_KIND_TEXT: Final = "s"
+_FORWARDS: Final = "f"
+_BACKWARDS: Final = "b"
+_TOKEN = re.compile(r"PT([0-9A-Za-z]{1,64})\.([0-9A-Za-z_-]+)\Z")
+_NUMBER = re.compile(r"\+?[0-9]+\Z")
+_COUNT_DIGITS_MAX: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A row, and whether the page is before it (backwards) or after it."""
+
+    key: OrderKey
+    sid: str
+    backwards: bool = False
+
+
+class PageTokens:
+    """Writes positions as page tokens and reads the ones it wrote."""
+
+    def __init__(self, key: bytes) -> None:
+        """Sign with a secret key; tokens are good as long as the key is kept."""
+        self._key = key
+
+    def write(self, place: str, position: Position) -> str:
+        """Return the token of a position in the list at a place."""
+        direction = _BACKWARDS if position.backwards else _FORWARDS
+        kind = _KIND_INTEGER if isinstance(position.key, int) else _KIND_TEXT
+        payload = f"{direction}{kind}{position.key}".encode()
+        signed = f"{len(place)}:{place}{position.sid}.".encode() + payload
+        tag = hmac.digest(self._key, signed, "sha256")[:_TAG_BYTES]
+        encoded = urlsafe_b64encode(payload + tag).rstrip(b"=").decode()
+        return f"PT{position.sid}.{encoded}"
+
+    def parse(self, place: str, text: str) -> Position:
+        """Return the position of a token; raises ApiError 20001 for any text not ours."""
+        position = _unverified(text)
+        # Writing it again proves the signature and that the text has its only spelling.
+        if position is None or not hmac.compare_digest(self.write(place, position), text):
+            raise ApiError.invalid("PageToken")
+        return position
+
+
+def _unverified(text: str) -> Position | None:
+    found = _TOKEN.match(text) if len(text) <= limits.PAGE_TOKEN_CHARS_MAX else None
+    if found is None:
+        return None
+    encoded = found[2] + "=" * (-len(found[2]) % 4)
+    try:
+        payload = urlsafe_b64decode(encoded)[:-_TAG_BYTES].decode()
+        key: OrderKey = int(payload[2:]) if payload[1:2] == _KIND_INTEGER else payload[2:]
+    except ValueError:
+        return None
+    return Position(key, found[1], backwards=payload[:1] == _BACKWARDS)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page is asked for; the page's number is only echoed."""
+
+    page: int
+    size: int
+    position: Position | None
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the rows before the position are asked for."""
+        return self.position is not None and self.position.backwards
+
+
+def parse_page_request(
+    query: Form, *, default: int, maximum: int, place: str, tokens: PageTokens
+) -> PageRequest:
+    """Return what the query asks for; raises ApiError 20001 for PageSize, Page, PageToken.
+
+    A size above the maximum is lowered to it, as clients ask for 1000 without thinking.
+    """
+    size = _count(query, "PageSize", default)
+    if size < 1:
+        raise ApiError.invalid("PageSize")
+    page = _count(query, "Page", 0)
+    if page > limits.PAGE_MAX:
+        raise ApiError.invalid("Page")
+    token = query.get("PageToken")
+    position = None if token is None else tokens.parse(place, token[-1])
+    return PageRequest(page, min(size, maximum), position)
+
+
+def _count(query: Form, name: str, default: int) -> int:
+    values = query.get(name)
+    if values is None:
+        return default
+    if not _NUMBER.match(values[-1]):
+        raise ApiError.invalid(name)
+    digits = values[-1].lstrip("+0")
+    # A number cut to more digits than any bound has is still above every bound.
+    return int(digits[: _COUNT_DIGITS_MAX + 1] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """The rows of a page in the order of the list, and whether there are pages around it."""
+
+    rows: list[R]
+    has_previous: bool
+    has_next: bool
+
+
+def cut(rows: Sequence[R], request: PageRequest) -> Page[R]:
+    """Return the page of the rows read for a request.
+
+    One row more than the size is read, to see whether there are more; for a backwards
+    position the rows come in reverse order, nearest to the position first.
+    """
+    kept = list(rows[: request.size])
+    more = len(rows) > request.size
+    if request.backwards:
+        kept.reverse()
+        return Page(kept, has_previous=more, has_next=True)
+    return Page(kept, has_previous=request.position is not None, has_next=more)
+
+
+def meta(
+    *,
+    url: str,
+    filters: Sequence[tuple[str, str]],
+    request: PageRequest,
+    page: Page[R],
+    key: str,
+    positions: tuple[Edge, Edge] | None,
+    tokens: PageTokens,
+    place: str,
+) -> Meta:
+    """Return the `meta` object of a list's answer.
+
+    `url` is the list's URL without a query, `filters` are the other parameters of the
+    request, `key` names the array of rows, and `positions` are the order key and sid of
+    the page's first and last row, None if it has no rows. A page without rows has no
+    previous page to name; what follows an empty page before a position is the list's
+    beginning.
+    """
+
+    def link(number: int, position: Position | None) -> str:
+        fields = [*filters, ("PageSize", str(request.size)), ("Page", str(number))]
+        if position is not None:
+            fields.append(("PageToken", tokens.write(place, position)))
+        query = "&".join(f"{quote(name, '')}={quote(value, '')}" for name, value in fields)
+        return f"{url}?{query}"
+
+    previous_page_url = next_page_url = None
+    if positions is not None and page.has_previous:
+        before = Position(*positions[0], backwards=True)
+        previous_page_url = link(max(request.page - 1, 0), before)
+    if page.has_next:
+        after = None if positions is None else Position(*positions[1])
+        next_page_url = link(request.page + 1, after)
+    return {
+        "page": request.page,
+        "page_size": request.size,
+        "first_page_url": link(0, None),
+        "previous_page_url": previous_page_url,
+        "url": link(request.page, request.position),
+        "next_page_url": next_page_url,
+        "key": key,
+    }
+
+
+Envelope: TypeAlias = Callable[[Meta, list[dict[str, Any]]], dict[str, Any]]
+"""From what a page says of itself and its rows as shown, to the answer."""
+
+
+def envelope(meta: Meta, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the answer of a list: `meta`, and the rows under the name that it gives."""
+    return {"meta": meta, str(meta["key"]): rows}
+
+
+def envelope_2010(meta: Meta, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the answer of a list of the accounts API, version 2010-04-01.
+
+    The members of `meta` stand beside the rows, and URLs are without scheme and host.
+    """
+    page, size = meta["page"], meta["page_size"]
+    assert isinstance(page, int)
+    assert isinstance(size, int)
+    return {
+        str(meta["key"]): rows,
+        "page": page,
+        "page_size": size,
+        "start": page * size,
+        "end": page * size + max(len(rows) - 1, 0),
+        "first_page_uri": _uri(meta["first_page_url"]),
+        "previous_page_uri": _uri(meta["previous_page_url"]),
+        "uri": _uri(meta["url"]),
+        "next_page_uri": _uri(meta["next_page_url"]),
+    }
+
+
+def _uri(url: int | str | None) -> str | None:
+    if url is None:
+        return None
+    return urlsplit(str(url))._replace(scheme="", netloc="").geturl()

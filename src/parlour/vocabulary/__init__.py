@@ -1,0 +1,1 @@
+"""The words of the API, without logic that needs anything else."""

@@ -1,0 +1,105 @@
+"""Time and randomness, passed in so that a test can hold both in its hand."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import Final, Protocol
+
+_SID_BYTES: Final = 16
+_SIDS_PER_BLOCK: Final = 256
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+        ...
+
+    def monotonic_ms(self) -> float:
+        """Milliseconds that never go backwards; only differences mean something."""
+        ...
+
+
+class Random(Protocol):
+    """Where what nobody may guess comes from."""
+
+    def sid(self, prefix: str) -> str:
+        """A sid that was never given before."""
+        ...
+
+    def token(self, size_bytes: int) -> bytes:
+        """That many unpredictable bytes."""
+        ...
+
+    def fraction(self) -> float:
+        """A number from 0 up to, but not including, 1."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> float:
+        """Milliseconds of the monotonic clock."""
+        return time.monotonic() * 1000
+
+
+class SystemRandom:
+    """The operating system's randomness.
+
+    Sids are cut from a block that is read in one call: each costs the system a call otherwise.
+    A forked process must not go on with its parent's block, so it starts with an empty one.
+    """
+
+    def __init__(self) -> None:
+        self._block = ""
+        self._taken = 0
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        self._block = ""
+        self._taken = 0
+
+    def sid(self, prefix: str) -> str:
+        """A sid that was never given before: 128 random bits."""
+        taken = self._taken
+        if taken == len(self._block):
+            self._block = secrets.token_hex(_SID_BYTES * _SIDS_PER_BLOCK)
+            taken = 0
+        self._taken = taken + 2 * _SID_BYTES
+        return prefix + self._block[taken : self._taken]
+
+    def token(self, size_bytes: int) -> bytes:
+        """That many unpredictable bytes."""
+        return secrets.token_bytes(size_bytes)
+
+    def fraction(self) -> float:
+        """A number from 0 up to, but not including, 1."""
+        return secrets.randbits(53) / (1 << 53)
+
+
+class FakeClock:
+    """A clock that a test moves by hand."""
+
+    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        """The time that was set."""
+        return self._now_ms
+
+    def monotonic_ms(self) -> float:
+        """The same time: it moves only when it is told to."""
+        return float(self._now_ms)
+
+    def advance(self, by_ms: int) -> None:
+        """Let this much time pass at once."""
+        assert by_ms >= 0
+        self._now_ms += by_ms

@@ -1,0 +1,35 @@
+"""Every error code of the API, as tables: what is answered, with which status, and when.
+
+The generated error documentation is made from these tables, so each code has one
+sentence that says when it is raised. Status 0 stands for codes that are no answers.
+"""
+
+from __future__ import annotations
+
+from parlour.vocabulary.error_catalogue import (
+    connections,
+    conversations,
+    delivery,
+    generic,
+    messages,
+    participants,
+    services,
+)
+from parlour.vocabulary.error_catalogue.entry import LOG_ONLY, Entry, read_table
+
+_TABLES = (
+    generic.TABLE,
+    services.TABLE,
+    conversations.TABLE,
+    participants.TABLE,
+    messages.TABLE,
+    connections.TABLE,
+    delivery.TABLE,
+)
+
+CATALOGUE: dict[int, Entry] = {
+    entry.code: entry for table in _TABLES for entry in read_table(table)
+}
+"""The entry of every known code."""
+
+__all__ = ["CATALOGUE", "LOG_ONLY", "Entry"]

@@ -1,0 +1,67 @@
+"""ApiError: the one exception that becomes an error answer, and its catalogue of codes."""
+
+from __future__ import annotations
+
+from parlour.vocabulary.error_catalogue import CATALOGUE, LOG_ONLY, Entry
+
+__all__ = ["CATALOGUE", "LOG_ONLY", "ApiError", "Entry"]
+
+_MORE_INFO = "https://www.twilio.com/docs/errors/"
+
+
+class ApiError(Exception):
+    """A refusal the caller is told about: a code, an HTTP status and one line of text."""
+
+    def __init__(
+        self,
+        code: int,
+        message: str | None = None,
+        *,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+        **values: object,
+    ) -> None:
+        """Make the error of a code in the catalogue.
+
+        `message` replaces the catalogue's; otherwise `values` fill the places of its
+        template. `status` replaces the catalogue's status. Raises KeyError for an unknown
+        code or a missing value, and ValueError for a code that is never an answer.
+        """
+        entry = CATALOGUE[code]
+        self.code = code
+        self.status = entry.status if status is None else status
+        if self.status == LOG_ONLY:
+            reason = f"code {code} is never an HTTP answer"
+            raise ValueError(reason)
+        self.message = entry.message.format_map(values) if message is None else message
+        self.headers = {} if headers is None else headers
+        super().__init__(f"{code}: {self.message}")
+
+    @property
+    def more_info(self) -> str:
+        """The address of the code's public documentation."""
+        return f"{_MORE_INFO}{self.code}"
+
+    def body(self) -> dict[str, int | str]:
+        """Return the members of the answer's JSON object, in the documented order."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "more_info": self.more_info,
+            "status": self.status,
+        }
+
+    @classmethod
+    def missing(cls, name: str) -> ApiError:
+        """Return the error for a required parameter that was not sent."""
+        return cls(20001, name=name)
+
+    @classmethod
+    def invalid(cls, name: str) -> ApiError:
+        """Return the error for a parameter whose value cannot be used."""
+        return cls(20001, f"Invalid {name}.")
+
+    @classmethod
+    def not_found(cls, path: str) -> ApiError:
+        """Return the error for a path, given without its version, that leads nowhere."""
+        return cls(20404, path=path)

@@ -1,0 +1,96 @@
+"""The names of events, and what an event is: a committed fact.
+
+The names are those of the API's post-action webhooks. What no webhook tells, but other
+listeners need, has a name of the same form that no filter can contain.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+ON_MESSAGE_ADDED: Final = "onMessageAdded"
+ON_MESSAGE_UPDATED: Final = "onMessageUpdated"
+ON_MESSAGE_REMOVED: Final = "onMessageRemoved"
+ON_CONVERSATION_ADDED: Final = "onConversationAdded"
+ON_CONVERSATION_UPDATED: Final = "onConversationUpdated"
+ON_CONVERSATION_REMOVED: Final = "onConversationRemoved"
+ON_CONVERSATION_STATE_UPDATED: Final = "onConversationStateUpdated"
+ON_PARTICIPANT_ADDED: Final = "onParticipantAdded"
+ON_PARTICIPANT_UPDATED: Final = "onParticipantUpdated"
+ON_PARTICIPANT_REMOVED: Final = "onParticipantRemoved"
+ON_DELIVERY_UPDATED: Final = "onDeliveryUpdated"
+ON_USER_ADDED: Final = "onUserAdded"
+ON_USER_UPDATED: Final = "onUserUpdated"
+
+PRE_ACTION: Final = (
+    "onMessageAdd",
+    "onMessageUpdate",
+    "onMessageRemove",
+    "onConversationAdd",
+    "onConversationUpdate",
+    "onConversationRemove",
+    "onParticipantAdd",
+    "onParticipantUpdate",
+    "onParticipantRemove",
+    "onUserUpdate",
+)
+"""Asked before an action, in the order of the API's documentation."""
+
+POST_ACTION: Final = (
+    ON_MESSAGE_ADDED,
+    ON_MESSAGE_UPDATED,
+    ON_MESSAGE_REMOVED,
+    ON_CONVERSATION_ADDED,
+    ON_CONVERSATION_UPDATED,
+    ON_CONVERSATION_REMOVED,
+    ON_CONVERSATION_STATE_UPDATED,
+    ON_PARTICIPANT_ADDED,
+    ON_PARTICIPANT_UPDATED,
+    ON_PARTICIPANT_REMOVED,
+    ON_DELIVERY_UPDATED,
+    ON_USER_ADDED,
+    ON_USER_UPDATED,
+)
+"""Told after an action."""
+
+FILTERS: Final = frozenset(PRE_ACTION + POST_ACTION)
+"""What may stand in the filters of an account or a service: 23 names, case-sensitive."""
+
+SCOPED_FILTERS: Final = frozenset(POST_ACTION) - {
+    ON_CONVERSATION_ADDED,
+    ON_USER_ADDED,
+    ON_USER_UPDATED,
+}
+"""What may stand in the filters of a conversation-scoped webhook: ten names."""
+
+# Told to sockets and kept for the record, never to webhooks.
+RECEIPT_ADDED: Final = "receiptAdded"
+USER_REMOVED: Final = "userRemoved"
+USER_CONVERSATION_UPDATED: Final = "userConversationUpdated"
+ROLE_CHANGED: Final = "roleChanged"
+SERVICE_CHANGED: Final = "serviceChanged"
+ACCOUNT_CHANGED: Final = "accountChanged"
+SCOPED_WEBHOOK_ADDED: Final = "scopedWebhookAdded"
+SCOPED_WEBHOOK_CHANGED: Final = "scopedWebhookChanged"
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One row of the event log, as its readers get it.
+
+    ``sequence`` grows in commit order; ``payload`` is JSON text, its shape given by ``name``
+    (``resources/<resource>/representation.py`` writes and reads it); ``date_ms`` is when.
+    """
+
+    sequence: int
+    account_sid: str
+    service_sid: str
+    conversation_sid: str
+    subject_sid: str
+    name: str
+    source: str
+    client_identity: str | None
+    fires: bool
+    date_ms: int
+    payload: str

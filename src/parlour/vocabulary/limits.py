@@ -1,0 +1,284 @@
+"""Every bound of the server, in one place: what is the maximum of anything?"""
+
+from __future__ import annotations
+
+KIBIBYTE = 1024
+MEBIBYTE = 1024 * KIBIBYTE
+
+# --- Requests ---------------------------------------------------------------------------
+
+# A form of a legal request is far below this; a larger body is answered with 413.
+BODY_BYTES_MAX = 1 * MEBIBYTE
+# All headers of a request together.
+HEADER_BYTES_MAX = 32 * KIBIBYTE
+# Number of headers of a request.
+HEADERS_MAX = 100
+# Path of a request, percent-encoded.
+URL_PATH_BYTES_MAX = 8 * KIBIBYTE
+# Query string of a request, percent-encoded.
+URL_QUERY_BYTES_MAX = 8 * KIBIBYTE
+# Name and value pairs in one form or query; more would be an attack on our dictionaries.
+FORM_KEYS_MAX = 1000
+# A request that takes longer is answered with 503.
+REQUEST_SECONDS_MAX = 30
+# Requests in work at the same time; the next one is answered with 503.
+CONCURRENT_REQUESTS_MAX = 1000
+# Accepted requests get this long to end when the server is told to stop.
+DRAIN_SECONDS_MAX = 10
+# An idempotency key is remembered this long.
+IDEMPOTENCY_HOURS = 24
+# Length of an Idempotency-Key header.
+IDEMPOTENCY_KEY_CHARS_MAX = 256
+# Seconds a refused caller is asked to wait, in Retry-After.
+RETRY_AFTER_SECONDS = 1
+
+# --- Store ------------------------------------------------------------------------------
+
+# Actions that share one commit.
+GROUP_ACTIONS_MAX = 256
+# The longest time a group stays open for more actions.
+GROUP_MS_MAX = 5
+# Actions waiting for the writer; the next one is answered with 503.
+QUEUE_ACTIONS_MAX = 4096
+# Events a consumer reads at once.
+EVENTS_PER_BATCH_MAX = 256
+# Integers are stored in 64 bits with a sign.
+INTEGER_MAX = 2**63 - 1
+# Digits an integer parameter may have: as many as INTEGER_MAX has.
+INTEGER_DIGITS_MAX = 19
+
+# --- Lists ------------------------------------------------------------------------------
+
+# The page size of most lists, when none is asked for.
+PAGE_SIZE_DEFAULT = 50
+# The page size above which most lists lower what is asked for.
+PAGE_SIZE_MAX = 100
+# The same for lists whose pages never have more than the default.
+PAGE_SIZE_SMALL_MAX = 50
+# Default and maximum of the list of a conversation's webhooks.
+PAGE_SIZE_WEBHOOKS_MAX = 5
+# The Page parameter is only echoed, yet it has to fit the integers of any client.
+PAGE_MAX = 2**31 - 1
+# Length of a PageToken; ours hold a sid, an order key and a signature.
+PAGE_TOKEN_CHARS_MAX = 2 * KIBIBYTE
+
+# --- Names and texts --------------------------------------------------------------------
+
+# FriendlyName of every resource, in characters.
+FRIENDLY_NAME_CHARS_MAX = 256
+# UniqueName of a conversation, in characters.
+UNIQUE_NAME_CHARS_MAX = 256
+# Identity of a user or participant, in characters.
+IDENTITY_CHARS_MAX = 256
+# Address, ProxyAddress and ProjectedAddress, in characters.
+ADDRESS_CHARS_MAX = 256
+# Author of a message, in characters.
+AUTHOR_CHARS_MAX = 256
+# Subject of a message, in characters.
+SUBJECT_CHARS_MAX = 256
+# A webhook's URL, in characters.
+URL_CHARS_MAX = 512
+# Push templates, in characters.
+NOTIFICATION_TEMPLATE_CHARS_MAX = 512
+# Name of a push sound, in characters.
+NOTIFICATION_SOUND_CHARS_MAX = 128
+# A secret of a push credential, in characters: a certificate with its chain fits.
+CREDENTIAL_SECRET_CHARS_MAX = 16 * KIBIBYTE
+# FriendlyName of an API key, in characters.
+KEY_FRIENDLY_NAME_CHARS_MAX = 64
+# Identities in the filter of one list of push bindings.
+BINDING_IDENTITIES_MAX = 20
+# Devices of one user that are pushed to.
+BINDINGS_PER_IDENTITY_MAX = 100
+# Attributes of a conversation, in bytes of UTF-8.
+CONVERSATION_ATTRIBUTES_BYTES_MAX = 16 * KIBIBYTE
+# Attributes of a message, in bytes of UTF-8.
+MESSAGE_ATTRIBUTES_BYTES_MAX = 4 * KIBIBYTE
+# Attributes of a participant, in bytes of UTF-8.
+PARTICIPANT_ATTRIBUTES_BYTES_MAX = 4 * KIBIBYTE
+# Attributes of a user, in bytes of UTF-8.
+USER_ATTRIBUTES_BYTES_MAX = 16 * KIBIBYTE
+
+# --- Messages ---------------------------------------------------------------------------
+
+# Body of a message, in bytes of UTF-8.
+MESSAGE_BODY_BYTES_MAX = 32 * KIBIBYTE
+# Body of a message that has a recipient outside the chat, in characters.
+MESSAGE_BODY_CHANNEL_CHARS_MAX = 1600
+# Media one REST request may attach.
+MEDIA_PER_REST_MESSAGE_MAX = 1
+# Media a message of a connected user may have.
+MEDIA_PER_MESSAGE_MAX = 10
+# Size of a medium sent to chat users only.
+MEDIA_BYTES_MAX = 150 * MEBIBYTE
+# Size of a medium that also goes out as MMS.
+MEDIA_MMS_BYTES_MAX = 5 * MEBIBYTE
+# Size of a medium that also goes out over WhatsApp.
+MEDIA_WHATSAPP_BYTES_MAX = 16 * MEBIBYTE
+# Variables of a content template.
+CONTENT_VARIABLES_MAX = 100
+# Name of a content variable, in characters.
+CONTENT_VARIABLE_KEY_CHARS_MAX = 16
+# Value of a content variable, in characters.
+CONTENT_VARIABLE_VALUE_CHARS_MAX = 256
+# ContentVariables as a whole, in bytes: all variables at full length in ASCII, and quotes.
+CONTENT_VARIABLES_BYTES_MAX = 32 * KIBIBYTE
+
+# --- Conversations and participants -----------------------------------------------------
+
+# Participants of a conversation.
+PARTICIPANTS_PER_CONVERSATION_MAX = 1000
+# Participants of a conversation that are not chat users.
+NON_CHAT_PARTICIPANTS_MAX = 50
+# Participants of a group MMS conversation.
+GROUP_MMS_PARTICIPANTS_MAX = 10
+# Conversations of an identity that are active or inactive; closed ones do not count.
+CONVERSATIONS_PER_IDENTITY_MAX = 1000
+# Participants sent together with a new conversation.
+PARTICIPANTS_PER_REQUEST_MAX = 10
+# One of those participants as JSON: four KiB of attributes, escaped, and the addresses.
+PARTICIPANT_JSON_BYTES_MAX = 32 * KIBIBYTE
+# Unread messages are counted up to here.
+UNREAD_MESSAGES_MAX = 1000
+# The shortest timer to inactive that is not off.
+TIMER_INACTIVE_SECONDS_MIN = 60
+# The shortest timer to closed that is not off.
+TIMER_CLOSED_SECONDS_MIN = 600
+# The longest timer: ten years.
+TIMER_SECONDS_MAX = 10 * 365 * 24 * 60 * 60
+# Digits a number in a duration may have: as many as TIMER_SECONDS_MAX has.
+DURATION_DIGITS_MAX = 9
+# Permissions sent for one role; there are far fewer names.
+PERMISSIONS_PER_ROLE_MAX = 100
+
+# --- Webhooks ---------------------------------------------------------------------------
+
+# Webhooks of a conversation.
+WEBHOOKS_PER_CONVERSATION_MAX = 5
+# Triggers of a webhook.
+TRIGGERS_PER_WEBHOOK_MAX = 5
+# A trigger, in characters.
+TRIGGER_CHARS_MAX = 248
+# Filters sent for one webhook; there are fewer event names.
+FILTERS_PER_WEBHOOK_MAX = 64
+# A webhook has this long to answer.
+WEBHOOK_SECONDS_MAX = 5
+# Retries of a webhook or flow, as configured by the account.
+WEBHOOK_RETRIES_MAX = 3
+
+# --- Rates, when they are switched on ---------------------------------------------------
+
+# Changes per second of one service, or of one conversation.
+ACTIONS_PER_SECOND_MAX = 30
+# Connections of connected users, per account.
+CONNECTIONS_PER_ACCOUNT_MAX = 7000
+# Connections of connected users in total.
+CONNECTIONS_MAX = 100_000
+# New connections per second.
+CONNECTIONS_PER_SECOND_MAX = 110
+# Requests per second of one connection.
+CONNECTION_REQUESTS_PER_SECOND_MAX = 500
+
+# --- Caches -----------------------------------------------------------------------------
+
+# Seconds whose written form is remembered.
+WRITTEN_DATES_MAX = 4096
+
+# --- Logins, logs and the store -------------------------------------------------------------
+
+LOGIN_REMEMBERED_MS_MAX = 1000
+"""How long a login read from the store may be used before it is read again."""
+
+LOGINS_REMEMBERED_MAX = 10_000
+"""Names whose logins are remembered, known or not."""
+
+SLOW_REQUEST_SECONDS = 1
+"""A request that takes longer is logged like an error."""
+
+STORE_BUSY_MS_MAX = 20
+"""How long a statement waits for another process that writes; the loop waits with it."""
+
+STORE_RETRY_MS = 5
+"""The pause before the writer tries again to begin while another process writes."""
+
+WAL_PAGES_CHECKPOINT = 1000
+"""Pages of write-ahead log after which a checkpoint begins (4 KiB each)."""
+
+WAL_PAGES_MAX = 16_384
+"""Pages of write-ahead log at which a checkpoint also resets the log: 64 MiB."""
+
+# --- Webhooks and egress. ---------------------------------------------------------------
+
+# A TCP port.
+PORT_MAX = 65_535
+# A host name in its ASCII form, without the dot at the end.
+HOST_NAME_CHARS_MAX = 253
+# Configured URLs that are kept taken apart.
+PREPARED_URLS_MAX = 4096
+# Bytes of an answer that are read, unless more is asked for; the rest is never fetched.
+ANSWER_BYTES_READ_MAX = 20_000
+# The same for a pre-action webhook, whose answer may change the action.
+PRE_ACTION_ANSWER_BYTES_READ_MAX = 64 * KIBIBYTE
+# Status line and headers of an answer together.
+ANSWER_HEAD_BYTES_MAX = 32 * KIBIBYTE
+# Interim answers (1xx) before the real one.
+INTERIM_ANSWERS_MAX = 8
+# Outbound requests at the same time; the next one waits its turn.
+OUTBOUND_REQUESTS_MAX = 256
+# The same for one scheme, host and port, so that a hanging one cannot take all turns.
+OUTBOUND_REQUESTS_PER_TARGET_MAX = 16
+# A request waits this long for its turn; the time it has for itself begins afterwards.
+OUTBOUND_TURN_MS_MAX = 2_000
+# Outbound connections kept open without a request.
+IDLE_CONNECTIONS_MAX = 128
+# A connection without a request is closed after this time.
+IDLE_CONNECTION_MS_MAX = 15_000
+# A connection is used no longer than this, so that a changed address is noticed.
+CONNECTION_AGE_MS_MAX = 60_000
+# Addresses of one host that are tried, in the resolver's order.
+ADDRESSES_TRIED_MAX = 4
+# Time for connecting to one address while there are others to try.
+CONNECT_MS_MAX = 1_000
+# Host names being resolved at the same time, each in a thread of its own.
+RESOLUTIONS_MAX = 64
+# The longest wait that a Retry-After header can ask for: as long as the longest step.
+RETRY_AFTER_MS_MAX = 3 * 60 * 60 * 1000
+# A delay may become longer by this share of itself, so that not all come back at once.
+RETRY_JITTER_PERCENT = 10
+
+PURGE_ROWS_MAX = 200
+"""Rows removed in one step of a background removal, so that nobody waits for it."""
+
+HEAD_SECONDS_MAX = 10
+"""From the first byte of a request, or a new connection, to the end of its headers."""
+
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept for the next request."""
+
+# --- The dispatcher and the event log -------------------------------------------------------
+
+# A sink looks for events at least this often, even if nobody woke it.
+DISPATCH_POLL_MS = 250
+# A sink that failed is tried again after this pause.
+SINK_RETRY_MS = 500
+# Events that a sink passed without taking them, before its position is kept again.
+EVENTS_UNSAVED_MAX = 4096
+# An event is kept this long, even if every sink is past it.
+EVENT_RETENTION_MS = 72 * 60 * 60 * 1000
+# Events that are removed in one step, so that nobody waits for it.
+RETIRED_EVENTS_MAX = 500
+# The pause between two looks for events to remove.
+RETIRE_PAUSE_MS = 60_000
+# Bindings to which messages are handed over at the same time; the next one waits its turn.
+OUTBOUND_LANES_MAX = 64
+
+# --- The scheduler --------------------------------------------------------------------------
+
+# The scheduler looks for what is due at least this often, even if nobody woke it.
+SCHEDULER_MS_MAX = 1000
+# News within this time are looked at together.
+SCHEDULER_PAUSE_MS = 50
+# Timers of conversations that act in one transaction.
+TIMERS_PER_STEP_MAX = 50
+# Conversations that get their participants at the same time.
+PENDING_CONVERSATIONS_MAX = 50

@@ -1,0 +1,30 @@
+"""Origin: who caused a change and whether webhooks hear of it. Secondary changes inherit it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+API: Final = "API"
+SDK: Final = "SDK"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a change comes from.
+
+    ``source`` is API, SDK or the upper-case name of a channel; ``client_identity`` is set for
+    SDK users only; ``fires`` says whether webhooks are called: always for SDK users and
+    channels, for API requests only with the header ``X-Twilio-Webhook-Enabled: true``.
+    """
+
+    source: str = API
+    client_identity: str | None = None
+    fires: bool = False
+
+
+SILENT: Final = Origin()
+"""A change through the API without the header."""
+
+SYSTEM: Final = Origin(fires=True)
+"""Timers and delivery reports: always told."""

@@ -1,0 +1,15 @@
+"""Scope: whose rows. The wall between tenants, and the first argument of every store function."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """One account and one of its conversation services.
+
+    ``service_sid`` is empty only for what belongs to the account as a whole.
+    """
+
+    account_sid: str
+    service_sid: str = ""
