@@ -1,0 +1,85 @@
+"""Every setting: its name, its default, and one sentence. The documentation is made from this.
+
+A setting is given on the command line (``--public-url``) or in the environment
+(``PARLOUR_PUBLIC_URL``); the command line wins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+def _setting(default: Any, sentence: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"sentence": sentence, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a server is started with."""
+
+    host: str = _setting("127.0.0.1", "The address to listen on.")
+    port: int = _setting(8080, "The port to listen on, for everything the server speaks.")
+    data: Path = _setting(
+        Path(".parlour"), "The folder of the embedded database, the key file and media."
+    )
+    database: str = _setting("", "The URL of the database; empty: SQLite in the data folder.")
+    redis: str = _setting("", "The URL of Redis or Valkey, for several nodes; empty: none.")
+    public_url: str = _setting(
+        "",
+        "Where clients reach the server, as it stands in the URLs of answers; "
+        "empty: as the request says in its Host header.",
+    )
+    account_sid: str = _setting("", "An account that exists after the start.")
+    auth_token: str = _setting("", "The auth token of that account.", secret=True)
+    api_key_sid: str = _setting("", "An API key of that account that exists after the start.")
+    api_key_secret: str = _setting("", "The secret of that API key.", secret=True)
+    request_log: str = _setting(
+        "errors", "Which requests are logged: all, errors (5xx and slow ones) or none."
+    )
+    log_format: str = _setting("auto", "json, console, or auto: console on a terminal.")
+    log_level: str = _setting("info", "The least severe messages that are logged.")
+    concurrent_requests_max: int = _setting(
+        1000, "Requests running at once in all; more are answered 503."
+    )
+    concurrent_requests_per_account_max: int = _setting(
+        500, "Requests running at once for one account; more are answered 429."
+    )
+    actions_per_second: int = _setting(
+        0, "Changes per second and service or conversation, as the hosted API limits them; 0: off."
+    )
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in {"127.0.0.1", "::1", "localhost"}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One setting as the documentation and the command line show it."""
+
+    name: str
+    flag: str
+    variable: str
+    default: Any
+    kind: type
+    sentence: str
+    secret: bool
+
+
+def described() -> list[Described]:
+    """Every setting, in order."""
+    return [
+        Described(
+            name=each.name,
+            flag="--" + each.name.replace("_", "-"),
+            variable="PARLOUR_" + each.name.upper(),
+            default=each.default,
+            kind=type(each.default),
+            sentence=each.metadata["sentence"],
+            secret=each.metadata["secret"],
+        )
+        for each in fields(Settings)
+    ]

@@ -1,0 +1,1 @@
+"""How any operation of the API runs, wherever the call came from."""

@@ -1,0 +1,105 @@
+"""The same key, the same answer: ``Idempotency-Key`` on any POST.
+
+An addition of ours. A POST that is sent again within 24 hours with the same account, operation,
+key and body gets the first answer; with another body 422; while the first runs, 409. The answer
+is kept in the transaction of the change itself, so a crash cannot separate them. Refused requests
+change nothing and are not kept: sent again, they are judged again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations.call import Call, Outcome
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from parlour.store.transaction import Transaction
+
+FIND = """
+SELECT request_digest, status, answer FROM idempotency
+ WHERE account_sid = $1 AND operation_id = $2 AND idempotency_key = $3 AND date_created > $4
+"""
+FORGET = """
+DELETE FROM idempotency WHERE account_sid = $1 AND operation_id = $2 AND idempotency_key = $3
+"""
+KEEP = """
+INSERT INTO idempotency (account_sid, operation_id, idempotency_key, request_digest, status,
+                         answer, date_created)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+EXPIRE = """
+DELETE FROM idempotency
+ WHERE (account_sid, operation_id, idempotency_key) IN (
+    SELECT account_sid, operation_id, idempotency_key FROM idempotency
+     WHERE date_created <= $1 ORDER BY date_created LIMIT $2)
+"""
+OLDEST = "SELECT date_created FROM idempotency ORDER BY date_created LIMIT 1"
+
+_KEPT_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
+
+
+def _digest(call: Call[Any]) -> str:
+    """What was asked, and where: two requests with the same digest are the same request."""
+    said = repr((call.resource, sorted(call.form.items())))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class InFlight:
+    """The keys whose first request is still running in this process."""
+
+    def __init__(self) -> None:
+        self._running: set[tuple[str, str, str]] = set()
+
+    @asynccontextmanager
+    async def enter(self, call: Call[Any]) -> AsyncIterator[None]:
+        """Hold the call's key. Raises 409 when it is held."""
+        assert call.idempotency_key is not None
+        held = (call.caller.account_sid, call.operation.operation_id, call.idempotency_key)
+        if held in self._running:
+            raise ApiError(20409, "A request with this Idempotency-Key is in progress")
+        self._running.add(held)
+        try:
+            yield
+        finally:
+            self._running.discard(held)
+
+
+async def once(
+    tx: Transaction,
+    call: Call[Any],
+    act: Callable[[Transaction, Call[Any]], Awaitable[Outcome]],
+    render: Callable[[Call[Any], Outcome], bytes],
+) -> Outcome:
+    """The outcome of the first request with this key, or of this one, which is then kept."""
+    account_sid, key = call.caller.account_sid, call.idempotency_key
+    operation_id, digest = call.operation.operation_id, _digest(call)
+    # Sealed, since the answer to a new API key holds its secret.
+    row_name = f"{account_sid} {operation_id} {key}"
+    row = await tx.one(FIND, account_sid, operation_id, key, tx.now - _KEPT_MS)
+    if row is not None:
+        if row[0] != digest:
+            text = "The Idempotency-Key was used with other parameters"
+            raise ApiError(20422, text, status=422)
+        return Outcome(row[1], None, call.vault.unseal(row[2], row_name).encode())
+    outcome = await act(tx, call)
+    await tx.run(FORGET, account_sid, operation_id, key)
+    body = call.vault.seal(render(call, outcome).decode(), row_name)
+    await tx.run(KEEP, account_sid, operation_id, key, digest, outcome.status, body, tx.now)
+    return outcome
+
+
+async def next_due_ms(tx: Transaction) -> int | None:
+    """When the oldest answer becomes too old."""
+    row = await tx.one(OLDEST)
+    return None if row is None else int(row[0]) + _KEPT_MS
+
+
+async def expire(tx: Transaction) -> int:
+    """Forget answers that are too old to be asked for, up to a number; how many they were."""
+    return await tx.run(EXPIRE, tx.now - _KEPT_MS, limits.PURGE_ROWS_MAX)

@@ -1,0 +1,214 @@
+"""The table of operations: declared once per resource, in both URL forms.
+
+A ``Collection`` names a path and what can be done there; ``operations_of`` makes of it the
+operations of the API, each with its ``operationId``, its method and its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations.parameters import NoParameters, Parameters
+from parlour.protocol.pages import envelope
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call, View
+    from parlour.protocol.pages import Envelope
+    from parlour.store.transaction import Transaction
+
+Action = Callable[["Transaction", "Call[Any]"], Awaitable[Any]]
+Represent = Callable[[Any, "View"], dict[str, Any]]
+
+
+class Form(Enum):
+    """Where an operation stands: below an account, its default service, or a named service."""
+
+    ACCOUNT = "account"
+    SHORT = "short"
+    SERVICE = "service"
+
+
+ACCOUNT_ONLY = (Form.ACCOUNT,)
+SERVICE_ONLY = (Form.SERVICE,)
+SHORT_AND_SERVICE = (Form.SHORT, Form.SERVICE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """One thing that can be done at a path: a verb, its action and its parameters."""
+
+    verb: str
+    method: str
+    on_instance: bool
+    status: int
+    action: Action
+    parameters: type[Parameters] = NoParameters
+    takes_webhook_header: bool = False
+    before: str | None = None
+    page_size_default: int = 50
+    page_size_max: int = 50
+    list_key: str = ""
+    envelope: Envelope = envelope
+    represent: Represent | None = None
+    other_statuses: tuple[int, ...] = ()
+    """What else its success may be answered with: statuses that the action says itself."""
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """Every status of its success, the usual one first."""
+        return (self.status, *self.other_statuses)
+
+
+def create(
+    action: Action,
+    parameters: type[Parameters],
+    *,
+    webhook_header: bool = False,
+    before: str | None = None,
+    other_statuses: tuple[int, ...] = (),
+) -> Deed:
+    """POST on a collection: 201."""
+    return Deed(
+        verb="Create",
+        method="POST",
+        on_instance=False,
+        status=201,
+        other_statuses=other_statuses,
+        action=action,
+        parameters=parameters,
+        takes_webhook_header=webhook_header,
+        before=before,
+    )
+
+
+def fetch(action: Action) -> Deed:
+    """GET on an instance: 200."""
+    return Deed(verb="Fetch", method="GET", on_instance=True, status=200, action=action)
+
+
+def update(
+    action: Action,
+    parameters: type[Parameters],
+    *,
+    webhook_header: bool = False,
+    before: str | None = None,
+) -> Deed:
+    """POST on an instance: 200; absent parameters keep their values."""
+    return Deed(
+        verb="Update",
+        method="POST",
+        on_instance=True,
+        status=200,
+        action=action,
+        parameters=parameters,
+        takes_webhook_header=webhook_header,
+        before=before,
+    )
+
+
+def delete(action: Action, *, webhook_header: bool = False, before: str | None = None) -> Deed:
+    """DELETE on an instance: 204 and no body."""
+    return Deed(
+        verb="Delete",
+        method="DELETE",
+        on_instance=True,
+        status=204,
+        action=action,
+        takes_webhook_header=webhook_header,
+        before=before,
+    )
+
+
+def list_(
+    action: Action,
+    *,
+    key: str,
+    default: int = 50,
+    maximum: int = 50,
+    parameters: type[Parameters] = NoParameters,
+    represent: Represent | None = None,
+    envelope: Envelope = envelope,
+) -> Deed:
+    """GET on a collection: a page. The action returns ``Rows``; ``key`` names the array."""
+    return Deed(
+        verb="List",
+        method="GET",
+        on_instance=False,
+        status=200,
+        action=action,
+        parameters=parameters,
+        list_key=key,
+        page_size_default=default,
+        page_size_max=maximum,
+        represent=represent,
+        envelope=envelope,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """One path of the API and what can be done there.
+
+    ``path`` is what follows ``/v1`` (short form) or ``/v1/Services/{ChatServiceSid}``.
+    ``instance`` is the last segment of the instance path; None for a resource of which there is
+    exactly one: then every deed is on ``path`` itself. ``noun`` is the operation ids' noun, and
+    ``service_noun`` the one of the service form (``Service`` and the noun, if not given).
+    ``listed`` is false for what is served beside the 103 operations: aliases and other versions.
+    """
+
+    noun: str
+    path: str
+    forms: tuple[Form, ...]
+    represent: Represent
+    deeds: tuple[Deed, ...]
+    instance: str | None = "{Sid}"
+    service_noun: str | None = None
+    version: str = "/v1"
+    listed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One of the API's operations: an id, a method, a path, and what it runs."""
+
+    operation_id: str
+    method: str
+    path: str
+    form: Form
+    deed: Deed
+    represent: Represent
+    listed: bool = True
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something."""
+        return self.method != "GET"
+
+
+def operations_of(collection: Collection) -> list[Operation]:
+    """The operations of one collection, in both URL forms where it has both."""
+    made = []
+    for form in collection.forms:
+        base, noun = collection.version, collection.noun
+        if form is Form.SERVICE:
+            base += "/Services/{ChatServiceSid}"
+            noun = collection.service_noun or f"Service{collection.noun}"
+        for deed in collection.deeds:
+            path = base + collection.path
+            if deed.on_instance and collection.instance is not None:
+                path += f"/{collection.instance}"
+            made.append(
+                Operation(
+                    operation_id=deed.verb + noun,
+                    method=deed.method,
+                    path=path,
+                    form=form,
+                    deed=deed,
+                    represent=deed.represent or collection.represent,
+                    listed=collection.listed,
+                )
+            )
+    return made

@@ -1,0 +1,119 @@
+"""What may be said: a request's form as a typed record.
+
+A resource declares one frozen dataclass for each operation that takes parameters; each field names
+its wire name and its parser. Absent means ``UNSET``. Unknown names are ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET, schema_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parlour.protocol.forms import Form
+    from parlour.vocabulary.values import Schema
+
+
+class _Field(NamedTuple):
+    name: str
+    wire_name: str
+    parse: Callable[[str, str], Any]
+    required: bool
+    repeated: bool
+
+
+def said(
+    wire_name: str,
+    parse: Callable[[str, str], Any],
+    *,
+    required: bool = False,
+    repeated: bool = False,
+) -> Any:
+    """A field of a ``Parameters`` class: its name on the wire and what makes a value of its text.
+
+    ``repeated`` fields become lists; a single one sent more than once counts by its last value.
+    """
+    return field(
+        default=UNSET,
+        metadata={"said": (wire_name, parse, required, repeated)},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """Base of every operation's parameters."""
+
+    nothing_said_code: ClassVar[int | None] = None
+    """The error of an update without any known parameter; None where that is allowed."""
+
+    @classmethod
+    def parse(cls, form: Form) -> Self:
+        """The record of a form. Raises ApiError: missing ones first, then in order of fields."""
+        known = _fields(cls)
+        if cls.nothing_said_code and not any(entry.wire_name in form for entry in known):
+            raise ApiError(cls.nothing_said_code)
+        for entry in known:
+            if entry.required and not any(form.get(entry.wire_name, ())):
+                raise ApiError.missing(entry.wire_name)
+        values: dict[str, Any] = {}
+        for entry in known:
+            texts = form.get(entry.wire_name)
+            if texts is None:
+                continue
+            if entry.repeated:
+                values[entry.name] = _each(entry, texts)
+            else:
+                values[entry.name] = entry.parse(entry.wire_name, texts[-1])
+        return cls(**values)
+
+    def given(self) -> dict[str, Any]:
+        """The values that were sent, by the names of their fields."""
+        found = ((entry.name, getattr(self, entry.name)) for entry in _fields(type(self)))
+        return {name: value for name, value in found if value is not UNSET}
+
+
+def _each(entry: _Field, texts: list[str]) -> list[Any]:
+    """A list; one empty value clears it."""
+    if texts == [""]:
+        return []
+    return [entry.parse(entry.wire_name, text) for text in texts]
+
+
+_known_fields: dict[type, tuple[_Field, ...]] = {}
+"""Read once for each class of parameters: bounded by their number."""
+
+
+def _fields(parameters: type[Parameters]) -> tuple[_Field, ...]:
+    known = _known_fields.get(parameters)
+    if known is None:
+        known = tuple(_Field(each.name, *each.metadata["said"]) for each in fields(parameters))
+        _known_fields[parameters] = known
+    return known
+
+
+def wire_names(parameters: type[Parameters]) -> list[tuple[str, bool, bool]]:
+    """Wire name, required, repeated, of each parameter: what the documentation lists."""
+    return [(entry.wire_name, entry.required, entry.repeated) for entry in _fields(parameters)]
+
+
+def form_schema(parameters: type[Parameters]) -> Schema:
+    """What may be said, as JSON Schema: an object whose properties are the wire names."""
+    properties: Schema = {}
+    for entry in _fields(parameters):
+        schema = schema_of(entry.parse)
+        properties[entry.wire_name] = (
+            {"type": "array", "items": schema} if entry.repeated else schema
+        )
+    whole: Schema = {"type": "object", "properties": properties}
+    required = [entry.wire_name for entry in _fields(parameters) if entry.required]
+    return whole | {"required": required} if required else whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoParameters(Parameters):
+    """An operation that takes none."""

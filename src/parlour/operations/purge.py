@@ -1,0 +1,168 @@
+"""Removing what is below something that is gone: at once out of reach, in the background off disk.
+
+A deleted service or conversation may own millions of rows. Its own row goes in the transaction of
+the delete, so nothing below it can be reached any more (sids are never given twice); the rest is
+noted here and removed in steps of bounded size by ``step``. So do the holders of a deleted role get
+another one: the first of them at once, the rest in steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+SERVICE: Final = "service"
+CONVERSATION: Final = "conversation"
+ROLE: Final = "role"
+
+NOTE = "INSERT INTO purge (account_sid, owner_sid, kind, sequence) VALUES ($1, $2, $3, $4)"
+NEXT = "SELECT account_sid, owner_sid, kind FROM purge ORDER BY sequence LIMIT 1"
+DONE = "DELETE FROM purge WHERE account_sid = $1 AND owner_sid = $2"
+FREE_PAIRS = """
+UPDATE participant SET holds_pair = 0
+ WHERE account_sid = $1 AND service_sid = $2 AND holds_pair = 1
+"""
+
+# Each takes the account, the owner and how many rows at most.
+_BELOW_CONVERSATION: Final = (
+    """
+    DELETE FROM receipt WHERE account_sid = $1 AND sid IN (
+        SELECT receipt.sid FROM message JOIN receipt
+            ON receipt.account_sid = $1 AND receipt.message_sid = message.sid
+         WHERE message.account_sid = $1 AND message.conversation_sid = $2 LIMIT $3)
+    """,
+    """
+    DELETE FROM media WHERE account_sid = $1 AND sid IN (
+        SELECT media.sid FROM message JOIN media
+            ON media.account_sid = $1 AND media.message_sid = message.sid
+         WHERE message.account_sid = $1 AND message.conversation_sid = $2 LIMIT $3)
+    """,
+    """
+    DELETE FROM message WHERE account_sid = $1 AND conversation_sid = $2 AND message_index IN (
+        SELECT message_index FROM message
+         WHERE account_sid = $1 AND conversation_sid = $2 LIMIT $3)
+    """,
+)
+_BELOW_SERVICE: Final = (
+    """
+    DELETE FROM participant WHERE account_sid = $1 AND sid IN (
+        SELECT participant.sid FROM conversation JOIN participant
+            ON participant.account_sid = $1 AND participant.conversation_sid = conversation.sid
+         WHERE conversation.account_sid = $1 AND conversation.service_sid = $2 LIMIT $3)
+    """,
+    """
+    DELETE FROM scoped_webhook WHERE account_sid = $1 AND sid IN (
+        SELECT scoped_webhook.sid FROM conversation JOIN scoped_webhook
+            ON scoped_webhook.account_sid = $1
+           AND scoped_webhook.conversation_sid = conversation.sid
+         WHERE conversation.account_sid = $1 AND conversation.service_sid = $2 LIMIT $3)
+    """,
+    """
+    DELETE FROM chat_user WHERE account_sid = $1 AND sid IN (
+        SELECT sid FROM chat_user WHERE account_sid = $1 AND service_sid = $2 LIMIT $3)
+    """,
+    """
+    DELETE FROM role WHERE account_sid = $1 AND sid IN (
+        SELECT sid FROM role WHERE account_sid = $1 AND service_sid = $2 LIMIT $3)
+    """,
+    """
+    DELETE FROM push_binding WHERE account_sid = $1 AND sid IN (
+        SELECT sid FROM push_binding WHERE account_sid = $1 AND service_sid = $2 LIMIT $3)
+    """,
+)
+# Rows of a service that is gone have no default to take; they go with their service.
+_HOLDERS_OF_ROLE: Final = (
+    """
+    UPDATE chat_user SET role_sid = (
+        SELECT default_chat_service_role_sid FROM service_configuration
+         WHERE account_sid = $1 AND service_sid = chat_user.service_sid)
+     WHERE account_sid = $1 AND sid IN (
+        SELECT chat_user.sid FROM chat_user JOIN service_configuration
+            ON service_configuration.account_sid = $1
+           AND service_configuration.service_sid = chat_user.service_sid
+         WHERE chat_user.account_sid = $1 AND chat_user.role_sid = $2 LIMIT $3)
+    """,
+    """
+    UPDATE participant SET role_sid = (
+        SELECT default_conversation_role_sid FROM service_configuration
+         WHERE account_sid = $1 AND service_sid = participant.service_sid)
+     WHERE account_sid = $1 AND sid IN (
+        SELECT participant.sid FROM participant JOIN service_configuration
+            ON service_configuration.account_sid = $1
+           AND service_configuration.service_sid = participant.service_sid
+         WHERE participant.account_sid = $1 AND participant.role_sid = $2 LIMIT $3)
+    """,
+)
+_STATEMENTS: Final = {
+    CONVERSATION: _BELOW_CONVERSATION,
+    SERVICE: _BELOW_SERVICE,
+    ROLE: _HOLDERS_OF_ROLE,
+}
+_CONVERSATION_OF = """
+SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 LIMIT $3
+"""
+_DELETE_CONVERSATION = "DELETE FROM conversation WHERE account_sid = $1 AND sid = $2"
+_SINGLETONS: Final = (
+    "DELETE FROM service_configuration WHERE account_sid = $1 AND service_sid = $2",
+    "DELETE FROM service_notification WHERE account_sid = $1 AND service_sid = $2",
+    "DELETE FROM service_webhook_configuration WHERE account_sid = $1 AND service_sid = $2",
+    "DELETE FROM pending_pair WHERE account_sid = $1 AND service_sid = $2",
+    "DELETE FROM departure WHERE account_sid = $1 AND service_sid = $2",
+)
+
+
+async def service(tx: Transaction, scope: Scope) -> None:
+    """Note that everything of this service is to go; free its address pairs now."""
+    await tx.run(FREE_PAIRS, scope.account_sid, scope.service_sid)
+    for statement in _SINGLETONS:
+        await tx.run(statement, scope.account_sid, scope.service_sid)
+    await tx.run(NOTE, scope.account_sid, scope.service_sid, SERVICE, tx.next_sequence())
+
+
+async def conversation(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
+    """Note that the messages of this conversation are to go."""
+    await tx.run(NOTE, scope.account_sid, conversation_sid, CONVERSATION, tx.next_sequence())
+
+
+async def role(tx: Transaction, scope: Scope, role_sid: str) -> None:
+    """Give the holders of this role the default of their service; note it if they are many."""
+    remain = False
+    for statement in _HOLDERS_OF_ROLE:
+        count = await tx.run(statement, scope.account_sid, role_sid, limits.PURGE_ROWS_MAX)
+        remain = remain or count == limits.PURGE_ROWS_MAX
+    if remain:
+        await tx.run(NOTE, scope.account_sid, role_sid, ROLE, tx.next_sequence())
+
+
+async def next_due_ms(tx: Transaction) -> int | None:
+    """Now, if anything remains to be removed."""
+    return None if await tx.one(NEXT) is None else tx.now
+
+
+async def step(tx: Transaction) -> bool:
+    """Remove up to ``PURGE_ROWS_MAX`` rows of the oldest note; whether more may remain."""
+    note = await tx.one(NEXT)
+    if note is None:
+        return False
+    account_sid, owner_sid, kind = note
+    for statement in _STATEMENTS[kind]:
+        if await tx.run(statement, account_sid, owner_sid, limits.PURGE_ROWS_MAX):
+            return True
+    if kind == SERVICE and await _conversations(tx, account_sid, owner_sid):
+        return True
+    await tx.run(DONE, account_sid, owner_sid)
+    return True
+
+
+async def _conversations(tx: Transaction, account_sid: str, service_sid: str) -> bool:
+    """Turn some of a service's conversations into notes of their own; whether there were any."""
+    found = await tx.all(_CONVERSATION_OF, account_sid, service_sid, limits.PURGE_ROWS_MAX)
+    for (sid,) in found:
+        await tx.run(_DELETE_CONVERSATION, account_sid, sid)
+        await tx.run(NOTE, account_sid, sid, CONVERSATION, tx.next_sequence())
+    return bool(found)

@@ -1,0 +1,39 @@
+"""From a caller and a path to a Scope: from here on nobody can name another tenant's row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations.operation import Form
+from parlour.vocabulary import sids
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.store.transaction import Transaction
+
+SERVICE_EXISTS = "SELECT sid FROM service WHERE account_sid = $1 AND sid = $2"
+DEFAULT_SERVICE = "SELECT default_chat_service_sid FROM configuration WHERE account_sid = $1"
+
+
+async def service_exists(tx: Transaction, scope: Scope) -> bool:
+    """Whether the service is there: what is below a removed one may outlive it for a while."""
+    return await tx.one(SERVICE_EXISTS, scope.account_sid, scope.service_sid) is not None
+
+
+async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
+    """The scope of a call. A service of somebody else is not there: 404."""
+    account_sid = call.caller.account_sid
+    if call.operation.form is Form.ACCOUNT:
+        return Scope(account_sid)
+    if call.operation.form is Form.SHORT:
+        row = await tx.one(DEFAULT_SERVICE, account_sid)
+        assert row is not None, "every account has a configuration"
+        return Scope(account_sid, row[0])
+    service_sid = call.path["ChatServiceSid"]
+    if not sids.is_sid(sids.SERVICE, service_sid):
+        raise call.not_found()
+    row = await tx.one(SERVICE_EXISTS, account_sid, sids.normal(service_sid))
+    if row is None:
+        raise call.not_found()
+    return Scope(account_sid, row[0])

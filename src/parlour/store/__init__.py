@@ -1,0 +1,1 @@
+"""What is kept: engines, transactions, migrations and the event log."""

@@ -1,0 +1,80 @@
+"""The event log: read in the order of commits, remembered per sink, and retired.
+
+Events are written by ``Transaction.emit`` in the transaction of their change. With one writer
+their numbers grow in the order of commits, so a reader that goes on after the last number it saw
+misses nothing. A sink's position is the number of the last event it is done with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.store.statements import statement
+from parlour.vocabulary.events import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from parlour.store.transaction import Transaction
+
+READ_AFTER = statement(
+    "SELECT {columns} FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2", Event
+)
+LAST = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
+FETCH_POSITION = "SELECT sequence FROM sink_position WHERE sink = $1"
+SAVE_POSITION = """
+INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)
+ON CONFLICT (sink) DO UPDATE SET sequence = excluded.sequence
+"""
+OLDEST = "SELECT sequence, date_ms FROM event ORDER BY sequence LIMIT $1"
+RETIRE = "DELETE FROM event WHERE sequence <= $1"
+
+
+async def read_after(tx: Transaction, sequence: int, count: int) -> list[Event]:
+    """The events after a number, in order; at most so many."""
+    rows = await tx.all(READ_AFTER, sequence, count)
+    return [_event(*row) for row in rows]
+
+
+def _event(*row: Any) -> Event:
+    event = Event(*row)
+    # The engines differ in how they give a truth value back.
+    return msgspec.structs.replace(event, fires=bool(event.fires))
+
+
+async def last_sequence(tx: Transaction) -> int:
+    """The number of the newest event; 0 before the first."""
+    row = await tx.one(LAST)
+    return row[0] if row else 0
+
+
+async def find_position(tx: Transaction, sink: str) -> int | None:
+    """How far a sink is; None for one that never began."""
+    row = await tx.one(FETCH_POSITION, sink)
+    return row[0] if row else None
+
+
+async def save_position(tx: Transaction, sink: str, sequence: int) -> None:
+    """Remember how far a sink is."""
+    await tx.run(SAVE_POSITION, sink, sequence)
+
+
+async def retire(tx: Transaction, sinks: Collection[str], before_ms: int, count: int) -> int:
+    """Remove the oldest events that every sink is past and that are old enough; how many.
+
+    At most ``count`` go at once, and only from the beginning, so that the log has no gaps. The
+    newest event always stays: numbers and dates go on from it.
+    """
+    passed = await last_sequence(tx) - 1
+    for sink in sinks:
+        passed = min(passed, await find_position(tx, sink) or 0)
+    last = number = 0
+    for sequence, date_ms in await tx.all(OLDEST, count):
+        if sequence > passed or date_ms >= before_ms:
+            break
+        last, number = sequence, number + 1
+    if number:
+        await tx.run(RETIRE, last)
+    return number

@@ -1,0 +1,265 @@
+"""The embedded engine: SQLite in WAL with ``synchronous=FULL``, one writer, group commit.
+
+How a change reaches the disk. Callers of ``write`` join a queue. While no commit is in flight the
+engine opens one transaction, runs every queued action in a savepoint of its own, and hands COMMIT
+(which waits for the disk) to a helper thread; meanwhile the event loop goes on reading and
+queueing. When the commit has returned, and only then, every action of the group is answered. An
+action that fails rolls back its own savepoint; a COMMIT that fails fails the whole group.
+
+Actions run in the event loop and never suspend: the engine drives each coroutine by hand and
+fails it if it awaits anything but the transaction. So a slow network can never hold the writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+
+import apsw
+
+from parlour.store.checkpoints import Checkpoints
+from parlour.store.dialect import SQLITE, in_dialect
+from parlour.store.migrations import migrations
+from parlour.store.sqlite_transaction import ReadTransaction, WriteTransaction
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits
+from parlour.vocabulary.origin import SILENT, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from parlour.store.transaction import Rehearsal, Work
+    from parlour.vocabulary.clock import Clock, Random
+
+T = TypeVar("T")
+
+FATAL_EXIT_STATUS: Final = 74
+"""EX_IOERR: the disk refused a sync; only a restart can tell what is really on it."""
+
+
+class _Waiting(NamedTuple):
+    """An action in the queue."""
+
+    work: Work[Any]
+    origin: Origin
+    answer: asyncio.Future[Any]
+    rehearse: bool
+
+
+class _Done(NamedTuple):
+    """What came of an action, told once its group is on disk."""
+
+    answer: asyncio.Future[Any]
+    result: object
+    error: Exception | None
+
+
+class SqliteStore:
+    """The store in one SQLite file."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        random: Random,
+        *,
+        vfs: str | None = None,
+        synchronous: str = "FULL",
+    ) -> None:
+        """Open or create the file; ``vfs`` and ``synchronous`` are for tests of power loss."""
+        self._clock = clock
+        self._path = path
+        self._vfs = vfs
+        self._writer = self._connect(synchronous)
+        self._migrate()
+        self._reader = self._connect(synchronous)
+        self._reader.execute("PRAGMA query_only = 1")
+        self._write_tx = WriteTransaction(self._writer, clock, random)
+        self._read_tx = ReadTransaction(self._reader, clock)
+        self._queue: deque[_Waiting] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
+        self._committing = False
+        self._idle: asyncio.Future[None] | None = None
+        self._commits = ThreadPoolExecutor(1, "parlour-commit")
+        self._checkpoints = Checkpoints(lambda: self._connect(synchronous))
+        self._writer.set_wal_hook(self._checkpoints.committed)
+        self._listeners: list[Callable[[], None]] = []
+
+    def _connect(self, synchronous: str) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path), vfs=self._vfs, statementcachesize=512)
+        connection.set_busy_timeout(limits.STORE_BUSY_MS_MAX)
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {synchronous}",
+            "wal_autocheckpoint = 0",
+            "cache_size = -16384",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def _migrate(self) -> None:
+        self._writer.execute(
+            "CREATE TABLE IF NOT EXISTS migration (name TEXT NOT NULL PRIMARY KEY)"
+        )
+        for migration in migrations():
+            self._writer.execute("BEGIN IMMEDIATE")
+            known = "SELECT 1 FROM migration WHERE name = ?"
+            if self._writer.execute(known, (migration.name,)).fetchone():
+                self._writer.execute("ROLLBACK")
+                continue
+            self._writer.execute(in_dialect(migration.text, SQLITE))
+            self._writer.execute("INSERT INTO migration (name) VALUES (?)", (migration.name,))
+            self._writer.execute("COMMIT")
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        """Call this after each commit that wrote an event: a hint that there is news."""
+        self._listeners.append(listener)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run reading work on one snapshot, in the event loop: a thread hop costs more."""
+        if not self._committing:
+            # Actions run in this loop too, so without a commit on its way to the disk nothing
+            # can change between two statements.
+            return drive(cast("Coroutine[Any, Any, T]", work(self._read_tx)))
+        self._reader.execute("BEGIN")
+        try:
+            return drive(cast("Coroutine[Any, Any, T]", work(self._read_tx)))
+        finally:
+            self._reader.execute("COMMIT")
+
+    async def write(self, work: Work[T], origin: Origin = SILENT) -> T:
+        """Run a change; the answer comes once its group is on disk."""
+        return cast("T", await self._enqueue(work, origin, rehearse=False))
+
+    async def rehearse(self, work: Work[T], origin: Origin = SILENT) -> Rehearsal[T]:
+        """Run a change for what it would give, and undo it."""
+        return cast("Rehearsal[T]", await self._enqueue(work, origin, rehearse=True))
+
+    def _enqueue(self, work: Work[Any], origin: Origin, *, rehearse: bool) -> asyncio.Future[Any]:
+        if len(self._queue) >= limits.QUEUE_ACTIONS_MAX:
+            raise Busy
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._queue.append(_Waiting(work, origin, answer, rehearse))
+        if not self._committing:
+            # Not at once: whoever is ready in this turn of the loop joins the same group.
+            self._committing = True
+            loop.call_soon(self._run_group, loop)
+        return answer
+
+    def _run_group(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run what is queued, up to the limits of a group, and send it to the disk."""
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            # Another process (the command line) is writing; it never holds on for long.
+            loop.call_later(limits.STORE_RETRY_MS / 1000, self._run_group, loop)
+            return
+        except apsw.Error as error:
+            self._fail_all(error)
+            return
+        group: list[_Done] = []
+        deadline = time.perf_counter() + limits.GROUP_MS_MAX / 1000
+        self._write_tx.open_group()
+        while self._queue and len(group) < limits.GROUP_ACTIONS_MAX:
+            group.append(self._run_one(self._queue.popleft()))
+            if time.perf_counter() > deadline:
+                break
+        commit = self._commits.submit(self._commit)
+        commit.add_done_callback(
+            lambda done: loop.call_soon_threadsafe(self._answer, loop, done, group)
+        )
+
+    def _run_one(self, waiting: _Waiting) -> _Done:
+        tx = self._write_tx
+        self._writer.execute("SAVEPOINT action")
+        tx.open_action(waiting.origin)
+        try:
+            result = drive(cast("Coroutine[Any, Any, Any]", waiting.work(tx)))
+        except Exception as error:  # noqa: BLE001 - the caller gets whatever it was.
+            self._undo_action()
+            failure = Unavailable(str(error)) if isinstance(error, apsw.FullError) else error
+            return _Done(waiting.answer, None, failure)
+        if waiting.rehearse:
+            result = tx.rehearsal(result)
+            self._undo_action()
+        else:
+            tx.keep_action()
+            self._writer.execute("RELEASE action")
+        return _Done(waiting.answer, result, None)
+
+    def _undo_action(self) -> None:
+        if self._writer.in_transaction:  # A full disk may have rolled everything back.
+            self._writer.execute("ROLLBACK TO action")
+            self._writer.execute("RELEASE action")
+
+    def _commit(self) -> None:
+        """Wait for the disk, in the helper thread; the loop keeps its hands off the writer."""
+        if not self._writer.in_transaction:
+            raise Unavailable("the transaction was rolled back by the engine")
+        try:
+            self._writer.execute("COMMIT")
+        except apsw.IOError:
+            # A failed sync may have dropped pages that look written. Never try again: section
+            # "fsync" of docs/explanation/durability.md.
+            os._exit(FATAL_EXIT_STATUS)
+        except apsw.Error as error:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise Unavailable(str(error)) from error
+
+    def _answer(
+        self, loop: asyncio.AbstractEventLoop, commit: Future[None], group: list[_Done]
+    ) -> None:
+        failure = commit.exception()
+        self._committing = bool(self._queue)
+        if self._committing:
+            loop.call_soon(self._run_group, loop)
+        elif self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        for done in group:
+            if done.answer.done():  # The caller went away; the change is kept all the same.
+                continue
+            if done.error is not None:
+                done.answer.set_exception(done.error)
+            elif failure is not None:
+                done.answer.set_exception(Unavailable(str(failure)))
+            else:
+                done.answer.set_result(done.result)
+        if failure is None and self._write_tx.has_events:
+            for listener in self._listeners:
+                listener()
+
+    def _fail_all(self, error: apsw.Error) -> None:
+        self._committing = False
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        while self._queue:
+            waiting = self._queue.popleft()
+            if not waiting.answer.done():
+                waiting.answer.set_exception(Unavailable(str(error)))
+
+    async def close(self) -> None:
+        """Finish what is queued, and close the file."""
+        if self._committing:
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
+        self._commits.shutdown()
+        self._checkpoints.close()
+        self._reader.close()
+        self._writer.close()
+
+
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that only awaits the transaction, without a loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    coroutine.close()
+    raise AssertionError("an action awaited something that is not its transaction")

@@ -1,0 +1,180 @@
+"""Transactions of the embedded engine: the same statements for reading and for writing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from parlour.store.dialect import for_sqlite
+from parlour.store.transaction import Emitted, Rehearsal, Row
+from parlour.vocabulary.origin import SILENT, Origin
+
+if TYPE_CHECKING:
+    import apsw
+
+    from parlour.vocabulary.clock import Clock, Random
+    from parlour.vocabulary.scope import Scope
+
+T = TypeVar("T")
+
+APPEND = """
+INSERT INTO event (account_sid, service_sid, conversation_sid, subject_sid, name, source,
+                   client_identity, fires, date_ms, payload)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+"""
+LAST_EVENT_DATE = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT 1"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ReadTransaction:
+    """One snapshot. Writing through it is a bug."""
+
+    def __init__(self, connection: apsw.Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._clock = clock
+        self._now = 0
+
+    @property
+    def now(self) -> int:
+        """The time, in milliseconds since 1970-01-01 UTC."""
+        return self._clock.now_ms()
+
+    @property
+    def origin(self) -> Origin:
+        """Nobody changes anything here."""
+        return SILENT
+
+    async def one(self, sql: str, *arguments: object) -> Row | None:
+        """The first row, or None."""
+        rows = self._cursor.execute(for_sqlite(sql), arguments).fetchall()
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, *arguments: object) -> list[Row]:
+        """Every row."""
+        return self._cursor.execute(for_sqlite(sql), arguments).fetchall()
+
+    async def run(self, sql: str, *arguments: object) -> int:
+        """Refused: this is a snapshot."""
+        raise AssertionError(f"a write in a reading transaction: {sql} {len(arguments)}")
+
+    async def emit(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        conversation_sid: str = "",
+        subject_sid: str,
+        payload: object,
+        origin: Origin | None = None,
+    ) -> None:
+        """Refused: this is a snapshot."""
+        raise AssertionError(
+            f"an event in a reading transaction: {name} {scope} {conversation_sid} "
+            f"{subject_sid} {origin} {type(payload)}"
+        )
+
+    def new_sid(self, prefix: str) -> str:
+        """Refused: this is a snapshot."""
+        raise AssertionError(f"a new sid in a reading transaction: {prefix}")
+
+    def next_sequence(self) -> int:
+        """Refused: this is a snapshot."""
+        raise AssertionError("a new number in a reading transaction")
+
+
+class WriteTransaction:
+    """The one writer's transaction, opened anew for each action of a group."""
+
+    def __init__(self, connection: apsw.Connection, clock: Clock, random: Random) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._clock = clock
+        self.new_sid = random.sid
+        self._now = 0
+        self._origin = SILENT
+        self._emitted: list[Emitted] = []
+        self.has_events = False
+        # Numbers must grow over a restart even if the clock was set back meanwhile.
+        last = self._cursor.execute(LAST_EVENT_DATE).fetchone()
+        self._sequence = (last[0] + 1) * 1000 if last else 0
+
+    @property
+    def now(self) -> int:
+        """The time at which this action began, in milliseconds since 1970-01-01 UTC."""
+        return self._now
+
+    @property
+    def origin(self) -> Origin:
+        """Who caused this change."""
+        return self._origin
+
+    def open_group(self) -> None:
+        """Begin a new group of actions."""
+        self.has_events = False
+
+    def open_action(self, origin: Origin) -> None:
+        """Begin one action."""
+        self._now = self._clock.now_ms()
+        self._origin = origin
+        self._emitted = []
+
+    def keep_action(self) -> None:
+        """The action stays: its events will be news once the group is committed."""
+        if self._emitted:
+            self.has_events = True
+
+    def rehearsal(self, result: T) -> Rehearsal[T]:
+        """What the action gave, and which events it would have written."""
+        return Rehearsal(result, tuple(self._emitted))
+
+    async def one(self, sql: str, *arguments: object) -> Row | None:
+        """The first row, or None."""
+        rows = self._cursor.execute(for_sqlite(sql), arguments).fetchall()
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, *arguments: object) -> list[Row]:
+        """Every row."""
+        return self._cursor.execute(for_sqlite(sql), arguments).fetchall()
+
+    async def run(self, sql: str, *arguments: object) -> int:
+        """Change rows, and say how many."""
+        self._cursor.execute(for_sqlite(sql), arguments)
+        return self._connection.changes()
+
+    async def emit(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        conversation_sid: str = "",
+        subject_sid: str,
+        payload: object,
+        origin: Origin | None = None,
+    ) -> None:
+        """Write one event in this transaction."""
+        by = origin or self._origin
+        text = _encode(payload).decode()
+        self._emitted.append(Emitted(name, scope, conversation_sid, subject_sid, by, text))
+        self._cursor.execute(
+            APPEND,
+            (
+                scope.account_sid,
+                scope.service_sid,
+                conversation_sid,
+                subject_sid,
+                name,
+                by.source,
+                by.client_identity,
+                int(by.fires),
+                self._now,
+                text,
+            ),
+        )
+
+    def next_sequence(self) -> int:
+        """The next number in the order of creation: microseconds, and never the same twice."""
+        self._sequence = max(self._sequence + 1, self._now * 1000)
+        return self._sequence

@@ -1,0 +1,116 @@
+"""The unit of work: what an action may do while it holds the store, whatever the engine.
+
+An action is a coroutine ``async (tx) -> result``. It awaits nothing but ``tx``; an engine may
+run it more than once (after a conflict), so it has no effect but through ``tx``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.origin import Origin
+    from parlour.vocabulary.scope import Scope
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Transaction(Protocol):
+    """What an action sees of the store. Rows are tuples in the order of the statement."""
+
+    @property
+    def now(self) -> int:
+        """The time of this transaction: milliseconds since 1970-01-01 UTC."""
+        ...
+
+    @property
+    def origin(self) -> Origin:
+        """Who caused this change."""
+        ...
+
+    async def one(self, sql: str, *arguments: object) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    async def all(self, sql: str, *arguments: object) -> list[Row]:
+        """Every row; the statement has a LIMIT."""
+        ...
+
+    async def run(self, sql: str, *arguments: object) -> int:
+        """Change rows, and say how many."""
+        ...
+
+    async def emit(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        conversation_sid: str = "",
+        subject_sid: str,
+        payload: object,
+        origin: Origin | None = None,
+    ) -> None:
+        """Write one event in this transaction. ``origin`` replaces the transaction's own."""
+        ...
+
+    def new_sid(self, prefix: str) -> str:
+        """A sid that was never given before."""
+        ...
+
+    def next_sequence(self) -> int:
+        """The next number in the order of creation."""
+        ...
+
+
+class Emitted(NamedTuple):
+    """An event as its action wrote it: not yet numbered."""
+
+    name: str
+    scope: Scope
+    conversation_sid: str
+    subject_sid: str
+    origin: Origin
+    payload: str
+
+
+class Rehearsal(NamedTuple, Generic[T]):
+    """What an action would give."""
+
+    result: T
+    events: tuple[Emitted, ...]
+
+
+Work = Callable[[Transaction], Awaitable[T]]
+
+
+class Store(Protocol):
+    """An engine: runs actions, and keeps what they wrote."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run reading work on one snapshot."""
+        ...
+
+    async def write(self, work: Work[T], origin: Origin = ...) -> T:
+        """Run a change; the answer comes after it is on disk.
+
+        Raises ``Busy`` when no more can be queued, ``Unavailable`` when the commit failed.
+        """
+        ...
+
+    async def rehearse(self, work: Work[T], origin: Origin = ...) -> Rehearsal[T]:
+        """Run a change to see what it would give, and undo it."""
+        ...
+
+
+class Busy(Exception):  # noqa: N818 - named after the condition, as in HTTP.
+    """The queue of changes is full: nothing was done."""
+
+
+class Unavailable(Exception):  # noqa: N818 - as above.
+    """The store could not keep the change: nothing was done."""
+
+
+class Conflict(Exception):  # noqa: N818 - as above.
+    """Another change got in between; the action may be run again."""
