@@ -1,0 +1,1 @@
+"""The outside messaging world: what carries a message to a phone."""

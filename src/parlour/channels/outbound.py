@@ -1,0 +1,140 @@
+"""A sink: message events to the carrier, and what it says to the receipts.
+
+The event says whom to reach, the receipt whether that has been done: a receipt without a status
+was not handed over, as far as we know. So a crash at any point repeats at most the hand-over that
+was going on, under the same reference, and forgets none.
+
+Messages of one binding (sender and recipient) go one after the other, in the order of the
+conversation; different bindings do not wait for each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.channels.channel import Outbound
+from parlour.resources.messages.fan_out import Recipient  # noqa: TC001 - decoded at run time.
+from parlour.resources.receipts import actions as receipts
+from parlour.resources.receipts import store as receipt_rows
+from parlour.vocabulary import limits
+from parlour.vocabulary.events import ON_MESSAGE_ADDED
+from parlour.vocabulary.origin import SYSTEM
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parlour.channels.channel import Carrier
+    from parlour.resources.receipts.statuses import Report
+    from parlour.store.transaction import Store, Transaction
+    from parlour.vocabulary.events import Event
+
+# What stands in an event whose message goes to nobody outside the chat; quotes inside texts are
+# escaped, so that no text can look like it.
+_NOBODY: Final = '"recipients":[]'
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    """What a carrier gets to see of a message."""
+
+    body: str | None
+    media: str | None
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    """What is read of the event of a new message."""
+
+    message: _Sent
+    recipients: list[Recipient]
+
+
+class _Job(msgspec.Struct, frozen=True):
+    """One message for one recipient, and whose it is."""
+
+    scope: Scope
+    outbound: Outbound
+
+    @property
+    def binding(self) -> tuple[str, str | None, str]:
+        """Sender and recipient: messages of one binding keep their order."""
+        return self.scope.account_sid, self.outbound.sender, self.outbound.recipient
+
+
+_decode = msgspec.json.Decoder(_Payload).decode
+
+
+class OutboundSink:
+    """Hands messages over and records what becomes of them."""
+
+    name: Final = "outbound"
+    # A receipt that was never handed over is due, however old its event is.
+    begins_at_start: Final = True
+
+    def __init__(self, store: Store, carrier: Carrier) -> None:
+        self._store = store
+        self._carrier = carrier
+        self._turns = asyncio.Semaphore(limits.OUTBOUND_LANES_MAX)
+
+    def wants(self, event: Event) -> bool:
+        """Whether it is a new message that somebody outside the chat is to get."""
+        return event.name == ON_MESSAGE_ADDED and _NOBODY not in event.payload
+
+    async def take(self, events: list[Event]) -> None:
+        """Hand over what is still pending. Raises if a carrier failed; the others go on."""
+
+        async def pending(tx: Transaction) -> list[_Job]:
+            return [job for event in events for job in await _pending(tx, event)]
+
+        lanes: dict[tuple[str, str | None, str], list[_Job]] = {}
+        for job in await self._store.read(pending):
+            lanes.setdefault(job.binding, []).append(job)
+        results = await asyncio.gather(
+            *(self._run(lane) for lane in lanes.values()), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _run(self, jobs: list[_Job]) -> None:
+        """The messages of one binding, one after the other."""
+        async with self._turns:
+            for job in jobs:
+                reports = await self._carrier.send(job.outbound)
+                await self._record(job, reports)
+
+    async def _record(self, job: _Job, reports: list[Report]) -> None:
+        """Write what the carrier said, in one transaction."""
+
+        async def record(tx: Transaction) -> None:
+            for report in reports:
+                await receipts.record_status(tx, job.scope, job.outbound.reference, report)
+
+        await self._store.write(record, SYSTEM)
+
+
+async def _pending(tx: Transaction, event: Event) -> list[_Job]:
+    """What of one event was not handed over yet."""
+    scope = Scope(event.account_sid, event.service_sid)
+    due = await receipt_rows.pending(tx, scope, event.subject_sid)
+    return [job for job in _jobs(scope, event) if job.outbound.reference in due] if due else []
+
+
+def _jobs(scope: Scope, event: Event) -> Iterator[_Job]:
+    payload = _decode(event.payload)
+    for recipient in payload.recipients:
+        yield _Job(
+            scope,
+            Outbound(
+                reference=recipient.receipt_sid,
+                account_sid=scope.account_sid,
+                type=recipient.type,
+                sender=recipient.sender,
+                recipient=recipient.address,
+                body=payload.message.body,
+                media=payload.message.media,
+                is_in_group=recipient.is_in_group,
+            ),
+        )

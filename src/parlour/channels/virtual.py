@@ -1,0 +1,34 @@
+"""The carrier that is built in: it delivers everything at once, to nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.protocol import addresses
+from parlour.resources.receipts.statuses import DELIVERED, SENT, Report
+from parlour.vocabulary import sids
+
+if TYPE_CHECKING:
+    from parlour.channels.channel import Outbound
+    from parlour.vocabulary.clock import Random
+
+
+class VirtualCarrier:
+    """Accepts every message and reports it as delivered."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    async def send(self, outbound: Outbound) -> list[Report]:
+        """Sent under a new sid of its channel, and delivered."""
+        sid = self._random.sid(_prefix(outbound))
+        return [Report(SENT, channel_message_sid=sid), Report(DELIVERED)]
+
+
+def _prefix(outbound: Outbound) -> str:
+    """The letters that tell whose message it is; a group's are those of plain texts."""
+    if outbound.type == addresses.WHATSAPP:
+        return sids.WHATSAPP_MESSAGE
+    if outbound.type == addresses.SMS and outbound.media is not None and not outbound.is_in_group:
+        return sids.MMS
+    return sids.SMS

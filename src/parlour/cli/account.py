@@ -1,0 +1,107 @@
+"""``parlour account``: make, list and restrict accounts, beside a running server or without one."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from parlour.cli.offline import Offline, offline_options
+from parlour.resources.accounts import actions, store
+from parlour.vocabulary import sids
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+
+
+@click.group("account")
+def command() -> None:
+    """Accounts: tenants that see nothing of each other."""
+
+
+@command.command("create")
+@click.option("--name", default="Account", show_default=True, help="A friendly name.")
+@offline_options
+def create(offline: Offline, *, name: str, as_json: bool) -> None:
+    """Make an account; its auth token is shown once."""
+    sid, auth_token = offline.random.sid(sids.ACCOUNT), offline.random.token(16).hex()
+
+    async def work(tx: Transaction) -> None:
+        await actions.create_account(
+            tx, offline.vault, sid=sid, auth_token=auth_token, friendly_name=name
+        )
+
+    offline.write(work)
+    _show({"account_sid": sid, "auth_token": auth_token}, as_json=as_json)
+
+
+@command.command("list")
+@offline_options
+def list_(offline: Offline, *, as_json: bool) -> None:
+    """List the accounts."""
+    after = ""
+    while True:  # Ends at the last account; each round reads at most a hundred.
+        found = offline.read(partial(_accounts_after, after))
+        for account in found:
+            row = {
+                "account_sid": account.sid,
+                "friendly_name": account.friendly_name,
+                "status": account.status,
+            }
+            _show(row, as_json=as_json)
+        if not found:
+            return
+        after = found[-1].sid
+
+
+async def _accounts_after(after: str, tx: Transaction) -> list[store.Account]:
+    return await store.list_accounts(tx, after, 100)
+
+
+@command.command("status")
+@click.argument("account_sid")
+@click.argument("status", type=click.Choice(["active", "suspended", "closed"]))
+@offline_options
+def status_(offline: Offline, *, account_sid: str, status: str, as_json: bool) -> None:
+    """Suspend, close or reopen an account: only an active one is let in."""
+    scope = Scope(account_sid)
+    if not offline.write(lambda tx: store.update_status(tx, scope, status)):
+        raise click.ClickException(f"there is no account {account_sid}")
+    _show({"account_sid": account_sid, "status": status}, as_json=as_json)
+
+
+@command.group("numbers")
+def numbers() -> None:
+    """The numbers an account may send from; with no list, any well-formed one."""
+
+
+@numbers.command("set")
+@click.argument("account_sid")
+@click.argument("addresses", nargs=-1)
+@offline_options
+def set_numbers(
+    offline: Offline, *, account_sid: str, addresses: tuple[str, ...], as_json: bool
+) -> None:
+    """Replace the list; without addresses, any number is allowed again."""
+    scope = Scope(account_sid)
+    offline.write(lambda tx: store.set_numbers(tx, scope, list(addresses)))
+    _show({"account_sid": account_sid, "addresses": sorted(set(addresses))}, as_json=as_json)
+
+
+@numbers.command("list")
+@click.argument("account_sid")
+@offline_options
+def list_numbers(offline: Offline, *, account_sid: str, as_json: bool) -> None:
+    """List the numbers an account is restricted to."""
+    found = offline.read(lambda tx: store.list_numbers(tx, Scope(account_sid)))
+    _show({"account_sid": account_sid, "addresses": found}, as_json=as_json)
+
+
+def _show(row: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(row))
+    else:
+        click.echo("  ".join(f"{name}: {value}" for name, value in row.items()))

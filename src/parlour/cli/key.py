@@ -1,0 +1,74 @@
+"""``parlour key``: make, list and revoke API keys."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from parlour.cli.offline import Offline, offline_options
+from parlour.protocol.pages import PageRequest, Position
+from parlour.resources.accounts import actions, store
+from parlour.vocabulary import sids
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+
+
+@click.group("key")
+def command() -> None:
+    """API keys: more logins for an account, each revocable alone."""
+
+
+@command.command("create")
+@click.argument("account_sid")
+@click.option("--name", default="API key", show_default=True, help="A friendly name.")
+@offline_options
+def create(offline: Offline, *, account_sid: str, name: str, as_json: bool) -> None:
+    """Make an API key; its secret is shown once."""
+    scope = Scope(account_sid)
+    if offline.read(lambda tx: store.find_account(tx, scope)) is None:
+        raise click.ClickException(f"there is no account {account_sid}")
+    sid, secret = offline.random.sid(sids.API_KEY), offline.random.token(16).hex()
+    offline.write(lambda tx: actions.add_login(tx, offline.vault, scope, sid, secret, name))
+    if as_json:
+        click.echo(json.dumps({"sid": sid, "secret": secret}))
+    else:
+        click.echo(f"sid: {sid}  secret: {secret}")
+
+
+@command.command("list")
+@click.argument("account_sid")
+@offline_options
+def list_(offline: Offline, *, account_sid: str, as_json: bool) -> None:
+    """List an account's API keys."""
+    scope, position = Scope(account_sid), None
+    while True:  # Ends at the last key; each round reads at most a hundred.
+        request = PageRequest(0, 100, position)
+        found = offline.read(partial(_keys_of, scope, request))[:100]
+        for login in found:
+            row = {"sid": login.name, "friendly_name": login.friendly_name}
+            click.echo(json.dumps(row) if as_json else f"{login.name}  {login.friendly_name}")
+        if not found:
+            return
+        position = Position(found[-1].sequence, found[-1].name)
+
+
+async def _keys_of(scope: Scope, request: PageRequest, tx: Transaction) -> list[store.Login]:
+    return await store.list_keys(tx, scope, request)
+
+
+@command.command("revoke")
+@click.argument("account_sid")
+@click.argument("sid")
+@offline_options
+def revoke(offline: Offline, *, account_sid: str, sid: str, as_json: bool) -> None:
+    """Revoke an API key; a running server lets it in for one second more at most."""
+    if not sids.is_sid(sids.API_KEY, sid):
+        raise click.ClickException(f"{sid} is not the sid of an API key")
+    if not offline.write(lambda tx: store.delete_login(tx, Scope(account_sid), sid)):
+        raise click.ClickException(f"account {account_sid} has no key {sid}")
+    click.echo(json.dumps({"sid": sid}) if as_json else f"revoked {sid}")

@@ -1,0 +1,41 @@
+"""``parlour``: every command; each is imported when it is used, so that a start is quick."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+_COMMANDS = {
+    "serve": "parlour.cli.serve",
+    "account": "parlour.cli.account",
+    "key": "parlour.cli.key",
+    "routes": "parlour.cli.routes",
+    "openapi": "parlour.cli.openapi",
+    "docs": "parlour.cli.docs",
+}
+
+
+class _Lazy(click.Group):
+    """Finds a command in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted."""
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module: Any = importlib.import_module(_COMMANDS[cmd_name])
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="parlour")
+def main() -> None:
+    """A self-hosted server of the Conversations API."""

@@ -1,0 +1,186 @@
+"""``parlour openapi``: this server's own interface in the words of OpenAPI 3.1.
+
+Made from the declarations that the server itself runs on: paths, operations, parameters. What an
+answer is made of is said by each resource's representation, in code, so answers are described no
+closer than as an object, a page, or an error.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from parlour.operations.parameters import form_schema
+from parlour.resources.table import operations
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.operations.operation import Deed, Operation
+    from parlour.vocabulary.values import Schema
+
+_FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+_VARIABLE: Final = re.compile(r"\{(\w+)\}")
+_SERVICE_SID: Final = {"type": "string", "pattern": "^IS[0-9a-fA-F]{32}$"}
+
+_ERROR: Final = {
+    "type": "object",
+    "required": ["code", "message", "more_info", "status"],
+    "properties": {
+        "code": {"type": "integer"},
+        "message": {"type": "string"},
+        "more_info": {"type": "string", "format": "uri"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+    },
+    "additionalProperties": False,
+}
+_META: Final = {
+    "type": "object",
+    "required": [
+        "page",
+        "page_size",
+        "first_page_url",
+        "previous_page_url",
+        "url",
+        "next_page_url",
+        "key",
+    ],
+    "properties": {
+        "page": {"type": "integer", "minimum": 0},
+        "page_size": {"type": "integer", "minimum": 1},
+        "first_page_url": {"type": "string", "format": "uri"},
+        "previous_page_url": {"type": ["string", "null"], "format": "uri"},
+        "url": {"type": "string", "format": "uri"},
+        "next_page_url": {"type": ["string", "null"], "format": "uri"},
+        "key": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+
+
+@click.command("openapi")
+def command() -> None:
+    """Print a description of the interface: OpenAPI 3.1, as JSON."""
+    click.echo(json.dumps(description(), indent=2))
+
+
+def description() -> dict[str, Any]:
+    """The whole description, as what JSON makes of it."""
+    paths: dict[str, dict[str, Any]] = {}
+    for each in operations():
+        if each.listed:
+            paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Parlour", "version": version("parlour")},
+        "paths": paths,
+        "components": {
+            "schemas": {"Error": _ERROR, "Meta": _META},
+            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+        },
+        "security": [{"basic": []}],
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    deed = operation.deed
+    said: dict[str, Any] = {
+        "operationId": operation.operation_id,
+        "summary": (inspect.getdoc(deed.action) or "").partition("\n")[0],
+        "parameters": [*_path(operation), *_query(deed), *_headers(deed)],
+        "responses": _responses(deed),
+    }
+    if operation.method == "POST":
+        said["requestBody"] = _body(deed)
+    return said
+
+
+def _parameter(place: str, name: str, schema: Schema, *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": required, "schema": schema}
+
+
+def _path(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        _parameter(
+            "path",
+            name,
+            _SERVICE_SID if name == "ChatServiceSid" else {"type": "string", "minLength": 1},
+            required=True,
+        )
+        for name in _VARIABLE.findall(operation.path)
+    ]
+
+
+def _query(deed: Deed) -> list[dict[str, Any]]:
+    """Filters and paging of a list; nothing else is read from a query."""
+    if not deed.list_key:
+        return []
+    schema = form_schema(deed.parameters)
+    required = schema.get("required", ())
+    filters = [
+        _parameter("query", name, kind, required=name in required)
+        for name, kind in schema["properties"].items()
+    ]
+    size = {"type": "integer", "minimum": 1, "default": deed.page_size_default}
+    page = {"type": "integer", "minimum": 0, "maximum": limits.PAGE_MAX, "default": 0}
+    token = {"type": "string", "maxLength": limits.PAGE_TOKEN_CHARS_MAX}
+    return [
+        *filters,
+        _parameter("query", "PageSize", size),
+        _parameter("query", "Page", page),
+        _parameter("query", "PageToken", token),
+    ]
+
+
+def _headers(deed: Deed) -> list[dict[str, Any]]:
+    found = []
+    if deed.takes_webhook_header:
+        found.append(_parameter("header", "X-Twilio-Webhook-Enabled", {"enum": ["true", "false"]}))
+    if deed.method == "POST":
+        key = {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": limits.IDEMPOTENCY_KEY_CHARS_MAX,
+        }
+        found.append(_parameter("header", "Idempotency-Key", key))
+    return found
+
+
+def _body(deed: Deed) -> dict[str, Any]:
+    schema = form_schema(deed.parameters)
+    return {
+        "required": "required" in schema,
+        "content": {kind: {"schema": schema} for kind in _FORM_TYPES},
+    }
+
+
+def _responses(deed: Deed) -> dict[str, Any]:
+    failure = _answer("Refused, and nothing was changed.", {"$ref": "#/components/schemas/Error"})
+    found: dict[str, Any] = {}
+    for status in deed.statuses:
+        found[str(status)] = (
+            {"description": "Gone."} if status == 204 else _answer("Done.", _result(deed))
+        )
+    return found | {"4XX": failure, "5XX": failure}
+
+
+def _answer(sentence: str, schema: Schema) -> dict[str, Any]:
+    return {"description": sentence, "content": {"application/json": {"schema": schema}}}
+
+
+def _result(deed: Deed) -> Schema:
+    if not deed.list_key:
+        return {"type": "object"}
+    return {
+        "type": "object",
+        "required": ["meta", deed.list_key],
+        "properties": {
+            "meta": {"$ref": "#/components/schemas/Meta"},
+            deed.list_key: {"type": "array", "items": {"type": "object"}},
+        },
+        "additionalProperties": False,
+    }

@@ -1,0 +1,151 @@
+"""The generated pages: operations, errors, settings and limits, as Markdown.
+
+Each is made from the declaration that the server itself runs on, so it cannot say anything else.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import TYPE_CHECKING, Final
+
+from parlour import config
+from parlour.operations.parameters import wire_names
+from parlour.resources.table import operations
+from parlour.vocabulary import events, limits
+from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_NOTE: Final = "<!-- Made by `make docs` from the code: change it there. -->"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _page(title: str, introduction: str, body: str) -> str:
+    return f"{_NOTE}\n\n# {title}\n\n{introduction}\n\n{body}"
+
+
+def operations_page() -> str:
+    """Every operation: id, method, path, success, parameters."""
+    rows = []
+    for each in operations():
+        parameters = ", ".join(
+            name + ("!" if required else "") + ("[]" if repeated else "")
+            for name, required, repeated in wire_names(each.deed.parameters)
+        )
+        header = "yes" if each.deed.takes_webhook_header else ""
+        row = (f"`{each.operation_id}`", each.method, f"`{each.path}`", str(each.deed.status))
+        rows.append((*row, header, parameters))
+    head = ("operation", "method", "path", "success", "webhook header", "parameters")
+    text = (
+        f"The {len(rows)} operations of the API. `!` marks a required parameter, `[]` one that"
+        " may be repeated; lists also take PageSize, Page and PageToken."
+    )
+    return _page("Operations", text, _table(head, rows))
+
+
+def errors_page() -> str:
+    """Every code, its status, its message, and when it is raised."""
+    rows = [
+        (
+            str(code),
+            "log only" if entry.status == LOG_ONLY else str(entry.status),
+            entry.message,
+            entry.when,
+        )
+        for code, entry in sorted(CATALOGUE.items())
+    ]
+    text = (
+        "Every refusal is JSON: `code`, `message`, `more_info` and `status`. Codes that are only"
+        " logged, or that name a condition this server cannot reach, are listed for those who"
+        " look one up."
+    )
+    return _page("Errors", text, _table(("code", "status", "message", "when"), rows))
+
+
+def settings_page() -> str:
+    """Every setting: flag, variable, default, sentence."""
+    rows = [
+        (
+            f"`{each.flag}`",
+            f"`{each.variable}`",
+            f"`{each.default}`" if str(each.default) else "",
+            each.sentence,
+        )
+        for each in config.described()
+    ]
+    text = "The command line wins over the environment."
+    return _page("Settings", text, _table(("flag", "variable", "default", "meaning"), rows))
+
+
+def limits_page() -> str:
+    """Every limit: its name, value and comment."""
+    source = inspect.getsource(limits)
+    comments = _comments(source)
+    rows = [
+        (f"`{name}`", f"{getattr(limits, name):,}", comments[name])
+        for name in comments
+        if isinstance(getattr(limits, name), int)
+    ]
+    text = "Every bound in the server. What happens at one is said beside it."
+    return _page("Limits", text, _table(("limit", "value", "meaning"), rows))
+
+
+def _comments(source: str) -> dict[str, str]:
+    """Each constant's comment: the lines above it, or the string below it."""
+    lines = source.splitlines()
+    body = ast.parse(source).body
+    found: dict[str, str] = {}
+    for number, node in enumerate(body):
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        text = _string_after(body, number) or _lines_above(lines, node.lineno - 1)
+        found[node.targets[0].id] = text
+    return found
+
+
+def _string_after(body: list[ast.stmt], number: int) -> str:
+    after = body[number + 1] if number + 1 < len(body) else None
+    if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+        return " ".join(str(after.value.value).split())
+    return ""
+
+
+def _lines_above(lines: list[str], index: int) -> str:
+    above: list[str] = []
+    while index > 0 and lines[index - 1].startswith("#"):
+        index -= 1
+        above.insert(0, lines[index].lstrip("# "))
+    return " ".join(above)
+
+
+def events_page() -> str:
+    """Every event name, by phase, and where it may stand in a filter."""
+    rows = [(f"`{name}`", "pre-action", "account, service") for name in events.PRE_ACTION]
+    rows += [
+        (
+            f"`{name}`",
+            "post-action",
+            "account, service, conversation"
+            if name in events.SCOPED_FILTERS
+            else "account, service",
+        )
+        for name in events.POST_ACTION
+    ]
+    text = "The names that webhooks are filtered by; they are case-sensitive."
+    return _page("Events", text, _table(("event", "phase", "may be filtered at"), rows))
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "operations.md": operations_page,
+    "errors.md": errors_page,
+    "settings.md": settings_page,
+    "limits.md": limits_page,
+    "events.md": events_page,
+}

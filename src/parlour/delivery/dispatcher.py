@@ -1,0 +1,197 @@
+"""Reads the event log in order, hands every event to every sink, remembers how far each got.
+
+Each sink has a loop and a position of its own, so one that fails or is slow delays nobody else.
+The position is kept after the events were taken: a crash in between hands them out again, and
+never loses one. That is "at least once"; a sink makes it "once" by being idempotent. Being woken
+after a commit is only a hint: a sink that nobody wakes looks again after ``DISPATCH_POLL_MS``.
+
+Many events mean nothing to a sink. Passing them is remembered in memory and kept now and then,
+since each keeping costs a commit that a request would have to wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from parlour.store import events as event_log
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from parlour.store.transaction import Store
+    from parlour.vocabulary.clock import Clock
+    from parlour.vocabulary.events import Event
+
+log = structlog.get_logger()
+
+
+class Sink(Protocol):
+    """Whoever acts on events."""
+
+    @property
+    def name(self) -> str:
+        """What its position is kept under; never changed."""
+        ...
+
+    @property
+    def begins_at_start(self) -> bool:
+        """Whether a new sink wants the whole log, and not only what comes from now on."""
+        ...
+
+    def wants(self, event: Event) -> bool:
+        """Whether the event means anything to this sink. Cheap, and never fails."""
+        ...
+
+    async def take(self, events: list[Event]) -> None:
+        """Act on the events it wants, in order; once it returns they are done.
+
+        What raises is tried again with the same events.
+        """
+        ...
+
+
+class _Lane:
+    """One sink on its way through the log."""
+
+    def __init__(self, store: Store, sink: Sink) -> None:
+        self.sink = sink
+        self.news = asyncio.Event()
+        self.position = 0
+        self._store = store
+        self._kept = 0
+
+    async def begin(self) -> None:
+        """Go on at the kept position; a new sink begins at the log's end, or its start."""
+        position = await self._store.read(lambda tx: event_log.find_position(tx, self.sink.name))
+        if position is not None:
+            self.position = self._kept = position
+            return
+        if not self.sink.begins_at_start:
+            self.position = await self._store.read(event_log.last_sequence)
+        await self.keep_position()
+
+    async def step(self) -> bool:
+        """Hand out the next events; whether there were any."""
+        batch = await self._store.read(
+            lambda tx: event_log.read_after(tx, self.position, limits.EVENTS_PER_BATCH_MAX)
+        )
+        if not batch:
+            return False
+        wanted = [event for event in batch if self.sink.wants(event)]
+        if wanted:
+            await self.sink.take(wanted)
+        self.position = batch[-1].sequence
+        if wanted or self.position - self._kept >= limits.EVENTS_UNSAVED_MAX:
+            await self.keep_position()
+        return True
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a restart would go on at this very position."""
+        return self.position == self._kept
+
+    async def keep_position(self) -> None:
+        """Write how far the sink is."""
+        position = self.position
+        await self._store.write(lambda tx: event_log.save_position(tx, self.sink.name, position))
+        self._kept = position
+
+
+class Dispatcher:
+    """Runs one loop for each sink, and removes the events that all of them are past."""
+
+    def __init__(
+        self,
+        store: Store,
+        sinks: Sequence[Sink],
+        clock: Clock,
+        *,
+        poll_ms: int = limits.DISPATCH_POLL_MS,
+        retry_ms: int = limits.SINK_RETRY_MS,
+    ) -> None:
+        """Prepare the loops; ``poll_ms`` and ``retry_ms`` are the two pauses."""
+        self._store = store
+        self._clock = clock
+        self._poll_seconds = poll_ms / 1000
+        self._retry_seconds = retry_ms / 1000
+        self._lanes = [_Lane(store, sink) for sink in sinks]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Find every sink's position, and begin."""
+        for lane in self._lanes:
+            await lane.begin()
+        self._tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
+        self._tasks.append(asyncio.create_task(self._retire()))
+
+    def wake(self) -> None:
+        """There may be news: nobody needs to wait for the next poll."""
+        for lane in self._lanes:
+            lane.news.set()
+
+    async def stop(self) -> None:
+        """Let every sink end what it has begun, within the limit, and keep the positions."""
+        self._stopping.set()
+        self.wake()
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=limits.DRAIN_SECONDS_MAX)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _run(self, lane: _Lane) -> None:
+        """One sink's loop, until the stop. What fails is tried again after a pause."""
+        while not self._stopping.is_set():
+            lane.news.clear()  # Before reading, so that what comes meanwhile wakes again.
+            try:
+                if await lane.step():
+                    continue
+                if await self._is_quiet(lane) and not lane.is_kept:
+                    await lane.keep_position()
+            except Exception:
+                log.exception("sink_failed", sink=lane.sink.name)
+                await self._pause(self._retry_seconds)
+        if not lane.is_kept:
+            await lane.keep_position()
+
+    async def _is_quiet(self, lane: _Lane) -> bool:
+        """Wait for a wake-up or the next poll; whether nobody woke the sink."""
+        try:
+            await asyncio.wait_for(lane.news.wait(), self._poll_seconds)
+        except TimeoutError:
+            return True
+        return False
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond a stop."""
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _retire(self) -> None:
+        """Remove what every sink is past, now and then, until the stop."""
+        while not self._stopping.is_set():
+            removed = 0
+            try:
+                removed = await self.retire()
+            except Exception:
+                log.exception("retiring_failed")
+            # A full step may leave more; others get a turn in between.
+            is_full = removed == limits.RETIRED_EVENTS_MAX
+            await self._pause(0 if is_full else limits.RETIRE_PAUSE_MS / 1000)
+
+    async def retire(self) -> int:
+        """Remove one step of events that every sink is past and that are old enough."""
+        names = [lane.sink.name for lane in self._lanes]
+        before_ms = self._clock.now_ms() - limits.EVENT_RETENTION_MS
+        return await self._store.write(
+            lambda tx: event_log.retire(tx, names, before_ms, limits.RETIRED_EVENTS_MAX)
+        )

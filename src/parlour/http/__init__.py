@@ -1,0 +1,1 @@
+"""The HTTP edge: bytes to calls, outcomes to bytes."""

@@ -1,0 +1,172 @@
+"""From a request to a Call, and from an Outcome to an answer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from parlour.http.messages import NO_CONTENT, Reply, encode
+from parlour.http.multipart import parse_multipart
+from parlour.operations.call import Call, Outcome, Rows, View
+from parlour.operations.operation import Form
+from parlour.protocol import pages
+from parlour.protocol.forms import parse_form, parse_query
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.origin import SILENT, Origin
+
+if TYPE_CHECKING:
+    from parlour.http.messages import Request
+    from parlour.operations.caller import Caller
+    from parlour.operations.operation import Operation
+    from parlour.operations.pipeline import Pipeline
+    from parlour.protocol.forms import Form as RequestForm
+    from parlour.protocol.pages import PageTokens
+
+_HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?\Z")
+_FIRES = Origin(fires=True)
+_VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
+_URL_ENCODED = "application/x-www-form-urlencoded"
+_PAGING = frozenset({"PageSize", "Page", "PageToken"})
+_RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
+
+
+class Edge:
+    """Turns HTTP into calls of the pipeline, and back."""
+
+    def __init__(self, pipeline: Pipeline, tokens: PageTokens, public_url: str) -> None:
+        self._pipeline = pipeline
+        self._tokens = tokens
+        self._public_url = public_url.rstrip("/")
+
+    async def respond(
+        self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
+    ) -> Reply:
+        """Run one operation and answer it."""
+        request.operation_id = operation.operation_id
+        call = await self._call(operation, path, request, caller)
+        view = self._view(call, request)
+        try:
+            outcome = await self._pipeline.run(call, lambda c, o: self._render(c, o, view))
+        except (Busy, Unavailable) as error:
+            raise ApiError(20503, headers=_RETRY) from error
+        if outcome.status == 204:
+            return NO_CONTENT
+        return Reply(outcome.status, outcome.replayed or self._render(call, outcome, view))
+
+    async def _call(
+        self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
+    ) -> Call[Any]:
+        form = await _form(operation, request)
+        call: Call[Any] = Call(
+            operation=operation,
+            caller=caller,
+            path=path,
+            resource=self.resource_of(request.path),
+            form=form,
+            origin=_origin(operation, request),
+        )
+        if operation.method == "POST":
+            call.idempotency_key = _idempotency_key(request)
+        if operation.deed.list_key:
+            call.page = pages.parse_page_request(
+                form,
+                default=min(operation.deed.page_size_default, operation.deed.page_size_max),
+                maximum=operation.deed.page_size_max,
+                place=_place(call),
+                tokens=self._tokens,
+            )
+        return call
+
+    @staticmethod
+    def resource_of(path: str) -> str:
+        """A path without its version, as messages quote it."""
+        resource = path[3:] if path.startswith("/v1/") else _VERSION.sub("", path, count=1)
+        return resource if resource.isascii() else resource.encode("utf-8", "replace").decode()
+
+    def _root_url(self, request: Request) -> str:
+        if self._public_url:
+            return self._public_url
+        host = request.header(b"host") or ""
+        if not _HOST.match(host):
+            raise ApiError(20001, "Invalid Host header.")
+        return f"{request.scheme}://{host}"
+
+    def _view(self, call: Call[Any], request: Request) -> View:
+        root = self._root_url(request) + "/v1"
+        in_service = call.operation.form is Form.SERVICE
+        base = f"{root}/Services/{call.path['ChatServiceSid']}" if in_service else root
+        return View(base, root, in_service, bool(call.operation.deed.list_key))
+
+    def _render(self, call: Call[Any], outcome: Outcome, view: View) -> bytes:
+        """The body of an answer."""
+        if outcome.status == 204:
+            return b""
+        represent = call.operation.represent
+        if not isinstance(outcome.result, Rows):
+            return encode(represent(outcome.result, view))
+        rows = outcome.result
+        page = pages.cut(rows.records, call.page_request)
+        edges = None
+        if page.rows:
+            edges = rows.position_of(page.rows[0]), rows.position_of(page.rows[-1])
+        meta = pages.meta(
+            url=view.root_url.removesuffix("/v1") + _requested_path(call),
+            filters=_filters(call.form),
+            request=call.page_request,
+            page=page,
+            key=call.operation.deed.list_key,
+            positions=edges,
+            tokens=self._tokens,
+            place=_place(call),
+        )
+        shown = [represent(each, view) for each in page.rows]
+        return encode(call.operation.deed.envelope(meta, shown))
+
+
+def _origin(operation: Operation, request: Request) -> Origin:
+    """Webhooks hear of an API change only if this very request asks for it."""
+    if not operation.deed.takes_webhook_header:
+        return SILENT
+    asked = request.header(b"x-twilio-webhook-enabled")
+    return _FIRES if asked is not None and asked.strip().lower() == "true" else SILENT
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.header(b"idempotency-key")
+    if key is not None and not 0 < len(key) <= limits.IDEMPOTENCY_KEY_CHARS_MAX:
+        raise ApiError(20001, "Invalid Idempotency-Key.")
+    return key
+
+
+async def _form(operation: Operation, request: Request) -> RequestForm:
+    """What was said: the query of a GET, the form of a POST."""
+    if operation.method == "GET":
+        return parse_query(request.query)
+    if operation.method == "DELETE":
+        return {}
+    declared = request.header(b"content-type")
+    if declared is not None and declared != _URL_ENCODED:
+        kind = declared.partition(";")[0].strip().lower()
+        if kind == "multipart/form-data":
+            return await parse_multipart(request)
+        if request.body and kind != _URL_ENCODED:
+            raise ApiError(20001, "Unsupported content type.", status=415)
+    return parse_form(request.body)
+
+
+def _filters(form: RequestForm) -> list[tuple[str, str]]:
+    """The query of a list without its paging."""
+    return [(name, text) for name, texts in form.items() if name not in _PAGING for text in texts]
+
+
+def _place(call: Call[Any]) -> str:
+    """What a page token is good for: this account, this path, these filters."""
+    return repr((call.caller.account_sid, call.resource, _filters(call.form)))
+
+
+def _requested_path(call: Call[Any]) -> str:
+    version = _VERSION.match(call.operation.path)
+    assert version is not None
+    return version.group() + call.resource

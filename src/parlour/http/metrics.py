@@ -1,0 +1,75 @@
+"""What Prometheus may ask: counts and times by operation, never by account or content.
+
+Counting happens on every request and is a few additions; the figures take the library's shape only
+when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client import Metric
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics(Collector):
+    """The figures of one process. Bounded by the number of operations and statuses."""
+
+    def __init__(self) -> None:
+        self._answers: Counter[tuple[str, int]] = Counter()
+        self._times: dict[str, list[int]] = {}
+        self._sums: dict[str, float] = {}
+        self.running: Callable[[], int] = lambda: 0
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+
+    def answered(self, operation_id: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        self._answers[operation_id, status] += 1
+        times = self._times.get(operation_id)
+        if times is None:
+            times = self._times[operation_id] = [0] * (len(_BUCKETS) + 1)
+        times[bisect_left(_BUCKETS, seconds)] += 1
+        self._sums[operation_id] = self._sums.get(operation_id, 0.0) + seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures in the library's shape."""
+        answers = CounterMetricFamily(
+            "parlour_requests",
+            "Answers, by operation and status.",
+            labels=("operation_id", "status"),
+        )
+        for (operation_id, status), count in sorted(self._answers.items()):
+            answers.add_metric((operation_id, str(status)), count)
+        yield answers
+        seconds = HistogramMetricFamily(
+            "parlour_request_seconds",
+            "Time from request to answer, by operation.",
+            labels=("operation_id",),
+        )
+        bounds = [*map(str, _BUCKETS), "+Inf"]
+        for operation_id, times in sorted(self._times.items()):
+            buckets = list(zip(bounds, map(float, accumulate(times)), strict=True))
+            seconds.add_metric((operation_id,), buckets, self._sums[operation_id])
+        yield seconds
+        running = "Requests that are running."
+        yield GaugeMetricFamily("parlour_requests_running", running, value=self.running())
+
+    def text(self) -> bytes:
+        """The figures in Prometheus' text format."""
+        return generate_latest(self.registry)

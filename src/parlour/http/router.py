@@ -1,0 +1,97 @@
+"""Method and path to operation: the framework's compiled router, fed from the operations' table.
+
+Only the router and the multipart parser of the framework are used: its request and response
+objects cost a third of the time of a request (docs/decisions/0012-a-thin-http-edge.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from falcon.routing import CompiledRouter
+
+from parlour.http.messages import Reply
+from parlour.protocol.forms import decode_path_segment
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from parlour.http.edge import Edge
+    from parlour.http.messages import Request
+    from parlour.http.metrics import Metrics
+    from parlour.operations.caller import Caller
+    from parlour.operations.operation import Operation
+
+_METHODS = ("GET", "POST", "DELETE")
+_PLAIN = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
+
+
+def template(path: str) -> tuple[str, tuple[str, ...]]:
+    """The framework's template of a path, and the names of its variables in order.
+
+    The framework wants one name for a variable at one place, the API has several (``Sid`` and
+    ``ConversationSid``), so they are numbered.
+    """
+    names: list[str] = []
+    parts = []
+    for part in path.split("/"):
+        if part.startswith("{"):
+            name, _, suffix = part[1:].partition("}")
+            parts.append("{v" + str(len(names)) + "}" + suffix)
+            names.append(name)
+        else:
+            parts.append(part)
+    return "/".join(parts), tuple(names)
+
+
+class Place:
+    """Every operation of one path, by method, with the names of the path's variables."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self.operations = {each.method: (each, template(each.path)[1]) for each in operations}
+        if "GET" in self.operations:
+            self.operations["HEAD"] = self.operations["GET"]
+        self.allow = ", ".join(method for method in _METHODS if method in self.operations)
+
+
+class Router:
+    """Finds what a request asks for."""
+
+    def __init__(self, operations: Iterable[Operation], edge: Edge, metrics: Metrics) -> None:
+        self._edge = edge
+        self._metrics = metrics
+        self._routes = CompiledRouter()
+        by_path: dict[str, list[Operation]] = {}
+        for operation in operations:
+            by_path.setdefault(template(operation.path)[0], []).append(operation)
+        for path, found in by_path.items():
+            self._routes.add_route(path, Place(found))
+
+    def open_reply(self, request: Request) -> Reply | None:
+        """The answer to what monitoring asks without credentials; it tells nothing of accounts."""
+        if request.method not in {"GET", "HEAD"}:
+            return None
+        if request.path == "/healthz":
+            return Reply(200, b'{"status":"ok"}')
+        if request.path == "/metrics":
+            return Reply(200, self._metrics.text(), _PLAIN)
+        return None
+
+    async def respond(self, request: Request, caller: Caller) -> Reply:
+        """Run the operation that the path and the method name. Raises 404 and 405."""
+        found = self._routes.find(request.path)
+        if found is None:
+            raise ApiError.not_found(self._edge.resource_of(request.path))
+        place, _, values, _ = found
+        assert isinstance(place, Place)
+        operation, names = place.operations.get(request.method, (None, ()))
+        if operation is None:
+            raise ApiError(20004, headers={"Allow": place.allow})
+        path: dict[str, str] = {}
+        for name, raw in zip(names, values.values(), strict=True):
+            text = decode_path_segment(raw)
+            if text is None:
+                raise ApiError.not_found(self._edge.resource_of(request.path))
+            path[name] = text
+        return await self._edge.respond(operation, path, request, caller)

@@ -1,0 +1,156 @@
+"""The ASGI entry: what is true of every HTTP request, before and after its resource.
+
+A request gets an id, is authenticated, has its body read within a limit, and every answer leaves
+with the same headers, is counted, and is logged without anything it said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from parlour.http.messages import NO_CONTENT, Reply, Request, refusal
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.http.authentication import Authentication
+    from parlour.http.messages import AsgiScope, Receive, Send
+    from parlour.http.metrics import Metrics
+    from parlour.http.router import Router
+    from parlour.operations.admission import Admission
+    from parlour.operations.caller import Caller
+    from parlour.vocabulary.clock import Clock, Random
+
+log = structlog.get_logger()
+
+_SHARED_HEADERS: Final = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
+    (
+        b"access-control-allow-headers",
+        (
+            b"Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, "
+            b"If-Unmodified-Since, Idempotency-Key, X-Twilio-Webhook-Enabled"
+        ),
+    ),
+    (b"access-control-allow-credentials", b"true"),
+    (b"access-control-expose-headers", b"ETag"),
+)
+
+
+class Server:
+    """The application that the ASGI server runs."""
+
+    def __init__(
+        self,
+        router: Router,
+        *,
+        authentication: Authentication,
+        admission: Admission,
+        metrics: Metrics,
+        clock: Clock,
+        random: Random,
+        request_log: str,
+    ) -> None:
+        self._router = router
+        self._authentication = authentication
+        self._admission = admission
+        self._metrics = metrics
+        self._clock = clock
+        self._random = random
+        self._request_log = request_log
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        assert scope["type"] == "http", scope["type"]
+        request = Request(
+            scope, receive, self._random.sid(sids.REQUEST), self._clock.monotonic_ms()
+        )
+        reply = await self._reply(request)
+        seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
+        await self._send(request, reply, seconds, send)
+        self._done(request, reply.status, seconds)
+
+    async def _reply(self, request: Request) -> Reply:
+        """Turn whatever happens into an answer of the API's own shape."""
+        try:
+            if request.method == "OPTIONS":
+                return NO_CONTENT
+            open_reply = self._router.open_reply(request)
+            return open_reply or await self._admitted(request)
+        except ApiError as error:
+            return refusal(error)
+        except Exception:
+            log.exception("bug", request_sid=request.request_sid)
+            return refusal(ApiError(20500))
+
+    async def _admitted(self, request: Request) -> Reply:
+        """Who is it, is there room, what is said, which resource."""
+        caller = await self._authentication.caller(request.header(b"authorization"))
+        request.caller = caller
+        self._admission.enter(caller.account_sid)
+        try:
+            if request.method == "POST":
+                request.body = await read_body(request)
+            return await self._router.respond(request, caller)
+        finally:
+            self._admission.leave(caller.account_sid)
+
+    async def _send(self, request: Request, reply: Reply, seconds: float, send: Send) -> None:
+        headers = [
+            *reply.headers,
+            (b"content-length", b"%d" % len(reply.body)),
+            *_SHARED_HEADERS,
+            (b"twilio-request-id", request.request_sid.encode()),
+            (b"twilio-request-duration", b"%.3f" % seconds),
+            (b"twilio-concurrent-requests", b"%d" % self._concurrent(request.caller)),
+        ]
+        if reply.status == 204:
+            del headers[len(reply.headers)]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        body = b"" if request.method == "HEAD" else reply.body
+        await send({"type": "http.response.body", "body": body})
+
+    def _concurrent(self, caller: Caller | None) -> int:
+        """How many requests of the account are running, this one included."""
+        return 1 + self._admission.running_of(caller.account_sid) if caller else 1
+
+    def _done(self, request: Request, status: int, seconds: float) -> None:
+        """Count one answer, and log it if it is to be logged."""
+        self._metrics.answered(request.operation_id, status, seconds)
+        if self._request_log == "none":
+            return
+        if status < 500 and self._request_log != "all" and seconds < limits.SLOW_REQUEST_SECONDS:
+            return
+        log.info(
+            "request",
+            request_sid=request.request_sid,
+            operation_id=request.operation_id,
+            method=request.method,
+            status=status,
+            seconds=round(seconds, 6),
+            account_sid=request.caller.account_sid if request.caller else "",
+        )
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body. Raises 413 above the limit; how long it may take is the connection's."""
+    length = request.header(b"content-length")
+    if length is not None and int(length) > limits.BODY_BYTES_MAX:
+        raise ApiError(20413)
+    message: Any = await request.receive()
+    body: bytes = message.get("body", b"")
+    parts = [body]
+    size = len(body)
+    while message.get("more_body"):  # Ends with the body, its limit, or the connection.
+        message = await request.receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limits.BODY_BYTES_MAX:
+            raise ApiError(20413)
+    if message["type"] == "http.disconnect":
+        raise asyncio.CancelledError
+    return body if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,1 @@
+"""What the API is about: one folder for each resource, each with the same files."""

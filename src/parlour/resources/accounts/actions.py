@@ -1,0 +1,89 @@
+"""Making accounts and their logins: for the operator, and for the start of the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.resources.accounts import store
+from parlour.resources.accounts.store import Account, Login
+from parlour.resources.configuration import store as configurations
+from parlour.resources.configuration.store import Configuration
+from parlour.resources.services.actions import DEFAULT_SERVICE_NAME, make_service
+from parlour.vocabulary import sids
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.protocol.vault import Vault
+    from parlour.store.transaction import Transaction
+
+ACTIVE = "active"
+
+
+async def create_account(
+    tx: Transaction, vault: Vault, *, sid: str, auth_token: str, friendly_name: str
+) -> Account:
+    """A new account with its auth token, its default service and its configuration."""
+    account = Account(
+        sid=sid,
+        friendly_name=friendly_name,
+        status=ACTIVE,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    scope = Scope(sid)
+    await store.insert_account(tx, account)
+    await add_login(tx, vault, scope, sid, auth_token, "auth token")
+    service = await make_service(tx, scope, DEFAULT_SERVICE_NAME)
+    await configurations.add(
+        tx,
+        scope,
+        Configuration(
+            account_sid=sid,
+            default_chat_service_sid=service.sid,
+            default_messaging_service_sid=tx.new_sid(sids.MESSAGING_SERVICE),
+            default_inactive_timer=None,
+            default_closed_timer=None,
+        ),
+    )
+    return account
+
+
+async def ensure_account(tx: Transaction, vault: Vault, sid: str, auth_token: str) -> None:
+    """Make sure that this account exists and that this is its auth token."""
+    scope = Scope(sid)
+    if await store.find_account(tx, scope) is None:
+        name = "Made by the settings"
+        await create_account(tx, vault, sid=sid, auth_token=auth_token, friendly_name=name)
+        return
+    await ensure_login(tx, vault, scope, sid, auth_token, "auth token")
+
+
+async def ensure_login(
+    tx: Transaction, vault: Vault, scope: Scope, name: str, secret: str, friendly_name: str
+) -> None:
+    """Make sure that this name shows this secret, and no other."""
+    digest = vault.digest(secret)
+    known = await store.admitted(tx, name)
+    if any(each.secret_digest == digest for each in known):  # tidy: constant-time - both stored.
+        return
+    await store.delete_login(tx, scope, name)
+    await add_login(tx, vault, scope, name, secret, friendly_name)
+
+
+async def add_login(
+    tx: Transaction, vault: Vault, scope: Scope, name: str, secret: str, friendly_name: str
+) -> Login:
+    """Keep a new login: recognised by its digest, and sealed so that it can sign."""
+    login = Login(
+        name=name,
+        ordinal=0,
+        account_sid=scope.account_sid,
+        friendly_name=friendly_name,
+        secret_digest=vault.digest(secret),
+        secret_sealed=vault.seal(secret, name),
+        date_created=tx.now,
+        date_updated=tx.now,
+        sequence=tx.next_sequence(),
+    )
+    await store.insert_login(tx, login)
+    return login

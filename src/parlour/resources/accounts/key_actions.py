@@ -1,0 +1,124 @@
+"""What an account can do with itself and its API keys over the network.
+
+Only the auth token may: a key that could make keys would outlive its own revocation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.operations.call import Revoked, Rows
+from parlour.resources.accounts import store
+from parlour.resources.accounts.actions import add_login
+from parlour.vocabulary import events, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import Unset
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.accounts.parameters import ChangeKey
+    from parlour.resources.accounts.store import Account, Login
+    from parlour.store.transaction import Transaction
+
+
+class OwnAccount(msgspec.Struct, frozen=True):
+    """An account, as it is shown to the holder of its auth token."""
+
+    account: Account
+    auth_token: str
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """An API key, and the secret that is never shown again."""
+
+    login: Login
+    secret: str
+
+
+def _must_be_own(call: Call[Any]) -> None:
+    """The caller's own account, by its auth token. Raises 404 for another one, or 403."""
+    if call.path["AccountSid"] != call.scope.account_sid:
+        raise call.not_found()
+    if call.caller.login != call.scope.account_sid:
+        raise ApiError(20006)
+
+
+async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
+    _must_be_own(call)
+    sid = call.path["Sid"]
+    found = None
+    if sids.is_sid(sids.API_KEY, sid):
+        found = await store.find_login(tx, call.scope, sids.normal(sid))
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount:
+    """The account itself, with its auth token."""
+    _must_be_own(call)
+    account = await store.find_account(tx, call.scope)
+    login = await store.find_login(tx, call.scope, call.scope.account_sid)
+    assert account is not None
+    assert login is not None
+    return OwnAccount(account, call.vault.unseal(login.secret_sealed, login.name))
+
+
+async def list_keys(tx: Transaction, call: Call[NoParameters]) -> Rows:
+    """A page of the account's API keys."""
+    _must_be_own(call)
+    return Rows(await store.list_keys(tx, call.scope, call.page_request))
+
+
+async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
+    """A new API key, good at once."""
+    _must_be_own(call)
+    name = call.said().friendly_name
+    secret = call.vault.new_secret()
+    login = await add_login(
+        tx,
+        call.vault,
+        call.scope,
+        tx.new_sid(sids.API_KEY),
+        secret,
+        "" if isinstance(name, Unset) else name,
+    )
+    await _tell(tx, call, login)
+    return NewKey(login, secret)
+
+
+async def fetch_key(tx: Transaction, call: Call[NoParameters]) -> Login:
+    """One API key."""
+    return await _key_in_path(tx, call)
+
+
+async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
+    """Change the name of an API key."""
+    before = await _key_in_path(tx, call)
+    name = call.said().friendly_name
+    if isinstance(name, Unset):
+        return before
+    after = msgspec.structs.replace(before, friendly_name=name, date_updated=tx.now)
+    await store.change_login(tx, call.scope, after)
+    await _tell(tx, call, after)
+    return after
+
+
+async def delete_key(tx: Transaction, call: Call[NoParameters]) -> Revoked:
+    """Revoke an API key: requests with it are refused from now on."""
+    login = await _key_in_path(tx, call)
+    await store.delete_login(tx, call.scope, login.name)
+    await _tell(tx, call, login)
+    return Revoked(login.name)
+
+
+async def _tell(tx: Transaction, call: Call[Any], login: Login) -> None:
+    await tx.emit(
+        call.scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=login.name,
+        payload={"key": {"sid": login.name, "friendly_name": login.friendly_name}},
+    )

@@ -1,0 +1,49 @@
+"""What is shown of accounts and API keys: version 2010-04-01, with dates as in e-mail."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.accounts.key_actions import NewKey, OwnAccount
+    from parlour.resources.accounts.store import Login
+
+
+def _date(ms: int) -> str:
+    """A date as RFC 2822 writes it."""
+    return format_datetime(datetime.fromtimestamp(ms // 1000, UTC))
+
+
+def account(own: OwnAccount, _view: View) -> dict[str, Any]:
+    """The account, keys in documented order. URIs are without scheme and host."""
+    uri = f"/2010-04-01/Accounts/{own.account.sid}"
+    return {
+        "auth_token": own.auth_token,
+        "date_created": _date(own.account.date_created),
+        "date_updated": _date(own.account.date_updated),
+        "friendly_name": own.account.friendly_name,
+        "owner_account_sid": own.account.sid,
+        "sid": own.account.sid,
+        "status": own.account.status,
+        "subresource_uris": {"keys": f"{uri}/Keys.json"},
+        "type": "Full",
+        "uri": f"{uri}.json",
+    }
+
+
+def key(login: Login, _view: View) -> dict[str, Any]:
+    """An API key, without its secret."""
+    return {
+        "sid": login.name,
+        "friendly_name": login.friendly_name,
+        "date_created": _date(login.date_created),
+        "date_updated": _date(login.date_updated),
+    }
+
+
+def new_key(made: NewKey, view: View) -> dict[str, Any]:
+    """An API key with its secret, which is shown this once."""
+    return {**key(made.login, view), "secret": made.secret}

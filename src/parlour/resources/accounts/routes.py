@@ -1,0 +1,63 @@
+"""Accounts and API keys: what the SDKs ask of the accounts API, version 2010-04-01."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from parlour.operations.operation import (
+    ACCOUNT_ONLY,
+    Collection,
+    create,
+    delete,
+    fetch,
+    list_,
+    update,
+)
+from parlour.protocol.pages import envelope_2010
+from parlour.resources.accounts import key_actions, parameters, representation
+
+_VERSION: Final = "/2010-04-01"
+
+ACCOUNTS = Collection(
+    noun="Account",
+    version=_VERSION,
+    path="/Accounts",
+    instance="{AccountSid}.json",
+    forms=ACCOUNT_ONLY,
+    represent=representation.account,
+    deeds=(fetch(key_actions.fetch_account),),
+    listed=False,
+)
+
+# In this version a collection's path ends in .json, and so does an instance's.
+KEYS = Collection(
+    noun="Key",
+    version=_VERSION,
+    path="/Accounts/{AccountSid}/Keys.json",
+    forms=ACCOUNT_ONLY,
+    represent=representation.key,
+    deeds=(
+        list_(key_actions.list_keys, key="keys", maximum=1000, envelope=envelope_2010),
+        replace(
+            create(key_actions.create_key, parameters.ChangeKey),
+            represent=representation.new_key,
+        ),
+    ),
+    listed=False,
+)
+
+KEY = Collection(
+    noun="Key",
+    version=_VERSION,
+    path="/Accounts/{AccountSid}/Keys",
+    instance="{Sid}.json",
+    forms=ACCOUNT_ONLY,
+    represent=representation.key,
+    deeds=(
+        fetch(key_actions.fetch_key),
+        update(key_actions.update_key, parameters.ChangeKey),
+        delete(key_actions.delete_key),
+    ),
+    listed=False,
+)

@@ -1,0 +1,167 @@
+"""Accounts, their logins and their own numbers, as rows.
+
+A login is what a request shows: a name (the account's sid, or an API key's) and a secret. An
+account may have two auth tokens (ordinal 0 and 1), so that one can be changed without a gap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.windows import read_window
+
+if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A tenant. ``status`` is active, suspended or closed."""
+
+    sid: str
+    friendly_name: str
+    status: str
+    date_created: int
+    date_updated: int
+
+
+class Login(msgspec.Struct, frozen=True):
+    """One secret that lets requests in."""
+
+    name: str
+    ordinal: int
+    account_sid: str
+    friendly_name: str
+    secret_digest: str
+    secret_sealed: str
+    date_created: int
+    date_updated: int
+    sequence: int
+
+    @property
+    def sid(self) -> str:
+        """The API key's sid, or the account's."""
+        return self.name
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """What authentication needs of a login."""
+
+    account_sid: str
+    secret_digest: str
+    status: str
+
+
+INSERT_ACCOUNT = insert("account", Account)
+FETCH_ACCOUNT = statement("SELECT {columns} FROM account WHERE sid = $1", Account)
+LIST_ACCOUNTS = statement(
+    "SELECT {columns} FROM account WHERE sid > $1 ORDER BY sid LIMIT $2", Account
+)
+UPDATE_STATUS = "UPDATE account SET status = $2, date_updated = $3 WHERE sid = $1"
+INSERT_LOGIN = insert("login", Login)
+ADMIT = """
+SELECT login.account_sid, login.secret_digest, account.status
+  FROM login JOIN account ON account.sid = login.account_sid
+ WHERE login.name = $1 ORDER BY login.ordinal LIMIT 2
+"""
+FETCH_LOGIN = statement(
+    "SELECT {columns} FROM login WHERE account_sid = $1 AND name = $2 ORDER BY ordinal LIMIT 1",
+    Login,
+)
+KEYS = window(
+    "SELECT {columns} FROM login WHERE account_sid = $1 AND name LIKE 'SK%'",
+    Login,
+    order="sequence",
+    arguments=1,
+    sid="name",
+)
+UPDATE_LOGIN = update("login", Login, key=("name", "ordinal", "account_sid"))
+DELETE_LOGIN = "DELETE FROM login WHERE account_sid = $1 AND name = $2"
+DELETE_NUMBERS = "DELETE FROM account_number WHERE account_sid = $1"
+INSERT_NUMBER = "INSERT INTO account_number (account_sid, address) VALUES ($1, $2)"
+LIST_NUMBERS = """
+SELECT address FROM account_number WHERE account_sid = $1 ORDER BY address LIMIT 10000
+"""
+NUMBERS_RESTRICT = """
+SELECT EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1),
+       EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1 AND address = $2)
+"""
+
+
+async def insert_account(tx: Transaction, account: Account) -> None:
+    """Keep a new account."""
+    await tx.run(INSERT_ACCOUNT, *values_of(account))
+
+
+async def find_account(tx: Transaction, scope: Scope) -> Account | None:
+    """The account of a scope, if there is one."""
+    row = await tx.one(FETCH_ACCOUNT, scope.account_sid)
+    return Account(*row) if row else None
+
+
+async def list_accounts(tx: Transaction, after_sid: str, count: int) -> list[Account]:
+    """Accounts in order of their sids; for the operator, never for a tenant."""
+    return [Account(*row) for row in await tx.all(LIST_ACCOUNTS, after_sid, count)]
+
+
+async def update_status(tx: Transaction, scope: Scope, status: str) -> int:
+    """Set an account's status; how many rows that was."""
+    return await tx.run(UPDATE_STATUS, scope.account_sid, status, tx.now)
+
+
+async def insert_login(tx: Transaction, login: Login) -> None:
+    """Keep a new login."""
+    await tx.run(INSERT_LOGIN, *values_of(login))
+
+
+async def admitted(tx: Transaction, name: str) -> list[Admitted]:
+    """The secrets that this name may show. No scope: the account is what is asked for."""
+    return [Admitted(*row) for row in await tx.all(ADMIT, name)]
+
+
+async def find_login(tx: Transaction, scope: Scope, name: str) -> Login | None:
+    """A login of this account."""
+    row = await tx.one(FETCH_LOGIN, scope.account_sid, name)
+    return Login(*row) if row else None
+
+
+async def list_keys(tx: Transaction, scope: Scope, request: PageRequest) -> list[Login]:
+    """The account's API keys, oldest first."""
+    rows = await read_window(tx, KEYS, request, scope.account_sid)
+    return [Login(*row) for row in rows]
+
+
+async def change_login(tx: Transaction, scope: Scope, login: Login) -> None:
+    """Write every changeable column of one login."""
+    assert login.account_sid == scope.account_sid
+    count = await tx.run(UPDATE_LOGIN, *values_of(login))
+    assert count == 1, login.name
+
+
+async def delete_login(tx: Transaction, scope: Scope, name: str) -> int:
+    """Revoke a login; how many rows that was."""
+    return await tx.run(DELETE_LOGIN, scope.account_sid, name)
+
+
+async def set_numbers(tx: Transaction, scope: Scope, addresses: list[str]) -> None:
+    """Replace the list of the account's own numbers; an empty list allows any number."""
+    await tx.run(DELETE_NUMBERS, scope.account_sid)
+    for address in sorted(set(addresses)):
+        await tx.run(INSERT_NUMBER, scope.account_sid, address)
+
+
+async def list_numbers(tx: Transaction, scope: Scope) -> list[str]:
+    """The account's own numbers, as configured."""
+    return [row[0] for row in await tx.all(LIST_NUMBERS, scope.account_sid)]
+
+
+async def may_send_from(tx: Transaction, scope: Scope, address: str) -> bool:
+    """Whether the account may use this number: it is listed, or there is no list."""
+    row = await tx.one(NUMBERS_RESTRICT, scope.account_sid, address)
+    assert row is not None
+    restricted, listed = row
+    return bool(listed) or not restricted

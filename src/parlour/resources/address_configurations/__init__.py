@@ -1,0 +1,1 @@
+"""Address configurations: what happens when somebody unknown writes to one of our addresses."""

@@ -1,0 +1,168 @@
+"""What happens to address configurations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from parlour.operations.call import Rows
+from parlour.protocol.addresses import parse_proxy_address
+from parlour.resources.accounts import store as accounts
+from parlour.resources.address_configurations import store
+from parlour.resources.address_configurations.store import AddressConfiguration, AutoCreation
+from parlour.resources.services import store as services
+from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import Unset
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.address_configurations.parameters import (
+        CreateAddressConfiguration,
+        ListAddressConfigurations,
+        UpdateAddressConfiguration,
+    )
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+CHAT: Final = "chat"
+"""The one type whose addresses belong to no channel: any text will do."""
+
+_OF_WEBHOOK: Final = ("webhook_url", "webhook_method", "webhook_filters")
+_OF_STUDIO: Final = ("studio_flow_sid", "studio_retry_count")
+_FOREIGN: Final = {
+    "webhook": _OF_STUDIO,
+    "studio": _OF_WEBHOOK,
+    "default": _OF_WEBHOOK + _OF_STUDIO,
+}
+"""The members that a type does not have."""
+
+
+async def in_path(tx: Transaction, call: Call[Any]) -> AddressConfiguration:
+    """The configuration that the path names, by sid or address. Raises 404."""
+    text = call.path["Sid"]
+    if sids.is_sid(sids.ADDRESS_CONFIGURATION, text):
+        found = await store.find(tx, call.scope, sids.normal(text))
+    else:
+        found = await store.find_by_address(tx, call.scope, text)
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def list_address_configurations(
+    tx: Transaction, call: Call[ListAddressConfigurations]
+) -> Rows:
+    """A page of the account's configurations."""
+    wanted = call.said().type
+    kind = None if isinstance(wanted, Unset) else wanted
+    return Rows(await store.page(tx, call.scope, call.page_request, kind))
+
+
+async def create_address_configuration(
+    tx: Transaction, call: Call[CreateAddressConfiguration]
+) -> AddressConfiguration:
+    """A new configuration for an address that has none."""
+    said = call.said()
+    given = said.given()
+    creation = await _creation(tx, call.scope, AutoCreation(), said.auto_creation())
+    await _must_be_ours(tx, call.scope, said.type, said.address)
+    configuration = AddressConfiguration(
+        account_sid=call.scope.account_sid,
+        sid=tx.new_sid(sids.ADDRESS_CONFIGURATION),
+        sequence=tx.next_sequence(),
+        type=said.type,
+        address=said.address,
+        friendly_name=given.get("friendly_name"),
+        address_country=given.get("address_country"),
+        auto_creation=store.write(creation),
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    await store.add(tx, call.scope, configuration)
+    await _tell(tx, call.scope, configuration)
+    return configuration
+
+
+async def _must_be_ours(tx: Transaction, scope: Scope, kind: str, text: str) -> None:
+    """An address of this type that the account has, and that has no configuration yet."""
+    if kind != CHAT:
+        address = parse_proxy_address(text)
+        if address is None or address.type != kind:
+            raise ApiError.invalid("Address")
+    if not await accounts.may_send_from(tx, scope, text):
+        raise ApiError(20409, "The address does not belong to the account")
+    if await store.find_by_address(tx, scope, text) is not None:
+        raise ApiError(20409, "The address has a configuration already")
+
+
+async def _creation(
+    tx: Transaction, scope: Scope, before: AutoCreation, sent: dict[str, Any]
+) -> AutoCreation:
+    """The rules with the values that were sent, and nothing that is foreign to their type."""
+    sid = sent.get("conversation_service_sid")
+    if sid is not None and await services.find(tx, scope, sid) is None:
+        raise ApiError(50050, status=400)
+    after = msgspec.structs.replace(before, **sent)
+    after = msgspec.structs.replace(after, **dict.fromkeys(_FOREIGN[after.type]))
+    if after.type == "webhook" and after.webhook_method is None:
+        return msgspec.structs.replace(after, webhook_method="POST")
+    return after
+
+
+async def fetch_address_configuration(
+    tx: Transaction, call: Call[NoParameters]
+) -> AddressConfiguration:
+    """One configuration."""
+    return await in_path(tx, call)
+
+
+async def update_address_configuration(
+    tx: Transaction, call: Call[UpdateAddressConfiguration]
+) -> AddressConfiguration:
+    """Change the name or the rules of a configuration."""
+    before = await in_path(tx, call)
+    said = call.said()
+    creation = await _creation(tx, call.scope, before.creation, said.auto_creation())
+    after = msgspec.structs.replace(
+        before,
+        friendly_name=said.given().get("friendly_name", before.friendly_name),
+        auto_creation=store.write(creation),
+        date_updated=tx.now,
+    )
+    await store.change(tx, call.scope, after)
+    await _tell(tx, call.scope, after)
+    return after
+
+
+async def delete_address_configuration(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a configuration: strangers who write to its address are not let in any more."""
+    configuration = await in_path(tx, call)
+    await store.remove(tx, call.scope, configuration.sid)
+    await _tell(tx, call.scope, configuration)
+
+
+async def forget_service(tx: Transaction, scope: Scope, service_sid: str) -> None:
+    """Let the configurations that name a removed service fall back to the default service."""
+    while True:  # Ends, as what was changed is not found again.
+        found = await store.of_service(tx, scope, service_sid, limits.PURGE_ROWS_MAX)
+        for before in found:
+            creation = msgspec.structs.replace(before.creation, conversation_service_sid=None)
+            after = msgspec.structs.replace(
+                before, auto_creation=store.write(creation), date_updated=tx.now
+            )
+            await store.change(tx, scope, after)
+            await _tell(tx, scope, after)
+        if len(found) < limits.PURGE_ROWS_MAX:
+            return
+
+
+async def _tell(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
+    await tx.emit(
+        scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=configuration.sid,
+        payload={"address_configuration": configuration},
+    )

@@ -1,0 +1,144 @@
+"""Address configurations as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.windows import read_window
+
+if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class AutoCreation(msgspec.Struct, frozen=True):
+    """The conversation that a stranger's message makes. ``type`` is webhook, studio or default.
+
+    ``conversation_service_sid`` None stands for the account's default service, whichever that
+    is when the message comes. What does not belong to the type is None.
+    """
+
+    enabled: bool = False
+    type: str = "default"
+    conversation_service_sid: str | None = None
+    webhook_url: str | None = None
+    webhook_method: str | None = None
+    webhook_filters: list[str] | None = None
+    studio_flow_sid: str | None = None
+    studio_retry_count: int | None = None
+    binding_name: str | None = None
+
+
+class AddressConfiguration(msgspec.Struct, frozen=True):
+    """One of the account's addresses; ``auto_creation`` is an AutoCreation in JSON."""
+
+    account_sid: str
+    sid: str
+    sequence: int
+    type: str
+    address: str
+    friendly_name: str | None
+    address_country: str | None
+    auto_creation: str
+    date_created: int
+    date_updated: int
+
+    @property
+    def creation(self) -> AutoCreation:
+        """The conversation that a stranger's message makes."""
+        return _read(self.auto_creation)
+
+
+_read = msgspec.json.Decoder(AutoCreation).decode
+_encode = msgspec.json.Encoder().encode
+
+INSERT = insert("address_configuration", AddressConfiguration)
+UPDATE = update("address_configuration", AddressConfiguration, key=("account_sid", "sid"))
+FETCH = statement(
+    "SELECT {columns} FROM address_configuration WHERE account_sid = $1 AND sid = $2",
+    AddressConfiguration,
+)
+FETCH_BY_ADDRESS = statement(
+    "SELECT {columns} FROM address_configuration WHERE account_sid = $1 AND address = $2",
+    AddressConfiguration,
+)
+LIST = window(
+    "SELECT {columns} FROM address_configuration WHERE account_sid = $1",
+    AddressConfiguration,
+    order="sequence",
+    arguments=1,
+)
+LIST_OF_TYPE = window(
+    "SELECT {columns} FROM address_configuration WHERE account_sid = $1 AND type = $2",
+    AddressConfiguration,
+    order="sequence",
+    arguments=2,
+)
+OF_SERVICE = statement(
+    "SELECT {columns} FROM address_configuration WHERE account_sid = $1"
+    " AND auto_creation LIKE $2 LIMIT $3",
+    AddressConfiguration,
+)
+DELETE = "DELETE FROM address_configuration WHERE account_sid = $1 AND sid = $2"
+
+
+def write(creation: AutoCreation) -> str:
+    """The text that a row holds."""
+    return _encode(creation).decode()
+
+
+async def add(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
+    """Keep a new configuration."""
+    assert configuration.account_sid == scope.account_sid
+    await tx.run(INSERT, *values_of(configuration))
+
+
+async def find(tx: Transaction, scope: Scope, sid: str) -> AddressConfiguration | None:
+    """The configuration with this sid, if the account has it."""
+    row = await tx.one(FETCH, scope.account_sid, sid)
+    return AddressConfiguration(*row) if row else None
+
+
+async def find_by_address(
+    tx: Transaction, scope: Scope, address: str
+) -> AddressConfiguration | None:
+    """The configuration of this address, byte for byte, if the account has it."""
+    row = await tx.one(FETCH_BY_ADDRESS, scope.account_sid, address)
+    return AddressConfiguration(*row) if row else None
+
+
+async def page(
+    tx: Transaction, scope: Scope, request: PageRequest, address_type: str | None
+) -> list[AddressConfiguration]:
+    """The account's configurations, of one type or any, oldest first."""
+    if address_type is None:
+        rows = await read_window(tx, LIST, request, scope.account_sid)
+    else:
+        rows = await read_window(tx, LIST_OF_TYPE, request, scope.account_sid, address_type)
+    return [AddressConfiguration(*row) for row in rows]
+
+
+async def of_service(
+    tx: Transaction, scope: Scope, service_sid: str, count: int
+) -> list[AddressConfiguration]:
+    """Some configurations that make their conversations in this service."""
+    # In JSON a quotation mark inside a text is escaped, so only the member itself is found.
+    like = f'%"conversation_service_sid":"{service_sid}"%'
+    rows = await tx.all(OF_SERVICE, scope.account_sid, like, count)
+    return [AddressConfiguration(*row) for row in rows]
+
+
+async def change(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
+    """Write every changeable column of one configuration."""
+    assert configuration.account_sid == scope.account_sid
+    count = await tx.run(UPDATE, *values_of(configuration))
+    assert count == 1, configuration.sid
+
+
+async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+    """Delete the row; how many that was."""
+    return await tx.run(DELETE, scope.account_sid, sid)

@@ -1,0 +1,1 @@
+"""Push bindings: the devices of users that notifications are pushed to. Only SDKs make them."""

@@ -1,0 +1,51 @@
+"""What happens to push bindings through the API: they are looked at and removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations.call import Rows
+from parlour.resources.bindings import store
+from parlour.vocabulary import sids
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.bindings.parameters import ListBindings
+    from parlour.resources.bindings.store import PushBinding
+    from parlour.store.transaction import Transaction
+
+
+async def in_path(tx: Transaction, call: Call[Any]) -> PushBinding:
+    """The binding that the path names. Raises 404."""
+    sid = call.path["Sid"]
+    found = None
+    if sids.is_sid(sids.PUSH_BINDING, sid):
+        found = await store.find(tx, call.scope, sids.normal(sid))
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def list_bindings(tx: Transaction, call: Call[ListBindings]) -> Rows:
+    """A page of the service's bindings."""
+    said = call.said()
+    found = await store.page(
+        tx,
+        call.scope,
+        call.page_request,
+        types=said.types(),
+        identities=said.identities(),
+    )
+    return Rows(found)
+
+
+async def fetch_binding(tx: Transaction, call: Call[NoParameters]) -> PushBinding:
+    """One binding."""
+    return await in_path(tx, call)
+
+
+async def delete_binding(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a binding: nothing is pushed to its device until it registers again."""
+    binding = await in_path(tx, call)
+    await store.remove(tx, call.scope, binding.sid)

@@ -1,0 +1,142 @@
+"""Push bindings as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.store.statements import insert, statement, values_of, window
+from parlour.store.windows import read_window
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+BINDING_TYPES: Final = ("apn", "gcm", "fcm", "twilsock")
+
+
+class PushBinding(msgspec.Struct, frozen=True):
+    """One device. ``address`` is what the push service calls it; never shown.
+
+    ``message_types`` is a JSON array.
+    """
+
+    account_sid: str
+    service_sid: str
+    sid: str
+    sequence: int
+    identity: str
+    endpoint: str
+    address: str
+    binding_type: str
+    credential_sid: str | None
+    message_types: str
+    date_created: int
+    date_updated: int
+
+
+def _places(first: int, count: int) -> str:
+    return ", ".join(f"${number}" for number in range(first, first + count))
+
+
+# Every value of a filter has a place in the statement; places left over repeat a value.
+_TYPES: Final = len(BINDING_TYPES)
+_IDENTITIES: Final = limits.BINDING_IDENTITIES_MAX
+
+INSERT = insert("push_binding", PushBinding)
+FETCH = statement(
+    "SELECT {columns} FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3",
+    PushBinding,
+)
+_OF_TYPES: Final = (
+    "SELECT {columns} FROM push_binding"  # noqa: S608 - constants only.
+    " WHERE account_sid = $1 AND service_sid = $2"
+    f" AND binding_type IN ({_places(3, _TYPES)})"
+)
+_OF_IDENTITIES: Final = f" AND identity IN ({_places(3 + _TYPES, _IDENTITIES)})"
+LIST = window(
+    _OF_TYPES,
+    PushBinding,
+    order="sequence",
+    arguments=2 + _TYPES,
+)
+LIST_OF_IDENTITIES = window(
+    _OF_TYPES + _OF_IDENTITIES,
+    PushBinding,
+    order="sequence",
+    arguments=2 + _TYPES + _IDENTITIES,
+)
+OF_IDENTITY = statement(
+    "SELECT {columns} FROM push_binding"
+    " WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 ORDER BY sequence LIMIT $4",
+    PushBinding,
+)
+DELETE = "DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
+DELETE_OF_IDENTITY = """
+DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND identity = $3
+"""
+
+
+async def add(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
+    """Keep a new binding."""
+    assert binding.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(binding))
+
+
+async def find(tx: Transaction, scope: Scope, sid: str) -> PushBinding | None:
+    """The binding with this sid, if the service has it."""
+    row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
+    return PushBinding(*row) if row else None
+
+
+async def of_identity(tx: Transaction, scope: Scope, identity: str) -> list[PushBinding]:
+    """The devices of a user, oldest first."""
+    rows = await tx.all(
+        OF_IDENTITY,
+        scope.account_sid,
+        scope.service_sid,
+        identity,
+        limits.BINDINGS_PER_IDENTITY_MAX,
+    )
+    return [PushBinding(*row) for row in rows]
+
+
+async def page(
+    tx: Transaction,
+    scope: Scope,
+    request: PageRequest,
+    *,
+    types: Sequence[str],
+    identities: Sequence[str],
+) -> list[PushBinding]:
+    """The service's bindings of any of these types and identities, oldest first.
+
+    Nothing named means any. At most ``BINDING_IDENTITIES_MAX`` identities.
+    """
+    arguments = [scope.account_sid, scope.service_sid]
+    arguments += _filled(types or BINDING_TYPES, _TYPES)
+    if identities:
+        arguments += _filled(identities, _IDENTITIES)
+    listing = LIST_OF_IDENTITIES if identities else LIST
+    rows = await read_window(tx, listing, request, *arguments)
+    return [PushBinding(*row) for row in rows]
+
+
+def _filled(names: Sequence[str], count: int) -> list[str]:
+    assert 0 < len(names) <= count
+    return [*names, *[names[0]] * (count - len(names))]
+
+
+async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+    """Delete the row; how many that was."""
+    return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
+
+
+async def remove_of_identity(tx: Transaction, scope: Scope, identity: str) -> int:
+    """Delete all of a user's bindings; how many that was."""
+    return await tx.run(DELETE_OF_IDENTITY, scope.account_sid, scope.service_sid, identity)

@@ -1,0 +1,1 @@
+"""The configuration of an account: its default services and timers."""

@@ -1,0 +1,48 @@
+"""What happens to the configuration of an account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.resources.configuration import store
+from parlour.resources.services import store as services
+from parlour.vocabulary import events
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.configuration.parameters import UpdateConfiguration
+    from parlour.resources.configuration.store import Configuration
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+async def fetch_configuration(tx: Transaction, call: Call[NoParameters]) -> Configuration:
+    """The account's configuration."""
+    return await store.fetch(tx, call.scope)
+
+
+async def update_configuration(tx: Transaction, call: Call[UpdateConfiguration]) -> Configuration:
+    """Change the defaults; they count for what is made from now on."""
+    before = await store.fetch(tx, call.scope)
+    change = call.said()
+    sid = change.default_chat_service_sid
+    if isinstance(sid, str) and await services.find(tx, call.scope, sid) is None:
+        raise ApiError(50050, status=400)
+    after = msgspec.structs.replace(before, **change.given())
+    await keep_change(tx, call.scope, after)
+    return after
+
+
+async def keep_change(tx: Transaction, scope: Scope, configuration: Configuration) -> None:
+    """Keep a changed configuration and tell of it."""
+    await store.change(tx, scope, configuration)
+    await tx.emit(
+        scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=configuration.account_sid,
+        payload={"configuration": configuration},
+    )

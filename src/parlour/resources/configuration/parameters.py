@@ -1,0 +1,42 @@
+"""What may be said about an account's configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from parlour.operations.parameters import Parameters, said
+from parlour.resources.conversations.parameters import closed_timer, inactive_timer
+from parlour.vocabulary import sids, values
+from parlour.vocabulary.values import UNSET, Unset
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.values import Parser
+
+
+def _default_timer(seconds: Parser[int]) -> Parser[str | None]:
+    """A timer as its text, which answers show as it was sent; None when it is off."""
+
+    def parse(name: str, text: str) -> str | None:
+        return text if seconds(name, text) else None
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConfiguration(Parameters):
+    """A change of the configuration. Absent means unchanged; so do empty sids."""
+
+    default_chat_service_sid: str | Unset = said(
+        "DefaultChatServiceSid", values.clearable(values.sid(sids.SERVICE), UNSET)
+    )
+    default_messaging_service_sid: str | Unset = said(
+        "DefaultMessagingServiceSid",
+        values.clearable(values.sid(sids.MESSAGING_SERVICE, 50341), UNSET),
+    )
+    default_inactive_timer: str | Unset | None = said(
+        "DefaultInactiveTimer", _default_timer(inactive_timer)
+    )
+    default_closed_timer: str | Unset | None = said(
+        "DefaultClosedTimer", _default_timer(closed_timer)
+    )

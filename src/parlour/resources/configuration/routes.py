@@ -1,0 +1,18 @@
+"""The configuration of an account: where it is and what can be done."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import ACCOUNT_ONLY, Collection, fetch, update
+from parlour.resources.configuration import actions, parameters, representation
+
+CONFIGURATION = Collection(
+    noun="Configuration",
+    path="/Configuration",
+    instance=None,
+    forms=ACCOUNT_ONLY,
+    represent=representation.resource,
+    deeds=(
+        fetch(actions.fetch_configuration),
+        update(actions.update_configuration, parameters.UpdateConfiguration),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Content templates: texts with places for variables."""

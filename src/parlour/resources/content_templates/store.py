@@ -1,0 +1,51 @@
+"""Content templates as rows, and their texts with variables filled in."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import statement
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+_PLACE = re.compile(r"\{\{([^{}]{1,16})\}\}")
+_variables = msgspec.json.Decoder(dict[str, str | bool | int | float])
+
+
+class ContentTemplate(msgspec.Struct, frozen=True):
+    """One template of an account: a text in which ``{{1}}`` is the place of a variable."""
+
+    account_sid: str
+    sid: str
+    friendly_name: str
+    body: str
+    date_created: int
+    date_updated: int
+
+
+FETCH = statement(
+    "SELECT {columns} FROM content_template WHERE account_sid = $1 AND sid = $2", ContentTemplate
+)
+
+
+async def find(tx: Transaction, scope: Scope, sid: str) -> ContentTemplate | None:
+    """The template with this sid, if the account has it."""
+    row = await tx.one(FETCH, scope.account_sid, sid)
+    return ContentTemplate(*row) if row else None
+
+
+def rendered(template: ContentTemplate, variables: str | None) -> str:
+    """The template's text with a JSON object of variables; a place without one stays as it is."""
+    if variables is None:
+        return template.body
+    texts = {name: _text(value) for name, value in _variables.decode(variables).items()}
+    return _PLACE.sub(lambda place: texts.get(place[1].strip(), place[0]), template.body)
+
+
+def _text(value: str | bool | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

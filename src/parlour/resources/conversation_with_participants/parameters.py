@@ -1,0 +1,63 @@
+"""What may be said about a conversation that is made together with its participants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from parlour.operations.parameters import said
+from parlour.resources.conversations.parameters import CreateConversation
+from parlour.resources.participants.parameters import CreateParticipant
+from parlour.vocabulary import values
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.protocol.forms import Form
+    from parlour.vocabulary.values import Unset
+
+_NAMES: Final = {
+    "identity": "Identity",
+    "attributes": "Attributes",
+    "role_sid": "RoleSid",
+    "date_created": "DateCreated",
+    "date_updated": "DateUpdated",
+}
+_BINDING: Final = "messaging_binding"
+_BINDING_NAMES: Final = {
+    "address": "MessagingBinding.Address",
+    "proxy_address": "MessagingBinding.ProxyAddress",
+    "projected_address": "MessagingBinding.ProjectedAddress",
+}
+_json = values.participant_json()
+
+
+def participant(name: str, text: str) -> Form:
+    """A participant as JSON, turned into the form that would create it, and checked as such."""
+    found = _json(name, text)
+    binding = found.get(_BINDING)
+    if not isinstance(binding, dict | None):
+        raise ApiError(50424)
+    form = _form(found, _NAMES) | _form(binding or {}, _BINDING_NAMES)
+    CreateParticipant.parse(form)
+    return form
+
+
+def _form(members: dict[str, object], names: dict[str, str]) -> Form:
+    """The members that are known, under their wire names; null counts as absent."""
+    form: Form = {}
+    for member, wire_name in names.items():
+        text = members.get(member)
+        if text is None:
+            continue
+        # No form can carry NUL, so JSON cannot smuggle it in either.
+        if not isinstance(text, str) or "\0" in text:
+            raise ApiError(50424)
+        form[wire_name] = [text]
+    return form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateConversationWithParticipants(CreateConversation):
+    """A new conversation and who is in it."""
+
+    participants: list[Form] | Unset = said("Participant", participant, repeated=True)

@@ -1,0 +1,19 @@
+"""What is shown of a conversation that is made together with its participants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.resources.conversations import representation as conversations
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.conversations.store import Conversation
+
+
+def resource(conversation: Conversation, view: View) -> dict[str, Any]:
+    """A conversation with its links before its URL, and without the one to an export."""
+    shown = conversations.resource(conversation, view)
+    url, links = shown.pop("url"), shown.pop("links")
+    del links["export"]
+    return shown | {"links": links, "url": url}

@@ -1,0 +1,26 @@
+"""Conversations with participants: where they are made. There is nothing else to be done."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import SHORT_AND_SERVICE, Collection, create
+from parlour.resources.conversation_with_participants import (
+    actions,
+    parameters,
+    representation,
+)
+
+CONVERSATION_WITH_PARTICIPANTS = Collection(
+    noun="ConversationWithParticipants",
+    path="/ConversationWithParticipants",
+    forms=SHORT_AND_SERVICE,
+    represent=representation.resource,
+    deeds=(
+        create(
+            actions.create_conversation_with_participants,
+            parameters.CreateConversationWithParticipants,
+            webhook_header=True,
+            before="onConversationAdd",
+            other_statuses=(202,),
+        ),
+    ),
+)

@@ -1,0 +1,72 @@
+"""The rules of several participants that are added at once: they are looked at as a whole.
+
+One by one, a group would pass through smaller sets that may collide with other groups, and the
+order in which its members are named would matter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.resources.participants import actions as participants
+from parlour.resources.participants import bindings, store
+from parlour.resources.participants.parameters import CreateParticipant
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.protocol.forms import Form
+    from parlour.resources.conversations.store import Conversation
+    from parlour.resources.participants.store import Participant
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+async def make_participants(
+    tx: Transaction, scope: Scope, conversation: Conversation, forms: list[Form]
+) -> list[Participant]:
+    """The records of all participants of a new conversation, checked but not yet kept."""
+    made = [
+        await participants.make_participant(tx, scope, conversation, CreateParticipant.parse(form))
+        for form in forms
+    ]
+    _must_differ(made)
+    for each in made:
+        if each.identity is not None:
+            await participants.must_be_new(tx, scope, conversation.sid, each.identity)
+        pair = pair_of(each)
+        if pair is not None and await store.holder_of_pair(tx, scope, *pair) is not None:
+            raise ApiError(50425)
+    if any(each.is_group_form for each in made):
+        await _must_be_group(tx, scope, conversation, made)
+    return made
+
+
+def pair_of(participant: Participant) -> tuple[str, str] | None:
+    """The address and the proxy address of a participant that has both."""
+    if participant.address is None or participant.proxy_address is None:
+        return None
+    return participant.address, participant.proxy_address
+
+
+def _must_differ(made: list[Participant]) -> None:
+    """Nobody is named twice, and nobody by a number that the request makes one of ours."""
+    identities = [each.identity for each in made if each.identity is not None]
+    if len(set(identities)) < len(identities):
+        raise ApiError(50433)
+    pairs = [pair for each in made if (pair := pair_of(each)) is not None]
+    if len(set(pairs)) < len(pairs):
+        raise ApiError(50425)
+    own = {each.proxy_address for each in made} | {each.projected_address for each in made}
+    if any(each.address is not None and each.address in own for each in made):
+        raise ApiError(50407)
+
+
+async def _must_be_group(
+    tx: Transaction, scope: Scope, conversation: Conversation, made: list[Participant]
+) -> None:
+    """A group has a number of ours, only members that suit it, and a list of its own."""
+    if not any(each.projected_address or each.proxy_address for each in made):
+        raise ApiError(50412)
+    for place, each in enumerate(made):
+        bindings.must_suit_group(each, made[:place])
+    await bindings.must_be_only_group(tx, scope, conversation.sid, made)

@@ -1,0 +1,1 @@
+"""Conversations: what participants and messages belong to."""

@@ -1,0 +1,101 @@
+"""What may be said about a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from parlour.operations.parameters import Parameters, said
+from parlour.protocol.durations import parse_duration
+from parlour.vocabulary import limits, sids, values
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET, Unset
+
+_SECOND_MS = 1000
+_DAY_MS = 86_400_000
+
+
+def _unique_name(name: str, text: str) -> str | None:
+    """A unique name that no look-up could take for a sid; empty clears it."""
+    if sids.is_sid(sids.CONVERSATION, text):
+        raise ApiError(50390)
+    return values.text(limits.UNIQUE_NAME_CHARS_MAX, 50004)(name, text) or None
+
+
+def _friendly_name(name: str, text: str) -> str | Unset:
+    """Empty keeps the old value, as observed."""
+    return values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)(name, text) or UNSET
+
+
+def _messaging_service_sid(name: str, text: str) -> str | Unset:
+    return values.sid(sids.MESSAGING_SERVICE, 50341)(name, text) if text else UNSET
+
+
+def _state(_name: str, text: str) -> str:
+    if not text:
+        raise ApiError(50374)
+    return values.enum("active", "inactive", "closed", code=50378)(_name, text)
+
+
+def timer_seconds(minimum: int, code_format: int, code_minimum: int) -> values.Parser[int]:
+    """A timer in seconds; 0 switches it off. Empty is a format error, like any other text."""
+
+    def parse(_name: str, text: str) -> int:
+        try:
+            seconds = parse_duration(text)
+        except ValueError:
+            raise ApiError(code_format) from None
+        if 0 < seconds < minimum:
+            raise ApiError(code_minimum)
+        return seconds
+
+    return parse
+
+
+def _end_date(name: str, text: str) -> int:
+    """The first millisecond after the second, or the UTC day, that is named."""
+    date_alone = len(text) == len("2026-01-31")
+    return values.timestamp()(name, text) + (_DAY_MS if date_alone else _SECOND_MS)
+
+
+inactive_timer = timer_seconds(limits.TIMER_INACTIVE_SECONDS_MIN, 50379, 50375)
+closed_timer = timer_seconds(limits.TIMER_CLOSED_SECONDS_MIN, 50380, 50376)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateConversation(Parameters):
+    """A new conversation: everything may be left out."""
+
+    friendly_name: str | Unset = said("FriendlyName", _friendly_name)
+    unique_name: str | Unset | None = said("UniqueName", _unique_name)
+    date_created: int | Unset = said("DateCreated", values.timestamp(50308))
+    date_updated: int | Unset = said("DateUpdated", values.timestamp(50309))
+    messaging_service_sid: str | Unset = said("MessagingServiceSid", _messaging_service_sid)
+    attributes: str | Unset = said(
+        "Attributes", values.attributes(limits.CONVERSATION_ATTRIBUTES_BYTES_MAX)
+    )
+    state: str | Unset = said("State", _state)
+    timers_inactive: int | Unset = said("Timers.Inactive", inactive_timer)
+    timers_closed: int | Unset = said("Timers.Closed", closed_timer)
+    bindings_email_address: str | Unset | None = said(
+        "Bindings.Email.Address", values.clearable(values.text(limits.ADDRESS_CHARS_MAX), None)
+    )
+    bindings_email_name: str | Unset | None = said(
+        "Bindings.Email.Name", values.clearable(values.text(limits.FRIENDLY_NAME_CHARS_MAX), None)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConversation(CreateConversation):
+    """A change of a conversation. Absent means unchanged."""
+
+    nothing_said_code: ClassVar[int | None] = 50347
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListConversations(Parameters):
+    """Filters of a list: dates at second precision; both ends count, the end is kept exclusive."""
+
+    start_date: int | Unset = said("StartDate", values.timestamp())
+    end_date: int | Unset = said("EndDate", _end_date)
+    state: str | Unset = said("State", values.enum("initializing", "active", "inactive", "closed"))

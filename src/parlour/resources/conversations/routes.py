@@ -1,0 +1,43 @@
+"""Conversations: where they are and what can be done."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import (
+    SHORT_AND_SERVICE,
+    Collection,
+    create,
+    delete,
+    fetch,
+    list_,
+    update,
+)
+from parlour.resources.conversations import actions, parameters, representation
+
+CONVERSATIONS = Collection(
+    noun="Conversation",
+    path="/Conversations",
+    forms=SHORT_AND_SERVICE,
+    represent=representation.resource,
+    deeds=(
+        list_(
+            actions.list_conversations,
+            key="conversations",
+            maximum=100,
+            parameters=parameters.ListConversations,
+        ),
+        create(
+            actions.create_conversation,
+            parameters.CreateConversation,
+            webhook_header=True,
+            before="onConversationAdd",
+        ),
+        fetch(actions.fetch_conversation),
+        update(
+            actions.update_conversation,
+            parameters.UpdateConversation,
+            webhook_header=True,
+            before="onConversationUpdate",
+        ),
+        delete(actions.delete_conversation, webhook_header=True, before="onConversationRemove"),
+    ),
+)

@@ -1,0 +1,210 @@
+"""Conversations as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.windows import read_window
+
+if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """One conversation. Dates in milliseconds since 1970 UTC.
+
+    ``date_inactive`` and ``date_closed`` are when a timer will act; ``created_order`` and
+    ``last_activity`` are what lists are ordered by, in microseconds; of the indexes given so far
+    ``removed_messages`` have no message any more; ``pending_participants`` (JSON) are to be added
+    in the background while the state is initializing.
+    """
+
+    account_sid: str
+    service_sid: str
+    sid: str
+    sequence: int
+    messaging_service_sid: str | None
+    friendly_name: str | None
+    unique_name: str | None
+    attributes: str
+    state: str
+    date_created: int
+    date_updated: int
+    inactive_timer_seconds: int | None
+    closed_timer_seconds: int | None
+    date_inactive: int | None
+    date_closed: int | None
+    email_address: str | None
+    email_name: str | None
+    created_by: str
+    next_message_index: int
+    removed_messages: int
+    created_order: int
+    last_activity: int
+    pending_participants: str | None
+
+
+INSERT = insert("conversation", Conversation)
+UPDATE = update("conversation", Conversation, key=("account_sid", "service_sid", "sid"))
+FETCH = statement(
+    "SELECT {columns} FROM conversation WHERE account_sid = $1 AND sid = $3 AND service_sid = $2",
+    Conversation,
+)
+FETCH_BY_UNIQUE_NAME = statement(
+    "SELECT {columns} FROM conversation"
+    " WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3",
+    Conversation,
+)
+# What a message changes while the state stays: the indexes of names and states are left alone.
+NOTE_MESSAGE = """
+UPDATE conversation
+   SET next_message_index = $4, last_activity = $5, date_inactive = $6, date_closed = $7
+ WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
+"""
+NOTE_REMOVED_MESSAGE = """
+UPDATE conversation SET removed_messages = removed_messages + 1
+ WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
+"""
+DELETE = "DELETE FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
+BY_ACTIVITY = window(
+    "SELECT {columns} FROM conversation WHERE account_sid = $1 AND service_sid = $2",
+    Conversation,
+    order="last_activity",
+    arguments=2,
+    descending=True,
+)
+BY_DATE = window(
+    "SELECT {columns} FROM conversation WHERE account_sid = $1 AND service_sid = $2"
+    " AND created_order >= $3 AND created_order < $4",
+    Conversation,
+    order="created_order",
+    arguments=4,
+    descending=True,
+)
+BY_STATE = window(
+    "SELECT {columns} FROM conversation WHERE account_sid = $1 AND service_sid = $2"
+    " AND state = $3 AND created_order >= $4 AND created_order < $5",
+    Conversation,
+    order="created_order",
+    arguments=5,
+    descending=True,
+)
+# What is due over all accounts: only the scheduler asks. Each half is bounded by itself, so that
+# a great many that are due are not all read for the first few.
+DUE = statement(
+    "SELECT * FROM (SELECT {columns} FROM conversation"
+    " WHERE date_inactive <= $1 ORDER BY date_inactive LIMIT $2) AS soon"
+    " UNION SELECT * FROM (SELECT {columns} FROM conversation"
+    " WHERE date_closed <= $1 ORDER BY date_closed LIMIT $2) AS ended",
+    Conversation,
+)
+NEXT_DUE = """
+SELECT (SELECT MIN(date_inactive) FROM conversation WHERE date_inactive IS NOT NULL),
+       (SELECT MIN(date_closed) FROM conversation WHERE date_closed IS NOT NULL)
+"""
+PENDING = statement(
+    "SELECT {columns} FROM conversation WHERE pending_participants IS NOT NULL"
+    " ORDER BY sequence LIMIT $1",
+    Conversation,
+)
+
+
+async def add(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
+    """Keep a new conversation."""
+    assert conversation.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(conversation))
+
+
+async def find(tx: Transaction, scope: Scope, sid: str) -> Conversation | None:
+    """The conversation with this sid, if the service has it."""
+    row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
+    return Conversation(*row) if row else None
+
+
+async def find_by_unique_name(
+    tx: Transaction, scope: Scope, unique_name: str
+) -> Conversation | None:
+    """The conversation with this unique name, if the service has it."""
+    row = await tx.one(FETCH_BY_UNIQUE_NAME, scope.account_sid, scope.service_sid, unique_name)
+    return Conversation(*row) if row else None
+
+
+async def change(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
+    """Write every changeable column of one conversation."""
+    assert conversation.service_sid == scope.service_sid
+    count = await tx.run(UPDATE, *values_of(conversation))
+    assert count == 1, conversation.sid
+
+
+async def note_message(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
+    """Write what a new message changes: the next index, the activity, and the timers."""
+    count = await tx.run(
+        NOTE_MESSAGE,
+        scope.account_sid,
+        scope.service_sid,
+        conversation.sid,
+        conversation.next_message_index,
+        conversation.last_activity,
+        conversation.date_inactive,
+        conversation.date_closed,
+    )
+    assert count == 1, conversation.sid
+
+
+async def note_removed_message(tx: Transaction, scope: Scope, sid: str) -> None:
+    """Count a message that is gone; what is unread is reckoned from that."""
+    count = await tx.run(NOTE_REMOVED_MESSAGE, scope.account_sid, scope.service_sid, sid)
+    assert count == 1, sid
+
+
+async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+    """Delete the row; how many that was."""
+    return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
+
+
+async def page_by_activity(
+    tx: Transaction, scope: Scope, request: PageRequest
+) -> list[Conversation]:
+    """The service's conversations, the last one with a message first."""
+    rows = await read_window(tx, BY_ACTIVITY, request, scope.account_sid, scope.service_sid)
+    return [Conversation(*row) for row in rows]
+
+
+async def page_by_date(
+    tx: Transaction,
+    scope: Scope,
+    request: PageRequest,
+    *,
+    state: str | None,
+    since_ms: int,
+    until_ms: int,
+) -> list[Conversation]:
+    """The service's conversations made in [since, until), in one state or any, newest first."""
+    where: tuple[object, ...] = (since_ms * 1000, until_ms * 1000)
+    if state is not None:
+        where = (state, *where)
+    listing = BY_DATE if state is None else BY_STATE
+    rows = await read_window(tx, listing, request, scope.account_sid, scope.service_sid, *where)
+    return [Conversation(*row) for row in rows]
+
+
+async def due(tx: Transaction, now_ms: int, count: int) -> list[Conversation]:
+    """Conversations of any account whose timer has passed, up to a number for each timer."""
+    return [Conversation(*row) for row in await tx.all(DUE, now_ms, count)]
+
+
+async def next_due_ms(tx: Transaction) -> int | None:
+    """When the next timer of any account will pass."""
+    row = await tx.one(NEXT_DUE)
+    assert row is not None
+    return min((moment for moment in row if moment is not None), default=None)
+
+
+async def pending(tx: Transaction, count: int) -> list[Conversation]:
+    """Conversations of any account that still wait for their participants."""
+    return [Conversation(*row) for row in await tx.all(PENDING, count)]

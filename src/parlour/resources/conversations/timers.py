@@ -1,0 +1,123 @@
+"""States and timers: when a conversation becomes inactive or closed by itself.
+
+Both timers count from the creation, from any change of the state or of a timer, and from every
+new message. What is kept are the dates at which they will act, so a restart loses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.operations import scoping
+from parlour.resources.conversations import store
+from parlour.vocabulary import events, limits
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.origin import SYSTEM, Origin
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.resources.conversations.store import Conversation
+    from parlour.store.transaction import Transaction
+
+INITIALIZING: Final = "initializing"
+ACTIVE: Final = "active"
+INACTIVE: Final = "inactive"
+CLOSED: Final = "closed"
+
+BY_API: Final = "API"
+BY_TIMER: Final = "TIMER"
+BY_EVENT: Final = "EVENT"
+
+CLOSE_PARTICIPANTS = """
+UPDATE participant SET holds_pair = 0, is_open = 0
+ WHERE account_sid = $1 AND conversation_sid = $2
+"""
+
+
+def must_accept_changes(conversation: Conversation) -> None:
+    """Raise 50377 for a closed conversation and 50386 for one that is still being made."""
+    if conversation.state == CLOSED:
+        raise ApiError(50377)
+    if conversation.state == INITIALIZING:
+        raise ApiError(50386)
+
+
+def restarted(conversation: Conversation, now_ms: int) -> Conversation:
+    """The conversation with its timers counting from now; closed ones have none."""
+
+    def due(seconds: int | None) -> int | None:
+        return now_ms + seconds * 1000 if seconds else None
+
+    return msgspec.structs.replace(
+        conversation,
+        date_inactive=(
+            due(conversation.inactive_timer_seconds) if conversation.state == ACTIVE else None
+        ),
+        date_closed=(
+            due(conversation.closed_timer_seconds) if conversation.state != CLOSED else None
+        ),
+    )
+
+
+def with_message(conversation: Conversation, activity: int, now_ms: int) -> Conversation:
+    """The conversation after one more message: active, its timers counting from now.
+
+    ``activity`` is when, in microseconds: what lists are ordered by.
+    """
+    woken = conversation.state == INACTIVE
+    after = msgspec.structs.replace(
+        conversation,
+        state=ACTIVE if woken else conversation.state,
+        date_updated=now_ms if woken else conversation.date_updated,
+        next_message_index=conversation.next_message_index + 1,
+        last_activity=activity,
+    )
+    return restarted(after, now_ms)
+
+
+async def tell_state(
+    tx: Transaction,
+    scope: Scope,
+    after: Conversation,
+    state_from: str,
+    reason: str,
+    origin: Origin | None = None,
+) -> None:
+    """Emit the change of a state; a conversation that closes frees its address pairs."""
+    if after.state == CLOSED:
+        await tx.run(CLOSE_PARTICIPANTS, scope.account_sid, after.sid)
+    await tx.emit(
+        scope,
+        events.ON_CONVERSATION_STATE_UPDATED,
+        conversation_sid=after.sid,
+        subject_sid=after.sid,
+        payload={"conversation": after, "state_from": state_from, "reason": reason},
+        origin=origin,
+    )
+
+
+async def expire(tx: Transaction) -> None:
+    """Let timers act that have passed, up to a number."""
+    for conversation in await store.due(tx, tx.now, limits.TIMERS_PER_STEP_MAX):
+        scope = Scope(conversation.account_sid, conversation.service_sid)
+        if not await scoping.service_exists(tx, scope):
+            # What is below a removed service only waits for its own removal: nobody is told.
+            await store.change(tx, scope, _stopped(conversation))
+            continue
+        closes = conversation.date_closed is not None and conversation.date_closed <= tx.now
+        after = msgspec.structs.replace(
+            conversation,
+            state=CLOSED if closes else INACTIVE,
+            date_inactive=None,
+            date_closed=None if closes else conversation.date_closed,
+            date_updated=tx.now,
+        )
+        await store.change(tx, scope, after)
+        await tell_state(tx, scope, after, conversation.state, BY_TIMER, SYSTEM)
+
+
+def _stopped(conversation: Conversation) -> Conversation:
+    """The conversation without any timer that could act."""
+    return msgspec.structs.replace(conversation, date_inactive=None, date_closed=None)

@@ -1,0 +1,1 @@
+"""Push credentials: what lets an account push notifications to phones."""

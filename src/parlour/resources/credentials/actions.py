@@ -1,0 +1,106 @@
+"""What happens to push credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.operations.call import Rows
+from parlour.resources.credentials import store
+from parlour.resources.credentials.store import Credential, Secrets
+from parlour.vocabulary import events, sids
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.credentials.parameters import CreateCredential, UpdateCredential
+    from parlour.store.transaction import Transaction
+
+APN = "apn"
+
+
+async def in_path(tx: Transaction, call: Call[Any]) -> Credential:
+    """The credential that the path names. Raises 404."""
+    sid = call.path["Sid"]
+    found = None
+    if sids.is_sid(sids.CREDENTIAL, sid):
+        found = await store.find(tx, call.scope, sids.normal(sid))
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def list_credentials(tx: Transaction, call: Call[NoParameters]) -> Rows:
+    """A page of the account's credentials."""
+    return Rows(await store.page(tx, call.scope, call.page_request))
+
+
+async def create_credential(tx: Transaction, call: Call[CreateCredential]) -> Credential:
+    """A new credential."""
+    given = call.said().given()
+    blank = Credential(
+        account_sid=call.scope.account_sid,
+        sid=tx.new_sid(sids.CREDENTIAL),
+        sequence=tx.next_sequence(),
+        friendly_name=None,
+        type=given["type"],
+        sandbox=None,
+        secrets_sealed=None,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    credential = _changed(blank, call, given)
+    await store.add(tx, call.scope, credential)
+    await _tell(tx, call, credential)
+    return credential
+
+
+async def fetch_credential(tx: Transaction, call: Call[NoParameters]) -> Credential:
+    """One credential."""
+    return await in_path(tx, call)
+
+
+async def update_credential(tx: Transaction, call: Call[UpdateCredential]) -> Credential:
+    """Change a credential; secrets that are not sent stay."""
+    before = await in_path(tx, call)
+    changed = _changed(before, call, call.said().given())
+    after = msgspec.structs.replace(changed, date_updated=tx.now)
+    await store.change(tx, call.scope, after)
+    await _tell(tx, call, after)
+    return after
+
+
+def _changed(before: Credential, call: Call[Any], given: dict[str, Any]) -> Credential:
+    """The credential with the values that were sent, secrets sealed."""
+    kind = given.get("type", before.type)
+    sandbox = str(given["sandbox"]) if "sandbox" in given else (before.sandbox or "False")
+    sent = {name: given[name] for name in Secrets.__struct_fields__ if name in given}
+    sealed = before.secrets_sealed
+    if sent:
+        secrets = msgspec.structs.replace(store.unseal(call.vault, before), **sent)
+        sealed = store.seal(call.vault, before.sid, secrets)
+    return msgspec.structs.replace(
+        before,
+        type=kind,
+        friendly_name=given.get("friendly_name", before.friendly_name),
+        sandbox=sandbox if kind == APN else None,
+        secrets_sealed=sealed,
+    )
+
+
+async def delete_credential(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a credential; bindings keep its sid."""
+    credential = await in_path(tx, call)
+    await store.remove(tx, call.scope, credential.sid)
+    await _tell(tx, call, credential)
+
+
+async def _tell(tx: Transaction, call: Call[Any], credential: Credential) -> None:
+    shown = msgspec.structs.replace(credential, secrets_sealed=None)
+    await tx.emit(
+        call.scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=credential.sid,
+        payload={"credential": shown},
+    )

@@ -1,0 +1,36 @@
+"""What may be said about a push credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, values
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.values import Unset
+
+_type = values.enum("apn", "gcm", "fcm")
+_friendly_name = values.clearable(values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), None)
+_secret = values.clearable(values.text(limits.CREDENTIAL_SECRET_CHARS_MAX), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateCredential(Parameters):
+    """A new credential. Missing secrets are accepted: pushes fail later."""
+
+    type: str = said("Type", _type, required=True)
+    friendly_name: str | Unset | None = said("FriendlyName", _friendly_name)
+    certificate: str | Unset | None = said("Certificate", _secret)
+    private_key: str | Unset | None = said("PrivateKey", _secret)
+    sandbox: bool | Unset = said("Sandbox", values.boolean())
+    api_key: str | Unset | None = said("ApiKey", _secret)
+    secret: str | Unset | None = said("Secret", _secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateCredential(CreateCredential):
+    """A change of a credential. Absent means unchanged; an empty text clears."""
+
+    type: str | Unset = said("Type", _type)  # type: ignore[assignment]

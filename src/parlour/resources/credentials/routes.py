@@ -1,0 +1,28 @@
+"""Push credentials: where they are and what can be done."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import (
+    ACCOUNT_ONLY,
+    Collection,
+    create,
+    delete,
+    fetch,
+    list_,
+    update,
+)
+from parlour.resources.credentials import actions, parameters, representation
+
+CREDENTIALS = Collection(
+    noun="Credential",
+    path="/Credentials",
+    forms=ACCOUNT_ONLY,
+    represent=representation.resource,
+    deeds=(
+        list_(actions.list_credentials, key="credentials", maximum=100),
+        create(actions.create_credential, parameters.CreateCredential),
+        fetch(actions.fetch_credential),
+        update(actions.update_credential, parameters.UpdateCredential),
+        delete(actions.delete_credential),
+    ),
+)

@@ -1,0 +1,18 @@
+"""Every job of the scheduler: what happens by itself, and which rule says how."""
+
+from __future__ import annotations
+
+from parlour.operations import idempotency, purge
+from parlour.operations.scheduler import Job, in_transaction
+from parlour.resources.conversation_with_participants import completion
+from parlour.resources.conversations import store as conversations
+from parlour.resources.conversations import timers
+from parlour.resources.users import departures
+
+JOBS: tuple[Job, ...] = (
+    Job("timers", conversations.next_due_ms, in_transaction(timers.expire)),
+    Job("pending_participants", completion.next_due_ms, completion.complete_some),
+    Job("departures", departures.next_due_ms, in_transaction(departures.step)),
+    Job("purge", purge.next_due_ms, in_transaction(purge.step)),
+    Job("idempotency", idempotency.next_due_ms, in_transaction(idempotency.expire)),
+)

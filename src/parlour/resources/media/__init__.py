@@ -1,0 +1,1 @@
+"""Media: files that messages carry."""

@@ -1,0 +1,243 @@
+"""What happens to messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.operations.call import Rows
+from parlour.resources.content_templates import store as content_templates
+from parlour.resources.conversations import actions as conversations
+from parlour.resources.conversations import store as conversation_rows
+from parlour.resources.conversations import timers
+from parlour.resources.media import store as media
+from parlour.resources.messages import fan_out, store
+from parlour.resources.messages.store import Message
+from parlour.resources.receipts import store as receipts
+from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.conversations.store import Conversation
+    from parlour.resources.media.store import Media
+    from parlour.resources.messages.parameters import CreateMessage, ListMessages, UpdateMessage
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+async def in_path(
+    tx: Transaction, call: Call[Any], conversation: Conversation, name: str = "Sid"
+) -> Message:
+    """The message that the path names, by sid only. Raises 404."""
+    sid = call.path[name]
+    found = None
+    if sids.is_sid(sids.MESSAGE, sid):
+        found = await store.find(tx, call.scope, conversation.sid, sids.normal(sid))
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:
+    """Say something in a conversation; its other participants hear of it."""
+    conversation = await conversations.in_path(tx, call)
+    change = call.said()
+    timers.must_accept_changes(conversation)
+    return await add_message(tx, call.scope, conversation, change)
+
+
+async def add_message(
+    tx: Transaction, scope: Scope, conversation: Conversation, change: CreateMessage
+) -> Message:
+    """Check and keep a new message with its receipts, and tell of it.
+
+    It wakes an inactive conversation and restarts its timers.
+    """
+    author = _given(change.author, tx.origin.client_identity or fan_out.SYSTEM_AUTHOR)
+    found = await fan_out.audience(tx, scope, conversation.sid, author)
+    fan_out.must_be_known_in_group(found)
+    body, carried = await _content(tx, scope, change)
+    if found.recipients and len(body or "") > limits.MESSAGE_BODY_CHANNEL_CHARS_MAX:
+        raise ApiError(50504)
+    created = _given(change.date_created, tx.now)
+    message = Message(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        conversation_sid=conversation.sid,
+        sid=tx.new_sid(sids.MESSAGE),
+        message_index=conversation.next_message_index,
+        author=author,
+        participant_sid=found.author_sid,
+        body=body,
+        subject=_given(change.subject, None),
+        attributes=_given(change.attributes, "{}"),
+        media=None if carried is None else _shown_media(carried),
+        content_sid=_given(change.content_sid, None),
+        content_variables=_given(change.content_variables, None),
+        source=tx.origin.source,
+        last_updated_by=None,
+        receipts_total=len(found.recipients),
+        receipts_sent=0,
+        receipts_delivered=0,
+        receipts_read=0,
+        receipts_failed=0,
+        receipts_undelivered=0,
+        date_created=created,
+        date_updated=_given(change.date_updated, created),
+    )
+    if carried is not None:
+        await media.attach(tx, scope, carried.sid, message.sid)
+    await _keep_message(tx, scope, conversation, message, found)
+    return message
+
+
+async def _keep_message(
+    tx: Transaction,
+    scope: Scope,
+    conversation: Conversation,
+    message: Message,
+    found: fan_out.Audience,
+) -> None:
+    """Write the message, its receipts and its conversation, and tell of them."""
+    after = timers.with_message(conversation, tx.next_sequence(), tx.now)
+    woken = after.state != conversation.state
+    await store.add(tx, scope, message)
+    reached = await fan_out.send(tx, scope, conversation, message, found)
+    # A changed state touches more indexes than the counting that every message needs.
+    write = conversation_rows.change if woken else conversation_rows.note_message
+    await write(tx, scope, after)
+    await tx.emit(
+        scope,
+        events.ON_MESSAGE_ADDED,
+        conversation_sid=conversation.sid,
+        subject_sid=message.sid,
+        payload={
+            "message": message,
+            "messaging_service_sid": conversation.messaging_service_sid,
+            "recipients": reached,
+        },
+    )
+    if woken:
+        await timers.tell_state(tx, scope, after, conversation.state, timers.BY_EVENT)
+
+
+def _given(value: Any, otherwise: Any) -> Any:
+    """What was said, or what counts where nothing was."""
+    return otherwise if value is UNSET else value
+
+
+async def _content(
+    tx: Transaction, scope: Scope, change: CreateMessage
+) -> tuple[str | None, Media | None]:
+    """The body, and the medium if there is one; a template replaces both."""
+    variables = _given(change.content_variables, None)
+    if change.content_sid is not UNSET:
+        template = await content_templates.find(tx, scope, change.content_sid)
+        if template is None:
+            raise ApiError(50526)
+        return content_templates.rendered(template, variables), None
+    if variables is not None:
+        raise ApiError(50528)
+    body = _given(change.body, None)
+    if change.media_sid is UNSET:
+        return body, None
+    return body, await _free_media(tx, scope, change.media_sid)
+
+
+async def _free_media(tx: Transaction, scope: Scope, sid: str) -> Media:
+    """A medium of the service that no message carries yet."""
+    found = await media.find(tx, scope, sid)
+    if found is None:
+        raise ApiError(50507)
+    if found.message_sid is not None:
+        raise ApiError(50508)
+    return found
+
+
+def _shown_media(carried: Media) -> str:
+    """The JSON array of what a message carries."""
+    shown = {
+        "sid": carried.sid,
+        "size": carried.size,
+        "content_type": carried.content_type,
+        "filename": carried.filename,
+    }
+    return msgspec.json.encode([shown]).decode()
+
+
+async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:
+    """One message."""
+    return await in_path(tx, call, await conversations.in_path(tx, call))
+
+
+async def fetch_channel_metadata(tx: Transaction, call: Call[NoParameters]) -> Message:
+    """No message has channel metadata: 404 with a code of its own, once the message is found."""
+    await in_path(tx, call, await conversations.in_path(tx, call), "MessageSid")
+    raise ApiError(50530)
+
+
+async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
+    """A page of messages by index."""
+    conversation = await conversations.in_path(tx, call)
+    found = await store.page(
+        tx,
+        call.scope,
+        conversation.sid,
+        call.page_request,
+        descending=call.said().order == "desc",
+    )
+    return Rows(found, order="message_index")
+
+
+async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
+    """Change a message. Nothing is sent again, and its index and receipts stay."""
+    conversation = await conversations.in_path(tx, call)
+    before = await in_path(tx, call, conversation)
+    change = call.said()
+    timers.must_accept_changes(conversation)
+    after = msgspec.structs.replace(
+        before,
+        body=_given(change.body, before.body),
+        subject=_given(change.subject, before.subject),
+        attributes=_given(change.attributes, before.attributes),
+        last_updated_by=tx.origin.client_identity or fan_out.SYSTEM_AUTHOR,
+        date_created=_given(change.date_created, before.date_created),
+        date_updated=_given(change.date_updated, tx.now),
+    )
+    if change.author is not UNSET:
+        found = await fan_out.audience(tx, call.scope, conversation.sid, change.author)
+        fan_out.must_be_known_in_group(found)
+        after = msgspec.structs.replace(
+            after, author=change.author, participant_sid=found.author_sid
+        )
+    await store.change(tx, call.scope, after)
+    await tx.emit(
+        call.scope,
+        events.ON_MESSAGE_UPDATED,
+        conversation_sid=conversation.sid,
+        subject_sid=after.sid,
+        payload={"message": after, "previous_date_updated": before.date_updated},
+    )
+    return after
+
+
+async def delete_message(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a message with its receipts and media; its index is never given again."""
+    conversation = await conversations.in_path(tx, call)
+    message = await in_path(tx, call, conversation)
+    timers.must_accept_changes(conversation)
+    await store.remove(tx, call.scope, conversation.sid, message.sid)
+    await conversation_rows.note_removed_message(tx, call.scope, conversation.sid)
+    await receipts.remove_of_message(tx, call.scope, message.sid)
+    await media.remove_of_message(tx, call.scope, message.sid)
+    await tx.emit(
+        call.scope,
+        events.ON_MESSAGE_REMOVED,
+        conversation_sid=conversation.sid,
+        subject_sid=message.sid,
+        payload={"message": message},
+    )

@@ -1,0 +1,131 @@
+"""Whom a message goes to: every participant with an address of its own but its author.
+
+Chat participants hear of it through the event. Each recipient outside the chat gets a receipt,
+written with the message itself, so that a crash loses neither or both; the event takes along how
+each of them is reached, as it was when the message was sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.resources.participants import store as participants
+from parlour.resources.receipts import store as receipts
+from parlour.resources.receipts.store import Receipt
+from parlour.vocabulary import sids
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.resources.conversations.store import Conversation
+    from parlour.resources.messages.store import Message
+    from parlour.resources.participants.store import Participant
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+SYSTEM_AUTHOR: Final = "system"
+"""The author of messages that name none; never a participant."""
+
+# Two people with addresses exchange plain texts; from the third on they are a group.
+_GROUP_MIN: Final = 3
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """How one recipient is reached; ``sender`` is None where the channel needs none."""
+
+    receipt_sid: str
+    participant_sid: str
+    type: str
+    address: str
+    sender: str | None
+    is_in_group: bool
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """Who is behind the author's name, and whom the message has to reach through a channel."""
+
+    author: Participant | None
+    bound: list[Participant]
+    recipients: list[Participant]
+
+    @property
+    def author_sid(self) -> str | None:
+        """The author's participant, if it is one."""
+        return None if self.author is None else self.author.sid
+
+    @property
+    def is_group(self) -> bool:
+        """Whether the conversation is a group in which everybody sees everybody's number."""
+        return len(self.bound) >= _GROUP_MIN and any(each.is_group_form for each in self.bound)
+
+
+async def audience(tx: Transaction, scope: Scope, conversation_sid: str, author: str) -> Audience:
+    """The audience of a message of this author."""
+    concerned = await participants.concerned(tx, scope, conversation_sid, author)
+    behind = None
+    if author != SYSTEM_AUTHOR:
+        behind = participants.author_among(concerned, author)
+    bound = [each for each in concerned if not each.is_chat]
+    recipients = [
+        each
+        for each in bound
+        if each.address is not None and each.address != author and each is not behind
+    ]
+    return Audience(behind, bound, recipients)
+
+
+def must_be_known_in_group(found: Audience) -> None:
+    """Raise 50513 for an author of a group who is none of its participants."""
+    if found.is_group and found.author is None:
+        raise ApiError(50513)
+
+
+async def send(
+    tx: Transaction, scope: Scope, conversation: Conversation, message: Message, found: Audience
+) -> list[Recipient]:
+    """Write the receipts of a new message; how each recipient is reached."""
+    reached = []
+    for each in found.recipients:
+        receipt = Receipt(
+            account_sid=scope.account_sid,
+            service_sid=scope.service_sid,
+            conversation_sid=conversation.sid,
+            message_sid=message.sid,
+            sid=tx.new_sid(sids.RECEIPT),
+            sequence=tx.next_sequence(),
+            participant_sid=each.sid,
+            channel_message_sid=None,
+            status=None,
+            error_code=0,
+            date_created=tx.now,
+            date_updated=tx.now,
+        )
+        await receipts.add(tx, scope, receipt)
+        assert each.address is not None
+        assert each.binding_type is not None
+        reached.append(
+            Recipient(
+                receipt_sid=receipt.sid,
+                participant_sid=each.sid,
+                type=each.binding_type,
+                address=each.address,
+                sender=_sender(conversation, found, each),
+                is_in_group=each.is_native,
+            )
+        )
+    return reached
+
+
+def _sender(conversation: Conversation, found: Audience, recipient: Participant) -> str | None:
+    """The recipient's own proxy; in a group the author's number; by e-mail the conversation's."""
+    if recipient.proxy_address is not None:
+        return recipient.proxy_address
+    if recipient.binding_type == "email":
+        return conversation.email_address
+    authors = [] if found.author is None else [found.author]
+    for each in (*authors, *found.bound):
+        own = each.projected_address or each.proxy_address
+        if own is not None:
+            return own
+    return None

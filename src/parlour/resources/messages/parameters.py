@@ -1,0 +1,66 @@
+"""What may be said about a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, sids, values
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET, Unset
+
+
+def _body(_name: str, text: str) -> str:
+    """A text of bounded size in bytes; the bound in characters depends on the recipients."""
+    if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
+        raise ApiError(50504)
+    return text
+
+
+def _author(name: str, text: str) -> str | Unset:
+    """Empty is as if nothing was said."""
+    return values.text(limits.AUTHOR_CHARS_MAX, 50310)(name, text) or UNSET
+
+
+def _media_sid(name: str, text: str) -> str:
+    if not text:
+        raise ApiError(50506)
+    return values.sid(sids.MEDIA, 50510)(name, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageParameters(Parameters):
+    """What a new message and a change of one have in common."""
+
+    author: str | Unset = said("Author", _author)
+    body: str | Unset = said("Body", _body)
+    date_created: int | Unset = said("DateCreated", values.timestamp(50308))
+    date_updated: int | Unset = said("DateUpdated", values.timestamp(50309))
+    attributes: str | Unset = said(
+        "Attributes", values.attributes(limits.MESSAGE_ATTRIBUTES_BYTES_MAX)
+    )
+    subject: str | Unset = said("Subject", values.text(limits.SUBJECT_CHARS_MAX))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateMessage(MessageParameters):
+    """A new message: everything may be left out."""
+
+    media_sid: str | Unset = said("MediaSid", _media_sid)
+    content_sid: str | Unset = said("ContentSid", values.sid(sids.CONTENT, 50526))
+    content_variables: str | Unset = said("ContentVariables", values.content_variables())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateMessage(MessageParameters):
+    """A change of a message. Absent means unchanged."""
+
+    nothing_said_code: ClassVar[int | None] = 20161
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListMessages(Parameters):
+    """How a list is ordered: by index, the lowest first unless asked otherwise."""
+
+    order: str | Unset = said("Order", values.enum("asc", "desc"))

@@ -1,0 +1,66 @@
+"""What is shown of a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from parlour.vocabulary.values import write_date
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.messages.store import Counts, Message
+
+ALL: Final = "all"
+SOME: Final = "some"
+NONE: Final = "none"
+
+
+def delivery(counted: Message | Counts) -> dict[str, int | str] | None:
+    """How far the message has come outside the chat; None if nobody there was to get it."""
+    total = counted.receipts_total
+    if not total:
+        return None
+
+    def share(reached: int) -> str:
+        if not reached:
+            return NONE
+        return ALL if reached == total else SOME
+
+    return {
+        "total": total,
+        "sent": share(counted.receipts_sent),
+        "delivered": share(counted.receipts_delivered),
+        "read": share(counted.receipts_read),
+        "failed": share(counted.receipts_failed),
+        "undelivered": share(counted.receipts_undelivered),
+    }
+
+
+def resource(message: Message, view: View) -> dict[str, Any]:
+    """The REST resource, keys in documented order. The subject is never shown."""
+    conversation_sid = message.conversation_sid
+    url = f"{view.base_url}/Conversations/{conversation_sid}/Messages/{message.sid}"
+    shown: dict[str, Any] = {"sid": message.sid, "account_sid": message.account_sid}
+    if view.shows_service:
+        shown["chat_service_sid"] = message.service_sid
+    shown |= {
+        "conversation_sid": conversation_sid,
+        "body": message.body,
+        "media": None if message.media is None else msgspec.json.decode(message.media),
+        "author": message.author,
+        "participant_sid": message.participant_sid,
+        "attributes": message.attributes,
+        "date_created": write_date(message.date_created),
+        "date_updated": write_date(message.date_updated),
+        "index": message.message_index,
+        "delivery": delivery(message),
+        "content_sid": message.content_sid,
+        "url": url,
+        "links": {
+            "delivery_receipts": f"{url}/Receipts",
+            "channel_metadata": f"{url}/ChannelMetadata",
+        },
+    }
+    return shown

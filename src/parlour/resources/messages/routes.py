@@ -1,0 +1,55 @@
+"""Messages: where they are and what can be done."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import (
+    SHORT_AND_SERVICE,
+    Collection,
+    create,
+    delete,
+    fetch,
+    list_,
+    update,
+)
+from parlour.resources.messages import actions, parameters, representation
+
+MESSAGES = Collection(
+    noun="ConversationMessage",
+    path="/Conversations/{ConversationSid}/Messages",
+    forms=SHORT_AND_SERVICE,
+    represent=representation.resource,
+    deeds=(
+        list_(
+            actions.list_messages,
+            key="messages",
+            maximum=100,
+            parameters=parameters.ListMessages,
+        ),
+        create(
+            actions.create_message,
+            parameters.CreateMessage,
+            webhook_header=True,
+            before="onMessageAdd",
+        ),
+        fetch(actions.fetch_message),
+        update(
+            actions.update_message,
+            parameters.UpdateMessage,
+            webhook_header=True,
+            before="onMessageUpdate",
+        ),
+        delete(actions.delete_message, webhook_header=True, before="onMessageRemove"),
+    ),
+)
+"""The messages of a conversation."""
+
+CHANNEL_METADATA = Collection(
+    noun="ConversationMessageChannelMetadata",
+    path="/Conversations/{ConversationSid}/Messages/{MessageSid}/ChannelMetadata",
+    instance=None,
+    forms=SHORT_AND_SERVICE,
+    represent=representation.resource,
+    deeds=(fetch(actions.fetch_channel_metadata),),
+    listed=False,
+)
+"""What a message links to; no message has any."""

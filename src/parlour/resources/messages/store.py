@@ -1,0 +1,133 @@
+"""Messages as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.windows import read_window
+
+if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message. Dates in milliseconds since 1970 UTC.
+
+    ``media`` is a JSON array or None. ``receipts_total`` is how many recipients it had outside
+    the chat; the other counters are how many of their receipts have reached a status.
+    """
+
+    account_sid: str
+    service_sid: str
+    conversation_sid: str
+    sid: str
+    message_index: int
+    author: str
+    participant_sid: str | None
+    body: str | None
+    subject: str | None
+    attributes: str
+    media: str | None
+    content_sid: str | None
+    content_variables: str | None
+    source: str
+    last_updated_by: str | None
+    receipts_total: int
+    receipts_sent: int
+    receipts_delivered: int
+    receipts_read: int
+    receipts_failed: int
+    receipts_undelivered: int
+    date_created: int
+    date_updated: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many receipts of a message there are, and how many have reached each status."""
+
+    receipts_total: int
+    receipts_sent: int
+    receipts_delivered: int
+    receipts_read: int
+    receipts_failed: int
+    receipts_undelivered: int
+
+
+INSERT = insert("message", Message)
+UPDATE = update("message", Message, key=("account_sid", "conversation_sid", "sid", "message_index"))
+FETCH = statement(
+    "SELECT {columns} FROM message WHERE account_sid = $1 AND sid = $3 AND conversation_sid = $2",
+    Message,
+)
+_ALL = "SELECT {columns} FROM message WHERE account_sid = $1 AND conversation_sid = $2"
+ASCENDING = window(_ALL, Message, order="message_index", arguments=2)
+DESCENDING = window(_ALL, Message, order="message_index", arguments=2, descending=True)
+DELETE = "DELETE FROM message WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
+FETCH_COUNTS = statement(
+    "SELECT message_index, {columns} FROM message WHERE account_sid = $1 AND sid = $2"
+    " AND EXISTS (SELECT 1 FROM conversation"
+    " WHERE conversation.account_sid = $1 AND conversation.sid = message.conversation_sid)",
+    Counts,
+)
+COUNT_RECEIPTS = """
+UPDATE message
+   SET receipts_sent = $3, receipts_delivered = $4, receipts_read = $5, receipts_failed = $6,
+       receipts_undelivered = $7
+ WHERE account_sid = $1 AND sid = $2
+"""
+
+
+async def add(tx: Transaction, scope: Scope, message: Message) -> None:
+    """Keep a new message."""
+    assert message.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(message))
+
+
+async def find(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> Message | None:
+    """The message with this sid, if the conversation has it."""
+    row = await tx.one(FETCH, scope.account_sid, conversation_sid, sid)
+    return Message(*row) if row else None
+
+
+async def page(
+    tx: Transaction,
+    scope: Scope,
+    conversation_sid: str,
+    request: PageRequest,
+    *,
+    descending: bool,
+) -> list[Message]:
+    """The conversation's messages by index."""
+    listing = DESCENDING if descending else ASCENDING
+    rows = await read_window(tx, listing, request, scope.account_sid, conversation_sid)
+    return [Message(*row) for row in rows]
+
+
+async def change(tx: Transaction, scope: Scope, message: Message) -> None:
+    """Write every changeable column of one message."""
+    assert message.service_sid == scope.service_sid
+    count = await tx.run(UPDATE, *values_of(message))
+    assert count == 1, message.sid
+
+
+async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
+    """Delete the row; how many that was."""
+    return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)
+
+
+async def find_counts(tx: Transaction, scope: Scope, sid: str) -> tuple[int, Counts] | None:
+    """A message's index and the counts of its receipts, if it and its conversation are there."""
+    row = await tx.one(FETCH_COUNTS, scope.account_sid, sid)
+    return (row[0], Counts(*row[1:])) if row else None
+
+
+async def change_counts(tx: Transaction, scope: Scope, sid: str, counts: Counts) -> None:
+    """Write how many receipts have reached each status."""
+    _, *reached = values_of(counts)
+    count = await tx.run(COUNT_RECEIPTS, scope.account_sid, sid, *reached)
+    assert count == 1, sid

@@ -1,0 +1,1 @@
+"""Participant conversations: in which conversations an identity or an address takes part."""

@@ -1,0 +1,32 @@
+"""What is asked about the conversations of a participant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.operations.call import Rows
+from parlour.resources.participant_conversations import store
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.resources.participant_conversations.parameters import (
+        ListParticipantConversations,
+    )
+    from parlour.store.transaction import Transaction
+
+
+async def list_participant_conversations(
+    tx: Transaction, call: Call[ListParticipantConversations]
+) -> Rows:
+    """A page of the conversations an identity or an address takes part in, in any state."""
+    said = call.said()
+    if isinstance(said.identity, str) and isinstance(said.address, str):
+        raise ApiError(50451)
+    if isinstance(said.identity, str):
+        found = await store.page_of_identity(tx, call.scope, said.identity, call.page_request)
+    elif isinstance(said.address, str):
+        found = await store.page_of_address(tx, call.scope, said.address, call.page_request)
+    else:
+        raise ApiError(20001, "Missing required parameter Identity or Address in the query")
+    return Rows(found, order="conversation_sid")

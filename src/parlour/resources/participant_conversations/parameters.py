@@ -1,0 +1,23 @@
+"""What may be asked about the conversations of a participant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, values
+from parlour.vocabulary.values import UNSET, Unset
+
+
+def _text(chars_max: int) -> values.Parser[str | Unset]:
+    """A text to look for; empty counts as absent."""
+    parse = values.text(chars_max)
+    return lambda name, text: parse(name, text) or UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListParticipantConversations(Parameters):
+    """Whose conversations: exactly one of the two."""
+
+    identity: str | Unset = said("Identity", _text(limits.IDENTITY_CHARS_MAX))
+    address: str | Unset = said("Address", _text(limits.ADDRESS_CHARS_MAX))

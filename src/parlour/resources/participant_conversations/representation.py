@@ -1,0 +1,52 @@
+"""What is shown of a participant's conversation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.resources.conversations.representation import timers
+from parlour.vocabulary.values import write_date
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.participant_conversations.store import ParticipantConversation
+
+
+def messaging_binding(found: ParticipantConversation) -> dict[str, str | None] | None:
+    """All six members here, whether set or not; None for a participant of chat alone."""
+    if found.binding_type is None:
+        return None
+    return {
+        "address": found.address,
+        "proxy_address": found.proxy_address,
+        "type": found.binding_type,
+        "level": found.binding_level,
+        "name": found.binding_name,
+        "projected_address": found.projected_address,
+    }
+
+
+def resource(found: ParticipantConversation, view: View) -> dict[str, Any]:
+    """The REST resource, keys in documented order."""
+    conversation_url = f"{view.base_url}/Conversations/{found.conversation_sid}"
+    return {
+        "account_sid": found.account_sid,
+        "chat_service_sid": found.service_sid,
+        "conversation_sid": found.conversation_sid,
+        "participant_sid": found.sid,
+        "conversation_friendly_name": found.friendly_name,
+        "conversation_state": found.state,
+        "conversation_timers": timers(found),
+        "conversation_attributes": found.attributes,
+        "conversation_date_created": write_date(found.date_created),
+        "conversation_date_updated": write_date(found.date_updated),
+        "conversation_created_by": found.created_by,
+        "conversation_unique_name": found.unique_name,
+        "participant_user_sid": found.participant_user_sid,
+        "participant_identity": found.participant_identity,
+        "participant_messaging_binding": messaging_binding(found),
+        "links": {
+            "participant": f"{conversation_url}/Participants/{found.sid}",
+            "conversation": conversation_url,
+        },
+    }

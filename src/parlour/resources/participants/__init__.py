@@ -1,0 +1,1 @@
+"""Participants: who is in a conversation, and how each one is reached."""

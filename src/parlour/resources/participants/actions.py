@@ -1,0 +1,388 @@
+"""What happens to participants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.operations.call import Rows
+from parlour.protocol.addresses import Address
+from parlour.resources.conversations import actions as conversations
+from parlour.resources.conversations import timers
+from parlour.resources.participants import bindings, store
+from parlour.resources.participants.store import Participant
+from parlour.resources.roles import store as roles
+from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.users import arrivals
+from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.permissions import RoleType
+from parlour.vocabulary.values import UNSET
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.conversations.store import Conversation
+    from parlour.resources.participants.parameters import CreateParticipant, UpdateParticipant
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.origin import Origin
+    from parlour.vocabulary.scope import Scope
+
+
+async def in_path(tx: Transaction, call: Call[Any], conversation: Conversation) -> Participant:
+    """The participant that the path names, by sid or identity. Raises 404."""
+    text = call.path["Sid"]
+    if sids.is_sid(sids.PARTICIPANT, text):
+        found = await store.find(tx, call.scope, conversation.sid, sids.normal(text))
+    else:
+        found = await store.find_by_identity(tx, call.scope, conversation.sid, text)
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> Participant:
+    """Add a participant. Nothing is sent to anybody by that."""
+    conversation = await conversations.in_path(tx, call)
+    change = call.said()
+    timers.must_accept_changes(conversation)
+    return await add_participant(tx, call.scope, conversation, change)
+
+
+async def add_participant(
+    tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
+) -> Participant:
+    """Check and keep a new participant, with a user for its identity, and tell of it."""
+    participant = await make_participant(tx, scope, conversation, change)
+    await _must_have_room(tx, scope, conversation, participant)
+    if participant.identity is not None:
+        await must_be_new(tx, scope, conversation.sid, participant.identity)
+    await keep_participant(tx, scope, participant)
+    return participant
+
+
+async def keep_participant(tx: Transaction, scope: Scope, participant: Participant) -> None:
+    """Keep a new participant, with a user for its identity, and tell of it."""
+    if participant.identity is not None:
+        await arrivals.ensure_user(tx, scope, participant.identity)
+    await store.add(tx, scope, participant)
+    await tx.emit(
+        scope,
+        events.ON_PARTICIPANT_ADDED,
+        conversation_sid=participant.conversation_sid,
+        subject_sid=participant.sid,
+        payload={"participant": participant},
+    )
+
+
+async def check_binding(
+    tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
+) -> None:
+    """Which of identity, address, proxy and projected address may go together, and whose."""
+    address, proxy = _or_none(change.address), _or_none(change.proxy_address)
+    projected = _or_none(change.projected_address)
+    if change.identity is not UNSET and (address or proxy):
+        raise ApiError(50211)
+    if proxy is not None and address is None:
+        raise ApiError(50411)
+    if address is not None and projected is not None:
+        raise ApiError(50443)
+    if change.identity is UNSET and address is None and projected is None:
+        raise ApiError(50204)
+    if (address or projected) and conversation.messaging_service_sid is None:
+        raise ApiError(50373)
+    if proxy is not None:
+        await bindings.must_be_sender(tx, scope, address, proxy)
+    if projected is not None:
+        await bindings.must_be_own_projected(tx, scope, projected)
+    if address is not None and await store.is_own_number(tx, scope, address.text):
+        raise ApiError(50407)
+
+
+def _or_none(address: Any) -> Address | None:
+    return None if address is UNSET else address
+
+
+async def make_participant(
+    tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
+) -> Participant:
+    """The record of a new participant, right in itself; nothing is kept yet."""
+    await check_binding(tx, scope, conversation, change)
+    address, proxy = _or_none(change.address), _or_none(change.proxy_address)
+    projected = _or_none(change.projected_address)
+    bound = address or projected
+    identity = None if change.identity is UNSET else change.identity
+    created = tx.now if change.date_created is UNSET else change.date_created
+    participant = Participant(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        conversation_sid=conversation.sid,
+        sid=tx.new_sid(sids.PARTICIPANT),
+        sequence=tx.next_sequence(),
+        identity=identity,
+        attributes="{}" if change.attributes is UNSET else change.attributes,
+        role_sid=None,
+        binding_type=bound.type if bound else None,
+        address=address.text if address else None,
+        proxy_address=proxy.text if proxy else None,
+        projected_address=projected.text if projected else None,
+        binding_level="to" if bound and bound.type == "email" else None,
+        binding_name=None,
+        holds_pair=int(address is not None and proxy is not None),
+        is_open=1,
+        notification_level="default",
+        last_read_message_index=None,
+        last_read_timestamp=None,
+        date_created=created,
+        date_updated=created if change.date_updated is UNSET else change.date_updated,
+    )
+    role_sid = change.role_sid
+    if role_sid is not UNSET:
+        await must_be_conversation_role(tx, scope, role_sid)
+        return msgspec.structs.replace(participant, role_sid=role_sid)
+    return await _with_default_role(tx, scope, participant)
+
+
+async def _with_default_role(
+    tx: Transaction, scope: Scope, participant: Participant
+) -> Participant:
+    """Everybody has a role but native members and projected addresses that nobody stands behind."""
+    if participant.role_sid or (participant.is_group_form and participant.identity is None):
+        return participant
+    configuration = await service_configurations.fetch(tx, scope)
+    return msgspec.structs.replace(
+        participant, role_sid=configuration.default_conversation_role_sid
+    )
+
+
+async def must_be_conversation_role(tx: Transaction, scope: Scope, role_sid: str) -> None:
+    """Raise 50109 unless this is a conversation role of the service."""
+    role = await roles.find(tx, scope, role_sid)
+    if role is None or role.type != RoleType.CONVERSATION:
+        raise ApiError(50109)
+
+
+async def _must_have_room(
+    tx: Transaction, scope: Scope, conversation: Conversation, participant: Participant
+) -> None:
+    """The pair is free, the group fits, and no limit is reached."""
+    if participant.address is not None and participant.proxy_address is not None:
+        await bindings.must_be_free(
+            tx, scope, conversation.sid, participant.address, participant.proxy_address
+        )
+    everyone, with_address, group = await store.counts(tx, scope, conversation.sid)
+    if participant.is_native and not group:
+        raise ApiError(50412)
+    if group or (participant.is_group_form and everyone):
+        others = await store.everyone(tx, scope, conversation.sid)
+        bindings.must_suit_group(participant, others)
+        await bindings.must_be_only_group(tx, scope, conversation.sid, [*others, participant])
+    if everyone >= limits.PARTICIPANTS_PER_CONVERSATION_MAX:
+        raise ApiError(50417)
+    if participant.address is not None and with_address >= limits.NON_CHAT_PARTICIPANTS_MAX:
+        raise ApiError(50418)
+
+
+async def must_be_new(tx: Transaction, scope: Scope, conversation_sid: str, identity: str) -> None:
+    """The identity is not in this conversation yet, nor in too many others."""
+    if await store.find_by_identity(tx, scope, conversation_sid, identity) is not None:
+        raise ApiError(50433)
+    most = limits.CONVERSATIONS_PER_IDENTITY_MAX
+    if await store.open_conversations_of(tx, scope, identity, most) >= most:
+        raise ApiError(50214)
+
+
+async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
+    """One participant."""
+    return await in_path(tx, call, await conversations.in_path(tx, call))
+
+
+async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
+    """A page of participants, in the order in which they were added."""
+    conversation = await conversations.in_path(tx, call)
+    return Rows(await store.page(tx, call.scope, conversation.sid, call.page_request))
+
+
+async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> Participant:
+    """Change a participant, and tell everyone in the conversation."""
+    conversation = await conversations.in_path(tx, call)
+    before = await in_path(tx, call, conversation)
+    change = call.said()
+    timers.must_accept_changes(conversation)
+    after = _with_horizon(before, conversation, change, tx.now)
+    after = msgspec.structs.replace(
+        after,
+        attributes=before.attributes if change.attributes is UNSET else change.attributes,
+        date_created=before.date_created if change.date_created is UNSET else change.date_created,
+        date_updated=tx.now if change.date_updated is UNSET else change.date_updated,
+    )
+    if change.role_sid is not UNSET:
+        await must_be_conversation_role(tx, call.scope, change.role_sid)
+        after = msgspec.structs.replace(after, role_sid=change.role_sid)
+    if _rebinds(change):
+        after = await _rebound(tx, call.scope, conversation, after, change)
+    return await keep_update(tx, call.scope, before, after)
+
+
+async def keep_update(
+    tx: Transaction,
+    scope: Scope,
+    before: Participant,
+    after: Participant,
+    origin: Origin | None = None,
+) -> Participant:
+    """Write a changed participant and tell of it. ``origin`` replaces the transaction's own."""
+    await store.change(tx, scope, before, after)
+    await tx.emit(
+        scope,
+        events.ON_PARTICIPANT_UPDATED,
+        conversation_sid=after.conversation_sid,
+        subject_sid=after.sid,
+        payload={"participant": after, "previous_date_updated": before.date_updated},
+        origin=origin,
+    )
+    return after
+
+
+def _with_horizon(
+    before: Participant, conversation: Conversation, change: UpdateParticipant, now_ms: int
+) -> Participant:
+    """The read horizon after a change."""
+    return with_read_horizon(
+        before,
+        conversation,
+        index=change.last_read_message_index,
+        timestamp=change.last_read_timestamp,
+        now_ms=now_ms,
+    )
+
+
+def with_read_horizon(
+    before: Participant, conversation: Conversation, *, index: Any, timestamp: Any, now_ms: int
+) -> Participant:
+    """How far a participant has read: an index above the newest message means the newest.
+
+    Without an index only the timestamp moves; a cleared index clears the timestamp as well.
+    """
+    if index is UNSET:
+        read_at = before.last_read_timestamp if timestamp is UNSET else timestamp
+        return msgspec.structs.replace(before, last_read_timestamp=read_at)
+    newest = conversation.next_message_index - 1
+    if index is None or newest < 0:
+        return msgspec.structs.replace(
+            before, last_read_message_index=None, last_read_timestamp=None
+        )
+    return msgspec.structs.replace(
+        before,
+        last_read_message_index=min(index, newest),
+        last_read_timestamp=now_ms if timestamp is UNSET else timestamp,
+    )
+
+
+def _rebinds(change: UpdateParticipant) -> bool:
+    """Whether the change touches who the participant is or how it is reached."""
+    return not (
+        change.identity is UNSET
+        and change.proxy_address is UNSET
+        and change.projected_address is UNSET
+    )
+
+
+async def _rebound(
+    tx: Transaction,
+    scope: Scope,
+    conversation: Conversation,
+    before: Participant,
+    change: UpdateParticipant,
+) -> Participant:
+    """The participant with another proxy, projected address or identity."""
+    after = await _with_proxy(tx, scope, before, change)
+    after = await _with_projected(tx, scope, after, change)
+    after = await _with_identity(tx, scope, conversation, after, change)
+    after = await _with_default_role(tx, scope, after)
+    others = await store.everyone(tx, scope, conversation.sid)
+    others = [other for other in others if other.sid != after.sid]
+    if any(each.is_group_form for each in [*others, after]):
+        await bindings.must_be_only_group(tx, scope, conversation.sid, [*others, after])
+    return after
+
+
+async def _with_proxy(
+    tx: Transaction, scope: Scope, before: Participant, change: UpdateParticipant
+) -> Participant:
+    """Set, change or take off the proxy of a participant that has an address."""
+    proxy = change.proxy_address
+    if proxy is UNSET:
+        return before
+    if proxy is None:
+        if before.proxy_address is None or before.binding_type != "sms":
+            raise ApiError(50440)
+        return msgspec.structs.replace(before, proxy_address=None, holds_pair=0)
+    if before.address is None or before.binding_type is None:
+        raise ApiError(50441)
+    await bindings.must_be_sender(tx, scope, Address(before.binding_type, before.address), proxy)
+    if proxy.text != before.proxy_address:
+        await bindings.must_be_free(tx, scope, before.conversation_sid, before.address, proxy.text)
+    return msgspec.structs.replace(before, proxy_address=proxy.text, holds_pair=1)
+
+
+async def _with_projected(
+    tx: Transaction, scope: Scope, before: Participant, change: UpdateParticipant
+) -> Participant:
+    """Set, change or take off the projected address of a chat participant."""
+    projected = change.projected_address
+    if projected is UNSET:
+        return before
+    if projected is None:
+        if before.projected_address is None or before.identity is None:
+            raise ApiError(50442)
+        return msgspec.structs.replace(before, projected_address=None, binding_type=None)
+    if before.address is not None:
+        raise ApiError(50443)
+    await bindings.must_be_own_projected(tx, scope, projected)
+    return msgspec.structs.replace(
+        before, projected_address=projected.text, binding_type=projected.type
+    )
+
+
+async def _with_identity(
+    tx: Transaction,
+    scope: Scope,
+    conversation: Conversation,
+    before: Participant,
+    change: UpdateParticipant,
+) -> Participant:
+    """Put an identity behind a projected address, or take it away from there."""
+    identity = change.identity
+    if identity is UNSET:
+        return before
+    if before.projected_address is None or (identity is None) == (before.identity is None):
+        raise ApiError(50444)
+    if identity is not None:
+        await must_be_new(tx, scope, conversation.sid, identity)
+        await arrivals.ensure_user(tx, scope, identity)
+    return msgspec.structs.replace(before, identity=identity)
+
+
+async def delete_participant(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a participant: its messages stay, its pair of addresses is free."""
+    conversation = await conversations.in_path(tx, call)
+    participant = await in_path(tx, call, conversation)
+    timers.must_accept_changes(conversation)
+    await drop_participant(tx, call.scope, participant)
+
+
+async def drop_participant(
+    tx: Transaction, scope: Scope, participant: Participant, origin: Origin | None = None
+) -> None:
+    """Delete a participant and tell of it. ``origin`` replaces the transaction's own."""
+    await store.remove(tx, scope, participant.conversation_sid, participant.sid)
+    await tx.emit(
+        scope,
+        events.ON_PARTICIPANT_REMOVED,
+        conversation_sid=participant.conversation_sid,
+        subject_sid=participant.sid,
+        payload={"participant": participant},
+        origin=origin,
+    )

@@ -1,0 +1,112 @@
+"""What may be said about a participant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from parlour.operations.parameters import Parameters, said
+from parlour.protocol.addresses import Address, parse_address, parse_proxy_address
+from parlour.resources.users.parameters import identity
+from parlour.vocabulary import limits, sids, values
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET, Unset
+
+REMOVED = "null"
+"""The literal that takes something off a participant: an empty text says nothing."""
+
+
+def address(_name: str, text: str) -> Address | None:
+    """The address of a person; empty counts as absent."""
+    if not text:
+        return None
+    found = parse_address(text)
+    if found is None:
+        raise ApiError(50407)
+    return found
+
+
+def proxy_address(_name: str, text: str) -> Address | None:
+    """A sender of the account; empty counts as absent."""
+    if not text:
+        return None
+    found = parse_proxy_address(text)
+    if found is None:
+        raise ApiError(50408)
+    return found
+
+
+def projected_address(_name: str, text: str) -> Address | None:
+    """A number of the account that stands for a chat user in a group; empty counts as absent."""
+    if not text:
+        return None
+    found = parse_proxy_address(text)
+    if found is None or found.type != "sms":
+        raise ApiError(50439)
+    return found
+
+
+def role_sid(name: str, text: str) -> str | Unset:
+    """A role; empty is ignored."""
+    return values.sid(sids.ROLE, 50109)(name, text) if text else UNSET
+
+
+def _or_removed(parse: values.Parser[Address | None]) -> values.Parser[Address | Unset | None]:
+    """On update: the literal ``null`` removes, an empty text says nothing."""
+
+    def parse_update(name: str, text: str) -> Address | Unset | None:
+        if text == REMOVED:
+            return None
+        return parse(name, text) or UNSET
+
+    return parse_update
+
+
+def _identity_or_removed(name: str, text: str) -> str | None:
+    return None if text == REMOVED else identity(name, text)
+
+
+last_read_message_index = values.nullable(values.integer(50421, minimum=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateParticipant(Parameters):
+    """A new participant: a chat identity, a messaging address, or a member of a group."""
+
+    identity: str | Unset = said("Identity", identity)
+    address: Address | Unset | None = said("MessagingBinding.Address", address)
+    proxy_address: Address | Unset | None = said("MessagingBinding.ProxyAddress", proxy_address)
+    date_created: int | Unset = said("DateCreated", values.timestamp(50308))
+    date_updated: int | Unset = said("DateUpdated", values.timestamp(50309))
+    attributes: str | Unset = said(
+        "Attributes", values.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
+    )
+    projected_address: Address | Unset | None = said(
+        "MessagingBinding.ProjectedAddress", projected_address
+    )
+    role_sid: str | Unset = said("RoleSid", role_sid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateParticipant(Parameters):
+    """A change of a participant. Absent means unchanged; None means taken off."""
+
+    nothing_said_code: ClassVar[int | None] = 20161
+
+    date_created: int | Unset = said("DateCreated", values.timestamp(50308))
+    date_updated: int | Unset = said("DateUpdated", values.timestamp(50309))
+    attributes: str | Unset = said(
+        "Attributes", values.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
+    )
+    role_sid: str | Unset = said("RoleSid", role_sid)
+    proxy_address: Address | Unset | None = said(
+        "MessagingBinding.ProxyAddress", _or_removed(proxy_address)
+    )
+    projected_address: Address | Unset | None = said(
+        "MessagingBinding.ProjectedAddress", _or_removed(projected_address)
+    )
+    identity: str | Unset | None = said("Identity", _identity_or_removed)
+    last_read_message_index: int | Unset | None = said(
+        "LastReadMessageIndex", last_read_message_index
+    )
+    last_read_timestamp: int | Unset = said("LastReadTimestamp", values.timestamp(50405))

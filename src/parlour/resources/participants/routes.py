@@ -1,0 +1,38 @@
+"""Participants: where they are and what can be done."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import (
+    SHORT_AND_SERVICE,
+    Collection,
+    create,
+    delete,
+    fetch,
+    list_,
+    update,
+)
+from parlour.resources.participants import actions, parameters, representation
+
+PARTICIPANTS = Collection(
+    noun="ConversationParticipant",
+    path="/Conversations/{ConversationSid}/Participants",
+    forms=SHORT_AND_SERVICE,
+    represent=representation.resource,
+    deeds=(
+        list_(actions.list_participants, key="participants", maximum=100),
+        create(
+            actions.create_participant,
+            parameters.CreateParticipant,
+            webhook_header=True,
+            before="onParticipantAdd",
+        ),
+        fetch(actions.fetch_participant),
+        update(
+            actions.update_participant,
+            parameters.UpdateParticipant,
+            webhook_header=True,
+            before="onParticipantUpdate",
+        ),
+        delete(actions.delete_participant, webhook_header=True, before="onParticipantRemove"),
+    ),
+)

@@ -1,0 +1,325 @@
+"""Participants as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.windows import read_window
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class Participant(msgspec.Struct, frozen=True):
+    """One member of one conversation. Dates in milliseconds since 1970 UTC.
+
+    ``holds_pair`` is 1 while its pair of addresses is taken: from its creation until it goes or
+    its conversation closes; ``is_open`` is 1 until its conversation closes. ``binding_type`` is
+    None for a participant without addresses.
+    """
+
+    account_sid: str
+    service_sid: str
+    conversation_sid: str
+    sid: str
+    sequence: int
+    identity: str | None
+    attributes: str
+    role_sid: str | None
+    binding_type: str | None
+    address: str | None
+    proxy_address: str | None
+    projected_address: str | None
+    binding_level: str | None
+    binding_name: str | None
+    holds_pair: int
+    is_open: int
+    notification_level: str
+    last_read_message_index: int | None
+    last_read_timestamp: int | None
+    date_created: int
+    date_updated: int
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it is reached in real time alone."""
+        return self.binding_type is None
+
+    @property
+    def is_native(self) -> bool:
+        """Whether it is a group member: a phone number of its own, and no proxy."""
+        return self.binding_type == "sms" and self.address is not None and not self.proxy_address
+
+    @property
+    def is_group_form(self) -> bool:
+        """Whether it makes its conversation a group: native, or with a projected address."""
+        return self.binding_type == "sms" and self.proxy_address is None
+
+
+INSERT = insert("participant", Participant)
+UPDATE = update("participant", Participant, key=("account_sid", "conversation_sid", "sid"))
+# Most changes touch no index: then none of the table's ten is written.
+UPDATE_DETAILS = """
+UPDATE participant
+   SET attributes = $4, notification_level = $5, last_read_message_index = $6,
+       last_read_timestamp = $7, date_created = $8, date_updated = $9
+ WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3
+"""
+FETCH = statement(
+    "SELECT {columns} FROM participant"
+    " WHERE account_sid = $1 AND sid = $3 AND conversation_sid = $2",
+    Participant,
+)
+FETCH_BY_IDENTITY = statement(
+    "SELECT {columns} FROM participant"
+    " WHERE account_sid = $1 AND conversation_sid = $2 AND identity = $3",
+    Participant,
+)
+LIST = window(
+    "SELECT {columns} FROM participant WHERE account_sid = $1 AND conversation_sid = $2",
+    Participant,
+    order="sequence",
+    arguments=2,
+)
+ALL = statement(
+    "SELECT {columns} FROM participant WHERE account_sid = $1 AND conversation_sid = $2"
+    " ORDER BY sequence, sid LIMIT 1000",
+    Participant,
+)
+DELETE = "DELETE FROM participant WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
+HOLDER_OF_PAIR = """
+SELECT conversation_sid FROM participant
+ WHERE account_sid = $1 AND address = $2 AND proxy_address = $3 AND holds_pair = 1
+ UNION ALL
+SELECT conversation_sid FROM pending_pair
+ WHERE account_sid = $1 AND address = $2 AND proxy_address = $3 LIMIT 1
+"""
+IS_OWN_NUMBER = """
+SELECT EXISTS (SELECT 1 FROM participant WHERE account_sid = $1 AND proxy_address = $2)
+    OR EXISTS (SELECT 1 FROM participant WHERE account_sid = $1 AND projected_address = $2)
+    OR EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1 AND address = $2)
+"""
+COUNT = """
+SELECT COUNT(*), COUNT(address),
+       COUNT(CASE WHEN binding_type = 'sms' AND proxy_address IS NULL THEN 1 END)
+  FROM participant WHERE account_sid = $1 AND conversation_sid = $2
+"""
+COUNT_OPEN_OF_IDENTITY = """
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM participant
+     WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 AND is_open = 1 LIMIT $4
+) AS found
+"""
+GROUPS_WITH = """
+SELECT DISTINCT conversation_sid FROM (
+    SELECT conversation_sid FROM participant
+     WHERE account_sid = $1 AND address = $2 AND is_open = 1
+     UNION ALL
+    SELECT conversation_sid FROM participant
+     WHERE account_sid = $1 AND projected_address = $2 AND is_open = 1
+) AS found
+ WHERE conversation_sid <> $3 ORDER BY conversation_sid LIMIT 1000
+"""
+# By sid, because that is what the index of the open ones holds: closed ones are not looked at.
+OPEN_OF_IDENTITY = statement(
+    "SELECT {columns} FROM participant WHERE account_sid = $1 AND sid IN ("
+    "SELECT sid FROM participant WHERE account_sid = $1 AND service_sid = $2"
+    " AND identity = $3 AND is_open = 1 LIMIT $4)",
+    Participant,
+)
+# Those that joined before a moment: a user that is made again begins anew.
+OLD_OF_IDENTITY = statement(
+    "SELECT {columns} FROM participant WHERE account_sid = $1 AND service_sid = $2"
+    " AND identity = $3 AND sequence < $4 ORDER BY sequence, sid LIMIT $5",
+    Participant,
+)
+HOLD_PENDING_PAIR = """
+INSERT INTO pending_pair (account_sid, service_sid, conversation_sid, address, proxy_address)
+VALUES ($1, $2, $3, $4, $5)
+"""
+RELEASE_PENDING_PAIRS = """
+DELETE FROM pending_pair WHERE account_sid = $1 AND conversation_sid = $2
+"""
+CONCERNED = statement(
+    "SELECT {columns} FROM participant"
+    " WHERE account_sid = $1 AND conversation_sid = $2 AND identity = $3"
+    " UNION ALL SELECT {columns} FROM participant"
+    " WHERE account_sid = $1 AND conversation_sid = $2 AND binding_type IS NOT NULL"
+    " AND (identity IS NULL OR identity <> $3) LIMIT 1000",
+    Participant,
+)
+
+
+async def add(tx: Transaction, scope: Scope, participant: Participant) -> None:
+    """Keep a new participant."""
+    assert participant.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(participant))
+
+
+async def find(
+    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
+) -> Participant | None:
+    """The participant with this sid, if the conversation has it."""
+    row = await tx.one(FETCH, scope.account_sid, conversation_sid, sid)
+    return Participant(*row) if row else None
+
+
+async def find_by_identity(
+    tx: Transaction, scope: Scope, conversation_sid: str, identity: str
+) -> Participant | None:
+    """The participant with this identity, if the conversation has it."""
+    row = await tx.one(FETCH_BY_IDENTITY, scope.account_sid, conversation_sid, identity)
+    return Participant(*row) if row else None
+
+
+async def page(
+    tx: Transaction, scope: Scope, conversation_sid: str, request: PageRequest
+) -> list[Participant]:
+    """The conversation's participants, oldest first."""
+    rows = await read_window(tx, LIST, request, scope.account_sid, conversation_sid)
+    return [Participant(*row) for row in rows]
+
+
+async def everyone(tx: Transaction, scope: Scope, conversation_sid: str) -> list[Participant]:
+    """All participants of a conversation (at most 1,000), oldest first."""
+    rows = await tx.all(ALL, scope.account_sid, conversation_sid)
+    return [Participant(*row) for row in rows]
+
+
+async def change(tx: Transaction, scope: Scope, before: Participant, after: Participant) -> None:
+    """Write what changed of one participant."""
+    assert after.service_sid == scope.service_sid
+    if _reached_alike(before, after):
+        count = await tx.run(
+            UPDATE_DETAILS,
+            scope.account_sid,
+            after.conversation_sid,
+            after.sid,
+            after.attributes,
+            after.notification_level,
+            after.last_read_message_index,
+            after.last_read_timestamp,
+            after.date_created,
+            after.date_updated,
+        )
+    else:
+        count = await tx.run(UPDATE, *values_of(after))
+    assert count == 1, after.sid
+
+
+def _reached_alike(before: Participant, after: Participant) -> bool:
+    """Whether nothing changed that an index holds."""
+    return (
+        before.identity == after.identity
+        and before.role_sid == after.role_sid
+        and before.proxy_address == after.proxy_address
+        and before.projected_address == after.projected_address
+        and before.binding_type == after.binding_type
+        and before.holds_pair == after.holds_pair
+    )
+
+
+async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
+    """Delete the row; how many that was."""
+    return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)
+
+
+async def holder_of_pair(
+    tx: Transaction, scope: Scope, address: str, proxy_address: str
+) -> str | None:
+    """The conversation that holds this pair of addresses, in any service of the account."""
+    row = await tx.one(HOLDER_OF_PAIR, scope.account_sid, address, proxy_address)
+    return row[0] if row else None
+
+
+async def hold_pending_pair(
+    tx: Transaction, scope: Scope, conversation_sid: str, address: str, proxy_address: str
+) -> None:
+    """Take a pair for a participant that is still to be added."""
+    owner = (scope.account_sid, scope.service_sid, conversation_sid)
+    await tx.run(HOLD_PENDING_PAIR, *owner, address, proxy_address)
+
+
+async def release_pending_pairs(tx: Transaction, scope: Scope, conversation_sid: str) -> int:
+    """Free the pairs of participants that were still to be added; how many there were."""
+    return await tx.run(RELEASE_PENDING_PAIRS, scope.account_sid, conversation_sid)
+
+
+async def is_own_number(tx: Transaction, scope: Scope, address: str) -> bool:
+    """Whether the address is one of the account's own: a sender, or configured."""
+    row = await tx.one(IS_OWN_NUMBER, scope.account_sid, address)
+    assert row is not None
+    return bool(row[0])
+
+
+async def counts(tx: Transaction, scope: Scope, conversation_sid: str) -> tuple[int, int, int]:
+    """How many participants: in all, with an address of their own, and in the form of a group."""
+    row = await tx.one(COUNT, scope.account_sid, conversation_sid)
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
+async def open_conversations_of(
+    tx: Transaction, scope: Scope, identity: str, count_max: int
+) -> int:
+    """In how many conversations that are not closed an identity is, counted up to a number."""
+    row = await tx.one(
+        COUNT_OPEN_OF_IDENTITY, scope.account_sid, scope.service_sid, identity, count_max
+    )
+    assert row is not None
+    return int(row[0])
+
+
+async def open_of_identity(tx: Transaction, scope: Scope, identity: str) -> list[Participant]:
+    """Every participant with this identity in a conversation that is not closed."""
+    count = limits.CONVERSATIONS_PER_IDENTITY_MAX
+    found = await tx.all(OPEN_OF_IDENTITY, scope.account_sid, scope.service_sid, identity, count)
+    return [Participant(*row) for row in found]
+
+
+async def old_of_identity(
+    tx: Transaction, scope: Scope, identity: str, before_sequence: int, count: int
+) -> list[Participant]:
+    """The oldest participants with this identity that joined before a moment."""
+    found = await tx.all(
+        OLD_OF_IDENTITY, scope.account_sid, scope.service_sid, identity, before_sequence, count
+    )
+    return [Participant(*row) for row in found]
+
+
+async def groups_with(
+    tx: Transaction, scope: Scope, address: str, but_conversation_sid: str
+) -> list[str]:
+    """Other open conversations of the account in which an address takes part."""
+    rows = await tx.all(GROUPS_WITH, scope.account_sid, address, but_conversation_sid)
+    return [row[0] for row in rows]
+
+
+async def concerned(
+    tx: Transaction, scope: Scope, conversation_sid: str, author: str
+) -> list[Participant]:
+    """Whom a message of this author concerns, oldest first.
+
+    That is the participant whose identity the author is, and everybody who has an address: a
+    few rows, however many chat participants there are.
+    """
+    rows = await tx.all(CONCERNED, scope.account_sid, conversation_sid, author)
+    found = [Participant(*row) for row in rows]
+    return sorted(found, key=lambda each: (each.sequence, each.sid)) if len(found) > 1 else found
+
+
+def author_among(participants: list[Participant], author: str) -> Participant | None:
+    """The participant who is the author: by identity first, else by an address of its own."""
+    for each in participants:
+        if each.identity == author:
+            return each
+    for each in participants:
+        if author in {each.address, each.projected_address}:
+            return each
+    return None

@@ -1,0 +1,99 @@
+"""What happens to delivery receipts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.operations.call import Rows
+from parlour.resources.conversations import actions as conversations
+from parlour.resources.messages import actions as messages
+from parlour.resources.messages import store as message_rows
+from parlour.resources.messages.store import Counts
+from parlour.resources.receipts import statuses, store
+from parlour.vocabulary import events, sids
+from parlour.vocabulary.origin import SYSTEM
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.receipts.statuses import Report
+    from parlour.resources.receipts.store import Receipt
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
+    """One receipt. Raises 404 for one of another message."""
+    conversation = await conversations.in_path(tx, call)
+    message = await messages.in_path(tx, call, conversation, "MessageSid")
+    sid = call.path["Sid"]
+    found = None
+    if sids.is_sid(sids.RECEIPT, sid):
+        found = await store.find(tx, call.scope, sids.normal(sid))
+    if found is None or found.message_sid != message.sid:
+        raise call.not_found()
+    return found
+
+
+async def list_receipts(tx: Transaction, call: Call[NoParameters]) -> Rows:
+    """A page of a message's receipts."""
+    conversation = await conversations.in_path(tx, call)
+    message = await messages.in_path(tx, call, conversation, "MessageSid")
+    return Rows(await store.page(tx, call.scope, message.sid, call.page_request))
+
+
+async def record_status(tx: Transaction, scope: Scope, receipt_sid: str, report: Report) -> bool:
+    """Write what a carrier reported, and tell of it; whether it said anything new.
+
+    A report of a receipt that has gone, or that comes late or again, changes nothing.
+    """
+    before = await store.find(tx, scope, receipt_sid)
+    if before is None or not statuses.may_follow(before.status, report.status):
+        return False
+    counted = await message_rows.find_counts(tx, scope, before.message_sid)
+    if counted is None:  # The conversation has gone; its rows follow in the background.
+        return False
+    message_index, counts = counted
+    after = msgspec.structs.replace(
+        before,
+        status=report.status,
+        error_code=report.error_code,
+        channel_message_sid=before.channel_message_sid or report.channel_message_sid,
+        date_updated=tx.now,
+    )
+    counts = _moved(counts, before.status, report.status)
+    await store.change(tx, scope, after)
+    await message_rows.change_counts(tx, scope, after.message_sid, counts)
+    message = {
+        "sid": after.message_sid,
+        "message_index": message_index,
+        **msgspec.structs.asdict(counts),
+    }
+    await tx.emit(
+        scope,
+        events.ON_DELIVERY_UPDATED,
+        conversation_sid=after.conversation_sid,
+        # The message's own listeners see its summary change.
+        subject_sid=after.message_sid,
+        payload={"receipt": after, "message_sid": after.message_sid, "message": message},
+        origin=SYSTEM,
+    )
+    return True
+
+
+def _moved(counts: Counts, status: str | None, reported: str) -> Counts:
+    """The counts of a message after one of its receipts moved."""
+
+    def now(counted: str, number: int) -> int:
+        return number + statuses.change_of_count(status, reported, counted)
+
+    return Counts(
+        receipts_total=counts.receipts_total,
+        receipts_sent=now(statuses.SENT, counts.receipts_sent),
+        receipts_delivered=now(statuses.DELIVERED, counts.receipts_delivered),
+        receipts_read=now(statuses.READ, counts.receipts_read),
+        receipts_failed=now(statuses.FAILED, counts.receipts_failed),
+        receipts_undelivered=now(statuses.UNDELIVERED, counts.receipts_undelivered),
+    )

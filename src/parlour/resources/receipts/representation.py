@@ -1,0 +1,31 @@
+"""What is shown of a delivery receipt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.vocabulary.values import write_date
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.receipts.store import Receipt
+
+
+def resource(receipt: Receipt, view: View) -> dict[str, Any]:
+    """The REST resource, keys in documented order."""
+    message = f"/Conversations/{receipt.conversation_sid}/Messages/{receipt.message_sid}"
+    shown: dict[str, Any] = {"sid": receipt.sid, "account_sid": receipt.account_sid}
+    if view.shows_service:
+        shown["chat_service_sid"] = receipt.service_sid
+    shown |= {
+        "conversation_sid": receipt.conversation_sid,
+        "message_sid": receipt.message_sid,
+        "channel_message_sid": receipt.channel_message_sid,
+        "status": receipt.status,
+        "error_code": receipt.error_code,
+        "participant_sid": receipt.participant_sid,
+        "date_created": write_date(receipt.date_created),
+        "date_updated": write_date(receipt.date_updated),
+        "url": f"{view.base_url}{message}/Receipts/{receipt.sid}",
+    }
+    return shown

@@ -1,0 +1,103 @@
+"""Delivery receipts as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, values_of, window
+from parlour.store.windows import read_window
+
+if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of one message at one recipient. ``status`` is None before any hand-over.
+
+    ``error_code`` is 0 without an error. Dates in milliseconds since 1970 UTC.
+    """
+
+    account_sid: str
+    service_sid: str
+    conversation_sid: str
+    message_sid: str
+    sid: str
+    sequence: int
+    participant_sid: str
+    channel_message_sid: str | None
+    status: str | None
+    error_code: int
+    date_created: int
+    date_updated: int
+
+
+INSERT = insert("receipt", Receipt)
+UPDATE = """
+UPDATE receipt
+   SET channel_message_sid = $4, status = $5, error_code = $6, date_updated = $7
+ WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
+"""
+FETCH = statement(
+    "SELECT {columns} FROM receipt WHERE account_sid = $1 AND sid = $3 AND service_sid = $2",
+    Receipt,
+)
+LIST = window(
+    "SELECT {columns} FROM receipt WHERE account_sid = $1 AND message_sid = $2",
+    Receipt,
+    order="sequence",
+    arguments=2,
+)
+PENDING = """
+SELECT sid FROM receipt
+ WHERE account_sid = $1 AND message_sid = $2 AND status IS NULL ORDER BY sequence LIMIT 1000
+"""
+DELETE_OF_MESSAGE = "DELETE FROM receipt WHERE account_sid = $1 AND message_sid = $2"
+
+
+async def add(tx: Transaction, scope: Scope, receipt: Receipt) -> None:
+    """Keep a new receipt."""
+    assert receipt.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(receipt))
+
+
+async def find(tx: Transaction, scope: Scope, sid: str) -> Receipt | None:
+    """The receipt with this sid, if the service has it."""
+    row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
+    return Receipt(*row) if row else None
+
+
+async def page(
+    tx: Transaction, scope: Scope, message_sid: str, request: PageRequest
+) -> list[Receipt]:
+    """The message's receipts, oldest first."""
+    rows = await read_window(tx, LIST, request, scope.account_sid, message_sid)
+    return [Receipt(*row) for row in rows]
+
+
+async def pending(tx: Transaction, scope: Scope, message_sid: str) -> set[str]:
+    """The sids of the message's receipts that were not handed over yet."""
+    return {row[0] for row in await tx.all(PENDING, scope.account_sid, message_sid)}
+
+
+async def change(tx: Transaction, scope: Scope, receipt: Receipt) -> None:
+    """Write what a report changes."""
+    count = await tx.run(
+        UPDATE,
+        scope.account_sid,
+        scope.service_sid,
+        receipt.sid,
+        receipt.channel_message_sid,
+        receipt.status,
+        receipt.error_code,
+        receipt.date_updated,
+    )
+    assert count == 1, receipt.sid
+
+
+async def remove_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:
+    """Delete the receipts of a message; how many that was."""
+    return await tx.run(DELETE_OF_MESSAGE, scope.account_sid, message_sid)

@@ -1,0 +1,96 @@
+"""What happens to roles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.operations import purge
+from parlour.operations.call import Rows
+from parlour.resources.roles import store
+from parlour.resources.roles.parameters import permissions_for
+from parlour.resources.roles.store import Role
+from parlour.resources.service_configuration import store as service_configurations
+from parlour.vocabulary import events, sids
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.roles.parameters import CreateRole, UpdateRole
+    from parlour.store.transaction import Transaction
+
+
+async def in_path(tx: Transaction, call: Call[Any]) -> Role:
+    """The role that the path names. Raises 404."""
+    sid = call.path["Sid"]
+    found = None
+    if sids.is_sid(sids.ROLE, sid):
+        found = await store.find(tx, call.scope, sids.normal(sid))
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def list_roles(tx: Transaction, call: Call[NoParameters]) -> Rows:
+    """A page of the service's roles."""
+    return Rows(await store.page(tx, call.scope, call.page_request))
+
+
+async def create_role(tx: Transaction, call: Call[CreateRole]) -> Role:
+    """A new role."""
+    said = call.said()
+    permissions = permissions_for(said.type, said.permissions)
+    role = Role(
+        account_sid=call.scope.account_sid,
+        service_sid=call.scope.service_sid,
+        sid=tx.new_sid(sids.ROLE),
+        sequence=tx.next_sequence(),
+        friendly_name=said.friendly_name,
+        type=said.type,
+        permissions=msgspec.json.encode(permissions).decode(),
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    await store.add(tx, call.scope, role)
+    await _tell(tx, call, role)
+    return role
+
+
+async def fetch_role(tx: Transaction, call: Call[NoParameters]) -> Role:
+    """One role."""
+    return await in_path(tx, call)
+
+
+async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
+    """Give a role other permissions, in place of all that it has."""
+    before = await in_path(tx, call)
+    permissions = permissions_for(before.type, call.said().permissions)
+    after = msgspec.structs.replace(
+        before,
+        permissions=msgspec.json.encode(permissions).decode(),
+        date_updated=tx.now,
+    )
+    await store.change(tx, call.scope, after)
+    await _tell(tx, call, after)
+    return after
+
+
+async def delete_role(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a role. Who has it gets the default of the service, which cannot be removed."""
+    role = await in_path(tx, call)
+    defaults = await service_configurations.fetch(tx, call.scope)
+    if role.sid in {
+        defaults.default_chat_service_role_sid,
+        defaults.default_conversation_creator_role_sid,
+        defaults.default_conversation_role_sid,
+    }:
+        raise ApiError(20409, "The role is a default role of its service")
+    await store.remove(tx, call.scope, role.sid)
+    await purge.role(tx, call.scope, role.sid)
+    await _tell(tx, call, role)
+
+
+async def _tell(tx: Transaction, call: Call[Any], role: Role) -> None:
+    await tx.emit(call.scope, events.ROLE_CHANGED, subject_sid=role.sid, payload={"role": role})

@@ -1,0 +1,45 @@
+"""What may be said about a role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, values
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.permissions import PERMISSIONS, Permission, RoleType
+
+
+def _permission(_name: str, text: str) -> Permission:
+    """A permission's name, which is case-sensitive."""
+    try:
+        return Permission(text)
+    except ValueError:
+        raise ApiError(50104) from None
+
+
+def permissions_for(role_type: str, sent: list[Permission]) -> list[Permission]:
+    """Each permission once, in the order sent. Raises 50104 for one of the other type."""
+    wanted = list(dict.fromkeys(sent))
+    too_many = len(sent) > limits.PERMISSIONS_PER_ROLE_MAX
+    if too_many or not PERMISSIONS[RoleType(role_type)].issuperset(wanted):
+        raise ApiError(50104)
+    return wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRole(Parameters):
+    """A new role. Its name need not be unique."""
+
+    friendly_name: str = said(
+        "FriendlyName", values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), required=True
+    )
+    type: str = said("Type", values.enum("conversation", "service", code=50105), required=True)
+    permissions: list[Permission] = said("Permission", _permission, required=True, repeated=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRole(Parameters):
+    """A change of a role: permissions in place of all of its own."""
+
+    permissions: list[Permission] = said("Permission", _permission, required=True, repeated=True)

@@ -1,0 +1,167 @@
+"""What happens to the webhooks of a conversation. None of it is told to any webhook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.operations.call import Rows
+from parlour.resources.conversations import actions as conversations
+from parlour.resources.scoped_webhooks import store
+from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
+from parlour.resources.scoped_webhooks.store import ScopedWebhook
+from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET, Unset
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.conversations.store import Conversation
+    from parlour.resources.scoped_webhooks.parameters import (
+        CreateScopedWebhook,
+        UpdateScopedWebhook,
+        WebhookParameters,
+    )
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+METHOD_DEFAULT = "POST"
+
+
+async def in_path(tx: Transaction, call: Call[Any], conversation: Conversation) -> ScopedWebhook:
+    """The webhook that the path names. Raises 404."""
+    sid = call.path["Sid"]
+    found = None
+    if sids.is_sid(sids.SCOPED_WEBHOOK, sid):
+        found = await store.find(tx, call.scope, conversation.sid, sids.normal(sid))
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]) -> ScopedWebhook:
+    """Attach a webhook to a conversation in any state."""
+    conversation = await conversations.in_path(tx, call)
+    return await add_webhook(tx, call.scope, conversation, call.said())
+
+
+async def add_webhook(
+    tx: Transaction, scope: Scope, conversation: Conversation, change: CreateScopedWebhook
+) -> ScopedWebhook:
+    """Check and keep a new webhook, and tell of it: which messages were there before it."""
+    webhook = ScopedWebhook(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        conversation_sid=conversation.sid,
+        sid=tx.new_sid(sids.SCOPED_WEBHOOK),
+        sequence=tx.next_sequence(),
+        target=change.target,
+        url=None,
+        method=None,
+        filters=None,
+        triggers=None,
+        flow_sid=None,
+        retry_count=None,
+        replay_after=None if change.replay_after is UNSET else change.replay_after,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    webhook = _configured(webhook, change)
+    present = await store.all_of(tx, scope, conversation.sid)
+    if len(present) >= limits.WEBHOOKS_PER_CONVERSATION_MAX:
+        raise ApiError(50361)
+    await store.add(tx, scope, webhook)
+    await tx.emit(
+        scope,
+        events.SCOPED_WEBHOOK_ADDED,
+        conversation_sid=conversation.sid,
+        subject_sid=webhook.sid,
+        payload={
+            "scoped_webhook": webhook,
+            "next_message_index": conversation.next_message_index,
+        },
+    )
+    return webhook
+
+
+def _configured(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
+    """The webhook with what was said, and all that its target needs."""
+    change.must_be_few()
+    if before.target == STUDIO:
+        return _flow(before, change)
+    after = msgspec.structs.replace(
+        before,
+        url=before.url if change.url is UNSET else change.url,
+        method=(before.method or METHOD_DEFAULT) if change.method is UNSET else change.method,
+    )
+    if not after.url:
+        raise ApiError(50369)
+    if before.target == TRIGGER:
+        triggers = _listed(change.triggers, before.triggers)
+        if triggers is None:
+            raise ApiError(50371)
+        return msgspec.structs.replace(after, triggers=triggers)
+    filters = _listed(change.filters, before.filters)
+    if filters is None:
+        raise ApiError(50370)
+    return msgspec.structs.replace(after, filters=filters)
+
+
+def _flow(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
+    """A webhook that starts a flow: it needs the flow, and filters may narrow it."""
+    flow_sid = before.flow_sid if change.flow_sid is UNSET else change.flow_sid
+    if flow_sid is None:
+        raise ApiError(50367)
+    return msgspec.structs.replace(
+        before, flow_sid=flow_sid, filters=_listed(change.filters, before.filters)
+    )
+
+
+def _listed(said: list[str] | Unset, before: str | None) -> str | None:
+    """A list as it is kept; None for an empty one."""
+    if said is UNSET:
+        return before
+    return msgspec.json.encode(said).decode() if said else None
+
+
+async def fetch_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> ScopedWebhook:
+    """One webhook."""
+    return await in_path(tx, call, await conversations.in_path(tx, call))
+
+
+async def list_scoped_webhooks(tx: Transaction, call: Call[NoParameters]) -> Rows:
+    """A page of the conversation's webhooks."""
+    conversation = await conversations.in_path(tx, call)
+    return Rows(await store.page(tx, call.scope, conversation.sid, call.page_request))
+
+
+async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]) -> ScopedWebhook:
+    """Change a webhook; its target stays what it is."""
+    before = await in_path(tx, call, await conversations.in_path(tx, call))
+    after = _configured(before, call.said())
+    after = msgspec.structs.replace(after, date_updated=tx.now)
+    await store.change(tx, call.scope, after)
+    await _tell_change(tx, call.scope, after, is_removed=False)
+    return after
+
+
+async def delete_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Detach a webhook."""
+    webhook = await in_path(tx, call, await conversations.in_path(tx, call))
+    await store.remove(tx, call.scope, webhook.conversation_sid, webhook.sid)
+    await _tell_change(tx, call.scope, webhook, is_removed=True)
+
+
+async def _tell_change(
+    tx: Transaction, scope: Scope, webhook: ScopedWebhook, *, is_removed: bool
+) -> None:
+    """Tell those who keep webhooks in mind."""
+    await tx.emit(
+        scope,
+        events.SCOPED_WEBHOOK_CHANGED,
+        conversation_sid=webhook.conversation_sid,
+        subject_sid=webhook.sid,
+        payload={"scoped_webhook": webhook, "is_removed": is_removed},
+    )

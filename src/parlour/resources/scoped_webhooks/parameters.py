@@ -1,0 +1,85 @@
+"""What may be said about a webhook of a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Self
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, sids, values
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.events import SCOPED_FILTERS
+from parlour.vocabulary.values import UNSET, Unset
+
+if TYPE_CHECKING:
+    from parlour.protocol.forms import Form
+
+WEBHOOK: Final = "webhook"
+TRIGGER: Final = "trigger"
+STUDIO: Final = "studio"
+
+
+def _target(name: str, text: str) -> str:
+    return values.enum(WEBHOOK, TRIGGER, STUDIO, code=50364)(name, text)
+
+
+def _url(name: str, text: str) -> str | None:
+    """Empty clears it, which only a flow can do without."""
+    return values.url(code_long=50372)(name, text) if text else None
+
+
+def _filter(_name: str, text: str) -> str:
+    """The name of a post-action event of a conversation, in its own case."""
+    if text not in SCOPED_FILTERS:
+        raise ApiError(50365)
+    return text
+
+
+def _trigger(_name: str, text: str) -> str:
+    if not 1 <= len(text) <= limits.TRIGGER_CHARS_MAX:
+        raise ApiError(50366)
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookParameters(Parameters):
+    """What a new webhook and a change of one have in common."""
+
+    url: str | Unset | None = said("Configuration.Url", _url)
+    method: str | Unset = said(
+        "Configuration.Method", values.enum("get", "post", code=50055, upper=True)
+    )
+    filters: list[str] | Unset = said("Configuration.Filters", _filter, repeated=True)
+    triggers: list[str] | Unset = said("Configuration.Triggers", _trigger, repeated=True)
+    flow_sid: str | Unset = said("Configuration.FlowSid", values.sid(sids.STUDIO_FLOW, 50367))
+
+    def must_be_few(self) -> None:
+        """Raise what is documented for too many triggers or filters."""
+        triggers = self.triggers
+        if triggers is not UNSET and len(triggers) > limits.TRIGGERS_PER_WEBHOOK_MAX:
+            raise ApiError(50362)
+        if self.filters is not UNSET and len(self.filters) > limits.FILTERS_PER_WEBHOOK_MAX:
+            raise ApiError(50365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateScopedWebhook(WebhookParameters):
+    """A new webhook; what else it needs depends on its target."""
+
+    target: str = said("Target", _target, required=True)
+    replay_after: int | Unset = said("Configuration.ReplayAfter", values.integer(minimum=0))
+
+    @classmethod
+    def parse(cls, form: Form) -> Self:
+        """The record of a form. A target that is sent empty has a code of its own."""
+        if form.get("Target", [""])[-1] == "" and "Target" in form:
+            raise ApiError(50368)
+        # Two arguments, as a class with slots is not the one that this body was written in.
+        return super(CreateScopedWebhook, cls).parse(form)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateScopedWebhook(WebhookParameters):
+    """A change of a webhook: neither its target nor what it replays. Absent means unchanged."""
+
+    nothing_said_code: ClassVar[int | None] = 20161

@@ -1,0 +1,102 @@
+"""Webhooks of conversations as rows. Lists are kept as JSON text, in the order they were sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.windows import read_window
+
+if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class ScopedWebhook(msgspec.Struct, frozen=True):
+    """One webhook of one conversation. ``target`` is webhook, trigger or studio.
+
+    ``filters`` and ``triggers`` are JSON arrays or None; ``replay_after`` is the message index
+    from which on it was to be told of what was there before it. Dates in milliseconds since 1970.
+    """
+
+    account_sid: str
+    service_sid: str
+    conversation_sid: str
+    sid: str
+    sequence: int
+    target: str
+    url: str | None
+    method: str | None
+    filters: str | None
+    triggers: str | None
+    flow_sid: str | None
+    retry_count: int | None
+    replay_after: int | None
+    date_created: int
+    date_updated: int
+
+
+INSERT = insert("scoped_webhook", ScopedWebhook)
+UPDATE = update("scoped_webhook", ScopedWebhook, key=("account_sid", "conversation_sid", "sid"))
+FETCH = statement(
+    "SELECT {columns} FROM scoped_webhook"
+    " WHERE account_sid = $1 AND sid = $3 AND conversation_sid = $2",
+    ScopedWebhook,
+)
+LIST = window(
+    "SELECT {columns} FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2",
+    ScopedWebhook,
+    order="sequence",
+    arguments=2,
+)
+ALL = statement(
+    "SELECT {columns} FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2"
+    " ORDER BY sequence, sid LIMIT 5",
+    ScopedWebhook,
+)
+DELETE = """
+DELETE FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3
+"""
+
+
+async def add(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
+    """Keep a new webhook."""
+    assert webhook.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(webhook))
+
+
+async def find(
+    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
+) -> ScopedWebhook | None:
+    """The webhook with this sid, if the conversation has it."""
+    row = await tx.one(FETCH, scope.account_sid, conversation_sid, sid)
+    return ScopedWebhook(*row) if row else None
+
+
+async def page(
+    tx: Transaction, scope: Scope, conversation_sid: str, request: PageRequest
+) -> list[ScopedWebhook]:
+    """The conversation's webhooks, oldest first."""
+    rows = await read_window(tx, LIST, request, scope.account_sid, conversation_sid)
+    return [ScopedWebhook(*row) for row in rows]
+
+
+async def all_of(tx: Transaction, scope: Scope, conversation_sid: str) -> list[ScopedWebhook]:
+    """Every webhook of a conversation (at most five), oldest first."""
+    rows = await tx.all(ALL, scope.account_sid, conversation_sid)
+    return [ScopedWebhook(*row) for row in rows]
+
+
+async def change(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
+    """Write every changeable column of one webhook."""
+    assert webhook.service_sid == scope.service_sid
+    count = await tx.run(UPDATE, *values_of(webhook))
+    assert count == 1, webhook.sid
+
+
+async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
+    """Delete the row; how many that was."""
+    return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)

@@ -1,0 +1,66 @@
+"""What happens to the configuration of a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.resources.roles import store as roles
+from parlour.resources.service_configuration import store
+from parlour.vocabulary import events
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.permissions import RoleType
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.service_configuration.parameters import UpdateServiceConfiguration
+    from parlour.resources.service_configuration.store import ServiceConfiguration
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+    from parlour.vocabulary.values import Unset
+
+
+async def fetch_service_configuration(
+    tx: Transaction, call: Call[NoParameters]
+) -> ServiceConfiguration:
+    """The service's configuration."""
+    return await store.fetch(tx, call.scope)
+
+
+async def update_service_configuration(
+    tx: Transaction, call: Call[UpdateServiceConfiguration]
+) -> ServiceConfiguration:
+    """Change the defaults; who has a role already keeps it."""
+    before = await store.fetch(tx, call.scope)
+    change = call.said()
+    for sid in (
+        change.default_conversation_creator_role_sid,
+        change.default_conversation_role_sid,
+    ):
+        await _must_be_role(tx, call.scope, sid, RoleType.CONVERSATION)
+    await _must_be_role(tx, call.scope, change.default_chat_service_role_sid, RoleType.SERVICE)
+    given = change.given()
+    if "reachability_enabled" in given:
+        given["reachability_enabled"] = int(given["reachability_enabled"])
+    after = msgspec.structs.replace(before, **given)
+    await store.change(tx, call.scope, after)
+    await tx.emit(
+        call.scope,
+        events.SERVICE_CHANGED,
+        subject_sid=after.service_sid,
+        payload={"service_configuration": after},
+    )
+    return after
+
+
+async def _must_be_role(
+    tx: Transaction, scope: Scope, sid: str | Unset, role_type: RoleType
+) -> None:
+    """A role of this service and of this type, if one was named."""
+    if not isinstance(sid, str):
+        return
+    role = await roles.find(tx, scope, sid)
+    if role is None or role.type != role_type:
+        raise ApiError(50102 if role_type is RoleType.SERVICE else 50109)

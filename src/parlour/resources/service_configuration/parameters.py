@@ -1,0 +1,28 @@
+"""What may be said about a service's configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import sids, values
+from parlour.vocabulary.values import UNSET, Unset
+
+_conversation_role_sid = values.clearable(values.sid(sids.ROLE, 50109), UNSET)
+_service_role_sid = values.clearable(values.sid(sids.ROLE, 50102), UNSET)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateServiceConfiguration(Parameters):
+    """A change of the configuration. Absent means unchanged; so do empty sids."""
+
+    default_conversation_creator_role_sid: str | Unset = said(
+        "DefaultConversationCreatorRoleSid", _conversation_role_sid
+    )
+    default_conversation_role_sid: str | Unset = said(
+        "DefaultConversationRoleSid", _conversation_role_sid
+    )
+    default_chat_service_role_sid: str | Unset = said(
+        "DefaultChatServiceRoleSid", _service_role_sid
+    )
+    reachability_enabled: bool | Unset = said("ReachabilityEnabled", values.boolean())

@@ -1,0 +1,19 @@
+"""The configuration of a service: where it is and what can be done."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import SERVICE_ONLY, Collection, fetch, update
+from parlour.resources.service_configuration import actions, parameters, representation
+
+SERVICE_CONFIGURATION = Collection(
+    noun="ServiceConfiguration",
+    service_noun="ServiceConfiguration",
+    path="/Configuration",
+    instance=None,
+    forms=SERVICE_ONLY,
+    represent=representation.resource,
+    deeds=(
+        fetch(actions.fetch_service_configuration),
+        update(actions.update_service_configuration, parameters.UpdateServiceConfiguration),
+    ),
+)

@@ -1,0 +1,58 @@
+"""Service configurations as rows: one for each service, made with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, update, values_of
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class ServiceConfiguration(msgspec.Struct, frozen=True):
+    """The settings of one service. ``reachability_enabled`` is 0 or 1."""
+
+    account_sid: str
+    service_sid: str
+    default_conversation_creator_role_sid: str
+    default_conversation_role_sid: str
+    default_chat_service_role_sid: str
+    reachability_enabled: int
+
+
+INSERT = insert("service_configuration", ServiceConfiguration)
+UPDATE = update("service_configuration", ServiceConfiguration, key=("account_sid", "service_sid"))
+FETCH = statement(
+    "SELECT {columns} FROM service_configuration WHERE account_sid = $1 AND service_sid = $2",
+    ServiceConfiguration,
+)
+DELETE = "DELETE FROM service_configuration WHERE account_sid = $1 AND service_sid = $2"
+
+
+async def add(tx: Transaction, scope: Scope, configuration: ServiceConfiguration) -> None:
+    """Keep a new service's configuration."""
+    assert configuration.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(configuration))
+
+
+async def fetch(tx: Transaction, scope: Scope) -> ServiceConfiguration:
+    """The configuration of the scope's service, which always has one."""
+    row = await tx.one(FETCH, scope.account_sid, scope.service_sid)
+    assert row is not None, scope.service_sid
+    return ServiceConfiguration(*row)
+
+
+async def change(tx: Transaction, scope: Scope, configuration: ServiceConfiguration) -> None:
+    """Write every changeable column."""
+    assert configuration.service_sid == scope.service_sid
+    count = await tx.run(UPDATE, *values_of(configuration))
+    assert count == 1, scope.service_sid
+
+
+async def remove(tx: Transaction, scope: Scope) -> None:
+    """Delete it, with its service."""
+    await tx.run(DELETE, scope.account_sid, scope.service_sid)

@@ -1,0 +1,69 @@
+"""What happens to the notification settings of a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.resources.service_notifications import store
+from parlour.resources.service_notifications.store import Notice, ServiceNotification
+from parlour.vocabulary import events
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.service_notifications.parameters import UpdateServiceNotification
+    from parlour.store.transaction import Transaction
+
+
+async def fetch_service_notification(
+    tx: Transaction, call: Call[NoParameters]
+) -> ServiceNotification:
+    """The service's notification settings."""
+    return await store.fetch(tx, call.scope)
+
+
+async def update_service_notification(
+    tx: Transaction, call: Call[UpdateServiceNotification]
+) -> ServiceNotification:
+    """Change the service's notification settings."""
+    before = await store.fetch(tx, call.scope)
+    after = _changed(before, call.said().given())
+    await store.change(tx, call.scope, after)
+    await tx.emit(
+        call.scope,
+        events.SERVICE_CHANGED,
+        subject_sid=after.service_sid,
+        payload={"service_notification": after},
+    )
+    return after
+
+
+def _changed(before: ServiceNotification, given: dict[str, Any]) -> ServiceNotification:
+    """The settings with the values that were sent, each in the notice its name begins with."""
+    new_message = _notice(before.new_message, given, "new_message_")
+    with_media = _notice(before.new_message.with_media or Notice(), given, "with_media_")
+    if before.new_message.with_media is not None or _sent(given, "with_media_"):
+        new_message = msgspec.structs.replace(new_message, with_media=with_media)
+    return msgspec.structs.replace(
+        before,
+        log_enabled=given.get("log_enabled", before.log_enabled),
+        new_message=new_message,
+        added_to_conversation=_notice(
+            before.added_to_conversation, given, "added_to_conversation_"
+        ),
+        removed_from_conversation=_notice(
+            before.removed_from_conversation, given, "removed_from_conversation_"
+        ),
+    )
+
+
+def _notice(before: Notice, given: dict[str, Any], prefix: str) -> Notice:
+    return msgspec.structs.replace(before, **_sent(given, prefix))
+
+
+def _sent(given: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {
+        name.removeprefix(prefix): value for name, value in given.items() if name.startswith(prefix)
+    }

@@ -1,0 +1,41 @@
+"""What may be said about a service's notifications."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, values
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.values import Unset
+
+_flag = values.boolean()
+_template = values.clearable(values.text(limits.NOTIFICATION_TEMPLATE_CHARS_MAX, 50058), None)
+_sound = values.clearable(values.text(limits.NOTIFICATION_SOUND_CHARS_MAX, 50059), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateServiceNotification(Parameters):
+    """A change of the settings. Absent means unchanged; an empty text takes the member away."""
+
+    log_enabled: bool | Unset = said("LogEnabled", _flag)
+    new_message_enabled: bool | Unset = said("NewMessage.Enabled", _flag)
+    new_message_template: str | Unset | None = said("NewMessage.Template", _template)
+    new_message_sound: str | Unset | None = said("NewMessage.Sound", _sound)
+    new_message_badge_count_enabled: bool | Unset = said("NewMessage.BadgeCountEnabled", _flag)
+    added_to_conversation_enabled: bool | Unset = said("AddedToConversation.Enabled", _flag)
+    added_to_conversation_template: str | Unset | None = said(
+        "AddedToConversation.Template", _template
+    )
+    added_to_conversation_sound: str | Unset | None = said("AddedToConversation.Sound", _sound)
+    removed_from_conversation_enabled: bool | Unset = said("RemovedFromConversation.Enabled", _flag)
+    removed_from_conversation_template: str | Unset | None = said(
+        "RemovedFromConversation.Template", _template
+    )
+    removed_from_conversation_sound: str | Unset | None = said(
+        "RemovedFromConversation.Sound", _sound
+    )
+    with_media_enabled: bool | Unset = said("NewMessage.WithMedia.Enabled", _flag)
+    with_media_template: str | Unset | None = said("NewMessage.WithMedia.Template", _template)

@@ -1,0 +1,35 @@
+"""What is shown of a service's notification settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.service_notifications.store import Notice, ServiceNotification
+
+
+def _notice(notice: Notice) -> dict[str, Any]:
+    """Whether it is on, and of the rest what was set."""
+    rest = {
+        "template": notice.template,
+        "badge_count_enabled": notice.badge_count_enabled,
+        "sound": notice.sound,
+        "with_media": None if notice.with_media is None else _notice(notice.with_media),
+    }
+    set_ones = {name: value for name, value in rest.items() if value is not None}
+    return {"enabled": notice.enabled, **set_ones}
+
+
+def resource(settings: ServiceNotification, view: View) -> dict[str, Any]:
+    """The REST resource, keys in documented order."""
+    service_url = f"{view.root_url}/Services/{settings.service_sid}"
+    return {
+        "account_sid": settings.account_sid,
+        "chat_service_sid": settings.service_sid,
+        "log_enabled": settings.log_enabled,
+        "added_to_conversation": _notice(settings.added_to_conversation),
+        "new_message": _notice(settings.new_message),
+        "removed_from_conversation": _notice(settings.removed_from_conversation),
+        "url": f"{service_url}/Configuration/Notifications",
+    }

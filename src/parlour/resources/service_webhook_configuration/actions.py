@@ -1,0 +1,46 @@
+"""What happens to the webhooks of a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.resources.service_webhook_configuration import store
+from parlour.vocabulary import events
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.service_webhook_configuration.store import (
+        ServiceWebhookConfiguration,
+    )
+    from parlour.resources.webhook_configuration.parameters import UpdateWebhooks
+    from parlour.store.transaction import Transaction
+
+
+async def fetch_service_webhook_configuration(
+    tx: Transaction, call: Call[NoParameters]
+) -> ServiceWebhookConfiguration:
+    """The service's webhooks."""
+    return await store.fetch(tx, call.scope)
+
+
+async def update_service_webhook_configuration(
+    tx: Transaction, call: Call[UpdateWebhooks]
+) -> ServiceWebhookConfiguration:
+    """Change the service's webhooks; the first change makes method and filters more than null."""
+    before = await store.fetch(tx, call.scope)
+    change = call.said().columns()
+    if not change:
+        return before
+    began = {"method": before.method or "POST", "filters": before.filters or "[]"}
+    after = msgspec.structs.replace(before, **(began | change))
+    await store.change(tx, call.scope, after)
+    await tx.emit(
+        call.scope,
+        events.SERVICE_CHANGED,
+        subject_sid=after.service_sid,
+        payload={"service_webhook_configuration": after},
+    )
+    return after

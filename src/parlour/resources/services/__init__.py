@@ -1,0 +1,1 @@
+"""Conversation services: separate worlds of conversations, users and roles in one account."""

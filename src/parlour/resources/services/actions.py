@@ -1,0 +1,126 @@
+"""What happens to services. A new one gets four default roles and a configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.operations import purge
+from parlour.operations.call import Rows
+from parlour.resources.address_configurations import actions as address_configurations
+from parlour.resources.configuration import store as configurations
+from parlour.resources.configuration.actions import keep_change as keep_configuration
+from parlour.resources.roles import store as roles
+from parlour.resources.roles.store import Role
+from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.service_configuration.store import ServiceConfiguration
+from parlour.resources.services import store
+from parlour.resources.services.store import Service
+from parlour.vocabulary import events, sids
+from parlour.vocabulary.permissions import DEFAULT_ROLES
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.services.parameters import CreateService
+    from parlour.store.transaction import Transaction
+
+DEFAULT_SERVICE_NAME = "Default Conversations Service"
+
+
+async def in_path(tx: Transaction, call: Call[NoParameters]) -> Service:
+    """The service that the path names. Raises 404."""
+    sid = call.path["Sid"]
+    found = None
+    if sids.is_sid(sids.SERVICE, sid):
+        found = await store.find(tx, call.scope, sids.normal(sid))
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def create_service(tx: Transaction, call: Call[CreateService]) -> Service:
+    """A new service with everything that belongs to one."""
+    return await make_service(tx, call.scope, call.said().friendly_name)
+
+
+async def make_service(tx: Transaction, scope: Scope, friendly_name: str) -> Service:
+    """Keep a new service, its default roles and its configuration."""
+    service = Service(
+        account_sid=scope.account_sid,
+        sid=tx.new_sid(sids.SERVICE),
+        sequence=tx.next_sequence(),
+        friendly_name=friendly_name,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    await store.add(tx, scope, service)
+    inside = Scope(scope.account_sid, service.sid)
+    await _make_roles(tx, inside)
+    await tx.emit(
+        inside, events.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
+    )
+    return service
+
+
+async def _make_roles(tx: Transaction, scope: Scope) -> None:
+    settings: dict[str, str] = {}
+    for default in DEFAULT_ROLES:
+        role = Role(
+            account_sid=scope.account_sid,
+            service_sid=scope.service_sid,
+            sid=tx.new_sid(sids.ROLE),
+            sequence=tx.next_sequence(),
+            friendly_name=default.friendly_name,
+            type=default.type,
+            permissions=msgspec.json.encode(default.permissions).decode(),
+            date_created=tx.now,
+            date_updated=tx.now,
+        )
+        await roles.add(tx, scope, role)
+        if default.setting is not None:
+            settings[default.setting] = role.sid
+    await service_configurations.add(
+        tx,
+        scope,
+        ServiceConfiguration(
+            account_sid=scope.account_sid,
+            service_sid=scope.service_sid,
+            reachability_enabled=0,
+            **settings,
+        ),
+    )
+
+
+async def fetch_service(tx: Transaction, call: Call[NoParameters]) -> Service:
+    """One service."""
+    return await in_path(tx, call)
+
+
+async def list_services(tx: Transaction, call: Call[NoParameters]) -> Rows:
+    """A page of the account's services."""
+    return Rows(await store.page(tx, call.scope, call.page_request))
+
+
+async def delete_service(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a service and everything below it.
+
+    What is below can be large, so it goes in the background: without its service nothing of it
+    can be reached. Address pairs are account-wide, so they are freed at once. Deleting the default
+    service makes a new, empty one: the short URL form always means something.
+    """
+    service = await in_path(tx, call)
+    await store.remove(tx, call.scope, service.sid)
+    inside = Scope(service.account_sid, service.sid)
+    await purge.service(tx, inside)
+    await address_configurations.forget_service(tx, call.scope, service.sid)
+    configuration = await configurations.fetch(tx, call.scope)
+    if configuration.default_chat_service_sid == service.sid:
+        new = await make_service(tx, call.scope, DEFAULT_SERVICE_NAME)
+        configuration = msgspec.structs.replace(configuration, default_chat_service_sid=new.sid)
+        await keep_configuration(tx, call.scope, configuration)
+    await tx.emit(
+        inside, events.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
+    )

@@ -1,0 +1,17 @@
+"""What may be said about a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateService(Parameters):
+    """A new service. Its name need not be unique."""
+
+    friendly_name: str = said(
+        "FriendlyName", values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), required=True
+    )

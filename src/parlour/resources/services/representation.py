@@ -1,0 +1,33 @@
+"""What is shown of a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.vocabulary.values import write_date
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.services.store import Service
+
+
+def resource(service: Service, view: View) -> dict[str, Any]:
+    """The REST resource, keys in documented order."""
+    url = f"{view.root_url}/Services/{service.sid}"
+    return {
+        "sid": service.sid,
+        "account_sid": service.account_sid,
+        "friendly_name": service.friendly_name,
+        "date_created": write_date(service.date_created),
+        "date_updated": write_date(service.date_updated),
+        "url": url,
+        "links": {
+            "conversations": f"{url}/Conversations",
+            "users": f"{url}/Users",
+            "roles": f"{url}/Roles",
+            "bindings": f"{url}/Bindings",
+            "configuration": f"{url}/Configuration",
+            "participant_conversations": f"{url}/ParticipantConversations",
+            "conversation_with_participants": f"{url}/ConversationWithParticipants",
+        },
+    }

@@ -1,0 +1,19 @@
+"""Services: where they are and what can be done. There is no update: POST on one is 405."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import ACCOUNT_ONLY, Collection, create, delete, fetch, list_
+from parlour.resources.services import actions, parameters, representation
+
+SERVICES = Collection(
+    noun="Service",
+    path="/Services",
+    forms=ACCOUNT_ONLY,
+    represent=representation.resource,
+    deeds=(
+        list_(actions.list_services, key="services", maximum=100),
+        create(actions.create_service, parameters.CreateService),
+        fetch(actions.fetch_service),
+        delete(actions.delete_service),
+    ),
+)

@@ -1,0 +1,65 @@
+"""Every operation of the API: what the router serves, and what the documentation lists."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from parlour.operations.operation import Collection, Operation, operations_of
+from parlour.resources.accounts.routes import ACCOUNTS, KEY, KEYS
+from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIONS
+from parlour.resources.bindings.routes import BINDINGS
+from parlour.resources.configuration.routes import CONFIGURATION
+from parlour.resources.conversation_with_participants.routes import (
+    CONVERSATION_WITH_PARTICIPANTS,
+)
+from parlour.resources.conversations.routes import CONVERSATIONS
+from parlour.resources.credentials.routes import CREDENTIALS
+from parlour.resources.messages.routes import CHANNEL_METADATA, MESSAGES
+from parlour.resources.participant_conversations.routes import PARTICIPANT_CONVERSATIONS
+from parlour.resources.participants.routes import PARTICIPANTS
+from parlour.resources.receipts.routes import RECEIPTS
+from parlour.resources.roles.routes import ROLES
+from parlour.resources.scoped_webhooks.routes import SCOPED_WEBHOOKS
+from parlour.resources.service_configuration.routes import SERVICE_CONFIGURATION
+from parlour.resources.service_notifications.routes import SERVICE_NOTIFICATIONS
+from parlour.resources.service_webhook_configuration.routes import SERVICE_WEBHOOK_CONFIGURATION
+from parlour.resources.services.routes import SERVICES
+from parlour.resources.user_conversations.routes import USER_CONVERSATIONS
+from parlour.resources.users.routes import USERS
+from parlour.resources.webhook_configuration.routes import (
+    WEBHOOK_CONFIGURATION,
+    WEBHOOK_CONFIGURATION_ALIAS,
+)
+
+COLLECTIONS: tuple[Collection, ...] = (
+    CONFIGURATION,
+    ADDRESS_CONFIGURATIONS,
+    WEBHOOK_CONFIGURATION,
+    WEBHOOK_CONFIGURATION_ALIAS,
+    CREDENTIALS,
+    ACCOUNTS,
+    KEYS,
+    KEY,
+    ROLES,
+    SERVICE_CONFIGURATION,
+    SERVICE_NOTIFICATIONS,
+    SERVICE_WEBHOOK_CONFIGURATION,
+    BINDINGS,
+    SERVICES,
+    CONVERSATIONS,
+    PARTICIPANTS,
+    MESSAGES,
+    CHANNEL_METADATA,
+    RECEIPTS,
+    SCOPED_WEBHOOKS,
+    CONVERSATION_WITH_PARTICIPANTS,
+    PARTICIPANT_CONVERSATIONS,
+    USERS,
+    USER_CONVERSATIONS,
+)
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    """All operations, in the order of their collections."""
+    return tuple(each for collection in COLLECTIONS for each in operations_of(collection))

@@ -1,0 +1,1 @@
+"""User conversations: a conversation as one of its users sees it."""

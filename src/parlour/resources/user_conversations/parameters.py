@@ -1,0 +1,28 @@
+"""What may be said about a user's conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from parlour.operations.parameters import Parameters, said
+from parlour.resources.participants.parameters import last_read_message_index
+from parlour.vocabulary import values
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.values import Unset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateUserConversation(Parameters):
+    """A change of what a user alone sees. Absent means unchanged."""
+
+    nothing_said_code: ClassVar[int | None] = 20161
+
+    notification_level: str | Unset = said(
+        "NotificationLevel", values.enum("default", "muted", code=50210)
+    )
+    last_read_message_index: int | Unset | None = said(
+        "LastReadMessageIndex", last_read_message_index
+    )
+    last_read_timestamp: int | Unset = said("LastReadTimestamp", values.timestamp(50405))

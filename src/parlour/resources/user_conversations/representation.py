@@ -1,0 +1,40 @@
+"""What is shown of a user's conversation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.resources.conversations.representation import timers
+from parlour.vocabulary.values import write_date
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.user_conversations.store import UserConversation
+
+
+def resource(found: UserConversation, view: View) -> dict[str, Any]:
+    """The REST resource, keys in documented order; names and dates are the conversation's."""
+    conversation_url = f"{view.base_url}/Conversations/{found.conversation_sid}"
+    return {
+        "account_sid": found.account_sid,
+        "chat_service_sid": found.service_sid,
+        "conversation_sid": found.conversation_sid,
+        "unread_messages_count": found.unread_messages_count,
+        "last_read_message_index": found.last_read_message_index,
+        "participant_sid": found.sid,
+        "user_sid": found.user_sid,
+        "friendly_name": found.friendly_name,
+        "conversation_state": found.state,
+        "timers": timers(found),
+        "attributes": found.attributes,
+        "date_created": write_date(found.date_created),
+        "date_updated": write_date(found.date_updated),
+        "created_by": found.created_by,
+        "notification_level": found.notification_level,
+        "unique_name": found.unique_name,
+        "url": (f"{view.base_url}/Users/{found.user_sid}/Conversations/{found.conversation_sid}"),
+        "links": {
+            "participant": f"{conversation_url}/Participants/{found.sid}",
+            "conversation": conversation_url,
+        },
+    }

@@ -1,0 +1,1 @@
+"""Users: the chat identities of a service."""

@@ -1,0 +1,110 @@
+"""What happens to users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.operations.call import Rows
+from parlour.resources.roles import store as roles
+from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.users import arrivals, departures, store
+from parlour.vocabulary import events, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.permissions import RoleType
+from parlour.vocabulary.values import UNSET, Unset
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.users.parameters import CreateUser, UpdateUser
+    from parlour.resources.users.store import User
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+async def in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> User:
+    """The user that the path names, by sid or identity. Raises 404."""
+    text = call.path[name]
+    if sids.is_sid(sids.USER, text):
+        found = await store.find(tx, call.scope, sids.normal(text))
+    else:
+        found = await store.find_by_identity(tx, call.scope, text)
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:
+    """A new user. An identity has one user in a service."""
+    said = call.said()
+    user = await _changed(
+        tx, call.scope, await arrivals.make_user(tx, call.scope, said.identity), said
+    )
+    if await store.find_by_identity(tx, call.scope, said.identity) is not None:
+        raise ApiError(50201)
+    await arrivals.keep_user(tx, call.scope, user)
+    return user
+
+
+async def _changed(
+    tx: Transaction, scope: Scope, before: User, change: CreateUser | UpdateUser
+) -> User:
+    """The user with what was said of it. Raises 50102 unless the role is a service role."""
+
+    def given(value: str | Unset, otherwise: Any) -> Any:
+        return otherwise if value is UNSET else value
+
+    if isinstance(change.role_sid, str):
+        role = await roles.find(tx, scope, change.role_sid)
+        if role is None or role.type != RoleType.SERVICE:
+            raise ApiError(50102)
+    return msgspec.structs.replace(
+        before,
+        friendly_name=given(change.friendly_name, before.friendly_name),
+        attributes=given(change.attributes, before.attributes),
+        role_sid=given(change.role_sid, before.role_sid),
+    )
+
+
+async def fetch_user(tx: Transaction, call: Call[NoParameters]) -> User:
+    """One user."""
+    return await _with_reachability(tx, call.scope, await in_path(tx, call, "Sid"))
+
+
+async def _with_reachability(tx: Transaction, scope: Scope, user: User) -> User:
+    """The user as others see it: where reachability is off nobody learns who is online."""
+    configuration = await service_configurations.fetch(tx, scope)
+    if configuration.reachability_enabled:
+        return user
+    return msgspec.structs.replace(user, is_online=None, is_notifiable=None)
+
+
+async def list_users(tx: Transaction, call: Call[NoParameters]) -> Rows:
+    """A page of the service's users."""
+    return Rows(await store.page(tx, call.scope, call.page_request))
+
+
+async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
+    """Change a user's name, attributes or role."""
+    before = await in_path(tx, call, "Sid")
+    after = await _changed(tx, call.scope, before, call.said())
+    after = msgspec.structs.replace(after, date_updated=tx.now)
+    await store.change(tx, call.scope, after)
+    await tx.emit(
+        call.scope,
+        events.ON_USER_UPDATED,
+        subject_sid=after.sid,
+        payload={"user": after, "previous_date_updated": before.date_updated},
+    )
+    return await _with_reachability(tx, call.scope, after)
+
+
+async def delete_user(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a user: it leaves its conversations, and nothing is pushed to it any more."""
+    user = await in_path(tx, call, "Sid")
+    await departures.leave(tx, call.scope, user)
+    await store.remove_push_bindings(tx, call.scope, user.identity)
+    await store.remove(tx, call.scope, user.sid)
+    await tx.emit(call.scope, events.USER_REMOVED, subject_sid=user.sid, payload={"user": user})

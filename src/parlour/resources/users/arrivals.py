@@ -1,0 +1,49 @@
+"""Users made automatically: an identity that turns up for the first time becomes a user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.users import store
+from parlour.resources.users.store import User
+from parlour.vocabulary import events, sids
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+async def ensure_user(tx: Transaction, scope: Scope, identity: str) -> User:
+    """The user with this identity, made now if there is none."""
+    found = await store.find_by_identity(tx, scope, identity)
+    if found is not None:
+        return found
+    user = await make_user(tx, scope, identity)
+    await keep_user(tx, scope, user)
+    return user
+
+
+async def make_user(tx: Transaction, scope: Scope, identity: str) -> User:
+    """The record of a new user with nothing but an identity and the default role."""
+    configuration = await service_configurations.fetch(tx, scope)
+    return User(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        sid=tx.new_sid(sids.USER),
+        sequence=tx.next_sequence(),
+        identity=identity,
+        friendly_name=None,
+        attributes="{}",
+        role_sid=configuration.default_chat_service_role_sid,
+        is_online=None,
+        is_notifiable=None,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+
+
+async def keep_user(tx: Transaction, scope: Scope, user: User) -> None:
+    """Keep a new user and tell of it."""
+    await store.add(tx, scope, user)
+    await tx.emit(scope, events.ON_USER_ADDED, subject_sid=user.sid, payload={"user": user})

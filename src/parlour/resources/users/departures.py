@@ -1,0 +1,89 @@
+"""A user who is removed leaves all conversations: the open ones at once, old ones soon.
+
+The conversations of an identity that are not closed are bounded, so it leaves them in the
+transaction of the delete. Closed ones can be any number: the first are left at once too, the rest
+is noted with the moment and the origin of the delete and done in the background. A user made
+again with the same identity joins after that moment, so nothing of it is touched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.resources.participants import actions as participants
+from parlour.resources.participants import store as participant_store
+from parlour.store.statements import insert, statement, values_of
+from parlour.vocabulary import limits
+from parlour.vocabulary.origin import Origin
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.resources.users.store import User
+    from parlour.store.transaction import Transaction
+
+
+class Departure(msgspec.Struct, frozen=True):
+    """What remains to be left: memberships of an identity older than ``sequence``."""
+
+    account_sid: str
+    service_sid: str
+    user_sid: str
+    identity: str
+    sequence: int
+    source: str
+    client_identity: str | None
+    fires: int
+
+
+INSERT = insert("departure", Departure)
+# Over all accounts: only the scheduler asks.
+NEXT = statement("SELECT {columns} FROM departure ORDER BY sequence LIMIT 1", Departure)
+EXISTS = "SELECT sequence FROM departure ORDER BY sequence LIMIT 1"
+DELETE = "DELETE FROM departure WHERE account_sid = $1 AND user_sid = $2"
+
+
+async def leave(tx: Transaction, scope: Scope, user: User) -> None:
+    """Take a user out of every conversation, or note what remains to be done."""
+    for participant in await participant_store.open_of_identity(tx, scope, user.identity):
+        await participants.drop_participant(tx, scope, participant)
+    departure = Departure(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        user_sid=user.sid,
+        identity=user.identity,
+        sequence=tx.next_sequence(),
+        source=tx.origin.source,
+        client_identity=tx.origin.client_identity,
+        fires=int(tx.origin.fires),
+    )
+    if await _leave_some(tx, departure):
+        await tx.run(INSERT, *values_of(departure))
+
+
+async def _leave_some(tx: Transaction, departure: Departure) -> bool:
+    """Leave some of the oldest conversations; whether there may be more."""
+    scope = Scope(departure.account_sid, departure.service_sid)
+    origin = Origin(departure.source, departure.client_identity, bool(departure.fires))
+    found = await participant_store.old_of_identity(
+        tx, scope, departure.identity, departure.sequence, limits.PURGE_ROWS_MAX
+    )
+    for participant in found:
+        await participants.drop_participant(tx, scope, participant, origin)
+    return len(found) == limits.PURGE_ROWS_MAX
+
+
+async def next_due_ms(tx: Transaction) -> int | None:
+    """Now, if somebody still has something to leave."""
+    return None if await tx.one(EXISTS) is None else tx.now
+
+
+async def step(tx: Transaction) -> None:
+    """Go on with the oldest departure."""
+    row = await tx.one(NEXT)
+    if row is None:
+        return
+    departure = Departure(*row)
+    if not await _leave_some(tx, departure):
+        await tx.run(DELETE, departure.account_sid, departure.user_sid)

@@ -1,0 +1,60 @@
+"""What may be said about a user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, sids, values
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET, Unset
+
+RESERVED: Final = "system"
+"""The author of what nobody in particular wrote: no user can have this identity."""
+
+
+def identity(name: str, text: str) -> str:
+    """A chat identity: not empty, not too long, not reserved, and nothing like a user's sid."""
+    if not text:
+        raise ApiError(50204)
+    if text == RESERVED:
+        raise ApiError(50203)
+    if sids.is_sid(sids.USER, text):
+        raise ApiError(50206)
+    return values.text(limits.IDENTITY_CHARS_MAX, 50207)(name, text)
+
+
+def _friendly_name(name: str, text: str) -> str | Unset:
+    """Empty keeps the old value, as with conversations."""
+    return values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)(name, text) or UNSET
+
+
+def _role_sid(name: str, text: str) -> str | Unset:
+    """A role; empty is ignored."""
+    return values.sid(sids.ROLE, 50102)(name, text) if text else UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateUser(Parameters):
+    """A new user. Its identity is for good."""
+
+    identity: str = said("Identity", identity, required=True)
+    friendly_name: str | Unset = said("FriendlyName", _friendly_name)
+    attributes: str | Unset = said(
+        "Attributes", values.attributes(limits.USER_ATTRIBUTES_BYTES_MAX)
+    )
+    role_sid: str | Unset = said("RoleSid", _role_sid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateUser(Parameters):
+    """A change of a user. Absent means unchanged."""
+
+    nothing_said_code: ClassVar[int | None] = 20161
+
+    friendly_name: str | Unset = said("FriendlyName", _friendly_name)
+    attributes: str | Unset = said(
+        "Attributes", values.attributes(limits.USER_ATTRIBUTES_BYTES_MAX)
+    )
+    role_sid: str | Unset = said("RoleSid", _role_sid)

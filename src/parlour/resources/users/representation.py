@@ -1,0 +1,36 @@
+"""What is shown of a user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.vocabulary.values import write_date
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.users.store import User
+
+
+def _claim(value: int | None, view: View) -> bool | None:
+    """Whether a user can be reached: unknown in lists, and wherever the record does not say."""
+    return None if view.is_list or value is None else bool(value)
+
+
+def resource(user: User, view: View) -> dict[str, Any]:
+    """The REST resource, keys in documented order."""
+    url = f"{view.base_url}/Users/{user.sid}"
+    return {
+        "sid": user.sid,
+        "account_sid": user.account_sid,
+        "chat_service_sid": user.service_sid,
+        "role_sid": user.role_sid,
+        "identity": user.identity,
+        "friendly_name": user.friendly_name,
+        "attributes": user.attributes,
+        "is_online": _claim(user.is_online, view),
+        "is_notifiable": _claim(user.is_notifiable, view),
+        "date_created": write_date(user.date_created),
+        "date_updated": write_date(user.date_updated),
+        "url": url,
+        "links": {"user_conversations": f"{url}/Conversations"},
+    }

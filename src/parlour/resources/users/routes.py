@@ -1,0 +1,33 @@
+"""Users: where they are and what can be done. A new user asks nobody before it is made."""
+
+from __future__ import annotations
+
+from parlour.operations.operation import (
+    SHORT_AND_SERVICE,
+    Collection,
+    create,
+    delete,
+    fetch,
+    list_,
+    update,
+)
+from parlour.resources.users import actions, parameters, representation
+
+USERS = Collection(
+    noun="User",
+    path="/Users",
+    forms=SHORT_AND_SERVICE,
+    represent=representation.resource,
+    deeds=(
+        list_(actions.list_users, key="users"),
+        create(actions.create_user, parameters.CreateUser, webhook_header=True),
+        fetch(actions.fetch_user),
+        update(
+            actions.update_user,
+            parameters.UpdateUser,
+            webhook_header=True,
+            before="onUserUpdate",
+        ),
+        delete(actions.delete_user, webhook_header=True),
+    ),
+)

@@ -1,0 +1,95 @@
+"""Users as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.windows import read_window
+
+if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class User(msgspec.Struct, frozen=True):
+    """One chat identity. ``is_online`` and ``is_notifiable`` are 0, 1, or None for unknown."""
+
+    account_sid: str
+    service_sid: str
+    sid: str
+    sequence: int
+    identity: str
+    friendly_name: str | None
+    attributes: str
+    role_sid: str
+    is_online: int | None
+    is_notifiable: int | None
+    date_created: int
+    date_updated: int
+
+
+INSERT = insert("chat_user", User)
+UPDATE = update("chat_user", User, key=("account_sid", "service_sid", "sid"))
+FETCH = statement(
+    "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND sid = $3 AND service_sid = $2",
+    User,
+)
+FETCH_BY_IDENTITY = statement(
+    "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND service_sid = $2 AND identity = $3",
+    User,
+)
+LIST = window(
+    "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND service_sid = $2",
+    User,
+    order="sequence",
+    arguments=2,
+)
+DELETE = "DELETE FROM chat_user WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
+DELETE_PUSH_BINDINGS = """
+DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND identity = $3
+"""
+
+
+async def add(tx: Transaction, scope: Scope, user: User) -> None:
+    """Keep a new user."""
+    assert user.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(user))
+
+
+async def find(tx: Transaction, scope: Scope, sid: str) -> User | None:
+    """The user with this sid, if the service has it."""
+    row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
+    return User(*row) if row else None
+
+
+async def find_by_identity(tx: Transaction, scope: Scope, identity: str) -> User | None:
+    """The user with this identity, byte for byte, if the service has it."""
+    row = await tx.one(FETCH_BY_IDENTITY, scope.account_sid, scope.service_sid, identity)
+    return User(*row) if row else None
+
+
+async def page(tx: Transaction, scope: Scope, request: PageRequest) -> list[User]:
+    """The service's users, oldest first."""
+    rows = await read_window(tx, LIST, request, scope.account_sid, scope.service_sid)
+    return [User(*row) for row in rows]
+
+
+async def change(tx: Transaction, scope: Scope, user: User) -> None:
+    """Write every changeable column of one user."""
+    assert user.service_sid == scope.service_sid
+    count = await tx.run(UPDATE, *values_of(user))
+    assert count == 1, user.sid
+
+
+async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+    """Delete the row; how many that was."""
+    return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
+
+
+async def remove_push_bindings(tx: Transaction, scope: Scope, identity: str) -> int:
+    """Delete what pushes to this identity are sent to; how many that was."""
+    return await tx.run(DELETE_PUSH_BINDINGS, scope.account_sid, scope.service_sid, identity)

@@ -1,0 +1,1 @@
+"""The webhook configuration of an account: where its services tell what happens."""

@@ -1,0 +1,40 @@
+"""What happens to the webhooks of an account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.resources.webhook_configuration import store
+from parlour.vocabulary import events
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.webhook_configuration.parameters import UpdateWebhookConfiguration
+    from parlour.resources.webhook_configuration.store import WebhookConfiguration
+    from parlour.store.transaction import Transaction
+
+
+async def fetch_webhook_configuration(
+    tx: Transaction, call: Call[NoParameters]
+) -> WebhookConfiguration:
+    """The account's webhooks."""
+    return await store.fetch(tx, call.scope)
+
+
+async def update_webhook_configuration(
+    tx: Transaction, call: Call[UpdateWebhookConfiguration]
+) -> WebhookConfiguration:
+    """Change the account's webhooks."""
+    before = await store.fetch(tx, call.scope)
+    after = msgspec.structs.replace(before, **call.said().columns())
+    await store.change(tx, call.scope, after)
+    await tx.emit(
+        call.scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=after.account_sid,
+        payload={"webhook_configuration": after},
+    )
+    return after

@@ -1,0 +1,58 @@
+"""What may be said about an account's or a service's webhooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import events, limits, values
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import Unset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def event_name(names: frozenset[str], code: int) -> Callable[[str, str], str]:
+    """Make the parser of event names, which are case-sensitive."""
+
+    def parse(_name: str, text: str) -> str:
+        if text not in names:
+            raise ApiError(code)
+        return text
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateWebhooks(Parameters):
+    """A change that an account and a service have in common. Absent means unchanged."""
+
+    method: str | Unset = said("Method", values.enum("get", "post", code=50055, upper=True))
+    filters: list[str] | Unset = said("Filters", event_name(events.FILTERS, 50054), repeated=True)
+    pre_webhook_url: str | Unset | None = said(
+        "PreWebhookUrl", values.clearable(values.url(50077), None)
+    )
+    post_webhook_url: str | Unset | None = said(
+        "PostWebhookUrl", values.clearable(values.url(50078), None)
+    )
+
+    def columns(self) -> dict[str, Any]:
+        """What was sent, as it is kept: the list as JSON, each name once."""
+        sent = self.given()
+        if not isinstance(self.filters, Unset):
+            if len(self.filters) > limits.FILTERS_PER_WEBHOOK_MAX:
+                raise ApiError(50054)
+            names = list(dict.fromkeys(self.filters))
+            sent["filters"] = msgspec.json.encode(names).decode()
+        return sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateWebhookConfiguration(UpdateWebhooks):
+    """A change of an account's webhooks."""
+
+    target: str | Unset = said("Target", values.enum("webhook", "flex"))

@@ -1,0 +1,31 @@
+"""What is shown of an account's webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.webhook_configuration.store import WebhookConfiguration
+
+_NAMES = msgspec.json.Decoder(list[str])
+
+
+def resource(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
+    """The REST resource, keys in documented order."""
+    return {
+        "account_sid": configuration.account_sid,
+        "pre_webhook_url": configuration.pre_webhook_url,
+        "post_webhook_url": configuration.post_webhook_url,
+        "method": configuration.method,
+        "filters": _NAMES.decode(configuration.filters),
+        "target": configuration.target,
+        "url": f"{view.root_url}/Configuration/Webhooks",
+    }
+
+
+def alias(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
+    """The REST resource at its old path, which is then its URL too."""
+    return resource(configuration, view) | {"url": f"{view.root_url}/Conversations/Webhooks"}
