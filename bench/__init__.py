@@ -1,0 +1,1 @@
+"""The benchmark: what Parlour costs beside bare servers that do the same work."""

@@ -1,0 +1,1 @@
+"""Bare servers that stand beside Parlour, so that results are ratios."""

@@ -1,0 +1,16 @@
+"""Baseline A: answers a constant of the size that Parlour answers, and does nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bench.baselines.handling import Receive, Scope, Send, answer
+
+BODY = Path(os.environ["BENCH_BODY_FILE"]).read_bytes()
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer the constant to whatever is asked."""
+    del scope, receive
+    await answer(send, 200, BODY)

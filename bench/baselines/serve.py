@@ -1,0 +1,40 @@
+"""Runs one baseline on uvicorn: ``python -m bench.baselines.serve NAME PORT``."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+APPLICATIONS = {
+    "constant": "bench.baselines.constant:app",
+    "handler": "bench.baselines.handler:app",
+    "one_transaction": "bench.baselines.one_transaction:app",
+}
+
+
+def main() -> None:
+    """Serve until the process is told to end.
+
+    The loop and the parser are those of Parlour. What costs a bare application time for
+    nothing is off: access log, proxy headers, and the ``server`` and ``date`` headers.
+    """
+    name, port = sys.argv[1], int(sys.argv[2])
+    uvicorn.run(
+        APPLICATIONS[name],
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""What the figures must reach, and whether they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UPDATE_TO_HANDLER_MIN = 0.40
+UPDATE_TO_ONE_TRANSACTION_MIN = 4.0
+FETCH_TO_CONSTANT_MIN = 0.45
+LIST_RATE_MIN = 2_000.0
+START_SECONDS_MAX = 0.5
+RESIDENT_MEGABYTES_MAX = 90.0
+GROWTH_MAX = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One promised figure: what was measured, and the bound it stands against."""
+
+    text: str
+    value: float
+    bound: float
+    is_minimum: bool
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the measured value is on the right side of the bound."""
+        return self.value >= self.bound if self.is_minimum else self.value <= self.bound
+
+    def line(self) -> str:
+        """One line of the report."""
+        sign = ">=" if self.is_minimum else "<="
+        verdict = "met" if self.is_met else "MISSED"
+        return f"{self.text:<58} {self.value:>9.3f} {sign} {self.bound:<8g} {verdict}"
+
+
+def at_least(text: str, value: float, bound: float) -> Goal:
+    """A goal that is met from the bound upwards."""
+    return Goal(text, value, bound, is_minimum=True)
+
+
+def at_most(text: str, value: float, bound: float) -> Goal:
+    """A goal that is met up to the bound."""
+    return Goal(text, value, bound, is_minimum=False)

@@ -1,0 +1,150 @@
+"""``make bench-growth``: what operations cost in a store a thousand times bigger.
+
+Two Parlour servers run side by side, one on a small store, one on a big one, and are asked
+the same in turns. The cost of an operation must not grow with what is stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import goals, machine, report, rounds, seed, servers, workload
+from bench.api import Api, Credentials
+from bench.processes import cores_apart, data_folder
+from bench.rounds import Measured, Plan, Target
+from bench.seed import Filled, Shape
+from bench.workload import Operation
+
+if TYPE_CHECKING:
+    from bench.processes import Process
+
+SMALL = Shape(messages=1_000, conversations=100, users=100)
+BIG = Shape(messages=1_000_000, conversations=100_000, users=100_000)
+QUICK_BIG = Shape(messages=20_000, conversations=2_000, users=2_000)
+CONNECTIONS = (1, 16)
+FULL = Plan(rounds=7, seconds=0.8, connections=CONNECTIONS, warm_seconds=1.0)
+QUICK = Plan(rounds=1, seconds=0.2, connections=CONNECTIONS, warm_seconds=0.1)
+
+UPDATE, MESSAGE, FETCH = "update participant", "create message", "fetch by sid"
+PAGE, NEWEST, CONVERSATIONS = "list of 50", "newest 50 of longest", "list 50 conversations"
+OPERATIONS = (UPDATE, MESSAGE, FETCH, PAGE, NEWEST, CONVERSATIONS)
+
+
+def operations(credentials: Credentials, filled: Filled) -> dict[str, Operation]:
+    """Every measured operation, over names chosen at random from the whole store."""
+    chance = random.Random(workload.SEED)
+    names = filled.names
+    chance.shuffle(names.participants)
+    chance.shuffle(names.conversations)
+
+    def get(path: str) -> bytes:
+        return workload.raw_request(credentials, "GET", path)
+
+    pages = [
+        get(f"/v1/Conversations/{chance.choice(filled.long_ones)}/Messages?PageSize=50")
+        for _ in range(workload.PREPARED)
+    ]
+    newest = get(f"/v1/Conversations/{filled.longest}/Messages?Order=desc&PageSize=50")
+    return {
+        UPDATE: workload.update_participant(credentials, names),
+        MESSAGE: workload.create_message(credentials, names),
+        FETCH: workload.fetch_participant(credentials, names),
+        PAGE: Operation(PAGE, 200, pages),
+        NEWEST: Operation(NEWEST, 200, [newest]),
+        CONVERSATIONS: Operation(CONVERSATIONS, 200, [get("/v1/Conversations?PageSize=50")]),
+    }
+
+
+def start_filled(
+    folder: Path, name: str, shape: Shape, cores: frozenset[int]
+) -> tuple[Process, dict[str, Operation]]:
+    """A running server whose store has this shape, and what to ask it."""
+    credentials = servers.make_credentials()
+    server = servers.parlour(folder, credentials, name)
+    with server:
+        server.start(cores)
+        with Api(server.port, credentials) as api:
+            template = seed.make_template(api)
+    filled = seed.fill(seed.database_of(folder / name), template, shape)
+    server.start(cores)
+    return server, operations(credentials, filled)
+
+
+def named(operation: str, size: str) -> str:
+    """What the report calls an operation on one of the two stores."""
+    return f"{operation}, {size}"
+
+
+def goals_of(measured: Measured) -> list[goals.Goal]:
+    """For each operation and number of connections: p50 in the big store over the small."""
+    return [
+        goals.at_most(
+            f"{operation}, c={connections}: p50 big / small",
+            measured.ratio(
+                (named(operation, "big"), named(operation, "small")),
+                connections,
+                lambda sample: sample.p50_us,
+            ),
+            goals.GROWTH_MAX,
+        )
+        for operation in OPERATIONS
+        for connections in CONNECTIONS
+    ]
+
+
+def run(plan: Plan, big: Shape, json_path: Path | None) -> int:
+    """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
+    server_cores, load_cores = cores_apart()
+    with data_folder() as folder, ExitStack() as stack:
+        sizes: dict[str, dict[str, Target]] = {}
+        for size, shape in (("small", SMALL), ("big", big)):
+            _tell(f"filling the {size} store: {shape}")
+            server, asked = start_filled(folder, size, shape, server_cores)
+            stack.enter_context(server)
+            sizes[size] = {
+                name: Target(named(name, size), server, asked[name]) for name in OPERATIONS
+            }
+        targets = [sizes[size][name] for name in OPERATIONS for size in sizes]
+        measured = rounds.measure(targets, plan, folder=folder, load_cores=load_cores, tell=_tell)
+        described = machine.describe(folder)
+    rows = [
+        report.Row(measured, target.name, connections)
+        for target in targets
+        for connections in CONNECTIONS
+    ]
+    checked = goals_of(measured)
+    print(report.text(described, rows, [f"small: {SMALL}", f"big: {big}"], checked))
+    if json_path:
+        shown = report.record(described, rows, {"messages": big.messages}, checked)
+        json_path.write_text(json.dumps(shown, indent=2) + "\n")
+    if errors := measured.errors():
+        print(f"wrong answers: {errors}", file=sys.stderr)
+        return -1
+    return sum(not goal.is_met for goal in checked)
+
+
+def _tell(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The command line of ``make bench-growth``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smaller store, one short round")
+    parser.add_argument("--check", action="store_true", help="fail when a goal is missed")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
+    options = parser.parse_args()
+    plan, big = (QUICK, QUICK_BIG) if options.quick else (FULL, BIG)
+    missed = run(plan, big, options.json)
+    return 1 if missed < 0 or (options.check and missed > 0) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

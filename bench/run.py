@@ -1,0 +1,189 @@
+"""``make bench``: Parlour beside bare servers, in one interleaved run.
+
+Prints rates, ratios, latencies, processor time per request and memory, and says which goals
+are met. A missed goal is an error only with ``--check``: a busy machine is not a regression.
+A wrong answer is always one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import goals, machine, report, rounds, servers, startup, workload
+from bench.api import Api, Credentials
+from bench.load import client
+from bench.processes import cores_apart, data_folder
+from bench.rounds import Measured, Plan, Target
+
+if TYPE_CHECKING:
+    from bench.processes import Process
+    from bench.startup import Startup
+
+CONNECTIONS = (1, 16, 64)
+FULL = Plan(rounds=5, seconds=1.0, connections=CONNECTIONS, warm_seconds=0.5)
+QUICK = Plan(rounds=1, seconds=0.2, connections=CONNECTIONS, warm_seconds=0.1)
+STARTS = 5
+
+CONSTANT = "A: constant"
+CONSTANT_PAGE = "A: constant page"
+HANDLER = "B: handler, no store"
+ONE_TRANSACTION = "C: one transaction each"
+UPDATE = "update participant"
+MESSAGE = "create message"
+FETCH = "fetch by sid"
+PAGE = "list of 50"
+BESIDE = {
+    UPDATE: (HANDLER, ONE_TRANSACTION),
+    MESSAGE: (HANDLER, ONE_TRANSACTION),
+    FETCH: (CONSTANT,),
+    PAGE: (CONSTANT_PAGE,),
+}
+
+
+class Bench:
+    """One run: the folder, the cores and the processes it uses."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        """Choose the cores and make an account for this run."""
+        self.folder = folder
+        self.stack = stack
+        self.credentials: Credentials = servers.make_credentials()
+        self.server_cores, self.load_cores = cores_apart()
+
+    def start(self, process: Process) -> Process:
+        """Start a server that ends with the run."""
+        self.stack.enter_context(process)
+        process.start(self.server_cores)
+        return process
+
+    def targets(self) -> tuple[Process, list[Target]]:
+        """Parlour, filled, and everything that is measured."""
+        parlour = self.start(servers.parlour(self.folder, self.credentials))
+        with Api(parlour.port, self.credentials) as api:
+            names = workload.fill(api)
+            update = workload.update_participant(self.credentials, names)
+            fetch = workload.fetch_participant(self.credentials, names)
+            page = workload.list_messages(self.credentials, names)
+            self._update_each(parlour, update, len(names.participants))
+            conversation_sid, sid = names.participants[0]
+            path = f"/v1/Conversations/{conversation_sid}"
+            _, participant = api.raw("GET", f"{path}/Participants/{sid}")
+            _, messages = api.raw("GET", f"{path}/Messages?PageSize={workload.PAGE_SIZE}")
+        one_transaction = servers.one_transaction(self.folder, self.credentials)
+        return parlour, [
+            Target(CONSTANT, self._constant("constant", participant), fetch),
+            Target(FETCH, parlour, fetch),
+            Target(HANDLER, self.start(servers.handler(self.folder, self.credentials)), update),
+            Target(UPDATE, parlour, update),
+            Target(ONE_TRANSACTION, self.start(one_transaction), update),
+            Target(MESSAGE, parlour, workload.create_message(self.credentials, names)),
+            Target(CONSTANT_PAGE, self._constant("constant-page", messages), page),
+            Target(PAGE, parlour, page),
+        ]
+
+    def _constant(self, name: str, body: bytes) -> Process:
+        return self.start(servers.constant(self.folder, name, body))
+
+    def _update_each(self, parlour: Process, update: workload.Operation, count: int) -> None:
+        """Update every participant once, so that answers have their usual size."""
+        load = client.Load(parlour.port, connections=1, seconds=20.0, requests_max=count)
+        seen = client.run_requests(load, update.requests)
+        assert seen.errors == 0, f"update participant: {seen}"
+
+
+def rows_of(measured: Measured) -> list[report.Row]:
+    """The table: Parlour's operations first, then what stands beside them."""
+    names = [UPDATE, MESSAGE, FETCH, PAGE, CONSTANT, CONSTANT_PAGE, HANDLER, ONE_TRANSACTION]
+    return [
+        report.Row(measured, name, connections, beside=BESIDE.get(name, ()))
+        for name in names
+        for connections in CONNECTIONS
+    ]
+
+
+def goals_of(measured: Measured, started: Startup) -> list[goals.Goal]:
+    """Every goal with its measured value."""
+    most = max(CONNECTIONS)
+    update, fetch = goals.UPDATE_TO_HANDLER_MIN, goals.FETCH_TO_CONSTANT_MIN
+    grouped = goals.UPDATE_TO_ONE_TRANSACTION_MIN
+    page_rate = measured.median(PAGE, most, lambda sample: sample.rate)
+    resident = started.resident_bytes / 1e6
+    return [
+        goals.at_least(
+            f"update participant / handler, c={most}",
+            measured.ratio((UPDATE, HANDLER), most),
+            update,
+        ),
+        goals.at_least(
+            f"update participant / one transaction each, c={most}",
+            measured.ratio((UPDATE, ONE_TRANSACTION), most),
+            grouped,
+        ),
+        goals.at_least(
+            f"fetch by sid / constant, c={most}", measured.ratio((FETCH, CONSTANT), most), fetch
+        ),
+        goals.at_least(
+            f"list of 50 per second on one core, c={most}", page_rate, goals.LIST_RATE_MIN
+        ),
+        goals.at_most(
+            "first start to first answer, s", started.first_seconds, goals.START_SECONDS_MAX
+        ),
+        goals.at_most(
+            "later start to first answer, s", started.again_seconds, goals.START_SECONDS_MAX
+        ),
+        goals.at_most("memory after start, MB", resident, goals.RESIDENT_MEGABYTES_MAX),
+    ]
+
+
+def run(plan: Plan, starts: int, json_path: Path | None) -> int:
+    """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
+    with data_folder() as folder, ExitStack() as stack:
+        bench = Bench(folder, stack)
+        started = startup.measure(folder, bench.credentials, starts, bench.server_cores)
+        parlour, targets = bench.targets()
+        measured = rounds.measure(
+            targets, plan, folder=folder, load_cores=bench.load_cores, tell=_tell
+        )
+        facts = {
+            "first_start_seconds": round(started.first_seconds, 3),
+            "later_start_seconds": round(started.again_seconds, 3),
+            "resident_after_start_mb": round(started.resident_bytes / 1e6, 1),
+            "resident_after_run_mb": round(parlour.resident_bytes() / 1e6, 1),
+            "load_client_busy_max": round(max(row.client_share for row in rows_of(measured)), 2),
+        }
+        described = machine.describe(folder)
+    rows, checked = rows_of(measured), goals_of(measured, started)
+    lines = [f"{name.replace('_', ' ')}: {value}" for name, value in facts.items()]
+    print(report.text(described, rows, lines, checked))
+    if json_path:
+        shown = report.record(described, rows, facts, checked)
+        json_path.write_text(json.dumps(shown, indent=2) + "\n")
+    if errors := measured.errors():
+        print(f"wrong answers: {errors}", file=sys.stderr)
+        return -1
+    return sum(not goal.is_met for goal in checked)
+
+
+def _tell(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The command line of ``make bench``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round: a smoke run")
+    parser.add_argument("--check", action="store_true", help="fail when a goal is missed")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
+    options = parser.parse_args()
+    missed = run(QUICK if options.quick else FULL, 1 if options.quick else STARTS, options.json)
+    return 1 if missed < 0 or (options.check and missed > 0) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

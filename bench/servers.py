@@ -1,0 +1,62 @@
+"""The servers under test: how Parlour and each baseline is started on a folder of its own."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from bench.api import Credentials
+from bench.processes import Process, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def make_credentials() -> Credentials:
+    """An account and a token that exist for one run only."""
+    return Credentials("AC" + secrets.token_hex(16), secrets.token_hex(16))
+
+
+def parlour(folder: Path, credentials: Credentials, name: str = "parlour") -> Process:
+    """Parlour on the database in ``folder/name``, with every setting at its default."""
+    port = free_port()
+    arguments = ["-m", "parlour", "serve", "--port", str(port), "--data", str(folder / name)]
+    environment = {
+        "PARLOUR_ACCOUNT_SID": credentials.account_sid,
+        "PARLOUR_AUTH_TOKEN": credentials.auth_token,
+    }
+    log = folder / f"{name}.log"
+    return Process(arguments, port=port, log=log, environment=environment)
+
+
+def handler(folder: Path, credentials: Credentials) -> Process:
+    """Baseline B: the same handler work, no store."""
+    return _baseline("handler", "handler", folder, _environment(credentials))
+
+
+def one_transaction(folder: Path, credentials: Credentials) -> Process:
+    """Baseline C: the same handler work, one transaction for each request."""
+    environment = _environment(credentials)
+    environment["BENCH_DATABASE"] = str(folder / "one_transaction.sqlite")
+    return _baseline("one_transaction", "one_transaction", folder, environment)
+
+
+def constant(folder: Path, name: str, body: bytes) -> Process:
+    """Baseline A: answers this body, whatever is asked."""
+    body_file = folder / f"{name}.body"
+    body_file.write_bytes(body)
+    return _baseline("constant", name, folder, {"BENCH_BODY_FILE": str(body_file)})
+
+
+def _environment(credentials: Credentials) -> dict[str, str]:
+    return {
+        "BENCH_ACCOUNT_SID": credentials.account_sid,
+        "BENCH_AUTH_TOKEN": credentials.auth_token,
+    }
+
+
+def _baseline(application: str, name: str, folder: Path, environment: dict[str, str]) -> Process:
+    port = free_port()
+    arguments = ["-m", "bench.baselines.serve", application, str(port)]
+    log = folder / f"{name}.log"
+    return Process(arguments, port=port, log=log, environment=environment)
