@@ -6,7 +6,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parlour.protocol.egress_policy import (
@@ -129,11 +129,13 @@ def test_the_table_knows_the_kind_of_each_address(text: str, kind: Kind) -> None
     assert classify(ip_address(text)).kind is kind
 
 
+@settings(deadline=None)
 @given(ADDRESSES)
 def test_every_address_has_a_kind(address: IPv4Address | IPv6Address) -> None:
     assert classify(address) is not None
 
 
+@settings(deadline=None)
 @given(ADDRESSES)
 def test_nothing_is_public_that_python_calls_local(address: IPv4Address | IPv6Address) -> None:
     # The other way round would not hold: Python calls much more global than is.
@@ -187,6 +189,7 @@ def test_each_notation_of_a_number_is_one_address(text: str, address: str) -> No
     assert str(parse_host(text).address) == address
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_notations_of_an_address_agree(address: IPv4Address) -> None:
     a, b, c, d = address.packed
@@ -237,6 +240,7 @@ def test_what_is_no_host_is_refused_for_good(text: str) -> None:
     assert caught.value.code == 11210
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_host_or_is_refused(text: str) -> None:
     try:

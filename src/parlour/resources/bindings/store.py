@@ -77,9 +77,6 @@ OF_IDENTITY = statement(
     PushBinding,
 )
 DELETE = "DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
-DELETE_OF_IDENTITY = """
-DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND identity = $3
-"""
 
 
 async def add(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
@@ -135,8 +132,3 @@ def _filled(names: Sequence[str], count: int) -> list[str]:
 async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
-
-
-async def remove_of_identity(tx: Transaction, scope: Scope, identity: str) -> int:
-    """Delete all of a user's bindings; how many that was."""
-    return await tx.run(DELETE_OF_IDENTITY, scope.account_sid, scope.service_sid, identity)

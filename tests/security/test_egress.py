@@ -1,0 +1,332 @@
+"""What egress writes, what it reads of an answer, and what it does when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from parlour.delivery.egress import Egress, EgressFailed, OutboundRequest
+from parlour.protocol.signatures import prepare_url, sign, write_form
+from parlour.vocabulary import limits
+from tests.security.scripted_receiver import (
+    NEARBY,
+    OK,
+    Receiver,
+    ask_once,
+    close,
+    fail_once,
+    hang,
+    post,
+    reset,
+    sized,
+    then_close,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+# --- What is written --------------------------------------------------------------------
+
+
+def test_the_request_is_written_as_prepared_and_nothing_is_added(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            url = f"http://us%65r:p%40ss@127.0.0.1:{receiver.port}/a/%7e?b=c#rc=2"
+            headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+            await post(egress, url, headers=headers, body=b"x=1")
+            lines = [
+                "POST /a/%7e?b=c HTTP/1.1",
+                f"Host: 127.0.0.1:{receiver.port}",
+                "Content-Type: application/x-www-form-urlencoded; charset=utf-8",
+                "Accept-Encoding: identity",
+                "Authorization: Basic dXNlcjpwQHNz",
+                "Content-Length: 3",
+            ]
+            assert receiver.heads == ["\r\n".join(lines) + "\r\n\r\n"]
+            assert receiver.bodies == [b"x=1"]
+
+    run(ask())
+
+
+def test_a_get_request_has_no_body_and_no_length(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            await post(egress, receiver.url + "?a=b", method="GET", body=b"")
+            assert receiver.heads[0].startswith("GET /hook?a=b HTTP/1.1\r\n")
+            assert "Content-Length" not in receiver.heads[0]
+
+    run(ask())
+
+
+def test_a_large_body_arrives_whole(run: Any) -> None:
+    body = bytes(range(256)) * 4096
+
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            await post(egress, receiver.url, body=body)
+            assert receiver.bodies == [body]
+
+    run(ask())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-A": "b\r\nX-C: d"},
+        {"X-A": "b\nX-C: d"},
+        {"X-A": "b\rX-C: d"},
+        {"X-A": "b\0"},
+        {"X-A\r\nX-B": "c"},
+        {"host": "other.test"},
+        {"Content-Length": "0"},
+        {"transfer-encoding": "chunked"},
+    ],
+)
+def test_a_header_that_would_change_the_request_is_a_bug(headers: dict[str, str]) -> None:
+    with pytest.raises(AssertionError):
+        ask_once(asyncio.run, OK, headers=headers)
+
+
+ODD_PATHS = [
+    "", "/", "/it's", "/a b", "/%7e%zz", "/straße?ü=ö", "/p?", "/p?a=1&a=2&", "?x", "/p?q=a/b?c",
+    "/p#rc=2", "//double", "/p?bodySHA=no", "/(*)!$,=:@",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_what_arrives_is_what_was_signed(method: str) -> None:
+    """The receiver rebuilds the URL from bytes alone, and asks the official validator."""
+    pairs = [("Body", "Grüße & 50% off +"), ("EventType", "onMessageAdded"), ("Attributes", "{}")]
+    key = "any key"
+
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            for path in ODD_PATHS:
+                configured = f"http://user:pw@127.0.0.1:{receiver.port}{path}"
+                url = prepare_url(configured, pairs if method == "GET" else ())
+                form = pairs if method == "POST" else []
+                signature = sign(key, url.signed_url, form)
+                body = write_form(form).encode()
+                headers = {"X-Twilio-Signature": signature}
+                await egress.send(OutboundRequest(method, url, headers, body))
+                lines = receiver.heads[-1].split("\r\n")
+                fields = dict(line.split(": ", 1) for line in lines[1:-2])
+                rebuilt = f"http://{fields['Host']}{lines[0].split(' ')[1]}"
+                signed = fields["X-Twilio-Signature"]
+                assert RequestValidator(key).validate(rebuilt, dict(form), signed)
+
+    asyncio.run(ask())
+
+
+# --- What is read -----------------------------------------------------------------------
+
+
+def test_the_answer_has_its_status_headers_and_body(run: Any) -> None:
+    answer = ask_once(
+        run, b"HTTP/1.1 403 No\r\nX-One: a\r\nx-one: b\r\nContent-Length: 2\r\n\r\nno"
+    )
+    assert (answer.status, answer.body_start, answer.is_truncated) == (403, b"no", False)
+    assert answer.headers == (("x-one", "a"), ("x-one", "b"), ("content-length", "2"))
+    assert answer.header("x-one") == "a"
+    assert answer.header("retry-after") is None
+    assert 0 <= answer.elapsed_ms < 1000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n3\r\nbcd\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;x=y\r\nabcd\r\n0\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd",
+        b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd",
+    ],
+)
+def test_a_body_is_read_however_its_end_is_marked(run: Any, raw: bytes) -> None:
+    for script in (raw, then_close(raw)):
+        answer = ask_once(run, script)
+        assert (answer.status, answer.body_start) == (200, b"abcd")
+        assert not {"x", "link"} & {name for name, _ in answer.headers}
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_body_may_end_with_the_connection(run: Any, version: bytes) -> None:
+    answer = ask_once(run, then_close(b"HTTP/" + version + b" 200 OK\r\nX: y\r\n\r\nabcd"))
+    assert (answer.status, answer.body_start, answer.is_truncated) == (200, b"abcd", False)
+
+
+@pytest.mark.parametrize("status", [b"204", b"304"])
+def test_some_answers_have_no_body(run: Any, status: bytes) -> None:
+    answer = ask_once(run, b"HTTP/1.1 " + status + b" X\r\n\r\n")
+    assert (answer.status, answer.body_start) == (int(status), b"")
+
+
+def test_no_more_of_a_body_is_read_than_allowed(run: Any) -> None:
+    most = limits.ANSWER_BYTES_READ_MAX
+    for size_bytes, is_truncated in [(most, False), (most + 1, True), (5_000_000, True)]:
+        answer = ask_once(run, sized(size_bytes))
+        assert (len(answer.body_start), answer.is_truncated) == (
+            min(size_bytes, most),
+            is_truncated,
+        )
+    answer = ask_once(run, sized(70_000), read_bytes_max=65_536)
+    assert (len(answer.body_start), answer.is_truncated) == (65_536, True)
+
+
+def test_an_endless_body_is_left_where_enough_was_read(run: Any) -> None:
+    sent = 0
+
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 4096)
+            sent += 4096
+            await writer.drain()
+
+    answer = ask_once(run, endless)
+    assert (answer.status, len(answer.body_start), answer.is_truncated) == (200, 20_000, True)
+    # What the two sockets buffer is sent before the other side notices.
+    assert sent < 20_000_000
+
+
+@pytest.mark.parametrize("part", [b"X-Trailer: y\r\n", b"1;" + b"e" * 4000 + b"\r\na\r\n"])
+def test_trailers_and_chunk_extensions_have_an_end(run: Any, part: bytes) -> None:
+    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    start += b"0\r\n" if part.startswith(b"X") else b""
+
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        writer.write(start)
+        while not writer.is_closing():
+            writer.write(part * 16)
+            await writer.drain()
+
+    answer = ask_once(run, endless)
+    assert (answer.status, answer.is_truncated) == (200, True)
+    assert len(answer.headers) == 1
+
+
+def test_nothing_is_decompressed(run: Any) -> None:
+    bomb = gzip.compress(b"\0" * 10_000_000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    answer = ask_once(run, head + bomb)
+    assert answer.body_start == bomb[:20_000]
+    assert answer.header("content-encoding") == "gzip"
+
+
+def test_a_head_has_a_limit_and_what_follows_it_in_one_packet_has_not(run: Any) -> None:
+    large = b"X: " + b"y" * (limits.ANSWER_HEAD_BYTES_MAX - 200) + b"\r\n"
+    raw = b"HTTP/1.1 200 OK\r\n" + large + b"Content-Length: 9000\r\n\r\n" + b"x" * 9000
+    assert len(ask_once(run, raw).body_start) == 9000
+    too_large = b"HTTP/1.1 200 OK\r\n" + large + large + b"Content-Length: 0\r\n\r\n"
+    assert fail_once(run, too_large).kind == "protocol"
+    endless = b"HTTP/1.1 100 Continue\r\n" + large + b"\r\n"
+    assert fail_once(run, endless * 5).kind == "protocol"
+
+
+# --- What is no answer ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"SSH-2.0-OpenSSH_9.2p1\r\n",
+        b"220 mail.example ESMTP\r\n",
+        b"\x15\x03\x01\x00\x02\x02P",
+        b"HTTP/3.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 999999 X\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n",
+        b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nabc",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + OK,
+    ],
+)
+def test_what_is_not_http_is_a_protocol_failure(run: Any, raw: bytes) -> None:
+    failure = fail_once(run, then_close(raw))
+    assert (failure.kind, failure.code) == ("protocol", 11206)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+def test_a_torn_answer_is_a_protocol_failure(run: Any, raw: bytes) -> None:
+    failure = fail_once(run, then_close(raw))
+    assert (failure.kind, failure.code) == ("protocol", 11206)
+
+
+@pytest.mark.parametrize("step", [close, reset])
+def test_a_connection_closed_without_a_byte_is_a_connection_failure(run: Any, step: Any) -> None:
+    failure = fail_once(run, step)
+    assert (failure.kind, failure.code) == ("connect", 11205)
+
+
+def test_a_refused_port_is_a_connection_failure(run: Any) -> None:
+    async def ask() -> EgressFailed:
+        async with Receiver(OK) as receiver:
+            url = receiver.url
+        async with Egress(NEARBY) as egress:
+            with pytest.raises(EgressFailed) as caught:
+                await post(egress, url)
+        return caught.value
+
+    failure = run(ask())
+    assert (failure.kind, failure.code) == ("connect", 11205)
+
+
+def test_a_name_without_an_address_is_a_name_failure(run: Any) -> None:
+    async def resolve(name: str) -> Sequence[str]:
+        raise socket.gaierror(-2, name)
+
+    async def ask() -> EgressFailed:
+        async with Egress(NEARBY, resolve=resolve) as egress:
+            with pytest.raises(EgressFailed) as caught:
+                await post(egress, "http://nobody.test/")
+        return caught.value
+
+    failure = run(ask())
+    assert (failure.kind, failure.code) == ("dns", 11210)
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"x")
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("step", [hang, drip])
+def test_the_time_for_all_together_is_limited(run: Any, step: Any) -> None:
+    began = time.monotonic()
+    failure = fail_once(run, step, timeout_ms=300)
+    assert (failure.kind, failure.code) == ("timeout", 50076)
+    assert 0.25 < time.monotonic() - began < 2.5
+
+
+def test_a_name_server_that_hangs_is_a_timeout(run: Any) -> None:
+    async def resolve(name: str) -> Sequence[str]:
+        await asyncio.sleep(60)
+        return [name]
+
+    async def ask() -> EgressFailed:
+        async with Egress(NEARBY, resolve=resolve) as egress:
+            with pytest.raises(EgressFailed) as caught:
+                await post(egress, "http://slow.test/", timeout_ms=100)
+        return caught.value
+
+    assert run(ask()).kind == "timeout"

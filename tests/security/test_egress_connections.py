@@ -1,0 +1,457 @@
+"""Which connections egress keeps, shares, limits and closes; TLS; the system's resolver."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from parlour.delivery.egress import Egress, EgressFailed, SystemResolver, make_tls_context
+from parlour.vocabulary import limits
+from tests.security.scripted_receiver import (
+    NEARBY,
+    OK,
+    Receiver,
+    close,
+    hang,
+    post,
+    sized,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+
+# --- Connections ------------------------------------------------------------------------
+
+
+def test_a_connection_is_used_again(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            for _ in range(5):
+                assert (await post(egress, receiver.url)).body_start == b"ok"
+            assert (receiver.connections, len(receiver.heads)) == (1, 5)
+
+    run(ask())
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        OK + b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled",
+        OK + b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmu",
+        OK + b"HTTP/1.1 2",
+        OK + b"x",
+        sized(30_000),
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    ],
+)
+def test_a_connection_is_not_used_again_if_its_state_is_unclear(run: Any, first: bytes) -> None:
+    second = b"HTTP/1.1 201 OK\r\nContent-Length: 5\r\n\r\nright"
+
+    async def ask() -> None:
+        async with Receiver(first, second) as receiver, Egress(NEARBY) as egress:
+            assert (await post(egress, receiver.url)).status == 200
+            answer = await post(egress, receiver.url)
+            assert (answer.status, answer.body_start) == (201, b"right")
+            assert receiver.connections == 2
+
+    run(ask())
+
+
+def test_bytes_nobody_asked_for_close_a_kept_connection(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            await post(egress, receiver.url)
+            receiver.writers[0].write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled")
+            await asyncio.sleep(0.05)
+            assert (await post(egress, receiver.url)).body_start == b"ok"
+            assert receiver.connections == 2
+
+    run(ask())
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            await post(egress, receiver.url)
+            receiver.writers[0].close()
+            await asyncio.sleep(0.05)
+            assert (await post(egress, receiver.url)).status == 200
+            assert (receiver.connections, len(receiver.heads)) == (2, 2)
+
+    run(ask())
+
+
+def test_a_kept_connection_that_closes_on_us_is_replaced_once(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(OK, close, OK) as receiver, Egress(NEARBY) as egress:
+            await post(egress, receiver.url)
+            assert (await post(egress, receiver.url)).status == 200
+            assert (receiver.connections, len(receiver.heads)) == (2, 3)
+            # The same bytes went out twice: the same token tells the receiver.
+            assert receiver.heads[1] == receiver.heads[2]
+        async with Receiver(OK, close, close) as receiver, Egress(NEARBY) as egress:
+            await post(egress, receiver.url)
+            with pytest.raises(EgressFailed):
+                await post(egress, receiver.url)
+            assert len(receiver.heads) == 3
+
+    run(ask())
+
+
+def test_connections_are_closed_when_idle_or_old(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "IDLE_CONNECTION_MS_MAX", 50)
+
+    async def idle() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            await post(egress, receiver.url)
+            assert len(egress._open) == 1
+            await asyncio.sleep(0.3)
+            assert (len(egress._open), egress._idle_count, egress._targets) == (0, 0, {})
+            await post(egress, receiver.url)
+            assert receiver.connections == 2
+
+    async def old() -> None:
+        monkeypatch.setattr(limits, "CONNECTION_AGE_MS_MAX", 1)
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            await post(egress, receiver.url)
+            await asyncio.sleep(0.01)
+            await post(egress, receiver.url)
+            assert receiver.connections == 2
+
+    run(idle())
+    run(old())
+
+
+def test_kept_connections_are_counted(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "IDLE_CONNECTIONS_MAX", 3)
+
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            await asyncio.gather(*(post(egress, receiver.url) for _ in range(10)))
+            await asyncio.sleep(0.05)
+            assert (len(egress._open), egress._idle_count) == (3, 3)
+        assert egress._open == set()
+
+    run(ask())
+
+
+def test_a_hanging_target_takes_its_own_turns_only(run: Any) -> None:
+    most = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
+
+    async def ask() -> None:
+        async with Receiver(hang) as hanging, Receiver(OK) as well, Egress(NEARBY) as egress:
+            waiting = [
+                asyncio.create_task(post(egress, hanging.url, timeout_ms=1500, turn_ms_max=500))
+                for _ in range(most + 5)
+            ]
+            await asyncio.sleep(0.1)
+            assert hanging.connections == most
+            assert (await post(egress, well.url)).elapsed_ms < 1000
+            ended = await asyncio.gather(*waiting, return_exceptions=True)
+            kinds = [error.kind for error in ended if isinstance(error, EgressFailed)]
+            assert kinds.count("timeout") == most
+            # Who had no turn did not fail at the receiver, and is told so.
+            assert kinds.count("busy") == 5
+            await asyncio.sleep(0)
+            assert egress._targets.keys() == {("http", "127.0.0.1", well.port)}
+
+    run(ask())
+
+
+def test_all_targets_together_have_a_limit(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "OUTBOUND_REQUESTS_MAX", 2)
+
+    async def ask() -> None:
+        async with Receiver(hang) as hanging, Receiver(OK) as well, Egress(NEARBY) as egress:
+            waiting = [
+                asyncio.create_task(post(egress, hanging.url, timeout_ms=1000)) for _ in range(2)
+            ]
+            await asyncio.sleep(0.05)
+            with pytest.raises(EgressFailed) as caught:
+                await post(egress, well.url, turn_ms_max=50)
+            assert caught.value.kind == "busy"
+            await asyncio.gather(*waiting, return_exceptions=True)
+            assert (await post(egress, well.url)).status == 200
+
+    run(ask())
+
+
+def test_waiting_for_a_turn_is_not_the_receivers_time(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "OUTBOUND_REQUESTS_PER_TARGET_MAX", 1)
+
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        writer.write(OK)
+
+    async def ask() -> None:
+        async with Receiver(slow) as receiver, Egress(NEARBY) as egress:
+            answers = await asyncio.gather(
+                *(post(egress, receiver.url, timeout_ms=1000) for _ in range(4))
+            )
+            assert [answer.status for answer in answers] == [200] * 4
+            assert all(answer.elapsed_ms < 1000 for answer in answers)
+            assert receiver.connections == 1
+
+    run(ask())
+
+
+def test_a_request_that_is_cancelled_gives_its_turn_back(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(hang) as hanging, Egress(NEARBY) as egress:
+            waiting = asyncio.create_task(post(egress, hanging.url))
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            await asyncio.sleep(0.05)
+            assert (egress._open, egress._targets) == (set(), {})
+
+    run(ask())
+
+
+def test_the_next_address_is_tried_when_the_first_does_not_answer(run: Any) -> None:
+    async def resolve(name: str) -> Sequence[str]:
+        return ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
+
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY, resolve=resolve) as egress:
+            assert (await post(egress, f"http://many.test:{receiver.port}/")).status == 200
+            assert receiver.heads[0].split("\r\n")[1] == f"Host: many.test:{receiver.port}"
+
+    run(ask())
+
+
+def test_a_connection_to_another_address_than_the_judged_one_is_a_bug() -> None:
+    async def ask() -> None:
+        async with Receiver(OK) as receiver:
+
+            async def astray(
+                factory: Any, address: str, port: int, tls: Any, server_name: Any
+            ) -> Any:
+                loop = asyncio.get_running_loop()
+                return await loop.create_connection(factory, "127.0.0.1", receiver.port)
+
+            async with Egress(NEARBY, connect=astray) as egress:
+                with pytest.raises(AssertionError, match="another address"):
+                    await post(egress, "http://127.0.0.2/")
+            assert receiver.heads == []
+
+    asyncio.run(ask())
+
+
+# --- The system's resolver --------------------------------------------------------------
+
+
+def test_localhost_is_resolved_by_the_system(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+            answer = await post(egress, f"http://localhost:{receiver.port}/")
+            assert answer.status == 200
+
+    run(ask())
+
+
+def test_requests_for_one_name_share_a_look_up(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    may_answer = threading.Event()
+
+    def getaddrinfo(host: bytes, port: None, **_: object) -> list[Any]:
+        asked.append(host)
+        if host == b"slow.test":
+            may_answer.wait(5)
+        return [(2, 1, 6, "", ("8.8.8.8", 0)), (2, 1, 6, "", ("8.8.8.8", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    async def ask() -> None:
+        resolve = SystemResolver()
+        given_up = asyncio.create_task(resolve("slow.test"))
+        waiting = [asyncio.create_task(resolve("slow.test")) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        given_up.cancel()
+        assert await resolve("fast.test") == ("8.8.8.8",)
+        may_answer.set()
+        assert set(await asyncio.gather(*waiting)) == {("8.8.8.8",)}
+        assert sorted(asked) == [b"fast.test", b"slow.test"]
+        # Nothing is remembered: the next one asks again.
+        await resolve("fast.test")
+        assert len(asked) == 3
+
+    run(ask())
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(-2, "unknown"), ValueError("anything")])
+def test_whatever_goes_wrong_in_a_look_up_is_a_failed_look_up(
+    run: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    async def ask() -> None:
+        with pytest.raises(OSError, match=r"unknown|anything"):
+            await SystemResolver()("nobody.test")
+
+    run(ask())
+
+
+# --- TLS --------------------------------------------------------------------------------
+
+YESTERDAY, TOMORROW = -1, 1
+
+
+class Authority:
+    """Issues certificates that nobody trusts, unless told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+        self.certificate = self._issue(self.name, self.key, [], TOMORROW, is_authority=True)
+
+    def _issue(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName],
+        until_days: int, *, is_authority: bool,
+    ) -> x509.Certificate:  # fmt: skip
+        now = dt.datetime.now(dt.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=9))
+            .not_valid_after(now + dt.timedelta(days=until_days))
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return builder.sign(self.key, hashes.SHA256())
+
+    def server(self, *names: str, until_days: int = TOMORROW) -> ssl.SSLContext:
+        """A server's TLS context with a certificate for these names or addresses."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._issue(
+            x509.Name([]), key, [_general_name(name) for name in names], until_days,
+            is_authority=False,
+        )  # fmt: skip
+        path = self.folder / "server.pem"
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return context
+
+    def trusted(self) -> ssl.SSLContext:
+        """A client's TLS context that trusts this authority."""
+        context = make_tls_context()
+        context.load_verify_locations(
+            cadata=self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+        )
+        return context
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+async def resolve_here(name: str) -> Sequence[str]:
+    return ["127.0.0.1"]
+
+
+async def post_securely(
+    server: ssl.SSLContext, client: Callable[[], ssl.SSLContext], host: str = "hooks.test"
+) -> int:
+    """Return the status of a request over TLS."""
+    async with (
+        Receiver(OK, tls=server) as receiver,
+        Egress(NEARBY, resolve=resolve_here, tls=client) as egress,
+    ):
+        url = f"https://{host}:{receiver.port}/"
+        await post(egress, url)
+        status = (await post(egress, url)).status
+        assert receiver.connections == 1
+        return status
+
+
+def test_a_certificate_is_checked_against_the_name_in_the_url(run: Any, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    server = authority.server("hooks.test", "127.0.0.1")
+    asked_for: list[str | None] = []
+    server.sni_callback = lambda _socket, name, _context: asked_for.append(name)
+    assert run(post_securely(server, authority.trusted)) == 200
+    assert run(post_securely(server, authority.trusted, "Hooks.Test.")) == 200
+    # An address is checked too, and no name is asked for.
+    assert run(post_securely(server, authority.trusted, "127.0.0.1")) == 200
+    assert asked_for == ["hooks.test", "hooks.test", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "until_days", "is_trusted", "code"),
+    [
+        ("other.test", TOMORROW, True, 11235),
+        ("127.0.0.1", TOMORROW, True, 11235),
+        ("hooks.test", YESTERDAY, True, 11236),
+        ("hooks.test", TOMORROW, False, 11237),
+    ],
+)
+def test_a_bad_certificate_has_its_own_code(
+    tmp_path: Path, name: str, until_days: int, is_trusted: bool, code: int
+) -> None:
+    authority = Authority(tmp_path)
+    server = authority.server(name, until_days=until_days)
+    client = authority.trusted if is_trusted else make_tls_context
+    for run in (asyncio.run, uvloop.run):
+        with pytest.raises(EgressFailed) as caught:
+            run(post_securely(server, client))
+        assert (caught.value.kind, caught.value.code) == ("tls", code)
+
+
+def test_certificates_may_go_unchecked_if_the_operator_says_so(run: Any, tmp_path: Path) -> None:
+    server = Authority(tmp_path).server("other.test", until_days=YESTERDAY)
+    assert run(post_securely(server, lambda: make_tls_context(checks_certificates=False))) == 200
+
+
+def test_a_port_without_tls_is_a_tls_failure(run: Any) -> None:
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test ESMTP\r\n")
+        writer.close()
+
+    async def ask() -> EgressFailed:
+        plain = await asyncio.start_server(greet, "127.0.0.1", 0)
+        port = plain.sockets[0].getsockname()[1]
+        async with Egress(NEARBY) as egress:
+            with pytest.raises(EgressFailed) as caught:
+                await post(egress, f"https://127.0.0.1:{port}/")
+        plain.close()
+        return caught.value
+
+    failure = run(ask())
+    assert (failure.kind, failure.code) == ("tls", 11220)
