@@ -1,0 +1,107 @@
+"""The figures of the benchmark: ratios within a round, medians over rounds, goals, shapes."""
+
+from __future__ import annotations
+
+import pytest
+from bench.api import Credentials
+from bench.processes import cores_apart
+from bench.rounds import Measured, Sample
+from bench.seed import LONG_MESSAGES, Shape
+from bench.workload import MESSAGES_EACH_MIN, Names
+
+from bench import goals, pages, workload
+
+
+def sample(rate: float, errors: int = 0) -> Sample:
+    return Sample(rate, 1e6 / rate, 2e6 / rate, 1.0, 1.0, 0.1, errors)
+
+
+def test_a_ratio_is_taken_within_a_round_before_the_median() -> None:
+    # The machine is twice as slow in the second round: the ratio does not see it.
+    fast = [sample(100), sample(50), sample(120)]
+    bare = [sample(200), sample(100), sample(120)]
+    measured = Measured({("ours", 1): fast, ("bare", 1): bare})
+
+    assert measured.ratio(("ours", "bare"), 1) == 0.5
+    assert measured.ratio(("ours", "bare"), 1, lambda s: s.p50_us) == pytest.approx(2.0)
+    assert measured.median("ours", 1, lambda s: s.rate) == 100
+
+
+def test_wrong_answers_are_added_up_over_all_rounds() -> None:
+    right = [sample(1), sample(1)]
+    wrong = [sample(1, errors=2), sample(1, errors=3)]
+    measured = Measured({("ours", 1): right, ("ours", 64): wrong, ("bare", 1): right})
+
+    assert measured.errors() == {"ours": 5}
+
+
+def test_a_goal_is_met_up_to_its_bound_and_missed_beyond() -> None:
+    assert goals.at_least("rate", 0.40, 0.40).is_met
+    assert not goals.at_least("rate", 0.39, 0.40).is_met
+    assert goals.at_most("start", 0.5, 0.5).is_met
+    assert not goals.at_most("start", 0.51, 0.5).is_met
+    assert goals.at_most("start", 0.51, 0.5).line().endswith("MISSED")
+
+
+@pytest.mark.parametrize(
+    "shape", [Shape(1_000, 100, 100), Shape(20_000, 2_000, 2_000), Shape(10**6, 10**5, 10**5)]
+)
+def test_a_shape_has_exactly_its_messages_and_conversations(shape: Shape) -> None:
+    counts = shape.message_counts()
+
+    assert sum(counts) == shape.messages
+    assert len(counts) == shape.conversations
+    assert min(counts) >= MESSAGES_EACH_MIN
+    assert counts.count(LONG_MESSAGES) >= shape.conversations // 10
+
+
+@pytest.mark.parametrize("participant_count", [1, 200, 500, 200_000])
+def test_no_update_says_what_the_one_before_it_said(participant_count: int) -> None:
+    conversation_sid = "CH" + "0" * 32
+    participants = [(conversation_sid, f"MB{n:032x}") for n in range(participant_count)]
+    names = Names([conversation_sid], participants, {}, "RL" + "0" * 32)
+
+    prepared = workload.update_participant(Credentials("AC1", "made-up"), names).requests
+
+    last: dict[bytes, bytes] = {}
+    for request in prepared + prepared:
+        head, _, body = request.partition(b"\r\n\r\n")
+        path = head.split(b" ")[1]
+        assert last.get(path) != body
+        last[path] = body
+
+
+def test_server_and_load_never_share_a_core_where_there_are_two() -> None:
+    server, load = cores_apart()
+
+    assert not server & load
+    assert len(server) == len(load) <= 1
+
+
+def test_figures_are_written_between_the_marks_and_replace_the_old_ones() -> None:
+    record = {
+        "machine": {"cores": 2},
+        "rows": [
+            {
+                "target": "update participant",
+                "connections": 64,
+                "rate": 4321.4,
+                "p50_us": 1.0,
+                "p99_us": 2.0,
+                "cpu_us": 3.0,
+                "ratios": {"B": 0.456},
+            }
+        ],
+        "facts": {"later_start_seconds": 0.4},
+        "goals": [{"goal": "beside B", "value": 0.456, "bound": 0.4, "is_met": True}],
+    }
+    page = f"# Before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n"
+
+    written = pages.with_figures(page, [pages.section(record)])
+
+    assert written.startswith(f"# Before\n{pages.BEGIN}\n")
+    assert written.endswith(f"{pages.END}\nafter\n")
+    assert "| update participant | 64 | 4,321 | 1 | 2 | 3 | 0.46 of B |" in written
+    assert "| beside B | 0.456 | 0.4 | met |" in written
+    assert "old" not in written
+    assert pages.with_figures(written, [pages.section(record)]) == written

@@ -1,0 +1,86 @@
+"""Fixtures and rules of all tests: a server to talk to, and no way off this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import loopback
+from tests.support.client import Api
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+loopback.install()
+
+
+@pytest.fixture(autouse=True)
+def _only_loopback() -> Iterator[None]:
+    loopback.take_attempts()
+    yield
+    attempts = loopback.take_attempts()
+    assert not attempts, loopback.describe(attempts)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One server for all tests of this process that do not stop or configure it."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_server() -> Iterator[Server]:
+    """A server of its own for one test."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def api(server: Server) -> Iterator[Api]:
+    """The first account of the shared server, in the short form of the paths."""
+    client = Api(server.base_url, server.account_sid, server.auth_token)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def service_sid(server: Server) -> str:
+    """A service of the first account that is not its default service."""
+    client = Api(server.base_url, server.account_sid, server.auth_token)
+    made = client.post("/Services", FriendlyName="Another service").expect(201)
+    client.close()
+    sid: str = made["sid"]
+    return sid
+
+
+@pytest.fixture
+def service_api(api: Api, service_sid: str) -> Iterator[Api]:
+    """The first account, in the service form of a service that is not the default."""
+    client = api.service(service_sid)
+    yield client
+    client.close()
+
+
+@pytest.fixture(params=["short", "service"])
+def form_api(request: pytest.FixtureRequest) -> Api:
+    """Both forms of the paths, one after the other: a test that uses it runs twice."""
+    name = {"short": "api", "service": "service_api"}[request.param]
+    client: Api = request.getfixturevalue(name)
+    return client
+
+
+@pytest.fixture(scope="session")
+def foreign_account(server: Server) -> tuple[str, str]:
+    """Sid and auth token of a second account on the shared server."""
+    return server.make_account()
+
+
+@pytest.fixture
+def foreign_api(server: Server, foreign_account: tuple[str, str]) -> Iterator[Api]:
+    """The second account of the shared server, in the short form of the paths."""
+    client = Api(server.base_url, *foreign_account)
+    yield client
+    client.close()

@@ -1,0 +1,98 @@
+"""The unmodified PyPI client, pointed at a server, with a note of each request it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+
+from tests.contract.operations import operation_of
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request that the client made, and the status it got."""
+
+    operation_id: str | None
+    method: str
+    path: str
+    status: int
+    succeeded: bool
+
+
+@dataclass
+class Recorder:
+    """Notes requests through the response hook that the client's own HTTP client offers."""
+
+    sent: list[Sent] = field(default_factory=list)
+
+    def __call__(self, response: Any, *_: Any, **__: Any) -> None:
+        """Note one answer."""
+        method, path = response.request.method, urlsplit(response.request.url).path
+        operation = operation_of(method, path)
+        self.sent.append(
+            Sent(
+                operation.operation_id if operation else None,
+                method,
+                path,
+                response.status_code,
+                operation is not None and response.status_code in operation.statuses,
+            )
+        )
+
+    @property
+    def driven(self) -> set[str]:
+        """The ids of the operations that were asked for and answered as described."""
+        return {each.operation_id for each in self.sent if each.operation_id and each.succeeded}
+
+
+def client_for(
+    server: Server, account_sid: str, auth_token: str, recorder: Recorder | None = None
+) -> Client:
+    """A client whose only change is its base URL."""
+    http = TwilioHttpClient(request_hooks={"response": [recorder]}) if recorder else None
+    client = Client(account_sid, auth_token, http_client=http)
+    client.conversations.base_url = server.base_url
+    return client
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a scenario runs: the short form of the paths, or the form of one service."""
+
+    server: Server
+    client: Client
+    account_sid: str
+    service_sid: str
+    form: str
+
+    @property
+    def resources(self) -> Any:
+        """What has `.conversations`, `.users`, `.roles` and so on in this form."""
+        v1 = self.client.conversations.v1
+        return v1.services(self.service_sid) if self.is_service_form else v1
+
+    @property
+    def is_service_form(self) -> bool:
+        """Whether paths name the service."""
+        return self.form == "service"
+
+    def url(self, path: str) -> str:
+        """The absolute URL of a resource in this form."""
+        prefix = f"/Services/{self.service_sid}" if self.is_service_form else ""
+        return f"{self.server.base_url}/v1{prefix}{path}"
+
+    def shows_service(self, instance: Any) -> None:
+        """Check that `chat_service_sid` is shown in the service form, and only there."""
+        shown = getattr(instance, "chat_service_sid", None)
+        assert shown == (self.service_sid if self.is_service_form else None)
+
+    def number(self, last: int) -> str:
+        """A phone number that the other form does not use."""
+        return f"+1555867{1 if self.is_service_form else 0}{last:03}"

@@ -1,0 +1,57 @@
+"""The tests' own tools: what they promise to the tests that lean on them."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import loopback
+from tests.support.server import Server, ServerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Reserved for documentation: nobody answers there.
+ELSEWHERE = "192.0.2.1"
+
+
+@pytest.mark.parametrize("address", [(ELSEWHERE, 9), (ELSEWHERE, 0)])
+def test_a_socket_outside_the_loopback_is_refused_and_noted(address: tuple[str, int]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        use = sock.bind if address[1] == 0 else sock.connect
+        with pytest.raises(loopback.SocketOutsideLoopbackError):
+            use(address)
+    assert len(loopback.take_attempts()) == 1
+
+
+def test_a_name_of_another_host_is_not_looked_up() -> None:
+    with pytest.raises(loopback.SocketOutsideLoopbackError):
+        socket.create_connection(("host.invalid", 80))
+    assert len(loopback.take_attempts()) == 1
+
+
+def test_the_loopback_is_free_to_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_connection(("localhost", port)) as sock:
+            assert sock.getpeername()[1] == port
+    assert loopback.take_attempts() == []
+
+
+def test_a_server_that_cannot_start_shows_what_it_wrote(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="no-such-option"):
+        Server(tmp_path / "data", args=["--no-such-option"]).start()
+
+
+def test_a_killed_server_comes_back_on_its_port_with_its_data(fresh_server: Server) -> None:
+    port = fresh_server.port
+    account = fresh_server.make_account()
+    fresh_server.kill()
+    assert not fresh_server.is_healthy()
+    fresh_server.start()
+    assert fresh_server.port == port
+    assert fresh_server.make_key(account[0])[0].startswith("SK")
+    assert fresh_server.stop() == 0
+    assert not fresh_server.is_healthy()

@@ -1,0 +1,16 @@
+"""Runs the server with nothing that happens by itself, so that what waits for it can be seen."""
+
+from __future__ import annotations
+
+from parlour.cli.main import main
+from parlour.operations.scheduler import Scheduler
+
+
+def start(_self: Scheduler) -> None:
+    """Begin nothing."""
+
+
+Scheduler.start = start  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Names that no other test uses, and what several requests at once are answered."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.client import Answer
+
+
+def unique(word: str) -> str:
+    """A name that begins with a word and is never given again."""
+    return f"{word}-{secrets.token_hex(6)}"
+
+
+def at_once(count: int, ask: Callable[[int], Answer]) -> list[Answer]:
+    """The answers to so many requests that are sent together."""
+    ready = Barrier(count)
+
+    def ask_together(number: int) -> Answer:
+        ready.wait()
+        return ask(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(ask_together, range(count)))

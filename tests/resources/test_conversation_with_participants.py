@@ -1,0 +1,421 @@
+"""Conversations made together with their participants: checked at once, completed soon."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.resources.naming import at_once, unique
+from tests.resources.rooms import PROJECTED_ADDRESS, Room, make_role
+from tests.support.client import Api
+from tests.support.database import events
+from tests.support.numbers import PROXY, phone_number
+from tests.support.server import Server
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.client import Answer
+
+PATH = "/ConversationWithParticipants"
+KEYS = [
+    "sid", "account_sid", "chat_service_sid", "messaging_service_sid", "friendly_name",
+    "unique_name", "attributes", "date_created", "date_updated", "state", "timers", "bindings",
+    "links", "url",
+]  # fmt: skip
+
+Participant = dict[str, Any]
+
+
+def chat(identity: str | None = None, **more: Any) -> Participant:
+    return {"identity": identity or unique("chat"), **more}
+
+
+def phone(address: str | None = None, proxy: str = PROXY) -> Participant:
+    return {"messaging_binding": {"address": address or phone_number(), "proxy_address": proxy}}
+
+
+def native(address: str | None = None) -> Participant:
+    return {"messaging_binding": {"address": address or phone_number()}}
+
+
+def projected(identity: str | None = None) -> Participant:
+    found: Participant = {"messaging_binding": {"projected_address": phone_number()}}
+    return found | ({"identity": identity} if identity else {})
+
+
+def send(api: Api, *participants: Participant, **form: str) -> Answer:
+    texts = [json.dumps(each) for each in participants]
+    return api.post(PATH, {**form, "Participant": texts})
+
+
+def completed(api: Api, begun: dict[str, Any]) -> tuple[dict[str, Any], list[Participant]]:
+    """The conversation and its participants, once it is no more initializing."""
+    path = f"/Conversations/{begun['sid']}"
+    conversation = eventually(
+        lambda: api.get(path).expect(200),
+        lambda found: found["state"] != "initializing",
+        seconds=2,
+    )
+    listed = api.get(f"{path}/Participants").expect(200)["participants"]
+    return conversation, listed
+
+
+# --- The answer
+
+
+def test_without_participants_it_is_an_ordinary_create(form_api: Api) -> None:
+    name = unique("alone")
+    for form in ({"UniqueName": name, "State": "inactive", "Timers.Closed": "P1D"}, {}):
+        made = form_api.post(PATH, form).expect(201)
+        assert list(made) == KEYS
+        conversation = form_api.get(f"/Conversations/{made['sid']}").expect(200)
+        assert list(conversation["links"])[:3] == list(made["links"])
+        del conversation["links"]["export"]
+        assert made == conversation
+    assert form_api.post(PATH, Participant="").expect(201)["state"] == "active"
+
+
+def test_with_participants_it_is_accepted_and_completed_soon(form_api: Api) -> None:
+    identity, address = unique("carol"), phone_number()
+    role_sid = make_role(form_api)
+    answer = send(
+        form_api,
+        chat(identity, attributes=' {"seat": 1} ', role_sid=role_sid),
+        phone(address) | {"date_created": "2020-01-01T00:00:00Z", "unknown": 1},
+        {"identity": unique("null"), "messaging_binding": None, "attributes": None},
+        FriendlyName="Together",
+        **{"Timers.Inactive": "PT1H"},
+    )
+    begun = answer.expect(202)
+    assert list(begun) == KEYS
+    assert list(begun["links"]) == ["participants", "messages", "webhooks"]
+    assert (begun["state"], begun["timers"]) == ("initializing", {})
+    assert begun["friendly_name"] == "Together"
+    root = f"{form_api.base_url}{form_api.prefix}/Conversations/{begun['sid']}"
+    assert begun["url"] == root
+    assert begun["links"]["webhooks"] == f"{root}/Webhooks"
+    conversation, (carol, by_phone, nobody) = completed(form_api, begun)
+    assert conversation["state"] == "active"
+    assert list(conversation["timers"]) == ["date_inactive"]
+    assert (carol["identity"], carol["attributes"]) == (identity, ' {"seat": 1} ')
+    assert carol["role_sid"] == role_sid
+    binding = {"type": "sms", "address": address, "proxy_address": PROXY}
+    assert by_phone["messaging_binding"] == binding
+    assert by_phone["date_created"] == "2020-01-01T00:00:00Z"
+    assert (nobody["messaging_binding"], nobody["attributes"]) == (None, "{}")
+    assert form_api.get(f"/Users/{identity}").expect(200)["identity"] == identity
+
+
+def test_the_wanted_state_comes_after_it(form_api: Api) -> None:
+    begun = send(form_api, chat(), State="inactive").expect(202)
+    assert begun["state"] == "initializing"
+    assert completed(form_api, begun)[0]["state"] == "inactive"
+
+
+def test_ten_participants_are_taken(form_api: Api) -> None:
+    people = [chat() for _ in range(10)]
+    _, listed = completed(form_api, send(form_api, *people).expect(202))
+    assert [each["identity"] for each in listed] == [each["identity"] for each in people]
+
+
+@pytest.mark.parametrize(("header", "fires"), [("true", True), ("false", False)])
+def test_the_events_come_in_order_and_under_the_rule_of_the_header(
+    server: Server, form_api: Api, header: str, fires: bool
+) -> None:
+    texts = [json.dumps(chat()), json.dumps(phone())]
+    begun = form_api.post(
+        PATH, Participant=texts, headers={"X-Twilio-Webhook-Enabled": header}
+    ).expect(202)
+    completed(form_api, begun)
+    assert events(server, begun["account_sid"], begun["sid"]) == [
+        ("onConversationAdded", fires),
+        ("onParticipantAdded", fires),
+        ("onParticipantAdded", fires),
+        ("onConversationStateUpdated", fires),
+    ]
+
+
+# --- Bad requests change nothing
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "code"),
+    [
+        ("x", 400, 50424),
+        ("[]", 400, 50424),
+        ('"alice"', 400, 50424),
+        ('{"identity": 7}', 400, 50424),
+        ('{"identity": "a", "attributes": {"a": 1}}', 400, 50424),
+        ('{"identity": "a\\u0000b"}', 400, 50424),
+        ('{"messaging_binding": "+15558675310"}', 400, 50424),
+        ('{"messaging_binding": {"address": 15558675310}}', 400, 50424),
+        ('{"identity": "' + "x" * 33_000 + '"}', 400, 50424),
+        ("{}", 400, 50204),
+        ('{"messaging_binding": {}}', 400, 50204),
+        ('{"identity": ""}', 400, 50204),
+        ('{"identity": "system"}', 400, 50203),
+        ('{"identity": "' + "x" * 257 + '"}', 400, 50207),
+        ('{"identity": "a", "attributes": "{"}', 400, 50304),
+        ('{"identity": "a", "role_sid": "RL0"}', 400, 50109),
+        ('{"identity": "a", "date_created": "now"}', 400, 50308),
+        ('{"identity": "a", "messaging_binding": {"address": "+15558675310"}}', 400, 50211),
+        ('{"messaging_binding": {"proxy_address": "+15017122661"}}', 400, 50411),
+        ('{"messaging_binding": {"address": "+15558675310"}}', 400, 50412),
+        ('{"messaging_binding": {"address": "5558675310"}}', 400, 50407),
+    ],
+)
+def test_a_bad_participant_is_refused(
+    server: Server, form_api: Api, text: str, status: int, code: int
+) -> None:
+    name, good = unique("bad"), json.dumps(chat())
+    form = {"UniqueName": name, "Participant": [good, text]}
+    form_api.post(PATH, form).refuses(status, code)
+    form_api.get(f"/Conversations/{name}").refuses(404, 20404)
+    assert form_api.get(f"/Users/{json.loads(good)['identity']}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "code"),
+    [
+        ({"State": "closed"}, 400, 50384),
+        ({"State": "initializing"}, 400, 50378),
+        ({"Attributes": "{"}, 400, 50304),
+        ({"Timers.Inactive": "PT1S"}, 400, 50375),
+        ({"UniqueName": "CH" + "0" * 32}, 400, 50390),
+    ],
+)
+def test_a_bad_conversation_is_refused(
+    form_api: Api, form: dict[str, str], status: int, code: int
+) -> None:
+    send(form_api, chat(), **form).refuses(status, code)
+
+
+def test_a_unique_name_is_taken_at_once(form_api: Api) -> None:
+    name = unique("name")
+    begun = send(form_api, chat(), UniqueName=name).expect(202)
+    send(form_api, chat(), UniqueName=name).refuses(409, 50353)
+    form_api.post("/Conversations", UniqueName=name).refuses(409, 50353)
+    completed(form_api, begun)
+
+
+def test_more_than_ten_participants_are_refused(form_api: Api) -> None:
+    send(form_api, *(chat() for _ in range(11))).refuses(400, 50426)
+
+
+def test_nobody_is_named_twice(form_api: Api) -> None:
+    identity, address = unique("twin"), phone_number()
+    send(form_api, chat(identity), chat(identity)).refuses(409, 50433)
+    send(form_api, phone(address), phone(address)).refuses(409, 50425)
+    begun = send(form_api, phone(address), phone(address, phone_number())).expect(202)
+    assert len(completed(form_api, begun)[1]) == 2
+
+
+def test_a_number_of_ours_is_nobody_elses(form_api: Api) -> None:
+    ours = phone_number()
+    send(form_api, phone(ours), phone(proxy=ours)).refuses(400, 50407)
+    send(form_api, phone(PROXY, ours)).refuses(400, 50407)
+
+
+def test_a_pair_is_held_from_the_answer_on(server: Server, form_api: Api) -> None:
+    address = phone_number()
+    begun = send(form_api, phone(address)).expect(202)
+    send(form_api, phone(address)).refuses(409, 50425)
+    room = Room.make(server, form_api)
+    binding = {"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": PROXY}
+    error = form_api.post(room.path, binding).refuses(409, 50416)
+    assert error["message"].endswith(f"Conversation {begun['sid']}")
+    completed(form_api, begun)
+    send(form_api, phone(address)).refuses(409, 50425)
+    form_api.post(f"/Conversations/{begun['sid']}", State="closed").expect(200)
+    send(form_api, phone(address)).expect(202)
+
+
+def test_a_pair_of_another_conversation_is_refused(server: Server, form_api: Api) -> None:
+    room, address, name = Room.make(server, form_api), phone_number(), unique("late")
+    room.add({"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": PROXY})
+    error = send(form_api, chat(), phone(address), UniqueName=name).refuses(409, 50425)
+    assert error["message"].startswith("Participant and proxy address pairs")
+    form_api.get(f"/Conversations/{name}").refuses(404, 20404)
+
+
+def test_one_of_many_gets_a_pair(form_api: Api) -> None:
+    address = phone_number()
+    answers = at_once(16, lambda _: send(form_api, phone(address)))
+    assert sorted(answer.status for answer in answers) == [202] + [409] * 15
+    assert {answer.code for answer in answers} == {None, 50425}
+    (won,) = (answer.json for answer in answers if answer.status == 202)
+    conversation, listed = completed(form_api, won)
+    assert (conversation["state"], len(listed)) == ("active", 1)
+
+
+# --- Groups are looked at as a whole
+
+
+def test_a_group_may_be_named_in_any_order(form_api: Api) -> None:
+    people = [native(), projected(unique("in")), native(), projected()]
+    _, listed = completed(form_api, send(form_api, *people).expect(202))
+    assert [each["messaging_binding"] for each in listed] == [
+        {"type": "sms", **each["messaging_binding"]} for each in people
+    ]
+
+
+def test_a_member_behind_a_proxy_may_be_in_a_group(form_api: Api) -> None:
+    begun = send(form_api, phone(), native(), native()).expect(202)
+    assert len(completed(form_api, begun)[1]) == 3
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_nobody_is_in_a_group_without_an_address(form_api: Api, first: bool) -> None:
+    people = [native(), projected()]
+    people.insert(0 if first else 2, chat())
+    send(form_api, *people).refuses(400, 50434)
+
+
+def test_members_of_a_group_have_numbers_of_north_america(form_api: Api) -> None:
+    send(form_api, projected(), native("+4915112345678")).refuses(400, 50407)
+
+
+def test_a_group_has_a_number_of_ours(form_api: Api) -> None:
+    send(form_api, native(), native()).refuses(400, 50412)
+
+
+def test_the_same_member_is_not_in_a_group_twice(form_api: Api) -> None:
+    address = phone_number()
+    send(form_api, projected(), native(address), native(address)).refuses(409, 50437)
+
+
+def test_a_list_of_numbers_has_one_group(form_api: Api) -> None:
+    people = [projected(), native(), native()]
+    begun = send(form_api, *people).expect(202)
+    completed(form_api, begun)
+    error = send(form_api, *reversed(people)).refuses(409, 50438)
+    assert error["message"].endswith(f"Conversation {begun['sid']}")
+    send(form_api, *people, native()).expect(202)
+    form_api.post(f"/Conversations/{begun['sid']}", State="closed").expect(200)
+    send(form_api, *people).expect(202)
+
+
+def test_smaller_sets_on_the_way_do_not_matter(server: Server, form_api: Api) -> None:
+    ours, first, second = projected(), native(), native()
+    smaller = Room.make(server, form_api)
+    smaller.add({PROJECTED_ADDRESS: ours["messaging_binding"]["projected_address"]})
+    smaller.add({"MessagingBinding.Address": first["messaging_binding"]["address"]})
+    begun = send(form_api, ours, first, second).expect(202)
+    assert len(completed(form_api, begun)[1]) == 3
+
+
+# --- Settings, tenants and crashes
+
+
+def test_only_a_number_of_the_account_is_a_proxy(server: Server) -> None:
+    sid, token = server.make_account()
+    ours = phone_number()
+    server.set_numbers(sid, ours)
+    api = Api(server.base_url, sid, token)
+    send(api, phone()).refuses(400, 50413)
+    send(api, projected(), native()).refuses(400, 50439)
+    send(api, phone(proxy=ours)).expect(202)
+    api.close()
+
+
+def test_the_same_key_gets_the_same_answer(form_api: Api) -> None:
+    header = {"Idempotency-Key": unique("key")}
+    form = {"Participant": [json.dumps(phone())]}
+    first = form_api.post(PATH, form, headers=header)
+    again = form_api.post(PATH, form, headers=header)
+    assert (first.status, first.body) == (202, first.body)
+    assert (again.status, again.body) == (first.status, first.body)
+
+
+class Asleep:
+    """A server that completes nothing, until it is killed and started as it should be."""
+
+    def __init__(self, data_dir: Path) -> None:
+        program = (str(Path(__file__).with_name("launch_without_scheduler.py")),)
+        self.server = Server(data_dir, program=program).start()
+        self.api = self.client(self.server)
+
+    def client(self, server: Server) -> Api:
+        """The account of the first server, on either."""
+        return Api(server.base_url, self.server.account_sid, self.server.auth_token)
+
+    def wake(self) -> Api:
+        """Kill it, and start it as it should be; the same account there."""
+        self.server.kill()
+        self.awake = Server(self.server.data_dir).start()
+        return self.client(self.awake)
+
+    def close(self) -> None:
+        """End whichever runs."""
+        self.server.close()
+        if hasattr(self, "awake"):
+            self.awake.close()
+
+
+@pytest.fixture
+def asleep(tmp_path: Path) -> Iterator[Asleep]:
+    found = Asleep(tmp_path / "data")
+    yield found
+    found.close()
+
+
+def test_it_is_completed_after_a_kill(asleep: Asleep) -> None:
+    begun = [send(asleep.api, chat(), phone(), FriendlyName=str(n)).expect(202) for n in range(60)]
+    for each in begun:
+        path = f"/Conversations/{each['sid']}"
+        assert asleep.api.get(path).expect(200)["state"] == "initializing"
+        assert asleep.api.get(f"{path}/Participants").expect(200)["participants"] == []
+    listed = asleep.api.get("/Conversations", State="initializing", PageSize=100).expect(200)
+    assert len(listed["conversations"]) == 60
+    api = asleep.wake()
+    for each in begun:
+        conversation, people = completed(api, each)
+        assert (conversation["state"], len(people)) == ("active", 2)
+        names = [name for name, _ in events(asleep.awake, api.sid or "", each["sid"])]
+        assert names.count("onParticipantAdded") == 2
+
+
+def test_nothing_but_delete_is_possible_before_it_is_complete(asleep: Asleep) -> None:
+    api, address = asleep.api, phone_number()
+    begun = send(api, phone(address)).expect(202)
+    path = f"/Conversations/{begun['sid']}"
+    for below, form in (
+        ("", {"FriendlyName": "x"}),
+        ("/Messages", {"Body": "x"}),
+        ("/Participants", {"Identity": "x"}),
+    ):
+        api.post(path + below, form).refuses(400, 50386)
+    send(api, phone(address)).refuses(409, 50425)
+    api.delete(path).expect(204)
+    again = send(api, phone(address)).expect(202)
+    found, (member,) = completed(asleep.wake(), again)
+    assert found["state"] == "active"
+    assert member["messaging_binding"]["address"] == address
+
+
+def test_what_cannot_be_completed_is_closed_and_logged(asleep: Asleep) -> None:
+    api, address, role_sid = asleep.api, phone_number(), make_role(asleep.api)
+    bad = send(api, phone(address), chat(role_sid=role_sid), UniqueName="bad").expect(202)
+    good = send(api, chat()).expect(202)
+    api.delete(f"/Roles/{role_sid}").expect(204)
+    api = asleep.wake()
+    closed, people = completed(api, bad)
+    assert (closed["state"], closed["timers"], people) == ("closed", {}, [])
+    assert completed(api, good)[0]["state"] == "active"
+    assert '"code":50427' in asleep.awake.log_tail().replace(" ", "")
+    assert bad["sid"] in asleep.awake.log_tail()
+    names = [name for name, _ in events(asleep.awake, api.sid or "", bad["sid"])]
+    assert names == ["onConversationAdded", "onConversationStateUpdated"]
+    # Its pair is free, its name is not.
+    send(api, phone(address)).expect(202)
+    send(api, chat(), UniqueName="bad").refuses(409, 50353)
+
+
+def test_there_is_nothing_but_the_create(form_api: Api) -> None:
+    form_api.get(PATH).refuses(405, 20004)
+    form_api.delete(PATH).refuses(405, 20004)

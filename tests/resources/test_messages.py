@@ -1,0 +1,330 @@
+"""Messages: what each parameter takes and refuses, indexes, authors, states, lists."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.resources.rooms import ADDRESS, DATE, PROXY_ADDRESS
+from tests.resources.talks import Talk, rows, seed_media, seed_template
+from tests.support.numbers import PROXY, phone_number
+
+if TYPE_CHECKING:
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+KEYS = [
+    "sid",
+    "account_sid",
+    "conversation_sid",
+    "body",
+    "media",
+    "author",
+    "participant_sid",
+    "attributes",
+    "date_created",
+    "date_updated",
+    "index",
+    "delivery",
+    "content_sid",
+    "url",
+    "links",
+]
+
+
+@pytest.fixture
+def talk(server: Server, form_api: Api) -> Talk:
+    made = Talk.make(server, form_api)
+    assert isinstance(made, Talk)
+    return made
+
+
+# --- What is shown
+
+
+def test_a_message_without_anything_said_is_empty(talk: Talk) -> None:
+    message = talk.post()
+    path = f"{talk.api.base_url}{talk.api.prefix}{talk.messages}/{message['sid']}"
+    keys = [*KEYS]
+    if talk.api.prefix != "/v1":
+        keys.insert(2, "chat_service_sid")
+        assert message["chat_service_sid"] == talk.service_sid
+    assert list(message) == keys
+    assert message["account_sid"] == talk.account_sid
+    assert message["conversation_sid"] == talk.sid
+    assert (message["body"], message["media"], message["delivery"]) == (None, None, None)
+    assert (message["author"], message["participant_sid"]) == ("system", None)
+    assert (message["attributes"], message["index"]) == ("{}", 0)
+    assert DATE.fullmatch(message["date_created"])
+    assert message["date_updated"] == message["date_created"]
+    assert message["content_sid"] is None
+    assert message["url"] == path
+    assert message["links"] == {
+        "delivery_receipts": f"{path}/Receipts",
+        "channel_metadata": f"{path}/ChannelMetadata",
+    }
+    assert talk.read(message) == message
+
+
+def test_everything_that_is_said_is_kept(talk: Talk) -> None:
+    message = talk.post(
+        Author="bob",
+        Body="Hello ☎️",
+        Attributes=' {"a": 1} ',
+        DateCreated="2023-05-04T09:42:00+00:00",
+        DateUpdated="2025-05-04T09:42:00Z",
+        Subject="About the car",
+    )
+    assert (message["author"], message["body"]) == ("bob", "Hello ☎️")
+    assert message["attributes"] == ' {"a": 1} '
+    assert message["date_created"] == "2023-05-04T09:42:00Z"
+    assert message["date_updated"] == "2025-05-04T09:42:00Z"
+    assert "subject" not in message
+    found = rows(talk.server, "SELECT subject FROM message WHERE sid = ?", message["sid"])
+    assert found == [("About the car",)]
+
+
+def test_a_date_of_creation_alone_is_also_that_of_the_update(talk: Talk) -> None:
+    message = talk.post(DateCreated="2023-05-04T09:42:00Z")
+    assert message["date_updated"] == "2023-05-04T09:42:00Z"
+    assert talk.post(Body="now")["date_created"] > "2025"
+    assert [each["index"] for each in talk.api.get(talk.messages).json["messages"]] == [0, 1]
+
+
+# --- What is refused
+
+TOO_LONG = [
+    ({"Body": "x" * 32_769}, 50504),
+    ({"Body": "ü" * 16_385}, 50504),
+    ({"Author": "x" * 257}, 50310),
+    ({"Subject": "x" * 257}, 20001),
+    ({"Attributes": '"' + "x" * 4095 + '"'}, 50303),
+]
+WRONG = [
+    ({"Attributes": "{"}, 50304),
+    ({"DateCreated": "yesterday"}, 50308),
+    ({"DateCreated": ""}, 50308),
+    ({"DateUpdated": "2023-13-04T09:42:00Z"}, 50309),
+]
+CONTENT = [
+    ({"MediaSid": ""}, 50506),
+    ({"MediaSid": "ME12"}, 50510),
+    ({"MediaSid": "IM" + "0" * 32}, 50510),
+    ({"MediaSid": "ME" + "0" * 32}, 50507),
+    ({"ContentSid": "HX12"}, 50526),
+    ({"ContentSid": "HX" + "0" * 32}, 50526),
+    ({"ContentVariables": "{}"}, 50528),
+    ({"ContentSid": "HX" + "0" * 32, "ContentVariables": "[]"}, 50527),
+    ({"ContentSid": "HX" + "0" * 32, "ContentVariables": '{"1":{}}'}, 50527),
+    ({"ContentSid": "HX" + "0" * 32, "ContentVariables": '{"%s":"x"}' % ("k" * 17)}, 50540),
+    ({"ContentSid": "HX" + "0" * 32, "ContentVariables": '{"1":"%s"}' % ("v" * 257)}, 50541),
+    (
+        {
+            "ContentSid": "HX" + "0" * 32,
+            "ContentVariables": json.dumps({str(number): "x" for number in range(101)}),
+        },
+        50529,
+    ),
+]
+
+
+@pytest.mark.parametrize(("form", "code"), TOO_LONG + WRONG + CONTENT)
+def test_a_wrong_value_is_refused(talk: Talk, form: dict[str, str], code: int) -> None:
+    talk.post(Body="before")
+    talk.refuses_post({"Body": "x", **form}, code)
+    assert talk.post(Body="after")["index"] == 1
+
+
+@pytest.mark.parametrize(("form", "code"), TOO_LONG + WRONG)
+def test_a_wrong_value_is_refused_in_an_update(talk: Talk, form: dict[str, str], code: int) -> None:
+    message = talk.post(Body="before")
+    talk.refuses_edit(message, {"Body": "x", **form}, code)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"Body": "x" * 32_768},
+        {"Body": "ü" * 16_384},
+        {"Author": "ü" * 256},
+        {"Subject": "x" * 256},
+        {"Attributes": '"' + "x" * 4094 + '"'},
+    ],
+)
+def test_what_is_as_long_as_allowed_is_taken(talk: Talk, form: dict[str, str]) -> None:
+    message = talk.post(form)
+    for name, text in form.items():
+        assert message.get(name.lower(), text) == text
+    talk.edit(message, form).expect(200)
+
+
+def test_a_long_text_is_refused_only_if_it_leaves_the_chat(talk: Talk) -> None:
+    talk.chat()
+    talk.post(Body="x" * 1601)
+    phone = talk.phone()
+    talk.post(Body="ü" * 1600)
+    talk.refuses_post({"Body": "x" * 1601}, 50504)
+    message = talk.post(Body="x" * 1601, Author=phone["messaging_binding"]["address"])
+    assert message["delivery"] is None
+
+
+# --- Authors
+
+
+def test_the_author_is_found_by_identity_address_or_projected_address(talk: Talk) -> None:
+    alice, phone = talk.chat("alice"), talk.phone()
+    talk.chat("bob")
+    for author, sid in (
+        ("alice", alice["sid"]),
+        (phone["messaging_binding"]["address"], phone["sid"]),
+        (PROXY, None),
+        ("Alice", None),
+        ("alice ", None),
+        ("nobody", None),
+        ("system", None),
+    ):
+        assert talk.post(Author=author)["participant_sid"] == sid
+    other = Talk.make(talk.server, talk.api)
+    bare = other.bare()
+    made = talk.api.post(
+        f"/Conversations/{other.sid}/Messages",
+        Author=bare["messaging_binding"]["projected_address"],
+    ).expect(201)
+    assert made["participant_sid"] == bare["sid"]
+
+
+def test_an_empty_author_is_none(talk: Talk) -> None:
+    message = talk.post(Author="")
+    assert message["author"] == "system"
+    assert talk.edit(message, Author="", Body="x").expect(200)["author"] == "system"
+
+
+def test_an_identity_comes_before_an_address(talk: Talk) -> None:
+    number = phone_number()
+    talk.add({ADDRESS: number, PROXY_ADDRESS: PROXY})
+    named = talk.chat(number)
+    message = talk.post(Author=number)
+    assert message["participant_sid"] == named["sid"]
+    assert message["delivery"] is None
+
+
+def test_an_unknown_author_does_not_become_a_user(talk: Talk) -> None:
+    talk.post(Author="stranger-of-messages")
+    talk.api.get("/Users/stranger-of-messages").refuses(404, 20404)
+
+
+def test_a_removed_participant_stays_the_author_of_its_messages(talk: Talk) -> None:
+    alice = talk.chat("alice")
+    message = talk.post(Author="alice", Body="x")
+    talk.api.delete(f"{talk.path}/{alice['sid']}").expect(204)
+    assert talk.read(message)["participant_sid"] == alice["sid"]
+    assert talk.edit(message, Body="y").expect(200)["participant_sid"] == alice["sid"]
+    assert talk.edit(message, Author="alice").expect(200)["participant_sid"] is None
+
+
+# --- Groups
+
+
+def test_in_a_group_the_author_is_one_of_its_participants(talk: Talk) -> None:
+    own, (first, second) = talk.in_group()
+    talk.refuses_post({"Body": "x"}, 50513)
+    talk.refuses_post({"Body": "x", "Author": "nobody"}, 50513)
+    message = talk.post(Body="x", Author="alice")
+    assert message["participant_sid"] == own["sid"]
+    receipts = talk.receipts(message)
+    assert {each["participant_sid"] for each in receipts} == {first["sid"], second["sid"]}
+    talk.post(Body="x", Author=own["messaging_binding"]["projected_address"])
+    by_first = talk.post(Body="x", Author=first["messaging_binding"]["address"])
+    assert [each["participant_sid"] for each in talk.receipts(by_first)] == [second["sid"]]
+    talk.refuses_edit(message, {"Author": "nobody"}, 50513)
+
+
+def test_two_numbers_are_no_group_yet(talk: Talk) -> None:
+    native = talk.native()
+    message = talk.post(Body="x")
+    assert [each["participant_sid"] for each in talk.receipts(message)] == [native["sid"]]
+
+
+def test_a_group_hears_its_author_s_number_and_others_their_proxy(
+    server: Server, form_api: Api
+) -> None:
+    group = Talk.make(server, form_api)
+    masked = Talk.make(server, form_api)
+    assert isinstance(group, Talk)
+    assert isinstance(masked, Talk)
+    own, natives = group.in_group()
+    phone = masked.phone()
+    sent = {
+        talk.sid: _recipients(talk, talk.post(Body="x", Author="alice")) for talk in (group, masked)
+    }
+    number = own["messaging_binding"]["projected_address"]
+    assert sent[group.sid] == [
+        (each["messaging_binding"]["address"], number, True) for each in natives
+    ]
+    assert sent[masked.sid] == [(phone["messaging_binding"]["address"], PROXY, False)]
+
+
+def _recipients(talk: Talk, message: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    sql = "SELECT payload FROM event WHERE name = 'onMessageAdded' AND subject_sid = ?"
+    ((payload,),) = rows(talk.server, sql, message["sid"])
+    return [
+        (each["address"], each["sender"], each["is_in_group"])
+        for each in json.loads(payload)["recipients"]
+    ]
+
+
+# --- Media and content
+
+
+def test_a_message_carries_a_medium(talk: Talk) -> None:
+    unused, sid = (seed_media(talk.server, talk.account_sid, talk.service_sid) for _ in "12")
+    message = talk.post(MediaSid=[unused, sid])
+    item = {"sid": sid, "size": 42056, "content_type": "image/jpeg", "filename": "car.jpg"}
+    assert (message["body"], message["media"]) == (None, [item])
+    assert talk.read(message)["media"] == [item]
+    talk.refuses_post({"MediaSid": sid}, 50508)
+    both = talk.post(MediaSid=unused.upper(), Body="look")
+    assert (both["body"], both["media"][0]["sid"]) == ("look", unused)
+    assert talk.edit(both, Body="see").expect(200)["media"] == both["media"]
+
+
+def test_a_medium_of_another_service_or_account_is_not_there(
+    talk: Talk, foreign_account: tuple[str, str]
+) -> None:
+    other = talk.api.under("/v1").post("/Services", FriendlyName="other").expect(201)["sid"]
+    there = seed_media(talk.server, talk.account_sid, other)
+    theirs = seed_media(talk.server, foreign_account[0], talk.service_sid)
+    talk.refuses_post({"MediaSid": there}, 50507)
+    talk.refuses_post({"MediaSid": theirs}, 50507)
+
+
+def test_a_template_is_filled_in_and_replaces_what_is_said(talk: Talk) -> None:
+    template = seed_template(talk.server, talk.account_sid, "Hello {{1}}, {{2}} {{ok}} {{3}} {x}")
+    unused = seed_media(talk.server, talk.account_sid, talk.service_sid)
+    message = talk.post(
+        ContentSid=template,
+        ContentVariables='{"1":"John {{2}}","2":7,"ok":true}',
+        Body="ignored",
+        MediaSid=unused,
+    )
+    assert message["body"] == "Hello John {{2}}, 7 true {{3}} {x}"
+    assert (message["content_sid"], message["media"]) == (template, None)
+    assert talk.post(MediaSid=unused)["media"] is not None
+    plain = talk.post(ContentSid=template)
+    assert plain["body"] == "Hello {{1}}, {{2}} {{ok}} {{3}} {x}"
+
+
+def test_a_template_of_another_account_is_not_there(
+    talk: Talk, foreign_account: tuple[str, str]
+) -> None:
+    template = seed_template(talk.server, foreign_account[0], "Hello")
+    talk.refuses_post({"ContentSid": template}, 50526)
+
+
+def test_a_filled_template_may_be_too_long_for_a_phone(talk: Talk) -> None:
+    template = seed_template(talk.server, talk.account_sid, "{{1}}" * 7)
+    talk.phone()
+    form = {"ContentSid": template, "ContentVariables": json.dumps({"1": "x" * 256})}
+    talk.refuses_post(form, 50504)

@@ -1,0 +1,279 @@
+"""Messages of a conversation: states, indexes, lists, changes, and what they cost."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.resources.conversations import store as conversation_rows
+from parlour.resources.messages import store as message_rows
+from parlour.resources.participants import store as participant_rows
+from parlour.resources.receipts import store as receipt_rows
+from parlour.store.dialect import for_sqlite
+from tests.resources.talks import Talk, execute, rows, seed_media
+
+if TYPE_CHECKING:
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+
+@pytest.fixture
+def talk(server: Server, form_api: Api) -> Talk:
+    made = Talk.make(server, form_api)
+    assert isinstance(made, Talk)
+    return made
+
+
+# --- States and timers
+
+
+def test_a_closed_conversation_takes_no_message_and_no_change(talk: Talk) -> None:
+    message = talk.post(Body="x")
+    talk.api.post(f"/Conversations/{talk.sid}", State="closed").expect(200)
+    talk.refuses_post({"Body": "y"}, 50377)
+    talk.refuses_edit(message, {"Body": "y"}, 50377)
+    talk.api.delete(f"{talk.messages}/{message['sid']}").refuses(400, 50377)
+    assert talk.read(message) == message
+
+
+def test_a_conversation_that_is_still_made_takes_no_message(talk: Talk) -> None:
+    execute(
+        talk.server,
+        "UPDATE conversation SET state = 'initializing', pending_participants = NULL WHERE sid = ?",
+        talk.sid,
+    )
+    talk.refuses_post({"Body": "y"}, 50386)
+
+
+@pytest.mark.parametrize("fires", [False, True])
+def test_a_message_wakes_an_inactive_conversation(talk: Talk, fires: bool) -> None:
+    path = f"/Conversations/{talk.sid}"
+    form = {"State": "inactive", "Timers.Inactive": "PT1H", "Timers.Closed": "P7D"}
+    timers = talk.api.post(path, form).expect(200)["timers"]
+    assert set(timers) == {"date_closed"}
+    noted = len(talk.events())
+    headers = {"X-Twilio-Webhook-Enabled": "true"} if fires else {}
+    talk.post(Body="x", headers=headers)
+    after = talk.api.get(path).expect(200)
+    assert (after["state"], set(after["timers"])) == ("active", {"date_inactive", "date_closed"})
+    assert talk.events()[noted:] == [
+        ("onMessageAdded", fires),
+        ("onConversationStateUpdated", fires),
+    ]
+    ((payload,),) = rows(
+        talk.server,
+        "SELECT payload FROM event WHERE conversation_sid = ? AND name = ?"
+        " ORDER BY sequence DESC LIMIT 1",
+        talk.sid,
+        "onConversationStateUpdated",
+    )
+    told = json.loads(payload)
+    assert (told["state_from"], told["reason"]) == ("inactive", "EVENT")
+    assert told["conversation"]["next_message_index"] == 1
+
+
+def test_a_message_restarts_the_timers(talk: Talk) -> None:
+    path = f"/Conversations/{talk.sid}"
+    talk.api.post(path, {"Timers.Inactive": "PT1H", "Timers.Closed": "P7D"}).expect(200)
+    execute(
+        talk.server,
+        "UPDATE conversation SET date_inactive = date_inactive - 600000,"
+        " date_closed = date_closed - 600000 WHERE sid = ?",
+        talk.sid,
+    )
+    before = talk.api.get(path).expect(200)
+    talk.post(Body="x")
+    after = talk.api.get(path).expect(200)
+    assert all(after["timers"][name] > before["timers"][name] for name in before["timers"])
+    assert after["date_updated"] == before["date_updated"]
+
+
+def test_the_last_conversation_with_a_message_is_listed_first(talk: Talk) -> None:
+    later = Talk.make(talk.server, talk.api)
+    talk.post(Body="x")
+    listed = talk.api.get("/Conversations", PageSize=2).expect(200)["conversations"]
+    assert [each["sid"] for each in listed] == [talk.sid, later.sid]
+
+
+# --- Indexes
+
+
+def test_indexes_grow_and_are_never_given_again(talk: Talk) -> None:
+    made = [talk.post(Body=str(number)) for number in range(3)]
+    assert [each["index"] for each in made] == [0, 1, 2]
+    talk.api.delete(f"{talk.messages}/{made[2]['sid']}").expect(204)
+    assert talk.post(Body="next")["index"] == 3
+    talk.refuses_post({"Author": "x" * 257}, 50310)
+    assert talk.post(Body="after a refusal")["index"] == 4
+
+
+def test_messages_at_the_same_time_get_indexes_without_gaps(talk: Talk) -> None:
+    with ThreadPoolExecutor(8) as writers:
+        made = list(writers.map(lambda number: talk.post(Body=str(number)), range(40)))
+    assert sorted(each["index"] for each in made) == list(range(40))
+    listed = talk.api.get(talk.messages, PageSize=100).expect(200)["messages"]
+    assert {each["sid"]: each["index"] for each in made} == {
+        each["sid"]: each["index"] for each in listed
+    }
+
+
+# --- Lists
+
+
+def test_a_list_goes_up_or_down_by_index_and_from_page_to_page(talk: Talk) -> None:
+    for number in range(5):
+        talk.post(Body=str(number), DateCreated=f"202{5 - number}-01-01T00:00:00Z")
+    assert talk.bodies() == talk.bodies(Order="asc") == list("01234")
+    for order in ("desc", "DESC"):
+        assert talk.bodies(Order=order) == list("43210")
+    for order, expected in (("asc", "01234"), ("desc", "43210")):
+        seen: list[str] = []
+        page = talk.api.get(talk.messages, Order=order, PageSize=2).expect(200)
+        while True:
+            seen += [each["body"] for each in page["messages"]]
+            if page["meta"]["next_page_url"] is None:
+                break
+            page = talk.api.get(page["meta"]["next_page_url"]).expect(200)
+        assert seen == list(expected)
+        back = talk.api.get(page["meta"]["previous_page_url"]).expect(200)
+        assert [each["body"] for each in back["messages"]] == list(expected)[2:4]
+
+
+def test_a_page_of_one_order_is_no_page_of_the_other(talk: Talk) -> None:
+    for number in range(3):
+        talk.post(Body=str(number))
+    page = talk.api.get(talk.messages, Order="desc", PageSize=1).expect(200)
+    url = page["meta"]["next_page_url"].replace("Order=desc", "Order=asc")
+    talk.api.get(url).refuses(400, 20001)
+
+
+@pytest.mark.parametrize("order", ["up", "", "ascending"])
+def test_an_unknown_order_is_refused(talk: Talk, order: str) -> None:
+    talk.api.get(talk.messages, Order=order).refuses(400, 20001)
+
+
+def test_at_most_a_hundred_messages_are_on_a_page(talk: Talk) -> None:
+    meta = talk.api.get(talk.messages, PageSize=1000).expect(200)["meta"]
+    assert (meta["page_size"], meta["key"]) == (100, "messages")
+    assert talk.api.get(talk.messages).expect(200)["meta"]["page_size"] == 50
+
+
+# --- Fetch, update, delete
+
+
+def test_a_message_is_found_in_its_conversation_by_its_sid_only(
+    talk: Talk, foreign_api: Api
+) -> None:
+    talk.api.post(f"/Conversations/{talk.sid}", UniqueName=f"name of {talk.sid[2:]}").expect(200)
+    message = talk.post(Body="x")
+    sid = message["sid"]
+    named = f"/Conversations/name of {talk.sid[2:]}/Messages/{sid[:2]}{sid[2:].upper()}"
+    assert talk.api.get(named).expect(200) == message
+    other = Talk.make(talk.server, talk.api)
+    for path in (
+        f"{talk.messages}/0",
+        f"{talk.messages}/IM{'0' * 32}",
+        f"/Conversations/{other.sid}/Messages/{sid}",
+        f"/Conversations/nope/Messages/{sid}",
+    ):
+        talk.api.get(path).refuses(404, 20404)
+        talk.api.post(path, Body="y").refuses(404, 20404)
+        talk.api.delete(path).refuses(404, 20404)
+    foreign_api.get(f"{talk.messages}/{sid}").refuses(404, 20404)
+    foreign_api.get(talk.messages).refuses(404, 20404)
+    assert talk.read(message) == message
+
+
+def test_an_update_changes_what_is_said_and_its_date(talk: Talk) -> None:
+    alice = talk.chat("alice")
+    message = talk.post(Body="before", Attributes='{"a":1}', DateCreated="2020-01-01T00:00:00Z")
+    for form, expected in (
+        ({"Body": "after"}, {"body": "after"}),
+        ({"Body": ""}, {"body": ""}),
+        ({"Attributes": "[ 1 ]"}, {"attributes": "[ 1 ]"}),
+        ({"Attributes": ""}, {"attributes": "{}"}),
+        ({"Author": "alice"}, {"author": "alice", "participant_sid": alice["sid"]}),
+        ({"Author": "eve"}, {"author": "eve", "participant_sid": None}),
+        ({"Subject": "x"}, {}),
+        ({"DateCreated": "2019-05-04T09:42:00Z"}, {"date_created": "2019-05-04T09:42:00Z"}),
+        ({"DateUpdated": "2021-05-04T09:42:00Z"}, {"date_updated": "2021-05-04T09:42:00Z"}),
+    ):
+        before = talk.read(message)
+        after = talk.edit(message, form).expect(200)
+        assert after == {**before, "date_updated": after["date_updated"], **expected}
+        assert "DateUpdated" in form or after["date_updated"] > "2025"
+        assert talk.read(message) == after
+
+
+@pytest.mark.parametrize("form", [{}, {"MediaSid": "ME12"}, {"body": "x"}])
+def test_an_update_has_to_say_something(talk: Talk, form: dict[str, str]) -> None:
+    talk.refuses_edit(talk.post(Body="x"), form, 20161)
+
+
+def test_a_deleted_message_takes_its_receipts_and_media_along(talk: Talk) -> None:
+    talk.phone()
+    media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
+    kept = talk.post(Body="kept")
+    message = talk.post(MediaSid=media_sid)
+    path = f"{talk.messages}/{message['sid']}"
+    assert len(talk.receipts(message)) == 1
+    assert talk.api.delete(path).expect(204) is None
+    talk.api.delete(path).refuses(404, 20404)
+    talk.api.get(path).refuses(404, 20404)
+    talk.api.get(f"{path}/Receipts").refuses(404, 20404)
+    assert talk.bodies() == ["kept"]
+    for table in ("receipt", "media"):
+        sql = f"SELECT COUNT(*) FROM {table} WHERE message_sid = ?"
+        assert rows(talk.server, sql, message["sid"]) == [(0,)]
+    assert len(talk.receipts(kept)) == 1
+
+
+def test_no_message_has_channel_metadata(talk: Talk) -> None:
+    message = talk.post(Body="x")
+    talk.api.get(message["links"]["channel_metadata"]).refuses(404, 50530)
+    talk.api.get(f"{talk.messages}/IM{'0' * 32}/ChannelMetadata").refuses(404, 20404)
+
+
+def test_each_change_of_a_message_is_one_event(talk: Talk) -> None:
+    headers = {"X-Twilio-Webhook-Enabled": "true"}
+    message = talk.post(Body="x", headers=headers)
+    talk.edit(message, Body="y").expect(200)
+    talk.edit(message, Body="z", headers=headers).expect(200)
+    talk.api.delete(f"{talk.messages}/{message['sid']}", headers=headers).expect(204)
+    assert talk.events()[1:] == [
+        ("onMessageAdded", True),
+        ("onMessageUpdated", False),
+        ("onMessageUpdated", True),
+        ("onMessageRemoved", True),
+    ]
+
+
+# --- What it costs
+
+
+@pytest.mark.parametrize(
+    ("statement", "indexes"),
+    [
+        (participant_rows.CONCERNED, ["participant_bound", "participant_identity"]),
+        (message_rows.ASCENDING.first, ["sqlite_autoindex_message_1"]),
+        (message_rows.DESCENDING.backward, ["sqlite_autoindex_message_1"]),
+        (message_rows.FETCH, ["message_sid"]),
+        (message_rows.UPDATE, ["message_sid"]),
+        (receipt_rows.LIST.forward, ["receipt_order"]),
+        (receipt_rows.PENDING, ["receipt_order"]),
+        (conversation_rows.NOTE_MESSAGE, ["sqlite_autoindex_conversation_1"]),
+    ],
+)
+def test_a_message_costs_the_same_among_many(
+    server: Server, statement: str, indexes: list[str]
+) -> None:
+    text = for_sqlite(statement)
+    values = [None] * len(set(re.findall(r"\?\d+", text)))
+    plan = [row[3] for row in rows(server, f"EXPLAIN QUERY PLAN {text}", *values)]
+    used = {found[1] for step in plan for found in re.finditer(r"INDEX (\w+) \(account_sid", step)}
+    assert used == set(indexes), plan
+    assert not [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step], plan

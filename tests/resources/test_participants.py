@@ -1,0 +1,416 @@
+"""Participants: added in every form, found, listed and removed. (Updates have tests of their own.)"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.resources.naming import unique
+from tests.resources.rooms import (
+    ADDRESS,
+    DATE,
+    PROJECTED_ADDRESS,
+    PROXY_ADDRESS,
+    Room,
+    make_role,
+)
+from tests.support.client import Api
+from tests.support.database import connect
+from tests.support.numbers import PROXY, phone_number
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+KEYS = [
+    "account_sid", "chat_service_sid", "conversation_sid", "sid", "identity", "attributes",
+    "messaging_binding", "role_sid", "date_created", "date_updated", "url",
+    "last_read_message_index", "last_read_timestamp",
+]  # fmt: skip
+
+
+@pytest.fixture
+def room(server: Server, form_api: Api) -> Room:
+    return Room.make(server, form_api)
+
+
+def keys_of(room: Room) -> list[str]:
+    """The keys in order: only the service form names the service."""
+    in_service = "/Services/" in room.api.prefix
+    return [key for key in KEYS if in_service or key != "chat_service_sid"]
+
+
+# --- What is shown of each kind
+
+
+def test_a_chat_participant_is_shown_with_every_key_in_order(room: Room) -> None:
+    identity = unique("alice")
+    answer = room.api.post(room.path, Identity=identity)
+    made = answer.expect(201)
+    assert list(made) == keys_of(room)
+    assert made["account_sid"] == room.api.sid
+    assert (
+        made.get("chat_service_sid", room.conversation["chat_service_sid"])
+        == (room.conversation["chat_service_sid"])
+    )
+    assert made["conversation_sid"] == room.sid
+    assert made["sid"].startswith("MB")
+    assert (made["identity"], made["attributes"]) == (identity, "{}")
+    assert made["messaging_binding"] is None
+    assert made["role_sid"] == room.default_role()
+    assert DATE.fullmatch(made["date_created"])
+    assert made["date_updated"] == made["date_created"]
+    assert made["url"] == f"{room.conversation['url']}/Participants/{made['sid']}"
+    assert (made["last_read_message_index"], made["last_read_timestamp"]) == (None, None)
+    assert room.fetch(made) == answer.body
+
+
+@pytest.mark.parametrize(
+    ("prefix", "kind"), [("", "sms"), ("whatsapp:", "whatsapp"), ("rcs:", "rcs")]
+)
+def test_an_address_is_reached_through_a_proxy(room: Room, prefix: str, kind: str) -> None:
+    address, proxy = f"{prefix}{phone_number()}", f"{prefix}{PROXY}"
+    made = room.add({ADDRESS: address, PROXY_ADDRESS: proxy})
+    assert made["identity"] is None
+    assert made["role_sid"] == room.default_role()
+    assert list(made["messaging_binding"].items()) == [
+        ("type", kind),
+        ("address", address),
+        ("proxy_address", proxy),
+    ]
+
+
+@pytest.mark.parametrize("address", ["messenger:4711", "gbm:abc-1", "urn:mbid:AQ+/=="])
+def test_other_channels_have_addresses_of_their_own(room: Room, address: str) -> None:
+    address = f"{address}{secrets.token_hex(4)}" if "=" not in address else address
+    prefix = {"m": "messenger:", "g": "gbm:", "u": "apple:"}[address[0]]
+    made = room.add({ADDRESS: address, PROXY_ADDRESS: f"{prefix}page"})
+    assert made["messaging_binding"]["address"] == address
+
+
+def test_mail_has_no_proxy(room: Room) -> None:
+    address = f"{unique('erin')}@example.com"
+    made = room.add({ADDRESS: address})
+    assert made["messaging_binding"] == {"type": "email", "address": address, "level": "to"}
+    other = f"{unique('erin')}@example.com"
+    for proxy in (PROXY, "desk@example.com"):
+        room.api.post(room.path, {ADDRESS: other, PROXY_ADDRESS: proxy}).refuses(400, 50453)
+
+
+def test_the_members_of_a_group_are_shown_with_what_they_have(room: Room) -> None:
+    ours, theirs = phone_number(), phone_number()
+    bare = room.add({PROJECTED_ADDRESS: ours})
+    assert (bare["identity"], bare["role_sid"]) == (None, None)
+    assert bare["messaging_binding"] == {"type": "sms", "projected_address": ours}
+    native = room.add({ADDRESS: theirs})
+    assert native["role_sid"] is None
+    assert native["messaging_binding"] == {"type": "sms", "address": theirs}
+    for identity in ("carol", "dave"):
+        chat = room.add({"Identity": identity, PROJECTED_ADDRESS: ours})
+        assert chat["role_sid"] == room.default_role()
+        assert chat["messaging_binding"] == {"type": "sms", "projected_address": ours}
+
+
+def test_everything_that_is_sent_is_kept(room: Room) -> None:
+    role_sid = make_role(room.api)
+    form = {
+        "Identity": unique("ü").ljust(256, "ü"),
+        "Attributes": '"' + "x" * 4094 + '"',
+        "RoleSid": role_sid,
+        "DateCreated": "2020-05-04T11:42:00+02:00",
+        "DateUpdated": "2021-05-04",
+    }
+    made = room.api.post(room.path, form).expect(201)
+    assert (made["identity"], made["attributes"]) == (form["Identity"], form["Attributes"])
+    assert made["role_sid"] == role_sid
+    assert made["date_created"] == "2020-05-04T09:42:00Z"
+    assert made["date_updated"] == "2021-05-04T00:00:00Z"
+
+
+def test_empty_values_count_as_absent(room: Room) -> None:
+    form = {"Identity": "alice", ADDRESS: "", PROXY_ADDRESS: "", PROJECTED_ADDRESS: ""}
+    made = room.add({**form, "RoleSid": "", "Attributes": ""})
+    assert (made["messaging_binding"], made["attributes"]) == (None, "{}")
+    assert made["role_sid"] == room.default_role()
+
+
+# --- What is refused
+
+
+def refuses(room: Room, form: dict[str, str], code: int, status: int = 400) -> dict[str, Any]:
+    """A create is refused, and neither the list nor the event log changes."""
+    before, noted = room.api.get(room.path, PageSize=100).body, room.events()
+    error: dict[str, Any] = room.api.post(room.path, form).refuses(status, code)
+    assert room.api.get(room.path, PageSize=100).body == before
+    assert room.events() == noted
+    return error
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({}, 50204),
+        ({"Identity": ""}, 50204),
+        ({"Attributes": "{}"}, 50204),
+        ({"Identity": "x" * 257}, 50207),
+        ({"Identity": "system"}, 50203),
+        ({"Identity": "US" + "0" * 32}, 50206),
+        ({"Identity": "a", ADDRESS: "+15558675310"}, 50211),
+        ({"Identity": "a", ADDRESS: "+15558675310", PROXY_ADDRESS: PROXY}, 50211),
+        ({"Identity": "a", PROXY_ADDRESS: PROXY}, 50211),
+        ({PROXY_ADDRESS: PROXY}, 50411),
+        ({ADDRESS: "+15558675310"}, 50412),
+        ({ADDRESS: "whatsapp:+15558675310"}, 50412),
+        ({ADDRESS: "+15558675310", PROJECTED_ADDRESS: PROXY}, 50443),
+        ({ADDRESS: "5558675310", PROXY_ADDRESS: PROXY}, 50407),
+        ({ADDRESS: "+1 555 867 5310", PROXY_ADDRESS: PROXY}, 50407),
+        ({ADDRESS: "telegram:+15558675310", PROXY_ADDRESS: PROXY}, 50407),
+        ({ADDRESS: "+15558675310", PROXY_ADDRESS: "x"}, 50408),
+        ({ADDRESS: "+15558675310", PROXY_ADDRESS: "+15558675310"}, 50409),
+        ({ADDRESS: "whatsapp:+15558675310", PROXY_ADDRESS: PROXY}, 50414),
+        ({ADDRESS: "+15558675310", PROXY_ADDRESS: f"whatsapp:{PROXY}"}, 50414),
+        ({PROJECTED_ADDRESS: "whatsapp:+15558675310"}, 50439),
+        ({PROJECTED_ADDRESS: "x"}, 50439),
+        ({"Identity": "a", "Attributes": "{"}, 50304),
+        ({"Identity": "a", "Attributes": '"' + "x" * 4095 + '"'}, 50303),
+        ({"Identity": "a", "RoleSid": "RL1"}, 50109),
+        ({"Identity": "a", "RoleSid": "RL" + "0" * 32}, 50109),
+        ({"Identity": "a", "DateCreated": "now"}, 50308),
+        ({"Identity": "a", "DateUpdated": "now"}, 50309),
+    ],
+)
+def test_a_bad_participant_is_refused(room: Room, form: dict[str, str], code: int) -> None:
+    refuses(room, form, code)
+
+
+def test_a_role_of_the_service_or_of_elsewhere_is_refused(room: Room) -> None:
+    elsewhere = room.api.under("/v1").post("/Services", FriendlyName="x").expect(201)["sid"]
+    for role_sid in (make_role(room.api, "service"), make_role(room.api.service(elsewhere))):
+        refuses(room, {"Identity": unique("a"), "RoleSid": role_sid}, 50109)
+
+
+def test_an_identity_is_in_a_conversation_once(room: Room) -> None:
+    room.chat("alice")
+    error = refuses(room, {"Identity": "alice"}, 50433, 409)
+    assert error["message"] == "Participant already exists"
+    room.chat("Alice")
+
+
+def test_a_pair_is_bound_once_in_the_account(
+    server: Server, api: Api, service_api: Api, foreign_api: Api
+) -> None:
+    first, second = Room.make(server, api), Room.make(server, service_api)
+    pair = {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}
+    first.add(pair)
+    for room in (first, second):
+        error = refuses(room, pair, 50416, 409)
+        assert error["message"] == (
+            "A binding for this participant and proxy address already exists in Conversation "
+            + first.sid
+        )
+    Room.make(server, foreign_api).add(pair)
+    second.add({**pair, PROXY_ADDRESS: phone_number()})
+    second.add({**pair, ADDRESS: phone_number()})
+
+
+def test_a_number_of_the_account_is_no_address(server: Server, room: Room) -> None:
+    proxy, projected = phone_number(), phone_number()
+    room.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
+    Room.make(server, room.api).add({PROJECTED_ADDRESS: projected})
+    for ours in (proxy, projected):
+        refuses(room, {ADDRESS: ours, PROXY_ADDRESS: PROXY}, 50407)
+
+
+def test_an_account_with_a_list_of_numbers_sends_from_these_alone(server: Server) -> None:
+    sid, token = server.make_account()
+    ours = phone_number()
+    server.set_numbers(sid, ours, f"whatsapp:{ours}")
+    api = Api(server.base_url, sid, token)
+    room = Room.make(server, api)
+    room.add({ADDRESS: phone_number(), PROXY_ADDRESS: ours})
+    refuses(room, {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}, 50413)
+    form = {ADDRESS: f"whatsapp:{phone_number()}", PROXY_ADDRESS: f"whatsapp:{PROXY}"}
+    refuses(room, form, 50415)
+    refuses(room, {PROJECTED_ADDRESS: PROXY}, 50439)
+    refuses(room, {ADDRESS: ours, PROXY_ADDRESS: ours}, 50409)
+    api.close()
+
+
+# --- Groups
+
+
+def test_nobody_joins_a_group_without_an_address(room: Room) -> None:
+    room.bare()
+    refuses(room, {"Identity": unique("plain")}, 50434)
+
+
+def test_members_of_a_group_have_long_codes_of_north_america(room: Room) -> None:
+    room.bare()
+    for address in ("+4915112345678", "+18005550100", "+12425550100"):
+        refuses(room, {ADDRESS: address}, 50407)
+
+
+def test_the_same_member_is_in_a_group_once(room: Room) -> None:
+    room.bare()
+    native, pair = phone_number(), {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}
+    room.add({ADDRESS: native})
+    refuses(room, {ADDRESS: native}, 50437, 409)
+    room.add(pair)
+    refuses(room, pair, 50437, 409)
+
+
+def test_a_group_has_ten_members(room: Room) -> None:
+    room.bare()
+    for _ in range(9):
+        room.add({ADDRESS: phone_number()})
+    refuses(room, {ADDRESS: phone_number()}, 50436)
+
+
+def test_a_list_of_numbers_has_one_open_group(server: Server, room: Room) -> None:
+    ours, theirs = phone_number(), phone_number()
+    other = Room.make(server, room.api)
+    for each in (room, other):
+        each.add({PROJECTED_ADDRESS: ours})
+    room.add({ADDRESS: theirs})
+    error = refuses(other, {ADDRESS: theirs}, 50438, 409)
+    assert error["message"].endswith(f"already exists as Conversation {room.sid}")
+    room.api.post(f"/Conversations/{room.sid}", State="closed").expect(200)
+    other.add({ADDRESS: theirs})
+
+
+# --- Limits
+
+
+def fill(room: Room, count: int, member: dict[str, Any], *, spread: bool = False) -> None:
+    """Copies of a participant in its conversation, or each in a conversation of its own."""
+    with closing(connect(room.server)) as connection, connection:
+        for table, sid in (("conversation", room.sid), ("participant", member["sid"])):
+            found = connection.execute(f"SELECT * FROM {table} WHERE sid = ?", (sid,))
+            names = [name for name, *_ in found.description]
+            row = dict(zip(names, found.fetchone(), strict=True))
+            for number in range(count):
+                changes = {"sid": f"{sid[:2]}{number:08x}{room.sid[10:]}"}
+                if table == "conversation" and not spread:
+                    continue
+                if table == "participant" and spread:
+                    changes["conversation_sid"] = f"CH{number:08x}{room.sid[10:]}"
+                elif table == "participant" and row["address"]:
+                    changes["address"] = f"+1444{number:07}"
+                elif table == "participant":
+                    changes["identity"] = f"copy {number}"
+                places = ", ".join("?" * len(row))
+                values = tuple((row | changes).values())
+                connection.execute(f"INSERT INTO {table} VALUES ({places})", values)
+
+
+def test_a_conversation_has_a_thousand_participants(server: Server, api: Api) -> None:
+    room = Room.make(server, api.service(api.post("/Services", FriendlyName="x").json["sid"]))
+    fill(room, 998, room.chat())
+    room.chat("the last")
+    refuses(room, {"Identity": "one more"}, 50417)
+
+
+def test_fifty_of_them_are_no_chat_users(server: Server, form_api: Api) -> None:
+    room = Room.make(server, form_api)
+    proxy = phone_number()
+    member = room.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
+    fill(room, 49, member)
+    refuses(room, {ADDRESS: phone_number(), PROXY_ADDRESS: proxy}, 50418)
+    room.chat()
+
+
+def test_an_identity_is_in_a_thousand_open_conversations(server: Server, api: Api) -> None:
+    service = api.service(api.post("/Services", FriendlyName="x").json["sid"])
+    room = Room.make(server, service)
+    member = room.chat("busy")
+    fill(room, 999, member, spread=True)
+    other = Room.make(server, service)
+    refuses(other, {"Identity": "busy"}, 50214)
+    other.chat("idle")
+    service.post(f"/Conversations/{room.sid}", State="closed").expect(200)
+    other.chat("busy")
+
+
+# --- Found, listed, removed
+
+
+@pytest.mark.parametrize("identity", ["user@example.com", "a b", "Zoë/ü", "x+y", "%41", "MB12"])
+def test_a_participant_is_found_by_sid_and_by_identity(room: Room, identity: str) -> None:
+    made = room.chat(identity)
+    encoded = f"{room.path}/{quote(identity, safe='')}"
+    assert room.api.get(encoded).expect(200) == made
+    if not set(identity) & set("%/"):
+        assert room.api.get(f"{room.path}/{identity}").expect(200) == made
+    assert room.api.get(f"{room.path}/MB{made['sid'][2:].upper()}").expect(200) == made
+
+
+def test_a_participant_of_elsewhere_looks_like_a_missing_one(
+    server: Server, room: Room, foreign_api: Api
+) -> None:
+    member, elsewhere = room.chat(), Room.make(server, room.api)
+    for path in (
+        f"{elsewhere.path}/{member['sid']}",
+        f"{elsewhere.path}/alice",
+        f"{room.path}/MB{'0' * 32}",
+        f"{room.path}/bob",
+    ):
+        room.api.get(path).refuses(404, 20404)
+        room.api.delete(path).refuses(404, 20404)
+    foreign_api.get(f"/Conversations/{room.sid}/Participants/{member['sid']}").refuses(404, 20404)
+    foreign_api.post(f"/Conversations/{room.sid}/Participants", Identity="x").refuses(404, 20404)
+    room.fetch(member)
+
+
+def test_participants_are_listed_in_the_order_in_which_they_came(room: Room) -> None:
+    made = [room.add({"Identity": name, "DateCreated": "2020-01-01"}) for name in "edcba"]
+    path: str | None = f"{room.path}?PageSize=2"
+    found = []
+    while path is not None:
+        page = room.api.get(path).expect(200)
+        assert page["meta"]["key"] == "participants"
+        found += page["participants"]
+        path = page["meta"]["next_page_url"]
+    assert found == made
+    back = room.api.get(page["meta"]["previous_page_url"]).expect(200)
+    assert back["participants"] == made[2:4]
+    assert room.api.get(room.path, PageSize=1000).json["meta"]["page_size"] == 100
+
+
+def test_a_removed_participant_is_gone_and_its_messages_stay(room: Room) -> None:
+    member = room.chat("alice")
+    messages = f"/Conversations/{room.sid}/Messages"
+    message = room.api.post(messages, Author="alice", Body="x").expect(201)
+    assert message["participant_sid"] == member["sid"]
+    room.update(member, {"LastReadMessageIndex": "0"}).expect(200)
+    answer = room.api.delete(f"{room.path}/alice")
+    assert (answer.status, answer.body) == (204, b"")
+    room.api.delete(f"{room.path}/{member['sid']}").refuses(404, 20404)
+    assert room.api.get(f"{messages}/{message['sid']}").expect(200) == message
+    room.api.get("/Users/alice").expect(200)
+    again = room.chat("alice")
+    assert again["sid"] != member["sid"]
+    assert again["last_read_message_index"] is None
+
+
+def test_who_takes_part_in_a_closed_conversation_stays(room: Room) -> None:
+    member = room.chat()
+    room.api.post(f"/Conversations/{room.sid}", State="closed").expect(200)
+    refuses(room, {"Identity": "bob"}, 50377)
+    room.api.delete(f"{room.path}/{member['sid']}").refuses(400, 50377)
+    room.api.post(room.path, Attributes="{").refuses(400, 50304)
+    room.fetch(member)
+
+
+@pytest.mark.parametrize(("header", "fires"), [("True", True), ("no", False)])
+def test_webhooks_may_hear_of_it_only_when_the_request_says_so(
+    room: Room, header: str, fires: bool
+) -> None:
+    headers = {"X-Twilio-Webhook-Enabled": header}
+    made = room.api.post(room.path, Identity="told", headers=headers).expect(201)
+    room.api.post(f"{room.path}/told", Attributes="[]", headers=headers).expect(200)
+    room.api.delete(f"{room.path}/{made['sid']}", headers=headers).expect(204)
+    names = ["onParticipantAdded", "onParticipantUpdated", "onParticipantRemoved"]
+    assert room.events()[1:] == [(name, fires) for name in names]

@@ -1,0 +1,259 @@
+"""Delivery receipts: who gets one, what is shown, and how far a message has come."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.oracle.wholeness import halves
+from tests.resources.rooms import ADDRESS, DATE
+from tests.resources.talks import Talk, execute, rows, seed_media
+from tests.support.client import Api
+from tests.support.server import Server
+from tests.support.waiting import eventually
+
+KEYS = [
+    "sid",
+    "account_sid",
+    "conversation_sid",
+    "message_sid",
+    "channel_message_sid",
+    "status",
+    "error_code",
+    "participant_sid",
+    "date_created",
+    "date_updated",
+    "url",
+]
+DELIVERED = {
+    "sent": "all",
+    "delivered": "all",
+    "read": "none",
+    "failed": "none",
+    "undelivered": "none",
+}
+
+
+@pytest.fixture
+def talk(server: Server, form_api: Api) -> Talk:
+    made = Talk.make(server, form_api)
+    assert isinstance(made, Talk)
+    return made
+
+
+def test_a_receipt_is_shown_as_documented(talk: Talk) -> None:
+    phone = talk.phone()
+    message = talk.post(Body="Hello")
+    talk.settle()
+    (receipt,) = talk.receipts(message)
+    keys = [*KEYS]
+    if talk.api.prefix != "/v1":
+        keys.insert(2, "chat_service_sid")
+        assert receipt["chat_service_sid"] == talk.service_sid
+    assert list(receipt) == keys
+    assert receipt["sid"].startswith("DY")
+    assert receipt["message_sid"] == message["sid"]
+    assert receipt["conversation_sid"] == talk.sid
+    assert receipt["participant_sid"] == phone["sid"]
+    assert receipt["channel_message_sid"].startswith("SM")
+    assert (receipt["status"], receipt["error_code"]) == ("delivered", 0)
+    assert DATE.fullmatch(receipt["date_created"])
+    assert DATE.fullmatch(receipt["date_updated"])
+    path = f"{talk.messages}/{message['sid']}/Receipts/{receipt['sid']}"
+    assert receipt["url"] == f"{talk.api.base_url}{talk.api.prefix}{path}"
+    assert talk.api.get(path).expect(200) == receipt
+    assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
+
+
+def test_the_answer_comes_before_anything_is_sent(talk: Talk) -> None:
+    talk.phone()
+    none = dict.fromkeys(("sent", "delivered", "read", "failed", "undelivered"), "none")
+    assert talk.post(Body="Hello")["delivery"] == {"total": 1, **none}
+
+
+def test_everybody_outside_the_chat_but_the_author_gets_a_receipt(talk: Talk) -> None:
+    talk.chat("alice")
+    phone, whatsapp, other = talk.phone(), talk.whatsapp(), talk.phone()
+    author = other["messaging_binding"]["address"]
+    message = talk.post(Body="Hello", Author=author)
+    talk.settle()
+    assert [each["participant_sid"] for each in talk.receipts(message)] == [
+        phone["sid"],
+        whatsapp["sid"],
+    ]
+    assert talk.read(message)["delivery"] == {"total": 2, **DELIVERED}
+    assert talk.post(Author="alice")["delivery"]["total"] == 3
+
+
+def test_a_message_to_the_chat_alone_has_no_receipt(talk: Talk) -> None:
+    talk.chat("alice")
+    message = talk.post(Body="Hello", Author="alice")
+    assert message["delivery"] is None
+    assert talk.receipts(message) == []
+    talk.phone()
+    assert talk.read(message)["delivery"] is None
+
+
+def test_the_channel_names_its_message(talk: Talk) -> None:
+    phone, whatsapp = talk.phone(), talk.whatsapp()
+    mail = talk.add({ADDRESS: "bob@example.com"})
+    media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
+    for form, letters in (
+        ({"Body": "x"}, {"phone": "SM", "whatsapp": "WA", "mail": "SM"}),
+        ({"MediaSid": media_sid}, {"phone": "MM", "whatsapp": "WA", "mail": "SM"}),
+    ):
+        message = talk.post(form)
+        talk.settle()
+        named = {each["participant_sid"]: each for each in talk.receipts(message)}
+        for name, member in (("phone", phone), ("whatsapp", whatsapp), ("mail", mail)):
+            sid = named[member["sid"]]["channel_message_sid"]
+            assert sid.startswith(letters[name])
+            assert len(sid) == 34
+
+
+def test_a_member_of_a_group_gets_a_plain_sid_for_media_too(talk: Talk) -> None:
+    talk.in_group()
+    media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
+    message = talk.post(MediaSid=media_sid, Author="alice")
+    talk.settle()
+    assert {each["channel_message_sid"][:2] for each in talk.receipts(message)} == {"SM"}
+
+
+def test_each_step_of_a_receipt_is_told_once_and_always(talk: Talk) -> None:
+    talk.phone()
+    message = talk.post(Body="Hello")
+    talk.settle()
+    told = _told(talk.server, message["sid"])
+    assert [(each["receipt"]["status"], fires) for each, fires in told] == [
+        ("sent", 1),
+        ("delivered", 1),
+    ]
+    assert [each["message"]["receipts_delivered"] for each, _ in told] == [0, 1]
+    assert {each["receipt"]["channel_message_sid"] for each, _ in told} == {
+        talk.receipts(message)[0]["channel_message_sid"]
+    }
+
+
+def _told(server: Server, message_sid: str) -> list[tuple[dict[str, Any], int]]:
+    sql = (
+        "SELECT payload, fires FROM event WHERE subject_sid = ? AND name = 'onDeliveryUpdated'"
+        " ORDER BY sequence"
+    )
+    return [(json.loads(payload), fires) for payload, fires in rows(server, sql, message_sid)]
+
+
+def test_an_update_of_a_message_sends_nothing_again(talk: Talk) -> None:
+    talk.phone()
+    message = talk.post(Body="Hello")
+    talk.settle()
+    before = talk.receipts(message)
+    after = talk.edit(message, Body="Bye").expect(200)
+    assert after["delivery"] == {"total": 1, **DELIVERED}
+    talk.post(Body="later")
+    talk.settle()
+    assert talk.receipts(message) == before
+    assert len(_told(talk.server, message["sid"])) == 2
+
+
+def test_receipts_are_found_below_their_own_message_only(talk: Talk, foreign_api: Api) -> None:
+    talk.phone()
+    message, other = talk.post(Body="1"), talk.post(Body="2")
+    (receipt,) = talk.receipts(message)
+    talk.settle()
+    for path in (
+        f"{talk.messages}/{message['sid']}/Receipts/DY{'0' * 32}",
+        f"{talk.messages}/{message['sid']}/Receipts/x",
+        f"{talk.messages}/{other['sid']}/Receipts/{receipt['sid']}",
+        f"{talk.messages}/IM{'0' * 32}/Receipts/{receipt['sid']}",
+        f"{talk.messages}/0/Receipts",
+        f"/Conversations/nope/Messages/{message['sid']}/Receipts",
+    ):
+        talk.api.get(path).refuses(404, 20404)
+    path = f"{talk.messages}/{message['sid']}/Receipts"
+    foreign_api.get(path).refuses(404, 20404)
+    foreign_api.get(f"{path}/{receipt['sid']}").refuses(404, 20404)
+
+
+def test_receipts_come_in_pages_of_at_most_fifty(talk: Talk) -> None:
+    phones = [talk.phone()["sid"] for _ in range(3)]
+    message = talk.post(Body="x")
+    talk.settle()
+    path = f"{talk.messages}/{message['sid']}/Receipts"
+    meta = talk.api.get(path, PageSize=1000).expect(200)["meta"]
+    assert (meta["page_size"], meta["key"]) == (50, "delivery_receipts")
+    page = talk.api.get(path, PageSize=2).expect(200)
+    rest = talk.api.get(page["meta"]["next_page_url"]).expect(200)
+    seen = page["delivery_receipts"] + rest["delivery_receipts"]
+    assert [each["participant_sid"] for each in seen] == phones
+    assert rest["meta"]["next_page_url"] is None
+
+
+def test_a_participant_that_leaves_keeps_its_receipt(talk: Talk) -> None:
+    phone = talk.phone()
+    message = talk.post(Body="x")
+    talk.api.delete(f"{talk.path}/{phone['sid']}").expect(204)
+    talk.settle()
+    (receipt,) = talk.receipts(message)
+    assert (receipt["participant_sid"], receipt["status"]) == (phone["sid"], "delivered")
+    assert talk.post(Body="y")["delivery"] is None
+
+
+@pytest.mark.parametrize("status", [None, "sent"])
+def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> None:
+    """A receipt without a status is due; one that was handed over is its carrier's matter."""
+    with Server() as own:
+        talk = _talk_on(own)
+        talk.phone()
+        message = talk.post(Body="x")
+        talk.settle()
+        own.kill()
+        execute(
+            own,
+            "UPDATE receipt SET status = ?, channel_message_sid = NULL, date_updated = 0",
+            status,
+        )
+        execute(own, "DELETE FROM sink_position")
+        execute(
+            own,
+            "UPDATE message SET receipts_sent = ?, receipts_delivered = 0",
+            int(status is not None),
+        )
+        own.start()
+        if status is None:
+            talk.settle()
+            assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
+        else:
+            talk.post(Body="y")
+            eventually(lambda: talk.receipts(talk.post()), lambda found: found[0]["status"])
+            assert talk.receipts(message)[0]["status"] == "sent"
+
+
+def _talk_on(server: Server) -> Talk:
+    made = Talk.make(server, Api(server.base_url, server.account_sid, server.auth_token))
+    assert isinstance(made, Talk)
+    return made
+
+
+def test_kills_lose_no_hand_over_and_repeat_none_that_is_recorded() -> None:
+    with Server() as server:
+        talk = _talk_on(server)
+        for _ in range(5):
+            talk.phone()
+        made = []
+        for number in range(8):
+            made += [talk.post(Body=f"{number} {each}") for each in range(4)]
+            server.kill()
+            server.start()
+        talk.settle()
+        for message in made:
+            assert talk.read(message)["delivery"] == {"total": 5, **DELIVERED}
+            told = [each["receipt"] for each, _ in _told(server, message["sid"])]
+            steps = sorted((each["sid"], each["status"]) for each in told)
+            receipts = [each["sid"] for each in talk.receipts(message)]
+            assert steps == sorted(
+                (sid, status) for sid in receipts for status in ("sent", "delivered")
+            )
+        server.stop()
+        assert halves(server.data_dir) == []

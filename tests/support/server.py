@@ -1,0 +1,229 @@
+"""A real Parlour server in a process of its own, for tests that go over the network."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+START_SECONDS_MAX = 10.0
+STOP_SECONDS_MAX = 15.0
+COMMAND_SECONDS_MAX = 30.0
+STARTS_MAX = 3
+LOG_TAIL_BYTES = 4_000
+
+
+class ServerError(Exception):
+    """The server did not start, did not stop, or a command on its data failed."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on at this moment."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """One server process on one data directory; `restart` keeps its port and its data.
+
+    Without `data_dir` it lives in a temporary directory that `close` removes.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "parlour"),
+    ) -> None:
+        """Prepare a server; `start` runs it. `program` is what Python runs to be the server."""
+        self._own_directory = None if data_dir else Path(tempfile.mkdtemp(prefix="parlour-"))
+        self.data_dir = Path(data_dir) if data_dir else self._made_directory() / "data"
+        self.log_path = self.data_dir.parent / f"{self.data_dir.name}.server.log"
+        self.account_sid = f"AC{secrets.token_hex(16)}"
+        self.auth_token = secrets.token_hex(16)
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._env = dict(env or {})
+        self._args = tuple(args)
+        self._program = tuple(program)
+
+    def _made_directory(self) -> Path:
+        assert self._own_directory is not None
+        return self._own_directory
+
+    @property
+    def base_url(self) -> str:
+        """Where the server answers, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The id of the running process."""
+        assert self.process is not None, "The server is not running."
+        return self.process.pid
+
+    def __enter__(self) -> Self:
+        """Start, if it does not run yet."""
+        return self if self.process else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """End the process and remove what is temporary."""
+        self.close()
+
+    def start(self) -> Self:
+        """Run `parlour serve` and wait until it answers `GET /healthz`."""
+        assert self.process is None, "The server is running already."
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        # Another process may take the free port before the server binds it.
+        for attempt in range(1, STARTS_MAX + 1):
+            self._spawn()
+            if self._becomes_healthy():
+                return self
+            self.kill()
+            if attempt == STARTS_MAX or "in use" not in self.log_tail():
+                break
+            self.port = free_port()
+        message = f"The server did not start; end of {self.log_path}:\n{self.log_tail()}"
+        raise ServerError(message)
+
+    def _spawn(self) -> None:
+        arguments = ["serve", "--port", str(self.port), "--data", str(self.data_dir)]
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self._program, *arguments, *self._args],
+                env=self.environment(),
+                cwd=self.data_dir.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        atexit.register(self.kill)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the process: ours without foreign settings, plus the account."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("PARLOUR_")}
+        # The tests run the source beside them, not a copy installed elsewhere.
+        inherited["PYTHONPATH"] = str(REPOSITORY / "src")
+        account = {
+            "PARLOUR_ACCOUNT_SID": self.account_sid,
+            "PARLOUR_AUTH_TOKEN": self.auth_token,
+        }
+        return inherited | account | self._env
+
+    def _becomes_healthy(self) -> bool:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline:
+            if self.process is None or self.process.poll() is not None:
+                return False
+            if self.is_healthy():
+                return True
+            time.sleep(0.02)
+        return False
+
+    def is_healthy(self) -> bool:
+        """Whether `GET /healthz` answers 200 now."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (http.client.HTTPException, OSError):
+            return False
+        finally:
+            connection.close()
+
+    def log_tail(self) -> str:
+        """The end of what the process wrote to its output."""
+        if not self.log_path.exists():
+            return "(no output)"
+        return self.log_path.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+
+    def kill(self) -> None:
+        """SIGKILL to the whole process group: what a crash looks like."""
+        process, self.process = self.process, None
+        atexit.unregister(self.kill)
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, then the exit code once the process has ended by itself."""
+        assert self.process is not None, "The server is not running."
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired as late:
+            self.kill()
+            message = f"The server did not stop within {STOP_SECONDS_MAX} s."
+            raise ServerError(message) from late
+        # Whatever the process may have left behind in its group ends too.
+        self.kill()
+        return code
+
+    def restart(self) -> Self:
+        """Stop it if it runs, then start it on the same port and data."""
+        if self.process is not None:
+            self.stop()
+        return self.start()
+
+    def close(self) -> None:
+        """Kill it if it runs, and remove its directory if that was temporary."""
+        self.kill()
+        if self._own_directory is not None:
+            shutil.rmtree(self._own_directory, ignore_errors=True)
+
+    def command(self, *arguments: str, on_data: bool = True) -> str:
+        """What `parlour ARGUMENTS --data DIR` prints; a failure raises ServerError."""
+        options = ("--data", str(self.data_dir)) if on_data else ()
+        done = subprocess.run(
+            [sys.executable, "-m", "parlour", *arguments, *options],
+            env=self.environment(),
+            cwd=self.data_dir.parent,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+        if done.returncode != 0:
+            message = f"parlour {' '.join(arguments)}: {done.returncode}\n{done.stderr}"
+            raise ServerError(message)
+        return done.stdout
+
+    def make_account(self) -> tuple[str, str]:
+        """A new account: its sid and its auth token."""
+        made = self._json("account", "create", "--json")
+        return made["account_sid"], made["auth_token"]
+
+    def make_key(self, account_sid: str) -> tuple[str, str]:
+        """A new API key of an account: its sid and its secret."""
+        made = self._json("key", "create", account_sid, "--json")
+        return made["sid"], made["secret"]
+
+    def set_numbers(self, account_sid: str, *numbers: str) -> None:
+        """Restrict the addresses an account may send from to these."""
+        self.command("account", "numbers", "set", account_sid, *numbers)
+
+    def _json(self, *arguments: str) -> dict[str, Any]:
+        printed: dict[str, Any] = json.loads(self.command(*arguments))
+        return printed
