@@ -31,7 +31,7 @@ async def create_account(
         date_updated=tx.now,
     )
     scope = Scope(sid)
-    await store.insert_account(tx, account)
+    await store.insert_account(tx, scope, account)
     await add_login(tx, vault, scope, sid, auth_token, "auth token")
     service = await make_service(tx, scope, DEFAULT_SERVICE_NAME)
     await configurations.add(

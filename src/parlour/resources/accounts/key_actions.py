@@ -1,6 +1,7 @@
 """What an account can do with itself and its API keys over the network.
 
-Only the auth token may: a key that could make keys would outlive its own revocation.
+An API key has the same rights as the auth token, but for one: it is not shown the auth token,
+with which it would outlive its own revocation.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from parlour.operations.call import Revoked, Rows
 from parlour.resources.accounts import store
 from parlour.resources.accounts.actions import add_login
 from parlour.vocabulary import events, sids
-from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import Unset
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class OwnAccount(msgspec.Struct, frozen=True):
-    """An account, as it is shown to the holder of its auth token."""
+    """An account; its auth token is shown to whoever holds it, and to nobody else."""
 
     account: Account
-    auth_token: str
+    auth_token: str | None
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -39,11 +39,9 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 def _must_be_own(call: Call[Any]) -> None:
-    """The caller's own account, by its auth token. Raises 404 for another one, or 403."""
+    """The caller's own account. Raises 404 for another one."""
     if call.path["AccountSid"] != call.scope.account_sid:
         raise call.not_found()
-    if call.caller.login != call.scope.account_sid:
-        raise ApiError(20006)
 
 
 async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
@@ -58,9 +56,12 @@ async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
 
 
 async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount:
-    """The account itself, with its auth token."""
+    """The account itself; with its auth token for a caller that showed it."""
     _must_be_own(call)
     account = await store.find_account(tx, call.scope)
+    if call.caller.login != call.scope.account_sid:
+        assert account is not None
+        return OwnAccount(account, None)
     login = await store.find_login(tx, call.scope, call.scope.account_sid)
     assert account is not None
     assert login is not None

@@ -63,6 +63,7 @@ LIST_ACCOUNTS = statement(
 )
 UPDATE_STATUS = "UPDATE account SET status = $2, date_updated = $3 WHERE sid = $1"
 INSERT_LOGIN = insert("login", Login)
+# tidy: account-in-sql - the account is what is asked for
 ADMIT = """
 SELECT login.account_sid, login.secret_digest, account.status
   FROM login JOIN account ON account.sid = login.account_sid
@@ -92,8 +93,9 @@ SELECT EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1),
 """
 
 
-async def insert_account(tx: Transaction, account: Account) -> None:
+async def insert_account(tx: Transaction, scope: Scope, account: Account) -> None:
     """Keep a new account."""
+    assert account.sid == scope.account_sid
     await tx.run(INSERT_ACCOUNT, *values_of(account))
 
 
@@ -103,6 +105,7 @@ async def find_account(tx: Transaction, scope: Scope) -> Account | None:
     return Account(*row) if row else None
 
 
+# tidy: scope-first - the operator sees every account
 async def list_accounts(tx: Transaction, after_sid: str, count: int) -> list[Account]:
     """Accounts in order of their sids; for the operator, never for a tenant."""
     return [Account(*row) for row in await tx.all(LIST_ACCOUNTS, after_sid, count)]
@@ -118,6 +121,7 @@ async def insert_login(tx: Transaction, login: Login) -> None:
     await tx.run(INSERT_LOGIN, *values_of(login))
 
 
+# tidy: scope-first - whose it is, is the question
 async def admitted(tx: Transaction, name: str) -> list[Admitted]:
     """The secrets that this name may show. No scope: the account is what is asked for."""
     return [Admitted(*row) for row in await tx.all(ADMIT, name)]

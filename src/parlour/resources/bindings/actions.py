@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from parlour.operations.call import Rows
 from parlour.resources.bindings import store
-from parlour.vocabulary import sids
+from parlour.vocabulary import events, sids
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -49,3 +51,9 @@ async def delete_binding(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a binding: nothing is pushed to its device until it registers again."""
     binding = await in_path(tx, call)
     await store.remove(tx, call.scope, binding.sid)
+    await tx.emit(
+        call.scope,
+        events.SERVICE_CHANGED,
+        subject_sid=binding.sid,
+        payload={"push_binding": msgspec.structs.replace(binding, address="")},
+    )

@@ -40,25 +40,23 @@ class PushBinding(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-def _places(first: int, count: int) -> str:
-    return ", ".join(f"${number}" for number in range(first, first + count))
-
-
 # Every value of a filter has a place in the statement; places left over repeat a value.
 _TYPES: Final = len(BINDING_TYPES)
 _IDENTITIES: Final = limits.BINDING_IDENTITIES_MAX
+_OF_TYPES: Final = (
+    "SELECT {columns} FROM push_binding WHERE account_sid = $1 AND service_sid = $2"
+    " AND binding_type IN ($3, $4, $5, $6)"
+)
+_OF_IDENTITIES: Final = (
+    " AND identity IN ($7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+    " $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"
+)
 
 INSERT = insert("push_binding", PushBinding)
 FETCH = statement(
     "SELECT {columns} FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3",
     PushBinding,
 )
-_OF_TYPES: Final = (
-    "SELECT {columns} FROM push_binding"  # noqa: S608 - constants only.
-    " WHERE account_sid = $1 AND service_sid = $2"
-    f" AND binding_type IN ({_places(3, _TYPES)})"
-)
-_OF_IDENTITIES: Final = f" AND identity IN ({_places(3 + _TYPES, _IDENTITIES)})"
 LIST = window(
     _OF_TYPES,
     PushBinding,

@@ -36,8 +36,8 @@ def timers(conversation: HasTimers) -> dict[str, str]:
 
 
 def bindings(conversation: Conversation) -> dict[str, Any]:
-    """The e-mail binding, if there is one."""
-    if conversation.email_address is None and conversation.email_name is None:
+    """The e-mail binding, if there is one: a name alone is kept, and shown with its address."""
+    if conversation.email_address is None:
         return {}
     return {
         "email": {

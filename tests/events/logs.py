@@ -1,0 +1,114 @@
+"""An event log of its own and sinks for tests of the dispatcher."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from parlour.delivery.dispatcher import Dispatcher
+from parlour.store import events as event_log
+from parlour.store.sqlite import SqliteStore
+from parlour.vocabulary.clock import FakeClock, SystemRandom
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.events import Event
+
+SCOPE = Scope("AC" + "0" * 31 + "1", "IS" + "0" * 31 + "1")
+SECONDS_MAX = 5.0
+
+
+class Log:
+    """A store, and what is written to its event log."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = FakeClock()
+        self.store = SqliteStore(path, self.clock, SystemRandom())
+
+    async def write(self, *names: str) -> None:
+        """One event of each name, in one commit."""
+
+        async def emit(tx: Transaction) -> None:
+            for name in names:
+                await tx.emit(SCOPE, name, subject_sid=name, payload={"name": name})
+
+        await self.store.write(emit)
+
+    async def position(self, sink: str) -> int | None:
+        """How far a sink is, as kept."""
+        return await self.store.read(lambda tx: event_log.find_position(tx, sink))
+
+    async def sequences(self) -> list[int]:
+        """The numbers of the events that are still there."""
+        found = await self.store.read(lambda tx: event_log.read_after(tx, 0, 100_000))
+        return [event.sequence for event in found]
+
+    def dispatcher(
+        self, *sinks: Taken, wakes: bool = True, poll_ms: int = 20, retry_ms: int = 10
+    ) -> Dispatcher:
+        """A dispatcher, woken after commits unless a test wants to see it poll."""
+        made = Dispatcher(self.store, sinks, self.clock, poll_ms=poll_ms, retry_ms=retry_ms)
+        if wakes:
+            self.store.on_commit(made.wake)
+        return made
+
+
+class Taken:
+    """A sink that remembers what it took, and fails, hangs or dies as it is told."""
+
+    def __init__(self, name: str = "taken", *, begins_at_start: bool = True) -> None:
+        self.name = name
+        self.begins_at_start = begins_at_start
+        self.names: list[str] = []
+        self.batches: list[int] = []
+        self.begun = 0
+        self.failures = 0
+        self.ignores: set[str] = set()
+        self.gate: asyncio.Event | None = None
+
+    def wants(self, event: Event) -> bool:
+        """Everything but what it ignores."""
+        return event.name not in self.ignores
+
+    async def take(self, events: list[Event]) -> None:
+        """Remember them; those that fail are not remembered."""
+        self.begun += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            message = "told to fail"
+            raise RuntimeError(message)
+        self.names += [event.name for event in events]
+        self.batches.append(len(events))
+
+
+@asynccontextmanager
+async def running(made: Dispatcher) -> AsyncIterator[None]:
+    """A dispatcher that runs, and is stopped in the end."""
+    await made.start()
+    try:
+        yield
+    finally:
+        await made.stop()
+
+
+async def crash(made: Dispatcher) -> None:
+    """The end of a dispatcher that gets no chance to keep anything."""
+    for task in made._tasks:
+        task.cancel()
+    await asyncio.gather(*made._tasks, return_exceptions=True)
+    made._tasks = []
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    deadline = asyncio.get_running_loop().time() + SECONDS_MAX
+    while not is_so():
+        assert asyncio.get_running_loop().time() < deadline, "still not so"
+        await asyncio.sleep(0.002)

@@ -1,0 +1,416 @@
+"""The dispatcher: in order, at least once, each sink by itself, woken or not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.delivery import dispatcher as under_test
+from parlour.store import events as event_log
+from parlour.vocabulary import limits
+from tests.events.logs import Log, Taken, crash, running, until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    Scenario = Callable[[Log], Awaitable[None]]
+    Play = Callable[[Scenario], None]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """Runs a scenario on a log of its own."""
+
+    def run(scenario: Scenario) -> None:
+        async def play() -> None:
+            log = Log(tmp_path / "log.sqlite3")
+            try:
+                await scenario(log)
+            finally:
+                await log.store.close()
+
+        asyncio.run(play())
+
+    return run
+
+
+def numbered(count: int) -> list[str]:
+    return [f"event{number:04}" for number in range(count)]
+
+
+# --- Order
+
+
+def test_events_come_in_the_order_of_their_commits(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        sink, expected = Taken(), numbered(600)
+        await log.write(*expected[:300])
+        async with running(log.dispatcher(sink)):
+            for name in expected[300:400]:
+                await log.write(name)
+            await log.write(*expected[400:])
+            await until(lambda: len(sink.names) >= len(expected))
+        assert sink.names == expected
+        assert max(sink.batches) == limits.EVENTS_PER_BATCH_MAX
+
+    play(scenario)
+
+
+def test_an_event_is_as_it_was_written(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        await log.write("onMessageAdded")
+        (event,) = await log.store.read(lambda tx: event_log.read_after(tx, 0, 10))
+        assert (event.sequence, event.name, event.subject_sid) == (1, *["onMessageAdded"] * 2)
+        assert event.payload == '{"name":"onMessageAdded"}'
+        assert (event.source, event.client_identity, event.fires) == ("API", None, False)
+        assert event.date_ms == log.clock.now_ms()
+
+    play(scenario)
+
+
+# --- Positions
+
+
+def test_a_new_sink_begins_at_the_end_unless_it_wants_everything(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        await log.write("old")
+        late, early = Taken("late", begins_at_start=False), Taken("early")
+        async with running(log.dispatcher(late, early)):
+            await log.write("new")
+            await until(lambda: late.names and len(early.names) == 2)
+        assert (late.names, early.names) == (["new"], ["old", "new"])
+
+    play(scenario)
+
+
+def test_where_a_new_sink_began_outlives_a_crash(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        await log.write("old")
+        first = log.dispatcher(Taken("late", begins_at_start=False))
+        await first.start()
+        await crash(first)
+        await log.write("while it was down")
+        sink = Taken("late", begins_at_start=False)
+        async with running(log.dispatcher(sink)):
+            await until(lambda: sink.names)
+        assert sink.names == ["while it was down"]
+
+    play(scenario)
+
+
+def test_a_sink_goes_on_where_it_stopped(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        first, second = Taken(), Taken()
+        async with running(log.dispatcher(first)):
+            await log.write("one")
+            await until(lambda: first.names)
+        await log.write("two")
+        async with running(log.dispatcher(second)):
+            await until(lambda: second.names)
+        assert (first.names, second.names) == (["one"], ["two"])
+
+    play(scenario)
+
+
+async def lost_by_a_crash(log: Log) -> list[str]:
+    """Which events nobody took, after a crash while a sink was busy with them."""
+    busy, sink = Taken(), Taken()
+    first = log.dispatcher(busy)
+    await first.start()
+    await log.write("zero")
+    await until(lambda: busy.names and first._lanes[0].is_kept)
+    busy.gate = asyncio.Event()
+    await log.write("one", "two")
+    await until(lambda: busy.begun == 2)
+    await crash(first)
+    await log.write("three")
+    async with running(log.dispatcher(sink)):
+        await until(lambda: "three" in sink.names)
+    return [name for name in ("one", "two", "three") if name not in busy.names + sink.names]
+
+
+def test_a_crash_while_a_sink_is_busy_loses_nothing(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        assert await lost_by_a_crash(log) == []
+
+    play(scenario)
+
+
+def test_a_position_that_is_kept_before_sending_is_caught(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def keep_first(self: under_test._Lane) -> bool:
+        batch = await self._store.read(lambda tx: event_log.read_after(tx, self.position, 10))
+        if not batch:
+            return False
+        self.position = batch[-1].sequence
+        await self.keep_position()
+        await self.sink.take(batch)
+        return True
+
+    monkeypatch.setattr(under_test._Lane, "step", keep_first)
+
+    async def scenario(log: Log) -> None:
+        assert await lost_by_a_crash(log) == ["one", "two"]
+
+    play(scenario)
+
+
+def test_a_crash_before_the_position_is_kept_hands_out_again(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: under_test._Lane) -> None:
+        await asyncio.Event().wait()
+
+    async def scenario(log: Log) -> None:
+        first, second = Taken(), Taken()
+        made = log.dispatcher(first)
+        await made.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(under_test._Lane, "keep_position", never)
+            await log.write("one")
+            await until(lambda: first.names)
+            await crash(made)
+        async with running(log.dispatcher(second)):
+            await until(lambda: second.names)
+        assert (first.names, second.names) == (["one"], ["one"])
+
+    play(scenario)
+
+
+def test_passing_unwanted_events_is_kept_when_it_is_quiet_and_at_the_stop(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        sink.ignores = {"noise"}
+        made = log.dispatcher(sink, poll_ms=30)
+        async with running(made):
+            await log.write("noise")
+            await until(lambda: made._lanes[0].position == 1)
+            assert await log.position(sink.name) == 0
+            await until(lambda: made._lanes[0].is_kept)
+            assert await log.position(sink.name) == 1
+            await log.write("noise", "noise")
+            await until(lambda: made._lanes[0].position == 3)
+        assert await log.position(sink.name) == 3
+        assert sink.batches == []
+
+    play(scenario)
+
+
+def test_many_unwanted_events_are_kept_while_it_is_busy(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "EVENTS_UNSAVED_MAX", 512)
+
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        sink.ignores = {"noise"}
+        await log.write(*["noise"] * 1000)
+        made = log.dispatcher(sink, poll_ms=10_000)
+        async with running(made):
+            await until(lambda: made._lanes[0].position == 1000)
+            assert await log.position(sink.name) == 512
+
+    play(scenario)
+
+
+# --- One sink and the others
+
+
+def test_a_failing_sink_is_tried_again_and_stops_nobody_else(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        bad, good = Taken("bad"), Taken("good")
+        bad.failures = 3
+        async with running(log.dispatcher(bad, good, retry_ms=50)):
+            await log.write("one")
+            await until(lambda: good.names)
+            assert bad.names == []
+            await log.write("two")
+            await until(lambda: len(good.names) == 2)
+            assert bad.names == []
+            await until(lambda: len(bad.names) == 2)
+        assert bad.names == good.names == ["one", "two"]
+
+    play(scenario)
+
+
+def test_a_hanging_sink_delays_nobody_else(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        slow, good = Taken("slow"), Taken("good")
+        slow.gate = asyncio.Event()
+        async with running(log.dispatcher(slow, good)):
+            for name in ("one", "two"):
+                await log.write(name)
+                await until(lambda seen=name: seen in good.names)  # type: ignore[misc]
+            assert slow.names == []
+            slow.gate.set()
+            await until(lambda: len(slow.names) == 2)
+
+    play(scenario)
+
+
+def test_a_sink_that_only_ever_fails_keeps_its_place(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        bad = Taken()
+        bad.failures = 1_000_000
+        async with running(log.dispatcher(bad)):
+            await log.write("one")
+            await until(lambda: bad.failures < 1_000_000 - 2)
+        assert await log.position(bad.name) == 0
+
+    play(scenario)
+
+
+# --- Waking and stopping
+
+
+def test_without_a_wake_up_an_event_comes_with_the_next_poll(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        async with running(log.dispatcher(sink, wakes=False, poll_ms=20)):
+            await asyncio.sleep(0.05)
+            await log.write("one")
+            await until(lambda: sink.names)
+
+    play(scenario)
+
+
+def test_a_wake_up_makes_the_poll_unnecessary(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        async with running(log.dispatcher(sink, poll_ms=60_000)):
+            for name in numbered(50):
+                await log.write(name)
+                await until(lambda seen=name: sink.names[-1:] == [seen])  # type: ignore[misc]
+
+    play(scenario)
+
+
+def test_a_stop_waits_for_what_has_begun(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        sink.gate = asyncio.Event()
+        made = log.dispatcher(sink)
+        await made.start()
+        await log.write("one")
+        await until(lambda: sink.begun)
+        stop = asyncio.create_task(made.stop())
+        await asyncio.sleep(0.02)
+        assert not stop.done()
+        sink.gate.set()
+        await stop
+        assert sink.names == ["one"]
+        assert await log.position(sink.name) == 1
+
+    play(scenario)
+
+
+def test_a_stop_does_not_wait_for_ever(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "DRAIN_SECONDS_MAX", 0.05)
+
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        sink.gate = asyncio.Event()
+        made = log.dispatcher(sink)
+        await made.start()
+        await log.write("one")
+        await until(lambda: sink.begun)
+        await asyncio.wait_for(made.stop(), 2)
+        assert await log.position(sink.name) == 0
+
+    play(scenario)
+
+
+# --- Retiring
+
+
+def test_events_go_once_every_sink_is_past_them_and_they_are_old(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        sink, slow = Taken(), Taken("slow")
+        slow.gate = asyncio.Event()
+        await log.write(*numbered(6))
+        made = log.dispatcher(sink, slow)
+        async with running(made):
+            await until(lambda: made._lanes[0].is_kept and sink.names)
+            log.clock.advance(limits.EVENT_RETENTION_MS + 1)
+            assert await made.retire() == 0
+            slow.gate.set()
+            await until(lambda: made._lanes[1].is_kept and slow.names)
+            await log.write("young")
+            await until(lambda: len(slow.names) == len(sink.names) == 7)
+            await until(lambda: all(lane.is_kept for lane in made._lanes))
+            assert await made.retire() == 6
+        assert await log.sequences() == [7]
+        await log.write("next")
+        assert await log.sequences() == [7, 8]
+
+    play(scenario)
+
+
+def test_events_of_the_retention_time_stay(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        made = log.dispatcher(sink)
+        await log.write("one", "two")
+        log.clock.advance(limits.EVENT_RETENTION_MS)
+        await log.write("three")
+        async with running(made):
+            await until(lambda: made._lanes[0].is_kept and len(sink.names) == 3)
+            assert await made.retire() == 0
+            log.clock.advance(1)
+            assert await made.retire() == 2
+
+    play(scenario)
+
+
+def test_the_newest_event_stays_and_a_step_is_bounded(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        await log.write(*numbered(10))
+        later_ms = log.clock.now_ms() + 1
+
+        async def step(count: int) -> int:
+            return await log.store.write(lambda tx: event_log.retire(tx, [], later_ms, count))
+
+        assert [await step(4), await step(4), await step(4), await step(4)] == [4, 4, 1, 0]
+        assert await log.sequences() == [10]
+
+    play(scenario)
+
+
+def test_an_old_event_behind_a_young_one_waits_so_that_there_are_no_gaps(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        start_ms = log.clock.now_ms()
+        await log.write("old")
+        log.clock.advance(1000)
+        await log.write("young")
+        log.clock._now_ms = start_ms  # The machine's clock was set back.
+        await log.write("old again", "newest")
+        removed = await log.store.write(lambda tx: event_log.retire(tx, [], start_ms + 1, 100))
+        assert removed == 1
+        assert await log.sequences() == [2, 3, 4]
+
+    play(scenario)
+
+
+def test_the_server_removes_old_events_by_itself(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RETIRED_EVENTS_MAX", 2)
+
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        async with running(log.dispatcher(sink)):
+            await log.write(*numbered(7))
+            await until(lambda: len(sink.names) == 7)
+        log.clock.advance(limits.EVENT_RETENTION_MS + 1)
+        async with running(log.dispatcher(Taken())):
+            for _ in range(100):
+                await asyncio.sleep(0.02)
+                if await log.sequences() == [7]:
+                    break
+            assert await log.sequences() == [7]
+
+    play(scenario)

@@ -1,0 +1,347 @@
+"""Outbound: what is due goes to the carrier once, in order, and its reports move the receipts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.channels.outbound import OutboundSink
+from parlour.resources.conversations import store as conversations
+from parlour.resources.conversations.store import Conversation
+from parlour.resources.messages import store as messages
+from parlour.resources.messages.fan_out import Recipient
+from parlour.resources.messages.representation import delivery
+from parlour.resources.messages.store import Message
+from parlour.resources.receipts import actions as receipts
+from parlour.resources.receipts import store as receipt_rows
+from parlour.resources.receipts.statuses import Report
+from parlour.resources.receipts.store import Receipt
+from parlour.store import events as event_log
+from parlour.vocabulary import events
+from tests.events.logs import SCOPE, Log, crash, running, until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from parlour.channels.channel import Outbound
+    from parlour.store.transaction import Transaction
+
+    Scenario = Callable[[Log], Awaitable[None]]
+    Play = Callable[[Scenario], None]
+
+CONVERSATION_SID = "CH" + "0" * 31 + "1"
+SUMMARY = ("sent", "delivered", "read", "failed", "undelivered")
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """Runs a scenario on a store of its own."""
+
+    def run(scenario: Scenario) -> None:
+        async def play() -> None:
+            log = Log(tmp_path / "log.sqlite3")
+            try:
+                await log.store.write(_make_conversation)
+                await scenario(log)
+            finally:
+                await log.store.close()
+
+        asyncio.run(play())
+
+    return run
+
+
+async def _make_conversation(tx: Transaction) -> None:
+    texts = dict.fromkeys(("state", "attributes", "created_by"), "")
+    made = {name: texts.get(name) for name in Conversation.__struct_fields__}
+    made |= {name: 0 for name, kind in Conversation.__annotations__.items() if kind == "int"}
+    made |= {"account_sid": SCOPE.account_sid, "service_sid": SCOPE.service_sid}
+    await conversations.add(tx, SCOPE, Conversation(**{**made, "sid": CONVERSATION_SID}))
+
+
+async def say(log: Log, index: int, *addresses: str) -> tuple[str, list[str]]:
+    """A message to some addresses, as its action leaves it; its sid and its receipts'."""
+
+    async def work(tx: Transaction) -> tuple[str, list[str]]:
+        made: dict[str, Any] = dict.fromkeys(Message.__struct_fields__)
+        made |= {name: 0 for name in made if name.startswith(("receipts_", "date_"))}
+        made |= {
+            "account_sid": SCOPE.account_sid,
+            "service_sid": SCOPE.service_sid,
+            "conversation_sid": CONVERSATION_SID,
+            "sid": tx.new_sid("IM"),
+            "message_index": index,
+            "author": "system",
+            "attributes": "{}",
+            "body": f"message {index}",
+            "source": "API",
+            "receipts_total": len(addresses),
+        }
+        message = Message(**made)
+        await messages.add(tx, SCOPE, message)
+        reached = [await _receipt(tx, message.sid, address) for address in addresses]
+        await tx.emit(
+            SCOPE,
+            events.ON_MESSAGE_ADDED,
+            conversation_sid=CONVERSATION_SID,
+            subject_sid=message.sid,
+            payload={"message": message, "recipients": reached},
+        )
+        return message.sid, [each.receipt_sid for each in reached]
+
+    return await log.store.write(work)
+
+
+async def _receipt(tx: Transaction, message_sid: str, address: str) -> Recipient:
+    receipt = Receipt(
+        account_sid=SCOPE.account_sid,
+        service_sid=SCOPE.service_sid,
+        conversation_sid=CONVERSATION_SID,
+        message_sid=message_sid,
+        sid=tx.new_sid("DY"),
+        sequence=tx.next_sequence(),
+        participant_sid="MB" + "0" * 32,
+        channel_message_sid=None,
+        status=None,
+        error_code=0,
+        date_created=0,
+        date_updated=0,
+    )
+    await receipt_rows.add(tx, SCOPE, receipt)
+    return Recipient(
+        receipt_sid=receipt.sid,
+        participant_sid=receipt.participant_sid,
+        type="sms",
+        address=address,
+        sender="+15017122661",
+        is_in_group=False,
+    )
+
+
+async def record(log: Log, sid: str, *reports: Report) -> list[bool]:
+    """Whether each report said anything new."""
+
+    async def work(tx: Transaction) -> list[bool]:
+        return [await receipts.record_status(tx, SCOPE, sid, report) for report in reports]
+
+    return await log.store.write(work)
+
+
+async def receipt(log: Log, sid: str) -> Receipt:
+    found = await log.store.read(lambda tx: receipt_rows.find(tx, SCOPE, sid))
+    assert found is not None
+    return found
+
+
+async def summary(log: Log, message_sid: str) -> str:
+    """The words of a message's delivery that are not "none"."""
+    found = await log.store.read(lambda tx: messages.find(tx, SCOPE, CONVERSATION_SID, message_sid))
+    assert found is not None
+    shown = delivery(found)
+    assert shown is not None
+    return " ".join(f"{name}:{shown[name]}" for name in SUMMARY if shown[name] != "none")
+
+
+async def told(log: Log) -> list[str]:
+    """The statuses of the receipts, as told."""
+    found = await log.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
+    return [each.payload for each in found if each.name == events.ON_DELIVERY_UPDATED]
+
+
+class Scripted:
+    """A carrier that does what it is told, and remembers what it was given."""
+
+    def __init__(self, *reports: Report) -> None:
+        self.reports = list(reports) or [Report("sent", channel_message_sid="SM1")]
+        self.given: list[Outbound] = []
+        self.unreachable: set[str] = set()
+        self.gates: dict[str, asyncio.Event] = {}
+
+    async def send(self, outbound: Outbound) -> list[Report]:
+        self.given.append(outbound)
+        if gate := self.gates.get(outbound.recipient):
+            await gate.wait()
+        if outbound.recipient in self.unreachable:
+            raise ConnectionError(outbound.recipient)
+        return self.reports
+
+    def bodies(self, recipient: str) -> list[str | None]:
+        return [each.body for each in self.given if each.recipient == recipient]
+
+
+# --- The moves of a receipt
+
+MOVES = [
+    ("sent", "sent", "sent:all"),
+    ("sent delivered", "delivered", "sent:all delivered:all"),
+    ("sent delivered read", "read", "sent:all delivered:all read:all"),
+    ("sent read", "read", "sent:all delivered:all read:all"),
+    ("delivered", "delivered", "sent:all delivered:all"),
+    ("failed", "failed", "failed:all"),
+    ("sent undelivered", "undelivered", "sent:all undelivered:all"),
+    ("sent undelivered delivered", "delivered", "sent:all delivered:all"),
+]
+IGNORED = [
+    ("sent", "sent"),
+    ("sent", "failed"),
+    ("sent delivered", "sent"),
+    ("sent delivered", "undelivered"),
+    ("sent delivered", "failed"),
+    ("sent delivered read", "delivered"),
+    ("sent delivered read", "undelivered"),
+    ("sent undelivered", "sent"),
+    ("sent undelivered", "undelivered"),
+    ("failed", "sent"),
+    ("failed", "delivered"),
+    ("failed", "failed"),
+]
+
+
+@pytest.mark.parametrize(("steps", "status", "shown"), MOVES)
+def test_a_receipt_moves_and_its_message_counts_it(
+    play: Play, steps: str, status: str, shown: str
+) -> None:
+    async def scenario(log: Log) -> None:
+        message_sid, (sid, _) = await say(log, 0, "+1", "+2")
+        reports = [Report(each) for each in steps.split()]
+        assert await record(log, sid, *reports) == [True] * len(reports)
+        assert (await receipt(log, sid)).status == status
+        assert await summary(log, message_sid) == shown.replace("all", "some")
+        assert len(await told(log)) == len(reports)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("steps", "late"), IGNORED)
+def test_a_late_or_repeated_report_changes_nothing(play: Play, steps: str, late: str) -> None:
+    async def scenario(log: Log) -> None:
+        message_sid, (sid,) = await say(log, 0, "+1")
+        await record(log, sid, *(Report(each) for each in steps.split()))
+        before = await receipt(log, sid), await summary(log, message_sid), await told(log)
+        log.clock.advance(1000)
+        assert await record(log, sid, Report(late, error_code=30008)) == [False]
+        after = await receipt(log, sid), await summary(log, message_sid), await told(log)
+        assert after == before
+
+    play(scenario)
+
+
+def test_the_words_tell_none_some_and_all(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        message_sid, sids = await say(log, 0, "+1", "+2", "+3")
+        assert await summary(log, message_sid) == ""
+        for sid in sids[:2]:
+            await record(log, sid, Report("sent"))
+        await record(log, sids[2], Report("failed", error_code=21610))
+        assert await summary(log, message_sid) == "sent:some failed:some"
+        await record(log, sids[0], Report("delivered"))
+        await record(log, sids[1], Report("undelivered", error_code=30003))
+        expected = "sent:some delivered:some failed:some undelivered:some"
+        assert await summary(log, message_sid) == expected
+
+    play(scenario)
+
+
+def test_an_error_is_kept_until_it_is_taken_back(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        _, (sid,) = await say(log, 0, "+1")
+        await record(log, sid, Report("sent", channel_message_sid="SM1"))
+        log.clock.advance(1000)
+        await record(log, sid, Report("undelivered", error_code=30003))
+        found = await receipt(log, sid)
+        assert (found.error_code, found.channel_message_sid) == (30003, "SM1")
+        assert found.date_updated == log.clock.now_ms()
+        await record(log, sid, Report("delivered", channel_message_sid="SM2"))
+        found = await receipt(log, sid)
+        assert (found.error_code, found.channel_message_sid) == (0, "SM1")
+
+    play(scenario)
+
+
+def test_a_report_of_what_has_gone_changes_nothing(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        _, (sid,) = await say(log, 0, "+1")
+        assert await record(log, "DY" + "0" * 32, Report("sent")) == [False]
+        await log.store.write(lambda tx: conversations.remove(tx, SCOPE, CONVERSATION_SID))
+        assert await record(log, sid, Report("sent")) == [False]
+        assert (await receipt(log, sid)).status is None
+
+    play(scenario)
+
+
+# --- The hand-over
+
+
+def test_every_recipient_is_reached_as_the_event_says(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        carrier = Scripted()
+        message_sid, sids = await say(log, 0, "+1", "+2")
+        await say(log, 1)
+        await log.write("onParticipantAdded")
+        async with running(log.dispatcher(OutboundSink(log.store, carrier))):
+            await until(lambda: len(carrier.given) == 2)
+        assert {each.reference for each in carrier.given} == set(sids)
+        assert {each.recipient for each in carrier.given} == {"+1", "+2"}
+        first = carrier.given[0]
+        assert (first.body, first.media, first.type) == ("message 0", None, "sms")
+        assert (first.sender, first.account_sid) == ("+15017122661", SCOPE.account_sid)
+        assert await summary(log, message_sid) == "sent:all"
+
+    play(scenario)
+
+
+def test_messages_of_one_binding_keep_their_order_and_wait_for_each_other(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        carrier = Scripted()
+        carrier.gates["+1"] = asyncio.Event()
+        for index in range(3):
+            await say(log, index, "+1", "+2")
+        async with running(log.dispatcher(OutboundSink(log.store, carrier))):
+            await until(lambda: len(carrier.bodies("+2")) == 3)
+            assert carrier.bodies("+1") == ["message 0"]
+            carrier.gates["+1"].set()
+            await until(lambda: len(carrier.bodies("+1")) == 3)
+        expected = [f"message {index}" for index in range(3)]
+        assert carrier.bodies("+1") == carrier.bodies("+2") == expected
+
+    play(scenario)
+
+
+def test_an_unreachable_carrier_is_asked_again_for_what_it_did_not_take(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        carrier = Scripted()
+        carrier.unreachable = {"+1"}
+        message_sid, sids = await say(log, 0, "+1", "+2")
+        async with running(log.dispatcher(OutboundSink(log.store, carrier))):
+            await until(lambda: len(carrier.bodies("+1")) >= 2)
+            assert await summary(log, message_sid) == "sent:some"
+            carrier.unreachable.clear()
+            while await summary(log, message_sid) != "sent:all":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert len(carrier.bodies("+2")) == 1
+        assert {each.reference for each in carrier.given} == set(sids)
+        assert len(await told(log)) == 2
+
+    play(scenario)
+
+
+def test_a_crash_in_the_hand_over_repeats_it_under_the_same_reference(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        first, second = Scripted(), Scripted(Report("sent"), Report("delivered"))
+        first.gates["+1"] = asyncio.Event()
+        message_sid, sids = await say(log, 0, "+1", "+2")
+        made = log.dispatcher(OutboundSink(log.store, first))
+        await made.start()
+        while await summary(log, message_sid) != "sent:some":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await crash(made)
+        async with running(log.dispatcher(OutboundSink(log.store, second))):
+            await until(lambda: second.given)
+        assert [each.reference for each in second.given] == [sids[0]]
+        assert await summary(log, message_sid) == "sent:all delivered:some"
+        assert len(await told(log)) == 3
+
+    play(scenario)
