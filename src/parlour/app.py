@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING
 
 from parlour.channels.outbound import OutboundSink
 from parlour.channels.virtual import VirtualCarrier
-from parlour.delivery.dispatcher import Dispatcher
+from parlour.delivery.attempts import Attempts, Signer
+from parlour.delivery.before import PreActionWebhooks
+from parlour.delivery.dispatcher import Dispatcher, Sink
+from parlour.delivery.egress import Egress, EgressPolicy, make_tls_context
+from parlour.delivery.governor import Governor
+from parlour.delivery.webhooks import WebhookSink
 from parlour.http.authentication import Authentication
 from parlour.http.edge import Edge
 from parlour.http.metrics import Metrics
@@ -17,11 +23,14 @@ from parlour.http.server import Server
 from parlour.operations.admission import Admission
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Scheduler
+from parlour.protocol.egress_policy import policy_for
 from parlour.protocol.pages import PageTokens
 from parlour.protocol.vault import KEY_BYTES, Vault
 from parlour.resources.accounts import actions as accounts
-from parlour.resources.jobs import JOBS
+from parlour.resources.conversation_with_participants.completion import Completion
+from parlour.resources.jobs import jobs
 from parlour.resources.table import operations
+from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.sqlite import SqliteStore
 from parlour.vocabulary import sids
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -45,17 +54,41 @@ def load_vault(data: Path, random: SystemRandom) -> Vault:
     """The vault of a data folder. Its key is made at the first start, readable by its owner."""
     path = data / KEY_NAME
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(random.token(KEY_BYTES).hex())
-            file.flush()
-            os.fsync(file.fileno())
+        _make_key(path, random)
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise UnsafeKeyFileError(f"{path} can be read by others: chmod 600 {path}")
     key = bytes.fromhex(path.read_text().strip())
     if len(key) != KEY_BYTES:
         raise UnsafeKeyFileError(f"{path} is not a key of {KEY_BYTES} bytes")
     return Vault(key, random.token)
+
+
+def _make_key(path: Path, random: SystemRandom) -> None:
+    """A new key. It gets its name only when it is whole and on disk: a crash leaves none or all."""
+    unfinished = path.with_name(f"{path.name}.{random.token(8).hex()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(random.token(KEY_BYTES).hex())
+        file.flush()
+        os.fsync(file.fileno())
+    # Another process may have been quicker: then its key counts.
+    with contextlib.suppress(FileExistsError):
+        os.link(unfinished, path)
+    unfinished.unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
+
+
+def make_egress(settings: Settings) -> Egress:
+    """The door for outbound requests, as wide as the settings say."""
+    allowed = [entry.strip() for entry in settings.webhook_allow_list.split(",") if entry.strip()]
+    policy = policy_for(settings.host, allowed)
+    if settings.webhook_allow_private != "auto":
+        is_allowed = settings.webhook_allow_private == "yes"
+        policy = EgressPolicy(allow_private=is_allowed, allow_list=allowed)
+    checks = settings.webhook_check_certificates
+    return Egress(policy, tls=lambda: make_tls_context(checks_certificates=checks))
 
 
 class App:
@@ -74,11 +107,27 @@ class App:
         )
         self.metrics.running = lambda: self.admission.running
         self.authentication = Authentication(self.store, self.vault, self.clock)
-        self.pipeline = Pipeline(self.store, self.vault, revoked=self.authentication.forget)
-        sinks = [OutboundSink(self.store, VirtualCarrier(self.random))]
+        self.egress = make_egress(settings)
+        signer = Signer(self.store, self.vault, self.clock, settings.webhook_retries)
+        self.webhooks = self._make_webhooks(signer)
+        self.metrics.sources.append(self.webhooks.figures)
+        before = PreActionWebhooks(
+            self.store,
+            self.egress,
+            clock=self.clock,
+            random=self.random,
+            auth_token_of=signer.auth_token_of,
+            record=self.webhooks.record,
+        )
+        self.pipeline = Pipeline(
+            self.store, self.vault, revoked=self.authentication.forget, before=before
+        )
+        sinks: list[Sink] = [OutboundSink(self.store, VirtualCarrier(self.random)), self.webhooks]
         self.dispatcher = Dispatcher(self.store, sinks, self.clock)
         self.store.on_commit(self.dispatcher.wake)
-        self.scheduler = Scheduler(self.store, self.clock, JOBS)
+        self.completion = Completion(before)
+        retention = retention_job(settings.webhook_retention_hours)
+        self.scheduler = Scheduler(self.store, self.clock, (*jobs(self.completion), retention))
         self.store.on_commit(self.scheduler.hint)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), settings.public_url)
         self.asgi = Server(
@@ -91,10 +140,28 @@ class App:
             request_log=settings.request_log,
         )
 
+    def _make_webhooks(self, signer: Signer) -> WebhookSink:
+        attempts = Attempts(
+            self.egress.send,
+            signer,
+            self.clock,
+            self.random,
+            takes_overrides=self.settings.webhook_overrides,
+        )
+        return WebhookSink(
+            self.store,
+            attempts,
+            Governor(self.clock, lambda: self.admission.running > 0),
+            self.clock,
+            self.random,
+            studio_url=self.settings.webhook_studio_url,
+        )
+
     async def start(self) -> None:
         """Make what the settings ask for, and begin what runs in the background."""
         if self.settings.account_sid:
             await self._ensure_account()
+        await self.webhooks.start()
         await self.dispatcher.start()
         self.scheduler.start()
 
@@ -134,5 +201,8 @@ class App:
     async def stop(self) -> None:
         """Finish what was accepted, and close the store."""
         await self.scheduler.stop()
+        await self.completion.stop()
         await self.dispatcher.stop()
+        await self.webhooks.stop()
+        await self.egress.close()
         await self.store.close()

@@ -49,6 +49,31 @@ class Settings:
     actions_per_second: int = _setting(
         0, "Changes per second and service or conversation, as the hosted API limits them; 0: off."
     )
+    webhook_allow_private: str = _setting(
+        "auto",
+        "Whether webhooks may go to loopback and private addresses: yes, no, "
+        "or auto: only if the server itself listens on loopback.",
+    )
+    webhook_allow_list: str = _setting(
+        "", "Networks and host names that webhooks may go to all the same, separated by commas."
+    )
+    webhook_check_certificates: bool = _setting(
+        True, "Whether the certificates of https webhooks are checked."
+    )
+    webhook_retries: str = _setting(
+        "durable",
+        "How failed webhooks are retried for accounts that did not choose: durable (for a day) "
+        "or hosted (as the hosted API does).",
+    )
+    webhook_retention_hours: int = _setting(
+        72, "How long the webhook log keeps requests and answers, in hours."
+    )
+    webhook_overrides: bool = _setting(
+        False, "Whether connection overrides in the fragments of webhook URLs count."
+    )
+    webhook_studio_url: str = _setting(
+        "", "Where flows are started, before /v1/Accounts; empty: they are not."
+    )
 
     @property
     def listens_on_loopback(self) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import loopback
-from tests.support.server import Server, ServerError
+from tests.support.server import REPOSITORY, Server, ServerError
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +46,27 @@ def test_the_loopback_is_free_to_use() -> None:
 def test_a_server_that_cannot_start_shows_what_it_wrote(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match="no-such-option"):
         Server(tmp_path / "data", args=["--no-such-option"]).start()
+
+
+def test_a_server_does_not_outlive_a_test_process_that_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys, time; from tests.support.server import Server;"
+        "server = Server(pathlib.Path(sys.argv[1]) / 'data').start();"
+        "print(server.port, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=REPOSITORY, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        assert listens(port)
+        process.kill()
+    eventually(lambda: listens(port), lambda open_: not open_)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_killed_server_comes_back_on_its_port_with_its_data(fresh_server: Server) -> None:

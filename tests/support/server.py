@@ -41,6 +41,22 @@ def free_port() -> int:
         return port
 
 
+def _guard(group: int) -> subprocess.Popen[bytes]:
+    """A process that kills the group when ours has ended in whatever way.
+
+    It waits for the end of its input, which comes when nobody holds our end any more: a
+    test process that is killed runs no exit handlers, and would leave servers behind.
+    """
+    script = 'read _; kill -s KILL -- "-$1"'
+    return subprocess.Popen(
+        ["sh", "-c", script, "guard", str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 class Server:
     """One server process on one data directory; `restart` keeps its port and its data.
 
@@ -62,6 +78,7 @@ class Server:
         self.auth_token = secrets.token_hex(16)
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self._env = dict(env or {})
         self._args = tuple(args)
         self._program = tuple(program)
@@ -117,6 +134,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._guard = _guard(self.process.pid)
         atexit.register(self.kill)
 
     def environment(self) -> dict[str, str]:
@@ -163,6 +181,11 @@ class Server:
         atexit.unregister(self.kill)
         if process is None:
             return
+        # The guard ends first: once the group is gone, its number may become another's.
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -22,6 +22,10 @@ def command(**values: Any) -> None:
         raise click.UsageError("an account sid and its auth token are given together")
     if bool(settings.api_key_sid) != bool(settings.api_key_secret):
         raise click.UsageError("an API key's sid and its secret are given together")
+    if settings.webhook_allow_private not in {"auto", "yes", "no"}:
+        raise click.UsageError("webhooks to private addresses: yes, no or auto")
+    if settings.webhook_retries not in {"durable", "hosted"}:
+        raise click.UsageError("webhook retries are durable or hosted")
     if not __debug__:
         raise click.UsageError("assertions guard the data: python -O is refused")
     run(settings)

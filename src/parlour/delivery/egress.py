@@ -35,6 +35,7 @@ from parlour.delivery.egress_connection import (
 )
 from parlour.delivery.egress_resolver import Resolve, SystemResolver
 from parlour.protocol.egress_policy import Address, EgressPolicy, EgressRefused
+from parlour.store.transaction import must_hold_no_transaction
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -139,15 +140,19 @@ class Egress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; the transports close in the next turn of the loop."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in tuple(self._open):
             connection.abort()
-        # The transports close in the next turn of the loop.
         await asyncio.sleep(0)
 
     async def send(self, request: OutboundRequest) -> OutboundAnswer:
         """The answer to one request. Raises EgressRefused or EgressFailed."""
+        must_hold_no_transaction()
         url = request.url
         key = (url.scheme, url.host.name, url.port)
         target = self._targets.get(key)

@@ -31,6 +31,11 @@ class _Remembered(NamedTuple):
     logins: list[Admitted]
 
 
+class _Proven(NamedTuple):
+    until_ms: float
+    caller: Caller
+
+
 class Authentication:
     """Finds the caller of a request."""
 
@@ -39,18 +44,34 @@ class Authentication:
         self._vault = vault
         self._clock = clock
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+        # By the keyed digest of the whole header, which nobody can aim at without the key.
+        self._proven: dict[str, _Proven] = {}
         self._nobody = vault.digest(clock.monotonic_ms().hex())
 
     def forget(self, name: str) -> None:
         """A login was made or revoked: ask the store next time."""
         self._remembered.pop(name, None)
+        self._proven.clear()
 
     async def caller(self, authorization: str | None) -> Caller:
         """The caller that this header proves. Raises 401, or 403 for a suspended account."""
+        proof = self._vault.digest(authorization or "")
+        proven = self._proven.get(proof)
+        now = self._clock.monotonic_ms()
+        if proven is not None and proven.until_ms > now:
+            return proven.caller
+        proven = await self._check(authorization)
+        if len(self._proven) >= limits.LOGINS_REMEMBERED_MAX:
+            self._proven.clear()
+        self._proven[proof] = proven
+        return proven.caller
+
+    async def _check(self, authorization: str | None) -> _Proven:
         name, secret = _credentials(authorization)
         digest = self._vault.digest(secret)
         known = None
-        for login in await self._logins(name):
+        remembered = await self._logins(name)
+        for login in remembered.logins:
             if self._vault.same(digest, login.secret_digest):
                 known = login
         if known is None:
@@ -59,19 +80,20 @@ class Authentication:
             raise ApiError(20003, headers=CHALLENGE)
         if known.status != "active":
             raise ApiError(20005)
-        return Caller(known.account_sid, name)
+        return _Proven(remembered.until_ms, Caller(known.account_sid, name))
 
-    async def _logins(self, name: str) -> list[Admitted]:
+    async def _logins(self, name: str) -> _Remembered:
         now = self._clock.monotonic_ms()
         remembered = self._remembered.get(name)
         if remembered is not None and remembered.until_ms > now:
-            return remembered.logins
+            return remembered
         logins = await self._store.read(lambda tx: accounts.admitted(tx, name))
-        self._remembered[name] = _Remembered(now + limits.LOGIN_REMEMBERED_MS_MAX, logins)
+        remembered = _Remembered(now + limits.LOGIN_REMEMBERED_MS_MAX, logins)
+        self._remembered[name] = remembered
         self._remembered.move_to_end(name)
         if len(self._remembered) > limits.LOGINS_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
-        return logins
+        return remembered
 
 
 def _credentials(authorization: str | None) -> tuple[str, str]:

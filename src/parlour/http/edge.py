@@ -15,6 +15,7 @@ from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SILENT, Origin
+from parlour.vocabulary.sids import normal
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
@@ -39,6 +40,7 @@ class Edge:
         self._pipeline = pipeline
         self._tokens = tokens
         self._public_url = public_url.rstrip("/")
+        self._root_urls: dict[tuple[str, str | None], str] = {}
 
     async def respond(
         self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
@@ -86,17 +88,25 @@ class Edge:
         return resource if resource.isascii() else resource.encode("utf-8", "replace").decode()
 
     def _root_url(self, request: Request) -> str:
-        if self._public_url:
-            return self._public_url
-        host = request.header(b"host") or ""
-        if not _HOST.match(host):
-            raise ApiError(20001, "Invalid Host header.")
-        return f"{request.scheme}://{host}"
+        """Where the URLs of an answer start: as configured, or as the request found us."""
+        host = request.header(b"host")
+        known = self._root_urls.get((request.scheme, host))
+        if known is not None:
+            return known
+        root = self._public_url
+        if not root:
+            if host is None or not _HOST.match(host):
+                raise ApiError(20001, "Invalid Host header.")
+            root = f"{request.scheme}://{host}"
+        if len(self._root_urls) >= limits.ROOT_URLS_REMEMBERED_MAX:
+            self._root_urls.clear()
+        self._root_urls[request.scheme, host] = root = root + "/v1"
+        return root
 
     def _view(self, call: Call[Any], request: Request) -> View:
-        root = self._root_url(request) + "/v1"
+        root = self._root_url(request)
         in_service = call.operation.form is Form.SERVICE
-        base = f"{root}/Services/{call.path['ChatServiceSid']}" if in_service else root
+        base = f"{root}/Services/{normal(call.path['ChatServiceSid'])}" if in_service else root
         return View(base, root, in_service, bool(call.operation.deed.list_key))
 
     def _render(self, call: Call[Any], outcome: Outcome, view: View) -> bytes:

@@ -20,7 +20,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client import Metric
 
@@ -35,6 +35,7 @@ class Metrics(Collector):
         self._times: dict[str, list[int]] = {}
         self._sums: dict[str, float] = {}
         self.running: Callable[[], int] = lambda: 0
+        self.sources: list[Callable[[], Iterable[Metric]]] = []
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
@@ -69,6 +70,8 @@ class Metrics(Collector):
         yield seconds
         running = "Requests that are running."
         yield GaugeMetricFamily("parlour_requests_running", running, value=self.running())
+        for source in self.sources:
+            yield from source()
 
     def text(self) -> bytes:
         """The figures in Prometheus' text format."""

@@ -33,12 +33,14 @@ INSERT INTO idempotency (account_sid, operation_id, idempotency_key, request_dig
                          answer, date_created)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
+# tidy: account-in-sql - what is too old goes, whose ever it is
 EXPIRE = """
 DELETE FROM idempotency
  WHERE (account_sid, operation_id, idempotency_key) IN (
     SELECT account_sid, operation_id, idempotency_key FROM idempotency
      WHERE date_created <= $1 ORDER BY date_created LIMIT $2)
 """
+# tidy: account-in-sql - as above
 OLDEST = "SELECT date_created FROM idempotency ORDER BY date_created LIMIT 1"
 
 _KEPT_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
@@ -83,7 +85,7 @@ async def once(
     row_name = f"{account_sid} {operation_id} {key}"
     row = await tx.one(FIND, account_sid, operation_id, key, tx.now - _KEPT_MS)
     if row is not None:
-        if row[0] != digest:
+        if row[0] != digest:  # tidy: constant-time - both are digests of what the caller sent.
             text = "The Idempotency-Key was used with other parameters"
             raise ApiError(20422, text, status=422)
         return Outcome(row[1], None, call.vault.unseal(row[2], row_name).encode())

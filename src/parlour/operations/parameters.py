@@ -54,26 +54,27 @@ class Parameters:
     @classmethod
     def parse(cls, form: Form) -> Self:
         """The record of a form. Raises ApiError: missing ones first, then in order of fields."""
-        known = _fields(cls)
-        if cls.nothing_said_code and not any(entry.wire_name in form for entry in known):
+        plan = _plan(cls)
+        if cls.nothing_said_code and plan.wire_names.isdisjoint(form):
             raise ApiError(cls.nothing_said_code)
-        for entry in known:
-            if entry.required and not any(form.get(entry.wire_name, ())):
-                raise ApiError.missing(entry.wire_name)
+        for wire_name in plan.required:
+            if not any(form.get(wire_name, ())):
+                raise ApiError.missing(wire_name)
         values: dict[str, Any] = {}
-        for entry in known:
-            texts = form.get(entry.wire_name)
-            if texts is None:
-                continue
-            if entry.repeated:
-                values[entry.name] = _each(entry, texts)
-            else:
-                values[entry.name] = entry.parse(entry.wire_name, texts[-1])
+        if form:
+            for entry in plan.fields:
+                texts = form.get(entry.wire_name)
+                if texts is None:
+                    continue
+                if entry.repeated:
+                    values[entry.name] = _each(entry, texts)
+                else:
+                    values[entry.name] = entry.parse(entry.wire_name, texts[-1])
         return cls(**values)
 
     def given(self) -> dict[str, Any]:
         """The values that were sent, by the names of their fields."""
-        found = ((entry.name, getattr(self, entry.name)) for entry in _fields(type(self)))
+        found = ((entry.name, getattr(self, entry.name)) for entry in _plan(type(self)).fields)
         return {name: value for name, value in found if value is not UNSET}
 
 
@@ -84,33 +85,45 @@ def _each(entry: _Field, texts: list[str]) -> list[Any]:
     return [entry.parse(entry.wire_name, text) for text in texts]
 
 
-_known_fields: dict[type, tuple[_Field, ...]] = {}
-"""Read once for each class of parameters: bounded by their number."""
+class _Plan(NamedTuple):
+    """How the forms of one class are read."""
+
+    fields: tuple[_Field, ...]
+    required: tuple[str, ...]
+    wire_names: frozenset[str]
 
 
-def _fields(parameters: type[Parameters]) -> tuple[_Field, ...]:
-    known = _known_fields.get(parameters)
-    if known is None:
+_plans: dict[type, _Plan] = {}
+"""Made once for each class of parameters: bounded by their number."""
+
+
+def _plan(parameters: type[Parameters]) -> _Plan:
+    plan = _plans.get(parameters)
+    if plan is None:
         known = tuple(_Field(each.name, *each.metadata["said"]) for each in fields(parameters))
-        _known_fields[parameters] = known
-    return known
+        plan = _plans[parameters] = _Plan(
+            fields=known,
+            required=tuple(entry.wire_name for entry in known if entry.required),
+            wire_names=frozenset(entry.wire_name for entry in known),
+        )
+    return plan
 
 
 def wire_names(parameters: type[Parameters]) -> list[tuple[str, bool, bool]]:
     """Wire name, required, repeated, of each parameter: what the documentation lists."""
-    return [(entry.wire_name, entry.required, entry.repeated) for entry in _fields(parameters)]
+    return [(entry.wire_name, entry.required, entry.repeated) for entry in _plan(parameters).fields]
 
 
 def form_schema(parameters: type[Parameters]) -> Schema:
     """What may be said, as JSON Schema: an object whose properties are the wire names."""
     properties: Schema = {}
-    for entry in _fields(parameters):
+    for entry in _plan(parameters).fields:
         schema = schema_of(entry.parse)
         properties[entry.wire_name] = (
             {"type": "array", "items": schema} if entry.repeated else schema
         )
     whole: Schema = {"type": "object", "properties": properties}
-    required = [entry.wire_name for entry in _fields(parameters) if entry.required]
+    required = [entry.wire_name for entry in _plan(parameters).fields if entry.required]
     return whole | {"required": required} if required else whole
 
 

@@ -1,7 +1,8 @@
 """The path of every call: parse, scope, ask before, one transaction, wake the listeners.
 
 No network while a transaction is open: a pre-action webhook is asked on a rehearsal, which is
-undone before anybody is called; then the change runs again, with what the webhook amended.
+undone before anybody is called; then the change runs again, with what the webhook amended. A
+request that is sent again with its idempotency key gets its first answer, and nobody is asked.
 """
 
 from __future__ import annotations
@@ -13,24 +14,34 @@ from parlour.operations.call import Accepted, Call, Outcome, Revoked
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from parlour.operations.parameters import Parameters
     from parlour.protocol.vault import Vault
-    from parlour.store.transaction import Rehearsal, Store, Transaction
+    from parlour.store.transaction import Emitted, Rehearsal, Store, Transaction
+    from parlour.vocabulary.scope import Scope
 
-Render = "Callable[[Call[Any], Outcome], bytes]"
+    Act = Callable[[Transaction, Call[Any]], Awaitable[Outcome]]
+    Render = Callable[[Call[Any], Outcome], bytes]
 
 
 class Before(Protocol):
     """Whoever may be asked before an action (pre-action webhooks)."""
 
     async def wants(self, call: Call[Any]) -> bool:
-        """Whether somebody listens to this call's pre-action event. Opens no transaction."""
+        """Whether somebody listens to this call's pre-action event."""
         ...
 
     async def ask(self, call: Call[Any], rehearsal: Rehearsal[Any]) -> Parameters:
         """The parameters to go on with: as said, or amended. Raises ApiError to reject."""
+        ...
+
+    async def listens(self, scope: Scope, event_name: str) -> bool:
+        """Whether somebody listens to a pre-action event in this scope."""
+        ...
+
+    async def permit(self, event_name: str, emitted: Emitted) -> None:
+        """Ask about what a change that is no call would tell. Raises ApiError to reject."""
         ...
 
 
@@ -52,37 +63,40 @@ class Pipeline:
         self._before = before
         self._idempotency = idempotency.InFlight()
 
-    async def run(self, call: Call[Any], render: Callable[[Call[Any], Outcome], bytes]) -> Outcome:
+    async def run(self, call: Call[Any], render: Render) -> Outcome:
         """Carry one call through. Raises ApiError, and nothing is changed then."""
         call.sealing = self._vault
-        deed = call.operation.deed
         try:
-            call.parsed = deed.parameters.parse(call.form)
+            call.parsed = call.operation.deed.parameters.parse(call.form)
         except ApiError as error:
             call.parsed = error  # Raised by the action, after its look-ups.
         if not call.operation.writes:
             return await self._store.read(lambda tx: self._act(tx, call))
-        if self._before is not None and deed.before is not None and call.origin.fires:
-            await self._ask_before(self._before, call)
-        outcome = await self._write(call, render)
+        if call.idempotency_key is None:
+            outcome = await self._write(call, self._act)
+        else:
+            async with self._idempotency.enter(call):
+                outcome = await self._write(
+                    call, lambda tx, again: idempotency.once(tx, again, self._act, render)
+                )
         if outcome.revoked is not None:
             self._revoked(outcome.revoked)
         return outcome
 
-    async def _write(
-        self, call: Call[Any], render: Callable[[Call[Any], Outcome], bytes]
-    ) -> Outcome:
-        if call.idempotency_key is None:
-            return await self._store.write(lambda tx: self._act(tx, call), call.origin)
-        async with self._idempotency.enter(call):
-            return await self._store.write(
-                lambda tx: idempotency.once(tx, call, self._act, render), call.origin
-            )
-
-    async def _ask_before(self, before: Before, call: Call[Any]) -> None:
-        if await before.wants(call):
-            rehearsal = await self._store.rehearse(lambda tx: self._act(tx, call), call.origin)
+    async def _write(self, call: Call[Any], act: Act) -> Outcome:
+        """Make the change, once whoever is asked before it has agreed."""
+        before = self._asked_before(call)
+        if before is not None and await before.wants(call):
+            rehearsal = await self._store.rehearse(lambda tx: act(tx, call), call.origin)
+            if rehearsal.result.replayed is not None:
+                return rehearsal.result
             call.parsed = await before.ask(call, rehearsal)
+        return await self._store.write(lambda tx: act(tx, call), call.origin)
+
+    def _asked_before(self, call: Call[Any]) -> Before | None:
+        """Who may be asked before this call, if its kind and its origin are asked about at all."""
+        is_asked = call.operation.deed.before is not None and call.origin.fires
+        return self._before if is_asked else None
 
     async def _act(self, tx: Transaction, call: Call[Any]) -> Outcome:
         call.scope = await scoping.resolve(tx, call)

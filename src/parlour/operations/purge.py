@@ -21,6 +21,7 @@ CONVERSATION: Final = "conversation"
 ROLE: Final = "role"
 
 NOTE = "INSERT INTO purge (account_sid, owner_sid, kind, sequence) VALUES ($1, $2, $3, $4)"
+# tidy: account-in-sql - what is gone is removed, whose ever it was
 NEXT = "SELECT account_sid, owner_sid, kind FROM purge ORDER BY sequence LIMIT 1"
 DONE = "DELETE FROM purge WHERE account_sid = $1 AND owner_sid = $2"
 FREE_PAIRS = """

@@ -89,8 +89,9 @@ class Schedule:
     delays_ms: tuple[int, ...]
     jitter_percent: int
     honours_retry_after: bool
-    # None: all failures; otherwise these statuses, and timeouts.
+    # None: whatever fails; otherwise these statuses, and these failures.
     statuses: frozenset[int] | None
+    failures: frozenset[str] = frozenset({TIMEOUT})
 
     @property
     def lasts_ms_min(self) -> int:
@@ -166,7 +167,7 @@ def _is_worth_another(outcome: Outcome, schedule: Schedule) -> bool:
         return False
     if schedule.statuses is None:
         return True
-    return outcome.failure == TIMEOUT or outcome.status in schedule.statuses
+    return outcome.failure in schedule.failures or outcome.status in schedule.statuses
 
 
 def _with_jitter(delay_ms: int, percent: int, random: Random) -> int:

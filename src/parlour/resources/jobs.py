@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from parlour.operations import idempotency, purge
 from parlour.operations.scheduler import Job, in_transaction
-from parlour.resources.conversation_with_participants import completion
 from parlour.resources.conversations import store as conversations
 from parlour.resources.conversations import timers
 from parlour.resources.users import departures
 
-JOBS: tuple[Job, ...] = (
-    Job("timers", conversations.next_due_ms, in_transaction(timers.expire)),
-    Job("pending_participants", completion.next_due_ms, completion.complete_some),
-    Job("departures", departures.next_due_ms, in_transaction(departures.step)),
-    Job("purge", purge.next_due_ms, in_transaction(purge.step)),
-    Job("idempotency", idempotency.next_due_ms, in_transaction(idempotency.expire)),
-)
+if TYPE_CHECKING:
+    from parlour.resources.conversation_with_participants.completion import Completion
+
+
+def jobs(completion: Completion) -> tuple[Job, ...]:
+    """The jobs of one server process."""
+    return (
+        Job("timers", conversations.next_due_ms, in_transaction(timers.expire)),
+        Job("pending_participants", completion.next_due_ms, completion.complete_some),
+        Job("departures", departures.next_due_ms, in_transaction(departures.step)),
+        Job("purge", purge.next_due_ms, in_transaction(purge.step)),
+        Job("idempotency", idempotency.next_due_ms, in_transaction(idempotency.expire)),
+    )

@@ -26,6 +26,11 @@ from parlour.resources.service_webhook_configuration.routes import SERVICE_WEBHO
 from parlour.resources.services.routes import SERVICES
 from parlour.resources.user_conversations.routes import USER_CONVERSATIONS
 from parlour.resources.users.routes import USERS
+from parlour.resources.webhook_attempts.routes import (
+    WEBHOOK_ATTEMPT_REPLAY,
+    WEBHOOK_ATTEMPTS,
+    WEBHOOK_REPLAY,
+)
 from parlour.resources.webhook_configuration.routes import (
     WEBHOOK_CONFIGURATION,
     WEBHOOK_CONFIGURATION_ALIAS,
@@ -56,6 +61,9 @@ COLLECTIONS: tuple[Collection, ...] = (
     PARTICIPANT_CONVERSATIONS,
     USERS,
     USER_CONVERSATIONS,
+    WEBHOOK_ATTEMPTS,
+    WEBHOOK_REPLAY,
+    WEBHOOK_ATTEMPT_REPLAY,
 )
 
 

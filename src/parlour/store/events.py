@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
 
 READ_AFTER = statement(
     "SELECT {columns} FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2", Event
@@ -27,6 +28,15 @@ FETCH_POSITION = "SELECT sequence FROM sink_position WHERE sink = $1"
 SAVE_POSITION = """
 INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)
 ON CONFLICT (sink) DO UPDATE SET sequence = excluded.sequence
+"""
+# The names stand in the text, as they do in the conditions of the indexes.
+ATTACHED = """
+SELECT sequence FROM event
+ WHERE account_sid = $1 AND subject_sid = $2 AND name = 'scopedWebhookAdded' LIMIT 1
+"""
+REMOVAL = """
+SELECT payload FROM event
+ WHERE account_sid = $1 AND subject_sid = $2 AND name = 'onConversationRemoved' LIMIT 1
 """
 OLDEST = "SELECT sequence, date_ms FROM event ORDER BY sequence LIMIT $1"
 RETIRE = "DELETE FROM event WHERE sequence <= $1"
@@ -48,6 +58,18 @@ async def last_sequence(tx: Transaction) -> int:
     """The number of the newest event; 0 before the first."""
     row = await tx.one(LAST)
     return row[0] if row else 0
+
+
+async def attached_at(tx: Transaction, scope: Scope, webhook_sid: str) -> int:
+    """The number of the event with which a conversation got a webhook; 0 if it is too old."""
+    row = await tx.one(ATTACHED, scope.account_sid, webhook_sid)
+    return row[0] if row else 0
+
+
+async def removal_of(tx: Transaction, scope: Scope, conversation_sid: str) -> str | None:
+    """The payload of the event with which a conversation was removed, if it is in the log."""
+    row = await tx.one(REMOVAL, scope.account_sid, conversation_sid)
+    return row[0] if row else None
 
 
 async def find_position(tx: Transaction, sink: str) -> int | None:

@@ -25,7 +25,7 @@ from parlour.store.checkpoints import Checkpoints
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
 from parlour.store.sqlite_transaction import ReadTransaction, WriteTransaction
-from parlour.store.transaction import Busy, Unavailable
+from parlour.store.transaction import Busy, Unavailable, acting
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
@@ -257,9 +257,12 @@ class SqliteStore:
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that only awaits the transaction, without a loop."""
+    outside = acting.set(True)
     try:
         coroutine.send(None)
     except StopIteration as stop:
         return cast("T", stop.value)
+    finally:
+        acting.reset(outside)
     coroutine.close()
     raise AssertionError("an action awaited something that is not its transaction")

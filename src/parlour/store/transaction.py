@@ -7,7 +7,8 @@ run it more than once (after a conflict), so it has no effect but through ``tx``
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from parlour.vocabulary.origin import Origin
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+
+acting: Final[ContextVar[bool]] = ContextVar("acting", default=False)
+"""Set by an engine while it runs an action, and seen by whatever the action calls or starts."""
 
 
 class Transaction(Protocol):
@@ -102,6 +106,11 @@ class Store(Protocol):
     async def rehearse(self, work: Work[T], origin: Origin = ...) -> Rehearsal[T]:
         """Run a change to see what it would give, and undo it."""
         ...
+
+
+def must_hold_no_transaction() -> None:
+    """Fail whoever is about to wait for a network inside an action."""
+    assert not acting.get(), "a network is asked inside a transaction"
 
 
 class Busy(Exception):  # noqa: N818 - named after the condition, as in HTTP.

@@ -74,6 +74,7 @@ SERVICE_CHANGED: Final = "serviceChanged"
 ACCOUNT_CHANGED: Final = "accountChanged"
 SCOPED_WEBHOOK_ADDED: Final = "scopedWebhookAdded"
 SCOPED_WEBHOOK_CHANGED: Final = "scopedWebhookChanged"
+WEBHOOKS_REPLAYED: Final = "webhooksReplayed"
 
 
 class Event(msgspec.Struct, frozen=True):

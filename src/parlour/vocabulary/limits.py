@@ -246,6 +246,66 @@ RETRY_AFTER_MS_MAX = 3 * 60 * 60 * 1000
 # A delay may become longer by this share of itself, so that not all come back at once.
 RETRY_JITTER_PERCENT = 10
 
+# Deliveries that one event can become, those of a ReplayAfter included.
+DELIVERIES_PER_EVENT_MAX = 2**19
+# Events that are turned into deliveries in one transaction.
+EVENTS_PER_ENQUEUING_MAX = 32
+# Deliveries of one account that may wait; beyond it the oldest are given up, and that is logged.
+# With one and a half kilobytes each this is 1.5 GB of disk.
+DELIVERIES_PENDING_PER_ACCOUNT_MAX = 1_000_000
+# Of these, how many are given up in one transaction.
+DELIVERIES_DROPPED_PER_STEP_MAX = 100
+# Webhooks being sent at the same time, over all accounts.
+WEBHOOKS_AT_ONCE_MAX = 256
+# The same for one URL of one account. One that lets us wait gets one at a time.
+WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX = 16
+# Lanes (one URL and one conversation) of one URL in memory, for each request it may have at once.
+LANES_PER_TURN_MAX = 4
+# Lanes in memory, over all accounts; the others wait on disk.
+LANES_MAX = 4096
+# The pause before the next look when they are that many.
+LANES_FULL_MS = 1000
+# Deliveries of one lane that are read ahead.
+LANE_DELIVERIES_MAX = 8
+# Attempts whose results are not on disk yet: what may be sent twice after a crash.
+ATTEMPTS_UNNOTED_MAX = 64
+# The longest time without a look for deliveries that are due.
+WEBHOOK_LOOK_MS_MAX = 30_000
+# How often the age of the oldest delivery is measured.
+WEBHOOK_FIGURES_MS = 5_000
+# URLs that are found in one transaction at the start.
+ENDPOINTS_PER_STEP_MAX = 100
+# The share of the processor that deliveries get while requests are running, in percent.
+DELIVERY_SHARE_PERCENT = 25
+# What deliveries may use at once, after a while without any, before their share counts.
+DELIVERY_BURST_MS = 10
+# How long what signs an account's webhooks is remembered, and for how many accounts.
+SIGNING_REMEMBERED_MS_MAX = 1000
+SIGNING_REMEMBERED_MAX = 1000
+# What a connection override may ask for: time to connect, time in all, and retries.
+OVERRIDE_CONNECT_MS_MAX = 10_000
+OVERRIDE_TOTAL_MS_MAX = 15_000
+OVERRIDE_RETRIES_MAX = 5
+# Attempts that a delivery past its time still gets: it may have waited behind others.
+LATE_ATTEMPTS_MIN = 4
+# Bytes of an answer that the webhook log keeps.
+ANSWER_BYTES_KEPT_MAX = 1000
+# Pre-action requests waiting to be written into the webhook log.
+PRE_ACTIONS_UNNOTED_MAX = 1000
+# Attempts whose deliveries are replayed by one request.
+REPLAYED_ATTEMPTS_MAX = 500
+# Attempts and deliveries that are removed in one step, once they are old enough.
+EXPIRED_ATTEMPTS_MAX = 500
+# So much older than needed may the oldest of them become.
+RETENTION_SLACK_MS = 10_000
+# The longest time the webhook log can be kept.
+WEBHOOK_RETENTION_HOURS_MAX = 10 * 366 * 24
+
+# Messages that a new webhook of a conversation has replayed.
+REPLAYED_MESSAGES_MAX = 1000
+# Lists of event names, as they are kept, that are remembered as sets.
+FILTER_LISTS_REMEMBERED_MAX = 1024
+
 PURGE_ROWS_MAX = 200
 """Rows removed in one step of a background removal, so that nobody waits for it."""
 
@@ -282,3 +342,37 @@ SCHEDULER_PAUSE_MS = 50
 TIMERS_PER_STEP_MAX = 50
 # Conversations that get their participants at the same time.
 PENDING_CONVERSATIONS_MAX = 50
+# Conversations about whose participants a webhook is being asked.
+PENDING_CONVERSATIONS_ASKED_MAX = 256
+
+# Root URLs that were made of Host headers and are remembered; one that lies costs a look-up.
+ROOT_URLS_REMEMBERED_MAX = 256
+
+# --- Access tokens and the socket -----------------------------------------------------------
+
+# An access token as text; those of the official helper libraries have about 500 characters.
+ACCESS_TOKEN_CHARS_MAX = 16 * KIBIBYTE
+# The longest time an access token may be good for.
+ACCESS_TOKEN_SECONDS_MAX = 24 * 60 * 60
+# How long an access token made here is good for, when nothing is said.
+ACCESS_TOKEN_SECONDS_DEFAULT = 60 * 60
+# So far may the clock of whoever makes access tokens be ahead of ours.
+ACCESS_TOKEN_LEEWAY_SECONDS = 60
+# The last second of the year 9999: no date in an access token is later.
+ACCESS_TOKEN_DATE_SECONDS_MAX = 253_402_300_799
+# The endpoint id in an access token, in characters.
+ENDPOINT_ID_CHARS_MAX = 256
+# The header of a frame from a client, in bytes; it holds an access token and telemetry at most.
+FRAME_HEADER_BYTES_MAX = 64 * KIBIBYTE
+# The payload of a frame from a client, in bytes. What we send may be larger.
+FRAME_PAYLOAD_BYTES_MAX = 1 * MEBIBYTE
+# The id of a frame, in characters; the official clients' have 38.
+FRAME_ID_CHARS_MAX = 128
+# A client that was sent away by a stopping server comes back no sooner than this ...
+RECONNECT_AFTER_STOP_MS_MIN = 1_000
+# ... and no later.
+RECONNECT_AFTER_STOP_MS_MAX = 10_000
+# A client that was sent away because there was too much comes back no sooner than this ...
+RECONNECT_AFTER_LOAD_MS_MIN = 5_000
+# ... and no later.
+RECONNECT_AFTER_LOAD_MS_MAX = 30_000

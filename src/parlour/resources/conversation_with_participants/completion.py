@@ -4,6 +4,10 @@ What is still to be done stands in the conversation's own row until it is done, 
 transaction, so a crash at any moment leaves it either begun or complete. What was checked when it
 was begun is checked again, as it may have changed: a role removed, an identity in too many
 conversations. If anything fails the conversation closes, which frees its pairs of addresses.
+
+Where a pre-action webhook wants to be asked about each participant, it is asked on a rehearsal,
+about all of them at once, and the scheduler does not wait for its answers: other conversations go
+on. That a webhook rejects one participant is a failure like any other.
 """
 
 from __future__ import annotations
@@ -21,11 +25,12 @@ from parlour.resources.conversations import timers
 from parlour.resources.participants import actions as participants
 from parlour.resources.participants import store as participant_store
 from parlour.store.transaction import Busy, Unavailable
-from parlour.vocabulary import limits
+from parlour.vocabulary import events, limits
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from parlour.operations.pipeline import Before
     from parlour.protocol.forms import Form
     from parlour.resources.conversations.store import Conversation
     from parlour.store.transaction import Store, Transaction
@@ -34,6 +39,9 @@ log = structlog.get_logger()
 
 FAILED: Final = 50427
 """The code under which a failure is logged; no answer carries it."""
+
+_ASKED: Final = "onParticipantAdd"
+_ADDED: Final = events.ON_PARTICIPANT_ADDED
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -53,36 +61,92 @@ def write_pending(origin: Origin, state: str, forms: list[Form]) -> str:
     return _encode(Pending(origin, state, forms)).decode()
 
 
-async def next_due_ms(tx: Transaction) -> int | None:
-    """Now, if a conversation waits for its participants."""
-    return tx.now if await conversation_store.pending(tx, 1) else None
+class Completion:
+    """Completes conversations; remembers only which ones somebody is being asked about."""
+
+    def __init__(self, before: Before | None = None) -> None:
+        """``before``: who is asked about participants, where that is wanted."""
+        self._before = before
+        self._asking: dict[str, asyncio.Task[None]] = {}
+
+    async def next_due_ms(self, tx: Transaction) -> int | None:
+        """Now, if a conversation waits for its participants, and nobody is asked about it yet."""
+        return tx.now if await self._waiting(tx) else None
+
+    async def _waiting(self, tx: Transaction) -> list[Conversation]:
+        room = limits.PENDING_CONVERSATIONS_ASKED_MAX - len(self._asking)
+        if room <= 0:
+            return []  # Looked at again when an answer is there.
+        count = min(room, limits.PENDING_CONVERSATIONS_MAX)
+        found = await conversation_store.pending(tx, count + len(self._asking))
+        return [each for each in found if each.sid not in self._asking][:count]
+
+    async def complete_some(self, store: Store) -> None:
+        """Complete conversations that wait, each in a transaction of its own."""
+        waiting = await store.read(self._waiting)
+        at_once = []
+        for each in waiting:
+            if await self._is_asked_about(each):
+                self._asking[each.sid] = asyncio.create_task(self._ask_and_complete(store, each))
+            else:
+                at_once.append(each)
+        await asyncio.gather(*(self._complete_one(store, each) for each in at_once))
+
+    async def stop(self) -> None:
+        """Ask no more. Whatever is not complete is begun again at the next start."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _is_asked_about(self, begun: Conversation) -> bool:
+        """Whether a webhook wants to hear of the participants before they are added."""
+        if self._before is None or not _origin_of(begun).fires:
+            return False
+        scope = Scope(begun.account_sid, begun.service_sid)
+        return await self._before.listens(scope, _ASKED)
+
+    async def _ask_and_complete(self, store: Store, begun: Conversation) -> None:
+        """Ask about each participant, and complete the conversation if none is rejected."""
+        try:
+            await self._complete_one(store, begun, self._before)
+        except Exception:
+            log.exception("job_failed", job="pending_participants")
+            await asyncio.sleep(limits.SCHEDULER_MS_MAX / 1000)
+        finally:
+            del self._asking[begun.sid]
+
+    async def _complete_one(
+        self, store: Store, begun: Conversation, before: Before | None = None
+    ) -> None:
+        """Complete one conversation, or give it up."""
+        origin = SILENT
+        try:
+            pending = _decode(begun.pending_participants or "")
+            origin = pending.origin
+            if before is not None:
+                rehearsal = await store.rehearse(lambda tx: _complete(tx, begun, pending), origin)
+                added = [each for each in rehearsal.events if each.name == _ADDED]
+                await asyncio.gather(*(before.permit(_ASKED, each) for each in added))
+            await store.write(lambda tx: _complete(tx, begun, pending), origin)
+        except (Busy, Unavailable):
+            raise  # Nothing is wrong with the conversation: it is tried again.
+        except Exception:  # Whatever it was: nobody may wait for ever.
+            log.exception(
+                "conversation_not_completed",
+                code=FAILED,
+                account_sid=begun.account_sid,
+                conversation_sid=begun.sid,
+            )
+            await store.write(lambda tx: _give_up(tx, begun), origin)
 
 
-async def complete_some(store: Store) -> None:
-    """Complete conversations that wait, each in a transaction of its own."""
-    waiting = await store.read(
-        lambda tx: conversation_store.pending(tx, limits.PENDING_CONVERSATIONS_MAX)
-    )
-    await asyncio.gather(*(_complete_one(store, each) for each in waiting))
-
-
-async def _complete_one(store: Store, begun: Conversation) -> None:
-    """Complete one conversation, or give it up."""
-    origin = SILENT
+def _origin_of(begun: Conversation) -> Origin:
+    """Who wanted it; nobody whom a webhook hears of, if that cannot be read."""
     try:
-        pending = _decode(begun.pending_participants or "")
-        origin = pending.origin
-        await store.write(lambda tx: _complete(tx, begun, pending), origin)
-    except (Busy, Unavailable):
-        raise  # Nothing is wrong with the conversation: it is tried again.
-    except Exception:  # Whatever it was: nobody may wait for ever.
-        log.exception(
-            "conversation_not_completed",
-            code=FAILED,
-            account_sid=begun.account_sid,
-            conversation_sid=begun.sid,
-        )
-        await store.write(lambda tx: _give_up(tx, begun), origin)
+        return _decode(begun.pending_participants or "").origin
+    except msgspec.DecodeError:
+        return SILENT
 
 
 async def _complete(tx: Transaction, begun: Conversation, pending: Pending) -> None:

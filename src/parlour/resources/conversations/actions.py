@@ -49,6 +49,18 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "ConversationSid
     return found
 
 
+async def sid_in_path(tx: Transaction, call: Call[Any]) -> str:
+    """The sid of the conversation that the path names. Raises 404."""
+    text = call.path["ConversationSid"]
+    if sids.is_sid(sids.CONVERSATION, text):
+        found = await store.find_sid(tx, call.scope, sids.normal(text))
+    else:
+        found = await store.find_sid_by_unique_name(tx, call.scope, text)
+    if found is None:
+        raise call.not_found()
+    return found
+
+
 async def create_conversation(tx: Transaction, call: Call[CreateConversation]) -> Conversation:
     """A new conversation. Its creator is not added as a participant."""
     conversation = await make_conversation(tx, call.scope, call.said())

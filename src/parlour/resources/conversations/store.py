@@ -70,6 +70,10 @@ NOTE_REMOVED_MESSAGE = """
 UPDATE conversation SET removed_messages = removed_messages + 1
  WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
 """
+FIND_SID = "SELECT sid FROM conversation WHERE account_sid = $1 AND sid = $3 AND service_sid = $2"
+FIND_SID_BY_UNIQUE_NAME = """
+SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3
+"""
 DELETE = "DELETE FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
 BY_ACTIVITY = window(
     "SELECT {columns} FROM conversation WHERE account_sid = $1 AND service_sid = $2",
@@ -94,20 +98,22 @@ BY_STATE = window(
     arguments=5,
     descending=True,
 )
-# What is due over all accounts: only the scheduler asks. Each half is bounded by itself, so that
-# a great many that are due are not all read for the first few.
+# Each half is bounded by itself, so that a great many that are due are not all read for a few.
 DUE = statement(
+    # tidy: account-in-sql - only the scheduler asks, for every account
     "SELECT * FROM (SELECT {columns} FROM conversation"
     " WHERE date_inactive <= $1 ORDER BY date_inactive LIMIT $2) AS soon"
     " UNION SELECT * FROM (SELECT {columns} FROM conversation"
     " WHERE date_closed <= $1 ORDER BY date_closed LIMIT $2) AS ended",
     Conversation,
 )
+# tidy: account-in-sql - as above
 NEXT_DUE = """
 SELECT (SELECT MIN(date_inactive) FROM conversation WHERE date_inactive IS NOT NULL),
        (SELECT MIN(date_closed) FROM conversation WHERE date_closed IS NOT NULL)
 """
 PENDING = statement(
+    # tidy: account-in-sql - as above
     "SELECT {columns} FROM conversation WHERE pending_participants IS NOT NULL"
     " ORDER BY sequence LIMIT $1",
     Conversation,
@@ -132,6 +138,18 @@ async def find_by_unique_name(
     """The conversation with this unique name, if the service has it."""
     row = await tx.one(FETCH_BY_UNIQUE_NAME, scope.account_sid, scope.service_sid, unique_name)
     return Conversation(*row) if row else None
+
+
+async def find_sid(tx: Transaction, scope: Scope, sid: str) -> str | None:
+    """The sid itself, if the service has this conversation: all that reading below it needs."""
+    row = await tx.one(FIND_SID, scope.account_sid, scope.service_sid, sid)
+    return row[0] if row else None
+
+
+async def find_sid_by_unique_name(tx: Transaction, scope: Scope, unique_name: str) -> str | None:
+    """The sid of the conversation with this unique name, if the service has it."""
+    row = await tx.one(FIND_SID_BY_UNIQUE_NAME, scope.account_sid, scope.service_sid, unique_name)
+    return row[0] if row else None
 
 
 async def change(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
@@ -193,11 +211,13 @@ async def page_by_date(
     return [Conversation(*row) for row in rows]
 
 
+# tidy: scope-first - the scheduler works for every account
 async def due(tx: Transaction, now_ms: int, count: int) -> list[Conversation]:
     """Conversations of any account whose timer has passed, up to a number for each timer."""
     return [Conversation(*row) for row in await tx.all(DUE, now_ms, count)]
 
 
+# tidy: scope-first - as above
 async def next_due_ms(tx: Transaction) -> int | None:
     """When the next timer of any account will pass."""
     row = await tx.one(NEXT_DUE)
@@ -205,6 +225,7 @@ async def next_due_ms(tx: Transaction) -> int | None:
     return min((moment for moment in row if moment is not None), default=None)
 
 
+# tidy: scope-first - as above
 async def pending(tx: Transaction, count: int) -> list[Conversation]:
     """Conversations of any account that still wait for their participants."""
     return [Conversation(*row) for row in await tx.all(PENDING, count)]

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 async def in_path(
-    tx: Transaction, call: Call[Any], conversation: Conversation, name: str = "Sid"
+    tx: Transaction, call: Call[Any], conversation_sid: str, name: str = "Sid"
 ) -> Message:
     """The message that the path names, by sid only. Raises 404."""
     sid = call.path[name]
     found = None
     if sids.is_sid(sids.MESSAGE, sid):
-        found = await store.find(tx, call.scope, conversation.sid, sids.normal(sid))
+        found = await store.find(tx, call.scope, conversation_sid, sids.normal(sid))
     if found is None:
         raise call.not_found()
     return found
@@ -171,22 +171,22 @@ def _shown_media(carried: Media) -> str:
 
 async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:
     """One message."""
-    return await in_path(tx, call, await conversations.in_path(tx, call))
+    return await in_path(tx, call, await conversations.sid_in_path(tx, call))
 
 
 async def fetch_channel_metadata(tx: Transaction, call: Call[NoParameters]) -> Message:
     """No message has channel metadata: 404 with a code of its own, once the message is found."""
-    await in_path(tx, call, await conversations.in_path(tx, call), "MessageSid")
+    await in_path(tx, call, await conversations.sid_in_path(tx, call), "MessageSid")
     raise ApiError(50530)
 
 
 async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
     """A page of messages by index."""
-    conversation = await conversations.in_path(tx, call)
+    conversation_sid = await conversations.sid_in_path(tx, call)
     found = await store.page(
         tx,
         call.scope,
-        conversation.sid,
+        conversation_sid,
         call.page_request,
         descending=call.said().order == "desc",
     )
@@ -196,7 +196,7 @@ async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
 async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
     """Change a message. Nothing is sent again, and its index and receipts stay."""
     conversation = await conversations.in_path(tx, call)
-    before = await in_path(tx, call, conversation)
+    before = await in_path(tx, call, conversation.sid)
     change = call.said()
     timers.must_accept_changes(conversation)
     after = msgspec.structs.replace(
@@ -228,7 +228,7 @@ async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
 async def delete_message(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a message with its receipts and media; its index is never given again."""
     conversation = await conversations.in_path(tx, call)
-    message = await in_path(tx, call, conversation)
+    message = await in_path(tx, call, conversation.sid)
     timers.must_accept_changes(conversation)
     await store.remove(tx, call.scope, conversation.sid, message.sid)
     await conversation_rows.note_removed_message(tx, call.scope, conversation.sid)

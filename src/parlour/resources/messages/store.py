@@ -67,6 +67,11 @@ FETCH = statement(
 _ALL = "SELECT {columns} FROM message WHERE account_sid = $1 AND conversation_sid = $2"
 ASCENDING = window(_ALL, Message, order="message_index", arguments=2)
 DESCENDING = window(_ALL, Message, order="message_index", arguments=2, descending=True)
+BETWEEN = statement(
+    "SELECT {columns} FROM message WHERE account_sid = $1 AND conversation_sid = $2"
+    " AND message_index >= $3 AND message_index < $4 ORDER BY message_index LIMIT $5",
+    Message,
+)
 DELETE = "DELETE FROM message WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
 FETCH_COUNTS = statement(
     "SELECT message_index, {columns} FROM message WHERE account_sid = $1 AND sid = $2"
@@ -105,6 +110,14 @@ async def page(
     """The conversation's messages by index."""
     listing = DESCENDING if descending else ASCENDING
     rows = await read_window(tx, listing, request, scope.account_sid, conversation_sid)
+    return [Message(*row) for row in rows]
+
+
+async def between(
+    tx: Transaction, scope: Scope, conversation_sid: str, first: int, end: int, count: int
+) -> list[Message]:
+    """The conversation's messages with indexes in [first, end), up to a number."""
+    rows = await tx.all(BETWEEN, scope.account_sid, conversation_sid, first, end, count)
     return [Message(*row) for row in rows]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.protocol.addresses import Address
+from parlour.protocol.addresses import EMAIL, SMS, Address
 from parlour.resources.conversations import actions as conversations
 from parlour.resources.conversations import timers
 from parlour.resources.participants import bindings, store
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-async def in_path(tx: Transaction, call: Call[Any], conversation: Conversation) -> Participant:
+async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Participant:
     """The participant that the path names, by sid or identity. Raises 404."""
     text = call.path["Sid"]
     if sids.is_sid(sids.PARTICIPANT, text):
-        found = await store.find(tx, call.scope, conversation.sid, sids.normal(text))
+        found = await store.find(tx, call.scope, conversation_sid, sids.normal(text))
     else:
-        found = await store.find_by_identity(tx, call.scope, conversation.sid, text)
+        found = await store.find_by_identity(tx, call.scope, conversation_sid, text)
     if found is None:
         raise call.not_found()
     return found
@@ -90,6 +90,8 @@ async def check_binding(
         raise ApiError(50443)
     if change.identity is UNSET and address is None and projected is None:
         raise ApiError(50204)
+    if address is not None and proxy is None and address.type not in {SMS, EMAIL}:
+        raise ApiError(50412)
     if (address or projected) and conversation.messaging_service_sid is None:
         raise ApiError(50373)
     if proxy is not None:
@@ -195,19 +197,19 @@ async def must_be_new(tx: Transaction, scope: Scope, conversation_sid: str, iden
 
 async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
     """One participant."""
-    return await in_path(tx, call, await conversations.in_path(tx, call))
+    return await in_path(tx, call, await conversations.sid_in_path(tx, call))
 
 
 async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of participants, in the order in which they were added."""
-    conversation = await conversations.in_path(tx, call)
-    return Rows(await store.page(tx, call.scope, conversation.sid, call.page_request))
+    conversation_sid = await conversations.sid_in_path(tx, call)
+    return Rows(await store.page(tx, call.scope, conversation_sid, call.page_request))
 
 
 async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> Participant:
     """Change a participant, and tell everyone in the conversation."""
     conversation = await conversations.in_path(tx, call)
-    before = await in_path(tx, call, conversation)
+    before = await in_path(tx, call, conversation.sid)
     change = call.said()
     timers.must_accept_changes(conversation)
     after = _with_horizon(before, conversation, change, tx.now)
@@ -368,7 +370,7 @@ async def _with_identity(
 async def delete_participant(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a participant: its messages stay, its pair of addresses is free."""
     conversation = await conversations.in_path(tx, call)
-    participant = await in_path(tx, call, conversation)
+    participant = await in_path(tx, call, conversation.sid)
     timers.must_accept_changes(conversation)
     await drop_participant(tx, call.scope, participant)
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
     """One receipt. Raises 404 for one of another message."""
-    conversation = await conversations.in_path(tx, call)
-    message = await messages.in_path(tx, call, conversation, "MessageSid")
+    conversation_sid = await conversations.sid_in_path(tx, call)
+    message = await messages.in_path(tx, call, conversation_sid, "MessageSid")
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.RECEIPT, sid):
@@ -39,8 +39,8 @@ async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
 
 async def list_receipts(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of a message's receipts."""
-    conversation = await conversations.in_path(tx, call)
-    message = await messages.in_path(tx, call, conversation, "MessageSid")
+    conversation_sid = await conversations.sid_in_path(tx, call)
+    message = await messages.in_path(tx, call, conversation_sid, "MessageSid")
     return Rows(await store.page(tx, call.scope, message.sid, call.page_request))
 
 

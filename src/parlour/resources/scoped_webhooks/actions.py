@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 METHOD_DEFAULT = "POST"
 
 
-async def in_path(tx: Transaction, call: Call[Any], conversation: Conversation) -> ScopedWebhook:
+async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> ScopedWebhook:
     """The webhook that the path names. Raises 404."""
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.SCOPED_WEBHOOK, sid):
-        found = await store.find(tx, call.scope, conversation.sid, sids.normal(sid))
+        found = await store.find(tx, call.scope, conversation_sid, sids.normal(sid))
     if found is None:
         raise call.not_found()
     return found
@@ -128,7 +128,7 @@ def _listed(said: list[str] | Unset, before: str | None) -> str | None:
 
 async def fetch_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> ScopedWebhook:
     """One webhook."""
-    return await in_path(tx, call, await conversations.in_path(tx, call))
+    return await in_path(tx, call, await conversations.sid_in_path(tx, call))
 
 
 async def list_scoped_webhooks(tx: Transaction, call: Call[NoParameters]) -> Rows:
@@ -139,7 +139,7 @@ async def list_scoped_webhooks(tx: Transaction, call: Call[NoParameters]) -> Row
 
 async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]) -> ScopedWebhook:
     """Change a webhook; its target stays what it is."""
-    before = await in_path(tx, call, await conversations.in_path(tx, call))
+    before = await in_path(tx, call, await conversations.sid_in_path(tx, call))
     after = _configured(before, call.said())
     after = msgspec.structs.replace(after, date_updated=tx.now)
     await store.change(tx, call.scope, after)
@@ -149,7 +149,7 @@ async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]
 
 async def delete_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> None:
     """Detach a webhook."""
-    webhook = await in_path(tx, call, await conversations.in_path(tx, call))
+    webhook = await in_path(tx, call, await conversations.sid_in_path(tx, call))
     await store.remove(tx, call.scope, webhook.conversation_sid, webhook.sid)
     await _tell_change(tx, call.scope, webhook, is_removed=True)
 

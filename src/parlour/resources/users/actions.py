@@ -92,13 +92,14 @@ async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
     after = await _changed(tx, call.scope, before, call.said())
     after = msgspec.structs.replace(after, date_updated=tx.now)
     await store.change(tx, call.scope, after)
+    shown = await _with_reachability(tx, call.scope, after)
     await tx.emit(
         call.scope,
         events.ON_USER_UPDATED,
         subject_sid=after.sid,
-        payload={"user": after, "previous_date_updated": before.date_updated},
+        payload={"user": shown, "previous_date_updated": before.date_updated},
     )
-    return await _with_reachability(tx, call.scope, after)
+    return shown
 
 
 async def delete_user(tx: Transaction, call: Call[NoParameters]) -> None:

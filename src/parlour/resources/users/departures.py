@@ -38,8 +38,9 @@ class Departure(msgspec.Struct, frozen=True):
 
 
 INSERT = insert("departure", Departure)
-# Over all accounts: only the scheduler asks.
+# tidy: account-in-sql - only the scheduler asks, for every account
 NEXT = statement("SELECT {columns} FROM departure ORDER BY sequence LIMIT 1", Departure)
+# tidy: account-in-sql - as above
 EXISTS = "SELECT sequence FROM departure ORDER BY sequence LIMIT 1"
 DELETE = "DELETE FROM departure WHERE account_sid = $1 AND user_sid = $2"
 

@@ -25,14 +25,14 @@ CREATE TABLE webhook_delivery (
     state TEXT NOT NULL,
     retry_count INTEGER NOT NULL,
     due_ms BIGINT,
-    date_created BIGINT NOT NULL,
+    date_queued BIGINT NOT NULL,
     date_updated BIGINT NOT NULL,
     PRIMARY KEY (account_sid, event_sequence, target_key)
 );
 CREATE INDEX webhook_delivery_lane
     ON webhook_delivery (account_sid, lane, lane_order) WHERE state = 'pending';
 CREATE INDEX webhook_delivery_due
-    ON webhook_delivery (account_sid, url, due_ms) WHERE due_ms IS NOT NULL;
+    ON webhook_delivery (account_sid, url, due_ms, lane) WHERE due_ms IS NOT NULL;
 CREATE INDEX webhook_delivery_pending
     ON webhook_delivery (account_sid, event_sequence) WHERE state = 'pending';
 -- Over all accounts: only what removes old rows asks.

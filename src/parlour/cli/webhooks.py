@@ -1,0 +1,138 @@
+"""``parlour webhooks``: what became of webhooks, doing it again, and how retries go."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from parlour.cli.offline import Offline, offline_options
+from parlour.protocol.pages import PageRequest, Position
+from parlour.resources.accounts import store as accounts
+from parlour.resources.webhook_attempts import actions, representation, store
+from parlour.vocabulary import values
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parlour.resources.webhook_attempts.actions import Replayed
+    from parlour.resources.webhook_attempts.store import Filters, Logged
+    from parlour.store.transaction import Transaction
+
+_SHOWN_MAX = 1000
+
+
+@click.group("webhooks")
+def command() -> None:
+    """Webhooks: their log, replays and retry schedules."""
+
+
+def _filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--until", default="", help="Before this date (ISO 8601)."),
+        click.option("--since", default="", help="From this date on (ISO 8601)."),
+        click.option("--outcome", default="", type=click.Choice(["", *store.OUTCOMES])),
+        click.option("--event", "event_name", default="", help="An event, as onMessageAdded."),
+        click.option("--conversation", "conversation_sid", default="", help="A conversation."),
+        click.argument("account_sid"),
+    ):
+        function = option(function)
+    return function
+
+
+def _moment(name: str, text: str) -> int:
+    try:
+        return values.timestamp()(name, text)
+    except ApiError as error:
+        raise click.BadParameter(error.message) from error
+
+
+def _filters(since: str, until: str, **given: str) -> Filters:
+    bounds = {}
+    if since:
+        bounds["from_sid"] = store.attempt_sid_at(_moment("since", since))
+    if until:
+        bounds["before_sid"] = store.attempt_sid_at(_moment("until", until))
+    return store.Filters(**given, **bounds)
+
+
+@command.command("list")
+@_filter_options
+@click.option("--limit", default=100, show_default=True, help="The most attempts to show.")
+@offline_options
+def list_(offline: Offline, *, account_sid: str, limit: int, as_json: bool, **given: str) -> None:
+    """List attempts at an account's webhooks, newest first."""
+    scope, filters, position = Scope(account_sid), _filters(**given), None
+    left = min(limit, _SHOWN_MAX)
+    while left > 0:
+        request = PageRequest(0, min(left, 100), position)
+        found = offline.read(partial(_page, scope, filters, request))[: request.size]
+        for logged in found:
+            _show(representation.row(logged), as_json=as_json)
+        if len(found) < request.size:
+            return
+        left -= len(found)
+        position = Position(found[-1].sid, found[-1].sid)
+
+
+async def _page(
+    scope: Scope, filters: Filters, request: PageRequest, tx: Transaction
+) -> list[Logged]:
+    return await store.page(tx, scope, filters, request)
+
+
+def _show(row: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(row))
+        return
+    request = row["request"] or {"method": "", "url": ""}
+    result = row["response"]["status"] if row["response"] else row["error"]
+    click.echo(
+        f"{row['date_created']}  {row['sid']}  {row['outcome']:9}  {row['event_type']:26}"
+        f"  {row['retry_count']}  {result}  {request['method']} {request['url']}"
+    )
+
+
+@command.command("replay")
+@_filter_options
+@offline_options
+def replay(offline: Offline, *, account_sid: str, as_json: bool, **given: str) -> None:
+    """Make the deliveries of attempts once more, oldest first; --since is required."""
+    if not given["since"]:
+        raise click.UsageError("--since says from when on")
+    now = datetime.now(UTC) + timedelta(seconds=1)  # tidy: no-wall-clock - no server runs here
+    until_ms = _moment("until", given["until"]) if given["until"] else int(now.timestamp() * 1000)
+    given["until"] = values.write_date(until_ms)
+    scope, filters, after, count = Scope(account_sid), _filters(**given), "", 0
+    while True:  # Ends with the range: each round is bounded and begins behind the last one.
+        made = offline.write(partial(_replay, scope, filters, after, until_ms))
+        count += made.deliveries
+        if not made.is_more or made.last_attempt_sid is None:
+            break
+        after = made.last_attempt_sid
+    click.echo(json.dumps({"replayed": count}) if as_json else f"replayed {count}")
+
+
+async def _replay(
+    scope: Scope, filters: Filters, after: str, until_ms: int, tx: Transaction
+) -> Replayed:
+    return await actions.replay_range(tx, scope, filters, after, until_ms)
+
+
+@command.command("retries")
+@click.argument("account_sid")
+@click.argument("schedule", type=click.Choice([store.DURABLE, store.HOSTED]))
+@offline_options
+def retries(offline: Offline, *, account_sid: str, schedule: str, as_json: bool) -> None:
+    """Choose how an account's failed webhooks are retried: for a day, or as the hosted API does."""
+    scope = Scope(account_sid)
+    if offline.read(lambda tx: accounts.find_account(tx, scope)) is None:
+        raise click.ClickException(f"there is no account {account_sid}")
+    offline.write(lambda tx: store.choose_schedule(tx, scope, schedule))
+    chosen = {"account_sid": account_sid, "retries": schedule}
+    click.echo(json.dumps(chosen) if as_json else f"{account_sid}  {schedule}")

@@ -1,0 +1,256 @@
+"""One attempt: the request that is made of a delivery, and what follows from its answer.
+
+The request is signed with the account's primary auth token. Every attempt of a delivery carries
+the same token, by which a receiver knows a duplicate, and its own ``RetryCount``.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.delivery.egress import EgressFailed, EgressRefused
+from parlour.delivery.webhook_request import make_request
+from parlour.protocol import connection_overrides, retries
+from parlour.protocol.retries import Decision, Outcome, Schedule, Verdict
+from parlour.resources.accounts import store as accounts
+from parlour.resources.webhook_attempts import store
+from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
+from parlour.vocabulary import limits
+from parlour.vocabulary.crash_points import SENT, crash_point
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.delivery.egress import OutboundAnswer, OutboundRequest
+    from parlour.protocol.connection_overrides import Overrides
+    from parlour.protocol.vault import Vault
+    from parlour.store.transaction import Store, Transaction
+    from parlour.vocabulary.clock import Clock, Random
+
+    Send = Callable[[OutboundRequest], Awaitable[OutboundAnswer]]
+
+CODE_NOT_SENT: Final = 11200
+
+_OUTCOMES: Final = {
+    Verdict.DELIVERED: store.DELIVERED,
+    Verdict.RETRY: store.RETRYING,
+    Verdict.STOPPED: store.STOPPED,
+    Verdict.FAILED: store.FAILED,
+}
+_STATES: Final = _OUTCOMES | {Verdict.RETRY: store.PENDING}
+# Attempts that wait behind others may begin late; the last ones of a schedule come this late.
+_LATE_MS: Final = (
+    retries.DURABLE.lasts_ms_min
+    + retries.DURABLE.lasts_ms_min * retries.DURABLE.jitter_percent // 100
+)
+
+_decode = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class Signing(msgspec.Struct, frozen=True):
+    """What an account's webhooks are signed with, and the schedule it chose."""
+
+    auth_token: str | None
+    schedule: str
+    read_at_ms: float
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What an attempt came to: what the log keeps, and what the delivery is in from now on."""
+
+    delivery: WebhookDelivery
+    outcome: str
+    state: str
+    retry_count: int
+    due_ms: int | None
+    status: int | None
+    error_code: int | None
+    error: str | None
+    elapsed_ms: int
+    answer: str
+    at_ms: int
+    timed_out: bool
+    was_sent: bool
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to be done for the delivery."""
+        return self.state != store.PENDING
+
+    def attempt(self, sid: str) -> WebhookAttempt:
+        """The row of the log."""
+        return WebhookAttempt(
+            account_sid=self.delivery.account_sid,
+            sid=sid,
+            event_sequence=self.delivery.event_sequence,
+            target_key=self.delivery.target_key,
+            conversation_sid=self.delivery.conversation_sid,
+            event_name=self.delivery.event_name,
+            outcome=self.outcome,
+            retry_count=self.delivery.retry_count,
+            status=self.status,
+            error_code=self.error_code,
+            error=self.error,
+            elapsed_ms=self.elapsed_ms,
+            answer=self.answer,
+            next_attempt_ms=self.due_ms,
+            date_created=self.at_ms,
+        )
+
+
+class Signer:
+    """What signs the webhooks of each account, read anew every second."""
+
+    def __init__(self, read: Store, vault: Vault, clock: Clock, schedule: str) -> None:
+        """``schedule``: the one of accounts that chose none."""
+        self._store = read
+        self._vault = vault
+        self._clock = clock
+        self._schedule = schedule
+        self._known: OrderedDict[str, Signing] = OrderedDict()
+
+    async def auth_token_of(self, account_sid: str) -> str:
+        """What signs an account's requests. Raises EgressRefused if there is nothing."""
+        signing = await self.signing(account_sid)
+        if signing.auth_token is None:
+            raise EgressRefused("The account has no auth token to sign with.", CODE_NOT_SENT)
+        return signing.auth_token
+
+    async def signing(self, account_sid: str) -> Signing:
+        """The token and the schedule of an account; no token if it has none."""
+        now_ms = self._clock.monotonic_ms()
+        known = self._known.get(account_sid)
+        if known is not None and now_ms - known.read_at_ms < limits.SIGNING_REMEMBERED_MS_MAX:
+            return known
+        scope = Scope(account_sid)
+
+        async def read(tx: Transaction) -> Signing:
+            login = await accounts.find_login(tx, scope, account_sid)
+            chosen = await store.schedule_of(tx, scope)
+            sealed = None if login is None else login.secret_sealed
+            token = None if sealed is None else self._vault.unseal(sealed, account_sid)
+            return Signing(token, chosen or self._schedule, now_ms)
+
+        made = self._known[account_sid] = await self._store.read(read)
+        self._known.move_to_end(account_sid)
+        while len(self._known) > limits.SIGNING_REMEMBERED_MAX:
+            self._known.popitem(last=False)
+        return made
+
+
+def prepare(
+    delivery: WebhookDelivery, auth_token: str, overrides: Overrides | None
+) -> OutboundRequest:
+    """The signed request of a delivery's next attempt. Raises EgressRefused for a bad URL."""
+    parameters = _decode(delivery.parameters)
+    parameters["RetryCount"] = str(delivery.retry_count)
+    made = make_request(
+        delivery.method, delivery.url, parameters, auth_token=auth_token, token=delivery.token
+    )
+    return made if overrides is None else replace(made, timeout_ms=overrides.total_ms)
+
+
+def kept_answer(body_start: bytes) -> str:
+    """The first bytes of an answer as text that every database takes."""
+    text = body_start[: limits.ANSWER_BYTES_KEPT_MAX].decode("utf-8", "replace")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class Attempts:
+    """Makes attempts."""
+
+    def __init__(
+        self,
+        send: Send,
+        signer: Signer,
+        clock: Clock,
+        random: Random,
+        *,
+        takes_overrides: bool = False,
+    ) -> None:
+        """``send``: the door to the outside; ``takes_overrides``: URL fragments count."""
+        self._send = send
+        self._signer = signer
+        self._clock = clock
+        self._random = random
+        self._takes_overrides = takes_overrides
+
+    async def make(self, delivery: WebhookDelivery) -> Result:
+        """Make the next attempt of a delivery. Fails in no way but by its outcome."""
+        begun_ms = self._clock.monotonic_ms()
+        overrides = self._overrides(delivery.url)
+        signing = await self._signer.signing(delivery.account_sid)
+        answer: OutboundAnswer | None = None
+        error = None
+        try:
+            auth_token = await self._signer.auth_token_of(delivery.account_sid)
+            answer = await self._send(prepare(delivery, auth_token, overrides))
+            crash_point(SENT)
+            outcome = Outcome(status=answer.status, retry_after=answer.header("retry-after"))
+        except EgressFailed as failed:
+            error = f"{failed.kind}: {failed.detail}" if failed.detail else failed.kind
+            outcome = Outcome(failure=failed.kind, failure_code=failed.code)
+        except EgressRefused as refused:
+            error = refused.reason
+            outcome = Outcome(
+                failure="refused", failure_code=refused.code, is_final=refused.is_final
+            )
+        schedule = _schedule(delivery, signing, overrides)
+        decision = self._decide(delivery, outcome, schedule)
+        elapsed_ms = int(self._clock.monotonic_ms() - begun_ms)
+        return self._result(delivery, outcome, decision, error, answer, elapsed_ms)
+
+    def _overrides(self, url: str) -> Overrides | None:
+        fragment = url.partition("#")[2] if self._takes_overrides else ""
+        return connection_overrides.parse(fragment) if fragment else None
+
+    def _decide(self, delivery: WebhookDelivery, outcome: Outcome, schedule: Schedule) -> Decision:
+        now_ms = self._clock.now_ms()
+        count = delivery.retry_count
+        decision = retries.decide(outcome, count, schedule, self._random, now_ms)
+        is_late = now_ms + decision.delay_ms - delivery.date_queued > _LATE_MS
+        may_end = outcome.failure != retries.BUSY and count + 1 >= limits.LATE_ATTEMPTS_MIN
+        if decision.verdict is Verdict.RETRY and is_late and may_end:
+            # It was told to wait, or waited behind others, longer than a whole schedule lasts.
+            return Decision(Verdict.FAILED)
+        return decision
+
+    def _result(
+        self,
+        delivery: WebhookDelivery,
+        outcome: Outcome,
+        decision: Decision,
+        error: str | None,
+        answer: OutboundAnswer | None,
+        elapsed_ms: int,
+    ) -> Result:
+        now_ms = self._clock.now_ms()
+        is_retried = decision.verdict is Verdict.RETRY
+        return Result(
+            delivery=delivery,
+            outcome=_OUTCOMES[decision.verdict],
+            state=_STATES[decision.verdict],
+            retry_count=decision.retry_count if is_retried else delivery.retry_count,
+            due_ms=now_ms + decision.delay_ms if is_retried else None,
+            status=outcome.status,
+            error_code=retries.log_code(outcome),
+            error=error,
+            elapsed_ms=elapsed_ms,
+            answer="" if answer is None else kept_answer(answer.body_start),
+            at_ms=now_ms,
+            timed_out=outcome.failure == retries.TIMEOUT,
+            was_sent=outcome.failure != retries.BUSY,
+        )
+
+
+def _schedule(delivery: WebhookDelivery, signing: Signing, overrides: Overrides | None) -> Schedule:
+    if overrides is not None and overrides.retry_count is not None:
+        return overrides.schedule()
+    if signing.schedule == store.DURABLE:
+        return retries.DURABLE
+    return retries.hosted_schedule(min(delivery.retry_limit or 0, limits.WEBHOOK_RETRIES_MAX))

@@ -1,0 +1,293 @@
+"""Pre-action webhooks: ask, wait, then amend, reject or go on.
+
+The action is rehearsed and undone before anybody is asked, so what is asked about is right in
+itself, and no transaction waits for a network. Only an answer changes anything: whoever cannot be
+reached, takes too long or speaks nonsense lets the action go on as it was. An error status
+rejects. See docs/reference/quirks.md#pre-action-webhooks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import structlog
+
+from parlour.delivery.egress import EgressFailed, EgressRefused
+from parlour.delivery.parameters import AFTER, pre_parameters
+from parlour.delivery.targets import asked_before
+from parlour.delivery.webhook_request import make_request, new_token
+from parlour.operations import scoping
+from parlour.protocol import retries
+from parlour.resources.webhook_attempts.store import DELIVERED, FAILED, REJECTED
+from parlour.store.transaction import must_hold_no_transaction
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.delivery.egress import Egress, OutboundAnswer, OutboundRequest
+    from parlour.delivery.targets import Target
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import Parameters
+    from parlour.store.transaction import Emitted, Rehearsal, Store
+    from parlour.vocabulary.clock import Clock, Random
+    from parlour.vocabulary.scope import Scope
+
+log = structlog.get_logger()
+
+_MESSAGE: Final = {"body": "Body", "author": "Author", "attributes": "Attributes"}
+_CONVERSATION: Final = {"friendly_name": "FriendlyName", "attributes": "Attributes"}
+_AMENDABLE: Final = {
+    "onMessageAdd": _MESSAGE,
+    "onMessageUpdate": _MESSAGE,
+    "onConversationAdd": _CONVERSATION,
+    "onConversationUpdate": _CONVERSATION,
+}
+"""Which members of an answer replace which parameters; to other events one can only say no."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+_NULL: Final = b"null"
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_string = msgspec.json.Decoder(str).decode
+
+Members = dict[str, msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request of a pre-action webhook and what came of it, for the webhook log.
+
+    ``outcome`` is one of the log's: delivered, rejected or failed.
+    """
+
+    scope: Scope
+    conversation_sid: str
+    event_name: str
+    target: Target
+    token: str
+    parameters: dict[str, str]
+    outcome: str
+    status: int | None
+    error_code: int | None
+    error: str | None
+    elapsed_ms: int
+    answer: bytes
+    date_ms: int
+
+
+class PreActionWebhooks:
+    """Asks the webhooks of accounts and services before actions."""
+
+    def __init__(
+        self,
+        store: Store,
+        egress: Egress,
+        *,
+        clock: Clock,
+        random: Random,
+        auth_token_of: Callable[[str], Awaitable[str]],
+        record: Callable[[Asked], None],
+    ) -> None:
+        """``auth_token_of`` gives what signs an account's requests; ``record`` never waits."""
+        self._store = store
+        self._egress = egress
+        self._clock = clock
+        self._random = random
+        self._auth_token_of = auth_token_of
+        self._record = record
+
+    async def wants(self, call: Call[Any]) -> bool:
+        """Whether somebody is to be asked before this call."""
+        assert call.operation.deed.before is not None
+        try:
+            scope = await self._store.read(lambda tx: scoping.resolve(tx, call))
+        except ApiError:
+            return False  # The action itself says what is wrong.
+        return await self.listens(scope, call.operation.deed.before)
+
+    async def listens(self, scope: Scope, event_name: str) -> bool:
+        """Whether somebody is to be asked about events of this name."""
+        return await self._store.read(lambda tx: asked_before(tx, scope, event_name)) is not None
+
+    async def ask(self, call: Call[Any], rehearsal: Rehearsal[Any]) -> Parameters:
+        """The parameters to go on with. Raises 50056, or what is wrong with an amended value."""
+        event_name = call.operation.deed.before
+        assert event_name is not None
+        said: Parameters = call.said()
+        told = (each for each in rehearsal.events if each.name == AFTER[event_name])
+        emitted = next(told, None)
+        if emitted is None:
+            return said  # Nothing would happen.
+        members = await self._ask(event_name, emitted)
+        return _amended(call, said, members, _AMENDABLE.get(event_name, {}))
+
+    async def permit(self, event_name: str, emitted: Emitted) -> None:
+        """Ask about a change that is no call. Raises 50056; an answer amends nothing."""
+        await self._ask(event_name, emitted)
+
+    async def _ask(self, event_name: str, emitted: Emitted) -> Members:
+        """The members of the answer. Raises 50056 if the webhook refuses."""
+        must_hold_no_transaction()
+        target = await self._store.read(lambda tx: asked_before(tx, emitted.scope, event_name))
+        if target is None:
+            return {}
+        question = _Question(
+            scope=emitted.scope,
+            conversation_sid=emitted.conversation_sid,
+            event_name=event_name,
+            target=target,
+            token=new_token(self._random),
+            parameters=pre_parameters(event_name, emitted),
+            began_ms=self._clock.monotonic_ms(),
+            date_ms=self._clock.now_ms(),
+        )
+        try:
+            answer = await self._send(await self._request(question))
+        except EgressRefused as error:
+            self._note(question, FAILED, code=error.code, error=error.reason)
+            return {}
+        except EgressFailed as error:
+            self._note(question, FAILED, code=error.code, error=f"{error.kind} {error.detail}")
+            return {}
+        return self._read(question, answer)
+
+    async def _request(self, question: _Question) -> OutboundRequest:
+        return make_request(
+            question.target.method,
+            question.target.url,
+            question.parameters | {"RetryCount": "0"},
+            auth_token=await self._auth_token_of(question.scope.account_sid),
+            token=question.token,
+            read_bytes_max=limits.PRE_ACTION_ANSWER_BYTES_READ_MAX,
+            # A turn may take as long as the answer, but both together no longer than that.
+            turn_ms_max=limits.WEBHOOK_SECONDS_MAX * 1000,
+        )
+
+    async def _send(self, request: OutboundRequest) -> OutboundAnswer:
+        """The answer, within five seconds from now: somebody is waiting."""
+        try:
+            async with asyncio.timeout(limits.WEBHOOK_SECONDS_MAX):
+                return await self._egress.send(request)
+        except TimeoutError:
+            raise EgressFailed("timeout", retries.CODE_TIMEOUT) from None
+
+    def _read(self, question: _Question, answer: OutboundAnswer) -> Members:
+        """What an answer says. Raises 50056 for any status but 2xx."""
+        code = retries.log_code(retries.Outcome(answer.status), is_pre_action=True)
+        if code is not None:
+            self._note(question, REJECTED, answer, code=code)
+            raise ApiError(50056)
+        members, nonsense = _members_of(answer)
+        self._note(question, DELIVERED, answer, error=nonsense)
+        return members
+
+    def _note(
+        self,
+        question: _Question,
+        outcome: str,
+        answer: OutboundAnswer | None = None,
+        *,
+        code: int | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Log what did not go well, and hand everything to the webhook log."""
+        if code is not None or error is not None:
+            log.warning(
+                "pre_action_webhook",
+                account_sid=question.scope.account_sid,
+                event_type=question.event_name,
+                outcome=outcome,
+                code=code,
+                error=error,
+                status=None if answer is None else answer.status,
+            )
+        self._record(
+            Asked(
+                scope=question.scope,
+                conversation_sid=question.conversation_sid,
+                event_name=question.event_name,
+                target=question.target,
+                token=question.token,
+                parameters=question.parameters,
+                outcome=outcome,
+                status=None if answer is None else answer.status,
+                error_code=code,
+                error=error,
+                elapsed_ms=round(self._clock.monotonic_ms() - question.began_ms),
+                answer=b"" if answer is None else answer.body_start,
+                date_ms=question.date_ms,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """What is asked, whom, and since when."""
+
+    scope: Scope
+    conversation_sid: str
+    event_name: str
+    target: Target
+    token: str
+    parameters: dict[str, str]
+    began_ms: float
+    date_ms: int
+
+
+# --- What an answer means -----------------------------------------------------------------
+
+
+def _members_of(answer: OutboundAnswer) -> tuple[Members, str | None]:
+    """The members of the JSON object in an answer, and what is wrong if there is none."""
+    if answer.is_truncated:
+        return {}, "the answer is too large"
+    try:
+        body = answer.body_start.removeprefix(_BOM).decode().strip()
+        if not body:
+            return {}, None
+        members = _members(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}, "the answer is not a JSON object"
+    return {name: raw for name, raw in members.items() if bytes(raw) != _NULL}, None
+
+
+def _amended(
+    call: Call[Any], said: Parameters, members: Members, amendable: dict[str, str]
+) -> Parameters:
+    """The parameters with the members that count in their places, judged like any others."""
+    amendments = {
+        wire_name: [_text_of(wire_name, members[member])]
+        for member, wire_name in amendable.items()
+        if member in members
+    }
+    if not amendments:
+        return said
+    amended = call.operation.deed.parameters.parse(call.form | amendments)
+    # What says nothing as a parameter, an empty name for one, says nothing here.
+    kept = said.given().items()
+    silent = {name: value for name, value in kept if getattr(amended, name) is UNSET}
+    return replace(amended, **silent) if silent else amended
+
+
+def _text_of(wire_name: str, raw: msgspec.Raw) -> str:
+    """A member as the text of a parameter. Raises the error of that parameter."""
+    written = bytes(raw).strip()
+    if written[:1] == b'"':
+        try:
+            text = _string(written)
+        except msgspec.DecodeError:  # Half of a surrogate pair.
+            raise ApiError.invalid(wire_name) from None
+        # No form can carry NUL, so an answer cannot smuggle it in either.
+        if "\0" in text:
+            raise ApiError.invalid(wire_name)
+        return text
+    if wire_name != "Attributes":
+        raise ApiError.invalid(wire_name)
+    if written[:1] not in {b"{", b"["}:
+        raise ApiError(50304)
+    return written.decode()

@@ -1,0 +1,295 @@
+"""Which delivery goes next: lanes in memory, in turn, so that a slow one delays itself alone.
+
+A lane is one URL and one conversation, and has one delivery on its way at a time. An endpoint is
+one URL of one account; it has a bounded number of requests on their way, and one only as long as
+it lets requests time out. Endpoints take turns. What does not fit here waits on disk, where it was
+written first: nothing in memory is the only copy of anything.
+
+A lane goes on to its next delivery as soon as one is taken by the receiver; that it was taken is
+written meanwhile. It stays here until that is on disk, so that nothing is read from there twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from parlour.resources.webhook_attempts.store import WebhookDelivery
+
+EndpointKey = tuple[str, str]
+"""The account and the URL."""
+
+
+class Lane:
+    """One lane: its next deliveries, the first of which may be on its way."""
+
+    __slots__ = (
+        "done",
+        "endpoint",
+        "has_more",
+        "holds",
+        "is_sending",
+        "key",
+        "tail",
+        "unnoted",
+        "waiting",
+    )
+
+    def __init__(self, endpoint: Endpoint, key: int) -> None:
+        self.endpoint = endpoint
+        self.key = key
+        self.waiting: deque[WebhookDelivery] = deque(maxlen=limits.LANE_DELIVERIES_MAX)
+        self.tail = self.done = -1
+        self.has_more = False
+        self.is_sending = False
+        self.holds = False
+        self.unnoted = 0
+
+    def append(self, delivery: WebhookDelivery) -> None:
+        """Take one more, unless it is known or there is no room: then it is read from disk."""
+        if delivery.lane_order <= self.tail or self.has_more:
+            return
+        if len(self.waiting) == limits.LANE_DELIVERIES_MAX:
+            self.has_more = True
+            return
+        self.waiting.append(delivery)
+        self.tail = delivery.lane_order
+
+    def refill(self, deliveries: list[WebhookDelivery]) -> None:
+        """Take what was read from disk behind the tail."""
+        self.has_more = False
+        for delivery in deliveries:
+            self.append(delivery)
+        self.has_more = len(deliveries) >= limits.LANE_DELIVERIES_MAX
+
+    def forget(self) -> None:
+        """Forget what is not on its way: it has changed on disk."""
+        kept = self.waiting[0] if self.is_sending else None
+        self.waiting.clear()
+        self.has_more = True
+        self.tail = self.done
+        if kept is not None:
+            self.waiting.append(kept)
+            self.tail = kept.lane_order
+
+
+class Endpoint:
+    """One URL of one account."""
+
+    __slots__ = ("allowed", "key", "lanes", "look_ms", "ready", "sending")
+
+    def __init__(self, key: EndpointKey) -> None:
+        self.key = key
+        self.lanes: dict[int, Lane] = {}
+        self.ready: dict[int, Lane] = {}
+        self.sending = 0
+        self.allowed = limits.WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX
+        self.look_ms: int | None = None
+
+    @property
+    def room(self) -> int:
+        """How many more lanes it may have in memory."""
+        return self.allowed * limits.LANES_PER_TURN_MAX - len(self.lanes)
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether something can be sent to it now."""
+        return bool(self.ready) and self.sending < self.allowed
+
+
+class Lanes:
+    """Every lane in memory, and which endpoint is to be looked up on disk, and when."""
+
+    def __init__(self) -> None:
+        self._endpoints: dict[EndpointKey, Endpoint] = {}
+        self._ring: dict[EndpointKey, Endpoint] = {}
+        self._looks: list[tuple[int, EndpointKey]] = []
+        self._count = 0
+        self.sending = 0
+
+    # --- What comes.
+
+    def offer(self, delivery: WebhookDelivery, now_ms: int) -> None:
+        """Take a delivery that was just queued, if there is room for it in memory."""
+        endpoint = self._endpoint((delivery.account_sid, delivery.url))
+        lane = endpoint.lanes.get(delivery.lane)
+        if lane is not None:
+            lane.append(delivery)
+            self._offer_turn(lane)
+        elif delivery.due_ms is None:
+            self._forget_idle(endpoint)  # Its lane's head is on disk, and so is it.
+        elif endpoint.room <= 0 or self._count >= limits.LANES_MAX or endpoint.look_ms == 0:
+            self.look_at(endpoint.key, 0)
+        else:
+            assert delivery.due_ms <= now_ms
+            self.load(endpoint, delivery.lane, [delivery], is_whole=True)
+
+    def load(
+        self, endpoint: Endpoint, key: int, found: list[WebhookDelivery], *, is_whole: bool
+    ) -> None:
+        """Make a lane of what was read from disk; ``is_whole``: nothing is behind it there."""
+        lane = endpoint.lanes.get(key)
+        if lane is None:
+            lane = endpoint.lanes[key] = Lane(endpoint, key)
+            self._count += 1
+        lane.refill(found)
+        lane.has_more = lane.has_more or not is_whole
+        self._offer_turn(lane)
+
+    def _endpoint(self, key: EndpointKey) -> Endpoint:
+        endpoint = self._endpoints.get(key)
+        if endpoint is None:
+            endpoint = self._endpoints[key] = Endpoint(key)
+        return endpoint
+
+    def _offer_turn(self, lane: Lane) -> None:
+        endpoint = lane.endpoint
+        if lane.waiting and not lane.is_sending and not lane.holds:
+            endpoint.ready[lane.key] = lane
+        if endpoint.has_turn:
+            self._ring[endpoint.key] = endpoint
+
+    def _take_turn_away(self, lane: Lane) -> None:
+        endpoint = lane.endpoint
+        endpoint.ready.pop(lane.key, None)
+        if not endpoint.has_turn:
+            self._ring.pop(endpoint.key, None)
+
+    # --- What goes.
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether something can be sent now."""
+        return bool(self._ring)
+
+    def next_lane(self) -> Lane:
+        """The lane whose first delivery is to be sent now. Endpoints take turns."""
+        key = next(iter(self._ring))
+        endpoint = self._ring.pop(key)
+        lane = endpoint.ready.pop(next(iter(endpoint.ready)))
+        lane.is_sending = True
+        endpoint.sending += 1
+        self.sending += 1
+        if endpoint.has_turn:
+            self._ring[key] = endpoint
+        return lane
+
+    def ended(self, lane: Lane, *, is_done: bool, timed_out: bool) -> None:
+        """One attempt is over. What is not done holds its lane until it is due again."""
+        endpoint = lane.endpoint
+        lane.is_sending = False
+        lane.unnoted += 1
+        endpoint.sending -= 1
+        self.sending -= 1
+        most = limits.WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX
+        if timed_out:
+            endpoint.allowed = 1
+        elif is_done:
+            endpoint.allowed = min(most, endpoint.allowed + 1)
+        if is_done:
+            lane.done = lane.waiting.popleft().lane_order
+        else:
+            lane.holds = True
+        self._offer_turn(lane)
+
+    def noted(self, lane: Lane, due_ms: int | None, *, is_promoted: bool) -> bool:
+        """An attempt's result is on disk. Whether more of the lane is to be read from there."""
+        lane.unnoted -= 1
+        if lane.holds and not lane.unnoted:
+            self._leave(lane)
+            # Without a date it is pending no more, and others may be.
+            self.look_at(lane.endpoint.key, due_ms or 0)
+            return False
+        if lane.waiting or lane.is_sending:
+            return False
+        if lane.has_more or is_promoted:
+            return True
+        if not lane.unnoted:
+            self._leave(lane)
+        return False
+
+    def refill(self, lane: Lane, found: list[WebhookDelivery]) -> None:
+        """Give a lane what was read from disk behind its tail; without anything it leaves."""
+        lane.refill(found)
+        if lane.waiting:
+            self._offer_turn(lane)
+        elif not lane.unnoted:
+            self._leave(lane)
+
+    def _leave(self, lane: Lane) -> None:
+        endpoint = lane.endpoint
+        if endpoint.lanes.get(lane.key) is lane:
+            del endpoint.lanes[lane.key]
+            self._count -= 1
+        self._take_turn_away(lane)
+        if endpoint.look_ms == 0:
+            heappush(self._looks, (0, endpoint.key))  # There is room now.
+        self._forget_idle(endpoint)
+
+    def _forget_idle(self, endpoint: Endpoint) -> None:
+        if not endpoint.lanes and not endpoint.sending and endpoint.look_ms is None:
+            self._endpoints.pop(endpoint.key, None)
+
+    def changed(self, account_sid: str, url: str, lane_key: int) -> None:
+        """A lane has changed on disk."""
+        endpoint = self._endpoints.get((account_sid, url))
+        lane = endpoint.lanes.get(lane_key) if endpoint is not None else None
+        if lane is None:
+            return
+        lane.forget()
+        if not lane.is_sending:
+            self._take_turn_away(lane)
+            if not lane.unnoted:
+                self._leave(lane)
+                self.look_at((account_sid, url), 0)
+
+    # --- When to look on disk.
+
+    def look_at(self, key: EndpointKey, at_ms: int) -> None:
+        """Look for what an endpoint has due, at this time or before."""
+        endpoint = self._endpoint(key)
+        if endpoint.look_ms is None or at_ms < endpoint.look_ms:
+            endpoint.look_ms = at_ms
+            heappush(self._looks, (at_ms, key))
+
+    def next_look_ms(self) -> int | None:
+        """When an endpoint is to be looked at."""
+        return self._looks[0][0] if self._looks else None
+
+    def due_look(self, now_ms: int) -> Endpoint | None:
+        """An endpoint to look at now; it is up to ``looked`` to say when again."""
+        while self._looks and self._looks[0][0] <= now_ms:
+            at_ms, key = heappop(self._looks)
+            endpoint = self._endpoints.get(key)
+            if endpoint is not None and endpoint.look_ms == at_ms:
+                return endpoint
+        return None
+
+    def wanted(
+        self, endpoint: Endpoint, found: Iterable[tuple[int, int]], now_ms: int
+    ) -> list[int]:
+        """Of the heads found on disk, the lanes to load now. Says when to look again."""
+        chosen: list[int] = []
+        endpoint.look_ms = None
+        room = min(endpoint.room, limits.LANES_MAX - self._count)
+        for lane, due_ms in found:
+            if due_ms > now_ms:
+                self.look_at(endpoint.key, due_ms)
+                break
+            if lane in endpoint.lanes:
+                continue
+            if len(chosen) >= room:
+                if endpoint.room > room:
+                    self.look_at(endpoint.key, now_ms + limits.LANES_FULL_MS)
+                else:
+                    endpoint.look_ms = 0  # Again when one of its lanes leaves.
+                break
+            chosen.append(lane)
+        self._forget_idle(endpoint)
+        return chosen

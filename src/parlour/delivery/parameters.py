@@ -1,0 +1,257 @@
+"""What a webhook is told: the parameters of every event, before and after its action.
+
+One table for each kind of record says which parameter shows which member, how it is written, and
+in which phases of the record's life. A parameter without a value is left out, never sent empty.
+Names and presence: docs/reference/quirks.md#webhook-parameters.
+
+Payloads are read as plain objects: an event that an older version wrote may lack a member, and
+then it lacks the parameter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from parlour.vocabulary import events
+from parlour.vocabulary.origin import SDK
+from parlour.vocabulary.values import write_date_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from parlour.store.transaction import Emitted
+    from parlour.vocabulary.events import Event
+
+AFTER: Final = {
+    before: before + ("d" if before.endswith("e") else "ed") for before in events.PRE_ACTION
+}
+"""The event that follows from an action, by the event that is asked before it."""
+assert set(AFTER.values()) <= set(events.POST_ACTION)
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+# --- How a value is written. None, and what is empty, leaves the parameter out. -----------
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _date(value: Any) -> str:
+    return "" if value is None else write_date_ms(value)
+
+
+def _boolean(value: Any) -> str:
+    return "" if value is None else ("true" if value else "false")
+
+
+def _binding_type(value: Any) -> str:
+    return value or "chat"
+
+
+def _addresses(value: Any) -> str:
+    """One address, or all that a message to a group went to."""
+    return ",".join(value) if isinstance(value, list) else _text(value)
+
+
+_MEDIA_NAMES: Final = {
+    "sid": "Sid",
+    "filename": "Filename",
+    "content_type": "ContentType",
+    "size": "Size",
+}
+
+
+def _media(value: Any) -> str:
+    """What a message carries, from the JSON it is kept as."""
+    if not value:
+        return ""
+    shown = [
+        {
+            name: carried[member]
+            for member, name in _MEDIA_NAMES.items()
+            if carried.get(member) is not None
+        }
+        for carried in _decode(value)
+    ]
+    written: bytes = _encode(shown)
+    return written.decode()
+
+
+# --- Which parameters there are -----------------------------------------------------------
+
+_EVERY: Final = frozenset("Add Added Update Updated Remove Removed".split())
+_KEPT: Final = _EVERY - {"Add"}
+_CHANGED: Final = _KEPT - {"Added"}
+_REMOVED: Final = frozenset({"Removed"})
+_CREATED: Final = frozenset({"Add", "Added"})
+
+
+class _Shown(NamedTuple):
+    """One parameter: its name, the member it shows, how, and in which phases."""
+
+    name: str
+    member: str
+    write: Callable[[Any], str] = _text
+    phases: frozenset[str] = _EVERY
+
+
+_DATES: Final = (
+    _Shown("DateCreated", "date_created", _date, _KEPT),
+    _Shown("DateUpdated", "date_updated", _date, _CHANGED),
+    _Shown("DateRemoved", "date_removed", _date, _REMOVED),
+)
+_MESSAGE: Final = (
+    *_DATES,
+    _Shown("ConversationSid", "conversation_sid"),
+    _Shown("MessageSid", "sid", phases=_KEPT),
+    _Shown("Index", "message_index", phases=_KEPT),
+    _Shown("MessagingServiceSid", "messaging_service_sid", phases=frozenset({"Added"})),
+    _Shown("Author", "author"),
+    _Shown("ParticipantSid", "participant_sid"),
+    _Shown("Body", "body"),
+    _Shown("Subject", "subject"),
+    _Shown("ContentSid", "content_sid"),
+    _Shown("Attributes", "attributes"),
+    _Shown("Media", "media", _media),
+)
+_CONVERSATION: Final = (
+    _Shown("DateCreated", "date_created", _date, _KEPT),
+    _Shown("DateUpdated", "date_updated", _date, _KEPT),
+    _Shown("DateRemoved", "date_removed", _date, _REMOVED),
+    _Shown("ConversationSid", "sid", phases=_KEPT),
+    _Shown("FriendlyName", "friendly_name"),
+    _Shown("UniqueName", "unique_name"),
+    _Shown("Attributes", "attributes"),
+    _Shown("MessagingServiceSid", "messaging_service_sid"),
+    _Shown("State", "state"),
+)
+# Of the message from outside that a conversation was made for: payload member ``inbound``.
+_INBOUND: Final = (
+    _Shown("MessagingBinding.ProxyAddress", "proxy_address", _text, _CREATED),
+    _Shown("MessagingBinding.Address", "address", _addresses, _CREATED),
+    _Shown("MessagingBinding.ProjectedAddress", "projected_address", _text, _CREATED),
+    _Shown("MessagingBinding.AuthorAddress", "author_address", _text, _CREATED),
+    _Shown("MessageBody", "body", phases=frozenset({"Add"})),
+    _Shown("Media", "media", _media, frozenset({"Add"})),
+    _Shown("ChannelMetadata", "channel_metadata", phases=frozenset({"Added"})),
+)
+_PARTICIPANT: Final = (
+    *_DATES,
+    _Shown("ConversationSid", "conversation_sid"),
+    _Shown("ParticipantSid", "sid", phases=_KEPT),
+    _Shown("Identity", "identity"),
+    _Shown("RoleSid", "role_sid"),
+    _Shown("Attributes", "attributes"),
+    _Shown("MessagingBinding.ProxyAddress", "proxy_address"),
+    _Shown("MessagingBinding.Address", "address"),
+    _Shown("MessagingBinding.ProjectedAddress", "projected_address"),
+    _Shown("MessagingBinding.Type", "binding_type", _binding_type),
+    _Shown("MessagingBinding.Level", "binding_level"),
+    _Shown("MessagingBinding.Name", "binding_name"),
+    _Shown("LastReadMessageIndex", "last_read_message_index", phases=frozenset({"Updated"})),
+)
+_USER: Final = (
+    _Shown("DateCreated", "date_created", _date, frozenset({"Added", "Updated"})),
+    _Shown("DateUpdated", "date_updated", _date),
+    _Shown("UserSid", "sid"),
+    _Shown("Identity", "identity"),
+    _Shown("RoleSid", "role_sid"),
+    _Shown("Attributes", "attributes"),
+    _Shown("FriendlyName", "friendly_name"),
+    _Shown("isOnline", "is_online", _boolean, frozenset({"Updated"})),
+    _Shown("isNotifiable", "is_notifiable", _boolean, frozenset({"Updated"})),
+)
+_STATE: Final = (
+    _Shown("ConversationSid", "sid"),
+    _Shown("MessagingServiceSid", "messaging_service_sid"),
+    _Shown("StateUpdated", "date_ms", _date),
+    _Shown("StateFrom", "state_from"),
+    _Shown("StateTo", "state"),
+    _Shown("Reason", "reason"),
+)
+_RECEIPT: Final = (
+    _Shown("ConversationSid", "conversation_sid"),
+    _Shown("MessageSid", "message_sid"),
+    _Shown("ParticipantSid", "participant_sid"),
+    _Shown("DeliveryReceiptSid", "sid"),
+    _Shown("ChannelMessageSid", "channel_message_sid"),
+    _Shown("Status", "status"),
+    _Shown("ErrorCode", "error_code", lambda code: _text(code or None)),
+    _Shown("DateCreated", "date_created", _date),
+    _Shown("DateUpdated", "date_updated", _date),
+)
+_TABLES: Final = {
+    "Message": ("message", _MESSAGE),
+    "Conversation": ("conversation", _CONVERSATION),
+    "Participant": ("participant", _PARTICIPANT),
+    "User": ("user", _USER),
+    "ConversationState": ("conversation", _STATE),
+    "Delivery": ("receipt", _RECEIPT),
+}
+
+
+def post_parameters(event: Event) -> dict[str, str]:
+    """The parameters of a post-action event, in alphabetical order, without RetryCount."""
+    shown = _common(event.name, event.account_sid, event.service_sid)
+    if event.name != events.ON_DELIVERY_UPDATED:
+        shown |= _source(event.source, event.client_identity)
+    payload = _decode(event.payload)
+    noun, phase = _parts(event.name)
+    member, table = _TABLES[noun]
+    record = payload | payload[member] | {"date_removed": event.date_ms, "date_ms": event.date_ms}
+    shown |= _written(table, record, phase)
+    if noun == "Conversation":
+        shown |= _written(_INBOUND, payload.get("inbound") or {}, phase)
+    return dict(sorted(shown.items()))
+
+
+def pre_parameters(event_name: str, emitted: Emitted) -> dict[str, str]:
+    """The parameters of a pre-action event, in alphabetical order, without RetryCount.
+
+    ``emitted`` is what the action would tell: a new record has no sid and no dates yet, a change
+    shows the record as it would be with the date of the last change, a removal shows it as it is.
+    """
+    assert emitted.name == AFTER[event_name]
+    shown = _common(event_name, emitted.scope.account_sid, emitted.scope.service_sid)
+    shown |= _source(emitted.origin.source, emitted.origin.client_identity)
+    payload = _decode(emitted.payload)
+    noun, phase = _parts(event_name)
+    member, table = _TABLES[noun]
+    record = payload | payload[member]
+    if phase == "Update":
+        record["date_updated"] = payload["previous_date_updated"]
+    shown |= _written(table, record, phase)
+    if noun == "Conversation":
+        shown |= _written(_INBOUND, payload.get("inbound") or {}, phase)
+    return dict(sorted(shown.items()))
+
+
+def _common(event_name: str, account_sid: str, service_sid: str) -> dict[str, str]:
+    return {"EventType": event_name, "AccountSid": account_sid, "ChatServiceSid": service_sid}
+
+
+def _source(source: str, client_identity: str | None) -> dict[str, str]:
+    """Who did it: the name of a client only if it was one."""
+    if source == SDK and client_identity:
+        return {"Source": source, "ClientIdentity": client_identity}
+    return {"Source": source}
+
+
+def _parts(event_name: str) -> tuple[str, str]:
+    """The noun and the phase in the name of an event."""
+    for phase in ("Added", "Updated", "Removed", "Add", "Update", "Remove"):
+        if event_name.endswith(phase):
+            return event_name.removeprefix("on").removesuffix(phase), phase
+    raise AssertionError(event_name)
+
+
+def _written(table: tuple[_Shown, ...], record: Mapping[str, Any], phase: str) -> dict[str, str]:
+    return {
+        each.name: text
+        for each in table
+        if phase in each.phases and (text := each.write(record.get(each.member)))
+    }

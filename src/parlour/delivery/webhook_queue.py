@@ -1,0 +1,173 @@
+"""The queue of deliveries on disk: what is next in each lane, and when.
+
+A lane is one URL and one conversation. Its first pending delivery is its head, and the head alone
+has a ``due_ms``: so what is due is found without a look at the many that wait behind it. Every
+change keeps that true in one transaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.resources.webhook_attempts import store
+from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
+from parlour.store.statements import statement, values_of
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+
+# The delivery's ``due_ms`` counts only where nothing of its lane is pending.
+ADD = statement(
+    "INSERT INTO webhook_delivery ({columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+    " $11, $12, $13, $14, $15, $16, $17, CASE WHEN EXISTS (SELECT 1 FROM webhook_delivery"
+    " WHERE account_sid = $1 AND lane = $14 AND state = 'pending') THEN NULL ELSE $18 END,"
+    " $19, $20) ON CONFLICT DO NOTHING RETURNING due_ms",
+    WebhookDelivery,
+)
+NOTE = """
+UPDATE webhook_delivery SET state = $4, retry_count = $5, due_ms = $6, date_updated = $7
+ WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3 AND state = 'pending'
+"""
+PROMOTE = """
+UPDATE webhook_delivery SET due_ms = $3
+ WHERE account_sid = $1 AND lane = $2 AND state = 'pending' AND due_ms IS NULL
+   AND lane_order = (SELECT MIN(lane_order) FROM webhook_delivery
+                      WHERE account_sid = $1 AND lane = $2 AND state = 'pending')
+"""
+FOLLOWING = statement(
+    "SELECT {columns} FROM webhook_delivery WHERE account_sid = $1 AND lane = $2"
+    " AND state = 'pending' AND lane_order > $3 ORDER BY lane_order LIMIT $4",
+    WebhookDelivery,
+)
+HEADS = """
+SELECT lane, due_ms FROM webhook_delivery
+ WHERE account_sid = $1 AND url = $2 AND due_ms IS NOT NULL ORDER BY due_ms LIMIT $3
+"""
+# tidy: account-in-sql - the start resumes what every account has waiting
+ENDPOINT_AFTER = """
+SELECT account_sid, url FROM webhook_delivery
+ WHERE due_ms IS NOT NULL AND (account_sid, url) > ($1, $2) ORDER BY account_sid, url LIMIT 1
+"""
+# tidy: account-in-sql - the figures are those of all accounts
+COUNTS = """
+SELECT account_sid, COUNT(*) FROM webhook_delivery WHERE state = 'pending' GROUP BY account_sid
+"""
+OLDEST = statement(
+    "SELECT {columns} FROM webhook_delivery WHERE account_sid = $1 AND state = 'pending'"
+    " ORDER BY event_sequence LIMIT $2",
+    WebhookDelivery,
+)
+OLDEST_DATE = """
+SELECT date_queued FROM webhook_delivery WHERE account_sid = $1 AND state = 'pending'
+ ORDER BY event_sequence LIMIT 1
+"""
+OF_REMOVED_WEBHOOK = statement(
+    "SELECT {columns} FROM webhook_delivery WHERE account_sid = $1 AND lane = $2"
+    " AND state = 'pending' AND webhook_sid = $3 ORDER BY lane_order LIMIT $4",
+    WebhookDelivery,
+)
+
+
+async def add(tx: Transaction, delivery: WebhookDelivery) -> tuple[bool, int | None]:
+    """Queue one; whether it is new, and when it is due: None behind others of its lane."""
+    row = await tx.one(ADD, *values_of(delivery))
+    return (False, None) if row is None else (True, row[0])
+
+
+async def note(
+    tx: Transaction, delivery: WebhookDelivery, state: str, retry_count: int, due_ms: int | None
+) -> int:
+    """Write what a delivery is in from now on; 0 if it is pending no more."""
+    key = (delivery.account_sid, delivery.event_sequence, delivery.target_key)
+    return await tx.run(NOTE, *key, state, retry_count, due_ms, tx.now)
+
+
+async def promote(tx: Transaction, account_sid: str, lane: int) -> bool:
+    """Make the first pending delivery of a lane its head; whether there was one that was not."""
+    return bool(await tx.run(PROMOTE, account_sid, lane, tx.now))
+
+
+async def following(
+    tx: Transaction, account_sid: str, lane: int, after: int
+) -> list[WebhookDelivery]:
+    """The next deliveries of a lane, a few."""
+    rows = await tx.all(FOLLOWING, account_sid, lane, after, limits.LANE_DELIVERIES_MAX)
+    return [WebhookDelivery(*row) for row in rows]
+
+
+async def heads(tx: Transaction, account_sid: str, url: str, count: int) -> list[tuple[int, int]]:
+    """The lanes of a URL and when they are due, soonest first."""
+    return [(row[0], row[1]) for row in await tx.all(HEADS, account_sid, url, count)]
+
+
+async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, str]]:
+    """Accounts and URLs with something to do, after one of them; some of them."""
+    found = [after]
+    while len(found) <= limits.ENDPOINTS_PER_STEP_MAX:
+        row = await tx.one(ENDPOINT_AFTER, *found[-1])
+        if row is None:
+            break
+        found.append((row[0], row[1]))
+    return found[1:]
+
+
+async def counts(tx: Transaction) -> dict[str, int]:
+    """How many deliveries each account has pending."""
+    return {row[0]: row[1] for row in await tx.all(COUNTS)}
+
+
+async def oldest_date(tx: Transaction, account_sid: str) -> int | None:
+    """When the oldest pending delivery of an account was queued."""
+    row = await tx.one(OLDEST_DATE, account_sid)
+    return row[0] if row else None
+
+
+async def drop_oldest(tx: Transaction, account_sid: str, count: int) -> list[WebhookDelivery]:
+    """Give up the oldest deliveries of an account, and say so in the log."""
+    rows = await tx.all(OLDEST, account_sid, count)
+    dropped = [WebhookDelivery(*row) for row in rows]
+    for delivery in dropped:
+        await give_up(tx, delivery, store.DROPPED, "too many were waiting")
+    for lane in {delivery.lane for delivery in dropped}:
+        await promote(tx, account_sid, lane)
+    return [msgspec.structs.replace(delivery, state=store.DROPPED) for delivery in dropped]
+
+
+async def stop_removed(
+    tx: Transaction, account_sid: str, lane: int, webhook_sid: str
+) -> list[WebhookDelivery]:
+    """Stop what is pending for a webhook that was detached from its conversation."""
+    count = limits.DELIVERIES_DROPPED_PER_STEP_MAX
+    rows = await tx.all(OF_REMOVED_WEBHOOK, account_sid, lane, webhook_sid, count)
+    stopped = [WebhookDelivery(*row) for row in rows]
+    for delivery in stopped:
+        await give_up(tx, delivery, store.STOPPED, "its webhook was removed")
+    await promote(tx, account_sid, lane)
+    return [msgspec.structs.replace(delivery, state=store.STOPPED) for delivery in stopped]
+
+
+async def give_up(tx: Transaction, delivery: WebhookDelivery, state: str, why: str) -> None:
+    """End a delivery without a request. The log shows an attempt that was never made."""
+    if not await note(tx, delivery, state, delivery.retry_count, None):
+        return
+    attempt = WebhookAttempt(
+        account_sid=delivery.account_sid,
+        sid=store.new_attempt_sid(tx),
+        event_sequence=delivery.event_sequence,
+        target_key=delivery.target_key,
+        conversation_sid=delivery.conversation_sid,
+        event_name=delivery.event_name,
+        outcome=state,
+        retry_count=delivery.retry_count,
+        status=None,
+        error_code=None,
+        error=why,
+        elapsed_ms=0,
+        answer="",
+        next_attempt_ms=None,
+        date_created=tx.now,
+    )
+    await store.add_attempt(tx, attempt)

@@ -1,0 +1,62 @@
+"""The request of a webhook: its parameters as a form or a query, signed, and its headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from parlour.delivery.egress import OutboundRequest
+from parlour.protocol import signatures
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from parlour.vocabulary.clock import Random
+
+TOKEN_HEADER: Final = "I-Twilio-Idempotency-Token"  # noqa: S105 - the name of a header.
+_FORM_TYPE: Final = "application/x-www-form-urlencoded; charset=utf-8"
+_SHARED: Final = {"Accept": "*/*", "User-Agent": "TwilioProxy/1.1"}
+
+
+def make_request(
+    method: str,
+    url: str,
+    parameters: Mapping[str, str],
+    *,
+    auth_token: str,
+    token: str,
+    read_bytes_max: int = limits.ANSWER_BYTES_READ_MAX,
+    turn_ms_max: int = limits.OUTBOUND_TURN_MS_MAX,
+) -> OutboundRequest:
+    """The request, ready to be sent. ``token`` is the same for every attempt at one delivery.
+
+    Parameters go in the order of their names. Raises EgressRefused for a URL that cannot be
+    requested.
+    """
+    pairs = sorted(parameters.items())
+    headers = {TOKEN_HEADER: token, **_SHARED}
+    if method == "GET":
+        prepared, body = signatures.prepare_url(url, pairs), b""
+        signature = signatures.sign(auth_token, prepared.signed_url)
+    else:
+        prepared, body = signatures.prepare_url(url), signatures.write_form(pairs).encode()
+        signature = signatures.sign(auth_token, prepared.signed_url, pairs)
+        headers["Content-Type"] = _FORM_TYPE
+    headers[signatures.HEADER] = signature
+    return OutboundRequest(
+        method=method,
+        url=prepared,
+        headers=headers,
+        body=body,
+        read_bytes_max=read_bytes_max,
+        turn_ms_max=turn_ms_max,
+    )
+
+
+def new_token(random: Random) -> str:
+    """A UUID of version 4 in lower case."""
+    raw = bytearray(random.token(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    digits = raw.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

@@ -1,0 +1,488 @@
+"""The sink of post-action webhooks: from events to a queue on disk, and from there to receivers.
+
+Three loops stand behind it. The pump sends what the lanes have next, as the governor allows. The
+noter writes what came of attempts, many in one transaction. The looker reads from disk what is due
+and not in memory: retries, what had no room, and at the start everything that was left.
+
+Nothing is lost: an event's deliveries and the sink's position are one transaction, and a delivery
+is pending on disk until its result is. After a crash what was not noted is sent again, under the
+same token. See docs/explanation/webhooks.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from parlour.delivery import webhook_queue as queue
+from parlour.delivery.asked_log import write_asked
+from parlour.delivery.lanes import Lane, Lanes
+from parlour.delivery.parameters import post_parameters
+from parlour.delivery.targets import replays_of, targets_of
+from parlour.delivery.webhook_request import new_token
+from parlour.resources.webhook_attempts import store as rows
+from parlour.resources.webhook_attempts.store import WebhookDelivery
+from parlour.store import events as event_log
+from parlour.vocabulary import crash_points, events, limits
+from parlour.vocabulary.crash_points import crash_point
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+    from prometheus_client import Metric
+
+    from parlour.delivery.attempts import Attempts, Result
+    from parlour.delivery.before import Asked
+    from parlour.delivery.governor import Governor
+    from parlour.delivery.targets import Target
+    from parlour.store.transaction import Store, Transaction
+    from parlour.vocabulary.clock import Clock, Random
+    from parlour.vocabulary.events import Event
+
+log = structlog.get_logger()
+
+_INTERNAL: Final = frozenset(
+    {
+        events.SCOPED_WEBHOOK_ADDED,
+        events.SCOPED_WEBHOOK_CHANGED,
+        events.WEBHOOKS_REPLAYED,
+    }
+)
+# What a payload that nobody expected may raise. The store's own errors are not among them.
+_POISON: Final = (LookupError, ValueError, TypeError, AssertionError, msgspec.MsgspecError)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _RemovedWebhook(msgspec.Struct):
+    """What is read of a webhook that was detached."""
+
+    sid: str
+    url: str | None
+    conversation_sid: str
+
+
+class _WebhookChange(msgspec.Struct):
+    """What is read of a change of a conversation's webhook."""
+
+    scoped_webhook: _RemovedWebhook
+    is_removed: bool
+
+
+class _ReplayedCount(msgspec.Struct):
+    """What is read of a replay."""
+
+    reopened: int
+
+
+_change = msgspec.json.Decoder(_WebhookChange).decode
+_replayed = msgspec.json.Decoder(_ReplayedCount).decode
+
+
+class _Enqueued(msgspec.Struct):
+    """What one transaction of the sink changed."""
+
+    queued: list[WebhookDelivery]
+    ended: list[WebhookDelivery]
+    reopened_of: Counter[str]
+
+
+class _Noted(msgspec.Struct):
+    """Which lanes have a new head on disk, and which deliveries were pending until then."""
+
+    promoted: set[tuple[str, int]]
+    was_pending: list[bool]
+
+
+def lane_of(url: str, conversation_sid: str, subject_sid: str) -> int:
+    """The lane of a URL and a conversation; what has no conversation goes by its subject."""
+    text = f"{url}\n{conversation_sid or subject_sid}".encode()
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
+
+
+class WebhookSink:
+    """Takes events, and sees to it that every webhook that is to hear of one does."""
+
+    name: Final = "webhooks"
+    # Events from before the first start had nobody to hear of them.
+    begins_at_start: Final = False
+
+    def __init__(
+        self,
+        store: Store,
+        attempts: Attempts,
+        governor: Governor,
+        clock: Clock,
+        random: Random,
+        *,
+        studio_url: str = "",
+    ) -> None:
+        """``studio_url``: where flows are started, if anywhere."""
+        self._store = store
+        self._attempts = attempts
+        self._governor = governor
+        self._clock = clock
+        self._random = random
+        self._studio_url = studio_url
+        self._lanes = Lanes()
+        self._pending: Counter[str] = Counter()
+        self._results: deque[tuple[Lane, Result]] = deque()  # tidy: bounded - by what is sent
+        self._asked: deque[Asked] = deque(maxlen=limits.PRE_ACTIONS_UNNOTED_MAX)
+        self._outcomes: Counter[str] = Counter()
+        self._oldest_ms: int | None = None
+        self._figures_at_ms = -float(limits.WEBHOOK_FIGURES_MS)
+        self._to_send, self._to_note, self._to_look = (asyncio.Event() for _ in range(3))
+        self._loops: list[asyncio.Task[None]] = []
+        self._sending: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    # --- From events to the queue.
+
+    def wants(self, event: Event) -> bool:
+        """Whether webhooks may hear of it, or it changes what they hear."""
+        return event.fires or event.name in _INTERNAL
+
+    async def take(self, events_taken: list[Event]) -> None:
+        """Queue what the events are to be told as, a few events in one transaction."""
+        step = limits.EVENTS_PER_ENQUEUING_MAX
+        for start in range(0, len(events_taken), step):
+            await self._governor.turn()
+            crash_point(crash_points.EVENT_READ)
+            chunk = events_taken[start : start + step]
+            made = await self._store.write(partial(self._enqueue, chunk))
+            crash_point(crash_points.QUEUED)
+            self._begin(made)
+        crash_point(crash_points.POSITION)
+
+    async def _enqueue(self, chunk: list[Event], tx: Transaction) -> _Enqueued:
+        """One transaction: the deliveries of some events, and how far the sink is then."""
+        begun = self._clock.monotonic_ms()
+        made = _Enqueued([], [], Counter())
+        for event in chunk:
+            try:
+                await self._enqueue_one(tx, event, made)
+            except _POISON:
+                # One event that cannot be read must not stop all that come after it.
+                log.exception("webhook_event_unreadable", sequence=event.sequence)
+        for account_sid, count in Counter(each.account_sid for each in made.queued).items():
+            if self._pending[account_sid] + count > limits.DELIVERIES_PENDING_PER_ACCOUNT_MAX:
+                step = limits.DELIVERIES_DROPPED_PER_STEP_MAX
+                made.ended += await queue.drop_oldest(tx, account_sid, step)
+        await event_log.save_position(tx, self.name, chunk[-1].sequence)
+        self._governor.used(self._clock.monotonic_ms() - begun)
+        return made
+
+    async def _enqueue_one(self, tx: Transaction, event: Event, made: _Enqueued) -> None:
+        if event.name == events.WEBHOOKS_REPLAYED:
+            made.reopened_of[event.account_sid] += _replayed(event.payload).reopened
+        elif event.name == events.SCOPED_WEBHOOK_CHANGED:
+            await self._stop_removed(tx, event, made)
+        elif event.name == events.SCOPED_WEBHOOK_ADDED:
+            for part, (target, told) in enumerate(await replays_of(tx, event, self._studio_url)):
+                await self._queue(tx, self._delivery(tx, event, part, target, told), made)
+        else:
+            targets = await targets_of(tx, event, self._studio_url)
+            told = post_parameters(event) if targets else {}
+            for part, target in enumerate(targets):
+                await self._queue(tx, self._delivery(tx, event, part, target, told), made)
+
+    @staticmethod
+    async def _queue(tx: Transaction, delivery: WebhookDelivery, made: _Enqueued) -> None:
+        is_new, due_ms = await queue.add(tx, delivery)
+        if is_new:
+            made.queued.append(msgspec.structs.replace(delivery, due_ms=due_ms))
+
+    def _delivery(
+        self, tx: Transaction, event: Event, part: int, target: Target, told: dict[str, str]
+    ) -> WebhookDelivery:
+        return WebhookDelivery(
+            account_sid=event.account_sid,
+            event_sequence=event.sequence,
+            target_key=target.key,
+            service_sid=event.service_sid,
+            conversation_sid=event.conversation_sid,
+            event_name=told["EventType"],
+            scope=target.scope,
+            webhook_sid=target.webhook_sid,
+            url=target.url,
+            method=target.method,
+            retry_limit=target.retry_count,
+            token=new_token(self._random),
+            parameters=_encode(told).decode(),
+            lane=lane_of(target.url, event.conversation_sid, event.subject_sid),
+            lane_order=rows.live_order(event.sequence, part),
+            state=rows.PENDING,
+            retry_count=0,
+            due_ms=tx.now,
+            date_queued=tx.now,
+            date_updated=tx.now,
+        )
+
+    async def _stop_removed(self, tx: Transaction, event: Event, made: _Enqueued) -> None:
+        """A webhook that was detached hears nothing more, not even what was waiting for it."""
+        change = _change(event.payload)
+        webhook = change.scoped_webhook
+        if change.is_removed and webhook.url is not None:
+            lane = lane_of(webhook.url, webhook.conversation_sid, "")
+            made.ended += await queue.stop_removed(tx, event.account_sid, lane, webhook.sid)
+
+    def _begin(self, made: _Enqueued) -> None:
+        """What was queued is on disk: send it."""
+        now_ms = self._clock.now_ms()
+        for delivery in made.ended:
+            self._outcomes[delivery.state] += 1
+            self._pending[delivery.account_sid] -= 1
+            self._lanes.changed(delivery.account_sid, delivery.url, delivery.lane)
+        for delivery in made.queued:
+            self._pending[delivery.account_sid] += 1
+            self._lanes.offer(delivery, now_ms)
+        for account_sid, count in made.reopened_of.items():
+            self._pending[account_sid] += count
+            self._start(self._find_endpoints((account_sid, ""), account_sid))
+        self._to_send.set()
+        self._to_look.set()
+
+    # --- Running.
+
+    async def start(self) -> None:
+        """Begin, with what was left by the last run."""
+        self._pending = Counter(await self._store.read(queue.counts))
+        loops = (self._pump(), self._note(), self._look())
+        self._loops = [asyncio.create_task(loop) for loop in loops]
+        self._start(self._find_endpoints(("", "")))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def stop(self) -> None:
+        """Let what is on its way end, within the limit, and write what came of it."""
+        self._is_stopping = True
+        self._to_send.set()
+        self._to_look.set()
+        if not self._loops:
+            return
+        if self._sending:
+            _, late = await asyncio.wait(set(self._sending), timeout=limits.DRAIN_SECONDS_MAX)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self._to_note.set()
+        _, late_loops = await asyncio.wait(self._loops, timeout=limits.DRAIN_SECONDS_MAX)
+        for loop in late_loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._loops = []
+
+    async def _find_endpoints(self, after: tuple[str, str], only_of: str = "") -> None:
+        """Have every URL looked at for which something waits, of one account or of all."""
+        while not self._is_stopping:
+            found = await self._store.read(partial(_endpoints_after, after))
+            for key in found:
+                if only_of and key[0] != only_of:
+                    return
+                self._lanes.look_at(key, 0)
+            self._to_look.set()
+            if not found:
+                return
+            after = found[-1]
+            await asyncio.sleep(0)
+
+    # --- Sending.
+
+    @property
+    def _may_send(self) -> bool:
+        return (
+            self._lanes.has_turn
+            and self._lanes.sending < limits.WEBHOOKS_AT_ONCE_MAX
+            and len(self._results) < limits.ATTEMPTS_UNNOTED_MAX
+        )
+
+    async def _pump(self) -> None:
+        while not self._is_stopping:
+            if not self._may_send:
+                self._to_send.clear()
+                await self._to_send.wait()
+                continue
+            await self._governor.turn()
+            if self._may_send and not self._is_stopping:
+                self._start(self._governor.measured(self._send(self._lanes.next_lane())))
+
+    async def _send(self, lane: Lane) -> None:
+        """One attempt, and on to the next of its lane. What came of it is noted meanwhile."""
+        result = await self._attempts.make(lane.waiting[0])
+        self._results.append((lane, result))
+        self._lanes.ended(lane, is_done=result.is_done, timed_out=result.timed_out)
+        self._to_note.set()
+        self._to_send.set()
+
+    # --- Noting.
+
+    def record(self, asked: Asked) -> None:
+        """Put the request of a pre-action webhook into the log, soon. Never waits."""
+        self._outcomes[asked.outcome] += 1
+        self._asked.append(asked)
+        self._to_note.set()
+
+    async def _note(self) -> None:
+        while not self._is_stopping or self._sending or self._results or self._asked:
+            if not self._results and not self._asked:
+                self._to_note.clear()
+                await self._to_note.wait()
+                continue
+            try:
+                await self._note_some()
+            except Exception:
+                log.exception("webhook_results_not_noted", waiting=len(self._results))
+                await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
+
+    async def _note_some(self) -> None:
+        """Write what came of some attempts, in one transaction; then their lanes go on."""
+        batch = [
+            self._results[place]
+            for place in range(min(len(self._results), limits.ATTEMPTS_UNNOTED_MAX))
+        ]
+        asked = list(self._asked)
+        written = await self._store.write(partial(self._write, batch, asked))
+        crash_point(crash_points.NOTED)
+        for _ in asked:
+            self._asked.popleft()
+        for (lane, result), was_pending in zip(batch, written.was_pending, strict=True):
+            self._results.popleft()
+            account_sid = result.delivery.account_sid
+            if result.was_sent:
+                self._outcomes[result.outcome] += 1
+            if result.is_done and was_pending:
+                self._pending[account_sid] -= 1
+            due_ms = result.due_ms if was_pending else None
+            is_promoted = (account_sid, lane.key) in written.promoted
+            if self._lanes.noted(lane, due_ms, is_promoted=is_promoted):
+                await self._refill(lane)
+        self._to_send.set()
+        self._to_look.set()
+
+    async def _write(
+        self, batch: list[tuple[Lane, Result]], asked: list[Asked], tx: Transaction
+    ) -> _Noted:
+        """One transaction with what came of some attempts."""
+        begun = self._clock.monotonic_ms()
+        lanes: dict[tuple[str, int], None] = {}
+        was_pending: list[bool] = []
+        for lane, result in batch:
+            delivery = result.delivery
+            count = await queue.note(tx, delivery, result.state, result.retry_count, result.due_ms)
+            was_pending.append(bool(count))
+            if result.was_sent:
+                await rows.add_attempt(tx, result.attempt(rows.new_attempt_sid(tx)))
+            if result.is_done:
+                lanes[delivery.account_sid, lane.key] = None
+        promoted = {lane for lane in lanes if await queue.promote(tx, *lane)}
+        for each in asked:
+            await write_asked(tx, each)
+        self._governor.used(self._clock.monotonic_ms() - begun)
+        return _Noted(promoted, was_pending)
+
+    async def _refill(self, lane: Lane) -> None:
+        account_sid = lane.endpoint.key[0]
+        found = await self._store.read(
+            lambda tx: queue.following(tx, account_sid, lane.key, lane.tail)
+        )
+        self._lanes.refill(lane, found)
+
+    # --- Looking on disk for what is due.
+
+    async def _look(self) -> None:
+        while not self._is_stopping:
+            self._to_look.clear()
+            try:
+                await self._load_due()
+                await self._measure()
+            except Exception:
+                log.exception("webhook_look_failed")
+                await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait until something may be due, or for the longest time."""
+        next_ms = self._lanes.next_look_ms()
+        pause_ms = limits.WEBHOOK_LOOK_MS_MAX
+        if next_ms is not None:
+            pause_ms = min(pause_ms, max(0, next_ms - self._clock.now_ms()))
+        try:
+            await asyncio.wait_for(self._to_look.wait(), pause_ms / 1000)
+        except TimeoutError:
+            return
+
+    async def _load_due(self) -> None:
+        """Read the lanes that are due, as far as there is room for them."""
+        while (endpoint := self._lanes.due_look(self._clock.now_ms())) is not None:
+            await self._governor.turn()
+            account_sid, url = endpoint.key
+            count = len(endpoint.lanes) + max(endpoint.room, 0) + 1
+            found = await self._store.read(partial(_heads_of, account_sid, url, count))
+            for key in self._lanes.wanted(endpoint, found, self._clock.now_ms()):
+                head = await self._store.read(partial(_lane_from_start, account_sid, key))
+                is_whole = len(head) < limits.LANE_DELIVERIES_MAX
+                self._lanes.load(endpoint, key, head, is_whole=is_whole)
+            self._to_send.set()
+
+    # --- Figures.
+
+    async def _measure(self) -> None:
+        """How old the oldest pending delivery is, now and then."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._figures_at_ms < limits.WEBHOOK_FIGURES_MS:
+            return
+        self._figures_at_ms = now_ms
+        self._pending = +self._pending
+        self._oldest_ms = None
+        for account_sid in list(self._pending):
+            date = await self._store.read(partial(_oldest_date, account_sid))
+            if date is not None:
+                self._oldest_ms = min(date, self._oldest_ms or date)
+            await asyncio.sleep(0)
+
+    def figures(self) -> Iterator[Metric]:
+        """The figures for monitoring: none of them says whose they are."""
+        backlog = max(0, sum(self._pending.values()))
+        pending = "Webhook deliveries that are pending."
+        yield GaugeMetricFamily("parlour_webhook_backlog", pending, value=backlog)
+        is_known = backlog > 0 and self._oldest_ms is not None
+        age_ms = self._clock.now_ms() - (self._oldest_ms or 0) if is_known else 0
+        yield GaugeMetricFamily(
+            "parlour_webhook_oldest_seconds",
+            "Age of the oldest pending webhook delivery, as of a few seconds ago.",
+            value=max(0, age_ms) / 1000,
+        )
+        attempts = CounterMetricFamily(
+            "parlour_webhook_attempts", "Attempts at webhooks, by outcome.", labels=("outcome",)
+        )
+        for outcome in rows.OUTCOMES:
+            attempts.add_metric((outcome,), self._outcomes[outcome])
+        yield attempts
+
+
+async def _endpoints_after(after: tuple[str, str], tx: Transaction) -> list[tuple[str, str]]:
+    return await queue.endpoints(tx, after)
+
+
+async def _heads_of(
+    account_sid: str, url: str, count: int, tx: Transaction
+) -> list[tuple[int, int]]:
+    return await queue.heads(tx, account_sid, url, count)
+
+
+async def _lane_from_start(account_sid: str, key: int, tx: Transaction) -> list[WebhookDelivery]:
+    return await queue.following(tx, account_sid, key, -1)
+
+
+async def _oldest_date(account_sid: str, tx: Transaction) -> int | None:
+    return await queue.oldest_date(tx, account_sid)

@@ -1,0 +1,344 @@
+"""Access tokens: what a connected user shows, checked before anything is believed of it.
+
+A token is a JSON Web Token that a program of the account signs with the secret of one of the
+account's API keys. Everything in it is the sender's word until the signature is proven, so the
+steps are: size, three canonical base64url parts, header, claims as JSON without duplicate names,
+issuer and subject; then the key of exactly this account; then the signature; then the dates; and
+only then the grants. The algorithm is one of ours, the key is found by issuer and subject, and
+whatever else the header names (``kid``, ``jku``, ``jwk``, ``x5u`` …) is never looked at or is
+refused. PyJWT computes the signatures; it is imported at first use, because that takes long.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import CATALOGUE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jwt import PyJWS
+
+ALGORITHMS: Final = ("HS256", "HS384", "HS512")
+CONTENT_TYPE: Final = "twilio-fpa;v=1"
+
+UNUSABLE: Final = 20101
+BAD_HEADER: Final = 20102
+BAD_ISSUER: Final = 20103
+EXPIRED: Final = 20104
+TOO_EARLY: Final = 20105
+BAD_GRANTS: Final = 20106
+BAD_SIGNATURE: Final = 20107
+
+_PRODUCTS: Final = ("chat", "ip_messaging")
+# They name a key, or change how the token is to be read.
+_REFUSED_HEADERS: Final = frozenset(
+    "b64 crit enc epk jku jwk x5c x5t x5t#S256 x5u zip".split()  # What RFC 7515 to 7518 name.
+)
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
+# What no database and no other program can be relied on to keep as it is.
+_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+class TokenRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
+    """The token lets nobody in.
+
+    ``code`` (20101 to 20107) and ``message`` are for the client, ``reason`` is for the log.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        assert UNUSABLE <= code <= BAD_SIGNATURE
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.message = CATALOGUE[code].message
+        self.reason = reason
+
+
+class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that was proven: who may connect, to which service, until when."""
+
+    account_sid: str
+    key_sid: str
+    identity: str
+    service_sid: str
+    expires_ms: int
+    push_credential_sid: str | None = None
+    deployment_role_sid: str | None = None
+    endpoint_id: str | None = None
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What a token says before its signature is proven: good for finding its key, no more."""
+
+    key_sid: str
+    account_sid: str
+    claims: dict[str, Any]
+    algorithm: str
+    signed: bytes
+    signature: bytes
+
+
+# --- Reading ----------------------------------------------------------------------------
+
+
+def verify(
+    text: object, *, secret_of: Callable[[str, str], str | None], now_ms: int
+) -> AccessToken:
+    """The proven token of what was sent, or TokenRefused.
+
+    ``secret_of(iss, sub)`` gives the secret of the API key ``iss`` if it is one of the account
+    ``sub``, and None otherwise.
+    """
+    claimed = read(text)
+    return prove(claimed, secret_of(claimed.key_sid, claimed.account_sid), now_ms)
+
+
+def read(text: object) -> Claimed:
+    """What a token claims: to ask for its key where that takes time. Raises TokenRefused."""
+    if not isinstance(text, str) or len(text) > limits.ACCESS_TOKEN_CHARS_MAX:
+        raise TokenRefused(UNUSABLE, "no text, or too long")
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise TokenRefused(UNUSABLE, f"{len(parts)} parts instead of 3")
+    header, claims, signature = (_bytes_of(part) for part in parts)
+    algorithm = _algorithm_of(_object_of(header, BAD_HEADER))
+    said = _object_of(claims, UNUSABLE)
+    key_sid, account_sid = said.get("iss"), said.get("sub")
+    if not isinstance(key_sid, str) or not sids.is_sid(sids.API_KEY, key_sid):
+        raise TokenRefused(BAD_ISSUER, "iss is not the sid of an API key")
+    if not isinstance(account_sid, str) or not sids.is_sid(sids.ACCOUNT, account_sid):
+        raise TokenRefused(BAD_ISSUER, "sub is not the sid of an account")
+    return Claimed(
+        key_sid=sids.normal(key_sid),
+        account_sid=sids.normal(account_sid),
+        claims=said,
+        algorithm=algorithm,
+        signed=f"{parts[0]}.{parts[1]}".encode(),
+        signature=signature,
+    )
+
+
+def prove(claimed: Claimed, secret: str | None, now_ms: int) -> AccessToken:
+    """The token, proven by the key's secret; None: the account has no such key.
+
+    Raises TokenRefused.
+    """
+    if not secret:
+        raise TokenRefused(BAD_ISSUER, "the account has no such API key")
+    if not _is_signed(claimed, secret):
+        raise TokenRefused(BAD_SIGNATURE, "the signature does not fit")
+    expires_ms = _expiry_ms(claimed.claims, now_ms)
+    identity, grant = _grants(claimed.claims)
+    return AccessToken(
+        account_sid=claimed.account_sid,
+        key_sid=claimed.key_sid,
+        identity=identity,
+        service_sid=_sid(grant, "service_sid", sids.SERVICE, required=True),
+        expires_ms=expires_ms,
+        push_credential_sid=_sid(grant, "push_credential_sid", sids.CREDENTIAL) or None,
+        deployment_role_sid=_sid(grant, "deployment_role_sid", sids.ROLE) or None,
+        endpoint_id=_endpoint_id(grant),
+    )
+
+
+def _bytes_of(part: str) -> bytes:
+    """The bytes of one part: base64url in its one canonical form, without padding."""
+    if not _BASE64URL.fullmatch(part):
+        raise TokenRefused(UNUSABLE, "a part is not base64url")
+    try:
+        decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except binascii.Error as error:
+        raise TokenRefused(UNUSABLE, "a part has a length that base64 never has") from error
+    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != part.encode():
+        raise TokenRefused(UNUSABLE, "a part has bits that stand for nothing")
+    return decoded
+
+
+def _object_of(encoded: bytes, code: int) -> dict[str, Any]:
+    """A JSON object in UTF-8 in which no name comes twice, at any depth."""
+    try:
+        found = _json.decode(encoded.decode())
+    except (ValueError, RecursionError) as error:
+        raise TokenRefused(code, "a part is not JSON") from error
+    if not isinstance(found, dict):
+        raise TokenRefused(code, "a part is not a JSON object")
+    return found
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name comes twice")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+_json: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_number)
+
+
+def _algorithm_of(header: dict[str, Any]) -> str:
+    """Which of our algorithms the header names, if nothing else is wrong with it."""
+    algorithm = header.get("alg")
+    if algorithm not in ALGORITHMS:
+        raise TokenRefused(BAD_HEADER, "alg is none of ours")
+    if header.get("cty") != CONTENT_TYPE:
+        raise TokenRefused(BAD_HEADER, f"cty is not {CONTENT_TYPE}")
+    kind = header.get("typ", "JWT")
+    if not isinstance(kind, str) or kind.upper() != "JWT":
+        raise TokenRefused(BAD_HEADER, "typ is not JWT")
+    if not isinstance(header.get("kid", ""), str):
+        raise TokenRefused(BAD_HEADER, "kid is no text")
+    refused = _REFUSED_HEADERS.intersection(header)
+    if refused:
+        raise TokenRefused(BAD_HEADER, f"the header has {sorted(refused)}")
+    # Ours, not the sender's: the same text, but a constant.
+    return ALGORITHMS[ALGORITHMS.index(algorithm)]
+
+
+def _expiry_ms(claims: dict[str, Any], now_ms: int) -> int:
+    """When the token ends. Whoever makes tokens may be a little ahead of us, and not behind."""
+    expires_ms = _date_ms(claims, "exp", EXPIRED)
+    begins_ms = _date_ms(claims, "nbf", TOO_EARLY)
+    made_ms = _date_ms(claims, "iat", UNUSABLE)
+    if expires_ms is None or expires_ms <= now_ms:
+        raise TokenRefused(EXPIRED, "exp is missing or past")
+    latest_ms = now_ms + limits.ACCESS_TOKEN_LEEWAY_SECONDS * 1000
+    if begins_ms is not None and begins_ms > latest_ms:
+        raise TokenRefused(TOO_EARLY, "nbf is in the future")
+    lifetime_ms_max = limits.ACCESS_TOKEN_SECONDS_MAX * 1000
+    since_ms = next((each for each in (made_ms, begins_ms) if each is not None), now_ms)
+    # Measured from here too: a date of making in the future must not lengthen a life.
+    if expires_ms - since_ms > lifetime_ms_max or expires_ms - latest_ms > lifetime_ms_max:
+        raise TokenRefused(EXPIRED, "exp is too far from the beginning")
+    return expires_ms
+
+
+def _date_ms(claims: dict[str, Any], name: str, code: int) -> int | None:
+    """A date that is given in seconds since 1970 UTC, perhaps with a fraction."""
+    seconds = claims.get(name)
+    if seconds is None:
+        return None
+    if type(seconds) not in {int, float} or not math.isfinite(seconds):
+        raise TokenRefused(code, f"{name} is not a number")
+    if not 0 <= seconds <= limits.ACCESS_TOKEN_DATE_SECONDS_MAX:
+        raise TokenRefused(code, f"{name} is not a date")
+    return int(seconds * 1000)
+
+
+def _grants(claims: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The identity and the grant to chat, which also has an older name."""
+    grants = claims.get("grants")
+    if not isinstance(grants, dict):
+        raise TokenRefused(BAD_GRANTS, "there are no grants")
+    identity = grants.get("identity")
+    if not isinstance(identity, str) or not 0 < len(identity) <= limits.IDENTITY_CHARS_MAX:
+        raise TokenRefused(BAD_GRANTS, "there is no identity, or it is too long")
+    if _UNWRITABLE.search(identity):
+        raise TokenRefused(BAD_GRANTS, "the identity has characters that no text has")
+    found = [grants[name] for name in _PRODUCTS if name in grants]
+    if len(found) != 1 or not isinstance(found[0], dict):
+        raise TokenRefused(BAD_GRANTS, f"{len(found)} grants to chat, or one that is no object")
+    return identity, found[0]
+
+
+def _sid(grant: dict[str, Any], name: str, prefix: str, *, required: bool = False) -> str:
+    """A sid of the grant; empty, if it need not be there and is not."""
+    said = grant.get(name)
+    if not required and (said is None or said == ""):
+        return ""
+    if not isinstance(said, str) or not sids.is_sid(prefix, said):
+        raise TokenRefused(BAD_GRANTS, f"{name} is not a sid with {prefix}")
+    return sids.normal(said)
+
+
+def _endpoint_id(grant: dict[str, Any]) -> str | None:
+    said = grant.get("endpoint_id")
+    if said is None or said == "":
+        return None
+    if not isinstance(said, str) or len(said) > limits.ENDPOINT_ID_CHARS_MAX:
+        raise TokenRefused(BAD_GRANTS, "endpoint_id is no text, or too long")
+    if _UNWRITABLE.search(said):
+        raise TokenRefused(BAD_GRANTS, "endpoint_id has characters that no text has")
+    return said
+
+
+# --- Making -----------------------------------------------------------------------------
+
+
+def make(
+    *,
+    account_sid: str,
+    key_sid: str,
+    secret: str,
+    identity: str,
+    service_sid: str,
+    now_ms: int,
+    ttl_seconds: int,
+    algorithm: str = "HS256",
+    push_credential_sid: str | None = None,
+) -> str:
+    """A token as the official helper libraries make it, good from now on."""
+    assert algorithm in ALGORITHMS
+    assert 0 < ttl_seconds <= limits.ACCESS_TOKEN_SECONDS_MAX
+    now = now_ms // 1000
+    grant = {"service_sid": service_sid}
+    if push_credential_sid is not None:
+        grant["push_credential_sid"] = push_credential_sid
+    claims = {
+        "jti": f"{key_sid}-{now}",
+        "iss": key_sid,
+        "sub": account_sid,
+        "iat": now,
+        "nbf": now,
+        "exp": now + ttl_seconds,
+        "grants": {"identity": identity, "chat": grant},
+    }
+    header = {"cty": CONTENT_TYPE}
+    return _signatures().encode(msgspec.json.encode(claims), secret, algorithm, header)
+
+
+# --- Signatures -------------------------------------------------------------------------
+
+
+def _is_signed(claimed: Claimed, secret: str) -> bool:
+    """Whether the token carries the signature of a holder of the secret, in constant time.
+
+    PyJWT is handed the bytes that were read above, and does not read the token once more: two
+    readers could read two things.
+    """
+    algorithm = _signatures().get_algorithm_by_name(claimed.algorithm)
+    return algorithm.verify(claimed.signed, algorithm.prepare_key(secret), claimed.signature)
+
+
+@cache
+def _signatures() -> PyJWS:
+    """PyJWT with our three algorithms and no other: "none" and public keys are not even there."""
+    from jwt.algorithms import HMACAlgorithm  # noqa: PLC0415
+    from jwt.api_jws import PyJWS  # noqa: PLC0415
+
+    class Hmac(HMACAlgorithm):
+        """An API key's secret is 32 characters and any text: its bytes are the key."""
+
+        def prepare_key(self, key: str | bytes) -> bytes:
+            return key.encode() if isinstance(key, str) else key
+
+        def check_key_length(self, key: bytes) -> None:
+            assert key
+
+    signatures = PyJWS(algorithms=())
+    for name, digest in zip(ALGORITHMS, (Hmac.SHA256, Hmac.SHA384, Hmac.SHA512), strict=True):
+        signatures.register_algorithm(name, Hmac(digest))
+    return signatures

@@ -1,0 +1,76 @@
+"""Connection overrides: what stands behind the ``#`` of a webhook's URL, where that is switched on.
+
+``#ct=2000&tt=4000&rc=2&rp=5xx,rt``: times in milliseconds, how often to try again, and after what.
+A value that is out of range, or a key that means nothing here (``sni``, ``e``), changes nothing.
+See docs/reference/quirks.md#connection-overrides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
+
+from parlour.protocol.retries import Schedule
+from parlour.vocabulary import limits
+
+# The hosted API tries again at once; a pause of nothing would only hit a server that is down.
+_DELAY_MS: Final = 1000
+_CONNECT: Final = frozenset({"connect", "dns", "tls"})
+_TIMES: Final = {
+    "ct": limits.OVERRIDE_CONNECT_MS_MAX,
+    "rt": limits.OVERRIDE_TOTAL_MS_MAX,
+    "tt": limits.OVERRIDE_TOTAL_MS_MAX,
+}
+_POLICIES: Final = frozenset({"4xx", "5xx", "ct", "rt", "all"})
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a fragment asks for."""
+
+    total_ms: int
+    retry_count: int | None
+    policies: frozenset[str]
+
+    def schedule(self) -> Schedule:
+        """The retries it asks for: so many, a second apart, after what the policies name."""
+        wants_all = "all" in self.policies
+        statuses: set[int] = set()
+        if wants_all or "4xx" in self.policies:
+            statuses.update(range(400, 500))
+        if wants_all or "5xx" in self.policies:
+            statuses.update(range(500, 600))
+        failures = set(_CONNECT) if wants_all or "ct" in self.policies else set()
+        if wants_all or "rt" in self.policies:
+            failures.add("timeout")
+        return Schedule(
+            delays_ms=(_DELAY_MS,) * (self.retry_count or 0),
+            jitter_percent=0,
+            honours_retry_after=False,
+            statuses=frozenset(statuses),
+            failures=frozenset(failures),
+        )
+
+
+def parse(fragment: str) -> Overrides:
+    """Read a URL's fragment; what is not understood is as if it were not there."""
+    given = dict(parse_qsl(fragment[: limits.URL_CHARS_MAX], keep_blank_values=True))
+    times = {key: _number(given.get(key), 100, most) for key, most in _TIMES.items()}
+    total_ms = limits.WEBHOOK_SECONDS_MAX * 1000
+    if times["tt"] is not None:
+        total_ms = times["tt"]
+    elif times["ct"] is not None or times["rt"] is not None:
+        total_ms = min(
+            (times["ct"] or total_ms) + (times["rt"] or total_ms), limits.OVERRIDE_TOTAL_MS_MAX
+        )
+    named = frozenset(given.get("rp", "ct").split(",")) & _POLICIES
+    retry_count = _number(given.get("rc"), 0, limits.OVERRIDE_RETRIES_MAX)
+    return Overrides(total_ms, retry_count, named or frozenset({"ct"}))
+
+
+def _number(text: str | None, least: int, most: int) -> int | None:
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 5:
+        return None
+    value = int(text)
+    return value if least <= value <= most else None

@@ -1,0 +1,50 @@
+"""What may be said about the webhook log: which attempts are meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from parlour.operations.parameters import Parameters, said
+from parlour.resources.webhook_attempts import store
+from parlour.vocabulary import events, sids, values
+
+if TYPE_CHECKING:
+    from parlour.resources.webhook_attempts.store import Filters
+    from parlour.vocabulary.values import Unset
+
+_EVENT_NAMES = values.enum(*events.POST_ACTION, *events.PRE_ACTION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListWebhookAttempts(Parameters):
+    """Filters of the list; all that are given have to fit."""
+
+    conversation_sid: str | Unset = said("ConversationSid", values.sid(sids.CONVERSATION))
+    event_type: str | Unset = said("EventType", _EVENT_NAMES)
+    outcome: str | Unset = said("Outcome", values.enum(*store.OUTCOMES))
+    since: int | Unset = said("Since", values.timestamp())
+    until: int | Unset = said("Until", values.timestamp())
+
+    def filters(self) -> Filters:
+        """The same, as the store takes it."""
+        given = self.given()
+        bounds = {}
+        if "since" in given:
+            bounds["from_sid"] = store.attempt_sid_at(given["since"])
+        if "until" in given:
+            bounds["before_sid"] = store.attempt_sid_at(given["until"])
+        return store.Filters(
+            conversation_sid=given.get("conversation_sid", ""),
+            event_name=given.get("event_type", ""),
+            outcome=given.get("outcome", ""),
+            **bounds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayWebhookAttempts(ListWebhookAttempts):
+    """A range: its attempts' deliveries are made again. ``Since`` is required."""
+
+    since: int | Unset = said("Since", values.timestamp(), required=True)
+    after: str | Unset = said("After", values.sid(sids.WEBHOOK_ATTEMPT))

@@ -1,0 +1,81 @@
+"""What is shown of an attempt at a webhook: the request, the answer, and what followed.
+
+Whatever a URL carries as a user name and password stays out: whoever may read the log need not
+know them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from parlour.vocabulary.values import write_date_ms
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.webhook_attempts.actions import Replayed
+    from parlour.resources.webhook_attempts.store import Logged, WebhookDelivery
+
+_USER_INFO: Final = re.compile(r"(?<=://)[^/?#]*@")
+_parameters = msgspec.json.Decoder(dict[str, str])
+
+
+def without_credentials(url: str) -> str:
+    """A URL without user name, password and fragment."""
+    return _USER_INFO.sub("", url).partition("#")[0]
+
+
+def resource(logged: Logged, view: View) -> dict[str, Any]:
+    """One attempt."""
+    root = view.root_url.removesuffix("/v1")
+    return {**row(logged), "url": f"{root}/parlour/v1/WebhookAttempts/{logged.sid}"}
+
+
+def row(logged: Logged) -> dict[str, Any]:
+    """One attempt, without its own address: what the command line shows."""
+    attempt, delivery = logged.attempt, logged.delivery
+    next_ms = attempt.next_attempt_ms
+    return {
+        "sid": attempt.sid,
+        "account_sid": attempt.account_sid,
+        "chat_service_sid": (delivery.service_sid or None) if delivery else None,
+        "conversation_sid": attempt.conversation_sid or None,
+        "event_type": attempt.event_name,
+        "outcome": attempt.outcome,
+        "retry_count": attempt.retry_count,
+        "scope": delivery.scope if delivery else None,
+        "webhook_sid": delivery.webhook_sid if delivery else None,
+        "idempotency_token": delivery.token if delivery else None,
+        "delivery_state": delivery.state if delivery else None,
+        "request": _request(delivery, attempt.retry_count) if delivery else None,
+        "response": None
+        if attempt.status is None
+        else {"status": attempt.status, "body_start": attempt.answer},
+        "elapsed_ms": attempt.elapsed_ms,
+        "error_code": attempt.error_code,
+        "error": attempt.error,
+        "date_created": write_date_ms(attempt.date_created),
+        "date_next_attempt": None if next_ms is None else write_date_ms(next_ms),
+    }
+
+
+def _request(delivery: WebhookDelivery, retry_count: int) -> dict[str, Any]:
+    parameters = _parameters.decode(delivery.parameters)
+    parameters["RetryCount"] = str(retry_count)
+    return {
+        "method": delivery.method,
+        "url": without_credentials(delivery.url),
+        "parameters": dict(sorted(parameters.items())),
+    }
+
+
+def replayed(made: Replayed, _view: View) -> dict[str, Any]:
+    """What a replay of a range came to, and how to go on."""
+    return {
+        "replayed": made.deliveries,
+        "has_more": made.is_more,
+        "after": made.last_attempt_sid,
+        "until": write_date_ms(made.until_ms),
+    }

@@ -1,0 +1,53 @@
+"""Removing what stands in the webhook log for long enough; what is pending stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from parlour.operations.scheduler import Job, in_transaction
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+
+_HOUR_MS: Final = 60 * 60 * 1000
+
+# tidy: account-in-sql - what is too old goes, whose ever it is
+EXPIRE_ATTEMPTS = """
+DELETE FROM webhook_attempt WHERE (account_sid, sid) IN (
+    SELECT account_sid, sid FROM webhook_attempt
+     WHERE date_created < $1 ORDER BY date_created LIMIT $2)
+"""
+# tidy: account-in-sql - as above
+EXPIRE_DELIVERIES = """
+DELETE FROM webhook_delivery WHERE (account_sid, event_sequence, target_key) IN (
+    SELECT account_sid, event_sequence, target_key FROM webhook_delivery
+     WHERE state <> 'pending' AND date_updated < $1 ORDER BY date_updated LIMIT $2)
+"""
+# tidy: account-in-sql - as above
+OLDEST_ATTEMPT = "SELECT date_created FROM webhook_attempt ORDER BY date_created LIMIT 1"
+# tidy: account-in-sql - as above
+OLDEST_DELIVERY = """
+SELECT date_updated FROM webhook_delivery WHERE state <> 'pending'
+ ORDER BY date_updated LIMIT 1
+"""
+
+
+def retention_job(hours: int) -> Job:
+    """The job that removes what is older than so many hours."""
+    if not 0 <= hours <= limits.WEBHOOK_RETENTION_HOURS_MAX:
+        raise ValueError(f"the webhook log cannot be kept for {hours} hours")
+    kept_ms = hours * _HOUR_MS
+
+    async def next_due_ms(tx: Transaction) -> int | None:
+        rows = [await tx.one(OLDEST_ATTEMPT), await tx.one(OLDEST_DELIVERY)]
+        dates: list[int] = [row[0] for row in rows if row is not None]
+        # One step is worth its commit only if there is something in it.
+        return min(dates) + kept_ms + limits.RETENTION_SLACK_MS if dates else None
+
+    async def step(tx: Transaction) -> None:
+        before_ms = tx.now - kept_ms
+        await tx.run(EXPIRE_ATTEMPTS, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
+        await tx.run(EXPIRE_DELIVERIES, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
+
+    return Job("webhook_retention", next_due_ms, in_transaction(step))

@@ -1,0 +1,37 @@
+"""Named moments at which a test can have the process killed.
+
+With ``PARLOUR_CRASH_AT="name#3"`` the third passage of that moment is a ``kill -9`` from inside;
+without it, passing a moment is the call of an empty function.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from itertools import count
+from typing import Final
+
+EVENT_READ: Final = "event read, not queued"
+QUEUED: Final = "webhook queued, not sent"
+SENT: Final = "webhook sent, not noted"
+NOTED: Final = "webhook noted, next not begun"
+POSITION: Final = "webhooks queued, position not kept again"
+
+CRASH_POINTS: Final = (EVENT_READ, QUEUED, SENT, NOTED, POSITION)
+
+_NAME, _, _PASSAGE = os.environ.get("PARLOUR_CRASH_AT", "").partition("#")
+_passages = count(1)
+assert _NAME in {"", *CRASH_POINTS}, f"there is no crash point {_NAME!r}"
+
+
+def _kill_at(name: str) -> None:
+    if name == _NAME and next(_passages) == int(_PASSAGE or 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _pass_by(_name: str) -> None:
+    """Nothing is to happen."""
+
+
+crash_point: Final = _kill_at if _NAME else _pass_by
+"""Pass a named moment."""

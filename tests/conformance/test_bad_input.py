@@ -1,0 +1,154 @@
+"""Thousands of requests, right and wrong: no 5xx, no answer out of shape, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.conformance.asking import WAYS, WELL_FORMED, Request, requests
+from tests.conformance.checking import faults
+from tests.conformance.consistency import RULES, broken
+from tests.conformance.world import World
+from tests.contract.operations import OPERATIONS, Operation, operation_of
+from tests.oracle.wholeness import databases
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CASES_PER_OPERATION = 26
+SHOWN_MAX = 20
+
+QUIET = settings(
+    max_examples=CASES_PER_OPERATION,
+    phases=[Phase.generate],
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Run:
+    """Many requests against one world; what was wrong with the answers, and how many there were."""
+
+    def __init__(self, world: World, way: str, number: int) -> None:
+        """Ask nothing yet; `number` is where the dice begin."""
+        self.world = world
+        self.way = way
+        self.number = number
+        self.cases = 0
+        self.succeeded = 0
+        self.reached: set[str] = set()
+        self.found: list[str] = []
+
+    def ask_about(self, operation: Operation) -> None:
+        """As many requests for an operation as there are to be, each one checked."""
+
+        @seed(f"{self.number} {operation.operation_id} {self.way}")
+        @QUIET
+        @given(requests(operation, self.way, self.world))
+        def ask(request: Request) -> None:
+            self._ask(request)
+
+        ask()
+
+    def _ask(self, request: Request) -> None:
+        answer = self.world.api.request(
+            request.method, request.target, body=request.body, headers=request.headers
+        )
+        path = request.target.partition("?")[0]
+        operation = operation_of(request.method, path)
+        base_url = self.world.server.base_url
+        wrong = faults(operation and operation.operation_id, base_url, request.target, answer)
+        if answer.status >= 500:
+            wrong.append(f"{answer.status}")
+        self.found += [
+            f"{each}\n  {self._shown(request)}\n  {answer.body[:300]!r}" for each in wrong
+        ]
+        self.cases += 1
+        if answer.status < 300 and operation is not None:
+            self.succeeded += 1
+            self.reached.add(operation.operation_id)
+        self.world.learn(request.method, path, answer)
+
+    def _shown(self, request: Request) -> str:
+        """The request as a command line."""
+        said = ["curl", "-u", "$SID:$TOKEN", "-X", request.method]
+        for name, value in request.headers.items():
+            said += ["-H", f"{name}: {value}"]
+        if request.body is not None:
+            said += ["--data-raw", request.body.decode("latin-1")[:2_000]]
+        return shlex.join([*said, self.world.server.base_url + request.target])
+
+
+def in_order(operations: tuple[Operation, ...]) -> list[Operation]:
+    """What removes much comes late, so that there is something to ask about."""
+    late = {"DeleteService": 3, "DeleteConversation": 2, "DeleteUser": 2}
+    return sorted(
+        operations,
+        key=lambda each: (each.method == "DELETE") + late.get(each.operation_id, 0),
+    )
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.replace(" ", "-").replace(",", ""))
+@pytest.mark.timeout(240)
+def test_every_operation_takes_any_input(way: str) -> None:
+    number = int(os.environ.get("PARLOUR_SEED", "1"))
+    with Server() as server:
+        run = Run(World(server), way, number)
+        for operation in in_order(OPERATIONS):
+            run.ask_about(operation)
+        run.world.api.close()
+        assert server.stop() == 0
+        half_written = broken(server.data_dir)
+        log = server.log_path.read_text()
+
+    print(f"{way}: {run.cases} cases, {run.succeeded} succeeded")
+    assert run.found == [], "\n".join(run.found[:SHOWN_MAX])
+    assert half_written == []
+    assert '"event": "bug"' not in log
+    assert "Traceback" not in log
+    assert run.cases >= len(OPERATIONS) * CASES_PER_OPERATION
+    if way == WELL_FORMED:
+        # Otherwise little but look-ups would have been tried.
+        assert run.succeeded > run.cases / 2
+        assert {each.operation_id for each in OPERATIONS} - run.reached == set()
+
+
+def test_the_cases_are_enough() -> None:
+    assert len(OPERATIONS) * CASES_PER_OPERATION * len(WAYS) >= 10_000
+
+
+def test_half_written_rows_are_found(tmp_path: Path) -> None:
+    """The check is worth something: damage that no request can do is reported."""
+    server = Server(tmp_path / "data").start()
+    world = World(server)
+    world.api.close()
+    server.stop()
+    assert broken(server.data_dir) == []
+    damage = {
+        "a participant whose role is no conversation role of its service": (
+            "UPDATE participant SET role_sid = 'RL' WHERE role_sid IS NOT NULL"
+        ),
+        "a default role that is not there": (
+            "UPDATE service_configuration SET default_conversation_role_sid = 'RL'"
+        ),
+        "a message number that would be given again": (
+            "UPDATE conversation SET next_message_index = 0"
+        ),
+        "a pair that is held by nobody open, or not held": "UPDATE participant SET holds_pair = 0",
+        "a receipt without its message": "DELETE FROM message",
+        "an account whose default service is not there": "DELETE FROM service",
+    }
+    assert set(damage) <= set(RULES)
+    (path,) = databases(server.data_dir)
+    for rule, statement in damage.items():
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(statement)
+        assert any(each.startswith(rule) for each in broken(server.data_dir)), rule

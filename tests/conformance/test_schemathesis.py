@@ -1,0 +1,88 @@
+"""Schemathesis asks by the server's own description, rightly and wrongly, and checks answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+
+from tests.conformance.consistency import broken
+from tests.conformance.overlay import overlaid
+from tests.conformance.test_bad_input import in_order
+from tests.conformance.world import World
+from tests.contract.operations import BY_ID, OPERATIONS
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CASES_PER_OPERATION = 8
+SHOWN_MAX = 10
+CHECKED = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+)
+
+QUIET = settings(
+    max_examples=CASES_PER_OPERATION,
+    phases=[Phase.generate],
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def operations_of(world: World) -> Iterator[Any]:
+    """The operations as Schemathesis knows them; what removes much comes late."""
+    schema = schemathesis.openapi.from_dict(overlaid(world))
+    known = {
+        each.ok().definition.raw["operationId"]: each.ok() for each in schema.get_all_operations()
+    }
+    assert set(known) == set(BY_ID)
+    for operation in in_order(OPERATIONS):
+        yield known[operation.operation_id]
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.timeout(240)
+def test_every_answer_conforms_to_the_description(mode: GenerationMode) -> None:
+    load_all_checks()
+    checks = CHECKS.get_by_names(CHECKED)
+    statuses: Counter[int] = Counter()
+    found: list[str] = []
+    with Server() as server, requests.Session() as session:
+        world = World(server)
+        session.auth = (world.api.sid or "", world.api.token or "")
+        session.trust_env = False
+        for operation in operations_of(world):
+
+            @seed(f"{operation.label} {mode}")
+            @QUIET
+            @given(operation.as_strategy(generation_mode=mode))
+            def ask(case: Any) -> None:
+                response = case.call(base_url=server.base_url, session=session)
+                statuses[response.status_code] += 1
+                try:
+                    case.validate_response(response, checks=checks)
+                except Exception as failures:
+                    found.append(str(failures))
+
+            ask()
+        world.api.close()
+        assert server.stop() == 0
+        half_written = broken(server.data_dir)
+
+    print(f"{mode}: {dict(statuses)}")
+    assert found == [], "\n\n".join(found[:SHOWN_MAX])
+    assert half_written == []
+    assert statuses.total() >= len(OPERATIONS) * CASES_PER_OPERATION - len(OPERATIONS)
+    assert sum(count for status, count in statuses.items() if status < 300) > 50

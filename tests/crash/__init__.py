@@ -1,0 +1,1 @@
+"""Crashes: `kill -9` and power loss."""

@@ -1,0 +1,290 @@
+"""A disk that forgets: records what SQLite writes and makes the images a power cut may leave.
+
+Theory. A write is safe once its file has been synced; until then the disk may hold it, hold parts
+of it (a sector of 512 bytes is the smallest unit that is whole), or not, in any combination and
+order. A name in a directory is safe once the directory has been synced: SQLite's own file system
+layer does so at the first sync of a journal or write-ahead log. The recorder stands between
+SQLite and its files as an APSW VFS and writes down every write, truncation, sync, creation and
+deletion. Played back, the record gives the state of the disk after each of these events: what is
+synced is kept, each unsynced piece survives or not as the dice say.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import apsw
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+SECTOR_BYTES = 512
+JOURNAL_FLAGS = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL
+
+Kind = Literal["create", "write", "truncate", "sync", "sync_directory", "delete", "mark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to the disk, or a mark that its user set between two of them."""
+
+    kind: Kind
+    name: str
+    offset: int = 0
+    content: bytes = b""
+    mark: Any = None
+    _sectors: list[Event] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def sectors(self) -> list[Event]:
+        """A write as one write for each sector it touches; always the same objects."""
+        start = 0
+        while len(self._sectors) == 0 or start:
+            # Sectors are aligned on the disk, not in the write.
+            end = start + SECTOR_BYTES - (self.offset + start) % SECTOR_BYTES
+            part = Event("write", self.name, self.offset + start, self.content[start:end])
+            self._sectors.append(part)
+            start = end if end < len(self.content) else 0
+        return self._sectors
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a power cut after the event at `position` left on the disk.
+
+    It is made of what was safe and of the pieces that survived, and is to be used before the disk
+    plays its next event. Two images with the same `key` are the same.
+    """
+
+    position: int
+    key: tuple[Any, ...]
+    safe: dict[str, bytearray]
+    pieces: dict[str, list[Event]]
+
+    def write_to(self, folder: Path) -> None:
+        """The image's files, put into an empty folder."""
+        for name, safe in self.safe.items():
+            content = bytearray(safe)
+            for piece in self.pieces[name]:
+                _apply(content, piece)
+            (folder / name).write_bytes(content)
+
+
+class RecordingFile(apsw.VFSFile):
+    """A file of the recorder: passes everything on, and writes down what changes the disk."""
+
+    def __init__(self, recorder: Recorder, filename: Any, flags: list[int]) -> None:
+        path = filename.filename() if isinstance(filename, apsw.URIFilename) else filename
+        self._events = recorder.events
+        # A file without a name is SQLite's scratch space: it is gone after any crash.
+        self._name = Path(path).name if path else ""
+        self._owes_directory_sync = bool(flags[0] & JOURNAL_FLAGS)
+        if self._name and not Path(path).exists():
+            self._events.append(Event("create", self._name))
+        super().__init__("", filename, flags)
+
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 (APSW's name)
+        """Writes bytes, unsynced until `xSync`."""
+        if self._name:
+            self._events.append(Event("write", self._name, offset, bytes(data)))
+        super().xWrite(data, offset)
+
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802 (APSW's name)
+        """Cuts the file, unsynced until `xSync`."""
+        if self._name:
+            self._events.append(Event("truncate", self._name, newsize))
+        super().xTruncate(newsize)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 (APSW's name)
+        """Makes the file safe, and a new journal's name with it."""
+        super().xSync(flags)
+        if self._name:
+            self._events.append(Event("sync", self._name))
+            if self._owes_directory_sync:
+                self._owes_directory_sync = False
+                self._events.append(Event("sync_directory", ""))
+
+
+class Recorder(apsw.VFS):
+    """A file system layer for SQLite that records; `name` is what a connection opens it by."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.name = f"recorder-{os.getpid()}-{next(self._numbers)}"
+        super().__init__(self.name, "")
+
+    def xOpen(self, name: Any, flags: list[int]) -> RecordingFile:  # noqa: N802 (APSW's name)
+        """A recording file."""
+        return RecordingFile(self, name, flags)
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 (APSW's name)
+        """Takes a name away, unsynced unless `syncdir` says so."""
+        super().xDelete(filename, syncdir)
+        self.events.append(Event("delete", Path(filename).name))
+        if syncdir:
+            self.events.append(Event("sync_directory", ""))
+
+    def mark(self, mark: Any) -> None:
+        """Notes, in the order of the disk's events, something that the disk's user was told."""
+        self.events.append(Event("mark", "", mark=mark))
+
+
+@dataclass(slots=True)
+class _File:
+    """One file: the bytes that are safe, and what was done to it since its last sync."""
+
+    safe: bytearray
+    unsafe: list[Event] = field(default_factory=list)
+    number: int = field(default_factory=itertools.count(1).__next__)
+
+
+class Disk:
+    """The state of the recorded disk as its events are played back one by one.
+
+    `before` is what was on it when the record began, all of it safe.
+    """
+
+    def __init__(self, before: dict[str, bytes]) -> None:
+        self._files = {name: _File(bytearray(content)) for name, content in before.items()}
+        self._safe_names = dict(self._files)
+        self._unsafe_names: list[Event] = []
+        self._syncs = 0
+
+    def play(self, event: Event) -> None:
+        """Takes the next event."""
+        match event.kind:
+            case "create":
+                self._files[event.name] = _File(bytearray())
+                self._unsafe_names.append(event)
+            case "delete":
+                self._files.pop(event.name, None)
+                self._unsafe_names.append(event)
+            case "write" | "truncate":
+                self._files[event.name].unsafe.append(event)
+            case "sync":
+                self._syncs += 1
+                file = self._files[event.name]
+                for change in file.unsafe:
+                    _apply(file.safe, change)
+                file.unsafe.clear()
+            case "sync_directory":
+                self._syncs += 1
+                self._safe_names = dict(self._files)
+                self._unsafe_names.clear()
+            case "mark":
+                pass
+
+    def image(self, position: int, dice: random.Random) -> Image:
+        """One of the images that a power cut now may leave."""
+        survives = _survival(dice)
+        names = self._names(survives)
+        pieces = {
+            name: [piece for piece in _pieces(file.unsafe, torn=survives.torn) if survives()]
+            for name, file in names.items()
+        }
+        return self._image(position, names, pieces)
+
+    def intact(self, position: int) -> Image:
+        """The disk as it would be if no power were cut: nothing is lost."""
+        pieces = {name: list(file.unsafe) for name, file in self._files.items()}
+        return self._image(position, self._files, pieces)
+
+    def _image(
+        self, position: int, names: dict[str, _File], pieces: dict[str, list[Event]]
+    ) -> Image:
+        # Between two syncs an image is known by the pieces in it: no need to look at the bytes.
+        parts = tuple(
+            (name, names[name].number, *map(id, kept)) for name, kept in sorted(pieces.items())
+        )
+        safe = {name: file.safe for name, file in names.items()}
+        return Image(position, (self._syncs, parts), safe, pieces)
+
+    def is_all_safe(self) -> bool:
+        """Whether a power cut now can leave only one image."""
+        return not self._unsafe_names and not any(file.unsafe for file in self._files.values())
+
+    def _names(self, survives: _Survival) -> dict[str, _File]:
+        """The names that the directory has after the cut."""
+        names = dict(self._safe_names)
+        for change in self._unsafe_names:
+            if not survives():
+                continue
+            if change.kind == "delete":
+                names.pop(change.name, None)
+            elif change.name in self._files:
+                names[change.name] = self._files[change.name]
+        return names
+
+
+class _Survival:
+    """The dice of one cut: called once for each unsynced piece, says whether it survived."""
+
+    def __init__(self, dice: random.Random, chance: float, after: int, *, torn: bool) -> None:
+        self._dice = dice
+        self._chance = chance
+        self._in_order = after
+        self.torn = torn
+
+    def __call__(self) -> bool:
+        """True if the next unsynced piece reached the disk."""
+        if self._in_order > 0:
+            self._in_order -= 1
+            return True
+        return self._dice.random() < self._chance
+
+
+def _survival(dice: random.Random) -> _Survival:
+    """Dice for one cut: some cuts keep nearly all, some nearly nothing, some the first pieces."""
+    chance = dice.choice((0.0, 0.1, 0.5, 0.5, 0.9, 1.0))
+    after = dice.choice((0, 0, dice.randrange(64)))
+    return _Survival(dice, chance, after, torn=dice.random() < 0.5)
+
+
+def _pieces(changes: list[Event], *, torn: bool) -> Iterator[Event]:
+    """What was not synced, as the disk may take it: change by change, or sector by sector."""
+    for change in changes:
+        if torn and change.kind == "write":
+            yield from change.sectors
+        else:
+            yield change
+
+
+def _apply(content: bytearray, change: Event) -> None:
+    """Does one write or truncation to the bytes of a file; a gap reads as zeros."""
+    if change.kind == "truncate":
+        del content[change.offset :]
+        return
+    missing = change.offset - len(content)
+    if missing > 0:
+        content.extend(bytes(missing))
+    content[change.offset : change.offset + len(change.content)] = change.content
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What happened to a disk: the files that were on it before, and every event since."""
+
+    before: dict[str, bytes]
+    events: list[Event]
+
+
+def images(record: Record, dice: random.Random, survivals: int) -> Iterator[tuple[Image, int]]:
+    """The different images of a cut after each event, each with the number of marks before it."""
+    disk = Disk(record.before)
+    marks = 0
+    for position, event in enumerate(record.events):
+        disk.play(event)
+        marks += event.kind == "mark"
+        seen: set[tuple[Any, ...]] = set()
+        for _ in range(1 if disk.is_all_safe() else survivals):
+            image = disk.image(position, dice)
+            if image.key not in seen:
+                seen.add(image.key)
+                yield image, marks

@@ -1,0 +1,187 @@
+"""A run of the real application in this process, on the recording disk."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import random
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+from urllib.parse import urlencode
+
+import apsw
+
+import parlour.app
+from parlour.config import Settings
+from parlour.store.sqlite import SqliteStore
+from parlour.vocabulary import limits
+from tests.crash.power import Record, Recorder
+from tests.oracle.crowd import Answered, basic
+from tests.oracle.ledger import Step
+from tests.oracle.workload import World, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ACCOUNT_SID = "AC" + "0" * 31 + "1"
+AUTH_TOKEN = "made up for this test"
+WRITERS = 3
+# Small, so that checkpoints and a new beginning of the log are part of every run.
+WAL_PAGES_CHECKPOINT = 60
+WAL_PAGES_MAX = 150
+
+# Where an acknowledged object is kept.
+TABLES = {
+    "conversation": "conversation",
+    "participant": "participant",
+    "messaging_participant": "participant",
+    "message": "message",
+    "scoped_webhook": "scoped_webhook",
+    "user": "chat_user",
+    "role": "role",
+    "credential": "credential",
+    "address": "address_configuration",
+    "service": "service",
+}
+COLUMNS = ("friendly_name", "attributes", "body", "identity", "unique_name", "proxy_address")
+
+
+class InProcess:
+    """Requests to an ASGI application, without a socket."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def send(self, step: Step) -> Answered:
+        """The answer to one step of the workload."""
+        content = urlencode(step.form).encode()
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": step.method,
+            "scheme": "http",
+            "path": step.path,
+            "raw_path": step.path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [
+                (b"host", b"127.0.0.1"),
+                (b"authorization", basic(ACCOUNT_SID, AUTH_TOKEN).encode()),
+                (b"content-type", b"application/x-www-form-urlencoded"),
+                (b"content-length", str(len(content)).encode()),
+            ],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 2),
+        }
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await self._app(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        return sent[0]["status"], json.loads(body) if body else None
+
+
+def record_first_start(folder: Path) -> Record:
+    """A first start in an empty folder, and a stop."""
+    recorder = Recorder()
+    with _on(recorder, "FULL"):
+        asyncio.run(_start_and_stop(folder))
+    return Record({}, recorder.events)
+
+
+def record_work(folder: Path, *, synchronous: str, steps: int, seed: int) -> Record:
+    """A second start, and writers at work; each answer sets a mark, its step and its body."""
+    asyncio.run(_start_and_stop(folder))
+    name = parlour.app.DATABASE_NAME
+    before = {name: (folder / name).read_bytes()}
+    recorder = Recorder()
+    with _on(recorder, synchronous):
+        asyncio.run(_run(folder, recorder, steps, seed))
+    return Record(before, recorder.events)
+
+
+@contextmanager
+def _on(recorder: Recorder, synchronous: str) -> Iterator[None]:
+    """The application's store opens its files on this recorder, with small limits."""
+    store = functools.partial(SqliteStore, vfs=recorder.name, synchronous=synchronous)
+    with (
+        mock.patch.object(parlour.app, "SqliteStore", store),
+        mock.patch.object(limits, "WAL_PAGES_CHECKPOINT", WAL_PAGES_CHECKPOINT),
+        mock.patch.object(limits, "WAL_PAGES_MAX", WAL_PAGES_MAX),
+    ):
+        yield
+
+
+def _application(folder: Path) -> parlour.app.App:
+    settings = Settings(data=folder, account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN)
+    return parlour.app.App(settings)
+
+
+async def _start_and_stop(folder: Path) -> None:
+    app = _application(folder)
+    await app.start()
+    await app.stop()
+
+
+async def _run(folder: Path, recorder: Recorder, steps: int, seed: int) -> None:
+    app = _application(folder)
+    await app.start()
+    client = InProcess(app.asgi)
+    world = await _world(client, app.store)
+    writers = [Writer(number, seed, world) for number in range(WRITERS)]
+    await asyncio.gather(*(_work(client, recorder, writer, steps) for writer in writers))
+    await app.stop()
+
+
+async def _world(client: InProcess, store: SqliteStore) -> World:
+    """A conversation that all writers post to, and the default roles."""
+    first = Step("create_conversation", "conversation", "create", "/v1/Conversations")
+    status, made = await client.send(first)
+    assert status == 201, made
+    assert made is not None
+    roles = await store.read(lambda tx: tx.all("SELECT type, sid FROM role ORDER BY sequence"))
+    return World(
+        made["chat_service_sid"],
+        tuple(sid for kind, sid in roles if kind == "conversation"),
+        tuple(sid for kind, sid in roles if kind == "service"),
+        (made["sid"],),
+    )
+
+
+async def _work(client: InProcess, recorder: Recorder, writer: Writer, steps: int) -> None:
+    dice = random.Random(writer.number)
+    for _ in range(steps):
+        step = writer.next()
+        status, body = await client.send(step)
+        assert status in step.statuses, (step, status, body)
+        recorder.mark((step, body))
+        writer.told(step, status, body)
+        # Now and then somebody is late for a group and waits for the next.
+        for _ in range(dice.randrange(3)):
+            await asyncio.sleep(0)
+
+
+def is_kept(path: Path, mark: tuple[Step, dict[str, Any] | None]) -> bool:
+    """Whether the database has what one answer said; it is looked at as the answer came."""
+    step, body = mark
+    table = TABLES.get(step.kind)
+    if table is None or step.verb == "delete" or body is None or "sid" not in body:
+        return True
+    connection = apsw.Connection(str(path))
+    try:
+        shown = [name for name in COLUMNS if name in body]
+        columns = ", ".join(["sid", *shown])
+        query = f"SELECT {columns} FROM {table} WHERE sid = ?"
+        rows = connection.execute(query, (body["sid"],)).fetchall()
+        return rows == [(body["sid"], *(body[name] for name in shown))]
+    finally:
+        connection.close()

@@ -1,0 +1,90 @@
+"""The power is cut at every write and sync of a run: what was acknowledged is on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.app import DATABASE_NAME
+from tests.crash.cuts import Bench, Verdict, judge, states_of
+from tests.crash.recorded import is_kept, record_first_start, record_work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.crash.power import Record
+
+SEED = os.environ.get("PARLOUR_SEED")
+STEPS = 22
+IMAGES_MIN = 5_000
+SURVIVALS = int(os.environ.get("PARLOUR_SURVIVALS", "5"))
+# The teeth need few images: nearly each of them shows the fault.
+TEETH_SURVIVALS = 1
+TEETH_STEPS = 10
+
+
+def cut(record: Record, survivals: int, seed: int) -> tuple[Verdict, int]:
+    """Cuts the power everywhere in a record; also the number of its states."""
+
+    async def run() -> tuple[Verdict, int]:
+        bench = Bench(DATABASE_NAME)
+        try:
+            states = await states_of(record, bench, is_kept)
+            verdict = await judge(record, states, bench, random.Random(seed), survivals)
+        finally:
+            bench.close()
+        print(f"seed {seed}: {verdict} {bench.different} different")
+        return verdict, len(states.digests)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def seed() -> int:
+    """The seed of the workload and of the cuts; pytest-randomly makes the same one again."""
+    return int(SEED) if SEED else random.getrandbits(32)
+
+
+@pytest.mark.timeout(900)
+def test_no_answer_is_lost_in_a_power_cut(tmp_path: Path, seed: int) -> None:
+    record = record_work(tmp_path, synchronous="FULL", steps=STEPS, seed=seed)
+
+    verdict, states = cut(record, SURVIVALS, seed)
+
+    assert verdict.bad == 0, f"seed {seed}: {verdict}"
+    assert verdict.images >= IMAGES_MIN
+    assert states > STEPS
+    # Checkpoints were part of it, and the log was begun anew after one.
+    assert sum(event.kind == "write" and not event.offset for event in record.events) > 2
+
+
+def test_a_power_cut_in_the_first_start_leaves_nothing_or_all_of_it(
+    tmp_path: Path, seed: int
+) -> None:
+    verdict, _ = cut(record_first_start(tmp_path), TEETH_SURVIVALS, seed)
+
+    assert verdict.bad == 0, f"seed {seed}: {verdict}"
+
+
+def test_without_a_sync_at_each_commit_answers_are_lost(tmp_path: Path, seed: int) -> None:
+    record = record_work(tmp_path, synchronous="NORMAL", steps=TEETH_STEPS, seed=seed)
+
+    verdict, _ = cut(record, TEETH_SURVIVALS, seed)
+
+    assert verdict.lost > verdict.images / 4, verdict
+    assert verdict.corrupt == 0, verdict
+
+
+def test_without_any_sync_the_database_is_corrupt_or_answers_are_lost(
+    tmp_path: Path, seed: int
+) -> None:
+    record = record_work(tmp_path, synchronous="OFF", steps=TEETH_STEPS, seed=seed)
+
+    verdict, _ = cut(record, TEETH_SURVIVALS, seed)
+
+    assert verdict.lost + verdict.corrupt > verdict.images / 2, verdict
+    assert verdict.corrupt > 0, verdict

@@ -1,0 +1,134 @@
+"""A customer's backend on loopback: remembers what it is told, and answers as a test says."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Self
+
+    Answer = Callable[["Told", asyncio.StreamWriter], Awaitable[None]]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+HANG_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One request, byte for byte."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """The path without its query."""
+        return urlsplit(self.target).path
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The parameters in the order they came: of the query, or of the form."""
+        text = self.body.decode() if self.method == "POST" else urlsplit(self.target).query
+        return parse_qsl(text, keep_blank_values=True, strict_parsing=True)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The parameters; each came once."""
+        values = dict(self.pairs)
+        assert len(values) == len(self.pairs)
+        return values
+
+    @property
+    def event(self) -> str:
+        """The name of the event."""
+        return self.values["EventType"]
+
+
+def answer(status: int, body: bytes | str = b"", *headers: str) -> Answer:
+    """An answer with this status and body."""
+    raw = body.encode() if isinstance(body, str) else body
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(raw)}", *headers]
+
+    async def give(_told: Told, writer: asyncio.StreamWriter) -> None:
+        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
+
+    return give
+
+
+async def hang(_told: Told, writer: asyncio.StreamWriter) -> None:
+    """No answer, for longer than anybody waits."""
+    await asyncio.sleep(HANG_SECONDS)
+
+
+async def hang_up(_told: Told, writer: asyncio.StreamWriter) -> None:
+    """The end of the connection, without an answer."""
+    writer.close()
+
+
+class Hooks:
+    """A server for all the webhooks of a test; each path may have answers of its own."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.answers: dict[str, Answer] = {}
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Listen on a port of loopback."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close, whatever still goes on."""
+        self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+
+    def url(self, path: str, user_info: str = "") -> str:
+        """Where a path of this server is."""
+        return f"http://{user_info}127.0.0.1:{self.port}{path}"
+
+    def at(self, path: str, *events: str) -> list[Told]:
+        """What a path was told, of these events or of all."""
+        found = [told for told in self.told if told.path == path]
+        return [told for told in found if told.event in events] if events else found
+
+    def events_at(self, path: str) -> list[str]:
+        """The names of the events that a path was told, in order."""
+        return [told.event for told in self.at(path)]
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        self._writers.add(writer)
+        try:
+            while not writer.is_closing():
+                await self._serve_one(reader, writer)
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            writer.close()
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        method, target, _ = first.split(" ")
+        told = Told(method, target, headers, body)
+        self.told.append(told)
+        given = self.answers.get(told.path)
+        if given is None:
+            writer.write(OK)
+        else:
+            await given(told, writer)

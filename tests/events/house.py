@@ -1,0 +1,145 @@
+"""A whole server in the test's own process: calls as the API's, a client's or a channel's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from parlour.app import App
+from parlour.config import Settings
+from parlour.operations.call import Call
+from parlour.operations.caller import Caller
+from parlour.resources.configuration import store as configurations
+from parlour.resources.table import operations
+from parlour.store import events as event_log
+from parlour.vocabulary.origin import SDK, SILENT, Origin
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+    from parlour.operations.call import Outcome
+    from parlour.store.transaction import Transaction
+
+ACCOUNT_SID = "AC" + "0" * 31 + "1"
+AUTH_TOKEN = "an auth token of a test"
+SECONDS_MAX = 20
+
+WITH_HEADER = Origin(fires=True)
+"""A request of the API with ``X-Twilio-Webhook-Enabled: true``."""
+ALICE = Origin(SDK, "alice", fires=True)
+"""A client of the user alice."""
+BY_SMS = Origin("SMS", fires=True)
+"""A text message that came in."""
+
+_BY_ID = {operation.operation_id: operation for operation in operations()}
+_UNDELIVERED = "SELECT COUNT(*) FROM webhook_delivery WHERE state = 'pending'"
+
+Form = dict[str, str | list[str]]
+
+
+class House:
+    """A running server with one account, and what a test does to it."""
+
+    def __init__(self, data: Path, **settings: Any) -> None:
+        """Prepare it on an empty folder."""
+        self.app = App(
+            Settings(data=data, account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN, **settings)
+        )
+        self.store = self.app.store
+
+    async def __aenter__(self) -> Self:
+        """Start everything but the HTTP server."""
+        await self.app.start()
+        self.scope = await self.store.read(_default_scope)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop everything."""
+        await self.app.stop()
+
+    async def run(
+        self,
+        operation_id: str,
+        form: Form | None = None,
+        *,
+        origin: Origin = SILENT,
+        idempotency_key: str | None = None,
+        **path: str,
+    ) -> Outcome:
+        """Carry one call through, as HTTP or a socket would; ``path`` are its variables."""
+        call: Call[Any] = Call(
+            operation=_BY_ID[operation_id],
+            caller=Caller(ACCOUNT_SID, ACCOUNT_SID),
+            path=path,
+            resource=f"/{operation_id}",
+            form={
+                name: [value] if isinstance(value, str) else value
+                for name, value in (form or {}).items()
+            },
+            origin=origin,
+            idempotency_key=idempotency_key,
+        )
+        return await self.app.pipeline.run(call, lambda _call, outcome: repr(outcome).encode())
+
+    async def do(
+        self,
+        operation_id: str,
+        form: Form | None = None,
+        *,
+        origin: Origin = SILENT,
+        **path: str,
+    ) -> Any:
+        """What a call gives."""
+        return (await self.run(operation_id, form, origin=origin, **path)).result
+
+    async def say(
+        self, conversation_sid: str, body: str, origin: Origin = SILENT, **form: str
+    ) -> Any:
+        """A new message."""
+        said: Form = {"Body": body, **form}
+        return await self.do(
+            "CreateConversationMessage", said, origin=origin, ConversationSid=conversation_sid
+        )
+
+    async def attach(self, conversation_sid: str, target: str = "webhook", **values: Any) -> Any:
+        """A webhook of a conversation; ``values`` are the members of its configuration."""
+        form = {f"Configuration.{name}": value for name, value in values.items()}
+        return await self.do(
+            "CreateConversationScopedWebhook",
+            {"Target": target, **form},
+            ConversationSid=conversation_sid,
+        )
+
+    async def settled(self) -> None:
+        """Wait until nothing more is to be told to anybody."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while not await self._is_settled():  # Ends with the timeout.
+                await asyncio.sleep(0.005)
+
+    async def _is_settled(self) -> bool:
+        last = await self.store.read(event_log.last_sequence)
+        for sink in ("outbound", "webhooks"):
+            position = await self.store.read(
+                lambda tx, sink=sink: event_log.find_position(tx, sink)  # type: ignore[misc]
+            )
+            if (position or 0) < last and not await self._means_nothing_to(sink, position or 0):
+                return False
+        row = await self.store.read(lambda tx: tx.one(_UNDELIVERED))
+        return row is not None and row[0] == 0
+
+    async def _means_nothing_to(self, sink: str, position: int) -> bool:
+        """Whether what a sink has not passed yet is nothing it wants."""
+        left = await self.store.read(lambda tx: event_log.read_after(tx, position, 1000))
+        wants = {
+            "outbound": lambda event: '"recipients":[{' in event.payload,
+            "webhooks": self.app.webhooks.wants,
+        }
+        return not any(wants[sink](event) for event in left)
+
+
+async def _default_scope(tx: Transaction) -> Scope:
+    found = await configurations.fetch(tx, Scope(ACCOUNT_SID))
+    return Scope(ACCOUNT_SID, found.default_chat_service_sid)
+

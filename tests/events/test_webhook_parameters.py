@@ -1,0 +1,311 @@
+"""What webhooks are told: every event at every scope, whoever caused it, name by name."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from parlour.delivery.parameters import AFTER, post_parameters, pre_parameters
+from parlour.store.transaction import Emitted
+from parlour.vocabulary import events
+from parlour.vocabulary.events import Event
+from tests.events.house import ALICE, BY_SMS, WITH_HEADER
+from tests.events.tour import ME, OWN, ROBERT, Seen, tour
+from parlour.vocabulary.origin import SILENT, Origin
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ORIGINS = {"api": SILENT, "header": WITH_HEADER, "client": ALICE, "sms": BY_SMS}
+LEVELS = ("account", "service")
+LOUD = ("header", "client", "sms")
+
+# The reference, event by event: what is always there, and after the bar what may be.
+# Those below have Source, and ClientIdentity where a client did it; all have EVERYWHERE.
+EVERYWHERE = "EventType AccountSid ChatServiceSid RetryCount"
+MESSAGE = "ConversationSid Author Attributes | Body ParticipantSid Media Subject ContentSid"
+KEPT_MESSAGE = f"MessageSid Index DateCreated {MESSAGE}"
+CONVERSATION = "Attributes MessagingServiceSid State | FriendlyName UniqueName"
+KEPT_CONVERSATION = f"ConversationSid DateCreated DateUpdated {CONVERSATION}"
+PARTICIPANT = (
+    "ConversationSid Attributes MessagingBinding.Type | RoleSid Identity"
+    " MessagingBinding.ProxyAddress MessagingBinding.Address MessagingBinding.ProjectedAddress"
+    " MessagingBinding.Level"
+)
+KEPT_PARTICIPANT = f"ParticipantSid DateCreated {PARTICIPANT}"
+USER = "UserSid Identity RoleSid Attributes | FriendlyName"
+REFERENCE = {
+    "onMessageAdd": MESSAGE,
+    "onMessageAdded": f"MessagingServiceSid {KEPT_MESSAGE}",
+    "onMessageUpdate": f"DateUpdated {KEPT_MESSAGE}",
+    "onMessageUpdated": f"DateUpdated {KEPT_MESSAGE}",
+    "onMessageRemove": f"DateUpdated {KEPT_MESSAGE}",
+    "onMessageRemoved": f"DateUpdated DateRemoved {KEPT_MESSAGE}",
+    "onConversationAdd": CONVERSATION,
+    "onConversationAdded": KEPT_CONVERSATION,
+    "onConversationUpdate": KEPT_CONVERSATION,
+    "onConversationUpdated": KEPT_CONVERSATION,
+    "onConversationRemove": KEPT_CONVERSATION,
+    "onConversationRemoved": f"DateRemoved {KEPT_CONVERSATION}",
+    "onConversationStateUpdated": (
+        "ConversationSid MessagingServiceSid StateUpdated StateFrom StateTo Reason"
+    ),
+    "onParticipantAdd": PARTICIPANT,
+    "onParticipantAdded": KEPT_PARTICIPANT,
+    "onParticipantUpdate": f"DateUpdated {KEPT_PARTICIPANT}",
+    "onParticipantUpdated": f"DateUpdated {KEPT_PARTICIPANT} LastReadMessageIndex",
+    "onParticipantRemove": f"DateUpdated {KEPT_PARTICIPANT}",
+    "onParticipantRemoved": f"DateUpdated DateRemoved {KEPT_PARTICIPANT}",
+    "onDeliveryUpdated": (
+        "ConversationSid MessageSid ParticipantSid DeliveryReceiptSid Status DateCreated"
+        " DateUpdated | ChannelMessageSid ErrorCode"
+    ),
+    "onUserAdded": f"DateCreated DateUpdated {USER}",
+    "onUserUpdate": f"DateUpdated {USER}",
+    "onUserUpdated": f"DateCreated DateUpdated {USER} isOnline isNotifiable",
+}
+SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+JSON_NAMES = {"Attributes", "Media"}
+
+
+@cache
+def seen(source: str, level: str) -> Seen:
+    """One tour as this source; each is made once."""
+    with TemporaryDirectory(prefix="parlour-tour-") as folder:
+        return asyncio.run(tour(Path(folder) / "data", ORIGINS[source], level))
+
+
+def expected(event: str, source: str) -> tuple[set[str], set[str]]:
+    """The names that are always there, and those that may be."""
+    always, _, maybe = REFERENCE[event].partition("|")
+    required = {*EVERYWHERE.split(), *always.split()}
+    if event != "onDeliveryUpdated":
+        required.add("Source")
+        if source == "client":
+            required.add("ClientIdentity")
+    return required, set(maybe.split())
+
+
+def cells() -> Iterator[Any]:
+    """Every event, at every place that hears of it, from every source that fires."""
+    for source in LOUD:
+        for level in LEVELS:
+            for event in REFERENCE:
+                place = "before" if event in events.PRE_ACTION else "after"
+                yield pytest.param(source, level, place, event, id=f"{event}-{level}-{source}")
+                if event in events.SCOPED_FILTERS and level == "account":
+                    name = f"{event}-conversation-{source}"
+                    yield pytest.param(source, level, "scoped", event, id=name)
+
+
+def test_the_reference_names_every_event() -> None:
+    assert set(REFERENCE) == events.FILTERS
+
+
+@pytest.mark.parametrize(("source", "level", "place", "event"), list(cells()))
+def test_names_are_those_of_the_reference(
+    source: str, level: str, place: str, event: str
+) -> None:
+    told = seen(source, level).at(place, event)
+    required, optional = expected(event, source)
+    assert told
+    for values in told:
+        assert required <= set(values), event
+        assert set(values) <= required | optional, event
+        _check_values(values, source, seen(source, level).service_sid)
+    # Each optional one was there once and missing once, so the tour had both.
+    names = [set(values) for values in told]
+    unheard = {"onConversationAdded", "onConversationAdd"} if place == "scoped" else set()
+    if event not in unheard:
+        assert set.union(*names) == required | optional
+        assert set.intersection(*names) == required
+
+
+def _check_values(values: dict[str, str], source: str, service_sid: str) -> None:
+    for name, text in values.items():
+        assert text not in {"", "null", "None", "True", "False"}
+        if name.startswith("Date") or name == "StateUpdated":
+            assert TIME.fullmatch(text), name
+        elif name.endswith("Sid"):
+            assert SID.fullmatch(text), name
+        elif name in JSON_NAMES:
+            msgspec.json.decode(text)
+        elif name.startswith("is"):
+            assert text in {"true", "false"}
+    assert values["RetryCount"] == "0"
+    assert values["ChatServiceSid"] == service_sid
+    if "Source" in values:
+        assert values["Source"] == {"header": "API", "client": "SDK", "sms": "SMS"}[source]
+        assert values.get("ClientIdentity") == ("alice" if source == "client" else None)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_api_is_silent_without_the_header(level: str) -> None:
+    """Only what the carrier reports is told: nobody asked for a header there."""
+    silent = seen("api", level)
+    assert silent.before == []
+    for place in ("after", "scoped"):
+        assert {told.event for told in getattr(silent, place)} == {"onDeliveryUpdated"}
+
+
+def test_the_conversation_hears_the_same_as_the_account() -> None:
+    both = seen("client", "account")
+    for event in events.SCOPED_FILTERS:
+        assert both.at("scoped", event) == both.at("after", event)
+
+
+def test_names_come_in_alphabetical_order() -> None:
+    all_of = seen("client", "account")
+    for told in (*all_of.before, *all_of.after):
+        names = [name for name, _ in told.pairs]
+        assert names == sorted(names)
+
+
+# --- Values ---------------------------------------------------------------------------------
+
+
+def first(event: str, place: str = "after", **having: str) -> dict[str, str]:
+    """The first request of this event that has these values."""
+    for values in seen("client", "account").at(place, event):
+        if having.items() <= values.items():
+            return values
+    raise AssertionError(having)
+
+
+def test_a_message_as_it_was_said() -> None:
+    values = first("onMessageAdded", Index="0", Author="bob")
+    assert values["Body"] == "Grüße & 50% off"
+    assert values["Subject"] == "s"
+    assert msgspec.json.decode(values["Media"]) == [
+        {"Sid": ME, "Filename": "cat.jpg", "ContentType": "image/jpeg", "Size": 12345}
+    ]
+    assert SID.fullmatch(values["ParticipantSid"])
+
+
+def test_before_an_update_the_proposed_state_with_the_last_date() -> None:
+    added = first("onMessageAdded", Index="0", Author="bob")
+    before = first("onMessageUpdate", "before", MessageSid=added["MessageSid"])
+    after = first("onMessageUpdated", MessageSid=added["MessageSid"])
+    assert before["Body"] == after["Body"] == "changed"
+    assert before["DateUpdated"] == before["DateCreated"] == added["DateCreated"]
+    assert after["DateUpdated"] > after["DateCreated"]
+
+
+def test_a_removal_says_when() -> None:
+    before = first("onMessageRemove", "before", Body="changed")
+    after = first("onMessageRemoved", Body="changed")
+    assert after["DateRemoved"] >= after["DateUpdated"] == before["DateUpdated"]
+    assert "DateRemoved" not in before
+
+
+def test_types_of_bindings() -> None:
+    told = seen("client", "account").at("after", "onParticipantAdded")
+    found = {values.get("Identity") or values.get("MessagingBinding.Address"): values for values in told}
+    assert found["bob"]["MessagingBinding.Type"] == "chat"
+    robert = found[ROBERT]
+    assert robert["MessagingBinding.Type"] == "sms"
+    assert robert["MessagingBinding.ProxyAddress"] == OWN
+    mail = found["robert@example.com"]
+    assert (mail["MessagingBinding.Type"], mail["MessagingBinding.Level"]) == ("email", "to")
+
+
+def test_states_and_reasons() -> None:
+    told = seen("client", "account").at("after", "onConversationStateUpdated")
+    assert [(v["StateFrom"], v["StateTo"], v["Reason"]) for v in told] == [
+        ("active", "inactive", "API"),
+        ("inactive", "active", "EVENT"),
+    ]
+
+
+def test_receipts() -> None:
+    told = seen("client", "account").at("after", "onDeliveryUpdated")
+    assert {values["Status"] for values in told} == {"sent", "delivered", "failed"}
+    for values in told:
+        assert (values["Status"] == "failed") == ("ErrorCode" in values)
+        assert values.get("ErrorCode", "30003") == "30003"
+        if values["Status"] != "failed":
+            assert values["ChannelMessageSid"][:2] in {"SM", "MM"}
+
+
+def test_a_read_horizon_and_reachability() -> None:
+    read = first("onParticipantUpdated", Identity="bob")
+    assert read["LastReadMessageIndex"] == "1"
+    named = first("onUserUpdated", FriendlyName="Named")
+    assert (named["isOnline"], named["isNotifiable"]) == ("true", "false")
+
+
+# --- What no action of this version tells yet ----------------------------------------------
+
+
+def _conversation(**more: Any) -> str:
+    record = {"sid": "CH" + "0" * 32, "attributes": "{}", "state": "active", "date_created": 0}
+    return msgspec.json.encode({"conversation": record, **more}).decode()
+
+
+def _added(payload: str, **changes: Any) -> Event:
+    event = Event(1, "AC1", "IS1", "CH1", "CH1", "onConversationAdded", "SMS", None, True, 5, payload)
+    return msgspec.structs.replace(event, **changes)
+
+
+INBOUND = {
+    "address": [ROBERT, "+15558675311"],
+    "author_address": ROBERT,
+    "projected_address": OWN,
+    "body": "Hello",
+    "media": '[{"sid":"ME1","size":5,"content_type":"image/png","filename":null}]',
+    "channel_metadata": '{"type":"sms"}',
+}
+
+
+def test_a_conversation_made_for_a_message_from_outside() -> None:
+    told = post_parameters(_added(_conversation(inbound=INBOUND)))
+    assert told["MessagingBinding.Address"] == f"{ROBERT},+15558675311"
+    assert told["MessagingBinding.AuthorAddress"] == ROBERT
+    assert told["MessagingBinding.ProjectedAddress"] == OWN
+    assert told["ChannelMetadata"] == '{"type":"sms"}'
+    assert not {"MessagingBinding.ProxyAddress", "MessageBody", "Media"} & set(told)
+    emitted = Emitted(
+        "onConversationAdded",
+        Scope("AC1", "IS1"),
+        "CH1",
+        "CH1",
+        Origin("SMS", fires=True),
+        _conversation(inbound=INBOUND | {"address": ROBERT, "proxy_address": OWN}),
+    )
+    asked = pre_parameters("onConversationAdd", emitted)
+    assert asked["MessageBody"] == "Hello"
+    assert asked["MessagingBinding.Address"] == ROBERT
+    assert asked["MessagingBinding.ProxyAddress"] == OWN
+    assert asked["Media"] == '[{"Sid":"ME1","ContentType":"image/png","Size":5}]'
+    assert not {"ConversationSid", "DateCreated", "ChannelMetadata"} & set(asked)
+
+
+def test_a_later_event_has_nothing_of_the_message() -> None:
+    payload = _conversation(inbound=INBOUND)
+    told = post_parameters(_added(payload, name="onConversationUpdated"))
+    assert not any(name.startswith("Messag") for name in told)
+
+
+def test_an_event_of_an_older_version_lacks_what_it_lacks() -> None:
+    told = post_parameters(_added('{"conversation":{"sid":"CH1"}}'))
+    assert told == {
+        "EventType": "onConversationAdded",
+        "AccountSid": "AC1",
+        "ChatServiceSid": "IS1",
+        "ConversationSid": "CH1",
+        "Source": "SMS",
+    }
+
+
+def test_each_question_belongs_to_one_event() -> None:
+    assert set(AFTER) == set(events.PRE_ACTION)
+    assert len(set(AFTER.values())) == len(AFTER)

@@ -1,0 +1,155 @@
+"""What the server shows in the end: every object of an account, read over the REST API."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tests.support.client import Api
+
+SETTLE_SECONDS_MAX = 10.0
+PAUSE_SECONDS = 0.05
+
+Body = dict[str, Any]
+Key = tuple[str, str]
+Seen = TypeVar("Seen")
+
+ACCOUNT_LISTS = {"service": "/v1/Services", "credential": "/v1/Credentials"} | {
+    "address": "/v1/Configuration/Addresses"
+}
+SERVICE_LISTS = {
+    "conversation": "Conversations",
+    "user": "Users",
+    "role": "Roles",
+    "push_binding": "Bindings",
+}
+CONVERSATION_LISTS = {
+    "participant": "Participants",
+    "message": "Messages",
+    "scoped_webhook": "Webhooks",
+}
+SERVICE_SETTINGS = {
+    "service_configuration": "Configuration",
+    "service_notification": "Configuration/Notifications",
+    "service_webhooks": "Configuration/Webhooks",
+}
+ACCOUNT_SETTINGS = {
+    "configuration": "/v1/Configuration",
+    "account_webhooks": "/v1/Configuration/Webhooks",
+}
+
+
+@dataclass
+class Kept:
+    """Objects by kind and sid; of a message also its receipts; what was shown twice."""
+
+    objects: dict[Key, Body] = field(default_factory=dict)
+    receipts: dict[str, list[Body]] = field(default_factory=dict)
+    shown_twice: list[Key] = field(default_factory=list)
+
+    def of(self, kind: str) -> Iterator[Body]:
+        """Every object of a kind."""
+        return (body for (its_kind, _), body in self.objects.items() if its_kind == kind)
+
+    def below(self, kind: str) -> dict[str, list[Body]]:
+        """The objects of a kind by the sid of their conversation."""
+        found: dict[str, list[Body]] = defaultdict(list)
+        for body in self.of(kind):
+            found[body["conversation_sid"]].append(body)
+        return found
+
+    def add(self, kind: str, bodies: Iterable[Body]) -> None:
+        """Takes a list of objects of one kind."""
+        for body in bodies:
+            key = (kind, body["sid"])
+            if key in self.objects:
+                self.shown_twice.append(key)
+            self.objects[key] = body
+
+
+def pages(api: Api, path: str) -> list[Body]:
+    """All items of a list, page by page as an SDK follows them."""
+    items: list[Body] = []
+    url: str | None = f"{path}?PageSize=100"
+    while url is not None:
+        answer = api.get(url).expect(200)
+        items += answer[answer["meta"]["key"]]
+        url = answer["meta"]["next_page_url"]
+    return items
+
+
+def patiently(look: Callable[[], Seen], accept: Callable[[Seen], bool], deadline: float) -> Seen:
+    """What `look` gives once `accept` takes it, or at the deadline: the checker says what of it."""
+    while True:
+        seen = look()
+        if accept(seen) or time.monotonic() > deadline:
+            return seen
+        time.sleep(PAUSE_SECONDS)
+
+
+def is_settled(api: Api, service_sids: Iterable[str]) -> bool:
+    """Whether nothing is being made in the background any more."""
+    paths = (f"/v1/Services/{sid}/Conversations?State=initializing" for sid in service_sids)
+    return not any(api.get(path).expect(200)["conversations"] for path in paths)
+
+
+def read_everything(api: Api, memberships: Iterable[tuple[str, Body]]) -> Kept:
+    """Everything the account has; user conversations only of the given memberships.
+
+    A membership is a service sid and the body of a participant.
+    """
+    kept = Kept()
+    for kind, path in ACCOUNT_LISTS.items():
+        kept.add(kind, pages(api, path))
+    for kind, path in ACCOUNT_SETTINGS.items():
+        kept.objects[kind, kind] = api.get(path).expect(200)
+    services = [body["sid"] for body in kept.of("service")]
+    deadline = time.monotonic() + SETTLE_SECONDS_MAX
+    patiently(lambda: is_settled(api, services), bool, deadline)
+    for service_sid in services:
+        _read_service(api, kept, service_sid)
+    for conversation in list(kept.of("conversation")):
+        place = f"/v1/Services/{conversation['chat_service_sid']}"
+        for kind, name in CONVERSATION_LISTS.items():
+            kept.add(kind, pages(api, f"{place}/Conversations/{conversation['sid']}/{name}"))
+    for message in list(kept.of("message")):
+        if message["delivery"] is not None:
+            kept.receipts[message["sid"]] = _read_receipts(api, message, deadline)
+    for service_sid, member in memberships:
+        shown = _read_membership(api, service_sid, member)
+        if shown is not None:
+            kept.objects["user_conversation", member["sid"]] = shown
+    return kept
+
+
+def _read_service(api: Api, kept: Kept, service_sid: str) -> None:
+    """The lists and settings of one service."""
+    for kind, path in SERVICE_LISTS.items():
+        kept.add(kind, pages(api, f"/v1/Services/{service_sid}/{path}"))
+    for kind, path in SERVICE_SETTINGS.items():
+        answer = api.get(f"/v1/Services/{service_sid}/{path}")
+        kept.objects[kind, service_sid] = answer.expect(200)
+
+
+def _read_receipts(api: Api, message: Body, deadline: float) -> list[Body]:
+    """The receipts of one message, if possible once none of them waits for its carrier."""
+    path = message["url"].removeprefix(api.base_url) + "/Receipts"
+    return patiently(
+        lambda: pages(api, path),
+        lambda found: all(receipt["status"] == "delivered" for receipt in found),
+        deadline,
+    )
+
+
+def _read_membership(api: Api, service_sid: str, member: Body) -> Body | None:
+    """A membership as its user sees it, or None if it is gone."""
+    user = quote(member["identity"], safe="")
+    path = f"/v1/Services/{service_sid}/Users/{user}/Conversations/{member['conversation_sid']}"
+    answer = api.get(path)
+    return answer.json if answer.status == 200 else None

@@ -1,0 +1,129 @@
+"""What the clients asked and were told, in a file that is synced before an answer counts.
+
+One line per thing: a request about to be sent (*asked*), its whole answer (*told*), or something
+that happened to the server (*note*). A request that was asked and never told was in flight when
+the server died: it may have been done or not, but wholly. Several writers share one sync.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request of the workload, and what the object must look like when it was done."""
+
+    operation: str
+    kind: str
+    verb: str
+    path: str
+    form: tuple[tuple[str, str], ...] = ()
+    # The object that is changed or deleted; a create learns it from the answer.
+    sid: str = ""
+    # The objects below which this one lives: deleting any of them deletes it.
+    parents: tuple[str, ...] = ()
+    # Field of the answer (dots go into objects) -> the value that it must have afterwards.
+    changes: dict[str, Any] = {}
+    # The answers that are in order; anything else is a difference.
+    statuses: tuple[int, ...] = (200,)
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return "DELETE" if self.verb == "delete" else "POST"
+
+
+class Asked(msgspec.Struct, frozen=True, tag="asked"):
+    """A request that is about to be sent."""
+
+    number: int
+    writer: int
+    at_ms: int
+    step: Step
+
+
+class Told(msgspec.Struct, frozen=True, tag="told"):
+    """The answer to the request of the same number, read to its end."""
+
+    number: int
+    at_ms: int
+    status: int
+    body: dict[str, Any] | None
+
+
+class Note(msgspec.Struct, frozen=True, tag="note"):
+    """Something that happened to the server: it was killed, it is back."""
+
+    at_ms: int
+    text: str
+
+
+Line = Asked | Told | Note
+
+
+def wall_ms() -> int:
+    """The wall clock, in ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Ledger:
+    """The append-only file; its methods may be called from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._encode = msgspec.json.Encoder().encode
+        self._writing = threading.Lock()
+        self._syncing = threading.Lock()
+        self._written = 0
+        self._synced = 0
+        self._numbers = 0
+
+    def asked(self, writer: int, step: Step) -> int:
+        """The number of a request that will be sent now."""
+        with self._writing:
+            self._numbers += 1
+            self._append(Asked(self._numbers, writer, wall_ms(), step))
+            return self._numbers
+
+    def told(self, number: int, status: int, body: dict[str, Any] | None) -> None:
+        """Notes an answer; when this returns, it is on the disk."""
+        with self._writing:
+            self._append(Told(number, wall_ms(), status, body))
+            mine = self._written
+        self._sync(mine)
+
+    def note(self, text: str) -> None:
+        """Notes what happened to the server."""
+        with self._writing:
+            self._append(Note(wall_ms(), text))
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._fd)
+
+    def _append(self, line: Line) -> None:
+        os.write(self._fd, self._encode(line) + b"\n")
+        self._written += 1
+
+    def _sync(self, mine: int) -> None:
+        """Syncs unless another writer's sync has already covered this line."""
+        with self._syncing:
+            if self._synced >= mine:
+                return
+            through = self._written
+            os.fdatasync(self._fd)
+            self._synced = through
+
+
+def read_ledger(path: Path) -> list[Line]:
+    """All lines of a ledger, in the order they were written."""
+    decode = msgspec.json.Decoder(Line).decode
+    return [decode(line) for line in path.read_bytes().splitlines()]

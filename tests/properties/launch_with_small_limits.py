@@ -1,0 +1,13 @@
+"""Runs the server with little patience, so that a test need not wait long for it to end."""
+
+from __future__ import annotations
+
+from parlour.cli.main import main
+from parlour.vocabulary import limits
+
+limits.HEAD_SECONDS_MAX = 1
+limits.REQUEST_SECONDS_MAX = 1
+limits.KEEP_ALIVE_SECONDS = 1
+
+if __name__ == "__main__":
+    main()

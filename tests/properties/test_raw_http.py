@@ -1,0 +1,610 @@
+"""Requests that no client library sends, over raw sockets: refused in shape, and harmless."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.vocabulary import limits
+from tests.conformance.checking import faults
+from tests.properties.wire import ClosedError, Wire
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.client import Answer
+
+CONVERSATIONS = "/v1/Conversations"
+SMALL_LIMITS = str(Path(__file__).with_name("launch_with_small_limits.py"))
+MULTIPART = "Content-Type: multipart/form-data; boundary=xyz"
+
+
+@pytest.fixture(scope="module")
+def account(server: Server) -> tuple[str, str]:
+    return server.make_account()
+
+
+@pytest.fixture
+def wire(server: Server, account: tuple[str, str]) -> Iterator[Wire]:
+    """A connection of an account whose default service is empty."""
+    with Wire(server, account) as connected:
+        sid = connected.make("/v1/Services", FriendlyName="x")["sid"]
+        body = f"DefaultChatServiceSid={sid}".encode()
+        connected.ask(connected.post("/v1/Configuration", body)).expect(200)
+        yield connected
+
+
+@pytest.fixture
+def again(server: Server, account: tuple[str, str]) -> Iterator[Callable[[], Wire]]:
+    """More connections of the same account."""
+    opened: list[Wire] = []
+
+    def connect() -> Wire:
+        opened.append(Wire(server, account))
+        return opened[-1]
+
+    yield connect
+    for each in opened:
+        each.__exit__()
+
+
+def refuses(answer: Answer, status: int, code: int = 20001) -> Any:
+    """The JSON of a refusal, which has the shape of every refusal."""
+    wrong = [each for each in faults(None, "", "", answer) if "shape" not in each]
+    assert wrong == []
+    return answer.refuses(status, code)
+
+
+def refuses_connection(answer: Answer, status: int) -> Any:
+    """The same for what is refused before there is a request: it has no id."""
+    assert answer.headers["Connection"] == "close"
+    return answer.refuses(status, 20001)
+
+
+def count(wire: Wire) -> int:
+    """How many conversations the account has."""
+    return len(wire.ask(wire.get(f"{CONVERSATIONS}?PageSize=100")).expect(200)["conversations"])
+
+
+# --- What a form, a query and a path can say ------------------------------------------------
+
+BROKEN = [b"%", b"%f", b"%zz", b"%u0041", b"a%", b"%ff", b"%C0%AF", b"%ED%A0%80", b"%F5%80%80%80"]
+BROKEN += [b"%00", b"a%00b", b"\x00", b"\xff", b"caf\xe9"]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_form_that_is_no_text_is_refused(wire: Wire, text: bytes) -> None:
+    for body in (b"FriendlyName=" + text, text + b"=x", b"FriendlyName=x&Unknown=" + text):
+        refuses(wire.ask(wire.post(CONVERSATIONS, body)), 400)
+    assert count(wire) == 0
+
+
+@pytest.mark.parametrize("text", [each for each in BROKEN if each.isascii() and each != b"\x00"])
+def test_a_query_and_a_path_that_are_no_text_are_refused(wire: Wire, text: bytes) -> None:
+    encoded = text.decode()
+    refuses(wire.ask(wire.get(f"{CONVERSATIONS}?State={encoded}")), 400)
+    refuses(wire.ask(wire.get(f"{CONVERSATIONS}?{encoded}=x")), 400)
+    error = refuses(wire.ask(wire.get(f"{CONVERSATIONS}/{encoded}")), 404, 20404)
+    assert encoded in error["message"]
+
+
+@pytest.mark.parametrize("form", ["&", "&&&", "=", "=x", "a", "&=&", "a&b&c", "a=b=c"])
+def test_odd_forms_say_nothing_that_is_known(wire: Wire, form: str) -> None:
+    wire.ask(wire.post(CONVERSATIONS, form.encode())).expect(201)
+
+
+def test_ten_thousand_keys_are_refused(wire: Wire) -> None:
+    form = b"&".join(b"k%d=v" % number for number in range(10_000))
+    refuses(wire.ask(wire.post(CONVERSATIONS, form)), 400)
+    refuses(wire.ask(wire.get(f"{CONVERSATIONS}?{'&'.join(['a=1'] * 1001)}")), 400)
+    wire.ask(wire.post(CONVERSATIONS, b"&".join([b"k=v"] * limits.FORM_KEYS_MAX))).expect(201)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
+    wire: Wire, again: Callable[[], Wire], chunked: bool
+) -> None:
+    def sent(size: int, by: Wire) -> bytes:
+        body = b"Attributes=" + b"9" * (size - len(b"Attributes="))
+        if not chunked:
+            return by.post(CONVERSATIONS, body)
+        head = by.head(
+            f"POST {CONVERSATIONS} HTTP/1.1",
+            "Content-Type: application/x-www-form-urlencoded",
+            "Transfer-Encoding: chunked",
+        )
+        return head + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+
+    refuses(wire.ask(sent(limits.BODY_BYTES_MAX, wire)), 400, 50303)
+    for _ in range(5):
+        other = again()
+        refuses(other.ask(sent(limits.BODY_BYTES_MAX + 1, other)), 413, 20413)
+        assert other.is_closed()
+    far_too_long = again()
+    refuses(far_too_long.ask(sent(5 * limits.BODY_BYTES_MAX, far_too_long)), 413, 20413)
+
+
+DEEP = ["[" * 2000 + "]" * 2000, '{"a":' * 600 + "1" + "}" * 600, "[" * 4000]
+
+
+@pytest.mark.parametrize("text", [*DEEP, "9" * 4000, "1e999", "-1e-999", '"\\ud800"', "1" * 4096])
+def test_deep_and_huge_json_is_kept_as_it_is_or_refused(wire: Wire, text: str) -> None:
+    sid = wire.make(CONVERSATIONS)["sid"]
+    path = f"{CONVERSATIONS}/{sid}/Messages"
+    answer = wire.ask(wire.post(path, f"Attributes={text}".encode()))
+    if answer.status == 201:
+        assert answer.json["attributes"] == text
+        shown = wire.ask(wire.get(path)).expect(200)["messages"]
+        assert [each["attributes"] for each in shown] == [text]
+    else:
+        refuses(answer, 400, 50304)
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 400, "9" * 5000, "-1", "1e3", "0x10", "٣", ""])
+def test_huge_and_odd_numbers(wire: Wire, number: str) -> None:
+    sid = wire.make(CONVERSATIONS)["sid"]
+    alice = wire.make(f"{CONVERSATIONS}/{sid}/Participants", Identity="alice")
+    path = f"{CONVERSATIONS}/{sid}/Participants/{alice['sid']}"
+    answer = wire.ask(wire.post(path, f"LastReadMessageIndex={number}".encode()))
+    if answer.status != 200:
+        refuses(answer, 400, 50421)
+    for name in ("PageSize", "Page"):
+        answer = wire.ask(wire.get(f"{CONVERSATIONS}?{name}={number}"))
+        if answer.status != 200:
+            refuses(answer, 400)
+
+
+# --- Page tokens ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def token(wire: Wire) -> str:
+    for _ in range(3):
+        wire.make(CONVERSATIONS)
+    page = wire.ask(wire.get(f"{CONVERSATIONS}?PageSize=1")).expect(200)
+    found: str = page["meta"]["next_page_url"].partition("PageToken=")[2]
+    wire.ask(wire.get(f"{CONVERSATIONS}?PageToken={found}")).expect(200)
+    return found
+
+
+def test_a_page_token_is_good_for_its_list_alone(server: Server, wire: Wire, token: str) -> None:
+    sid = wire.make(CONVERSATIONS)["sid"]
+    for path in (
+        "/v1/Users",
+        "/v1/Services",
+        f"{CONVERSATIONS}/{sid}/Messages",
+        f"{CONVERSATIONS}?State=active",
+    ):
+        joint = "&" if "?" in path else "?"
+        error = refuses(wire.ask(wire.get(f"{path}{joint}PageToken={token}")), 400)
+        assert error["message"] == "Invalid PageToken."
+    with Wire(server, server.make_account()) as stranger:
+        refuses(stranger.ask(stranger.get(f"{CONVERSATIONS}?PageToken={token}")), 400)
+
+
+def test_a_page_token_that_was_touched_is_refused(wire: Wire, token: str) -> None:
+    dice = random.Random(1)
+    touched = [token[:length] for length in range(len(token))]
+    for place, letter in enumerate(token):
+        other = dice.choice([each for each in "0aZ_-." if each != letter])
+        touched.append(token[:place] + other + token[place + 1 :])
+    touched += [token + "A", token + "=", token.lower(), token.upper(), token * 40, "PT", "%00"]
+    for text in touched:
+        refuses(wire.ask(wire.get(f"{CONVERSATIONS}?PageToken={text}")), 400)
+
+
+# --- Bodies and their lengths -----------------------------------------------------------------
+
+
+def test_a_chunked_body_is_read(wire: Wire) -> None:
+    head = wire.head(
+        f"POST {CONVERSATIONS} HTTP/1.1",
+        "Content-Type: application/x-www-form-urlencoded",
+        "Transfer-Encoding: chunked",
+    )
+    chunks = b"8;x=y\r\nFriendly\r\n9\r\nName=a+b%\r\n2\r\n21\r\n0\r\nTrailer: x\r\n\r\n"
+    for end in (1, 9, 30, len(head) + len(chunks)):
+        whole = head + chunks
+        made = wire.ask(whole[:-end], whole[-end:]) if end < len(whole) else wire.ask(whole)
+        assert made.expect(201)["friendly_name"] == "a b!"
+
+
+LYING = {
+    "a length and chunks": ["Content-Length: 3", "Transfer-Encoding: chunked"],
+    "chunks and a length": ["Transfer-Encoding: chunked", "Content-Length: 3"],
+    "two lengths": ["Content-Length: 3", "Content-Length: 4"],
+    "a negative length": ["Content-Length: -3"],
+    "a length with a sign": ["Content-Length: +3"],
+    "a length in hex": ["Content-Length: 0x3"],
+    "a length of many digits": ["Content-Length: " + "9" * 30],
+    "chunks that are not last": ["Transfer-Encoding: chunked, identity"],
+    "a space before the colon": ["Content-Length : 3"],
+    "a header without a colon": ["Content-Length 3"],
+    "a NUL in a header": ["X: a\x00b"],
+    "a folded header": ["X: a\r\n b", "Content-Length: 3"],
+}
+
+
+@pytest.mark.parametrize("headers", LYING.values(), ids=LYING)
+def test_a_request_that_can_be_read_in_two_ways_is_refused(
+    wire: Wire, again: Callable[[], Wire], headers: list[str]
+) -> None:
+    request = wire.head(f"POST {CONVERSATIONS} HTTP/1.1", *headers) + b"a=b\r\n0\r\n\r\n"
+    refuses_connection(wire.ask(request), 400)
+    assert wire.is_closed()
+    assert count(again()) == 0
+
+
+@pytest.mark.parametrize(
+    "chunk", [b"zz\r\n", b"-1\r\nx", b"ffffffffffffffffff\r\n", b"3\r\nabcdef\r\n"]
+)
+def test_a_broken_chunk_is_refused(wire: Wire, again: Callable[[], Wire], chunk: bytes) -> None:
+    head = wire.head(f"POST {CONVERSATIONS} HTTP/1.1", "Transfer-Encoding: chunked")
+    refuses_connection(wire.ask(head, chunk), 400)
+    assert count(again()) == 0
+
+
+def test_a_body_that_goes_on_after_its_length_is_answered_first(
+    wire: Wire, again: Callable[[], Wire]
+) -> None:
+    """The client must learn what was made; the rest is no request."""
+    request = wire.post(CONVERSATIONS, b"FriendlyName=x") + b"and more that was not announced\r\n"
+    wire.ask(request).expect(201)
+    refuses_connection(wire.answer(), 400)
+    assert wire.is_closed()
+    assert count(again()) == 1
+
+
+def test_a_body_that_ends_early_changes_nothing(wire: Wire, again: Callable[[], Wire]) -> None:
+    wire.send(wire.post(CONVERSATIONS, b"FriendlyName=x" * 9)[:-1])
+    wire.socket.shutdown(1)
+    assert wire.is_closed()
+    assert count(again()) == 0
+
+
+def test_expect_100_continue(wire: Wire, again: Callable[[], Wire]) -> None:
+    whole = wire.post(CONVERSATIONS, b"FriendlyName=x", "Expect: 100-continue")
+    head, body = whole[:-14], whole[-14:]
+    assert wire.ask(head).status == 100
+    assert wire.ask(body).expect(201)["friendly_name"] == "x"
+    other = again()
+    long = other.head(
+        f"POST {CONVERSATIONS} HTTP/1.1", "Content-Length: 9999999", "Expect: 100-continue"
+    )
+    refuses(other.ask(long), 413, 20413)
+    stranger = again()
+    stranger.authorization = "X: y"
+    refuses(stranger.ask(stranger.post(CONVERSATIONS, b"", "Expect: 100-continue")), 401, 20003)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "text/plain", "application/xml", "x", "application/octet-stream"]
+)
+def test_a_body_of_another_type_is_refused(wire: Wire, kind: str) -> None:
+    sent = wire.head(f"POST {CONVERSATIONS} HTTP/1.1", f"Content-Type: {kind}", "Content-Length: 2")
+    refuses(wire.ask(sent + b"{}"), 415)
+    assert count(wire) == 0
+
+
+def part(name: str, text: str) -> str:
+    """One part of a multipart form."""
+    return f'--xyz\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+
+
+def multipart(wire: Wire, body: str, kind: str = MULTIPART) -> Answer:
+    """The answer to a POST of a multipart form."""
+    encoded = body.encode("utf-8", "surrogateescape")
+    head = wire.head(f"POST {CONVERSATIONS} HTTP/1.1", kind, f"Content-Length: {len(encoded)}")
+    return wire.ask(head + encoded)
+
+
+def test_a_multipart_form_is_read(wire: Wire) -> None:
+    body = part("FriendlyName", "Größe + %41") + part("Attributes", '{"a":1}') + "--xyz--\r\n"
+    made = multipart(wire, body).expect(201)
+    assert (made["friendly_name"], made["attributes"]) == ("Größe + %41", '{"a":1}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "--xyz",
+        part("FriendlyName", "x"),
+        part("FriendlyName", "\x00") + "--xyz--\r\n",
+        part("FriendlyName", "\udcff") + "--xyz--\r\n",
+        part("", "x") + "--xyz--\r\n",
+        "--xyz\r\nContent-Disposition: form-data\r\n\r\nx\r\n--xyz--\r\n",
+        "--xyz\r\n\r\nx\r\n--xyz--\r\n",
+        "--xyz\r\n" + "X" * 20_000 + ": y\r\n\r\nx\r\n--xyz--\r\n",
+        part("k", "v") * 10_000 + "--xyz--\r\n",
+    ],
+    ids=range(10),
+)
+def test_a_broken_multipart_form_is_refused(wire: Wire, body: str) -> None:
+    refuses(multipart(wire, body), 400)
+    assert count(wire) == 0
+
+
+def test_a_multipart_form_without_a_boundary_is_refused(wire: Wire) -> None:
+    refuses(multipart(wire, "--xyz--\r\n", "Content-Type: multipart/form-data"), 400)
+
+
+# --- Several requests on one connection -------------------------------------------------------
+
+
+def test_pipelined_requests_are_answered_in_their_order(wire: Wire) -> None:
+    names = [f"n{number}" for number in range(20)]
+    wire.send(b"".join(wire.post(CONVERSATIONS, f"FriendlyName={n}".encode()) for n in names))
+    assert [wire.answer().expect(201)["friendly_name"] for _ in names] == names
+
+
+def test_pipelined_refusals_come_in_their_order_too(wire: Wire, again: Callable[[], Wire]) -> None:
+    wire.send(
+        wire.post(CONVERSATIONS, b"FriendlyName=a"),
+        wire.get("/v1/nowhere"),
+        wire.post(CONVERSATIONS, b"FriendlyName=b") + wire.get("/" + "x" * 20_000),
+    )
+    assert wire.answer().expect(201)["friendly_name"] == "a"
+    refuses(wire.answer(), 404, 20404)
+    assert wire.answer().expect(201)["friendly_name"] == "b"
+    refuses_connection(wire.answer(), 414)
+    assert wire.is_closed()
+    assert count(again()) == 2
+
+
+def test_a_refused_body_does_not_spoil_the_connection(wire: Wire) -> None:
+    stranger = wire.post(CONVERSATIONS, b"x" * 500_000).replace(b"Basic ", b"Basic x", 1)
+    refuses(wire.ask(stranger), 401, 20003)
+    assert count(wire) == 0
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.0"])
+def test_an_upgrade_that_is_not_offered_is_ignored(wire: Wire, protocol: str) -> None:
+    headers = ("Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AA")
+    wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
+    wire.ask(wire.get(CONVERSATIONS, *headers)).expect(200)
+    assert count(wire) == 1
+
+
+# --- Heads ------------------------------------------------------------------------------------
+
+
+def test_a_flood_of_headers_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
+    few = [f"X-{number}: y" for number in range(limits.HEADERS_MAX - 2)]
+    wire.ask(wire.get(CONVERSATIONS, *few)).expect(200)
+    refuses_connection(wire.ask(wire.get(CONVERSATIONS, *few, "X: y")), 431)
+    for many in (["X: y"] * 5_000, ["X: " + "y" * limits.HEADER_BYTES_MAX], ["Y" * 40_000 + ": x"]):
+        other = again()
+        refuses_connection(other.ask(other.get(CONVERSATIONS, *many)), 431)
+        assert other.is_closed()
+
+
+def test_a_long_url_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
+    most = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
+    path = f"{CONVERSATIONS}/".ljust(most, "x")
+    refuses(wire.ask(wire.get(path)), 404, 20404)
+    refuses_connection(wire.ask(wire.get(path + "x")), 414)
+    other = again()
+    refuses_connection(other.ask(other.get("/" + "x" * 300_000)), 414)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "GET /v1/Conversations HTTP/9.9",
+        "GET /v1/Conversations",
+        "FOO /v1/Conversations HTTP/1.1",
+        "GET  HTTP/1.1",
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        "GET /v1/Conver sations HTTP/1.1",
+        "GET http:///v1/Conversations HTTP/1.1",
+        "get /v1/Conversations HTTP/1.1",
+    ],
+)
+def test_what_is_not_http_is_refused(wire: Wire, start: str) -> None:
+    refuses_connection(wire.ask(wire.head(start)), 400)
+    assert wire.is_closed()
+
+
+@pytest.mark.parametrize("host", ["", "a b", "x/y", "x@y", "[::1", "x:y", "a" * 300, "é", "%41"])
+def test_a_host_that_is_none_is_refused(wire: Wire, again: Callable[[], Wire], host: str) -> None:
+    wire.host = host
+    answer = wire.ask(wire.post(CONVERSATIONS))
+    answer.refuses(400, 20001)
+    assert count(again()) == 0
+
+
+def test_a_request_without_a_host_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
+    request = wire.post(CONVERSATIONS).replace(f"Host: {wire.host}\r\n".encode(), b"")
+    refuses(wire.ask(request), 400)
+    assert count(again()) == 0
+
+
+AUTHORIZATIONS = ["", "Basic", "Basic ", "Basic !", "Basic Og==", "Basic QUM=", "Bearer x", "x"]
+AUTHORIZATIONS += ["Basic " + base64.b64encode(each).decode() for each in (b"\xff:x", b"a\0:b")]
+AUTHORIZATIONS += ["Basic " + "QUFB" * 5_000, "Basic é", "Digest username=x"]
+
+
+@pytest.mark.parametrize("text", AUTHORIZATIONS, ids=range(len(AUTHORIZATIONS)))
+def test_credentials_that_are_none_are_refused_alike(wire: Wire, text: str) -> None:
+    wire.authorization = f"Authorization: {text}"
+    answer = wire.ask(wire.get(CONVERSATIONS))
+    refuses(answer, 401, 20003)
+    assert answer.headers["WWW-Authenticate"] == 'Basic realm="Twilio API"'
+
+
+def test_http_1_0_is_answered_and_closed(wire: Wire) -> None:
+    request = wire.get(CONVERSATIONS).replace(b"HTTP/1.1", b"HTTP/1.0")
+    wire.ask(request).expect(200)
+    assert wire.is_closed()
+
+
+def test_connection_close_is_honoured(wire: Wire) -> None:
+    wire.ask(wire.get(CONVERSATIONS, "Connection: close")).expect(200)
+    assert wire.is_closed()
+
+
+# --- Methods and paths ------------------------------------------------------------------------
+
+
+def test_head_is_get_without_a_body(wire: Wire) -> None:
+    sid = wire.make(CONVERSATIONS)["sid"]
+    for target, status in ((f"{CONVERSATIONS}/{sid}", 200), (f"{CONVERSATIONS}/no", 404)):
+        got = wire.ask(wire.get(target))
+        wire.send(wire.get(target).replace(b"GET", b"HEAD", 1))
+        head = wire.answer(to_head=True)
+        assert (got.status, head.status) == (status, status)
+        assert head.headers["Content-Length"] == got.headers["Content-Length"]
+        assert set(head.headers) == set(got.headers)
+    assert count(wire) == 1
+
+
+@pytest.mark.parametrize("path", [CONVERSATIONS, f"{CONVERSATIONS}/x", "/v1/nowhere", "*"])
+def test_options_needs_no_credentials(wire: Wire, path: str) -> None:
+    wire.authorization = "Origin: https://example.com"
+    answer = wire.ask(wire.head(f"OPTIONS {path} HTTP/1.1", "Access-Control-Request-Method: POST"))
+    assert answer.status == 204
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND", "LOCK"])
+def test_other_methods_are_not_allowed(wire: Wire, method: str) -> None:
+    for target, offered in (
+        (CONVERSATIONS, "GET, POST"),
+        (f"{CONVERSATIONS}/x", "GET, POST, DELETE"),
+    ):
+        answer = wire.ask(wire.head(f"{method} {target} HTTP/1.1", "Content-Length: 2") + b"{}")
+        refuses(answer, 405, 20004)
+        assert answer.headers["Allow"] == offered
+    assert count(wire) == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/Conversations/",
+        "/v1//Conversations",
+        "//v1/Conversations",
+        "/v1/./Conversations",
+        "/v1/x/../Conversations",
+        "/v1/conversations",
+        "/v1/Conversations.json",
+        "/v1/%43onversations",
+        "/V1/Conversations",
+        "/",
+        "/v1",
+        "/v1/",
+        "/v2/Conversations",
+        "/v1/Conversations;x",
+        "/v1/Conversations/x/Participants/",
+        "/v1/Conversations//Participants",
+        "/healthz/",
+    ],
+)
+def test_a_path_is_taken_as_it_is(wire: Wire, path: str) -> None:
+    error = refuses(wire.ask(wire.get(path)), 404, 20404)
+    shown = path.removeprefix("/v1") if path.startswith("/v1/") else path
+    assert error["message"] == f"The requested resource {shown} was not found"
+
+
+IDENTITIES = {
+    "user@example.com": ["user@example.com", "user%40example.com", "user%40exam%70le.com"],
+    "+15550001111": ["+15550001111", "%2B15550001111"],
+    "a/b": ["a%2Fb", "a%2fb"],
+    "100%": ["100%25"],
+    "%41": ["%2541"],
+    "a b": ["a%20b"],
+    "Zoë": ["Zo%C3%AB", "Zoë"],
+    "a?b#c": ["a%3Fb%23c"],
+    "..": ["..", "%2e%2e"],
+    "a;b=c,d": ["a;b=c,d", "a%3Bb%3Dc%2Cd"],
+    '{}|\\^`"<>': ["%7B%7D%7C%5C%5E%60%22%3C%3E", '{}|\\^`"<>'],
+}
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_an_identity_in_a_path_is_decoded_once(wire: Wire, identity: str) -> None:
+    encoded = "".join(f"%{byte:02X}" for byte in identity.encode())
+    sid = wire.ask(wire.post("/v1/Users", f"Identity={encoded}".encode())).expect(201)["sid"]
+    for spelled in IDENTITIES[identity]:
+        found = wire.ask(wire.get(f"/v1/Users/{spelled}")).expect(200)
+        assert (found["sid"], found["identity"]) == (sid, identity), spelled
+
+
+def test_the_absolute_form_of_a_target_is_understood(wire: Wire) -> None:
+    wire.ask(wire.get(f"http://{wire.host}{CONVERSATIONS}")).expect(200)
+
+
+def test_nothing_of_a_request_ends_up_in_a_header(wire: Wire) -> None:
+    answer = wire.ask(wire.get(f"{CONVERSATIONS}/x%0d%0aSet-Cookie:%20a=b"))
+    refuses(answer, 404, 20404)
+    assert "Set-Cookie" not in answer.headers
+    assert json.loads(answer.body)["message"].endswith("x%0d%0aSet-Cookie:%20a=b was not found")
+
+
+# --- Slowness ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Server]:
+    with Server(program=[SMALL_LIMITS]) as running:
+        yield running
+
+
+@pytest.mark.parametrize("sent", [0, 1, 30, -1])
+def test_a_slow_head_is_hung_up_on(impatient: Server, sent: int) -> None:
+    with Wire(impatient) as slow:
+        slow.send(slow.get(CONVERSATIONS)[:sent])
+        began = time.monotonic()
+        assert slow.is_closed()
+        assert 0.5 < time.monotonic() - began < 5
+
+
+def test_a_head_that_trickles_in_is_hung_up_on(impatient: Server) -> None:
+    with Wire(impatient) as slow:
+        began = time.monotonic()
+        with pytest.raises((ClosedError, ConnectionError)):  # noqa: PT012 - either send or read.
+            for byte in slow.get(CONVERSATIONS):
+                slow.socket.sendall(bytes([byte]))
+                time.sleep(0.05)
+                assert time.monotonic() - began < 8
+            slow.answer()
+
+
+def test_a_slow_body_is_hung_up_on_and_changes_nothing(impatient: Server) -> None:
+    with Wire(impatient) as slow, Wire(impatient) as other:
+        slow.send(slow.post(CONVERSATIONS, b"FriendlyName=x")[:-1])
+        began = time.monotonic()
+        with contextlib.suppress(ClosedError):
+            refuses(slow.answer(), 408)
+        assert time.monotonic() - began < 5
+        assert count(other) == 0
+
+
+def test_an_idle_connection_is_closed_and_a_used_one_is_not(impatient: Server) -> None:
+    with Wire(impatient) as used:
+        for _ in range(6):
+            count(used)
+            time.sleep(0.3)
+        began = time.monotonic()
+        assert used.is_closed()
+        assert time.monotonic() - began < 5
+
+
+def test_clients_that_hang_up_leave_no_trace_in_the_log(fresh_server: Server) -> None:
+    for end in (10, -3, None):
+        with Wire(fresh_server) as hasty:
+            hasty.send(hasty.post(CONVERSATIONS, b"FriendlyName=secret-name")[:end])
+    with Wire(fresh_server) as other:
+        count(other)
+    log = fresh_server.log_tail()
+    assert "Traceback" not in log
+    assert "secret-name" not in log

@@ -1,0 +1,226 @@
+"""What happens by itself, on a real store with a clock that is moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations import idempotency
+from parlour.operations.scheduler import Scheduler
+from parlour.protocol.vault import Vault
+from parlour.resources.accounts import actions as accounts
+from parlour.resources.configuration import store as configurations
+from parlour.resources.conversation_with_participants.completion import Completion
+from parlour.resources.conversations import actions as conversations
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.conversations.parameters import CreateConversation
+from parlour.resources.jobs import jobs
+from parlour.resources.participants import actions as participants
+from parlour.resources.participants import store as participant_store
+from parlour.resources.participants.parameters import CreateParticipant
+from parlour.store.sqlite import SqliteStore
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock, SystemRandom
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from parlour.resources.conversations.store import Conversation
+    from parlour.store.transaction import Transaction
+
+MINUTE_MS = 60_000
+PAIR = {
+    "MessagingBinding.Address": ["+15558675310"],
+    "MessagingBinding.ProxyAddress": ["+15017122661"],
+}
+
+
+class Place:
+    """A store with one account, its scheduler, and a clock."""
+
+    def __init__(self, store: SqliteStore, clock: FakeClock, scope: Scope) -> None:
+        self.store = store
+        self.clock = clock
+        self.scope = scope
+        self.scheduler = Scheduler(store, clock, jobs(Completion()))
+
+    async def make(self, **timers: str) -> Conversation:
+        """A new conversation with timers."""
+        form = {f"Timers.{name.title()}": [text] for name, text in timers.items()}
+
+        async def work(tx: Transaction) -> Conversation:
+            change = CreateConversation.parse(form)
+            made = await conversations.make_conversation(tx, self.scope, change)
+            await conversations.keep_conversation(tx, self.scope, made)
+            return made
+
+        return await self.store.write(work)
+
+    async def find(self, sid: str) -> Conversation:
+        """The conversation as it is."""
+        found = await self.store.read(lambda tx: conversation_store.find(tx, self.scope, sid))
+        assert found is not None
+        return found
+
+    async def events(self, sid: str) -> list[tuple[Any, ...]]:
+        """Name and firing of the events of a conversation."""
+        query = "SELECT name, fires FROM event WHERE conversation_sid = $1 ORDER BY sequence"
+        return await self.store.read(lambda tx: tx.all(query, sid))
+
+    async def pass_time(self, ms: int) -> None:
+        """Let time pass, and everything happen that is due."""
+        self.clock.advance(ms)
+        while True:
+            due_ms = await self.scheduler.do_due()
+            if due_ms is None or due_ms > self.clock.now_ms():
+                return
+
+
+@asynccontextmanager
+async def opened(folder: Path, clock: FakeClock, sid: str = "") -> AsyncIterator[Place]:
+    """A place in a folder; with a sid the account is there already."""
+    store = SqliteStore(folder / "db", clock, SystemRandom())
+    vault = Vault(bytes(32), SystemRandom().token)
+
+    async def prepare(tx: Transaction) -> Scope:
+        if not sid:
+            await accounts.create_account(
+                tx, vault, sid="AC" + "0" * 31 + "1", auth_token="t", friendly_name="x"
+            )
+        account = Scope(sid or "AC" + "0" * 31 + "1")
+        found = await configurations.fetch(tx, account)
+        return Scope(account.account_sid, found.default_chat_service_sid)
+
+    try:
+        yield Place(store, clock, await store.write(prepare))
+    finally:
+        await store.close()
+
+
+def in_place(folder: Path, test: Callable[[Place], Awaitable[None]]) -> None:
+    """Run a test in a new place."""
+
+    async def run() -> None:
+        async with opened(folder, FakeClock()) as place:
+            await test(place)
+
+    asyncio.run(run())
+
+
+def test_timers_act_when_they_are_due_and_not_before(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        made = await place.make(inactive="PT1M", closed="PT10M")
+        begun = place.clock.now_ms()
+        assert made.date_inactive == begun + MINUTE_MS
+        await place.pass_time(MINUTE_MS - 1)
+        assert (await place.find(made.sid)).state == "active"
+        await place.pass_time(1)
+        inactive = await place.find(made.sid)
+        assert (inactive.state, inactive.date_inactive) == ("inactive", None)
+        assert inactive.date_closed == begun + 10 * MINUTE_MS
+        assert inactive.date_updated == begun + MINUTE_MS
+        await place.pass_time(9 * MINUTE_MS - 1)
+        assert (await place.find(made.sid)).state == "inactive"
+        await place.pass_time(1)
+        closed = await place.find(made.sid)
+        assert (closed.state, closed.date_closed) == ("closed", None)
+        assert await place.events(made.sid) == [
+            ("onConversationAdded", 0),
+            ("onConversationStateUpdated", 1),
+            ("onConversationStateUpdated", 1),
+        ]
+
+    in_place(tmp_path, test)
+
+
+def test_a_timer_that_passed_while_nothing_ran_acts_at_once(tmp_path: Path) -> None:
+    async def run() -> None:
+        clock = FakeClock()
+        async with opened(tmp_path, clock) as place:
+            late = await place.make(inactive="PT1M")
+            both = await place.make(inactive="PT1M", closed="PT10M")
+        clock.advance(60 * MINUTE_MS)
+        async with opened(tmp_path, clock, place.scope.account_sid) as place:
+            await place.pass_time(0)
+            assert (await place.find(late.sid)).state == "inactive"
+            assert (await place.find(both.sid)).state == "closed"
+
+    asyncio.run(run())
+
+
+def test_more_timers_than_one_step_takes_all_act(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        made = [await place.make(closed="PT10M") for _ in range(limits.TIMERS_PER_STEP_MAX + 5)]
+        made += [await place.make(inactive="PT9M") for _ in range(5)]
+        place.clock.advance(10 * MINUTE_MS)
+        await place.scheduler.do_due()
+        states = [(await place.find(each.sid)).state for each in made]
+        assert states.count("closed") == limits.TIMERS_PER_STEP_MAX
+        assert states.count("inactive") == 5
+        await place.pass_time(0)
+        assert {(await place.find(each.sid)).state for each in made} == {"closed", "inactive"}
+
+    in_place(tmp_path, test)
+
+
+def test_a_conversation_that_closes_by_itself_frees_its_pairs(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        made = await place.make(closed="PT10M")
+
+        async def add(tx: Transaction) -> None:
+            await participants.add_participant(tx, place.scope, made, CreateParticipant.parse(PAIR))
+
+        async def holder(tx: Transaction) -> str | None:
+            address, proxy = (texts[0] for texts in PAIR.values())
+            return await participant_store.holder_of_pair(tx, place.scope, address, proxy)
+
+        await place.store.write(add)
+        assert await place.store.read(holder) == made.sid
+        await place.pass_time(10 * MINUTE_MS)
+        assert await place.store.read(holder) is None
+
+    in_place(tmp_path, test)
+
+
+def test_below_a_removed_service_no_timer_is_told(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        made = await place.make(inactive="PT1M")
+
+        async def remove_service(tx: Transaction) -> None:
+            await tx.run("DELETE FROM service WHERE sid = $1", place.scope.service_sid)
+
+        await place.store.write(remove_service)
+        await place.pass_time(60 * MINUTE_MS)
+        assert await place.events(made.sid) == [("onConversationAdded", 0)]
+        assert await place.scheduler.do_due() is None
+
+    in_place(tmp_path, test)
+
+
+def test_answers_for_idempotency_keys_are_forgotten_after_a_day(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        count = limits.PURGE_ROWS_MAX + 7
+
+        async def keep(tx: Transaction) -> None:
+            for number in range(count):
+                key = (place.scope.account_sid, "CreateUser", str(number))
+                await tx.run(idempotency.KEEP, *key, "digest", 201, "{}", tx.now)
+
+        async def kept() -> int:
+            row = await place.store.read(lambda tx: tx.one("SELECT COUNT(*) FROM idempotency"))
+            assert row is not None
+            return int(row[0])
+
+        await place.store.write(keep)
+        await place.pass_time(24 * 60 * MINUTE_MS - 1)
+        assert await kept() == count
+        place.clock.advance(1)
+        await place.scheduler.do_due()
+        assert await kept() == 7
+        await place.pass_time(0)
+        assert await kept() == 0
+
+    in_place(tmp_path, test)

@@ -1,0 +1,58 @@
+"""Timers on a real server whose clock goes sixty times as fast, killed and started again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.client import Api
+from tests.support.server import Server
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RATE = 60
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Server]:
+    program = (str(Path(__file__).with_name("launch_with_fast_clock.py")),)
+    settings = {"CLOCK_START_MS": str(int(time.time() * 1000)), "CLOCK_RATE": str(RATE)}
+    with Server(tmp_path / "data", env=settings, program=program) as running:
+        yield running
+
+
+def becomes(api: Api, made: dict[str, Any], state: str, seconds: float) -> float:
+    """How long it takes until a conversation is in a state."""
+    begun = time.monotonic()
+    eventually(
+        lambda: api.get(f"/Conversations/{made['sid']}").expect(200)["state"],
+        lambda found: found == state,
+        seconds=seconds,
+    )
+    return time.monotonic() - begun
+
+
+def test_a_conversation_becomes_inactive_and_closed_by_itself(fast: Server) -> None:
+    api = Api(fast.base_url, fast.account_sid, fast.auth_token)
+    form = {"Timers.Inactive": "PT1M", "Timers.Closed": "PT10M"}
+    made = api.post("/Conversations", form).expect(201)
+    # A minute is a second here; two more are what the scheduler may take.
+    assert 0.5 < becomes(api, made, "inactive", 3) < 3
+    assert 6 < becomes(api, made, "closed", 12) < 12
+    closed = api.get(f"/Conversations/{made['sid']}").expect(200)
+    assert closed["timers"] == {}
+    api.close()
+
+
+def test_timers_survive_a_kill(fast: Server) -> None:
+    api = Api(fast.base_url, fast.account_sid, fast.auth_token)
+    made = api.post("/Conversations", {"Timers.Inactive": "PT2M"}).expect(201)
+    fast.kill()
+    fast.start()
+    becomes(api, made, "inactive", 4)
+    api.close()

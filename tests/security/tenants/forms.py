@@ -1,0 +1,109 @@
+"""What a valid request of each operation says; names that must be new are made as they are asked.
+
+A class of parameters that is not in these tables is not known to the matrix, which fails then.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import TYPE_CHECKING
+
+from parlour.operations.parameters import NoParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from parlour.operations.operation import Operation
+
+Form = "Mapping[str, str | list[str]]"
+
+_count = itertools.count(1)
+
+FRESH_NAME = re.compile(r"fresh-\d{6}|\+1555777\d{4}")
+
+URL = "https://hooks.invalid/parlour"
+ALICE = "alice"
+PHONES = ("+15005550101", "+15005550102")
+
+
+def fresh_name() -> str:
+    """A name that nothing has yet."""
+    return f"fresh-{next(_count):06}"
+
+
+def fresh_number() -> str:
+    """A number that nothing has yet."""
+    return f"+1555777{next(_count) % 10_000:04}"
+
+
+def participant(**members: str) -> str:
+    """A participant as JSON, for a conversation that is made together with it."""
+    return json.dumps({"identity": fresh_name(), **members})
+
+
+WRITES: dict[str, Callable[[], Form]] = {
+    "UpdateConfiguration": lambda: {"DefaultInactiveTimer": "PT1H"},
+    "CreateAddressConfiguration": lambda: {"Type": "sms", "Address": fresh_number()},
+    "UpdateAddressConfiguration": lambda: {"FriendlyName": "Changed"},
+    "UpdateWebhookConfiguration": lambda: {"PostWebhookUrl": URL, "Filters": ["onMessageAdded"]},
+    "CreateCredential": lambda: {"Type": "fcm", "Secret": fresh_name()},
+    "UpdateCredential": lambda: {"FriendlyName": "Changed"},
+    "ChangeKey": lambda: {"FriendlyName": "Changed"},
+    "CreateRole": lambda: {
+        "FriendlyName": "Made",
+        "Type": "conversation",
+        "Permission": ["sendMessage"],
+    },
+    "UpdateRole": lambda: {"Permission": ["sendMessage", "leaveConversation"]},
+    "UpdateServiceConfiguration": lambda: {"ReachabilityEnabled": "false"},
+    "UpdateServiceNotification": lambda: {"LogEnabled": "true"},
+    "UpdateWebhooks": lambda: {"PostWebhookUrl": URL, "Filters": ["onMessageAdded"]},
+    "CreateService": lambda: {"FriendlyName": "Made"},
+    "CreateConversation": lambda: {"UniqueName": fresh_name(), "FriendlyName": "Made"},
+    "UpdateConversation": lambda: {"FriendlyName": "Changed", "UniqueName": fresh_name()},
+    "CreateParticipant": lambda: {"Identity": fresh_name()},
+    "UpdateParticipant": lambda: {"Attributes": '{"changed":true}', "LastReadMessageIndex": "0"},
+    "CreateMessage": lambda: {"Body": "Made", "Author": ALICE},
+    "UpdateMessage": lambda: {"Body": "Changed", "Author": ALICE},
+    "CreateScopedWebhook": lambda: {
+        "Target": "webhook",
+        "Configuration.Url": URL,
+        "Configuration.Filters": ["onMessageAdded"],
+    },
+    "UpdateScopedWebhook": lambda: {"Configuration.Url": f"{URL}/changed"},
+    "CreateConversationWithParticipants": lambda: {
+        "UniqueName": fresh_name(),
+        "Participant": [participant()],
+    },
+    "CreateUser": lambda: {"Identity": fresh_name()},
+    "UpdateUser": lambda: {"FriendlyName": "Changed"},
+    "UpdateUserConversation": lambda: {"NotificationLevel": "muted", "LastReadMessageIndex": "0"},
+}
+
+# Each list is asked for in each of these ways.
+LISTS: dict[str, tuple[Form, ...]] = {
+    "ListAddressConfigurations": ({}, {"Type": "sms"}),
+    "ListBindings": ({}, {"Identity": [ALICE]}, {"BindingType": ["fcm"]}),
+    "ListConversations": (
+        {},
+        {"State": "active"},
+        {"StartDate": "2020-01-01T00:00:00Z"},
+        {"EndDate": "2099-01-01T00:00:00Z"},
+    ),
+    "ListMessages": ({}, {"Order": "desc"}),
+    "ListParticipantConversations": ({"Identity": ALICE}, {"Address": PHONES[0]}),
+}
+
+
+def form_of(operation: Operation) -> Form:
+    """What a valid request of an operation that changes something says. KeyError: not known."""
+    parameters = operation.deed.parameters
+    return {} if parameters is NoParameters else WRITES[parameters.__name__]()
+
+
+def queries_of(operation: Operation) -> tuple[Form, ...]:
+    """The ways in which something is asked for. KeyError: not known."""
+    parameters = operation.deed.parameters
+    return ({},) if parameters is NoParameters else LISTS[parameters.__name__]

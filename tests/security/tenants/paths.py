@@ -1,0 +1,70 @@
+"""The variables of an operation's path: which kind of thing each names, and what to put there."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from parlour.operations.operation import Operation
+
+_VARIABLE = re.compile(r"\{(\w+)\}")
+
+
+class Kind(NamedTuple):
+    """One kind of thing that a path can name."""
+
+    prefix: str
+    is_of_service: bool
+    has_names: bool = False
+
+
+# By the word that stands before the variable.
+KINDS: dict[str, Kind] = {
+    "Accounts": Kind("AC", is_of_service=False),
+    "Keys": Kind("SK", is_of_service=False),
+    "Services": Kind("IS", is_of_service=False),
+    "Credentials": Kind("CR", is_of_service=False),
+    "Addresses": Kind("IG", is_of_service=False, has_names=True),
+    "Conversations": Kind("CH", is_of_service=True, has_names=True),
+    "Messages": Kind("IM", is_of_service=True),
+    "Receipts": Kind("DY", is_of_service=True),
+    "Participants": Kind("MB", is_of_service=True, has_names=True),
+    "Webhooks": Kind("WH", is_of_service=True),
+    "Roles": Kind("RL", is_of_service=True),
+    "Users": Kind("US", is_of_service=True, has_names=True),
+    "Bindings": Kind("BS", is_of_service=True),
+}
+
+
+def kinds_of(operation: Operation) -> list[str]:
+    """The kinds of an operation's path variables, in order. KeyError: not known."""
+    found = []
+    before = ""
+    for segment in operation.path.split("/"):
+        if segment.startswith("{"):
+            assert before in KINDS, f"{operation.operation_id}: what is {segment} of {before}?"
+            found.append(before)
+        before = segment
+    return found
+
+
+def fill(operation: Operation, values: Sequence[str]) -> str:
+    """The path with values in the places of its variables."""
+    remaining = iter(values)
+    path = _VARIABLE.sub(lambda _: next(remaining), operation.path)
+    assert next(remaining, None) is None, f"{operation.path} has fewer variables"
+    return path
+
+
+def never_made(kind: str) -> str:
+    """A sid of a kind that nothing has."""
+    return KINDS[kind].prefix + secrets.token_hex(16)
+
+
+def never_made_like(name: str) -> str:
+    """A name that nothing has, as long as another."""
+    return name[:-1] + ("0" if name[-1].isdigit() else "q")

@@ -1,0 +1,145 @@
+"""Every SQL statement of the code, and its mutants: the same with one condition less.
+
+A mutant is a statement in which one condition on the account or the service has been taken away;
+its parameter stays, so that the same arguments still fit.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import parlour.operations
+import parlour.resources
+import parlour.store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
+_CONDITION = re.compile(
+    r"(?P<before>\b(?:WHERE|AND|ON)\s+\(?)"
+    r"(?P<condition>(?:\w+\.)?(?P<column>account_sid|service_sid) = (?P<other>\$\d+|[a-z_]+\.[a-z_]+))"
+)
+# The account's own row is found by its sid.
+_OWN_ROW = re.compile(
+    r"(?P<before>\b(?:FROM|UPDATE) account\b.*?WHERE\s+)"
+    r"(?P<condition>(?P<column>sid) = (?P<other>\$\d+))",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement and where it stands."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A statement without one of its conditions."""
+
+    statement: Statement
+    number: int
+    column: str
+    other: str
+    start: int
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Where it stands, and which of its conditions is gone."""
+        return f"{self.statement.name}[{self.number}:{self.column}]"
+
+    @property
+    def argument(self) -> int | None:
+        """The place of the argument that the condition compared with; None for a join."""
+        return int(self.other[1:]) if self.other.startswith("$") else None
+
+
+def _texts(value: Any) -> Iterator[tuple[str, str]]:
+    """The texts in a constant: it may be one, or a tuple of them."""
+    if isinstance(value, str):
+        yield "", value
+    elif isinstance(value, tuple):
+        names = getattr(value, "_fields", range(len(value)))
+        for name, each in zip(names, value, strict=True):
+            if isinstance(each, str):
+                yield f".{name}", each
+
+
+@cache
+def statements() -> tuple[Statement, ...]:
+    """Every statement that is a constant of a module, found by importing all of them."""
+    found: dict[str, Statement] = {}
+    for package in (parlour.store, parlour.operations, parlour.resources):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(info.name)
+            short = info.name.removeprefix("parlour.")
+            for name, value in vars(module).items():
+                for part, text in _texts(value):
+                    # A text without its columns is a part of other constants.
+                    if _SQL.match(text) and "{" not in text:
+                        found.setdefault(text, Statement(f"{short}.{name}{part}", text))
+    return tuple(each for each in found.values() if not _is_part(each, found))
+
+
+def _is_part(statement: Statement, found: dict[str, Statement]) -> bool:
+    """Whether a private text is only the beginning of others."""
+    private = statement.name.rpartition(".")[2].startswith("_")
+    longer = (text for text in found if text != statement.text)
+    return private and any(text.startswith(statement.text) for text in longer)
+
+
+def mutants_of(statement: Statement) -> list[Mutant]:
+    """The statement without its first condition on a tenant, without its second, and so on."""
+    places = [*_CONDITION.finditer(statement.text), *_OWN_ROW.finditer(statement.text)]
+    made = []
+    for number, place in enumerate(places):
+        start, end = place.span("condition")
+        other = place["other"]
+        instead = f"{other} IS NOT NULL" if other.startswith("$") else "1 = 1"
+        text = statement.text[:start] + instead + statement.text[end:]
+        made.append(Mutant(statement, number, place["column"], other, start, text))
+    return made
+
+
+_SID = re.compile(r"\b(?:sid|[a-z]+_sid) = (?:\$\d|[a-z_]+\.[a-z_]*sid)|\bsid IN \(")
+_ACCOUNT = re.compile(r"\baccount_sid = (?:\$\d+|[a-z_]+\.account_sid)")
+
+
+def is_held_by_sid(mutant: Mutant) -> bool:
+    """Whether a row is still found by a sid: its own, its parent's or its service's.
+
+    Nobody can guess one, and whoever has one has read it under the account just before. So the
+    mutant shows nothing over REST as long as that is so, and is caught where stores are asked.
+    """
+    where = mutant.text[max(mutant.text.find(" WHERE "), 0) :]
+    return bool(_SID.search(_ACCOUNT.sub("", where)))
+
+
+_CHOICE = re.compile(r"\baccount_sid = \$1\b[^()]*\bIN \(")
+
+
+def is_inner(mutant: Mutant) -> bool:
+    """Whether the condition only helps to choose rows that the same account is asked of again.
+
+    ``… WHERE account_sid = $1 AND sid IN (SELECT sid …)``: whatever is chosen inside, the outer
+    condition lets nothing through that is not the account's. Such a mutant changes no outcome.
+    """
+    choice = _CHOICE.search(mutant.statement.text)
+    return choice is not None and mutant.start > choice.end()
+
+
+@cache
+def mutants() -> tuple[Mutant, ...]:
+    """Every mutant of every statement."""
+    return tuple(mutant for each in statements() for mutant in mutants_of(each))
+
+

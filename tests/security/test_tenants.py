@@ -1,0 +1,118 @@
+"""Two twin accounts, and a second service in each: nothing is read, changed, counted or confirmed.
+
+The cells are made from the table of operations (`tests/security/tenants/cells.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.operations.operation import Form
+from tests.security.tenants import logins, owners
+from tests.security.tenants.pair import (
+    Pair,
+    changed,
+    rows_of_service,
+    run,
+    victim_changes,
+)
+from tests.security.tenants.places import ServerPlace, rows_of, settle
+from tests.security.tenants.twins import build
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.xdist_group("tenants"), pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    """The twins, on a server of their own."""
+    with Server(env={"PARLOUR_REQUEST_LOG": "none"}) as server:
+        place = ServerPlace(server)
+        yield Pair(place)
+        place.close()
+
+
+@pytest.fixture(autouse=True)
+def _victim_is_as_it_was(pair: Pair) -> Iterator[None]:
+    """After every test of this file: not one row of the victim has changed."""
+    pair.note()
+    yield
+    assert_none(victim_changes(pair))
+
+
+def assert_none(wrong: list[str]) -> None:
+    """Nothing was found; else the first few of it are shown."""
+    assert not wrong, f"{len(wrong)} cells:\n" + "\n".join(each[:1000] for each in wrong[:10])
+
+
+def test_a_twin_that_appears_changes_nothing_that_is_shown(pair: Pair) -> None:
+    assert owners.dump(pair.place, pair.bystander) == pair.shown_before
+
+
+def test_credentials_that_let_nobody_in_are_refused_everywhere_alike(pair: Pair) -> None:
+    classes = logins.refused(pair)
+    pair.note()  # The revoked key was made, and taken away again.
+    wrong = []
+    shown: dict[int, set[tuple[object, bytes]]] = {}
+    for operation, request in logins.requests_of(pair.victim):
+        for each in classes:
+            answer = pair.place.send(request._replace(authorization=each.authorization))
+            code = json.loads(answer.body).get("code")
+            if (answer.status, code) != (each.status, each.code):
+                wrong.append(f"{operation.operation_id}, {each.name}: {answer}")
+            shown.setdefault(each.status, set()).add((answer.headers, answer.body))
+
+    assert_none(wrong)
+    assert {status: len(answers) for status, answers in shown.items()} == {401: 1, 403: 1}
+
+
+@pytest.mark.parametrize("kind", ["auth token", "API key"])
+def test_the_twins_login_finds_nothing_where_the_victims_sids_are_named(
+    pair: Pair, kind: str
+) -> None:
+    login = pair.intruder.login if kind == "auth token" else pair.intruder.key
+    assert login is not None
+
+    assert_none(run(pair.place, logins.as_the_twin(pair, login)))
+
+
+def test_a_foreign_sid_and_one_that_was_never_made_are_answered_alike(pair: Pair) -> None:
+    shown = owners.dump(pair.place, pair.victim)
+
+    assert_none(run(pair.place, pair.matrix.positions()))
+
+    settle(pair.place)
+    assert owners.dump(pair.place, pair.victim) == shown
+
+
+def test_a_foreign_sid_in_a_parameter_is_as_good_as_one_that_was_never_made(pair: Pair) -> None:
+    assert_none(run(pair.place, pair.matrix.parameters()))
+
+
+def test_a_page_token_is_of_use_in_its_own_list_alone(pair: Pair) -> None:
+    assert_none(run(pair.place, logins.page_tokens(pair)))
+
+
+def test_what_is_taken_elsewhere_is_free_here(pair: Pair) -> None:
+    newcomer = build(pair.place)
+
+    assert_none(run(pair.place, owners.taking(newcomer, pair.hidden)))
+    assert_none(run(pair.place, owners.sending(pair.neighbour, pair.hidden)))
+
+
+def test_an_owner_can_do_everything_and_touches_nobody_else(pair: Pair) -> None:
+    owner = build(pair.place)
+    of_other = {Form.SHORT: owner.second.sid, Form.SERVICE: owner.default.sid}
+    for form in (Form.SHORT, Form.SERVICE, Form.ACCOUNT):
+        before = rows_of(pair.place, owner.sid)
+        assert_none(run(pair.place, owners.writing(owner, pair.hidden, form)))
+        settle(pair.place)
+        if form in of_other:
+            after = rows_of_service(rows_of(pair.place, owner.sid), of_other[form])
+            assert_none(changed(rows_of_service(before, of_other[form]), after))

@@ -1,0 +1,1 @@
+"""Worlds in one process whose time is as quick as the processor."""

@@ -1,0 +1,37 @@
+"""Runs the server with a planted fault: an action is answered before its group is on disk."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from parlour.cli.main import main
+from parlour.store.sqlite import SqliteStore
+
+COMMIT_DELAY_SECONDS = 0.02
+
+run_one = SqliteStore._run_one
+commit = SqliteStore._commit
+
+
+def run_one_and_answer(self: SqliteStore, waiting: Any) -> Any:
+    """The action's outcome, told at once."""
+    done = run_one(self, waiting)
+    if done.error is not None:
+        done.answer.set_exception(done.error)
+    elif not done.answer.done():
+        done.answer.set_result(done.result)
+    return done
+
+
+def commit_late(self: SqliteStore) -> None:
+    """The commit, a little later than the answers."""
+    time.sleep(COMMIT_DELAY_SECONDS)
+    commit(self)
+
+
+SqliteStore._run_one = run_one_and_answer  # type: ignore[method-assign]
+SqliteStore._commit = commit_late  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Runs the server with a planted fault: events are written in the transaction after their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parlour.cli.main import main
+from parlour.store.sqlite_transaction import APPEND, WriteTransaction
+
+open_group = WriteTransaction.open_group
+emit = WriteTransaction.emit
+
+
+class Later:
+    """A cursor that keeps events for the next group."""
+
+    def __init__(self, cursor: Any) -> None:
+        self.cursor = cursor
+        self.events: list[Any] = []
+
+    def execute(self, sql: str, arguments: Any = ()) -> Any:
+        """Runs anything but the append of an event."""
+        if sql == APPEND:
+            self.events.append(arguments)
+            return None
+        return self.cursor.execute(sql, arguments)
+
+
+def open_group_with_old_events(self: WriteTransaction) -> None:
+    """A new group begins with the events of the last one."""
+    if not isinstance(self._cursor, Later):
+        self._cursor = Later(self._cursor)  # type: ignore[assignment]
+    open_group(self)
+    late, self._cursor.events = self._cursor.events, []  # type: ignore[attr-defined]
+    for arguments in late:
+        self._cursor.cursor.execute(APPEND, arguments)  # type: ignore[attr-defined]
+
+
+WriteTransaction.open_group = open_group_with_old_events  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Rules about what a change may wait for, and that it is told."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.tidy.sources import (
+    AnyFunction,
+    Finding,
+    Rule,
+    Source,
+    Sources,
+    dotted,
+    own_nodes,
+    takes_tx,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RESOURCES = "src/parlour/resources/"
+
+
+def no_await_outside_tx(sources: Sources) -> Iterator[Finding]:
+    """Whoever holds a transaction waits for nothing but it."""
+    for source in sources:
+        if source.path.startswith("src/parlour/store/"):
+            continue
+        for function in filter(takes_tx, source.functions):
+            for node in own_nodes(function):
+                if isinstance(node, ast.AsyncFor | ast.AsyncWith):
+                    yield source.found(node, f"{function.name} waits for something but tx")
+                elif isinstance(node, ast.Await) and not _is_of_transaction(node.value):
+                    text = f"{function.name} waits for {ast.unparse(node.value)[:60]}"
+                    yield source.found(node, text)
+
+
+def _is_of_transaction(awaited: ast.expr) -> bool:
+    """A call of ``tx`` itself, or of something that is handed ``tx`` first."""
+    if not isinstance(awaited, ast.Call):
+        return False
+    if dotted(awaited.func).startswith("tx."):
+        return True
+    return bool(awaited.args) and dotted(awaited.args[0]) == "tx"
+
+
+@dataclass
+class _Deed:
+    """What one function does: which functions it calls, and what it does by itself."""
+
+    source: Source
+    function: AnyFunction
+    calls: set[str] = field(default_factory=set)
+    callers: set[str] = field(default_factory=set)
+    runs: bool = False
+    emits: bool = False
+
+    @property
+    def is_of_store(self) -> bool:
+        return self.source.path.endswith("/store.py")
+
+
+class _Calls:
+    """Who calls whom among the resources, by full name."""
+
+    def __init__(self, sources: Sources) -> None:
+        files = [source for source in sources if source.path.startswith(RESOURCES)]
+        self.deeds: dict[str, _Deed] = {}
+        for source in files:
+            for node in source.tree.body:
+                if isinstance(node, AnyFunction):
+                    self.deeds[f"{source.module}.{node.name}"] = _Deed(source, node)
+        for source in files:
+            self._read(source)
+        for name, deed in self.deeds.items():
+            for called in deed.calls:
+                self.deeds[called].callers.add(name)
+
+    def _read(self, source: Source) -> None:
+        names = _imported(source)
+        for node in source.tree.body:
+            if not isinstance(node, AnyFunction):
+                continue
+            deed = self.deeds[f"{source.module}.{node.name}"]
+            for each in ast.walk(node):
+                if isinstance(each, ast.Call):
+                    self._note(deed, dotted(each.func), names)
+
+    def _note(self, deed: _Deed, name: str, names: dict[str, str]) -> None:
+        deed.runs = deed.runs or name == "tx.run"
+        deed.emits = deed.emits or name == "tx.emit"
+        first, dot, rest = name.partition(".")
+        full = f"{names.get(first, f'{deed.source.module}.{first}')}{dot}{rest}"
+        if full in self.deeds:
+            deed.calls.add(full)
+
+    def does(self, name: str, what: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether a function runs or emits, by itself or through what it calls."""
+        deed = self.deeds[name]
+        if getattr(deed, what):
+            return True
+        seen |= {name}
+        return any(self.does(each, what, seen) for each in deed.calls - seen)
+
+    def writes(self, name: str) -> bool:
+        """Whether a function changes rows: by itself, or through a store."""
+        deed = self.deeds[name]
+        of_store = (each for each in deed.calls if self.deeds[each].is_of_store)
+        return deed.runs or any(self.does(each, "runs") for each in of_store)
+
+    def tells(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether the change is told: here, below, or by each of its callers."""
+        if self.does(name, "emits"):
+            return True
+        seen |= {name}
+        callers = self.deeds[name].callers - seen
+        return bool(callers) and all(self.tells(each, seen) for each in callers)
+
+
+def _imported(source: Source) -> dict[str, str]:
+    """What a file's names stand for: modules, and functions of modules."""
+    found = {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for each in node.names:
+                found[each.asname or each.name] = f"{node.module}.{each.name}"
+    return found
+
+
+def event_for_change(sources: Sources) -> Iterator[Finding]:
+    """A change that nobody is told of never reaches a webhook, a socket or a carrier."""
+    calls = _Calls(sources)
+    for name, deed in calls.deeds.items():
+        if deed.is_of_store or not calls.writes(name):
+            continue
+        if not calls.tells(name):
+            text = f"{deed.function.name} changes rows, and no event tells of it"
+            yield deed.source.found(deed.function, text)
+
+
+_ACTIONS = f"{RESOURCES}roles/actions.py"
+_ROLES = {f"{RESOURCES}roles/store.py": "async def add(tx, scope, role): await tx.run(INSERT)"}
+_IMPORT = "from parlour.resources.roles import store\n"
+_CREATE = "async def create(tx):\n  await store.add(tx)\n  await tx.emit()"
+
+RULES = (
+    Rule(
+        "no-await-outside-tx",
+        no_await_outside_tx,
+        valid=(
+            {"a.py": "async def f(tx, call): await tx.run(A, 1)"},
+            {"a.py": "async def f(tx, call): return await store.find(tx, call.scope)"},
+            {"a.py": "async def f(client): await client.post(URL)"},
+            {
+                "a.py": "async def f(tx):\n"
+                "    async def later(client): await client.post(URL)\n"
+                "    return later"
+            },
+        ),
+        invalid=(
+            {"a.py": "async def f(tx, client): await client.post(URL)"},
+            {"a.py": "async def f(tx): await asyncio.sleep(1)"},
+            {"a.py": "async def f(tx, task): await task"},
+            {"a.py": "async def f(tx, lock):\n    async with lock: await tx.run(A)"},
+            {"a.py": "async def g(s):\n    async def w(tx): await s.read()\n    await s.write(w)"},
+        ),
+    ),
+    Rule(
+        "event-for-change",
+        event_for_change,
+        valid=(
+            _ROLES | {_ACTIONS: _IMPORT + _CREATE},
+            _ROLES
+            | {
+                _ACTIONS: f"{_IMPORT}async def _keep(tx): await store.add(tx)\n"
+                "async def create(tx):\n  await _keep(tx)\n  await tx.emit()"
+            },
+            _ROLES | {_ACTIONS: "async def fetch(tx): return await store.find(tx)"},
+        ),
+        invalid=(
+            _ROLES | {_ACTIONS: f"{_IMPORT}async def create(tx): await store.add(tx)"},
+            {_ACTIONS: "async def delete(tx): await tx.run(DELETE)"},
+            _ROLES
+            | {
+                _ACTIONS: f"{_IMPORT}async def _keep(tx): await store.add(tx)\n"
+                "async def create(tx):\n  await _keep(tx)\n  await tx.emit()\n"
+                "async def copy(tx): await _keep(tx)"
+            },
+        ),
+    ),
+)

@@ -1,0 +1,271 @@
+"""Rules about what is asked of the database: for whom, from where, and by whom it is ended."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tests.tidy.sources import (
+    REPOSITORY,
+    AnyFunction,
+    Finding,
+    Rule,
+    Source,
+    Sources,
+    dotted,
+    takes_tx,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STATEMENTS = "src/parlour/store/statements.py"
+STORE = "src/parlour/store/"
+
+_SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"\b(SELECT .* FROM|INSERT INTO|DELETE FROM|UPDATE \w+ SET|WHERE \w)", re.DOTALL
+)
+_CONDITION = re.compile(r"\baccount_sid = ")
+_INSERT = re.compile(r"\bINSERT INTO\b")
+_TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\);", re.DOTALL)
+_BUILDERS = {"statement", "insert", "update", "window"}
+_ENDING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
+
+
+def _in_resource_store(source: Source) -> bool:
+    return source.path.startswith("src/parlour/resources/") and source.path.endswith("/store.py")
+
+
+def _annotation(argument: ast.arg) -> str:
+    return ast.unparse(argument.annotation) if argument.annotation is not None else ""
+
+
+def _scoped_records(source: Source) -> set[str]:
+    """The records of a file that say whose they are."""
+    return {
+        node.name
+        for node in source.tree.body
+        if isinstance(node, ast.ClassDef)
+        and any(
+            isinstance(each, ast.AnnAssign) and dotted(each.target) == "account_sid"
+            for each in node.body
+        )
+    }
+
+
+def scope_first(sources: Sources) -> Iterator[Finding]:
+    """Nothing is read or written without saying for whom."""
+    for source in filter(_in_resource_store, sources):
+        allowed = _scoped_records(source) | {"Scope"}
+        for function in source.functions:
+            arguments = function.args.args
+            if not takes_tx(function):
+                continue
+            first = arguments[0].arg == "tx"
+            if not first or len(arguments) < 2 or _annotation(arguments[1]) not in allowed:
+                text = f"{function.name}: the first parameters are not tx and a Scope"
+                yield source.found(function, text)
+
+
+@cache
+def tenant_tables() -> dict[str, str]:
+    """The tables that have an account's sid in them, and their columns as text."""
+    found: dict[str, str] = {}
+    for path in sorted((REPOSITORY / "src/parlour/store/migrations").glob("*.sql")):
+        for name, columns in _TABLE.findall(path.read_text()):
+            if "account_sid" in columns:
+                found[name] = columns
+    assert len(found) > 10, "The migrations are not where this rule looks for them."
+    return found
+
+
+@cache
+def _mention() -> re.Pattern[str]:
+    names = "|".join(tenant_tables())
+    return re.compile(rf"\b(?:FROM|JOIN|UPDATE|INTO)\s+({names})\b")
+
+
+def account_in_sql(sources: Sources) -> Iterator[Finding]:
+    """Each mention of a tenant's table goes with a condition on the account of its own."""
+    for source in sources:
+        for text in texts(source):
+            assert isinstance(text.value, str)
+            if not _SQL.match(text.value):
+                continue
+            mentions = _mention().findall(text.value)
+            if source.path.startswith(STORE):
+                # What delivers reads the log of all accounts in the order of commits.
+                mentions = [name for name in mentions if name != "event"]
+            inserts = len(_INSERT.findall(text.value))
+            if mentions and inserts and not _names_account(text.value):
+                yield source.found(text, "an INSERT without account_sid")
+            if len(_CONDITION.findall(text.value)) < len(mentions) - inserts:
+                names = ", ".join(mentions)
+                yield source.found(text, f"{names}: not each has a condition on account_sid")
+        yield from _built_without_account(source)
+
+
+def _names_account(text: str) -> bool:
+    return "account_sid" in text or "{columns}" in text
+
+
+def _built_without_account(source: Source) -> Iterator[Finding]:
+    """``insert`` and ``update`` make their text of a record and its key."""
+    scoped = _scoped_records(source)
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call) or dotted(node.func) not in {"insert", "update"}:
+            continue
+        table = node.args[0]
+        if not (isinstance(table, ast.Constant) and table.value in tenant_tables()):
+            continue
+        if dotted(node.args[1]) not in scoped:
+            yield source.found(node, f"{table.value}: its record has no account_sid here")
+        keys = [ast.unparse(each.value) for each in node.keywords if each.arg == "key"]
+        if any("'account_sid'" not in key for key in keys):
+            yield source.found(node, f"{table.value}: account_sid is not in the key")
+
+
+def no_sql_building(sources: Sources) -> Iterator[Finding]:
+    """SQL is a constant. One file puts constants together, when the program is loaded."""
+    for source in sources:
+        if source.path == STATEMENTS:
+            continue
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.BinOp | ast.JoinedStr) and _is_sql(node):
+                yield source.found(node, "SQL is put together here")
+            elif isinstance(node, ast.Call) and _formats_sql(node):
+                yield source.found(node, "SQL is put together here")
+        for function in source.functions:
+            yield from _asked_of_transaction(source, function)
+
+
+def _is_sql(node: ast.AST) -> bool:
+    parts = [
+        each.value
+        for each in ast.walk(node)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
+    return any(_CLAUSE.search(part) for part in parts)
+
+
+def _formats_sql(node: ast.Call) -> bool:
+    if not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr in {"format", "format_map", "join", "replace"} and _is_sql(node)
+
+
+def _asked_of_transaction(source: Source, function: AnyFunction) -> Iterator[Finding]:
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call):
+            continue
+        name = dotted(node.func)
+        if name in {"tx.one", "tx.all", "tx.run"} and not (node.args and dotted(node.args[0])):
+            yield source.found(node, f"{name} is given something that is not a named constant")
+        if name in _BUILDERS and not source.path.startswith(STORE):
+            yield source.found(node, f"{name} is called at run time")
+
+
+def no_commit(sources: Sources) -> Iterator[Finding]:
+    """Only the store begins and ends transactions."""
+    for source in sources:
+        if source.path.startswith(STORE):
+            continue
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr in {"commit", "rollback", "savepoint"}:
+                    yield source.found(node, f"{node.func.attr}() outside the store")
+        for text in texts(source):
+            assert isinstance(text.value, str)
+            if _ENDING.match(text.value) and text.value.strip().isupper():
+                yield source.found(text, f"{text.value.strip()} outside the store")
+
+
+_STORE_FILE = "src/parlour/resources/roles/store.py"
+_RECORD = "class Role(msgspec.Struct):\n    account_sid: str\n    sid: str\n"
+
+RULES = (
+    Rule(
+        "scope-first",
+        scope_first,
+        valid=(
+            {_STORE_FILE: "async def find(tx, scope: Scope, sid: str): ..."},
+            {_STORE_FILE: _RECORD + "async def add(tx, role: Role): ..."},
+            {_STORE_FILE: "def newest(roles: list): ..."},
+            {"src/parlour/resources/roles/actions.py": "async def find(tx, sid): ..."},
+        ),
+        invalid=(
+            {_STORE_FILE: "async def find(tx, sid: str): ..."},
+            {_STORE_FILE: "async def find(tx): ..."},
+            {_STORE_FILE: "async def find(scope: Scope, tx): ..."},
+            {_STORE_FILE: "class Role:\n    sid: str\nasync def add(tx, role: Role): ..."},
+            {_STORE_FILE: "class Kept:\n    async def find(self, tx, sid: str): ..."},
+        ),
+    ),
+    Rule(
+        "account-in-sql",
+        account_in_sql,
+        valid=(
+            {"a.py": 'A = "SELECT sid FROM role WHERE account_sid = $1"'},
+            {"a.py": 'A = "SELECT name FROM migration"'},
+            {"a.py": f'{_RECORD}A = insert("role", Role)'},
+            {"a.py": f'{_RECORD}A = update("role", Role, key=("account_sid", "sid"))'},
+            {"a.py": 'A = "INSERT INTO role (account_sid, sid) VALUES ($1, $2)"'},
+            {
+                "a.py": 'A = "SELECT 1 FROM role JOIN message ON message.account_sid = $1'
+                ' WHERE role.account_sid = $1"'
+            },
+        ),
+        invalid=(
+            {"a.py": 'A = "SELECT sid FROM role WHERE sid = $1"'},
+            {"a.py": 'A = "SELECT account_sid, sid FROM role WHERE sid = $1"'},
+            {"a.py": 'A = "UPDATE role SET type = $2 WHERE sid = $1"'},
+            {"a.py": 'A = "DELETE FROM role"'},
+            {"a.py": 'A = "INSERT INTO role (sid) VALUES ($1)"'},
+            {"a.py": f'{_RECORD}A = update("role", Role, key=("sid",))'},
+            {"a.py": 'class Role:\n    sid: str\nA = insert("role", Role)'},
+            {
+                "a.py": 'A = "SELECT 1 FROM role JOIN message ON message.role_sid = role.sid'
+                ' WHERE role.account_sid = $1"'
+            },
+        ),
+    ),
+    Rule(
+        "no-sql-building",
+        no_sql_building,
+        valid=(
+            {"a.py": 'A = "SELECT sid FROM role" " WHERE account_sid = $1"'},
+            {"a.py": "async def f(tx): await tx.one(FIND, 1)"},
+            {"a.py": "async def f(tx): await tx.all(window.first, 1)"},
+            {"a.py": 'A = f"{name} was not found"'},
+            {STATEMENTS: 'A = f"UPDATE {table} SET {changes} WHERE {found}"'},
+        ),
+        invalid=(
+            {"a.py": 'A = "SELECT sid FROM role WHERE " + condition'},
+            {"a.py": 'A = "SELECT sid FROM %s" % table'},
+            {"a.py": 'A = f"DELETE FROM {table}"'},
+            {"a.py": 'A = "SELECT sid FROM {}".format(table)'},
+            {"a.py": 'A = " AND ".join(["SELECT sid FROM role WHERE a = 1", "b = 2"])'},
+            {"a.py": 'async def f(tx): await tx.one("SELECT 1", 1)'},
+            {"a.py": "async def f(tx): await tx.run(build(table), 1)"},
+            {"a.py": 'def f(): return statement("SELECT 1 FROM role")'},
+        ),
+    ),
+    Rule(
+        "no-commit",
+        no_commit,
+        valid=(
+            {"a.py": 'A = "Begin here"'},
+            {f"{STORE}sqlite.py": 'connection.execute("COMMIT")'},
+        ),
+        invalid=(
+            {"a.py": "connection.commit()"},
+            {"a.py": "tx.rollback()"},
+            {"a.py": 'connection.execute("BEGIN IMMEDIATE")'},
+            {"a.py": 'connection.execute("SAVEPOINT A")'},
+        ),
+    ),
+)

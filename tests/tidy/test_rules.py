@@ -1,0 +1,108 @@
+"""The code keeps the ten rules; each rule knows right from wrong; each skip has its reason."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.tidy import rules_of_change, rules_of_code, rules_of_sql
+from tests.tidy.sources import Rule, Skip, Sources, judge
+
+RULES: tuple[Rule, ...] = (*rules_of_sql.RULES, *rules_of_change.RULES, *rules_of_code.RULES)
+NAMES = {rule.name for rule in RULES}
+ALL_FOLDERS = ("src", "tests", "bench")
+
+each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+
+def _samples(side: str) -> list[pytest.param]:
+    return [
+        pytest.param(rule, sample, id=f"{rule.name}-{number}")
+        for rule in RULES
+        for number, sample in enumerate(getattr(rule, side))
+    ]
+
+
+def test_there_are_ten_rules() -> None:
+    assert len(NAMES) == len(RULES) == 10
+
+
+@pytest.mark.parametrize(("rule", "sample"), _samples("valid"))
+def test_a_rule_lets_what_is_right_pass(rule: Rule, sample: dict[str, str]) -> None:
+    assert judge(rule, Sources.of(sample)).findings == []
+
+
+@pytest.mark.parametrize(("rule", "sample"), _samples("invalid"))
+def test_a_rule_flags_what_is_wrong(rule: Rule, sample: dict[str, str]) -> None:
+    assert judge(rule, Sources.of(sample)).findings != []
+
+
+@each_rule
+def test_the_code_keeps_the_rule(rule: Rule) -> None:
+    findings = judge(rule, Sources.below(*rule.folders)).findings
+
+    assert not findings, "\n" + "\n".join(
+        f"{each.path}:{each.line}: {rule.name}: {each.text}" for each in findings
+    )
+
+
+def _skips() -> list[Skip]:
+    return [skip for source in Sources.below(*ALL_FOLDERS) for skip in source.skips]
+
+
+def test_every_skip_names_a_rule_and_a_reason() -> None:
+    wrong = [skip for skip in _skips() if skip.rule not in NAMES or not skip.reason]
+
+    assert wrong == []
+
+
+def test_every_skip_is_of_use() -> None:
+    used = {skip for rule in RULES for skip in judge(rule, Sources.below(*rule.folders)).used}
+
+    assert [skip for skip in _skips() if skip not in used] == []
+
+
+LOOP = "while True:  # tidy: bounded{}\n    step()"
+
+
+def test_a_skip_with_a_reason_takes_its_finding_off() -> None:
+    rule = next(rule for rule in RULES if rule.name == "bounded")
+    sources = Sources.of({"a.py": LOOP.format(" - the process ends it")})
+
+    verdict = judge(rule, sources)
+
+    assert verdict.findings == []
+    assert [skip.reason for skip in verdict.used] == ["the process ends it"]
+
+
+@pytest.mark.parametrize("rest", ["", " - ", " the process ends it"])
+def test_a_skip_without_a_reason_takes_nothing_off(rest: str) -> None:
+    rule = next(rule for rule in RULES if rule.name == "bounded")
+
+    assert judge(rule, Sources.of({"a.py": LOOP.format(rest)})).findings != []
+
+
+def test_a_skip_above_its_line_stands_for_the_next_code() -> None:
+    text = "# tidy: bounded - the process ends it\n# And more.\nwhile True:\n    step()"
+    rule = next(rule for rule in RULES if rule.name == "bounded")
+
+    assert judge(rule, Sources.of({"a.py": text})).findings == []
+
+
+# No account in front, each for its own reason.
+KEYS_WITHOUT_ACCOUNT = {
+    "login": "found by the name that a request shows, before its account is known",
+    "event": "read in the order of commits, over all accounts, by what delivers",
+}
+
+
+def test_the_key_of_every_tenant_table_begins_with_the_account() -> None:
+    keyed = {
+        name
+        for name, columns in rules_of_sql.tenant_tables().items()
+        if re.search(r"PRIMARY KEY \(account_sid\b", columns)
+        or re.search(r"\baccount_sid TEXT NOT NULL PRIMARY KEY", columns)
+    }
+
+    assert set(rules_of_sql.tenant_tables()) - keyed == set(KEYS_WITHOUT_ACCOUNT)

@@ -1,0 +1,218 @@
+"""The scheduler does what is due, goes on after a failure, and stops when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.operations.scheduler import Job, Scheduler, in_transaction
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.store.transaction import Store
+
+
+class Work:
+    """A job with so many steps that are due at a time, and what was done of it."""
+
+    def __init__(self, due_ms: int | None = None, steps: int = 1, error: str = "") -> None:
+        self.due_ms = due_ms
+        self.steps = steps
+        self.error = error
+        self.done = 0
+        self.looks = 0
+        self.stepped = asyncio.Event()
+
+    async def next_due_ms(self, _tx: Any) -> int | None:
+        self.looks += 1
+        return self.due_ms if self.steps else None
+
+    async def run(self, _store: Store) -> None:
+        if self.error:
+            raise RuntimeError(self.error)
+        self.steps -= 1
+        self.done += 1
+        self.stepped.set()
+
+    def job(self, name: str = "work") -> Job:
+        return Job(name, self.next_due_ms, self.run)
+
+
+class NoStore:
+    """Reads and writes are run as they are."""
+
+    def __init__(self) -> None:
+        self.writes = 0
+
+    async def read(self, work: Callable[[Any], Awaitable[Any]]) -> Any:
+        return await work(None)
+
+    async def write(self, work: Callable[[Any], Awaitable[Any]]) -> Any:
+        self.writes += 1
+        return await work(None)
+
+
+def scheduler(clock: Any, *works: Work) -> Scheduler:
+    jobs = [work.job(f"job {number}") for number, work in enumerate(works)]
+    return Scheduler(NoStore(), clock, jobs)  # type: ignore[arg-type]
+
+
+def test_nothing_is_done_before_it_is_due() -> None:
+    clock = FakeClock(1_000)
+    early, late, never = Work(1_500), Work(2_000), Work(None)
+    it = scheduler(clock, early, late, never)
+    for now_ms, soonest, done in ((1_000, 1_500, (0, 0)), (1_499, 1_500, (0, 0))):
+        clock.advance(now_ms - clock.now_ms())
+        assert asyncio.run(it.do_due()) == soonest
+        assert (early.done, late.done) == done
+    clock.advance(1)
+    assert asyncio.run(it.do_due()) == 1_500
+    assert (early.done, late.done, never.done) == (1, 0, 0)
+    assert asyncio.run(it.do_due()) == 2_000
+    clock.advance(10_000)
+    asyncio.run(it.do_due())
+    assert asyncio.run(it.do_due()) is None
+    assert (early.done, late.done, never.done) == (1, 1, 0)
+
+
+def test_jobs_take_turns() -> None:
+    long, short = Work(0, steps=100), Work(0, steps=2)
+    it = scheduler(FakeClock(), long, short)
+    asyncio.run(it.do_due())
+    assert (long.done, short.done) == (1, 1)
+    asyncio.run(it.do_due())
+    assert (long.done, short.done) == (2, 2)
+
+
+def test_a_job_that_fails_rests_and_stops_no_other() -> None:
+    clock = FakeClock()
+    bad, good = Work(0, steps=9, error="broken"), Work(0, steps=9)
+    it = scheduler(clock, bad, good)
+    asyncio.run(it.do_due())
+    assert (bad.looks, good.done) == (1, 1)
+    asyncio.run(it.do_due())
+    assert (bad.looks, good.done) == (1, 2)
+    bad.error = ""
+    clock.advance(limits.SCHEDULER_MS_MAX)
+    asyncio.run(it.do_due())
+    assert (bad.done, good.done) == (1, 3)
+
+
+def test_a_job_whose_look_fails_stops_no_other() -> None:
+    async def broken(_tx: Any) -> int | None:
+        raise RuntimeError("broken")
+
+    good = Work(0)
+    jobs = [Job("broken", broken, good.run), good.job()]
+    it = Scheduler(NoStore(), FakeClock(), jobs)  # type: ignore[arg-type]
+    asyncio.run(it.do_due())
+    assert good.done == 1
+
+
+def test_a_step_can_be_one_transaction() -> None:
+    store = NoStore()
+    seen: list[object] = []
+
+    async def step(tx: object) -> None:
+        seen.append(tx)
+
+    asyncio.run(in_transaction(step)(store))  # type: ignore[arg-type]
+    assert (store.writes, seen) == (1, [None])
+
+
+async def started(*works: Work) -> Scheduler:
+    it = scheduler(SystemClock(), *works)
+    it.start()
+    await asyncio.sleep(0)
+    return it
+
+
+def test_it_wakes_when_something_becomes_due() -> None:
+    async def run() -> float:
+        clock = SystemClock()
+        work = Work(clock.now_ms() + 100)
+        it = await started(work)
+        begun = clock.monotonic_ms()
+        await asyncio.wait_for(work.stepped.wait(), 2)
+        await it.stop()
+        return clock.monotonic_ms() - begun
+
+    assert 80 <= asyncio.run(run()) < 900
+
+
+def test_it_wakes_when_there_is_news() -> None:
+    async def run() -> float:
+        clock = SystemClock()
+        work = Work(None)
+        it = await started(work)
+        await asyncio.sleep(0.02)
+        begun = clock.monotonic_ms()
+        work.due_ms = 0
+        it.hint()
+        await asyncio.wait_for(work.stepped.wait(), 2)
+        await it.stop()
+        return clock.monotonic_ms() - begun
+
+    assert asyncio.run(run()) < 500
+
+
+def test_much_news_is_looked_at_together() -> None:
+    async def run() -> int:
+        work = Work(None)
+        it = await started(work)
+        for _ in range(200):
+            it.hint()
+            await asyncio.sleep(0.001)
+        await it.stop()
+        return work.looks
+
+    assert asyncio.run(run()) <= 30
+
+
+@pytest.mark.parametrize("due_in_ms", [None, 3_600_000])
+def test_it_looks_every_second_even_without_news(due_in_ms: int | None) -> None:
+    async def run() -> int:
+        clock = SystemClock()
+        work = Work(None if due_in_ms is None else clock.now_ms() + due_in_ms)
+        it = await started(work)
+        await asyncio.sleep(1.3)
+        looks = work.looks
+        await it.stop()
+        return looks
+
+    assert asyncio.run(run()) == 2
+
+
+def test_it_ends_soon_after_the_step_that_runs() -> None:
+    async def run() -> tuple[float, int]:
+        clock = SystemClock()
+        entered, ended = asyncio.Event(), 0
+
+        async def due(_tx: Any) -> int | None:
+            return 0
+
+        async def slow(_store: Store) -> None:
+            nonlocal ended
+            entered.set()
+            await asyncio.sleep(0.1)
+            ended += 1
+
+        it = Scheduler(NoStore(), clock, [Job("slow", due, slow)])  # type: ignore[arg-type]
+        it.start()
+        await entered.wait()
+        begun = clock.monotonic_ms()
+        await it.stop()
+        return clock.monotonic_ms() - begun, ended
+
+    took_ms, ended = asyncio.run(run())
+    assert ended == 1
+    assert took_ms < 500
+
+
+def test_one_that_never_began_can_be_stopped() -> None:
+    asyncio.run(scheduler(FakeClock()).stop())
