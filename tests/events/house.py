@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from parlour.app import App
@@ -14,6 +15,7 @@ from parlour.resources.table import operations
 from parlour.store import events as event_log
 from parlour.vocabulary.origin import SDK, SILENT, Origin
 from parlour.vocabulary.scope import Scope
+from tests.events.hooks import Hooks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,9 +116,7 @@ class House:
 
     async def settled(self) -> None:
         """Wait until nothing more is to be told to anybody."""
-        async with asyncio.timeout(SECONDS_MAX):
-            while not await self._is_settled():  # Ends with the timeout.
-                await asyncio.sleep(0.005)
+        await until_read(self._is_settled)
 
     async def _is_settled(self) -> bool:
         last = await self.store.read(event_log.last_sequence)
@@ -139,7 +139,32 @@ class House:
         return not any(wants[sink](event) for event in left)
 
 
+Scene = Callable[[House, Hooks], Awaitable[None]]
+Play = Callable[[Scene], None]
+
+
+def player(data: Path, **settings: Any) -> Play:
+    """What runs a scene on a server of its own, beside a customer's backend."""
+
+    def play(scene: Scene) -> None:
+        async def run() -> None:
+            async with Hooks() as hooks, House(data, **settings) as house:
+                await scene(house, hooks)
+
+        asyncio.run(run())
+
+    return play
+
+
+async def until_read(look: Callable[[], Awaitable[object]]) -> None:
+    """Wait until what is read is so."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:  # Ends with the timeout.
+            if await look():
+                return
+            await asyncio.sleep(0.005)
+
+
 async def _default_scope(tx: Transaction) -> Scope:
     found = await configurations.fetch(tx, Scope(ACCOUNT_SID))
     return Scope(ACCOUNT_SID, found.default_chat_service_sid)
-

@@ -16,10 +16,10 @@ from parlour.delivery.parameters import AFTER, post_parameters, pre_parameters
 from parlour.store.transaction import Emitted
 from parlour.vocabulary import events
 from parlour.vocabulary.events import Event
-from tests.events.house import ALICE, BY_SMS, WITH_HEADER
-from tests.events.tour import ME, OWN, ROBERT, Seen, tour
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
+from tests.events.house import ALICE, BY_SMS, WITH_HEADER
+from tests.events.tour import ME, OWN, ROBERT, Seen, tour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,9 +112,7 @@ def test_the_reference_names_every_event() -> None:
 
 
 @pytest.mark.parametrize(("source", "level", "place", "event"), list(cells()))
-def test_names_are_those_of_the_reference(
-    source: str, level: str, place: str, event: str
-) -> None:
+def test_names_are_those_of_the_reference(source: str, level: str, place: str, event: str) -> None:
     told = seen(source, level).at(place, event)
     required, optional = expected(event, source)
     assert told
@@ -209,7 +207,9 @@ def test_a_removal_says_when() -> None:
 
 def test_types_of_bindings() -> None:
     told = seen("client", "account").at("after", "onParticipantAdded")
-    found = {values.get("Identity") or values.get("MessagingBinding.Address"): values for values in told}
+    found = {
+        values.get("Identity") or values.get("MessagingBinding.Address"): values for values in told
+    }
     assert found["bob"]["MessagingBinding.Type"] == "chat"
     robert = found[ROBERT]
     assert robert["MessagingBinding.Type"] == "sms"
@@ -252,7 +252,9 @@ def _conversation(**more: Any) -> str:
 
 
 def _added(payload: str, **changes: Any) -> Event:
-    event = Event(1, "AC1", "IS1", "CH1", "CH1", "onConversationAdded", "SMS", None, True, 5, payload)
+    event = Event(
+        1, "AC1", "IS1", "CH1", "CH1", "onConversationAdded", "SMS", None, True, 5, payload
+    )
     return msgspec.structs.replace(event, **changes)
 
 

@@ -148,7 +148,9 @@ def test_deep_and_huge_json_is_kept_as_it_is_or_refused(wire: Wire, text: str) -
         refuses(answer, 400, 50304)
 
 
-@pytest.mark.parametrize("number", ["9" * 19, "9" * 400, "9" * 5000, "-1", "1e3", "0x10", "٣", ""])
+@pytest.mark.parametrize(
+    "number", ["9" * 19, "9" * 400, "9" * 5000, "-1", "1e3", "0x10", "%D9%A3", ""]
+)
 def test_huge_and_odd_numbers(wire: Wire, number: str) -> None:
     sid = wire.make(CONVERSATIONS)["sid"]
     alice = wire.make(f"{CONVERSATIONS}/{sid}/Participants", Identity="alice")
@@ -407,6 +409,7 @@ def test_a_long_url_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
         "GET /v1/Conver sations HTTP/1.1",
         "GET http:///v1/Conversations HTTP/1.1",
         "get /v1/Conversations HTTP/1.1",
+        "GET /v1/Users/Zoë HTTP/1.1",
     ],
 )
 def test_what_is_not_http_is_refused(wire: Wire, start: str) -> None:
@@ -511,7 +514,7 @@ def test_other_methods_are_not_allowed(wire: Wire, method: str) -> None:
 )
 def test_a_path_is_taken_as_it_is(wire: Wire, path: str) -> None:
     error = refuses(wire.ask(wire.get(path)), 404, 20404)
-    shown = path.removeprefix("/v1") if path.startswith("/v1/") else path
+    shown = path.removeprefix("/v1") or "/" if path.startswith("/v1") else path
     assert error["message"] == f"The requested resource {shown} was not found"
 
 
@@ -522,7 +525,7 @@ IDENTITIES = {
     "100%": ["100%25"],
     "%41": ["%2541"],
     "a b": ["a%20b"],
-    "Zoë": ["Zo%C3%AB", "Zoë"],
+    "Zoë": ["Zo%C3%AB", "Zo%c3%ab"],
     "a?b#c": ["a%3Fb%23c"],
     "..": ["..", "%2e%2e"],
     "a;b=c,d": ["a;b=c,d", "a%3Bb%3Dc%2Cd"],
@@ -580,12 +583,13 @@ def test_a_head_that_trickles_in_is_hung_up_on(impatient: Server) -> None:
 
 
 def test_a_slow_body_is_hung_up_on_and_changes_nothing(impatient: Server) -> None:
-    with Wire(impatient) as slow, Wire(impatient) as other:
+    with Wire(impatient) as slow:
         slow.send(slow.post(CONVERSATIONS, b"FriendlyName=x")[:-1])
         began = time.monotonic()
         with contextlib.suppress(ClosedError):
             refuses(slow.answer(), 408)
         assert time.monotonic() - began < 5
+    with Wire(impatient) as other:
         assert count(other) == 0
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from parlour.delivery import webhooks as under_test
-from parlour.delivery.webhook_request import TOKEN_HEADER
 from parlour.delivery.egress import EgressFailed
+from parlour.delivery.webhook_request import TOKEN_HEADER
 from parlour.protocol import retries
 from parlour.resources.webhook_attempts import store as rows
 from parlour.vocabulary import limits
@@ -36,7 +37,7 @@ def down_until(world: World, hours: float) -> None:
     world.answer = answer
 
 
-def test_a_day_of_being_down_loses_nothing_and_takes_no_time(tmp_path: Path) -> None:
+def test_a_day_of_being_down_loses_nothing(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         down_until(world, 24)
         for number in range(20):
@@ -47,10 +48,7 @@ def test_a_day_of_being_down_loses_nothing_and_takes_no_time(tmp_path: Path) -> 
         up_ms = delivered[0].date_created
         assert all(each.date_created - up_ms < 3.4 * HOUR_MS for each in delivered)
 
-    begun = time.perf_counter()
-    hours = play(tmp_path / "day.sqlite3", scenario)
-    assert hours >= 28
-    assert time.perf_counter() - begun < 5  # Quicker than a second when the machine is idle.
+    assert play(tmp_path / "day.sqlite3", scenario) >= 28
 
 
 def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: Path) -> None:
@@ -62,10 +60,10 @@ def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: 
         assert [each.retry_count for each in log] == list(range(18))
         assert [each.outcome for each in log] == [rows.RETRYING] * 17 + [rows.FAILED]
         assert {each.error_code for each in log} == {11205}
-        waits = [b.date_created - a.date_created for a, b in zip(log, log[1:], strict=False)]
+        waits = [b.date_created - a.date_created for a, b in pairwise(log)]
         for wait, planned in zip(waits, retries.DURABLE.delays_ms, strict=True):
             assert planned <= wait <= planned * 1.1 + 50
-        for earlier, later in zip(log, log[1:], strict=False):
+        for earlier, later in pairwise(log):
             assert earlier.next_attempt_ms is not None
             assert 0 <= later.date_created - earlier.next_attempt_ms <= 50
         assert log[-1].next_attempt_ms is None
@@ -75,7 +73,9 @@ def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: 
         counts = [said(request)["RetryCount"] for _, request in world.sent]
         assert counts == [str(number) for number in range(18)]
 
-    play(tmp_path / "whole.sqlite3", scenario)
+    begun = time.process_time()
+    assert play(tmp_path / "whole.sqlite3", scenario) >= 24
+    assert time.process_time() - begun < 1
 
 
 def test_a_lane_keeps_its_order_behind_a_retry_and_others_go_on(tmp_path: Path) -> None:
@@ -118,9 +118,7 @@ def test_retry_after_is_waited_for_and_410_stops(tmp_path: Path) -> None:
     play(tmp_path / "stop.sqlite3", scenario)
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"), [(500, 1), (503, 3), (429, 3), (404, 1)], ids=str
-)
+@pytest.mark.parametrize(("status", "expected"), [(500, 1), (503, 3), (429, 3), (404, 1)], ids=str)
 def test_the_hosted_schedule_retries_what_the_hosted_api_does(
     tmp_path: Path, status: int, expected: int
 ) -> None:

@@ -88,7 +88,7 @@ class World:
     def __init__(self, path: Path, clock: FakeClock) -> None:
         self.clock = clock
         self.random = SystemRandom()
-        self.store = SqliteStore(path, clock, self.random)
+        self.store = SqliteStore(path, clock, self.random, synchronous="OFF")
         self.store._commits = AtOnce()  # type: ignore[assignment]
         self.vault = Vault(b"k" * KEY_BYTES, self.random.token)
         self.sent: list[tuple[int, OutboundRequest]] = []

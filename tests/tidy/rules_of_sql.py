@@ -32,6 +32,7 @@ _CLAUSE = re.compile(
 _CONDITION = re.compile(r"\baccount_sid = ")
 _INSERT = re.compile(r"\bINSERT INTO\b")
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\);", re.DOTALL)
+_ASKING = {"tx.one", "tx.all", "tx.run"}
 _BUILDERS = {"statement", "insert", "update", "window"}
 _ENDING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
 
@@ -57,13 +58,22 @@ def _scoped_records(source: Source) -> set[str]:
     }
 
 
+def _asks(function: AnyFunction) -> bool:
+    """Whether a function asks the database, by itself or through another one."""
+    return any(
+        dotted(node.func) in _ASKING or "tx" in {dotted(each) for each in node.args}
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call)
+    )
+
+
 def scope_first(sources: Sources) -> Iterator[Finding]:
     """Nothing is read or written without saying for whom."""
     for source in filter(_in_resource_store, sources):
         allowed = _scoped_records(source) | {"Scope"}
         for function in source.functions:
             arguments = function.args.args
-            if not takes_tx(function):
+            if not takes_tx(function) or not _asks(function):
                 continue
             first = arguments[0].arg == "tx"
             if not first or len(arguments) < 2 or _annotation(arguments[1]) not in allowed:
@@ -74,11 +84,13 @@ def scope_first(sources: Sources) -> Iterator[Finding]:
 @cache
 def tenant_tables() -> dict[str, str]:
     """The tables that have an account's sid in them, and their columns as text."""
-    found: dict[str, str] = {}
-    for path in sorted((REPOSITORY / "src/parlour/store/migrations").glob("*.sql")):
-        for name, columns in _TABLE.findall(path.read_text()):
-            if "account_sid" in columns:
-                found[name] = columns
+    folder = REPOSITORY / "src/parlour/store/migrations"
+    found = {
+        name: columns
+        for path in sorted(folder.glob("*.sql"))
+        for name, columns in _TABLE.findall(path.read_text())
+        if "account_sid" in columns
+    }
     assert len(found) > 10, "The migrations are not where this rule looks for them."
     return found
 
@@ -135,9 +147,8 @@ def no_sql_building(sources: Sources) -> Iterator[Finding]:
         if source.path == STATEMENTS:
             continue
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.BinOp | ast.JoinedStr) and _is_sql(node):
-                yield source.found(node, "SQL is put together here")
-            elif isinstance(node, ast.Call) and _formats_sql(node):
+            is_joined = isinstance(node, ast.BinOp | ast.JoinedStr) and _is_sql(node)
+            if is_joined or (isinstance(node, ast.Call) and _formats_sql(node)):
                 yield source.found(node, "SQL is put together here")
         for function in source.functions:
             yield from _asked_of_transaction(source, function)
@@ -163,7 +174,7 @@ def _asked_of_transaction(source: Source, function: AnyFunction) -> Iterator[Fin
         if not isinstance(node, ast.Call):
             continue
         name = dotted(node.func)
-        if name in {"tx.one", "tx.all", "tx.run"} and not (node.args and dotted(node.args[0])):
+        if name in _ASKING and not (node.args and dotted(node.args[0])):
             yield source.found(node, f"{name} is given something that is not a named constant")
         if name in _BUILDERS and not source.path.startswith(STORE):
             yield source.found(node, f"{name} is called at run time")
@@ -192,17 +203,22 @@ RULES = (
         "scope-first",
         scope_first,
         valid=(
-            {_STORE_FILE: "async def find(tx, scope: Scope, sid: str): ..."},
-            {_STORE_FILE: _RECORD + "async def add(tx, role: Role): ..."},
+            {_STORE_FILE: "async def find(tx, scope: Scope, sid: str): await tx.one(FIND)"},
+            {_STORE_FILE: _RECORD + "async def add(tx, role: Role): await tx.one(FIND)"},
             {_STORE_FILE: "def newest(roles: list): ..."},
+            {_STORE_FILE: "def new_sid(tx): return tx.new_sid(PREFIX)"},
             {"src/parlour/resources/roles/actions.py": "async def find(tx, sid): ..."},
         ),
         invalid=(
-            {_STORE_FILE: "async def find(tx, sid: str): ..."},
-            {_STORE_FILE: "async def find(tx): ..."},
-            {_STORE_FILE: "async def find(scope: Scope, tx): ..."},
-            {_STORE_FILE: "class Role:\n    sid: str\nasync def add(tx, role: Role): ..."},
-            {_STORE_FILE: "class Kept:\n    async def find(self, tx, sid: str): ..."},
+            {_STORE_FILE: "async def find(tx, sid: str): await tx.one(FIND)"},
+            {_STORE_FILE: "async def find(tx): await tx.one(FIND)"},
+            {_STORE_FILE: "async def find(tx, sid: str): await look(tx, sid)"},
+            {_STORE_FILE: "async def find(scope: Scope, tx): await tx.one(FIND)"},
+            {
+                _STORE_FILE: "class Role:\n    sid: str\n"
+                "async def add(tx, role: Role): await tx.one(FIND)"
+            },
+            {_STORE_FILE: "class Kept:\n    async def find(self, tx, sid): await tx.one(FIND)"},
         ),
     ),
     Rule(

@@ -11,6 +11,7 @@ _COMMANDS = {
     "serve": "parlour.cli.serve",
     "account": "parlour.cli.account",
     "key": "parlour.cli.key",
+    "token": "parlour.cli.token",
     "webhooks": "parlour.cli.webhooks",
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",

@@ -12,6 +12,7 @@ same token. See docs/explanation/webhooks.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from functools import partial
 from hashlib import blake2b
@@ -416,10 +417,9 @@ class WebhookSink:
         pause_ms = limits.WEBHOOK_LOOK_MS_MAX
         if next_ms is not None:
             pause_ms = min(pause_ms, max(0, next_ms - self._clock.now_ms()))
-        try:
-            await asyncio.wait_for(self._to_look.wait(), pause_ms / 1000)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_ms / 1000):
+                await self._to_look.wait()
 
     async def _load_due(self) -> None:
         """Read the lanes that are due, as far as there is room for them."""

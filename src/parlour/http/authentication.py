@@ -8,7 +8,6 @@ that another process revokes stops working within that time; one revoked here st
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -102,7 +101,7 @@ def _credentials(authorization: str | None) -> tuple[str, str]:
     if scheme.lower() == "basic":
         try:
             text = base64.b64decode(encoded.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # No base64, or no UTF-8.
             text = ""
         name, colon, secret = text.partition(":")
         if colon and "\0" not in name:

@@ -2,13 +2,14 @@
 
 Size and number of headers, length of the URL, and the time until a request's head is complete:
 a client that sends one byte a second is gone after ``HEAD_SECONDS_MAX``. Refusals have the API's
-shape.
+shape, and come after the answers to what was asked before on the same connection: who sent a
+change and then something broken learns of the change first.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     import asyncio
 
 
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """The server software's protocol, with limits."""
 
     _head_bytes = 0
     _clock: asyncio.TimerHandle | None = None
-    _refused = False
+    _refusal: bytes | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Give a new connection the time of one head."""
@@ -46,7 +50,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless the request was refused already."""
-        if not self._refused:
+        if self._refusal is None:
             super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -72,20 +76,29 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there: the request may be served, and its body has its own time."""
         self._stop_clock()
-        self._clock = self.loop.call_later(limits.REQUEST_SECONDS_MAX, self.transport.close)
-        if not self._refused:
+        if self.parser.get_http_version() not in _VERSIONS:
+            self.send_400_response("")
+        if self._refusal is None:
+            self._clock = self.loop.call_later(limits.REQUEST_SECONDS_MAX, self.transport.close)
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        if not self._refused:
+        if self._refusal is None:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is complete."""
         self._stop_clock()
-        if not self._refused:
+        if self._refusal is None:
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is out: the next request begins, or a refusal that had to wait follows."""
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if is_last and self._refusal is not None:
+            self._hang_up(self._refusal)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
@@ -93,16 +106,31 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(ApiError(20001, "Invalid HTTP request"))
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer in the API's shape and close."""
-        if self._refused:
+        """Answer in the API's shape, after whatever was asked before, and close."""
+        if self._refusal is not None:
             return
-        self._refused = True
         self._stop_clock()
         body = json.dumps(error.body()).encode()
-        self.transport.write(
+        self._refusal = (
             STATUS_LINE[error.status]
             + b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
             + b"connection: close\r\n\r\n"
             + body
         )
-        self.transport.close()
+        if not self._owes_answers():
+            self._hang_up(self._refusal)
+
+    def _owes_answers(self) -> bool:
+        """Whether whole requests wait for their answers; a broken one among them is dropped."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        if cycle.more_body and self.pipeline:
+            self.pipeline.popleft()
+            return True
+        return bool(self.pipeline) or not cycle.more_body
+
+    def _hang_up(self, refusal: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(refusal)
+            self.transport.close()

@@ -84,7 +84,8 @@ class Edge:
     @staticmethod
     def resource_of(path: str) -> str:
         """A path without its version, as messages quote it."""
-        resource = path[3:] if path.startswith("/v1/") else _VERSION.sub("", path, count=1)
+        version = _VERSION.match(path)
+        resource = path[version.end() :] or "/" if version else path
         return resource if resource.isascii() else resource.encode("utf-8", "replace").decode()
 
     def _root_url(self, request: Request) -> str:

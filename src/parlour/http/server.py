@@ -6,7 +6,6 @@ with the same headers, is counted, and is logged without anything it said.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -41,6 +40,10 @@ _SHARED_HEADERS: Final = (
 )
 
 
+class _GoneError(Exception):
+    """The client hung up before its request was complete: nobody waits for an answer."""
+
+
 class Server:
     """The application that the ASGI server runs."""
 
@@ -69,7 +72,10 @@ class Server:
         request = Request(
             scope, receive, self._random.sid(sids.REQUEST), self._clock.monotonic_ms()
         )
-        reply = await self._reply(request)
+        try:
+            reply = await self._reply(request)
+        except _GoneError:
+            return
         seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
         await self._send(request, reply, seconds, send)
         self._done(request, reply.status, seconds)
@@ -83,6 +89,8 @@ class Server:
             return open_reply or await self._admitted(request)
         except ApiError as error:
             return refusal(error)
+        except _GoneError:
+            raise
         except Exception:
             log.exception("bug", request_sid=request.request_sid)
             return refusal(ApiError(20500))
@@ -152,5 +160,5 @@ async def read_body(request: Request) -> bytes:
         if size > limits.BODY_BYTES_MAX:
             raise ApiError(20413)
     if message["type"] == "http.disconnect":
-        raise asyncio.CancelledError
+        raise _GoneError
     return body if len(parts) == 1 else b"".join(parts)

@@ -24,6 +24,7 @@ from parlour.resources.service_configuration.routes import SERVICE_CONFIGURATION
 from parlour.resources.service_notifications.routes import SERVICE_NOTIFICATIONS
 from parlour.resources.service_webhook_configuration.routes import SERVICE_WEBHOOK_CONFIGURATION
 from parlour.resources.services.routes import SERVICES
+from parlour.resources.tokens.routes import TOKENS
 from parlour.resources.user_conversations.routes import USER_CONVERSATIONS
 from parlour.resources.users.routes import USERS
 from parlour.resources.webhook_attempts.routes import (
@@ -64,6 +65,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_ATTEMPTS,
     WEBHOOK_REPLAY,
     WEBHOOK_ATTEMPT_REPLAY,
+    TOKENS,
 )
 
 

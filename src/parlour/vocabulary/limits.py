@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+# A unit, in bytes.
 KIBIBYTE = 1024
+# A unit, in bytes.
 MEBIBYTE = 1024 * KIBIBYTE
 
 # --- Requests ---------------------------------------------------------------------------
@@ -270,7 +272,7 @@ LANE_DELIVERIES_MAX = 8
 # Attempts whose results are not on disk yet: what may be sent twice after a crash.
 ATTEMPTS_UNNOTED_MAX = 64
 # The longest time without a look for deliveries that are due.
-WEBHOOK_LOOK_MS_MAX = 30_000
+WEBHOOK_LOOK_MS_MAX = 300_000
 # How often the age of the oldest delivery is measured.
 WEBHOOK_FIGURES_MS = 5_000
 # URLs that are found in one transaction at the start.

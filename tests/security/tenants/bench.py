@@ -92,7 +92,9 @@ class Bench:
             if stage.writes and any(taken):
                 stages.append(stage)  # As a whole: what it changes is looked at in the end.
             elif any(taken):
-                cells = [cell for cell, is_taken in zip(stage.cells, taken) if is_taken]
+                cells = [
+                    cell for cell, is_taken in zip(stage.cells, taken, strict=False) if is_taken
+                ]
                 stages.append(Stage(cells, stage.spared))
         with mutated(mutant):
             return self._run(stages)
@@ -141,7 +143,9 @@ class Bench:
         for here, foreign in self._foreign():
             for table, inside in rows_of_service(rows, here).items():
                 for row in inside:
-                    named = {sid for cell in row if isinstance(cell, str) for sid in SID.findall(cell)}
+                    named = {
+                        sid for cell in row if isinstance(cell, str) for sid in SID.findall(cell)
+                    }
                     found += [f"{sid} in {table}: {row}" for sid in named & foreign]
         return found
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from parlour.operations.operation import Operation
 
-DATE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+DATE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 
 # Parameters that name something: where a chain or an account keeps it.
 OF_SERVICE = {
@@ -33,6 +33,7 @@ OF_SERVICE = {
     "DefaultChatServiceRoleSid": "ServiceRoles",
     "MediaSid": "Media",
     "Participant": "Roles",
+    "ConversationSid": "Conversations",
 }
 OF_ACCOUNT = {
     "DefaultChatServiceSid": "Services",
@@ -43,7 +44,15 @@ OF_ACCOUNT = {
 }
 # Flows are things of another product: no account has any here.
 OF_NOBODY = {"AutoCreation.StudioFlowSid", "Configuration.FlowSid"}
-PREFIXES = {"Roles": "RL", "ServiceRoles": "RL", "Media": "ME", "Services": "IS"} | {
+# Only noted, or only a filter: any will do, and none is looked up.
+NEVER_REFUSED = {"MessagingServices", "Conversations"}
+PREFIXES = {
+    "Conversations": "CH",
+    "Roles": "RL",
+    "ServiceRoles": "RL",
+    "Media": "ME",
+    "Services": "IS",
+} | {
     "ContentTemplates": "HX",
     "MessagingServices": "MG",
 }
@@ -217,8 +226,6 @@ class Matrix:
     def parameters(self) -> Iterator[Cell]:
         """Every parameter that names something, with what is another's."""
         for operation in self.operations:
-            if not operation.writes:
-                continue
             for name, _, _ in wire_names(operation.deed.parameters):
                 if name not in OF_NOBODY and (name.endswith("Sid") or name == "Participant"):
                     yield from self._parameter(operation, name)
@@ -231,7 +238,9 @@ class Matrix:
             tried = [("the twin's", self.victim.account[kind])]
         else:
             kind = _role_of(operation) if name == "RoleSid" else OF_SERVICE[name]
-            tried = [("the twin's", theirs.chain[kind]), ("another service's", other.chain[kind])]
+            tried = [("the twin's", theirs.chain[kind])]
+            if operation.form is not UrlForm.ACCOUNT:
+                tried.append(("another service's", other.chain[kind]))
         for whose, value in tried:
             never = PREFIXES[kind] + secrets.token_hex(16)
             yield Alike(
@@ -241,8 +250,7 @@ class Matrix:
                 self._saying(operation, name, never),
                 never,
                 self.hidden,
-                # A messaging service is only noted: any will do, and none is looked up.
-                None if kind == "MessagingServices" else 400,
+                None if kind in NEVER_REFUSED else 400,
             )
 
     def _saying(self, operation: Operation, name: str, value: str) -> Request:

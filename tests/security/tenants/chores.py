@@ -13,6 +13,7 @@ from parlour.resources.users import departures
 from parlour.resources.users.departures import Departure
 from parlour.store.statements import values_of
 from parlour.vocabulary.scope import Scope
+from tests.security.tenants import webhook_chores
 from tests.security.tenants.forms import ALICE, fresh_number
 from tests.security.tenants.owners import page_url
 from tests.security.tenants.places import LocalPlace, Request, settle
@@ -33,12 +34,14 @@ def do_all(place: LocalPlace, world: World) -> None:
     _addresses(account, world)
     make_group(account)
     place.write(lambda tx: _ask_stores(tx, world))
+    place.write(lambda tx: webhook_chores.ask(tx, world))
     _unread(account, world)
     for kind in ("Roles", "ServiceRoles"):
         _delete(account, f"/v1/Roles/{world.default.chain[kind]}")
     place.write(lambda tx: _hold_pair(tx, world.default, world.sid))
     account.post(lobby, State="closed")
     _delete(account, lobby)
+    place.write(lambda tx: webhook_chores.ask_later(tx, world))
     place.write(lambda tx: _remove_service(tx, world))
     settle(place)
 

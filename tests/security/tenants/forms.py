@@ -8,22 +8,25 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import NoParameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from parlour.operations.operation import Operation
 
-Form = "Mapping[str, str | list[str]]"
+Form = Mapping[str, str | list[str]]
 
 _count = itertools.count(1)
 
 FRESH_NAME = re.compile(r"fresh-\d{6}|\+1555777\d{4}")
 
-URL = "https://hooks.invalid/parlour"
+LONG_AGO = "2020-01-01T00:00:00Z"
+# Nobody listens there; a name would have to be looked up.
+URL = "http://127.0.0.1:9/parlour"
 ALICE = "alice"
 PHONES = ("+15005550101", "+15005550102")
 
@@ -79,6 +82,7 @@ WRITES: dict[str, Callable[[], Form]] = {
     },
     "CreateUser": lambda: {"Identity": fresh_name()},
     "UpdateUser": lambda: {"FriendlyName": "Changed"},
+    "ReplayWebhookAttempts": lambda: {"Since": LONG_AGO},
     "UpdateUserConversation": lambda: {"NotificationLevel": "muted", "LastReadMessageIndex": "0"},
 }
 
@@ -89,9 +93,10 @@ LISTS: dict[str, tuple[Form, ...]] = {
     "ListConversations": (
         {},
         {"State": "active"},
-        {"StartDate": "2020-01-01T00:00:00Z"},
+        {"StartDate": LONG_AGO},
         {"EndDate": "2099-01-01T00:00:00Z"},
     ),
+    "ListWebhookAttempts": ({}, {"EventType": "onMessageAdded"}, {"Outcome": "failed"}),
     "ListMessages": ({}, {"Order": "desc"}),
     "ListParticipantConversations": ({"Identity": ALICE}, {"Address": PHONES[0]}),
 }

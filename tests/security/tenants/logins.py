@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from parlour.operations.operation import Operation
     from tests.security.tenants.pair import Pair
+    from tests.security.tenants.places import Fields
 
 ANY_STATUS = tuple(range(200, 500))
 
@@ -82,7 +83,9 @@ def _access_token(world: World) -> str:
     }
     parts = [_url_safe(json.dumps(part).encode()) for part in (header, claims)]
     signed = ".".join(parts)
-    return f"{signed}.{_url_safe(hmac.digest(world.key.secret.encode(), signed.encode(), 'sha256'))}"
+    return (
+        f"{signed}.{_url_safe(hmac.digest(world.key.secret.encode(), signed.encode(), 'sha256'))}"
+    )
 
 
 def _url_safe(data: bytes) -> str:
@@ -143,18 +146,18 @@ def page_tokens(pair: Pair) -> Iterator[Alike]:
             yield _with_token(pair, operation, own, query, _token(pair, intruder, other, query))
 
 
-def _token(pair: Pair, world: World, path: str, query: object) -> str:
-    request = asked(world, path)._replace(fields={**query, "PageSize": "1"})  # type: ignore[dict-item]
+def _token(pair: Pair, world: World, path: str, query: Fields) -> str:
+    request = asked(world, path)._replace(fields={**query, "PageSize": "1"})
     following = page_url(json.loads(pair.place.send(request).body), "next")
     assert following is not None, f"{path} {query}: twins need two of everything"
     return following.rpartition("PageToken=")[2]
 
 
-def _with_token(pair: Pair, operation: Operation, path: str, query: object, token: str) -> Alike:
+def _with_token(pair: Pair, operation: Operation, path: str, query: Fields, token: str) -> Alike:
     broken = token[:-1] + ("A" if token[-1] != "A" else "B")
 
     def request(text: str) -> Request:
-        fields = {**query, "PageSize": "1", "PageToken": text}  # type: ignore[dict-item]
+        fields = {**query, "PageSize": "1", "PageToken": text}
         return asked(pair.intruder, path)._replace(fields=fields)
 
     name = f"{operation.operation_id}, another's PageToken"

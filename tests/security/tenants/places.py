@@ -6,6 +6,7 @@ import asyncio
 import base64
 import re
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -19,14 +20,13 @@ from tests.support.client import FORM_TYPE, Api, encode
 from tests.support.database import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from parlour.store.transaction import Transaction, Work
     from tests.support.server import Server
 
 T = TypeVar("T")
-Fields = "Mapping[str, str | list[str]]"
+Fields = Mapping[str, str | list[str]]
 Rows = dict[str, set[tuple[Any, ...]]]
 """The rows of an account, by table."""
 
@@ -62,7 +62,7 @@ class Request(NamedTuple):
 
     method: str
     path: str
-    fields: Mapping[str, str | list[str]]
+    fields: Fields
     authorization: str | None
     idempotency_key: str | None = None
 
@@ -151,7 +151,10 @@ class ServerPlace:
         """The answer to one request."""
         kind = "query" if request.method == "GET" else "form"
         fields = {kind: request.fields} if request.fields or request.method == "POST" else {}
-        headers = {"Authorization": request.authorization, "Idempotency-Key": request.idempotency_key}
+        headers = {
+            "Authorization": request.authorization,
+            "Idempotency-Key": request.idempotency_key,
+        }
         answer = self._api.request(
             request.method,
             request.path,

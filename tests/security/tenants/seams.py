@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ASKED_MIN = 3
 """How often a statement is asked for somebody who has nothing, before it is believed."""
-SHADOWED_MAX = 40
+SHADOWED_MAX = 20
 """How often it is tried beside a twin with the same sids; that costs a copy of the database."""
 
 
@@ -68,6 +68,7 @@ class Probe:
         """Nothing has been asked yet."""
         self._mutants = {each.text: mutants_of(each) for each in statements()}
         self._asked: Counter[Mutant] = Counter()
+        self._shadowed: Counter[Mutant] = Counter()
         self.seen: set[str] = set()
         self.leaks: set[str] = set()
         self.caught: set[Mutant] = set()
@@ -103,10 +104,9 @@ class Probe:
             self._asked[mutant] += 1
             if mutant in self.caught and self._asked[mutant] > ASKED_MIN:
                 continue
-            if mutant.argument is not None:
+            if mutant.argument is not None and not sql.lstrip().startswith("INSERT"):
                 self._ask_for_nobody(connection, mutant, arguments)
-            hopeful = not is_inner(mutant) and self._asked[mutant] <= SHADOWED_MAX
-            if mutant not in self.caught and hopeful:
+            if mutant not in self.caught and not is_inner(mutant):
                 self._ask_beside_shadow(connection, mutant, arguments)
 
     def _ask_for_nobody(
@@ -123,9 +123,13 @@ class Probe:
     def _ask_beside_shadow(
         self, connection: apsw.Connection, mutant: Mutant, arguments: tuple[object, ...]
     ) -> None:
+        sql = mutant.statement.text
+        if self._shadowed[mutant] >= SHADOWED_MAX or not _finds(connection, sql, [*arguments]):
+            return
+        self._shadowed[mutant] += 1
         whose = {
             arguments[each.argument - 1]
-            for each in self._mutants[mutant.statement.text]
+            for each in self._mutants[sql]
             if each.argument is not None and each.column != "service_sid"
         }
         (account_sid,) = whose

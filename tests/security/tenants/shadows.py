@@ -7,6 +7,7 @@ a copy of the database every row of an account is given a second time to another
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 # Keys without an account in front: a row of these cannot be there twice.
 _NOT_COPIED = {"login", "event", "account"}
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%account_sid%'"
+_ORDER = re.compile(r"order$|sequence$|index$|\Adate_")
 _JOURNAL_MODE = slice(18, 20)
-
 
 
 def differs(
@@ -31,27 +32,48 @@ def differs(
     image = bytearray(connection.serialize("main"))
     image[_JOURNAL_MODE] = b"\x01\x01"  # No write-ahead log in memory.
     twin_sid = f"AC{secrets.token_hex(16)}"
-    outcomes = []
-    for sql in (mutant.statement.text, mutant.text):
-        copy = apsw.Connection(":memory:")
-        copy.deserialize("main", bytes(image))
-        _double(copy, account_sid, twin_sid)
-        outcomes.append(_outcome(copy, sql, arguments))
-        copy.close()
-    return outcomes[0] != outcomes[1]
+    for share in (_double, _double_earlier, _move):
+        outcomes = []
+        for sql in (mutant.statement.text, mutant.text):
+            copy = apsw.Connection(":memory:")
+            copy.deserialize("main", bytes(image))
+            share(copy, account_sid, twin_sid)
+            outcomes.append(_outcome(copy, sql, arguments))
+            copy.close()
+        if outcomes[0] != outcomes[1]:
+            return True
+    return False
 
 
-def _double(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
-    """Give every row of an account to another one as well."""
+def _move(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
+    """Give every row of an account to another one instead."""
+    for (table,) in copy.execute(_TABLES).fetchall():
+        if table not in _NOT_COPIED:
+            moved = f"UPDATE {table} SET account_sid = ?1 WHERE account_sid = ?2"
+            copy.execute(moved, (twin_sid, account_sid))
+
+
+def _double(copy: apsw.Connection, account_sid: str, twin_sid: str, number: str = "{}") -> None:
+    """Give every row of an account to another one as well; ``number`` is what becomes of those."""
     for (table,) in copy.execute(_TABLES).fetchall():
         if table in _NOT_COPIED:
             continue
         columns = [row[1] for row in copy.execute(f"PRAGMA table_info({table})")]
-        taken = ", ".join("?1" if name == "account_sid" else name for name in columns)
+        taken = ", ".join(
+            "?1"
+            if name == "account_sid"
+            else (number if _ORDER.search(name) else "{}").format(name)
+            for name in columns
+        )
         copy.execute(
             f"INSERT INTO {table} SELECT {taken} FROM {table} WHERE account_sid = ?2",
             (twin_sid, account_sid),
         )
+
+
+def _double_earlier(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
+    """The same, but the other one was always a little earlier."""
+    _double(copy, account_sid, twin_sid, "{} - 1")
 
 
 def _outcome(copy: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> Any:
@@ -63,4 +85,6 @@ def _outcome(copy: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> 
     if sql.lstrip().startswith("SELECT"):
         return given
     tables = [table for (table,) in copy.execute(_TABLES).fetchall()]
-    return {table: copy.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall() for table in tables}
+    return {
+        table: copy.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall() for table in tables
+    }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import parlour.delivery
 import parlour.operations
 import parlour.resources
 import parlour.store
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 
 _SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
 _CONDITION = re.compile(
-    r"(?P<before>\b(?:WHERE|AND|ON)\s+\(?)"
-    r"(?P<condition>(?:\w+\.)?(?P<column>account_sid|service_sid) = (?P<other>\$\d+|[a-z_]+\.[a-z_]+))"
+    r"\b(?:WHERE|AND|ON)\s+\(?(?P<condition>(?:\w+\.)?(?P<column>account_sid|service_sid)"
+    r" = (?P<other>\$\d+|[a-z_]+\.[a-z_]+))"
 )
 # The account's own row is found by its sid.
 _OWN_ROW = re.compile(
-    r"(?P<before>\b(?:FROM|UPDATE) account\b.*?WHERE\s+)"
-    r"(?P<condition>(?P<column>sid) = (?P<other>\$\d+))",
+    r"\b(?:FROM|UPDATE) account\b.*?WHERE\s+(?P<condition>(?P<column>sid) = (?P<other>\$\d+))",
     re.DOTALL,
 )
 
@@ -78,7 +78,7 @@ def _texts(value: Any) -> Iterator[tuple[str, str]]:
 def statements() -> tuple[Statement, ...]:
     """Every statement that is a constant of a module, found by importing all of them."""
     found: dict[str, Statement] = {}
-    for package in (parlour.store, parlour.operations, parlour.resources):
+    for package in (parlour.store, parlour.operations, parlour.resources, parlour.delivery):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(info.name)
             short = info.name.removeprefix("parlour.")
@@ -141,5 +141,3 @@ def is_inner(mutant: Mutant) -> bool:
 def mutants() -> tuple[Mutant, ...]:
     """Every mutant of every statement."""
     return tuple(mutant for each in statements() for mutant in mutants_of(each))
-
-

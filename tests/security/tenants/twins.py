@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,7 @@ def _fill_account(account: Account, world: World) -> None:
         "/v1/Configuration/Webhooks", PostWebhookUrl=URL, Filters=["onConversationUpdated"]
     )
     configuration = account.post("/v1/Configuration", DefaultClosedTimer="P30D")
+    attempts = [seed_attempt(account.place, world, number) for number in (1, 2)]
     world.account = {
         "Accounts": world.sid,
         "Addresses": made[0]["sid"],
@@ -124,6 +126,7 @@ def _fill_account(account: Account, world: World) -> None:
         "Services": world.second.sid,
         "MessagingServices": configuration["default_messaging_service_sid"],
         "ContentTemplates": _seed_template(account.place, world),
+        "WebhookAttempts": attempts[0],
     }
     world.names = {"Addresses": made[0]["address"]}
     world.key = Login(keys[1]["sid"], keys[1]["secret"])
@@ -147,7 +150,9 @@ def _fill_service(account: Account, world: World, service: Service, number: int)
     lobby = _fill_conversation(account, base, "lobby", role["sid"], PROXIES[2 * number])
     attic = _fill_conversation(account, base, "attic", role["sid"], PROXIES[2 * number + 1])
     user = account.get(f"{base}/Users/{ALICE}")
-    bindings = [_seed_binding(account.place, world, service, kind) for kind in ("fcm", "fcm", "apn")]
+    bindings = [
+        _seed_binding(account.place, world, service, kind) for kind in ("fcm", "fcm", "apn")
+    ]
     service.chain |= lobby | {
         "Roles": role["sid"],
         "ServiceRoles": warden["sid"],
@@ -270,6 +275,50 @@ def _seed_template(place: Place, world: World) -> str:
             "date_updated": 1,
         },
     )
+    return sid
+
+
+def seed_attempt(place: Place, world: World, number: int) -> str:
+    """A webhook that was tried and failed, as the twin's at the same event was."""
+    sid = f"NO{number:016x}{secrets.token_hex(8)}"
+    now_ms = int(time.time() * 1000)
+    shared = {
+        "account_sid": world.sid,
+        "event_sequence": number,
+        "target_key": "account",
+        "conversation_sid": "",
+        "event_name": "onMessageAdded",
+        "retry_count": 0,
+    }
+    delivery = shared | {
+        "service_sid": world.second.sid,
+        "scope": "account",
+        "webhook_sid": None,
+        "url": URL,
+        "method": "POST",
+        "retry_limit": None,
+        "token": secrets.token_hex(8),
+        "parameters": "{}",
+        "lane": 1,
+        "lane_order": number,
+        "state": "failed",
+        "due_ms": None,
+        "date_queued": now_ms,
+        "date_updated": now_ms,
+    }
+    attempt = shared | {
+        "sid": sid,
+        "outcome": "failed",
+        "status": 500,
+        "error_code": None,
+        "error": None,
+        "elapsed_ms": 1,
+        "answer": "",
+        "next_attempt_ms": None,
+        "date_created": now_ms,
+    }
+    place.insert("webhook_delivery", delivery)
+    place.insert("webhook_attempt", attempt)
     return sid
 
 

@@ -41,7 +41,6 @@ LIST = window(
     arguments=2,
 )
 DELETE = "DELETE FROM role WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
-DELETE_ALL = "DELETE FROM role WHERE account_sid = $1 AND service_sid = $2"
 
 
 async def add(tx: Transaction, scope: Scope, role: Role) -> None:
@@ -72,8 +71,3 @@ async def change(tx: Transaction, scope: Scope, role: Role) -> None:
 async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
-
-
-async def remove_all(tx: Transaction, scope: Scope) -> None:
-    """Delete every role of the service."""
-    await tx.run(DELETE_ALL, scope.account_sid, scope.service_sid)

@@ -1,0 +1,80 @@
+"""``parlour token``: an access token for a user, to try a client before one's own program can."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from parlour.cli.offline import Offline, offline_options
+from parlour.resources.accounts import store as accounts
+from parlour.resources.tokens import actions, representation
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.resources.tokens.actions import MadeToken
+    from parlour.store.transaction import Transaction
+
+
+def _sid(prefix: str, name: str, text: str) -> str:
+    if not sids.is_sid(prefix, text):
+        raise click.BadParameter(f"{text} is not a sid with {prefix}", param_hint=name)
+    return sids.normal(text)
+
+
+@click.command("token")
+@click.option(
+    "--account",
+    "account_sid",
+    envvar="PARLOUR_ACCOUNT_SID",
+    required=True,
+    help="The account.",
+)
+@click.option("--identity", required=True, help="For whom the token is.")
+@click.option("--service", "service_sid", help="The service; if not given, the default one.")
+@click.option(
+    "--ttl",
+    "ttl_seconds",
+    type=click.IntRange(1, limits.ACCESS_TOKEN_SECONDS_MAX),
+    default=limits.ACCESS_TOKEN_SECONDS_DEFAULT,
+    show_default=True,
+    help="How long it is good for, in seconds.",
+)
+@click.option("--key", "api_key_sid", help="The API key that signs; if not given, one kept for it.")
+@offline_options
+def command(
+    offline: Offline,
+    *,
+    account_sid: str,
+    identity: str,
+    service_sid: str | None,
+    ttl_seconds: int,
+    api_key_sid: str | None,
+    as_json: bool,
+) -> None:
+    """Make an access token for a user, who need not exist yet."""
+    scope = Scope(_sid(sids.ACCOUNT, "--account", account_sid))
+    if not 0 < len(identity) <= limits.IDENTITY_CHARS_MAX:
+        raise click.BadParameter(
+            f"1 to {limits.IDENTITY_CHARS_MAX} characters", param_hint="--identity"
+        )
+    wanted = actions.Wanted(
+        identity=identity,
+        service_sid=service_sid and _sid(sids.SERVICE, "--service", service_sid),
+        ttl_seconds=ttl_seconds,
+        api_key_sid=api_key_sid and _sid(sids.API_KEY, "--key", api_key_sid),
+    )
+    if offline.read(lambda tx: accounts.find_account(tx, scope)) is None:
+        raise click.ClickException(f"there is no account {scope.account_sid}")
+
+    async def work(tx: Transaction) -> MadeToken:
+        return await actions.make_token(tx, offline.vault, scope, wanted)
+
+    try:
+        made = offline.write(work)
+    except ApiError as error:
+        raise click.ClickException(error.message) from error
+    click.echo(json.dumps(representation.row(made)) if as_json else made.token)

@@ -1,0 +1,1 @@
+"""The socket: the second edge, which the official client SDKs connect to."""

@@ -1,0 +1,271 @@
+"""Why a connection is refused or closed: what the client is told, and whether it comes back.
+
+The official JavaScript client decides by the number alone (see docs/reference/quirks.md#closing):
+
+- a refused ``init`` or ``update`` ends it for good with 401 and 403; with any other number it
+  tries again;
+- a ``close`` ends it with 401, 406, 410 and 417, of which 410 waits for another token and 406 and
+  417 need another client object; with any other number it comes back.
+
+So the number is chosen by what the client should do, and the code says why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from parlour.protocol import access_tokens, framing
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import CATALOGUE
+
+if TYPE_CHECKING:
+    from parlour.protocol.access_tokens import TokenRefused
+
+_AFTER_STOP: Final = (limits.RECONNECT_AFTER_STOP_MS_MIN, limits.RECONNECT_AFTER_STOP_MS_MAX)
+_AFTER_LOAD: Final = (limits.RECONNECT_AFTER_LOAD_MS_MIN, limits.RECONNECT_AFTER_LOAD_MS_MAX)
+
+
+class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason.
+
+    ``may_return``: whether the client comes back by itself, with the token it has.
+    ``backoff_ms``: when it should, from and to, in milliseconds.
+    """
+
+    code: int
+    status: str
+    error_code: int | None
+    description: str
+    may_return: bool
+    backoff_ms: tuple[int, int] | None = None
+
+    def said(self) -> dict[str, Any]:
+        """The status of the frame."""
+        return framing.status(
+            self.code, self.status, description=self.description, error_code=self.error_code
+        )
+
+    def payload(self) -> bytes:
+        """The payload of the frame: when to come back, if anything is said of it."""
+        return b"" if self.backoff_ms is None else framing.backoff(*self.backoff_ms)
+
+
+# --- Refusals: the reply to init or update ----------------------------------------------
+
+
+def _bad_token(error_code: int) -> Disconnect:
+    return Disconnect(
+        code=401,
+        status="UNAUTHORIZED",
+        error_code=error_code,
+        description=CATALOGUE[error_code].message,
+        may_return=False,
+    )
+
+
+TOKEN_UNUSABLE: Final = _bad_token(access_tokens.UNUSABLE)
+TOKEN_HEADER_WRONG: Final = _bad_token(access_tokens.BAD_HEADER)
+TOKEN_ISSUER_WRONG: Final = _bad_token(access_tokens.BAD_ISSUER)
+# This code alone makes the client say that its token has expired.
+TOKEN_EXPIRED: Final = _bad_token(access_tokens.EXPIRED)
+TOKEN_TOO_EARLY: Final = _bad_token(access_tokens.TOO_EARLY)
+TOKEN_GRANTS_WRONG: Final = _bad_token(access_tokens.BAD_GRANTS)
+TOKEN_SIGNATURE_WRONG: Final = _bad_token(access_tokens.BAD_SIGNATURE)
+
+SERVICE_UNKNOWN: Final = Disconnect(
+    code=403,
+    status="FORBIDDEN",
+    error_code=51101,
+    description=CATALOGUE[51101].message,
+    may_return=False,
+)
+ACCOUNT_NOT_ACTIVE: Final = Disconnect(
+    code=403,
+    status="FORBIDDEN",
+    error_code=20005,
+    description=CATALOGUE[20005].message,
+    may_return=False,
+)
+TOO_MANY_CONNECTIONS: Final = Disconnect(
+    code=429,
+    status="TOO_MANY_REQUESTS",
+    error_code=51124,
+    description=CATALOGUE[51124].message,
+    may_return=True,
+    backoff_ms=_AFTER_LOAD,
+)
+TOO_MANY_INITS: Final = Disconnect(
+    code=429,
+    status="TOO_MANY_REQUESTS",
+    error_code=51202,
+    description=CATALOGUE[51202].message,
+    may_return=True,
+    backoff_ms=_AFTER_LOAD,
+)
+SERVER_FULL: Final = Disconnect(
+    code=429,
+    status="TOO_MANY_REQUESTS",
+    error_code=51001,
+    description=CATALOGUE[51001].message,
+    may_return=True,
+    backoff_ms=_AFTER_LOAD,
+)
+INIT_FAILED: Final = Disconnect(
+    code=500,
+    status="INTERNAL_SERVER_ERROR",
+    error_code=None,
+    description="The connection could not be made",
+    may_return=True,
+)
+
+REFUSALS: Final = (
+    TOKEN_UNUSABLE,
+    TOKEN_HEADER_WRONG,
+    TOKEN_ISSUER_WRONG,
+    TOKEN_EXPIRED,
+    TOKEN_TOO_EARLY,
+    TOKEN_GRANTS_WRONG,
+    TOKEN_SIGNATURE_WRONG,
+    SERVICE_UNKNOWN,
+    ACCOUNT_NOT_ACTIVE,
+    TOO_MANY_CONNECTIONS,
+    TOO_MANY_INITS,
+    SERVER_FULL,
+    INIT_FAILED,
+)
+"""Every reason for which ``init`` or ``update`` is refused."""
+
+_OF_TOKENS: Final = {each.error_code: each for each in REFUSALS if each.code == 401}
+
+
+def of_token(refused: TokenRefused) -> Disconnect:
+    """How a refused token is told."""
+    return _OF_TOKENS[refused.code]
+
+
+# --- Closes: the end of a connection that was accepted, or never asked ----------------------
+
+# The token ran out while connected: the client comes back once it is given another one.
+TOKEN_RAN_OUT: Final = Disconnect(
+    code=410,
+    status="TOKEN_EXPIRED",
+    error_code=51207,
+    description="Token expired",
+    may_return=False,
+)
+# An updated token is another user's or another service's; with it the client starts anew.
+UPDATE_FORBIDDEN: Final = Disconnect(
+    code=308,
+    status="UPDATE_IS_FORBIDDEN",
+    error_code=51232,
+    description="The updated token is for another identity or service",
+    may_return=True,
+)
+KEY_REVOKED: Final = Disconnect(
+    code=401,
+    status="UNAUTHORIZED",
+    error_code=51122,
+    description="The API key of the token was revoked",
+    may_return=False,
+)
+USER_REMOVED: Final = Disconnect(
+    code=401,
+    status="UNAUTHORIZED",
+    error_code=51215,
+    description="The user was removed",
+    may_return=False,
+)
+SERVICE_REMOVED: Final = Disconnect(
+    code=401,
+    status="UNAUTHORIZED",
+    error_code=51101,
+    description="The service was removed",
+    may_return=False,
+)
+ACCOUNT_STOPPED: Final = Disconnect(
+    code=401,
+    status="UNAUTHORIZED",
+    error_code=20005,
+    description="The account was suspended or closed",
+    may_return=False,
+)
+SERVER_STOPPING: Final = Disconnect(
+    code=308,
+    status="OFFLOAD",
+    error_code=None,
+    description="The server is stopping",
+    may_return=True,
+    backoff_ms=_AFTER_STOP,
+)
+# A hint at when to come back is honoured with 308, and not known to be with 429.
+SLOW_CONSUMER: Final = Disconnect(
+    code=308,
+    status="TOO_MANY_UPDATES",
+    error_code=51125,
+    description="The client takes what it is sent too slowly",
+    may_return=True,
+    backoff_ms=_AFTER_LOAD,
+)
+TOO_MANY_REQUESTS: Final = Disconnect(
+    code=308,
+    status="TOO_MANY_REQUESTS",
+    error_code=51002,
+    description="The client sends too many requests",
+    may_return=True,
+    backoff_ms=_AFTER_LOAD,
+)
+KEEPALIVE_LOST: Final = Disconnect(
+    code=308,
+    status="KEEPALIVE_LOST",
+    error_code=51005,
+    description="The client did not answer in time",
+    may_return=True,
+)
+INIT_AWAITED: Final = Disconnect(
+    code=408,
+    status="REQUEST_TIMEOUT",
+    error_code=51005,
+    description="The client did not begin in time",
+    may_return=True,
+)
+UNREADABLE: Final = Disconnect(
+    code=406,
+    status="NOT_ACCEPTABLE",
+    error_code=None,
+    description="A frame cannot be read",
+    may_return=False,
+)
+OUT_OF_TURN: Final = Disconnect(
+    code=417,
+    status="EXPECTATION_FAILED",
+    error_code=None,
+    description="A frame came out of turn",
+    may_return=False,
+)
+FAILED: Final = Disconnect(
+    code=500,
+    status="INTERNAL_SERVER_ERROR",
+    error_code=None,
+    description="The connection failed",
+    may_return=True,
+)
+
+CLOSES: Final = (
+    TOKEN_RAN_OUT,
+    UPDATE_FORBIDDEN,
+    KEY_REVOKED,
+    USER_REMOVED,
+    SERVICE_REMOVED,
+    ACCOUNT_STOPPED,
+    SERVER_STOPPING,
+    SLOW_CONSUMER,
+    TOO_MANY_REQUESTS,
+    KEEPALIVE_LOST,
+    INIT_AWAITED,
+    UNREADABLE,
+    OUT_OF_TURN,
+    FAILED,
+)
+"""Every reason for which a connection is closed."""

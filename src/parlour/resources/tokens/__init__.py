@@ -1,0 +1,1 @@
+"""Access tokens for development: made by the server, for programs that cannot make them yet."""

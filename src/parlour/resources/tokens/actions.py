@@ -1,0 +1,103 @@
+"""Making access tokens, as a program of the account would make them with one of its API keys.
+
+A token is signed with the API key that is named, or with the caller's own. A caller who showed
+the auth token has none, so a key is made for this once, and kept among the account's API keys:
+revoking it there ends every token that it signed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.protocol import access_tokens
+from parlour.resources.accounts import store as accounts
+from parlour.resources.accounts.actions import add_login
+from parlour.resources.configuration import store as configurations
+from parlour.resources.services import store as services
+from parlour.resources.tokens import store
+from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.protocol.vault import Vault
+    from parlour.resources.accounts.store import Login
+    from parlour.resources.tokens.parameters import CreateToken
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+DEVELOPMENT_KEY_NAME: Final = "Parlour development tokens"
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """For whom, where and how long. No service: the default one; no key: the one kept for this."""
+
+    identity: str
+    service_sid: str | None = None
+    ttl_seconds: int = limits.ACCESS_TOKEN_SECONDS_DEFAULT
+    api_key_sid: str | None = None
+
+
+class MadeToken(msgspec.Struct, frozen=True):
+    """A token, and what it is good for; it is not kept anywhere."""
+
+    token: str
+    identity: str
+    service_sid: str
+    expires_ms: int
+
+
+async def create_token(tx: Transaction, call: Call[CreateToken]) -> MadeToken:
+    """A new access token."""
+    given = call.said().given()
+    if sids.is_sid(sids.API_KEY, call.caller.login):
+        given.setdefault("api_key_sid", call.caller.login)
+    return await make_token(tx, call.vault, call.scope, Wanted(**given))
+
+
+async def make_token(tx: Transaction, vault: Vault, scope: Scope, wanted: Wanted) -> MadeToken:
+    """A token for a user of the scope's account, who need not exist. Raises ApiError."""
+    service_sid = wanted.service_sid
+    if service_sid is None:
+        service_sid = (await configurations.fetch(tx, scope)).default_chat_service_sid
+    elif await services.find(tx, scope, service_sid) is None:
+        raise ApiError(50050, status=400)
+    key = await _signing_key(tx, vault, scope, wanted.api_key_sid)
+    token = access_tokens.make(
+        account_sid=scope.account_sid,
+        key_sid=key.name,
+        secret=vault.unseal(key.secret_sealed, key.name),
+        identity=wanted.identity,
+        service_sid=service_sid,
+        now_ms=tx.now,
+        ttl_seconds=wanted.ttl_seconds,
+    )
+    # As the token says it: in whole seconds.
+    expires_ms = (tx.now // 1000 + wanted.ttl_seconds) * 1000
+    return MadeToken(token, wanted.identity, service_sid, expires_ms)
+
+
+async def _signing_key(
+    tx: Transaction, vault: Vault, scope: Scope, api_key_sid: str | None
+) -> Login:
+    if api_key_sid is None:
+        kept = await store.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
+        return kept or await _make_development_key(tx, vault, scope)
+    found = await accounts.find_login(tx, scope, api_key_sid)
+    if found is None:
+        raise ApiError.invalid("ApiKeySid")
+    return found
+
+
+async def _make_development_key(tx: Transaction, vault: Vault, scope: Scope) -> Login:
+    sid, secret = tx.new_sid(sids.API_KEY), vault.new_secret()
+    login = await add_login(tx, vault, scope, sid, secret, DEVELOPMENT_KEY_NAME)
+    await tx.emit(
+        scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=sid,
+        payload={"key": {"sid": sid, "friendly_name": DEVELOPMENT_KEY_NAME}},
+    )
+    return login

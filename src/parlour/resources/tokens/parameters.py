@@ -1,0 +1,26 @@
+"""What may be said about a new access token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary import limits, sids, values
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.values import Unset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateToken(Parameters):
+    """A token for one user of one service; without ``ServiceSid``, of the default service."""
+
+    identity: str | Unset = said(
+        "Identity", values.text(limits.IDENTITY_CHARS_MAX, 50207), required=True
+    )
+    service_sid: str | Unset = said("ServiceSid", values.sid(sids.SERVICE))
+    ttl_seconds: int | Unset = said(
+        "Ttl", values.integer(minimum=1, maximum=limits.ACCESS_TOKEN_SECONDS_MAX)
+    )
+    api_key_sid: str | Unset = said("ApiKeySid", values.sid(sids.API_KEY))

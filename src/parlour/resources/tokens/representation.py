@@ -1,0 +1,26 @@
+"""What is shown of a new access token: it is shown this once, and not kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.vocabulary.values import write_date
+
+if TYPE_CHECKING:
+    from parlour.operations.call import View
+    from parlour.resources.tokens.actions import MadeToken
+
+
+def resource(made: MadeToken, _view: View) -> dict[str, Any]:
+    """The token, as an answer."""
+    return row(made)
+
+
+def row(made: MadeToken) -> dict[str, Any]:
+    """The token, as the command line shows it too."""
+    return {
+        "token": made.token,
+        "identity": made.identity,
+        "service_sid": made.service_sid,
+        "date_expires": write_date(made.expires_ms),
+    }

@@ -1,0 +1,200 @@
+"""Requests that the server made, as a receiver got them, convince both official validators."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from tests.contract import test_every_operation_by_node as by_node
+from tests.events.hooks import Hooks
+from tests.events.house import ALICE, AUTH_TOKEN, WITH_HEADER, House
+from tests.support.node import node_command
+
+if TYPE_CHECKING:
+    from tests.events.hooks import Told
+
+# Both run Node.js; one process should do it.
+pytestmark = pytest.mark.xdist_group("npm-client")
+
+installed_node_packages = by_node.installed_node_packages
+
+SECONDS_MAX = 60
+PATHS = [
+    "/hook",
+    "/hook/",
+    "",
+    "/",
+    "/hook?tenant=7",
+    "?tenant=7",
+    "/hook?",
+    "/hook?a=1&a=2&b",
+    "/hook?q=a+b%20c&q2=%2B",
+    "/hook?u=http://example.com/?x=y",
+    "/hook#fragment",
+    "/hook?a=b#rc=2&rp=all",
+    "/hook/%7Euser/%41",
+    "/hook/it's(ok)!*",
+    "/hook;v=1/a=b,c",
+    "/höök/ü?k=ß",
+    "//double//slash",
+    "/hook/../up/./here",
+    "/hook?bodySHA256x=1",
+    "/a%2Fb?c=%26",
+    "/hook?pipe=%7C&caret=%5E",
+    "/HOOK/CamelCase?Tenant=A",
+]
+USERS = ["", "user:pass@", "user@", "us%40er:p%3Ass@"]
+BODIES = [
+    "Grüße & 50% off = 1+1",
+    "line one\nline two\r\n\ttabbed",
+    "😀 \N{ZERO WIDTH JOINER} \u202e",
+    " spaces around ",
+    "\"quotes\" 'and' <tags>",
+    "a" * 3000,
+]
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as its receiver sees it: the URL is made of the Host header and the target."""
+
+    configured: str
+    method: str
+    url: str
+    signature: str
+    parameters: dict[str, str]
+
+
+def received(configured: str, told: Told) -> Received:
+    parameters = told.values if told.method == "POST" else {}
+    url = f"http://{told.headers['host']}{told.target}"
+    signature = told.headers["x-twilio-signature"]
+    return Received(configured, told.method, url, signature, parameters)
+
+
+async def collect(folder: Path) -> list[Received]:
+    """Have the server tell of messages in every form, at every odd URL."""
+    async with Hooks() as hooks, House(folder) as house:
+        sid = (await house.do("CreateConversation")).sid
+        found: list[Received] = []
+
+        async def tell(configured: str, method: str, body: str) -> None:
+            form: Any = {
+                "PreWebhookUrl": configured,
+                "PostWebhookUrl": configured,
+                "Method": method,
+                "Filters": ["onMessageAdd", "onMessageAdded"],
+            }
+            await house.do("UpdateConfigurationWebhook", form)
+            hooks.told.clear()
+            await house.say(sid, body, ALICE, Attributes='{"k": "v"}')
+            await house.settled()
+            assert [told.event for told in hooks.told] == ["onMessageAdd", "onMessageAdded"]
+            found.extend(received(configured, told) for told in hooks.told)
+
+        for method in ("POST", "GET"):
+            for path in PATHS:
+                await tell(hooks.url(path), method, "said")
+            for user in USERS[1:]:
+                await tell(hooks.url("/hook?a=b", user), method, "said")
+            for body in BODIES:
+                await tell(hooks.url("/hook?a=b"), method, body)
+            for host in ("localhost", "LocalHost", "127.1", "0x7f000001"):
+                await tell(f"HTTP://{host}:{hooks.port}/hook", method, "said")
+        await house.do("UpdateConfigurationWebhook", {"PostWebhookUrl": "", "PreWebhookUrl": ""})
+        await house.attach(sid, Url=hooks.url("/s?a=b"), Filters="onMessageAdded", Method="GET")
+        await house.attach(sid, "trigger", Url=hooks.url("/t?a=b"), Triggers="said")
+        hooks.told.clear()
+        await house.say(sid, "said", WITH_HEADER)
+        await house.settled()
+        assert len(hooks.told) == 2
+        return found + [received(told.path, told) for told in hooks.told]
+
+
+@pytest.fixture(scope="module")
+def requests() -> list[Received]:
+    with TemporaryDirectory(prefix="parlour-signatures-") as folder:
+        return asyncio.run(collect(Path(folder) / "data"))
+
+
+def in_python(requests: list[Received], token: str = AUTH_TOKEN) -> list[bool]:
+    validator = RequestValidator(token)
+    return [validator.validate(each.url, each.parameters, each.signature) for each in requests]
+
+
+def in_node(requests: list[Received], token: str = AUTH_TOKEN) -> list[bool]:
+    lines = [
+        json.dumps(
+            {
+                "token": token,
+                "signature": each.signature,
+                "url": each.url,
+                "parameters": each.parameters,
+            }
+        )
+        for each in requests
+    ]
+    done = subprocess.run(
+        [*node_command(), "verify_signatures.mjs"],
+        cwd=by_node.HERE,
+        input="\n".join(lines) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_there_is_much_to_validate(requests: list[Received]) -> None:
+    per_method = len(PATHS) + len(USERS) - 1 + len(BODIES) + 4
+    assert len(requests) == 2 * 2 * per_method + 2
+    assert not any("@" in each.url.partition("/hook")[0] for each in requests)
+    assert not any("#" in each.url for each in requests)
+
+
+def test_the_python_validator_is_convinced(requests: list[Received]) -> None:
+    verdicts = zip(requests, in_python(requests), strict=True)
+    assert [each for each, is_valid in verdicts if not is_valid] == []
+
+
+def test_the_node_validator_is_convinced(
+    requests: list[Received], installed_node_packages: None
+) -> None:
+    verdicts = zip(requests, in_node(requests), strict=True)
+    assert [each for each, is_valid in verdicts if not is_valid] == []
+
+
+def forged(requests: list[Received]) -> list[Received]:
+    """Each request with one thing about it changed."""
+    changed = []
+    for each in requests:
+        if each.parameters:
+            body = each.parameters["Body"]
+            changed.append(replace(each, parameters={**each.parameters, "Body": body + "!"}))
+            fewer = {**each.parameters}
+            del fewer["Source"]
+            changed.append(replace(each, parameters=fewer))
+        changed.append(replace(each, url=each.url + "x"))
+        changed.append(replace(each, signature=each.signature.swapcase()))
+    return changed
+
+
+def test_no_validator_is_convinced_by_a_forgery(
+    requests: list[Received], installed_node_packages: None
+) -> None:
+    false = forged(requests)
+    assert [each for each, ok in zip(false, in_python(false), strict=True) if ok] == []
+    assert [each for each, ok in zip(false, in_node(false), strict=True) if ok] == []
+    other = AUTH_TOKEN + "x"
+    assert not any(in_python(requests, other))
+    assert not any(in_node(requests, other))

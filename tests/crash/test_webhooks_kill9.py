@@ -1,0 +1,50 @@
+"""`kill -9` of the server and of the receiver while webhooks flow: all is told, in order, once known.
+
+Every committed message is received within a minute of the last restart, none that was not, each
+conversation in the order of its commits, and what comes twice comes under one token.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.vocabulary.crash_points import CRASH_POINTS
+from tests.crash.webhook_kills import COMPLETE_SECONDS_MAX, Run
+from tests.oracle.told import duplicates
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# In the quick run some, in the gate as many as other kills.
+KILLS = max(8, int(os.environ.get("PARLOUR_KILLS", "50")) // 5)
+DUPLICATES_PER_KILL_MAX = 64
+
+
+def seed() -> int:
+    return int(os.environ.get("PARLOUR_SEED", random.getrandbits(32)))
+
+
+@pytest.mark.timeout(180 + KILLS * 6)
+def test_every_message_is_told_through_kills_of_both_sides(tmp_path: Path) -> None:
+    number = seed()
+    outcome = Run(Server(tmp_path / "data"), tmp_path, number).kill_at_random(KILLS)
+    assert not outcome.found, f"seed {number}: {outcome.report()} {outcome.found[:5]}"
+    assert outcome.complete_seconds < COMPLETE_SECONDS_MAX
+    assert duplicates(outcome.lines) <= KILLS * DUPLICATES_PER_KILL_MAX
+    # Without work, and without kills that fell into it, nothing was shown.
+    assert outcome.acknowledged > KILLS * 10
+
+
+@pytest.mark.timeout(300)
+def test_every_message_is_told_through_crashes_at_named_points(tmp_path: Path) -> None:
+    number = seed()
+    outcome = Run(Server(tmp_path / "data"), tmp_path, number).crash_at(list(CRASH_POINTS), 30)
+    assert not outcome.found, f"seed {number}: {outcome.report()} {outcome.found[:5]}"
+    assert outcome.complete_seconds < COMPLETE_SECONDS_MAX
+    # The one point after a request and before its note makes a duplicate for sure.
+    assert 1 <= duplicates(outcome.lines) <= len(CRASH_POINTS) * DUPLICATES_PER_KILL_MAX

@@ -1,0 +1,202 @@
+"""What a service is, as plainly as it can be said: the rules of its documentation, in memory.
+
+Every `refusal_…` gives the code a request must be refused with, or None; what a request does when
+it is not refused is what the other methods do. Nothing here is taken from the server's code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+TAKEN, CLOSED = 50353, 50377
+MEMBER_TWICE, PAIR_TAKEN, WRONG_ROLE = 50433, 50416, 50109
+NO_PLAIN_CHAT_IN_GROUP, NO_PROJECTED, PROJECTED_WITH_ADDRESS = 50434, 50442, 50443
+NO_SUCH_IDENTITY_CHANGE, MUST_BE_MEMBER, GROUP_TOO_LARGE = 50444, 50513, 50436
+GROUP_MAX = 10
+
+
+@dataclass
+class Person:
+    """A participant: a chat identity, an address with a proxy, or a projected address."""
+
+    sid: str = ""
+    identity: str | None = None
+    address: str | None = None
+    proxy: str | None = None
+    projected: str | None = None
+    role: str | None = None
+    horizon: int | None = None
+
+    def binding(self) -> dict[str, str] | None:
+        """Its messaging binding, as an answer shows it."""
+        if self.projected is not None:
+            return {"type": "sms", "projected_address": self.projected}
+        if self.address is None or self.proxy is None:
+            return None
+        kind = "whatsapp" if self.address.startswith("whatsapp:") else "sms"
+        return {"type": kind, "address": self.address, "proxy_address": self.proxy}
+
+
+@dataclass
+class Message:
+    """A message and the participant its author was at that time."""
+
+    sid: str
+    index: int
+    author: str
+    participant_sid: str | None
+
+
+@dataclass
+class Talk:
+    """A conversation."""
+
+    sid: str
+    name: str | None
+    state: str
+    people: list[Person] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    next_index: int = 0
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it has the rules of a group."""
+        return any(person.projected for person in self.people)
+
+    @property
+    def is_sent_as_group(self) -> bool:
+        """Two with addresses exchange plain texts; from the third on they are a group."""
+        return self.is_group and sum(person.binding() is not None for person in self.people) > 2
+
+    def person(self, identity: str) -> Person | None:
+        """Who has this identity."""
+        return next((each for each in self.people if each.identity == identity), None)
+
+    def author(self, author: str) -> str | None:
+        """The sid of the participant an author is."""
+        for person in (self.person(author), *self.people):
+            if person and author in {person.identity, person.address, person.projected}:
+                return person.sid
+        return None
+
+    def unread(self, person: Person) -> int | None:
+        """How many messages are above somebody's horizon."""
+        if person.horizon is None:
+            return None
+        return sum(message.index > person.horizon for message in self.messages)
+
+
+class Model:
+    """A service: its conversations, its users, its roles."""
+
+    def __init__(self, default_role: str) -> None:
+        """Nobody is here yet."""
+        self.default_role = default_role
+        self.talks: list[Talk] = []
+        self.users: set[str] = set()
+        self.roles: list[str] = []
+
+    # --- Conversations.
+
+    def refusal_to_name(self, name: str | None, own: Talk | None = None) -> int | None:
+        """Unique names are unique, those of closed conversations too."""
+        taken = any(talk.name == name and talk is not own for talk in self.talks)
+        return TAKEN if name is not None and taken else None
+
+    def refusal_to_change(self, talk: Talk) -> int | None:
+        """Nothing leads out of a closed conversation."""
+        return CLOSED if talk.state == "closed" else None
+
+    # --- Participants.
+
+    def refusal_to_add(self, talk: Talk, person: Person) -> int | None:
+        """State, role, pair, group, identity: in this order."""
+        if talk.state == "closed":
+            return CLOSED
+        if person.role is not None and person.role not in self.roles:
+            return WRONG_ROLE
+        if person.address is not None and self.holder(person) is not None:
+            return PAIR_TAKEN
+        if talk.is_group and person.binding() is None:
+            return NO_PLAIN_CHAT_IN_GROUP
+        if (talk.is_group or person.projected) and len(talk.people) >= GROUP_MAX:
+            return GROUP_TOO_LARGE
+        known = person.identity is not None and talk.person(person.identity) is not None
+        return MEMBER_TWICE if known else None
+
+    def holder(self, person: Person) -> Talk | None:
+        """The conversation, not closed, in which a pair of addresses is bound."""
+        pair = (person.address, person.proxy)
+        for talk in self.talks:
+            if talk.state != "closed" and pair in {(p.address, p.proxy) for p in talk.people}:
+                return talk
+        return None
+
+    def add(self, talk: Talk, person: Person) -> None:
+        """A new identity becomes a user; everybody has a role but bare projected addresses."""
+        if person.identity is not None:
+            self.users.add(person.identity)
+        is_bare = person.identity is None and person.projected is not None
+        person.role = person.role or (None if is_bare else self.default_role)
+        talk.people.append(person)
+
+    def refusal_to_project(self, talk: Talk, person: Person, projected: str | None) -> int | None:
+        """A projected address is for chat participants, and goes only if an identity stays."""
+        if talk.state == "closed":
+            return CLOSED
+        if projected is not None:
+            return PROJECTED_WITH_ADDRESS if person.address is not None else None
+        if person.projected is None or person.identity is None:
+            return NO_PROJECTED
+        return None
+
+    def refusal_to_identify(self, talk: Talk, person: Person, identity: str) -> int | None:
+        """An identity can be attached to a bare projected address."""
+        if talk.state == "closed":
+            return CLOSED
+        if person.projected is None or person.identity is not None:
+            return NO_SUCH_IDENTITY_CHANGE
+        return MEMBER_TWICE if talk.person(identity) else None
+
+    def identify(self, person: Person, identity: str) -> None:
+        """Somebody stands behind the address now, with a role."""
+        self.users.add(identity)
+        person.identity = identity
+        person.role = person.role or self.default_role
+
+    def read_up_to(self, talk: Talk, person: Person, index: int | None) -> None:
+        """The horizon is never above the newest index."""
+        newest = talk.next_index - 1
+        person.horizon = None if index is None or newest < 0 else min(index, newest)
+
+    # --- Messages.
+
+    def refusal_to_say(self, talk: Talk, author: str) -> int | None:
+        """In a group an author is a member."""
+        if talk.state == "closed":
+            return CLOSED
+        is_nobody = talk.is_sent_as_group and talk.author(author) is None
+        return MUST_BE_MEMBER if is_nobody else None
+
+    def say(self, talk: Talk, sid: str, author: str) -> Message:
+        """The next index; an inactive conversation wakes up."""
+        message = Message(sid, talk.next_index, author, talk.author(author))
+        talk.messages.append(message)
+        talk.next_index += 1
+        talk.state = "active"
+        return message
+
+    # --- Users and roles.
+
+    def remove_user(self, identity: str) -> None:
+        """It leaves all conversations, closed ones too; its messages stay."""
+        self.users.discard(identity)
+        for talk in self.talks:
+            talk.people = [each for each in talk.people if each.identity != identity]
+
+    def remove_role(self, role: str) -> None:
+        """Whoever has it gets the default."""
+        self.roles.remove(role)
+        for person in (each for talk in self.talks for each in talk.people):
+            if person.role == role:
+                person.role = self.default_role

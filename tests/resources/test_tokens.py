@@ -1,0 +1,220 @@
+"""Access tokens for development, over REST and on the command line; the official helper reads."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from twilio.jwt.access_token import AccessToken as OfficialToken
+
+from parlour.protocol.access_tokens import verify
+from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
+from tests.resources.settings import (
+    NOWHERE,
+    account_of_its_own,
+    everything_kept,
+    service_of_its_own,
+    told,
+)
+from tests.support.database import connect
+from tests.support.server import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+DAY = 24 * 60 * 60
+
+
+@pytest.fixture(scope="module")
+def own(server: Server) -> Iterator[Api]:
+    """An account of its own, below Parlour's own version."""
+    api = account_of_its_own(server)
+    yield api.under("/parlour/v1")
+    api.close()
+
+
+def keys_of(api: Api) -> list[dict[str, Any]]:
+    keys: list[dict[str, Any]] = api.get(
+        f"/2010-04-01/Accounts/{api.sid}/Keys.json", PageSize=1000
+    ).expect(200)["keys"]
+    return keys
+
+
+def new_key(api: Api) -> tuple[str, str]:
+    path = f"/2010-04-01/Accounts/{api.sid}/Keys.json"
+    made = api.post(path, FriendlyName="signs").expect(201)
+    return made["sid"], made["secret"]
+
+
+def default_service(api: Api) -> str:
+    sid: str = api.get("/v1/Configuration").expect(200)["default_chat_service_sid"]
+    return sid
+
+
+def test_a_token_signed_by_the_callers_key_is_read_by_the_official_helper(own: Api) -> None:
+    key_sid, secret = new_key(own)
+    by_key = own.signed(key_sid, secret)
+    made = by_key.post("/Tokens", Identity="alice", Ttl=60).expect(201)
+    service_sid = default_service(own)
+    assert made == {
+        "token": made["token"],
+        "identity": "alice",
+        "service_sid": service_sid,
+        "date_expires": made["date_expires"],
+    }
+    read = OfficialToken.from_jwt(made["token"], secret)
+    claims = read.payload
+    assert (claims["iss"], claims["sub"]) == (key_sid, own.sid)
+    assert claims["grants"] == {"identity": "alice", "chat": {"service_sid": service_sid}}
+    assert claims["exp"] - claims["nbf"] == 60
+    assert datetime.fromtimestamp(claims["exp"], UTC) == datetime.fromisoformat(
+        made["date_expires"]
+    )
+    token = verify(made["token"], secret_of=lambda *_: secret, now_ms=claims["nbf"] * 1000)
+    assert (token.identity, token.account_sid) == ("alice", own.sid)
+
+
+def test_a_token_may_be_for_another_service_and_by_another_key(own: Api) -> None:
+    key_sid, secret = new_key(own)
+    service_sid = service_of_its_own(own).prefix.rpartition("/")[2]
+    made = own.post(
+        "/Tokens", Identity="bob", ServiceSid=service_sid, ApiKeySid=key_sid, Ttl=DAY
+    ).expect(201)
+    assert made["service_sid"] == service_sid
+    claims = OfficialToken.from_jwt(made["token"], secret).payload
+    assert claims["iss"] == key_sid
+    assert claims["grants"]["chat"] == {"service_sid": service_sid}
+    assert claims["exp"] - claims["iat"] == DAY
+
+
+def test_with_the_auth_token_a_key_is_made_once_and_kept_sealed(server: Server) -> None:
+    own = account_of_its_own(server).under("/parlour/v1")
+    assert keys_of(own) == []
+    tokens = [own.post("/Tokens", Identity="alice").expect(201)["token"] for _ in range(3)]
+    (key,) = keys_of(own)
+    assert key["friendly_name"] == DEVELOPMENT_KEY_NAME
+    issuers = {OfficialToken.from_jwt(token).payload["iss"] for token in tokens}
+    assert issuers == {key["sid"]}
+    assert [each for each in told(server, str(own.sid)) if each[1] == key["sid"]] == [
+        ("accountChanged", key["sid"])
+    ]
+    kept = everything_kept(server, str(own.sid))
+    assert all(token not in kept for token in tokens)
+    own.close()
+
+
+def test_after_revoking_the_kept_key_another_one_is_made(server: Server) -> None:
+    own = account_of_its_own(server).under("/parlour/v1")
+    own.post("/Tokens", Identity="alice").expect(201)
+    (first,) = keys_of(own)
+    own.delete(f"/2010-04-01/Accounts/{own.sid}/Keys/{first['sid']}.json").expect(204)
+    own.post("/Tokens", Identity="alice").expect(201)
+    (second,) = keys_of(own)
+    assert second["sid"] != first["sid"]
+    own.close()
+
+
+def test_making_a_token_makes_no_user(own: Api) -> None:
+    own.post("/Tokens", Identity="nobody-yet").expect(201)
+    assert own.get("/v1/Users").expect(200)["users"] == []
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({}, 20001),
+        ({"Identity": ""}, 20001),
+        ({"Identity": "x" * 257}, 50207),
+        ({"Identity": "a", "Ttl": "0"}, 20001),
+        ({"Identity": "a", "Ttl": "-1"}, 20001),
+        ({"Identity": "a", "Ttl": str(DAY + 1)}, 20001),
+        ({"Identity": "a", "Ttl": "an hour"}, 20001),
+        ({"Identity": "a", "ServiceSid": "IS1"}, 20001),
+        ({"Identity": "a", "ServiceSid": NOWHERE["IS"]}, 50050),
+        ({"Identity": "a", "ApiKeySid": "own"}, 20001),
+        ({"Identity": "a", "ApiKeySid": NOWHERE["SK"]}, 20001),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_is_refused_and_makes_no_key(
+    server: Server, form: dict[str, str], code: int
+) -> None:
+    own = account_of_its_own(server).under("/parlour/v1")
+    own.post("/Tokens", form).refuses(400, code)
+    assert keys_of(own) == []
+    own.close()
+
+
+def test_what_is_anothers_is_as_what_never_was(own: Api, api: Api) -> None:
+    foreign_key, _ = new_key(api)
+    for name, theirs in (("ApiKeySid", foreign_key), ("ServiceSid", default_service(api))):
+        never = theirs[:2] + secrets.token_hex(16)
+        refused = own.post("/Tokens", {"Identity": "a", name: theirs})
+        assert refused.status == 400
+        assert refused.body == own.post("/Tokens", {"Identity": "a", name: never}).body
+
+
+def test_nobody_gets_a_token_without_a_login(own: Api) -> None:
+    own.signed(None, None).post("/Tokens", Identity="a").refuses(401, 20003)
+    own.signed(own.sid, "wrong").post("/Tokens", Identity="a").refuses(401, 20003)
+
+
+# --- On the command line ----------------------------------------------------------------
+
+
+def test_the_command_prints_a_token_beside_a_running_server(server: Server, own: Api) -> None:
+    key_sid, secret = new_key(own)
+    arguments = ["token", "--account", str(own.sid), "--identity", "älice"]
+    printed = server.command(*arguments, "--key", key_sid, "--ttl", "60")
+    claims = OfficialToken.from_jwt(printed.strip(), secret).payload
+    assert (claims["iss"], claims["sub"]) == (key_sid, own.sid)
+    assert claims["grants"]["identity"] == "älice"
+    assert claims["exp"] - claims["iat"] == 60
+    service_sid = service_of_its_own(own).prefix.rpartition("/")[2]
+    made = json.loads(server.command(*arguments, "--service", service_sid, "--json"))
+    assert (made["identity"], made["service_sid"]) == ("älice", service_sid)
+    issuer = OfficialToken.from_jwt(made["token"]).payload["iss"]
+    assert issuer in {key["sid"] for key in keys_of(own)} - {key_sid}
+    over_rest = own.post("/Tokens", Identity="alice").expect(201)["token"]
+    assert OfficialToken.from_jwt(over_rest).payload["iss"] == issuer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--account", "AC" + "0" * 31 + "9", "--identity", "a"), "there is no account"),
+        (("--account", "AC1", "--identity", "a"), "is not a sid with AC"),
+        (("--identity", ""), "characters"),
+        (("--identity", "a", "--service", NOWHERE["IS"]), "Service"),
+        (("--identity", "a", "--key", NOWHERE["SK"]), "ApiKeySid"),
+        (("--identity", "a", "--ttl", str(DAY + 1)), "86400"),
+    ],
+    ids=repr,
+)
+def test_the_command_refuses_what_cannot_be(
+    server: Server, arguments: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(ServerError, match=words):
+        server.command("token", *arguments)
+
+
+def test_the_secret_of_the_kept_key_is_not_in_the_database_as_it_is(
+    server: Server, own: Api
+) -> None:
+    own.post("/Tokens", Identity="alice").expect(201)
+    with closing(connect(server)) as connection:
+        ((sealed, digest),) = connection.execute(
+            "SELECT secret_sealed, secret_digest FROM login"
+            " WHERE account_sid = ? AND friendly_name = ?",
+            (own.sid, DEVELOPMENT_KEY_NAME),
+        ).fetchall()
+    # A nonce of 12 bytes, 32 characters and a tag of 16 bytes, in base64; and a digest.
+    assert len(sealed) == 80
+    assert len(digest) == 64

@@ -1,0 +1,193 @@
+"""The hostile targets given to every parameter of the API that takes a URL.
+
+With the guard nothing is connected to, whichever parameter brought the URL in. With the guard off
+the same requests go out, so it is the guard that holds them back and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from parlour.vocabulary.errors import ApiError
+from tests.events.house import WITH_HEADER, House
+from tests.security.test_ssrf import CORPUS, GUARDED, MALFORMED, REFUSED, UNGUARDED, Network
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from pathlib import Path
+
+    from parlour.delivery.egress import EgressPolicy
+
+# What each parameter refuses a URL with that it cannot take.
+PARAMETERS = {
+    "account PreWebhookUrl": 50077,
+    "account PostWebhookUrl": 50078,
+    "service PreWebhookUrl": 50077,
+    "service PostWebhookUrl": 50078,
+    "webhook Configuration.Url": 20001,
+    "trigger Configuration.Url": 20001,
+    "AutoCreation.WebhookUrl": 50369,
+}
+NOT_REACHED = {11200, 11205, 11210}
+LAST = "SELECT COALESCE(MAX(sid), '') FROM webhook_attempt"
+SINCE = "SELECT status, error_code FROM webhook_attempt WHERE sid > $1"
+
+
+class Attack:
+    """One server whose outbound connections are counted and never made."""
+
+    def __init__(self, house: House, policy: EgressPolicy) -> None:
+        self.house = house
+        self.network = Network()
+        egress = house.app.egress
+        egress.policy = policy
+        egress._resolve = self.network.resolve
+        egress._connect = self.network.connect
+        self.accepted: Counter[str] = Counter()
+        self.wrong: list[str] = []
+
+    async def run(self, target: dict[str, str], *, is_reached: bool) -> None:
+        """Give one target to every parameter, and have each of them used."""
+        url = target["input"]
+        sid = (await self.house.do("CreateConversation")).sid
+        for level in ("account", "service"):
+            used = await self._configure(level, url)
+            if level == "account":
+                used += await self._attach(sid, url)
+            await self._use(target, sid, used, is_reached=is_reached)
+            await self._configure(level, "")
+        again = (await self.house.do("CreateConversation")).sid
+        used = await self._auto_create(again, url)
+        await self._use(target, again, used, is_reached=is_reached)
+
+    async def _given(self, parameter: str, doing: Awaitable[Any]) -> int:
+        """Whether the parameter took the URL; what it refuses it refuses as documented."""
+        try:
+            await doing
+        except ApiError as error:
+            if error.code != PARAMETERS[parameter]:
+                self.wrong.append(f"{parameter}: {error}")
+            return 0
+        self.accepted[parameter] += 1
+        return 1
+
+    async def _configure(self, level: str, url: str) -> int:
+        """How many of the two URLs of a configuration are set now."""
+        operation_id, path = "UpdateConfigurationWebhook", {}
+        if level == "service":
+            operation_id = "UpdateServiceWebhookConfiguration"
+            path = {"ChatServiceSid": self.house.scope.service_sid}
+        count = 0
+        for name in ("PreWebhookUrl", "PostWebhookUrl"):
+            form: Any = {name: url, "Filters": ["onMessageAdd", "onMessageAdded"]}
+            doing = self.house.do(operation_id, form, **path)
+            if url:
+                count += await self._given(f"{level} {name}", doing)
+            else:
+                await doing
+        return count
+
+    async def _attach(self, sid: str, url: str) -> int:
+        """How many webhooks of a conversation there are now."""
+        webhook = self.house.attach(sid, Url=url, Filters="onMessageAdded")
+        trigger = self.house.attach(sid, "trigger", Url=url, Triggers="said")
+        count = await self._given("webhook Configuration.Url", webhook)
+        return count + await self._given("trigger Configuration.Url", trigger)
+
+    async def _auto_create(self, sid: str, url: str) -> int:
+        """Whether the webhook is there that a conversation made for an address would get."""
+        form = {
+            "Type": "sms",
+            "Address": "+15017122661",
+            "AutoCreation.Enabled": "true",
+            "AutoCreation.Type": "webhook",
+            "AutoCreation.WebhookUrl": url,
+            "AutoCreation.WebhookFilters": "onMessageAdded",
+        }
+
+        async def create() -> None:
+            made = await self.house.do("CreateConfigurationAddress", form)  # type: ignore[arg-type]
+            kept = made.creation
+            await self.house.attach(sid, Url=kept.webhook_url, Filters=kept.webhook_filters)
+            await self.house.do("DeleteConfigurationAddress", Sid=made.sid)
+
+        return await self._given("AutoCreation.WebhookUrl", create())
+
+    async def _use(self, target: dict[str, str], sid: str, used: int, *, is_reached: bool) -> None:
+        """Say something that every webhook hears of, and look at what that led to."""
+        await self._logged()
+        last = await self.house.store.read(lambda tx: tx.one(LAST))
+        assert last is not None
+        self.network.connected.clear()
+        await self.house.say(sid, "said", WITH_HEADER)
+        await self._logged()
+        attempts = await self.house.store.read(lambda tx: tx.all(SINCE, last[0]))
+        if len(attempts) != used:
+            self.wrong.append(f"{len(attempts)} attempts, not {used}: {target['input']!r}")
+        if any(status is not None or code not in NOT_REACHED for status, code in attempts):
+            self.wrong.append(f"{attempts}: {target['input']!r}")
+        reached = {address for address, _ in self.network.connected}
+        if not is_reached and reached:
+            self.wrong.append(f"reached {reached}: {target['input']!r}")
+        if is_reached and used:
+            is_everywhere = len(self.network.connected) >= used
+            if target["reaches"] not in reached or not is_everywhere:
+                self.wrong.append(f"not reached: {target['input']!r}, but {reached}")
+
+    async def _logged(self) -> None:
+        """Wait until every attempt is in the log."""
+        await self.house.settled()
+        while self.house.app.webhooks._asked:
+            await asyncio.sleep(0.002)
+        await self.house.settled()
+
+
+def attack(
+    data: Path, policy: EgressPolicy, targets: list[dict[str, Any]], *, is_reached: bool
+) -> Counter[str]:
+    """How many of the targets each parameter took; what is wrong fails."""
+
+    async def run() -> Counter[str]:
+        # No second attempts: a refused connection would be made again a second later.
+        async with House(data, webhook_retries="hosted") as house:
+            it = Attack(house, policy)
+            for target in targets:
+                await it.run(target, is_reached=is_reached)
+            assert it.wrong == []
+            return it.accepted
+
+    return asyncio.run(run())
+
+
+def test_with_the_guard_no_parameter_leads_anywhere(tmp_path: Path) -> None:
+    accepted = attack(tmp_path / "data", GUARDED, CORPUS["targets"], is_reached=False)
+    assert set(accepted) == set(PARAMETERS)
+    assert min(accepted.values()) >= 120
+
+
+def test_without_the_guard_every_parameter_leads_there(tmp_path: Path) -> None:
+    accepted = attack(tmp_path / "data", UNGUARDED, REFUSED, is_reached=True)
+    assert set(accepted) == set(PARAMETERS)
+    assert min(accepted.values()) >= 120
+
+
+def test_what_is_no_url_leads_nowhere_even_so(tmp_path: Path) -> None:
+    attack(tmp_path / "data", UNGUARDED, MALFORMED, is_reached=False)
+
+
+def test_the_attack_sees_a_hole(tmp_path: Path) -> None:
+    """Teeth: a guard that is off would be noticed wherever the URL came in."""
+    hole = {"input": "http://127.0.0.1:22/", "reaches": "127.0.0.1"}
+
+    async def run() -> list[str]:
+        async with House(tmp_path / "data", webhook_retries="hosted") as house:
+            it = Attack(house, UNGUARDED)
+            await it.run(hole, is_reached=False)
+            return it.wrong
+
+    wrong = asyncio.run(run())
+    # Account and conversation, service, and what an address brought.
+    assert len(wrong) == 3
+    assert all("reached" in each for each in wrong)

@@ -1,0 +1,27 @@
+"""Runs the server with a planted fault: the webhooks' position is saved before anything is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.cli.main import main
+from parlour.delivery.webhooks import WebhookSink
+from parlour.store import events as event_log
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.events import Event
+
+take = WebhookSink.take
+
+
+async def take_after_saving(self: WebhookSink, events: list[Event]) -> None:
+    """Save how far it will be, and only then begin."""
+    last = events[-1].sequence
+    await self._store.write(lambda tx: event_log.save_position(tx, self.name, last))
+    await take(self, events)
+
+
+WebhookSink.take = take_after_saving  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    main()
