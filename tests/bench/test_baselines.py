@@ -7,10 +7,10 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
-from bench.api import Api, Credentials
-from bench.workload import Names
 
 from bench import servers, workload
+from bench.api import Api, Credentials
+from bench.workload import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+
+from bench import goals, pages, workload
 from bench.api import Credentials
 from bench.processes import cores_apart
 from bench.rounds import Measured, Sample
 from bench.seed import LONG_MESSAGES, Shape
 from bench.workload import MESSAGES_EACH_MIN, Names
-
-from bench import goals, pages, workload
 
 
 def sample(rate: float, errors: int = 0) -> Sample:

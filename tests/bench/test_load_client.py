@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 import pytest
+
 from bench.load import client
 
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ _INSERT = re.compile(r"\bINSERT INTO\b")
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\);", re.DOTALL)
 _ASKING = {"tx.one", "tx.all", "tx.run"}
 _BUILDERS = {"statement", "insert", "update", "window"}
+_ENDINGS = {"commit", "rollback", "savepoint"}
 _ENDING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
 
 
@@ -147,8 +148,7 @@ def no_sql_building(sources: Sources) -> Iterator[Finding]:
         if source.path == STATEMENTS:
             continue
         for node in ast.walk(source.tree):
-            is_joined = isinstance(node, ast.BinOp | ast.JoinedStr) and _is_sql(node)
-            if is_joined or (isinstance(node, ast.Call) and _formats_sql(node)):
+            if isinstance(node, ast.BinOp | ast.JoinedStr | ast.Call) and _builds_sql(node):
                 yield source.found(node, "SQL is put together here")
         for function in source.functions:
             yield from _asked_of_transaction(source, function)
@@ -163,7 +163,9 @@ def _is_sql(node: ast.AST) -> bool:
     return any(_CLAUSE.search(part) for part in parts)
 
 
-def _formats_sql(node: ast.Call) -> bool:
+def _builds_sql(node: ast.BinOp | ast.JoinedStr | ast.Call) -> bool:
+    if not isinstance(node, ast.Call):
+        return _is_sql(node)
     if not isinstance(node.func, ast.Attribute):
         return False
     return node.func.attr in {"format", "format_map", "join", "replace"} and _is_sql(node)
@@ -186,9 +188,9 @@ def no_commit(sources: Sources) -> Iterator[Finding]:
         if source.path.startswith(STORE):
             continue
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                if node.func.attr in {"commit", "rollback", "savepoint"}:
-                    yield source.found(node, f"{node.func.attr}() outside the store")
+            name = node.func if isinstance(node, ast.Call) else None
+            if isinstance(name, ast.Attribute) and name.attr in _ENDINGS:
+                yield source.found(name, f"{name.attr}() outside the store")
         for text in texts(source):
             assert isinstance(text.value, str)
             if _ENDING.match(text.value) and text.value.strip().isupper():

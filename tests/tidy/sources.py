@@ -186,9 +186,9 @@ def texts(source: Source) -> Iterator[ast.Constant]:
     """Every string of a file that is not a docstring."""
     spared = docstrings(source.tree)
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in spared:
-                yield node
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if isinstance(node, ast.Constant) and is_text and id(node) not in spared:
+            yield node
 
 
 def takes_tx(function: AnyFunction) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.tidy import rules_of_change, rules_of_code, rules_of_sql
 from tests.tidy.sources import Rule, Skip, Sources, judge
+
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
 
 RULES: tuple[Rule, ...] = (*rules_of_sql.RULES, *rules_of_change.RULES, *rules_of_code.RULES)
 NAMES = {rule.name for rule in RULES}
@@ -16,7 +20,7 @@ ALL_FOLDERS = ("src", "tests", "bench")
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 
-def _samples(side: str) -> list[pytest.param]:
+def _samples(side: str) -> list[ParameterSet]:
     return [
         pytest.param(rule, sample, id=f"{rule.name}-{number}")
         for rule in RULES
