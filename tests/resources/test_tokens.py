@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from twilio.jwt.access_token import AccessToken as OfficialToken
 
+from parlour.app import load_vault
 from parlour.protocol.access_tokens import verify
 from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
+from parlour.vocabulary.clock import SystemRandom
 from tests.resources.settings import (
     NOWHERE,
     account_of_its_own,
@@ -192,6 +194,8 @@ def test_the_command_prints_a_token_beside_a_running_server(server: Server, own:
         (("--account", "AC" + "0" * 31 + "9", "--identity", "a"), "there is no account"),
         (("--account", "AC1", "--identity", "a"), "is not a sid with AC"),
         (("--identity", ""), "characters"),
+        (("--identity", "x" * 257), "characters"),
+        (("--identity", "\udcff"), "characters"),
         (("--identity", "a", "--service", NOWHERE["IS"]), "Service"),
         (("--identity", "a", "--key", NOWHERE["SK"]), "ApiKeySid"),
         (("--identity", "a", "--ttl", str(DAY + 1)), "86400"),
@@ -205,16 +209,30 @@ def test_the_command_refuses_what_cannot_be(
         server.command("token", *arguments)
 
 
-def test_the_secret_of_the_kept_key_is_not_in_the_database_as_it_is(
+def test_the_kept_keys_secret_signs_and_is_nowhere_in_the_database(
     server: Server, own: Api
 ) -> None:
-    own.post("/Tokens", Identity="alice").expect(201)
+    token = own.post("/Tokens", Identity="alice").expect(201)["token"]
     with closing(connect(server)) as connection:
-        ((sealed, digest),) = connection.execute(
-            "SELECT secret_sealed, secret_digest FROM login"
-            " WHERE account_sid = ? AND friendly_name = ?",
+        ((key_sid, sealed),) = connection.execute(
+            "SELECT name, secret_sealed FROM login WHERE account_sid = ? AND friendly_name = ?",
             (own.sid, DEVELOPMENT_KEY_NAME),
         ).fetchall()
-    # A nonce of 12 bytes, 32 characters and a tag of 16 bytes, in base64; and a digest.
-    assert len(sealed) == 80
-    assert len(digest) == 64
+    secret = load_vault(server.data_dir, SystemRandom()).unseal(sealed, key_sid)
+    assert OfficialToken.from_jwt(token, secret).payload["iss"] == key_sid
+    assert secret not in everything_kept(server, str(own.sid))
+
+
+@pytest.mark.parametrize("encoded", ["%FF", "%ED%A0%80", "a%00b", "%F0%9F%8E%89"])
+def test_an_identity_of_any_bytes_is_refused_or_can_be_used(own: Api, encoded: str) -> None:
+    answer = own.post(
+        "/Tokens",
+        body=f"Identity={encoded}",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    if answer.status != 201:
+        assert answer.status == 400
+        return
+    made = answer.json
+    claims = OfficialToken.from_jwt(made["token"]).payload
+    assert claims["grants"]["identity"] == made["identity"]

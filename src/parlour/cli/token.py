@@ -25,6 +25,15 @@ def _sid(prefix: str, name: str, text: str) -> str:
     return sids.normal(text)
 
 
+def _identity(text: str) -> str:
+    # What the terminal sent as bytes that are no text arrives as halves of characters.
+    is_text = not any("\ud800" <= character <= "\udfff" for character in text)
+    if not (is_text and 0 < len(text) <= limits.IDENTITY_CHARS_MAX):
+        expected = f"1 to {limits.IDENTITY_CHARS_MAX} characters"
+        raise click.BadParameter(expected, param_hint="--identity")
+    return text
+
+
 @click.command("token")
 @click.option(
     "--account",
@@ -57,12 +66,8 @@ def command(
 ) -> None:
     """Make an access token for a user, who need not exist yet."""
     scope = Scope(_sid(sids.ACCOUNT, "--account", account_sid))
-    if not 0 < len(identity) <= limits.IDENTITY_CHARS_MAX:
-        raise click.BadParameter(
-            f"1 to {limits.IDENTITY_CHARS_MAX} characters", param_hint="--identity"
-        )
     wanted = actions.Wanted(
-        identity=identity,
+        identity=_identity(identity),
         service_sid=service_sid and _sid(sids.SERVICE, "--service", service_sid),
         ttl_seconds=ttl_seconds,
         api_key_sid=api_key_sid and _sid(sids.API_KEY, "--key", api_key_sid),
