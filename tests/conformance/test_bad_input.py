@@ -97,7 +97,7 @@ def in_order(operations: tuple[Operation, ...]) -> list[Operation]:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.replace(" ", "-").replace(",", ""))
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_every_operation_takes_any_input(way: str) -> None:
     number = int(os.environ.get("PARLOUR_SEED", "1"))
     with Server() as server:

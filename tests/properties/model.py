@@ -74,10 +74,9 @@ class Talk:
 
     def author(self, author: str) -> str | None:
         """The sid of the participant an author is."""
-        for person in (self.person(author), *self.people):
-            if person and author in {person.identity, person.address, person.projected}:
-                return person.sid
-        return None
+        found = (self.person(author), *self.people)
+        names = ((p.sid, {p.identity, p.address, p.projected}) for p in found if p)
+        return next((sid for sid, named in names if author in named), None)
 
     def unread(self, person: Person) -> int | None:
         """How many messages are above somebody's horizon."""
@@ -127,10 +126,8 @@ class Model:
     def holder(self, person: Person) -> Talk | None:
         """The conversation, not closed, in which a pair of addresses is bound."""
         pair = (person.address, person.proxy)
-        for talk in self.talks:
-            if talk.state != "closed" and pair in {(p.address, p.proxy) for p in talk.people}:
-                return talk
-        return None
+        there = (talk for talk in self.talks if talk.state != "closed")
+        return next((t for t in there if pair in {(p.address, p.proxy) for p in t.people}), None)
 
     def add(self, talk: Talk, person: Person) -> None:
         """A new identity becomes a user; everybody has a role but bare projected addresses."""

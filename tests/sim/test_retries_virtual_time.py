@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from parlour.delivery import webhooks as under_test
@@ -120,7 +121,7 @@ def test_retry_after_is_waited_for_and_410_stops(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "expected"), [(500, 1), (503, 3), (429, 3), (404, 1)], ids=str)
 def test_the_hosted_schedule_retries_what_the_hosted_api_does(
-    tmp_path: Path, status: int, expected: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: int
 ) -> None:
     async def scenario(world: World) -> None:
         scope = Scope(ACCOUNT)
@@ -130,13 +131,12 @@ def test_the_hosted_schedule_retries_what_the_hosted_api_does(
             return status
 
         world.answer = answer
-        original = under_test.WebhookSink._delivery
+        delivery = under_test.WebhookSink._delivery
 
-        def with_limit(*arguments: object) -> rows.WebhookDelivery:
-            made = original(*arguments)  # type: ignore[arg-type]
-            return rows.msgspec.structs.replace(made, retry_limit=2)
+        def with_retries(*given: Any) -> rows.WebhookDelivery:
+            return msgspec.structs.replace(delivery(*given), retry_limit=2)
 
-        world.sink._delivery = lambda *rest: with_limit(world.sink, *rest)  # type: ignore
+        monkeypatch.setattr(under_test.WebhookSink, "_delivery", with_retries)
         await world.tell(1)
         await world.settle(1)
         counts = [said(request)["RetryCount"] for _, request in world.sent]

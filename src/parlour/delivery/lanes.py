@@ -89,7 +89,7 @@ class Endpoint:
         self.lanes: dict[int, Lane] = {}
         self.ready: dict[int, Lane] = {}
         self.sending = 0
-        self.allowed = limits.WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX
+        self.allowed = limits.WEBHOOKS_AT_ONCE_FIRST
         self.look_ms: int | None = None
 
     @property

@@ -259,8 +259,10 @@ DELIVERIES_PENDING_PER_ACCOUNT_MAX = 1_000_000
 DELIVERIES_DROPPED_PER_STEP_MAX = 100
 # Webhooks being sent at the same time, over all accounts.
 WEBHOOKS_AT_ONCE_MAX = 256
-# The same for one URL of one account. One that lets us wait gets one at a time.
-WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX = 16
+# The same for one URL of one account, fewer than for its host; one that lets us wait gets one.
+WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX = 12
+# What a URL may have at once before it has shown that it answers.
+WEBHOOKS_AT_ONCE_FIRST = 4
 # Lanes (one URL and one conversation) of one URL in memory, for each request it may have at once.
 LANES_PER_TURN_MAX = 4
 # Lanes in memory, over all accounts; the others wait on disk.
@@ -281,12 +283,15 @@ ENDPOINTS_PER_STEP_MAX = 100
 DELIVERY_SHARE_PERCENT = 25
 # What deliveries may use at once, after a while without any, before their share counts.
 DELIVERY_BURST_MS = 10
-# How long what signs an account's webhooks is remembered, and for how many accounts.
+# How long what signs an account's webhooks is remembered.
 SIGNING_REMEMBERED_MS_MAX = 1000
+# For how many accounts what signs their webhooks is remembered.
 SIGNING_REMEMBERED_MAX = 1000
-# What a connection override may ask for: time to connect, time in all, and retries.
+# The longest time to connect that a connection override may ask for.
 OVERRIDE_CONNECT_MS_MAX = 10_000
+# The longest time in all that a connection override may ask for.
 OVERRIDE_TOTAL_MS_MAX = 15_000
+# The most retries that a connection override may ask for.
 OVERRIDE_RETRIES_MAX = 5
 # Attempts that a delivery past its time still gets: it may have waited behind others.
 LATE_ATTEMPTS_MIN = 4
@@ -299,7 +304,7 @@ REPLAYED_ATTEMPTS_MAX = 500
 # Attempts and deliveries that are removed in one step, once they are old enough.
 EXPIRED_ATTEMPTS_MAX = 500
 # So much older than needed may the oldest of them become.
-RETENTION_SLACK_MS = 10_000
+RETENTION_SLACK_MS = 2_000
 # The longest time the webhook log can be kept.
 WEBHOOK_RETENTION_HOURS_MAX = 10 * 366 * 24
 

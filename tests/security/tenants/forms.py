@@ -80,6 +80,7 @@ WRITES: dict[str, Callable[[], Form]] = {
         "UniqueName": fresh_name(),
         "Participant": [participant()],
     },
+    "CreateToken": lambda: {"Identity": fresh_name()},
     "CreateUser": lambda: {"Identity": fresh_name()},
     "UpdateUser": lambda: {"FriendlyName": "Changed"},
     "ReplayWebhookAttempts": lambda: {"Since": LONG_AGO},

@@ -161,4 +161,4 @@ def _with_token(pair: Pair, operation: Operation, path: str, query: Fields, toke
         return asked(pair.intruder, path)._replace(fields=fields)
 
     name = f"{operation.operation_id}, another's PageToken"
-    return Alike(name, request(token), token, request(broken), broken, pair.hidden, 400)
+    return Alike(name, request(token), token, request(broken), broken, pair.hidden, (400,))

@@ -149,8 +149,7 @@ class ServerPlace:
 
     def send(self, request: Request) -> Answer:
         """The answer to one request."""
-        kind = "query" if request.method == "GET" else "form"
-        fields = {kind: request.fields} if request.fields or request.method == "POST" else {}
+        reads = request.method == "GET"
         headers = {
             "Authorization": request.authorization,
             "Idempotency-Key": request.idempotency_key,
@@ -159,7 +158,8 @@ class ServerPlace:
             request.method,
             request.path,
             headers={name: value for name, value in headers.items() if value is not None},
-            **fields,
+            query=request.fields if reads else None,
+            form=None if reads else request.fields,
         )
         return Answer(answer.status, _kept(answer.headers.items()), answer.body)
 

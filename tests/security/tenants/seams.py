@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from parlour.store import sqlite_transaction
 from parlour.store.dialect import for_sqlite
@@ -50,11 +51,8 @@ def mutated(mutant: Mutant) -> Iterator[None]:
 
 @contextmanager
 def _translating(translated: Any) -> Iterator[None]:
-    sqlite_transaction.for_sqlite = translated
-    try:
+    with mock.patch.object(sqlite_transaction, "for_sqlite", translated):
         yield
-    finally:
-        sqlite_transaction.for_sqlite = for_sqlite
 
 
 class Probe:
