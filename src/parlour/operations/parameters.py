@@ -44,6 +44,11 @@ def said(
     )
 
 
+def unsaid() -> Any:
+    """A field of a ``Parameters`` class that no form sets: for those who make the record."""
+    return field(default=UNSET, metadata={"said": None})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """Base of every operation's parameters."""
@@ -74,7 +79,7 @@ class Parameters:
 
     def given(self) -> dict[str, Any]:
         """The values that were sent, by the names of their fields."""
-        found = ((entry.name, getattr(self, entry.name)) for entry in _plan(type(self)).fields)
+        found = ((name, getattr(self, name)) for name in _plan(type(self)).names)
         return {name: value for name, value in found if value is not UNSET}
 
 
@@ -91,6 +96,8 @@ class _Plan(NamedTuple):
     fields: tuple[_Field, ...]
     required: tuple[str, ...]
     wire_names: frozenset[str]
+    names: tuple[str, ...]
+    """Of all fields, said or not."""
 
 
 _plans: dict[type, _Plan] = {}
@@ -100,11 +107,14 @@ _plans: dict[type, _Plan] = {}
 def _plan(parameters: type[Parameters]) -> _Plan:
     plan = _plans.get(parameters)
     if plan is None:
-        known = tuple(_Field(each.name, *each.metadata["said"]) for each in fields(parameters))
+        every = fields(parameters)
+        said_ones = [each for each in every if each.metadata["said"] is not None]
+        known = tuple(_Field(each.name, *each.metadata["said"]) for each in said_ones)
         plan = _plans[parameters] = _Plan(
             fields=known,
             required=tuple(entry.wire_name for entry in known if entry.required),
             wire_names=frozenset(entry.wire_name for entry in known),
+            names=tuple(each.name for each in every),
         )
     return plan
 

@@ -113,6 +113,8 @@ MEDIA_PER_REST_MESSAGE_MAX = 1
 MEDIA_PER_MESSAGE_MAX = 10
 # Size of a medium sent to chat users only.
 MEDIA_BYTES_MAX = 150 * MEBIBYTE
+# Size of all media of a message together.
+MEDIA_PER_MESSAGE_BYTES_MAX = 150 * MEBIBYTE
 # Size of a medium that also goes out as MMS.
 MEDIA_MMS_BYTES_MAX = 5 * MEBIBYTE
 # Size of a medium that also goes out over WhatsApp.

@@ -75,7 +75,7 @@ async def add_message(
         body=body,
         subject=_given(change.subject, None),
         attributes=_given(change.attributes, "{}"),
-        media=None if carried is None else _shown_media(carried),
+        media=_shown_media(carried) if carried else None,
         content_sid=_given(change.content_sid, None),
         content_variables=_given(change.content_variables, None),
         source=tx.origin.source,
@@ -89,8 +89,8 @@ async def add_message(
         date_created=created,
         date_updated=_given(change.date_updated, created),
     )
-    if carried is not None:
-        await media.attach(tx, scope, carried.sid, message.sid)
+    for each in carried:
+        await media.attach(tx, scope, each.sid, message.sid)
     await _keep_message(tx, scope, conversation, message, found)
     return message
 
@@ -132,41 +132,50 @@ def _given(value: Any, otherwise: Any) -> Any:
 
 async def _content(
     tx: Transaction, scope: Scope, change: CreateMessage
-) -> tuple[str | None, Media | None]:
-    """The body, and the medium if there is one; a template replaces both."""
+) -> tuple[str | None, list[Media]]:
+    """The body, and the media if there are any; a template replaces both."""
     variables = _given(change.content_variables, None)
     if change.content_sid is not UNSET:
         template = await content_templates.find(tx, scope, change.content_sid)
         if template is None:
             raise ApiError(50526)
-        return content_templates.rendered(template, variables), None
+        return content_templates.rendered(template, variables), []
     if variables is not None:
         raise ApiError(50528)
-    body = _given(change.body, None)
-    if change.media_sid is UNSET:
-        return body, None
-    return body, await _free_media(tx, scope, change.media_sid)
+    named = [] if change.media_sid is UNSET else [change.media_sid]
+    return _given(change.body, None), await _free_media(tx, scope, _given(change.media_sids, named))
 
 
-async def _free_media(tx: Transaction, scope: Scope, sid: str) -> Media:
-    """A medium of the service that no message carries yet."""
-    found = await media.find(tx, scope, sid)
-    if found is None:
-        raise ApiError(50507)
-    if found.message_sid is not None:
-        raise ApiError(50508)
-    return found
+async def _free_media(tx: Transaction, scope: Scope, named: list[str]) -> list[Media]:
+    """Media of the service that no message carries yet; of a connected user, that user's own."""
+    assert len(named) <= limits.MEDIA_PER_MESSAGE_MAX
+    identity = tx.origin.client_identity
+    carried: dict[str, Media] = {}
+    for sid in named:
+        found = await media.find(tx, scope, sid)
+        if found is None or (identity is not None and found.author != identity):
+            raise ApiError(50507)
+        if found.message_sid is not None or sid in carried:
+            raise ApiError(50508)
+        carried[sid] = found
+    if sum(each.size for each in carried.values()) > limits.MEDIA_PER_MESSAGE_BYTES_MAX:
+        raise ApiError(50512, status=400)
+    return list(carried.values())
 
 
-def _shown_media(carried: Media) -> str:
+def _shown_media(carried: list[Media]) -> str:
     """The JSON array of what a message carries."""
-    shown = {
-        "sid": carried.sid,
-        "size": carried.size,
-        "content_type": carried.content_type,
-        "filename": carried.filename,
-    }
-    return msgspec.json.encode([shown]).decode()
+    shown = [
+        {
+            "sid": each.sid,
+            "size": each.size,
+            "content_type": each.content_type,
+            "filename": each.filename,
+            "category": each.category,
+        }
+        for each in carried
+    ]
+    return msgspec.json.encode(shown).decode()
 
 
 async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, said, unsaid
 from parlour.vocabulary import limits, sids, values
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import UNSET, Unset
@@ -29,6 +29,13 @@ def _media_sid(name: str, text: str) -> str:
     return values.sid(sids.MEDIA, 50510)(name, text)
 
 
+def media_sids(texts: list[str]) -> list[str]:
+    """Sids of media that one message is to carry. Raises 50506, 50510, or 20001 for too many."""
+    if len(texts) > limits.MEDIA_PER_MESSAGE_MAX:
+        raise ApiError(20001, f"A message carries {limits.MEDIA_PER_MESSAGE_MAX} media at most.")
+    return [_media_sid("media_sids", text) for text in texts]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageParameters(Parameters):
     """What a new message and a change of one have in common."""
@@ -48,6 +55,8 @@ class CreateMessage(MessageParameters):
     """A new message: everything may be left out."""
 
     media_sid: str | Unset = said("MediaSid", _media_sid)
+    media_sids: list[str] | Unset = unsaid()
+    """What a connected user's message carries, as ``media_sids`` reads it."""
     content_sid: str | Unset = said("ContentSid", values.sid(sids.CONTENT, 50526))
     content_variables: str | Unset = said("ContentVariables", values.content_variables())
 

@@ -16,6 +16,9 @@ ALL: Final = "all"
 SOME: Final = "some"
 NONE: Final = "none"
 
+# What REST shows of a medium; the clients of connected users see its category too.
+_MEDIA_MEMBERS: Final = ("sid", "size", "content_type", "filename")
+
 
 def delivery(counted: Message | Counts) -> dict[str, int | str] | None:
     """How far the message has come outside the chat; None if nobody there was to get it."""
@@ -38,6 +41,14 @@ def delivery(counted: Message | Counts) -> dict[str, int | str] | None:
     }
 
 
+def media(message: Message) -> list[dict[str, Any]] | None:
+    """What the message carries, as REST shows it."""
+    if message.media is None:
+        return None
+    carried = msgspec.json.decode(message.media)
+    return [{member: each[member] for member in _MEDIA_MEMBERS} for each in carried]
+
+
 def resource(message: Message, view: View) -> dict[str, Any]:
     """The REST resource, keys in documented order. The subject is never shown."""
     conversation_sid = message.conversation_sid
@@ -48,7 +59,7 @@ def resource(message: Message, view: View) -> dict[str, Any]:
     shown |= {
         "conversation_sid": conversation_sid,
         "body": message.body,
-        "media": None if message.media is None else msgspec.json.decode(message.media),
+        "media": media(message),
         "author": message.author,
         "participant_sid": message.participant_sid,
         "attributes": message.attributes,
