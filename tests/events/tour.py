@@ -26,7 +26,7 @@ HX = "HX" + "0" * 31 + "1"
 SEED_MEDIA = """
 INSERT INTO media (account_sid, service_sid, sid, message_sid, size, content_type, filename,
                    category, author, date_created, date_updated)
-VALUES ($1, $2, $3, NULL, 12345, 'image/jpeg', 'cat.jpg', 'media', NULL, 0, 0)
+VALUES ($1, $2, $3, NULL, 12345, 'image/jpeg', 'cat.jpg', 'media', $4, $5, $5)
 """
 SEED_TEMPLATE = """
 INSERT INTO content_template (account_sid, sid, friendly_name, body, date_created, date_updated)
@@ -59,7 +59,7 @@ async def tour(data: Path, origin: Origin, level: str) -> Seen:
         else:
             service = {"ChatServiceSid": house.scope.service_sid}
             await house.do("UpdateServiceWebhookConfiguration", form, **service)
-        await house.store.write(lambda tx: _seed(tx, house))
+        await house.store.write(lambda tx: _seed(tx, house, origin))
         walk = _Walk(house, hooks, origin)
         await walk.users()
         await walk.rich_conversation()
@@ -70,8 +70,9 @@ async def tour(data: Path, origin: Origin, level: str) -> Seen:
         )
 
 
-async def _seed(tx: Transaction, house: House) -> None:
-    await tx.run(SEED_MEDIA, house.scope.account_sid, house.scope.service_sid, ME)
+async def _seed(tx: Transaction, house: House, origin: Origin) -> None:
+    owner = (house.scope.account_sid, house.scope.service_sid)
+    await tx.run(SEED_MEDIA, *owner, ME, origin.client_identity, tx.now)
     await tx.run(SEED_TEMPLATE, house.scope.account_sid, HX)
 
 
