@@ -31,6 +31,10 @@ class Settings:
         "Where clients reach the server, as it stands in the URLs of answers; "
         "empty: as the request says in its Host header.",
     )
+    tls_cert: str = _setting(
+        "", "The file of the certificate, with its chain, in PEM; empty: no TLS on the port."
+    )
+    tls_key: str = _setting("", "The file of that certificate's private key, in PEM.")
     account_sid: str = _setting("", "An account that exists after the start.")
     auth_token: str = _setting("", "The auth token of that account.", secret=True)
     api_key_sid: str = _setting("", "An API key of that account that exists after the start.")

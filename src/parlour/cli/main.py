@@ -12,6 +12,7 @@ _COMMANDS = {
     "account": "parlour.cli.account",
     "key": "parlour.cli.key",
     "token": "parlour.cli.token",
+    "certificates": "parlour.cli.certificates",
     "webhooks": "parlour.cli.webhooks",
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",

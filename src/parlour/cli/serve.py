@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from parlour.cli.options import settings_of, settings_options
 
 if TYPE_CHECKING:
     from parlour.config import Settings
+    from parlour.http.tls import Tls
 
 
 @click.command("serve")
@@ -26,12 +28,26 @@ def command(**values: Any) -> None:
         raise click.UsageError("webhooks to private addresses: yes, no or auto")
     if settings.webhook_retries not in {"durable", "hosted"}:
         raise click.UsageError("webhook retries are durable or hosted")
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise click.UsageError("a certificate and its key are given together")
     if not __debug__:
         raise click.UsageError("assertions guard the data: python -O is refused")
-    run(settings)
+    run(settings, _tls_of(settings))
 
 
-def run(settings: Settings) -> None:
+def _tls_of(settings: Settings) -> Tls | None:
+    """The TLS that the settings ask for; what is wrong with the files is said before a start."""
+    if not settings.tls_cert:
+        return None
+    from parlour.http.tls import Tls, TlsFilesError  # noqa: PLC0415 - only where it is used.
+
+    try:
+        return Tls(Path(settings.tls_cert), Path(settings.tls_key))
+    except TlsFilesError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def run(settings: Settings, tls: Tls | None = None) -> None:
     """Serve until a signal."""
     import uvloop  # noqa: PLC0415 - help needs none of this.
 
@@ -39,10 +55,10 @@ def run(settings: Settings) -> None:
 
     configure_logs(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, tls))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, tls: Tls | None) -> None:
     from parlour.app import App  # noqa: PLC0415 - as above.
     from parlour.http.run import run as serve_http  # noqa: PLC0415
 
@@ -54,7 +70,7 @@ async def _serve(settings: Settings) -> None:
         _welcome(settings, url, first)
 
     try:
-        await serve_http(app.asgi, settings, started)
+        await serve_http(app.asgi, settings, started, tls)
     finally:
         await app.stop()
 

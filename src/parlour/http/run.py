@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.config import Settings
+    from parlour.http.tls import Tls
 
 log = structlog.get_logger()
 
@@ -41,17 +42,20 @@ class _Uvicorn(uvicorn.Server):
         if self.started:
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             port = self.servers[0].sockets[0].getsockname()[1]
-            await self._started(f"http://{host}:{port}")
+            scheme = "https" if self.config.is_ssl else "http"
+            await self._started(f"{scheme}://{host}:{port}")
 
 
 async def run(
     asgi: Any,
     settings: Settings,
     started: Callable[[str], Awaitable[None]],
+    tls: Tls | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; accepted requests finish, within the limit.
 
-    ``started`` is told the address once requests are answered.
+    ``started`` is told the address once requests are answered. With ``tls``, SIGHUP reads the
+    certificate again.
     """
     config = uvicorn.Config(
         asgi,
@@ -68,6 +72,7 @@ async def run(
         timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=limits.DRAIN_SECONDS_MAX,
         backlog=2048,
+        ssl_context_factory=(lambda *_: tls.context) if tls else None,
     )
     server = _Uvicorn(config, started)
 
@@ -78,6 +83,19 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    if tls:
+        loop.add_signal_handler(signal.SIGHUP, _reload, tls)
     await server.serve()
     if not server.started:
         sys.exit(1)
+
+
+def _reload(tls: Tls) -> None:
+    """Read the certificate again: it was renewed."""
+    try:
+        tls.reload()
+    except Exception:
+        # Whatever is wrong with the new files, the old ones still serve.
+        log.exception("certificate not reloaded")
+    else:
+        log.info("certificate reloaded")

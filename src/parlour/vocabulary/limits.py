@@ -385,3 +385,12 @@ RECONNECT_AFTER_STOP_MS_MAX = 10_000
 RECONNECT_AFTER_LOAD_MS_MIN = 5_000
 # ... and no later.
 RECONNECT_AFTER_LOAD_MS_MAX = 30_000
+
+# --- Certificates of our own ----------------------------------------------------------------
+
+# How long a local authority is good for, in days: trusting it again is work for people.
+AUTHORITY_DAYS = 730
+# How long a certificate that it gives is good for, in days: making a new one is a command.
+CERTIFICATE_DAYS = 90
+# A certificate with fewer days left than this is made anew when the command is run.
+CERTIFICATE_RENEWED_DAYS = 30

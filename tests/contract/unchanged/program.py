@@ -1,0 +1,16 @@
+"""A program as it is written for the hosted service: no base URL, and nothing else to set."""
+
+import json
+import os
+
+from twilio.rest import Client
+
+client = Client(os.environ["ACCOUNT_SID"], os.environ["AUTH_TOKEN"])
+conversation = client.conversations.v1.conversations.create(friendly_name="By name")
+conversation.participants.create(identity="alice")
+for number in range(5):
+    conversation.messages.create(author="alice", body=f"message {number}")
+# A page of two: the next ones are fetched from the URLs that the server wrote.
+bodies = [each.body for each in conversation.messages.list(page_size=2)]
+account = client.api.v2010.accounts(client.account_sid).fetch()
+print(json.dumps({"url": conversation.url, "bodies": bodies, "account_sid": account.sid}))

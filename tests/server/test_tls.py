@@ -1,0 +1,180 @@
+"""TLS of the server's port: which files it takes, and that they can be renewed under way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import stat
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.server import Server, ServerError
+from tests.support.tls import HOSTED, TlsServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILES = ("authority.pem", "authority.key", "server.pem", "server.key")
+
+
+@pytest.fixture(scope="module")
+def tls_server() -> Iterator[TlsServer]:
+    with TlsServer() as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with an authority and a certificate of its own."""
+    server = Server()
+    server.command("certificates", "--out", str(tmp_path / "made"), on_data=False)
+    server.close()
+    return tmp_path / "made"
+
+
+def _hello(server: TlsServer, context: ssl.SSLContext, name: str = HOSTED) -> ssl.SSLSocket:
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    return context.wrap_socket(plain, server_hostname=name)
+
+
+def _seen_serial(server: TlsServer) -> str:
+    trusting = ssl.create_default_context(cafile=server.authority)
+    with _hello(server, trusting) as connection:
+        shown = connection.getpeercert()
+    assert shown
+    return str(shown["serialNumber"])
+
+
+def _refused(certificate: Path, key: Path) -> str:
+    """What `parlour serve` says about these files; it must end by itself."""
+    server = Server(args=("--tls-cert", str(certificate), "--tls-key", str(key)))
+    with pytest.raises(ServerError) as refusal:
+        server.start()
+    server.close()
+    assert "Traceback" not in str(refusal.value)
+    return str(refusal.value)
+
+
+def test_what_the_server_offers(tls_server: TlsServer) -> None:
+    context = ssl.create_default_context(cafile=tls_server.authority)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with _hello(tls_server, context) as connection:
+        assert connection.version() == "TLSv1.3"
+        assert connection.selected_alpn_protocol() == "http/1.1"
+    assert f"https://127.0.0.1:{tls_server.port}" in tls_server.log_path.read_text()
+
+
+def test_tls_before_version_1_2_is_refused(tls_server: TlsServer) -> None:
+    context = ssl.create_default_context(cafile=tls_server.authority)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        _hello(tls_server, context)
+
+
+def test_http_without_tls_gets_no_answer(tls_server: TlsServer) -> None:
+    with socket.create_connection(("127.0.0.1", tls_server.port), timeout=5) as plain:
+        plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"HTTP/1.1" not in plain.recv(4096)
+
+
+def test_a_renewed_certificate_is_taken_at_a_signal() -> None:
+    with TlsServer() as server:
+        before = _seen_serial(server)
+        server.make_certificates()
+        assert _seen_serial(server) == before
+        (server.folder / "server.pem").unlink()
+        server.make_certificates()
+        os.kill(server.pid, signal.SIGHUP)
+        deadline = time.monotonic() + 5
+        while (after := _seen_serial(server)) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        (server.folder / "server.pem").write_text("broken")
+        os.kill(server.pid, signal.SIGHUP)
+        while "certificate not reloaded" not in server.log_path.read_text():
+            assert time.monotonic() < deadline + 5
+            time.sleep(0.02)
+        assert _seen_serial(server) == after
+
+
+def test_the_files_are_for_their_owner_alone_and_kept(folder: Path) -> None:
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    before = {name: (folder / name).read_bytes() for name in FILES}
+    assert {stat.S_IMODE((folder / name).stat().st_mode) for name in FILES} == {0o600}
+    server = Server()
+    server.command("certificates", "--out", str(folder), on_data=False)
+    assert {name: (folder / name).read_bytes() for name in FILES} == before
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    server.close()
+
+
+def test_a_missing_or_broken_certificate_is_made_anew_by_the_same_authority(folder: Path) -> None:
+    authority = (folder / "authority.pem").read_bytes()
+    (folder / "server.key").write_text("broken")
+    server = Server()
+    server.command("certificates", "--out", str(folder), on_data=False)
+    assert (folder / "authority.pem").read_bytes() == authority
+    assert b"PRIVATE KEY" in (folder / "server.key").read_bytes()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--name", "no name"), "is not a host name"),
+        (("--name", "chat.example.net"), "was not made for all of these names"),
+    ],
+)
+def test_names_that_cannot_be_had_are_said(
+    folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    server = Server()
+    with pytest.raises(ServerError, match=said):
+        server.command("certificates", "--out", str(folder), *arguments, on_data=False)
+    server.close()
+
+
+def test_a_key_that_others_can_read_is_refused(folder: Path) -> None:
+    key = folder / "server.key"
+    for mode in (0o604, 0o640, 0o620):
+        key.chmod(mode)
+        assert f"can be read by others: chmod 600 {key}" in _refused(folder / "server.pem", key)
+
+
+def test_files_that_are_no_pair_are_refused(folder: Path) -> None:
+    certificate, key = folder / "server.pem", folder / "server.key"
+    assert "not a certificate and its key" in _refused(certificate, folder / "authority.key")
+    assert "not a certificate and its key" in _refused(key, key)
+    missing = folder / "absent.pem"
+    assert f"cannot read {missing}: No such file" in _refused(missing, key)
+
+
+def test_a_key_with_a_passphrase_is_refused_and_not_asked_for(folder: Path) -> None:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+    key = serialization.load_pem_private_key((folder / "server.key").read_bytes(), None)
+    sealed = folder / "sealed.key"
+    sealed.touch(mode=0o600)
+    sealed.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"passphrase"),
+        )
+    )
+    assert "has a passphrase" in _refused(folder / "server.pem", sealed)
+
+
+def test_a_certificate_without_a_key_is_refused(folder: Path) -> None:
+    server = Server(args=("--tls-cert", str(folder / "server.pem")))
+    with pytest.raises(ServerError, match="a certificate and its key are given together"):
+        server.start()
+    server.close()

@@ -1,0 +1,66 @@
+"""A server that speaks TLS with a certificate for the hosted service's names."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.support.server import Server
+
+HOSTED = "conversations.twilio.com"
+
+
+class TlsServer(Server):
+    """A server behind a local authority; what it made stands in `certificates`."""
+
+    def __init__(self, *args: str) -> None:
+        """Make the authority and the certificate; `start` runs the server."""
+        super().__init__(args=args)
+        self._folder = tempfile.TemporaryDirectory(prefix="parlour-certificates-")
+        self.folder = Path(self._folder.name) / "certificates"
+        self.certificates = self.make_certificates()
+        self._args = (
+            *("--tls-cert", self.certificates["tls_cert"]),
+            *("--tls-key", self.certificates["tls_key"]),
+            *self._args,
+        )
+
+    def make_certificates(self) -> dict[str, Any]:
+        """What `parlour certificates` says it made or found."""
+        out = ("certificates", "--out", str(self.folder), "--json")
+        made: dict[str, Any] = json.loads(self.command(*out, on_data=False))
+        return made
+
+    @property
+    def authority(self) -> str:
+        """The file of the authority that clients have to trust."""
+        path: str = self.certificates["authority"]
+        return path
+
+    @property
+    def base_url(self) -> str:
+        """Where the server answers, without a slash at the end."""
+        return f"https://127.0.0.1:{self.port}"
+
+    def is_healthy(self) -> bool:
+        """Whether `GET /healthz` answers 200 now, by a name of the hosted service."""
+        trusting = ssl.create_default_context(cafile=self.authority)
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=2, context=trusting
+        )
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", "/healthz")
+                return connection.getresponse().status == 200
+            except (http.client.HTTPException, OSError):
+                return False
+
+    def close(self) -> None:
+        """Kill it if it runs, and remove its folders."""
+        super().close()
+        self._folder.cleanup()
