@@ -84,9 +84,14 @@ class Call(Generic[P]):
             raise self.parsed
         return self.parsed
 
-    def not_found(self) -> ApiError:
-        """The answer for anything in the path that is not there for this caller."""
-        return ApiError.not_found(self.resource)
+    def not_found(self, code: int = 20404) -> ApiError:
+        """The answer for anything in the path that is not there for this caller.
+
+        An account is told the path; a connected user is told what is missing: ``code``.
+        """
+        if self.caller.identity is None or code == 20404:
+            return ApiError.not_found(self.resource)
+        return ApiError(code)
 
     @property
     def page_request(self) -> PageRequest:

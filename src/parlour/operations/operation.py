@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Action = Callable[["Transaction", "Call[Any]"], Awaitable[Any]]
 Represent = Callable[[Any, "View"], dict[str, Any]]
+Permits = Callable[["Transaction", "Call[Any]"], Awaitable[None]]
 
 
 class Form(Enum):
@@ -48,6 +49,8 @@ class Deed:
     parameters: type[Parameters] = NoParameters
     takes_webhook_header: bool = False
     before: str | None = None
+    permits: Permits | None = None
+    """Whether a connected user may do this. None: no user may, only the account."""
     page_size_default: int = 50
     page_size_max: int = 50
     list_key: str = ""
@@ -69,6 +72,7 @@ def create(
     webhook_header: bool = False,
     before: str | None = None,
     other_statuses: tuple[int, ...] = (),
+    permits: Permits | None = None,
 ) -> Deed:
     """POST on a collection: 201."""
     return Deed(
@@ -81,12 +85,15 @@ def create(
         parameters=parameters,
         takes_webhook_header=webhook_header,
         before=before,
+        permits=permits,
     )
 
 
-def fetch(action: Action) -> Deed:
+def fetch(action: Action, *, permits: Permits | None = None) -> Deed:
     """GET on an instance: 200."""
-    return Deed(verb="Fetch", method="GET", on_instance=True, status=200, action=action)
+    return Deed(
+        verb="Fetch", method="GET", on_instance=True, status=200, action=action, permits=permits
+    )
 
 
 def update(
@@ -95,6 +102,7 @@ def update(
     *,
     webhook_header: bool = False,
     before: str | None = None,
+    permits: Permits | None = None,
 ) -> Deed:
     """POST on an instance: 200; absent parameters keep their values."""
     return Deed(
@@ -106,10 +114,17 @@ def update(
         parameters=parameters,
         takes_webhook_header=webhook_header,
         before=before,
+        permits=permits,
     )
 
 
-def delete(action: Action, *, webhook_header: bool = False, before: str | None = None) -> Deed:
+def delete(
+    action: Action,
+    *,
+    webhook_header: bool = False,
+    before: str | None = None,
+    permits: Permits | None = None,
+) -> Deed:
     """DELETE on an instance: 204 and no body."""
     return Deed(
         verb="Delete",
@@ -119,6 +134,7 @@ def delete(action: Action, *, webhook_header: bool = False, before: str | None =
         action=action,
         takes_webhook_header=webhook_header,
         before=before,
+        permits=permits,
     )
 
 
@@ -131,6 +147,7 @@ def list_(
     parameters: type[Parameters] = NoParameters,
     represent: Represent | None = None,
     envelope: Envelope = envelope,
+    permits: Permits | None = None,
 ) -> Deed:
     """GET on a collection: a page. The action returns ``Rows``; ``key`` names the array."""
     return Deed(
@@ -145,6 +162,7 @@ def list_(
         page_size_max=maximum,
         represent=represent,
         envelope=envelope,
+        permits=permits,
     )
 
 

@@ -1,4 +1,4 @@
-"""The path of every call: parse, scope, ask before, one transaction, wake the listeners.
+"""The path of every call: parse, scope, permit, ask before, one transaction, wake the listeners.
 
 No network while a transaction is open: a pre-action webhook is asked on a rehearsal, which is
 undone before anybody is called; then the change runs again, with what the webhook amended. A
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from parlour.operations import idempotency, scoping
+from parlour.operations import access, idempotency, scoping
 from parlour.operations.call import Accepted, Call, Outcome, Revoked
 from parlour.vocabulary.errors import ApiError
 
@@ -100,6 +100,8 @@ class Pipeline:
 
     async def _act(self, tx: Transaction, call: Call[Any]) -> Outcome:
         call.scope = await scoping.resolve(tx, call)
+        if call.caller.identity is not None:
+            await access.permit(tx, call)
         result = await call.operation.deed.action(tx, call)
         if isinstance(result, Accepted):
             assert result.status in call.operation.deed.statuses

@@ -32,8 +32,8 @@ async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
         return Scope(account_sid, row[0])
     service_sid = call.path["ChatServiceSid"]
     if not sids.is_sid(sids.SERVICE, service_sid):
-        raise call.not_found()
+        raise call.not_found(50050)
     row = await tx.one(SERVICE_EXISTS, account_sid, sids.normal(service_sid))
     if row is None:
-        raise call.not_found()
+        raise call.not_found(50050)
     return Scope(account_sid, row[0])

@@ -45,7 +45,7 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "ConversationSid
     else:
         found = await store.find_by_unique_name(tx, call.scope, text)
     if found is None:
-        raise call.not_found()
+        raise call.not_found(50350)
     return found
 
 
@@ -57,7 +57,7 @@ async def sid_in_path(tx: Transaction, call: Call[Any]) -> str:
     else:
         found = await store.find_sid_by_unique_name(tx, call.scope, text)
     if found is None:
-        raise call.not_found()
+        raise call.not_found(50350)
     return found
 
 

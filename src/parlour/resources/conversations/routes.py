@@ -11,7 +11,7 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.conversations import actions, parameters, representation
+from parlour.resources.conversations import actions, parameters, permits, representation
 
 CONVERSATIONS = Collection(
     noun="Conversation",
@@ -30,6 +30,7 @@ CONVERSATIONS = Collection(
             parameters.CreateConversation,
             webhook_header=True,
             before="onConversationAdd",
+            permits=permits.create_conversation,
         ),
         fetch(actions.fetch_conversation),
         update(
@@ -37,7 +38,13 @@ CONVERSATIONS = Collection(
             parameters.UpdateConversation,
             webhook_header=True,
             before="onConversationUpdate",
+            permits=permits.update_conversation,
         ),
-        delete(actions.delete_conversation, webhook_header=True, before="onConversationRemove"),
+        delete(
+            actions.delete_conversation,
+            webhook_header=True,
+            before="onConversationRemove",
+            permits=permits.delete_conversation,
+        ),
     ),
 )

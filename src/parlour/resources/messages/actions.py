@@ -38,7 +38,7 @@ async def in_path(
     if sids.is_sid(sids.MESSAGE, sid):
         found = await store.find(tx, call.scope, conversation_sid, sids.normal(sid))
     if found is None:
-        raise call.not_found()
+        raise call.not_found(50500)
     return found
 
 

@@ -11,7 +11,7 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.messages import actions, parameters, representation
+from parlour.resources.messages import actions, parameters, permits, representation
 
 MESSAGES = Collection(
     noun="ConversationMessage",
@@ -30,6 +30,7 @@ MESSAGES = Collection(
             parameters.CreateMessage,
             webhook_header=True,
             before="onMessageAdd",
+            permits=permits.create_message,
         ),
         fetch(actions.fetch_message),
         update(
@@ -37,8 +38,14 @@ MESSAGES = Collection(
             parameters.UpdateMessage,
             webhook_header=True,
             before="onMessageUpdate",
+            permits=permits.update_message,
         ),
-        delete(actions.delete_message, webhook_header=True, before="onMessageRemove"),
+        delete(
+            actions.delete_message,
+            webhook_header=True,
+            before="onMessageRemove",
+            permits=permits.delete_message,
+        ),
     ),
 )
 """The messages of a conversation."""
@@ -49,7 +56,7 @@ CHANNEL_METADATA = Collection(
     instance=None,
     forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(fetch(actions.fetch_channel_metadata),),
+    deeds=(fetch(actions.fetch_channel_metadata, permits=permits.read_channel_metadata),),
     listed=False,
 )
 """What a message links to; no message has any."""

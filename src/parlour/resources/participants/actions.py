@@ -38,7 +38,7 @@ async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Pa
     else:
         found = await store.find_by_identity(tx, call.scope, conversation_sid, text)
     if found is None:
-        raise call.not_found()
+        raise call.not_found(50432)
     return found
 
 
@@ -142,6 +142,11 @@ async def make_participant(
     role_sid = change.role_sid
     if role_sid is not UNSET:
         await must_be_conversation_role(tx, scope, role_sid)
+        return msgspec.structs.replace(participant, role_sid=role_sid)
+    if identity is not None and identity == tx.origin.client_identity == conversation.created_by:
+        # Whoever made a conversation with a client and then joins it.
+        configuration = await service_configurations.fetch(tx, scope)
+        role_sid = configuration.default_conversation_creator_role_sid
         return msgspec.structs.replace(participant, role_sid=role_sid)
     return await _with_default_role(tx, scope, participant)
 

@@ -11,7 +11,7 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.participants import actions, parameters, representation
+from parlour.resources.participants import actions, parameters, permits, representation
 
 PARTICIPANTS = Collection(
     noun="ConversationParticipant",
@@ -25,6 +25,7 @@ PARTICIPANTS = Collection(
             parameters.CreateParticipant,
             webhook_header=True,
             before="onParticipantAdd",
+            permits=permits.create_participant,
         ),
         fetch(actions.fetch_participant),
         update(
@@ -32,7 +33,13 @@ PARTICIPANTS = Collection(
             parameters.UpdateParticipant,
             webhook_header=True,
             before="onParticipantUpdate",
+            permits=permits.update_participant,
         ),
-        delete(actions.delete_participant, webhook_header=True, before="onParticipantRemove"),
+        delete(
+            actions.delete_participant,
+            webhook_header=True,
+            before="onParticipantRemove",
+            permits=permits.delete_participant,
+        ),
     ),
 )

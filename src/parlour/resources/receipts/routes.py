@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parlour.operations.operation import SHORT_AND_SERVICE, Collection, fetch, list_
+from parlour.resources.messages import permits
 from parlour.resources.receipts import actions, representation
 
 RECEIPTS = Collection(
@@ -11,7 +12,7 @@ RECEIPTS = Collection(
     forms=SHORT_AND_SERVICE,
     represent=representation.resource,
     deeds=(
-        list_(actions.list_receipts, key="delivery_receipts"),
+        list_(actions.list_receipts, key="delivery_receipts", permits=permits.read_messages),
         fetch(actions.fetch_receipt),
     ),
 )

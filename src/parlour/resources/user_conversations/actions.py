@@ -35,7 +35,7 @@ async def in_path(tx: Transaction, call: Call[Any]) -> tuple[Conversation, Parti
         tx, call.scope, conversation.sid, user.identity
     )
     if participant is None:
-        raise call.not_found()
+        raise call.not_found(50350)
     return conversation, participant
 
 

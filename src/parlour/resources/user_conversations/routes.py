@@ -13,7 +13,7 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.user_conversations import actions, parameters, representation
+from parlour.resources.user_conversations import actions, parameters, permits, representation
 
 USER_CONVERSATIONS = Collection(
     noun="UserConversation",
@@ -22,7 +22,11 @@ USER_CONVERSATIONS = Collection(
     forms=SHORT_AND_SERVICE,
     represent=representation.resource,
     deeds=(
-        list_(actions.list_user_conversations, key="conversations"),
+        list_(
+            actions.list_user_conversations,
+            key="conversations",
+            permits=permits.list_user_conversations,
+        ),
         fetch(actions.fetch_user_conversation),
         update(actions.update_user_conversation, parameters.UpdateUserConversation),
         delete(actions.delete_user_conversation),

@@ -32,7 +32,7 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> Us
     else:
         found = await store.find_by_identity(tx, call.scope, text)
     if found is None:
-        raise call.not_found()
+        raise call.not_found(50200)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parlour.operations import access
 from parlour.operations.operation import (
     SHORT_AND_SERVICE,
     Collection,
@@ -11,7 +12,7 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.users import actions, parameters, representation
+from parlour.resources.users import actions, parameters, permits, representation
 
 USERS = Collection(
     noun="User",
@@ -21,12 +22,13 @@ USERS = Collection(
     deeds=(
         list_(actions.list_users, key="users"),
         create(actions.create_user, parameters.CreateUser, webhook_header=True),
-        fetch(actions.fetch_user),
+        fetch(actions.fetch_user, permits=access.anybody),
         update(
             actions.update_user,
             parameters.UpdateUser,
             webhook_header=True,
             before="onUserUpdate",
+            permits=permits.update_user,
         ),
         delete(actions.delete_user, webhook_header=True),
     ),

@@ -1,0 +1,23 @@
+"""What a connected user may do with users: see them all, change itself or any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations import access
+from parlour.resources.users import actions
+from parlour.vocabulary.permissions import Permission
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.store.transaction import Transaction
+
+
+async def update_user(tx: Transaction, call: Call[Any]) -> None:
+    """A name and attributes can be changed; a role in a shared conversation may grant it too."""
+    user = await actions.in_path(tx, call, "Sid")
+    access.must_say_only(call, "FriendlyName", "Attributes")
+    permissions = [Permission.EDIT_ANY_USER_INFO]
+    if user.identity == access.identity_of(call):
+        permissions.append(Permission.EDIT_OWN_USER_INFO)
+    await access.must_beside(tx, call, *permissions, identity=user.identity)

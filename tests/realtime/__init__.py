@@ -1,0 +1,1 @@
+"""What connected users may do and see, and what their clients are answered."""
