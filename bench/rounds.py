@@ -37,11 +37,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One operation asked of one server; ``name`` is what the report calls it."""
+    """One operation asked of one server; ``name`` is what the report calls it.
+
+    ``settle`` waits for what the server still does after its last answer, so that it does not
+    take the processor from the next target.
+    """
 
     name: str
     process: Process
     operation: Operation
+    settle: Callable[[Process], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,8 @@ class _Load:
         seen = client.run(load, self.requests, cores)
         spent = process.cpu_seconds() - before
         self.next += seen.requests
+        if self.target.settle is not None:
+            self.target.settle(process)
         asked = max(seen.requests, 1)
         return Sample(
             rate=seen.rate,

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import goals, machine, report, rounds, servers, startup, workload
+from bench import goals, machine, report, rounds, servers, startup, webhooks, workload
 from bench.api import Api, Credentials
 from bench.load import client
 from bench.processes import cores_apart, data_folder
@@ -35,11 +35,13 @@ CONSTANT_PAGE = "A: constant page"
 HANDLER = "B: handler, no store"
 ONE_TRANSACTION = "C: one transaction each"
 UPDATE = "update participant"
+TOLD = "the same with webhooks"
 MESSAGE = "create message"
 FETCH = "fetch by sid"
 PAGE = "list of 50"
 BESIDE = {
     UPDATE: (HANDLER, ONE_TRANSACTION),
+    TOLD: (UPDATE,),
     MESSAGE: (HANDLER, ONE_TRANSACTION),
     FETCH: (CONSTANT,),
     PAGE: (CONSTANT_PAGE,),
@@ -81,11 +83,28 @@ class Bench:
             Target(FETCH, parlour, fetch),
             Target(HANDLER, self.start(servers.handler(self.folder, self.credentials)), update),
             Target(UPDATE, parlour, update),
+            self._told(),
             Target(ONE_TRANSACTION, self.start(one_transaction), update),
             Target(MESSAGE, parlour, workload.create_message(self.credentials, names)),
             Target(CONSTANT_PAGE, self._constant("constant-page", messages), page),
             Target(PAGE, parlour, page),
         ]
+
+    def _told(self) -> Target:
+        """Another Parlour that tells a receiver of every update; its store is its own."""
+        parlour = self.start(servers.parlour(self.folder, self.credentials, "parlour-told"))
+        receivers = servers.receivers(self.folder, 1)
+        self.stack.enter_context(receivers)
+        receivers.start(self.load_cores)
+        with Api(parlour.port, self.credentials) as api:
+            names = workload.fill(api)
+            url = webhooks.Backends(receivers).url(0)
+            form = {"PostWebhookUrl": url, "Filters": "onParticipantUpdated"}
+            api.post("/v1/Configuration/Webhooks", **form)
+        update = workload.update_participant(self.credentials, names)
+        self._update_each(parlour, update, len(names.participants))
+        webhooks.settle(parlour)
+        return Target(TOLD, parlour, update, settle=webhooks.settle)
 
     def _constant(self, name: str, body: bytes) -> Process:
         return self.start(servers.constant(self.folder, name, body))
@@ -99,7 +118,7 @@ class Bench:
 
 def rows_of(measured: Measured) -> list[report.Row]:
     """The table: Parlour's operations first, then what stands beside them."""
-    names = [UPDATE, MESSAGE, FETCH, PAGE, CONSTANT, CONSTANT_PAGE, HANDLER, ONE_TRANSACTION]
+    names = [UPDATE, TOLD, MESSAGE, FETCH, PAGE, CONSTANT, CONSTANT_PAGE, HANDLER, ONE_TRANSACTION]
     return [
         report.Row(measured, name, connections, beside=BESIDE.get(name, ()))
         for name in names
@@ -107,7 +126,7 @@ def rows_of(measured: Measured) -> list[report.Row]:
     ]
 
 
-def goals_of(measured: Measured, started: Startup) -> list[goals.Goal]:
+def goals_of(measured: Measured, started: Startup, told: webhooks.Figures) -> list[goals.Goal]:
     """Every goal with its measured value."""
     most = max(CONNECTIONS)
     update, fetch = goals.UPDATE_TO_HANDLER_MIN, goals.FETCH_TO_CONSTANT_MIN
@@ -126,6 +145,12 @@ def goals_of(measured: Measured, started: Startup) -> list[goals.Goal]:
             grouped,
         ),
         goals.at_least(
+            f"update participant with webhooks / without, c={most}",
+            measured.ratio((TOLD, UPDATE), most),
+            goals.WITH_WEBHOOKS_MIN,
+        ),
+        *_webhook_goals(told),
+        goals.at_least(
             f"fetch by sid / constant, c={most}", measured.ratio((FETCH, CONSTANT), most), fetch
         ),
         goals.at_least(
@@ -141,11 +166,39 @@ def goals_of(measured: Measured, started: Startup) -> list[goals.Goal]:
     ]
 
 
+def _webhook_goals(told: webhooks.Figures) -> list[goals.Goal]:
+    rate = f"{webhooks.RATE:.0f}/s"
+    return [
+        goals.at_most(
+            f"commit to webhook at {rate}, p50 ms",
+            told.healthy_ms(0.50),
+            goals.WEBHOOK_MS_P50_MAX,
+        ),
+        goals.at_most(
+            f"commit to webhook at {rate}, p99 ms",
+            told.healthy_ms(0.99),
+            goals.WEBHOOK_MS_P99_MAX,
+        ),
+        goals.at_most(
+            f"p99 of {webhooks.ENDPOINTS - 1} endpoints, one hanging / none",
+            told.hanging_ratio,
+            goals.BESIDE_HANGING_MAX,
+        ),
+    ]
+
+
 def run(plan: Plan, starts: int, json_path: Path | None) -> int:
     """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
     with data_folder() as folder, ExitStack() as stack:
         bench = Bench(folder, stack)
         started = startup.measure(folder, bench.credentials, starts, bench.server_cores)
+        _tell("webhooks")
+        told = webhooks.measure(
+            folder,
+            webhooks.FULL if plan is FULL else webhooks.QUICK,
+            server_cores=bench.server_cores,
+            load_cores=bench.load_cores,
+        )
         parlour, targets = bench.targets()
         measured = rounds.measure(
             targets, plan, folder=folder, load_cores=bench.load_cores, tell=_tell
@@ -155,10 +208,11 @@ def run(plan: Plan, starts: int, json_path: Path | None) -> int:
             "later_start_seconds": round(started.again_seconds, 3),
             "resident_after_start_mb": round(started.resident_bytes / 1e6, 1),
             "resident_after_run_mb": round(parlour.resident_bytes() / 1e6, 1),
+            "webhooks_late": told.late,
             "load_client_busy_max": round(max(row.client_share for row in rows_of(measured)), 2),
         }
         described = machine.describe(folder)
-    rows, checked = rows_of(measured), goals_of(measured, started)
+    rows, checked = rows_of(measured), goals_of(measured, started, told)
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in facts.items()]
     print(report.text(described, rows, lines, checked))
     if json_path:

@@ -12,15 +12,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+PROGRAM = ("-m", "parlour")
+
+
 def make_credentials() -> Credentials:
     """An account and a token that exist for one run only."""
     return Credentials("AC" + secrets.token_hex(16), secrets.token_hex(16))
 
 
-def parlour(folder: Path, credentials: Credentials, name: str = "parlour") -> Process:
+def parlour(
+    folder: Path,
+    credentials: Credentials,
+    name: str = "parlour",
+    *,
+    program: tuple[str, ...] = PROGRAM,
+) -> Process:
     """Parlour on the database in ``folder/name``, with every setting at its default."""
     port = free_port()
-    arguments = ["-m", "parlour", "serve", "--port", str(port), "--data", str(folder / name)]
+    arguments = [*program, "serve", "--port", str(port), "--data", str(folder / name)]
     environment = {
         "PARLOUR_ACCOUNT_SID": credentials.account_sid,
         "PARLOUR_AUTH_TOKEN": credentials.auth_token,
@@ -46,6 +55,13 @@ def constant(folder: Path, name: str, body: bytes) -> Process:
     body_file = folder / f"{name}.body"
     body_file.write_bytes(body)
     return _baseline("constant", name, folder, {"BENCH_BODY_FILE": str(body_file)})
+
+
+def receivers(folder: Path, count: int) -> Process:
+    """The backends that webhooks are sent to, so many ports in one process."""
+    port = free_port()
+    arguments = ["-m", "bench.receivers", str(port), str(count)]
+    return Process(arguments, port=port, log=folder / "receivers.log")
 
 
 def _environment(credentials: Credentials) -> dict[str, str]:

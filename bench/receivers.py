@@ -1,0 +1,118 @@
+"""Customers' backends for the benchmark: one process that listens on many ports.
+
+``python -m bench.receivers CONTROL_PORT COUNT``; the control port says where the others are
+(``/ports``), what came since the last question (``/seen``), and has one of them hang (``/hang/3``)
+until all are free again (``/free``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from datetime import datetime
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl
+
+import httptools
+import msgspec
+import uvloop
+
+OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Backends:
+    """What all ports share: what came, and who hangs."""
+
+    def __init__(self) -> None:
+        """Nothing came yet, and nobody hangs."""
+        self.ports: list[int] = []
+        self.came: list[tuple[int, float, bytes]] = []
+        self.hanging: set[int] = set()
+        self.held: list[asyncio.Transport] = []
+
+    def answer(self, path: str) -> Any:
+        """What the control port says."""
+        if path == "/seen":
+            came, self.came = self.came, []
+            return [(place, _milliseconds(at, body)) for place, at, body in came]
+        if path.startswith("/hang/"):
+            self.hanging.add(int(path.removeprefix("/hang/")))
+        if path == "/free":
+            self.hanging.clear()
+            held, self.held = self.held, []
+            for transport in held:
+                if not transport.is_closing():
+                    transport.write(OK)
+        return self.ports
+
+
+def _milliseconds(at: float, body: bytes) -> float | None:
+    """From the moment that the event carries to its arrival; None if it carries none."""
+    text = dict(parse_qsl(body.decode())).get("DateCreated")
+    if text is None:
+        return None
+    return (at - datetime.fromisoformat(text).timestamp()) * 1000
+
+
+class Connection(asyncio.Protocol):
+    """One connection to one of the ports; ``place`` is None for the control port."""
+
+    def __init__(self, backends: Backends, place: int | None) -> None:
+        """Begin with the first request."""
+        self.backends = backends
+        self.place = place
+        self.parser = httptools.HttpRequestParser(self)
+        self.url = b""
+        self.body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep where answers go."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        self.parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        """A request begins."""
+        self.url, self.body = url, b""
+
+    def on_body(self, body: bytes) -> None:
+        """A part of its body."""
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        """A request is whole: note and answer it."""
+        if self.place is None:
+            shown = msgspec.json.encode(self.backends.answer(self.url.decode()))
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(shown)}\r\n\r\n"
+            self.transport.write(head.encode() + shown)
+            return
+        self.backends.came.append((self.place, time.time(), self.body))
+        if self.place in self.backends.hanging:
+            self.backends.held.append(self.transport)
+        else:
+            self.transport.write(OK)
+
+
+async def serve(control_port: int, count: int) -> None:
+    """Listen, for good."""
+    loop = asyncio.get_running_loop()
+    backends = Backends()
+    for place in range(count):
+        # The place is bound now: the function runs later.
+        made = await loop.create_server(
+            lambda place=place: Connection(backends, place),  # type: ignore[misc]
+            "127.0.0.1",
+            0,
+        )
+        backends.ports.append(made.sockets[0].getsockname()[1])
+    control = await loop.create_server(
+        lambda: Connection(backends, None), "127.0.0.1", control_port
+    )
+    await control.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,244 @@
+"""How soon webhooks arrive, and what one endpoint that hangs does to all others.
+
+A message's ``DateCreated`` is the moment its transaction began, so the time from there to its
+arrival contains the commit and is a little longer than the one that is promised.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench import servers, workload
+from bench.api import Api
+from bench.load import openloop
+from bench.processes import pinned_to
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.api import Credentials
+    from bench.processes import Process
+
+RATE = 200.0
+ENDPOINTS = 100
+CONVERSATIONS_EACH = 4
+WARM_SECONDS = 1.0
+# After the last message of a span: what has not arrived by then is late.
+GRACE_SECONDS = 1.0
+SETTLE_SECONDS_MAX = 60.0
+HANGING = 0
+"""The place of the endpoint that hangs; it hears of as much as the others."""
+
+
+class UnsettledError(Exception):
+    """Webhooks are still pending long after the last event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How long each part of the measurement takes, and how often it is repeated."""
+
+    seconds: float
+    rounds: int
+
+
+# Longer than a webhook may take to answer, so that the hanging ones are timed out and retried.
+FULL = Span(seconds=6.0, rounds=5)
+QUICK = Span(seconds=1.0, rounds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Milliseconds from commit to arrival: everybody's, then the others' beside a hanging one.
+
+    What did not arrive in time counts as infinitely late.
+    """
+
+    healthy: list[float]
+    beside: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured; a figure is the median of the rounds'."""
+
+    rounds: list[Round]
+
+    def healthy_ms(self, share: float) -> float:
+        """A percentile of all arrivals while every endpoint answers."""
+        return statistics.median(percentile(each.healthy, share) for each in self.rounds)
+
+    def beside_ms(self, share: float) -> float:
+        """A percentile of the arrivals at the others while one endpoint hangs."""
+        return statistics.median(percentile(each.beside, share) for each in self.rounds)
+
+    @property
+    def hanging_ratio(self) -> float:
+        """The 99th percentile of the others beside a hanging one, by the same without it."""
+        return statistics.median(
+            percentile(each.beside, 0.99) / percentile(each.healthy, 0.99) for each in self.rounds
+        )
+
+    @property
+    def late(self) -> int:
+        """How many did not arrive in time."""
+        return sum(
+            math.isinf(time) for each in self.rounds for time in (*each.healthy, *each.beside)
+        )
+
+
+class Backends:
+    """The receivers' process, as the benchmark talks to it."""
+
+    def __init__(self, process: Process) -> None:
+        """Take a process that runs."""
+        self._connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=10)
+        self.ports: list[int] = self.ask("/ports")
+
+    def ask(self, path: str) -> Any:
+        """What the control port says."""
+        self._connection.request("GET", path)
+        return json.loads(self._connection.getresponse().read())
+
+    def url(self, place: int) -> str:
+        """Where one of them is."""
+        return f"http://127.0.0.1:{self.ports[place]}/hook"
+
+
+def percentile(times: list[float], share: float) -> float:
+    """The smallest time that this share of all is not above."""
+    ordered = sorted(times)
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
+
+
+def settle(parlour: Process) -> None:
+    """Wait until no webhook is pending."""
+    deadline = time.monotonic() + SETTLE_SECONDS_MAX
+    connection = http.client.HTTPConnection("127.0.0.1", parlour.port, timeout=10)
+    while True:  # Ends with the deadline.
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        line = next(x for x in text.splitlines() if x.startswith("parlour_webhook_backlog "))
+        if float(line.split()[1]) == 0:
+            connection.close()
+            return
+        if time.monotonic() > deadline:
+            raise UnsettledError(line)
+        time.sleep(0.05)
+
+
+class Measurement:
+    """One server, its receivers, and conversations whose messages they hear of."""
+
+    def __init__(
+        self, parlour: Process, receivers: Process, credentials: Credentials, span: Span
+    ) -> None:
+        """Make conversations that have one webhook each; both processes run already."""
+        self.parlour = parlour
+        self.credentials = credentials
+        self.span = span
+        self.backends = Backends(receivers)
+        self.next = 0
+        with Api(parlour.port, credentials) as api:
+            # Neighbours in the order of requests have different endpoints.
+            self.webhooks = [
+                self._listened_to(api, place)
+                for _ in range(CONVERSATIONS_EACH)
+                for place in range(ENDPOINTS)
+            ]
+        self.requests = [
+            workload.raw_request(
+                credentials,
+                "POST",
+                f"/v1/Conversations/{conversation_sid}/Messages",
+                {"Author": "somebody", "Body": workload.BODY},
+            )
+            for conversation_sid, _ in self.webhooks
+        ]
+
+    def _listened_to(self, api: Api, place: int) -> tuple[str, str]:
+        """A conversation whose messages one endpoint hears of, and the webhook's sid."""
+        sid = api.post("/v1/Conversations")["sid"]
+        return sid, self._attach(api, sid, place)
+
+    def _attach(self, api: Api, conversation_sid: str, place: int) -> str:
+        form = {
+            "Target": "webhook",
+            "Configuration.Url": self.backends.url(place),
+            "Configuration.Filters": "onMessageAdded",
+        }
+        sid: str = api.post(f"/v1/Conversations/{conversation_sid}/Webhooks", **form)["sid"]
+        return sid
+
+    def figures(self) -> Figures:
+        """Measure with every endpoint answering and with one hanging, in turns."""
+        self._arrivals(WARM_SECONDS)
+        rounds = []
+        for _ in range(self.span.rounds):
+            healthy = self._arrivals(self.span.seconds)
+            self.backends.ask(f"/hang/{HANGING}")
+            beside = self._arrivals(self.span.seconds, without=HANGING)
+            self._free()
+            rounds.append(Round(healthy, beside))
+        return Figures(rounds)
+
+    def _arrivals(self, seconds: float, without: int | None = None) -> list[float]:
+        """The times that messages took to arrive, while they are sent at the rate."""
+        first = self.next
+        self.next += openloop.offer(
+            self.parlour.port,
+            self.requests,
+            rate=RATE,
+            seconds=seconds,
+            status=201,
+            first=first % len(self.requests),
+        )
+        time.sleep(GRACE_SECONDS)
+        came = self.backends.ask("/seen")
+        times = [milliseconds for place, milliseconds in came if place != without]
+        expected = sum(number % ENDPOINTS != without for number in range(first, self.next))
+        return times + [math.inf] * (expected - len(times))
+
+    def _free(self) -> None:
+        """Let the endpoint answer again, and give up what it has not heard of."""
+        hanging = [
+            (number, conversation_sid, sid)
+            for number, (conversation_sid, sid) in enumerate(self.webhooks)
+            if number % ENDPOINTS == HANGING
+        ]
+        with Api(self.parlour.port, self.credentials) as api:
+            for _, conversation_sid, sid in hanging:
+                api.raw("DELETE", f"/v1/Conversations/{conversation_sid}/Webhooks/{sid}")
+            self.backends.ask("/free")
+            settle(self.parlour)
+            for number, conversation_sid, _ in hanging:
+                self.webhooks[number] = (
+                    conversation_sid,
+                    self._attach(api, conversation_sid, HANGING),
+                )
+        self.backends.ask("/seen")
+
+
+def measure(
+    folder: Path,
+    span: Span,
+    *,
+    server_cores: frozenset[int] = frozenset(),
+    load_cores: frozenset[int] = frozenset(),
+    program: tuple[str, ...] = servers.PROGRAM,
+) -> Figures:
+    """Start what is needed in a folder, and measure."""
+    credentials = servers.make_credentials()
+    receivers = servers.receivers(folder, ENDPOINTS)
+    parlour = servers.parlour(folder, credentials, "parlour-webhooks", program=program)
+    with receivers, parlour:
+        receivers.start(load_cores)
+        parlour.start(server_cores)
+        with pinned_to(load_cores):
+            return Measurement(parlour, receivers, credentials, span).figures()
