@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary.crash_points import CRASH_POINTS
-from tests.crash.webhook_kills import COMPLETE_SECONDS_MAX, Run
+from tests.crash.webhook_kills import COMPLETE_SECONDS_MAX, EVENTS_PER_SECOND, Run
 from tests.oracle.told import duplicates
 from tests.support.server import Server
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # In the quick run some, in the gate as many as other kills.
 KILLS = max(6, int(os.environ.get("PARLOUR_KILLS", "50")) // 8)
+POINTS = list(CRASH_POINTS) * max(1, KILLS // 6)
 DUPLICATES_PER_KILL_MAX = 64
 
 
@@ -37,14 +38,15 @@ def test_every_message_is_told_through_kills_of_both_sides(tmp_path: Path) -> No
     assert outcome.complete_seconds < COMPLETE_SECONDS_MAX
     assert duplicates(outcome.lines) <= KILLS * DUPLICATES_PER_KILL_MAX
     # Without work, and without kills that fell into it, nothing was shown.
+    assert outcome.offered_per_second > EVENTS_PER_SECOND / 2
     assert outcome.acknowledged > KILLS * 10
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(180 + len(POINTS) * 25)
 def test_every_message_is_told_through_crashes_at_named_points(tmp_path: Path) -> None:
     number = seed()
-    outcome = Run(Server(tmp_path / "data"), tmp_path, number).crash_at(list(CRASH_POINTS), 30)
+    outcome = Run(Server(tmp_path / "data"), tmp_path, number).crash_at(POINTS, 30)
     assert not outcome.found, f"seed {number}: {outcome.report()} {outcome.found[:5]}"
     assert outcome.complete_seconds < COMPLETE_SECONDS_MAX
     # The one point after a request and before its note makes a duplicate for sure.
-    assert 1 <= duplicates(outcome.lines) <= len(CRASH_POINTS) * DUPLICATES_PER_KILL_MAX
+    assert 1 <= duplicates(outcome.lines) <= len(POINTS) * DUPLICATES_PER_KILL_MAX

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from tests.oracle.told import Committed
     from tests.support.server import Server
 
-WRITERS = 8
+# So many that the rate is kept while some of them wait for an answer.
+WRITERS = 16
 CONVERSATIONS = 12
 EVENTS_PER_SECOND = 200
+# Whoever waited longer for an answer leaves out what was due meanwhile.
+BEHIND_SECONDS_MAX = 1.0
 SECONDS_BETWEEN_KILLS = (0.3, 1.2)
 RECEIVER_DOWN_SECONDS_MAX = 0.5
 COMPLETE_SECONDS_MAX = 60.0
@@ -41,11 +44,13 @@ class Outcome:
     lines: list[Line]
     found: list[str]
     acknowledged: int
+    offered_per_second: float
     complete_seconds: float
 
     def report(self) -> str:
         """One line of figures."""
         return (
+            f"{self.offered_per_second:.0f}/s offered, "
             f"{sum(map(len, self.log.values()))} committed, {self.acknowledged} acknowledged, "
             f"{len(self.lines)} received, {duplicates(self.lines)} duplicates, complete after "
             f"{self.complete_seconds:.1f} s, {len(self.found)} differences"
@@ -53,25 +58,33 @@ class Outcome:
 
 
 class Writers:
-    """Threads that post messages, whatever becomes of the server."""
+    """Threads that post messages at a fixed rate, whatever becomes of the server.
+
+    Each has its moments: an answer that is late takes nothing from the next one, and what was due
+    while nobody listened counts as offered.
+    """
 
     def __init__(self, server: Server, conversations: list[str]) -> None:
         self._server = server
         self._conversations = conversations
         self._stop = threading.Event()
         self.acknowledged: list[str] = []
+        self._offered = [0] * WRITERS
         self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(WRITERS)]
 
     def start(self) -> None:
         """Begin."""
+        self._begun = time.monotonic()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """End after the requests that are running."""
         self._stop.set()
+        seconds = time.monotonic() - self._begun
         for thread in self._threads:
             thread.join()
+        self.offered_per_second = sum(self._offered) / seconds
 
     def _run(self, number: int) -> None:
         dice = random.Random(number)
@@ -81,10 +94,12 @@ class Writers:
             "X-Twilio-Webhook-Enabled": "true",
         }
         connection: http.client.HTTPConnection | None = None
-        count = 0
-        while not self._stop.wait(WRITERS / EVENTS_PER_SECOND):
+        due = self._begun + number / EVENTS_PER_SECOND
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due = max(due + WRITERS / EVENTS_PER_SECOND, time.monotonic() - BEHIND_SECONDS_MAX)
             path = f"/v1/Conversations/{dice.choice(self._conversations)}/Messages"
-            body = urlencode({"Body": f"writer {number}, message {count}"})
+            body = urlencode({"Body": f"writer {number}, message {self._offered[number]}"})
+            self._offered[number] += 1
             connection = connection or http.client.HTTPConnection(
                 "127.0.0.1", self._server.port, timeout=5
             )
@@ -98,7 +113,6 @@ class Writers:
                 continue
             assert answer.status == 201, text
             self.acknowledged.append(text.decode())
-            count += 1
 
 
 class Run:
@@ -162,7 +176,9 @@ class Run:
             log, lines = committed(self.server.data_dir), self.receiver.lines()
             self.server.kill()
         found = differences(log, lines)
-        outcome = Outcome(log, lines, found, len(writers.acknowledged), seconds)
+        outcome = Outcome(
+            log, lines, found, len(writers.acknowledged), writers.offered_per_second, seconds
+        )
         print(outcome.report(), file=sys.stderr)
         return outcome
 
