@@ -37,10 +37,12 @@ _BELOW_CONVERSATION: Final = (
             ON receipt.account_sid = $1 AND receipt.message_sid = message.sid
          WHERE message.account_sid = $1 AND message.conversation_sid = $2 LIMIT $3)
     """,
+    # Their files go first, and then their rows: resources/media/disposal.py.
     """
-    DELETE FROM media WHERE account_sid = $1 AND sid IN (
+    UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND sid IN (
         SELECT media.sid FROM message JOIN media
             ON media.account_sid = $1 AND media.message_sid = message.sid
+           AND media.is_removed = 0
          WHERE message.account_sid = $1 AND message.conversation_sid = $2 LIMIT $3)
     """,
     """
@@ -50,6 +52,11 @@ _BELOW_CONVERSATION: Final = (
     """,
 )
 _BELOW_SERVICE: Final = (
+    """
+    UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND sid IN (
+        SELECT sid FROM media WHERE account_sid = $1 AND service_sid = $2
+           AND message_sid IS NULL AND is_removed = 0 LIMIT $3)
+    """,
     """
     DELETE FROM participant WHERE account_sid = $1 AND sid IN (
         SELECT participant.sid FROM conversation JOIN participant

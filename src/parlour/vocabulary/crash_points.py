@@ -19,9 +19,15 @@ POSITION: Final = "webhooks queued, position not kept again"
 
 CRASH_POINTS: Final = (EVENT_READ, QUEUED, SENT, NOTED, POSITION)
 
+BLOB_KEPT: Final = "media's file kept, its row not"
+MEDIA_COMMITTED: Final = "media's row kept, its file not settled"
+FILE_REMOVED: Final = "media's file removed, its row not"
+
+MEDIA_CRASH_POINTS: Final = (BLOB_KEPT, MEDIA_COMMITTED, FILE_REMOVED)
+
 _NAME, _, _PASSAGE = os.environ.get("PARLOUR_CRASH_AT", "").partition("#")
 _passages = count(1)
-assert _NAME in {"", *CRASH_POINTS}, f"there is no crash point {_NAME!r}"
+assert _NAME in {"", *CRASH_POINTS, *MEDIA_CRASH_POINTS}, f"there is no crash point {_NAME!r}"
 
 
 def _kill_at(name: str) -> None:

@@ -128,6 +128,51 @@ CONTENT_VARIABLE_VALUE_CHARS_MAX = 256
 # ContentVariables as a whole, in bytes: all variables at full length in ASCII, and quotes.
 CONTENT_VARIABLES_BYTES_MAX = 32 * KIBIBYTE
 
+# --- Media ------------------------------------------------------------------------------
+
+# A file name, in characters.
+MEDIA_FILENAME_CHARS_MAX = 255
+# A Content-Type, in characters.
+MEDIA_TYPE_CHARS_MAX = 255
+# Media that one MediaSet request may ask for.
+MEDIA_SET_MAX = 100
+# How long a temporary URL of a medium is good for.
+MEDIA_URL_SECONDS = 300
+# What a multipart form may have around its file: boundaries, headers and small fields.
+MULTIPART_FRAME_BYTES_MAX = 64 * KIBIBYTE
+# An upload gets this long, and more time for what has arrived, at the slowest rate ...
+UPLOAD_GRACE_SECONDS = 30
+# ... which is this: below it, on the whole, an upload is broken off with 408.
+UPLOAD_BYTES_PER_SECOND_MIN = 32 * KIBIBYTE
+# So the longest upload takes this long.
+UPLOAD_SECONDS_MAX = UPLOAD_GRACE_SECONDS + MEDIA_BYTES_MAX // UPLOAD_BYTES_PER_SECOND_MIN
+# Uploads at the same time, over all accounts; the next one is answered with 503.
+UPLOADS_MAX = 200
+# The same for one account; the next one is answered with 429.
+UPLOADS_PER_ACCOUNT_MAX = 50
+# Downloads at the same time, over all accounts; the next one is answered with 503.
+DOWNLOADS_MAX = 500
+# The same for one account; the next one is answered with 429.
+DOWNLOADS_PER_ACCOUNT_MAX = 200
+# What is read from or written to a medium's file at once, by a thread.
+BLOB_PIECE_BYTES = 256 * KIBIBYTE
+# Threads that read and write files of media.
+BLOB_THREADS = 8
+# Media of one user that wait for a message; the next upload is answered with 429.
+UNATTACHED_PER_UPLOADER_MAX = 100
+# Their size together: ten messages, as full as can be.
+UNATTACHED_BYTES_PER_UPLOADER_MAX = 10 * MEDIA_PER_MESSAGE_BYTES_MAX
+# Media that no message carries are removed after this time, and so is what a crash left.
+MEDIA_UNATTACHED_MS = 24 * 60 * 60 * 1000
+# The pause between two looks for files that a crash left.
+MEDIA_SWEEP_PAUSE_MS = 60 * 60 * 1000
+# Media whose files are removed in one step.
+MEDIA_REMOVED_PER_STEP_MAX = 50
+# Who is refused while still sending is listened to for so long, to be sure to hear the answer.
+LINGER_SECONDS_MAX = 10
+# Who takes nothing of an answer for so long is cut off.
+SEND_STALL_SECONDS_MAX = 30
+
 # --- Conversations and participants -----------------------------------------------------
 
 # Participants of a conversation.

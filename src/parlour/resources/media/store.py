@@ -1,4 +1,8 @@
-"""Media as rows: what was uploaded, and which message carries it."""
+"""Media as rows: what was uploaded, and which message carries it.
+
+A medium that is removed is marked, and from then on nobody sees it; its row stays until its file
+is gone, so that no crash leaves a file behind (disposal.py).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import statement
+from parlour.store.statements import insert, statement, values_of
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -14,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Media(msgspec.Struct, frozen=True):
-    """One uploaded medium. ``message_sid`` is None until a message carries it; size in bytes."""
+    """One uploaded medium. ``message_sid`` is None until a message carries it; size in bytes.
+
+    ``author`` is the identity that uploaded it, None for the account itself.
+    """
 
     account_sid: str
     service_sid: str
@@ -29,20 +36,56 @@ class Media(msgspec.Struct, frozen=True):
     date_updated: int
 
 
+INSERT = insert("media", Media)
 FETCH = statement(
-    "SELECT {columns} FROM media WHERE account_sid = $1 AND sid = $3 AND service_sid = $2", Media
+    "SELECT {columns} FROM media WHERE account_sid = $1 AND sid = $3 AND service_sid = $2"
+    " AND is_removed = 0",
+    Media,
 )
+CONVERSATION_OF = """
+SELECT conversation.sid
+  FROM message JOIN conversation
+    ON conversation.account_sid = $1 AND conversation.sid = message.conversation_sid
+ WHERE message.account_sid = $1 AND message.sid = $2 AND message.service_sid = $3
+"""
+UNATTACHED = """
+SELECT COUNT(*), COALESCE(SUM(size), 0) FROM media
+ WHERE account_sid = $1 AND service_sid = $2 AND author = $3
+   AND message_sid IS NULL AND is_removed = 0
+"""
 ATTACH = """
 UPDATE media SET message_sid = $4, date_updated = $5
  WHERE account_sid = $1 AND service_sid = $2 AND sid = $3 AND message_sid IS NULL
+   AND is_removed = 0
 """
-DELETE_OF_MESSAGE = "DELETE FROM media WHERE account_sid = $1 AND message_sid = $2"
+REMOVE_OF_MESSAGE = """
+UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND message_sid = $2 AND is_removed = 0
+"""
+
+
+async def add(tx: Transaction, scope: Scope, medium: Media) -> None:
+    """Keep a new medium."""
+    assert medium.service_sid == scope.service_sid
+    await tx.run(INSERT, *values_of(medium))
 
 
 async def find(tx: Transaction, scope: Scope, sid: str) -> Media | None:
     """The medium with this sid, if the service has it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return Media(*row) if row else None
+
+
+async def conversation_of(tx: Transaction, scope: Scope, message_sid: str) -> str | None:
+    """The conversation of a message that carries media, if both are still there."""
+    row = await tx.one(CONVERSATION_OF, scope.account_sid, message_sid, scope.service_sid)
+    return row[0] if row else None
+
+
+async def unattached(tx: Transaction, scope: Scope, author: str) -> tuple[int, int]:
+    """How many media of a user wait for a message, and their size together."""
+    row = await tx.one(UNATTACHED, scope.account_sid, scope.service_sid, author)
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 async def attach(tx: Transaction, scope: Scope, sid: str, message_sid: str) -> None:
@@ -52,5 +95,5 @@ async def attach(tx: Transaction, scope: Scope, sid: str, message_sid: str) -> N
 
 
 async def remove_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:
-    """Delete what a message carried; how many that was."""
-    return await tx.run(DELETE_OF_MESSAGE, scope.account_sid, message_sid)
+    """Remove what a message carried; how many that was."""
+    return await tx.run(REMOVE_OF_MESSAGE, scope.account_sid, message_sid)

@@ -1,0 +1,51 @@
+"""The Range header of a request: one range of bytes, or the whole (RFC 9110, section 14)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_DIGITS_MAX: Final = 15
+_ONE_RANGE: Final = re.compile(
+    rf"bytes[ \t]*=[ \t]*(\d{{0,{_DIGITS_MAX}}})[ \t]*-[ \t]*(\d{{0,{_DIGITS_MAX}}})[ \t]*\Z",
+    re.IGNORECASE,
+)
+
+
+class ByteRange(NamedTuple):
+    """Where a part begins, and how many bytes it has."""
+
+    first: int
+    length: int
+
+    def written(self, size: int) -> str:
+        """The Content-Range of this part of a whole of so many bytes."""
+        return f"bytes {self.first}-{self.first + self.length - 1}/{size}"
+
+
+class OutOfRange(Exception):  # noqa: N818 - the condition of status 416.
+    """The range begins behind the end."""
+
+
+def parse_range(text: str | None, size: int) -> ByteRange | None:
+    """The part that is asked for; None: the whole. Raises OutOfRange.
+
+    Several ranges, other units and what is no range at all are ignored, as a server may.
+    """
+    found = None if text is None else _ONE_RANGE.match(text)
+    if found is None:
+        return None
+    first, last = found.groups()
+    if not first:
+        if not last:
+            return None
+        count = min(int(last), size)
+        if count == 0:
+            raise OutOfRange
+        return ByteRange(size - count, count)
+    begin, end = int(first), min(int(last), size - 1) if last else size - 1
+    if last and int(last) < begin:
+        return None
+    if begin >= size:
+        raise OutOfRange
+    return ByteRange(begin, end - begin + 1)

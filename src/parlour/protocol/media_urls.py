@@ -1,0 +1,90 @@
+"""Temporary URLs of media: whoever holds one may download, for a few minutes.
+
+The path names the account, the service and the medium; the query says until when, for whom, and
+proves both with a signature over all of it. For whom is the sid of the user who asked for the URL,
+and nothing for the account itself: the server looks again, at each download, whether that user may
+still see the medium. So a URL is worth no more than its user's access at that moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Final
+
+import msgspec
+
+from parlour.protocol.forms import parse_query
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
+
+PREFIX: Final = "/media-direct/"
+_PREFIXES: Final = (sids.ACCOUNT, sids.SERVICE, sids.MEDIA)
+_SIGNATURE: Final = re.compile(r"[0-9a-f]{64}\Z")
+_SECONDS: Final = re.compile(r"[0-9]{1,12}\Z")
+
+
+class MediaLink(msgspec.Struct, frozen=True):
+    """What a temporary URL is good for; ``user_sid`` is empty for the account itself."""
+
+    scope: Scope
+    sid: str
+    user_sid: str
+    expires_seconds: int
+
+
+class MediaUrls:
+    """Writes and reads temporary URLs under one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def write(self, link: MediaLink) -> str:
+        """The URL without scheme and host."""
+        path = f"{PREFIX}{link.scope.account_sid}/{link.scope.service_sid}/{link.sid}"
+        viewer = f"&User={link.user_sid}" if link.user_sid else ""
+        return f"{path}?Expires={link.expires_seconds}{viewer}&Signature={self._signature(link)}"
+
+    def read(self, path: str, query: bytes, now_ms: int) -> MediaLink:
+        """What a requested URL is good for. Raises 403, whatever is wrong with it."""
+        link, signature = _claimed(path, query)
+        if not hmac.compare_digest(self._signature(link), signature):
+            raise ApiError(20403)
+        if link.expires_seconds * 1000 <= now_ms:
+            raise ApiError(20403)
+        return link
+
+    def _signature(self, link: MediaLink) -> str:
+        scope = link.scope
+        said = (scope.account_sid, scope.service_sid, link.sid, link.user_sid, link.expires_seconds)
+        return hmac.digest(self._key, repr(said).encode(), hashlib.sha256).hex()
+
+
+def link_for(scope: Scope, sid: str, user_sid: str, now_ms: int) -> MediaLink:
+    """A link that is good from now on, for its few minutes."""
+    return MediaLink(scope, sid, user_sid, now_ms // 1000 + limits.MEDIA_URL_SECONDS)
+
+
+def _claimed(path: str, query: bytes) -> tuple[MediaLink, str]:
+    """What a URL says of itself, and its signature. Raises 403 for what no URL of ours is."""
+    names = path.removeprefix(PREFIX).split("/")
+    try:
+        said = {name: texts[-1] for name, texts in parse_query(query).items()}
+    except ApiError:
+        raise ApiError(20403) from None
+    user_sid, expires = said.get("User", ""), said.get("Expires", "")
+    signature = said.get("Signature", "")
+    is_ours = (
+        path.startswith(PREFIX)
+        and len(names) == 3
+        and all(sids.is_sid(*pair) for pair in zip(_PREFIXES, names, strict=True))
+        and (not user_sid or sids.is_sid(sids.USER, user_sid))
+        and _SECONDS.match(expires)
+        and _SIGNATURE.match(signature)
+    )
+    if not is_ours:
+        raise ApiError(20403)
+    account_sid, service_sid, sid = names
+    return MediaLink(Scope(account_sid, service_sid), sid, user_sid, int(expires)), signature

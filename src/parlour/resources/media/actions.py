@@ -1,0 +1,120 @@
+"""What happens to media, and who sees them.
+
+A medium that no message carries is its uploader's; one that a message carries is for whoever takes
+part in the conversation now. The account sees both. Whoever sees nothing gets the answer for a
+medium that never was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.operations import scoping
+from parlour.resources.media import store
+from parlour.resources.media.store import Media
+from parlour.resources.participants import store as participants
+from parlour.resources.users import arrivals
+from parlour.resources.users import store as users
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """What came in: its name is its sid, and its bytes are kept already."""
+
+    sid: str
+    size: int
+    content_type: str
+    filename: str | None
+    category: str
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A medium as somebody may see it; ``user_sid`` is empty for the account itself."""
+
+    medium: Media
+    conversation_sid: str | None
+    user_sid: str
+
+
+async def must_take_upload(tx: Transaction, scope: Scope, identity: str | None) -> None:
+    """Raise 404 without a service, and 429 for a user of whom too much waits for a message."""
+    if not await scoping.service_exists(tx, scope):
+        raise ApiError.not_found(f"/Services/{scope.service_sid}/Media")
+    if identity is None:
+        return
+    count, size = await store.unattached(tx, scope, identity)
+    if (
+        count >= limits.UNATTACHED_PER_UPLOADER_MAX
+        or size >= limits.UNATTACHED_BYTES_PER_UPLOADER_MAX
+    ):
+        raise ApiError(20429, "Too many media of this user wait for a message.")
+
+
+async def add_media(tx: Transaction, scope: Scope, identity: str | None, upload: Upload) -> Seen:
+    """Keep what was uploaded; an identity that turns up with it becomes a user.
+
+    Raises what ``must_take_upload`` raises: much may have changed meanwhile.
+    """
+    await must_take_upload(tx, scope, identity)
+    user_sid = ""
+    if identity is not None:
+        user_sid = (await arrivals.ensure_user(tx, scope, identity)).sid
+    medium = Media(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        sid=upload.sid,
+        message_sid=None,
+        size=upload.size,
+        content_type=upload.content_type,
+        filename=upload.filename,
+        category=upload.category,
+        author=identity,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    await store.add(tx, scope, medium)
+    return Seen(medium, None, user_sid)
+
+
+async def see(tx: Transaction, scope: Scope, identity: str | None, sid: str) -> Seen | None:
+    """The medium, if this caller may see it now: the account, or one of its users."""
+    if not sids.is_sid(sids.MEDIA, sid) or not await scoping.service_exists(tx, scope):
+        return None
+    medium = await store.find(tx, scope, sids.normal(sid))
+    if medium is None:
+        return None
+    conversation_sid = None
+    if medium.message_sid is not None:
+        conversation_sid = await store.conversation_of(tx, scope, medium.message_sid)
+        if conversation_sid is None:
+            return None
+    if identity is None:
+        return Seen(medium, conversation_sid, "")
+    if not await _is_for(tx, scope, identity, medium, conversation_sid):
+        return None
+    user = await users.find_by_identity(tx, scope, identity)
+    return None if user is None else Seen(medium, conversation_sid, user.sid)
+
+
+async def _is_for(
+    tx: Transaction, scope: Scope, identity: str, medium: Media, conversation_sid: str | None
+) -> bool:
+    if conversation_sid is None:
+        return medium.author == identity
+    found = await participants.find_by_identity(tx, scope, conversation_sid, identity)
+    return found is not None
+
+
+async def see_as(tx: Transaction, scope: Scope, user_sid: str, sid: str) -> Seen | None:
+    """The medium, if the user with this sid may see it now; no sid stands for the account."""
+    if not user_sid:
+        return await see(tx, scope, None, sid)
+    user = await users.find(tx, scope, user_sid)
+    return None if user is None else await see(tx, scope, user.identity, sid)

@@ -1,0 +1,99 @@
+"""Removing media for good: first the file, then the row.
+
+A removed medium is a marked row, so a crash at any moment leaves something that says what is still
+to be done. What no message carried in time is marked here. Uploads that a crash cut off have no
+row; the store of blobs remembers them (store/blobs.py), and they are looked through now and then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from parlour.operations.scheduler import Job
+from parlour.store.blobs import BlobName
+from parlour.vocabulary import limits
+from parlour.vocabulary.crash_points import FILE_REMOVED, crash_point
+
+if TYPE_CHECKING:
+    from parlour.store.blobs import Blobs
+    from parlour.store.transaction import Store, Transaction
+    from parlour.vocabulary.clock import Clock
+
+# tidy: account-in-sql - what is removed goes, whose ever it is
+REMOVED = "SELECT account_sid, sid FROM media WHERE is_removed = 1 LIMIT $1"
+FORGET = "DELETE FROM media WHERE account_sid = $1 AND sid = $2 AND is_removed = 1"
+# tidy: account-in-sql - as above
+OLDEST_UNATTACHED = """
+SELECT date_created FROM media WHERE message_sid IS NULL AND is_removed = 0
+ ORDER BY date_created LIMIT 1
+"""
+# tidy: account-in-sql - as above
+EXPIRE = """
+UPDATE media SET is_removed = 1 WHERE message_sid IS NULL AND is_removed = 0
+   AND (account_sid, sid) IN (
+    SELECT account_sid, sid FROM media
+     WHERE message_sid IS NULL AND is_removed = 0 AND date_created <= $1
+     ORDER BY date_created LIMIT $2)
+"""
+IS_KEPT = "SELECT 1 FROM media WHERE account_sid = $1 AND sid = $2"
+
+_STEP: Final = limits.MEDIA_REMOVED_PER_STEP_MAX
+
+
+class Disposal:
+    """The jobs that remove what is left of media."""
+
+    def __init__(self, blobs: Blobs, clock: Clock) -> None:
+        self._blobs = blobs
+        self._clock = clock
+        self._next_sweep_ms = 0
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Removing what is marked or too old, and looking after what a crash left."""
+        return (
+            Job("media", self._next_removal_ms, self._remove_some),
+            Job("media_sweep", self._next_look_ms, self._sweep),
+        )
+
+    async def _next_removal_ms(self, tx: Transaction) -> int | None:
+        if await tx.one(REMOVED, 1) is not None:
+            return tx.now
+        oldest = await tx.one(OLDEST_UNATTACHED)
+        return None if oldest is None else int(oldest[0]) + limits.MEDIA_UNATTACHED_MS
+
+    async def _remove_some(self, store: Store) -> None:
+        """One step: mark what is too old, remove files, and forget their rows."""
+
+        async def mark(tx: Transaction) -> list[BlobName]:
+            await tx.run(EXPIRE, tx.now - limits.MEDIA_UNATTACHED_MS, _STEP)
+            return [BlobName(*row) for row in await tx.all(REMOVED, _STEP)]
+
+        marked = await store.write(mark)
+        for name in marked:
+            await self._blobs.remove(name)
+            crash_point(FILE_REMOVED)
+
+        async def forget(tx: Transaction) -> None:
+            for name in marked:
+                await tx.run(FORGET, *name)
+
+        await store.write(forget)
+
+    async def _next_look_ms(self, _tx: Transaction) -> int:
+        return self._next_sweep_ms
+
+    async def _sweep(self, store: Store) -> None:
+        """One look at old uploads that nobody settled: a row decides whether the file stays."""
+        old = await self._blobs.unsettled(self._clock.now_ms() - limits.MEDIA_UNATTACHED_MS)
+
+        async def kept(tx: Transaction) -> set[BlobName]:
+            return {name for name in old if await tx.one(IS_KEPT, *name) is not None}
+
+        with_row = await store.read(kept)
+        for name in old:
+            if name in with_row:
+                await self._blobs.settle(name)
+            else:
+                await self._blobs.remove(name)
+        if len(old) < _STEP:
+            self._next_sweep_ms = self._clock.now_ms() + limits.MEDIA_SWEEP_PAUSE_MS
