@@ -16,21 +16,29 @@ from parlour.delivery.egress import Egress, EgressPolicy, make_tls_context
 from parlour.delivery.governor import Governor
 from parlour.delivery.webhooks import WebhookSink
 from parlour.http.authentication import Authentication
+from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
+from parlour.http.media import MediaCallers, MediaEdge
 from parlour.http.metrics import Metrics
+from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
 from parlour.http.server import Server
+from parlour.http.uploads import Uploads
 from parlour.operations.admission import Admission
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Scheduler
 from parlour.protocol.egress_policy import policy_for
+from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.protocol.vault import KEY_BYTES, Vault
 from parlour.resources.accounts import actions as accounts
 from parlour.resources.conversation_with_participants.completion import Completion
 from parlour.resources.jobs import jobs
+from parlour.resources.media.disposal import Disposal
 from parlour.resources.table import operations
+from parlour.resources.tokens.verification import AccessTokens
 from parlour.resources.webhook_attempts.retention import retention_job
+from parlour.store.blobs import DiskBlobs
 from parlour.store.sqlite import SqliteStore
 from parlour.vocabulary import sids
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
 
 DATABASE_NAME = "parlour.sqlite3"
 KEY_NAME = "parlour.key"
+MEDIA_FOLDER = "media"
 
 
 class UnsafeKeyFileError(Exception):
@@ -100,6 +109,7 @@ class App:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.vault = load_vault(settings.data, self.random)
         self.store = SqliteStore(settings.data / DATABASE_NAME, self.clock, self.random)
+        self.blobs = DiskBlobs(settings.data / MEDIA_FOLDER)
         self.metrics = Metrics()
         self.admission = Admission(
             in_all_max=settings.concurrent_requests_max,
@@ -127,17 +137,35 @@ class App:
         self.store.on_commit(self.dispatcher.wake)
         self.completion = Completion(before)
         retention = retention_job(settings.webhook_retention_hours)
-        self.scheduler = Scheduler(self.store, self.clock, (*jobs(self.completion), retention))
+        disposal = Disposal(self.blobs, self.clock)
+        every = (*jobs(self.completion), *disposal.jobs(), retention)
+        self.scheduler = Scheduler(self.store, self.clock, every)
         self.store.on_commit(self.scheduler.hint)
-        edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), settings.public_url)
+        roots = RootUrls(settings.public_url)
+        edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
         self.asgi = Server(
             Router(operations(), edge, self.metrics),
+            self._make_media_edge(roots),
             authentication=self.authentication,
             admission=self.admission,
             metrics=self.metrics,
             clock=self.clock,
             random=self.random,
             request_log=settings.request_log,
+        )
+
+    def _make_media_edge(self, roots: RootUrls) -> MediaEdge:
+        access_tokens = AccessTokens(self.store, self.vault, self.clock)
+        return MediaEdge(
+            self.store,
+            callers=MediaCallers(self.authentication, access_tokens),
+            uploads=Uploads(self.store, self.blobs, self.random),
+            downloads=Downloads(self.blobs),
+            urls=MediaUrls(self.vault.media_url_key),
+            roots=roots,
+            clock=self.clock,
+            admission=self.admission,
+            media_url=self.settings.media_url,
         )
 
     def _make_webhooks(self, signer: Signer) -> WebhookSink:
@@ -205,4 +233,5 @@ class App:
         await self.dispatcher.stop()
         await self.webhooks.stop()
         await self.egress.close()
+        await self.blobs.close()
         await self.store.close()

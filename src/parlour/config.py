@@ -35,6 +35,11 @@ class Settings:
         "", "The file of the certificate, with its chain, in PEM; empty: no TLS on the port."
     )
     tls_key: str = _setting("", "The file of that certificate's private key, in PEM.")
+    media_url: str = _setting(
+        "",
+        "Where temporary URLs of media start, to keep what users upload on a host name of its "
+        "own; empty: like all other URLs.",
+    )
     account_sid: str = _setting("", "An account that exists after the start.")
     auth_token: str = _setting("", "The auth token of that account.", secret=True)
     api_key_sid: str = _setting("", "An API key of that account that exists after the start.")

@@ -1,7 +1,8 @@
 """One HTTP connection, with limits that the server software does not set by itself.
 
 Size and number of headers, length of the URL, and the time until a request's head is complete:
-a client that sends one byte a second is gone after ``HEAD_SECONDS_MAX``. Refusals have the API's
+a client that sends one byte a second is gone after ``HEAD_SECONDS_MAX``, and one that takes nothing
+of an answer after ``SEND_STALL_SECONDS_MAX``. Refusals have the API's
 shape, and come after the answers to what was asked before on the same connection: who sent a
 change and then something broken learns of the change first.
 """
@@ -9,6 +10,7 @@ change and then something broken learns of the change first.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 
 
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
+_UPLOAD: Final = re.compile(rb"/v1/Services/[^/?]+/Media(?:\?|\Z)")
+
+
+def is_upload(url: bytes) -> bool:
+    """Whether a request for this URL may have a body that takes long."""
+    return _UPLOAD.match(url) is not None
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -28,6 +36,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _clock: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
     _refusal: bytes | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -36,8 +45,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clocks."""
         self._stop_clock()
+        self._stop_stall()
         super().connection_lost(exc)
 
     def _await_head(self) -> None:
@@ -47,6 +57,21 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
+
+    def pause_writing(self) -> None:
+        """The client does not take what is sent: it has some time to begin."""
+        super().pause_writing()
+        self._stall = self.loop.call_later(limits.SEND_STALL_SECONDS_MAX, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client goes on."""
+        super().resume_writing()
+        self._stop_stall()
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless the request was refused already."""
@@ -79,8 +104,12 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() not in _VERSIONS:
             self.send_400_response("")
         if self._refusal is None:
-            self._clock = self.loop.call_later(limits.REQUEST_SECONDS_MAX, self.transport.close)
+            self._clock = self.loop.call_later(self._seconds_max(), self.transport.close)
             super().on_headers_complete()
+
+    def _seconds_max(self) -> float:
+        """How long a body may take; whoever takes an upload looks after its pace as well."""
+        return limits.UPLOAD_SECONDS_MAX if is_upload(self.url) else limits.REQUEST_SECONDS_MAX
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""

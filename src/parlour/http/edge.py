@@ -19,13 +19,13 @@ from parlour.vocabulary.sids import normal
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
+    from parlour.http.root_urls import RootUrls
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
     from parlour.operations.pipeline import Pipeline
     from parlour.protocol.forms import Form as RequestForm
     from parlour.protocol.pages import PageTokens
 
-_HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?\Z")
 _FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
 _URL_ENCODED = "application/x-www-form-urlencoded"
@@ -36,11 +36,10 @@ _RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 class Edge:
     """Turns HTTP into calls of the pipeline, and back."""
 
-    def __init__(self, pipeline: Pipeline, tokens: PageTokens, public_url: str) -> None:
+    def __init__(self, pipeline: Pipeline, tokens: PageTokens, roots: RootUrls) -> None:
         self._pipeline = pipeline
         self._tokens = tokens
-        self._public_url = public_url.rstrip("/")
-        self._root_urls: dict[tuple[str, str | None], str] = {}
+        self._roots = roots
 
     async def respond(
         self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
@@ -88,24 +87,8 @@ class Edge:
         resource = path[version.end() :] or "/" if version else path
         return resource if resource.isascii() else resource.encode("utf-8", "replace").decode()
 
-    def _root_url(self, request: Request) -> str:
-        """Where the URLs of an answer start: as configured, or as the request found us."""
-        host = request.header(b"host")
-        known = self._root_urls.get((request.scheme, host))
-        if known is not None:
-            return known
-        root = self._public_url
-        if not root:
-            if host is None or not _HOST.match(host):
-                raise ApiError(20001, "Invalid Host header.")
-            root = f"{request.scheme}://{host}"
-        if len(self._root_urls) >= limits.ROOT_URLS_REMEMBERED_MAX:
-            self._root_urls.clear()
-        self._root_urls[request.scheme, host] = root = root + "/v1"
-        return root
-
     def _view(self, call: Call[Any], request: Request) -> View:
-        root = self._root_url(request)
+        root = self._roots.of(request) + "/v1"
         in_service = call.operation.form is Form.SERVICE
         base = f"{root}/Services/{normal(call.path['ChatServiceSid'])}" if in_service else root
         return View(base, root, in_service, bool(call.operation.deed.list_key))

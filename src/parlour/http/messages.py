@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 
     from parlour.operations.caller import Caller
     from parlour.vocabulary.errors import ApiError
 
     AsgiScope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Headers = tuple[tuple[bytes, bytes], ...]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 encode: Final = msgspec.json.Encoder().encode
 JSON: Final = (b"content-type", b"application/json")
 
 
+class GoneError(Exception):
+    """The client hung up before its request was complete: nobody waits for an answer."""
+
+
 class Request:
     """One request: its head, and its body once it was read.
 
     ``path`` is as it was sent, percent-encoding and all; of repeated headers the last counts.
+    ``is_unread`` says that a long body may still be coming while the answer leaves already;
+    ``shared_headers`` are those of all answers of one kind, if not the usual ones.
     """
 
     __slots__ = (
         "_headers",
         "body",
         "caller",
+        "is_unread",
         "method",
         "operation_id",
         "path",
@@ -38,6 +46,7 @@ class Request:
         "request_sid",
         "scheme",
         "scope",
+        "shared_headers",
         "started_ms",
     )
 
@@ -54,6 +63,8 @@ class Request:
         self.scheme: str = scope["scheme"]
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self.body = b""
+        self.is_unread = False
+        self.shared_headers: Headers | None = None
         self.caller: Caller | None = None
         self.operation_id = ""
 
@@ -63,12 +74,33 @@ class Request:
         return None if value is None else value.decode("latin-1")
 
 
+class Content(NamedTuple):
+    """Bytes that follow the head of an answer in pieces, and how to let go of their source."""
+
+    length: int
+    pieces: AsyncGenerator[bytes, None]
+    close: Callable[[], Awaitable[None]]
+
+
 class Reply(msgspec.Struct, frozen=True):
-    """One answer: its status, its body, and the headers that not every answer has."""
+    """One answer: its status, its body, and the headers that not every answer has.
+
+    ``content`` stands for the body of an answer that is sent in pieces; ``length`` is that of a
+    body that is not sent, because only the head was asked for.
+    """
 
     status: int
     body: bytes = b""
-    headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
+    headers: Headers = (JSON,)
+    content: Content | None = None
+    length: int | None = None
+
+    @property
+    def content_length(self) -> int:
+        """How many bytes the body has, or would have."""
+        if self.length is not None:
+            return self.length
+        return len(self.body) if self.content is None else self.content.length
 
 
 NO_CONTENT: Final = Reply(204, headers=())

@@ -6,16 +6,18 @@ with the same headers, is counted, and is logged without anything it said.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from parlour.http.messages import NO_CONTENT, Reply, Request, refusal
+from parlour.http.messages import NO_CONTENT, GoneError, Reply, Request, refusal
+from parlour.http.streams import linger, read_body, send_pieces
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
+    from parlour.http.media import MediaEdge
     from parlour.http.messages import AsgiScope, Receive, Send
     from parlour.http.metrics import Metrics
     from parlour.http.router import Router
@@ -40,16 +42,13 @@ _SHARED_HEADERS: Final = (
 )
 
 
-class _GoneError(Exception):
-    """The client hung up before its request was complete: nobody waits for an answer."""
-
-
 class Server:
     """The application that the ASGI server runs."""
 
     def __init__(
         self,
         router: Router,
+        media: MediaEdge,
         *,
         authentication: Authentication,
         admission: Admission,
@@ -59,6 +58,7 @@ class Server:
         request_log: str,
     ) -> None:
         self._router = router
+        self._media = media
         self._authentication = authentication
         self._admission = admission
         self._metrics = metrics
@@ -74,7 +74,7 @@ class Server:
         )
         try:
             reply = await self._reply(request)
-        except _GoneError:
+        except GoneError:
             return
         seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
         await self._send(request, reply, seconds, send)
@@ -83,13 +83,15 @@ class Server:
     async def _reply(self, request: Request) -> Reply:
         """Turn whatever happens into an answer of the API's own shape."""
         try:
+            if (found := self._media.find(request.path)) is not None:
+                return await self._media.reply(request, *found)
             if request.method == "OPTIONS":
                 return NO_CONTENT
             open_reply = self._router.open_reply(request)
             return open_reply or await self._admitted(request)
         except ApiError as error:
             return refusal(error)
-        except _GoneError:
+        except GoneError:
             raise
         except Exception:
             log.exception("bug", request_sid=request.request_sid)
@@ -108,19 +110,36 @@ class Server:
             self._admission.leave(caller.account_sid)
 
     async def _send(self, request: Request, reply: Reply, seconds: float, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": reply.status,
+                "headers": self._headers(request, reply, seconds),
+            }
+        )
+        if reply.content is not None:
+            await send_pieces(reply.content, request.receive, send)
+            return
+        body = b"" if request.method == "HEAD" else reply.body
+        if request.is_unread:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await linger(request)
+            body = b""
+        await send({"type": "http.response.body", "body": body})
+
+    def _headers(self, request: Request, reply: Reply, seconds: float) -> list[tuple[bytes, bytes]]:
         headers = [
             *reply.headers,
-            (b"content-length", b"%d" % len(reply.body)),
-            *_SHARED_HEADERS,
+            *(request.shared_headers or _SHARED_HEADERS),
             (b"twilio-request-id", request.request_sid.encode()),
             (b"twilio-request-duration", b"%.3f" % seconds),
             (b"twilio-concurrent-requests", b"%d" % self._concurrent(request.caller)),
         ]
-        if reply.status == 204:
-            del headers[len(reply.headers)]
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        body = b"" if request.method == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
+        if reply.status not in {204, 304}:
+            headers.append((b"content-length", b"%d" % reply.content_length))
+        if request.is_unread:
+            headers.append((b"connection", b"close"))
+        return headers
 
     def _concurrent(self, caller: Caller | None) -> int:
         """How many requests of the account are running, this one included."""
@@ -142,23 +161,3 @@ class Server:
             seconds=round(seconds, 6),
             account_sid=request.caller.account_sid if request.caller else "",
         )
-
-
-async def read_body(request: Request) -> bytes:
-    """The whole body. Raises 413 above the limit; how long it may take is the connection's."""
-    length = request.header(b"content-length")
-    if length is not None and int(length) > limits.BODY_BYTES_MAX:
-        raise ApiError(20413)
-    message: Any = await request.receive()
-    body: bytes = message.get("body", b"")
-    parts = [body]
-    size = len(body)
-    while message.get("more_body"):  # Ends with the body, its limit, or the connection.
-        message = await request.receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limits.BODY_BYTES_MAX:
-            raise ApiError(20413)
-    if message["type"] == "http.disconnect":
-        raise _GoneError
-    return body if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,92 @@
+"""Handing out the bytes of a medium: whole, a part of it, or its head alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from parlour.http.messages import Content, Reply
+from parlour.operations.admission import Admission
+from parlour.protocol import content
+from parlour.protocol.byte_ranges import ByteRange, OutOfRange, parse_range
+from parlour.store.blobs import BlobName
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.http.messages import Headers, Request
+    from parlour.resources.media.store import Media
+    from parlour.store.blobs import Blobs
+
+log = structlog.get_logger()
+
+
+class Downloads:
+    """Hands out media, to a bounded number of clients at a time."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._admission = Admission(
+            in_all_max=limits.DOWNLOADS_MAX, of_account_max=limits.DOWNLOADS_PER_ACCOUNT_MAX
+        )
+
+    async def reply(self, request: Request, medium: Media) -> Reply | None:
+        """The answer with the bytes; None if there are none, which no crash can bring about."""
+        headers = _headers(medium)
+        try:
+            part = _part(request, medium)
+        except OutOfRange:
+            unsatisfied = (b"content-range", b"bytes */%d" % medium.size)
+            return Reply(416, headers=(*content.SAFETY, unsatisfied))
+        status, length = 200, medium.size
+        if part is not None:
+            status, length = 206, part.length
+            headers += ((b"content-range", part.written(medium.size).encode()),)
+        if request.method == "HEAD":
+            return Reply(status, headers=headers, length=length)
+        found = await self._content(medium, part or ByteRange(0, medium.size))
+        return None if found is None else Reply(status, headers=headers, content=found)
+
+    async def _content(self, medium: Media, part: ByteRange) -> Content | None:
+        """The bytes, and a place among the downloads for as long as they are sent."""
+        account_sid = medium.account_sid
+        self._admission.enter(account_sid)
+        try:
+            blob = await self._blobs.open(BlobName(account_sid, medium.sid))
+        except BaseException:
+            self._admission.leave(account_sid)
+            raise
+        if blob is None or blob.size != medium.size:
+            self._admission.leave(account_sid)
+            log.error("media_without_bytes", account_sid=account_sid, media_sid=medium.sid)
+            return None
+
+        async def close() -> None:
+            self._admission.leave(account_sid)
+            await blob.close()
+
+        return Content(part.length, blob.pieces(*part), close)
+
+
+def _headers(medium: Media) -> Headers:
+    disposition = content.disposition(medium.content_type, medium.filename)
+    return (
+        (b"content-type", content.told_type(medium.content_type).encode()),
+        (b"content-disposition", disposition.encode()),
+        (b"accept-ranges", b"bytes"),
+        (b"etag", _tag(medium).encode()),
+        *content.SAFETY,
+    )
+
+
+def _tag(medium: Media) -> str:
+    """What is uploaded once never changes: its sid says which bytes they are."""
+    return f'"{medium.sid}"'
+
+
+def _part(request: Request, medium: Media) -> ByteRange | None:
+    """The part that is asked for, unless it is one of other bytes. Raises OutOfRange."""
+    only_if = request.header(b"if-range")
+    if only_if is not None and only_if.strip() != _tag(medium):
+        return None
+    return parse_range(request.header(b"range"), medium.size)

@@ -1,0 +1,283 @@
+"""Media over HTTP: upload, look-up, download, and what browsers ask beforehand.
+
+These paths have an entry of their own because their bodies are not read as a whole, and because
+client SDKs call them from any web page with an access token in ``X-Twilio-Token``. They never
+take cookies, so every origin may read the answers, and none is told that credentials may go along.
+A temporary URL needs no header: it is signed, and good for a few minutes (protocol/media_urls.py).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from parlour.http.edge import Edge
+from parlour.http.messages import NO_CONTENT, Reply, encode
+from parlour.http.streams import read_body
+from parlour.protocol.access_tokens import TokenRefused
+from parlour.protocol.media_urls import PREFIX, link_for
+from parlour.resources.media import actions, representation
+from parlour.resources.tokens import verification
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.http.authentication import Authentication
+    from parlour.http.downloads import Downloads
+    from parlour.http.messages import Request
+    from parlour.http.root_urls import RootUrls
+    from parlour.http.uploads import Uploads
+    from parlour.operations.admission import Admission
+    from parlour.operations.caller import Caller
+    from parlour.protocol.media_urls import MediaUrls
+    from parlour.resources.media.actions import Seen
+    from parlour.resources.tokens.verification import AccessTokens
+    from parlour.store.transaction import Store, Transaction
+    from parlour.vocabulary.clock import Clock
+
+SHARED_HEADERS: Final = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
+    (
+        b"access-control-allow-headers",
+        b"X-Twilio-Token, Content-Type, Authorization, Range, If-Range",
+    ),
+    (
+        b"access-control-expose-headers",
+        b"Content-Disposition, Content-Length, Content-Range, ETag, Retry-After",
+    ),
+    (b"access-control-max-age", b"600"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""What every answer of these paths says; none of them says that credentials may go along."""
+
+_SERVICE: Final = r"/v1/Services/(?P<service>[^/]+)"
+_READING: Final = ("GET", "HEAD")
+_RETRY: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
+
+
+class _Place(NamedTuple):
+    """One path: what is done there, by which methods."""
+
+    path: re.Pattern[str]
+    operation_id: str
+    methods: tuple[str, ...]
+
+
+_PLACES: Final = (
+    _Place(re.compile(rf"{_SERVICE}/Media\Z"), "CreateMedia", ("POST",)),
+    _Place(re.compile(rf"{_SERVICE}/MediaSet\Z"), "FetchMediaSet", ("POST",)),
+    _Place(re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)\Z"), "FetchMedia", _READING),
+    _Place(
+        re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)/Content\Z"), "FetchMediaContent", _READING
+    ),
+    _Place(re.compile(rf"{PREFIX}.*\Z"), "FetchMediaDirect", _READING),
+)
+# Most requests are for something else, and this is asked of each of them.
+_PERHAPS: Final = re.compile(rf"{_SERVICE}/Media|{PREFIX}")
+
+
+class _WantedMedium(msgspec.Struct):
+    """One medium of a set."""
+
+    media_sid: str
+
+
+class _MediaSet(msgspec.Struct):
+    """What a MediaSet request says."""
+
+    command: str
+    wanted: list[_WantedMedium] = msgspec.field(name="list")
+
+
+class _Asked(NamedTuple):
+    """Who asks, in which service, and for which medium if the path names one."""
+
+    request: Request
+    caller: Caller
+    scope: Scope
+    sid: str
+
+
+class MediaCallers:
+    """Finds who asks: a connected user by access token, or else an account by HTTP Basic."""
+
+    def __init__(self, authentication: Authentication, access_tokens: AccessTokens) -> None:
+        self._authentication = authentication
+        self._access_tokens = access_tokens
+
+    async def of(self, request: Request, service_sid: str) -> Caller:
+        """The caller. Raises 401, 403, and 404 for a token of another service."""
+        text = request.header(b"x-twilio-token")
+        if text is None:
+            return await self._authentication.caller(request.header(b"authorization"))
+        try:
+            token = await self._access_tokens.verify(text)
+        except TokenRefused as error:
+            raise ApiError(error.code) from error
+        except verification.AccountNotActive:
+            raise ApiError(20005) from None
+        except verification.ServiceUnknown:
+            raise not_found(request) from None
+        if token.service_sid != service_sid:
+            raise not_found(request)
+        return verification.caller_of(token)
+
+
+def not_found(request: Request) -> ApiError:
+    """The answer for whatever this caller may not see, there or not."""
+    return ApiError.not_found(Edge.resource_of(request.path))
+
+
+class MediaEdge:
+    """Answers what is asked about media."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        callers: MediaCallers,
+        uploads: Uploads,
+        downloads: Downloads,
+        urls: MediaUrls,
+        roots: RootUrls,
+        clock: Clock,
+        admission: Admission,
+        media_url: str,
+    ) -> None:
+        """``media_url`` is where temporary URLs start; empty: where all others do."""
+        self._store = store
+        self._callers = callers
+        self._uploads = uploads
+        self._downloads = downloads
+        self._urls = urls
+        self._roots = roots
+        self._clock = clock
+        self._admission = admission
+        self._media_url = media_url.rstrip("/")
+        self._deeds: dict[str, Callable[[_Asked], Awaitable[Reply]]] = {
+            "CreateMedia": self._create,
+            "FetchMediaSet": self._fetch_set,
+            "FetchMedia": self._fetch,
+            "FetchMediaContent": self._fetch_content,
+        }
+
+    def find(self, path: str) -> tuple[_Place, re.Match[str]] | None:
+        """The place that a path names, if it is one of these."""
+        if _PERHAPS.match(path) is None:
+            return None
+        for place in _PLACES:
+            found = place.path.match(path)
+            if found is not None:
+                return place, found
+        return None
+
+    async def reply(self, request: Request, place: _Place, found: re.Match[str]) -> Reply:
+        """The answer. Raises ApiError."""
+        request.shared_headers = SHARED_HEADERS
+        request.is_unread = request.method == "POST"
+        if request.method == "OPTIONS":
+            return NO_CONTENT
+        if request.method not in place.methods:
+            raise ApiError(20004, headers={"Allow": ", ".join(place.methods)})
+        request.operation_id = place.operation_id
+        try:
+            if place.operation_id not in self._deeds:
+                return await self._fetch_direct(request)
+            asked = await self._asked(request, **found.groupdict())
+            return await self._deeds[place.operation_id](asked)
+        except (Busy, Unavailable) as error:
+            raise ApiError(20503, headers=_RETRY) from error
+
+    async def _asked(self, request: Request, service: str, sid: str = "") -> _Asked:
+        service_sid = sids.normal(service) if sids.is_sid(sids.SERVICE, service) else ""
+        caller = await self._callers.of(request, service_sid)
+        request.caller = caller
+        if not service_sid:
+            raise not_found(request)
+        return _Asked(request, caller, Scope(caller.account_sid, service_sid), sid)
+
+    # --- Upload -----------------------------------------------------------------------------
+
+    async def _create(self, asked: _Asked) -> Reply:
+        seen = await self._uploads.take(asked.request, asked.scope, asked.caller.identity)
+        return Reply(201, encode(self._record(asked.request, seen)))
+
+    # --- Look-up ----------------------------------------------------------------------------
+
+    def _record(self, request: Request, seen: Seen) -> dict[str, Any]:
+        root_url = self._roots.of(request)
+        scope = Scope(seen.medium.account_sid, seen.medium.service_sid)
+        link = link_for(scope, seen.medium.sid, seen.user_sid, self._clock.now_ms())
+        direct_url = (self._media_url or root_url) + self._urls.write(link)
+        return representation.record(seen, root_url=root_url, direct_url=direct_url)
+
+    async def _see(self, asked: _Asked) -> Seen:
+        seen = await self._store.read(
+            lambda tx: actions.see(tx, asked.scope, asked.caller.identity, asked.sid)
+        )
+        if seen is None:
+            raise not_found(asked.request)
+        return seen
+
+    async def _fetch(self, asked: _Asked) -> Reply:
+        return Reply(200, encode(self._record(asked.request, await self._see(asked))))
+
+    async def _fetch_set(self, asked: _Asked) -> Reply:
+        self._admission.enter(asked.caller.account_sid)
+        try:
+            wanted = _wanted(await read_body(asked.request))
+        finally:
+            self._admission.leave(asked.caller.account_sid)
+
+        async def look(tx: Transaction) -> list[Seen | None]:
+            identity = asked.caller.identity
+            return [await actions.see(tx, asked.scope, identity, sid) for sid in wanted]
+
+        found = await self._store.read(look)
+        shown = [
+            {"code": 404, "media_record": {"sid": sid}}
+            if seen is None
+            else {"code": 200, "media_record": self._record(asked.request, seen)}
+            for sid, seen in zip(wanted, found, strict=True)
+        ]
+        return Reply(200, encode(shown))
+
+    # --- Download ---------------------------------------------------------------------------
+
+    async def _fetch_content(self, asked: _Asked) -> Reply:
+        return await self._bytes(asked.request, await self._see(asked))
+
+    async def _fetch_direct(self, request: Request) -> Reply:
+        link = self._urls.read(request.path, request.query, self._clock.now_ms())
+        seen = await self._store.read(
+            lambda tx: actions.see_as(tx, link.scope, link.user_sid, link.sid)
+        )
+        if seen is None:
+            raise not_found(request)
+        return await self._bytes(request, seen)
+
+    async def _bytes(self, request: Request, seen: Seen) -> Reply:
+        reply = await self._downloads.reply(request, seen.medium)
+        if reply is None:
+            raise not_found(request)
+        return reply
+
+
+def _wanted(body: bytes) -> list[str]:
+    """The sids that a MediaSet request names. Raises 20001."""
+    try:
+        asked = msgspec.json.decode(body, type=_MediaSet)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ApiError(20001, "Invalid post body.") from None
+    if asked.command != "get":
+        raise ApiError.invalid("command")
+    if len(asked.wanted) > limits.MEDIA_SET_MAX:
+        raise ApiError.invalid("list")
+    return [each.media_sid for each in asked.wanted]

@@ -1,0 +1,38 @@
+"""Where the URLs of an answer start: as configured, or as the request found us."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.http.messages import Request
+
+_HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?\Z")
+
+
+class RootUrls:
+    """Scheme and host of the server, as a client sees them."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_url = public_url.rstrip("/")
+        self._known: dict[tuple[str, str | None], str] = {}
+
+    def of(self, request: Request) -> str:
+        """``https://host``, without a slash at the end. Raises 20001 for a Host that is none."""
+        host = request.header(b"host")
+        known = self._known.get((request.scheme, host))
+        if known is not None:
+            return known
+        root = self._public_url
+        if not root:
+            if host is None or not _HOST.match(host):
+                raise ApiError(20001, "Invalid Host header.")
+            root = f"{request.scheme}://{host}"
+        if len(self._known) >= limits.ROOT_URLS_REMEMBERED_MAX:
+            self._known.clear()
+        self._known[request.scheme, host] = root
+        return root

@@ -1,0 +1,171 @@
+"""Taking an upload: the bytes themselves, or a form with one file in it.
+
+The pieces go to the disk as they arrive. The blob is whole, synced and under its own name before
+the row that names it is committed; whatever goes wrong before that leaves nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from parlour.http.streams import incoming, must_not_exceed
+from parlour.operations.admission import Admission
+from parlour.protocol import content
+from parlour.protocol.forms import parse_query
+from parlour.resources.media import actions
+from parlour.resources.media.actions import Upload
+from parlour.store.blobs import BlobName
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.crash_points import BLOB_KEPT, MEDIA_COMMITTED, crash_point
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.origin import SDK, SILENT, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
+    from parlour.http.messages import Request
+    from parlour.resources.media.actions import Seen
+    from parlour.store.blobs import Blobs, NewBlob
+    from parlour.store.transaction import Store
+    from parlour.vocabulary.clock import Random
+    from parlour.vocabulary.scope import Scope
+
+CATEGORIES: Final = ("media", "body", "history")
+_FORM: Final = "multipart/form-data"
+
+
+class _Declared(NamedTuple):
+    """What is said of the bytes, beside them."""
+
+    content_type: str
+    filename: str | None
+
+
+class Uploads:
+    """Takes uploads, a bounded number at a time."""
+
+    def __init__(self, store: Store, blobs: Blobs, random: Random) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._random = random
+        self._admission = Admission(
+            in_all_max=limits.UPLOADS_MAX, of_account_max=limits.UPLOADS_PER_ACCOUNT_MAX
+        )
+
+    async def take(self, request: Request, scope: Scope, identity: str | None) -> Seen:
+        """Keep the body of a request as a medium of this uploader."""
+        request.is_unread = True
+        self._admission.enter(scope.account_sid)
+        try:
+            await self._store.read(lambda tx: actions.must_take_upload(tx, scope, identity))
+            return await self._take(request, scope, identity)
+        finally:
+            self._admission.leave(scope.account_sid)
+
+    async def _take(self, request: Request, scope: Scope, identity: str | None) -> Seen:
+        said = _said(request)
+        name = BlobName(scope.account_sid, self._random.sid(sids.MEDIA))
+        blob = await self._blobs.begin(name)
+        try:
+            declared = await _write(request, blob, said.get("Filename"))
+            await blob.keep()
+        except BaseException:  # Whatever it was, the client or this process going included.
+            await blob.discard()
+            raise
+        crash_point(BLOB_KEPT)
+        upload = Upload(
+            sid=name.sid,
+            size=blob.size,
+            content_type=declared.content_type,
+            filename=declared.filename,
+            category=said.get("Category", CATEGORIES[0]),
+        )
+        try:
+            seen = await self._commit(scope, identity, upload)
+        except (ApiError, Busy, Unavailable):  # Of nothing else is it known that no row was kept.
+            await blob.discard()
+            raise
+        crash_point(MEDIA_COMMITTED)
+        await self._blobs.settle(name)
+        return seen
+
+    async def _commit(self, scope: Scope, identity: str | None, upload: Upload) -> Seen:
+        origin = SILENT if identity is None else Origin(SDK, identity, fires=True)
+        return await self._store.write(
+            lambda tx: actions.add_media(tx, scope, identity, upload), origin
+        )
+
+
+def _said(request: Request) -> dict[str, str]:
+    """Category and file name from the query. Raises 20001."""
+    said = {name: texts[-1] for name, texts in parse_query(request.query).items()}
+    if said.get("Category", CATEGORIES[0]) not in CATEGORIES:
+        raise ApiError.invalid("Category")
+    content.parse_file_name(said.get("Filename"))
+    return said
+
+
+async def _write(request: Request, blob: NewBlob, filename: str | None) -> _Declared:
+    """Write the file of a body, and say what it is."""
+    header = request.header(b"content-type") or ""
+    if header.partition(";")[0].strip().lower() == _FORM:
+        return await _write_of_form(request, blob, header, filename)
+    declared = _Declared(content.parse_type(header), content.parse_file_name(filename))
+    _must_fit(request, limits.MEDIA_BYTES_MAX)
+    async with aclosing(incoming(request, limits.MEDIA_BYTES_MAX)) as pieces:
+        async for piece in pieces:
+            await blob.write(piece)
+    return declared
+
+
+def _must_fit(request: Request, bytes_max: int) -> None:
+    """Raise 413 for a body that says at once that it is too large."""
+    must_not_exceed(int(request.header(b"content-length") or 0), bytes_max)
+
+
+async def _write_of_form(
+    request: Request, blob: NewBlob, header: str, filename: str | None
+) -> _Declared:
+    """Write the one file of a form. Raises 20001 for a form with none, or more."""
+    # Imported at first use: hardly any client sends a form.
+    import falcon  # noqa: PLC0415
+    from falcon.asgi.multipart import MultipartForm  # noqa: PLC0415
+    from falcon.asgi.reader import BufferedReader  # noqa: PLC0415
+    from falcon.errors import DelimiterError  # noqa: PLC0415
+    from falcon.media.multipart import MultipartParseOptions  # noqa: PLC0415
+
+    bytes_max = limits.MEDIA_BYTES_MAX + limits.MULTIPART_FRAME_BYTES_MAX
+    _must_fit(request, bytes_max)
+    _, parameters = falcon.parse_header(header)
+    boundary = parameters.get("boundary", "")
+    if not 0 < len(boundary) <= 70 or not boundary.isascii():
+        raise ApiError(20001, "Invalid post body.")
+    declared = None
+    try:
+        async with aclosing(incoming(request, bytes_max)) as pieces:
+            stream = BufferedReader(pieces)
+            form = MultipartForm(stream, boundary.encode(), None, MultipartParseOptions())
+            async for part in form:
+                if part.filename is None:
+                    continue
+                if declared is not None:
+                    raise ApiError(20001, "A form carries one file.")
+                declared = _Declared(
+                    content.parse_type(part.content_type),
+                    content.parse_file_name(part.filename if filename is None else filename),
+                )
+                await _copy(part.stream, blob)
+            await stream.exhaust()
+    except (falcon.HTTPError, DelimiterError, ValueError):
+        raise ApiError(20001, "Invalid post body.") from None
+    if declared is None:
+        raise ApiError(20001, "The form has no file.")
+    return declared
+
+
+async def _copy(pieces: AsyncIterable[bytes], blob: NewBlob) -> None:
+    async for piece in pieces:
+        must_not_exceed(blob.size + len(piece), limits.MEDIA_BYTES_MAX)
+        await blob.write(piece)

@@ -1,0 +1,270 @@
+"""Media over HTTP: upload, look-up and download, by the account and by users."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.resources.uploads import Part, Shelf, direct_url
+
+if TYPE_CHECKING:
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+RECORD = (
+    "sid account_sid service_sid channel_sid message_sid date_created date_upload_updated"
+    " date_updated size content_type filename category author is_multipart_upstream url links"
+).split()
+
+
+@pytest.fixture(params=["account", "user"])
+def shelf(request: pytest.FixtureRequest, server: Server, api: Api, service_sid: str) -> Shelf:
+    """The media of a service, as the account sees them, and as a user does."""
+    if request.param == "account":
+        return Shelf.of_account(server, api, service_sid)
+    return Shelf.of_user(server, api, service_sid, "alice")
+
+
+@pytest.fixture
+def account(server: Server, api: Api, service_sid: str) -> Shelf:
+    """The media of a service, as the account sees them."""
+    return Shelf.of_account(server, api, service_sid)
+
+
+def test_an_upload_answers_the_record_that_the_sdk_reads(shelf: Shelf, api: Api) -> None:
+    made = shelf.add(b"hello", "text/plain", Category="media", Filename="a b.txt")
+    assert list(made) == RECORD
+    url = f"{shelf.server.base_url}{shelf.path}/{made['sid']}"
+    shown = {
+        "account_sid": api.sid,
+        "service_sid": shelf.service_sid,
+        "channel_sid": None,
+        "message_sid": None,
+        "size": 5,
+        "content_type": "text/plain",
+        "filename": "a b.txt",
+        "category": "media",
+        "author": "alice" if "X-Twilio-Token" in shelf.credentials else None,
+        "is_multipart_upstream": False,
+        "url": url,
+    }
+    assert {name: made[name] for name in shown} == shown
+    assert re.fullmatch("ME[0-9a-f]{32}", made["sid"])
+    assert DATE.fullmatch(made["date_created"])
+    assert made["date_created"] == made["date_updated"] == made["date_upload_updated"]
+    assert made["links"]["content"] == f"{url}/Content"
+    assert direct_url(made).startswith(f"{shelf.server.base_url}/media-direct/")
+
+
+def test_what_was_uploaded_is_looked_up_and_downloaded(shelf: Shelf) -> None:
+    content = bytes(range(256)) * 40
+    made = shelf.add(content, "application/x-thing", Filename="thing.bin")
+    found = shelf.look(made["sid"]).expect(200)
+    assert {**found, "links": None} == {**made, "links": None}
+    assert shelf.look(made["sid"].upper().replace("ME", "ME", 1)).expect(200)["sid"] == made["sid"]
+    for answer in (
+        shelf.content(made["sid"]),
+        shelf.direct(made),
+        shelf.direct(found),
+    ):
+        assert (answer.status, answer.body) == (200, content)
+        assert answer.headers["Content-Type"] == "application/x-thing"
+        assert answer.headers["Content-Length"] == str(len(content))
+
+
+@pytest.mark.parametrize("category", ["media", "body", "history"])
+def test_a_category_is_kept(account: Shelf, category: str) -> None:
+    assert account.add(Category=category)["category"] == category
+
+
+def test_what_is_not_said_has_a_default(account: Shelf) -> None:
+    made = account.upload(b"", None).expect(201)
+    shown = (made["size"], made["content_type"], made["filename"], made["category"])
+    assert shown == (0, "application/octet-stream", None, "media")
+    assert account.direct(made).body == b""
+
+
+def test_a_form_of_a_browser_is_an_upload_of_its_file(shelf: Shelf) -> None:
+    content = b"one\r\n--cu\r\n--cuT\r\n" * 9000
+    parts = [
+        Part.field("note", "not the file"),
+        Part.file(content, "Größe.png", "image/png"),
+        Part.field("after", "neither"),
+    ]
+    made = shelf.upload_form(parts, Category="history").expect(201)
+    shown = (made["size"], made["content_type"], made["filename"], made["category"])
+    assert shown == (len(content), "image/png", "Größe.png", "history")
+    assert shelf.direct(made).body == content
+
+
+def test_a_set_is_looked_up_in_one_request(shelf: Shelf) -> None:
+    first, second = shelf.add(b"1"), shelf.add(b"22")
+    never = "ME" + "0" * 32
+    wanted = [second["sid"], never, "nonsense", first["sid"]]
+    found = shelf.look_at_all(wanted).expect(200)
+    assert [each["code"] for each in found] == [200, 404, 404, 200]
+    assert [each["media_record"]["sid"] for each in found] == wanted
+    assert found[1] == {"code": 404, "media_record": {"sid": never}}
+    assert shelf.direct(found[0]["media_record"]).body == b"22"
+    assert shelf.look_at_all([]).expect(200) == []
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "{}", '{"command":"get"}', '{"command":"get","list":[1]}', "\xff"]
+)
+def test_a_set_that_is_none_is_refused(account: Shelf, body: str) -> None:
+    answer = account.ask("POST", f"{account.path}Set", body.encode("latin-1"))
+    answer.refuses(400, 20001)
+
+
+def test_a_set_has_its_limit_and_one_command(account: Shelf) -> None:
+    sids = ["ME" + f"{number:032x}" for number in range(101)]
+    assert len(account.look_at_all(sids[:100]).expect(200)) == 100
+    account.look_at_all(sids).refuses(400, 20001)
+    account.look_at_all([], command="delete").refuses(400, 20001)
+
+
+@pytest.mark.parametrize(
+    ("query", "content_type", "code"),
+    [
+        ({"Category": "other"}, "text/plain", 20001),
+        ({"Category": ""}, "text/plain", 20001),
+        ({"Filename": "x" * 256}, "text/plain", 20001),
+        ({}, "text", 50511),
+        ({}, "text/plain, text/html", 50511),
+        ({}, "a/" + "b" * 254, 50511),
+        ({}, "multipart/form-data", 20001),
+        ({}, "multipart/form-data; boundary=", 20001),
+        ({}, "multipart/form-data; boundary=cut", 20001),
+    ],
+)
+def test_an_upload_that_says_nonsense_is_refused_and_leaves_nothing(
+    account: Shelf, query: dict[str, str], content_type: str, code: int
+) -> None:
+    before = files(account.server)
+    account.upload(b"hello", content_type, **query).refuses(400, code)
+    assert files(account.server) == before
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [Part.field("file", "no name")],
+        [Part.file(b"1", "a"), Part.file(b"2", "b")],
+        [Part(b"x", "Content-Disposition: nonsense")],
+        [Part(b"x", "X-Other: 1")],
+    ],
+)
+def test_a_form_without_exactly_one_file_is_refused(account: Shelf, parts: list[Part]) -> None:
+    before = files(account.server)
+    account.upload_form(parts).refuses(400, 20001)
+    assert files(account.server) == before
+
+
+def test_a_form_that_breaks_off_is_refused(account: Shelf) -> None:
+    body = Part.file(b"1" * 100_000, "a").written()
+    before = files(account.server)
+    for cut in (len(body) - 2, 5000, 40, 0):
+        answer = account.upload(body[:cut], "multipart/form-data; boundary=cut")
+        answer.refuses(400, 20001)
+    assert files(account.server) == before
+
+
+def files(server: Server) -> set[str]:
+    """Every file of a medium that there is, kept or not."""
+    found = (server.data_dir / "media").rglob("*")
+    return {str(path) for path in found if path.is_file()}
+
+
+# --- Who asks -----------------------------------------------------------------------------
+
+
+def test_without_credentials_nothing_is_taken_or_shown(account: Shelf) -> None:
+    sid = account.add()["sid"]
+    for method, path in (
+        ("POST", account.path),
+        ("POST", f"{account.path}Set"),
+        ("GET", f"{account.path}/{sid}"),
+        ("GET", f"{account.path}/{sid}/Content"),
+        ("GET", f"{account.path}/ME{'0' * 32}"),
+    ):
+        account.ask_bare(method, path).refuses(401, 20003)
+        wrong = {"X-Twilio-Token": "a.b.c"}
+        assert account.ask(method, path, headers=wrong).status == 401
+
+
+def test_a_token_is_good_for_its_service_alone(server: Server, api: Api, service_sid: str) -> None:
+    default = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+    token = Shelf.of_user(server, api, default, "alice").credentials
+    elsewhere = Shelf(server, service_sid, token)
+    never = Shelf(server, "IS" + "0" * 32, token)
+    for shelf in (elsewhere, never):
+        shelf.upload().refuses(404, 20404)
+        shelf.look("ME" + "0" * 32).refuses(404, 20404)
+        shelf.look_at_all([]).refuses(404, 20404)
+
+
+def test_an_upload_makes_its_uploader_a_user(server: Server, api: Api, service_sid: str) -> None:
+    Shelf.of_user(server, api, service_sid, "brand new").add()
+    found = api.service(service_sid).get("/Users/brand%20new").expect(200)
+    assert found["identity"] == "brand new"
+
+
+# --- Methods and browsers -----------------------------------------------------------------
+
+
+def test_other_methods_are_told_what_there_is(account: Shelf) -> None:
+    sid = account.add()["sid"]
+    for method, path, allowed in (
+        ("GET", account.path, "POST"),
+        ("DELETE", account.path, "POST"),
+        ("GET", f"{account.path}Set", "POST"),
+        ("POST", f"{account.path}/{sid}", "GET, HEAD"),
+        ("PUT", f"{account.path}/{sid}/Content", "GET, HEAD"),
+    ):
+        answer = account.ask(method, path)
+        answer.refuses(405, 20004)
+        assert answer.headers["Allow"] == allowed
+
+
+def test_any_web_page_may_ask_and_never_with_credentials(account: Shelf) -> None:
+    made = account.add()
+    origin = {"Origin": "https://app.example.test"}
+    asking = {
+        **origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "x-twilio-token",
+    }
+    answers = [
+        account.ask_bare("OPTIONS", account.path, headers=asking),
+        account.ask_bare("OPTIONS", f"{account.path}/{made['sid']}", headers=asking),
+        account.ask_bare("OPTIONS", f"{account.path}Set", headers=asking),
+        account.ask_bare("OPTIONS", direct_url(made), headers=asking),
+        account.ask("POST", account.path, b"x", headers=origin),
+        account.look(made["sid"], headers=origin),
+        account.look("ME" + "0" * 32, headers=origin),
+        account.ask_bare("GET", account.path, headers=origin),
+        account.direct(made, **origin),
+        account.ask_bare("GET", direct_url(made)[:-1] + "x", headers=origin),
+    ]
+    assert [answer.status for answer in answers[:4]] == [204] * 4
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+        allowed = {
+            each.strip() for each in answer.headers["Access-Control-Allow-Headers"].split(",")
+        }
+        assert {"X-Twilio-Token", "Content-Type"} <= allowed
+        assert {"GET", "POST"} <= set(answer.headers["Access-Control-Allow-Methods"].split(", "))
+
+
+def test_answers_about_media_are_json_that_the_sdk_reads(account: Shelf) -> None:
+    made = account.upload()
+    for answer in (made, account.look(made.json["sid"]), account.look("ME1")):
+        assert answer.headers["Content-Type"].startswith("application/json")
+        assert json.loads(answer.body)

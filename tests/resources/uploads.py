@@ -1,0 +1,151 @@
+"""The media of one service for tests, as an account or as one of its users sees them."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from tests.support.client import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+TIMEOUT_SECONDS = 60.0
+Medium = dict[str, Any]
+Body = bytes | str | None
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Requests about the media of one service, with one caller's credentials."""
+
+    server: Server
+    service_sid: str
+    credentials: Mapping[str, str]
+
+    @classmethod
+    def of_account(cls, server: Server, api: Api, service_sid: str) -> Shelf:
+        """As the account itself."""
+        pair = base64.b64encode(f"{api.sid}:{api.token}".encode()).decode()
+        return cls(server, service_sid, {"Authorization": f"Basic {pair}"})
+
+    @classmethod
+    def of_user(cls, server: Server, api: Api, service_sid: str, identity: str) -> Shelf:
+        """As a user of the service."""
+        form = {"Identity": identity, "ServiceSid": service_sid}
+        made = api.under("/parlour/v1").post("/Tokens", form).expect(201)
+        return cls(server, service_sid, {"X-Twilio-Token": made["token"]})
+
+    @property
+    def path(self) -> str:
+        """Where the media are."""
+        return f"/v1/Services/{self.service_sid}/Media"
+
+    def ask(
+        self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}
+    ) -> Answer:
+        """One request with the caller's credentials; the path may be a whole URL."""
+        return self.ask_bare(method, path, body, {**self.credentials, **headers})
+
+    def ask_bare(
+        self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}
+    ) -> Answer:
+        """One request without them."""
+        parts = urlsplit(path)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        return exchange(self.server.port, method, target, body, headers)
+
+    def upload(
+        self, content: Body = b"hello", content_type: str | None = "text/plain", **query: str
+    ) -> Answer:
+        """The answer to an upload of these bytes."""
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        path = f"{self.path}?{urlencode(query)}" if query else self.path
+        return self.ask("POST", path, content, headers)
+
+    def add(self, content: Body = b"hello", content_type: str = "text/plain", **q: str) -> Medium:
+        """A new medium."""
+        made: Medium = self.upload(content, content_type, **q).expect(201)
+        return made
+
+    def upload_form(self, parts: Iterable[Part], **query: str) -> Answer:
+        """The answer to an upload of a form, as browsers send it."""
+        body = b"".join(part.written() for part in parts) + b"--cut--\r\n"
+        content_type = "multipart/form-data; boundary=cut"
+        return self.upload(body, content_type, **query)
+
+    def look(self, sid: str, headers: Mapping[str, str] = {}) -> Answer:
+        """The answer to a look-up."""
+        return self.ask("GET", f"{self.path}/{sid}", headers=headers)
+
+    def content(self, sid: str, **headers: str) -> Answer:
+        """The bytes, by the caller's credentials."""
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.ask("GET", f"{self.path}/{sid}/Content", headers=named)
+
+    def look_at_all(self, sids: Iterable[str], command: str = "get") -> Answer:
+        """The answer to one look-up of several."""
+        said = {"command": command, "list": [{"media_sid": sid} for sid in sids]}
+        path = f"{self.path}Set"
+        return self.ask("POST", path, json.dumps(said), {"Content-Type": "application/json"})
+
+    def direct(self, medium: Medium, **headers: str) -> Answer:
+        """The bytes, by the temporary URL of a record, without credentials."""
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.ask_bare("GET", direct_url(medium), headers=named)
+
+    def sees(self, sid: str) -> bool:
+        """Whether each way to see a medium shows it; all or none of them must."""
+        answers = [self.look(sid), self.content(sid)]
+        shown = [answer.status == 200 for answer in answers]
+        shown.append(self.look_at_all([sid]).expect(200)[0]["code"] == 200)
+        assert len(set(shown)) == 1, shown
+        return shown[0]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a form."""
+
+    content: bytes
+    head: str
+
+    @classmethod
+    def file(cls, content: bytes, filename: str, content_type: str | None = None) -> Part:
+        """A file."""
+        head = f'Content-Disposition: form-data; name="file"; filename="{filename}"'
+        return cls(
+            content, head if content_type is None else f"{head}\r\nContent-Type: {content_type}"
+        )
+
+    @classmethod
+    def field(cls, name: str, text: str) -> Part:
+        """A field that is no file."""
+        return cls(text.encode(), f'Content-Disposition: form-data; name="{name}"')
+
+    def written(self) -> bytes:
+        """As it stands in the body."""
+        return b"--cut\r\n" + self.head.encode() + b"\r\n\r\n" + self.content + b"\r\n"
+
+
+def direct_url(medium: Medium) -> str:
+    """The temporary URL of a record."""
+    url: str = medium["links"]["content_direct_temporary"]
+    return url
+
+
+def exchange(port: int, method: str, target: str, body: Body, headers: Mapping[str, str]) -> Answer:
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    with closing(connection):
+        connection.request(method, target, body, dict(headers))
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
