@@ -31,6 +31,8 @@ from parlour.protocol.egress_policy import policy_for
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.protocol.vault import KEY_BYTES, Vault
+from parlour.realtime.assembly import Realtime
+from parlour.realtime.tunnel import NoCommands
 from parlour.resources.accounts import actions as accounts
 from parlour.resources.conversation_with_participants.completion import Completion
 from parlour.resources.jobs import jobs
@@ -153,6 +155,21 @@ class App:
             random=self.random,
             request_log=settings.request_log,
         )
+        self.realtime = self._make_realtime()
+        self.metrics.sources.append(self.realtime.figures)
+        self.store.on_commit(self.realtime.wake)
+        self.open_socket = self.realtime.open_socket
+
+    def _make_realtime(self) -> Realtime:
+        return Realtime(
+            self.store,
+            self.vault,
+            self.clock,
+            self.random,
+            admission=self.admission,
+            commands=NoCommands,
+            public_url=self.settings.public_url,
+        )
 
     def _make_media_edge(self, roots: RootUrls) -> MediaEdge:
         access_tokens = AccessTokens(self.store, self.vault, self.clock)
@@ -189,6 +206,7 @@ class App:
         """Make what the settings ask for, and begin what runs in the background."""
         if self.settings.account_sid:
             await self._ensure_account()
+        await self.realtime.start()
         await self.webhooks.start()
         await self.dispatcher.start()
         self.scheduler.start()
@@ -228,6 +246,7 @@ class App:
 
     async def stop(self) -> None:
         """Finish what was accepted, and close the store."""
+        await self.realtime.stop()
         await self.scheduler.stop()
         await self.completion.stop()
         await self.dispatcher.stop()

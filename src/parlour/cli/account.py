@@ -68,7 +68,7 @@ async def _accounts_after(after: str, tx: Transaction) -> list[store.Account]:
 def status_(offline: Offline, *, account_sid: str, status: str, as_json: bool) -> None:
     """Suspend, close or reopen an account: only an active one is let in."""
     scope = Scope(account_sid)
-    if not offline.write(lambda tx: store.update_status(tx, scope, status)):
+    if not offline.write(lambda tx: actions.set_status(tx, scope, status)):
         raise click.ClickException(f"there is no account {account_sid}")
     _show({"account_sid": account_sid, "status": status}, as_json=as_json)
 

@@ -69,6 +69,6 @@ def revoke(offline: Offline, *, account_sid: str, sid: str, as_json: bool) -> No
     """Revoke an API key; a running server lets it in for one second more at most."""
     if not sids.is_sid(sids.API_KEY, sid):
         raise click.ClickException(f"{sid} is not the sid of an API key")
-    if not offline.write(lambda tx: store.delete_login(tx, Scope(account_sid), sid)):
+    if not offline.write(lambda tx: actions.revoke_key(tx, Scope(account_sid), sid)):
         raise click.ClickException(f"account {account_sid} has no key {sid}")
     click.echo(json.dumps({"sid": sid}) if as_json else f"revoked {sid}")

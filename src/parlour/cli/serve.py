@@ -70,7 +70,7 @@ async def _serve(settings: Settings, tls: Tls | None) -> None:
         _welcome(settings, url, first)
 
     try:
-        await serve_http(app.asgi, settings, started, tls)
+        await serve_http(app.asgi, settings, started, app.open_socket, tls)
     finally:
         await app.stop()
 

@@ -111,6 +111,11 @@ class LimitedProtocol(HttpToolsProtocol):
         """How long a body may take; whoever takes an upload looks after its pace as well."""
         return limits.UPLOAD_SECONDS_MAX if is_upload(self.url) else limits.REQUEST_SECONDS_MAX
 
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; from now on its time is the other protocol's."""
+        self._stop_clock()
+        super().handle_websocket_upgrade()
+
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         if self._refusal is None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 import uvicorn
@@ -50,6 +50,7 @@ async def run(
     asgi: Any,
     settings: Settings,
     started: Callable[[str], Awaitable[None]],
+    socket_protocol: Callable[..., asyncio.Protocol],
     tls: Tls | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; accepted requests finish, within the limit.
@@ -63,7 +64,7 @@ async def run(
         port=settings.port,
         loop="none",
         http=LimitedProtocol,
-        ws="none",
+        ws=cast("type[asyncio.Protocol]", socket_protocol),
         lifespan="off",
         access_log=False,
         log_config=None,

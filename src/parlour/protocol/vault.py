@@ -33,6 +33,7 @@ class Vault:
         self._digest_key = self._derive(key, b"digest")
         self._seal_key = self._derive(key, b"seal")
         self.page_token_key = self._derive(key, b"page-token")
+        self.continuation_key = self._derive(key, b"continuation")
         self.media_url_key = self._derive(key, b"media-url")
 
     @staticmethod

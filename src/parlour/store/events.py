@@ -38,6 +38,14 @@ REMOVAL = """
 SELECT payload FROM event
  WHERE account_sid = $1 AND subject_sid = $2 AND name = 'onConversationRemoved' LIMIT 1
 """
+# Both read an index alone, in which rows only come at the end (event_conversations).
+AFTER = """
+SELECT sequence, conversation_sid FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2
+"""
+BEFORE = """
+SELECT sequence, conversation_sid FROM event WHERE sequence < $1 ORDER BY sequence DESC LIMIT $2
+"""
+FIND = statement("SELECT {columns} FROM event WHERE account_sid = $1 AND sequence = $2", Event)
 OLDEST = "SELECT sequence, date_ms FROM event ORDER BY sequence LIMIT $1"
 RETIRE = "DELETE FROM event WHERE sequence <= $1"
 
@@ -70,6 +78,28 @@ async def removal_of(tx: Transaction, scope: Scope, conversation_sid: str) -> st
     """The payload of the event with which a conversation was removed, if it is in the log."""
     row = await tx.one(REMOVAL, scope.account_sid, conversation_sid)
     return row[0] if row else None
+
+
+async def conversations_after(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str]]:
+    """Number and conversation of the events after a number, in order; at most so many."""
+    return [(row[0], row[1]) for row in await tx.all(AFTER, sequence, count)]
+
+
+async def conversations_before(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str]]:
+    """Number and conversation of the events before a number, the newest first."""
+    return [(row[0], row[1]) for row in await tx.all(BEFORE, sequence, count)]
+
+
+async def find(tx: Transaction, scope: Scope, sequence: int) -> Event | None:
+    """The event with this number, if it is the account's and still in the log."""
+    row = await tx.one(FIND, scope.account_sid, sequence)
+    return _event(*row) if row else None
+
+
+async def oldest_sequence(tx: Transaction) -> int:
+    """The number of the oldest event in the log; 0 while it is empty."""
+    rows = await tx.all(OLDEST, 1)
+    return rows[0][0] if rows else 0
 
 
 async def find_position(tx: Transaction, sink: str) -> int | None:

@@ -69,6 +69,7 @@ SCOPED_FILTERS: Final = frozenset(POST_ACTION) - {
 RECEIPT_ADDED: Final = "receiptAdded"
 USER_REMOVED: Final = "userRemoved"
 USER_CONVERSATION_UPDATED: Final = "userConversationUpdated"
+USER_REACHABILITY_UPDATED: Final = "userReachabilityUpdated"
 ROLE_CHANGED: Final = "roleChanged"
 SERVICE_CHANGED: Final = "serviceChanged"
 ACCOUNT_CHANGED: Final = "accountChanged"

@@ -30,6 +30,7 @@ WHATSAPP_MESSAGE: Final = "WA"
 REQUEST: Final = "RQ"
 PUSH_BINDING: Final = "BS"
 EVENT: Final = "EV"
+FRAME: Final = "TM"
 WEBHOOK_ATTEMPT: Final = "NO"
 
 _DIGITS = re.compile(r"[0-9a-fA-F]{32}\Z")

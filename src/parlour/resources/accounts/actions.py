@@ -9,7 +9,7 @@ from parlour.resources.accounts.store import Account, Login
 from parlour.resources.configuration import store as configurations
 from parlour.resources.configuration.store import Configuration
 from parlour.resources.services.actions import DEFAULT_SERVICE_NAME, make_service
-from parlour.vocabulary import sids
+from parlour.vocabulary import events, sids
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -87,3 +87,36 @@ async def add_login(
     )
     await store.insert_login(tx, login)
     return login
+
+
+async def tell_of_key(tx: Transaction, scope: Scope, login: Login) -> None:
+    """An API key was made, changed or revoked: whoever came in with it may have to go."""
+    await tx.emit(
+        scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=login.name,
+        payload={"key": {"sid": login.name, "friendly_name": login.friendly_name}},
+    )
+
+
+async def revoke_key(tx: Transaction, scope: Scope, sid: str) -> bool:
+    """Revoke an API key of the account; whether it had one with this sid."""
+    login = await store.find_login(tx, scope, sid)
+    if login is None:
+        return False
+    await store.delete_login(tx, scope, sid)
+    await tell_of_key(tx, scope, login)
+    return True
+
+
+async def set_status(tx: Transaction, scope: Scope, status: str) -> bool:
+    """Suspend, close or reopen the account; whether there is one."""
+    if not await store.update_status(tx, scope, status):
+        return False
+    await tx.emit(
+        scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=scope.account_sid,
+        payload={"account": {"sid": scope.account_sid, "status": status}},
+    )
+    return True

@@ -12,8 +12,8 @@ import msgspec
 
 from parlour.operations.call import Revoked, Rows
 from parlour.resources.accounts import store
-from parlour.resources.accounts.actions import add_login
-from parlour.vocabulary import events, sids
+from parlour.resources.accounts.actions import add_login, tell_of_key
+from parlour.vocabulary import sids
 from parlour.vocabulary.values import Unset
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
         secret,
         "" if isinstance(name, Unset) else name,
     )
-    await _tell(tx, call, login)
+    await tell_of_key(tx, call.scope, login)
     return NewKey(login, secret)
 
 
@@ -104,7 +104,7 @@ async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
         return before
     after = msgspec.structs.replace(before, friendly_name=name, date_updated=tx.now)
     await store.change_login(tx, call.scope, after)
-    await _tell(tx, call, after)
+    await tell_of_key(tx, call.scope, after)
     return after
 
 
@@ -112,14 +112,5 @@ async def delete_key(tx: Transaction, call: Call[NoParameters]) -> Revoked:
     """Revoke an API key: requests with it are refused from now on."""
     login = await _key_in_path(tx, call)
     await store.delete_login(tx, call.scope, login.name)
-    await _tell(tx, call, login)
+    await tell_of_key(tx, call.scope, login)
     return Revoked(login.name)
-
-
-async def _tell(tx: Transaction, call: Call[Any], login: Login) -> None:
-    await tx.emit(
-        call.scope,
-        events.ACCOUNT_CHANGED,
-        subject_sid=login.name,
-        payload={"key": {"sid": login.name, "friendly_name": login.friendly_name}},
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from parlour.vocabulary.values import write_date
+from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -71,3 +72,27 @@ def resource(conversation: Conversation, view: View) -> dict[str, Any]:
             "export": f"{url}/Export",
         },
     }
+
+
+def realtime_document(
+    conversation: Conversation, last_message: tuple[int, int] | None
+) -> dict[str, Any]:
+    """The conversation's document; ``last_message`` is the index and date of the newest one."""
+    updated = write_date_ms(conversation.date_updated)
+    shown: dict[str, Any] = {
+        "sid": conversation.sid,
+        "friendlyName": conversation.friendly_name,
+        "uniqueName": conversation.unique_name,
+        "attributes": conversation.attributes,
+        "createdBy": conversation.created_by,
+        "dateCreated": write_date_ms(conversation.date_created),
+        "dateUpdated": updated,
+        "state": {"current": conversation.state, "dateUpdated": updated},
+        "bindings": bindings(conversation),
+        "messages": ObjectName(Kind.MESSAGES, conversation.sid).unique_name,
+        "roster": ObjectName(Kind.ROSTER, conversation.sid).unique_name,
+    }
+    if last_message is not None:
+        index, date_ms = last_message
+        shown["lastMessage"] = {"index": index, "timestamp": write_date_ms(date_ms)}
+    return shown

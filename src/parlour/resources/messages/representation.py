@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from parlour.vocabulary.values import write_date
+from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -75,3 +75,38 @@ def resource(message: Message, view: View) -> dict[str, Any]:
         },
     }
     return shown
+
+
+def realtime_item(message: Message) -> dict[str, Any]:
+    """The message's entry in its conversation's list; the list's index is the message's."""
+    shown: dict[str, Any] = {
+        "sid": message.sid,
+        "author": message.author,
+        "text": message.body,
+        "type": "text",
+        "timestamp": write_date_ms(message.date_created),
+        "dateUpdated": write_date_ms(message.date_updated),
+        "lastUpdatedBy": message.last_updated_by,
+        "attributes": message.attributes,
+        "memberSid": message.participant_sid,
+        "subject": message.subject,
+        "contentSid": message.content_sid,
+    }
+    counted = delivery(message)
+    if counted is not None:
+        shown["delivery"] = counted
+    if message.media is not None:
+        medias = [_realtime_media(each) for each in msgspec.json.decode(message.media)]
+        # The first one alone as well: older clients know no other.
+        shown |= {"type": "media", "medias": medias, "media": medias[0]}
+    return shown
+
+
+def _realtime_media(carried: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "sid": carried["sid"],
+        "category": carried.get("category", "media"),
+        "filename": carried["filename"],
+        "contentType": carried["content_type"],
+        "size": carried["size"],
+    }

@@ -72,6 +72,15 @@ BETWEEN = statement(
     " AND message_index >= $3 AND message_index < $4 ORDER BY message_index LIMIT $5",
     Message,
 )
+# From an index on, which need not exist, in either direction.
+FROM_INDEX = statement(_ALL + " AND message_index >= $3 ORDER BY message_index LIMIT $4", Message)
+FROM_INDEX_DOWN = statement(
+    _ALL + " AND message_index <= $3 ORDER BY message_index DESC LIMIT $4", Message
+)
+LAST = """
+SELECT message_index, date_created FROM message
+ WHERE account_sid = $1 AND conversation_sid = $2 ORDER BY message_index DESC LIMIT 1
+"""
 DELETE = "DELETE FROM message WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
 FETCH_COUNTS = statement(
     "SELECT message_index, {columns} FROM message WHERE account_sid = $1 AND sid = $2"
@@ -119,6 +128,27 @@ async def between(
     """The conversation's messages with indexes in [first, end), up to a number."""
     rows = await tx.all(BETWEEN, scope.account_sid, conversation_sid, first, end, count)
     return [Message(*row) for row in rows]
+
+
+async def from_index(
+    tx: Transaction,
+    scope: Scope,
+    conversation_sid: str,
+    index: int,
+    count: int,
+    *,
+    descending: bool,
+) -> list[Message]:
+    """Messages from an index on, that one included, upwards or downwards."""
+    listing = FROM_INDEX_DOWN if descending else FROM_INDEX
+    rows = await tx.all(listing, scope.account_sid, conversation_sid, index, count)
+    return [Message(*row) for row in rows]
+
+
+async def find_last(tx: Transaction, scope: Scope, conversation_sid: str) -> tuple[int, int] | None:
+    """Index and date of the newest message, if there is one."""
+    row = await tx.one(LAST, scope.account_sid, conversation_sid)
+    return (row[0], row[1]) if row else None
 
 
 async def change(tx: Transaction, scope: Scope, message: Message) -> None:

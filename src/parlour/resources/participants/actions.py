@@ -241,12 +241,18 @@ async def keep_update(
 ) -> Participant:
     """Write a changed participant and tell of it. ``origin`` replaces the transaction's own."""
     await store.change(tx, scope, before, after)
+    payload: dict[str, object] = {
+        "participant": after,
+        "previous_date_updated": before.date_updated,
+    }
+    if after.identity != before.identity:  # Whoever had it must hear no more.
+        payload["previous_identity"] = before.identity
     await tx.emit(
         scope,
         events.ON_PARTICIPANT_UPDATED,
         conversation_sid=after.conversation_sid,
         subject_sid=after.sid,
-        payload={"participant": after, "previous_date_updated": before.date_updated},
+        payload=payload,
         origin=origin,
     )
     return after

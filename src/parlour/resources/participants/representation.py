@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.vocabulary.values import write_date
+from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -48,3 +49,41 @@ def resource(participant: Participant, view: View) -> dict[str, Any]:
         "last_read_timestamp": None if read_at is None else write_date(read_at),
     }
     return shown
+
+
+def _date(ms: int | None) -> str | None:
+    return None if ms is None else write_date_ms(ms)
+
+
+def realtime_item(participant: Participant, user_sid: str | None) -> dict[str, Any]:
+    """The participant's entry in its conversation's roster; ``user_sid`` is its user's, if any."""
+    binding = messaging_binding(participant) or {}
+    is_email = participant.identity is None and participant.binding_type == "email"
+    email = {name: binding.get(name) for name in ("name", "address", "level")}
+    shown: dict[str, Any] = {
+        "identity": participant.identity,
+        "type": "chat" if participant.identity is not None else participant.binding_type,
+        "roleSid": participant.role_sid,
+        "attributes": participant.attributes,
+        "dateCreated": write_date_ms(participant.date_created),
+        "dateUpdated": write_date_ms(participant.date_updated),
+        "lastConsumedMessageIndex": participant.last_read_message_index,
+        "lastConsumptionTimestamp": _date(participant.last_read_timestamp),
+        "bindings": {"email": email} if is_email else {},
+    }
+    if user_sid is not None:
+        shown["userInfo"] = ObjectName(Kind.USER_INFO, user_sid).unique_name
+    return shown
+
+
+def my_conversation_item(participant: Participant) -> dict[str, Any]:
+    """The entry of a user's conversation in the user's own map."""
+    conversation_sid = participant.conversation_sid
+    return {
+        "status": "joined",
+        "channel": ObjectName(Kind.CONVERSATION, conversation_sid).unique_name,
+        "messages": ObjectName(Kind.MESSAGES, conversation_sid).unique_name,
+        "roster": ObjectName(Kind.ROSTER, conversation_sid).unique_name,
+        "lastConsumedMessageIndex": participant.last_read_message_index,
+        "notificationLevel": participant.notification_level,
+    }

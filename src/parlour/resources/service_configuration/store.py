@@ -39,11 +39,17 @@ async def add(tx: Transaction, scope: Scope, configuration: ServiceConfiguration
     await tx.run(INSERT, *values_of(configuration))
 
 
+async def find(tx: Transaction, scope: Scope) -> ServiceConfiguration | None:
+    """The configuration of the scope's service, if the service is still there."""
+    row = await tx.one(FETCH, scope.account_sid, scope.service_sid)
+    return ServiceConfiguration(*row) if row else None
+
+
 async def fetch(tx: Transaction, scope: Scope) -> ServiceConfiguration:
     """The configuration of the scope's service, which always has one."""
-    row = await tx.one(FETCH, scope.account_sid, scope.service_sid)
-    assert row is not None, scope.service_sid
-    return ServiceConfiguration(*row)
+    found = await find(tx, scope)
+    assert found is not None, scope.service_sid
+    return found
 
 
 async def change(tx: Transaction, scope: Scope, configuration: ServiceConfiguration) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.operations.caller import Caller
 from parlour.protocol import access_tokens
+from parlour.protocol.access_tokens import TokenRefused
 from parlour.resources.accounts import store as accounts
 from parlour.resources.services import store as services
 from parlour.vocabulary.scope import Scope
@@ -48,20 +49,16 @@ class AccessTokens:
         await self._store.read(lambda tx: _must_be_open(tx, scope_of(token)))
         return token
 
-    async def is_good(self, token: AccessToken) -> bool:
-        """Whether a token that was proven before still lets in: its key, account and service."""
+    async def must_be_good(self, token: AccessToken) -> None:
+        """See whether a token that was proven before still lets in. Raises as ``verify`` does."""
 
-        async def look(tx: Transaction) -> bool:
+        async def look(tx: Transaction) -> None:
             scope = scope_of(token)
             if await accounts.find_login(tx, scope, token.key_sid) is None:
-                return False
-            try:
-                await _must_be_open(tx, scope)
-            except (ServiceUnknown, AccountNotActive):
-                return False
-            return True
+                raise TokenRefused(access_tokens.BAD_ISSUER, "the key was revoked")
+            await _must_be_open(tx, scope)
 
-        return token.expires_ms > self._clock.now_ms() and await self._store.read(look)
+        await self._store.read(look)
 
 
 def scope_of(token: AccessToken) -> Scope:

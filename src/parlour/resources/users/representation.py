@@ -34,3 +34,17 @@ def resource(user: User, view: View) -> dict[str, Any]:
         "url": url,
         "links": {"user_conversations": f"{url}/Conversations"},
     }
+
+
+def realtime_items(user: User, *, shows_reachability: bool) -> dict[str, dict[str, Any]]:
+    """The entries of a user's map of properties, by key in order."""
+    shown: dict[str, dict[str, Any]] = {
+        "attributes": {"value": user.attributes},
+        "friendlyName": {"value": user.friendly_name},
+    }
+    if shows_reachability:
+        shown["reachability"] = {
+            "online": bool(user.is_online),
+            "notifiable": bool(user.is_notifiable),
+        }
+    return shown

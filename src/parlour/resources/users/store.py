@@ -52,6 +52,11 @@ DELETE = "DELETE FROM chat_user WHERE account_sid = $1 AND service_sid = $2 AND 
 DELETE_PUSH_BINDINGS = """
 DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND identity = $3
 """
+SET_ONLINE = """
+UPDATE chat_user SET is_online = $4 WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
+"""
+# tidy: account-in-sql - at a start nobody is connected, whoever's user it is
+SET_ALL_OFFLINE = "UPDATE chat_user SET is_online = 0 WHERE is_online = 1"
 
 
 async def add(tx: Transaction, scope: Scope, user: User) -> None:
@@ -93,3 +98,14 @@ async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
 async def remove_push_bindings(tx: Transaction, scope: Scope, identity: str) -> int:
     """Delete what pushes to this identity are sent to; how many that was."""
     return await tx.run(DELETE_PUSH_BINDINGS, scope.account_sid, scope.service_sid, identity)
+
+
+async def set_online(tx: Transaction, scope: Scope, sid: str, is_online: int) -> None:
+    """Note whether a user is connected; nothing else of the user changes, not even its date."""
+    await tx.run(SET_ONLINE, scope.account_sid, scope.service_sid, sid, is_online)
+
+
+# tidy: scope-first - every user of every account
+async def set_all_offline(tx: Transaction) -> int:
+    """Note that nobody is connected; how many were."""
+    return await tx.run(SET_ALL_OFFLINE)

@@ -1,0 +1,125 @@
+"""What a client is told of its realtime objects: the JSON of events, without I/O.
+
+One change of one object is one event. Live, it travels alone, in a message type of the object's
+own kind, which the official clients take as strictly ordered; replayed after a reconnect, it
+travels in ``twilio.sync.event`` with the correlation id of the request for it. The number of an
+event is the sequence of the event log, so it grows in commit order, for all objects together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from parlour.vocabulary.objects import DOCUMENT, LIST, MAP, Kind, ObjectName
+from parlour.vocabulary.values import write_date_ms
+
+VERSION: Final = 4
+SYNC_EVENT: Final = "twilio.sync.event"
+TYPING: Final = "twilio.ipmsg.typing_indicator"
+LIVE_TYPES: Final = {kind: f"com.twilio.rtd.cds.{kind}" for kind in (DOCUMENT, LIST, MAP)}
+ORIGIN: Final = "https://cds.us1.twilio.com"
+"""What stands before the paths of objects. Only a label: requests for them stay in the socket."""
+
+ADDED: Final = "item_added"
+UPDATED: Final = "item_updated"
+ITEM_REMOVED: Final = "item_removed"
+CHANGED: Final = "updated"
+REMOVED: Final = "removed"
+
+_PLURALS: Final = {DOCUMENT: "Documents", LIST: "Lists", MAP: "Maps"}
+
+encode = msgspec.json.Encoder().encode
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One change of one object.
+
+    ``verb`` is one of the five above; ``key`` is an item's (a number in lists), None for the
+    object as a whole; ``value`` is the complete new value, or the last one of what was removed.
+    """
+
+    name: ObjectName
+    verb: str
+    key: str | int | None = None
+    value: Any = None
+
+    @property
+    def event_type(self) -> str:
+        """The name of the event: ``map_item_added``."""
+        return f"{self.name.kind.type}_{self.verb}"
+
+
+def revision(number: int) -> str:
+    """The opaque revision of what the event with this number left behind."""
+    return f"{max(number, 0):x}"
+
+
+def object_url(kind: Kind, sid: str) -> str:
+    """Where an object is."""
+    return f"{ORIGIN}/v3/{_PLURALS[kind.type]}/{sid}"
+
+
+def item_url(kind: Kind, sid: str, key: str | int) -> str:
+    """Where an item of an object is."""
+    return f"{object_url(kind, sid)}/Items/{key}"
+
+
+def event(change: Change, number: int, date_ms: int) -> dict[str, Any]:
+    """One event, as it stands in a live message and in a replay."""
+    kind, sid = change.name.kind, change.name.sid
+    said: dict[str, Any] = {"id": number, f"{kind.type}_sid": sid}
+    said["date_created"] = write_date_ms(date_ms)
+    if kind.type == DOCUMENT:
+        return said if change.verb == REMOVED else said | _of_document(change, number)
+    if change.key is None:
+        return said
+    said[f"{kind.type}_revision"] = revision(number)
+    said["item_index" if kind.type == LIST else "item_key"] = change.key
+    said["item_revision"] = revision(number)
+    said["item_data"] = change.value
+    if change.verb != ITEM_REMOVED:
+        said["item_url"] = item_url(kind, sid, change.key)
+        said["date_expires"] = None
+    return said
+
+
+def _of_document(change: Change, number: int) -> dict[str, Any]:
+    return {
+        "document_unique_name": change.name.unique_name,
+        "document_revision": revision(number),
+        "document_data": change.value,
+        "date_expires": None,
+    }
+
+
+def live(change: Change, number: int, date_ms: int) -> bytes:
+    """The payload that tells of a change as it happens."""
+    return encode(
+        {
+            "event_type": change.event_type,
+            "event_protocol_version": VERSION,
+            "event": event(change, number, date_ms),
+        }
+    )
+
+
+def replayed(event_type: str, correlation_id: int | None, events: list[dict[str, Any]]) -> bytes:
+    """The payload that tells of changes of one type that were missed, or of subscriptions."""
+    said: dict[str, Any] = {"event_type": event_type}
+    if correlation_id is not None:
+        said["correlation_id"] = correlation_id
+    return encode(said | {"event_protocol_version": VERSION, "events": events})
+
+
+def typing(conversation_sid: str, participant_sid: str, identity: str, seconds: int) -> bytes:
+    """The payload that tells that somebody types, and for how long that is to be believed."""
+    return encode(
+        {
+            "channel_sid": conversation_sid,
+            "participant_sid": participant_sid,
+            "identity": identity,
+            "typing_timeout": seconds,
+        }
+    )

@@ -1,0 +1,112 @@
+"""Puts the realtime side of one process together, from the parts that it shares with the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.core import GaugeMetricFamily
+
+from parlour.realtime.endpoint import Endpoint
+from parlour.realtime.hub import Hub
+from parlour.realtime.news import News
+from parlour.realtime.objects import Objects
+from parlour.realtime.presence import Presence, forget_everybody
+from parlour.realtime.recency import Recency
+from parlour.realtime.subscriptions import Subscriptions
+from parlour.realtime.tunnel import Tunnel
+from parlour.resources.tokens.verification import AccessTokens
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client.core import Metric
+
+    from parlour.operations.admission import Admission
+    from parlour.protocol.vault import Vault
+    from parlour.realtime.tunnel import Commands
+    from parlour.store.transaction import Store
+    from parlour.vocabulary.clock import Clock, Random
+
+
+class Realtime:
+    """Everything behind the realtime endpoint."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        random: Random,
+        *,
+        admission: Admission,
+        commands: Callable[[Hub], Commands],
+        public_url: str,
+    ) -> None:
+        """``commands`` makes whoever answers commands; typing is told through the hub."""
+        self._store = store
+        self.hub = Hub(random)
+        recency = Recency()
+        self._presence = Presence(store, self.hub)
+        self.hub.presence = self._presence.changed
+        tunnel = Tunnel(
+            commands(self.hub),
+            Objects(store),
+            Subscriptions(store, self.hub, recency, clock),
+            admission=admission,
+            random=random,
+        )
+        self.endpoint = Endpoint(
+            store,
+            AccessTokens(store, vault, clock),
+            self.hub,
+            tunnel,
+            news=lambda changed: News(store, self.hub, recency, clock, rights_changed=changed),
+            clock=clock,
+            random=random,
+            public_url=public_url,
+            continuation_key=vault.continuation_key,
+        )
+
+    def open_socket(self, **given: Any) -> asyncio.Protocol:
+        """A new connection's protocol, as the server software asks for it."""
+        from parlour.realtime.websocket import Socket  # noqa: PLC0415 - see _load.
+
+        return Socket(**given, accept=self.endpoint.accept)
+
+    def figures(self) -> Iterator[Metric]:
+        """The figures for monitoring: none of them says whose they are."""
+        told = "Connections of users that are open."
+        yield GaugeMetricFamily("parlour_connections", told, value=len(self.hub))
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """Called after each commit that wrote an event."""
+        return self.endpoint.news.wake
+
+    async def start(self) -> None:
+        """Nobody is connected yet, whatever was noted before a crash."""
+        await self._store.write(forget_everybody)
+        self._warm_up = asyncio.get_running_loop().call_later(
+            limits.WARM_UP_SECONDS, self._load_libraries
+        )
+
+    @staticmethod
+    def _load_libraries() -> None:
+        """Load in the background what the first client would have to wait for."""
+        asyncio.get_running_loop().run_in_executor(None, _load)
+
+    async def stop(self) -> None:
+        """End; the connections have been told."""
+        self.endpoint.is_stopping = True
+        self._warm_up.cancel()
+        await self.endpoint.news.stop()
+        await self._presence.stop()
+
+
+def _load() -> None:
+    """Import what takes a tenth of a second: later than the start, earlier than a connection."""
+    import jwt  # noqa: F401, PLC0415
+
+    import parlour.realtime.websocket  # noqa: F401, PLC0415

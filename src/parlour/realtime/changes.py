@@ -1,0 +1,180 @@
+"""From an event of the log to the changes of objects that it means, in the order they are told.
+
+An event takes its row along, as it was then, so the item it changes is known without a look at
+the store. A conversation's document and a receipt's message are read as they are now: what comes
+later changes them again, with a higher number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from parlour.protocol.sync_events import ADDED, CHANGED, ITEM_REMOVED, REMOVED, UPDATED, Change
+from parlour.resources.conversations import representation as conversation_faces
+from parlour.resources.conversations import store as conversations
+from parlour.resources.messages import representation as message_faces
+from parlour.resources.messages import store as messages
+from parlour.resources.messages.store import Message  # noqa: TC001 - msgspec reads it.
+from parlour.resources.participants import representation as participant_faces
+from parlour.resources.participants.store import Participant  # noqa: TC001 - as above.
+from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.users import representation as user_faces
+from parlour.resources.users import store as users
+from parlour.vocabulary import events
+from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.resources.users.store import User
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.events import Event
+
+_MESSAGE_VERBS: Final = {
+    events.ON_MESSAGE_ADDED: ADDED,
+    events.ON_MESSAGE_UPDATED: UPDATED,
+    events.ON_MESSAGE_REMOVED: ITEM_REMOVED,
+}
+_PARTICIPANT_VERBS: Final = {
+    events.ON_PARTICIPANT_ADDED: ADDED,
+    events.ON_PARTICIPANT_UPDATED: UPDATED,
+    events.ON_PARTICIPANT_REMOVED: ITEM_REMOVED,
+    events.USER_CONVERSATION_UPDATED: UPDATED,
+}
+
+
+class ParticipantNews(msgspec.Struct, frozen=True):
+    """What the events of participants say; ``previous_identity`` only where it was another."""
+
+    participant: Participant
+    previous_identity: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _MessageNews(msgspec.Struct, frozen=True):
+    message: Message
+
+
+class _ReceiptNews(msgspec.Struct, frozen=True):
+    message_sid: str
+
+
+_participant = msgspec.json.Decoder(ParticipantNews)
+_message = msgspec.json.Decoder(_MessageNews)
+_receipt = msgspec.json.Decoder(_ReceiptNews)
+
+
+class Departed(NamedTuple):
+    """A user who has no place in a conversation any more."""
+
+    identity: str
+    conversation_sid: str
+
+
+def participant_of(event: Event) -> ParticipantNews | None:
+    """Who the event is about, if it is about a participant."""
+    return _participant.decode(event.payload) if event.name in _PARTICIPANT_VERBS else None
+
+
+def departed(event: Event, news: ParticipantNews) -> Departed | None:
+    """Whose place in a conversation the event has taken away."""
+    identity = news.previous_identity
+    if event.name == events.ON_PARTICIPANT_REMOVED:
+        identity = news.participant.identity
+    return Departed(identity, event.conversation_sid) if isinstance(identity, str) else None
+
+
+async def changes_of(tx: Transaction, event: Event) -> list[Change]:
+    """Every change of an object that an event means, the most specific first."""
+    read = _READERS.get(event.name)
+    scope = Scope(event.account_sid, event.service_sid)
+    return [] if read is None else await read(tx, scope, event)
+
+
+async def _of_removal(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    """Everything of the conversation goes, the document last."""
+    del tx, scope
+    return [
+        Change(ObjectName(kind, event.conversation_sid), REMOVED)
+        for kind in (Kind.MESSAGES, Kind.ROSTER, Kind.CONVERSATION)
+    ]
+
+
+async def _of_document(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    conversation_sid = event.conversation_sid
+    conversation = await conversations.find(tx, scope, conversation_sid)
+    if conversation is None:  # Removed since: that will be told in its turn.
+        return []
+    last = await messages.find_last(tx, scope, conversation_sid)
+    value = conversation_faces.realtime_document(conversation, last)
+    return [Change(ObjectName(Kind.CONVERSATION, conversation_sid), CHANGED, None, value)]
+
+
+async def _of_message(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    message = _message.decode(event.payload).message
+    name = ObjectName(Kind.MESSAGES, event.conversation_sid)
+    value = message_faces.realtime_item(message)
+    told = [Change(name, _MESSAGE_VERBS[event.name], message.message_index, value)]
+    if event.name == events.ON_MESSAGE_UPDATED:
+        return told
+    return told + await _of_document(tx, scope, event)
+
+
+async def _of_receipt(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    sid = _receipt.decode(event.payload).message_sid
+    message = await messages.find(tx, scope, event.conversation_sid, sid)
+    if message is None:
+        return []
+    name = ObjectName(Kind.MESSAGES, event.conversation_sid)
+    return [Change(name, UPDATED, message.message_index, message_faces.realtime_item(message))]
+
+
+async def _of_participant(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    news = _participant.decode(event.payload)
+    participant, verb = news.participant, _PARTICIPANT_VERBS[event.name]
+    told = []
+    user = await _user_of(tx, scope, participant.identity)
+    if event.name != events.USER_CONVERSATION_UPDATED:
+        roster = ObjectName(Kind.ROSTER, event.conversation_sid)
+        value = participant_faces.realtime_item(participant, user.sid if user else None)
+        told.append(Change(roster, verb, participant.sid, value))
+    own = participant_faces.my_conversation_item(participant)
+    is_same = news.previous_identity is msgspec.UNSET
+    previous = None if is_same else await _user_of(tx, scope, news.previous_identity)
+    if previous is not None:
+        name = ObjectName(Kind.MY_CONVERSATIONS, previous.sid)
+        told.append(Change(name, ITEM_REMOVED, event.conversation_sid, own))
+    if user is not None:
+        name = ObjectName(Kind.MY_CONVERSATIONS, user.sid)
+        told.append(Change(name, verb if is_same else ADDED, event.conversation_sid, own))
+    return told
+
+
+async def _user_of(tx: Transaction, scope: Scope, identity: object) -> User | None:
+    found = isinstance(identity, str)
+    return await users.find_by_identity(tx, scope, str(identity)) if found else None
+
+
+async def _of_user(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    user_sid = event.subject_sid
+    user = await users.find(tx, scope, user_sid)
+    if user is None:
+        return []
+    configuration = await service_configurations.fetch(tx, scope)
+    name = ObjectName(Kind.USER_INFO, user_sid)
+    shown = user_faces.realtime_items(
+        user, shows_reachability=bool(configuration.reachability_enabled)
+    )
+    return [Change(name, UPDATED, key, value) for key, value in shown.items()]
+
+
+_READERS: Final = {
+    **dict.fromkeys(_MESSAGE_VERBS, _of_message),
+    **dict.fromkeys(_PARTICIPANT_VERBS, _of_participant),
+    events.ON_DELIVERY_UPDATED: _of_receipt,
+    events.ON_CONVERSATION_UPDATED: _of_document,
+    events.ON_CONVERSATION_STATE_UPDATED: _of_document,
+    events.ON_CONVERSATION_REMOVED: _of_removal,
+    events.ON_USER_UPDATED: _of_user,
+    events.USER_REACHABILITY_UPDATED: _of_user,
+}

@@ -1,0 +1,304 @@
+"""One client's connection: init, requests, renewal of the token, signs of life, the end.
+
+Frames are ``protocol/framing.py``'s and bytes ``websocket.py``'s; this decides. A connection is
+``waiting`` for init, ``opening`` while its token is checked, ``open``, or ``ended``. Requests are
+answered as they get ready, a bounded number at a time: while that many are in work nothing more
+is read. Every end is one of ``disconnects.py``, which says whether the client comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from parlour.protocol import framing
+from parlour.protocol.access_tokens import TokenRefused
+from parlour.protocol.framing import Frame
+from parlour.realtime import disconnects
+from parlour.realtime.hub import UserKey
+from parlour.realtime.wire import encoded
+from parlour.resources.tokens.verification import AccountNotActive, ServiceUnknown
+from parlour.vocabulary import limits, sids
+
+if TYPE_CHECKING:
+    from parlour.protocol.access_tokens import AccessToken
+    from parlour.realtime.disconnects import Disconnect
+    from parlour.realtime.endpoint import Endpoint
+    from parlour.realtime.session import Session
+    from parlour.realtime.websocket import Socket
+    from parlour.vocabulary.objects import ObjectName
+
+log = structlog.get_logger()
+
+# What acknowledges a frame of ours begins like this; thousands come with every message.
+_ACKNOWLEDGES = b'"method":"reply"'
+_HEAD_BYTES = 160
+
+
+class _Phase(Enum):
+    WAITING = "waiting"
+    OPENING = "opening"
+    OPEN = "open"
+    ENDED = "ended"
+
+
+class Connection:
+    """A client, from its first frame to its last."""
+
+    __slots__ = (
+        "_endpoint",
+        "_heard_ms",
+        "_phase",
+        "_session",
+        "_socket",
+        "_tasks",
+        "_timer",
+        "_token_timer",
+        "held",
+        "listening",
+        "user_key",
+        "user_sid",
+    )
+
+    def __init__(self, socket: Socket, endpoint: Endpoint) -> None:
+        self._socket = socket
+        self._endpoint = endpoint
+        self._phase = _Phase.WAITING
+        self._session: Session | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heard_ms = endpoint.clock.monotonic_ms()
+        self.user_key = UserKey("", "", "")
+        self.user_sid = ""
+        self.listening: dict[str, ObjectName] = {}
+        self.held: list[tuple[str, int, bytes]] = []
+        self._token_timer: asyncio.TimerHandle | None = None
+        loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = loop.call_later(
+            limits.INIT_SECONDS_MAX, self.end, disconnects.INIT_AWAITED
+        )
+
+    @property
+    def session(self) -> Session:
+        """Who is connected; there once init was accepted."""
+        assert self._session is not None
+        return self._session
+
+    # --- What the socket calls --------------------------------------------------------------
+
+    def received(self, message: bytes) -> None:
+        """Take one frame."""
+        self._heard_ms = self._endpoint.clock.monotonic_ms()
+        if self._phase is _Phase.OPEN and _ACKNOWLEDGES in message[:_HEAD_BYTES]:
+            return
+        if self._phase is _Phase.ENDED:
+            return
+        frame = framing.parse(message)
+        if not isinstance(frame, Frame):
+            log.info("frame_unreadable", why=frame.name)
+            self.end(disconnects.UNREADABLE)
+        elif frame.method == "close":
+            self._leave()
+        elif frame.method == "init" and self._phase is _Phase.WAITING:
+            self._phase = _Phase.OPENING
+            self._start(self._init(frame))
+        elif self._phase is _Phase.OPEN and frame.method in {"message", "update"}:
+            work = self._answer if frame.method == "message" else self._update
+            self._start(work(frame))
+        elif frame.method in {"put_notification_ctx", "delete_notification_ctx"}:
+            self._socket.reply(framing.write(framing.reply(frame.id)))
+        elif self._phase is not _Phase.OPEN or frame.method == "init":
+            self.end(disconnects.OUT_OF_TURN)
+        # Whatever else an open client says (telemetry, what is newer than this) wants no answer.
+
+    def is_slow(self) -> None:
+        """Send the client away: it takes what it is sent too slowly."""
+        self.end(disconnects.SLOW_CONSUMER)
+
+    def overflow(self) -> None:
+        """As above: too much came while its state was read."""
+        self.end(disconnects.SLOW_CONSUMER)
+
+    def stopping(self) -> None:
+        """The server stops: the client comes back, here or elsewhere."""
+        self.end(disconnects.SERVER_STOPPING)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._over()
+
+    def push(self, wire: bytes) -> None:
+        """Send news that is encoded already."""
+        self._socket.push(wire)
+
+    # --- Work -------------------------------------------------------------------------------
+
+    def _start(self, work: Any) -> None:
+        """Do something without making others wait; no more at a time than the limit."""
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        if len(self._tasks) >= limits.SOCKET_REQUESTS_MAX:
+            self._socket.pause()
+
+    async def _guarded(self, work: Any) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("connection_failed")
+            self.end(disconnects.FAILED)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        is_drained = self._socket.waiting_bytes <= limits.OUTBOX_BYTES_MAX
+        if is_drained and len(self._tasks) < limits.SOCKET_REQUESTS_MAX:
+            self._socket.resume()
+
+    async def _answer(self, frame: Frame) -> None:
+        answer = await self._endpoint.tunnel.answer(self, frame)
+        if self._phase is _Phase.OPEN:
+            self._socket.reply(answer)
+
+    # --- Init and renewal -------------------------------------------------------------------
+
+    async def _init(self, frame: Frame) -> None:
+        refused = self._endpoint.refuses(frame)
+        if refused is None:
+            opened = await self._checked(frame)
+            if isinstance(opened, disconnects.Disconnect):
+                refused = opened
+            elif self._phase is _Phase.OPENING:
+                await self._open(frame, opened)
+                return
+        if refused is not None:
+            self._refuse(frame, refused)
+
+    async def _checked(self, frame: Frame) -> AccessToken | Disconnect:
+        """The token of a frame, or why it lets nobody in."""
+        try:
+            return await self._endpoint.tokens.verify(frame.header.get("token"))
+        except TokenRefused as refused:
+            log.info("token_refused", code=refused.code, why=refused.reason)
+            return disconnects.of_token(refused)
+        except ServiceUnknown:
+            return disconnects.SERVICE_UNKNOWN
+        except AccountNotActive:
+            return disconnects.ACCOUNT_NOT_ACTIVE
+
+    async def _open(self, frame: Frame, token: AccessToken) -> None:
+        endpoint = self._endpoint
+        if not endpoint.hub.has_room(token.account_sid):
+            self._refuse(frame, disconnects.TOO_MANY_CONNECTIONS)
+            return
+        session = await endpoint.open_session(token, self._socket.scheme, self._socket.host)
+        if self._phase is not _Phase.OPENING:
+            return
+        self._session = session
+        self.user_sid = session.user_sid
+        self.user_key = UserKey(token.account_sid, token.service_sid, token.identity)
+        self._phase = _Phase.OPEN
+        endpoint.hub.enter(self)
+        header, _ = endpoint.welcome(frame, token)
+        self._socket.reply(framing.write(header))
+        self._set_token_timer()
+        self._set_ping_timer()
+
+    def _refuse(self, frame: Frame, why: Disconnect) -> None:
+        header = framing.reply(frame.id, why.said())
+        payload = why.payload()
+        self._socket.reply(framing.write(header, payload))
+        self._over()
+        self._socket.end()
+
+    async def _update(self, frame: Frame) -> None:
+        """Take a newer token of the same user."""
+        found = await self._checked(frame)
+        if self._phase is not _Phase.OPEN:
+            return
+        if isinstance(found, disconnects.Disconnect):
+            self._refuse(frame, found)
+            return
+        if UserKey(found.account_sid, found.service_sid, found.identity) != self.user_key:
+            self.end(disconnects.UPDATE_FORBIDDEN)
+            return
+        self.session.token = found
+        self._set_token_timer()
+        self._socket.reply(framing.write(framing.reply(frame.id)))
+
+    # --- Time -------------------------------------------------------------------------------
+
+    def _set_token_timer(self) -> None:
+        """Tell before the token runs out, once, and end when it has."""
+        if self._token_timer is not None:
+            self._token_timer.cancel()
+        left = (self.session.token.expires_ms - self._endpoint.clock.now_ms()) / 1000
+        ahead = max(left - limits.TOKEN_WARNING_SECONDS, 0)
+        loop = asyncio.get_running_loop()
+        self._token_timer = loop.call_later(ahead, self._warn)
+
+    def _warn(self) -> None:
+        left_ms = limits.TOKEN_WARNING_SECONDS * 1000
+        header = framing.client_update(
+            self._endpoint.random.sid(sids.FRAME),
+            "token_about_to_expire",
+            f"Your token is about to expire. Time left: less than {left_ms} ms",
+        )
+        self._socket.push(encoded(framing.write(header)))
+        left = (self.session.token.expires_ms - self._endpoint.clock.now_ms()) / 1000
+        loop = asyncio.get_running_loop()
+        self._token_timer = loop.call_later(max(left, 0), self.end, disconnects.TOKEN_RAN_OUT)
+
+    def _set_ping_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(limits.PING_SECONDS, self._ping)
+
+    def _ping(self) -> None:
+        """Ask for a sign of life, and see whether the token is still worth anything."""
+        silent_ms = self._endpoint.clock.monotonic_ms() - self._heard_ms
+        if silent_ms > limits.SILENT_SECONDS_MAX * 1000:
+            self.end(disconnects.KEEPALIVE_LOST)
+            return
+        self._socket.push(
+            encoded(framing.write(framing.ping(self._endpoint.random.sid(sids.FRAME))))
+        )
+        self._set_ping_timer()
+        self.check_rights()
+
+    def check_rights(self) -> None:
+        """End the connection if its key, user, service or account is gone."""
+        if self._phase is _Phase.OPEN:
+            self._start(self._check_rights())
+
+    async def _check_rights(self) -> None:
+        gone = await self._endpoint.why_gone(self.session)
+        if gone is not None:
+            self.end(gone)
+
+    # --- The end ----------------------------------------------------------------------------
+
+    def end(self, why: Disconnect) -> None:
+        """Say why, and close."""
+        if self._phase is _Phase.ENDED:
+            return
+        log.info("connection_ended", why=why.status, code=why.code)
+        header = framing.close(self._endpoint.random.sid(sids.FRAME), why.said())
+        self._socket.reply(framing.write(header, why.payload()))
+        self._over()
+        self._socket.end()
+
+    def _leave(self) -> None:
+        """The client has said good-bye."""
+        self._over()
+        self._socket.end()
+
+    def _over(self) -> None:
+        if self._phase is _Phase.ENDED:
+            return
+        self._phase = _Phase.ENDED
+        for timer in (self._timer, self._token_timer):
+            if timer is not None:
+                timer.cancel()
+        self._endpoint.left(self)

@@ -1,0 +1,204 @@
+"""Who is connected and who listens to what, in this process; news is encoded once for all.
+
+A listener has, for each object, the number of the last event it knows of: what is not newer is
+not sent. While its state and number are still being read, news for it is held back, so nothing is
+lost between the two and nothing comes before what it builds on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from parlour.protocol import framing, sync_events
+from parlour.realtime.wire import encoded
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.objects import Kind, ObjectName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from parlour.protocol.sync_events import Change
+    from parlour.vocabulary.clock import Random
+    from parlour.vocabulary.scope import Scope
+
+_HELD: Final = 1 << 62
+"""The number of a listener whose own is not known yet."""
+
+CONVERSATION_KINDS: Final = (Kind.CONVERSATION, Kind.MESSAGES, Kind.ROSTER)
+
+
+class UserKey(NamedTuple):
+    """One user of one service."""
+
+    account_sid: str
+    service_sid: str
+    identity: str
+
+
+class Listener(Protocol):
+    """One connection, as the hub sees it."""
+
+    user_key: UserKey
+    user_sid: str
+    listening: dict[str, ObjectName]
+    held: list[tuple[str, int, bytes]]
+
+    def push(self, wire: bytes) -> None:
+        """Send what is encoded already."""
+        ...
+
+    def overflow(self) -> None:
+        """End the connection: too much is held back for it."""
+        ...
+
+
+class Hub:
+    """The connections of this process."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._of_user: dict[UserKey, dict[Listener, None]] = {}
+        self._of_account: Counter[str] = Counter()
+        self._listeners: dict[str, dict[Listener, int]] = {}
+        self.presence: Callable[[UserKey], None] | None = None
+        """Told of a user's first connection and last."""
+
+    def __len__(self) -> int:
+        """How many connections there are."""
+        return self._of_account.total()
+
+    def has_room(self, account_sid: str) -> bool:
+        """Whether one more connection may be made."""
+        return (
+            len(self) < limits.CONNECTIONS_MAX
+            and self._of_account[account_sid] < limits.CONNECTIONS_PER_ACCOUNT_MAX
+        )
+
+    def enter(self, listener: Listener) -> None:
+        """A user has connected."""
+        own = self._of_user.setdefault(listener.user_key, {})
+        own[listener] = None
+        self._of_account[listener.user_key.account_sid] += 1
+        if len(own) == 1 and self.presence is not None:
+            self.presence(listener.user_key)
+
+    def leave(self, listener: Listener) -> None:
+        """A connection is gone, with everything it listened to."""
+        own = self._of_user.get(listener.user_key)
+        if own is None or listener not in own:
+            return
+        for sid in list(listener.listening):
+            self._forget(listener, sid)
+        del own[listener]
+        self._of_account[listener.user_key.account_sid] -= 1
+        if not self._of_account[listener.user_key.account_sid]:
+            del self._of_account[listener.user_key.account_sid]
+        if not own:
+            del self._of_user[listener.user_key]
+            if self.presence is not None:
+                self.presence(listener.user_key)
+
+    def connections_of(self, key: UserKey) -> list[Listener]:
+        """Every connection of a user."""
+        return list(self._of_user.get(key, ()))
+
+    def users_of(self, account_sid: str, service_sid: str) -> list[UserKey]:
+        """Every user of a service who is connected."""
+        mine = (account_sid, service_sid)
+        return [key for key in self._of_user if (key.account_sid, key.service_sid) == mine]
+
+    def of_account(self, account_sid: str) -> Iterator[Listener]:
+        """Every connection of an account's users."""
+        for key, own in list(self._of_user.items()):
+            if key.account_sid == account_sid:
+                yield from list(own)
+
+    # --- Listening --------------------------------------------------------------------------
+
+    def hold(self, listener: Listener, name: ObjectName) -> None:
+        """Begin to listen: news is held back until it is known what the listener has seen."""
+        sid = name.sid
+        listener.listening[sid] = name
+        self._listeners.setdefault(sid, {})[listener] = _HELD
+
+    def listen(self, listener: Listener, name: ObjectName, after: int) -> None:
+        """Send everything with a higher number from now on, and what was held back."""
+        sid = name.sid
+        listeners = self._listeners.get(sid)
+        if listeners is None or listener not in listeners:
+            return  # It went away, or lost its right, while its state was read.
+        listeners[listener] = after
+        mine = [each for each in listener.held if each[0] == sid]
+        if mine:
+            listener.held = [each for each in listener.held if each[0] != sid]
+            for _, number, wire in mine:
+                if number > after:
+                    listener.push(wire)
+
+    def unlisten(self, listener: Listener, sid: str) -> None:
+        """Send nothing more of an object."""
+        if sid in listener.listening:
+            self._forget(listener, sid)
+
+    def _forget(self, listener: Listener, sid: str) -> None:
+        del listener.listening[sid]
+        listener.held = [each for each in listener.held if each[0] != sid]
+        listeners = self._listeners[sid]
+        del listeners[listener]
+        if not listeners:
+            del self._listeners[sid]
+
+    def revoke(self, key: UserKey, names: list[ObjectName]) -> None:
+        """A user may not see these objects any more."""
+        for listener in self.connections_of(key):
+            for name in names:
+                self.unlisten(listener, name.sid)
+
+    def listeners_of(self, name: ObjectName) -> list[Listener]:
+        """Whoever listens to an object."""
+        return list(self._listeners.get(name.sid, ()))
+
+    def is_heard(self, name: ObjectName) -> bool:
+        """Whether anybody listens to an object."""
+        return name.sid in self._listeners
+
+    def is_of_interest(self, conversation_sid: str) -> bool:
+        """Whether anybody listens to a conversation."""
+        return any(self.is_heard(ObjectName(kind, conversation_sid)) for kind in CONVERSATION_KINDS)
+
+    # --- News -------------------------------------------------------------------------------
+
+    def publish(self, change: Change, number: int, date_ms: int) -> None:
+        """Tell every listener of an object of one change."""
+        listeners = self._listeners.get(change.name.sid)
+        if not listeners:
+            return
+        payload = sync_events.live(change, number, date_ms)
+        wire = self.news(sync_events.LIVE_TYPES[change.name.kind.type], payload)
+        for listener, after in list(listeners.items()):
+            if after < number:
+                listener.push(wire)
+            elif after == _HELD:
+                listener.held.append((change.name.sid, number, wire))
+                if len(listener.held) > limits.HELD_NEWS_MAX:
+                    listener.overflow()
+
+    def news(self, message_type: str, payload: bytes) -> bytes:
+        """A notification as its bytes go over the wire."""
+        header = framing.notification(self._random.sid(sids.FRAME), message_type)
+        return encoded(framing.write(header, payload))
+
+    def typing(
+        self, scope: Scope, conversation_sid: str, participant_sid: str, identity: str
+    ) -> None:
+        """Tell the other members of a conversation that somebody types."""
+        roster = ObjectName(Kind.ROSTER, conversation_sid)
+        typist = UserKey(scope.account_sid, scope.service_sid, identity)
+        payload = sync_events.typing(
+            conversation_sid, participant_sid, identity, limits.TYPING_SECONDS + 1
+        )
+        wire = self.news(sync_events.TYPING, payload)
+        for listener in self.listeners_of(roster):
+            if listener.user_key != typist:
+                listener.push(wire)

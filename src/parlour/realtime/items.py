@@ -1,0 +1,238 @@
+"""The items of realtime objects, a page at a time, in order of their keys.
+
+A page begins at a key that need not exist, that one included, and goes in either direction. A
+page token says everything about its page - order, size, direction, key - since clients send it
+alone. It is not secret: what it leads to is checked as every request is.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from parlour.resources.messages import representation as message_faces
+from parlour.resources.messages import store as messages
+from parlour.resources.participants import representation as participant_faces
+from parlour.resources.participants import roster
+from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.users import representation as user_faces
+from parlour.resources.users import store as users
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.objects import Kind, ObjectName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from parlour.realtime.session import Session
+    from parlour.store.transaction import Transaction
+
+Key = str | int
+
+_FIRST: Final = ""
+_LAST: Final = "\U0010ffff"
+_INDEX_LAST: Final = (1 << 62) - 1
+
+
+class Item(NamedTuple):
+    """One item: its key, its value, and when it was made and changed (ms since 1970)."""
+
+    key: Key
+    value: Any
+    created_ms: int
+    updated_ms: int
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """A page: ``key`` is where it begins, or, ``backwards``, what it ends before."""
+
+    descending: bool
+    size: int
+    key: Key | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items in the order that was asked for, and the pages around them."""
+
+    items: list[Item]
+    size: int
+    previous: Place | None
+    next: Place | None
+
+
+_place = msgspec.json.Decoder(Place)
+
+
+def write_token(place: Place | None) -> str | None:
+    """The token of a page."""
+    if place is None:
+        return None
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+
+
+def parse_token(text: str) -> Place | None:
+    """The page of a token; None for anything that is none."""
+    try:
+        place = _place.decode(base64.urlsafe_b64decode(text))
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        return None
+    is_sized = 1 <= place.size <= limits.ITEMS_PER_PAGE_MAX
+    return place if is_sized and place.key is not None else None
+
+
+async def fetch_page(
+    tx: Transaction, session: Session, name: ObjectName, place: Place
+) -> Page | None:
+    """One page of an object's items; None where the key is not of the object's kind."""
+    first = edge(name.kind, descending=place.descending) if place.key is None else place.key
+    if isinstance(first, int) != (name.kind is Kind.MESSAGES):
+        return None
+    if place.backwards:
+        return await _before(tx, session, name, place, first)
+    found = await read(tx, session, name, first, place.size + 1, descending=place.descending)
+    shown, more = found[: place.size], found[place.size :]
+    start = shown[0].key if shown else first
+    following = Place(place.descending, place.size, more[0].key) if more else None
+    return Page(shown, place.size, await _previous(tx, session, name, place, start), following)
+
+
+async def _previous(
+    tx: Transaction, session: Session, name: ObjectName, place: Place, start: Key
+) -> Place | None:
+    """The page before a key, if there is anything before it."""
+    behind = await read(tx, session, name, start, 2, descending=not place.descending)
+    if any(item.key != start for item in behind):
+        return Place(place.descending, place.size, start, backwards=True)
+    return None
+
+
+async def _before(
+    tx: Transaction, session: Session, name: ObjectName, place: Place, end: Key
+) -> Page:
+    behind = await read(tx, session, name, end, place.size + 2, descending=not place.descending)
+    behind = [item for item in behind if item.key != end]
+    shown = behind[: place.size][::-1]
+    more = len(behind) > place.size
+    previous = Place(place.descending, place.size, shown[0].key, backwards=True) if more else None
+    return Page(shown, place.size, previous, Place(place.descending, place.size, end))
+
+
+def edge(kind: Kind, *, descending: bool) -> Key:
+    """A key before all others, in the order that is asked for."""
+    if kind is Kind.MESSAGES:
+        return _INDEX_LAST if descending else 0
+    return _LAST if descending else _FIRST
+
+
+async def find(tx: Transaction, session: Session, name: ObjectName, key: Key) -> Item | None:
+    """The item with this key, if there is one."""
+    found = await read(tx, session, name, key, 1, descending=False)
+    return found[0] if found and found[0].key == key else None
+
+
+async def read(
+    tx: Transaction,
+    session: Session,
+    name: ObjectName,
+    first: Key,
+    count: int,
+    *,
+    descending: bool,
+) -> list[Item]:
+    """Up to so many items from a key on, in either direction."""
+    if name.kind is Kind.MESSAGES:
+        assert isinstance(first, int)
+        return await _messages(tx, session, name.owner_sid, first, count, descending=descending)
+    assert isinstance(first, str)
+    if name.kind is Kind.ROSTER:
+        return await _members(tx, session, name.owner_sid, first, count, descending=descending)
+    if name.kind is Kind.MY_CONVERSATIONS:
+        return await _own(tx, session, first, count, descending=descending)
+    assert name.kind is Kind.USER_INFO
+    return _cut(await user_items(tx, session, name.owner_sid), first, count, descending=descending)
+
+
+async def _messages(
+    tx: Transaction, session: Session, sid: str, first: int, count: int, *, descending: bool
+) -> list[Item]:
+    found = await messages.from_index(
+        tx, session.scope, sid, min(first, _INDEX_LAST), count, descending=descending
+    )
+    return [
+        Item(
+            each.message_index,
+            message_faces.realtime_item(each),
+            each.date_created,
+            each.date_updated,
+        )
+        for each in found
+    ]
+
+
+async def _members(
+    tx: Transaction, session: Session, sid: str, first: str, count: int, *, descending: bool
+) -> list[Item]:
+    found = await roster.members_from(tx, session.scope, sid, first, count, descending=descending)
+    return [
+        Item(
+            each.participant.sid,
+            participant_faces.realtime_item(each.participant, each.user_sid),
+            each.participant.date_created,
+            each.participant.date_updated,
+        )
+        for each in found
+    ]
+
+
+async def _own(
+    tx: Transaction, session: Session, first: str, count: int, *, descending: bool
+) -> list[Item]:
+    found = await roster.own_from(
+        tx, session.scope, session.identity, first, count, descending=descending
+    )
+    return [
+        Item(
+            each.conversation_sid,
+            participant_faces.my_conversation_item(each),
+            each.date_created,
+            each.date_updated,
+        )
+        for each in found
+    ]
+
+
+async def user_items(tx: Transaction, session: Session, user_sid: str) -> list[Item]:
+    """Every item of a user's map of properties."""
+    user = await users.find(tx, session.scope, user_sid)
+    if user is None:
+        return []
+    configuration = await service_configurations.fetch(tx, session.scope)
+    shown = user_faces.realtime_items(
+        user, shows_reachability=bool(configuration.reachability_enabled)
+    )
+    return [Item(key, value, user.date_created, user.date_updated) for key, value in shown.items()]
+
+
+def _cut(found: Sequence[Item], first: str, count: int, *, descending: bool) -> list[Item]:
+    def is_from(item: Item) -> bool:
+        key = str(item.key)
+        return key <= first if descending else key >= first
+
+    ordered = sorted(found, key=lambda item: str(item.key), reverse=descending)
+    return [each for each in ordered if is_from(each)][:count]
+
+
+def parse_key(kind: Kind, text: str) -> Key | None:
+    """The key that a parameter names; None where the object has no such keys."""
+    if kind is Kind.MESSAGES:
+        is_number = text.isascii() and text.isdecimal() and len(text) <= limits.INDEX_DIGITS_MAX
+        return int(text) if is_number else None
+    if kind is Kind.USER_INFO:
+        return text
+    owner = sids.PARTICIPANT if kind is Kind.ROSTER else sids.CONVERSATION
+    return text if sids.is_sid(owner, text) else None

@@ -1,0 +1,231 @@
+"""Serves realtime objects: what they are, and their items, each from one read snapshot.
+
+An object's number is the event log's at the moment of reading: the state that is shown has every
+change up to it, and every later one comes with a higher number. So a client that subscribes with
+the number it was given misses nothing and sees nothing twice.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from parlour.protocol import sync_events
+from parlour.protocol.forms import decode_path_segment
+from parlour.realtime import items
+from parlour.realtime.session import TunnelReply
+from parlour.realtime.visibility import Visibility
+from parlour.resources.conversations import representation as conversation_faces
+from parlour.resources.conversations import store as conversations
+from parlour.resources.messages import store as messages
+from parlour.resources.users import store as users
+from parlour.store import events as event_log
+from parlour.vocabulary import limits, objects
+from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.values import write_date_ms
+
+if TYPE_CHECKING:
+    from parlour.realtime.items import Item, Page
+    from parlour.realtime.session import Session, TunnelRequest
+    from parlour.store.transaction import Store, Transaction
+
+_TYPES: Final = {"Documents": objects.DOCUMENT, "Lists": objects.LIST, "Maps": objects.MAP}
+_PATH_PARTS: Final = (4, 5)
+# The numbers of the hosted service: an unknown sid of each type, and an unknown name.
+NOT_FOUND_CODES: Final = {objects.DOCUMENT: 54100, objects.LIST: 54150, objects.MAP: 54200}
+_NAME_NOT_FOUND: Final = 54300
+_INVALID: Final = 54000
+_TITLES: Final = {objects.DOCUMENT: "Document", objects.LIST: "List", objects.MAP: "Map"}
+
+
+class _Times(NamedTuple):
+    created_ms: int
+    updated_ms: int
+
+
+def reply(status: int, body: Any) -> TunnelReply:
+    """A JSON answer."""
+    return TunnelReply(status=status, body=sync_events.encode(body))
+
+
+def refusal(status: int, code: int, message: str) -> TunnelReply:
+    """An error in the shape that the clients' Sync library reads."""
+    return reply(status, {"status": status, "code": code, "message": message})
+
+
+def not_found(type_: str) -> dict[str, Any]:
+    """What is said of an object that is not there, or not for this user."""
+    message = f"{_TITLES[type_]} not found"
+    return {"status": 404, "code": NOT_FOUND_CODES[type_], "message": message}
+
+
+class Objects:
+    """Answers requests below ``/v3/``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def answer(self, session: Session, request: TunnelRequest) -> TunnelReply:
+        """Answer one request. Clients only read: nothing here changes anything."""
+        parts = request.path.split("/")
+        type_ = _TYPES.get(parts[2]) if len(parts) in _PATH_PARTS else None
+        wants_items = len(parts) == 5
+        if type_ is None or (wants_items and (parts[4] != "Items" or type_ == objects.DOCUMENT)):
+            return refusal(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Not found")
+        if request.method != "GET":
+            return refusal(HTTPStatus.METHOD_NOT_ALLOWED, _INVALID, "Method not allowed")
+        text = decode_path_segment(parts[3]) or ""
+        named = objects.named(text)
+        candidates = objects.with_sid(type_, text)
+        if named is not None and named.kind.type == type_:
+            candidates = (named,)
+
+        async def look(tx: Transaction) -> TunnelReply:
+            name = await Visibility(session).seen(tx, candidates)
+            if name is None:
+                return _missing(type_, text)
+            if wants_items:
+                return await _items(tx, session, name, request)
+            includes = "items" in request.params.get("Include", ())
+            return reply(HTTPStatus.OK, await _root(tx, session, name, includes_items=includes))
+
+        return await self._store.read(look)
+
+
+def _missing(type_: str, text: str) -> TunnelReply:
+    if "." in text:
+        return refusal(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Unique name not found")
+    return reply(HTTPStatus.NOT_FOUND, not_found(type_))
+
+
+async def _root(
+    tx: Transaction, session: Session, name: ObjectName, *, includes_items: bool
+) -> dict[str, Any]:
+    """The object itself; documents with their value, maps with their items if asked."""
+    number = await event_log.last_sequence(tx)
+    times = await _times(tx, session, name)
+    url = sync_events.object_url(name.kind, name.sid)
+    shown: dict[str, Any] = {
+        "sid": name.sid,
+        "unique_name": name.unique_name,
+        "account_sid": session.scope.account_sid,
+        "service_sid": session.scope.service_sid,
+        "url": url,
+        "revision": sync_events.revision(number),
+        "last_event_id": number,
+        "date_created": write_date_ms(times.created_ms),
+        "date_updated": write_date_ms(times.updated_ms),
+        "date_expires": None,
+        "created_by": "system",
+    }
+    if name.kind is Kind.CONVERSATION:
+        return shown | {"links": {}, "data": await document(tx, session, name.owner_sid)}
+    shown["links"] = {"items": f"{url}/Items"}
+    if includes_items and name.kind is Kind.USER_INFO:
+        found = await items.user_items(tx, session, name.owner_sid)
+        shown["items"] = [_item(name, each, number) for each in found]
+    return shown
+
+
+async def document(tx: Transaction, session: Session, conversation_sid: str) -> dict[str, Any]:
+    """The value of a conversation's document."""
+    conversation = await conversations.find(tx, session.scope, conversation_sid)
+    assert conversation is not None, conversation_sid
+    last = await messages.find_last(tx, session.scope, conversation_sid)
+    return conversation_faces.realtime_document(conversation, last)
+
+
+async def _times(tx: Transaction, session: Session, name: ObjectName) -> _Times:
+    if name.kind in {Kind.MY_CONVERSATIONS, Kind.USER_INFO}:
+        user = await users.find(tx, session.scope, name.owner_sid)
+        assert user is not None, name
+        return _Times(user.date_created, user.date_updated)
+    conversation = await conversations.find(tx, session.scope, name.owner_sid)
+    assert conversation is not None, name
+    return _Times(conversation.date_created, conversation.date_updated)
+
+
+async def _items(
+    tx: Transaction, session: Session, name: ObjectName, request: TunnelRequest
+) -> TunnelReply:
+    """A page of items, or the one with the key that was asked for."""
+    page = await _asked_page(tx, session, name, request)
+    if page is None:
+        return refusal(HTTPStatus.BAD_REQUEST, _INVALID, "Invalid page parameters")
+    number = await event_log.last_sequence(tx)
+    url = f"{sync_events.object_url(name.kind, name.sid)}/Items"
+    return reply(
+        HTTPStatus.OK,
+        {
+            "items": [_item(name, each, number) for each in page.items],
+            "meta": {
+                "previous_token": items.write_token(page.previous),
+                "next_token": items.write_token(page.next),
+                "page_size": page.size,
+                "url": url,
+                "first_page_url": url,
+                "key": "items",
+            },
+        },
+    )
+
+
+async def _asked_page(
+    tx: Transaction, session: Session, name: ObjectName, request: TunnelRequest
+) -> Page | None:
+    params = {
+        key: decode_path_segment(values[-1]) or ""
+        for key, values in request.params.items()
+        if values
+    }
+    one = params.get("Key", params.get("Index"))
+    if one is not None:
+        key = items.parse_key(name.kind, one)
+        found = None if key is None else await items.find(tx, session, name, key)
+        return items.Page([] if found is None else [found], limits.ITEMS_PER_PAGE, None, None)
+    place = _asked_place(name, params)
+    return None if place is None else await items.fetch_page(tx, session, name, place)
+
+
+def _asked_place(name: ObjectName, params: dict[str, str]) -> items.Place | None:
+    token = params.get("PageToken")
+    if token is not None:
+        return items.parse_token(token)
+    order = params.get("Order", "asc")
+    size = params.get("PageSize", str(limits.ITEMS_PER_PAGE))
+    if order not in {"asc", "desc"} or not (size.isascii() and size.isdecimal()):
+        return None
+    if int(size[: limits.INDEX_DIGITS_MAX]) < 1:
+        return None
+    key: items.Key | None = None
+    if "From" in params:
+        key = _from(name.kind, params["From"])
+        if key is None:
+            return None
+    size_max = min(int(size[: limits.INDEX_DIGITS_MAX]), limits.ITEMS_PER_PAGE_MAX)
+    return items.Place(order == "desc", size_max, key)
+
+
+def _from(kind: Kind, text: str) -> items.Key | None:
+    """Where a page begins: any text for maps, any number for lists."""
+    if kind is not Kind.MESSAGES:
+        return text
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= limits.INDEX_DIGITS_MAX):
+        return None
+    return int(text)
+
+
+def _item(name: ObjectName, item: Item, number: int) -> dict[str, Any]:
+    kind, sid = name.kind, name.sid
+    return {
+        "index" if kind.type == objects.LIST else "key": item.key,
+        f"{kind.type}_sid": sid,
+        "url": sync_events.item_url(kind, sid, item.key),
+        "revision": sync_events.revision(number),
+        "last_event_id": number,
+        "date_created": write_date_ms(item.created_ms),
+        "date_updated": write_date_ms(item.updated_ms),
+        "date_expires": None,
+        "data": item.value,
+    }

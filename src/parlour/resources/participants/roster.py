@@ -1,0 +1,68 @@
+"""Participants as realtime maps show them: by key, each with the user behind its identity.
+
+A roster's keys are the participants' sids, a user's own map has the conversations'. Both are read
+in order of their keys, from a key on that need not exist, in either direction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from parlour.resources.participants.store import Participant
+from parlour.store.statements import statement
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+_COLUMNS = ", ".join(f"participant.{name}" for name in Participant.__struct_fields__)
+_MEMBERS = """
+SELECT {shown}, chat_user.sid
+  FROM participant
+  LEFT JOIN chat_user ON chat_user.account_sid = participant.account_sid
+                     AND chat_user.service_sid = participant.service_sid
+                     AND chat_user.identity = participant.identity
+ WHERE participant.account_sid = $1 AND participant.conversation_sid = $2
+"""
+MEMBERS = statement(
+    _MEMBERS + " AND participant.sid >= $3 ORDER BY participant.sid LIMIT $4", shown=_COLUMNS
+)
+MEMBERS_DOWN = statement(
+    _MEMBERS + " AND participant.sid <= $3 ORDER BY participant.sid DESC LIMIT $4",
+    shown=_COLUMNS,
+)
+_OWN = (
+    "SELECT {columns} FROM participant"
+    " WHERE account_sid = $1 AND service_sid = $2 AND identity = $3"
+)
+OWN = statement(
+    _OWN + " AND conversation_sid >= $4 ORDER BY conversation_sid LIMIT $5", Participant
+)
+OWN_DOWN = statement(
+    _OWN + " AND conversation_sid <= $4 ORDER BY conversation_sid DESC LIMIT $5", Participant
+)
+
+
+class Member(NamedTuple):
+    """A participant, and its user's sid if it has one."""
+
+    participant: Participant
+    user_sid: str | None
+
+
+async def members_from(
+    tx: Transaction, scope: Scope, conversation_sid: str, sid: str, count: int, *, descending: bool
+) -> list[Member]:
+    """The participants of a conversation from a sid on."""
+    listing = MEMBERS_DOWN if descending else MEMBERS
+    rows = await tx.all(listing, scope.account_sid, conversation_sid, sid, count)
+    return [Member(Participant(*row[:-1]), row[-1]) for row in rows]
+
+
+async def own_from(
+    tx: Transaction, scope: Scope, identity: str, sid: str, count: int, *, descending: bool
+) -> list[Participant]:
+    """The places of a user in conversations, from a conversation's sid on."""
+    listing = OWN_DOWN if descending else OWN
+    rows = await tx.all(listing, scope.account_sid, scope.service_sid, identity, sid, count)
+    return [Participant(*row) for row in rows]

@@ -1,0 +1,283 @@
+"""Listening: live changes, replay of what was missed, the loss of a right, and the limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.realtime.scene import Scene, connected, my_map
+
+if TYPE_CHECKING:
+    from tests.support.client import Api
+    from tests.support.server import Server
+    from tests.support.twilsock import Socket
+
+
+def event_types(socket: Socket) -> list[str]:
+    """The kinds of events that came unasked, in order."""
+    return [
+        frame.payload["event_type"]
+        for frame in socket.quiet()
+        if frame.method == "notification" and "event_type" in frame.payload
+    ]
+
+
+def test_a_message_reaches_every_listener_in_one_event_each(server: Server, api: Api) -> None:
+    scene = Scene.made(api)
+    with connected(server, "alice") as alice, connected(server, "bob") as bob:
+        for socket in (alice, bob):
+            scene.listen(socket)
+        message = scene.say("hello")
+        for socket in (alice, bob):
+            told = socket.next_event("list_item_added")
+            assert told["event"]["item_index"] == 0
+            assert told["event"]["item_data"]["text"] == "hello"
+            assert told["event"]["item_data"]["sid"] == message["sid"]
+            assert "correlation_id" not in told
+            document = socket.next_event("document_updated")
+            assert document["event"]["document_data"]["lastMessage"]["index"] == 0
+            assert document["event"]["id"] == told["event"]["id"]
+
+
+def test_every_change_of_a_conversation_is_told(server: Server, api: Api) -> None:
+    scene = Scene.made(api)
+    message = scene.say("hello")
+    with connected(server, "alice") as socket:
+        scene.listen(socket)
+        api.post(f"{scene.path}/Messages/{message['sid']}", Body="other").expect(200)
+        api.post(scene.path, FriendlyName="new").expect(200)
+        api.post(f"{scene.path}/Participants/bob", Attributes='{"a":1}').expect(200)
+        carol = scene.add("carol")
+        api.delete(f"{scene.path}/Participants/{carol['sid']}").expect(204)
+        api.delete(f"{scene.path}/Messages/{message['sid']}").expect(204)
+        assert event_types(socket) == [
+            "list_item_updated",
+            "document_updated",
+            "map_item_updated",
+            "map_item_added",
+            "map_item_removed",
+            "list_item_removed",
+            "document_updated",
+        ]
+
+
+def test_numbers_of_events_grow(server: Server, api: Api) -> None:
+    scene = Scene.made(api)
+    with connected(server, "alice") as socket:
+        opened = scene.listen(socket)
+        for number in range(5):
+            scene.say(str(number))
+        frames = [each for each in socket.quiet() if each.method == "notification"]
+        numbers = [each.payload["event"]["id"] for each in frames]
+        assert numbers == sorted(numbers)
+        assert numbers[0] > opened["messages"]["last_event_id"]
+
+
+def test_what_was_missed_is_told_again_with_what_it_was(server: Server, api: Api) -> None:
+    scene = Scene.made(api)
+    first = scene.say("first")
+    with connected(server, "alice") as socket:
+        opened = scene.listen(socket)
+    second = scene.say("second")
+    api.post(f"{scene.path}/Messages/{first['sid']}", Body="first, again").expect(200)
+    third = scene.say("third")
+    api.delete(f"{scene.path}/Messages/{third['sid']}").expect(204)
+    carol = scene.add("carol")
+    api.delete(f"{scene.path}/Participants/bob").expect(204)
+    with connected(server, "alice") as socket:
+        after = {key: each["last_event_id"] for key, each in opened.items()}
+        correlation_id = socket.subscribe(
+            ("list", opened["messages"]["sid"], after["messages"]),
+            ("map", opened["roster"]["sid"], after["roster"]),
+            ("document", opened["channel"]["sid"], after["channel"]),
+        )
+        frames = [each.payload for each in socket.quiet() if each.method == "notification"]
+        assert {each["correlation_id"] for each in frames} == {correlation_id}
+        assert frames[-1]["event_type"] == "subscription_established"
+        told = [(each["event_type"], event) for each in frames[:-1] for event in each["events"]]
+        assert [
+            (kind, event["item_data"]["sid"]) for kind, event in told if kind.startswith("list")
+        ] == [
+            ("list_item_added", second["sid"]),
+            ("list_item_updated", first["sid"]),
+            ("list_item_added", third["sid"]),
+            ("list_item_removed", third["sid"]),
+        ]
+        roster = [(kind, event["item_key"]) for kind, event in told if kind.startswith("map")]
+        assert roster[0] == ("map_item_added", carol["sid"])
+        assert roster[1][0] == "map_item_removed"
+        documents = [event for kind, event in told if kind == "document_updated"]
+        assert len(documents) == 1
+        assert documents[0]["document_data"]["lastMessage"]["index"] == 1
+        numbers = [event["id"] for kind, event in told if kind.startswith("list")]
+        assert numbers == sorted(numbers)
+
+
+def test_after_a_restart_what_was_missed_is_told_too(fresh_server: Server) -> None:
+    from tests.support.client import Api  # noqa: PLC0415 - the fixture is of another server.
+
+    api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
+    scene = Scene.made(api)
+    quiet = Scene.made(api)
+    with connected(fresh_server, "alice") as socket:
+        opened = scene.listen(socket)
+        other = quiet.listen(socket)
+        scene.say("before")
+        number = socket.next_event("list_item_added")["event"]["id"]
+    missed = scene.say("missed")
+    fresh_server.kill()
+    fresh_server.start()
+    with connected(fresh_server, "alice") as socket:
+        socket.subscribe(
+            ("list", opened["messages"]["sid"], number),
+            ("list", other["messages"]["sid"], other["messages"]["last_event_id"]),
+        )
+        frames = [each.payload for each in socket.quiet() if each.method == "notification"]
+        added = [each for each in frames if each["event_type"] == "list_item_added"]
+        assert [each["events"][0]["item_data"]["sid"] for each in added] == [missed["sid"]]
+        assert len(frames[-1]["events"]) == 2
+    api.close()
+
+
+def test_a_joined_conversation_appears_and_a_left_one_goes(server: Server, api: Api) -> None:
+    scene = Scene.made(api, "bob")
+    with connected(server, "newcomer") as socket:
+        my_map(server, socket, api, "newcomer")
+        scene.add("newcomer")
+        added = socket.next_event("map_item_added")["event"]
+        assert added["item_key"] == scene.sid
+        assert added["item_data"]["status"] == "joined"
+        assert added["item_data"]["channel"] == f"{scene.sid}.channel"
+        scene.listen(socket)
+        api.delete(f"{scene.path}/Participants/newcomer").expect(204)
+        removed = socket.next_event("map_item_removed")
+        while removed["event"]["item_key"] != scene.sid:
+            removed = socket.next_event("map_item_removed")
+        socket.quiet()
+        scene.say("after")
+        assert event_types(socket) == []
+
+
+def test_a_deleted_conversation_goes_from_its_members_before_its_objects_do(
+    server: Server, api: Api
+) -> None:
+    scene = Scene.made(api)
+    with connected(server, "alice") as socket:
+        my_map(server, socket, api, "alice")
+        scene.listen(socket)
+        api.delete(scene.path).expect(204)
+        assert event_types(socket) == [
+            "map_item_removed",
+            "list_removed",
+            "map_removed",
+            "document_removed",
+        ]
+
+
+def test_a_user_whose_identity_is_taken_off_hears_no_more(server: Server, api: Api) -> None:
+    sid = api.post("/Conversations").expect(201)["sid"]
+    path = f"/Conversations/{sid}"
+    api.post(
+        f"{path}/Participants",
+        Identity="projected",
+        **{"MessagingBinding.ProjectedAddress": "+15005550777"},
+    ).expect(201)
+    participant = api.get(f"{path}/Participants").expect(200)["participants"][0]
+    scene = Scene(api, sid)
+    with connected(server, "projected") as socket:
+        my_map(server, socket, api, "projected")
+        scene.listen(socket)
+        api.post(f"{path}/Participants/{participant['sid']}", Identity="null").expect(200)
+        assert event_types(socket) == ["map_item_updated", "map_item_removed"]
+        scene.say("secret", author="system")
+        assert event_types(socket) == []
+        assert socket.ask("GET", f"/v3/Lists/{sid}.messages").status == 404
+
+
+def test_a_subscription_to_what_may_not_be_seen_fails_alone(server: Server, api: Api) -> None:
+    mine, other = Scene.made(api, "alice"), Scene.made(api, "bob")
+    with connected(server, "alice") as alice, connected(server, "bob") as bob:
+        seen = alice.open("Lists", f"{mine.sid}.messages")
+        unseen = bob.open("Documents", f"{other.sid}.channel")
+        never = "ET" + "e" * 32
+        alice.subscribe(
+            ("list", seen["sid"], seen["last_event_id"]),
+            ("document", unseen["sid"], unseen["last_event_id"]),
+            ("document", never, 0),
+        )
+        frames = [each.payload for each in alice.quiet() if each.method == "notification"]
+        failed = next(each for each in frames if each["event_type"] == "subscription_failed")
+        errors = [each["error"] for each in failed["events"]]
+        assert errors[0] == errors[1]
+        assert errors[0]["status"] == 404
+        established = [each for each in frames if each["event_type"] == "subscription_established"]
+        assert [each["object_sid"] for each in established[0]["events"]] == [seen["sid"]]
+        other.say("secret")
+        assert event_types(alice) == []
+
+
+def test_a_canceled_subscription_is_silent(server: Server, api: Api) -> None:
+    scene = Scene.made(api)
+    with connected(server, "alice") as socket:
+        opened = scene.listen(socket)
+        socket.subscribe(("list", opened["messages"]["sid"], None), action="cancel")
+        canceled = socket.next_event("subscription_canceled")
+        assert canceled["events"] == [
+            {"object_sid": opened["messages"]["sid"], "object_type": "list"}
+        ]
+        scene.say("unheard")
+        assert event_types(socket) == ["document_updated"]
+
+
+def test_malformed_requests_are_refused(server: Server) -> None:
+    wrong: list[Any] = [
+        None,
+        {},
+        [],
+        {"action": "steal", "requests": []},
+        {"action": "establish", "requests": [{"object_sid": 5, "object_type": "map"}]},
+        {"action": "establish", "requests": [{"object_sid": "x", "object_type": "map"}] * 1001},
+    ]
+    with connected(server, "alice") as socket:
+        for body in wrong:
+            assert socket.ask("POST", "/v4/Subscriptions", body).status == 400, body
+
+
+def test_user_properties_reach_whoever_listens(server: Server, api: Api) -> None:
+    sid = api.post("/Users", Identity="renamed").expect(201)["sid"]
+    with connected(server, "alice") as socket:
+        opened = socket.open("Maps", f"{sid}.info")
+        socket.subscribe(("map", opened["sid"], opened["last_event_id"]))
+        socket.next_event("subscription_established")
+        api.post("/Users/renamed", FriendlyName="Other").expect(200)
+        told = [socket.next_event("map_item_updated")["event"] for _ in range(2)]
+        assert {each["item_key"]: each["item_data"]["value"] for each in told} == {
+            "attributes": "{}",
+            "friendlyName": "Other",
+        }
+
+
+def test_reachability_is_told_where_it_is_switched_on(server: Server, api: Api) -> None:
+    service_sid = api.post("/Services", FriendlyName="reachable").expect(201)["sid"]
+    api.post(f"/Services/{service_sid}/Configuration", ReachabilityEnabled="true").expect(200)
+    service = api.service(service_sid)
+    sid = service.post("/Users", Identity="seen").expect(201)["sid"]
+    with connected(server, "watcher", ServiceSid=service_sid) as socket:
+        answer = socket.ask("GET", f"/v3/Maps/{sid}.info", params={"Include": "items"})
+        shown = {each["key"]: each["data"] for each in answer.body["items"]}
+        assert shown["reachability"] == {"online": False, "notifiable": False}
+        socket.subscribe(("map", answer.body["sid"], answer.body["last_event_id"]))
+        socket.next_event("subscription_established")
+
+        def reachable() -> bool:
+            told = socket.next_event("map_item_updated")["event"]
+            while told["item_key"] != "reachability":
+                told = socket.next_event("map_item_updated")["event"]
+            return bool(told["item_data"]["online"])
+
+        with connected(server, "seen", ServiceSid=service_sid) as other:
+            assert reachable() is True
+            assert service.get("/Users/seen").expect(200)["is_online"] is True
+            other.send({"method": "close"})
+        assert reachable() is False
+        assert service.get("/Users/seen").expect(200)["is_online"] is False
+    service.close()
