@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from parlour.cli.openapi import description
 from parlour.vocabulary import limits
+from tests.conformance.sense import Sense, senses_of
 from tests.conformance.values import (
     CORPUS,
     Draw,
@@ -126,18 +127,29 @@ def _pairs(draw: Draw, operation_id: str, way: str, world: World) -> list[tuple[
         often = {"PageToken": 3}.get(each.name, 35)
         if each.required or chance(draw, often):
             pairs += _said(draw, each, way, world)
-    if way == WELL_FORMED and operation_id.endswith("ParticipantConversation"):
-        # One of the two, never both, never none.
-        name = draw(st.sampled_from(["Identity", "Address"]))
-        pairs = [pair for pair in pairs if pair[0] not in {"Identity", "Address"}]
-        pairs += [
-            pair for said in known if said.name == name for pair in _said(draw, said, way, world)
-        ]
+    if way == WELL_FORMED and known and not pairs:
+        # A change says one thing at least.
+        pairs = _said(draw, known[dice(draw) % len(known)], way, world)
+    senses = senses_of(operation_id)
+    if way == WELL_FORMED and senses:
+        pairs = _sensible(draw, known, pairs, draw(st.sampled_from(senses)), world)
     if way == ONE_WRONG and known:
         pairs = _spoil_one(draw, known, pairs)
     if chance(draw, 5):
         pairs.append((draw(st.sampled_from(["Unknown", "sid", "friendlyname", "Page "])), "x"))
     return pairs
+
+
+def _sensible(
+    draw: Draw, known: tuple[Said, ...], pairs: list[tuple[str, Value]], sense: Sense, world: World
+) -> list[tuple[str, Value]]:
+    """The pairs with those that have to be there, and without those that must not be."""
+    kept = [pair for pair in pairs if pair[0] not in sense.unsaid | sense.said.keys()]
+    for each in known:
+        if each.name in sense.said:
+            value = sense.said[each.name]
+            kept += [(each.name, value)] if value else _said(draw, each, WELL_FORMED, world)
+    return kept
 
 
 def _said(draw: Draw, each: Said, way: str, world: World) -> list[tuple[str, Value]]:
@@ -202,13 +214,16 @@ def _path(draw: Draw, operation: Operation, way: str, world: World) -> str:
     wrong = {WELL_FORMED: 2, ONE_WRONG: 4, ALL_HOSTILE: 5, MISPLACED: 40}[way]
     owner = ACCOUNT if "{ChatServiceSid}" in operation.path else world.default_sid
     path = operation.path
-    for kind, variable in _VARIABLE.findall(operation.path):
+    places = _VARIABLE.findall(operation.path)
+    kinds = [kind for kind, _ in places]
+    for number, (kind, variable) in enumerate(places):
         if kind in _OF_THE_ACCOUNT:
             owner = ACCOUNT
         if chance(draw, wrong):
             text = _misplaced(draw, owner, kind, world)
         else:
-            name = pick(draw, world.there(owner, kind), 2 if kind == "Services" else 12)
+            there = world.leading(owner, kinds[number:])
+            name = pick(draw, there, 2 if kind == "Services" else 12)
             owner = world.owner_of(owner, name)
             text = quote(name, "+@:!$'()*,;=~" if draw(st.booleans()) else "")
         path = path.replace("{" + variable + "}", text, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from tests.conformance.seeds import seed_content_template, seed_media, seed_push_binding
 from tests.contract.operations import operation_of
@@ -12,6 +13,8 @@ from tests.support.client import Api
 from tests.support.numbers import PROXY, phone_number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.support.client import Answer
     from tests.support.server import Server
 
@@ -50,6 +53,18 @@ class World:
     def there(self, owner: str, kind: str) -> list[str]:
         """The names of what there is of a kind below an owner, most recent last."""
         return self._below[owner][kind] or [f"XX{NEVER_MADE}"]
+
+    def leading(self, owner: str, kinds: Sequence[str]) -> list[str]:
+        """The same, of the first kind: those below which there is something of the others."""
+        there = self.there(owner, kinds[0])
+        return [name for name in there if self._leads(owner, name, kinds[1:])] or there
+
+    def _leads(self, owner: str, name: str, kinds: Sequence[str]) -> bool:
+        """Whether there is something of each kind below the one before."""
+        if not kinds:
+            return True
+        below = self.owner_of(owner, name)
+        return any(self._leads(below, each, kinds[1:]) for each in self._below[below][kinds[0]])
 
     def some(self, kind: str) -> list[str]:
         """The names of some things of a kind, whatever they belong to."""
@@ -106,7 +121,9 @@ class World:
     def learn(self, method: str, path: str, answer: Answer) -> None:
         """Note what an answer says to exist, or to exist no more."""
         if method == "DELETE" and answer.status == 204:
-            self._forget(path.rpartition("/")[2])
+            self._forget(path)
+        if answer.status == 404:
+            self._forget_place(path)
         if answer.status in {200, 201, 202}:
             body = answer.json
             # It can be changed, and with it what the short form of a path means.
@@ -147,12 +164,33 @@ class World:
             self._sid_of[owner, name] = sid
         del kept[OLDEST_KEPT:-NEWEST_KEPT]
 
-    def _forget(self, sid: str) -> None:
-        for below in self._below.values():
-            for kept in below.values():
-                kept[:] = [name for name in kept if name != sid]
+    def _forget(self, path: str) -> None:
+        """What a path names is gone, whatever else it is a part of."""
+        found = self._forget_place(path)
+        if found is not None and not _OF_A_USER.search(path):
+            kind, sid = found
+            for below in self._below.values():
+                below[kind][:] = [name for name in below[kind] if name != sid]
+
+    def _forget_place(self, path: str) -> tuple[str, str] | None:
+        """What a path names is not there, under its sid or its name; gives its kind and sid."""
+        places = _PLACE.findall(path.replace("/Configuration/", "/"))
+        if not places:
+            return None
+        owner = self.default_sid
+        for kind, name in places[:-1]:
+            owner = self.owner_of(ACCOUNT if kind == "Services" else owner, unquote(name))
+        kind, name = places[-1]
+        if len(places) == 1 and kind not in OF_A_SERVICE:
+            owner = ACCOUNT
+        sid = self.owner_of(owner, unquote(name))
+        kept = self._below[owner][kind]
+        kept[:] = [each for each in kept if self.owner_of(owner, each) != sid]
+        return kind, sid
 
 
+_OF_A_USER = re.compile(r"/Users/[^/]+/Conversations/")
+_PLACE = re.compile(r"/([A-Z][A-Za-z]+)/([^/]+)")
 OF_A_SERVICE = frozenset({"Conversations", "Users", "Roles", "Bindings"})
 
 

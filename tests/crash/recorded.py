@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "made up for this test"
 WRITERS = 3
+REST_SECONDS_MAX = 20.0
 # Small, so that checkpoints and a new beginning of the log are part of every run.
 WAL_PAGES_CHECKPOINT = 60
 WAL_PAGES_MAX = 150
@@ -107,6 +108,21 @@ def record_work(folder: Path, *, synchronous: str, steps: int, seed: int) -> Rec
     with _on(recorder, synchronous):
         asyncio.run(_run(folder, recorder, steps, seed))
     return Record(before, recorder.events)
+
+
+def come_to_rest(folder: Path) -> None:
+    """One more start, until nothing is left to be removed in the background."""
+
+    async def run() -> None:
+        app = _application(folder)
+        await app.start()
+        deadline = asyncio.get_running_loop().time() + REST_SECONDS_MAX
+        while await app.store.read(lambda tx: tx.one("SELECT 1 FROM purge LIMIT 1")):
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.01)
+        await app.stop()
+
+    asyncio.run(run())
 
 
 @contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.crash.power import Record
 
 SEED = os.environ.get("PARLOUR_SEED")
-STEPS = 22
+STEPS = 25
 IMAGES_MIN = 5_000
 SURVIVALS = int(os.environ.get("PARLOUR_SURVIVALS", "5"))
 # The teeth need few images: nearly each of them shows the fault.

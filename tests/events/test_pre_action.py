@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -325,7 +326,8 @@ async def act(room: Room, event: str) -> Any:
         here = {"Sid": "bob"}
     elif event != "onParticipantAdd":
         here["Sid"] = "bob"
-    return await room.house.do(operation_id, form, origin=WITH_HEADER, **here)  # type: ignore[arg-type]
+    given: Any = {"origin": WITH_HEADER, **here}
+    return await room.house.do(operation_id, form, **given)
 
 
 async def furnish(room: Room) -> None:
@@ -356,12 +358,11 @@ TABLES = ("conversation", "participant", "message", "chat_user", "event", "recei
 
 async def everything(room: Room) -> dict[str, list[Any]]:
     """Every row that an action could touch."""
-    return {
-        table: await room.house.store.read(
-            lambda tx, table=table: tx.all(f"SELECT * FROM {table} LIMIT 1000")  # type: ignore[misc]
-        )
-        for table in TABLES
-    }
+
+    async def rows(table: str, tx: Transaction) -> list[Any]:
+        return await tx.all(f"SELECT * FROM {table} LIMIT 1000")
+
+    return {table: await room.house.store.read(partial(rows, table)) for table in TABLES}
 
 
 @pytest.mark.parametrize("event", ONLY_REJECTABLE)

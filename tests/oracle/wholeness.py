@@ -150,6 +150,7 @@ def _numbers(tables: Tables) -> Iterator[str]:
 def _rows_and_events(tables: Tables, noun: Noun) -> Iterator[str]:
     """Each object of a kind: its row, and what its events say."""
     rows = {row["sid"]: row for row in tables.rows(noun.table)}
+    roles = {None, *(row["sid"] for row in tables.rows("role"))}
     told: dict[str, list[Row]] = {
         sid: [event for event in found if noun.payload in json.loads(event["payload"])]
         for sid, found in tables.events_of.items()
@@ -164,10 +165,22 @@ def _rows_and_events(tables: Tables, noun: Noun) -> Iterator[str]:
         if last["name"] == noun.removed and not tables.is_doomed(row):
             yield f"{noun.table} {sid} has a row and the event {noun.removed}"
         elif last["name"] != noun.removed:
-            yield from _unlike(noun, row, json.loads(last["payload"])[noun.payload], last["name"])
+            said = _said_last(noun, told[sid])
+            if said.get("role_sid") not in roles:
+                # Who had a role that was deleted has a default one; the role's event tells that.
+                del said["role_sid"]
+            yield from _unlike(noun, row, said, last["name"])
     for sid, found in told.items():
         if sid not in rows and not _is_removed(tables, noun, found):
             yield f"{noun.table} {sid} has the event {found[0]['name']} and no row"
+
+
+def _said_last(noun: Noun, found: list[Row]) -> Row:
+    """What was last said of each column: an event about a part of an object shows that part."""
+    said: Row = {}
+    for event in found:
+        said |= json.loads(event["payload"])[noun.payload]
+    return said
 
 
 def _unlike(noun: Noun, row: Row, told: Row, event: str) -> Iterator[str]:

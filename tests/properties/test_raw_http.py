@@ -2,76 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import json
 import random
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from parlour.vocabulary import limits
-from tests.conformance.checking import faults
-from tests.properties.wire import ClosedError, Wire
-from tests.support.server import Server
+from tests.properties.refusals import CONVERSATIONS, count, refuses, refuses_connection
+from tests.properties.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.support.client import Answer
+    from tests.support.server import Server
 
-CONVERSATIONS = "/v1/Conversations"
-SMALL_LIMITS = str(Path(__file__).with_name("launch_with_small_limits.py"))
 MULTIPART = "Content-Type: multipart/form-data; boundary=xyz"
-
-
-@pytest.fixture(scope="module")
-def account(server: Server) -> tuple[str, str]:
-    return server.make_account()
-
-
-@pytest.fixture
-def wire(server: Server, account: tuple[str, str]) -> Iterator[Wire]:
-    """A connection of an account whose default service is empty."""
-    with Wire(server, account) as connected:
-        sid = connected.make("/v1/Services", FriendlyName="x")["sid"]
-        body = f"DefaultChatServiceSid={sid}".encode()
-        connected.ask(connected.post("/v1/Configuration", body)).expect(200)
-        yield connected
-
-
-@pytest.fixture
-def again(server: Server, account: tuple[str, str]) -> Iterator[Callable[[], Wire]]:
-    """More connections of the same account."""
-    opened: list[Wire] = []
-
-    def connect() -> Wire:
-        opened.append(Wire(server, account))
-        return opened[-1]
-
-    yield connect
-    for each in opened:
-        each.__exit__()
-
-
-def refuses(answer: Answer, status: int, code: int = 20001) -> Any:
-    """The JSON of a refusal, which has the shape of every refusal."""
-    wrong = [each for each in faults(None, "", "", answer) if "shape" not in each]
-    assert wrong == []
-    return answer.refuses(status, code)
-
-
-def refuses_connection(answer: Answer, status: int) -> Any:
-    """The same for what is refused before there is a request: it has no id."""
-    assert answer.headers["Connection"] == "close"
-    return answer.refuses(status, 20001)
-
-
-def count(wire: Wire) -> int:
-    """How many conversations the account has."""
-    return len(wire.ask(wire.get(f"{CONVERSATIONS}?PageSize=100")).expect(200)["conversations"])
 
 
 # --- What a form, a query and a path can say ------------------------------------------------
@@ -339,122 +286,6 @@ def test_a_multipart_form_without_a_boundary_is_refused(wire: Wire) -> None:
     refuses(multipart(wire, "--xyz--\r\n", "Content-Type: multipart/form-data"), 400)
 
 
-# --- Several requests on one connection -------------------------------------------------------
-
-
-def test_pipelined_requests_are_answered_in_their_order(wire: Wire) -> None:
-    names = [f"n{number}" for number in range(20)]
-    wire.send(b"".join(wire.post(CONVERSATIONS, f"FriendlyName={n}".encode()) for n in names))
-    assert [wire.answer().expect(201)["friendly_name"] for _ in names] == names
-
-
-def test_pipelined_refusals_come_in_their_order_too(wire: Wire, again: Callable[[], Wire]) -> None:
-    wire.send(
-        wire.post(CONVERSATIONS, b"FriendlyName=a"),
-        wire.get("/v1/nowhere"),
-        wire.post(CONVERSATIONS, b"FriendlyName=b") + wire.get("/" + "x" * 20_000),
-    )
-    assert wire.answer().expect(201)["friendly_name"] == "a"
-    refuses(wire.answer(), 404, 20404)
-    assert wire.answer().expect(201)["friendly_name"] == "b"
-    refuses_connection(wire.answer(), 414)
-    assert wire.is_closed()
-    assert count(again()) == 2
-
-
-def test_a_refused_body_does_not_spoil_the_connection(wire: Wire) -> None:
-    stranger = wire.post(CONVERSATIONS, b"x" * 500_000).replace(b"Basic ", b"Basic x", 1)
-    refuses(wire.ask(stranger), 401, 20003)
-    assert count(wire) == 0
-
-
-@pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.0"])
-def test_an_upgrade_that_is_not_offered_is_ignored(wire: Wire, protocol: str) -> None:
-    headers = ("Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AA")
-    wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
-    wire.ask(wire.get(CONVERSATIONS, *headers)).expect(200)
-    assert count(wire) == 1
-
-
-# --- Heads ------------------------------------------------------------------------------------
-
-
-def test_a_flood_of_headers_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
-    few = [f"X-{number}: y" for number in range(limits.HEADERS_MAX - 2)]
-    wire.ask(wire.get(CONVERSATIONS, *few)).expect(200)
-    refuses_connection(wire.ask(wire.get(CONVERSATIONS, *few, "X: y")), 431)
-    for many in (["X: y"] * 5_000, ["X: " + "y" * limits.HEADER_BYTES_MAX], ["Y" * 40_000 + ": x"]):
-        other = again()
-        refuses_connection(other.ask(other.get(CONVERSATIONS, *many)), 431)
-        assert other.is_closed()
-
-
-def test_a_long_url_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
-    most = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
-    path = f"{CONVERSATIONS}/".ljust(most, "x")
-    refuses(wire.ask(wire.get(path)), 404, 20404)
-    refuses_connection(wire.ask(wire.get(path + "x")), 414)
-    other = again()
-    refuses_connection(other.ask(other.get("/" + "x" * 300_000)), 414)
-
-
-@pytest.mark.parametrize(
-    "start",
-    [
-        "GET /v1/Conversations HTTP/9.9",
-        "GET /v1/Conversations",
-        "FOO /v1/Conversations HTTP/1.1",
-        "GET  HTTP/1.1",
-        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        "GET /v1/Conver sations HTTP/1.1",
-        "GET http:///v1/Conversations HTTP/1.1",
-        "get /v1/Conversations HTTP/1.1",
-        "GET /v1/Users/Zoë HTTP/1.1",
-    ],
-)
-def test_what_is_not_http_is_refused(wire: Wire, start: str) -> None:
-    refuses_connection(wire.ask(wire.head(start)), 400)
-    assert wire.is_closed()
-
-
-@pytest.mark.parametrize("host", ["", "a b", "x/y", "x@y", "[::1", "x:y", "a" * 300, "é", "%41"])
-def test_a_host_that_is_none_is_refused(wire: Wire, again: Callable[[], Wire], host: str) -> None:
-    wire.host = host
-    answer = wire.ask(wire.post(CONVERSATIONS))
-    answer.refuses(400, 20001)
-    assert count(again()) == 0
-
-
-def test_a_request_without_a_host_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
-    request = wire.post(CONVERSATIONS).replace(f"Host: {wire.host}\r\n".encode(), b"")
-    refuses(wire.ask(request), 400)
-    assert count(again()) == 0
-
-
-AUTHORIZATIONS = ["", "Basic", "Basic ", "Basic !", "Basic Og==", "Basic QUM=", "Bearer x", "x"]
-AUTHORIZATIONS += ["Basic " + base64.b64encode(each).decode() for each in (b"\xff:x", b"a\0:b")]
-AUTHORIZATIONS += ["Basic " + "QUFB" * 5_000, "Basic é", "Digest username=x"]
-
-
-@pytest.mark.parametrize("text", AUTHORIZATIONS, ids=range(len(AUTHORIZATIONS)))
-def test_credentials_that_are_none_are_refused_alike(wire: Wire, text: str) -> None:
-    wire.authorization = f"Authorization: {text}"
-    answer = wire.ask(wire.get(CONVERSATIONS))
-    refuses(answer, 401, 20003)
-    assert answer.headers["WWW-Authenticate"] == 'Basic realm="Twilio API"'
-
-
-def test_http_1_0_is_answered_and_closed(wire: Wire) -> None:
-    request = wire.get(CONVERSATIONS).replace(b"HTTP/1.1", b"HTTP/1.0")
-    wire.ask(request).expect(200)
-    assert wire.is_closed()
-
-
-def test_connection_close_is_honoured(wire: Wire) -> None:
-    wire.ask(wire.get(CONVERSATIONS, "Connection: close")).expect(200)
-    assert wire.is_closed()
-
-
 # --- Methods and paths ------------------------------------------------------------------------
 
 
@@ -551,64 +382,3 @@ def test_nothing_of_a_request_ends_up_in_a_header(wire: Wire) -> None:
     refuses(answer, 404, 20404)
     assert "Set-Cookie" not in answer.headers
     assert json.loads(answer.body)["message"].endswith("x%0d%0aSet-Cookie:%20a=b was not found")
-
-
-# --- Slowness ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def impatient() -> Iterator[Server]:
-    with Server(program=[SMALL_LIMITS]) as running:
-        yield running
-
-
-@pytest.mark.parametrize("sent", [0, 1, 30, -1])
-def test_a_slow_head_is_hung_up_on(impatient: Server, sent: int) -> None:
-    with Wire(impatient) as slow:
-        slow.send(slow.get(CONVERSATIONS)[:sent])
-        began = time.monotonic()
-        assert slow.is_closed()
-        assert 0.5 < time.monotonic() - began < 5
-
-
-def test_a_head_that_trickles_in_is_hung_up_on(impatient: Server) -> None:
-    with Wire(impatient) as slow:
-        began = time.monotonic()
-        with pytest.raises((ClosedError, ConnectionError)):  # noqa: PT012 - either send or read.
-            for byte in slow.get(CONVERSATIONS):
-                slow.socket.sendall(bytes([byte]))
-                time.sleep(0.05)
-                assert time.monotonic() - began < 8
-            slow.answer()
-
-
-def test_a_slow_body_is_hung_up_on_and_changes_nothing(impatient: Server) -> None:
-    with Wire(impatient) as slow:
-        slow.send(slow.post(CONVERSATIONS, b"FriendlyName=x")[:-1])
-        began = time.monotonic()
-        with contextlib.suppress(ClosedError):
-            refuses(slow.answer(), 408)
-        assert time.monotonic() - began < 5
-    with Wire(impatient) as other:
-        assert count(other) == 0
-
-
-def test_an_idle_connection_is_closed_and_a_used_one_is_not(impatient: Server) -> None:
-    with Wire(impatient) as used:
-        for _ in range(6):
-            count(used)
-            time.sleep(0.3)
-        began = time.monotonic()
-        assert used.is_closed()
-        assert time.monotonic() - began < 5
-
-
-def test_clients_that_hang_up_leave_no_trace_in_the_log(fresh_server: Server) -> None:
-    for end in (10, -3, None):
-        with Wire(fresh_server) as hasty:
-            hasty.send(hasty.post(CONVERSATIONS, b"FriendlyName=secret-name")[:end])
-    with Wire(fresh_server) as other:
-        count(other)
-    log = fresh_server.log_tail()
-    assert "Traceback" not in log
-    assert "secret-name" not in log

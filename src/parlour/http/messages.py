@@ -61,7 +61,8 @@ class Request:
         self.path: str = scope["raw_path"].decode("utf-8", "surrogateescape")
         self.query: bytes = scope["query_string"]
         self.scheme: str = scope["scheme"]
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        # Of a header that comes twice the first counts, here as in what may stand in front.
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         self.body = b""
         self.is_unread = False
         self.shared_headers: Headers | None = None

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
@@ -164,11 +163,11 @@ class SqliteStore:
             self._fail_all(error)
             return
         group: list[_Done] = []
-        deadline = time.perf_counter() + limits.GROUP_MS_MAX / 1000
+        deadline_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
         self._write_tx.open_group()
         while self._queue and len(group) < limits.GROUP_ACTIONS_MAX:
             group.append(self._run_one(self._queue.popleft()))
-            if time.perf_counter() > deadline:
+            if self._clock.monotonic_ms() > deadline_ms:
                 break
         commit = self._commits.submit(self._commit)
         commit.add_done_callback(

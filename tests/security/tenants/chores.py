@@ -9,6 +9,8 @@ from parlour.resources.accounts import store as accounts
 from parlour.resources.address_configurations import store as address_configurations
 from parlour.resources.bindings import store as bindings
 from parlour.resources.participants import store as participants
+from parlour.resources.tokens import store as tokens
+from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
 from parlour.resources.users import departures
 from parlour.resources.users.departures import Departure
 from parlour.store.statements import values_of
@@ -33,6 +35,7 @@ def do_all(place: LocalPlace, world: World) -> None:
     _media(account, world)
     _addresses(account, world)
     make_group(account)
+    account.post("/parlour/v1/Tokens", Identity=ALICE)
     place.write(lambda tx: _ask_stores(tx, world))
     place.write(lambda tx: webhook_chores.ask(tx, world))
     _unread(account, world)
@@ -117,6 +120,9 @@ async def _ask_stores(tx: Transaction, world: World) -> None:
     assert await participants.release_pending_pairs(tx, scope, lobby_sid) == 1
     assert await bindings.of_identity(tx, scope, ALICE)
     assert await address_configurations.of_service(tx, scope, world.second.sid, 10)
+    key = await tokens.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
+    assert key is not None
+    assert key.account_sid == world.sid
     await accounts.set_numbers(tx, scope, [PROXY])
     assert await accounts.list_numbers(tx, scope) == [PROXY]
     assert await participants.is_own_number(tx, scope, PROXY)

@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 import secrets
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from parlour.operations.operation import Form as UrlForm
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tests.security.tenants.pair import Pair
     from tests.security.tenants.places import Fields
 
+REMEMBERED_SECONDS_MAX = 2.0
 ANY_STATUS = tuple(range(200, 500))
 
 
@@ -110,7 +112,17 @@ def _suspended(place: Place) -> list[Refused]:
     place.suspend(world.sid)
     assert world.key is not None
     logins = {"a suspended account": world.login, "a suspended account's key": world.key}
+    for login in logins.values():
+        _wait_until_refused(place, login)
     return [Refused(name, login.header, 403, 20005) for name, login in logins.items()]
+
+
+def _wait_until_refused(place: Place, login: Login) -> None:
+    """A login is remembered for a moment; what another process says counts from then on."""
+    deadline = time.monotonic() + REMEMBERED_SECONDS_MAX
+    while place.send(Request("GET", "/v1/Services", {}, login.header)).status != 403:
+        assert time.monotonic() < deadline, "A suspended account is still let in."
+        place.pause()
 
 
 def requests_of(world: World) -> Iterator[tuple[Operation, Request]]:

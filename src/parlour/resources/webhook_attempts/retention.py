@@ -33,6 +33,7 @@ SELECT date_updated FROM webhook_delivery WHERE state <> 'pending'
 """
 
 
+# tidy: event-for-change - nobody is told that an old line has left the webhook log
 def retention_job(hours: int) -> Job:
     """The job that removes what is older than so many hours."""
     if not 0 <= hours <= limits.WEBHOOK_RETENTION_HOURS_MAX:

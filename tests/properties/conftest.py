@@ -1,0 +1,44 @@
+"""Connections of an account of its own, for tests that say exactly which bytes go out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.properties.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.server import Server
+
+
+@pytest.fixture(scope="module")
+def account(server: Server) -> tuple[str, str]:
+    """One account for the tests of a file."""
+    return server.make_account()
+
+
+@pytest.fixture
+def wire(server: Server, account: tuple[str, str]) -> Iterator[Wire]:
+    """A connection of an account whose default service is empty."""
+    with Wire(server, account) as connected:
+        sid = connected.make("/v1/Services", FriendlyName="x")["sid"]
+        body = f"DefaultChatServiceSid={sid}".encode()
+        connected.ask(connected.post("/v1/Configuration", body)).expect(200)
+        yield connected
+
+
+@pytest.fixture
+def again(server: Server, account: tuple[str, str]) -> Iterator[Callable[[], Wire]]:
+    """More connections of the same account."""
+    opened: list[Wire] = []
+
+    def connect() -> Wire:
+        opened.append(Wire(server, account))
+        return opened[-1]
+
+    yield connect
+    for each in opened:
+        each.__exit__()
