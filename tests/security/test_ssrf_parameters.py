@@ -10,6 +10,8 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from parlour.operations.parameters import wire_names
+from parlour.resources.table import operations
 from parlour.vocabulary.errors import ApiError
 from tests.events.house import WITH_HEADER, House
 from tests.events.logs import until
@@ -21,16 +23,21 @@ if TYPE_CHECKING:
 
     from parlour.delivery.egress import EgressPolicy
 
-# What each parameter refuses a URL with that it cannot take.
+# Every URL parameter that the API has, by operation, and what it refuses a URL with that it cannot
+# take.
 PARAMETERS = {
-    "account PreWebhookUrl": 50077,
-    "account PostWebhookUrl": 50078,
-    "service PreWebhookUrl": 50077,
-    "service PostWebhookUrl": 50078,
-    "webhook Configuration.Url": 20001,
-    "trigger Configuration.Url": 20001,
-    "AutoCreation.WebhookUrl": 50369,
+    "UpdateConfigurationWebhook PreWebhookUrl": 50077,
+    "UpdateConfigurationWebhook PostWebhookUrl": 50078,
+    "UpdateServiceWebhookConfiguration PreWebhookUrl": 50077,
+    "UpdateServiceWebhookConfiguration PostWebhookUrl": 50078,
+    "CreateConversationScopedWebhook Configuration.Url": 20001,
+    "UpdateConversationScopedWebhook Configuration.Url": 20001,
+    "CreateServiceConversationScopedWebhook Configuration.Url": 20001,
+    "UpdateServiceConversationScopedWebhook Configuration.Url": 20001,
+    "CreateConfigurationAddress AutoCreation.WebhookUrl": 50369,
+    "UpdateConfigurationAddress AutoCreation.WebhookUrl": 50369,
 }
+HARMLESS = "http://public.test/"
 NOT_REACHED = {11200, 11205, 11210}
 LAST = "SELECT COALESCE(MAX(sid), '') FROM webhook_attempt"
 SINCE = "SELECT status, error_code FROM webhook_attempt WHERE sid > $1"
@@ -52,31 +59,29 @@ class Attack:
     async def run(self, target: dict[str, str], *, is_reached: bool) -> None:
         """Give one target to every parameter, and have each of them used."""
         url = target["input"]
-        for level in ("account", "service"):
+        for is_service in (False, True):
             sid = (await self.house.do("CreateConversation")).sid
-            used = await self._configure(level, url)
-            if level == "account":
-                used += await self._attach(sid, url)
-            else:
-                used += await self._auto_create(sid, url)
+            used = await self._configure(url, is_service=is_service)
+            used += await self._attach(sid, url, is_service=is_service)
+            used += await self._auto_create(sid, url, is_update=is_service)
             await self._use(target, sid, used, is_reached=is_reached)
-            await self._configure(level, "")
+            await self._configure("", is_service=is_service)
 
-    async def _given(self, parameter: str, doing: Awaitable[Any]) -> int:
-        """Whether the parameter took the URL; what it refuses it refuses as documented."""
+    async def _given(self, parameter: str, doing: Awaitable[Any]) -> Any:
+        """What the operation gives if it took the URL; what it refuses it refuses as documented."""
         try:
-            await doing
+            given = await doing
         except ApiError as error:
             if error.code != PARAMETERS[parameter]:
                 self.wrong.append(f"{parameter}: {error}")
-            return 0
+            return None
         self.accepted[parameter] += 1
-        return 1
+        return given
 
-    async def _configure(self, level: str, url: str) -> int:
+    async def _configure(self, url: str, *, is_service: bool) -> int:
         """How many of the two URLs of a configuration are set now."""
         operation_id, path = "UpdateConfigurationWebhook", {}
-        if level == "service":
+        if is_service:
             operation_id = "UpdateServiceWebhookConfiguration"
             path = {"ChatServiceSid": self.house.scope.service_sid}
         count = 0
@@ -84,36 +89,63 @@ class Attack:
             form: Any = {name: url, "Filters": ["onMessageAdd", "onMessageAdded"]}
             doing = self.house.do(operation_id, form, **path)
             if url:
-                count += await self._given(f"{level} {name}", doing)
+                count += await self._given(f"{operation_id} {name}", doing) is not None
             else:
                 await doing
         return count
 
-    async def _attach(self, sid: str, url: str) -> int:
-        """How many webhooks of a conversation there are now."""
-        webhook = self.house.attach(sid, Url=url, Filters="onMessageAdded")
-        trigger = self.house.attach(sid, "trigger", Url=url, Triggers="said")
-        count = await self._given("webhook Configuration.Url", webhook)
-        return count + await self._given("trigger Configuration.Url", trigger)
+    async def _attach(self, sid: str, url: str, *, is_service: bool) -> int:
+        """How many webhooks of a conversation there are now: one is made with the URL, one gets it.
 
-    async def _auto_create(self, sid: str, url: str) -> int:
+        Each of them once as a webhook and once as a trigger.
+        """
+        here = {"ConversationSid": sid}
+        form = "ConversationScopedWebhook"
+        if is_service:
+            here["ChatServiceSid"] = self.house.scope.service_sid
+            form = "ServiceConversationScopedWebhook"
+        count = 0
+        for kind in (
+            {"Target": "webhook", "Configuration.Filters": "onMessageAdded"},
+            {"Target": "trigger", "Configuration.Triggers": "said"},
+        ):
+            said: Any = {**kind, "Configuration.Url": url}
+            made = self.house.do(f"Create{form}", said, **here)
+            count += await self._given(f"Create{form} Configuration.Url", made) is not None
+            said["Configuration.Url"] = HARMLESS
+            there = (await self.house.do(f"Create{form}", said, **here)).sid
+            changed = self.house.do(f"Update{form}", {"Configuration.Url": url}, Sid=there, **here)
+            if await self._given(f"Update{form} Configuration.Url", changed) is not None:
+                count += 1
+            else:
+                await self.house.do(f"Delete{form}", Sid=there, **here)
+        return count
+
+    async def _auto_create(self, sid: str, url: str, *, is_update: bool) -> int:
         """Whether the webhook is there that a conversation made for an address would get."""
         form = {
             "Type": "sms",
             "Address": "+15017122661",
             "AutoCreation.Enabled": "true",
             "AutoCreation.Type": "webhook",
-            "AutoCreation.WebhookUrl": url,
+            "AutoCreation.WebhookUrl": HARMLESS if is_update else url,
             "AutoCreation.WebhookFilters": "onMessageAdded",
         }
-
-        async def create() -> None:
-            made = await self.house.do("CreateConfigurationAddress", form)  # type: ignore[arg-type]
-            kept = made.creation
+        parameter = "CreateConfigurationAddress AutoCreation.WebhookUrl"
+        doing = self.house.do("CreateConfigurationAddress", form)  # type: ignore[arg-type]
+        made: Any = None
+        if is_update:
+            parameter = "UpdateConfigurationAddress AutoCreation.WebhookUrl"
+            made = await doing
+            said: Any = {"AutoCreation.WebhookUrl": url}
+            doing = self.house.do("UpdateConfigurationAddress", said, Sid=made.sid)
+        taken = await self._given(parameter, doing)
+        if taken is not None:
+            kept = taken.creation
             await self.house.attach(sid, Url=kept.webhook_url, Filters=kept.webhook_filters)
-            await self.house.do("DeleteConfigurationAddress", Sid=made.sid)
-
-        return await self._given("AutoCreation.WebhookUrl", create())
+        if made or taken:
+            await self.house.do("DeleteConfigurationAddress", Sid=(made or taken).sid)
+        return taken is not None
 
     async def _use(self, target: dict[str, str], sid: str, used: int, *, is_reached: bool) -> None:
         """Say something that every webhook hears of, and look at what that led to."""
@@ -159,6 +191,16 @@ def attack(
     return asyncio.run(run())
 
 
+def test_there_is_no_other_parameter_with_a_url() -> None:
+    found = {
+        f"{operation.operation_id} {name}"
+        for operation in operations()
+        for name, _, _ in wire_names(operation.deed.parameters)
+        if name.lower().endswith("url")
+    }
+    assert found == set(PARAMETERS)
+
+
 def test_with_the_guard_no_parameter_leads_anywhere(tmp_path: Path) -> None:
     accepted = attack(tmp_path / "data", GUARDED, CORPUS["targets"], is_reached=False)
     assert set(accepted) == set(PARAMETERS)
@@ -186,6 +228,6 @@ def test_the_attack_sees_a_hole(tmp_path: Path) -> None:
             return it.wrong
 
     wrong = asyncio.run(run())
-    # Once by the account and the conversation, once by the service and an address.
+    # Once by the account and the short form, once by the service and its own.
     assert len(wrong) == 2
     assert all("reached" in each for each in wrong)
