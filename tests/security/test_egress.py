@@ -330,3 +330,63 @@ def test_a_name_server_that_hangs_is_a_timeout(run: Any) -> None:
         return caught.value
 
     assert run(ask()).kind == "timeout"
+
+
+# --- Digest -----------------------------------------------------------------------------
+
+CHALLENGE = (
+    b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n"
+    b'WWW-Authenticate: Basic realm="r"\r\n'
+    b'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256\r\n\r\n'
+)
+
+
+def test_a_digest_challenge_is_answered_once_with_the_same_request(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(CHALLENGE, OK) as receiver, Egress(NEARBY) as egress:
+            url = f"http://user:pass@127.0.0.1:{receiver.port}/hook?a=b"
+            assert (await post(egress, url, headers={"X-Token": "t"})).status == 200
+            first, second = receiver.heads
+            assert "Authorization: Basic dXNlcjpwYXNz" in first
+            line = next(x for x in second.split("\r\n") if x.startswith("Authorization: "))
+            assert line.startswith('Authorization: Digest username="user", realm="r", nonce="n"')
+            assert 'uri="/hook?a=b"' in line
+            assert "pass" not in line
+            same = [x for x in first.split("\r\n") if not x.startswith("Authorization")]
+            assert [x for x in second.split("\r\n") if x != line] == same
+            assert receiver.bodies == [b"a=b", b"a=b"]
+            assert receiver.connections == 1
+
+    run(ask())
+
+
+def test_a_receiver_that_refuses_the_digest_too_has_refused(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(CHALLENGE) as receiver, Egress(NEARBY) as egress:
+            url = f"http://user:pass@127.0.0.1:{receiver.port}/hook"
+            assert (await post(egress, url)).status == 401
+            assert len(receiver.heads) == 2
+
+    run(ask())
+
+
+def test_without_credentials_a_challenge_is_only_an_answer(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(CHALLENGE) as receiver, Egress(NEARBY) as egress:
+            assert (await post(egress, receiver.url)).status == 401
+            assert len(receiver.heads) == 1
+
+    run(ask())
+
+
+def test_both_requests_together_have_the_time_of_one(run: Any) -> None:
+    async def ask() -> None:
+        async with Receiver(CHALLENGE, hang) as receiver, Egress(NEARBY) as egress:
+            url = f"http://user:pass@127.0.0.1:{receiver.port}/hook"
+            began = time.monotonic()
+            with pytest.raises(EgressFailed) as caught:
+                await post(egress, url, timeout_ms=300)
+            assert caught.value.kind == "timeout"
+            assert 0.3 <= time.monotonic() - began < 2
+
+    run(ask())

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -34,9 +34,11 @@ from parlour.delivery.egress_connection import (
     tls_failure,
 )
 from parlour.delivery.egress_resolver import Resolve, SystemResolver
+from parlour.protocol.digest_authentication import answer_challenge
 from parlour.protocol.egress_policy import Address, EgressPolicy, EgressRefused
 from parlour.store.transaction import must_hold_no_transaction
 from parlour.vocabulary import limits
+from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from parlour.protocol.signatures import PreparedUrl
+    from parlour.vocabulary.clock import Random
 
 __all__ = [
     "Connect",
@@ -60,6 +63,7 @@ __all__ = [
 ]
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
+_UNAUTHORIZED: Final = 401
 _OWN_HEADERS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
@@ -92,7 +96,11 @@ class OutboundAnswer:
 
     def header(self, name: str) -> str | None:
         """The first header of this lower-case name, or None."""
-        return next((value for key, value in self.headers if key == name), None)
+        return next(iter(self.every(name)), None)
+
+    def every(self, name: str) -> list[str]:
+        """All headers of this lower-case name, in order."""
+        return [value for key, value in self.headers if key == name]
 
 
 # --- The client -------------------------------------------------------------------------
@@ -119,8 +127,10 @@ class Egress:
         resolve: Resolve | None = None,
         connect: Connect | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        random: Random | None = None,
     ) -> None:
         self.policy = policy
+        self._random = SystemRandom() if random is None else random
         self._resolve = SystemResolver() if resolve is None else resolve
         self._connect = connect_directly if connect is None else connect
         self._make_tls = make_tls_context if tls is None else tls
@@ -163,7 +173,9 @@ class Egress:
             await self._take_turn(target, request.turn_ms_max)
             try:
                 async with asyncio.timeout(request.timeout_ms / 1000):
-                    return await self._exchange(request, target)
+                    answer = await self._exchange(request, target)
+                    again = self._authenticated(request, answer)
+                    return answer if again is None else await self._exchange(again, target)
             except TimeoutError:
                 raise EgressFailed("timeout", CODE_TIMEOUT) from None
             finally:
@@ -172,6 +184,24 @@ class Egress:
         finally:
             target.users -= 1
             self._forget_unused(key, target)
+
+    def _authenticated(
+        self, request: OutboundRequest, answer: OutboundAnswer
+    ) -> OutboundRequest | None:
+        """The request once more, for a receiver that asked for Digest: this once."""
+        url = request.url
+        if answer.status != _UNAUTHORIZED or url.credentials is None:
+            return None
+        authorization = answer_challenge(
+            answer.every("www-authenticate"),
+            url.credentials,
+            request.method,
+            url.target,
+            self._random.token(16).hex(),
+        )
+        if authorization is None:
+            return None
+        return replace(request, headers={**request.headers, "Authorization": authorization})
 
     async def _take_turn(self, target: _Target, turn_ms_max: int) -> None:
         if not target.turns.locked() and not self._turns.locked():

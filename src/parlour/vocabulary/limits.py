@@ -266,6 +266,8 @@ ANSWER_BYTES_READ_MAX = 20_000
 PRE_ACTION_ANSWER_BYTES_READ_MAX = 64 * KIBIBYTE
 # Status line and headers of an answer together.
 ANSWER_HEAD_BYTES_MAX = 32 * KIBIBYTE
+# A challenge of a receiver that wants Digest authentication; a longer one is not answered.
+CHALLENGE_CHARS_MAX = 4 * KIBIBYTE
 # Interim answers (1xx) before the real one.
 INTERIM_ANSWERS_MAX = 8
 # Outbound requests at the same time; the next one waits its turn.
