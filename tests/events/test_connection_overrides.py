@@ -1,0 +1,53 @@
+"""Connection overrides, where an operator switched them on, and where nobody did."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.protocol import connection_overrides
+from tests.events.hooks import Hooks, Told, answer
+from tests.events.house import ALICE, House
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def told(folder: Path, fragment: str, status: int, *, is_on: bool) -> list[Told]:
+    """What a webhook with this fragment in its URL is told of one message."""
+    settings = {"webhook_overrides": is_on, "webhook_retries": "hosted"}
+    async with Hooks() as hooks, House(folder, **settings) as house:
+        sid = (await house.do("CreateConversation")).sid
+        await house.attach(sid, Url=hooks.url(f"/s{fragment}"), Filters="onMessageAdded")
+        hooks.answers["/s"] = answer(status)
+        await house.say(sid, "said", ALICE)
+        await house.settled()
+        return hooks.told
+
+
+@pytest.mark.parametrize(
+    ("fragment", "status", "is_on", "counts"),
+    [
+        ("#rc=2&rp=5xx", 500, True, ["0", "1", "2"]),
+        ("#rc=2&rp=5xx", 404, True, ["0"]),
+        ("#rc=1&rp=4xx", 404, True, ["0", "1"]),
+        ("#rp=all", 500, True, ["0"]),
+        ("#rc=2&rp=5xx", 500, False, ["0"]),
+        ("#section", 500, True, ["0"]),
+    ],
+)
+def test_retries_are_those_of_the_fragment_where_it_counts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fragment: str,
+    status: int,
+    is_on: bool,
+    counts: list[str],
+) -> None:
+    monkeypatch.setattr(connection_overrides, "_DELAY_MS", 10)
+    found = asyncio.run(told(tmp_path / "data", fragment, status, is_on=is_on))
+    assert [each.values["RetryCount"] for each in found] == counts
+    assert {each.target for each in found} == {"/s"}
+    assert len({each.headers["i-twilio-idempotency-token"] for each in found}) == 1
