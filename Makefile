@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help serve check test gate teeth bench bench-growth docs lock clean
+.PHONY: help serve check test gate teeth bench bench-growth bench-realtime docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -42,6 +42,9 @@ bench: $(VENV)/dev.stamp ## Measure speed against bare baselines, in one interle
 
 bench-growth: $(VENV)/dev.stamp ## Measure that a large store is as fast as a small one.
 	$(BIN)/python -m bench.growth $(ARGS)
+
+bench-realtime: $(VENV)/dev.stamp ## Measure the socket beside a bare broadcaster, and the SDK's start.
+	$(BIN)/python -m bench.realtime.run $(ARGS)
 
 docs: $(VENV)/dev.stamp ## Write the generated pages of docs/reference.
 	$(BIN)/python -m parlour docs docs/reference

@@ -64,6 +64,13 @@ def receivers(folder: Path, count: int) -> Process:
     return Process(arguments, port=port, log=folder / "receivers.log")
 
 
+def broadcaster(folder: Path, frames: bytes) -> Process:
+    """Baseline D: sends these frames to every WebSocket, whenever somebody posts."""
+    frames_file = folder / "broadcast.frames"
+    frames_file.write_bytes(frames)
+    return _baseline("broadcast", "broadcast", folder, {"BENCH_FRAMES_FILE": str(frames_file)})
+
+
 def _environment(credentials: Credentials) -> dict[str, str]:
     return {
         "BENCH_ACCOUNT_SID": credentials.account_sid,

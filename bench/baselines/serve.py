@@ -10,7 +10,10 @@ APPLICATIONS = {
     "constant": "bench.baselines.constant:app",
     "handler": "bench.baselines.handler:app",
     "one_transaction": "bench.baselines.one_transaction:app",
+    "broadcast": "bench.baselines.broadcast:app",
+    "memory": "bench.baselines.memory:app",
 }
+SOCKETS = {"broadcast", "memory"}
 
 
 def main() -> None:
@@ -26,7 +29,8 @@ def main() -> None:
         port=port,
         loop="uvloop",
         http="httptools",
-        ws="none",
+        ws="websockets-sansio" if name in SOCKETS else "none",
+        ws_per_message_deflate=False,
         lifespan="off",
         access_log=False,
         log_level="warning",

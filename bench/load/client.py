@@ -1,9 +1,7 @@
-"""Builds the load client and runs it: prepared requests in, rates and latencies out."""
+"""Runs the load client: prepared requests in, rates and latencies out."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import struct
 import subprocess
 import tempfile
@@ -12,15 +10,16 @@ from pathlib import Path
 
 import msgspec
 
-from bench.processes import BUILD, pinned_to
+from bench.compiler import compiled
+from bench.processes import pinned_to
 
 SOURCE = Path(__file__).with_name("load.c")
-# The client ends by itself within its stall limit (5 s); this only catches a hung build.
+# The client ends by itself within its stall limit (5 s); this only catches a hung one.
 GRACE_SECONDS = 30.0
 
 
 class LoadError(Exception):
-    """The load client could not be built, or refused to run."""
+    """The load client refused to run."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -55,25 +54,6 @@ class Load:
     host: str = "127.0.0.1"
 
 
-def build() -> Path:
-    """The load client's executable, compiled if it is missing or older than its source."""
-    binary = BUILD / "load"
-    if binary.exists() and binary.stat().st_mtime_ns >= SOURCE.stat().st_mtime_ns:
-        return binary
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise LoadError("a C compiler is needed to build the load client")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    # Several processes may build at once: each writes its own file, the last rename wins.
-    fresh = binary.with_name(f"load.{os.getpid()}")
-    command = [compiler, "-O2", "-Wall", "-Wextra", "-o", str(fresh), str(SOURCE)]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-    if outcome.returncode != 0:
-        raise LoadError(outcome.stderr)
-    fresh.replace(binary)
-    return binary
-
-
 def write_requests(requests: list[bytes], path: Path) -> None:
     """Write prepared requests, each behind its length (4 bytes, little-endian)."""
     framed = (struct.pack("<I", len(request)) + request for request in requests)
@@ -83,7 +63,7 @@ def write_requests(requests: list[bytes], path: Path) -> None:
 def run(load: Load, requests: Path, cores: frozenset[int] = frozenset()) -> Result:
     """Load one server with a file of prepared requests, on the given cores."""
     command = [
-        str(build()),
+        str(compiled(SOURCE)),
         load.host,
         str(load.port),
         str(load.connections),

@@ -1,0 +1,127 @@
+"""Runs the load client of the socket: prepared connections in, deliveries and latencies out."""
+
+from __future__ import annotations
+
+import select
+import struct
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from bench.compiler import compiled
+from bench.processes import pinned_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SOURCE = Path(__file__).with_name("sockets.c")
+ANSWER_SECONDS_MAX = 660.0
+
+HTTP = b"H"
+SOCKET = b"S"
+
+
+class SocketsError(Exception):
+    """The load client ended, or said nothing for too long."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What one measurement saw; times in microseconds, from the moment a message was due.
+
+    A delivery is one frame about a realtime object; ``last_…`` are of the last connection that
+    hears of each message.
+    """
+
+    listeners: int
+    seconds: float
+    messages: int
+    frames: int
+    message_frames: int
+    bytes: int
+    p50_us: int
+    p99_us: int
+    max_us: int
+    last_p50_us: int
+    last_p99_us: int
+    cpu_seconds: float
+    refusals: int
+    healthy_closed: int
+    stalled_closed: int
+
+    @property
+    def rate(self) -> float:
+        """Deliveries per second."""
+        return self.frames / self.seconds
+
+
+def chunks(texts: Iterable[bytes]) -> bytes:
+    """Each behind its length (4 bytes, little-endian)."""
+    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+
+
+def write_scripts(path: Path, scripts: list[list[bytes]]) -> None:
+    """Write what each connection sends first: so many frames, and the frames."""
+    path.write_bytes(b"".join(struct.pack("<I", len(each)) + chunks(each) for each in scripts))
+
+
+def write_trigger(path: Path, kind: bytes, requests: list[bytes]) -> None:
+    """Write what makes the server tell everybody: by HTTP, or by the last connection."""
+    path.write_bytes(kind + chunks(requests))
+
+
+class Sockets:
+    """One running load client and its connections."""
+
+    def __init__(self, port: int, scripts: Path, trigger: Path, cores: frozenset[int]) -> None:
+        command = [str(compiled(SOURCE)), str(port), str(scripts), str(trigger)]
+        with pinned_to(cores):
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                bufsize=1,
+            )
+
+    def connect(self, count: int, *, tight: int = 0) -> Seen:
+        """Open connections up to this many; the first ``tight`` with small buffers."""
+        return self._ask(f"connect {count} {tight}")
+
+    def stall(self, count: int) -> Seen:
+        """Let the first connections stop reading, for good."""
+        return self._ask(f"stall {count}")
+
+    def fanout(self, messages: int, frames: int) -> Seen:
+        """Messages one after another, each told with so many frames to every connection."""
+        return self._ask(f"fanout {messages} {frames}")
+
+    def rate(self, per_second: float, seconds: float) -> Seen:
+        """Messages at fixed times, whatever becomes of those before."""
+        return self._ask(f"rate {per_second} {seconds}")
+
+    def _ask(self, command: str) -> Seen:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        self._child.stdin.write(command + "\n")
+        ready, _, _ = select.select([self._child.stdout], [], [], ANSWER_SECONDS_MAX)
+        line = self._child.stdout.readline() if ready else ""
+        if not line:
+            self._child.kill()
+            raise SocketsError(f"{command}: {self._child.communicate()[1][-2000:]}")
+        return msgspec.json.decode(line, type=Seen)
+
+    def close(self) -> None:
+        """End it, and with it every connection."""
+        self._child.kill()
+        self._child.communicate()
+
+    def __enter__(self) -> Self:
+        """The client itself, which runs already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.close()

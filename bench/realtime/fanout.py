@@ -1,0 +1,159 @@
+"""The measurements of the fan-out: to many, past stalled ones, and from one member to ten."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bench.realtime import client
+from bench.realtime.client import Seen, Sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bench.processes import Process
+    from bench.realtime.room import Room
+
+PARLOUR = "Parlour"
+BASELINE = "D: broadcast of a constant"
+SETTLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server with the files that the load client needs for it."""
+
+    name: str
+    process: Process
+    scripts: Path
+    trigger: Path
+    cores: frozenset[int]
+
+    def sockets(self) -> Sockets:
+        """A new load client of this server."""
+        return Sockets(self.process.port, self.scripts, self.trigger, self.cores)
+
+
+@dataclass(slots=True)
+class Fanout:
+    """What the rounds of both servers saw, by number of connections."""
+
+    frames: int
+    seen: dict[tuple[str, int], list[Seen]] = field(default_factory=dict)
+    bytes_per_idle: dict[int, float] = field(default_factory=dict)
+
+    def median(self, name: str, count: int, value: Callable[[Seen], float]) -> float:
+        """The median of one value over the rounds."""
+        return statistics.median(map(value, self.seen[name, count]))
+
+    def ratio(self, count: int) -> float:
+        """Deliveries per second of Parlour to those of the baseline, the median over the rounds."""
+        pairs = zip(self.seen[PARLOUR, count], self.seen[BASELINE, count], strict=True)
+        return statistics.median(one.rate / two.rate for one, two in pairs)
+
+
+def place_of(room: Room, folder: Path, count: int, cores: frozenset[int]) -> Place:
+    """Parlour, with the connections of the SDK and messages through REST."""
+    scripts, trigger = folder / "parlour.scripts", folder / "parlour.trigger"
+    client.write_scripts(scripts, [room.script(number) for number in range(count)])
+    client.write_trigger(trigger, client.HTTP, room.by_rest())
+    return Place(PARLOUR, room.process, scripts, trigger, cores)
+
+
+def baseline_of(process: Process, folder: Path, count: int, cores: frozenset[int]) -> Place:
+    """The broadcaster, whose connections say nothing at first, told by a POST as well."""
+    scripts, trigger = folder / "baseline.scripts", folder / "baseline.trigger"
+    client.write_scripts(scripts, [[]] * count)
+    post = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
+    client.write_trigger(trigger, client.HTTP, [post])
+    return Place(BASELINE, process, scripts, trigger, cores)
+
+
+def measure(
+    places: list[Place],
+    fanout: Fanout,
+    counts: tuple[int, ...],
+    *,
+    rounds: int,
+    messages: int,
+    tell: Callable[[str], None],
+) -> None:
+    """To so many connections at once, in interleaved rounds; and what each costs when idle."""
+    open_ = {place.name: place.sockets() for place in places}
+    try:
+        parlour = next(place.process for place in places if place.name == PARLOUR)
+        before = parlour.resident_bytes()
+        for count in counts:
+            for name, sockets in open_.items():
+                opened = sockets.connect(count)
+                assert opened.refusals == 0, f"{name}: {opened}"
+                tell(f"{name}: {count} connections after {opened.seconds:.1f} s")
+            time.sleep(SETTLE_SECONDS)
+            fanout.bytes_per_idle[count] = (parlour.resident_bytes() - before) / count
+            for each in places:
+                open_[each.name].fanout(max(1, messages // 10), fanout.frames)
+            for number in range(rounds):
+                for place in places if number % 2 == 0 else reversed(places):
+                    seen = open_[place.name].fanout(messages, fanout.frames)
+                    assert seen.healthy_closed == seen.refusals == 0, f"{place.name}: {seen}"
+                    fanout.seen.setdefault((place.name, count), []).append(seen)
+    finally:
+        for sockets in open_.values():
+            sockets.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """The healthy ones' latencies, with and without others that read nothing."""
+
+    without: list[Seen]
+    beside: list[Seen]
+
+    @property
+    def ratio(self) -> float:
+        """How much longer the slowest hundredth waits beside stalled connections."""
+        pairs = zip(self.beside, self.without, strict=True)
+        return statistics.median(one.p99_us / two.p99_us for one, two in pairs)
+
+
+def measure_stalled(
+    place: Place, *, healthy: int, stalled: int, per_second: float, seconds: float, rounds: int
+) -> Stalled:
+    """Messages at a fixed rate, to healthy connections alone and beside stalled ones in turn."""
+    found = Stalled([], [])
+
+    def without() -> None:
+        with place.sockets() as sockets:
+            sockets.connect(healthy)
+            found.without.append(sockets.rate(per_second, seconds))
+
+    def beside() -> None:
+        with place.sockets() as sockets:
+            sockets.connect(healthy + stalled, tight=stalled)
+            sockets.stall(stalled)
+            found.beside.append(sockets.rate(per_second, seconds))
+
+    for number in range(rounds):
+        for each in (without, beside) if number % 2 == 0 else (beside, without):
+            each()
+            # The server notices that they are gone before the next ones come.
+            time.sleep(SETTLE_SECONDS)
+    return found
+
+
+def measure_conversation(
+    room: Room, folder: Path, cores: frozenset[int], *, per_second: float, seconds: float
+) -> Seen:
+    """One member sends through the socket, ten others listen."""
+    listeners = 10
+    scripts, trigger = folder / "conversation.scripts", folder / "conversation.trigger"
+    client.write_scripts(scripts, [room.script(number) for number in range(listeners + 1)])
+    client.write_trigger(trigger, client.SOCKET, room.by_socket())
+    place = Place(PARLOUR, room.process, scripts, trigger, cores)
+    with place.sockets() as sockets:
+        sockets.connect(listeners + 1)
+        sockets.rate(per_second, 1.0)
+        return sockets.rate(per_second, seconds)

@@ -1,0 +1,61 @@
+"""Listens as one connection, to learn which frames a message becomes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from websockets.sync.client import connect
+
+from bench.api import Api
+from bench.realtime import frames
+from bench.realtime.room import BODY
+
+if TYPE_CHECKING:
+    from bench.realtime.room import Room
+
+QUIET_SECONDS = 1.0
+LISTEN_SECONDS_MAX = 10.0
+
+
+class ProbeError(Exception):
+    """The server refused what the SDK sends, or told a listener nothing."""
+
+
+def frames_of_a_message(room: Room) -> list[bytes]:
+    """What one listener is sent for one message."""
+    url = f"ws://127.0.0.1:{room.process.port}/v3/wsconnect"
+    with connect(url, compression=None, max_size=None) as socket:
+        for each in room.script(0):
+            socket.send(each)
+            while (header := _header(socket.recv()))["method"] != "reply":
+                continue
+            answered = [header["status"], header.get("http_status", header["status"])]
+            if any(status["code"] >= 300 for status in answered):
+                raise ProbeError(f"{each[:300]!r}: {header}")
+        _drain(socket.recv)
+        with Api(room.process.port, room.credentials) as api:
+            path = f"/v1/Conversations/{room.conversation_sid}/Messages"
+            api.post(path, Author="system", Body=BODY)
+        told = [raw for raw in _drain(socket.recv) if b"com.twilio.rtd.cds." in raw]
+    if not any(b"com.twilio.rtd.cds.list" in raw for raw in told):
+        raise ProbeError("a listener was not told of a message")
+    return told
+
+
+def _header(raw: str | bytes) -> dict[str, object] | dict[str, dict[str, int]]:
+    assert isinstance(raw, bytes), "every message is binary"
+    return frames.parsed(raw)[0]
+
+
+def _drain(receive: object) -> list[bytes]:
+    """Whatever comes, until nothing comes for a while."""
+    found: list[bytes] = []
+    end = time.monotonic() + LISTEN_SECONDS_MAX
+    while time.monotonic() < end:
+        try:
+            raw = receive(timeout=QUIET_SECONDS)
+        except TimeoutError:
+            break
+        found.append(raw)
+    return found

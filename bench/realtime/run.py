@@ -1,0 +1,218 @@
+"""``make bench-realtime``: the socket beside a bare broadcaster, in one interleaved run.
+
+Prints deliveries per second and their ratio, latencies, memory per idle connection, and how long
+the client SDK takes to start. A missed goal is an error only with ``--check``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import goals, machine, servers
+from bench.processes import cores_apart, data_folder
+from bench.realtime import fanout, probe, room, start
+from bench.realtime.client import chunks
+from bench.realtime.fanout import BASELINE, PARLOUR, Fanout
+
+if TYPE_CHECKING:
+    from bench.goals import Goal
+    from bench.realtime.client import Seen
+    from bench.realtime.fanout import Stalled
+    from bench.realtime.start import Starts
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything."""
+
+    counts: tuple[int, ...] = (1000, 5000)
+    rounds: int = 5
+    messages: int = 50
+    stalled: int = 100
+    stalled_per_second: float = 10.0
+    stalled_seconds: float = 20.0
+    conversation_seconds: float = 20.0
+    conversations: int = 1000
+    starts: int = 3
+
+
+QUICK = Plan((200,), 1, 10, 20, 10.0, 2.0, 3.0, 50, 1)
+PER_SECOND = 20.0
+
+
+@dataclass(slots=True)
+class Figures:
+    """All that a run measured."""
+
+    fanout: Fanout
+    stalled: Stalled
+    conversation: Seen
+    talk: dict[str, Any]
+    starts: Starts
+
+
+def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
+    """Every measurement, one after another on the same two servers."""
+    server_cores, load_cores = cores_apart()
+    parlour, credentials, key = room.serve(folder, "parlour", server_cores)
+    stack.enter_context(parlour)
+    count = max(plan.counts)
+    _tell(f"making {min(count, room.MEMBERS_MAX)} members")
+    made = room.fill(parlour, credentials, key, min(count, room.MEMBERS_MAX))
+    told = probe.frames_of_a_message(made)
+    _tell(f"a message is {len(told)} frames of {[len(each) for each in told]} bytes")
+    broadcaster = stack.enter_context(servers.broadcaster(folder, chunks(told)))
+    broadcaster.start(server_cores)
+    places = [
+        fanout.place_of(made, folder, count, load_cores),
+        fanout.baseline_of(broadcaster, folder, count, load_cores),
+    ]
+    spread = Fanout(frames=len(told))
+    fanout.measure(
+        places, spread, plan.counts, rounds=plan.rounds, messages=plan.messages, tell=_tell
+    )
+    broadcaster.stop()
+    few = min(plan.counts)
+    _tell(f"{plan.stalled} stalled among {few}")
+    stalled = fanout.measure_stalled(
+        places[0],
+        healthy=few - plan.stalled,
+        stalled=plan.stalled,
+        per_second=plan.stalled_per_second,
+        seconds=plan.stalled_seconds,
+        rounds=plan.rounds,
+    )
+    return Figures(spread, stalled, *_measure_clients(folder, stack, plan))
+
+
+def _measure_clients(
+    folder: Path, stack: ExitStack, plan: Plan
+) -> tuple[Seen, dict[str, Any], Starts]:
+    """A conversation of eleven, and the SDK's start, on a server of their own."""
+    server_cores, load_cores = cores_apart()
+    parlour, credentials, key = room.serve(folder, "clients", server_cores)
+    stack.enter_context(parlour)
+    _tell("a conversation of eleven")
+    made = room.fill(parlour, credentials, key, 11)
+    seconds = plan.conversation_seconds
+    spoken = fanout.measure_conversation(
+        made, folder, load_cores, per_second=PER_SECOND, seconds=seconds
+    )
+    start.ensure_sdk()
+    talked = start.sdk(
+        "talk",
+        parlour.port,
+        [key.token(each) for each in made.identities],
+        load_cores,
+        CONVERSATION_SID=made.conversation_sid,
+        COUNT=int(PER_SECOND * seconds),
+        PER_SECOND=PER_SECOND,
+    )
+    _tell(f"{plan.conversations} conversations of one user")
+    start.fill(parlour, credentials, plan.conversations)
+    memory = stack.enter_context(start.stand_in(folder, parlour))
+    memory.start(server_cores)
+    started = start.measure(
+        parlour, memory, key, plan.conversations, load_cores, rounds=plan.starts
+    )
+    return spoken, talked, started
+
+
+def goals_of(figures: Figures, plan: Plan) -> list[Goal]:
+    """Every goal with its measured value."""
+    spread, few = figures.fanout, min(plan.counts)
+    found = [
+        goals.at_least(
+            f"fan-out to {count} / broadcast of a constant",
+            spread.ratio(count),
+            goals.FANOUT_TO_BROADCAST_MIN,
+        )
+        for count in plan.counts
+    ]
+    last_ms = spread.median(PARLOUR, few, lambda seen: seen.last_p50_us) / 1000
+    idle = spread.bytes_per_idle[max(plan.counts)] / 1024
+    beside, starts = figures.stalled.ratio, figures.starts
+    talked = {"p50": figures.talk["p50Ms"], "p99": figures.talk["p99Ms"]}
+    return [
+        *found,
+        goals.at_most(f"last of {few}, p50, ms", last_ms, goals.LAST_LISTENER_MS_MAX),
+        goals.at_most("memory per idle connection, KiB", idle, goals.IDLE_KIBIBYTES_MAX),
+        goals.at_most(f"p99 beside {plan.stalled} stalled / without", beside, goals.STALLED_MAX),
+        goals.at_most("SDK to ten SDKs, p50, ms", talked["p50"], goals.HEARD_MS_P50_MAX),
+        goals.at_most("SDK to ten SDKs, p99, ms", talked["p99"], goals.HEARD_MS_P99_MAX),
+        goals.at_most("SDK ready, ms", starts.initialized_ms, goals.INITIALIZED_MS_MAX),
+        goals.at_most(
+            f"{plan.conversations} joined / from memory", starts.joined_ratio, goals.JOINED_MAX
+        ),
+    ]
+
+
+def lines_of(figures: Figures, plan: Plan) -> list[str]:
+    """The figures behind the goals, for people."""
+    spread, lines = figures.fanout, []
+    for count in plan.counts:
+        for name in (PARLOUR, BASELINE):
+            rate = spread.median(name, count, lambda seen: seen.rate)
+            last = spread.median(name, count, lambda seen: seen.last_p50_us) / 1000
+            late = spread.median(name, count, lambda seen: seen.last_p99_us) / 1000
+            busy = spread.median(name, count, lambda seen: seen.cpu_seconds / seen.seconds)
+            text = f"{rate:>9.0f} deliveries/s, last p50 {last:.1f} ms, p99 {late:.1f} ms"
+            lines.append(f"{count:>6} listeners, {name:<27}{text}, load client {busy:.0%} busy")
+    for count, size in spread.bytes_per_idle.items():
+        lines.append(f"{count:>6} idle connections: {size / 1024:.1f} KiB each")
+    for name, seen in (("without", figures.stalled.without), ("beside", figures.stalled.beside)):
+        p99s = ", ".join(f"{each.p99_us / 1000:.1f}" for each in seen)
+        gone = [each.stalled_closed for each in seen]
+        lines.append(f"{name} stalled connections: p99 {p99s} ms; stalled and closed {gone}")
+    spoken, talk = figures.conversation, figures.talk
+    for name, p50_ms, p99_ms, heard in (
+        ("load client", spoken.p50_us / 1000, spoken.p99_us / 1000, spoken.message_frames),
+        ("SDK", talk["p50Ms"], talk["p99Ms"], talk["heard"]),
+    ):
+        lines.append(f"one to ten, {name}: p50 {p50_ms:.2f} ms, p99 {p99_ms:.2f} ms, {heard} heard")
+    for name, starts in (("Parlour", figures.starts.parlour), ("memory", figures.starts.memory)):
+        shown = ", ".join(f"{s.initialized_ms:.0f} / {s.joined_ms:.0f}" for s in starts)
+        lines.append(f"SDK start, {name}: ready / all joined {shown} ms")
+    return lines
+
+
+def run(plan: Plan, json_path: Path | None) -> int:
+    """Measure, print and write; returns how many goals were missed."""
+    room.raise_file_limit()
+    with data_folder() as folder, ExitStack() as stack:
+        figures = measure(folder, stack, plan)
+        described = machine.describe(folder)
+    checked, lines = goals_of(figures, plan), lines_of(figures, plan)
+    print(", ".join(f"{name} {value}" for name, value in described.items()), "", sep="\n")
+    print("\n".join([*lines, "", *(goal.line() for goal in checked)]))
+    if json_path:
+        values = [{"goal": g.text, "value": round(g.value, 4), "bound": g.bound} for g in checked]
+        shown = {"machine": described, "lines": lines, "goals": values}
+        json_path.write_text(json.dumps(shown, indent=2) + "\n")
+    return sum(not goal.is_met for goal in checked)
+
+
+def _tell(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The command line of ``make bench-realtime``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few of everything: a smoke run")
+    parser.add_argument("--check", action="store_true", help="fail when a goal is missed")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
+    options = parser.parse_args()
+    missed = run(QUICK if options.quick else Plan(), options.json)
+    return 1 if options.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+// The official client SDK, timed. `node sdk.mjs start|talk`; settings come from the environment,
+// and the result is one JSON object.
+//
+// start: a client whose user is in many conversations, until it is ready and has joined all.
+// talk: one client sends at a fixed rate, and ten others listen.
+
+import { createRequire } from "node:module";
+import { setTimeout as pause } from "node:timers/promises";
+
+const { SDK_FOLDER, SOCKET_URL, TOKENS, CONVERSATION_SID, COUNT, PER_SECOND } = process.env;
+const { Client } = createRequire(`${SDK_FOLDER}/`)("conversations-3.0");
+const tokens = JSON.parse(TOKENS);
+const count = Number(COUNT);
+
+function newClient(token) {
+  return new Client(token, { Twilsock: { uri: SOCKET_URL }, logLevel: "silent" });
+}
+
+async function start() {
+  const begin = performance.now();
+  const client = newClient(tokens[0]);
+  let joined = 0;
+  let initializedMs;
+  const all = new Promise((resolve, reject) => {
+    client.on("conversationJoined", () => {
+      joined += 1;
+      if (joined === count) resolve();
+    });
+    client.on("initialized", () => {
+      initializedMs = performance.now() - begin;
+    });
+    client.on("initFailed", ({ error }) => reject(new Error(error?.message)));
+  });
+  await all;
+  const joinedMs = performance.now() - begin;
+  await client.shutdown();
+  return { initializedMs, joinedMs };
+}
+
+async function talk() {
+  const clients = tokens.map(newClient);
+  await Promise.all(
+    clients.map((client) => new Promise((resolve) => client.on("initialized", resolve))),
+  );
+  const rooms = await Promise.all(
+    clients.map((client) => client.getConversationBySid(CONVERSATION_SID)),
+  );
+  await Promise.all(rooms.map((room) => room.getParticipants()));
+  const [sender, ...listeners] = rooms;
+  const sent = [];
+  const latencies = [];
+  for (const room of listeners) {
+    room.on("messageAdded", (message) => {
+      const begin = sent[Number(message.body.split(" ")[0])];
+      if (begin !== undefined) latencies.push(performance.now() - begin);
+    });
+  }
+  const from = performance.now();
+  for (let number = 0; number < count; number += 1) {
+    await pause(Math.max(0, from + (number * 1000) / Number(PER_SECOND) - performance.now()));
+    sent[number] = performance.now();
+    sender.sendMessage(`${number} of the messages that are timed`);
+  }
+  const wanted = count * listeners.length;
+  for (let waited = 0; latencies.length < wanted && waited < 100; waited += 1) await pause(50);
+  await Promise.all(clients.map((client) => client.shutdown()));
+  latencies.sort((a, b) => a - b);
+  const at = (share) => latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))];
+  return { heard: latencies.length, wanted, p50Ms: at(0.5), p99Ms: at(0.99) };
+}
+
+console.log(JSON.stringify(await { start, talk }[process.argv[2]]()));
+process.exit(0);
