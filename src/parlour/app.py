@@ -66,6 +66,11 @@ def load_vault(data: Path, random: SystemRandom) -> Vault:
     path = data / KEY_NAME
     if not path.exists():
         _make_key(path, random)
+    return read_vault(path, random)
+
+
+def read_vault(path: Path, random: SystemRandom) -> Vault:
+    """The vault of a key file."""
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise UnsafeKeyFileError(f"{path} can be read by others: chmod 600 {path}")
     key = bytes.fromhex(path.read_text().strip())

@@ -13,6 +13,8 @@ _COMMANDS = {
     "key": "parlour.cli.key",
     "token": "parlour.cli.token",
     "certificates": "parlour.cli.certificates",
+    "backup": "parlour.cli.backup",
+    "restore": "parlour.cli.restore",
     "webhooks": "parlour.cli.webhooks",
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",

@@ -35,6 +35,7 @@ class Vault:
         self.page_token_key = self._derive(key, b"page-token")
         self.continuation_key = self._derive(key, b"continuation")
         self.media_url_key = self._derive(key, b"media-url")
+        self.fingerprint = self._derive(key, b"fingerprint")[:_SECRET_BYTES].hex()
 
     @staticmethod
     def _derive(key: bytes, purpose: bytes) -> bytes:

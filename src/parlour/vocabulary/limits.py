@@ -492,3 +492,12 @@ AUTHORITY_DAYS = 730
 CERTIFICATE_DAYS = 90
 # A certificate with fewer days left than this is made anew when the command is run.
 CERTIFICATE_RENEWED_DAYS = 30
+
+# --- Backups --------------------------------------------------------------------------------
+
+# Pages of the database that a backup copies in one step, before it says how far it is: 16 MiB.
+BACKUP_PAGES_PER_STEP = 4096
+# How long a backup waits for a database that a starting or stopping server has locked.
+BACKUP_BUSY_MS_MAX = 10_000
+# A command that takes long says how far it is, no more often than this.
+PROGRESS_MS = 500

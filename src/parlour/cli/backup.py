@@ -1,0 +1,92 @@
+"""``parlour backup``: the embedded database and media as of one moment, while the server runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tarfile
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from parlour.app import DATABASE_NAME, KEY_NAME, MEDIA_FOLDER, load_vault
+from parlour.cli.options import settings_options
+from parlour.cli.progress import Progress
+from parlour.store.backups import BackupError, Facts, Manifest, Places, make_backup
+from parlour.store.sqlite_backup import DamagedError
+from parlour.vocabulary.clock import SystemClock, SystemRandom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TAR: Final = ".tar"
+
+
+def places(data: Path) -> Places:
+    """What stands where in a data folder."""
+    return Places(data, DATABASE_NAME, MEDIA_FOLDER, KEY_NAME)
+
+
+@contextlib.contextmanager
+def told_errors() -> Iterator[None]:
+    """Say in one line what is wrong with a backup."""
+    try:
+        yield
+    except (BackupError, DamagedError, OSError, tarfile.TarError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command("backup")
+@click.argument("target", type=click.Path(path_type=Path))
+@settings_options("data", "database")
+@click.option("--with-key", is_flag=True, help="Put the key file in: guard the backup like it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def command(*, target: Path, data: Path, database: str, with_key: bool, as_json: bool) -> None:
+    """Back up the data folder into the new folder TARGET, or a file if it ends with .tar.
+
+    The server may run. Without the key file, which --with-key adds, keep the key elsewhere: a
+    backup is of no use without it.
+    """
+    if database:
+        raise click.UsageError("a PostgreSQL server is backed up by its own tools, see the docs")
+    with told_errors():
+        manifest = _made(target, data, with_key=with_key)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(manifest)))
+        return
+    click.echo(f"{target} has every event up to number {manifest.position}.")
+    if manifest.media_missing:
+        click.echo(f"Media files that are missing in the data folder: {manifest.media_missing}.")
+    if not with_key:
+        click.echo(f"It needs the key {manifest.key_fingerprint}, {data / KEY_NAME}: keep it too.")
+
+
+def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
+    source, progress = places(data), Progress()
+    if not source.key.exists():
+        raise BackupError(f"there is no {source.key}")
+    now = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
+    facts = Facts(
+        version=metadata.version("parlour"),
+        date=now.isoformat(timespec="seconds"),
+        key_fingerprint=load_vault(data, SystemRandom()).fingerprint,
+    )
+    if target.suffix != TAR:
+        return make_backup(source, target, facts, progress, with_key=with_key)
+    if target.exists():
+        raise BackupError(f"{target} is there already")
+    folder = target.with_suffix("")
+    manifest = make_backup(source, folder, facts, progress, with_key=with_key)
+    progress("packing")
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    with unfinished.open("wb") as file, tarfile.open(fileobj=file, mode="w") as packed:
+        unfinished.chmod(0o600)
+        packed.add(folder, arcname=folder.name)
+    unfinished.rename(target)
+    shutil.rmtree(folder)
+    return manifest

@@ -1,0 +1,248 @@
+"""Backups of a data folder: the embedded database and media, as of one moment, in one folder.
+
+Media are copied before the database and once more after it. A file never changes and is on disk
+before a row names it; so whatever the copied rows name was there at one of the two times, even if
+it was removed between them. What no copied row names is not kept: it was removed, or is too new.
+
+The key is not part of it unless that is asked for. Without the key nobody can read the secrets in
+a backup, and with another key the server could not either: so the manifest holds the key's
+fingerprint, and a restored folder is only complete with that key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.store.migrations import migrations
+from parlour.store.sqlite_backup import check_database, copy_database, media_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MANIFEST: Final = "backup.json"
+SUMS: Final = "SHA256SUMS"
+FORMAT: Final = 1
+_PRIVATE_FOLDER: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
+_COPY_BYTES: Final = 1 << 20
+
+
+class BackupError(Exception):
+    """A backup that cannot be made, or cannot be used; the text says why."""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a backup says of itself."""
+
+    format: int
+    version: str
+    date: str
+    position: int
+    migrations: tuple[str, ...]
+    media_files: int
+    media_missing: int
+    key_fingerprint: str
+    holds_key: bool
+
+
+class Places(msgspec.Struct, frozen=True):
+    """What stands where in a data folder, and so in a backup of it."""
+
+    folder: Path
+    database_name: str
+    media_name: str
+    key_name: str
+
+    @property
+    def database(self) -> Path:
+        """The database file."""
+        return self.folder / self.database_name
+
+    @property
+    def media(self) -> Path:
+        """The folder of media."""
+        return self.folder / self.media_name
+
+    @property
+    def key(self) -> Path:
+        """The key file."""
+        return self.folder / self.key_name
+
+    def at(self, folder: Path) -> Places:
+        """The same in another folder."""
+        return msgspec.structs.replace(self, folder=folder)
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a backup is told about the server, because it cannot know."""
+
+    version: str
+    date: str
+    key_fingerprint: str
+
+
+def make_backup(
+    data: Places, target: Path, facts: Facts, tell: Callable[[str], None], *, with_key: bool
+) -> Manifest:
+    """Back a data folder up into a new folder; it has its name only once it is whole."""
+    if target.exists():
+        raise BackupError(f"{target} is there already")
+    if not data.database.exists():
+        raise BackupError(f"there is no {data.database}")
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True, mode=_PRIVATE_FOLDER)
+    backup = data.at(unfinished)
+    copies = _Copies(data.media, backup.media)
+    tell("media")
+    copies.copy_all()
+    tell("database")
+    copied = copy_database(data.database, backup.database, _told_pages(tell))
+    backup.database.chmod(_PRIVATE_FILE)
+    if copied.migrations != tuple(each.name for each in migrations()):
+        raise BackupError("the server has not been started with this version yet")
+    tell("media since then")
+    kept, missing = copies.keep_only(media_of(backup.database))
+    if with_key:
+        _copy_file(data.key, backup.key)
+    manifest = Manifest(
+        format=FORMAT,
+        version=facts.version,
+        date=facts.date,
+        position=copied.position,
+        migrations=copied.migrations,
+        media_files=kept,
+        media_missing=missing,
+        key_fingerprint=facts.key_fingerprint,
+        holds_key=with_key,
+    )
+    _write(backup.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    tell("checksums")
+    _write(backup.folder / SUMS, _sums(backup.folder))
+    _sync_folder(unfinished)
+    unfinished.rename(target)
+    _sync_folder(target.parent)
+    return manifest
+
+
+def read_manifest(backup: Path) -> Manifest:
+    """What a backup says of itself. Raises ``BackupError`` if it is none, or is damaged."""
+    try:
+        manifest = msgspec.json.decode((backup / MANIFEST).read_bytes(), type=Manifest)
+        sums = (backup / SUMS).read_bytes()
+    except (OSError, msgspec.DecodeError) as error:
+        raise BackupError(f"{backup} is no backup: {error}") from error
+    if manifest.format != FORMAT:
+        raise BackupError(f"{backup} is of format {manifest.format}, this reads {FORMAT}")
+    if sums != _sums(backup):
+        raise BackupError(f"{backup} is damaged: its files are not those of {SUMS}")
+    return manifest
+
+
+def restore_backup(backup: Places, data: Places, key: Path, tell: Callable[[str], None]) -> None:
+    """Make a data folder of a backup and a key; it has its name only once it is whole."""
+    if data.folder.exists() and any(data.folder.iterdir()):
+        raise BackupError(f"{data.folder} is not empty: restore into a new folder")
+    unfinished = data.folder.with_name(f".{data.folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True, mode=_PRIVATE_FOLDER)
+    made = data.at(unfinished)
+    tell("database")
+    _copy_file(backup.database, made.database)
+    check_database(made.database)
+    tell("media")
+    _Copies(backup.media, made.media).copy_all()
+    _copy_file(key, made.key)
+    _sync_folder(unfinished)
+    if data.folder.exists():
+        data.folder.rmdir()
+    unfinished.rename(data.folder)
+    _sync_folder(data.folder.parent)
+
+
+class _Copies:
+    """Files of media, copied from one folder into another that has the same shape."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self._source, self._target = source, target
+
+    def copy_all(self) -> None:
+        """Copy every file that is there now; the unfinished ones have no name of their own."""
+        for path in sorted(self._source.glob("AC*/*/*")):
+            self._copy(path.relative_to(self._source))
+
+    def keep_only(self, names: Iterator[tuple[str, str]]) -> tuple[int, int]:
+        """Have exactly these; how many there are, and how many are nowhere."""
+        wanted = set()
+        missing = 0
+        for account_sid, sid in names:
+            relative = Path(account_sid, sid[2:4], sid)
+            wanted.add(relative)
+            missing += not self._copy(relative)
+        for path in list(self._target.glob("AC*/*/*")):
+            if path.relative_to(self._target) not in wanted:
+                path.unlink()
+        return len(wanted) - missing, missing
+
+    def _copy(self, relative: Path) -> bool:
+        """Whether the file is there afterwards."""
+        target = self._target / relative
+        if target.exists():
+            return True
+        target.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        try:
+            _copy_file(self._source / relative, target)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy one file, readable by its owner alone, and have it on disk."""
+    with source.open("rb") as from_:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+        with os.fdopen(descriptor, "wb") as to:
+            shutil.copyfileobj(from_, to, _COPY_BYTES)
+            to.flush()
+            os.fsync(to.fileno())
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sums(folder: Path) -> bytes:
+    """The checksum of every file, in the form that ``sha256sum --check`` reads."""
+    lines = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name != SUMS:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            lines.append(f"{digest}  {name}\n")
+    return "".join(lines).encode()
+
+
+def _told_pages(tell: Callable[[str], None]) -> Callable[[int, int], None]:
+    def told(done: int, in_all: int) -> None:
+        tell(f"database: {done} of {in_all} pages")
+
+    return told

@@ -1,0 +1,95 @@
+"""A copy of the embedded database as it was at one moment, made while the server goes on.
+
+The copy is read in one transaction: what is committed meanwhile goes to the write-ahead log, which
+the copy does not see and does not wait for. SQLite's own backup would begin again with every
+commit of another process; it does not, because the transaction is open before it begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import apsw
+
+from parlour.store.migrations import migrations
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+POSITION: Final = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'"
+MIGRATIONS: Final = "SELECT name FROM migration ORDER BY name"
+# tidy: account-in-sql - a backup is of all accounts
+MEDIA: Final = "SELECT account_sid, sid FROM media WHERE is_removed = 0 ORDER BY account_sid, sid"
+
+
+class DamagedError(Exception):
+    """A database that is not whole, or not one that this version knows."""
+
+
+class Copied(NamedTuple):
+    """What a copy holds: every event up to a number, and none after it."""
+
+    position: int
+    migrations: tuple[str, ...]
+
+
+def copy_database(source: Path, target: Path, tell: Callable[[int, int], None]) -> Copied:
+    """Copy the database file, and check the copy; ``tell`` is told of pages done and in all."""
+    with _opened(source, apsw.SQLITE_OPEN_READWRITE) as from_, _opened(target) as to:
+        from_.execute("BEGIN")
+        copied = _contents(from_)
+        with to.backup("main", from_, "main") as backup:
+            while not backup.done:
+                backup.step(limits.BACKUP_PAGES_PER_STEP)
+                tell(backup.page_count - backup.remaining, backup.page_count)
+        from_.execute("COMMIT")
+        # One file that is complete by itself, without a log beside it.
+        to.execute("PRAGMA journal_mode = DELETE")
+    if check_database(target) != copied:
+        raise DamagedError(f"{target} is not what was copied")
+    return copied
+
+
+def check_database(path: Path) -> Copied:
+    """What a database holds. Raises ``DamagedError`` unless it is whole and of a known version."""
+    try:
+        with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
+            found = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+            if found != ["ok"]:
+                raise DamagedError(f"{path}: {found[0]}")
+            copied = _contents(connection)
+    except apsw.Error as error:
+        raise DamagedError(f"{path}: {error}") from error
+    unknown = set(copied.migrations) - {each.name for each in migrations()}
+    if unknown:
+        raise DamagedError(f"{path} is of a later version: {', '.join(sorted(unknown))}")
+    return copied
+
+
+def media_of(path: Path) -> Iterator[tuple[str, str]]:
+    """Account and sid of every medium that a copy of the database has."""
+    with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
+        for account_sid, sid in connection.execute(MEDIA):
+            yield str(account_sid), str(sid)
+
+
+def _contents(connection: apsw.Connection) -> Copied:
+    (position,) = next(iter(connection.execute(POSITION)))
+    names = tuple(str(row[0]) for row in connection.execute(MIGRATIONS))
+    assert isinstance(position, int)
+    return Copied(position, names)
+
+
+@contextlib.contextmanager
+def _opened(
+    path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+) -> Iterator[apsw.Connection]:
+    connection = apsw.Connection(str(path), flags=flags)
+    try:
+        connection.set_busy_timeout(limits.BACKUP_BUSY_MS_MAX)
+        yield connection
+    finally:
+        connection.close()

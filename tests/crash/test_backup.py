@@ -1,0 +1,305 @@
+"""Backups taken under load: one moment, whole, and good for a new server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.cli.backup import places
+from parlour.store.backups import Facts, make_backup
+from tests.crash.kills import WRITERS, set_up
+from tests.oracle.crowd import Crowd, basic
+from tests.oracle.ledger import Ledger
+from tests.oracle.wholeness import halves
+from tests.oracle.workload import Writer
+from tests.resources.uploads import Shelf
+from tests.support.client import Api
+from tests.support.server import Server, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DATABASE = "parlour.sqlite3"
+KEY = "parlour.key"
+SEED = 7
+ANSWERS_BEFORE, ANSWERS_AFTER = 400, 200
+SECONDS_MAX = 20.0
+
+
+def _rows(database: Path, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database, timeout=10)) as connection:
+        return connection.execute(sql, arguments).fetchall()
+
+
+def _position(database: Path) -> int:
+    found: int = _rows(database, "SELECT coalesce(max(sequence), 0) FROM event")[0][0]
+    return found
+
+
+def _again(server: Server, data_dir: Path) -> Server:
+    """A server of the same account on another data folder."""
+    other = Server(data_dir)
+    other.account_sid, other.auth_token = server.account_sid, server.auth_token
+    return other
+
+
+def _restore(server: Server, backup: Path, data_dir: Path, *arguments: str) -> None:
+    where = ("--data", str(data_dir))
+    server.command("restore", str(backup), *arguments, *where, on_data=False)
+
+
+class _Uploads:
+    """Media that are uploaded until it is told to stop."""
+
+    def __init__(self, server: Server) -> None:
+        api = Api(server.base_url, server.account_sid, server.auth_token)
+        service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+        self.shelf = Shelf.of_account(server, api, service_sid)
+        self.api = api
+        self.kept: dict[str, bytes] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            content = b"%d " % number * 500
+            self.kept[self.shelf.add(content, "text/plain")["sid"]] = content
+
+    def stop(self) -> None:
+        """Let it finish what it does."""
+        self._over.set()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def taken(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Server, Path, dict[str, Any]]]:
+    """A server, a backup of it that was taken under load, and what was known around it."""
+    folder = tmp_path_factory.mktemp("backup")
+    backup = folder / "monday"
+    with closing(Ledger(folder / "ledger.jsonl")) as ledger, Server() as server:
+        world = set_up(server, ledger)
+        writers = [Writer(number, SEED, world) for number in range(WRITERS)]
+        place = basic(server.account_sid, server.auth_token)
+        crowd = Crowd(writers, ledger, lambda: server.port, place)
+        uploads = _Uploads(server)
+        crowd.start()
+        try:
+            crowd.wait_for(ANSWERS_BEFORE, SECONDS_MAX)
+            media_before = dict(uploads.kept)
+            before = _position(server.data_dir / DATABASE)
+            manifest = json.loads(server.command("backup", str(backup), "--json"))
+            crowd.wait_for(ANSWERS_AFTER, SECONDS_MAX)
+        finally:
+            crowd.stop()
+            uploads.stop()
+        known = {"before": before, "media_before": media_before, "shelf": uploads.shelf}
+        yield server, backup, known | manifest
+
+
+def test_a_backup_under_load_has_every_event_up_to_its_position_and_none_after(
+    taken: tuple[Server, Path, dict[str, Any]],
+) -> None:
+    server, backup, known = taken
+    position = known["position"]
+    everything = "SELECT * FROM event WHERE sequence <= ? ORDER BY sequence"
+    kept = _rows(server.data_dir / DATABASE, everything, position)
+    assert _rows(backup / DATABASE, "SELECT * FROM event ORDER BY sequence") == kept
+    # It was taken while others wrote: more came before it ended, and more came afterwards.
+    assert known["before"] <= position < _position(server.data_dir / DATABASE)
+    assert halves(backup) == []
+
+
+def test_a_restored_server_answers_as_the_one_that_was_backed_up(
+    taken: tuple[Server, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    server, backup, known = taken
+    _restore(server, backup, tmp_path / "data", "--key", str(server.data_dir / KEY))
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    with _again(server, tmp_path / "data") as restored:
+        assert halves(restored.data_dir) == []
+        api = Api(restored.base_url, restored.account_sid, restored.auth_token)
+        assert api.get("/Conversations").expect(200)["conversations"]
+        shelf = Shelf.of_account(restored, api, known["shelf"].service_sid)
+        assert len(known["media_before"]) > 3
+        for sid, content in known["media_before"].items():
+            assert shelf.content(sid).body == content
+        # Its secrets can be unsealed: a token is signed with one.
+        made = api.post("/parlour/v1/Tokens", Identity="alice").expect(201)
+        assert made["token"].count(".") == 2
+        api.close()
+
+
+def test_a_backup_holds_the_media_of_its_rows_and_no_others(
+    taken: tuple[Server, Path, dict[str, Any]],
+) -> None:
+    _, backup, known = taken
+    named = {row[0] for row in _rows(backup / DATABASE, "SELECT sid FROM media")}
+    files = {path.name for path in (backup / "media").glob("AC*/*/*")}
+    assert files == named
+    assert set(known["media_before"]) <= files
+    assert (known["media_files"], known["media_missing"]) == (len(files), 0)
+
+
+def test_the_checksums_are_those_that_other_tools_read(
+    taken: tuple[Server, Path, dict[str, Any]],
+) -> None:
+    _, backup, _ = taken
+    command = ["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"]
+    subprocess.run(command, cwd=backup, check=True)
+    files = [path for path in backup.rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert backup.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """A stopped server with a little in it, and a folder for its backups."""
+    with Server() as server:
+        api = Api(server.base_url, server.account_sid, server.auth_token)
+        api.post("/Conversations", UniqueName="kept").expect(201)
+        server.stop()
+        yield server, tmp_path_factory.mktemp("small")
+
+
+def test_a_file_with_the_key_is_enough_to_restore(
+    small: tuple[Server, Path], tmp_path: Path
+) -> None:
+    server, _ = small
+    packed = tmp_path / "tuesday.tar"
+    server.command("backup", str(packed), "--with-key")
+    assert packed.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["tuesday.tar"]
+    _restore(server, packed, tmp_path / "new" / "data")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["data"]
+    with _again(server, tmp_path / "new" / "data") as restored:
+        api = Api(restored.base_url, restored.account_sid, restored.auth_token)
+        api.get("/Conversations/kept").expect(200)
+        api.close()
+
+
+def test_without_its_key_a_backup_is_not_restored(
+    small: tuple[Server, Path], tmp_path: Path
+) -> None:
+    server, _ = small
+    backup = tmp_path / "backup"
+    assert "It needs the key" in server.command("backup", str(backup))
+    assert not (backup / KEY).exists()
+    assert (server.data_dir / KEY).read_bytes() not in (backup / DATABASE).read_bytes()
+    with pytest.raises(ServerError, match="give it with --key"):
+        _restore(server, backup, tmp_path / "data")
+    other = tmp_path / "other.key"
+    other.touch(mode=0o600)
+    other.write_text("0" * 64)
+    with pytest.raises(ServerError, match="the backup needs"):
+        _restore(server, backup, tmp_path / "data", "--key", str(other))
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name", [DATABASE, "backup.json", "SHA256SUMS"])
+def test_a_damaged_backup_is_not_restored(
+    small: tuple[Server, Path], tmp_path: Path, name: str
+) -> None:
+    server, _ = small
+    backup = tmp_path / "backup"
+    server.command("backup", str(backup), "--with-key")
+    damaged = bytearray((backup / name).read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (backup / name).write_bytes(damaged)
+    with pytest.raises(ServerError, match=r"is damaged|is no backup"):
+        _restore(server, backup, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+def test_nothing_is_overwritten(small: tuple[Server, Path], tmp_path: Path) -> None:
+    server, _ = small
+    backup = tmp_path / "backup"
+    server.command("backup", str(backup), "--with-key")
+    with pytest.raises(ServerError, match="is there already"):
+        server.command("backup", str(backup))
+    with pytest.raises(ServerError, match="is not empty"):
+        _restore(server, backup, server.data_dir)
+    with pytest.raises(ServerError, match="there is no"):
+        server.command("backup", str(tmp_path / "b"), "--data", str(tmp_path / "e"), on_data=False)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_backup_of_a_later_version_is_not_restored(
+    small: tuple[Server, Path], tmp_path: Path
+) -> None:
+    server, _ = small
+    copy = tmp_path / "data"
+    shutil.copytree(server.data_dir, copy)
+    with closing(sqlite3.connect(copy / DATABASE)) as connection, connection:
+        connection.execute("INSERT INTO migration (name) VALUES ('9999_pre_future')")
+    with pytest.raises(ServerError, match="of a later version: 9999_pre_future"):
+        server.command("backup", str(tmp_path / "b"), "--data", str(copy), on_data=False)
+
+
+def test_a_backup_that_is_killed_leaves_none_and_is_begun_again(
+    taken: tuple[Server, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    server, _, _ = taken
+    backup = tmp_path / "backup"
+    command = [sys.executable, "-m", "parlour", "backup", str(backup)]
+    child = subprocess.Popen(
+        [*command, "--data", str(server.data_dir)],
+        env=server.environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    unfinished = tmp_path / ".backup.unfinished"
+    deadline = time.monotonic() + SECONDS_MAX
+    while not unfinished.exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert unfinished.exists()
+    assert not backup.exists()
+    server.command("backup", str(backup))
+    assert (backup / "SHA256SUMS").exists()
+    assert not unfinished.exists()
+
+
+def test_media_that_go_while_it_is_taken_are_there_as_of_the_database(tmp_path: Path) -> None:
+    with Server() as server:
+        api = Api(server.base_url, server.account_sid, server.auth_token)
+        service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+        shelf = Shelf.of_account(server, api, service_sid)
+        early, late = (shelf.add(content)["sid"] for content in (b"early", b"late"))
+        server.stop()
+        data = places(server.data_dir)
+
+        def remove_meanwhile(told: str) -> None:
+            if told == "database":
+                remove = "UPDATE media SET is_removed = 1 WHERE sid = ?"
+                with closing(sqlite3.connect(data.database)) as connection, connection:
+                    connection.execute(remove, (early,))
+            if told == "media since then":
+                next(data.media.glob(f"AC*/*/{late}")).unlink()
+
+        facts = Facts(version="", date="", key_fingerprint="")
+        made = make_backup(data, tmp_path / "b", facts, remove_meanwhile, with_key=False)
+        assert [path.name for path in (tmp_path / "b" / "media").glob("AC*/*/*")] == [late]
+        assert (made.media_files, made.media_missing) == (1, 0)
+
+
+def test_a_postgresql_server_is_not_backed_up_here(small: tuple[Server, Path]) -> None:
+    server, folder = small
+    with pytest.raises(ServerError, match="by its own tools"):
+        server.command("backup", str(folder / "b"), "--database", "postgresql://nowhere/x")
