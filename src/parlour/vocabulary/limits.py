@@ -231,26 +231,20 @@ WRITTEN_DATES_MAX = 4096
 
 # --- Logins, logs and the store -------------------------------------------------------------
 
+# How long a login read from the store may be used before it is read again.
 LOGIN_REMEMBERED_MS_MAX = 1000
-"""How long a login read from the store may be used before it is read again."""
-
+# Names whose logins are remembered, known or not.
 LOGINS_REMEMBERED_MAX = 10_000
-"""Names whose logins are remembered, known or not."""
-
+# A request that takes longer is logged like an error.
 SLOW_REQUEST_SECONDS = 1
-"""A request that takes longer is logged like an error."""
-
+# How long a statement waits for another process that writes; the loop waits with it.
 STORE_BUSY_MS_MAX = 20
-"""How long a statement waits for another process that writes; the loop waits with it."""
-
+# The pause before the writer tries again to begin while another process writes.
 STORE_RETRY_MS = 5
-"""The pause before the writer tries again to begin while another process writes."""
-
+# Pages of write-ahead log after which a checkpoint begins (4 KiB each).
 WAL_PAGES_CHECKPOINT = 1000
-"""Pages of write-ahead log after which a checkpoint begins (4 KiB each)."""
-
+# Pages of write-ahead log at which a checkpoint also resets the log: 64 MiB.
 WAL_PAGES_MAX = 16_384
-"""Pages of write-ahead log at which a checkpoint also resets the log: 64 MiB."""
 
 # --- Webhooks and egress. ---------------------------------------------------------------
 
@@ -292,7 +286,6 @@ RESOLUTIONS_MAX = 64
 RETRY_AFTER_MS_MAX = 3 * 60 * 60 * 1000
 # A delay may become longer by this share of itself, so that not all come back at once.
 RETRY_JITTER_PERCENT = 10
-
 # Deliveries that one event can become, those of a ReplayAfter included.
 DELIVERIES_PER_EVENT_MAX = 2**19
 # Events that are turned into deliveries in one transaction.
@@ -353,20 +346,16 @@ EXPIRED_ATTEMPTS_MAX = 500
 RETENTION_SLACK_MS = 2_000
 # The longest time the webhook log can be kept.
 WEBHOOK_RETENTION_HOURS_MAX = 10 * 366 * 24
-
 # Messages that a new webhook of a conversation has replayed.
 REPLAYED_MESSAGES_MAX = 1000
 # Lists of event names, as they are kept, that are remembered as sets.
 FILTER_LISTS_REMEMBERED_MAX = 1024
-
+# Rows removed in one step of a background removal, so that nobody waits for it.
 PURGE_ROWS_MAX = 200
-"""Rows removed in one step of a background removal, so that nobody waits for it."""
-
+# From the first byte of a request, or a new connection, to the end of its headers.
 HEAD_SECONDS_MAX = 10
-"""From the first byte of a request, or a new connection, to the end of its headers."""
-
+# How long an idle connection is kept for the next request.
 KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection is kept for the next request."""
 
 # --- The dispatcher and the event log -------------------------------------------------------
 
@@ -397,7 +386,6 @@ TIMERS_PER_STEP_MAX = 50
 PENDING_CONVERSATIONS_MAX = 50
 # Conversations about whose participants a webhook is being asked.
 PENDING_CONVERSATIONS_ASKED_MAX = 256
-
 # Root URLs that were made of Host headers and are remembered; one that lies costs a look-up.
 ROOT_URLS_REMEMBERED_MAX = 256
 
