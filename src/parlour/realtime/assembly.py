@@ -47,7 +47,7 @@ class Realtime:
         """``commands`` makes whoever answers commands; typing is told through the hub."""
         self._store = store
         self.hub = Hub(random)
-        recency = Recency()
+        self.recency = recency = Recency()
         self._presence = Presence(store, self.hub)
         self.hub.presence = self._presence.changed
         tunnel = Tunnel(

@@ -58,8 +58,14 @@ class News:
         self._rights_changed = rights_changed
         self._hint = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._began: asyncio.Future[None] = asyncio.Future()
         self._looking_back: asyncio.Task[None] | None = None
         self._stopping = False
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether the log is being read."""
+        return self._task is not None
 
     def wake(self) -> None:
         """There may be news."""
@@ -67,11 +73,12 @@ class News:
 
     async def awaken(self) -> None:
         """Be there for a new connection: from now on everything is told."""
-        if self._task is not None or self._stopping:
+        if self._stopping:
             return
-        began = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._run(began))
-        await began
+        if self._task is None:
+            self._began = asyncio.get_running_loop().create_future()
+            self._task = asyncio.create_task(self._run(self._began))
+        await asyncio.shield(self._began)
 
     async def stop(self) -> None:
         """End."""

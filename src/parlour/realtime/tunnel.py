@@ -112,7 +112,7 @@ class Tunnel:
     ) -> None:
         self._commands = commands
         self._objects = objects
-        self._subscriptions = subscriptions
+        self.subscriptions = subscriptions
         self._admission = admission
         self._random = random
 
@@ -147,7 +147,7 @@ class Tunnel:
         if request.path.startswith(_OBJECTS):
             return await self._objects.answer(connection.session, request)
         if request.path == _SUBSCRIPTIONS and request.method == "POST":
-            return await self._subscriptions.answer(connection, request)
+            return await self.subscriptions.answer(connection, request)
         if request.path.startswith(_COMMANDS):
             return await self._commands.answer(connection.session, request)
         raise ApiError.not_found(request.path)

@@ -1,0 +1,95 @@
+"""A connection without a socket: subscribes in the process, and keeps what it is told."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations.caller import Caller
+from parlour.protocol.access_tokens import AccessToken
+from parlour.realtime.hub import UserKey
+from parlour.realtime.session import Session, TunnelRequest
+from parlour.vocabulary.objects import Kind, ObjectName
+from tests.support.twilsock import parsed
+
+if TYPE_CHECKING:
+    from tests.events.house import House
+    from tests.support.twilsock import Frame
+
+_HEADS = {126: 4, 127: 10}
+
+
+def unwrapped(wire: bytes) -> Frame:
+    """The frame in one WebSocket frame of a server."""
+    assert wire[0] == 0x82
+    return parsed(wire[_HEADS.get(wire[1], 2) :])
+
+
+class Ear:
+    """One connection, as the hub and the subscriptions see it."""
+
+    def __init__(self, house: House, identity: str, user_sid: str) -> None:
+        """A user that is there already."""
+        self.realtime = house.app.realtime
+        scope = house.scope
+        token = AccessToken(
+            account_sid=scope.account_sid,
+            key_sid="SK" + "0" * 32,
+            identity=identity,
+            service_sid=scope.service_sid,
+            expires_ms=1 << 50,
+        )
+        caller = Caller(scope.account_sid, token.key_sid, identity)
+        self.session = Session(
+            token=token,
+            scope=scope,
+            caller=caller,
+            identity=identity,
+            user_sid=user_sid,
+            root_url="http://localhost",
+        )
+        self.user_key = UserKey(scope.account_sid, scope.service_sid, identity)
+        self.user_sid = user_sid
+        self.listening: dict[str, ObjectName] = {}
+        self.held: list[tuple[str, int, bytes]] = []
+        self.told: list[dict[str, Any]] = []
+        self.overflowed = False
+
+    async def enter(self) -> None:
+        """Connect."""
+        await self.realtime.endpoint.news.awaken()
+        self.realtime.hub.enter(self)
+
+    def push(self, wire: bytes) -> None:
+        """Keep what is told."""
+        frame = unwrapped(wire)
+        self.told.append(frame.payload)
+
+    def overflow(self) -> None:
+        """Keep that it was too much."""
+        self.overflowed = True
+
+    async def subscribe(self, *wanted: tuple[Kind, str, int | None]) -> None:
+        """Listen to objects: kind, owner, number of the last event."""
+        body = {
+            "action": "establish",
+            "correlation_id": 1,
+            "requests": [
+                {
+                    "object_type": kind.type,
+                    "object_sid": ObjectName(kind, owner).sid,
+                    "last_event_id": after,
+                }
+                for kind, owner, after in wanted
+            ],
+        }
+        request = TunnelRequest(
+            method="POST", path="/v4/Subscriptions", body=json.dumps(body).encode()
+        )
+        tunnel = self.realtime.endpoint.tunnel
+        reply = await tunnel.subscriptions.answer(self, request)  # type: ignore[arg-type]
+        assert reply.status == 202
+
+    def kinds(self) -> list[str]:
+        """The kinds of what was told so far."""
+        return [each["event_type"] for each in self.told]

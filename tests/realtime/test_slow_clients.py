@@ -1,0 +1,46 @@
+"""A client that takes nothing is sent away, and nobody else notices."""
+
+from __future__ import annotations
+
+import socket as sockets
+from typing import TYPE_CHECKING
+
+import requests
+
+from tests.realtime.scene import Scene, connected
+
+if TYPE_CHECKING:
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+BODY = "x" * 30_000
+MESSAGES_MAX = 600
+
+
+def test_a_stalled_client_is_sent_away_and_the_others_hear_everything(
+    server: Server, api: Api
+) -> None:
+    scene = Scene.made(api)
+    with connected(server, "alice") as stalled, connected(server, "bob") as healthy:
+        scene.listen(stalled)
+        scene.listen(healthy)
+        # Whoever takes no message out of it stops the library from reading after a few.
+        stalled.connection.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+        heard = 0
+        before = _connections(server)
+        for number in range(MESSAGES_MAX):
+            scene.say(BODY)
+            told = healthy.next_event("list_item_added")
+            assert told["event"]["item_index"] == number
+            heard += 1
+            if number % 20 == 19 and _connections(server) < before:
+                break
+        assert _connections(server) == before - 1, f"still there after {heard} messages"
+        scene.say("and on")
+        assert healthy.next_event("list_item_added")["event"]["item_data"]["text"] == "and on"
+
+
+def _connections(server: Server) -> float:
+    text = requests.get(f"{server.base_url}/metrics", timeout=10).text
+    line = next(each for each in text.splitlines() if each.startswith("parlour_connections "))
+    return float(line.split()[1])
