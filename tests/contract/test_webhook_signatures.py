@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from twilio.request_validator import RequestValidator
 
+from parlour.protocol.signatures import prepare_json_url, prepare_url, sign
 from tests.contract import test_every_operation_by_node as by_node
 from tests.events.hooks import Hooks
 from tests.events.house import ALICE, AUTH_TOKEN, WITH_HEADER, House
@@ -71,6 +73,7 @@ class Received:
     url: str
     signature: str
     parameters: dict[str, str]
+    json_body: str | None = None
 
 
 def received(configured: str, told: Told) -> Received:
@@ -127,21 +130,16 @@ def requests() -> list[Received]:
 
 def in_python(requests: list[Received], token: str = AUTH_TOKEN) -> list[bool]:
     validator = RequestValidator(token)
-    return [validator.validate(each.url, each.parameters, each.signature) for each in requests]
-
-
-def in_node(requests: list[Received], token: str = AUTH_TOKEN) -> list[bool]:
-    lines = [
-        json.dumps(
-            {
-                "token": token,
-                "signature": each.signature,
-                "url": each.url,
-                "parameters": each.parameters,
-            }
+    return [
+        validator.validate(
+            each.url, each.parameters if each.json_body is None else each.json_body, each.signature
         )
         for each in requests
     ]
+
+
+def in_node(requests: list[Received], token: str = AUTH_TOKEN) -> list[bool]:
+    lines = [json.dumps(_for_node(each, token)) for each in requests]
     done = subprocess.run(
         [*node_command(), "verify_signatures.mjs"],
         cwd=by_node.HERE,
@@ -153,6 +151,13 @@ def in_node(requests: list[Received], token: str = AUTH_TOKEN) -> list[bool]:
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _for_node(each: Received, token: str) -> dict[str, Any]:
+    shown = {"token": token, "signature": each.signature, "url": each.url}
+    if each.json_body is not None:
+        return {**shown, "body": each.json_body}
+    return {**shown, "parameters": each.parameters}
 
 
 def test_there_is_much_to_validate(requests: list[Received]) -> None:
@@ -198,3 +203,52 @@ def test_no_validator_is_convinced_by_a_forgery(
     other = AUTH_TOKEN + "x"
     assert not any(in_python(requests, other))
     assert not any(in_node(requests, other))
+
+
+# --- Generated requests -----------------------------------------------------------------
+
+GENERATED = 500
+NAMES = ["Body", "Author", "a", "A", "MessagingBinding.Type", "Z9", "isOnline", "Attributes"]
+LETTERS = "abcXYZ019 -._~!$'()*,=:@/%+&?\"<>äß€😀\n\t"
+
+
+def generated(seed: int) -> list[Received]:
+    """Requests of every kind with odd URLs and values, signed as the server signs them."""
+    dice = random.Random(seed)
+
+    def text(letters: str, most: int) -> str:
+        return "".join(dice.choices(letters, k=dice.randrange(most + 1)))
+
+    def url() -> str:
+        host = dice.choice(["h.test", "H.Test", "127.0.0.1", "bücher.example", "[::1]"])
+        port = dice.choice(["", ":80", ":443", ":8443"])
+        path = dice.choice(["", "/", "/hook", "/" + text("abc/%.~'(,=:@+äß", 10)])
+        query = dice.choice(["", "?a=1&b=2", "?q=" + text("ab&=%20+/äß", 10)])
+        return dice.choice(["http", "https"]) + "://" + host + port + path + query
+
+    made = []
+    for number in range(GENERATED):
+        configured = url()
+        pairs = {name: text(LETTERS, 12) for name in dice.sample(NAMES, dice.randrange(1, 6))}
+        kind = ("form", "get", "json")[number % 3]
+        body, parameters = None, {}
+        if kind == "form":
+            prepared, parameters = prepare_url(configured), pairs
+        elif kind == "get":
+            prepared = prepare_url(configured, sorted(pairs.items()))
+        else:
+            body = json.dumps([pairs])
+            prepared = prepare_json_url(configured, body.encode())
+        signature = sign(AUTH_TOKEN, prepared.signed_url, list(parameters.items()))
+        made.append(Received(configured, kind, prepared.signed_url, signature, parameters, body))
+    return made
+
+
+def test_five_hundred_generated_requests_convince_both(installed_node_packages: None) -> None:
+    made = generated(20_261_125)
+    assert [each for each, ok in zip(made, in_python(made), strict=True) if not ok] == []
+    assert [each for each, ok in zip(made, in_node(made), strict=True) if not ok] == []
+    altered = [replace(each, json_body=each.json_body + " ") for each in made if each.json_body]
+    assert len(altered) == GENERATED // 3
+    assert not any(in_python(altered))
+    assert not any(in_node(altered))
