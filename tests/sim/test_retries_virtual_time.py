@@ -201,6 +201,25 @@ def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
     play(tmp_path / "pile.sqlite3", scenario)
 
 
+def test_what_waits_is_bounded_however_much_comes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DELIVERIES_PENDING_PER_ACCOUNT_MAX", 50)
+    monkeypatch.setattr(limits, "DELIVERIES_DROPPED_PER_STEP_MAX", 1)
+
+    async def scenario(world: World) -> None:
+        down_until(world, 1)
+        for number in range(12):
+            await world.tell(10, subject=f"US{number % 3:032x}")
+            states = await world.states()
+            assert states[rows.PENDING] <= 50
+        await world.settle(5)
+        states = await world.states()
+        assert (states[rows.DROPPED], states[rows.DELIVERED]) == (70, 50)
+
+    play(tmp_path / "bounded.sqlite3", scenario)
+
+
 def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         async def answer(request: OutboundRequest) -> Answer:

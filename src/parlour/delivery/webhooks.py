@@ -173,8 +173,10 @@ class WebhookSink:
                 # One event that cannot be read must not stop all that come after it.
                 log.exception("webhook_event_unreadable", sequence=event.sequence)
         for account_sid, count in Counter(each.account_sid for each in made.queued).items():
-            if self._pending[account_sid] + count > limits.DELIVERIES_PENDING_PER_ACCOUNT_MAX:
-                step = limits.DELIVERIES_DROPPED_PER_STEP_MAX
+            excess = self._pending[account_sid] + count - limits.DELIVERIES_PENDING_PER_ACCOUNT_MAX
+            if excess > 0:
+                # As many at least as came: several webhooks may hear of each event.
+                step = max(excess, limits.DELIVERIES_DROPPED_PER_STEP_MAX)
                 made.ended += await queue.drop_oldest(tx, account_sid, step)
         await event_log.save_position(tx, self.name, chunk[-1].sequence)
         self._governor.used(self._clock.monotonic_ms() - begun)

@@ -293,7 +293,7 @@ EVENTS_PER_ENQUEUING_MAX = 32
 # Deliveries of one account that may wait; beyond it the oldest are given up, and that is logged.
 # With one and a half kilobytes each this is 1.5 GB of disk.
 DELIVERIES_PENDING_PER_ACCOUNT_MAX = 1_000_000
-# Of these, how many are given up in one transaction.
+# Of these, how many are given up in one transaction, at least.
 DELIVERIES_DROPPED_PER_STEP_MAX = 100
 # Webhooks being sent at the same time, over all accounts.
 WEBHOOKS_AT_ONCE_MAX = 256
