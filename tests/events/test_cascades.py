@@ -1,0 +1,248 @@
+"""What each action asks and tells, in order, and that what follows from it has its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.store import events as event_log
+from parlour.vocabulary import events
+from parlour.vocabulary.origin import SILENT
+from tests.events.house import ALICE, BY_SMS, WITH_HEADER, House, Play, player, until_read
+from tests.events.tour import OWN, ROBERT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.vocabulary.origin import Origin
+    from tests.events.hooks import Hooks
+
+ORIGINS = {"header": WITH_HEADER, "client": ALICE, "sms": BY_SMS}
+PAIR = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
+
+
+class Stage:
+    """A conversation with the user bob in it, furnished in silence; then something is done."""
+
+    def __init__(self, house: House, origin: Origin) -> None:
+        self.house = house
+        self.origin = origin
+        self.sid = ""
+        self.here: dict[str, str] = {}
+
+    async def furnish(self) -> None:
+        """Bob, and a message of his."""
+        self.sid = (await self.house.do("CreateConversation")).sid
+        self.here = {"ConversationSid": self.sid}
+        bob: Any = {"Identity": "bob"}
+        await self.house.do("CreateConversationParticipant", bob, **self.here)
+        await self.house.say(self.sid, "hello", Author="bob")
+
+    async def listen(self, hooks: Hooks) -> None:
+        """Webhooks of the account for everything."""
+        form = {
+            "PreWebhookUrl": hooks.url("/pre"),
+            "PostWebhookUrl": hooks.url("/post"),
+            "Filters": sorted(events.FILTERS),
+        }
+        await self.quietly("UpdateConfigurationWebhook", form)
+
+    async def do(self, operation_id: str, form: Any = None, **path: str) -> Any:
+        """One call as the origin."""
+        return await self.house.do(operation_id, form, origin=self.origin, **path)
+
+    async def quietly(self, operation_id: str, form: Any = None, **path: str) -> Any:
+        """One call that nobody hears of."""
+        return await self.house.do(operation_id, form, **path)
+
+
+async def say(on: Stage) -> None:
+    await on.house.say(on.sid, "x", on.origin)
+
+
+async def say_in_an_inactive_one(on: Stage) -> None:
+    await on.quietly("UpdateConversation", {"State": "inactive"}, Sid=on.sid)
+    await say(on)
+
+
+async def add_somebody_new(on: Stage) -> None:
+    await on.do("CreateConversationParticipant", {"Identity": "new"}, **on.here)
+
+
+async def add_somebody_known(on: Stage) -> None:
+    await on.quietly("CreateUser", {"Identity": "known"})
+    await on.do("CreateConversationParticipant", {"Identity": "known"}, **on.here)
+
+
+async def create(on: Stage) -> None:
+    await on.do("CreateConversation")
+
+
+async def create_with_two(on: Stage) -> None:
+    form = {"Participant": ['{"identity":"bob"}', '{"identity":"eve"}']}
+    made = await on.do("CreateConversationWithParticipants", form)
+
+    async def is_active() -> bool:
+        found = await on.quietly("FetchConversation", Sid=made.sid)
+        return bool(found.state == "active")
+
+    await until_read(is_active)
+
+
+async def change_the_state(on: Stage) -> None:
+    await on.do("UpdateConversation", {"State": "closed"}, Sid=on.sid)
+
+
+async def change_attributes(on: Stage) -> None:
+    await on.do("UpdateConversation", {"Attributes": "{}"}, Sid=on.sid)
+
+
+async def delete(on: Stage) -> None:
+    await on.do("DeleteConversation", Sid=on.sid)
+
+
+async def read_on(on: Stage) -> None:
+    await on.do(
+        "UpdateConversationParticipant", {"LastReadMessageIndex": "0"}, Sid="bob", **on.here
+    )
+
+
+async def remove(on: Stage) -> None:
+    await on.do("DeleteConversationParticipant", Sid="bob", **on.here)
+
+
+async def create_a_user(on: Stage) -> None:
+    await on.do("CreateUser", {"Identity": "new"})
+
+
+async def name_a_user(on: Stage) -> None:
+    await on.do("UpdateUser", {"FriendlyName": "Bob"}, Sid="bob")
+
+
+async def text_two(on: Stage) -> None:
+    second = {**PAIR, "MessagingBinding.Address": "+15558675311"}
+    for pair in (PAIR, second):
+        await on.quietly("CreateConversationParticipant", pair, **on.here)
+    await say(on)
+
+
+async def let_reachability_change(on: Stage) -> None:
+    text = "UPDATE chat_user SET is_online = 1 - is_online WHERE account_sid = $1"
+    await on.house.store.write(lambda tx: tx.run(text, on.house.scope.account_sid))
+
+
+async def do_what_nobody_hears_of(on: Stage) -> None:
+    """Roles, credentials, webhooks and memberships: no webhook is told of them."""
+    permissions = ["sendMessage"]
+    role = {"FriendlyName": "r", "Type": "conversation", "Permission": permissions}
+    made = await on.do("CreateRole", role)
+    await on.do("UpdateRole", {"Permission": ["leaveConversation"]}, Sid=made.sid)
+    await on.do("DeleteRole", Sid=made.sid)
+    await on.do("CreateCredential", {"Type": "fcm", "Secret": "s"})
+    form = {
+        "Target": "webhook",
+        "Configuration.Url": "https://hooks.example.com/",
+        "Configuration.Filters": "onConversationUpdated",
+    }
+    hook = await on.do("CreateConversationScopedWebhook", form, **on.here)
+    changed = {"Configuration.Filters": "onConversationRemoved"}
+    await on.do("UpdateConversationScopedWebhook", changed, Sid=hook.sid, **on.here)
+    await on.do("DeleteConversationScopedWebhook", Sid=hook.sid, **on.here)
+    membership = {"UserSid": "bob", "ConversationSid": on.sid}
+    await on.do("UpdateUserConversation", {"LastReadMessageIndex": "0"}, **membership)
+    await on.do("DeleteUserConversation", **membership)
+
+
+Do = Callable[[Stage], Awaitable[None]]
+
+# What is done; what is asked, in order; what is told, in the order of the log.
+CASCADES: dict[str, tuple[Do, str, str]] = {
+    "a message": (say, "onMessageAdd", "onMessageAdded"),
+    "a message that wakes": (
+        say_in_an_inactive_one,
+        "onMessageAdd",
+        "onMessageAdded onConversationStateUpdated",
+    ),
+    "a participant without a user": (
+        add_somebody_new,
+        "onParticipantAdd",
+        "onUserAdded onParticipantAdded",
+    ),
+    "a participant with a user": (add_somebody_known, "onParticipantAdd", "onParticipantAdded"),
+    "a conversation": (create, "onConversationAdd", "onConversationAdded"),
+    "a conversation with two": (
+        create_with_two,
+        "onConversationAdd onParticipantAdd onParticipantAdd",
+        (
+            "onConversationAdded onParticipantAdded onUserAdded onParticipantAdded"
+            " onConversationStateUpdated"
+        ),
+    ),
+    "another state": (
+        change_the_state,
+        "onConversationUpdate",
+        "onConversationUpdated onConversationStateUpdated",
+    ),
+    "another attribute": (change_attributes, "onConversationUpdate", "onConversationUpdated"),
+    "the end of a conversation": (delete, "onConversationRemove", "onConversationRemoved"),
+    "a read horizon": (read_on, "onParticipantUpdate", "onParticipantUpdated"),
+    "a participant leaves": (remove, "onParticipantRemove", "onParticipantRemoved"),
+    "a user": (create_a_user, "", "onUserAdded"),
+    "a user's name": (name_a_user, "onUserUpdate", "onUserUpdated"),
+    "a message to two telephones": (
+        text_two,
+        "onMessageAdd",
+        "onMessageAdded onDeliveryUpdated onDeliveryUpdated onDeliveryUpdated onDeliveryUpdated",
+    ),
+    "reachability": (let_reachability_change, "", ""),
+    "what has no event": (do_what_nobody_hears_of, "", ""),
+}
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """Runs a scene on a server of its own."""
+    return player(tmp_path / "data")
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("name", CASCADES)
+def test_an_action_asks_and_tells_in_order(play: Play, name: str, origin: str) -> None:
+    do, asked, told = CASCADES[name]
+
+    async def scene(house: House, hooks: Hooks) -> None:
+        on = Stage(house, ORIGINS[origin])
+        await on.furnish()
+        await on.listen(hooks)
+        begun = await house.store.read(event_log.last_sequence)
+        await do(on)
+        await house.settled()
+        assert hooks.events_at("/pre") == asked.split()
+        log = await house.store.read(lambda tx: event_log.read_after(tx, begun, 1000))
+        public = [each for each in log if each.fires and each.name in events.POST_ACTION]
+        assert [each.name for each in public] == told.split()
+        assert sorted(hooks.events_at("/post")) == sorted(told.split())
+        source, client = on.origin.source, on.origin.client_identity
+        for each in hooks.told:
+            if each.event != "onDeliveryUpdated":
+                assert each.values["Source"] == source
+                assert each.values.get("ClientIdentity") == client
+
+    play(scene)
+
+
+@pytest.mark.parametrize("name", [name for name in CASCADES if "telephones" not in name])
+def test_without_the_header_nothing_of_it_is_asked_or_told(play: Play, name: str) -> None:
+    do, _, _ = CASCADES[name]
+
+    async def scene(house: House, hooks: Hooks) -> None:
+        on = Stage(house, SILENT)
+        await on.furnish()
+        await on.listen(hooks)
+        await do(on)
+        await house.settled()
+        assert hooks.told == []
+
+    play(scene)
