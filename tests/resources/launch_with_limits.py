@@ -1,0 +1,16 @@
+"""Runs the server with other limits, so that a test reaches them soon: NAME=VALUE, in LIMITS."""
+
+from __future__ import annotations
+
+import os
+
+from parlour.cli.main import main
+from parlour.vocabulary import limits
+
+for said in os.environ["LIMITS"].split():
+    name, _, value = said.partition("=")
+    assert hasattr(limits, name), name
+    setattr(limits, name, int(value))
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""Who sees which medium: uploaders, participants, the account, and nobody else.
+
+Each way to see one is tried each time: the look-up, the set, the content, and temporary URLs that
+were given out before. Whoever sees nothing gets what a medium that never was gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+
+from parlour.app import load_vault
+from parlour.protocol.media_urls import MediaLink, MediaUrls
+from parlour.vocabulary.clock import SystemRandom
+from parlour.vocabulary.scope import Scope
+from tests.resources.settings import account_of_its_own, service_of_its_own
+from tests.resources.talks import rows
+from tests.resources.uploads import Medium, Shelf, direct_url
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.client import Answer, Api
+    from tests.support.server import Server
+
+NEVER = "ME" + "0" * 32
+
+
+@dataclass
+class House:
+    """A service of its own, with a conversation of alice and bob; carol is elsewhere."""
+
+    server: Server
+    account: Api
+    service: Api
+    service_sid: str
+    conversation_sid: str
+
+    def shelf(self, identity: str | None = None) -> Shelf:
+        """The media of the service, as the account or as one user sees them."""
+        if identity is None:
+            return Shelf.of_account(self.server, self.account, self.service_sid)
+        return Shelf.of_user(self.server, self.account, self.service_sid, identity)
+
+    @property
+    def path(self) -> str:
+        """The path of the conversation."""
+        return f"/Conversations/{self.conversation_sid}"
+
+    def send(self, medium: Medium, **form: str) -> dict[str, Any]:
+        """A message that carries a medium."""
+        form = {"MediaSid": medium["sid"], **form}
+        made: dict[str, Any] = self.service.post(f"{self.path}/Messages", form).expect(201)
+        return made
+
+    def remove_participant(self, identity: str) -> None:
+        """Somebody has to leave."""
+        self.service.delete(f"{self.path}/Participants/{identity}").expect(204)
+
+
+@pytest.fixture
+def house(server: Server) -> Iterator[House]:
+    """A house of its own for a test."""
+    account = account_of_its_own(server)
+    service = service_of_its_own(account)
+    room = service.post("/Conversations", FriendlyName="room").expect(201)
+    other = service.post("/Conversations", FriendlyName="other").expect(201)
+    for sid, identity in ((room["sid"], "alice"), (room["sid"], "bob"), (other["sid"], "carol")):
+        path = f"/Conversations/{sid}/Participants"
+        service.post(path, Identity=identity).expect(201)
+    yield House(server, account, service, room["chat_service_sid"], room["sid"])
+    account.close()
+
+
+def looks_like_never_made(shelf: Shelf, sid: str) -> None:
+    """Whatever is asked about a medium is answered as about one that never was."""
+    for ask in (shelf.look, shelf.content):
+        there, never = ask(sid), ask(NEVER)
+        assert there.status == never.status == 404
+        assert there.body.replace(sid.encode(), b"") == never.body.replace(NEVER.encode(), b"")
+        names = [sorted(answer.headers.keys()) for answer in (there, never)]
+        assert names[0] == names[1]
+    [found] = shelf.look_at_all([sid]).expect(200)
+    assert found == {"code": 404, "media_record": {"sid": sid}}
+
+
+def test_an_upload_is_its_uploaders_until_a_message_carries_it(house: House) -> None:
+    alice, bob = house.shelf("alice"), house.shelf("bob")
+    medium = alice.add()
+    assert alice.sees(medium["sid"])
+    assert house.shelf().sees(medium["sid"])
+    for other in (bob, house.shelf("carol"), house.shelf("nobody yet")):
+        looks_like_never_made(other, medium["sid"])
+
+
+def test_an_upload_of_the_account_is_for_no_user_until_it_is_sent(house: House) -> None:
+    medium = house.shelf().add()
+    looks_like_never_made(house.shelf("alice"), medium["sid"])
+    house.send(medium)
+    assert house.shelf("alice").sees(medium["sid"])
+
+
+def test_a_sent_medium_is_for_the_participants(house: House) -> None:
+    alice, bob, account = house.shelf("alice"), house.shelf("bob"), house.shelf()
+    medium = alice.add(b"for both", Filename="f.txt")
+    message = house.send(medium, Author="alice")
+    for shelf in (alice, bob, account):
+        found = shelf.look(medium["sid"]).expect(200)
+        assert (found["message_sid"], found["channel_sid"]) == (
+            message["sid"],
+            house.conversation_sid,
+        )
+        assert shelf.sees(medium["sid"])
+        assert shelf.direct(found).body == b"for both"
+    for other in (house.shelf("carol"), house.shelf("nobody yet")):
+        looks_like_never_made(other, medium["sid"])
+
+
+def test_a_participant_who_was_removed_sees_nothing_any_more(house: House) -> None:
+    alice, bob = house.shelf("alice"), house.shelf("bob")
+    medium = alice.add()
+    house.send(medium)
+    given_out = bob.look(medium["sid"]).expect(200)
+    assert bob.direct(given_out).status == 200
+    house.remove_participant("bob")
+    looks_like_never_made(bob, medium["sid"])
+    assert bob.direct(given_out).status == 404
+    # Nor does whoever uploaded it, once they have left.
+    given_out = alice.look(medium["sid"]).expect(200)
+    house.remove_participant("alice")
+    looks_like_never_made(alice, medium["sid"])
+    assert alice.direct(given_out).status == 404
+    assert alice.direct(medium).status == 404
+    assert house.shelf().sees(medium["sid"])
+
+
+def test_a_url_of_an_uploader_goes_on_while_they_take_part(house: House) -> None:
+    alice = house.shelf("alice")
+    medium = alice.add(b"mine")
+    house.send(medium)
+    assert alice.direct(medium).body == b"mine"
+
+
+def test_a_user_who_is_gone_takes_their_urls_along(house: House) -> None:
+    alice = house.shelf("alice")
+    medium = alice.add()
+    assert alice.direct(medium).status == 200
+    house.service.delete("/Users/alice").expect(204)
+    assert alice.direct(medium).status == 404
+
+
+@pytest.mark.parametrize("goes", ["message", "conversation", "service"])
+def test_what_is_deleted_is_out_of_sight_at_once_and_then_off_the_disk(
+    house: House, goes: str
+) -> None:
+    shelves = [house.shelf("alice"), house.shelf("bob"), house.shelf()]
+    medium = shelves[0].add()
+    waiting = shelves[0].add()
+    message = house.send(medium)
+    urls = [shelf.look(medium["sid"]).expect(200) for shelf in shelves]
+    assert kept(house, medium)
+    path = {
+        "message": f"{house.path}/Messages/{message['sid']}",
+        "conversation": house.path,
+        "service": f"/v1/Services/{house.service_sid}",
+    }[goes]
+    house.service.delete(path).expect(204)
+    for shelf, url in zip(shelves, urls, strict=True):
+        assert shelf.direct(url).status == 404
+        assert shelf.look(medium["sid"]).status == 404
+    eventually(lambda: kept(house, medium), lambda found: not found)
+    sql = "SELECT COUNT(*) FROM media WHERE sid = ?"
+    eventually(lambda: rows(house.server, sql, medium["sid"]), lambda found: found == [(0,)])
+    if goes == "service":
+        eventually(lambda: kept(house, waiting), lambda found: not found)
+    else:
+        assert shelves[0].sees(waiting["sid"])
+
+
+def kept(house: House, medium: Medium) -> list[str]:
+    """The files of a medium, under whatever name."""
+    folder = house.server.data_dir / "media"
+    return [str(path) for path in folder.rglob(f"*{medium['sid']}*")]
+
+
+# --- Other services and accounts ------------------------------------------------------------
+
+
+def test_another_service_of_the_account_sees_nothing(house: House) -> None:
+    medium = house.shelf("alice").add()
+    other = service_of_its_own(house.account)
+    sid = other.get("/Configuration").expect(200)["chat_service_sid"]
+    for shelf in (
+        Shelf.of_account(house.server, house.account, sid),
+        Shelf.of_user(house.server, house.account, sid, "alice"),
+    ):
+        looks_like_never_made(shelf, medium["sid"])
+    room = other.post("/Conversations").expect(201)
+    answer = other.post(f"/Conversations/{room['sid']}/Messages", MediaSid=medium["sid"])
+    answer.refuses(400, 50507)
+
+
+def test_another_account_sees_nothing(house: House, server: Server) -> None:
+    medium = house.shelf("alice").add()
+    twin = account_of_its_own(server)
+    twin_service = service_of_its_own(twin)
+    sid = twin_service.get("/Configuration").expect(200)["chat_service_sid"]
+    looks_like_never_made(Shelf.of_account(server, twin, sid), medium["sid"])
+    looks_like_never_made(Shelf.of_user(server, twin, sid, "alice"), medium["sid"])
+    # The service of somebody else is not there either.
+    foreign = Shelf.of_account(server, twin, house.service_sid)
+    looks_like_never_made(foreign, medium["sid"])
+    there, never = foreign.upload(), Shelf.of_account(server, twin, "IS" + "0" * 32).upload()
+    assert there.status == never.status == 404
+    twin.close()
+
+
+# --- Temporary URLs -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def urls(server: Server) -> MediaUrls:
+    """What signs the URLs of the shared server."""
+    return MediaUrls(load_vault(server.data_dir, SystemRandom()).media_url_key)
+
+
+def refusals(house: House, medium: Medium) -> list[str]:
+    """URLs that are not quite the one of a record."""
+    parts = urlsplit(direct_url(medium))
+    said = dict(parse_qsl(parts.query))
+    forged = [
+        {**said, "Signature": "0" * 64},
+        {**said, "Signature": said["Signature"].upper()},
+        {**said, "Signature": said["Signature"][:-1]},
+        {**said, "Signature": "ü" * 64},
+        {**said, "Signature": ""},
+        {**said, "Expires": str(int(said["Expires"]) + 1)},
+        {**said, "Expires": said["Expires"] + "0"},
+        {**said, "Expires": f" {said['Expires']}"},
+        {**said, "Expires": "-1"},
+        {**said, "Expires": "9" * 400},
+        {**said, "User": "US" + "0" * 32},
+        {**said, "User": "x"},
+        {name: text for name, text in said.items() if name != "User"},
+        {},
+    ]
+    paths = [f"{parts.path}?{urlencode(query)}" for query in forged]
+    account, service, _ = parts.path.split("/")[2:]
+    other = house.shelf("alice").add()["sid"]
+    # The same query under another medium, there or not, and under other names.
+    paths += [
+        f"{path}?{parts.query}"
+        for path in (
+            f"/media-direct/{account}/{service}/{other}",
+            f"/media-direct/{account}/{service}/{NEVER}",
+            f"/media-direct/{account}/IS{'0' * 32}/{medium['sid']}",
+            f"/media-direct/AC{'0' * 32}/{service}/{medium['sid']}",
+            f"/media-direct/{medium['sid']}",
+            f"/media-direct/{account}/{service}/{medium['sid']}/Content",
+            "/media-direct/",
+        )
+    ]
+    return [*paths, f"{parts.path}?{parts.query}&x=%ff", f"{parts.path}?{parts.query}&Expires=1"]
+
+
+def test_a_forged_url_confirms_nothing(house: House) -> None:
+    medium = house.shelf("alice").add()
+    answers = [house.shelf().ask_bare("GET", path) for path in refusals(house, medium)]
+    assert {(answer.status, answer.body) for answer in answers} == {(403, answers[0].body)}
+    answers[0].refuses(403, 20403)
+    assert house.shelf().direct(medium).status == 200
+
+
+def test_a_url_ends(house: House, urls: MediaUrls) -> None:
+    medium = house.shelf("alice").add()
+    said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
+    scope = Scope(medium["account_sid"], medium["service_sid"])
+
+    def ask(seconds: int) -> Answer:
+        link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]) + seconds)
+        return house.shelf().ask_bare("GET", urls.write(link))
+
+    assert ask(0).status == 200
+    ask(-400).refuses(403, 20403)
+    link = MediaLink(scope, NEVER, said["User"], int(said["Expires"]) - 400)
+    expired_of_nothing = house.shelf().ask_bare("GET", urls.write(link))
+    assert expired_of_nothing.body == ask(-400).body
+
+
+def test_a_signature_of_another_key_is_worth_nothing(house: House) -> None:
+    medium = house.shelf("alice").add()
+    said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
+    scope = Scope(medium["account_sid"], medium["service_sid"])
+    link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]))
+    forged = MediaUrls(hmac.digest(b"guessed", b"media-url", hashlib.sha256)).write(link)
+    house.shelf().ask_bare("GET", forged).refuses(403, 20403)
+
+
+def test_credentials_do_not_help_a_bad_url(house: House) -> None:
+    medium = house.shelf().add()
+    path = urlsplit(direct_url(medium)).path
+    house.shelf().ask("GET", path).refuses(403, 20403)

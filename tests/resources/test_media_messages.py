@@ -1,0 +1,231 @@
+"""Messages that carry media: over REST, by the official SDK, and as webhooks would tell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.resources.conversations import store as conversations
+from parlour.resources.media import actions as media_actions
+from parlour.resources.media import store as media_rows
+from parlour.resources.media.actions import Upload
+from parlour.resources.messages import actions
+from parlour.resources.messages.parameters import CreateMessage, media_sids
+from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import ApiError
+from tests.contract.python_client import client_for
+from tests.events.house import ALICE, House
+from tests.resources.rooms import Room
+from tests.resources.uploads import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from parlour.resources.messages.store import Message
+    from parlour.store.transaction import Transaction
+    from tests.support.client import Api
+
+    Scenario = Callable[["Desk"], Awaitable[None]]
+    Play = Callable[[Scenario], None]
+    from tests.support.server import Server
+
+
+@pytest.fixture
+def shelf(server: Server, api: Api) -> Shelf:
+    """The media of the default service."""
+    sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+    return Shelf.of_account(server, api, sid)
+
+
+def test_the_official_sdk_sends_a_medium_and_reads_it(server: Server, shelf: Shelf) -> None:
+    client = client_for(server, server.account_sid, server.auth_token)
+    room = client.conversations.v1.conversations.create(friendly_name="with media")
+    medium = shelf.add(b"\xff\xd8\xff\xe0", "image/jpeg", Filename="car.jpg", Category="media")
+    sent = room.messages.create(author="alice", body="look", media_sid=medium["sid"])
+    expected = [
+        {"sid": medium["sid"], "size": 4, "content_type": "image/jpeg", "filename": "car.jpg"}
+    ]
+    assert sent.media == expected
+    assert room.messages(sent.sid).fetch().media == expected
+    assert [each.media for each in room.messages.list()] == [expected]
+    assert sent.body == "look"
+
+
+def test_a_medium_goes_with_one_message_alone(server: Server, api: Api, shelf: Shelf) -> None:
+    room = Room.make(server, api)
+    medium = shelf.add()
+    path = f"/Conversations/{room.sid}/Messages"
+    api.post(path, MediaSid=medium["sid"]).expect(201)
+    api.post(path, MediaSid=medium["sid"]).refuses(400, 50508)
+    api.post(path, MediaSid="ME" + "0" * 32).refuses(400, 50507)
+
+
+def test_a_message_that_is_refused_leaves_its_medium_free(
+    server: Server, api: Api, shelf: Shelf
+) -> None:
+    room = Room.make(server, api)
+    medium = shelf.add()
+    path = f"/Conversations/{room.sid}/Messages"
+    api.post(path, MediaSid=medium["sid"], Attributes="{").refuses(400, 50304)
+    assert shelf.look(medium["sid"]).expect(200)["message_sid"] is None
+    api.post(path, MediaSid=medium["sid"]).expect(201)
+
+
+def test_no_form_names_several(server: Server, api: Api, shelf: Shelf) -> None:
+    room = Room.make(server, api)
+    first, second = shelf.add(), shelf.add()
+    form: dict[str, Any] = {
+        "MediaSids": [first["sid"], second["sid"]],
+        "media_sids": first["sid"],
+        "Body": "x",
+    }
+    made = api.post(f"/Conversations/{room.sid}/Messages", form).expect(201)
+    assert made["media"] is None
+
+
+# --- What connected users say -------------------------------------------------------------
+
+
+def test_several_sids_are_read_like_one() -> None:
+    sids = [f"ME{number:032x}" for number in range(10)]
+    assert media_sids(sids) == sids
+    assert media_sids([sids[1].upper()]) == [sids[1]]
+    assert media_sids([]) == []
+
+
+@pytest.mark.parametrize(
+    ("sids", "code"),
+    [([""], 50506), (["ME12"], 50510), (["IM" + "0" * 32], 50510), (["ME" + "0" * 32] * 11, 20001)],
+)
+def test_sids_that_are_none_or_too_many_are_refused(sids: list[str], code: int) -> None:
+    with pytest.raises(ApiError) as refused:
+        media_sids(sids)
+    assert refused.value.code == code
+
+
+class Desk:
+    """What alice uploads and sends in a house of its own, as a socket would have it done."""
+
+    def __init__(self, house: House, conversation_sid: str) -> None:
+        self.house = house
+        self._conversation_sid = conversation_sid
+
+    async def upload(self, identity: str | None = "alice", **said: Any) -> str:
+        """The sid of a medium, of which only the row is there."""
+        sid = self.house.app.random.sid(sids.MEDIA)
+        values = {"size": 1, "content_type": "text/plain", "filename": None, "category": "media"}
+        upload = Upload(sid=sid, **(values | said))
+
+        async def add(tx: Transaction) -> None:
+            await media_actions.add_media(tx, self.house.scope, identity, upload)
+
+        await self.house.store.write(add, ALICE)
+        return sid
+
+    async def send(self, *sids: str, **said: Any) -> Message:
+        """A message of alice with these media."""
+        change = CreateMessage(media_sids=list(sids), **said)
+
+        async def add(tx: Transaction) -> Message:
+            scope = self.house.scope
+            room = await conversations.find(tx, scope, self._conversation_sid)
+            assert room is not None
+            return await actions.add_message(tx, scope, room, change)
+
+        return await self.house.store.write(add, ALICE)
+
+    async def refuses(self, code: int, *sids: str) -> None:
+        """Such a message is refused, and its media stay free."""
+        with pytest.raises(ApiError) as refused:
+            await self.send(*sids)
+        assert (refused.value.code, refused.value.status) == (code, 400)
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """Runs a scenario at a desk."""
+
+    def run(scenario: Scenario) -> None:
+        async def play() -> None:
+            async with House(tmp_path) as house:
+                room = await house.do("CreateConversation")
+                await house.do(
+                    "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=room.sid
+                )
+                await scenario(Desk(house, room.sid))
+
+        asyncio.run(play())
+
+    return run
+
+
+def test_a_users_message_carries_up_to_ten_with_their_categories(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        wanted = [await desk.upload(category="body", filename="b.html")]
+        wanted += [await desk.upload(size=number) for number in range(9)]
+        message = await desk.send(*wanted, body="ten")
+        assert message.media is not None
+        shown = json.loads(message.media)
+        assert [each["sid"] for each in shown] == wanted
+        assert shown[0] == {
+            "sid": wanted[0],
+            "size": 1,
+            "content_type": "text/plain",
+            "filename": "b.html",
+            "category": "body",
+        }
+        for sid in wanted:
+            found = await desk.house.store.read(
+                lambda tx, sid=sid: media_rows.find(tx, desk.house.scope, sid)
+            )
+            assert found is not None
+            assert found.message_sid == message.sid
+        assert (await desk.send()).media is None
+
+    play(scenario)
+
+
+def test_a_user_sends_own_uploads_alone_and_each_once(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        own, of_bob, of_account = [await desk.upload(who) for who in ("alice", "bob", None)]
+        await desk.refuses(50507, own, of_bob)
+        await desk.refuses(50507, of_account)
+        await desk.refuses(50508, own, own)
+        await desk.send(own)
+        await desk.refuses(50508, own)
+
+    play(scenario)
+
+
+def test_the_media_of_a_message_are_bounded_together(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        half = limits.MEDIA_PER_MESSAGE_BYTES_MAX // 2
+        first, second, drop = [await desk.upload(size=size) for size in (half, half, 1)]
+        await desk.refuses(50512, first, second, drop)
+        await desk.send(first, second)
+        await desk.send(drop)
+
+    play(scenario)
+
+
+def test_what_waits_for_a_message_is_bounded_for_each_user(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        large = limits.MEDIA_PER_MESSAGE_BYTES_MAX
+        waiting = [await desk.upload(size=large) for _ in range(10)]
+        with pytest.raises(ApiError) as refused:
+            await desk.upload()
+        assert (refused.value.code, refused.value.status) == (20429, 429)
+        await desk.upload("bob")
+        await desk.upload(None)
+        await desk.send(waiting[0])
+        for _ in range(limits.UNATTACHED_PER_UPLOADER_MAX - 9):
+            await desk.upload(size=0)
+        with pytest.raises(ApiError) as refused:
+            await desk.upload(size=0)
+        assert refused.value.code == 20429
+
+    play(scenario)

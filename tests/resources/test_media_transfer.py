@@ -1,0 +1,372 @@
+"""How the bytes of media come and go: ranges, sizes, pace, and what all that costs in memory."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.vocabulary import limits
+from tests.properties.wire import ClosedError, Wire
+from tests.resources.uploads import Part, Shelf, direct_url
+from tests.support.client import Api
+from tests.support.server import Server
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.resources.uploads import Medium
+
+LAUNCH = str(Path(__file__).with_name("launch_with_limits.py"))
+SMALL_BYTES = 300_000
+SMALL = (
+    f"MEDIA_BYTES_MAX={SMALL_BYTES} UPLOAD_GRACE_SECONDS=1 UPLOAD_BYTES_PER_SECOND_MIN=65536"
+    " LINGER_SECONDS_MAX=1 SEND_STALL_SECONDS_MAX=2 DOWNLOADS_PER_ACCOUNT_MAX=2"
+)
+CONTENT = bytes(range(250)) * 4
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Server]:
+    """A server whose limits are soon reached."""
+    with Server(env={"LIMITS": SMALL}, program=(LAUNCH,)) as running:
+        yield running
+
+
+def shelf_on(server: Server, account: tuple[str, str] | None = None) -> Shelf:
+    """The media of an account's default service."""
+    api = Api(server.base_url, *(account or (server.account_sid, server.auth_token)))
+    with closing(api):
+        sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+        return Shelf.of_account(server, api, sid)
+
+
+@pytest.fixture
+def shelf(server: Server) -> Shelf:
+    """Media on the shared server."""
+    return shelf_on(server)
+
+
+@pytest.fixture
+def tight(small: Server) -> Shelf:
+    """Media on a server whose limits are soon reached."""
+    return shelf_on(small)
+
+
+def files(server: Server) -> list[Path]:
+    """Every file of a medium, kept or not."""
+    return [path for path in (server.data_dir / "media").rglob("*") if path.is_file()]
+
+
+# --- Parts and heads ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=10-19", 10, 19),
+        ("bytes=990-", 990, 999),
+        ("bytes=990-5000", 990, 999),
+        ("bytes=-5", 995, 999),
+        ("bytes=-5000", 0, 999),
+        ("BYTES = 1-2", 1, 2),
+    ],
+)
+def test_a_part_is_handed_out(shelf: Shelf, asked: str, first: int, last: int) -> None:
+    medium = shelf.add(CONTENT)
+    answer = shelf.direct(medium, Range=asked)
+    assert (answer.status, answer.body) == (206, CONTENT[first : last + 1])
+    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/1000"
+    assert answer.headers["Content-Length"] == str(last - first + 1)
+    assert shelf.content(medium["sid"], Range=asked).body == CONTENT[first : last + 1]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=0-1,3-4", "bytes=5-1", "bytes=-", "bytes=a-b", "lines=0-1", "bytes=0-" + "9" * 40, ""],
+)
+def test_what_is_no_single_range_is_ignored(shelf: Shelf, asked: str) -> None:
+    answer = shelf.direct(shelf.add(CONTENT), Range=asked)
+    assert (answer.status, answer.body) == (200, CONTENT)
+    assert answer.headers["Accept-Ranges"] == "bytes"
+
+
+@pytest.mark.parametrize("asked", ["bytes=1000-", "bytes=5000-6000", "bytes=-0"])
+def test_a_range_behind_the_end_is_refused(shelf: Shelf, asked: str) -> None:
+    answer = shelf.direct(shelf.add(CONTENT), Range=asked)
+    assert (answer.status, answer.body) == (416, b"")
+    assert answer.headers["Content-Range"] == "bytes */1000"
+
+
+def test_a_part_is_only_for_whoever_has_the_rest(shelf: Shelf) -> None:
+    medium = shelf.add(CONTENT)
+    tag = shelf.direct(medium).headers["ETag"]
+    assert shelf.direct(medium, Range="bytes=0-1", If_Range=tag).status == 206
+    assert shelf.direct(medium, Range="bytes=0-1", If_Range='"other"').status == 200
+
+
+def test_an_empty_medium_has_no_parts(shelf: Shelf) -> None:
+    medium = shelf.add(b"")
+    assert shelf.direct(medium).body == b""
+    assert shelf.direct(medium, Range="bytes=0-").status == 416
+    assert shelf.direct(medium, Range="bytes=-1").status == 416
+
+
+def test_a_head_says_what_the_whole_would(shelf: Shelf) -> None:
+    medium = shelf.add(CONTENT, "image/png", Filename="a.png")
+    changing = {"date", "twilio-request-id", "twilio-request-duration"}
+    for path in (direct_url(medium), medium["links"]["content"], medium["url"]):
+        head, whole = shelf.ask("HEAD", path), shelf.ask("GET", path)
+        assert (head.status, head.body) == (200, b"")
+        shown = [
+            {name: text for name, text in answer.headers.items() if name not in changing}
+            for answer in (head, whole)
+        ]
+        assert shown[0] == shown[1]
+    part = shelf.ask("HEAD", direct_url(medium), headers={"Range": "bytes=0-9"})
+    assert (part.status, part.headers["Content-Length"]) == (206, "10")
+
+
+def test_several_requests_follow_each_other_on_one_connection(shelf: Shelf) -> None:
+    medium = shelf.add(CONTENT)
+    target = direct_url(medium).removeprefix(shelf.server.base_url)
+    with Wire(shelf.server) as wire:
+        upload = wire.head(
+            f"POST {shelf.path} HTTP/1.1", "Content-Type: text/plain", "Content-Length: 3"
+        )
+        wire.send(upload + b"abc" + wire.get(target) + upload + b"def" + wire.get(target))
+        answers = [wire.answer() for _ in range(4)]
+    assert [answer.status for answer in answers] == [201, 200, 201, 200]
+    assert answers[3].body == CONTENT
+
+
+# --- Size ---------------------------------------------------------------------------------
+
+
+def test_the_largest_medium_is_taken_and_one_byte_more_is_not(tight: Shelf) -> None:
+    before = files(tight.server)
+    for extra in (1, 50_000, 5_000_000):
+        too_large = b"x" * (SMALL_BYTES + extra)
+        tight.upload(too_large).refuses(413, 50512)
+        tight.upload_form([Part.file(too_large, "a")]).refuses(413, 50512)
+    assert files(tight.server) == before
+    largest = b"y" * SMALL_BYTES
+    assert tight.direct(tight.add(largest)).body == largest
+    made = tight.upload_form([Part.file(largest, "a")]).expect(201)
+    assert tight.direct(made).body == largest
+
+
+def chunked(size: int) -> Iterator[bytes]:
+    """A body of so many bytes that does not say how many they are."""
+    piece = b"z" * 10_000
+    for _ in range(size // len(piece)):
+        yield b"%x\r\n%s\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
+
+
+def test_a_body_of_unknown_length_is_counted_while_it_comes(tight: Shelf) -> None:
+    head = ("Transfer-Encoding: chunked", "Content-Type: video/mp4")
+    with Wire(tight.server) as wire:
+        wire.send(wire.head(f"POST {tight.path} HTTP/1.1", *head), *chunked(SMALL_BYTES))
+        assert wire.answer().expect(201)["size"] == SMALL_BYTES
+        wire.send(wire.head(f"POST {tight.path} HTTP/1.1", *head), *chunked(SMALL_BYTES + 20_000))
+        refused = wire.answer()
+    refused.refuses(413, 50512)
+    assert refused.headers["Connection"] == "close"
+
+
+def test_who_asks_before_sending_is_told_at_once(tight: Shelf) -> None:
+    with Wire(tight.server) as wire:
+        head = ("Expect: 100-continue", f"Content-Length: {SMALL_BYTES + 1}")
+        wire.send(wire.head(f"POST {tight.path} HTTP/1.1", *head))
+        wire.answer().refuses(413, 50512)
+
+
+def test_a_refused_client_hears_why_although_it_still_sends(tight: Shelf) -> None:
+    body = b"x" * 3_000_000
+    answer = tight.ask_bare("POST", tight.path, body, {"Content-Type": "text/plain"})
+    answer.refuses(401, 20003)
+    tight.upload(body, Category="none").refuses(400, 20001)
+
+
+# --- Pace ---------------------------------------------------------------------------------
+
+
+def begin(shelf: Shelf, wire: Wire, size: int = 1000, sent: bytes = b"x") -> None:
+    """The beginning of an upload."""
+    head = wire.head(f"POST {shelf.path} HTTP/1.1", f"Content-Length: {size}")
+    wire.send(head + sent)
+
+
+def test_an_upload_that_stops_is_broken_off(tight: Shelf) -> None:
+    before = files(tight.server)
+    with Wire(tight.server) as wire:
+        begin(tight, wire)
+        started = time.monotonic()
+        wire.answer().refuses(408, 20001)
+        assert 0.5 < time.monotonic() - started < 10
+    assert files(tight.server) == before
+
+
+def test_an_upload_that_drips_is_broken_off(tight: Shelf) -> None:
+    with Wire(tight.server) as wire:
+        begin(tight, wire)
+        stop = threading.Event()
+
+        def drip() -> None:
+            while not stop.wait(0.2):
+                try:
+                    wire.socket.send(b"x")
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            wire.answer().refuses(408, 20001)
+        finally:
+            stop.set()
+            dripping.join()
+
+
+def test_an_upload_that_goes_on_gets_more_time(tight: Shelf) -> None:
+    size = 200_000
+    with Wire(tight.server) as wire:
+        begin(tight, wire, size, b"")
+        for _ in range(20):  # Two seconds, where a silent one gets one.
+            wire.send(b"x" * (size // 20))
+            time.sleep(0.1)
+        assert wire.answer().expect(201)["size"] == size
+
+
+def test_a_client_that_hangs_up_leaves_nothing(tight: Shelf) -> None:
+    before = files(tight.server)
+    with Wire(tight.server) as wire:
+        begin(tight, wire, SMALL_BYTES, b"x" * 200_000)
+        eventually(lambda: files(tight.server), lambda found: found != before)
+    eventually(lambda: files(tight.server), lambda found: found == before)
+
+
+@pytest.fixture
+def narrow() -> Iterator[Server]:
+    """A server that takes few uploads at a time."""
+    few = "UPLOADS_PER_ACCOUNT_MAX=2 UPLOADS_MAX=3"
+    with Server(env={"LIMITS": few}, program=(LAUNCH,)) as running:
+        yield running
+
+
+def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server) -> None:
+    account = narrow.make_account()
+    own, other = shelf_on(narrow), shelf_on(narrow, account)
+    with Wire(narrow) as one, Wire(narrow) as two:
+        for wire in (one, two):
+            begin(own, wire)
+        eventually(lambda: own.upload().status, lambda status: status == 429)
+        refused = own.upload()
+        refused.refuses(429, 20429)
+        assert refused.headers["Retry-After"] == "1"
+        assert own.look("ME" + "0" * 32).status == 404
+        other.add()
+        with Wire(narrow, account) as three:
+            begin(other, three)
+            eventually(lambda: other.upload().status, lambda status: status == 503)
+        for wire in (one, two):
+            wire.send(b"x" * 999)
+            wire.answer().expect(201)
+    eventually(lambda: own.upload().status, lambda status: status == 201)
+
+
+def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: Shelf) -> None:
+    medium = large_medium(tight)
+    with Wire(small) as wire, Wire(small) as another:
+        for each in (wire, another):
+            each.send(each.get(direct_url(medium).removeprefix(small.base_url)) * 40)
+        eventually(lambda: tight.direct(medium).status, lambda status: status == 429)
+        # Its place is free again, although it neither reads nor hangs up.
+        eventually(lambda: tight.direct(medium).status, lambda status: status == 200, seconds=10)
+        with pytest.raises((ClosedError, OSError)):
+            everything(wire)
+
+
+def everything(wire: Wire) -> None:
+    """Take all answers of a connection, to its end."""
+    while wire.answer().status == 200:
+        continue
+
+
+def large_medium(shelf: Shelf) -> Medium:
+    """As large as it can be, so that a few of them fill every buffer on the way."""
+    return shelf.add(b"w" * SMALL_BYTES)
+
+
+# --- Memory -------------------------------------------------------------------------------
+
+GROWTH_BYTES_MAX = 32 * limits.MEBIBYTE
+
+
+class Memory:
+    """The largest resident size of a server since a moment."""
+
+    def __init__(self, server: Server) -> None:
+        self._folder = Path(f"/proc/{server.pid}")
+        (self._folder / "clear_refs").write_text("5")
+        self._begun = self._peak()
+
+    def _peak(self) -> int:
+        status = (self._folder / "status").read_text()
+        [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * limits.KIBIBYTE
+
+    def growth(self) -> int:
+        """By how much it has grown."""
+        return self._peak() - self._begun
+
+
+class Stream:
+    """A body of so many bytes, made while it is sent."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def read(self, count: int = -1) -> bytes:
+        """The next bytes."""
+        taken = min(self._left, 65536 if count < 0 else count)
+        self._left -= taken
+        return b"\0" * taken
+
+
+def test_memory_does_not_grow_with_the_largest_medium(fresh_server: Server) -> None:
+    shelf = shelf_on(fresh_server)
+    shelf.direct(shelf.add())
+    memory = Memory(fresh_server)
+    size = limits.MEDIA_BYTES_MAX
+    body: Any = Stream(size)
+    headers = {"Content-Type": "video/mp4", "Content-Length": str(size)}
+    made = json.loads(shelf.ask("POST", shelf.path, body, headers).body)
+    assert made["size"] == size
+    assert memory.growth() < GROWTH_BYTES_MAX, memory.growth()
+    assert taken_slowly(shelf, made) == size
+    assert memory.growth() < GROWTH_BYTES_MAX, memory.growth()
+
+
+def taken_slowly(shelf: Shelf, medium: Medium) -> int:
+    """How many bytes of a body come, when somebody takes them a piece at a time."""
+    with Wire(shelf.server) as wire:
+        wire.send(wire.get(direct_url(medium).removeprefix(shelf.server.base_url)))
+        time.sleep(0.5)  # A server that does not wait for its client would hold it all by now.
+        left = medium["size"]
+        count = 0
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += wire.socket.recv(65536)
+        count = len(head) - head.index(b"\r\n\r\n") - 4
+        while count < left:
+            count += len(wire.socket.recv(1 << 20))
+        return count
