@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 _DIGITS_MAX: Final = 15
 _ONE_RANGE: Final = re.compile(
-    rf"bytes[ \t]*=[ \t]*(\d{{0,{_DIGITS_MAX}}})[ \t]*-[ \t]*(\d{{0,{_DIGITS_MAX}}})[ \t]*\Z",
+    rf"bytes[ \t]*=[ \t]*([0-9]{{0,{_DIGITS_MAX}}})[ \t]*-[ \t]*([0-9]{{0,{_DIGITS_MAX}}})[ \t]*\Z",
     re.IGNORECASE,
 )
 

@@ -108,7 +108,8 @@ class DiskBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._unfinished = folder / _UNFINISHED
-        self._unfinished.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        for each in (self._folder, self._unfinished):
+            each.mkdir(exist_ok=True, mode=_PRIVATE_FOLDER)
         self._threads = _Threads()
 
     def _place(self, name: BlobName) -> Path:
@@ -233,7 +234,8 @@ class _Writing:
             os.fsync(self._descriptor)
             self._close()
             folder = self._place.parent
-            folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+            for each in (folder.parent, folder):
+                each.mkdir(exist_ok=True, mode=_PRIVATE_FOLDER)
             os.link(self._path, self._place)
             # Each of them may be new; a folder that did not change costs next to nothing.
             for each in (folder, folder.parent, folder.parent.parent):

@@ -256,6 +256,8 @@ def _seed_media(place: Place, world: World, service: Service) -> str:
             "filename": "one.txt",
             "category": "media",
             "author": ALICE,
+            # What no message carries in time is removed.
+            "date_created": int(time.time() * 1000),
         },
     )
     return sid

@@ -1,0 +1,163 @@
+"""Types, names and dispositions of media."""
+
+from __future__ import annotations
+
+import pytest
+
+from parlour.protocol import content
+from parlour.vocabulary.errors import ApiError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image/png",
+        "text/plain; charset=utf-8",
+        'text/plain;charset="utf-8" ; a=b',
+        "application/x-vnd.com.twilio.rich.twilio.text",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ],
+)
+def test_a_type_is_kept_as_it_is(text: str) -> None:
+    assert content.parse_type(text) == text
+    assert content.parse_type(f" {text} ") == text
+
+
+@pytest.mark.parametrize("text", [None, "", "  "])
+def test_no_type_is_the_unknown_one(text: str | None) -> None:
+    assert content.parse_type(text) == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "png",
+        "image/",
+        "/png",
+        "a/b/c",
+        "text/plain, text/html",
+        "text/plain\r\nX: y",
+        "text/plain; charset",
+        'text/plain; a="b',
+        "text/plain; a=ü",
+        "tëxt/plain",
+        "a/" + "b" * 254,
+    ],
+)
+def test_what_is_no_type_is_refused(text: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        content.parse_type(text)
+    assert refused.value.code == 50511
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (None, None),
+        ("", None),
+        ("a.png", "a.png"),
+        ("Größe 1.png", "Größe 1.png"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Windows\\win.ini", "win.ini"),
+        ("..", None),
+        ("a/..", None),
+        ("a/", None),
+        (" . ", None),
+        ("photo\u202egnp.exe", "photognp.exe"),
+        ("a\x00b\r\nc\x85.txt", "abc.txt"),
+        ("\ud800x", "x"),
+        ("\ufeff\u2066x\u2069", "x"),
+        (".profile", ".profile"),
+    ],
+)
+def test_a_name_is_made_harmless(text: str | None, name: str | None) -> None:
+    assert content.parse_file_name(text) == name
+
+
+def test_a_name_has_its_limit() -> None:
+    assert content.parse_file_name("x" * 255) == "x" * 255
+    with pytest.raises(ApiError) as refused:
+        content.parse_file_name("x" * 256)
+    assert refused.value.code == 20001
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "image/jpeg",
+        "image/png",
+        "IMAGE/GIF",
+        "image/webp",
+        "audio/mpeg",
+        "video/mp4",
+        "video/mp4; codecs=x",
+        "text/plain",
+        "text/plain; charset=utf-8",
+        "application/pdf",
+    ],
+)
+def test_what_cannot_act_is_shown_in_place(content_type: str) -> None:
+    assert content.disposition(content_type, None) == "inline"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/html",
+        "TEXT/HTML; charset=utf-8",
+        "image/svg+xml",
+        "application/xhtml+xml",
+        "text/xml",
+        "video/x+xml",
+        "audio/a+xml",
+        "video/a b",
+        "application/octet-stream",
+        "multipart/related",
+        "message/rfc822",
+        "image/x-icon",
+    ],
+)
+def test_everything_else_is_saved(content_type: str) -> None:
+    assert content.disposition(content_type, None) == "attachment"
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a.txt", 'inline; filename="a.txt"'),
+        ("a b;c.txt", 'inline; filename="a b;c.txt"'),
+        ('a"b\\c%41.txt', "inline; filename=\"a_b_c_41.txt\"; filename*=UTF-8''a%22b%5Cc%2541.txt"),
+        (
+            "Größe€.txt",
+            "inline; filename=\"Gr__e_.txt\"; filename*=UTF-8''Gr%C3%B6%C3%9Fe%E2%82%AC.txt",
+        ),
+        ("😀", "inline; filename=\"_\"; filename*=UTF-8''%F0%9F%98%80"),
+    ],
+)
+def test_a_name_stands_in_plain_and_in_full(name: str, written: str) -> None:
+    found = content.disposition("text/plain", name)
+    assert found == written
+    assert found.isascii()
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/javascript",
+        "application/javascript",
+        "application/x-javascript; charset=utf-8",
+        "application/ecmascript",
+        "text/jscript",
+        "text/vbscript",
+        "text/css",
+        "text/cache-manifest",
+        "application/wasm",
+    ],
+)
+def test_what_a_page_could_load_is_told_as_bytes(content_type: str) -> None:
+    assert content.told_type(content_type) == "application/octet-stream"
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "image/png", "text/plain; a=javascript"])
+def test_any_other_type_is_told(content_type: str) -> None:
+    assert content.told_type(content_type) == content_type

@@ -1,0 +1,259 @@
+"""Blobs on the local disk: whole or not there, and never a path that somebody else chose."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.store import blobs as module
+from parlour.store.blobs import BlobName, DiskBlobs
+from parlour.store.transaction import Unavailable, acting
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    Scenario = Callable[[DiskBlobs], Awaitable[None]]
+    Play = Callable[[Scenario], None]
+
+NAME = BlobName("AC" + "1" * 32, "ME" + "a" * 32)
+OTHER = BlobName("AC" + "1" * 32, "MEab" + "c" * 30)
+LATER_MS = 10**14
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the blobs are."""
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def play(folder: Path) -> Play:
+    """Runs a scenario on a place for blobs."""
+
+    def run(scenario: Scenario) -> None:
+        async def play() -> None:
+            blobs = DiskBlobs(folder)
+            try:
+                await scenario(blobs)
+            finally:
+                await blobs.close()
+
+        asyncio.run(play())
+
+    return run
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+async def content(blobs: DiskBlobs, name: BlobName, first: int = 0, count: int = -1) -> bytes:
+    blob = await blobs.open(name)
+    assert blob is not None
+    pieces = [piece async for piece in blob.pieces(first, blob.size if count < 0 else count)]
+    await blob.close()
+    return b"".join(pieces)
+
+
+async def keep(blobs: DiskBlobs, name: BlobName, *pieces: bytes) -> None:
+    blob = await blobs.begin(name)
+    for piece in pieces:
+        await blob.write(piece)
+    await blob.keep()
+
+
+def test_a_blob_is_there_once_it_is_kept(play: Play, folder: Path) -> None:
+    first, own = f"incoming/{'.'.join(NAME)}", f"{NAME.account_sid}/aa/{NAME.sid}"
+
+    async def scenario(blobs: DiskBlobs) -> None:
+        blob = await blobs.begin(NAME)
+        await blob.write(b"one ")
+        await blob.write(b"two")
+        assert blob.size == 7
+        assert await blobs.open(NAME) is None
+        assert files(folder) == {first}
+        await blob.keep()
+        assert await content(blobs, NAME) == b"one two"
+        assert files(folder) == {first, own}
+        await blobs.settle(NAME)
+        await blobs.settle(NAME)
+        assert files(folder) == {own}
+        await blobs.remove(NAME)
+        await blobs.remove(NAME)
+        assert files(folder) == set()
+        assert await blobs.open(NAME) is None
+
+    play(scenario)
+
+
+def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(play: Play) -> None:
+    whole = os.urandom(1_000_003)
+
+    async def scenario(blobs: DiskBlobs) -> None:
+        await keep(blobs, NAME, *(whole[at : at + 70_001] for at in range(0, len(whole), 70_001)))
+        blob = await blobs.open(NAME)
+        assert blob is not None
+        pieces = [piece async for piece in blob.pieces(0, blob.size)]
+        await blob.close()
+        assert b"".join(pieces) == whole
+        assert max(map(len, pieces)) == 256 * 1024
+        assert await content(blobs, NAME, 999_990, 13) == whole[-13:]
+        assert await content(blobs, NAME, 5, 0) == b""
+
+    play(scenario)
+
+
+def test_what_is_discarded_is_gone_kept_or_not(play: Play, folder: Path) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        blob = await blobs.begin(NAME)
+        await blob.write(b"x" * 300_000)
+        await blob.discard()
+        assert files(folder) == set()
+        await blob.discard()
+        await blob.write(b"x" * 300_000)  # A thread that comes too late writes nowhere.
+        kept = await blobs.begin(OTHER)
+        await kept.keep()
+        await kept.discard()
+        assert files(folder) == set()
+
+    play(scenario)
+
+
+def test_a_blob_is_synced_before_it_has_its_name_and_the_name_before_it_counts(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def note(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*arguments: object) -> object:
+            is_folder = isinstance(arguments[0], int) and stat.S_ISDIR(
+                os.fstat(arguments[0]).st_mode
+            )
+            done.append(f"{name} folder" if is_folder else name)
+            return real(*arguments)
+
+        monkeypatch.setattr(module.os, name, call)
+
+    async def scenario(blobs: DiskBlobs) -> None:
+        blob = await blobs.begin(NAME)
+        await blob.write(b"x")
+        for name in ("write", "fsync", "link"):
+            note(name)
+        await blob.keep()
+
+    play(scenario)
+    assert done == ["write", "fsync", "link", *["fsync folder"] * 3]
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "link"])
+def test_a_disk_that_refuses_leaves_nothing(
+    play: Play, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module.os, call, full)
+            with pytest.raises(Unavailable):
+                await one_blob(blobs)
+        assert files(folder) == set()
+
+    async def one_blob(blobs: DiskBlobs) -> None:
+        blob = await blobs.begin(NAME)
+        try:
+            await blob.write(b"x")
+            await blob.keep()
+        except Unavailable:
+            await blob.discard()
+            raise
+
+    play(scenario)
+
+
+def test_what_cannot_be_removed_now_is_found_later(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        blob = await blobs.begin(NAME)
+
+        def refuse(*_: object) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_unlink", refuse)
+            await blob.discard()
+        assert await blobs.unsettled(LATER_MS) == [NAME]
+
+    play(scenario)
+
+
+def test_only_old_ones_are_unsettled_and_settled_ones_never(play: Play) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        await keep(blobs, NAME, b"kept")
+        await keep(blobs, OTHER, b"settled")
+        await blobs.settle(OTHER)
+        assert await blobs.unsettled(0) == []
+        assert await blobs.unsettled(LATER_MS) == [NAME]
+
+    play(scenario)
+
+
+def test_a_look_at_what_is_unsettled_is_bounded(play: Play, folder: Path) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        for number in range(60):
+            (folder / "incoming" / f"AC1.ME{number}").touch()
+        assert len(await blobs.unsettled(LATER_MS)) == 50
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("sid", ["../x", "a/b", "", "..", "a\0b", "a.b"])
+def test_a_name_that_is_no_sid_never_becomes_a_path(play: Play, sid: str) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        for name in (BlobName(NAME.account_sid, sid), BlobName(sid, NAME.sid)):
+            with pytest.raises(AssertionError):
+                await blobs.begin(name)
+
+    play(scenario)
+
+
+def test_nobody_else_may_read(play: Play, folder: Path) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        await keep(blobs, NAME, b"secret")
+
+    play(scenario)
+    for path in (folder, *folder.rglob("*")):
+        assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
+
+
+def test_no_file_is_touched_inside_a_transaction(play: Play) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        outside = acting.set(True)
+        try:
+            with pytest.raises(AssertionError):
+                await blobs.open(NAME)
+        finally:
+            acting.reset(outside)
+
+    play(scenario)
+
+
+def test_who_reads_reads_on_when_the_blob_is_removed(play: Play) -> None:
+    async def scenario(blobs: DiskBlobs) -> None:
+        await keep(blobs, NAME, b"still there")
+        blob = await blobs.open(NAME)
+        assert blob is not None
+        await blobs.remove(NAME)
+        assert [piece async for piece in blob.pieces(0, 11)] == [b"still there"]
+        await blob.close()
+
+    play(scenario)
