@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import loopback
 from tests.support.client import Api
-from tests.support.server import Server
+from tests.support.server import ENGINE_VARIABLE, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 loopback.install()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A run on PostgreSQL leaves out what is about the embedded engine."""
+    if os.environ.get(ENGINE_VARIABLE, "sqlite") == "sqlite":
+        return
+    about_embedded = [item for item in items if item.get_closest_marker("embedded")]
+    config.hook.pytest_deselected(items=about_embedded)
+    items[:] = [item for item in items if not item.get_closest_marker("embedded")]
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokens
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobs
-from parlour.store.sqlite import SqliteStore
+from parlour.store.engines import make_store
 from parlour.vocabulary import sids
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from parlour.config import Settings
     from parlour.store.transaction import Transaction
 
-DATABASE_NAME = "parlour.sqlite3"
 KEY_NAME = "parlour.key"
 MEDIA_FOLDER = "media"
 
@@ -115,7 +114,13 @@ class App:
         self.clock, self.random = SystemClock(), SystemRandom()
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.vault = load_vault(settings.data, self.random)
-        self.store = SqliteStore(settings.data / DATABASE_NAME, self.clock, self.random)
+        self.store = make_store(
+            settings.database,
+            settings.data,
+            self.clock,
+            self.random,
+            connections=settings.database_connections,
+        )
         self.blobs = DiskBlobs(settings.data / MEDIA_FOLDER)
         self.metrics = Metrics()
         self.admission = Admission(
@@ -209,6 +214,7 @@ class App:
 
     async def start(self) -> None:
         """Make what the settings ask for, and begin what runs in the background."""
+        await self.store.start()
         if self.settings.account_sid:
             await self._ensure_account()
         await self.realtime.start()

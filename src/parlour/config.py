@@ -25,6 +25,9 @@ class Settings:
         Path(".parlour"), "The folder of the embedded database, the key file and media."
     )
     database: str = _setting("", "The URL of the database; empty: SQLite in the data folder.")
+    database_connections: int = _setting(
+        16, "Connections to PostgreSQL that one process opens at most."
+    )
     redis: str = _setting("", "The URL of Redis or Valkey, for several nodes; empty: none.")
     public_url: str = _setting(
         "",

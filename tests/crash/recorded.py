@@ -15,6 +15,7 @@ import apsw
 
 import parlour.app
 from parlour.config import Settings
+from parlour.store import engines
 from parlour.store.sqlite import SqliteStore
 from parlour.vocabulary import limits
 from tests.crash.power import Record, Recorder
@@ -102,7 +103,7 @@ def record_first_start(folder: Path) -> Record:
 def record_work(folder: Path, *, synchronous: str, steps: int, seed: int) -> Record:
     """A second start, and writers at work; each answer sets a mark, its step and its body."""
     asyncio.run(_start_and_stop(folder))
-    name = parlour.app.DATABASE_NAME
+    name = engines.DATABASE_NAME
     before = {name: (folder / name).read_bytes()}
     recorder = Recorder()
     with _on(recorder, synchronous):
@@ -130,7 +131,7 @@ def _on(recorder: Recorder, synchronous: str) -> Iterator[None]:
     """The application's store opens its files on this recorder, with small limits."""
     store = functools.partial(SqliteStore, vfs=recorder.name, synchronous=synchronous)
     with (
-        mock.patch.object(parlour.app, "SqliteStore", store),
+        mock.patch.object(engines, "SqliteStore", store),
         mock.patch.object(limits, "WAL_PAGES_CHECKPOINT", WAL_PAGES_CHECKPOINT),
         mock.patch.object(limits, "WAL_PAGES_MAX", WAL_PAGES_MAX),
     ):

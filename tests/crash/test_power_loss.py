@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.app import DATABASE_NAME
+from parlour.store.engines import DATABASE_NAME
 from tests.crash.cuts import Bench, Verdict, judge, states_of
 from tests.crash.recorded import is_kept, record_first_start, record_work
 

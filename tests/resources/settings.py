@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tests.support.client import Api
-from tests.support.database import connect
+from tests.support.database import columns, connect, tables
 
 if TYPE_CHECKING:
     from tests.support.client import Fields
@@ -48,10 +48,8 @@ def everything_kept(server: Server, account_sid: str) -> str:
     """All rows of an account in all tables, as one text: where a secret must not stand."""
     found: list[Any] = []
     with closing(connect(server)) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        for (table,) in tables.fetchall():
-            names = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-            if "account_sid" in names:
+        for table in tables(server):
+            if "account_sid" in columns(server, table):
                 query = f"SELECT * FROM {table} WHERE account_sid = ?"
                 found += connection.execute(query, (account_sid,)).fetchall()
     return repr(found)

@@ -77,7 +77,9 @@ class Talk(Room):
 
     def settle(self) -> None:
         """Wait until everything that was sent is delivered."""
-        sql = "SELECT COUNT(*) FROM receipt WHERE conversation_sid = ? AND status IS NOT ?"
+        sql = (
+            "SELECT COUNT(*) FROM receipt WHERE conversation_sid = ? AND status IS DISTINCT FROM ?"
+        )
         eventually(
             lambda: rows(self.server, sql, self.sid, "delivered"), lambda found: found == [(0,)]
         )

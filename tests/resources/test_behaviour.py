@@ -297,7 +297,11 @@ def test_nothing_remains_of_a_removed_service(server: Server, api: Api) -> None:
     for room in rooms:
         api.service(service).get(f"/Conversations/{room.sid}").refuses(404, 20404)
         api.get(f"/Conversations/{room.sid}").refuses(404, 20404)
-        eventually(lambda room=room: below(server, room.sid), lambda it: not any(it.values()))
+        eventually(
+            lambda room=room: below(server, room.sid),
+            lambda it: not any(it.values()),
+            seconds=10,
+        )
     with closing(connect(server)) as connection:
         for table in ("conversation", "chat_user", "role", "service_configuration"):
             query = f"SELECT COUNT(*) FROM {table} WHERE service_sid = ?"

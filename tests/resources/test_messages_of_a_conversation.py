@@ -258,6 +258,7 @@ def test_each_change_of_a_message_is_one_event(talk: Talk) -> None:
 # --- What it costs
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     ("statement", "indexes"),
     [

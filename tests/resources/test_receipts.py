@@ -236,6 +236,7 @@ def _talk_on(server: Server) -> Talk:
     return made
 
 
+@pytest.mark.embedded
 def test_kills_lose_no_hand_over_and_repeat_none_that_is_recorded() -> None:
     with Server() as server:
         talk = _talk_on(server)

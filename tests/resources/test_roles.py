@@ -18,7 +18,7 @@ from tests.resources.settings import (
     service_of_its_own,
     told,
 )
-from tests.support.database import connect
+from tests.support.database import columns, connect
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -170,14 +170,16 @@ def test_users_with_a_deleted_role_get_the_default_of_the_service(api: Api) -> N
 def _copy_user(server: Server, sid: str, count: int) -> None:
     """So many more users like this one: making them one by one takes too long."""
     with closing(connect(server)) as connection, connection:
-        names = [row[1] for row in connection.execute("PRAGMA table_info(chat_user)")]
-        other = {"sid": "printf('US%032x', number)", "identity": "'copy' || number"}
-        columns = ", ".join(other.get(name, name) for name in names)
-        connection.execute(
-            "WITH RECURSIVE numbers (number) AS"
-            " (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?)"
-            f" INSERT INTO chat_user SELECT {columns} FROM chat_user, numbers WHERE sid = ?",
-            (count, sid),
+        names = columns(server, "chat_user")
+        found = connection.execute("SELECT * FROM chat_user WHERE sid = ?", (sid,)).fetchone()
+        places = ", ".join(f":{name}" for name in names)
+        connection.executemany(
+            f"INSERT INTO chat_user ({', '.join(names)}) VALUES ({places})",
+            [
+                dict(zip(names, found, strict=True))
+                | {"sid": f"US{number:032x}", "identity": f"copy{number}"}
+                for number in range(1, count + 1)
+            ],
         )
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import secrets
 import sqlite3
 import time
+from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import asyncpg
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.support.server import Server
 
 BUSY_SECONDS = 10.0
+_PLACE = re.compile(r"\?|(?<!:):(\w+)")
 
 
 def seed_push_binding(
@@ -55,9 +62,96 @@ def events(server: Server, account_sid: str, conversation_sid: str) -> list[tupl
     return [(name, bool(fires)) for name, fires in rows]
 
 
-def connect(server: Server) -> sqlite3.Connection:
-    """A connection beside the server's own."""
+class Rows(NamedTuple):
+    """What a statement gave."""
+
+    rows: list[Any]
+    rowcount: int
+    description: tuple[tuple[str], ...]
+
+    def fetchall(self) -> list[Any]:
+        """All of it."""
+        return self.rows
+
+    def fetchone(self) -> Any:
+        """The first row, or None."""
+        return self.rows[0] if self.rows else None
+
+    def __iter__(self) -> Iterator[Any]:
+        """Row by row."""
+        return iter(self.rows)
+
+
+class PostgresConnection:
+    """A connection to PostgreSQL with the few methods of sqlite3's that the tests use."""
+
+    def __init__(self, url: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._connection = self._loop.run_until_complete(asyncpg.connect(url))
+
+    def execute(self, sql: str, arguments: Any = ()) -> Rows:
+        """Run one statement with parameters as sqlite3 takes them."""
+        return self._loop.run_until_complete(self._execute(sql, arguments))
+
+    async def _execute(self, sql: str, arguments: Any) -> Rows:
+        names: list[str] = []
+
+        def place(found: re.Match[str]) -> str:
+            names.append(found.group(1) or str(len(names)))
+            return f"${len(names)}"
+
+        text = _PLACE.sub(place, sql)
+        try:
+            statement = await self._connection.prepare(text)
+        except asyncpg.PostgresError as error:
+            error.add_note(text)
+            raise
+        is_named = isinstance(arguments, Mapping)
+        values = [arguments[name if is_named else int(name)] for name in names]
+        rows = [tuple(row) for row in await statement.fetch(*values)]
+        count = statement.get_statusmsg().rpartition(" ")[2]
+        described = tuple((each.name,) for each in statement.get_attributes())
+        return Rows(rows, int(count) if count.isdigit() else -1, described)
+
+    def executemany(self, sql: str, many: Iterable[Any]) -> None:
+        """Run one statement for each of some parameters."""
+        for arguments in many:
+            self.execute(sql, arguments)
+
+    def __enter__(self) -> Self:
+        """Every statement is a transaction of its own: nothing to begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to commit."""
+
+    def close(self) -> None:
+        """End it."""
+        self._loop.run_until_complete(self._connection.close())
+        self._loop.close()
+
+
+def connect(server: Server) -> Any:
+    """A connection beside the server's own, to whatever engine it uses."""
+    if server.database:
+        return PostgresConnection(server.database)
     return sqlite3.connect(_database(server.data_dir), timeout=BUSY_SECONDS)
+
+
+def tables(server: Server) -> list[str]:
+    """The names of all tables."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    if server.database:
+        query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    with closing(connect(server)) as connection:
+        return [name for (name,) in connection.execute(query).fetchall()]
+
+
+def columns(server: Server, table: str) -> list[str]:
+    """The names of a table's columns, in their order."""
+    with closing(connect(server)) as connection:
+        found = connection.execute(f"SELECT * FROM {table} LIMIT 0")
+        return [name for name, *_ in found.description]
 
 
 def _database(data_dir: Path) -> Path:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -57,6 +58,23 @@ def _guard(group: int) -> subprocess.Popen[bytes]:
     )
 
 
+ENGINE_VARIABLE = "PARLOUR_TEST_ENGINE"
+"""Which engine the servers of the tests use: sqlite, if nothing is said, or postgres."""
+
+
+@cache
+def _database_of(data_dir: Path) -> str:
+    """The URL of a database on the engine of this run; empty for the embedded one.
+
+    Servers on the same folder have the same database, one after the other.
+    """
+    if os.environ.get(ENGINE_VARIABLE, "sqlite") == "sqlite":
+        return ""
+    from tests.support.postgres import shared  # noqa: PLC0415 - it needs this module.
+
+    return shared().make_database()
+
+
 class Server:
     """One server process on one data directory; `restart` keeps its port and its data.
 
@@ -80,6 +98,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._env = dict(env or {})
+        self.database = self._env.get("PARLOUR_DATABASE", "") or _database_of(self.data_dir)
         self._args = tuple(args)
         self._program = tuple(program)
 
@@ -145,6 +164,7 @@ class Server:
         account = {
             "PARLOUR_ACCOUNT_SID": self.account_sid,
             "PARLOUR_AUTH_TOKEN": self.auth_token,
+            "PARLOUR_DATABASE": self.database,
         }
         return inherited | account | self._env
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.app import DATABASE_NAME
+from parlour.store.engines import DATABASE_NAME
 from tests.crash.recorded import come_to_rest, record_work
 from tests.oracle.wholeness import halves, halves_of
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from parlour.app import DATABASE_NAME, KEY_NAME, MEDIA_FOLDER, load_vault
+from parlour.app import KEY_NAME, MEDIA_FOLDER, load_vault
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
 from parlour.store.backups import BackupError, Facts, Manifest, Places, make_backup
+from parlour.store.engines import DATABASE_NAME
 from parlour.store.sqlite_backup import DamagedError
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 

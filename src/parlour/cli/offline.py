@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from parlour.app import DATABASE_NAME, load_vault
+from parlour.app import load_vault
 from parlour.cli.options import settings_of, settings_options
-from parlour.store.sqlite import SqliteStore
+from parlour.store.engines import make_store
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
@@ -33,9 +33,12 @@ class Offline:
 
     def _run(self, work: Work[T], *, writes: bool) -> T:
         async def run() -> T:
-            path = self._settings.data / DATABASE_NAME
-            store = SqliteStore(path, SystemClock(), self.random)
+            settings = self._settings
+            store = make_store(
+                settings.database, settings.data, SystemClock(), self.random, connections=1
+            )
             try:
+                await store.start()
                 return await (store.write(work) if writes else store.read(work))
             finally:
                 await store.close()

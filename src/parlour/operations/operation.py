@@ -175,6 +175,8 @@ class Collection:
     exactly one: then every deed is on ``path`` itself. ``noun`` is the operation ids' noun, and
     ``service_noun`` the one of the service form (``Service`` and the noun, if not given).
     ``listed`` is false for what is served beside the 103 operations: aliases and other versions.
+    ``is_setting``: changes of an account's settings are rare and come one after the other, so
+    that each may read what another wrote before.
     """
 
     noun: str
@@ -186,6 +188,7 @@ class Collection:
     service_noun: str | None = None
     version: str = "/v1"
     listed: bool = True
+    is_setting: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +202,7 @@ class Operation:
     deed: Deed
     represent: Represent
     listed: bool = True
+    is_setting: bool = False
 
     @property
     def writes(self) -> bool:
@@ -227,6 +231,7 @@ def operations_of(collection: Collection) -> list[Operation]:
                     deed=deed,
                     represent=deed.represent or collection.represent,
                     listed=collection.listed,
+                    is_setting=collection.is_setting,
                 )
             )
     return made

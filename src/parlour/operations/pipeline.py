@@ -99,6 +99,8 @@ class Pipeline:
         return self._before if is_asked else None
 
     async def _act(self, tx: Transaction, call: Call[Any]) -> Outcome:
+        if call.operation.is_setting:
+            await tx.hold("settings", call.caller.account_sid)
         call.scope = await scoping.resolve(tx, call)
         if call.caller.identity is not None:
             await access.permit(tx, call)

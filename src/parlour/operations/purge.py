@@ -22,7 +22,7 @@ ROLE: Final = "role"
 
 NOTE = "INSERT INTO purge (account_sid, owner_sid, kind, sequence) VALUES ($1, $2, $3, $4)"
 # tidy: account-in-sql - what is gone is removed, whose ever it was
-NEXT = "SELECT account_sid, owner_sid, kind FROM purge ORDER BY sequence LIMIT 1"
+NEXT = "SELECT account_sid, owner_sid, kind, sequence FROM purge ORDER BY sequence LIMIT 1"
 DONE = "DELETE FROM purge WHERE account_sid = $1 AND owner_sid = $2"
 FREE_PAIRS = """
 UPDATE participant SET holds_pair = 0
@@ -148,8 +148,17 @@ async def role(tx: Transaction, scope: Scope, role_sid: str) -> None:
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
-    """Now, if anything remains to be removed."""
-    return None if await tx.one(NEXT) is None else tx.now
+    """When the oldest note may be worked off, if there is one."""
+    note = await tx.one(NEXT)
+    return None if note is None else _ripe_ms(tx, note[2], note[3])
+
+
+def _ripe_ms(tx: Transaction, kind: str, sequence: int) -> int:
+    """When nobody is left who may still see the owner, and add to what is below it.
+
+    Who adds to a conversation, or gives a role, holds it: only services take time.
+    """
+    return int(sequence // 1000) + (tx.overlap_ms if kind == SERVICE else 0)
 
 
 async def step(tx: Transaction) -> bool:
@@ -157,7 +166,9 @@ async def step(tx: Transaction) -> bool:
     note = await tx.one(NEXT)
     if note is None:
         return False
-    account_sid, owner_sid, kind = note
+    account_sid, owner_sid, kind, sequence = note
+    if _ripe_ms(tx, kind, sequence) > tx.now:
+        return False
     for statement in _STATEMENTS[kind]:
         if await tx.run(statement, account_sid, owner_sid, limits.PURGE_ROWS_MAX):
             return True

@@ -2,7 +2,8 @@
 
 Events are written by ``Transaction.emit`` in the transaction of their change. With one writer
 their numbers grow in the order of commits, so a reader that goes on after the last number it saw
-misses nothing. A sink's position is the number of the last event it is done with.
+misses nothing; with several, the engine says how far a reader may go (``settling.py``). A sink's
+position is the number of the last event it is done with.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 READ_AFTER = statement(
     "SELECT {columns} FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2", Event
 )
-LAST = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
 FETCH_POSITION = "SELECT sequence FROM sink_position WHERE sink = $1"
 SAVE_POSITION = """
 INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)
@@ -53,7 +53,8 @@ RETIRE = "DELETE FROM event WHERE sequence <= $1"
 async def read_after(tx: Transaction, sequence: int, count: int) -> list[Event]:
     """The events after a number, in order; at most so many."""
     rows = await tx.all(READ_AFTER, sequence, count)
-    return [_event(*row) for row in rows]
+    count = tx.settled(sequence, [row[0] for row in rows])
+    return [_event(*row) for row in rows[:count]]
 
 
 def _event(*row: Any) -> Event:
@@ -63,9 +64,8 @@ def _event(*row: Any) -> Event:
 
 
 async def last_sequence(tx: Transaction) -> int:
-    """The number of the newest event; 0 before the first."""
-    row = await tx.one(LAST)
-    return row[0] if row else 0
+    """The number of the newest event before which none can be missing; 0 before the first."""
+    return await tx.last_event()
 
 
 async def attached_at(tx: Transaction, scope: Scope, webhook_sid: str) -> int:

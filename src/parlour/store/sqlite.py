@@ -115,6 +115,9 @@ class SqliteStore:
             self._writer.execute("INSERT INTO migration (name) VALUES (?)", (migration.name,))
             self._writer.execute("COMMIT")
 
+    async def start(self) -> None:
+        """Nothing is left to do: the file is open."""
+
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call this after each commit that wrote an event: a hint that there is news."""
         self._listeners.append(listener)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -23,17 +23,49 @@ INSERT INTO event (account_sid, service_sid, conversation_sid, subject_sid, name
                    client_identity, fires, date_ms, payload)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 """
+LAST_EVENT = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
 LAST_EVENT_DATE = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT 1"
 
 _encode = msgspec.json.Encoder().encode
 
 
-class ReadTransaction:
+class _Statements:
+    """What reading and writing have in common."""
+
+    overlap_ms: Final = 0
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+
+    async def one(self, sql: str, *arguments: object) -> Row | None:
+        """The first row, or None."""
+        rows = self._cursor.execute(for_sqlite(sql), arguments).fetchall()
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, *arguments: object) -> list[Row]:
+        """Every row."""
+        return self._cursor.execute(for_sqlite(sql), arguments).fetchall()
+
+    async def hold(self, *name: str) -> None:
+        """Nothing to do: there is one writer."""
+
+    def settled(self, after: int, numbers: list[int]) -> int:
+        """All of them: numbers are given in the order of commits."""
+        assert not numbers or numbers[0] > after
+        return len(numbers)
+
+    async def last_event(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        row = self._cursor.execute(LAST_EVENT).fetchone()
+        return row[0] if row else 0
+
+
+class ReadTransaction(_Statements):
     """One snapshot. Writing through it is a bug."""
 
     def __init__(self, connection: apsw.Connection, clock: Clock) -> None:
-        self._connection = connection
-        self._cursor = connection.cursor()
+        super().__init__(connection)
         self._clock = clock
         self._now = 0
 
@@ -46,15 +78,6 @@ class ReadTransaction:
     def origin(self) -> Origin:
         """Nobody changes anything here."""
         return SILENT
-
-    async def one(self, sql: str, *arguments: object) -> Row | None:
-        """The first row, or None."""
-        rows = self._cursor.execute(for_sqlite(sql), arguments).fetchall()
-        return rows[0] if rows else None
-
-    async def all(self, sql: str, *arguments: object) -> list[Row]:
-        """Every row."""
-        return self._cursor.execute(for_sqlite(sql), arguments).fetchall()
 
     async def run(self, sql: str, *arguments: object) -> int:
         """Refused: this is a snapshot."""
@@ -85,12 +108,11 @@ class ReadTransaction:
         raise AssertionError("a new number in a reading transaction")
 
 
-class WriteTransaction:
+class WriteTransaction(_Statements):
     """The one writer's transaction, opened anew for each action of a group."""
 
     def __init__(self, connection: apsw.Connection, clock: Clock, random: Random) -> None:
-        self._connection = connection
-        self._cursor = connection.cursor()
+        super().__init__(connection)
         self._clock = clock
         self.new_sid = random.sid
         self._now = 0
@@ -129,15 +151,6 @@ class WriteTransaction:
     def rehearsal(self, result: T) -> Rehearsal[T]:
         """What the action gave, and which events it would have written."""
         return Rehearsal(result, tuple(self._emitted))
-
-    async def one(self, sql: str, *arguments: object) -> Row | None:
-        """The first row, or None."""
-        rows = self._cursor.execute(for_sqlite(sql), arguments).fetchall()
-        return rows[0] if rows else None
-
-    async def all(self, sql: str, *arguments: object) -> list[Row]:
-        """Every row."""
-        return self._cursor.execute(for_sqlite(sql), arguments).fetchall()
 
     async def run(self, sql: str, *arguments: object) -> int:
         """Change rows, and say how many."""

@@ -34,6 +34,11 @@ class Transaction(Protocol):
         """Who caused this change."""
         ...
 
+    @property
+    def overlap_ms(self) -> int:
+        """How long a transaction that began before this one may still go on beside it."""
+        ...
+
     async def one(self, sql: str, *arguments: object) -> Row | None:
         """The first row, or None."""
         ...
@@ -57,6 +62,24 @@ class Transaction(Protocol):
         origin: Origin | None = None,
     ) -> None:
         """Write one event in this transaction. ``origin`` replaces the transaction's own."""
+        ...
+
+    async def hold(self, *name: str) -> None:
+        """Hold a name until the end: nobody else's transaction holds it meanwhile.
+
+        For what is no row that could be locked. One writer holds every name anyway.
+        """
+        ...
+
+    def settled(self, after: int, numbers: list[int]) -> int:
+        """How many of the events with these numbers, read after ``after``, may be passed.
+
+        Behind the others one may still be missing that will be committed.
+        """
+        ...
+
+    async def last_event(self) -> int:
+        """The number up to which no event can be missing; 0 before the first."""
         ...
 
     def new_sid(self, prefix: str) -> str:
@@ -91,6 +114,18 @@ Work = Callable[[Transaction], Awaitable[T]]
 
 class Store(Protocol):
     """An engine: runs actions, and keeps what they wrote."""
+
+    async def start(self) -> None:
+        """Be ready. Raises ``Unavailable`` when that cannot be now."""
+        ...
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        """Call this after each commit that wrote an event: a hint that there is news."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued, and let go of what is kept."""
+        ...
 
     async def read(self, work: Work[T]) -> T:
         """Run reading work on one snapshot."""

@@ -241,6 +241,14 @@ SLOW_REQUEST_SECONDS = 1
 STORE_BUSY_MS_MAX = 20
 # The pause before the writer tries again to begin while another process writes.
 STORE_RETRY_MS = 5
+# How long a new connection to the database may take.
+STORE_CONNECT_MS_MAX = 2_000
+# How long one attempt at an action may take, or wait for a lock; then it is answered 503.
+STORE_TRANSACTION_MS_MAX = 5_000
+# How often an action is run that others raced: each race was won by somebody.
+STORE_TRIES_MAX = 8
+# The pauses of a reader of the event log that waits before a gap.
+SETTLE_PAUSE_MS = 5
 # Pages of write-ahead log after which a checkpoint begins (4 KiB each).
 WAL_PAGES_CHECKPOINT = 1000
 # Pages of write-ahead log at which a checkpoint also resets the log: 64 MiB.

@@ -33,6 +33,7 @@ ACCOUNTS = Collection(
 # In this version a collection's path ends in .json, and so does an instance's.
 KEYS = Collection(
     noun="Key",
+    is_setting=True,
     version=_VERSION,
     path="/Accounts/{AccountSid}/Keys.json",
     forms=ACCOUNT_ONLY,
@@ -49,6 +50,7 @@ KEYS = Collection(
 
 KEY = Collection(
     noun="Key",
+    is_setting=True,
     version=_VERSION,
     path="/Accounts/{AccountSid}/Keys",
     instance="{Sid}.json",

@@ -15,6 +15,7 @@ from parlour.resources.address_configurations import actions, parameters, repres
 
 ADDRESS_CONFIGURATIONS = Collection(
     noun="ConfigurationAddress",
+    is_setting=True,
     path="/Configuration/Addresses",
     forms=ACCOUNT_ONLY,
     represent=representation.resource,

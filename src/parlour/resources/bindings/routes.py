@@ -7,6 +7,7 @@ from parlour.resources.bindings import actions, parameters, representation
 
 BINDINGS = Collection(
     noun="Binding",
+    is_setting=True,
     path="/Bindings",
     forms=SERVICE_ONLY,
     represent=representation.resource,

@@ -7,6 +7,7 @@ from parlour.resources.configuration import actions, parameters, representation
 
 CONFIGURATION = Collection(
     noun="Configuration",
+    is_setting=True,
     path="/Configuration",
     instance=None,
     forms=ACCOUNT_ONLY,

@@ -152,11 +152,12 @@ def _origin_of(begun: Conversation) -> Origin:
 async def _complete(tx: Transaction, begun: Conversation, pending: Pending) -> None:
     """Add the participants and let the conversation begin."""
     scope = Scope(begun.account_sid, begun.service_sid)
-    if not await _still_waits(tx, scope, begun):
+    held = await _still_waiting(tx, scope, begun)
+    if held is None:
         return
     await participant_store.release_pending_pairs(tx, scope, begun.sid)
     ready = timers.restarted(
-        msgspec.structs.replace(begun, state=pending.state, pending_participants=None), tx.now
+        msgspec.structs.replace(held, state=pending.state, pending_participants=None), tx.now
     )
     for each in await together.make_participants(tx, scope, ready, pending.participants):
         await participants.keep_participant(tx, scope, each)
@@ -167,24 +168,25 @@ async def _complete(tx: Transaction, begun: Conversation, pending: Pending) -> N
 async def _give_up(tx: Transaction, begun: Conversation) -> None:
     """Close a conversation that cannot be completed, and free its pairs of addresses."""
     scope = Scope(begun.account_sid, begun.service_sid)
-    if not await _still_waits(tx, scope, begun):
+    held = await _still_waiting(tx, scope, begun)
+    if held is None:
         return
     await participant_store.release_pending_pairs(tx, scope, begun.sid)
     closed = msgspec.structs.replace(
-        begun, state=timers.CLOSED, pending_participants=None, date_updated=tx.now
+        held, state=timers.CLOSED, pending_participants=None, date_updated=tx.now
     )
     await conversation_store.change(tx, scope, closed)
     await timers.tell_state(tx, scope, closed, timers.INITIALIZING, timers.BY_EVENT)
 
 
-async def _still_waits(tx: Transaction, scope: Scope, begun: Conversation) -> bool:
-    """Whether there is still something to do; below a removed service there is not."""
+async def _still_waiting(tx: Transaction, scope: Scope, begun: Conversation) -> Conversation | None:
+    """The conversation, if there is still something to do; below a removed service there is not."""
     found = await conversation_store.find(tx, scope, begun.sid)
     if found is None or found.pending_participants is None:
-        return False
+        return None
     if await scoping.service_exists(tx, scope):
-        return True
+        return found
     await conversation_store.change(
         tx, scope, msgspec.structs.replace(found, pending_participants=None)
     )
-    return False
+    return None

@@ -52,12 +52,13 @@ class Conversation(msgspec.Struct, frozen=True):
 INSERT = insert("conversation", Conversation)
 UPDATE = update("conversation", Conversation, key=("account_sid", "service_sid", "sid"))
 FETCH = statement(
-    "SELECT {columns} FROM conversation WHERE account_sid = $1 AND sid = $3 AND service_sid = $2",
+    "SELECT {columns} FROM conversation WHERE account_sid = $1 AND sid = $3 AND service_sid = $2"
+    " FOR UPDATE",
     Conversation,
 )
 FETCH_BY_UNIQUE_NAME = statement(
     "SELECT {columns} FROM conversation"
-    " WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3",
+    " WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3 FOR UPDATE",
     Conversation,
 )
 # What a message changes while the state stays: the indexes of names and states are left alone.
@@ -70,9 +71,12 @@ NOTE_REMOVED_MESSAGE = """
 UPDATE conversation SET removed_messages = removed_messages + 1
  WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
 """
-FIND_SID = "SELECT sid FROM conversation WHERE account_sid = $1 AND sid = $3 AND service_sid = $2"
+FIND_SID = """
+SELECT sid FROM conversation WHERE account_sid = $1 AND sid = $3 AND service_sid = $2 FOR UPDATE
+"""
 FIND_SID_BY_UNIQUE_NAME = """
-SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3
+SELECT sid FROM conversation
+ WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3 FOR UPDATE
 """
 DELETE = "DELETE FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
 BY_ACTIVITY = window(

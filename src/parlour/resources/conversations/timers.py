@@ -100,8 +100,12 @@ async def tell_state(
 
 async def expire(tx: Transaction) -> None:
     """Let timers act that have passed, up to a number."""
-    for conversation in await store.due(tx, tx.now, limits.TIMERS_PER_STEP_MAX):
-        scope = Scope(conversation.account_sid, conversation.service_sid)
+    for found in await store.due(tx, tx.now, limits.TIMERS_PER_STEP_MAX):
+        scope = Scope(found.account_sid, found.service_sid)
+        # Once more, as a message may have restarted the timers until nobody else may change it.
+        conversation = await store.find(tx, scope, found.sid)
+        if conversation is None or not _is_due(conversation, tx.now):
+            continue
         if not await scoping.service_exists(tx, scope):
             # What is below a removed service only waits for its own removal: nobody is told.
             await store.change(tx, scope, _stopped(conversation))
@@ -116,6 +120,12 @@ async def expire(tx: Transaction) -> None:
         )
         await store.change(tx, scope, after)
         await tell_state(tx, scope, after, conversation.state, BY_TIMER, SYSTEM)
+
+
+def _is_due(conversation: Conversation, now_ms: int) -> bool:
+    """Whether one of the timers has passed."""
+    timers = (conversation.date_inactive, conversation.date_closed)
+    return any(date is not None and date <= now_ms for date in timers)
 
 
 def _stopped(conversation: Conversation) -> Conversation:

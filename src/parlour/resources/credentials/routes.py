@@ -15,6 +15,7 @@ from parlour.resources.credentials import actions, parameters, representation
 
 CREDENTIALS = Collection(
     noun="Credential",
+    is_setting=True,
     path="/Credentials",
     forms=ACCOUNT_ONLY,
     represent=representation.resource,

@@ -39,7 +39,7 @@ class Media(msgspec.Struct, frozen=True):
 INSERT = insert("media", Media)
 FETCH = statement(
     "SELECT {columns} FROM media WHERE account_sid = $1 AND sid = $3 AND service_sid = $2"
-    " AND is_removed = 0",
+    " AND is_removed = 0 FOR UPDATE",
     Media,
 )
 CONVERSATION_OF = """

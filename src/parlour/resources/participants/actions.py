@@ -165,7 +165,7 @@ async def _with_default_role(
 
 async def must_be_conversation_role(tx: Transaction, scope: Scope, role_sid: str) -> None:
     """Raise 50109 unless this is a conversation role of the service."""
-    role = await roles.find(tx, scope, role_sid)
+    role = await roles.find_to_give(tx, scope, role_sid)
     if role is None or role.type != RoleType.CONVERSATION:
         raise ApiError(50109)
 
@@ -195,6 +195,7 @@ async def must_be_new(tx: Transaction, scope: Scope, conversation_sid: str, iden
     """The identity is not in this conversation yet, nor in too many others."""
     if await store.find_by_identity(tx, scope, conversation_sid, identity) is not None:
         raise ApiError(50433)
+    await tx.hold("identity", scope.account_sid, scope.service_sid, identity)
     most = limits.CONVERSATIONS_PER_IDENTITY_MAX
     if await store.open_conversations_of(tx, scope, identity, most) >= most:
         raise ApiError(50214)

@@ -108,6 +108,7 @@ async def must_be_only_group(
     native = next((each for each in participants if each.is_native), None)
     if native is None or native.address is None or len(key) < 2:
         return
+    await tx.hold("group", scope.account_sid, *sorted(key))
     for other_sid in await store.groups_with(tx, scope, native.address, conversation_sid):
         others = await store.everyone(tx, scope, other_sid)
         if any(each.is_group_form for each in others) and group_key(others) == key:

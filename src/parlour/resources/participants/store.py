@@ -233,7 +233,11 @@ async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str)
 async def holder_of_pair(
     tx: Transaction, scope: Scope, address: str, proxy_address: str
 ) -> str | None:
-    """The conversation that holds this pair of addresses, in any service of the account."""
+    """The conversation that holds this pair of addresses, in any service of the account.
+
+    Nobody else looks until the transaction has ended: who finds it free may take it.
+    """
+    await tx.hold("pair", scope.account_sid, address, proxy_address)
     row = await tx.one(HOLDER_OF_PAIR, scope.account_sid, address, proxy_address)
     return row[0] if row else None
 

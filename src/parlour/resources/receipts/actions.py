@@ -49,6 +49,8 @@ async def record_status(tx: Transaction, scope: Scope, receipt_sid: str, report:
 
     A report of a receipt that has gone, or that comes late or again, changes nothing.
     """
+    if not await store.hold_conversation_of(tx, scope, receipt_sid):
+        return False  # It has gone; its rows follow in the background.
     before = await store.find(tx, scope, receipt_sid)
     if before is None or not statuses.may_follow(before.status, report.status):
         return False

@@ -55,6 +55,12 @@ PENDING = """
 SELECT sid FROM receipt
  WHERE account_sid = $1 AND message_sid = $2 AND status IS NULL ORDER BY sequence LIMIT 1000
 """
+# Reports of one conversation come one after the other, as all that happens in it.
+CONVERSATION_OF = """
+SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = (
+    SELECT conversation_sid FROM receipt WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
+) FOR UPDATE
+"""
 DELETE_OF_MESSAGE = "DELETE FROM receipt WHERE account_sid = $1 AND message_sid = $2"
 
 
@@ -68,6 +74,12 @@ async def find(tx: Transaction, scope: Scope, sid: str) -> Receipt | None:
     """The receipt with this sid, if the service has it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return Receipt(*row) if row else None
+
+
+async def hold_conversation_of(tx: Transaction, scope: Scope, sid: str) -> bool:
+    """Let nobody else change the receipt's conversation; whether it is there."""
+    row = await tx.one(CONVERSATION_OF, scope.account_sid, scope.service_sid, sid)
+    return row is not None
 
 
 async def page(

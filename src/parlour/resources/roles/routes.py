@@ -15,6 +15,7 @@ from parlour.resources.roles import actions, parameters, representation
 
 ROLES = Collection(
     noun="Role",
+    is_setting=True,
     path="/Roles",
     forms=SHORT_AND_SERVICE,
     represent=representation.resource,

@@ -34,6 +34,7 @@ UPDATE = update("role", Role, key=("account_sid", "service_sid", "sid"))
 FETCH = statement(
     "SELECT {columns} FROM role WHERE account_sid = $1 AND service_sid = $2 AND sid = $3", Role
 )
+FETCH_TO_GIVE = statement("{fetch} FOR UPDATE", fetch=FETCH)
 LIST = window(
     "SELECT {columns} FROM role WHERE account_sid = $1 AND service_sid = $2",
     Role,
@@ -52,6 +53,12 @@ async def add(tx: Transaction, scope: Scope, role: Role) -> None:
 async def find(tx: Transaction, scope: Scope, sid: str) -> Role | None:
     """The role with this sid, if the service has it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
+    return Role(*row) if row else None
+
+
+async def find_to_give(tx: Transaction, scope: Scope, sid: str) -> Role | None:
+    """As ``find``; the role is not removed while somebody is being given it."""
+    row = await tx.one(FETCH_TO_GIVE, scope.account_sid, scope.service_sid, sid)
     return Role(*row) if row else None
 
 

@@ -7,6 +7,7 @@ from parlour.resources.service_configuration import actions, parameters, represe
 
 SERVICE_CONFIGURATION = Collection(
     noun="ServiceConfiguration",
+    is_setting=True,
     service_noun="ServiceConfiguration",
     path="/Configuration",
     instance=None,

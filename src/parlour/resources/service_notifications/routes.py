@@ -7,6 +7,7 @@ from parlour.resources.service_notifications import actions, parameters, represe
 
 SERVICE_NOTIFICATIONS = Collection(
     noun="ServiceNotification",
+    is_setting=True,
     service_noun="ServiceNotification",
     path="/Configuration/Notifications",
     instance=None,

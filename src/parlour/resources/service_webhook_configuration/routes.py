@@ -8,6 +8,7 @@ from parlour.resources.webhook_configuration.parameters import UpdateWebhooks
 
 SERVICE_WEBHOOK_CONFIGURATION = Collection(
     noun="ServiceWebhookConfiguration",
+    is_setting=True,
     service_noun="ServiceWebhookConfiguration",
     path="/Configuration/Webhooks",
     instance=None,

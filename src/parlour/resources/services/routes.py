@@ -7,6 +7,7 @@ from parlour.resources.services import actions, parameters, representation
 
 SERVICES = Collection(
     noun="Service",
+    is_setting=True,
     path="/Services",
     forms=ACCOUNT_ONLY,
     represent=representation.resource,

@@ -36,6 +36,18 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> Us
     return found
 
 
+async def in_path_to_change(tx: Transaction, call: Call[Any]) -> User:
+    """The user that the path names, which nobody else changes meanwhile. Raises 404."""
+    text = call.path["Sid"]
+    if sids.is_sid(sids.USER, text):
+        found = await store.find_to_change(tx, call.scope, sids.normal(text))
+    else:
+        found = await store.find_by_identity_to_change(tx, call.scope, text)
+    if found is None:
+        raise call.not_found()
+    return found
+
+
 async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:
     """A new user. An identity has one user in a service."""
     said = call.said()
@@ -57,7 +69,7 @@ async def _changed(
         return otherwise if value is UNSET else value
 
     if isinstance(change.role_sid, str):
-        role = await roles.find(tx, scope, change.role_sid)
+        role = await roles.find_to_give(tx, scope, change.role_sid)
         if role is None or role.type != RoleType.SERVICE:
             raise ApiError(50102)
     return msgspec.structs.replace(
@@ -88,7 +100,7 @@ async def list_users(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
     """Change a user's name, attributes or role."""
-    before = await in_path(tx, call, "Sid")
+    before = await in_path_to_change(tx, call)
     after = await _changed(tx, call.scope, before, call.said())
     after = msgspec.structs.replace(after, date_updated=tx.now)
     await store.change(tx, call.scope, after)
@@ -104,7 +116,7 @@ async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
 
 async def delete_user(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a user: it leaves its conversations, and nothing is pushed to it any more."""
-    user = await in_path(tx, call, "Sid")
+    user = await in_path_to_change(tx, call)
     await departures.leave(tx, call.scope, user)
     await store.remove_push_bindings(tx, call.scope, user.identity)
     await store.remove(tx, call.scope, user.sid)

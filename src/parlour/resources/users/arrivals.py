@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def ensure_user(tx: Transaction, scope: Scope, identity: str) -> User:
     """The user with this identity, made now if there is none."""
-    found = await store.find_by_identity(tx, scope, identity)
+    found = await store.find_by_identity_to_change(tx, scope, identity)
     if found is not None:
         return found
     user = await make_user(tx, scope, identity)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.resources.conversations import store as conversation_store
 from parlour.resources.participants import actions as participants
 from parlour.resources.participants import store as participant_store
 from parlour.store.statements import insert, statement, values_of
@@ -20,6 +21,7 @@ from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from parlour.resources.participants.store import Participant
     from parlour.resources.users.store import User
     from parlour.store.transaction import Transaction
 
@@ -48,7 +50,7 @@ DELETE = "DELETE FROM departure WHERE account_sid = $1 AND user_sid = $2"
 async def leave(tx: Transaction, scope: Scope, user: User) -> None:
     """Take a user out of every conversation, or note what remains to be done."""
     for participant in await participant_store.open_of_identity(tx, scope, user.identity):
-        await participants.drop_participant(tx, scope, participant)
+        await _leave_one(tx, scope, participant)
     departure = Departure(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
@@ -71,8 +73,20 @@ async def _leave_some(tx: Transaction, departure: Departure) -> bool:
         tx, scope, departure.identity, departure.sequence, limits.PURGE_ROWS_MAX
     )
     for participant in found:
-        await participants.drop_participant(tx, scope, participant, origin)
+        await _leave_one(tx, scope, participant, origin)
     return len(found) == limits.PURGE_ROWS_MAX
+
+
+async def _leave_one(
+    tx: Transaction, scope: Scope, found: Participant, origin: Origin | None = None
+) -> None:
+    """Leave one conversation, if it and the membership are still there once it is held."""
+    if await conversation_store.find_sid(tx, scope, found.conversation_sid) is None:
+        await participant_store.remove(tx, scope, found.conversation_sid, found.sid)
+        return
+    participant = await participant_store.find(tx, scope, found.conversation_sid, found.sid)
+    if participant is not None:
+        await participants.drop_participant(tx, scope, participant, origin)
 
 
 async def next_due_ms(tx: Transaction) -> int | None:

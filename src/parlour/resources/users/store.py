@@ -42,6 +42,9 @@ FETCH_BY_IDENTITY = statement(
     "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND service_sid = $2 AND identity = $3",
     User,
 )
+# Nobody else changes this user, or makes it a participant, until the transaction has ended.
+FETCH_TO_CHANGE = statement("{fetch} FOR UPDATE", fetch=FETCH)
+FETCH_BY_IDENTITY_TO_CHANGE = statement("{fetch} FOR UPDATE", fetch=FETCH_BY_IDENTITY)
 LIST = window(
     "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND service_sid = $2",
     User,
@@ -74,6 +77,19 @@ async def find(tx: Transaction, scope: Scope, sid: str) -> User | None:
 async def find_by_identity(tx: Transaction, scope: Scope, identity: str) -> User | None:
     """The user with this identity, byte for byte, if the service has it."""
     row = await tx.one(FETCH_BY_IDENTITY, scope.account_sid, scope.service_sid, identity)
+    return User(*row) if row else None
+
+
+async def find_to_change(tx: Transaction, scope: Scope, sid: str) -> User | None:
+    """As ``find``; the user stays as it is until the transaction has ended."""
+    row = await tx.one(FETCH_TO_CHANGE, scope.account_sid, scope.service_sid, sid)
+    return User(*row) if row else None
+
+
+async def find_by_identity_to_change(tx: Transaction, scope: Scope, identity: str) -> User | None:
+    """As ``find_by_identity``; the user stays as it is until the transaction has ended."""
+    arguments = (scope.account_sid, scope.service_sid, identity)
+    row = await tx.one(FETCH_BY_IDENTITY_TO_CHANGE, *arguments)
     return User(*row) if row else None
 
 

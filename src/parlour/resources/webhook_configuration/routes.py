@@ -9,6 +9,7 @@ from parlour.resources.webhook_configuration import actions, parameters, represe
 
 WEBHOOK_CONFIGURATION = Collection(
     noun="ConfigurationWebhook",
+    is_setting=True,
     path="/Configuration/Webhooks",
     instance=None,
     forms=ACCOUNT_ONLY,

@@ -1,0 +1,164 @@
+"""Connections to PostgreSQL: at most so many, made when they are needed, gone when they broke.
+
+Whoever takes one gives it back whole or has it dropped. A connection that broke says that the
+server went away, so those that lie idle are dropped with it: none of them is worth a try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+LOST: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,
+    OSError,
+    EOFError,
+)
+"""What is raised when the server went away, or is not the primary any more."""
+
+REFUSED: Final = (
+    *LOST,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+"""What is raised when no connection can be made."""
+
+SESSION: Final = {
+    "application_name": "parlour",
+    "default_transaction_isolation": "read committed",
+    # Statements here touch few rows; compiling them would cost more than it gives.
+    "jit": "off",
+    "statement_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
+    "lock_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
+    "idle_in_transaction_session_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
+    "search_path": "public",
+}
+"""What a session is set to: nobody may hold a lock for ever, whatever becomes of its node."""
+
+
+STATEMENTS_MAX: Final = 1_000
+"""Statements that each connection keeps prepared: more than the program has."""
+
+
+async def connect(url: str, **session: str) -> Connection[Any]:
+    """A new connection to the primary. Raises what is in ``REFUSED``."""
+    return await asyncpg.connect(
+        url,
+        timeout=limits.STORE_CONNECT_MS_MAX / 1000,
+        statement_cache_size=STATEMENTS_MAX,
+        max_cached_statement_lifetime=0,
+        target_session_attrs="read-write",
+        server_settings=SESSION | session,
+    )
+
+
+class Connections:
+    """The connections of one process, and who waits for one."""
+
+    def __init__(self, url: str, size: int) -> None:
+        assert size > 0
+        self._url = url
+        self._size = size
+        self._open = 0
+        self._idle: list[Connection[Any]] = []
+        self._waiting: deque[asyncio.Future[Connection[Any] | None]] = deque(
+            maxlen=limits.QUEUE_ACTIONS_MAX
+        )
+        self._is_closed = False
+
+    async def take(self) -> Connection[Any]:
+        """A connection that nobody else has. Raises ``Busy`` or ``Unavailable``."""
+        while not self._is_closed:
+            while self._idle:
+                found = self._idle.pop()
+                if not found.is_closed():
+                    return found
+                self._open -= 1
+            if self._open < self._size:
+                return await self._connect()
+            handed = await self._wait()
+            if handed is not None:
+                return handed
+        raise Unavailable("the store is closed")
+
+    async def _connect(self) -> Connection[Any]:
+        self._open += 1
+        try:
+            return await connect(self._url)
+        except BaseException as error:
+            self._open -= 1
+            self._wake()
+            if isinstance(error, REFUSED):
+                raise Unavailable(f"no connection: {error!r}") from error
+            raise
+
+    async def _wait(self) -> Connection[Any] | None:
+        """What somebody gives back; None if there may be room for a new one."""
+        if len(self._waiting) >= limits.QUEUE_ACTIONS_MAX:
+            raise Busy
+        turn: asyncio.Future[Connection[Any] | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                handed = turn.result()
+                self._wake() if handed is None else self.give_back(handed)
+            raise
+
+    def give_back(self, connection: Connection[Any]) -> None:
+        """A connection without a transaction, ready for the next."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
+        self._idle.append(connection)
+
+    def drop(self, connection: Connection[Any], *, is_lost: bool = False) -> None:
+        """End a connection at once; the server undoes what was not committed on it."""
+        connection.terminate()
+        self._open -= 1
+        if is_lost:
+            while self._idle:
+                self._idle.pop().terminate()
+                self._open -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    async def close(self) -> None:
+        """Close what lies idle; whoever still has one drops it or gives it back for nothing."""
+        self._is_closed = True
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_result(None)
+        self._waiting.clear()
+        for connection in self._idle:
+            try:
+                await connection.close(timeout=limits.STORE_CONNECT_MS_MAX / 1000)
+            except LOST:
+                connection.terminate()
+        self._idle.clear()

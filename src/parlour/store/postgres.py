@@ -1,0 +1,231 @@
+"""The engine for more than one node: PostgreSQL, one transaction for each action.
+
+Every node may write at the same time, so what one writer has for nothing is asked for. An action
+that reads in order to change locks what it reads (``FOR UPDATE``); whatever happens in a
+conversation begins with its row, so changes of one conversation come one after the other, and
+their events in the order of their commits. Natural keys are unique in the schema. Two that race
+for one key: the second is undone and run again, and then finds what the first has made, so that
+its answer is the same as if it had come later. The same is done after a deadlock.
+
+A connection that breaks before COMMIT was sent: nothing has happened, and the action is run once
+more on a new one. A connection that breaks at COMMIT: nobody knows, and the caller is told 503.
+See docs/decisions/0014-postgresql.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import asyncpg
+
+from parlour.store.connections import LOST, REFUSED, Connections, connect
+from parlour.store.postgres_schema import migrate
+from parlour.store.postgres_transaction import Creations, ReadTransaction, WriteTransaction
+from parlour.store.settling import Settling
+from parlour.store.transaction import Unavailable, acting
+from parlour.vocabulary import limits
+from parlour.vocabulary.origin import SILENT, Origin
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+    from parlour.store.transaction import Rehearsal, Transaction, Work
+    from parlour.vocabulary.clock import Clock, Random
+
+T = TypeVar("T")
+Attempt = Callable[["Connection[Any]"], Awaitable[T]]
+
+BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# The id comes before any number of an event: see settling.py.
+BEGIN_WRITING: Final = "BEGIN; SELECT pg_current_xact_id()"
+LAST_EVENT_DATE: Final = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT 1"
+
+_RACED: Final = (
+    asyncpg.UniqueViolationError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+)
+_REFUSED: Final = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+)
+"""The server is there, and cannot do it now."""
+
+
+class _Lost(Exception):  # noqa: N818 - named after the condition.
+    """The connection broke while nothing was committed."""
+
+
+class PostgresStore:
+    """The store in one PostgreSQL database."""
+
+    def __init__(self, url: str, clock: Clock, random: Random, *, connections: int) -> None:
+        """Prepare for a database; ``start`` connects to it."""
+        self._url = url
+        self._clock = clock
+        self._random = random
+        self._connections = Connections(url, connections)
+        self._listeners: list[Callable[[], None]] = []
+        self._settling = Settling(self._connections, self._tell)
+        self._creations = Creations()
+
+    async def start(self) -> None:
+        """Bring the schema up to date and find where the event log is."""
+        try:
+            # Whoever waits for the lock of the migrations, or makes an index, takes its time.
+            connection = await connect(self._url, statement_timeout="0", lock_timeout="0")
+        except REFUSED as error:
+            raise Unavailable(f"no connection: {error}") from error
+        try:
+            await migrate(connection)
+            self._creations.start_after(await connection.fetchval(LAST_EVENT_DATE) or 0)
+        finally:
+            await connection.close()
+        await self._settling.begin()
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        """Call this after each commit that wrote an event: a hint that there is news."""
+        self._listeners.append(listener)
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    async def read(self, work: Work[T]) -> T:
+        """Run reading work on one snapshot."""
+
+        async def attempt(connection: Connection[Any]) -> T:
+            tx = ReadTransaction(connection, self._settling, self._clock)
+            await connection.execute(BEGIN_READING)
+            result = await _acted(work, tx)
+            await connection.execute("COMMIT")
+            return result
+
+        return await self._run(attempt)
+
+    async def write(self, work: Work[T], origin: Origin = SILENT) -> T:
+        """Run a change; the answer comes once it is on disk."""
+
+        async def attempt(connection: Connection[Any]) -> T:
+            tx = self._writing(connection, origin, rehearses=False)
+            await connection.execute(BEGIN_WRITING)
+            result = await _acted(work, tx)
+            await _commit(connection)
+            if tx.has_events:
+                self._tell()
+            return result
+
+        return await self._run(attempt)
+
+    async def rehearse(self, work: Work[T], origin: Origin = SILENT) -> Rehearsal[T]:
+        """Run a change for what it would give, and undo it."""
+
+        async def attempt(connection: Connection[Any]) -> Rehearsal[T]:
+            tx = self._writing(connection, origin, rehearses=True)
+            await connection.execute(BEGIN_WRITING)
+            result = await _acted(work, tx)
+            await connection.execute("ROLLBACK")
+            return tx.rehearsal(result)
+
+        return await self._run(attempt)
+
+    def _writing(
+        self, connection: Connection[Any], origin: Origin, *, rehearses: bool
+    ) -> WriteTransaction:
+        return WriteTransaction(
+            connection,
+            self._settling,
+            self._creations,
+            clock=self._clock,
+            random=self._random,
+            origin=origin,
+            rehearses=rehearses,
+        )
+
+    async def _run(self, attempt: Attempt[T]) -> T:
+        """Attempt it until it is done: again after a race and, once, after a loss."""
+        losses = 0
+        for number in range(limits.STORE_TRIES_MAX):
+            is_last = number + 1 == limits.STORE_TRIES_MAX
+            try:
+                return await self._attempt(attempt)
+            except asyncpg.UniqueViolationError:
+                if is_last:
+                    raise  # Nobody else's fault: the action itself makes two of a kind.
+            except _RACED as error:
+                if is_last:
+                    raise Unavailable(str(error)) from error
+            except _Lost as error:
+                losses += 1
+                if losses > 1 or is_last:
+                    raise Unavailable(str(error)) from error
+            await asyncio.sleep(self._random.fraction() * number / 1000)
+        raise AssertionError("every try returns or raises")
+
+    async def _attempt(self, attempt: Attempt[T]) -> T:
+        """One attempt; the connection is whole afterwards, or gone."""
+        connection = await self._connections.take()
+        try:
+            async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
+                result = await attempt(connection)
+        except (Unavailable, TimeoutError) as error:
+            self._connections.drop(connection, is_lost=True)
+            raise Unavailable(str(error)) from error
+        except Exception as error:
+            if _is_loss(error):
+                self._connections.drop(connection, is_lost=True)
+                raise _Lost(str(error)) from error
+            await self._undo(connection)
+            if isinstance(error, _REFUSED):
+                raise Unavailable(str(error)) from error
+            raise
+        except BaseException:
+            self._connections.drop(connection)
+            raise
+        self._connections.give_back(connection)
+        return result
+
+    async def _undo(self, connection: Connection[Any]) -> None:
+        """Roll back, so that the connection can be used again."""
+        try:
+            async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
+                await connection.execute("ROLLBACK")
+        except (*LOST, TimeoutError, asyncpg.PostgresError):
+            self._connections.drop(connection)
+        except BaseException:
+            self._connections.drop(connection)
+            raise
+        else:
+            self._connections.give_back(connection)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._settling.stop()
+        await self._connections.close()
+
+
+def _is_loss(error: Exception) -> bool:
+    """Whether the connection broke; a value that no column takes, or a time-out, is no loss."""
+    return isinstance(error, LOST) and not isinstance(error, (asyncpg.DataError, *_REFUSED))
+
+
+async def _acted(work: Work[T], tx: Transaction) -> T:
+    """What an action gives; nothing that it calls may ask a network meanwhile."""
+    outside = acting.set(True)
+    try:
+        return await work(tx)
+    finally:
+        acting.reset(outside)
+
+
+async def _commit(connection: Connection[Any]) -> None:
+    """Commit. Raises ``Unavailable`` when that failed, or when nobody knows."""
+    try:
+        status = await connection.execute("COMMIT")
+    except (*LOST, asyncpg.PostgresError) as error:
+        raise Unavailable(f"commit: {error}") from error
+    if status != "COMMIT":
+        raise Unavailable(f"commit: {status}")

@@ -1,0 +1,233 @@
+"""Transactions on PostgreSQL: the same statements for reading and for writing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from parlour.store.dialect import for_reading
+from parlour.store.settling import settled_count
+from parlour.store.transaction import Emitted, Rehearsal, Row
+from parlour.vocabulary import limits
+from parlour.vocabulary.origin import SILENT, Origin
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+    from parlour.store.settling import Settling
+    from parlour.vocabulary.clock import Clock, Random
+    from parlour.vocabulary.scope import Scope
+
+T = TypeVar("T")
+
+APPEND: Final = """
+INSERT INTO event (account_sid, service_sid, conversation_sid, subject_sid, name, source,
+                   client_identity, fires, date_ms, payload)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+HOLD: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+NUMBERS_AFTER: Final = "SELECT sequence FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Creations:
+    """Numbers in the order of creation: microseconds, and never the same twice in one process."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def start_after(self, date_ms: int) -> None:
+        """Go on above everything up to a date: the clock may have been set back."""
+        self._last = max(self._last, (date_ms + 1) * 1000)
+
+    def next(self, now_ms: int) -> int:
+        """One more."""
+        self._last = max(self._last + 1, now_ms * 1000)
+        return self._last
+
+
+class _Statements:
+    """What reading and writing have in common."""
+
+    overlap_ms: Final = limits.STORE_TRANSACTION_MS_MAX
+
+    def __init__(self, connection: Connection[Any], settling: Settling) -> None:
+        self._connection = connection
+        self._settling = settling
+        self._known = settling.known  # Of before the snapshot, which begins with a statement.
+
+    def settled(self, after: int, numbers: list[int]) -> int:
+        """How many of the events with these numbers, which follow ``after``, may be passed."""
+        count = settled_count(self._known, after, numbers)
+        if count and after <= self._known:
+            self._settling.found(numbers[count - 1])
+        if count < len(numbers):
+            self._settling.ask()
+        return count
+
+    async def last_event(self) -> int:
+        """The number up to which nothing can be missing in this snapshot."""
+        last = self._known
+        while True:  # Ends at a gap or at the end of the log.
+            rows = await self._connection.fetch(NUMBERS_AFTER, last, limits.EVENTS_PER_BATCH_MAX)
+            numbers = [row[0] for row in rows]
+            count = self.settled(last, numbers)
+            if count:
+                last = numbers[count - 1]
+            if count < limits.EVENTS_PER_BATCH_MAX:
+                return last
+
+
+class ReadTransaction(_Statements):
+    """One snapshot. Writing through it is a bug."""
+
+    def __init__(self, connection: Connection[Any], settling: Settling, clock: Clock) -> None:
+        super().__init__(connection, settling)
+        self._clock = clock
+
+    @property
+    def now(self) -> int:
+        """The time, in milliseconds since 1970-01-01 UTC."""
+        return self._clock.now_ms()
+
+    @property
+    def origin(self) -> Origin:
+        """Nobody changes anything here."""
+        return SILENT
+
+    async def one(self, sql: str, *arguments: object) -> Row | None:
+        """The first row, or None."""
+        row = await self._connection.fetchrow(for_reading(sql), *arguments)
+        return None if row is None else tuple(row)
+
+    async def all(self, sql: str, *arguments: object) -> list[Row]:
+        """Every row."""
+        rows = await self._connection.fetch(for_reading(sql), *arguments)
+        return [tuple(row) for row in rows]
+
+    async def run(self, sql: str, *arguments: object) -> int:
+        """Refused: this is a snapshot."""
+        raise AssertionError(f"a write in a reading transaction: {sql} {len(arguments)}")
+
+    async def hold(self, *name: str) -> None:
+        """Nothing to do: nobody waits for one who only reads."""
+
+    async def emit(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        conversation_sid: str = "",
+        subject_sid: str,
+        payload: object,
+        origin: Origin | None = None,
+    ) -> None:
+        """Refused: this is a snapshot."""
+        raise AssertionError(
+            f"an event in a reading transaction: {name} {scope} {conversation_sid} "
+            f"{subject_sid} {origin} {type(payload)}"
+        )
+
+    def new_sid(self, prefix: str) -> str:
+        """Refused: this is a snapshot."""
+        raise AssertionError(f"a new sid in a reading transaction: {prefix}")
+
+    def next_sequence(self) -> int:
+        """Refused: this is a snapshot."""
+        raise AssertionError("a new number in a reading transaction")
+
+
+class WriteTransaction(_Statements):
+    """One attempt at one action, on a connection of its own."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        settling: Settling,
+        creations: Creations,
+        *,
+        clock: Clock,
+        random: Random,
+        origin: Origin,
+        rehearses: bool,
+    ) -> None:
+        super().__init__(connection, settling)
+        self.new_sid = random.sid
+        self._creations = creations
+        self._now = clock.now_ms()
+        self._origin = origin
+        self._rehearses = rehearses
+        self._emitted: list[Emitted] = []
+
+    @property
+    def now(self) -> int:
+        """The time at which this attempt began, in milliseconds since 1970-01-01 UTC."""
+        return self._now
+
+    @property
+    def origin(self) -> Origin:
+        """Who caused this change."""
+        return self._origin
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the action told of anything."""
+        return bool(self._emitted)
+
+    def rehearsal(self, result: T) -> Rehearsal[T]:
+        """What the action gave, and which events it would have written."""
+        return Rehearsal(result, tuple(self._emitted))
+
+    async def one(self, sql: str, *arguments: object) -> Row | None:
+        """The first row, or None."""
+        row = await self._connection.fetchrow(sql, *arguments)
+        return None if row is None else tuple(row)
+
+    async def all(self, sql: str, *arguments: object) -> list[Row]:
+        """Every row."""
+        return [tuple(row) for row in await self._connection.fetch(sql, *arguments)]
+
+    async def run(self, sql: str, *arguments: object) -> int:
+        """Change rows, and say how many."""
+        status = await self._connection.execute(sql, *arguments)
+        return int(status.rpartition(" ")[2])
+
+    async def hold(self, *name: str) -> None:
+        """Wait until no other transaction holds this name, and hold it until the end."""
+        await self._connection.execute(HOLD, "\n".join(name))
+
+    async def emit(
+        self,
+        scope: Scope,
+        name: str,
+        *,
+        conversation_sid: str = "",
+        subject_sid: str,
+        payload: object,
+        origin: Origin | None = None,
+    ) -> None:
+        """Write one event in this transaction."""
+        by = origin or self._origin
+        text = _encode(payload).decode()
+        self._emitted.append(Emitted(name, scope, conversation_sid, subject_sid, by, text))
+        if self._rehearses:
+            return  # A number that is taken for nothing is a gap that readers have to settle.
+        await self._connection.execute(
+            APPEND,
+            scope.account_sid,
+            scope.service_sid,
+            conversation_sid,
+            subject_sid,
+            name,
+            by.source,
+            by.client_identity,
+            int(by.fires),
+            self._now,
+            text,
+        )
+
+    def next_sequence(self) -> int:
+        """The next number in the order of creation."""
+        return self._creations.next(self._now)
