@@ -59,7 +59,7 @@ async def tour(data: Path, origin: Origin, level: str) -> Seen:
         else:
             service = {"ChatServiceSid": house.scope.service_sid}
             await house.do("UpdateServiceWebhookConfiguration", form, **service)
-        await house.store.write(lambda tx: _seed(tx, house, origin))
+        await house.store.write(lambda tx: seed(tx, house, origin))
         walk = _Walk(house, hooks, origin)
         await walk.users()
         await walk.rich_conversation()
@@ -70,7 +70,8 @@ async def tour(data: Path, origin: Origin, level: str) -> Seen:
         )
 
 
-async def _seed(tx: Transaction, house: House, origin: Origin) -> None:
+async def seed(tx: Transaction, house: House, origin: Origin) -> None:
+    """A medium that the origin uploaded, and a template."""
     owner = (house.scope.account_sid, house.scope.service_sid)
     await tx.run(SEED_MEDIA, *owner, ME, origin.client_identity, tx.now)
     await tx.run(SEED_TEMPLATE, house.scope.account_sid, HX)

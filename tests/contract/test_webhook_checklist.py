@@ -1,0 +1,398 @@
+"""The checklist of webhooks: what a customer's backend relies on, in fourteen numbered tests.
+
+What each of them stands for is tested in width elsewhere: names and values of every event in
+tests/events/test_webhook_parameters.py, scopes in test_webhook_scopes.py, answers of pre-action
+webhooks in test_pre_action.py, replays in test_webhook_replays.py, retries in tests/sim and
+tests/unit/protocol/test_retries.py, signatures in test_webhook_signatures.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from parlour.protocol import retries
+from parlour.resources.scoped_webhooks import store as scoped_webhooks
+from parlour.vocabulary import events
+from tests.contract import test_every_operation_by_node as by_node
+from tests.contract.test_webhook_signatures import in_node, in_python, received
+from tests.events.hooks import Hooks, answer
+from tests.events.house import ALICE, BY_SMS, WITH_HEADER, House, Play, player
+from tests.events.rooms import refusal
+from tests.events.tour import ME, seed
+from tests.oracle.receiver import Receiver
+from tests.resources import test_timers
+from tests.resources.settings import account_of_its_own
+from tests.support.client import Api
+from tests.support.server import free_port
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.events.hooks import Answer
+    from tests.support.server import Server
+
+# Both run Node.js; one process should do it.
+pytestmark = pytest.mark.xdist_group("npm-client")
+
+installed_node_packages = by_node.installed_node_packages
+fast = test_timers.fast
+
+MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+LOG = "/parlour/v1/WebhookAttempts"
+EVERYTHING = sorted(events.FILTERS)
+FLOW_SID = "FW" + "0" * 31 + "1"
+ROBERT: Any = {
+    "MessagingBinding.Address": "+15558675310",
+    "MessagingBinding.ProxyAddress": "+15017122661",
+}
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """Runs a scene on a server of its own."""
+    return player(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+    """One receiver for the tests of this file; each has paths of its own."""
+    with Receiver(tmp_path_factory.mktemp("receiver")) as running:
+        yield running
+
+
+@pytest.fixture
+def own(server: Server) -> Iterator[Api]:
+    """An account of its own."""
+    api = account_of_its_own(server)
+    yield api
+    api.close()
+
+
+async def listen(house: House, hooks: Hooks, **changes: Any) -> None:
+    """Webhooks of the account for everything."""
+    form = {
+        "PreWebhookUrl": hooks.url("/pre"),
+        "PostWebhookUrl": hooks.url("/post"),
+        "Filters": EVERYTHING,
+    }
+    await house.do("UpdateConfigurationWebhook", form | changes)
+
+
+def test_01_a_client_is_asked_about_then_told_and_both_are_signed(
+    play: Play, installed_node_packages: None
+) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        sid = (await house.do("CreateConversation")).sid
+        await listen(house, hooks)
+        await house.say(sid, "Grüße", ALICE)
+        await house.settled()
+        assert [told.event for told in hooks.told] == ["onMessageAdd", "onMessageAdded"]
+        for told in hooks.told:
+            assert (told.values["Source"], told.values["ClientIdentity"]) == ("SDK", "alice")
+            assert told.values["Author"] == "alice"
+        assert MILLISECONDS.fullmatch(hooks.told[1].values["DateCreated"])
+        requests = [received(hooks.url(told.path), told) for told in hooks.told]
+        assert in_python(requests) == in_node(requests) == [True, True]
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("header", "is_told"),
+    [(None, False), ("false", False), ("1", False), ("true", True), ("True", True), ("TRUE", True)],
+)
+def test_02_rest_is_silent_at_every_scope_unless_its_header_says_otherwise(
+    own: Api, receiver: Receiver, header: str | None, is_told: bool
+) -> None:
+    place = f"/ok/header-{header}"
+    sid = own.post("/Conversations").expect(201)["sid"]
+    form = {"PreWebhookUrl": f"{place}/pre", "PostWebhookUrl": f"{place}/post"}
+    urls = {name: receiver.url(path) for name, path in form.items()}
+    own.post("/Configuration/Webhooks", {**urls, "Filters": EVERYTHING}).expect(200)
+    hook = {"Configuration.Url": receiver.url(f"{place}/scoped")}
+    filters = {"Configuration.Filters": "onMessageAdded"}
+    own.post(f"/Conversations/{sid}/Webhooks", {"Target": "webhook", **hook, **filters}).expect(201)
+    trigger = {"Target": "trigger", **hook, "Configuration.Triggers": "hello"}
+    own.post(f"/Conversations/{sid}/Webhooks", trigger).expect(201)
+    headers = {"X-Twilio-Webhook-Enabled": header} if header else {}
+    own.post(f"/Conversations/{sid}/Messages", Body="hello", headers=headers).expect(201)
+    # Whatever came of that was told before this one, or will never be.
+    loud = {"X-Twilio-Webhook-Enabled": "true"}
+    own.post(f"/Conversations/{sid}/Messages", Body="loud, hello", headers=loud).expect(201)
+    expected = sorted(["/pre", "/post", "/scoped", "/scoped"] * (2 if is_told else 1))
+    lines = eventually(lambda: receiver.lines(place), lambda found: len(found) >= len(expected))
+    assert sorted(line.path.removeprefix(place) for line in lines) == expected
+    bodies = {line.parameters["Body"] for line in lines}
+    assert bodies == ({"hello", "loud, hello"} if is_told else {"loud, hello"})
+
+
+def test_03_a_service_with_its_own_hook_silences_the_accounts_there_only(play: Play) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        await listen(house, hooks)
+        other = (await house.do("CreateService", {"FriendlyName": "Other"})).sid
+        form: Any = {"PostWebhookUrl": hooks.url("/service"), "Filters": EVERYTHING}
+        await house.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=other)
+        create = "CreateServiceConversation"
+        await house.do(create, origin=WITH_HEADER, ChatServiceSid=other)
+        await house.settled()
+        assert [told.path for told in hooks.told] == ["/service"]
+        hooks.told.clear()
+        await house.do(create, origin=WITH_HEADER, ChatServiceSid=house.scope.service_sid)
+        await house.settled()
+        assert [told.path for told in hooks.told] == ["/pre", "/post"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome"),
+    [
+        (answer(200, "{}"), "said"),
+        (answer(200, '{"body":"amended"}'), "amended"),
+        (answer(200, '{"attributes":"{"}'), (400, 50304)),
+        (answer(403), (403, 50056)),
+        (answer(500), (403, 50056)),
+        (answer(200, "ok"), "said"),
+        (None, "said"),
+    ],
+    ids=["200 {}", "a body", "bad attributes", "403", "500", "text", "refused port"],
+)
+def test_04_what_a_pre_action_webhook_answers(
+    play: Play, given: Answer | None, outcome: Any
+) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        sid = (await house.do("CreateConversation")).sid
+        nobody = f"http://127.0.0.1:{free_port()}/"
+        changes = {} if given is not None else {"PreWebhookUrl": nobody}
+        await listen(house, hooks, **changes)
+        if given is not None:
+            hooks.answers["/pre"] = given
+        if isinstance(outcome, str):
+            assert (await house.say(sid, "said", ALICE)).body == outcome
+        else:
+            assert await refusal(house.say(sid, "said", ALICE)) == outcome
+        await house.settled()
+        assert len(hooks.at("/post")) == isinstance(outcome, str)
+
+    play(scene)
+
+
+def test_04_whoever_thinks_for_longer_than_five_seconds_is_not_waited_for(
+    own: Api, receiver: Receiver
+) -> None:
+    url = receiver.url("/slow/6000/pre")
+    form = {"PreWebhookUrl": url, "Filters": ["onMessageAdd"]}
+    own.post("/Configuration/Webhooks", form).expect(200)
+    sid = own.post("/Conversations").expect(201)["sid"]
+    headers = {"X-Twilio-Webhook-Enabled": "true"}
+    path = f"/Conversations/{sid}/Messages"
+    begun = time.monotonic()
+    said = own.post(path, Body="said", headers=headers).expect(201)
+    assert 5.0 <= time.monotonic() - begun < 5.9
+    assert said["body"] == "said"
+    (attempt,) = eventually(lambda: own.get(LOG).expect(200)["webhook_attempts"], bool)
+    assert (attempt["outcome"], attempt["error_code"]) == ("failed", 50076)
+    assert 5000 <= attempt["elapsed_ms"] <= 5200
+
+
+def test_05_a_rejected_conversation_of_an_inbound_message_is_not_made(play: Play) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        await listen(house, hooks)
+        hooks.answers["/pre"] = answer(403)
+        form: Any = {"UniqueName": "inbound"}
+        doing = house.do("CreateConversation", form, origin=BY_SMS)
+        assert await refusal(doing) == (403, 50056)
+        await house.settled()
+        (told,) = hooks.told
+        assert (told.event, told.values["Source"]) == ("onConversationAdd", "SMS")
+        assert "ConversationSid" not in told.values
+        assert (await refusal(house.do("FetchConversation", Sid="inbound")))[0] == 404
+
+    play(scene)
+
+
+def test_06_with_get_the_parameters_follow_the_query_and_the_whole_is_signed(play: Play) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        sid = (await house.do("CreateConversation")).sid
+        urls = {"PreWebhookUrl": "", "PostWebhookUrl": hooks.url("/post?tenant=7")}
+        await listen(house, hooks, Method="GET", **urls)
+        await house.say(sid, "50% off & more", ALICE)
+        await house.settled()
+        (told,) = hooks.told
+        assert (told.method, told.body) == ("GET", b"")
+        assert told.target.startswith("/post?tenant=7&AccountSid=")
+        assert told.values["Body"] == "50% off & more"
+        assert "Body=50%25+off+%26+more" in told.target
+        assert in_python([received("", told)]) == [True]
+
+    play(scene)
+
+
+def test_07_credentials_go_into_a_header_and_a_fragment_nowhere(
+    own: Api, receiver: Receiver
+) -> None:
+    url = receiver.url("/status/503/odd")
+    form = {"PostWebhookUrl": url.replace("://", "://user:pass@") + "#rc=2"}
+    own.post("/Configuration/Webhooks", {**form, "Filters": ["onMessageAdded"]}).expect(200)
+    sid = own.post("/Conversations").expect(201)["sid"]
+    headers = {"X-Twilio-Webhook-Enabled": "true"}
+    own.post(f"/Conversations/{sid}/Messages", Body="x", headers=headers).expect(201)
+    (line, *_) = eventually(lambda: receiver.lines("/status/503/odd"), bool)
+    assert line.headers["authorization"] == "Basic dXNlcjpwYXNz"
+    signature = line.headers["x-twilio-signature"]
+    assert RequestValidator(own.token).validate(url, line.parameters, signature)
+
+
+def test_08_limits_of_the_webhooks_of_a_conversation(own: Api) -> None:
+    path = f"/Conversations/{own.post('/Conversations').expect(201)['sid']}/Webhooks"
+    url = "https://hooks.example.com/"
+    hook = {"Target": "webhook", "Configuration.Url": url}
+    good = {**hook, "Configuration.Filters": "onMessageAdded"}
+    own.post(path, {**hook, "Configuration.Filters": "onMessageAdd"}).refuses(400, 50365)
+    words = {"Target": "trigger", "Configuration.Url": url, "Configuration.Triggers": "x" * 249}
+    own.post(path, words).refuses(400, 50366)
+    own.post(path, {**good, "Configuration.Url": url.ljust(513, "x")}).refuses(400, 50372)
+    own.post(path, {**good, "Configuration.Url": url.ljust(512, "x")}).expect(201)
+    for _ in range(4):
+        own.post(path, good).expect(201)
+    own.post(path, good).refuses(400, 50361)
+
+
+def test_09_a_new_webhook_is_told_of_the_messages_that_were_there(
+    own: Api, receiver: Receiver
+) -> None:
+    sid = own.post("/Conversations").expect(201)["sid"]
+    for body in "abc":
+        own.post(f"/Conversations/{sid}/Messages", Body=body).expect(201)
+    form = {
+        "Target": "webhook",
+        "Configuration.Url": receiver.url("/ok/replayed"),
+        "Configuration.Filters": "onMessageAdded",
+        "Configuration.ReplayAfter": "0",
+    }
+    own.post(f"/Conversations/{sid}/Webhooks", form).expect(201)
+    found = eventually(lambda: receiver.lines("/ok/replayed"), lambda lines: len(lines) == 3)
+    assert [line.event for line in found] == ["onMessageAdded"] * 3
+    assert [line.parameters["Body"] for line in found] == ["a", "b", "c"]
+    assert [line.parameters["Index"] for line in found] == ["0", "1", "2"]
+
+
+def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(play: Play) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        sid = (await house.do("CreateConversation")).sid
+        await house.store.write(lambda tx: seed(tx, house, ALICE))
+        await house.attach(sid, "trigger", Url=hooks.url("/t"), Triggers=["help", "please"])
+        here = {"ConversationSid": sid}
+        only_media: Any = {"MediaSid": ME}
+        await house.do("CreateConversationMessage", only_media, origin=ALICE, **here)
+        await house.say(sid, "help, please", ALICE)
+        await house.settled()
+        assert [told.values["Body"] for told in hooks.told] == ["help, please"]
+
+    play(scene)
+
+
+def test_11_a_timer_is_told_though_nobody_asked_for_it(fast: Server, receiver: Receiver) -> None:
+    api = Api(fast.base_url, fast.account_sid, fast.auth_token)
+    form = {"PostWebhookUrl": receiver.url("/ok/timer"), "Filters": EVERYTHING}
+    api.post("/Configuration/Webhooks", form).expect(200)
+    made = api.post("/Conversations", {"Timers.Inactive": "PT1M"}).expect(201)
+    (line,) = eventually(lambda: receiver.lines("/ok/timer"), bool, seconds=10)
+    api.close()
+    told = dict(line.parameters)
+    assert MILLISECONDS.fullmatch(told.pop("StateUpdated"))
+    assert told == {
+        "EventType": "onConversationStateUpdated",
+        "AccountSid": fast.account_sid,
+        "ChatServiceSid": made["chat_service_sid"],
+        "ConversationSid": made["sid"],
+        "MessagingServiceSid": made["messaging_service_sid"],
+        "StateFrom": "active",
+        "StateTo": "inactive",
+        "Reason": "TIMER",
+        "Source": "API",
+        "RetryCount": "0",
+    }
+
+
+@pytest.mark.parametrize(("status", "counts"), [(503, ["0", "1", "2"]), (500, ["0"])])
+def test_12_a_hosted_schedule_retries_as_often_as_the_webhook_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, counts: list[str]
+) -> None:
+    monkeypatch.setattr(retries, "_HOSTED_DELAYS_MS", (10, 10, 10))
+
+    async def scene(house: House, hooks: Hooks) -> None:
+        hooks.answers["/studio/v1/Accounts/" + house.scope.account_sid + f"/Flows/{FLOW_SID}"] = (
+            answer(status)
+        )
+        sid = (await house.do("CreateConversation")).sid
+        made = await house.attach(sid, "studio", FlowSid=FLOW_SID)
+        set_count = "UPDATE scoped_webhook SET retry_count = 2 WHERE account_sid = $1 AND sid = $2"
+        await house.store.write(lambda tx: tx.run(set_count, house.scope.account_sid, made.sid))
+        found = await house.store.read(lambda tx: scoped_webhooks.all_of(tx, house.scope, sid))
+        assert [each.retry_count for each in found] == [2]
+        await house.say(sid, "x", ALICE)
+        await house.settled()
+        assert [told.values["RetryCount"] for told in hooks.told] == counts
+        assert len({told.headers["i-twilio-idempotency-token"] for told in hooks.told}) == 1
+
+    async def run() -> None:
+        async with Hooks() as hooks:
+            settings = {"webhook_retries": "hosted", "webhook_studio_url": hooks.url("/studio")}
+            async with House(tmp_path / "data", **settings) as house:
+                await scene(house, hooks)
+
+    asyncio.run(run())
+
+
+def test_13_media_are_listed_and_a_body_that_is_empty_is_not_sent(play: Play) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        sid = (await house.do("CreateConversation")).sid
+        await house.store.write(lambda tx: seed(tx, house, ALICE))
+        await listen(house, hooks)
+        form: Any = {"MediaSid": ME}
+        here = {"ConversationSid": sid}
+        await house.do("CreateConversationMessage", form, origin=ALICE, **here)
+        await house.settled()
+        assert [told.event for told in hooks.told] == ["onMessageAdd", "onMessageAdded"]
+        for told in hooks.told:
+            (carried,) = json.loads(told.values["Media"])
+            assert list(carried) == ["Sid", "Filename", "ContentType", "Size"]
+            assert carried == {
+                "Sid": ME,
+                "Filename": "cat.jpg",
+                "ContentType": "image/jpeg",
+                "Size": 12345,
+            }
+            assert "Body" not in told.values
+
+    play(scene)
+
+
+def test_14_receipts_have_a_status_and_the_channels_sid_and_no_source(play: Play) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        sid = (await house.do("CreateConversation")).sid
+        here = {"ConversationSid": sid}
+        robert = await house.do("CreateConversationParticipant", ROBERT, **here)
+        await listen(house, hooks)
+        said = await house.say(sid, "silent, but carried")
+        await house.settled()
+        assert {told.event for told in hooks.told} == {"onDeliveryUpdated"}
+        assert [told.values["Status"] for told in hooks.told] == ["sent", "delivered"]
+        for told in hooks.told:
+            assert told.values["ChannelMessageSid"].startswith("SM")
+            assert told.values["MessageSid"] == said.sid
+            assert told.values["ParticipantSid"] == robert.sid
+            assert told.values["DeliveryReceiptSid"].startswith("DY")
+            assert not {"Source", "ClientIdentity", "ErrorCode"} & set(told.values)
+
+    play(scene)

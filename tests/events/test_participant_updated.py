@@ -1,0 +1,249 @@
+"""A participant is updated over REST: who is asked, who is told, and with which parameters."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.oracle.receiver import Receiver
+from tests.resources.settings import account_of_its_own
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.oracle.receiver import Line
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+ENABLED = {"X-Twilio-Webhook-Enabled": "true"}
+MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+OWN, SECOND_OWN, ROBERT = "+15017122661", "+15017122662", "+15558675310"
+
+CHAT = {"Identity": "bob", "Attributes": '{"seat": 1}'}
+SMS = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
+PROJECTED = {"Identity": "bob", "MessagingBinding.ProjectedAddress": OWN}
+
+# What the participant is made as, what is said, and which parameters that changes.
+CHANGES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str | None]]] = {
+    "attributes": (CHAT, {"Attributes": '{"seat": 2}'}, {"Attributes": '{"seat": 2}'}),
+    "read index": (CHAT, {"LastReadMessageIndex": "1"}, {"LastReadMessageIndex": "1"}),
+    "read index above the newest": (
+        CHAT,
+        {"LastReadMessageIndex": "99"},
+        {"LastReadMessageIndex": "2"},
+    ),
+    "read time": (CHAT, {"LastReadTimestamp": "2025-05-04T09:42:00Z"}, {}),
+    "date updated": (
+        CHAT,
+        {"DateUpdated": "2025-05-04T09:42:00Z"},
+        {"DateUpdated": "2025-05-04T09:42:00.000Z"},
+    ),
+    "date created": (
+        CHAT,
+        {"DateCreated": "2020-05-04T09:42:00Z"},
+        {"DateCreated": "2020-05-04T09:42:00.000Z"},
+    ),
+    "proxy": (
+        SMS,
+        {"MessagingBinding.ProxyAddress": SECOND_OWN},
+        {"MessagingBinding.ProxyAddress": SECOND_OWN},
+    ),
+    "projected address": (
+        PROJECTED,
+        {"MessagingBinding.ProjectedAddress": SECOND_OWN},
+        {"MessagingBinding.ProjectedAddress": SECOND_OWN},
+    ),
+    "identity taken off": (PROJECTED, {"Identity": "null"}, {"Identity": None}),
+    "several": (
+        CHAT,
+        {"Attributes": "{}", "LastReadMessageIndex": "0"},
+        {"Attributes": "{}", "LastReadMessageIndex": "0"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+    """One receiver for the tests of this file; each has paths of its own."""
+    with Receiver(tmp_path_factory.mktemp("receiver")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def account(server: Server) -> Iterator[Api]:
+    """An account of this file; every test listens at paths of its own."""
+    api = account_of_its_own(server)
+    yield api
+    api.close()
+
+
+@pytest.fixture(params=["short", "service"])
+def own(request: pytest.FixtureRequest, account: Api) -> Api:
+    """Both forms of the paths, one after the other."""
+    if request.param == "short":
+        return account
+    return account.service(account.get("/Configuration").expect(200)["default_chat_service_sid"])
+
+
+class Room:
+    """A conversation with one participant and three messages, and who listens to it."""
+
+    def __init__(self, api: Api, receiver: Receiver, name: str, made_as: dict[str, str]) -> None:
+        self.api = api
+        self.receiver = receiver
+        self.conversation = api.post("/Conversations").expect(201)
+        self.place = f"/ok/{name}-{self.conversation['sid']}"
+        path = f"/Conversations/{self.conversation['sid']}"
+        self.hooks = f"{path}/Webhooks"
+        self.participant = api.post(f"{path}/Participants", made_as).expect(201)
+        self.path = f"{path}/Participants/{self.participant['sid']}"
+        for body in "abc":
+            api.post(f"{path}/Messages", Body=body).expect(201)
+
+    def listen(self, before: str = "") -> None:
+        """One webhook of the account, two of the conversation, one for something else."""
+        form: dict[str, Any] = {
+            "PreWebhookUrl": self.receiver.url(before) if before else "",
+            "PostWebhookUrl": self.receiver.url(f"{self.place}/account"),
+            "Filters": ["onParticipantUpdate", "onParticipantUpdated"],
+        }
+        self.api.under("/v1").post("/Configuration/Webhooks", form).expect(200)
+        for name, event in [
+            ("first", "onParticipantUpdated"),
+            ("second", "onParticipantUpdated"),
+            ("other", "onParticipantRemoved"),
+        ]:
+            form = {
+                "Target": "webhook",
+                "Configuration.Url": self.receiver.url(f"{self.place}/{name}"),
+                "Configuration.Filters": event,
+            }
+            self.api.post(self.hooks, form).expect(201)
+
+    def told(self, count: int) -> list[Line]:
+        """What came, once it is so much."""
+        return eventually(
+            lambda: self.receiver.lines(self.place), lambda lines: len(lines) >= count
+        )
+
+    def fetch(self) -> bytes:
+        """The participant, byte for byte."""
+        return self.api.get(self.path).body
+
+
+def expected(room: Room) -> dict[str, str]:
+    """The parameters of the participant as it was made, but for its dates."""
+    shown, binding = room.participant, room.participant["messaging_binding"] or {}
+    told = {
+        "AccountSid": shown["account_sid"],
+        "ChatServiceSid": room.conversation["chat_service_sid"],
+        "ConversationSid": shown["conversation_sid"],
+        "ParticipantSid": shown["sid"],
+        "Identity": shown["identity"],
+        "RoleSid": shown["role_sid"],
+        "Attributes": shown["attributes"],
+        "MessagingBinding.Type": binding.get("type") or "chat",
+        "MessagingBinding.Address": binding.get("address"),
+        "MessagingBinding.ProxyAddress": binding.get("proxy_address"),
+        "MessagingBinding.ProjectedAddress": binding.get("projected_address"),
+        "Source": "API",
+        "RetryCount": "0",
+    }
+    return {name: text for name, text in told.items() if text is not None}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_webhook_that_listens_is_told_once_with_the_right_parameters(
+    own: Api, receiver: Receiver, name: str
+) -> None:
+    made_as, said, changed = CHANGES[name]
+    room = Room(own, receiver, name.replace(" ", "-"), made_as)
+    room.listen()
+    own.post(room.path, said, headers=ENABLED).expect(200)
+    lines = room.told(3)
+    places = sorted(line.path.removeprefix(room.place) for line in lines)
+    assert places == ["/account", "/first", "/second"]
+    assert len({line.token for line in lines}) == 3
+    told = dict(lines[0].parameters)
+    assert [dict(line.parameters) for line in lines] == [told] * 3
+    assert list(told) == sorted(told)
+    for date in ("DateCreated", "DateUpdated"):
+        assert MILLISECONDS.fullmatch(told[date])
+        if date not in changed:
+            del told[date]
+    wanted: dict[str, str | None] = {
+        **expected(room),
+        **changed,
+        "EventType": "onParticipantUpdated",
+    }
+    if name == "identity taken off":
+        # Nobody's role is left either, unless it has a default.
+        wanted["RoleSid"] = own.get(room.path).expect(200)["role_sid"]
+    assert told == {key: text for key, text in wanted.items() if text is not None}
+    # The same addresses come again in another conversation.
+    own.delete(room.path).expect(204)
+
+
+@pytest.mark.parametrize("header", [None, "false", "yes", ""])
+def test_nobody_is_told_or_asked_without_the_header(
+    own: Api, receiver: Receiver, header: str | None
+) -> None:
+    room = Room(own, receiver, f"silent-{header}", CHAT)
+    room.listen(f"{room.place}/pre")
+    headers = {} if header is None else {"X-Twilio-Webhook-Enabled": header}
+    own.post(room.path, Attributes='{"quiet":1}', headers=headers).expect(200)
+    # What came of the first would be told before what comes of the second.
+    own.post(room.path, Attributes='{"loud":1}', headers=ENABLED).expect(200)
+    lines = room.told(4)
+    assert len(lines) == 4
+    assert {line.parameters["Attributes"] for line in lines} == {'{"loud":1}'}
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
+def test_a_rejected_update_leaves_the_participant_as_it_was(
+    own: Api, receiver: Receiver, status: int
+) -> None:
+    room = Room(own, receiver, f"rejected-{status}", CHAT)
+    before = room.fetch()
+    asked = f"/status/{status}/{room.conversation['sid']}"
+    room.listen(asked)
+    form = {"Attributes": '{"seat": 9}', "LastReadMessageIndex": "1", "DateUpdated": "2030-01-01"}
+    own.post(room.path, form, headers=ENABLED).refuses(403, 50056)
+    assert room.fetch() == before
+    (line,) = receiver.lines(asked)
+    assert line.event == "onParticipantUpdate"
+    assert line.parameters["Attributes"] == '{"seat": 9}'
+    # The next one goes through, and is the first that anybody is told of.
+    room.api.under("/v1").post("/Configuration/Webhooks", PreWebhookUrl="").expect(200)
+    own.post(room.path, Attributes='{"seat": 3}', headers=ENABLED).expect(200)
+    assert {told.parameters["Attributes"] for told in room.told(3)} == {'{"seat": 3}'}
+    assert len(room.told(3)) == 3
+
+
+def test_what_is_asked_is_the_state_as_it_would_be(own: Api, receiver: Receiver) -> None:
+    room = Room(own, receiver, "asked", CHAT)
+    room.listen(f"{room.place}/pre")
+    own.post(room.path, Attributes='{"seat": 2}', headers=ENABLED).expect(200)
+    asked, *told = room.told(4)
+    assert asked.path.endswith("/pre")
+    values = dict(asked.parameters)
+    # The date is that of the change before this one, which there was none.
+    assert values.pop("DateUpdated") == values.pop("DateCreated")
+    assert values == {
+        **expected(room),
+        "Attributes": '{"seat": 2}',
+        "EventType": "onParticipantUpdate",
+    }
+    assert {line.event for line in told} == {"onParticipantUpdated"}
+    assert len({line.token for line in (asked, *told)}) == 4
+
+
+def test_an_update_that_is_refused_anyway_is_asked_of_nobody(own: Api, receiver: Receiver) -> None:
+    room = Room(own, receiver, "refused", CHAT)
+    room.listen(f"{room.place}/pre")
+    own.post(room.path, Attributes="{", headers=ENABLED).refuses(400, 50304)
+    own.post(room.path, Attributes="{}", headers=ENABLED).expect(200)
+    assert [line.parameters["Attributes"] for line in room.told(4)] == ["{}"] * 4
