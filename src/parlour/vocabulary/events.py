@@ -68,8 +68,8 @@ SCOPED_FILTERS: Final = frozenset(POST_ACTION) - {
 # Told to sockets and kept for the record, never to webhooks.
 RECEIPT_ADDED: Final = "receiptAdded"
 USER_REMOVED: Final = "userRemoved"
-USER_CONVERSATION_UPDATED: Final = "userConversationUpdated"
 USER_REACHABILITY_UPDATED: Final = "userReachabilityUpdated"
+USER_CONVERSATION_UPDATED: Final = "userConversationUpdated"
 ROLE_CHANGED: Final = "roleChanged"
 SERVICE_CHANGED: Final = "serviceChanged"
 ACCOUNT_CHANGED: Final = "accountChanged"

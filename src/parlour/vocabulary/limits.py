@@ -51,12 +51,6 @@ INTEGER_DIGITS_MAX = 19
 
 # --- Lists ------------------------------------------------------------------------------
 
-# The page size of most lists, when none is asked for.
-PAGE_SIZE_DEFAULT = 50
-# The page size above which most lists lower what is asked for.
-PAGE_SIZE_MAX = 100
-# The same for lists whose pages never have more than the default.
-PAGE_SIZE_SMALL_MAX = 50
 # Default and maximum of the list of a conversation's webhooks.
 PAGE_SIZE_WEBHOOKS_MAX = 5
 # The Page parameter is only echoed, yet it has to fit the integers of any client.
@@ -92,6 +86,12 @@ KEY_FRIENDLY_NAME_CHARS_MAX = 64
 BINDING_IDENTITIES_MAX = 20
 # Devices of one user that are pushed to.
 BINDINGS_PER_IDENTITY_MAX = 100
+# What a push service calls a device, in characters.
+DEVICE_ADDRESS_CHARS_MAX = 4 * KIBIBYTE
+# The name of a type of notification, in characters.
+MESSAGE_TYPE_CHARS_MAX = 128
+# Types of notification that one device asks for.
+MESSAGE_TYPES_MAX = 20
 # Attributes of a conversation, in bytes of UTF-8.
 CONVERSATION_ATTRIBUTES_BYTES_MAX = 16 * KIBIBYTE
 # Attributes of a message, in bytes of UTF-8.
@@ -469,6 +469,10 @@ ITEMS_PER_PAGE = 50
 ITEMS_PER_PAGE_MAX = 100
 # Digits of a number in a request for items.
 INDEX_DIGITS_MAX = 18
+# Rows on a page of what a command lists, at most and when nothing is said.
+CLIENT_PAGE_SIZE_MAX = 100
+# Other users whose properties a client follows at the same time.
+USER_INFOS_TO_SUBSCRIBE = 100
 # Somebody who types is told again no sooner than after so many seconds.
 TYPING_SECONDS = 5
 # A client that was sent away by a stopping server comes back no sooner than this ...

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from parlour.operations.call import Rows
-from parlour.resources.bindings import store
-from parlour.vocabulary import events, sids
+from parlour.resources.bindings import registrations, store
+from parlour.vocabulary import sids
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -50,10 +48,4 @@ async def fetch_binding(tx: Transaction, call: Call[NoParameters]) -> PushBindin
 async def delete_binding(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a binding: nothing is pushed to its device until it registers again."""
     binding = await in_path(tx, call)
-    await store.remove(tx, call.scope, binding.sid)
-    await tx.emit(
-        call.scope,
-        events.SERVICE_CHANGED,
-        subject_sid=binding.sid,
-        payload={"push_binding": msgspec.structs.replace(binding, address="")},
-    )
+    await registrations.drop(tx, call.scope, binding)

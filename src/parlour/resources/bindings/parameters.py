@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from parlour.operations.parameters import Parameters, said
 from parlour.resources.bindings.store import BINDING_TYPES
-from parlour.vocabulary import limits, values
+from parlour.vocabulary import limits, sids, values
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import Unset
 
@@ -32,6 +33,41 @@ class ListBindings(Parameters):
         if len(wanted) > limits.BINDING_IDENTITIES_MAX:
             raise ApiError.invalid("Identity")
         return wanted
+
+
+_DEVICE_TYPES: Final = ("apn", "gcm", "fcm")
+_SHORT_NAMES: Final = {
+    "twilio.conversations.new_message": "new_message",
+    "twilio.conversations.added_to_conversation": "added_to_conversation",
+    "twilio.conversations.removed_from_conversation": "removed_from_conversation",
+}
+_address = values.text(limits.DEVICE_ADDRESS_CHARS_MAX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterDevice(Parameters):
+    """A device that asks for notifications. The last two come from the access token."""
+
+    channel_type: str = said("ChannelType", values.enum(*_DEVICE_TYPES, code=50209), required=True)
+    address: str = said("Address", _address, required=True)
+    message_types: list[str] | Unset = said(
+        "MessageTypes", values.text(limits.MESSAGE_TYPE_CHARS_MAX), repeated=True
+    )
+    credential_sid: str | Unset = said("CredentialSid", values.sid(sids.CREDENTIAL))
+    endpoint: str | Unset = said("Endpoint", values.text(limits.ENDPOINT_ID_CHARS_MAX))
+
+    def short_names(self) -> list[str]:
+        """What is pushed: the types that are pushed at all, by their short names."""
+        wanted = [] if isinstance(self.message_types, Unset) else self.message_types
+        return _once([_SHORT_NAMES[name] for name in wanted if name in _SHORT_NAMES])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetDevice(Parameters):
+    """A device that wants no more notifications, by what the push service calls it."""
+
+    binding_type: str = said("BindingType", values.enum(*_DEVICE_TYPES, code=50209), required=True)
+    address: str = said("Address", _address, required=True)
 
 
 def _once(names: list[str]) -> list[str]:

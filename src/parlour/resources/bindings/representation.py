@@ -30,3 +30,8 @@ def resource(binding: PushBinding, view: View) -> dict[str, Any]:
         "message_types": _NAMES.decode(binding.message_types),
         "url": f"{view.root_url}/Services/{binding.service_sid}/Bindings/{binding.sid}",
     }
+
+
+def client_registration(binding: PushBinding) -> dict[str, Any]:
+    """What a client needs to take its registration back."""
+    return {"id": binding.sid}

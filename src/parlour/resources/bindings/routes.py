@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from parlour.operations.operation import SERVICE_ONLY, Collection, delete, fetch, list_
-from parlour.resources.bindings import actions, parameters, representation
+from parlour.operations import access
+from parlour.operations.operation import (
+    SERVICE_ONLY,
+    Collection,
+    Deed,
+    create,
+    delete,
+    fetch,
+    list_,
+)
+from parlour.resources.bindings import actions, parameters, registrations, representation
 
 BINDINGS = Collection(
     noun="Binding",
@@ -22,3 +31,26 @@ BINDINGS = Collection(
         delete(actions.delete_binding),
     ),
 )
+
+REGISTRATIONS_OF_CLIENTS = Collection(
+    noun="ClientRegistration",
+    service_noun="ClientRegistration",
+    path="/Registrations",
+    forms=SERVICE_ONLY,
+    represent=representation.resource,
+    deeds=(
+        create(registrations.register, parameters.RegisterDevice, permits=access.anybody),
+        delete(registrations.unregister, permits=access.anybody),
+        Deed(
+            verb="Forget",
+            method="DELETE",
+            on_instance=False,
+            status=204,
+            action=registrations.forget,
+            parameters=parameters.ForgetDevice,
+            permits=access.anybody,
+        ),
+    ),
+    listed=False,
+)
+"""The devices of a client's user; each user has to do with its own alone."""

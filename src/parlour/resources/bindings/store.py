@@ -74,6 +74,11 @@ OF_IDENTITY = statement(
     " WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 ORDER BY sequence LIMIT $4",
     PushBinding,
 )
+RENEW = """
+UPDATE push_binding
+   SET endpoint = $4, credential_sid = $5, message_types = $6, date_updated = $7
+ WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
+"""
 DELETE = "DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
 
 
@@ -81,6 +86,21 @@ async def add(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
     """Keep a new binding."""
     assert binding.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(binding))
+
+
+async def renew(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
+    """Write what a device says anew."""
+    count = await tx.run(
+        RENEW,
+        scope.account_sid,
+        scope.service_sid,
+        binding.sid,
+        binding.endpoint,
+        binding.credential_sid,
+        binding.message_types,
+        binding.date_updated,
+    )
+    assert count == 1, binding.sid
 
 
 async def find(tx: Transaction, scope: Scope, sid: str) -> PushBinding | None:

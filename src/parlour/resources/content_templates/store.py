@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import statement
+from parlour.store.statements import statement, window
+from parlour.store.windows import read_window
 
 if TYPE_CHECKING:
+    from parlour.protocol.pages import PageRequest
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -32,11 +34,29 @@ FETCH = statement(
     "SELECT {columns} FROM content_template WHERE account_sid = $1 AND sid = $2", ContentTemplate
 )
 
+LIST = window(
+    "SELECT {columns} FROM content_template WHERE account_sid = $1",
+    ContentTemplate,
+    order="sid",
+    arguments=1,
+)
+
 
 async def find(tx: Transaction, scope: Scope, sid: str) -> ContentTemplate | None:
     """The template with this sid, if the account has it."""
     row = await tx.one(FETCH, scope.account_sid, sid)
     return ContentTemplate(*row) if row else None
+
+
+async def page(tx: Transaction, scope: Scope, request: PageRequest) -> list[ContentTemplate]:
+    """The account's templates."""
+    rows = await read_window(tx, LIST, request, scope.account_sid)
+    return [ContentTemplate(*row) for row in rows]
+
+
+def variables_in(template: ContentTemplate) -> list[str]:
+    """The names of the places in a template's text, each once, in order."""
+    return list(dict.fromkeys(name.strip() for name in _PLACE.findall(template.body)))
 
 
 def rendered(template: ContentTemplate, variables: str | None) -> str:

@@ -4,12 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from parlour.vocabulary import labels
 from parlour.vocabulary.objects import Kind, ObjectName
 from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.conversations.store import Conversation
+
+
+class HasNames(Protocol):
+    """A record with what clients show of a conversation."""
+
+    @property
+    def account_sid(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def service_sid(self) -> str:
+        """The service it is in."""
+        ...
+
+    @property
+    def friendly_name(self) -> str | None:
+        """What people call it."""
+        ...
+
+    @property
+    def unique_name(self) -> str | None:
+        """What programs call it."""
+        ...
+
+    @property
+    def attributes(self) -> str:
+        """What programs keep with it, as JSON text."""
+        ...
+
+    @property
+    def created_by(self) -> str:
+        """The identity of its creator, or ``system``."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """Active, inactive, closed or initializing."""
+        ...
+
+    @property
+    def date_created(self) -> int:
+        """When it was made."""
+        ...
+
+    @property
+    def date_updated(self) -> int:
+        """When it was changed."""
+        ...
 
 
 class HasTimers(Protocol):
@@ -96,3 +146,28 @@ def realtime_document(
         index, date_ms = last_message
         shown["lastMessage"] = {"index": index, "timestamp": write_date_ms(date_ms)}
     return shown
+
+
+def client_resource(conversation: HasNames, sid: str) -> dict[str, Any]:
+    """What every client sees of a conversation, in the answer to a command."""
+    url = f"{labels.COMMANDS}/Conversations/{sid}"
+    return {
+        "account_sid": conversation.account_sid,
+        "chat_service_sid": conversation.service_sid,
+        "sid": sid,
+        "conversation_sid": sid,
+        "friendly_name": conversation.friendly_name,
+        "unique_name": conversation.unique_name,
+        "attributes": conversation.attributes,
+        "created_by": conversation.created_by,
+        "date_created": write_date_ms(conversation.date_created),
+        "date_updated": write_date_ms(conversation.date_updated),
+        "state": conversation.state,
+        "url": url,
+        "sync_objects": {
+            "conversation": ObjectName(Kind.CONVERSATION, sid).unique_name,
+            "messages": ObjectName(Kind.MESSAGES, sid).unique_name,
+            "participants": ObjectName(Kind.ROSTER, sid).unique_name,
+        },
+        "links": {"messages": f"{url}/Messages", "participants": f"{url}/Participants"},
+    }

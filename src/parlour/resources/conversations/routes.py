@@ -30,7 +30,6 @@ CONVERSATIONS = Collection(
             parameters.CreateConversation,
             webhook_header=True,
             before="onConversationAdd",
-            permits=permits.create_conversation,
         ),
         fetch(actions.fetch_conversation),
         update(
@@ -38,7 +37,6 @@ CONVERSATIONS = Collection(
             parameters.UpdateConversation,
             webhook_header=True,
             before="onConversationUpdate",
-            permits=permits.update_conversation,
         ),
         delete(
             actions.delete_conversation,

@@ -33,7 +33,13 @@ async def in_path(
     tx: Transaction, call: Call[Any], conversation_sid: str, name: str = "Sid"
 ) -> Message:
     """The message that the path names, by sid only. Raises 404."""
-    sid = call.path[name]
+    return await of_conversation(tx, call, conversation_sid, call.path[name])
+
+
+async def of_conversation(
+    tx: Transaction, call: Call[Any], conversation_sid: str, sid: str
+) -> Message:
+    """The message with this sid in a conversation. Raises 404."""
     found = None
     if sids.is_sid(sids.MESSAGE, sid):
         found = await store.find(tx, call.scope, conversation_sid, sids.normal(sid))

@@ -62,6 +62,13 @@ class CreateMessage(MessageParameters):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendMessage(CreateMessage):
+    """A new message as a client sends it: with any number of media up to a bound."""
+
+    media_sids: list[str] | Unset = said("MediaSids", _media_sid, repeated=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateMessage(MessageParameters):
     """A change of a message. Absent means unchanged."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from parlour.vocabulary import labels
 from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
@@ -109,4 +110,29 @@ def _realtime_media(carried: dict[str, Any]) -> dict[str, Any]:
         "filename": carried["filename"],
         "contentType": carried["content_type"],
         "size": carried["size"],
+    }
+
+
+def client_resource(message: Message) -> dict[str, Any]:
+    """What clients see of a message, in the answer to a command."""
+    conversation_url = f"{labels.COMMANDS}/Conversations/{message.conversation_sid}"
+    url = f"{conversation_url}/Messages/{message.sid}"
+    return {
+        "account_sid": message.account_sid,
+        "chat_service_sid": message.service_sid,
+        "conversation_sid": message.conversation_sid,
+        "sid": message.sid,
+        "index": message.message_index,
+        "author": message.author,
+        "participant_sid": message.participant_sid,
+        "body": message.body,
+        "subject": message.subject,
+        "attributes": message.attributes,
+        "date_created": write_date_ms(message.date_created),
+        "date_updated": write_date_ms(message.date_updated),
+        "media": None if message.media is None else msgspec.json.decode(message.media),
+        "content_sid": message.content_sid,
+        "delivery": delivery(message),
+        "url": url,
+        "links": {"conversation": conversation_url, "messages_receipts": f"{url}/Receipts"},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parlour.operations.operation import (
+    SERVICE_ONLY,
     SHORT_AND_SERVICE,
     Collection,
     create,
@@ -30,7 +31,6 @@ MESSAGES = Collection(
             parameters.CreateMessage,
             webhook_header=True,
             before="onMessageAdd",
-            permits=permits.create_message,
         ),
         fetch(actions.fetch_message),
         update(
@@ -60,3 +60,21 @@ CHANNEL_METADATA = Collection(
     listed=False,
 )
 """What a message links to; no message has any."""
+
+MESSAGES_OF_CLIENTS = Collection(
+    noun="ClientMessage",
+    service_noun="ClientMessage",
+    path="/Conversations/{ConversationSid}/Messages",
+    forms=SERVICE_ONLY,
+    represent=representation.resource,
+    deeds=(
+        create(
+            actions.create_message,
+            parameters.SendMessage,
+            before="onMessageAdd",
+            permits=permits.create_message,
+        ),
+    ),
+    listed=False,
+)
+"""What clients send."""

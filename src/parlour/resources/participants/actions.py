@@ -11,6 +11,7 @@ from parlour.protocol.addresses import EMAIL, SMS, Address
 from parlour.resources.conversations import actions as conversations
 from parlour.resources.conversations import timers
 from parlour.resources.participants import bindings, store
+from parlour.resources.participants.parameters import AddParticipant
 from parlour.resources.participants.store import Participant
 from parlour.resources.roles import store as roles
 from parlour.resources.service_configuration import store as service_configurations
@@ -114,6 +115,7 @@ async def make_participant(
     address, proxy = _or_none(change.address), _or_none(change.proxy_address)
     projected = _or_none(change.projected_address)
     bound = address or projected
+    level, name = _email_details(change, bound)
     identity = None if change.identity is UNSET else change.identity
     created = tx.now if change.date_created is UNSET else change.date_created
     participant = Participant(
@@ -129,8 +131,8 @@ async def make_participant(
         address=address.text if address else None,
         proxy_address=proxy.text if proxy else None,
         projected_address=projected.text if projected else None,
-        binding_level="to" if bound and bound.type == "email" else None,
-        binding_name=None,
+        binding_level=level,
+        binding_name=name,
         holds_pair=int(address is not None and proxy is not None),
         is_open=1,
         notification_level="default",
@@ -149,6 +151,20 @@ async def make_participant(
         role_sid = configuration.default_conversation_creator_role_sid
         return msgspec.structs.replace(participant, role_sid=role_sid)
     return await _with_default_role(tx, scope, participant)
+
+
+def _email_details(
+    change: CreateParticipant, bound: Address | None
+) -> tuple[str | None, str | None]:
+    """The level and the name of an e-mail address; no other address has them."""
+    says = change if isinstance(change, AddParticipant) and change.says_more else None
+    if bound is None or bound.type != EMAIL:
+        if says is not None:
+            raise ApiError(50420)
+        return None, None
+    if says is None:
+        return "to", None
+    return "to" if says.level is UNSET else says.level, None if says.name is UNSET else says.name
 
 
 async def _with_default_role(
@@ -204,6 +220,16 @@ async def must_be_new(tx: Transaction, scope: Scope, conversation_sid: str, iden
 async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
     """One participant."""
     return await in_path(tx, call, await conversations.sid_in_path(tx, call))
+
+
+async def fetch_own_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
+    """The participant that the calling user is in a conversation."""
+    conversation_sid = await conversations.sid_in_path(tx, call)
+    identity = call.caller.identity
+    assert identity is not None
+    found = await store.find_by_identity(tx, call.scope, conversation_sid, identity)
+    assert found is not None, conversation_sid
+    return found
 
 
 async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:

@@ -88,6 +88,19 @@ class CreateParticipant(Parameters):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddParticipant(CreateParticipant):
+    """A new participant as a client adds it: an e-mail address comes with more."""
+
+    level: str | Unset = said("MessagingBinding.Level", values.enum("to", "cc", code=50420))
+    name: str | Unset = said("MessagingBinding.Name", values.text(limits.FRIENDLY_NAME_CHARS_MAX))
+
+    @property
+    def says_more(self) -> bool:
+        """Whether something is said that only suits an e-mail address."""
+        return self.level is not UNSET or self.name is not UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateParticipant(Parameters):
     """A change of a participant. Absent means unchanged; None means taken off."""
 

@@ -37,6 +37,11 @@ async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> 
         await access.must(tx, call, Permission.ADD_PARTICIPANT, place=place)
 
 
+async def fetch_own_participant(tx: Transaction, call: Call[Any]) -> None:
+    """Everybody who is one."""
+    await conversations.joined(tx, call)
+
+
 async def update_participant(tx: Transaction, call: Call[Any]) -> None:
     """Of oneself and of others a user can change the attributes, and nothing else."""
     conversation, place = await conversations.joined(tx, call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from parlour.vocabulary import labels
 from parlour.vocabulary.objects import Kind, ObjectName
 from parlour.vocabulary.values import write_date, write_date_ms
 
@@ -86,4 +87,26 @@ def my_conversation_item(participant: Participant) -> dict[str, Any]:
         "roster": ObjectName(Kind.ROSTER, conversation_sid).unique_name,
         "lastConsumedMessageIndex": participant.last_read_message_index,
         "notificationLevel": participant.notification_level,
+    }
+
+
+def client_resource(participant: Participant) -> dict[str, Any]:
+    """What clients see of a participant, in the answer to a command."""
+    conversation_url = f"{labels.COMMANDS}/Conversations/{participant.conversation_sid}"
+    read_at = participant.last_read_timestamp
+    return {
+        "account_sid": participant.account_sid,
+        "chat_service_sid": participant.service_sid,
+        "conversation_sid": participant.conversation_sid,
+        "sid": participant.sid,
+        "role_sid": participant.role_sid,
+        "identity": participant.identity,
+        "attributes": participant.attributes,
+        "date_created": write_date_ms(participant.date_created),
+        "date_updated": write_date_ms(participant.date_updated),
+        "last_read_message_index": participant.last_read_message_index,
+        "last_read_timestamp": None if read_at is None else write_date_ms(read_at),
+        "messaging_binding": messaging_binding(participant),
+        "url": f"{conversation_url}/Participants/{participant.sid}",
+        "links": {"conversation": conversation_url},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parlour.operations.operation import (
+    SERVICE_ONLY,
     SHORT_AND_SERVICE,
     Collection,
     create,
@@ -25,7 +26,6 @@ PARTICIPANTS = Collection(
             parameters.CreateParticipant,
             webhook_header=True,
             before="onParticipantAdd",
-            permits=permits.create_participant,
         ),
         fetch(actions.fetch_participant),
         update(
@@ -43,3 +43,22 @@ PARTICIPANTS = Collection(
         ),
     ),
 )
+
+PARTICIPANTS_OF_CLIENTS = Collection(
+    noun="ClientParticipant",
+    service_noun="ClientParticipant",
+    path="/Conversations/{ConversationSid}/Participants",
+    forms=SERVICE_ONLY,
+    represent=representation.resource,
+    deeds=(
+        create(
+            actions.create_participant,
+            parameters.AddParticipant,
+            before="onParticipantAdd",
+            permits=permits.create_participant,
+        ),
+        fetch(actions.fetch_own_participant, permits=permits.fetch_own_participant),
+    ),
+    listed=False,
+)
+"""What clients add, and the participant that a client's user is."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.vocabulary.values import write_date
+from parlour.resources.receipts.statuses import QUEUED
+from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
+    from parlour.resources.receipts.recipients import Recipients
     from parlour.resources.receipts.store import Receipt
 
 
@@ -29,3 +31,32 @@ def resource(receipt: Receipt, view: View) -> dict[str, Any]:
         "url": f"{view.base_url}{message}/Receipts/{receipt.sid}",
     }
     return shown
+
+
+def client_resource(receipt: Receipt) -> dict[str, Any]:
+    """What clients see of a receipt; one that no carrier has taken yet counts as queued."""
+    return {
+        "sid": receipt.sid,
+        "message_sid": receipt.message_sid,
+        "conversation_sid": receipt.conversation_sid,
+        "channel_message_sid": receipt.channel_message_sid,
+        "participant_sid": receipt.participant_sid,
+        "status": QUEUED if receipt.status is None else receipt.status,
+        "error_code": receipt.error_code,
+        "date_created": write_date_ms(receipt.date_created),
+        "date_updated": write_date_ms(receipt.date_updated),
+    }
+
+
+def client_recipients(found: Recipients) -> list[dict[str, Any]]:
+    """Everybody a message came from or went to by e-mail."""
+    return [
+        {
+            "message_sid": found.message_sid,
+            "type": "email",
+            "level": each.level,
+            "name": each.name,
+            "address": each.address,
+        }
+        for each in found.everybody
+    ]

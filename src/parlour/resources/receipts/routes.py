@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from parlour.operations.operation import SHORT_AND_SERVICE, Collection, fetch, list_
+from parlour.operations.operation import (
+    SERVICE_ONLY,
+    SHORT_AND_SERVICE,
+    Collection,
+    fetch,
+    list_,
+)
 from parlour.resources.messages import permits
-from parlour.resources.receipts import actions, representation
+from parlour.resources.receipts import actions, recipients, representation
 
 RECEIPTS = Collection(
     noun="ConversationMessageReceipt",
@@ -16,3 +22,22 @@ RECEIPTS = Collection(
         fetch(actions.fetch_receipt),
     ),
 )
+
+RECIPIENTS_OF_CLIENTS = Collection(
+    noun="ClientMessageRecipient",
+    service_noun="ClientMessageRecipient",
+    path="/Conversations/{ConversationSid}/MessageRecipients",
+    forms=SERVICE_ONLY,
+    represent=representation.resource,
+    deeds=(
+        list_(
+            recipients.list_recipients,
+            key="message_recipients",
+            maximum=100,
+            parameters=recipients.ListRecipients,
+            permits=permits.read_messages,
+        ),
+    ),
+    listed=False,
+)
+"""Who sent and got messages by e-mail."""

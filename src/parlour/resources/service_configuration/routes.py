@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parlour.operations import access
 from parlour.operations.operation import SERVICE_ONLY, Collection, fetch, update
 from parlour.resources.service_configuration import actions, parameters, representation
 
@@ -14,7 +15,7 @@ SERVICE_CONFIGURATION = Collection(
     forms=SERVICE_ONLY,
     represent=representation.resource,
     deeds=(
-        fetch(actions.fetch_service_configuration),
+        fetch(actions.fetch_service_configuration, permits=access.anybody),
         update(actions.update_service_configuration, parameters.UpdateServiceConfiguration),
     ),
 )

@@ -14,6 +14,7 @@ from parlour.resources.participants import store as participant_store
 from parlour.resources.user_conversations import store
 from parlour.resources.users import actions as users
 from parlour.vocabulary import events
+from parlour.vocabulary.origin import SDK
 from parlour.vocabulary.values import UNSET
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ async def fetch_user_conversation(tx: Transaction, call: Call[NoParameters]) -> 
 async def update_user_conversation(
     tx: Transaction, call: Call[UpdateUserConversation]
 ) -> UserConversation:
-    """Change how far a user has read, or whether it is notified: webhooks never hear of it."""
+    """Change how far a user has read, or whether it is notified.
+
+    Webhooks hear of the read horizon if a client says it, and of nothing else.
+    """
     conversation, before = await in_path(tx, call)
     change = call.said()
     timers.must_accept_changes(conversation)
@@ -76,7 +80,8 @@ async def update_user_conversation(
             now_ms=tx.now,
         )
         after = msgspec.structs.replace(after, date_updated=tx.now)
-        await participants.keep_update(tx, call.scope, before, after, _silent(tx))
+        origin = tx.origin if tx.origin.source == SDK else _silent(tx)
+        await participants.keep_update(tx, call.scope, before, after, origin)
     if isinstance(change.notification_level, str):
         after = msgspec.structs.replace(after, notification_level=change.notification_level)
         await participant_store.change(tx, call.scope, before, after)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from parlour.resources.conversations import representation as conversations
 from parlour.resources.conversations.representation import timers
 from parlour.vocabulary.values import write_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
+    from parlour.resources.user_conversations.seen import Seen
     from parlour.resources.user_conversations.store import UserConversation
 
 
@@ -37,4 +39,30 @@ def resource(found: UserConversation, view: View) -> dict[str, Any]:
             "participant": f"{conversation_url}/Participants/{found.sid}",
             "conversation": conversation_url,
         },
+    }
+
+
+def client_resource(found: UserConversation) -> dict[str, Any]:
+    """What clients see of a conversation that their user is in, in a list."""
+    return conversations.client_resource(found, found.conversation_sid) | _own_place(found)
+
+
+def client_seen(seen: Seen) -> dict[str, Any]:
+    """What clients see of a single conversation: its counts too."""
+    shown = conversations.client_resource(seen.conversation, seen.conversation.sid)
+    shown |= {
+        "participants_count": seen.participants_count,
+        "messages_count": seen.messages_count,
+    }
+    return shown | _own_place(seen.own)
+
+
+def _own_place(own: UserConversation | None) -> dict[str, Any]:
+    if own is None:
+        return {"status": "notParticipating"}
+    return {
+        "status": "joined",
+        "last_read_message_index": own.last_read_message_index,
+        "unread_messages_count": own.unread_messages_count,
+        "notification_level": own.notification_level,
     }

@@ -6,14 +6,24 @@ None of these operations takes the header that lets webhooks hear of a change.
 from __future__ import annotations
 
 from parlour.operations.operation import (
+    SERVICE_ONLY,
     SHORT_AND_SERVICE,
     Collection,
+    create,
     delete,
     fetch,
     list_,
     update,
 )
-from parlour.resources.user_conversations import actions, parameters, permits, representation
+from parlour.resources.conversations import parameters as conversations
+from parlour.resources.conversations import permits as conversation_permits
+from parlour.resources.user_conversations import (
+    actions,
+    parameters,
+    permits,
+    representation,
+    seen,
+)
 
 USER_CONVERSATIONS = Collection(
     noun="UserConversation",
@@ -32,3 +42,47 @@ USER_CONVERSATIONS = Collection(
         delete(actions.delete_user_conversation),
     ),
 )
+
+CONVERSATIONS_OF_CLIENTS = Collection(
+    noun="ClientConversation",
+    service_noun="ClientConversation",
+    path="/Conversations",
+    forms=SERVICE_ONLY,
+    represent=representation.resource,
+    deeds=(
+        create(
+            seen.create_conversation,
+            conversations.CreateConversation,
+            before="onConversationAdd",
+            permits=conversation_permits.create_conversation,
+        ),
+        update(
+            seen.update_conversation,
+            conversations.UpdateConversation,
+            before="onConversationUpdate",
+            permits=conversation_permits.update_conversation,
+        ),
+    ),
+    listed=False,
+)
+"""Conversations as clients make and change them."""
+
+PLACES_OF_CLIENTS = Collection(
+    noun="ClientPlace",
+    service_noun="ClientPlace",
+    path="/Users/{UserSid}/Conversations",
+    instance="{ConversationSid}",
+    forms=SERVICE_ONLY,
+    represent=representation.resource,
+    deeds=(
+        fetch(seen.fetch_conversation, permits=permits.fetch_user_conversation),
+        update(
+            seen.update_own_place,
+            parameters.UpdateUserConversation,
+            before="onParticipantUpdate",
+            permits=permits.update_user_conversation,
+        ),
+    ),
+    listed=False,
+)
+"""The place of a client's user in one conversation; webhooks are asked about the read horizon."""

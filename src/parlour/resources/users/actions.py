@@ -8,8 +8,7 @@ import msgspec
 
 from parlour.operations.call import Rows
 from parlour.resources.roles import store as roles
-from parlour.resources.service_configuration import store as service_configurations
-from parlour.resources.users import arrivals, departures, store
+from parlour.resources.users import arrivals, departures, reachability, store
 from parlour.vocabulary import events, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
@@ -82,15 +81,7 @@ async def _changed(
 
 async def fetch_user(tx: Transaction, call: Call[NoParameters]) -> User:
     """One user."""
-    return await _with_reachability(tx, call.scope, await in_path(tx, call, "Sid"))
-
-
-async def _with_reachability(tx: Transaction, scope: Scope, user: User) -> User:
-    """The user as others see it: where reachability is off nobody learns who is online."""
-    configuration = await service_configurations.fetch(tx, scope)
-    if configuration.reachability_enabled:
-        return user
-    return msgspec.structs.replace(user, is_online=None, is_notifiable=None)
+    return await reachability.shown(tx, call.scope, await in_path(tx, call, "Sid"))
 
 
 async def list_users(tx: Transaction, call: Call[NoParameters]) -> Rows:
@@ -104,7 +95,7 @@ async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
     after = await _changed(tx, call.scope, before, call.said())
     after = msgspec.structs.replace(after, date_updated=tx.now)
     await store.change(tx, call.scope, after)
-    shown = await _with_reachability(tx, call.scope, after)
+    shown = await reachability.shown(tx, call.scope, after)
     await tx.emit(
         call.scope,
         events.ON_USER_UPDATED,

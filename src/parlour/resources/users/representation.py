@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from parlour.vocabulary.values import write_date
+from parlour.vocabulary import labels
+from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -48,3 +51,23 @@ def realtime_items(user: User, *, shows_reachability: bool) -> dict[str, dict[st
             "notifiable": bool(user.is_notifiable),
         }
     return shown
+
+
+def client_resource(user: User) -> dict[str, Any]:
+    """What clients see of a user, in the answer to a command."""
+    online, notifiable = user.is_online, user.is_notifiable
+    return {
+        "sid": user.sid,
+        "account_sid": user.account_sid,
+        "chat_service_sid": user.service_sid,
+        "identity": user.identity,
+        "friendly_name": user.friendly_name,
+        "attributes": user.attributes,
+        "role_sid": user.role_sid,
+        "is_online": None if online is None else bool(online),
+        "is_notifiable": None if notifiable is None else bool(notifiable),
+        "date_created": write_date_ms(user.date_created),
+        "date_updated": write_date_ms(user.date_updated),
+        "url": f"{labels.COMMANDS}/Users/{quote(user.identity, '')}",
+        "sync_objects": {"user_info_map": ObjectName(Kind.USER_INFO, user.sid).unique_name},
+    }

@@ -58,6 +58,9 @@ DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND identit
 SET_ONLINE = """
 UPDATE chat_user SET is_online = $4 WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
 """
+SET_NOTIFIABLE = """
+UPDATE chat_user SET is_notifiable = $4 WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
+"""
 # tidy: account-in-sql - at a start nobody is connected, whoever's user it is
 SET_ALL_OFFLINE = "UPDATE chat_user SET is_online = 0 WHERE is_online = 1"
 
@@ -119,6 +122,11 @@ async def remove_push_bindings(tx: Transaction, scope: Scope, identity: str) -> 
 async def set_online(tx: Transaction, scope: Scope, sid: str, is_online: int) -> None:
     """Note whether a user is connected; nothing else of the user changes, not even its date."""
     await tx.run(SET_ONLINE, scope.account_sid, scope.service_sid, sid, is_online)
+
+
+async def set_notifiable(tx: Transaction, scope: Scope, sid: str, is_notifiable: int) -> None:
+    """Note whether a user has a device; nothing else of the user changes."""
+    await tx.run(SET_NOTIFIABLE, scope.account_sid, scope.service_sid, sid, is_notifiable)
 
 
 # tidy: scope-first - every user of every account

@@ -1,0 +1,112 @@
+"""Registrations: how a user's device becomes a push binding, and how it goes.
+
+A client registers what its push service calls the device. The same device of the same user keeps
+its binding. Users can be notified while they have one: clients are told when that changes, and
+webhooks are not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.resources.bindings import store
+from parlour.resources.bindings.store import PushBinding
+from parlour.resources.users import reachability
+from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.values import UNSET
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.bindings.parameters import ForgetDevice, RegisterDevice
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+def _identity(call: Call[Any]) -> str:
+    assert call.caller.identity is not None
+    return call.caller.identity
+
+
+async def register(tx: Transaction, call: Call[RegisterDevice]) -> PushBinding:
+    """The binding of a device: a new one, or its own with what is said now."""
+    identity, change = _identity(call), call.said()
+    devices = await store.of_identity(tx, call.scope, identity)
+    known = _known(devices, change.channel_type, change.address)
+    binding = PushBinding(
+        account_sid=call.scope.account_sid,
+        service_sid=call.scope.service_sid,
+        sid=tx.new_sid(sids.PUSH_BINDING) if known is None else known.sid,
+        sequence=tx.next_sequence() if known is None else known.sequence,
+        identity=identity,
+        endpoint=(
+            _endpoint(identity, change.address) if change.endpoint is UNSET else change.endpoint
+        ),
+        address=change.address,
+        binding_type=change.channel_type,
+        credential_sid=None if change.credential_sid is UNSET else change.credential_sid,
+        message_types=msgspec.json.encode(change.short_names()).decode(),
+        date_created=tx.now if known is None else known.date_created,
+        date_updated=tx.now,
+    )
+    if known is not None:
+        await store.renew(tx, call.scope, binding)
+    else:
+        if len(devices) >= limits.BINDINGS_PER_IDENTITY_MAX:
+            await store.remove(tx, call.scope, devices[0].sid)
+        await store.add(tx, call.scope, binding)
+    await _tell(tx, call.scope, binding)
+    await reachability.set_notifiable(tx, call.scope, identity, is_notifiable=True)
+    return binding
+
+
+def _known(devices: list[PushBinding], binding_type: str, address: str) -> PushBinding | None:
+    for each in devices:
+        if each.binding_type == binding_type and each.address == address:
+            return each
+    return None
+
+
+def _endpoint(identity: str, address: str) -> str:
+    """A name for the device that does not give away what its push service calls it."""
+    return f"{identity}:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
+
+
+async def unregister(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a device of the user by its registration; one that is not there is gone already."""
+    sid = call.path["Sid"]
+    if not sids.is_sid(sids.PUSH_BINDING, sid):
+        return
+    found = await store.find(tx, call.scope, sids.normal(sid))
+    if found is not None and found.identity == _identity(call):
+        await drop(tx, call.scope, found)
+
+
+async def forget(tx: Transaction, call: Call[ForgetDevice]) -> None:
+    """Remove a device of the user by its address, if it is there."""
+    change = call.said()
+    devices = await store.of_identity(tx, call.scope, _identity(call))
+    found = _known(devices, change.binding_type, change.address)
+    if found is not None:
+        await drop(tx, call.scope, found)
+
+
+async def drop(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
+    """Remove a binding, and tell of it; a user whose last one it was is notified no more."""
+    await store.remove(tx, scope, binding.sid)
+    await _tell(tx, scope, binding)
+    if not await store.of_identity(tx, scope, binding.identity):
+        await reachability.set_notifiable(tx, scope, binding.identity, is_notifiable=False)
+
+
+async def _tell(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
+    """Note the change in the log, without what the push service calls the device."""
+    await tx.emit(
+        scope,
+        events.SERVICE_CHANGED,
+        subject_sid=binding.sid,
+        payload={"push_binding": msgspec.structs.replace(binding, address="")},
+    )

@@ -1,0 +1,98 @@
+"""Who sent or got a message by e-mail: only clients ask for that.
+
+A page is a page of messages, each with everybody who has to do with it by e-mail, so that a list
+needs no position of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.operations.call import Rows
+from parlour.operations.parameters import Parameters, said
+from parlour.resources.conversations import actions as conversations
+from parlour.resources.messages import actions as messages
+from parlour.resources.messages import store as message_rows
+from parlour.vocabulary import sids, values
+from parlour.vocabulary.values import UNSET, Unset
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.resources.messages.store import Message
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+# Of one page: at most 101 messages, each to at most 50 people outside the chat.
+OF_MESSAGES = """
+SELECT message.message_index, 0 AS place, 'from', sender.binding_name, sender.address
+  FROM message JOIN participant AS sender
+    ON sender.account_sid = $1 AND sender.sid = message.participant_sid
+   AND sender.binding_type = 'email'
+ WHERE message.account_sid = $1 AND message.conversation_sid = $2
+   AND message.message_index >= $3 AND message.message_index <= $4
+ UNION ALL
+SELECT message.message_index, receipt.sequence AS place, recipient.binding_level,
+       recipient.binding_name, recipient.address
+  FROM message JOIN receipt
+    ON receipt.account_sid = $1 AND receipt.message_sid = message.sid
+  JOIN participant AS recipient
+    ON recipient.account_sid = $1 AND recipient.sid = receipt.participant_sid
+   AND recipient.binding_type = 'email'
+ WHERE message.account_sid = $1 AND message.conversation_sid = $2
+   AND message.message_index >= $3 AND message.message_index <= $4
+ ORDER BY 1, 2 LIMIT 6000
+"""
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """Somebody a message came from or went to. ``level`` is from, to or cc."""
+
+    level: str
+    name: str | None
+    address: str
+
+
+class Recipients(msgspec.Struct, frozen=True):
+    """One message, and who has to do with it by e-mail."""
+
+    message_index: int
+    message_sid: str
+    everybody: list[Recipient]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRecipients(Parameters):
+    """Of one message, or of a whole conversation."""
+
+    message_sid: str | Unset = said("MessageSid", values.sid(sids.MESSAGE, 50501))
+
+
+async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:
+    """A page of messages with their recipients, by index."""
+    conversation_sid = await conversations.sid_in_path(tx, call)
+    wanted = call.said().message_sid
+    if wanted is UNSET:
+        found = await message_rows.page(
+            tx, call.scope, conversation_sid, call.page_request, descending=False
+        )
+    else:
+        one = await messages.of_conversation(tx, call, conversation_sid, wanted)
+        found = [one]
+    rows = await _with_recipients(tx, call.scope, conversation_sid, found)
+    return Rows(rows, order="message_index", sid="message_sid")
+
+
+async def _with_recipients(
+    tx: Transaction, scope: Scope, conversation_sid: str, found: list[Message]
+) -> list[Recipients]:
+    people: dict[int, list[Recipient]] = {each.message_index: [] for each in found}
+    if found:
+        span = min(people), max(people)
+        for index, _, *person in await tx.all(
+            OF_MESSAGES, scope.account_sid, conversation_sid, *span
+        ):
+            people[index].append(Recipient(*person))
+    return [Recipients(each.message_index, each.sid, people[each.message_index]) for each in found]

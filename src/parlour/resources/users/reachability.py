@@ -1,0 +1,43 @@
+"""Whether a user can be reached: others are told of it, and webhooks are not.
+
+The row says it in any case; it is shown only where the service has reachability switched on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.users import store
+from parlour.vocabulary import events
+
+if TYPE_CHECKING:
+    from parlour.resources.users.store import User
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+async def shown(tx: Transaction, scope: Scope, user: User) -> User:
+    """The user as others see it: where reachability is off nobody learns who is online."""
+    configuration = await service_configurations.fetch(tx, scope)
+    if configuration.reachability_enabled:
+        return user
+    return msgspec.structs.replace(user, is_online=None, is_notifiable=None)
+
+
+async def set_notifiable(
+    tx: Transaction, scope: Scope, identity: str, *, is_notifiable: bool
+) -> None:
+    """Note whether a user has a device that can be notified."""
+    user = await store.find_by_identity(tx, scope, identity)
+    if user is None or user.is_notifiable == int(is_notifiable):
+        return
+    await store.set_notifiable(tx, scope, user.sid, int(is_notifiable))
+    await tx.emit(
+        scope,
+        events.USER_REACHABILITY_UPDATED,
+        subject_sid=user.sid,
+        payload={"user_sid": user.sid, "is_notifiable": is_notifiable},
+    )
