@@ -32,7 +32,7 @@ from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.protocol.vault import KEY_BYTES, Vault
 from parlour.realtime.assembly import Realtime
-from parlour.realtime.tunnel import NoCommands
+from parlour.realtime.commands import Commands
 from parlour.resources.accounts import actions as accounts
 from parlour.resources.conversation_with_participants.completion import Completion
 from parlour.resources.jobs import jobs
@@ -171,13 +171,14 @@ class App:
         self.open_socket = self.realtime.open_socket
 
     def _make_realtime(self) -> Realtime:
+        page_tokens = PageTokens(self.vault.page_token_key)
         return Realtime(
             self.store,
             self.vault,
             self.clock,
             self.random,
             admission=self.admission,
-            commands=NoCommands,
+            commands=lambda hub: Commands(self.pipeline, page_tokens, hub),
             public_url=self.settings.public_url,
         )
 

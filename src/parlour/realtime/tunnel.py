@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from parlour.operations.admission import Admission
     from parlour.protocol.framing import Frame
     from parlour.realtime.connection import Connection
-    from parlour.realtime.hub import Hub
     from parlour.realtime.objects import Objects
     from parlour.realtime.session import Session
     from parlour.realtime.subscriptions import Subscriptions
@@ -41,19 +40,6 @@ class Commands(Protocol):
     async def answer(self, session: Session, request: TunnelRequest) -> TunnelReply:
         """Answer one request. Raises ApiError."""
         ...
-
-
-class NoCommands:
-    """No command is answered."""
-
-    def __init__(self, hub: Hub) -> None:
-        """``hub`` is what commands tell typing through."""
-        self.hub = hub
-
-    async def answer(self, session: Session, request: TunnelRequest) -> TunnelReply:
-        """There is nothing there. Raises 404."""
-        del session
-        raise ApiError.not_found(request.path)
 
 
 class _Http(msgspec.Struct):

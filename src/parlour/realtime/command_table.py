@@ -1,0 +1,237 @@
+"""The table of commands: what clients send, which operation it is, and what they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from parlour.realtime.bodies import (
+    inside,
+    json_text,
+    messaging_binding,
+    number_or_null,
+    text,
+    texts,
+)
+from parlour.realtime.configuration import client_configuration
+from parlour.resources.bindings.representation import client_registration
+from parlour.resources.client_table import client_operations
+from parlour.resources.content_templates.representation import client_resource as template
+from parlour.resources.messages.representation import client_resource as message
+from parlour.resources.participants.representation import client_resource as participant
+from parlour.resources.receipts.representation import client_recipients
+from parlour.resources.receipts.representation import client_resource as receipt
+from parlour.resources.user_conversations.representation import client_resource as own_conversation
+from parlour.resources.user_conversations.representation import client_seen
+from parlour.resources.users.representation import client_resource as user
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.operations.operation import Operation
+    from parlour.protocol.access_tokens import AccessToken
+    from parlour.protocol.forms import Form
+    from parlour.realtime.bodies import Reader
+    from parlour.realtime.session import Session
+
+Show = Callable[[Any, "Session"], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command: a method, a path whose ``{Names}`` are variables, and what it runs.
+
+    ``reads`` has the members of its body that count; ``shows`` makes its answer of the result, or
+    of each row of a list, which stand under the operation's key. ``adds`` are parameters that the
+    access token says. ``tells_typing`` is for the one whose result goes to others.
+    """
+
+    method: str
+    path: tuple[str, ...]
+    operation: Operation
+    reads: Mapping[str, Reader] = field(default_factory=dict)
+    shows: Show | None = None
+    adds: Callable[[AccessToken], Form] | None = None
+    reads_form: bool = False
+    tells_typing: bool = False
+
+    def variables_of(self, segments: list[str]) -> dict[str, str] | None:
+        """The values of the path's variables; None for another path."""
+        if len(segments) != len(self.path):
+            return None
+        found = {}
+        for pattern, segment in zip(self.path, segments, strict=True):
+            if pattern[0] == "{":
+                found[pattern[1:-1]] = segment
+            elif pattern != segment:
+                return None
+        return found
+
+
+def _shown(represent: Callable[[Any], Any]) -> Show:
+    return lambda result, _session: represent(result)
+
+
+def _command(method: str, path: str, operation_id: str, **more: Any) -> Command:
+    return Command(
+        method=method,
+        path=tuple(path.split("/")),
+        operation=client_operations()[operation_id],
+        **more,
+    )
+
+
+def _of_token(token: AccessToken) -> Form:
+    form: Form = {}
+    if token.push_credential_sid is not None:
+        form["CredentialSid"] = [token.push_credential_sid]
+    if token.endpoint_id is not None:
+        form["Endpoint"] = [token.endpoint_id]
+    return form
+
+
+def _typing(_participant: object, _session: Session) -> dict[str, int]:
+    return {"typing_timeout": limits.TYPING_SECONDS}
+
+
+_CONVERSATION: Final = {
+    "friendly_name": text("FriendlyName"),
+    "unique_name": text("UniqueName"),
+    "attributes": json_text("Attributes"),
+}
+_OWN_PLACE: Final = {
+    "notification_level": text("NotificationLevel"),
+    "last_read_message_index": number_or_null("LastReadMessageIndex"),
+}
+_NEW_PARTICIPANT: Final = {
+    "identity": text("Identity"),
+    "attributes": json_text("Attributes"),
+    "messaging_binding": messaging_binding,
+}
+_PARTICIPANT: Final = {"attributes": json_text("Attributes")}
+_NEW_MESSAGE: Final = {
+    "body": text("Body"),
+    "subject": text("Subject"),
+    "attributes": json_text("Attributes"),
+    "media_sids": texts("MediaSids", limits.MEDIA_PER_MESSAGE_MAX),
+    "content_sid": text("ContentSid"),
+    "content_variables": json_text("ContentVariables"),
+}
+_MESSAGE: Final = {"body": text("Body"), "attributes": json_text("Attributes")}
+_USER: Final = {"friendly_name": text("FriendlyName"), "attributes": json_text("Attributes")}
+_REGISTRATION: Final = {
+    "channel_type": text("ChannelType"),
+    "message_types": texts("MessageTypes", limits.MESSAGE_TYPES_MAX),
+    "data": inside({"registration_id": text("Address")}, "data"),
+}
+_DEVICE: Final = {"binding_type": text("BindingType"), "address": text("Address")}
+
+_CH: Final = "Conversations/{ConversationSid}"
+_IM: Final = f"{_CH}/Messages/{{Sid}}"
+
+CLIENT: Final = (
+    _command("GET", "Configuration", "FetchServiceConfiguration", shows=client_configuration),
+    _command(
+        "GET", "MyConversations", "ListServiceUserConversation", shows=_shown(own_conversation)
+    ),
+    _command(
+        "GET", "MyConversations/{ConversationSid}", "FetchClientPlace", shows=_shown(client_seen)
+    ),
+    _command(
+        "POST",
+        "MyConversations/{ConversationSid}",
+        "UpdateClientPlace",
+        reads=_OWN_PLACE,
+        shows=_shown(client_seen),
+    ),
+    _command(
+        "POST",
+        "Conversations",
+        "CreateClientConversation",
+        reads=_CONVERSATION,
+        shows=_shown(client_seen),
+    ),
+    _command("GET", _CH, "FetchClientPlace", shows=_shown(client_seen)),
+    _command(
+        "POST",
+        "Conversations/{Sid}",
+        "UpdateClientConversation",
+        reads=_CONVERSATION,
+        shows=_shown(client_seen),
+    ),
+    _command("DELETE", "Conversations/{Sid}", "DeleteServiceConversation"),
+    _command(
+        "POST",
+        f"{_CH}/Participants",
+        "CreateClientParticipant",
+        reads=_NEW_PARTICIPANT,
+        shows=_shown(participant),
+    ),
+    _command(
+        "POST",
+        f"{_CH}/Participants/{{Sid}}",
+        "UpdateServiceConversationParticipant",
+        reads=_PARTICIPANT,
+        shows=_shown(participant),
+    ),
+    _command("DELETE", f"{_CH}/Participants/{{Sid}}", "DeleteServiceConversationParticipant"),
+    _command(
+        "POST",
+        f"{_CH}/Messages",
+        "CreateClientMessage",
+        reads=_NEW_MESSAGE,
+        shows=_shown(message),
+    ),
+    _command(
+        "POST",
+        _IM,
+        "UpdateServiceConversationMessage",
+        reads=_MESSAGE,
+        shows=_shown(message),
+    ),
+    _command("DELETE", _IM, "DeleteServiceConversationMessage"),
+    _command(
+        "GET",
+        f"{_CH}/Messages/{{MessageSid}}/Receipts",
+        "ListServiceConversationMessageReceipt",
+        shows=_shown(receipt),
+    ),
+    _command(
+        "GET",
+        f"{_CH}/Messages/{{MessageSid}}/ChannelMetadata",
+        "FetchServiceConversationMessageChannelMetadata",
+        shows=_shown(message),
+    ),
+    _command(
+        "GET",
+        f"{_CH}/MessageRecipients",
+        "ListClientMessageRecipient",
+        shows=_shown(client_recipients),
+    ),
+    _command("GET", "Users/{Sid}", "FetchServiceUser", shows=_shown(user)),
+    _command("POST", "Users/{Sid}", "UpdateServiceUser", reads=_USER, shows=_shown(user)),
+    _command(
+        "POST",
+        "Typing",
+        "FetchClientParticipant",
+        reads_form=True,
+        shows=_typing,
+        tells_typing=True,
+    ),
+    _command("GET", "ContentTemplates", "ListClientContentTemplate", shows=_shown(template)),
+)
+"""Everything below ``/Client/v2``."""
+
+REGISTRATIONS: Final = (
+    _command(
+        "POST",
+        "registrations",
+        "CreateClientRegistration",
+        reads=_REGISTRATION,
+        adds=_of_token,
+        shows=_shown(client_registration),
+    ),
+    _command("DELETE", "registrations/{Sid}", "DeleteClientRegistration"),
+    _command("DELETE", "registrations", "ForgetClientRegistration", reads=_DEVICE),
+)
+"""Push registrations, below ``/v1``."""

@@ -1,0 +1,184 @@
+"""Commands: what clients ask for and change, apart from opening objects.
+
+A command is an operation like any other: the same parameters, actions, webhooks and errors, done
+for a user that its roles bind. What it changes reaches clients as news of objects; its own answer
+only says that it was done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+
+from parlour.operations.call import Call, Outcome, Rows
+from parlour.protocol import pages
+from parlour.protocol.forms import decode_path_segment, parse_form, parse_query
+from parlour.protocol.pages import Position
+from parlour.realtime import bodies, command_table
+from parlour.realtime.session import TunnelReply
+from parlour.resources.participants.store import Participant
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.origin import SDK, Origin
+
+if TYPE_CHECKING:
+    from parlour.operations.pipeline import Pipeline
+    from parlour.protocol.forms import Form
+    from parlour.protocol.pages import Edge, Page, PageRequest, PageTokens
+    from parlour.realtime.command_table import Command
+    from parlour.realtime.session import Session, TunnelRequest
+    from parlour.vocabulary.scope import Scope
+
+_encode: Final = msgspec.json.Encoder().encode
+_AREAS: Final = (
+    ("/Client/v2/", command_table.CLIENT),
+    ("/v1/", command_table.REGISTRATIONS),
+)
+
+
+class Typing(Protocol):
+    """Whoever tells the others of a conversation that somebody types."""
+
+    def typing(
+        self, scope: Scope, conversation_sid: str, participant_sid: str, identity: str
+    ) -> None:
+        """Tell them."""
+        ...
+
+
+class Commands:
+    """Answers the commands of every client."""
+
+    def __init__(self, pipeline: Pipeline, tokens: PageTokens, hub: Typing) -> None:
+        self._pipeline = pipeline
+        self._tokens = tokens
+        self._hub = hub
+
+    async def answer(self, session: Session, request: TunnelRequest) -> TunnelReply:
+        """Answer one request. Raises ApiError."""
+        command, path = _find(request)
+        call = self._call(session, request, command, path)
+        outcome = await self._pipeline.run(call, _unkept)
+        if command.tells_typing:
+            self._tell_typing(session, outcome.result)
+        if outcome.status == 204:
+            return TunnelReply(status=204)
+        return TunnelReply(status=outcome.status, body=self._body(session, command, call, outcome))
+
+    def _call(
+        self, session: Session, request: TunnelRequest, command: Command, path: dict[str, str]
+    ) -> Call[Any]:
+        deed = command.operation.deed
+        form = _form(request, command)
+        if command.adds is not None:
+            form |= command.adds(session.token)
+        if command.tells_typing:
+            path["ConversationSid"] = _channel_in(form)
+        call: Call[Any] = Call(
+            operation=command.operation,
+            caller=session.caller,
+            path=path | {"ChatServiceSid": session.scope.service_sid, "UserSid": session.user_sid},
+            resource="/" + "/".join(command.path),
+            form=form,
+            origin=Origin(SDK, session.identity, fires=True),
+        )
+        if deed.list_key:
+            call.page = pages.parse_page_request(
+                form,
+                default=limits.CLIENT_PAGE_SIZE_MAX,
+                maximum=limits.CLIENT_PAGE_SIZE_MAX,
+                place=_place(session, request),
+                tokens=self._tokens,
+            )
+            call.resource = _place(session, request)
+        return call
+
+    def _tell_typing(self, session: Session, who: object) -> None:
+        assert isinstance(who, Participant)
+        self._hub.typing(session.scope, who.conversation_sid, who.sid, session.identity)
+
+    def _body(self, session: Session, command: Command, call: Call[Any], outcome: Outcome) -> bytes:
+        assert command.shows is not None
+        if not isinstance(outcome.result, Rows):
+            return _encode(command.shows(outcome.result, session))
+        page = pages.cut(outcome.result.records, call.page_request)
+        key = command.operation.deed.list_key
+        shown: list[Any] = []
+        for record in page.rows:
+            row = command.shows(record, session)
+            shown += row if isinstance(row, list) else [row]
+        meta = self._meta(call.page_request, page, outcome.result, key, call.resource)
+        return _encode({key: shown, "meta": meta})
+
+    def _meta(
+        self, request: PageRequest, page: Page[Any], rows: Rows, key: str, place: str
+    ) -> dict[str, Any]:
+        """What a page says of itself; both tokens are always there, null where there is no page."""
+
+        def token(edge: Edge | None, *, backwards: bool) -> str | None:
+            if edge is None:
+                return None
+            return self._tokens.write(place, Position(*edge, backwards=backwards))
+
+        first = rows.position_of(page.rows[0]) if page.rows and page.has_previous else None
+        last = rows.position_of(page.rows[-1]) if page.rows and page.has_next else None
+        return {
+            "page_size": request.size,
+            "previous_token": token(first, backwards=True),
+            "next_token": token(last, backwards=False),
+            "key": key,
+        }
+
+
+def _find(request: TunnelRequest) -> tuple[Command, dict[str, str]]:
+    """The command of a path. Raises 404, and 405 for a path that has another method."""
+    is_known = False
+    for prefix, commands in _AREAS:
+        if not request.path.startswith(prefix):
+            continue
+        segments = _segments(request.path[len(prefix) :])
+        for command in commands:
+            variables = command.variables_of(segments)
+            if variables is None:
+                continue
+            if command.method == request.method:
+                return command, variables
+            is_known = True
+    raise ApiError(20004) if is_known else ApiError.not_found(request.path)
+
+
+def _segments(raw: str) -> list[str]:
+    """The decoded segments of a path; a slash that is escaped divides nothing."""
+    segments = [decode_path_segment(segment) for segment in raw.split("/")]
+    return [segment for segment in segments if segment] if all(segments) else []
+
+
+def _form(request: TunnelRequest, command: Command) -> Form:
+    """What a request says: in its query if it has no body to read."""
+    if len(request.body) > limits.BODY_BYTES_MAX:
+        raise ApiError(20413)
+    if command.reads_form:
+        return parse_form(request.body)
+    if request.method != "GET":
+        return bodies.parse(request.body, command.reads)
+    fields = [f"{name}={value}" for name, values in request.params.items() for value in values]
+    return parse_query("&".join(fields).encode())
+
+
+def _channel_in(form: Form) -> str:
+    """The conversation in which somebody types, by its older name. Raises 50351."""
+    named = form.pop("ChannelSid", [""])[-1]
+    if not named:
+        raise ApiError(50351)
+    return named
+
+
+def _place(session: Session, request: TunnelRequest) -> str:
+    """Which list it is: a page token of another one, or of another user's, is of no use."""
+    return f"{session.scope.service_sid} {session.user_sid} {request.path}"
+
+
+def _unkept(_call: Call[Any], _outcome: Outcome) -> bytes:
+    """Answers to clients are not kept: a client never sends a change twice."""
+    return b""

@@ -1,0 +1,57 @@
+"""What a client is told first: its options, its objects, and where its commands go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from parlour.vocabulary import labels, limits
+from parlour.vocabulary.objects import Kind, ObjectName
+
+if TYPE_CHECKING:
+    from parlour.realtime.session import Session
+    from parlour.resources.service_configuration.store import ServiceConfiguration
+
+# Answers are fresh: a client keeps none of them.
+_CACHE_INTERVAL: Final = "PT0S"
+_REPORT_INTERVAL: Final = "PT5S"
+_EMAIL_TYPES: Final = ("text/plain", "text/html")
+
+
+def client_configuration(service: ServiceConfiguration, session: Session) -> dict[str, Any]:
+    """The configuration of one client."""
+    media = f"{session.root_url}/v1/Services/{session.scope.service_sid}/Media"
+    return {
+        "identity": session.identity,
+        "account_sid": session.scope.account_sid,
+        "chat_service_sid": session.scope.service_sid,
+        "url": f"{labels.COMMANDS}/Configuration",
+        "options": {
+            "user_infos_to_subscribe": limits.USER_INFOS_TO_SUBSCRIBE,
+            "reachability_enabled": bool(service.reachability_enabled),
+            "http_cache_interval": _CACHE_INTERVAL,
+            "consumption_report_interval": _REPORT_INTERVAL,
+            "my_conversations_page_size": limits.CLIENT_PAGE_SIZE_MAX,
+            "media_attachments_count_limit": limits.MEDIA_PER_MESSAGE_MAX,
+            "media_attachment_size_limit_in_mb": limits.MEDIA_BYTES_MAX // limits.MEBIBYTE,
+            "media_attachments_total_size_limit_in_mb": (
+                limits.MEDIA_PER_MESSAGE_BYTES_MAX // limits.MEBIBYTE
+            ),
+            "email_histories_allowed_mime_types": _EMAIL_TYPES,
+            "email_bodies_allowed_mime_types": _EMAIL_TYPES,
+        },
+        "sync_objects": {
+            "my_conversations": ObjectName(Kind.MY_CONVERSATIONS, session.user_sid).unique_name,
+            "my_user_info": ObjectName(Kind.USER_INFO, session.user_sid).unique_name,
+        },
+        "links": {
+            "my_conversations": f"{labels.COMMANDS}/MyConversations",
+            "conversations": f"{labels.COMMANDS}/Conversations",
+            "users": f"{labels.COMMANDS}/Users",
+            "current_user": f"{labels.COMMANDS}/Users/{quote(session.identity, '')}",
+            "typing": f"{labels.COMMANDS}/Typing",
+            "messages_receipts": f"{labels.COMMANDS}/Conversations/%s/Messages/%s/Receipts",
+            "media_service": media,
+            "media_set_service": f"{media}Set",
+        },
+    }

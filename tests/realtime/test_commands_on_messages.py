@@ -1,0 +1,373 @@
+"""Messages as clients send, change and remove them, and what became of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.resources.receipts import actions as receipts
+from parlour.resources.receipts.representation import client_resource
+from parlour.resources.receipts.statuses import Report
+from parlour.resources.receipts.store import Receipt
+from tests.realtime.people import NOT_PERMITTED
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from tests.realtime.people import People, Play
+
+COMMANDS = "https://aim.us1.twilio.com/Client/v2"
+ROBERT, OWN = "+15558675310", "+15017122661"
+HX = "HX" + "0" * 31 + "1"
+SEED_MEDIA = """
+INSERT INTO media (account_sid, service_sid, sid, message_sid, size, content_type, filename,
+                   category, author, date_created, date_updated)
+VALUES ($1, $2, $3, NULL, 67, 'image/png', 'a.png', 'media', $4, $5, $5)
+"""
+SEED_TEMPLATE = """
+INSERT INTO content_template (account_sid, sid, friendly_name, body, date_created, date_updated)
+VALUES ($1, $2, 'greeting', 'Hello {{1}} and {{name}}, {{1}}', 0, 0)
+"""
+
+
+async def seed_media(people: People, identity: str, number: int = 1) -> str:
+    """A medium that a user has uploaded."""
+    sid = f"ME{number:032x}"
+    owner = (people.house.scope.account_sid, people.house.scope.service_sid)
+
+    async def seed(tx: Transaction) -> None:
+        await tx.run(SEED_MEDIA, *owner, sid, identity, tx.now)
+
+    await people.house.store.write(seed)
+    return sid
+
+
+async def seed_template(people: People, sid: str = HX) -> None:
+    """A content template of the account."""
+
+    async def seed(tx: Transaction) -> None:
+        await tx.run(SEED_TEMPLATE, people.house.scope.account_sid, sid)
+
+    await people.house.store.write(seed)
+
+
+def test_saying_something(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob", "carol")
+        body = {"body": "hello carol", "attributes": '{"mood":"ok"}', "subject": "s"}
+        said = await people.post("bob", f"Conversations/{sid}/Messages", body)
+        assert said.status == 201
+        url = f"{COMMANDS}/Conversations/{sid}"
+        shown = said.body
+        assert shown == {
+            "account_sid": people.house.scope.account_sid,
+            "chat_service_sid": people.house.scope.service_sid,
+            "conversation_sid": sid,
+            "sid": shown["sid"],
+            "index": 0,
+            "author": "bob",
+            "participant_sid": shown["participant_sid"],
+            **body,
+            "date_created": shown["date_created"],
+            "date_updated": shown["date_created"],
+            "media": None,
+            "content_sid": None,
+            "delivery": None,
+            "url": f"{url}/Messages/{shown['sid']}",
+            "links": {
+                "conversation": url,
+                "messages_receipts": f"{url}/Messages/{shown['sid']}/Receipts",
+            },
+        }
+        own = await people.house.do("FetchConversationParticipant", ConversationSid=sid, Sid="bob")
+        assert shown["participant_sid"] == own.sid
+        second = await people.post("carol", f"Conversations/{sid}/Messages", {"body": ""})
+        assert (second.body["index"], second.body["body"]) == (1, "")
+        assert (second.body["attributes"], second.body["subject"]) == ("{}", None)
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({"body": "b" * 32769}, (400, 50504)),
+        ({"body": ["b"]}, (400, 20001)),
+        ({"body": "b", "attributes": "{"}, (400, 50304)),
+        ({"body": "b", "attributes": '"' + "a" * 4096 + '"'}, (400, 50303)),
+        ({"media_sids": ["ME" + "f" * 32]}, (400, 50507)),
+        ({"media_sids": ["ME1"]}, (400, 50510)),
+        ({"media_sids": [""]}, (400, 20001)),
+        ({"media_sids": "ME" + "f" * 32}, (400, 20001)),
+        ({"media_sids": [7]}, (400, 20001)),
+        ({"media_sids": ["ME" + "f" * 32] * 11}, (400, 20001)),
+        ({"content_sid": "HX" + "f" * 32}, (400, 50526)),
+        ({"content_variables": '{"1":"x"}'}, (400, 50528)),
+        ({"content_sid": HX, "content_variables": "[]"}, (400, 50527)),
+    ],
+)
+def test_saying_is_refused(play: Play, body: Any, refused: tuple[int, int]) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        await seed_template(people)
+        asked = await people.post("bob", f"Conversations/{sid}/Messages", body)
+        assert asked.refusal == refused
+
+    play(scene)
+
+
+def test_media_are_carried(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob", "carol")
+        own = [await seed_media(people, "bob", number) for number in (1, 2)]
+        theirs = await seed_media(people, "carol", 3)
+        path = f"Conversations/{sid}/Messages"
+        said = await people.post("bob", path, {"media_sids": own, "attributes": "{}"})
+        assert said.status == 201
+        assert said.body["body"] is None
+        assert [each["sid"] for each in said.body["media"]] == own
+        assert said.body["media"][0] == {
+            "sid": own[0],
+            "size": 67,
+            "content_type": "image/png",
+            "filename": "a.png",
+            "category": "media",
+        }
+        again = await people.post("bob", path, {"media_sids": own[:1]})
+        assert again.refusal == (400, 50508)
+        stolen = await people.post("bob", path, {"media_sids": [theirs]})
+        assert stolen.refusal == (400, 50507)
+        none = await people.post("bob", path, {"body": "b", "media_sids": []})
+        assert (none.status, none.body["media"]) == (201, None)
+
+    play(scene)
+
+
+def test_rich_content(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        await seed_template(people)
+        body = {"media_sids": [], "content_sid": HX, "content_variables": '{"1":"Bob"}'}
+        said = await people.post("bob", f"Conversations/{sid}/Messages", body)
+        assert said.status == 201
+        assert said.body["content_sid"] == HX
+        assert said.body["body"] == "Hello Bob and {{name}}, Bob"
+
+    play(scene)
+
+
+def test_content_templates_are_listed(play: Play) -> None:
+    async def scene(people: People) -> None:
+        empty = await people.get("bob", "ContentTemplates", PageSize="100")
+        assert empty == (
+            200,
+            {
+                "templates": [],
+                "meta": {
+                    "page_size": 100,
+                    "previous_token": None,
+                    "next_token": None,
+                    "key": "templates",
+                },
+            },
+        )
+        await seed_template(people)
+        await seed_template(people, "HX" + "0" * 31 + "2")
+        first = await people.get("bob", "ContentTemplates", PageSize="1")
+        assert first.body["templates"] == [
+            {
+                "sid": HX,
+                "account_sid": people.house.scope.account_sid,
+                "friendly_name": "greeting",
+                "variables": '{"1":"","name":""}',
+                "variants": {"twilio/text": {"body": "Hello {{1}} and {{name}}, {{1}}"}},
+                "date_created": "1970-01-01T00:00:00.000Z",
+                "date_updated": "1970-01-01T00:00:00.000Z",
+            }
+        ]
+        token = first.body["meta"]["next_token"]
+        last = await people.get("bob", "ContentTemplates", PageSize="1", PageToken=token)
+        assert [each["sid"] for each in last.body["templates"]] == ["HX" + "0" * 31 + "2"]
+        assert last.body["meta"]["next_token"] is None
+
+    play(scene)
+
+
+def test_a_message_is_changed_in_parts(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        path = f"Conversations/{sid}/Messages"
+        said = await people.post("bob", path, {"body": "first", "attributes": '{"a":1}'})
+        own = f"{path}/{said.body['sid']}"
+        edited = await people.post("bob", own, {"body": "second"})
+        assert (edited.status, edited.body["body"]) == (200, "second")
+        assert edited.body["attributes"] == '{"a":1}'
+        edited = await people.post("bob", own, {"attributes": '{"b":2}'})
+        assert (edited.body["body"], edited.body["attributes"]) == ("second", '{"b":2}')
+        assert (await people.post("bob", own, {"author": "carol"})).refusal == (400, 20161)
+        assert (await people.post("bob", own, {"attributes": "{"})).refusal == (400, 50304)
+        assert (await people.post("bob", own, {"body": "b" * 32769})).refusal == (400, 50504)
+        assert await people.delete("bob", own) == (204, None)
+        missing = f"{path}/IM{'0' * 32}"
+        for answer in (
+            await people.delete("bob", own),
+            await people.post("bob", own, {"body": "x"}),
+            await people.post("bob", missing, {"body": "x"}),
+            await people.post("bob", f"{path}/0", {"body": "x"}),
+            await people.get("bob", f"{own}/Receipts"),
+            await people.get(
+                "bob", f"Conversations/{sid}/MessageRecipients", MessageSid=said.body["sid"]
+            ),
+        ):
+            assert answer.refusal == (404, 50500)
+
+    play(scene)
+
+
+def test_receipts(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        for number in (0, 1, 2):
+            robert = {
+                "MessagingBinding.Address": f"{ROBERT[:-1]}{number}",
+                "MessagingBinding.ProxyAddress": OWN,
+            }
+            await people.house.do("CreateConversationParticipant", robert, ConversationSid=sid)
+        said = await people.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+        assert said.body["delivery"]["total"] == 3
+        await people.house.settled()
+        path = f"Conversations/{sid}/Messages/{said.body['sid']}/Receipts"
+        whole = await people.get("bob", path)
+        assert whole.status == 200
+        found = whole.body["delivery_receipts"]
+        assert len(found) == 3
+        assert (
+            found[0]
+            | {
+                "message_sid": said.body["sid"],
+                "conversation_sid": sid,
+            }
+            == found[0]
+        )
+        assert set(found[0]) == {
+            "sid",
+            "message_sid",
+            "conversation_sid",
+            "channel_message_sid",
+            "participant_sid",
+            "status",
+            "error_code",
+            "date_created",
+            "date_updated",
+        }
+
+        assert {each["status"] for each in found} == {"delivered"}
+
+        async def read(tx: Transaction) -> None:
+            await receipts.record_status(tx, people.house.scope, found[0]["sid"], Report("read"))
+
+        await people.house.store.write(read)
+        page = await people.get("bob", path, PageSize="2")
+        assert page.body["delivery_receipts"][0]["status"] == "read"
+        assert page.body["delivery_receipts"][0]["error_code"] == 0
+        token = page.body["meta"]["next_token"]
+        rest = await people.get("bob", path, PageSize="2", PageToken=token)
+        assert [each["sid"] for each in rest.body["delivery_receipts"]] == [found[2]["sid"]]
+        assert rest.body["meta"]["next_token"] is None
+
+    play(scene)
+
+
+def test_a_receipt_that_no_carrier_has_taken_is_queued() -> None:
+    texts = dict.fromkeys(Receipt.__struct_fields__, "")
+    dates = {"date_created": 0, "date_updated": 0}
+    receipt = Receipt(**texts | dates | {"status": None, "sequence": 0, "error_code": 0})
+    assert client_resource(receipt)["status"] == "queued"
+
+
+def test_recipients_by_email(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        here = {"ConversationSid": sid}
+        for address in ("ann@mail.example", "ben@mail.example"):
+            await people.house.do(
+                "CreateConversationParticipant", {"MessagingBinding.Address": address}, **here
+            )
+        robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
+        await people.house.do("CreateConversationParticipant", robert, **here)
+        said = [
+            await people.post("bob", f"Conversations/{sid}/Messages", {"body": "to both"}),
+            await people.post("bob", f"Conversations/{sid}/Messages", {"body": "again"}),
+        ]
+        answered = await people.house.say(sid, "thanks", Author="ann@mail.example")
+        path = f"Conversations/{sid}/MessageRecipients"
+
+        def recipient(message_sid: str, level: str, address: str) -> dict[str, Any]:
+            return {
+                "message_sid": message_sid,
+                "type": "email",
+                "level": level,
+                "name": None,
+                "address": address,
+            }
+
+        one = await people.get("bob", path, MessageSid=answered.sid)
+        assert one.status == 200
+        assert one.body["message_recipients"] == [
+            recipient(answered.sid, "from", "ann@mail.example"),
+            recipient(answered.sid, "to", "ben@mail.example"),
+        ]
+        everybody = [
+            recipient(message.body["sid"], "to", address)
+            for message in said
+            for address in ("ann@mail.example", "ben@mail.example")
+        ] + one.body["message_recipients"]
+        whole = await people.get("bob", path)
+        assert whole.body["message_recipients"] == everybody
+        page = await people.get("bob", path, PageSize="1")
+        assert page.body["message_recipients"] == everybody[:2]
+        token = page.body["meta"]["next_token"]
+        rest = await people.get("bob", path, PageToken=token)
+        assert rest.body["message_recipients"] == everybody[2:]
+        assert rest.body["meta"]["next_token"] is None
+        wrong = await people.get("bob", path, MessageSid="7")
+        assert wrong.refusal == (400, 50501)
+
+    play(scene)
+
+
+def test_no_message_has_channel_metadata(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        said = await people.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+        path = f"Conversations/{sid}/Messages/{said.body['sid']}/ChannelMetadata"
+        assert (await people.get("bob", path)).refusal == (403, 50531)
+        role = await people.house.do(
+            "CreateRole",
+            {
+                "FriendlyName": "reader",
+                "Type": "conversation",
+                "Permission": "readChannelMetadata",
+            },
+        )
+        await people.house.do(
+            "UpdateConversationParticipant",
+            {"RoleSid": role.sid},
+            ConversationSid=sid,
+            Sid="bob",
+        )
+        assert (await people.get("bob", path)).refusal == (404, 50530)
+
+    play(scene)
+
+
+def test_messages_of_others(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        theirs = await people.house.say(sid, "theirs")
+        path = f"Conversations/{sid}/Messages/{theirs.sid}"
+        assert (await people.post("bob", path, {"body": "mine"})).refusal == NOT_PERMITTED
+        assert (await people.post("bob", path, {"attributes": "{}"})).refusal == NOT_PERMITTED
+        assert (await people.delete("bob", path)).refusal == NOT_PERMITTED
+
+    play(scene)

@@ -1,0 +1,279 @@
+"""Every permission: refused while no role grants it, allowed as soon as either role does.
+
+The roles of alice hold every other permission meanwhile, so that nothing else can have let her
+in. What is tried is made from the vocabulary: a new permission without a trial fails here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.vocabulary.permissions import PERMISSIONS, Permission, RoleType
+from tests.events.house import ALICE
+from tests.realtime.test_commands_on_messages import seed_media
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.realtime.people import Answer, People, Play
+
+ROBERT, OWN = "+15558675310", "+15017122661"
+REFUSED = (403, 50107)
+ANY_OF_OWN = {
+    Permission.EDIT_OWN_MESSAGE: Permission.EDIT_ANY_MESSAGE,
+    Permission.EDIT_OWN_MESSAGE_ATTRIBUTES: Permission.EDIT_ANY_MESSAGE_ATTRIBUTES,
+    Permission.DELETE_OWN_MESSAGE: Permission.DELETE_ANY_MESSAGE,
+    Permission.EDIT_OWN_USER_INFO: Permission.EDIT_ANY_USER_INFO,
+    Permission.EDIT_OWN_PARTICIPANT_ATTRIBUTES: Permission.EDIT_ANY_PARTICIPANT_ATTRIBUTES,
+}
+"""What may be done with anybody's may be done with one's own."""
+
+
+class Room:
+    """A conversation that alice made, in which she and bob take part and have said something."""
+
+    def __init__(self, people: People) -> None:
+        self.people = people
+        self.sid = self.path = self.own = self.other = ""
+
+    async def made(self) -> Room:
+        """Anew."""
+        house = self.people.house
+        for identity in ("alice", "bob"):
+            await self.people.session(identity)
+        self.sid = (await house.do("CreateConversation", origin=ALICE)).sid
+        self.path = f"Conversations/{self.sid}"
+        for identity in ("alice", "bob"):
+            await house.do(
+                "CreateConversationParticipant",
+                {"Identity": identity},
+                ConversationSid=self.sid,
+            )
+        self.own = (await house.say(self.sid, "mine", Author="alice")).sid
+        self.other = (await house.say(self.sid, "yours", Author="bob")).sid
+        return self
+
+    async def grant(
+        self, service: set[Permission], conversation: set[Permission], identity: str = "alice"
+    ) -> None:
+        """Give somebody roles with these permissions and no others."""
+        house = self.people.house
+        for kind, permissions in (("service", service), ("conversation", conversation)):
+            form = {"FriendlyName": "r", "Type": kind, "Permission": sorted(permissions)}
+            role = {"RoleSid": (await house.do("CreateRole", form)).sid}
+            if kind == "service":
+                await house.do("UpdateUser", role, Sid=identity)
+            else:
+                place = {"ConversationSid": self.sid, "Sid": identity}
+                await house.do("UpdateConversationParticipant", role, **place)
+
+    async def post(self, path: str, body: object) -> Answer:
+        """A change of alice's."""
+        return await self.people.post("alice", path, body)
+
+    async def delete(self, path: str) -> Answer:
+        """A removal of alice's."""
+        return await self.people.delete("alice", path)
+
+
+async def add_telephone(room: Room) -> Answer:
+    binding = {"address": ROBERT, "proxy_address": OWN}
+    body = {"attributes": "{}", "messaging_binding": binding}
+    return await room.post(f"{room.path}/Participants", body)
+
+
+async def join(room: Room) -> Answer:
+    place = {"ConversationSid": room.sid, "Sid": "alice"}
+    await room.people.house.do("DeleteConversationParticipant", **place)
+    return await room.post(f"{room.path}/Participants", {"identity": "alice"})
+
+
+async def send_media(room: Room) -> Answer:
+    made = await room.people.house.do("FetchConversation", Sid=room.sid)
+    sid = await seed_media(room.people, "alice", made.sequence)
+    return await room.post(f"{room.path}/Messages", {"media_sids": [sid], "attributes": "{}"})
+
+
+async def metadata(room: Room) -> Answer:
+    return await room.people.get("alice", f"{room.path}/Messages/{room.other}/ChannelMetadata")
+
+
+TRIALS: dict[Permission, Callable[[Room], Awaitable[Answer]]] = {
+    Permission.ADD_PARTICIPANT: lambda r: r.post(f"{r.path}/Participants", {"identity": "carol"}),
+    Permission.ADD_NON_CHAT_PARTICIPANT: add_telephone,
+    Permission.CREATE_CONVERSATION: lambda r: r.post("Conversations", {"attributes": "{}"}),
+    Permission.JOIN_CONVERSATION: join,
+    Permission.LEAVE_CONVERSATION: lambda r: r.delete(f"{r.path}/Participants/alice"),
+    Permission.REMOVE_PARTICIPANT: lambda r: r.delete(f"{r.path}/Participants/bob"),
+    Permission.DELETE_CONVERSATION: lambda r: r.delete(r.path),
+    Permission.EDIT_CONVERSATION_NAME: lambda r: r.post(r.path, {"friendly_name": "n"}),
+    Permission.EDIT_CONVERSATION_ATTRIBUTES: lambda r: r.post(r.path, {"attributes": "{}"}),
+    Permission.SEND_MESSAGE: lambda r: r.post(f"{r.path}/Messages", {"body": "b"}),
+    Permission.SEND_MEDIA_MESSAGE: send_media,
+    Permission.EDIT_OWN_MESSAGE: lambda r: r.post(f"{r.path}/Messages/{r.own}", {"body": "b"}),
+    Permission.EDIT_ANY_MESSAGE: lambda r: r.post(f"{r.path}/Messages/{r.other}", {"body": "b"}),
+    Permission.EDIT_OWN_MESSAGE_ATTRIBUTES: lambda r: r.post(
+        f"{r.path}/Messages/{r.own}", {"attributes": "{}"}
+    ),
+    Permission.EDIT_ANY_MESSAGE_ATTRIBUTES: lambda r: r.post(
+        f"{r.path}/Messages/{r.other}", {"attributes": "{}"}
+    ),
+    Permission.DELETE_OWN_MESSAGE: lambda r: r.delete(f"{r.path}/Messages/{r.own}"),
+    Permission.DELETE_ANY_MESSAGE: lambda r: r.delete(f"{r.path}/Messages/{r.other}"),
+    Permission.EDIT_OWN_USER_INFO: lambda r: r.post("Users/alice", {"friendly_name": "n"}),
+    Permission.EDIT_ANY_USER_INFO: lambda r: r.post("Users/bob", {"attributes": "{}"}),
+    Permission.EDIT_OWN_PARTICIPANT_ATTRIBUTES: lambda r: r.post(
+        f"{r.path}/Participants/alice", {"attributes": "{}"}
+    ),
+    Permission.EDIT_ANY_PARTICIPANT_ATTRIBUTES: lambda r: r.post(
+        f"{r.path}/Participants/bob", {"attributes": "{}"}
+    ),
+    Permission.EDIT_NOTIFICATION_LEVEL: lambda r: r.post(
+        f"MyConversations/{r.sid}", {"notification_level": "muted"}
+    ),
+    Permission.READ_CHANNEL_METADATA: metadata,
+}
+
+
+def _is_allowed(answer: Answer) -> bool:
+    if answer.status < 300:
+        return True
+    # No message has any: whoever may read it is told so.
+    return answer.refusal == (404, 50530)
+
+
+def _all_but(kind: RoleType, *permissions: Permission) -> set[Permission]:
+    return set(PERMISSIONS[kind]) - set(permissions)
+
+
+def test_every_permission_is_tried() -> None:
+    assert set(TRIALS) == set(Permission)
+
+
+@pytest.mark.parametrize("permission", list(Permission))
+def test_nobody_may_without_the_permission(play: Play, permission: Permission) -> None:
+    wider = [ANY_OF_OWN[permission]] if permission in ANY_OF_OWN else []
+
+    async def scene(people: People) -> None:
+        room = await Room(people).made()
+        without = [_all_but(kind, permission, *wider) for kind in RoleType]
+        await room.grant(*without)
+        # Others may: their roles are not alice's.
+        await room.grant(*[set(PERMISSIONS[kind]) for kind in RoleType], identity="bob")
+        code = 50531 if permission is Permission.READ_CHANNEL_METADATA else 50107
+        refused = await TRIALS[permission](room)
+        assert refused.refusal == (403, code)
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("permission", "kind"),
+    [(permission, kind) for kind in RoleType for permission in sorted(PERMISSIONS[kind])],
+)
+def test_either_role_is_enough(play: Play, permission: Permission, kind: RoleType) -> None:
+    # A role holds something in any case: here, what has nothing to do with the trial.
+    idle = {
+        RoleType.SERVICE: Permission.CREATE_CONVERSATION,
+        RoleType.CONVERSATION: Permission.LEAVE_CONVERSATION,
+    }
+
+    async def scene(people: People) -> None:
+        room = await Room(people).made()
+        granted = {each: {permission} if each is kind else {idle[each]} for each in RoleType}
+        await room.grant(granted[RoleType.SERVICE], granted[RoleType.CONVERSATION])
+        assert _is_allowed(await TRIALS[permission](room))
+
+    play(scene)
+
+
+@pytest.mark.parametrize("own", list(ANY_OF_OWN))
+def test_whoever_may_change_any_may_change_its_own(play: Play, own: Permission) -> None:
+    async def scene(people: People) -> None:
+        room = await Room(people).made()
+        await room.grant({Permission.CREATE_CONVERSATION}, {ANY_OF_OWN[own]})
+        assert _is_allowed(await TRIALS[own](room))
+
+    play(scene)
+
+
+@pytest.mark.parametrize("own", list(ANY_OF_OWN))
+def test_its_own_is_not_anybodys(play: Play, own: Permission) -> None:
+    async def scene(people: People) -> None:
+        room = await Room(people).made()
+        await room.grant({Permission.CREATE_CONVERSATION}, {own})
+        assert (await TRIALS[ANY_OF_OWN[own]](room)).refusal == REFUSED
+
+    play(scene)
+
+
+def test_a_message_with_text_and_media_takes_both_permissions(play: Play) -> None:
+    async def scene(people: People) -> None:
+        room = await Room(people).made()
+        sid = await seed_media(people, "alice")
+        body = {"body": "look", "media_sids": [sid]}
+        for permission in (Permission.SEND_MESSAGE, Permission.SEND_MEDIA_MESSAGE):
+            await room.grant({Permission.CREATE_CONVERSATION}, {permission})
+            assert (await room.post(f"{room.path}/Messages", body)).refusal == REFUSED
+        both = {Permission.SEND_MESSAGE, Permission.SEND_MEDIA_MESSAGE}
+        await room.grant({Permission.CREATE_CONVERSATION}, both)
+        assert (await room.post(f"{room.path}/Messages", body)).status == 201
+
+    play(scene)
+
+
+def test_a_change_of_two_parts_takes_both_permissions(play: Play) -> None:
+    async def scene(people: People) -> None:
+        room = await Room(people).made()
+        name, attributes = (
+            Permission.EDIT_CONVERSATION_NAME,
+            Permission.EDIT_CONVERSATION_ATTRIBUTES,
+        )
+        body = {"friendly_name": "n", "attributes": "{}"}
+        for permission in (name, attributes):
+            await room.grant({Permission.CREATE_CONVERSATION}, {permission})
+            assert (await room.post(room.path, body)).refusal == REFUSED
+        # One from each role will do.
+        await room.grant({name}, {attributes})
+        assert (await room.post(room.path, body)).status == 200
+
+    play(scene)
+
+
+def test_a_role_in_one_conversation_says_nothing_about_another(play: Play) -> None:
+    async def scene(people: People) -> None:
+        here, there = await Room(people).made(), await Room(people).made()
+        await here.grant({Permission.CREATE_CONVERSATION}, set(PERMISSIONS[RoleType.CONVERSATION]))
+        await there.grant({Permission.CREATE_CONVERSATION}, {Permission.LEAVE_CONVERSATION})
+        assert (await there.post(there.path, {"friendly_name": "n"})).refusal == REFUSED
+        assert (await here.post(here.path, {"friendly_name": "n"})).status == 200
+        # Nor about people who are not in it.
+        await people.session("dave")
+        assert (await here.post("Users/dave", {"attributes": "{}"})).refusal == REFUSED
+        assert (await here.post("Users/bob", {"attributes": "{}"})).status == 200
+        await people.house.do("UpdateConversation", {"State": "closed"}, Sid=here.sid)
+        assert (await here.post("Users/bob", {"attributes": "{}"})).refusal == REFUSED
+
+    play(scene)
+
+
+def test_the_default_roles(play: Play) -> None:
+    async def scene(people: People) -> None:
+        room = await Room(people).made()
+        await join(room)  # As its creator.
+        for identity, allowed in (
+            ("alice", {"friendly_name": "n"}),
+            ("bob", {}),
+        ):
+            answer = await people.post(identity, room.path, allowed or {"friendly_name": "n"})
+            assert (answer.status == 200) == bool(allowed)
+        said = await people.post("bob", f"{room.path}/Messages", {"body": "b"})
+        assert said.status == 201
+        edited = await people.post("alice", f"{room.path}/Messages/{room.other}", {"body": "b"})
+        assert edited.status == 200
+        assert (await people.delete("bob", f"{room.path}/Messages/{room.own}")).refusal == REFUSED
+        assert (await people.delete("bob", f"{room.path}/Messages/{room.other}")).status == 204
+
+    play(scene)

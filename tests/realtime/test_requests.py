@@ -1,0 +1,127 @@
+"""Requests that no command answers, and bodies that say nothing clear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.realtime.session import TunnelRequest
+from tests.realtime.people import NO_CONVERSATION
+
+if TYPE_CHECKING:
+    from tests.realtime.people import People, Play
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/Client/v2",
+        "/Client/v2/",
+        "/Client/v2/Nothing",
+        "/Client/v2/Conversations/a/b/c/d/e/f",
+        "/Client/v2/Conversations//Messages",
+        "/Client/v2/Conversations/%",
+        "/Client/v2/Conversations/%00",
+        "/Client/v2/Conversations/%FF",
+        "/Client/v2/configuration",
+        "/Client/v3/Configuration",
+        "/v1/Services",
+        "/v1/registrations/a/b",
+        "/",
+        "",
+    ],
+)
+def test_a_path_that_leads_nowhere(play: Play, path: str) -> None:
+    async def scene(people: People) -> None:
+        request = TunnelRequest(method="GET", path=path)
+        assert (await people.send("bob", request)).refusal == (404, 20404)
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "Configuration"),
+        ("DELETE", "Conversations"),
+        ("PUT", "Conversations/x"),
+        ("GET", "Conversations/x/Messages"),
+        ("GET", "Conversations/x/Participants/y"),
+        ("DELETE", "Users/bob"),
+        ("GET", "Typing"),
+        ("GET", "/v1/registrations"),
+        ("HEAD", "Configuration"),
+    ],
+)
+def test_a_method_that_a_path_does_not_have(play: Play, method: str, path: str) -> None:
+    async def scene(people: People) -> None:
+        assert (await people.ask("bob", method, path)).refusal == (405, 20004)
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"\xff",
+        b'{"body":"\\ud800"}',
+        b'{"body":"\\udc00"}',
+        b'{"body":"\\u0000"}',
+        b'{"body":1}',
+        b"[" * 100_000,
+        b'{"body":' * 50_000,
+        b'{"attributes":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b"body=text",
+    ],
+)
+def test_a_body_that_says_nothing_clear(play: Play, body: bytes) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        path = f"/Client/v2/Conversations/{sid}/Messages"
+        status, code = (
+            await people.send("bob", TunnelRequest(method="POST", path=path, body=body))
+        ).refusal
+        assert (status, code) in {(400, 20001), (400, 50303), (400, 50304)}
+        assert (await people.get("bob", f"Conversations/{sid}")).body["messages_count"] == 0
+
+    play(scene)
+
+
+def test_a_body_that_is_too_large(play: Play) -> None:
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        path = f"/Client/v2/Conversations/{sid}/Messages"
+        body = b'{"body":"' + b"b" * (1 << 20) + b'"}'
+        request = TunnelRequest(method="POST", path=path, body=body)
+        assert (await people.send("bob", request)).refusal == (413, 20413)
+
+    play(scene)
+
+
+def test_an_empty_body_says_nothing(play: Play) -> None:
+    async def scene(people: People) -> None:
+        request = TunnelRequest(method="POST", path="/Client/v2/Conversations")
+        assert (await people.send("bob", request)).status == 201
+
+    play(scene)
+
+
+def test_names_with_every_character(play: Play) -> None:
+    async def scene(people: People) -> None:
+        name = "a/b%2F?c=d&e#f+g ü✓"
+        sid = await people.room("bob", UniqueName=name)
+        raw = "".join(f"%{byte:02X}" for byte in name.encode())
+        found = await people.get("bob", f"MyConversations/{raw}")
+        assert found.body["sid"] == sid
+        # Decoded once, and only after it was taken apart.
+        twice = raw.replace("%", "%25")
+        assert (await people.get("bob", f"MyConversations/{twice}")).refusal == NO_CONVERSATION
+        plain = await people.get("bob", "MyConversations/a/b")
+        assert plain.refusal == (404, 20404)
+
+    play(scene)
