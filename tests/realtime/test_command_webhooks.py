@@ -17,7 +17,8 @@ COMMON = {"Source": "SDK", "ClientIdentity": "alice"}
 
 
 async def listen(people: People, **changes: Any) -> None:
-    """Ask and tell everything."""
+    """Ask and tell everything that happens from now on."""
+    await people.house.settled()
     form = {
         "PreWebhookUrl": people.hooks.url("/pre"),
         "PostWebhookUrl": people.hooks.url("/post"),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Answers are fresh: a client keeps none of them.
 _CACHE_INTERVAL: Final = "PT0S"
 _REPORT_INTERVAL: Final = "PT5S"
+# So many others have their properties followed by a client that has looked at them.
+_USERS_FOLLOWED: Final = 100
 _EMAIL_TYPES: Final = ("text/plain", "text/html")
 
 
@@ -27,7 +29,7 @@ def client_configuration(service: ServiceConfiguration, session: Session) -> dic
         "chat_service_sid": session.scope.service_sid,
         "url": f"{labels.COMMANDS}/Configuration",
         "options": {
-            "user_infos_to_subscribe": limits.USER_INFOS_TO_SUBSCRIBE,
+            "user_infos_to_subscribe": _USERS_FOLLOWED,
             "reachability_enabled": bool(service.reachability_enabled),
             "http_cache_interval": _CACHE_INTERVAL,
             "consumption_report_interval": _REPORT_INTERVAL,

@@ -23,8 +23,6 @@ URL_QUERY_BYTES_MAX = 8 * KIBIBYTE
 FORM_KEYS_MAX = 1000
 # A request that takes longer is answered with 503.
 REQUEST_SECONDS_MAX = 30
-# Requests in work at the same time; the next one is answered with 503.
-CONCURRENT_REQUESTS_MAX = 1000
 # Accepted requests get this long to end when the server is told to stop.
 DRAIN_SECONDS_MAX = 10
 # An idempotency key is remembered this long.
@@ -471,8 +469,6 @@ ITEMS_PER_PAGE_MAX = 100
 INDEX_DIGITS_MAX = 18
 # Rows on a page of what a command lists, at most and when nothing is said.
 CLIENT_PAGE_SIZE_MAX = 100
-# Other users whose properties a client follows at the same time.
-USER_INFOS_TO_SUBSCRIBE = 100
 # Somebody who types is told again no sooner than after so many seconds.
 TYPING_SECONDS = 5
 # A client that was sent away by a stopping server comes back no sooner than this ...
