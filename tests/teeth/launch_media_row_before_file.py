@@ -1,0 +1,30 @@
+"""Runs the server with a planted fault: a medium's file is kept after its row is."""
+
+from __future__ import annotations
+
+from parlour.cli.main import main
+from parlour.store import blobs
+from parlour.store.blobs import BlobName, DiskBlobs
+
+keep = blobs._NewFile.keep
+settle = DiskBlobs.settle
+late: dict[str, blobs._NewFile] = {}
+
+
+async def keep_later(self: blobs._NewFile) -> None:
+    """Say that it is kept."""
+    await self._flush()
+    late[self._file._place.name] = self
+
+
+async def keep_and_settle(self: DiskBlobs, name: BlobName) -> None:
+    """Keep it now."""
+    await keep(late.pop(name.sid))
+    await settle(self, name)
+
+
+blobs._NewFile.keep = keep_later  # type: ignore[method-assign]
+DiskBlobs.settle = keep_and_settle  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    main()
