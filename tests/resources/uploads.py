@@ -64,10 +64,16 @@ class Shelf:
         return exchange(self.server.port, method, target, body, headers)
 
     def upload(
-        self, content: Body = b"hello", content_type: str | None = "text/plain", **query: str
+        self,
+        content: Body = b"hello",
+        content_type: str | None = "text/plain",
+        headers: Mapping[str, str] = {},
+        **query: str,
     ) -> Answer:
         """The answer to an upload of these bytes."""
-        headers = {} if content_type is None else {"Content-Type": content_type}
+        headers = dict(headers)
+        if content_type is not None:
+            headers["Content-Type"] = content_type
         path = f"{self.path}?{urlencode(query)}" if query else self.path
         return self.ask("POST", path, content, headers)
 

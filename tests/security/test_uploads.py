@@ -1,0 +1,207 @@
+"""Hostile files: kept as they are under a sid, never decoded, never shown as what they could do."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import struct
+import time
+import tomllib
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.resources.test_media_transfer import GROWTH_BYTES_MAX, Memory, shelf_on
+from tests.resources.uploads import Part
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.resources.uploads import Medium, Shelf
+    from tests.support.client import Answer
+
+FILES = tomllib.loads((Path(__file__).parent / "corpora" / "uploads.toml").read_text("utf-8"))[
+    "files"
+]
+FILES_MIN = 60
+SECONDS_MAX = 1.0
+# What a browser would run, or show as a page that can: told by type alone, since nosniff is said.
+ACTIVE = re.compile(
+    r"html|xml|script|css|wasm|flash|multipart/|message/|octet-stream|\A\s*\Z", re.IGNORECASE
+)
+NAME = re.compile(
+    r"(inline|attachment)(; filename=\"[ !#-$&-\[\]-~]*\"(; filename\*=UTF-8''[\w.~%-]+)?)?"
+)
+
+
+def zip_bomb() -> bytes:
+    """Zeros in an archive in an archive."""
+    content = b"\0" * 5_000_000
+    for _ in range(2):
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+            for number in range(8):
+                archive.writestr(f"{number}", content)
+        content = written.getvalue()
+    return content
+
+
+def gzip_bomb() -> bytes:
+    """A hundred megabytes in a hundred kilobytes."""
+    return gzip.compress(b"\0" * 100_000_000, 9)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + check
+
+
+def _png(width: int, height: int, rows: bytes) -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = _chunk(b"IHDR", head) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def png_bomb() -> bytes:
+    """A picture that is small on disk, and large for whoever decodes it."""
+    return _png(40_000, 20_000, zlib.compress(b"\0" * 5001 * 20_000, 9))
+
+
+def png_header() -> bytes:
+    """A picture of 10^12 pixels, most of which are not there."""
+    return _png(1_000_000, 1_000_000, zlib.compress(b"\0"))
+
+
+def gif_bomb() -> bytes:
+    """A picture as wide and as high as can be said, again and again."""
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x4c\x01\x00"
+    return b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0) + frame * 5000 + b";"
+
+
+def brackets() -> bytes:
+    """JSON of great depth."""
+    return b"[" * 1_000_000
+
+
+MADE = (zip_bomb, gzip_bomb, png_bomb, png_header, gif_bomb, brackets)
+WORDS = {"{300}": "x" * 300}
+
+
+def text_of(file: dict[str, Any], member: str) -> str | None:
+    """A member with its long words written out."""
+    text: str | None = file.get(member)
+    for word, long in WORDS.items():
+        text = text and text.replace(word, long)
+    return text
+
+
+def content_of(file: dict[str, Any]) -> bytes:
+    """The bytes of a file."""
+    made = {each.__name__: each for each in MADE}
+    return made[file["made"]]() if "made" in file else file["input"].encode("latin-1")
+
+
+def send(shelf: Shelf, file: dict[str, Any], content: bytes) -> Answer:
+    """Upload a file as its line says."""
+    if "form" in file:
+        return shelf.upload_form([Part(content, file["form"])])
+    headers = {"Content-Encoding": file["encoding"]} if "encoding" in file else {}
+    name, content_type = text_of(file, "name"), text_of(file, "type")
+    query = {} if name is None else {"Filename": name}
+    return shelf.upload(content, content_type, headers=headers, **query)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    """A server that takes nothing but these files."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shelf(own_server: Server) -> Shelf:
+    """Where they are uploaded."""
+    return shelf_on(own_server)
+
+
+def everything(server: Server) -> set[Path]:
+    """Every file in the folder of the data, but those of the database."""
+    found = server.data_dir.parent.rglob("*")
+    return {path for path in found if path.is_file() and "sqlite3" not in path.name}
+
+
+def test_there_are_sixty_of_them_and_each_says_why() -> None:
+    assert len(FILES) >= FILES_MIN
+    assert len({file["why"] for file in FILES}) == len(FILES)
+    assert all(("input" in file) != ("made" in file) for file in FILES)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file["why"])
+def test_a_hostile_file_harms_nobody(shelf: Shelf, file: dict[str, Any]) -> None:
+    before = everything(shelf.server)
+    content = content_of(file)
+    memory, begun = Memory(shelf.server), time.monotonic()
+    answer = send(shelf, file, content)
+    assert time.monotonic() - begun < SECONDS_MAX
+    if isinstance(file["expected"], int):
+        answer.refuses(400, file["expected"])
+        assert everything(shelf.server) == before
+        return
+    made = answer.expect(201)
+    is_kept_by_its_sid_alone(shelf, made, before, content)
+    for handed_out in (shelf.direct(made), shelf.content(made["sid"])):
+        is_handed_out_safely(handed_out, file, content)
+    assert memory.growth() < GROWTH_BYTES_MAX
+    kept = file.get("kept", text_of(file, "name"))
+    assert made["filename"] == (kept or None)
+
+
+def is_kept_by_its_sid_alone(shelf: Shelf, made: Medium, before: set[Path], content: bytes) -> None:
+    """One file, under a name that nobody outside chose, with the bytes as they came."""
+    [path] = everything(shelf.server) - before
+    folder = shelf.server.data_dir / "media" / made["account_sid"] / made["sid"][2:4]
+    assert path == folder / made["sid"]
+    assert path.read_bytes() == content
+    assert not path.stat().st_mode & 0o111
+
+
+def is_handed_out_safely(answer: Answer, file: dict[str, Any], content: bytes) -> None:
+    """The same bytes, with all that keeps a browser from acting on them."""
+    assert (answer.status, answer.body) == (200, content)
+    headers = answer.headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    policy = [each.strip() for each in headers["Content-Security-Policy"].split(";")]
+    assert "sandbox" in policy
+    assert "default-src 'none'" in policy
+    assert "Set-Cookie" not in headers
+    assert "Content-Encoding" not in headers
+    disposition = headers["Content-Disposition"]
+    assert NAME.fullmatch(disposition), disposition
+    is_shown = disposition.startswith("inline")
+    assert is_shown == (file["expected"] == "shown"), disposition
+    if is_shown:
+        assert not ACTIVE.search(headers["Content-Type"]), headers["Content-Type"]
+
+
+def test_no_decoder_is_loaded_by_the_server() -> None:
+    """What is not imported cannot be attacked by a picture or an archive."""
+    decoders = re.compile(
+        r"^\s*(import|from) (zipfile|tarfile|gzip|bz2|lzma|PIL|xml|html)\b", re.MULTILINE
+    )
+    source = Path(__file__).parents[2] / "src" / "parlour"
+    files = [
+        path
+        for package in ("http", "resources", "operations", "store", "protocol", "vocabulary")
+        for path in (source / package).rglob("*.py")
+    ]
+    assert [path for path in files if decoders.search(path.read_text())] == []
+
+
+def test_the_oracle_knows_what_can_act() -> None:
+    assert all(ACTIVE.search(each) for each in ("text/html", "image/svg+xml", "text/javascript"))
+    assert not any(ACTIVE.search(each) for each in ("image/png", "text/plain", "video/mp4"))
