@@ -15,7 +15,8 @@ PAGES_OF_THE_REPOSITORY = sorted(
     path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if path.is_file()
 )
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_TEST = re.compile(r"`(tests/[a-z_/0-9]+\.py)`")
+_FILE = re.compile(r"`([a-z_0-9]+/[a-z_/0-9]*\.py)`")
+_ROOTS = (ROOT, ROOT / "src" / "parlour")
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -42,6 +43,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES_OF_THE_REPOSITORY, ids=lambda path: path.name)
-def test_named_tests_exist(page: Path) -> None:
-    for target in _TEST.findall(page.read_text(encoding="utf-8")):
-        assert (ROOT / target).exists(), f"{page.name} names {target}"
+def test_named_files_exist(page: Path) -> None:
+    for target in _FILE.findall(page.read_text(encoding="utf-8")):
+        assert any((root / target).exists() for root in _ROOTS), f"{page.name} names {target}"
