@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from parlour.realtime.wire import encoded
+from parlour.realtime.wire import cut, encoded, message_in
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Socket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parts: list[bytes] = []
         self._is_binary = False
+        self._rest = b""
         self._news_bytes = 0
         self._stalled: asyncio.TimerHandle | None = None
         self._ending: asyncio.TimerHandle | None = None
@@ -89,6 +90,19 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a handshake, then frames."""
+        if self._receiver is None or self._protocol.state is not State.OPEN:
+            self._hear(data)
+            return
+        frames, self._rest = cut(self._rest + data if self._rest else data)
+        for frame in frames:
+            message = message_in(frame)
+            if message is None or self._protocol.state is not State.OPEN:
+                self._hear(frame)
+            elif self._receiver is not None:
+                self._receiver.received(message)
+
+    def _hear(self, data: bytes) -> None:
+        """Let the library take what is not a plain message."""
         try:
             self._protocol.receive_data(data)
         except ProtocolError:  # What it makes the library answer is sent below.

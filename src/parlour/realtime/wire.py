@@ -1,16 +1,23 @@
-"""Messages as a server's WebSocket frames: the same bytes for everybody they go to.
+"""WebSocket frames as bytes, where the library is more than is needed (RFC 6455, section 5).
 
-A server's frames are not masked (RFC 6455, 5.2): two bytes and a length stand before the message.
+What is sent to many is framed once: a server's frames are not masked, so two bytes and a length
+stand before a message, and they are the same for everybody. What comes is cut into whole frames
+here. One that is a whole binary message - nearly every one, and thousands of acknowledgements
+follow each message that is told to thousands - is unmasked at once; all others are the library's.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from parlour.vocabulary import limits
+
 _FINAL_BINARY: Final = 0x82
+_MASKED: Final = 0x80
 _SHORT_MAX: Final = 125
 _SIXTEEN_BITS: Final = 126
 _SIXTY_FOUR_BITS: Final = 127
+_MASK_BYTES: Final = 4
 
 
 def encoded(message: bytes) -> bytes:
@@ -23,3 +30,54 @@ def encoded(message: bytes) -> bytes:
     else:
         head = bytes((_FINAL_BINARY, _SIXTY_FOUR_BITS)) + size.to_bytes(8, "big")
     return head + message
+
+
+def cut(stream: bytes) -> tuple[list[bytes], bytes]:
+    """The whole frames at the beginning of a stream, and what is left for the next time.
+
+    One that says it is longer than a message may be is not waited for: the library refuses it.
+    """
+    frames: list[bytes] = []
+    begin, size = 0, len(stream)
+    while size - begin >= 2:  # Each round takes a frame, or is the last.
+        payload_begin, payload_bytes = _payload(stream, begin)
+        if payload_bytes > limits.SOCKET_MESSAGE_BYTES_MAX:
+            frames.append(stream[begin:])
+            return frames, b""
+        end = payload_begin + payload_bytes
+        if end > size:
+            break
+        frames.append(stream[begin:end])
+        begin = end
+    return frames, stream[begin:]
+
+
+def _payload(stream: bytes, begin: int) -> tuple[int, int]:
+    """Where the payload of a frame begins, and its length: beyond the end while unknown."""
+    second = stream[begin + 1]
+    payload_bytes, head = second & ~_MASKED, 2
+    if payload_bytes >= _SIXTEEN_BITS:
+        head = 4 if payload_bytes == _SIXTEEN_BITS else 10
+        if len(stream) < begin + head:
+            return begin + head, 0
+        payload_bytes = int.from_bytes(stream[begin + 2 : begin + head], "big")
+    return begin + head + (_MASK_BYTES if second & _MASKED else 0), payload_bytes
+
+
+def message_in(frame: bytes) -> bytes | None:
+    """The binary message that one frame of a client is, whole; None for any other frame."""
+    if frame[0] != _FINAL_BINARY or not frame[1] & _MASKED:
+        return None
+    begin, size = _payload(frame, 0)
+    if len(frame) != begin + size:  # Too long: see above.
+        return None
+    if not size:
+        return b""
+    mask = frame[begin - _MASK_BYTES : begin]
+    # As one number: the library's own unmasking is quick only where it could be compiled.
+    payload = int.from_bytes(frame[begin:], "big")
+    return (payload ^ _repeated(mask, size)).to_bytes(size, "big")
+
+
+def _repeated(mask: bytes, size: int) -> int:
+    return int.from_bytes((mask * (size // _MASK_BYTES + 1))[:size], "big")
