@@ -190,6 +190,19 @@ def test_what_may_not_be_seen_answers_like_what_was_never_made(
             assert socket.ask("GET", f"/v3/Maps/{name}").status == 404
 
 
+def test_a_creator_sees_the_document_before_joining_and_nothing_else(
+    server: Server, api: Api
+) -> None:
+    del api
+    with connected(server, "founder") as socket:
+        made = socket.ask("POST", "/Client/v2/Conversations", {"friendly_name": "mine"})
+        assert made.status == 201, made
+        sid = made.body["sid"]
+        assert socket.open("Documents", f"{sid}.channel")["data"]["createdBy"] == "founder"
+        assert socket.ask("GET", f"/v3/Lists/{sid}.messages").status == 404
+        assert socket.ask("GET", f"/v3/Maps/{sid}.roster").status == 404
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
 def test_clients_cannot_write_objects(server: Server, api: Api, method: str) -> None:
     scene = Scene.made(api)
