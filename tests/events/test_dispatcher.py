@@ -71,6 +71,20 @@ def test_an_event_is_as_it_was_written(play: Play) -> None:
     play(scenario)
 
 
+def test_asking_for_the_end_of_the_log_holds_no_snapshot(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        await log.write("event")
+        assert await log.store.read(event_log.last_sequence) == 1
+        await log.write("event")
+        # While a commit is on its way, a read has a snapshot of its own: it must be a new one.
+        log.store._committing = True
+        seen = await log.sequences()
+        log.store._committing = False
+        assert seen == [1, 2]
+
+    play(scenario)
+
+
 # --- Positions
 
 

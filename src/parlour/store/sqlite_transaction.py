@@ -57,8 +57,9 @@ class _Statements:
 
     async def last_event(self) -> int:
         """The number of the newest event; 0 before the first."""
-        row = self._cursor.execute(LAST_EVENT).fetchone()
-        return row[0] if row else 0
+        # To its end: a statement that stands open would hold this snapshot for what comes next.
+        rows = await self.all(LAST_EVENT)
+        return rows[0][0] if rows else 0
 
 
 class ReadTransaction(_Statements):
