@@ -1,0 +1,15 @@
+"""Runs the server with a planted fault: media are handed out as if they were its own pages."""
+
+from __future__ import annotations
+
+from parlour.cli.main import main
+from parlour.http import media
+from parlour.protocol import content
+
+content.SAFETY = ()  # type: ignore[misc]
+content.disposition = lambda _type, _name: "inline"  # type: ignore[assignment]
+content.told_type = lambda content_type: content_type  # type: ignore[assignment]
+media.SHARED_HEADERS = media.SHARED_HEADERS[:-1]  # type: ignore[misc]
+
+if __name__ == "__main__":
+    main()
