@@ -15,6 +15,7 @@ _COMMANDS = {
     "certificates": "parlour.cli.certificates",
     "backup": "parlour.cli.backup",
     "restore": "parlour.cli.restore",
+    "migrate-store": "parlour.cli.migrate_store",
     "webhooks": "parlour.cli.webhooks",
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",

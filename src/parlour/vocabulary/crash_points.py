@@ -25,9 +25,13 @@ FILE_REMOVED: Final = "media's file removed, its row not"
 
 MEDIA_CRASH_POINTS: Final = (BLOB_KEPT, MEDIA_COMMITTED, FILE_REMOVED)
 
+BATCH_MOVED: Final = "a batch of rows moved, the next not begun"
+
 _NAME, _, _PASSAGE = os.environ.get("PARLOUR_CRASH_AT", "").partition("#")
 _passages = count(1)
-assert _NAME in {"", *CRASH_POINTS, *MEDIA_CRASH_POINTS}, f"there is no crash point {_NAME!r}"
+assert _NAME in {"", *CRASH_POINTS, *MEDIA_CRASH_POINTS, BATCH_MOVED}, (
+    f"there is no crash point {_NAME!r}"
+)
 
 
 def _kill_at(name: str) -> None:

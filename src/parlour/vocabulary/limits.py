@@ -8,7 +8,6 @@ KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
 
 # --- Requests ---------------------------------------------------------------------------
-
 # A form of a legal request is far below this; a larger body is answered with 413.
 BODY_BYTES_MAX = 1 * MEBIBYTE
 # All headers of a request together.
@@ -33,7 +32,6 @@ IDEMPOTENCY_KEY_CHARS_MAX = 256
 RETRY_AFTER_SECONDS = 1
 
 # --- Store ------------------------------------------------------------------------------
-
 # Actions that share one commit.
 GROUP_ACTIONS_MAX = 256
 # The longest time a group stays open for more actions.
@@ -48,7 +46,6 @@ INTEGER_MAX = 2**63 - 1
 INTEGER_DIGITS_MAX = 19
 
 # --- Lists ------------------------------------------------------------------------------
-
 # Default and maximum of the list of a conversation's webhooks.
 PAGE_SIZE_WEBHOOKS_MAX = 5
 # The Page parameter is only echoed, yet it has to fit the integers of any client.
@@ -57,7 +54,6 @@ PAGE_MAX = 2**31 - 1
 PAGE_TOKEN_CHARS_MAX = 2 * KIBIBYTE
 
 # --- Names and texts --------------------------------------------------------------------
-
 # FriendlyName of every resource, in characters.
 FRIENDLY_NAME_CHARS_MAX = 256
 # UniqueName of a conversation, in characters.
@@ -100,7 +96,6 @@ PARTICIPANT_ATTRIBUTES_BYTES_MAX = 4 * KIBIBYTE
 USER_ATTRIBUTES_BYTES_MAX = 16 * KIBIBYTE
 
 # --- Messages ---------------------------------------------------------------------------
-
 # Body of a message, in bytes of UTF-8.
 MESSAGE_BODY_BYTES_MAX = 32 * KIBIBYTE
 # Body of a message that has a recipient outside the chat, in characters.
@@ -127,7 +122,6 @@ CONTENT_VARIABLE_VALUE_CHARS_MAX = 256
 CONTENT_VARIABLES_BYTES_MAX = 32 * KIBIBYTE
 
 # --- Media ------------------------------------------------------------------------------
-
 # A file name, in characters.
 MEDIA_FILENAME_CHARS_MAX = 255
 # A Content-Type, in characters.
@@ -172,7 +166,6 @@ LINGER_SECONDS_MAX = 10
 SEND_STALL_SECONDS_MAX = 30
 
 # --- Conversations and participants -----------------------------------------------------
-
 # Participants of a conversation.
 PARTICIPANTS_PER_CONVERSATION_MAX = 1000
 # Participants of a conversation that are not chat users.
@@ -199,7 +192,6 @@ DURATION_DIGITS_MAX = 9
 PERMISSIONS_PER_ROLE_MAX = 100
 
 # --- Webhooks ---------------------------------------------------------------------------
-
 # Webhooks of a conversation.
 WEBHOOKS_PER_CONVERSATION_MAX = 5
 # Triggers of a webhook.
@@ -214,7 +206,6 @@ WEBHOOK_SECONDS_MAX = 5
 WEBHOOK_RETRIES_MAX = 3
 
 # --- Rates, when they are switched on ---------------------------------------------------
-
 # Changes per second of one service, or of one conversation.
 ACTIONS_PER_SECOND_MAX = 30
 # Connections of connected users, per account.
@@ -223,12 +214,10 @@ CONNECTIONS_PER_ACCOUNT_MAX = 7000
 CONNECTIONS_MAX = 100_000
 
 # --- Caches -----------------------------------------------------------------------------
-
 # Seconds whose written form is remembered.
 WRITTEN_DATES_MAX = 4096
 
 # --- Logins, logs and the store -------------------------------------------------------------
-
 # How long a login read from the store may be used before it is read again.
 LOGIN_REMEMBERED_MS_MAX = 1000
 # Names whose logins are remembered, known or not.
@@ -253,7 +242,6 @@ WAL_PAGES_CHECKPOINT = 1000
 WAL_PAGES_MAX = 16_384
 
 # --- Webhooks and egress. ---------------------------------------------------------------
-
 # A TCP port.
 PORT_MAX = 65_535
 # A host name in its ASCII form, without the dot at the end.
@@ -364,7 +352,6 @@ HEAD_SECONDS_MAX = 10
 KEEP_ALIVE_SECONDS = 75
 
 # --- The dispatcher and the event log -------------------------------------------------------
-
 # A sink looks for events at least this often, even if nobody woke it.
 DISPATCH_POLL_MS = 250
 # A sink that failed is tried again after this pause.
@@ -381,7 +368,6 @@ RETIRE_PAUSE_MS = 60_000
 OUTBOUND_LANES_MAX = 64
 
 # --- The scheduler --------------------------------------------------------------------------
-
 # The scheduler looks for what is due at least this often, even if nobody woke it.
 SCHEDULER_MS_MAX = 1000
 # News within this time are looked at together.
@@ -396,7 +382,6 @@ PENDING_CONVERSATIONS_ASKED_MAX = 256
 ROOT_URLS_REMEMBERED_MAX = 256
 
 # --- Access tokens and the socket -----------------------------------------------------------
-
 # An access token as text; those of the official helper libraries have about 500 characters.
 ACCESS_TOKEN_CHARS_MAX = 16 * KIBIBYTE
 # The longest time an access token may be good for.
@@ -481,7 +466,6 @@ RECONNECT_AFTER_LOAD_MS_MIN = 5_000
 RECONNECT_AFTER_LOAD_MS_MAX = 30_000
 
 # --- Certificates of our own ----------------------------------------------------------------
-
 # How long a local authority is good for, in days: trusting it again is work for people.
 AUTHORITY_DAYS = 730
 # How long a certificate that it gives is good for, in days: making a new one is a command.
@@ -490,10 +474,11 @@ CERTIFICATE_DAYS = 90
 CERTIFICATE_RENEWED_DAYS = 30
 
 # --- Backups --------------------------------------------------------------------------------
-
 # Pages of the database that a backup copies in one step, before it says how far it is: 16 MiB.
 BACKUP_PAGES_PER_STEP = 4096
 # How long a backup waits for a database that a starting or stopping server has locked.
 BACKUP_BUSY_MS_MAX = 10_000
+# Rows that are moved to another store in one step; the largest have 50 KiB.
+MOVED_ROWS_PER_STEP_MAX = 2000
 # A command that takes long says how far it is, no more often than this.
 PROGRESS_MS = 500
