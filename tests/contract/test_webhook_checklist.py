@@ -13,6 +13,7 @@ import json
 import re
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from twilio.request_validator import RequestValidator
@@ -184,6 +185,28 @@ def test_04_what_a_pre_action_webhook_answers(
         assert len(hooks.at("/post")) == isinstance(outcome, str)
 
     play(scene)
+
+
+def test_04_what_is_amended_is_what_is_answered_stored_listed_and_told(
+    own: Api, receiver: Receiver
+) -> None:
+    said = {"body": "amended", "author": "erin", "attributes": {"by": "the backend"}}
+    sid = own.post("/Conversations").expect(201)["sid"]
+    form = {
+        "PreWebhookUrl": receiver.url("/say/" + quote(json.dumps(said), safe="")),
+        "PostWebhookUrl": receiver.url("/ok/amended"),
+        "Filters": ["onMessageAdd", "onMessageAdded"],
+    }
+    own.post("/Configuration/Webhooks", form).expect(200)
+    path = f"/Conversations/{sid}/Messages"
+    headers = {"X-Twilio-Webhook-Enabled": "true"}
+    shown = own.post(path, Body="said", Author="dave", headers=headers).expect(201)
+    assert (shown["body"], shown["author"]) == ("amended", "erin")
+    assert json.loads(shown["attributes"]) == said["attributes"]
+    assert own.get(f"{path}/{shown['sid']}").expect(200) == shown
+    assert own.get(path).expect(200)["messages"] == [shown]
+    (line,) = eventually(lambda: receiver.lines("/ok/amended"), bool)
+    assert (line.parameters["Body"], line.parameters["Author"]) == ("amended", "erin")
 
 
 def test_04_whoever_thinks_for_longer_than_five_seconds_is_not_waited_for(

@@ -2,7 +2,8 @@
 
 What it does with a request stands in the request's path, so one process serves many cases:
 ``/ok``, ``/status/503``, ``/slow/200`` (milliseconds), ``/hang``, ``/fail/2/503`` (the first two
-attempts of a delivery fail, by its RetryCount). Anything behind these is free: ``/ok/7``.
+attempts of a delivery fail, by its RetryCount), ``/say/%7B%7D`` (the body of the answer). Anything
+behind these is free: ``/ok/7``.
 A request is written to the record before it is answered, so a kill loses no line of it.
 """
 
@@ -17,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from tests.support.server import REPOSITORY, free_port
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 START_SECONDS_MAX = 10.0
 HANG_SECONDS = 60.0
+RECEIVED = b"received"
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class _Connection(asyncio.Protocol):
         what, *rest = parts.path.strip("/").split("/")
         seconds, status = _behaviour(what, rest, line)
         if not seconds:
-            self._answer(status)
+            self._answer(status, unquote_to_bytes(rest[0]) if what == "say" else RECEIVED)
             return
         task = asyncio.ensure_future(self._answer_later(seconds, status))
         self._tasks.add(task)
@@ -143,10 +145,9 @@ class _Connection(asyncio.Protocol):
 
     async def _answer_later(self, seconds: float, status: int) -> None:
         await asyncio.sleep(seconds)
-        self._answer(status)
+        self._answer(status, RECEIVED)
 
-    def _answer(self, status: int) -> None:
-        body = b"received"
+    def _answer(self, status: int, body: bytes) -> None:
         head = f"HTTP/1.1 {status} Said\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
 
