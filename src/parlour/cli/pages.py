@@ -86,8 +86,10 @@ def settings_page() -> str:
 
 def limits_page() -> str:
     """Every limit: its name, value and comment."""
-    source = inspect.getsource(limits)
-    comments = _comments(source)
+    parts = (limits.units, limits, limits.webhooks, limits.realtime)
+    comments = {
+        name: text for part in parts for name, text in _comments(inspect.getsource(part)).items()
+    }
     rows = [
         (f"`{name}`", f"{getattr(limits, name):,}", comments[name])
         for name in comments

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.operations.parameters import NoParameters, Parameters
 from parlour.protocol.pages import envelope
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call, View
@@ -51,8 +52,8 @@ class Deed:
     before: str | None = None
     permits: Permits | None = None
     """Whether a connected user may do this. None: no user may, only the account."""
-    page_size_default: int = 50
-    page_size_max: int = 50
+    page_size_default: int = limits.PAGE_SIZE_DEFAULT
+    page_size_max: int = limits.PAGE_SIZE_SMALL_MAX
     list_key: str = ""
     envelope: Envelope = envelope
     represent: Represent | None = None
@@ -142,8 +143,8 @@ def list_(
     action: Action,
     *,
     key: str,
-    default: int = 50,
-    maximum: int = 50,
+    default: int = limits.PAGE_SIZE_DEFAULT,
+    maximum: int = limits.PAGE_SIZE_SMALL_MAX,
     parameters: type[Parameters] = NoParameters,
     represent: Represent | None = None,
     envelope: Envelope = envelope,

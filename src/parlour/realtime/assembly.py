@@ -89,7 +89,7 @@ class Realtime:
         """Nobody is connected yet, whatever was noted before a crash."""
         await self._store.write(forget_everybody)
         self._warm_up = asyncio.get_running_loop().call_later(
-            limits.WARM_UP_SECONDS, self._load_libraries
+            limits.WARM_UP_MS / 1000, self._load_libraries
         )
 
     @staticmethod

@@ -16,6 +16,7 @@ from parlour.operations.operation import (
 )
 from parlour.protocol.pages import envelope_2010
 from parlour.resources.accounts import key_actions, parameters, representation
+from parlour.vocabulary import limits
 
 _VERSION: Final = "/2010-04-01"
 
@@ -39,7 +40,12 @@ KEYS = Collection(
     forms=ACCOUNT_ONLY,
     represent=representation.key,
     deeds=(
-        list_(key_actions.list_keys, key="keys", maximum=1000, envelope=envelope_2010),
+        list_(
+            key_actions.list_keys,
+            key="keys",
+            maximum=limits.PAGE_SIZE_KEYS_MAX,
+            envelope=envelope_2010,
+        ),
         replace(
             create(key_actions.create_key, parameters.ChangeKey),
             represent=representation.new_key,

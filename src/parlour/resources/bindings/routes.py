@@ -13,6 +13,7 @@ from parlour.operations.operation import (
     list_,
 )
 from parlour.resources.bindings import actions, parameters, registrations, representation
+from parlour.vocabulary import limits
 
 BINDINGS = Collection(
     noun="Binding",
@@ -24,7 +25,7 @@ BINDINGS = Collection(
         list_(
             actions.list_bindings,
             key="bindings",
-            maximum=100,
+            maximum=limits.PAGE_SIZE_MAX,
             parameters=parameters.ListBindings,
         ),
         fetch(actions.fetch_binding),

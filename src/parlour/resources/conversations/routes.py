@@ -12,6 +12,7 @@ from parlour.operations.operation import (
     update,
 )
 from parlour.resources.conversations import actions, parameters, permits, representation
+from parlour.vocabulary import limits
 
 CONVERSATIONS = Collection(
     noun="Conversation",
@@ -22,7 +23,7 @@ CONVERSATIONS = Collection(
         list_(
             actions.list_conversations,
             key="conversations",
-            maximum=100,
+            maximum=limits.PAGE_SIZE_MAX,
             parameters=parameters.ListConversations,
         ),
         create(

@@ -12,6 +12,7 @@ from parlour.operations.operation import (
     update,
 )
 from parlour.resources.credentials import actions, parameters, representation
+from parlour.vocabulary import limits
 
 CREDENTIALS = Collection(
     noun="Credential",
@@ -20,7 +21,7 @@ CREDENTIALS = Collection(
     forms=ACCOUNT_ONLY,
     represent=representation.resource,
     deeds=(
-        list_(actions.list_credentials, key="credentials", maximum=100),
+        list_(actions.list_credentials, key="credentials", maximum=limits.PAGE_SIZE_MAX),
         create(actions.create_credential, parameters.CreateCredential),
         fetch(actions.fetch_credential),
         update(actions.update_credential, parameters.UpdateCredential),

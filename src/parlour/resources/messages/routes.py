@@ -13,6 +13,7 @@ from parlour.operations.operation import (
     update,
 )
 from parlour.resources.messages import actions, parameters, permits, representation
+from parlour.vocabulary import limits
 
 MESSAGES = Collection(
     noun="ConversationMessage",
@@ -23,7 +24,7 @@ MESSAGES = Collection(
         list_(
             actions.list_messages,
             key="messages",
-            maximum=100,
+            maximum=limits.PAGE_SIZE_MAX,
             parameters=parameters.ListMessages,
         ),
         create(

@@ -13,6 +13,7 @@ from parlour.operations.operation import (
     update,
 )
 from parlour.resources.participants import actions, parameters, permits, representation
+from parlour.vocabulary import limits
 
 PARTICIPANTS = Collection(
     noun="ConversationParticipant",
@@ -20,7 +21,7 @@ PARTICIPANTS = Collection(
     forms=SHORT_AND_SERVICE,
     represent=representation.resource,
     deeds=(
-        list_(actions.list_participants, key="participants", maximum=100),
+        list_(actions.list_participants, key="participants", maximum=limits.PAGE_SIZE_MAX),
         create(
             actions.create_participant,
             parameters.CreateParticipant,

@@ -11,6 +11,7 @@ from parlour.operations.operation import (
 )
 from parlour.resources.messages import permits
 from parlour.resources.receipts import actions, recipients, representation
+from parlour.vocabulary import limits
 
 RECEIPTS = Collection(
     noun="ConversationMessageReceipt",
@@ -33,7 +34,7 @@ RECIPIENTS_OF_CLIENTS = Collection(
         list_(
             recipients.list_recipients,
             key="message_recipients",
-            maximum=100,
+            maximum=limits.PAGE_SIZE_MAX,
             parameters=recipients.ListRecipients,
             permits=permits.read_messages,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, create, delete, fetch, list_
 from parlour.resources.services import actions, parameters, representation
+from parlour.vocabulary import limits
 
 SERVICES = Collection(
     noun="Service",
@@ -12,7 +13,7 @@ SERVICES = Collection(
     forms=ACCOUNT_ONLY,
     represent=representation.resource,
     deeds=(
-        list_(actions.list_services, key="services", maximum=100),
+        list_(actions.list_services, key="services", maximum=limits.PAGE_SIZE_MAX),
         create(actions.create_service, parameters.CreateService),
         fetch(actions.fetch_service),
         delete(actions.delete_service),

@@ -6,6 +6,7 @@ from typing import Final
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, Deed, fetch, list_
 from parlour.resources.webhook_attempts import actions, parameters, representation
+from parlour.vocabulary import limits
 
 _VERSION: Final = "/parlour/v1"
 _ACCEPTED: Final = 202
@@ -20,7 +21,7 @@ WEBHOOK_ATTEMPTS = Collection(
         list_(
             actions.list_webhook_attempts,
             key="webhook_attempts",
-            maximum=100,
+            maximum=limits.PAGE_SIZE_MAX,
             parameters=parameters.ListWebhookAttempts,
         ),
         fetch(actions.fetch_webhook_attempt),

@@ -1,13 +1,17 @@
-"""Every bound of the server, in one place: what is the maximum of anything?"""
+"""Every bound of the server, in one place: what is the maximum of anything?
+
+Those of webhooks and of the socket are many, and stand in files of their own beside this one; all
+of them are used by the name ``limits`` alone.
+"""
 
 from __future__ import annotations
 
-# A unit, in bytes.
-KIBIBYTE = 1024
-# A unit, in bytes.
-MEBIBYTE = 1024 * KIBIBYTE
+from parlour.vocabulary.limits.realtime import *
+from parlour.vocabulary.limits.units import *
+from parlour.vocabulary.limits.webhooks import *
 
 # --- Requests ---------------------------------------------------------------------------
+
 # A form of a legal request is far below this; a larger body is answered with 413.
 BODY_BYTES_MAX = 1 * MEBIBYTE
 # All headers of a request together.
@@ -32,6 +36,7 @@ IDEMPOTENCY_KEY_CHARS_MAX = 256
 RETRY_AFTER_SECONDS = 1
 
 # --- Store ------------------------------------------------------------------------------
+
 # Actions that share one commit.
 GROUP_ACTIONS_MAX = 256
 # The longest time a group stays open for more actions.
@@ -46,6 +51,15 @@ INTEGER_MAX = 2**63 - 1
 INTEGER_DIGITS_MAX = 19
 
 # --- Lists ------------------------------------------------------------------------------
+
+# The page size of most lists, when none is asked for.
+PAGE_SIZE_DEFAULT = 50
+# The page size above which most lists lower what is asked for.
+PAGE_SIZE_MAX = 100
+# The same for lists whose pages never have more than the default.
+PAGE_SIZE_SMALL_MAX = 50
+# The same for the list of an account's API keys.
+PAGE_SIZE_KEYS_MAX = 1000
 # Default and maximum of the list of a conversation's webhooks.
 PAGE_SIZE_WEBHOOKS_MAX = 5
 # The Page parameter is only echoed, yet it has to fit the integers of any client.
@@ -54,6 +68,7 @@ PAGE_MAX = 2**31 - 1
 PAGE_TOKEN_CHARS_MAX = 2 * KIBIBYTE
 
 # --- Names and texts --------------------------------------------------------------------
+
 # FriendlyName of every resource, in characters.
 FRIENDLY_NAME_CHARS_MAX = 256
 # UniqueName of a conversation, in characters.
@@ -96,6 +111,7 @@ PARTICIPANT_ATTRIBUTES_BYTES_MAX = 4 * KIBIBYTE
 USER_ATTRIBUTES_BYTES_MAX = 16 * KIBIBYTE
 
 # --- Messages ---------------------------------------------------------------------------
+
 # Body of a message, in bytes of UTF-8.
 MESSAGE_BODY_BYTES_MAX = 32 * KIBIBYTE
 # Body of a message that has a recipient outside the chat, in characters.
@@ -122,6 +138,7 @@ CONTENT_VARIABLE_VALUE_CHARS_MAX = 256
 CONTENT_VARIABLES_BYTES_MAX = 32 * KIBIBYTE
 
 # --- Media ------------------------------------------------------------------------------
+
 # A file name, in characters.
 MEDIA_FILENAME_CHARS_MAX = 255
 # A Content-Type, in characters.
@@ -166,6 +183,7 @@ LINGER_SECONDS_MAX = 10
 SEND_STALL_SECONDS_MAX = 30
 
 # --- Conversations and participants -----------------------------------------------------
+
 # Participants of a conversation.
 PARTICIPANTS_PER_CONVERSATION_MAX = 1000
 # Participants of a conversation that are not chat users.
@@ -192,6 +210,7 @@ DURATION_DIGITS_MAX = 9
 PERMISSIONS_PER_ROLE_MAX = 100
 
 # --- Webhooks ---------------------------------------------------------------------------
+
 # Webhooks of a conversation.
 WEBHOOKS_PER_CONVERSATION_MAX = 5
 # Triggers of a webhook.
@@ -206,6 +225,7 @@ WEBHOOK_SECONDS_MAX = 5
 WEBHOOK_RETRIES_MAX = 3
 
 # --- Rates, when they are switched on ---------------------------------------------------
+
 # Changes per second of one service, or of one conversation.
 ACTIONS_PER_SECOND_MAX = 30
 # Connections of connected users, per account.
@@ -214,10 +234,12 @@ CONNECTIONS_PER_ACCOUNT_MAX = 7000
 CONNECTIONS_MAX = 100_000
 
 # --- Caches -----------------------------------------------------------------------------
+
 # Seconds whose written form is remembered.
 WRITTEN_DATES_MAX = 4096
 
 # --- Logins, logs and the store -------------------------------------------------------------
+
 # How long a login read from the store may be used before it is read again.
 LOGIN_REMEMBERED_MS_MAX = 1000
 # Names whose logins are remembered, known or not.
@@ -241,117 +263,8 @@ WAL_PAGES_CHECKPOINT = 1000
 # Pages of write-ahead log at which a checkpoint also resets the log: 64 MiB.
 WAL_PAGES_MAX = 16_384
 
-# --- Webhooks and egress. ---------------------------------------------------------------
-# A TCP port.
-PORT_MAX = 65_535
-# A host name in its ASCII form, without the dot at the end.
-HOST_NAME_CHARS_MAX = 253
-# Configured URLs that are kept taken apart.
-PREPARED_URLS_MAX = 4096
-# Bytes of an answer that are read, unless more is asked for; the rest is never fetched.
-ANSWER_BYTES_READ_MAX = 20_000
-# The same for a pre-action webhook, whose answer may change the action.
-PRE_ACTION_ANSWER_BYTES_READ_MAX = 64 * KIBIBYTE
-# Status line and headers of an answer together.
-ANSWER_HEAD_BYTES_MAX = 32 * KIBIBYTE
-# A challenge of a receiver that wants Digest authentication; a longer one is not answered.
-CHALLENGE_CHARS_MAX = 4 * KIBIBYTE
-# Interim answers (1xx) before the real one.
-INTERIM_ANSWERS_MAX = 8
-# Outbound requests at the same time; the next one waits its turn.
-OUTBOUND_REQUESTS_MAX = 256
-# The same for one scheme, host and port, so that a hanging one cannot take all turns.
-OUTBOUND_REQUESTS_PER_TARGET_MAX = 16
-# A request waits this long for its turn; the time it has for itself begins afterwards.
-OUTBOUND_TURN_MS_MAX = 2_000
-# Outbound connections kept open without a request.
-IDLE_CONNECTIONS_MAX = 128
-# A connection without a request is closed after this time.
-IDLE_CONNECTION_MS_MAX = 15_000
-# A connection is used no longer than this, so that a changed address is noticed.
-CONNECTION_AGE_MS_MAX = 60_000
-# Addresses of one host that are tried, in the resolver's order.
-ADDRESSES_TRIED_MAX = 4
-# Time for connecting to one address while there are others to try.
-CONNECT_MS_MAX = 1_000
-# Host names being resolved at the same time, each in a thread of its own.
-RESOLUTIONS_MAX = 64
-# The longest wait that a Retry-After header can ask for: as long as the longest step.
-RETRY_AFTER_MS_MAX = 3 * 60 * 60 * 1000
-# A delay may become longer by this share of itself, so that not all come back at once.
-RETRY_JITTER_PERCENT = 10
-# Deliveries that one event can become, those of a ReplayAfter included.
-DELIVERIES_PER_EVENT_MAX = 2**19
-# Events that are turned into deliveries in one transaction.
-EVENTS_PER_ENQUEUING_MAX = 32
-# Deliveries of one account that may wait; beyond it the oldest are given up, and that is logged.
-# With one and a half kilobytes each this is 1.5 GB of disk.
-DELIVERIES_PENDING_PER_ACCOUNT_MAX = 1_000_000
-# Of these, how many are given up in one transaction, at least.
-DELIVERIES_DROPPED_PER_STEP_MAX = 100
-# Webhooks being sent at the same time, over all accounts.
-WEBHOOKS_AT_ONCE_MAX = 256
-# The same for one URL of one account, fewer than for its host; one that lets us wait gets one.
-WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX = 12
-# What a URL may have at once before it has shown that it answers.
-WEBHOOKS_AT_ONCE_FIRST = 4
-# Lanes (one URL and one conversation) of one URL in memory, for each request it may have at once.
-LANES_PER_TURN_MAX = 4
-# Lanes in memory, over all accounts; the others wait on disk.
-LANES_MAX = 4096
-# The pause before the next look when they are that many.
-LANES_FULL_MS = 1000
-# Deliveries of one lane that are read ahead.
-LANE_DELIVERIES_MAX = 8
-# Attempts whose results are not on disk yet: what may be sent twice after a crash.
-ATTEMPTS_UNNOTED_MAX = 64
-# The longest time without a look for deliveries that are due.
-WEBHOOK_LOOK_MS_MAX = 300_000
-# How often the age of the oldest delivery is measured.
-WEBHOOK_FIGURES_MS = 5_000
-# URLs that are found in one transaction at the start.
-ENDPOINTS_PER_STEP_MAX = 100
-# The share of the processor that deliveries get while requests are running, in percent. With what
-# the loop spends on them besides, requests keep more than 0.7 of their rate.
-DELIVERY_SHARE_PERCENT = 20
-# What deliveries may use at once, after a while without any, before their share counts.
-DELIVERY_BURST_MS = 10
-# How long what signs an account's webhooks is remembered.
-SIGNING_REMEMBERED_MS_MAX = 1000
-# For how many accounts what signs their webhooks is remembered.
-SIGNING_REMEMBERED_MAX = 1000
-# The longest time to connect that a connection override may ask for.
-OVERRIDE_CONNECT_MS_MAX = 10_000
-# The longest time in all that a connection override may ask for.
-OVERRIDE_TOTAL_MS_MAX = 15_000
-# The most retries that a connection override may ask for.
-OVERRIDE_RETRIES_MAX = 5
-# Attempts that a delivery past its time still gets: it may have waited behind others.
-LATE_ATTEMPTS_MIN = 4
-# Bytes of an answer that the webhook log keeps.
-ANSWER_BYTES_KEPT_MAX = 1000
-# Pre-action requests waiting to be written into the webhook log.
-PRE_ACTIONS_UNNOTED_MAX = 1000
-# Attempts whose deliveries are replayed by one request.
-REPLAYED_ATTEMPTS_MAX = 500
-# Attempts and deliveries that are removed in one step, once they are old enough.
-EXPIRED_ATTEMPTS_MAX = 500
-# So much older than needed may the oldest of them become.
-RETENTION_SLACK_MS = 2_000
-# The longest time the webhook log can be kept.
-WEBHOOK_RETENTION_HOURS_MAX = 10 * 366 * 24
-# Messages that a new webhook of a conversation has replayed.
-REPLAYED_MESSAGES_MAX = 1000
-# Lists of event names, as they are kept, that are remembered as sets.
-FILTER_LISTS_REMEMBERED_MAX = 1024
-# Rows removed in one step of a background removal, so that nobody waits for it.
-PURGE_ROWS_MAX = 200
-# From the first byte of a request, or a new connection, to the end of its headers.
-HEAD_SECONDS_MAX = 10
-# How long an idle connection is kept for the next request.
-KEEP_ALIVE_SECONDS = 75
-
 # --- The dispatcher and the event log -------------------------------------------------------
+
 # A sink looks for events at least this often, even if nobody woke it.
 DISPATCH_POLL_MS = 250
 # A sink that failed is tried again after this pause.
@@ -368,6 +281,7 @@ RETIRE_PAUSE_MS = 60_000
 OUTBOUND_LANES_MAX = 64
 
 # --- The scheduler --------------------------------------------------------------------------
+
 # The scheduler looks for what is due at least this often, even if nobody woke it.
 SCHEDULER_MS_MAX = 1000
 # News within this time are looked at together.
@@ -381,91 +295,8 @@ PENDING_CONVERSATIONS_ASKED_MAX = 256
 # Root URLs that were made of Host headers and are remembered; one that lies costs a look-up.
 ROOT_URLS_REMEMBERED_MAX = 256
 
-# --- Access tokens and the socket -----------------------------------------------------------
-# An access token as text; those of the official helper libraries have about 500 characters.
-ACCESS_TOKEN_CHARS_MAX = 16 * KIBIBYTE
-# The longest time an access token may be good for.
-ACCESS_TOKEN_SECONDS_MAX = 24 * 60 * 60
-# How long an access token made here is good for, when nothing is said.
-ACCESS_TOKEN_SECONDS_DEFAULT = 60 * 60
-# So far may the clock of whoever makes access tokens be ahead of ours.
-ACCESS_TOKEN_LEEWAY_SECONDS = 60
-# The last second of the year 9999: no date in an access token is later.
-ACCESS_TOKEN_DATE_SECONDS_MAX = 253_402_300_799
-# The endpoint id in an access token, in characters.
-ENDPOINT_ID_CHARS_MAX = 256
-# The header of a frame from a client, in bytes; it holds an access token and telemetry at most.
-FRAME_HEADER_BYTES_MAX = 64 * KIBIBYTE
-# The payload of a frame from a client, in bytes. What we send may be larger.
-FRAME_PAYLOAD_BYTES_MAX = 1 * MEBIBYTE
-# The id of a frame, in characters; the official clients' have 38.
-FRAME_ID_CHARS_MAX = 128
-# One WebSocket message from a client, in bytes: a frame with the largest header and payload.
-SOCKET_MESSAGE_BYTES_MAX = FRAME_HEADER_BYTES_MAX + FRAME_PAYLOAD_BYTES_MAX + KIBIBYTE
-# Above so many unsent bytes a client counts as slow ...
-OUTBOX_HIGH_BYTES = 64 * KIBIBYTE
-# ... and with so much news unsent on top it is sent away, to come back and catch up.
-OUTBOX_BYTES_MAX = 1 * MEBIBYTE
-# A client that takes nothing for so long is sent away as well.
-STALLED_SECONDS_MAX = 30
-# A client gets this long to take the last frame and the good-bye of WebSockets.
-SOCKET_CLOSE_SECONDS_MAX = 5
-# A client begins with init within this time.
-INIT_SECONDS_MAX = 15
-# A ping goes out this often; the official mobile clients give up after 45 seconds of silence.
-PING_SECONDS = 25
-# A connection from which nothing was heard for so long is closed.
-SILENT_SECONDS_MAX = 60
-# A client is told that its token is about to expire this long before.
-TOKEN_WARNING_SECONDS = 240
-# Requests of one connection in work at the same time; meanwhile nothing more is read from it.
-SOCKET_REQUESTS_MAX = 32
-# News held back for one connection while its state is read; beyond it the connection ends.
-HELD_NEWS_MAX = 4096
-# Conversations and users whose last change is remembered.
-RECENT_CHANGES_MAX = 100_000
-# Events that are looked at to learn what changed before the first connection ...
-LOOKED_BACK_EVENTS_MAX = 500_000
-# ... and in one step.
-LOOKED_BACK_EVENTS_PER_STEP = 2_000
-# Events that are looked through for what a client missed; beyond it conversations begin anew.
-REPLAY_SCANNED_EVENTS_MAX = 20_000
-# Events that are looked through in one step.
-REPLAY_SCANNED_EVENTS_PER_STEP = 4_000
-# Objects in one request for subscriptions.
-SUBSCRIPTIONS_PER_REQUEST_MAX = 1_000
-# Objects that are subscribed to in one step, before others get a turn.
-SUBSCRIPTIONS_PER_STEP = 50
-# Objects that one connection listens to.
-SUBSCRIPTIONS_PER_CONNECTION_MAX = 30_000
-# Subscriptions that one notification confirms.
-ESTABLISHED_PER_NOTIFICATION_MAX = 100
-# Events that one notification replays.
-REPLAYED_PER_NOTIFICATION_MAX = 100
-# The libraries of the socket are loaded so long after the start, unless a client is quicker.
-WARM_UP_SECONDS = 0.5
-# The log is read for connections until nobody was connected for so long.
-NEWS_LONELY_MS = 60_000
-# Items of a realtime object on a page when nothing is said, and at most.
-ITEMS_PER_PAGE = 50
-# Items of a realtime object on a page at most.
-ITEMS_PER_PAGE_MAX = 100
-# Digits of a number in a request for items.
-INDEX_DIGITS_MAX = 18
-# Rows on a page of what a command lists, at most and when nothing is said.
-CLIENT_PAGE_SIZE_MAX = 100
-# Somebody who types is told again no sooner than after so many seconds.
-TYPING_SECONDS = 5
-# A client that was sent away by a stopping server comes back no sooner than this ...
-RECONNECT_AFTER_STOP_MS_MIN = 1_000
-# ... and no later.
-RECONNECT_AFTER_STOP_MS_MAX = 10_000
-# A client that was sent away because there was too much comes back no sooner than this ...
-RECONNECT_AFTER_LOAD_MS_MIN = 5_000
-# ... and no later.
-RECONNECT_AFTER_LOAD_MS_MAX = 30_000
-
 # --- Certificates of our own ----------------------------------------------------------------
+
 # How long a local authority is good for, in days: trusting it again is work for people.
 AUTHORITY_DAYS = 730
 # How long a certificate that it gives is good for, in days: making a new one is a command.
@@ -474,6 +305,7 @@ CERTIFICATE_DAYS = 90
 CERTIFICATE_RENEWED_DAYS = 30
 
 # --- Backups --------------------------------------------------------------------------------
+
 # Pages of the database that a backup copies in one step, before it says how far it is: 16 MiB.
 BACKUP_PAGES_PER_STEP = 4096
 # How long a backup waits for a database that a starting or stopping server has locked.
