@@ -16,7 +16,7 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.objects import Kind, ObjectName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from parlour.protocol.sync_events import Change
     from parlour.vocabulary.clock import Random
@@ -169,20 +169,49 @@ class Hub:
 
     # --- News -------------------------------------------------------------------------------
 
-    def publish(self, change: Change, number: int, date_ms: int) -> None:
-        """Tell every listener of an object of one change."""
-        listeners = self._listeners.get(change.name.sid)
-        if not listeners:
-            return
-        payload = sync_events.live(change, number, date_ms)
-        wire = self.news(sync_events.LIVE_TYPES[change.name.kind.type], payload)
-        for listener, after in list(listeners.items()):
-            if after < number:
-                listener.push(wire)
-            elif after == _HELD:
-                listener.held.append((change.name.sid, number, wire))
-                if len(listener.held) > limits.HELD_NEWS_MAX:
-                    listener.overflow()
+    def publish(self, changes: Sequence[Change], number: int, date_ms: int) -> None:
+        """Tell every listener of what one event has changed, in this order."""
+        told: list[tuple[str, dict[Listener, int], bytes]] = []
+        for change in changes:
+            listeners = self._listeners.get(change.name.sid)
+            if listeners:
+                payload = sync_events.live(change, number, date_ms)
+                wire = self.news(sync_events.LIVE_TYPES[change.name.kind.type], payload)
+                told.append((change.name.sid, listeners, wire))
+        if len(told) == 2:
+            # A message changes the list and the document: who hears of both gets one write.
+            told = self._publish_two(told, number)
+        for sid, listeners, wire in told:
+            for listener, after in list(listeners.items()):
+                self._tell(listener, sid, after, number, wire)
+
+    @staticmethod
+    def _publish_two(
+        told: list[tuple[str, dict[Listener, int], bytes]], number: int
+    ) -> list[tuple[str, dict[Listener, int], bytes]]:
+        """Tell those who hear of both; what is left to be told to the others."""
+        (one_sid, one, one_wire), (other_sid, other, other_wire) = told
+        wire = one_wire + other_wire
+        both = {
+            listener
+            for listener, after in one.items()
+            if after < number and other.get(listener, _HELD) < number
+        }
+        for listener in both:
+            listener.push(wire)
+        return [
+            (one_sid, {key: one[key] for key in one if key not in both}, one_wire),
+            (other_sid, {key: other[key] for key in other if key not in both}, other_wire),
+        ]
+
+    @staticmethod
+    def _tell(listener: Listener, sid: str, after: int, number: int, wire: bytes) -> None:
+        if after < number:
+            listener.push(wire)
+        elif after == _HELD:
+            listener.held.append((sid, number, wire))
+            if len(listener.held) > limits.HELD_NEWS_MAX:
+                listener.overflow()
 
     def news(self, message_type: str, payload: bytes) -> bytes:
         """A notification as its bytes go over the wire."""

@@ -141,8 +141,8 @@ class News:
             self._tell_of_removal(event)
         gone = None if about is None else departed(event, about)
         if self._concerns_somebody(event, None if about is None else about.participant.identity):
-            for change in await self._store.read(lambda tx: changes_of(tx, event)):
-                self._hub.publish(change, event.sequence, event.date_ms)
+            changes = await self._store.read(lambda tx: changes_of(tx, event))
+            self._hub.publish(changes, event.sequence, event.date_ms)
         if gone is not None:
             self._take_away(event, gone.identity)
 
@@ -160,7 +160,7 @@ class News:
         for user_sid in sorted(told):
             name = ObjectName(Kind.MY_CONVERSATIONS, user_sid)
             change = Change(name, ITEM_REMOVED, event.conversation_sid, {})
-            self._hub.publish(change, event.sequence, event.date_ms)
+            self._hub.publish([change], event.sequence, event.date_ms)
 
     def _take_away(self, event: Event, identity: str) -> None:
         """Who has left hears nothing more, whatever the client does."""
