@@ -13,9 +13,10 @@ from parlour.resources.media import actions as media_actions
 from parlour.resources.media import store as media_rows
 from parlour.resources.media.actions import Upload
 from parlour.resources.messages import actions
-from parlour.resources.messages.parameters import CreateMessage, media_sids
+from parlour.resources.messages.parameters import CreateMessage, SendMessage
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET
 from tests.contract.python_client import client_for
 from tests.events.house import ALICE, House
 from tests.resources.rooms import Room
@@ -90,21 +91,15 @@ def test_no_form_names_several(server: Server, api: Api, shelf: Shelf) -> None:
 # --- What connected users say -------------------------------------------------------------
 
 
-def test_several_sids_are_read_like_one() -> None:
+def test_a_client_names_several_where_a_form_names_one() -> None:
     sids = [f"ME{number:032x}" for number in range(10)]
-    assert media_sids(sids) == sids
-    assert media_sids([sids[1].upper()]) == [sids[1]]
-    assert media_sids([]) == []
-
-
-@pytest.mark.parametrize(
-    ("sids", "code"),
-    [([""], 50506), (["ME12"], 50510), (["IM" + "0" * 32], 50510), (["ME" + "0" * 32] * 11, 20001)],
-)
-def test_sids_that_are_none_or_too_many_are_refused(sids: list[str], code: int) -> None:
-    with pytest.raises(ApiError) as refused:
-        media_sids(sids)
-    assert refused.value.code == code
+    assert SendMessage.parse({"MediaSids": [sids[1].upper(), sids[0]]}).media_sids == sids[1::-1]
+    assert SendMessage.parse({"MediaSids": [""]}).media_sids == []
+    assert CreateMessage.parse({"MediaSids": sids}).media_sids is UNSET
+    for text, code in (("ME12", 50510), ("IM" + "0" * 32, 50510)):
+        with pytest.raises(ApiError) as refused:
+            SendMessage.parse({"MediaSids": [sids[0], text]})
+        assert refused.value.code == code
 
 
 class Desk:

@@ -29,13 +29,6 @@ def _media_sid(name: str, text: str) -> str:
     return values.sid(sids.MEDIA, 50510)(name, text)
 
 
-def media_sids(texts: list[str]) -> list[str]:
-    """Sids of media that one message is to carry. Raises 50506, 50510, or 20001 for too many."""
-    if len(texts) > limits.MEDIA_PER_MESSAGE_MAX:
-        raise ApiError(20001, f"A message carries {limits.MEDIA_PER_MESSAGE_MAX} media at most.")
-    return [_media_sid("media_sids", text) for text in texts]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageParameters(Parameters):
     """What a new message and a change of one have in common."""
@@ -56,7 +49,7 @@ class CreateMessage(MessageParameters):
 
     media_sid: str | Unset = said("MediaSid", _media_sid)
     media_sids: list[str] | Unset = unsaid()
-    """What a connected user's message carries, as ``media_sids`` reads it."""
+    """What the message of a connected user carries: see ``SendMessage``."""
     content_sid: str | Unset = said("ContentSid", values.sid(sids.CONTENT, 50526))
     content_variables: str | Unset = said("ContentVariables", values.content_variables())
 
