@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help serve check test gate teeth bench bench-growth bench-realtime docs lock clean
+.PHONY: help serve check test gate teeth bench bench-growth bench-realtime bench-moving docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -45,6 +45,9 @@ bench-growth: $(VENV)/dev.stamp ## Measure that a large store is as fast as a sm
 
 bench-realtime: $(VENV)/dev.stamp ## Measure the socket beside a bare broadcaster, and the SDK's start.
 	$(BIN)/python -m bench.realtime.run $(ARGS)
+
+bench-moving: $(VENV)/dev.stamp ## Move a million messages into PostgreSQL, and measure it.
+	$(BIN)/python -m bench.moving $(ARGS)
 
 docs: $(VENV)/dev.stamp ## Write the generated pages of docs/reference.
 	$(BIN)/python -m parlour docs docs/reference

@@ -25,6 +25,8 @@ HEARD_MS_P99_MAX = 30.0
 INITIALIZED_MS_MAX = 300.0
 JOINED_MAX = 1.5
 
+MOVING_MEMORY_MAX = 1.2
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
