@@ -13,6 +13,7 @@ _COMMANDS = {
     "key": "parlour.cli.key",
     "token": "parlour.cli.token",
     "certificates": "parlour.cli.certificates",
+    "doctor": "parlour.cli.doctor",
     "backup": "parlour.cli.backup",
     "restore": "parlour.cli.restore",
     "migrate-store": "parlour.cli.migrate_store",

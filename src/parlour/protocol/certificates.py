@@ -140,6 +140,12 @@ def is_over(pair: Pair, now_ms: int) -> bool:
     return _moment(now_ms) + timedelta(days=1) > pair.expires
 
 
+def ends_at(certificate: bytes) -> int:
+    """The end of a certificate's time, whoever made it, in milliseconds since 1970-01-01 UTC."""
+    found = x509.load_pem_x509_certificate(certificate)
+    return int(found.not_valid_after_utc.timestamp() * 1000)
+
+
 def _begun(
     subject: x509.Name, issuer: x509.Name, now_ms: int, serial: bytes, days: int
 ) -> x509.CertificateBuilder:

@@ -303,6 +303,8 @@ AUTHORITY_DAYS = 730
 CERTIFICATE_DAYS = 90
 # A certificate with fewer days left than this is made anew when the command is run.
 CERTIFICATE_RENEWED_DAYS = 30
+# The doctor warns of any certificate that ends sooner than this.
+CERTIFICATE_WARNED_DAYS = 14
 
 # --- Backups --------------------------------------------------------------------------------
 
@@ -314,3 +316,12 @@ BACKUP_BUSY_MS_MAX = 10_000
 MOVED_ROWS_PER_STEP_MAX = 2000
 # A command that takes long says how far it is, no more often than this.
 PROGRESS_MS = 500
+
+# --- What the doctor finds too little -------------------------------------------------------
+
+# Free room on the disk of the data folder: 1 GiB.
+DISK_FREE_BYTES_MIN = 1024 * MEBIBYTE
+# Files that the process may have open; each client has one.
+OPEN_FILES_MIN = 8192
+# Characters of a secret that nobody can guess.
+SECRET_CHARS_MIN = 20

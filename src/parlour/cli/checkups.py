@@ -1,0 +1,208 @@
+"""What the doctor looks at: settings, files, and the machine. Each check says what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from parlour.app import KEY_NAME, UnsafeKeyFileError, read_vault
+from parlour.http.tls import Tls, TlsFilesError
+from parlour.protocol.certificates import ends_at
+from parlour.store.engines import DATABASE_NAME
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import SystemClock, SystemRandom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parlour.config import Settings
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+_EVERYBODY: Final = frozenset({"0.0.0.0/0", "::/0"})
+_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
+_OF_THE_NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})
+_MOUNTS: Final = Path("/proc/self/mounts")
+
+
+class Finding(NamedTuple):
+    """One thing that could be better: what it is, what to do, and whether it is unsafe as it is."""
+
+    what: str
+    do: str
+    is_unsafe: bool = True
+
+
+def check_settings(settings: Settings) -> Iterator[Finding]:
+    """What the settings alone say."""
+    yield from _reached(settings)
+    yield from _webhooks(settings)
+    yield from _secrets(settings)
+    if settings.log_level.lower() == "debug":
+        yield Finding(
+            "Debug messages are logged, and they say more about requests than others may know.",
+            "Leave --log-level at info.",
+        )
+
+
+def _reached(settings: Settings) -> Iterator[Finding]:
+    is_public = not settings.listens_on_loopback
+    says_https = settings.public_url.startswith("https://")
+    if is_public and not settings.tls_cert and not says_https:
+        yield Finding(
+            f"{settings.host} is open to the network without TLS: credentials can be read on it.",
+            "Give --tls-cert and --tls-key, or put a proxy with TLS in front and name its address "
+            "with --public-url https://….",
+        )
+    elif is_public and not settings.tls_cert:
+        yield Finding(
+            f"TLS ends before this server, which listens on {settings.host}.",
+            "See that only the proxy reaches it: a firewall, or --host 127.0.0.1.",
+            is_unsafe=False,
+        )
+    if is_public and not settings.public_url:
+        yield Finding(
+            "URLs in answers are made of whatever Host header a request brings.",
+            "Name the address with --public-url.",
+            is_unsafe=False,
+        )
+    if settings.tls_cert and settings.tls_key:
+        yield from _certificate(settings)
+
+
+def _certificate(settings: Settings) -> Iterator[Finding]:
+    try:
+        Tls(Path(settings.tls_cert), Path(settings.tls_key))
+    except TlsFilesError as error:
+        yield Finding(f"The certificate cannot be used: {error}.", "The server would not start.")
+        return
+    left_ms = ends_at(Path(settings.tls_cert).read_bytes()) - SystemClock().now_ms()
+    days = int(left_ms // DAY_MS)
+    if days < limits.CERTIFICATE_WARNED_DAYS:
+        yield Finding(
+            f"The certificate ends in {days} days." if days >= 0 else "The certificate has ended.",
+            "Renew it, and send the server SIGHUP.",
+            is_unsafe=days < 0,
+        )
+
+
+def _webhooks(settings: Settings) -> Iterator[Finding]:
+    is_public = not settings.listens_on_loopback
+    if is_public and settings.webhook_allow_private == "yes":
+        yield Finding(
+            "Webhooks may go to private addresses: an account can reach into this network.",
+            "Leave --webhook-allow-private at auto; name what is meant in --webhook-allow-list.",
+        )
+    allowed = {each.strip() for each in settings.webhook_allow_list.split(",")}
+    if allowed & _EVERYBODY:
+        yield Finding(
+            "The list of networks that webhooks may go to holds every address.",
+            "Name the few that are meant in --webhook-allow-list.",
+        )
+    if not settings.webhook_check_certificates:
+        yield Finding(
+            "Certificates of webhooks are not checked: whoever is on the way can read and answer.",
+            "Leave --webhook-check-certificates on.",
+        )
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    for name, secret in (
+        ("auth token", settings.auth_token),
+        ("API key secret", settings.api_key_secret),
+    ):
+        if secret and len(secret) < limits.SECRET_CHARS_MIN:
+            yield Finding(
+                f"The {name} in the settings has {len(secret)} characters: it can be guessed.",
+                "Take 32 random hexadecimal digits, as `parlour account create` does.",
+                is_unsafe=not settings.listens_on_loopback,
+            )
+    for name, url in (("database", settings.database), ("Redis", settings.redis)):
+        parts = urlsplit(url)
+        is_near = parts.hostname in {None, "localhost", "127.0.0.1", "::1"}
+        is_sealed = "sslmode=verify-full" in parts.query or parts.scheme == "rediss"
+        if url and not is_near and not is_sealed:
+            yield Finding(
+                f"Nothing says that the connection to {name} on {parts.hostname} is encrypted.",
+                "Add sslmode=verify-full to a PostgreSQL URL, or use rediss://, unless the "
+                "network between them is your own.",
+                is_unsafe=False,
+            )
+
+
+def check_machine(settings: Settings) -> Iterator[Finding]:
+    """What the files, the disk and the process say."""
+    if settings.data.exists():
+        yield from _files(settings.data)
+    yield from _disk(settings)
+    yield from _process(settings)
+
+
+def _files(data: Path) -> Iterator[Finding]:
+    for path in (data, data / DATABASE_NAME):
+        if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            mode = "700" if path.is_dir() else "600"
+            yield Finding(f"{path} is open to other users.", f"chmod {mode} {path}")
+    key = data / KEY_NAME
+    if key.exists():
+        try:
+            read_vault(key, SystemRandom())
+        except (UnsafeKeyFileError, ValueError) as error:
+            yield Finding(f"The key file: {error}.", "The server would not start.")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    place = settings.data.absolute()
+    while not place.exists():
+        place = place.parent
+    kind = _file_system(place)
+    if kind in _MEMORY:
+        yield Finding(
+            f"{place} is in memory ({kind}): whatever is stored there ends with the machine.",
+            "Choose a folder on a disk with --data.",
+            is_unsafe=not settings.database,
+        )
+    if kind in _OF_THE_NETWORK and not settings.database:
+        yield Finding(
+            f"{place} is on the network ({kind}), whose locks SQLite cannot trust.",
+            "Keep the embedded database on a local disk, or use PostgreSQL.",
+        )
+    free = shutil.disk_usage(place).free
+    if free < limits.DISK_FREE_BYTES_MIN:
+        yield Finding(
+            f"{free // 2**20} MiB are free on the disk of {place}.",
+            "A full disk refuses changes: make room.",
+        )
+
+
+def _file_system(place: Path) -> str:
+    """The kind of file system that a folder is on; empty where that is not told."""
+    if not _MOUNTS.exists():
+        return ""
+    found = ("", "")
+    for line in _MOUNTS.read_text().splitlines():
+        _, point, kind, *_ = line.split()
+        if place.is_relative_to(point) and len(point) >= len(found[0]):
+            found = (point, kind)
+    return found[1]
+
+
+def _process(settings: Settings) -> Iterator[Finding]:
+    if os.geteuid() == 0:
+        yield Finding(
+            "This runs as root, which the server needs for nothing.",
+            "Run it as a user of its own; port 443 can be given to that user.",
+            is_unsafe=not settings.listens_on_loopback,
+        )
+    import resource  # noqa: PLC0415 - it exists on Unix only.
+
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < limits.OPEN_FILES_MIN:
+        yield Finding(
+            f"The process may have {files} files open: that is how many clients can connect.",
+            f"Raise the limit to {limits.OPEN_FILES_MIN} or more (LimitNOFILE=, ulimit -n).",
+            is_unsafe=False,
+        )

@@ -1,0 +1,50 @@
+"""What the doctor asks a PostgreSQL database: whether it keeps what it says it has kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from parlour.cli.checkups import Finding
+from parlour.store.engines import is_postgres
+from parlour.store.postgres_settings import DatabaseSettings, read_settings
+from parlour.store.transaction import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOSES: Final = {
+    "fsync": "a power cut can leave nothing that can be read",
+    "full_page_writes": "a power cut can damage pages",
+    "synchronous_commit": "a crash loses changes that were answered",
+}
+
+
+async def check_database(url: str) -> list[Finding]:
+    """What is unsafe about the database of a URL; nothing for the embedded one."""
+    if not url:
+        return []
+    if not is_postgres(url):
+        return [Finding("The database's URL is none of PostgreSQL.", "The server would not start.")]
+    try:
+        settings = await read_settings(url)
+    except Unavailable as error:
+        return [Finding(f"The database cannot be asked: {error}.", "See that it runs.")]
+    return list(_findings(settings))
+
+
+def _findings(settings: DatabaseSettings) -> Iterator[Finding]:
+    for name, loss in _LOSES.items():
+        if settings.values.get(name) in {"off", "local"}:
+            what = f"{name} is {settings.values[name]} in PostgreSQL: {loss}."
+            yield Finding(what, f"Set {name} on.")
+    if settings.passes_policies:
+        yield Finding(
+            "The role passes by row-level security: the second wall between accounts is not there.",
+            "Use a role that is neither superuser nor has BYPASSRLS.",
+        )
+    if not settings.values.get("synchronous_standby_names"):
+        yield Finding(
+            "No standby confirms commits: what the primary's disk loses is lost.",
+            "For a promise that outlives the machine, name one in synchronous_standby_names.",
+            is_unsafe=False,
+        )

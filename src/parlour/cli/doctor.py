@@ -1,0 +1,43 @@
+"""``parlour doctor``: what is unsafe about a server's settings and where it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import click
+
+from parlour.cli.checkups import Finding, check_machine, check_settings
+from parlour.cli.checkups_of_databases import check_database
+from parlour.cli.options import settings_of, settings_options
+
+
+@click.command("doctor")
+@settings_options()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding.")
+def command(*, as_json: bool, **values: Any) -> None:
+    """Say what is unsafe, with the same settings as serve; the status is 1 if anything is.
+
+    Nothing is changed, and no server has to run.
+    """
+    settings = settings_of(values)
+    found = [
+        *check_settings(settings),
+        *check_machine(settings),
+        *asyncio.run(check_database(settings.database)),
+    ]
+    for each in sorted(found, key=lambda finding: not finding.is_unsafe):
+        click.echo(_line(each, as_json=as_json))
+    unsafe = sum(each.is_unsafe for each in found)
+    if not as_json:
+        click.echo(f"{unsafe} unsafe, {len(found) - unsafe} worth a thought.")
+    if unsafe:
+        raise SystemExit(1)
+
+
+def _line(finding: Finding, *, as_json: bool) -> str:
+    if as_json:
+        shown = {"unsafe": finding.is_unsafe, "what": finding.what, "do": finding.do}
+        return json.dumps(shown)
+    return f"{'UNSAFE' if finding.is_unsafe else 'advice'}  {finding.what}\n        {finding.do}"

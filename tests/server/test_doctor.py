@@ -1,0 +1,183 @@
+"""``parlour doctor``: each unsafe setting is found, and a safe server has nothing to hear."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.cli import checkups, checkups_of_databases
+from parlour.config import Settings
+from parlour.protocol import certificates
+from parlour.store.postgres_settings import DatabaseSettings
+from tests.support.postgres import shared
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from parlour.cli.checkups import Finding
+
+STRONG = "0123456789abcdef" * 2
+OPEN = {"host": "0.0.0.0", "public_url": "https://chat.example.net"}  # noqa: S104 - what is meant.
+
+
+def _unsafe(found: Iterable[Finding]) -> list[str]:
+    return [each.what for each in found if each.is_unsafe]
+
+
+def _run(server: Server, *arguments: str) -> tuple[int, list[dict[str, object]]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "parlour", "doctor", "--json", *arguments],
+        env=server.environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert not done.stderr, done.stderr
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_fresh_install_is_safe() -> None:
+    server = Server()
+    server.data_dir.mkdir(mode=0o700)
+    status, found = _run(server, "--data", str(server.data_dir))
+    server.close()
+    assert (status, [each for each in found if each["unsafe"]]) == (0, [])
+
+
+def test_what_is_unsafe_is_said_with_what_to_do_and_by_the_status() -> None:
+    server = Server()
+    status, found = _run(server, "--host", "0.0.0.0")  # noqa: S104 - what is meant.
+    server.close()
+    assert status == 1
+    without_tls = next(each for each in found if "without TLS" in str(each["what"]))
+    assert "--tls-cert" in str(without_tls["do"])
+
+
+def test_defaults_are_safe() -> None:
+    assert _unsafe(checkups.check_settings(Settings())) == []
+    assert _unsafe(checkups.check_settings(Settings(**OPEN))) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"host": "0.0.0.0"}, "without TLS"),  # noqa: S104 - what is meant.
+        (OPEN | {"public_url": "http://chat.example.net"}, "without TLS"),
+        (OPEN | {"webhook_allow_private": "yes"}, "private addresses"),
+        ({"webhook_allow_list": "10.0.0.1, 0.0.0.0/0"}, "every address"),
+        ({"webhook_check_certificates": False}, "are not checked"),
+        ({"log_level": "debug"}, "Debug messages"),
+        (OPEN | {"auth_token": "secret"}, "auth token in the settings has 6 characters"),
+        (OPEN | {"api_key_secret": "secret"}, "API key secret in the settings has 6"),
+        ({"tls_cert": "/absent", "tls_key": "/absent"}, "cannot read /absent"),
+    ],
+)
+def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], said: str) -> None:
+    (found,) = _unsafe(checkups.check_settings(Settings(**settings)))
+    assert said in found
+
+
+def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -> None:
+    assert _unsafe(checkups.check_settings(Settings(**OPEN, auth_token=STRONG))) == []
+    assert _unsafe(checkups.check_settings(Settings(auth_token="test"))) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("postgresql://parlour@db.example.net/parlour", True),
+        ("postgresql://parlour@db.example.net/parlour?sslmode=verify-full", False),
+        ("postgresql://parlour@127.0.0.1/parlour", False),
+    ],
+)
+def test_a_far_database_without_encryption_is_worth_a_thought(url: str, *, is_told: bool) -> None:
+    found = [each.what for each in checkups.check_settings(Settings(database=url))]
+    assert any("is encrypted" in each for each in found) == is_told
+    assert not any("parlour@" in each for each in found)
+
+
+@pytest.mark.parametrize(("days", "said"), [(-2, "has ended"), (5, "ends in 4 days")])
+def test_a_certificate_that_ends_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, days: int, said: str
+) -> None:
+    then = datetime.now(UTC) + timedelta(days=days)
+    monkeypatch.setattr(certificates.limits, "CERTIFICATE_DAYS", 1)
+    made_ms = int((then - timedelta(days=1)).timestamp() * 1000)
+    authority = certificates.make_authority(["localhost"], made_ms, b"\x01" * 16)
+    pair = certificates.make_certificate(authority, ["localhost"], made_ms, b"\x02" * 16)
+    key = tmp_path / "server.key"
+    key.touch(mode=0o600)
+    key.write_bytes(pair.key_pem)
+    (tmp_path / "server.pem").write_bytes(pair.certificate_pem)
+    settings = Settings(tls_cert=str(tmp_path / "server.pem"), tls_key=str(key))
+    (found,) = checkups.check_settings(settings)
+    assert said in found.what
+    assert found.is_unsafe == (days < 0)
+
+
+def test_files_that_others_can_read_are_found(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    database, key = data / checkups.DATABASE_NAME, data / checkups.KEY_NAME
+    database.touch(mode=0o644)
+    key.touch(mode=0o640)
+    key.write_text("0" * 64)
+    found = _unsafe(checkups.check_machine(Settings(data=data)))
+    for each in (data, database):
+        assert f"{each} is open to other users." in found
+    assert any("The key file" in what and "chmod 600" in what for what in found)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("tmpfs", "in memory"), ("nfs4", "on the network")])
+def test_a_disk_that_cannot_keep_the_database_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, said: str
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"root / ext4 rw 0 0\nother {tmp_path} {kind} rw 0 0\n")
+    monkeypatch.setattr(checkups, "_MOUNTS", mounts)
+    found = _unsafe(checkups.check_machine(Settings(data=tmp_path / "new" / "data")))
+    assert any(said in what for what in found)
+    elsewhere = checkups.check_machine(Settings(data=tmp_path / "new", database="postgresql:///x"))
+    assert not any(said in what for what in _unsafe(elsewhere))
+
+
+def test_a_database_that_loses_what_it_kept_is_found() -> None:
+    server = Server()
+    url = shared().make_database()
+    _, found = _run(server, "--database", url, "--data", str(server.data_dir))
+    assert not any("a crash loses" in str(each["what"]) for each in found)
+    shared().sql("CREATE DATABASE careless")
+    shared().sql("ALTER DATABASE careless SET synchronous_commit = off")
+    status, found = _run(
+        server, "--database", shared().url("careless"), "--data", str(server.data_dir)
+    )
+    assert status == 1
+    assert any("a crash loses changes that were answered" in str(each["what"]) for each in found)
+    # The tests' role is a superuser, whom no policy holds.
+    assert any("row-level security" in str(each["what"]) for each in found)
+    server.close()
+
+
+def test_a_careful_database_has_nothing_unsafe() -> None:
+    on = dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit"), "on")
+    careful = DatabaseSettings(on, passes_policies=False)
+    (standby,) = checkups_of_databases._findings(careful)
+    assert not standby.is_unsafe
+
+
+def test_a_database_that_is_not_there_is_said() -> None:
+    server = Server()
+    status, found = _run(server, "--database", "postgresql://x@127.0.0.1:1/x")
+    assert status == 1
+    assert any("cannot be asked" in str(each["what"]) for each in found)
+    status, found = _run(server, "--database", "mysql://x")
+    assert any("none of PostgreSQL" in str(each["what"]) for each in found)
+    server.close()
