@@ -42,6 +42,7 @@ from parlour.resources.tokens.verification import AccessTokens
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobs
 from parlour.store.engines import make_store
+from parlour.store.leases import leases_of
 from parlour.vocabulary import sids
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -145,13 +146,14 @@ class App:
             self.store, self.vault, revoked=self.authentication.forget, before=before
         )
         sinks: list[Sink] = [OutboundSink(self.store, VirtualCarrier(self.random)), self.webhooks]
-        self.dispatcher = Dispatcher(self.store, sinks, self.clock)
+        lease = leases_of(self.store, self.clock, self.random.token(16).hex())
+        self.dispatcher = Dispatcher(self.store, sinks, self.clock, lease=lease)
         self.store.on_commit(self.dispatcher.wake)
         self.completion = Completion(before)
         retention = retention_job(settings.webhook_retention_hours)
         disposal = Disposal(self.blobs, self.clock)
         every = (*jobs(self.completion), *disposal.jobs(), retention)
-        self.scheduler = Scheduler(self.store, self.clock, every)
+        self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
         self.store.on_commit(self.scheduler.hint)
         roots = RootUrls(settings.public_url)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
@@ -219,9 +221,8 @@ class App:
         if self.settings.account_sid:
             await self._ensure_account()
         await self.realtime.start()
-        await self.webhooks.start()
         await self.dispatcher.start()
-        self.scheduler.start()
+        await self.scheduler.start()
 
     async def _ensure_account(self) -> None:
         """Make sure that the configured account and key exist."""

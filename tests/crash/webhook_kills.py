@@ -173,7 +173,7 @@ class Run:
             seconds = time.monotonic() - begun
             # What would come twice, or too much, has a moment to come.
             time.sleep(0.3)
-            log, lines = committed(self.server.data_dir), self.receiver.lines()
+            log, lines = committed(self.server), self.receiver.lines()
             self.server.kill()
         found = differences(log, lines)
         outcome = Outcome(
@@ -183,7 +183,7 @@ class Run:
         return outcome
 
     def _is_complete(self) -> bool:
-        return is_complete(committed(self.server.data_dir), self.receiver.lines())
+        return is_complete(committed(self.server), self.receiver.lines())
 
     def _set_up(self) -> list[str]:
         api = Api(self.server.base_url, self.server.account_sid, self.server.auth_token)

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
+from contextlib import closing
 from typing import TYPE_CHECKING
+
+from tests.support.database import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from tests.oracle.receiver import Line
+    from tests.support.server import Server
 
 Committed = dict[str, list[str]]
 """Of each conversation, the sids of its messages in the order of their commits."""
 
 
-def committed(data_dir: Path) -> Committed:
+def committed(server: Server) -> Committed:
     """The messages in the log whose webhooks were to be called."""
     found: Committed = defaultdict(list)
-    connection = sqlite3.connect(data_dir / "parlour.sqlite3", timeout=10)
-    try:
+    with closing(connect(server)) as connection:
         rows = connection.execute(
             "SELECT conversation_sid, subject_sid FROM event"
             " WHERE name = 'onMessageAdded' AND fires = 1 ORDER BY sequence"
         )
         for conversation_sid, message_sid in rows:
             found[conversation_sid].append(message_sid)
-    finally:
-        connection.close()
     return dict(found)
 
 

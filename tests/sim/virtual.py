@@ -124,7 +124,9 @@ class World:
 
     async def crash(self) -> None:
         """The end of everything in memory; what is on disk goes on with another sink."""
-        tasks = [*self.sink._loops, *self.sink._sending]
+        sink = self.sink
+        assert sink._noting is not None
+        tasks = [*sink._loops, sink._noting, *sink._sending]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

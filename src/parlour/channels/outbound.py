@@ -19,6 +19,7 @@ from parlour.channels.channel import Outbound
 from parlour.resources.messages.fan_out import Recipient  # noqa: TC001 - decoded at run time.
 from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts import store as receipt_rows
+from parlour.store.leases import LeaseLost, SoleTenure
 from parlour.vocabulary import limits
 from parlour.vocabulary.events import ON_MESSAGE_ADDED
 from parlour.vocabulary.origin import SYSTEM
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from parlour.channels.channel import Carrier
     from parlour.resources.receipts.statuses import Report
+    from parlour.store.leases import Tenure
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.events import Event
 
@@ -77,6 +79,15 @@ class OutboundSink:
         self._store = store
         self._carrier = carrier
         self._turns = asyncio.Semaphore(limits.OUTBOUND_LANES_MAX)
+        self._tenure: Tenure = SoleTenure(store)
+
+    async def begin(self, tenure: Tenure) -> None:
+        """Hand over in this turn."""
+        self._tenure = tenure
+        self._store = tenure.store
+
+    async def end(self) -> None:
+        """Nothing is kept in mind."""
 
     def wants(self, event: Event) -> bool:
         """Whether it is a new message that somebody outside the chat is to get."""
@@ -102,6 +113,8 @@ class OutboundSink:
         """The messages of one binding, one after the other."""
         async with self._turns:
             for job in jobs:
+                if not self._tenure.is_current():
+                    raise LeaseLost(self.name)
                 reports = await self._carrier.send(job.outbound)
                 await self._record(job, reports)
 

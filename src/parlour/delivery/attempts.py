@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock, Random
 
     Send = Callable[[OutboundRequest], Awaitable[OutboundAnswer]]
+    MayGo = Callable[[], bool]
 
 CODE_NOT_SENT: Final = 11200
 
@@ -180,7 +181,7 @@ class Attempts:
         self._random = random
         self._takes_overrides = takes_overrides
 
-    async def make(self, delivery: WebhookDelivery) -> Result:
+    async def make(self, delivery: WebhookDelivery, may_go: MayGo | None = None) -> Result:
         """Make the next attempt of a delivery. Fails in no way but by its outcome."""
         begun_ms = self._clock.monotonic_ms()
         overrides = self._overrides(delivery.url)
@@ -189,7 +190,8 @@ class Attempts:
         error = None
         try:
             auth_token = await self._signer.auth_token_of(delivery.account_sid)
-            answer = await self._send(prepare(delivery, auth_token, overrides))
+            request = prepare(delivery, auth_token, overrides)
+            answer = await self._send(replace(request, may_go=may_go))
             crash_point(SENT)
             outcome = Outcome(status=answer.status, retry_after=answer.header("retry-after"))
         except EgressFailed as failed:

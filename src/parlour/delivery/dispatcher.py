@@ -5,6 +5,10 @@ The position is kept after the events were taken: a crash in between hands them 
 never loses one. That is "at least once"; a sink makes it "once" by being idempotent. Being woken
 after a commit is only a hint: a sink that nobody wakes looks again after ``DISPATCH_POLL_MS``.
 
+Where several processes serve the same data, each sink is led by one of them at a time: it has the
+sink's lease (store/leases.py), goes on at the kept position when it gets it, and drops what it has
+in mind when it loses it.
+
 Many events mean nothing to a sink. Passing them is remembered in memory and kept now and then,
 since each keeping costs a commit that a request would have to wait for.
 """
@@ -12,16 +16,18 @@ since each keeping costs a commit that a request would have to wait for.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import structlog
 
 from parlour.store import events as event_log
+from parlour.store.leases import LeaseLost, SoleLease
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from parlour.store.leases import Lease, Tenure
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
     from parlour.vocabulary.events import Event
@@ -54,17 +60,56 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
+class Led(Protocol):
+    """A sink that keeps something in mind from one batch to the next, or asks a network."""
+
+    async def begin(self, tenure: Tenure) -> None:
+        """This process leads the sink from now on; it writes through the turn's own store."""
+        ...
+
+    async def end(self) -> None:
+        """Not any more: finish what was begun if the turn is not over yet, or drop it."""
+        ...
+
+
 class _Lane:
     """One sink on its way through the log."""
 
-    def __init__(self, store: Store, sink: Sink) -> None:
+    def __init__(self, store: Store, sink: Sink, lease: Lease) -> None:
         self.sink = sink
+        self.lease = lease
         self.news = asyncio.Event()
         self.position = 0
+        self.tenure: Tenure | None = None
         self._store = store
         self._kept = 0
 
-    async def begin(self) -> None:
+    async def try_begin(self) -> bool:
+        """Begin a turn if the lease is ours; whether it is."""
+        if self.tenure is not None:
+            return True
+        tenure = self.lease.tenure()
+        if tenure is None:
+            return False
+        self._store = tenure.store
+        await self._find_position()
+        if isinstance(self.sink, Led):
+            await self.sink.begin(tenure)
+        self.tenure = tenure
+        return True
+
+    async def end(self) -> None:
+        """End the turn."""
+        if self.tenure is None:
+            return
+        if isinstance(self.sink, Led):
+            await self.sink.end()
+        if self.tenure.is_current() and not self.is_kept:
+            await self.keep_position()
+        self.tenure = None
+
+    async def _find_position(self) -> None:
         """Go on at the kept position; a new sink begins at the log's end, or its start."""
         position = await self._store.read(lambda tx: event_log.find_position(tx, self.sink.name))
         if position is not None:
@@ -110,22 +155,28 @@ class Dispatcher:
         sinks: Sequence[Sink],
         clock: Clock,
         *,
+        lease: Callable[[str], Lease] | None = None,
         poll_ms: int = limits.DISPATCH_POLL_MS,
         retry_ms: int = limits.SINK_RETRY_MS,
     ) -> None:
-        """Prepare the loops; ``poll_ms`` and ``retry_ms`` are the two pauses."""
+        """Prepare the loops; ``poll_ms`` and ``retry_ms`` are the two pauses.
+
+        ``lease`` makes the lease of a name; without it nobody else serves this store.
+        """
         self._store = store
         self._clock = clock
         self._poll_seconds = poll_ms / 1000
         self._retry_seconds = retry_ms / 1000
-        self._lanes = [_Lane(store, sink) for sink in sinks]
+        of_name = lease or (lambda _name: SoleLease(store))
+        self._lanes = [_Lane(store, sink, of_name(f"sink {sink.name}")) for sink in sinks]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Find every sink's position, and begin."""
         for lane in self._lanes:
-            await lane.begin()
+            await lane.lease.start()
+            await lane.try_begin()
         self._tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
         self._tasks.append(asyncio.create_task(self._retire()))
 
@@ -145,21 +196,37 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        for lane in self._lanes:
+            await lane.lease.stop()
 
     async def _run(self, lane: _Lane) -> None:
         """One sink's loop, until the stop. What fails is tried again after a pause."""
         while not self._stopping.is_set():
+            try:
+                if await lane.try_begin():
+                    await self._lead(lane)
+                else:
+                    await self._pause(self._poll_seconds)
+            except Exception:
+                log.exception("sink_failed", sink=lane.sink.name)
+                await self._pause(self._retry_seconds)
+        await lane.end()
+
+    async def _lead(self, lane: _Lane) -> None:
+        """One turn of one sink, until it is over or the stop. What it fails with is raised."""
+        assert lane.tenure is not None
+        while lane.tenure.is_current() and not self._stopping.is_set():
             lane.news.clear()  # Before reading, so that what comes meanwhile wakes again.
             try:
                 if await lane.step():
                     continue
                 if await self._is_quiet(lane) and not lane.is_kept:
                     await lane.keep_position()
-            except Exception:
-                log.exception("sink_failed", sink=lane.sink.name)
-                await self._pause(self._retry_seconds)
-        if not lane.is_kept:
-            await lane.keep_position()
+            except LeaseLost:
+                log.warning("lease_lost", sink=lane.sink.name)
+                break
+        if not self._stopping.is_set():
+            await lane.end()
 
     async def _is_quiet(self, lane: _Lane) -> bool:
         """Wait for a wake-up or the next poll; whether nobody woke the sink."""
@@ -181,7 +248,8 @@ class Dispatcher:
         while not self._stopping.is_set():
             removed = 0
             try:
-                removed = await self.retire()
+                if self._lanes and self._lanes[0].tenure is not None:
+                    removed = await self.retire()
             except Exception:
                 log.exception("retiring_failed")
             # A full step may leave more; others get a turn in between.

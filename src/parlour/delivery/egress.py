@@ -72,7 +72,8 @@ class OutboundRequest:
     """One request to make. `Host`, `Content-Length` and credentials are written for it.
 
     `timeout_ms` is for everything from the name to the last byte read. Before it begins,
-    `turn_ms_max` may pass while others have all the turns.
+    `turn_ms_max` may pass while others have all the turns. `may_go` is asked last of all, when
+    nothing is left to do but to write: much may have happened since the request was made.
     """
 
     method: str
@@ -82,6 +83,7 @@ class OutboundRequest:
     timeout_ms: int = limits.WEBHOOK_SECONDS_MAX * 1000
     read_bytes_max: int = limits.ANSWER_BYTES_READ_MAX
     turn_ms_max: int = limits.OUTBOUND_TURN_MS_MAX
+    may_go: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ class Egress:
         started: float,
     ) -> OutboundAnswer:
         try:
+            _must_be_ours(request)
             await connection.ask(written, request.read_bytes_max)
         except BaseException:
             connection.abort()
@@ -350,6 +353,11 @@ class Egress:
         if self._tls is None:
             self._tls = self._make_tls()
         return self._tls
+
+
+def _must_be_ours(request: OutboundRequest) -> None:
+    if request.may_go is not None and not request.may_go():
+        raise EgressFailed("busy", CODE_CONNECT, "it is not ours to send any more")
 
 
 def _write_request(request: OutboundRequest) -> bytes:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 ADD = statement(
     "INSERT INTO webhook_delivery ({columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
     " $11, $12, $13, $14, $15, $16, $17, CASE WHEN EXISTS (SELECT 1 FROM webhook_delivery"
-    " WHERE account_sid = $1 AND lane = $14 AND state = 'pending') THEN NULL ELSE $18 END,"
-    " $19, $20) ON CONFLICT DO NOTHING RETURNING due_ms",
+    " WHERE account_sid = $1 AND lane = $14 AND state = 'pending') THEN NULL"
+    " ELSE CAST($18 AS BIGINT) END, $19, $20) ON CONFLICT DO NOTHING RETURNING due_ms",
     WebhookDelivery,
 )
 NOTE = """

@@ -4,6 +4,9 @@ Three loops stand behind it. The pump sends what the lanes have next, as the gov
 noter writes what came of attempts, many in one transaction. The looker reads from disk what is due
 and not in memory: retries, what had no room, and at the start everything that was left.
 
+Where several processes serve the same data, one of them leads the sink, for a turn; the others
+only write what they asked before actions. What a turn wrote after it was over is not kept.
+
 Nothing is lost: an event's deliveries and the sink's position are one transaction, and a delivery
 is pending on disk until its result is. After a crash what was not noted is sent again, under the
 same token. See docs/explanation/webhooks.md.
@@ -20,17 +23,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from parlour.delivery import webhook_queue as queue
 from parlour.delivery.asked_log import write_asked
 from parlour.delivery.lanes import Lane, Lanes
 from parlour.delivery.parameters import post_parameters
 from parlour.delivery.targets import replays_of, targets_of
+from parlour.delivery.webhook_figures import Figures
 from parlour.delivery.webhook_request import new_token
 from parlour.resources.webhook_attempts import store as rows
 from parlour.resources.webhook_attempts.store import WebhookDelivery
 from parlour.store import events as event_log
+from parlour.store.leases import LeaseLost, SoleTenure
 from parlour.vocabulary import crash_points, events, limits
 from parlour.vocabulary.crash_points import crash_point
 
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from parlour.delivery.before import Asked
     from parlour.delivery.governor import Governor
     from parlour.delivery.targets import Target
+    from parlour.store.leases import Tenure
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.events import Event
@@ -136,11 +141,12 @@ class WebhookSink:
         self._pending: Counter[str] = Counter()
         self._results: deque[tuple[Lane, Result]] = deque()  # tidy: bounded - by what is sent
         self._asked: deque[Asked] = deque(maxlen=limits.PRE_ACTIONS_UNNOTED_MAX)
-        self._outcomes: Counter[str] = Counter()
-        self._oldest_ms: int | None = None
-        self._figures_at_ms = -float(limits.WEBHOOK_FIGURES_MS)
+        self._figures = Figures(clock)
+        self._outcomes = self._figures.outcomes
+        self._tenure: Tenure = SoleTenure(store)
         self._to_send, self._to_note, self._to_look = (asyncio.Event() for _ in range(3))
         self._loops: list[asyncio.Task[None]] = []
+        self._noting: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
@@ -157,7 +163,7 @@ class WebhookSink:
             await self._governor.turn()
             crash_point(crash_points.EVENT_READ)
             chunk = events_taken[start : start + step]
-            made = await self._store.write(partial(self._enqueue, chunk))
+            made = await self._tenure.store.write(partial(self._enqueue, chunk))
             crash_point(crash_points.QUEUED)
             self._begin(made)
         crash_point(crash_points.POSITION)
@@ -255,11 +261,36 @@ class WebhookSink:
     # --- Running.
 
     async def start(self) -> None:
-        """Begin, with what was left by the last run."""
+        """Begin on a store that nobody else serves."""
+        await self.begin(self._tenure)
+
+    async def begin(self, tenure: Tenure) -> None:
+        """Begin a turn, with what was left by the last one."""
+        self._tenure = tenure
         self._pending = Counter(await self._store.read(queue.counts))
-        loops = (self._pump(), self._note(), self._look())
-        self._loops = [asyncio.create_task(loop) for loop in loops]
+        self._lanes = Lanes()
+        self._results.clear()
+        self._keep_noting()
+        self._loops = [asyncio.create_task(loop) for loop in (self._pump(), self._look())]
         self._start(self._find_endpoints(("", "")))
+
+    async def end(self) -> None:
+        """Stop in order if the turn is not over yet, or leave all to the next owner."""
+        if self._tenure.is_current():
+            await self.stop()
+            return
+        tasks = [*self._loops, *self._sending]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._loops = []
+        self._pending.clear()
+        self._results.clear()
+
+    def _keep_noting(self) -> None:
+        """Have somebody write results, and what was asked before actions, whoever leads."""
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note())
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -271,19 +302,20 @@ class WebhookSink:
         self._is_stopping = True
         self._to_send.set()
         self._to_look.set()
-        if not self._loops:
-            return
         if self._sending:
             _, late = await asyncio.wait(set(self._sending), timeout=limits.DRAIN_SECONDS_MAX)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self._to_note.set()
-        _, late_loops = await asyncio.wait(self._loops, timeout=limits.DRAIN_SECONDS_MAX)
+        loops = [*self._loops, *([] if self._noting is None else [self._noting])]
+        self._loops, self._noting = [], None
+        if not loops:
+            return
+        _, late_loops = await asyncio.wait(loops, timeout=limits.DRAIN_SECONDS_MAX)
         for loop in late_loops:
             loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
-        self._loops = []
+        await asyncio.gather(*loops, return_exceptions=True)
 
     async def _find_endpoints(self, after: tuple[str, str], only_of: str = "") -> None:
         """Have every URL looked at for which something waits, of one account or of all."""
@@ -321,7 +353,7 @@ class WebhookSink:
 
     async def _send(self, lane: Lane) -> None:
         """One attempt, and on to the next of its lane. What came of it is noted meanwhile."""
-        result = await self._attempts.make(lane.waiting[0])
+        result = await self._attempts.make(lane.waiting[0], self._tenure.is_current)
         self._results.append((lane, result))
         self._lanes.ended(lane, is_done=result.is_done, timed_out=result.timed_out)
         self._to_note.set()
@@ -334,6 +366,7 @@ class WebhookSink:
         self._outcomes[asked.outcome] += 1
         self._asked.append(asked)
         self._to_note.set()
+        self._keep_noting()
 
     async def _note(self) -> None:
         while not self._is_stopping or self._sending or self._results or self._asked:
@@ -343,6 +376,8 @@ class WebhookSink:
                 continue
             try:
                 await self._note_some()
+            except LeaseLost:
+                self._results.clear()  # The next owner makes these attempts once more.
             except Exception:
                 log.exception("webhook_results_not_noted", waiting=len(self._results))
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
@@ -354,7 +389,8 @@ class WebhookSink:
             for place in range(min(len(self._results), limits.ATTEMPTS_UNNOTED_MAX))
         ]
         asked = list(self._asked)
-        written = await self._store.write(partial(self._write, batch, asked))
+        store = self._tenure.store if batch else self._store
+        written = await store.write(partial(self._write, batch, asked))
         crash_point(crash_points.NOTED)
         for _ in asked:
             self._asked.popleft()
@@ -400,6 +436,10 @@ class WebhookSink:
         )
         self._lanes.refill(lane, found)
 
+    def figures(self) -> Iterator[Metric]:
+        """The figures for monitoring: none of them says whose they are."""
+        yield from self._figures.collect(sum(self._pending.values()))
+
     # --- Looking on disk for what is due.
 
     async def _look(self) -> None:
@@ -407,7 +447,7 @@ class WebhookSink:
             self._to_look.clear()
             try:
                 await self._load_due()
-                await self._measure()
+                await self._figures.measure(self._store, self._pending)
             except Exception:
                 log.exception("webhook_look_failed")
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
@@ -436,41 +476,6 @@ class WebhookSink:
                 self._lanes.load(endpoint, key, head, is_whole=is_whole)
             self._to_send.set()
 
-    # --- Figures.
-
-    async def _measure(self) -> None:
-        """How old the oldest pending delivery is, now and then."""
-        now_ms = self._clock.monotonic_ms()
-        if now_ms - self._figures_at_ms < limits.WEBHOOK_FIGURES_MS:
-            return
-        self._figures_at_ms = now_ms
-        self._pending = +self._pending
-        self._oldest_ms = None
-        for account_sid in list(self._pending):
-            date = await self._store.read(partial(_oldest_date, account_sid))
-            if date is not None:
-                self._oldest_ms = min(date, self._oldest_ms or date)
-            await asyncio.sleep(0)
-
-    def figures(self) -> Iterator[Metric]:
-        """The figures for monitoring: none of them says whose they are."""
-        backlog = max(0, sum(self._pending.values()))
-        pending = "Webhook deliveries that are pending."
-        yield GaugeMetricFamily("parlour_webhook_backlog", pending, value=backlog)
-        is_known = backlog > 0 and self._oldest_ms is not None
-        age_ms = self._clock.now_ms() - (self._oldest_ms or 0) if is_known else 0
-        yield GaugeMetricFamily(
-            "parlour_webhook_oldest_seconds",
-            "Age of the oldest pending webhook delivery, as of a few seconds ago.",
-            value=max(0, age_ms) / 1000,
-        )
-        attempts = CounterMetricFamily(
-            "parlour_webhook_attempts", "Attempts at webhooks, by outcome.", labels=("outcome",)
-        )
-        for outcome in rows.OUTCOMES:
-            attempts.add_metric((outcome,), self._outcomes[outcome])
-        yield attempts
-
 
 async def _endpoints_after(after: tuple[str, str], tx: Transaction) -> list[tuple[str, str]]:
     return await queue.endpoints(tx, after)
@@ -484,7 +489,3 @@ async def _heads_of(
 
 async def _lane_from_start(account_sid: str, key: int, tx: Transaction) -> list[WebhookDelivery]:
     return await queue.following(tx, account_sid, key, -1)
-
-
-async def _oldest_date(account_sid: str, tx: Transaction) -> int | None:
-    return await queue.oldest_date(tx, account_sid)

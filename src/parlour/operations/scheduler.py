@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
+from parlour.store.leases import SoleLease
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from parlour.store.leases import Lease
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
@@ -39,10 +41,13 @@ def in_transaction(step: Callable[[Transaction], Awaitable[Any]]) -> Callable[[S
 
 
 class Scheduler:
-    """Does the jobs of one server process."""
+    """Does the jobs: in one process at a time, where several serve the same data."""
 
-    def __init__(self, store: Store, clock: Clock, jobs: Sequence[Job]) -> None:
-        self._store = store
+    def __init__(
+        self, store: Store, clock: Clock, jobs: Sequence[Job], lease: Lease | None = None
+    ) -> None:
+        """``lease``: the right to do them; without it nobody else serves this store."""
+        self._lease = lease or SoleLease(store)
         self._clock = clock
         self._jobs = tuple(jobs)
         self._resting_until: dict[str, float] = {}
@@ -50,9 +55,10 @@ class Scheduler:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin; what became due while nothing ran is done now."""
         assert self._task is None
+        await self._lease.start()
         self._task = asyncio.create_task(self._run(), name="scheduler")
 
     def hint(self) -> None:
@@ -65,6 +71,7 @@ class Scheduler:
         self._news.set()
         if self._task is not None:
             await self._task
+        await self._lease.stop()
 
     async def do_due(self) -> int | None:
         """Do one step of every job that is due; when to look again, None if nothing is known.
@@ -72,13 +79,16 @@ class Scheduler:
         A job that fails is logged, rests, and stops no other.
         """
         soonest: int | None = None
+        tenure = self._lease.tenure()
+        if tenure is None:
+            return None
         for job in self._jobs:
             if self._resting_until.get(job.name, 0) > self._clock.monotonic_ms():
                 continue
             try:
-                due_ms = await self._store.read(job.next_due_ms)
+                due_ms = await tenure.store.read(job.next_due_ms)
                 if due_ms is not None and due_ms <= self._clock.now_ms():
-                    await job.run(self._store)
+                    await job.run(tenure.store)
                     self._resting_until.pop(job.name, None)
             except Exception:
                 log.exception("job_failed", job=job.name)

@@ -62,6 +62,8 @@ class _Lost(Exception):  # noqa: N818 - named after the condition.
 class PostgresStore:
     """The store in one PostgreSQL database."""
 
+    is_shared: Final = True
+
     def __init__(self, url: str, clock: Clock, random: Random, *, connections: int) -> None:
         """Prepare for a database; ``start`` connects to it."""
         self._url = url

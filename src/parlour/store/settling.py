@@ -103,4 +103,4 @@ async def _settled_by_now(connection: Connection[Any]) -> int:
         oldest: int = await connection.fetchval(OLDEST_RUNNING)
         if oldest >= mark:
             return last
-        await asyncio.sleep(limits.SETTLE_PAUSE_MS / 1000)
+        await asyncio.sleep(limits.STORE_RETRY_MS / 1000)

@@ -61,6 +61,8 @@ class _Done(NamedTuple):
 class SqliteStore:
     """The store in one SQLite file."""
 
+    is_shared: Final = False
+
     def __init__(
         self,
         path: Path,

@@ -115,6 +115,11 @@ Work = Callable[[Transaction], Awaitable[T]]
 class Store(Protocol):
     """An engine: runs actions, and keeps what they wrote."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes serve the same data at the same time."""
+        ...
+
     async def start(self) -> None:
         """Be ready. Raises ``Unavailable`` when that cannot be now."""
         ...

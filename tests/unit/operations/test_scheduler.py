@@ -127,7 +127,7 @@ def test_a_step_can_be_one_transaction() -> None:
 
 async def started(*works: Work) -> Scheduler:
     it = scheduler(SystemClock(), *works)
-    it.start()
+    await it.start()
     await asyncio.sleep(0)
     return it
 
@@ -203,7 +203,7 @@ def test_it_ends_soon_after_the_step_that_runs() -> None:
             ended += 1
 
         it = Scheduler(NoStore(), clock, [Job("slow", due, slow)])  # type: ignore[arg-type]
-        it.start()
+        await it.start()
         await entered.wait()
         begun = clock.monotonic_ms()
         await it.stop()

@@ -248,7 +248,7 @@ LOGINS_REMEMBERED_MAX = 10_000
 SLOW_REQUEST_SECONDS = 1
 # How long a statement waits for another process that writes; the loop waits with it.
 STORE_BUSY_MS_MAX = 20
-# The pause before the writer tries again to begin while another process writes.
+# The pause of who waits for another process that writes: to begin, or before a gap in the log.
 STORE_RETRY_MS = 5
 # How long a new connection to the database may take.
 STORE_CONNECT_MS_MAX = 2_000
@@ -256,8 +256,8 @@ STORE_CONNECT_MS_MAX = 2_000
 STORE_TRANSACTION_MS_MAX = 5_000
 # How often an action is run that others raced: each race was won by somebody.
 STORE_TRIES_MAX = 8
-# The pauses of a reader of the event log that waits before a gap.
-SETTLE_PAUSE_MS = 5
+# An owner of work that falls silent for so long is followed by another.
+LEASE_MS = 3_000
 # Pages of write-ahead log after which a checkpoint begins (4 KiB each).
 WAL_PAGES_CHECKPOINT = 1000
 # Pages of write-ahead log at which a checkpoint also resets the log: 64 MiB.

@@ -1,0 +1,18 @@
+"""What the tests of faults share: a PostgreSQL of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.postgres import shared
+
+if TYPE_CHECKING:
+    from tests.support.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Postgres:
+    """The database server of this test process."""
+    return shared()

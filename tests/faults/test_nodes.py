@@ -1,0 +1,166 @@
+"""Several nodes on one database: each sink is one node's work at a time, whatever happens to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crash.webhook_kills import Writers
+from tests.oracle.receiver import Receiver
+from tests.oracle.told import committed, differences, duplicates, is_complete
+from tests.support.client import Api
+from tests.support.database import connect
+from tests.support.nodes import Nodes
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.postgres import Postgres
+    from tests.support.server import Server
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
+
+TAKEOVER_SECONDS_MAX = 6.0
+"""A lease of three seconds, and the time to notice."""
+PAUSE_SECONDS = 7.0
+IN_FLIGHT_MAX = 64
+"""What an owner may have sent, and not noted, when it is killed or paused."""
+CONVERSATIONS = 6
+
+
+def api_of(server: Server) -> Api:
+    return Api(server.base_url, server.account_sid, server.auth_token)
+
+
+def owners(server: Server) -> dict[str, str]:
+    """Who has which lease now."""
+    with closing(connect(server)) as connection:
+        return dict(connection.execute("SELECT name, owner FROM lease").fetchall())
+
+
+def conversations(server: Server, receiver: Receiver) -> list[str]:
+    """Some conversations, and a webhook that hears of their messages."""
+    api = api_of(server)
+    url = receiver.url("/ok")
+    hears = {"PostWebhookUrl": url, "Filters": ["onMessageAdded"], "Method": "POST"}
+    api.post("/Configuration/Webhooks", hears).expect(200)
+    made = [api.post("/Conversations").expect(201)["sid"] for _ in range(CONVERSATIONS)]
+    api.close()
+    return made
+
+
+def nothing_lost(server: Server, receiver: Receiver, disturbances: int) -> None:
+    """Everything committed arrives, in order, once but for what was in flight."""
+    eventually(
+        lambda: is_complete(committed(server), receiver.lines()), lambda done: done, seconds=60
+    )
+    time.sleep(1)  # What would come twice has a moment to come.
+    found = differences(committed(server), receiver.lines())
+    assert not found, found[:5]
+    assert duplicates(receiver.lines()) <= disturbances * IN_FLIGHT_MAX
+
+
+def test_another_node_takes_over_from_one_that_is_killed(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with Receiver(tmp_path) as receiver, Nodes(postgres, tmp_path, 3) as nodes:
+        first, second, third = nodes.servers
+        sids = conversations(first, receiver)
+        before = owners(second)
+        writers = [Writers(second, sids), Writers(third, sids)]
+        for each in writers:
+            each.start()
+        try:
+            time.sleep(1.5)
+            first.kill()
+            begun = time.monotonic()
+            eventually(
+                lambda: owners(second),
+                lambda now: not set(now.values()) & set(before.values()),
+                seconds=TAKEOVER_SECONDS_MAX,
+            )
+            assert time.monotonic() - begun < TAKEOVER_SECONDS_MAX
+            time.sleep(1)
+        finally:
+            for each in writers:
+                each.stop()
+        nothing_lost(second, receiver, 1)
+        assert sum(len(each.acknowledged) for each in writers) > 200
+
+
+def test_an_owner_that_was_paused_past_its_lease_sends_no_more(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with Receiver(tmp_path) as receiver, Nodes(postgres, tmp_path, 2) as nodes:
+        first, second = nodes.servers
+        sids = conversations(first, receiver)
+        before = owners(second)["sink webhooks"]
+        writers = Writers(second, sids)
+        writers.start()
+        try:
+            time.sleep(1.5)
+            os.kill(first.pid, signal.SIGSTOP)
+            try:
+                time.sleep(PAUSE_SECONDS)
+                assert owners(second)["sink webhooks"] != before
+            finally:
+                os.kill(first.pid, signal.SIGCONT)
+            time.sleep(2)
+        finally:
+            writers.stop()
+        nothing_lost(second, receiver, 1)
+        # It is a node as any other again, only not the owner.
+        assert first.is_healthy()
+        assert owners(second)["sink webhooks"] != before
+
+
+def test_a_timer_acts_once_on_however_many_nodes(postgres: Postgres, tmp_path: Path) -> None:
+    with Nodes(postgres, tmp_path, 2) as nodes:
+        first, second = nodes.servers
+        api = api_of(second)
+        made = [
+            api.post("/Conversations", {"Timers.Inactive": "PT1M"}).expect(201)["sid"]
+            for _ in range(5)
+        ]
+        with closing(connect(first)) as connection:
+            connection.execute("UPDATE conversation SET date_inactive = 1")
+        eventually(
+            lambda: {api.get(f"/Conversations/{sid}").expect(200)["state"] for sid in made},
+            lambda states: states == {"inactive"},
+        )
+        with closing(connect(first)) as connection:
+            query = "SELECT COUNT(*) FROM event WHERE name = 'onConversationStateUpdated'"
+            assert connection.execute(query).fetchone() == (len(made),)
+        api.close()
+
+
+def test_of_many_that_create_the_same_on_different_nodes_one_does(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with Nodes(postgres, tmp_path, 2) as nodes:
+        answers: list[tuple[int, int | None]] = []
+
+        def create(server: Server) -> None:
+            api = api_of(server)
+            answer = api.post("/Conversations", UniqueName="the only one")
+            code = None if answer.status == 201 else answer.json["code"]
+            answers.append((answer.status, code))
+            api.close()
+
+        threads = [
+            threading.Thread(target=create, args=(server,))
+            for server in nodes.servers
+            for _ in range(16)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers, key=str) == [(201, None), *[(409, 50353)] * 31]
