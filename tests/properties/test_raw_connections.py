@@ -50,11 +50,17 @@ def test_a_refused_body_does_not_spoil_the_connection(wire: Wire) -> None:
     assert count(wire) == 0
 
 
-@pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.0"])
+@pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0"])
 def test_an_upgrade_that_is_not_offered_is_ignored(wire: Wire, protocol: str) -> None:
     headers = ("Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AA")
     wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
     wire.ask(wire.get(CONVERSATIONS, *headers)).expect(200)
+    assert count(wire) == 1
+
+
+def test_only_a_get_becomes_a_socket(wire: Wire) -> None:
+    headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
     assert count(wire) == 1
 
 

@@ -103,28 +103,30 @@ def test_who_is_refused_is_not_told_which_paths_exist(server: Server) -> None:
 def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None:
     place = LocalPlace(tmp_path)
     login = place.make_account()
+    taken: dict[str, list[int]] = {"wrong": [], "unknown": []}
     try:
-        wrong = _times(place, lambda: Login(login.name, secrets.token_hex(16)))
-        unknown = _times(place, lambda: Login(f"AC{secrets.token_hex(16)}", login.secret))
+        # In turns: whatever else the machine does meanwhile, it does to both.
+        for _ in range(400):
+            wrong_login = Login(login.name, secrets.token_hex(16))
+            unknown_login = Login(f"AC{secrets.token_hex(16)}", login.secret)
+            taken["wrong"].append(_time(place, wrong_login))
+            taken["unknown"].append(_time(place, unknown_login))
     finally:
         place.close()
+    wrong, unknown = (statistics.median(each) for each in taken.values())
 
     assert 0.7 < wrong / unknown < 1.4, (wrong, unknown)
 
 
-def _times(place: LocalPlace, make: object) -> float:
-    """The median time of a refusal, when nothing is remembered of the name."""
-    assert callable(make)
-    taken = []
-    for _ in range(400):
-        login = make()
-        place.app.authentication.forget(login.name)
-        request = Request("GET", "/v1/Conversations", {}, login.header)
-        before = time.process_time_ns()
-        answer = place.send(request)
-        taken.append(time.process_time_ns() - before)
-        assert answer.status == 401
-    return statistics.median(taken)
+def _time(place: LocalPlace, login: Login) -> int:
+    """The processor's time for a refusal, when nothing is remembered of the name."""
+    place.app.authentication.forget(login.name)
+    request = Request("GET", "/v1/Conversations", {}, login.header)
+    before = time.process_time_ns()
+    answer = place.send(request)
+    spent = time.process_time_ns() - before
+    assert answer.status == 401
+    return spent
 
 
 # What counts as Basic.
@@ -382,7 +384,8 @@ def test_a_secret_that_an_idempotent_answer_holds_is_sealed(tmp_path: Path) -> N
     secret = json.loads(first.body)["secret"]
 
     assert first.body == again.body
-    assert [each for each in tmp_path.rglob("*") if secret.encode() in each.read_bytes()] == []
+    kept = [each for each in tmp_path.rglob("*") if each.is_file()]
+    assert [each for each in kept if secret.encode() in each.read_bytes()] == []
 
 
 def test_only_the_owner_can_read_the_data_folder(sung: tuple[Server, World]) -> None:

@@ -111,6 +111,10 @@ class LimitedProtocol(HttpToolsProtocol):
         """How long a body may take; whoever takes an upload looks after its pace as well."""
         return limits.UPLOAD_SECONDS_MAX if is_upload(self.url) else limits.REQUEST_SECONDS_MAX
 
+    def _should_upgrade(self) -> bool:
+        """Whether it is a handshake: only a GET is; of any other request the wish is ignored."""
+        return bool(super()._should_upgrade()) and self.parser.get_method() == b"GET"
+
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over; from now on its time is the other protocol's."""
         self._stop_clock()
