@@ -40,6 +40,15 @@ SAMPLE = 16
 
 # Conditions that change no outcome, each for its own reason; where one does, it may not stand here.
 WITHOUT_EFFECT = {
+    r"operations\.access\.ROLES_BESIDE\[": (
+        "gives each set of permissions once, and those of a twin are the same"
+    ),
+    r"operations\.access\.(SERVICE_ROLE\[[13]|PLACE\[1):": (
+        "who is of a service has a role of that service, so one of the two is enough"
+    ),
+    r"resources\.receipts\.store\.CONVERSATION_OF\[[123]:": (
+        "the conversation of the account that a receipt names by its sid"
+    ),
     r"operations\.purge\._HOLDERS_OF_ROLE\.\d\[0:": (
         "the default role is read from the one row that a service has, found by its sid"
     ),

@@ -24,8 +24,8 @@ REFUSED: Final = 50107
 PLACE = """
 SELECT participant.sid, role.permissions FROM participant LEFT JOIN role
     ON role.account_sid = $1 AND role.service_sid = $2 AND role.sid = participant.role_sid
- WHERE participant.account_sid = $1 AND participant.conversation_sid = $3
-   AND participant.identity = $4
+ WHERE participant.account_sid = $1 AND participant.service_sid = $2
+   AND participant.conversation_sid = $3 AND participant.identity = $4
 """
 SERVICE_ROLE = """
 SELECT role.permissions FROM chat_user JOIN role

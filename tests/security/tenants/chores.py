@@ -15,11 +15,19 @@ from parlour.resources.users import departures
 from parlour.resources.users.departures import Departure
 from parlour.store.statements import values_of
 from parlour.vocabulary.scope import Scope
-from tests.security.tenants import webhook_chores
+from tests.security.tenants import realtime_chores, webhook_chores
 from tests.security.tenants.forms import ALICE, fresh_number
 from tests.security.tenants.owners import page_url
 from tests.security.tenants.places import LocalPlace, Request, settle
-from tests.security.tenants.twins import GROUP, PROXY, Account, Service, World, make_group
+from tests.security.tenants.twins import (
+    GROUP,
+    PROXY,
+    Account,
+    Service,
+    World,
+    make_group,
+    seed_media,
+)
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -32,6 +40,7 @@ def do_all(place: LocalPlace, world: World) -> None:
     """Everything, in an account that nothing else needs afterwards."""
     account = Account(place, world.login)
     lobby = f"/v1/Conversations/{world.default.chain['Conversations']}"
+    place.write(lambda tx: realtime_chores.ask(tx, world))
     _media(account, world)
     _addresses(account, world)
     make_group(account)
@@ -45,6 +54,7 @@ def do_all(place: LocalPlace, world: World) -> None:
     account.post(lobby, State="closed")
     _delete(account, lobby)
     place.write(lambda tx: webhook_chores.ask_later(tx, world))
+    seed_media(place, world, world.second)  # It goes with its service.
     place.write(lambda tx: _remove_service(tx, world))
     settle(place)
 

@@ -158,7 +158,7 @@ def _fill_service(account: Account, world: World, service: Service, number: int)
         "ServiceRoles": warden["sid"],
         "Users": user["sid"],
         "Bindings": bindings[0],
-        "Media": _seed_media(account.place, world, service),
+        "Media": seed_media(account.place, world, service),
         CHAIN_OF_USER: attic["Conversations"],
     }
     service.elsewhere |= attic
@@ -243,7 +243,7 @@ def _seed_binding(place: Place, world: World, service: Service, kind: str) -> st
     return sid
 
 
-def _seed_media(place: Place, world: World, service: Service) -> str:
+def seed_media(place: Place, world: World, service: Service) -> str:
     """A medium that no message carries yet."""
     sid = f"ME{secrets.token_hex(16)}"
     place.insert(

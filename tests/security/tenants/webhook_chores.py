@@ -35,6 +35,8 @@ async def ask(tx: Transaction, world: World) -> None:
     assert len(await webhook_queue.following(tx, world.sid, LANE, 101)) == 3
     assert await webhook_queue.note(tx, queued[0], store.DELIVERED, 0, None) == 1
     assert await webhook_queue.promote(tx, world.sid, LANE)
+    # What is due later is due at once when somebody asks for it.
+    assert await webhook_queue.note(tx, queued[1], store.PENDING, 1, tx.now + 60_000) == 1
     assert await store.reopen(tx, scope, queued[1])
     delivered = msgspec.structs.replace(queued[0], state=store.DELIVERED)
     assert await store.reopen(tx, scope, delivered)
