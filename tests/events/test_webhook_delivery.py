@@ -168,10 +168,8 @@ def test_a_receiver_that_refuses_is_logged_and_told_when_it_is_back(
     assert "parlour_webhook_oldest_seconds" in metrics
 
 
-def test_the_hosted_schedule_makes_one_attempt(
-    own: Api, receiver: Receiver, server: Server
-) -> None:
-    server.command("webhooks", "retries", str(own.sid), "hosted")
+def test_the_hosted_schedule_makes_one_attempt(own: Api, receiver: Receiver) -> None:
+    own.post("/parlour/v1/WebhookRetries", Retries="hosted").expect(200)
     say(own, listen(own, receiver.url("/status/503/hosted")), "once only")
     (attempt,) = eventually(lambda: log_of(own), bool)
     assert (attempt["outcome"], attempt["delivery_state"]) == ("failed", "failed")

@@ -14,6 +14,8 @@ from parlour.delivery.egress import EgressFailed
 from parlour.delivery.webhook_request import TOKEN_HEADER
 from parlour.protocol import retries
 from parlour.resources.webhook_attempts import store as rows
+from parlour.resources.webhook_retries.actions import keep_choice
+from parlour.resources.webhook_retries.store import HOSTED, WebhookRetries
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
 from tests.sim.virtual import ACCOUNT, World, play, said
@@ -124,8 +126,8 @@ def test_the_hosted_schedule_retries_what_the_hosted_api_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: int
 ) -> None:
     async def scenario(world: World) -> None:
-        scope = Scope(ACCOUNT)
-        await world.store.write(lambda tx: rows.choose_schedule(tx, scope, rows.HOSTED))
+        chosen = WebhookRetries(ACCOUNT, HOSTED)
+        await world.store.write(lambda tx: keep_choice(tx, Scope(ACCOUNT), chosen))
 
         async def answer(_request: OutboundRequest) -> Answer:
             return status

@@ -13,6 +13,9 @@ from parlour.cli.offline import Offline, offline_options
 from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.accounts import store as accounts
 from parlour.resources.webhook_attempts import actions, representation, store
+from parlour.resources.webhook_retries.actions import keep_choice
+from parlour.resources.webhook_retries.representation import row as retries_row
+from parlour.resources.webhook_retries.store import SCHEDULES, WebhookRetries
 from parlour.vocabulary import values
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
@@ -126,13 +129,13 @@ async def _replay(
 
 @command.command("retries")
 @click.argument("account_sid")
-@click.argument("schedule", type=click.Choice([store.DURABLE, store.HOSTED]))
+@click.argument("schedule", type=click.Choice(SCHEDULES))
 @offline_options
 def retries(offline: Offline, *, account_sid: str, schedule: str, as_json: bool) -> None:
     """Choose how an account's failed webhooks are retried: for a day, or as the hosted API does."""
     scope = Scope(account_sid)
     if offline.read(lambda tx: accounts.find_account(tx, scope)) is None:
         raise click.ClickException(f"there is no account {account_sid}")
-    offline.write(lambda tx: store.choose_schedule(tx, scope, schedule))
-    chosen = {"account_sid": account_sid, "retries": schedule}
-    click.echo(json.dumps(chosen) if as_json else f"{account_sid}  {schedule}")
+    chosen = WebhookRetries(account_sid, schedule)
+    offline.write(lambda tx: keep_choice(tx, scope, chosen))
+    click.echo(json.dumps(retries_row(chosen)) if as_json else f"{account_sid}  {schedule}")

@@ -19,6 +19,7 @@ from parlour.protocol.retries import Decision, Outcome, Schedule, Verdict
 from parlour.resources.accounts import store as accounts
 from parlour.resources.webhook_attempts import store
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
+from parlour.resources.webhook_retries import store as webhook_retries
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import SENT, crash_point
 from parlour.vocabulary.scope import Scope
@@ -132,7 +133,7 @@ class Signer:
 
         async def read(tx: Transaction) -> Signing:
             login = await accounts.find_login(tx, scope, account_sid)
-            chosen = await store.schedule_of(tx, scope)
+            chosen = (await webhook_retries.fetch(tx, scope)).retries
             sealed = None if login is None else login.secret_sealed
             token = None if sealed is None else self._vault.unseal(sealed, account_sid)
             return Signing(token, chosen or self._schedule, now_ms)
@@ -253,6 +254,6 @@ class Attempts:
 def _schedule(delivery: WebhookDelivery, signing: Signing, overrides: Overrides | None) -> Schedule:
     if overrides is not None and overrides.retry_count is not None:
         return overrides.schedule()
-    if signing.schedule == store.DURABLE:
+    if signing.schedule == webhook_retries.DURABLE:
         return retries.DURABLE
     return retries.hosted_schedule(min(delivery.retry_limit or 0, limits.WEBHOOK_RETRIES_MAX))

@@ -36,6 +36,7 @@ from parlour.resources.webhook_configuration.routes import (
     WEBHOOK_CONFIGURATION,
     WEBHOOK_CONFIGURATION_ALIAS,
 )
+from parlour.resources.webhook_retries.routes import WEBHOOK_RETRIES
 
 COLLECTIONS: tuple[Collection, ...] = (
     CONFIGURATION,
@@ -65,6 +66,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_ATTEMPTS,
     WEBHOOK_REPLAY,
     WEBHOOK_ATTEMPT_REPLAY,
+    WEBHOOK_RETRIES,
     TOKENS,
 )
 

@@ -62,6 +62,7 @@ WRITES: dict[str, Callable[[], Form]] = {
     "UpdateRole": lambda: {"Permission": ["sendMessage", "leaveConversation"]},
     "UpdateServiceConfiguration": lambda: {"ReachabilityEnabled": "false"},
     "UpdateServiceNotification": lambda: {"LogEnabled": "true"},
+    "UpdateWebhookRetries": lambda: {"Retries": "hosted"},
     "UpdateWebhooks": lambda: {"PostWebhookUrl": URL, "Filters": ["onMessageAdded"]},
     "CreateService": lambda: {"FriendlyName": "Made"},
     "CreateConversation": lambda: {"UniqueName": fresh_name(), "FriendlyName": "Made"},

@@ -11,6 +11,7 @@ from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.messages import store as messages
 from parlour.resources.webhook_attempts import store
 from parlour.resources.webhook_attempts.store import Filters, WebhookDelivery
+from parlour.resources.webhook_retries import store as webhook_retries
 from parlour.store import events as event_log
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants.forms import URL
@@ -43,8 +44,10 @@ async def ask(tx: Transaction, world: World) -> None:
     assert len(await webhook_queue.drop_oldest(tx, world.sid, 2)) == 2
     assert len(await webhook_queue.stop_removed(tx, world.sid, LANE, WEBHOOK_SID)) == 2
     await _read(tx, scope, world)
-    await store.choose_schedule(tx, scope, store.HOSTED)
-    assert await store.schedule_of(tx, scope) == store.HOSTED
+    for retries in (webhook_retries.HOSTED, None, webhook_retries.DURABLE):
+        chosen = webhook_retries.WebhookRetries(world.sid, retries)
+        await webhook_retries.change(tx, scope, chosen)
+        assert await webhook_retries.fetch(tx, scope) == chosen
 
 
 async def _read(tx: Transaction, scope: Scope, world: World) -> None:

@@ -40,9 +40,6 @@ were too many waiting. ``rejected``: a pre-action webhook refused the action.
 STATES: Final = (PENDING, DELIVERED, FAILED, STOPPED, DROPPED, ASKED)
 """What a delivery can be in; ``asked`` is the request of a pre-action webhook."""
 
-DURABLE: Final = "durable"
-HOSTED: Final = "hosted"
-
 
 class WebhookDelivery(msgspec.Struct, frozen=True):
     """One event for one webhook. The order of the fields is that of ``webhook_queue.ADD``."""
@@ -176,11 +173,6 @@ UPDATE webhook_delivery
        date_updated = $6
  WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3
 """
-FETCH_SCHEDULE = "SELECT schedule FROM webhook_schedule WHERE account_sid = $1"
-SET_SCHEDULE = """
-INSERT INTO webhook_schedule (account_sid, schedule) VALUES ($1, $2)
-ON CONFLICT (account_sid) DO UPDATE SET schedule = excluded.schedule
-"""
 
 
 def live_order(event_sequence: int, part: int) -> int:
@@ -265,15 +257,3 @@ async def reopen(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bo
         order = max(order, last[0] + 1)
     await tx.run(REOPEN, *key, order, tx.now if last is None else None, tx.now)
     return True
-
-
-async def schedule_of(tx: Transaction, scope: Scope) -> str | None:
-    """The retry schedule that the account chose."""
-    row = await tx.one(FETCH_SCHEDULE, scope.account_sid)
-    return row[0] if row else None
-
-
-async def choose_schedule(tx: Transaction, scope: Scope, schedule: str) -> None:
-    """Set the account's retry schedule."""
-    assert schedule in {DURABLE, HOSTED}
-    await tx.run(SET_SCHEDULE, scope.account_sid, schedule)

@@ -1,0 +1,1 @@
+"""How an account's failed webhooks are retried: a setting of its own."""

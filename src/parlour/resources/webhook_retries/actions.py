@@ -1,0 +1,44 @@
+"""What happens to the retries of an account's webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.resources.webhook_retries import store
+from parlour.vocabulary import events
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.webhook_retries.parameters import UpdateWebhookRetries
+    from parlour.resources.webhook_retries.store import WebhookRetries
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+async def fetch_webhook_retries(tx: Transaction, call: Call[NoParameters]) -> WebhookRetries:
+    """What the account chose."""
+    return await store.fetch(tx, call.scope)
+
+
+async def update_webhook_retries(
+    tx: Transaction, call: Call[UpdateWebhookRetries]
+) -> WebhookRetries:
+    """Choose; it counts for every attempt that is made a second later."""
+    before = await store.fetch(tx, call.scope)
+    after = msgspec.structs.replace(before, **call.said().given())
+    await keep_choice(tx, call.scope, after)
+    return after
+
+
+async def keep_choice(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
+    """Keep what an account chose, and tell of it."""
+    await store.change(tx, scope, chosen)
+    await tx.emit(
+        scope,
+        events.ACCOUNT_CHANGED,
+        subject_sid=chosen.account_sid,
+        payload={"webhook_retries": chosen},
+    )

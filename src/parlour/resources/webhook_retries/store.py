@@ -1,0 +1,48 @@
+"""The schedule that an account chose, as a row; without one the server's default counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+DURABLE: Final = "durable"
+HOSTED: Final = "hosted"
+
+SCHEDULES: Final = (DURABLE, HOSTED)
+"""For a day, or as the hosted API does."""
+
+
+class WebhookRetries(msgspec.Struct, frozen=True):
+    """What an account chose; None: nothing."""
+
+    account_sid: str
+    retries: str | None
+
+
+FETCH = "SELECT schedule FROM webhook_schedule WHERE account_sid = $1"
+SET = """
+INSERT INTO webhook_schedule (account_sid, schedule) VALUES ($1, $2)
+ON CONFLICT (account_sid) DO UPDATE SET schedule = excluded.schedule
+"""
+CLEAR = "DELETE FROM webhook_schedule WHERE account_sid = $1"
+
+
+async def fetch(tx: Transaction, scope: Scope) -> WebhookRetries:
+    """What the account chose."""
+    row = await tx.one(FETCH, scope.account_sid)
+    return WebhookRetries(scope.account_sid, row[0] if row else None)
+
+
+async def change(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
+    """Keep what the account chose, or that it chose nothing."""
+    assert chosen.account_sid == scope.account_sid
+    if chosen.retries is None:
+        await tx.run(CLEAR, scope.account_sid)
+        return
+    assert chosen.retries in SCHEDULES
+    await tx.run(SET, scope.account_sid, chosen.retries)
