@@ -14,6 +14,7 @@ from parlour.delivery.before import PreActionWebhooks
 from parlour.delivery.dispatcher import Dispatcher, Sink
 from parlour.delivery.egress import Egress, EgressPolicy, make_tls_context
 from parlour.delivery.governor import Governor
+from parlour.delivery.hints import Hints
 from parlour.delivery.webhooks import WebhookSink
 from parlour.http.authentication import Authentication
 from parlour.http.downloads import Downloads
@@ -167,10 +168,25 @@ class App:
             random=self.random,
             request_log=settings.request_log,
         )
+        self.hints = self._make_hints()
         self.realtime = self._make_realtime()
         self.metrics.sources.append(self.realtime.figures)
         self.store.on_commit(self.realtime.wake)
         self.open_socket = self.realtime.open_socket
+
+    def _make_hints(self) -> Hints | None:
+        """What tells other nodes of commits, where there is a Redis for that."""
+        if not self.settings.redis:
+            return None
+        hints = Hints(self.settings.redis, self.random.token(16).hex(), self._wake)
+        self.store.on_commit(hints.committed)
+        return hints
+
+    def _wake(self) -> None:
+        """Another node committed something."""
+        self.dispatcher.wake()
+        self.scheduler.hint()
+        self.realtime.wake()
 
     def _make_realtime(self) -> Realtime:
         page_tokens = PageTokens(self.vault.page_token_key)
@@ -222,6 +238,8 @@ class App:
             await self._ensure_account()
         await self.realtime.start()
         await self.dispatcher.start()
+        if self.hints is not None:
+            self.hints.start()
         await self.scheduler.start()
 
     async def _ensure_account(self) -> None:
@@ -259,6 +277,8 @@ class App:
 
     async def stop(self) -> None:
         """Finish what was accepted, and close the store."""
+        if self.hints is not None:
+            await self.hints.stop()
         await self.realtime.stop()
         await self.scheduler.stop()
         await self.completion.stop()

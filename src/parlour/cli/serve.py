@@ -30,6 +30,8 @@ def command(**values: Any) -> None:
         raise click.UsageError("webhook retries are durable or hosted")
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise click.UsageError("a certificate and its key are given together")
+    if settings.redis and not settings.redis.startswith(("redis://", "rediss://", "unix://")):
+        raise click.UsageError("Redis is given as redis://host:port")
     if not __debug__:
         raise click.UsageError("assertions guard the data: python -O is refused")
     run(settings, _tls_of(settings))

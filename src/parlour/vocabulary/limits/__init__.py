@@ -267,6 +267,10 @@ WAL_PAGES_MAX = 16_384
 
 # A sink looks for events at least this often, even if nobody woke it.
 DISPATCH_POLL_MS = 250
+# How long Redis gets to answer; it is asked for nothing but a hint.
+HINT_MS_MAX = 1_000
+# The shortest time between two hints of a node to the others.
+HINT_PAUSE_MS = 5
 # A sink that failed is tried again after this pause.
 SINK_RETRY_MS = 500
 # Events that a sink passed without taking them, before its position is kept again.
