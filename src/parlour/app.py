@@ -265,6 +265,7 @@ class App:
         from parlour.resources.accounts import store as account_store  # noqa: PLC0415
 
         async def ensure(tx: Transaction) -> tuple[str, str] | None:
+            await tx.hold("first account")
             if await account_store.list_accounts(tx, "", 1):
                 return None
             sid, token = tx.new_sid(sids.ACCOUNT), self.random.token(16).hex()

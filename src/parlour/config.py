@@ -21,6 +21,7 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "The address to listen on.")
     port: int = _setting(8080, "The port to listen on, for everything the server speaks.")
+    workers: int = _setting(1, "Processes that serve the port together; several need PostgreSQL.")
     data: Path = _setting(
         Path(".parlour"), "The folder of the embedded database, the key file and media."
     )

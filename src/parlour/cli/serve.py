@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +21,65 @@ if TYPE_CHECKING:
 def command(**values: Any) -> None:
     """Run the server."""
     settings = settings_of(values)
-    if bool(settings.account_sid) != bool(settings.auth_token):
-        raise click.UsageError("an account sid and its auth token are given together")
-    if bool(settings.api_key_sid) != bool(settings.api_key_secret):
-        raise click.UsageError("an API key's sid and its secret are given together")
-    if settings.webhook_allow_private not in {"auto", "yes", "no"}:
-        raise click.UsageError("webhooks to private addresses: yes, no or auto")
-    if settings.webhook_retries not in {"durable", "hosted"}:
-        raise click.UsageError("webhook retries are durable or hosted")
-    if bool(settings.tls_cert) != bool(settings.tls_key):
-        raise click.UsageError("a certificate and its key are given together")
-    if settings.redis and not settings.redis.startswith(("redis://", "rediss://", "unix://")):
-        raise click.UsageError("Redis is given as redis://host:port")
-    if not __debug__:
-        raise click.UsageError("assertions guard the data: python -O is refused")
-    run(settings, _tls_of(settings))
+    for is_wrong, text in _refused(settings):
+        if is_wrong:
+            raise click.UsageError(text)
+    tls = _tls_of(settings)
+    if settings.workers == 1:
+        run(settings, tls)
+    else:
+        _run_workers(settings, tls)
+
+
+def _refused(settings: Settings) -> tuple[tuple[bool, str], ...]:
+    """What may be wrong with settings that are each right for themselves."""
+    redis = ("redis://", "rediss://", "unix://")
+    return (
+        (
+            bool(settings.account_sid) != bool(settings.auth_token),
+            "an account sid and its auth token are given together",
+        ),
+        (
+            bool(settings.api_key_sid) != bool(settings.api_key_secret),
+            "an API key's sid and its secret are given together",
+        ),
+        (
+            settings.webhook_allow_private not in {"auto", "yes", "no"},
+            "webhooks to private addresses: yes, no or auto",
+        ),
+        (
+            settings.webhook_retries not in {"durable", "hosted"},
+            "webhook retries are durable or hosted",
+        ),
+        (
+            bool(settings.tls_cert) != bool(settings.tls_key),
+            "a certificate and its key are given together",
+        ),
+        (
+            bool(settings.redis) and not settings.redis.startswith(redis),
+            "Redis is given as redis://host:port",
+        ),
+        (
+            settings.workers < 1 or (settings.workers > 1 and not settings.database),
+            "several workers need PostgreSQL: --database postgresql://…",
+        ),
+        (
+            settings.workers > 1 and not settings.port,
+            "several workers need a port that is the same for all",
+        ),
+        (not __debug__, "assertions guard the data: python -O is refused"),
+    )
+
+
+def _run_workers(settings: Settings, tls: Tls | None) -> None:
+    """Serve with several processes until a signal."""
+    from parlour.cli.workers import Workers  # noqa: PLC0415 - only where it is used.
+    from parlour.vocabulary.clock import SystemClock  # noqa: PLC0415 - as above.
+
+    def work(number: int, parent: int) -> None:
+        run(settings, tls, is_first=number == 0, parent=parent)
+
+    sys.exit(Workers(settings.workers, work, SystemClock()).run())
 
 
 def _tls_of(settings: Settings) -> Tls | None:
@@ -49,18 +94,22 @@ def _tls_of(settings: Settings) -> Tls | None:
         raise click.ClickException(str(error)) from error
 
 
-def run(settings: Settings, tls: Tls | None = None) -> None:
-    """Serve until a signal."""
+def run(
+    settings: Settings, tls: Tls | None = None, *, is_first: bool = True, parent: int | None = None
+) -> None:
+    """Serve until a signal, or until the end of ``parent`` (a pipe) where there is one."""
     import uvloop  # noqa: PLC0415 - help needs none of this.
 
     from parlour.cli.logs import configure_logs  # noqa: PLC0415
 
     configure_logs(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, tls))
+        runner.run(_serve(settings, tls, is_first=is_first, parent=parent))
 
 
-async def _serve(settings: Settings, tls: Tls | None) -> None:
+async def _serve(
+    settings: Settings, tls: Tls | None, *, is_first: bool, parent: int | None
+) -> None:
     from parlour.app import App  # noqa: PLC0415 - as above.
     from parlour.http.run import run as serve_http  # noqa: PLC0415
 
@@ -69,10 +118,11 @@ async def _serve(settings: Settings, tls: Tls | None) -> None:
     first = await app.first_account()
 
     async def started(url: str) -> None:
-        _welcome(settings, url, first)
+        if is_first or first is not None:
+            _welcome(settings, url, first)
 
     try:
-        await serve_http(app.asgi, settings, started, app.open_socket, tls)
+        await serve_http(app.asgi, settings, started, app.open_socket, tls, parent=parent)
     finally:
         await app.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +16,6 @@ from parlour.http.connection import LimitedProtocol
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Awaitable, Callable
 
     from parlour.config import Settings
@@ -52,11 +52,14 @@ async def run(
     started: Callable[[str], Awaitable[None]],
     socket_protocol: Callable[..., asyncio.Protocol],
     tls: Tls | None = None,
+    *,
+    parent: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; accepted requests finish, within the limit.
 
     ``started`` is told the address once requests are answered. With ``tls``, SIGHUP reads the
-    certificate again.
+    certificate again. A worker shares the port with others, and ends when the other end of the
+    pipe ``parent`` is closed.
     """
     config = uvicorn.Config(
         asgi,
@@ -86,9 +89,29 @@ async def run(
         loop.add_signal_handler(number, stop)
     if tls:
         loop.add_signal_handler(signal.SIGHUP, _reload, tls)
-    await server.serve()
+    if parent is None:
+        await server.serve()
+    else:
+        loop.add_reader(parent, _ended, loop, parent, stop)
+        await server.serve([_shared_port(settings)])
     if not server.started:
         sys.exit(1)
+
+
+def _ended(loop: asyncio.AbstractEventLoop, parent: int, stop: Callable[[], None]) -> None:
+    """The parent is gone."""
+    loop.remove_reader(parent)
+    stop()
+
+
+def _shared_port(settings: Settings) -> socket.socket:
+    """A socket of our own on a port that other processes have as well."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind((settings.host, settings.port))
+    return made
 
 
 def _reload(tls: Tls) -> None:

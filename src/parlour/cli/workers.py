@@ -1,0 +1,89 @@
+"""Several processes that serve one port: started, watched, and stopped together.
+
+Each is a node as any other; the kernel spreads connections over them. A worker that dies is
+started again. The workers end when their parent does, in whatever way.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parlour.vocabulary.clock import Clock
+
+# A worker that dies sooner than this could not even start.
+_START_MS: Final = 2_000
+
+
+class Workers:
+    """The workers, seen from their parent."""
+
+    def __init__(self, count: int, work: Callable[[int, int], None], clock: Clock) -> None:
+        """``work`` is what a worker does: its number, and what ends when the parent does."""
+        self._count = count
+        self._work = work
+        self._clock = clock
+        self._started: dict[int, tuple[int, float]] = {}
+        self._is_stopping = False
+        # Nobody ever writes to it: its end is the news.
+        self._read_end, self._write_end = os.pipe()
+
+    def run(self) -> int:
+        """Run them until a signal; the exit status."""
+        for number in range(self._count):
+            self._start(number)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._stop)
+        signal.signal(signal.SIGHUP, self._pass_on)
+        failed = False
+        while self._started:
+            pid, status = os.waitpid(-1, 0)
+            number, begun = self._started.pop(pid)
+            if self._is_stopping:
+                continue
+            if self._clock.monotonic_ms() - begun < _START_MS:
+                failed = True
+                self._stop()
+                continue
+            click.echo(f"worker {number} ended ({status}); it is started again", err=True)
+            self._start(number)
+        return 1 if failed else 0
+
+    def _start(self, number: int) -> None:
+        pid = os.fork()
+        if pid:
+            self._started[pid] = number, self._clock.monotonic_ms()
+            return
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(name, signal.SIG_DFL)
+        os.close(self._write_end)
+        status = 1
+        try:
+            self._work(number, self._read_end)
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        except BaseException:  # noqa: BLE001 - nothing may go on in what the parent was doing.
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _stop(self, *_: Any) -> None:
+        self._is_stopping = True
+        self._send(signal.SIGTERM)
+
+    def _pass_on(self, name: int, *_: Any) -> None:
+        self._send(name)
+
+    def _send(self, name: int) -> None:
+        for pid in self._started:
+            os.kill(pid, name)

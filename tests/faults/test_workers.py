@@ -1,0 +1,89 @@
+"""Several workers on one port: each answers, one that dies is replaced, and all end together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.test_nodes import api_of
+from tests.support.server import Server, ServerError
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.postgres import Postgres
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("nodes")]
+
+WORKERS = 3
+
+
+@pytest.fixture
+def several(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
+    """A server of three workers."""
+    env = {"PARLOUR_DATABASE": postgres.make_database()}
+    with Server(tmp_path / "data", env, ["--workers", str(WORKERS)]) as server:
+        eventually(lambda: workers(server), lambda found: len(found) == WORKERS)
+        yield server
+
+
+def workers(server: Server) -> list[int]:
+    """The processes that the server started."""
+    listed = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
+    return [int(pid) for pid in listed.split()]
+
+
+def test_every_worker_answers_and_they_agree(several: Server) -> None:
+    made = set()
+    for number in range(40):
+        api = api_of(several)  # A new connection: the kernel chooses a worker.
+        made.add(api.post("/Conversations", UniqueName=f"room {number}").expect(201)["sid"])
+        api.close()
+    api = api_of(several)
+    listed = api.get("/Conversations?PageSize=100").expect(200)["conversations"]
+    assert made == {each["sid"] for each in listed}
+    api.close()
+
+
+def test_a_worker_that_dies_is_started_again(several: Server) -> None:
+    time.sleep(2.5)  # Sooner it would count as one that cannot start.
+    before = workers(several)
+    os.kill(before[0], signal.SIGKILL)
+    eventually(
+        lambda: workers(several),
+        lambda now: len(now) == WORKERS and before[0] not in now,
+    )
+    assert several.is_healthy()
+
+
+def test_all_end_with_a_signal(several: Server) -> None:
+    found = workers(several)
+    assert several.stop() == 0
+    assert not [pid for pid in found if Path(f"/proc/{pid}/cmdline").exists()]
+
+
+def test_all_end_when_their_parent_is_killed(several: Server) -> None:
+    found = workers(several)
+    os.kill(several.pid, signal.SIGKILL)
+    eventually(lambda: [pid for pid in found if is_running(pid)], lambda left: not left, seconds=15)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and more than a zombie."""
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return state.stdout.strip()[:1] not in {"", "Z"}
+
+
+def test_sqlite_has_one_worker(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", {"PARLOUR_DATABASE": ""}, ["--workers", "2"])
+    with pytest.raises(ServerError, match="several workers need PostgreSQL"):
+        server.start()
