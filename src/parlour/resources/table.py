@@ -9,6 +9,7 @@ from parlour.resources.accounts.routes import ACCOUNTS, KEY, KEYS
 from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIONS
 from parlour.resources.bindings.routes import BINDINGS
 from parlour.resources.configuration.routes import CONFIGURATION
+from parlour.resources.content_templates.routes import CONTENT_TEMPLATES
 from parlour.resources.conversation_with_participants.routes import (
     CONVERSATION_WITH_PARTICIPANTS,
 )
@@ -68,6 +69,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_ATTEMPT_REPLAY,
     WEBHOOK_RETRIES,
     TOKENS,
+    CONTENT_TEMPLATES,
 )
 
 

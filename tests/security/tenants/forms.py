@@ -81,6 +81,7 @@ WRITES: dict[str, Callable[[], Form]] = {
         "UniqueName": fresh_name(),
         "Participant": [participant()],
     },
+    "CreateContentTemplate": lambda: {"FriendlyName": fresh_name(), "Body": "Hello {{1}}"},
     "CreateToken": lambda: {"Identity": fresh_name()},
     "CreateUser": lambda: {"Identity": fresh_name()},
     "UpdateUser": lambda: {"FriendlyName": "Changed"},

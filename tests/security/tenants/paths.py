@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
     "Users": Kind("US", is_of_service=True, has_names=True),
     "Bindings": Kind("BS", is_of_service=True),
     "WebhookAttempts": Kind("NO", is_of_service=False),
+    "ContentTemplates": Kind("HX", is_of_service=False),
 }
 
 

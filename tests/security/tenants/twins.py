@@ -117,6 +117,10 @@ def _fill_account(account: Account, world: World) -> None:
         "/v1/Configuration/Webhooks", PostWebhookUrl=URL, Filters=["onConversationUpdated"]
     )
     configuration = account.post("/v1/Configuration", DefaultClosedTimer="P30D")
+    templates = [
+        account.post("/parlour/v1/ContentTemplates", FriendlyName="Greeting", Body="Hello {{1}}")
+        for _ in range(2)
+    ]
     attempts = [seed_attempt(account.place, world, number) for number in (1, 2)]
     world.account = {
         "Accounts": world.sid,
@@ -125,7 +129,7 @@ def _fill_account(account: Account, world: World) -> None:
         "Keys": keys[0]["sid"],
         "Services": world.second.sid,
         "MessagingServices": configuration["default_messaging_service_sid"],
-        "ContentTemplates": _seed_template(account.place, world),
+        "ContentTemplates": templates[0]["sid"],
         "WebhookAttempts": attempts[0],
     }
     world.names = {"Addresses": made[0]["address"]}
@@ -258,23 +262,6 @@ def seed_media(place: Place, world: World, service: Service) -> str:
             "author": ALICE,
             # What no message carries in time is removed.
             "date_created": int(time.time() * 1000),
-        },
-    )
-    return sid
-
-
-def _seed_template(place: Place, world: World) -> str:
-    """A content template."""
-    sid = f"HX{secrets.token_hex(16)}"
-    place.insert(
-        "content_template",
-        {
-            "account_sid": world.sid,
-            "sid": sid,
-            "friendly_name": "Greeting",
-            "body": "Hello {{1}}",
-            "date_created": 1,
-            "date_updated": 1,
         },
     )
     return sid

@@ -1,16 +1,67 @@
-"""What happens to content templates: clients look at them."""
+"""What happens to content templates: an account keeps them, messages name them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parlour.operations.call import Rows
 from parlour.resources.content_templates import store
+from parlour.resources.content_templates.store import ContentTemplate
+from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
+    from parlour.resources.content_templates.parameters import CreateContentTemplate
     from parlour.store.transaction import Transaction
+
+
+async def in_path(tx: Transaction, call: Call[Any]) -> ContentTemplate:
+    """The template that the path names. Raises 404."""
+    sid = call.path["Sid"]
+    found = None
+    if sids.is_sid(sids.CONTENT, sid):
+        found = await store.find(tx, call.scope, sids.normal(sid))
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def create_template(tx: Transaction, call: Call[CreateContentTemplate]) -> ContentTemplate:
+    """A new template. Raises 400 for an account that has as many as it may."""
+    given = call.said().given()
+    if await store.count(tx, call.scope) >= limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX:
+        most = limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX
+        raise ApiError(20001, f"An account has {most} content templates at most.")
+    template = ContentTemplate(
+        account_sid=call.scope.account_sid,
+        sid=tx.new_sid(sids.CONTENT),
+        friendly_name=given["friendly_name"],
+        body=given["body"],
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    await store.add(tx, call.scope, template)
+    await _tell(tx, call, template)
+    return template
+
+
+async def fetch_template(tx: Transaction, call: Call[NoParameters]) -> ContentTemplate:
+    """One template."""
+    return await in_path(tx, call)
+
+
+async def delete_template(tx: Transaction, call: Call[NoParameters]) -> None:
+    """Remove a template; messages that were made with it keep their texts."""
+    template = await in_path(tx, call)
+    await store.remove(tx, call.scope, template.sid)
+    await _tell(tx, call, template)
+
+
+async def _tell(tx: Transaction, call: Call[Any], template: ContentTemplate) -> None:
+    payload = {"content_template": {"sid": template.sid, "friendly_name": template.friendly_name}}
+    await tx.emit(call.scope, events.ACCOUNT_CHANGED, subject_sid=template.sid, payload=payload)
 
 
 async def list_templates(tx: Transaction, call: Call[NoParameters]) -> Rows:

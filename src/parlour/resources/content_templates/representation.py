@@ -29,5 +29,5 @@ def client_resource(template: ContentTemplate) -> dict[str, Any]:
 
 
 def resource(template: ContentTemplate, _view: View) -> dict[str, Any]:
-    """The same: REST has no such resource."""
+    """The same: whoever configures a template sees what its clients will."""
     return client_resource(template)

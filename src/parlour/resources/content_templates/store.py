@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import statement, window
+from parlour.store.statements import insert, statement, values_of, window
 from parlour.store.windows import read_window
 
 if TYPE_CHECKING:
@@ -30,16 +30,36 @@ class ContentTemplate(msgspec.Struct, frozen=True):
     date_updated: int
 
 
+INSERT = insert("content_template", ContentTemplate)
 FETCH = statement(
     "SELECT {columns} FROM content_template WHERE account_sid = $1 AND sid = $2", ContentTemplate
 )
-
+COUNT = "SELECT COUNT(*) FROM content_template WHERE account_sid = $1"
+DELETE = "DELETE FROM content_template WHERE account_sid = $1 AND sid = $2"
 LIST = window(
     "SELECT {columns} FROM content_template WHERE account_sid = $1",
     ContentTemplate,
     order="sid",
     arguments=1,
 )
+
+
+async def add(tx: Transaction, scope: Scope, template: ContentTemplate) -> None:
+    """Keep a new template."""
+    assert template.account_sid == scope.account_sid
+    await tx.run(INSERT, *values_of(template))
+
+
+async def count(tx: Transaction, scope: Scope) -> int:
+    """How many templates the account has."""
+    row = await tx.one(COUNT, scope.account_sid)
+    assert row is not None
+    return int(row[0])
+
+
+async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+    """Delete the row; how many that was."""
+    return await tx.run(DELETE, scope.account_sid, sid)
 
 
 async def find(tx: Transaction, scope: Scope, sid: str) -> ContentTemplate | None:

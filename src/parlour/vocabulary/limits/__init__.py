@@ -128,6 +128,8 @@ MEDIA_PER_MESSAGE_BYTES_MAX = 150 * MEBIBYTE
 MEDIA_MMS_BYTES_MAX = 5 * MEBIBYTE
 # Size of a medium that also goes out over WhatsApp.
 MEDIA_WHATSAPP_BYTES_MAX = 16 * MEBIBYTE
+# Content templates of an account.
+CONTENT_TEMPLATES_PER_ACCOUNT_MAX = 1000
 # Variables of a content template.
 CONTENT_VARIABLES_MAX = 100
 # Name of a content variable, in characters.

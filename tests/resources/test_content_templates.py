@@ -1,0 +1,138 @@
+"""Content templates: an account keeps them, and messages are made with them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.resources.settings import NOWHERE, account_of_its_own, told
+from tests.resources.talks import execute, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+PATH = "/ContentTemplates"
+GREETING = {"FriendlyName": "greeting", "Body": "Hello {{1}}, welcome to {{place}}"}
+
+
+@pytest.fixture
+def own(server: Server) -> Iterator[Api]:
+    """An account of its own, below Parlour's own version."""
+    api = account_of_its_own(server)
+    yield api.under("/parlour/v1")
+    api.close()
+
+
+def add(own: Api, **form: str) -> dict[str, Any]:
+    made: dict[str, Any] = own.post(PATH, {**GREETING, **form}).expect(201)
+    return made
+
+
+def test_a_template_is_shown_as_clients_see_it(own: Api) -> None:
+    made = add(own)
+    assert re.fullmatch("HX[0-9a-f]{32}", made["sid"])
+    shown = {**made, "sid": None, "date_created": None, "date_updated": None}
+    assert shown == {
+        "sid": None,
+        "account_sid": own.sid,
+        "friendly_name": "greeting",
+        "variables": '{"1":"","place":""}',
+        "variants": {"twilio/text": {"body": GREETING["Body"]}},
+        "date_created": None,
+        "date_updated": None,
+    }
+    assert own.get(f"{PATH}/{made['sid']}").expect(200) == made
+
+
+def test_templates_are_listed_and_removed(own: Api, server: Server) -> None:
+    assert own.get(PATH).expect(200)["content_templates"] == []
+    made = sorted((add(own, FriendlyName=name) for name in "abc"), key=lambda each: each["sid"])
+    assert own.get(PATH).expect(200)["content_templates"] == made
+    first = own.get(PATH, PageSize=2).expect(200)
+    assert first["content_templates"] == made[:2]
+    rest = own.get(first["meta"]["next_page_url"]).expect(200)
+    assert rest["content_templates"] == made[2:]
+    path = f"{PATH}/{made[0]['sid']}"
+    own.delete(path).expect(204)
+    own.get(path).refuses(404, 20404)
+    own.delete(path).refuses(404, 20404)
+    assert own.get(PATH).expect(200)["content_templates"] == made[1:]
+    assert [sid for _, sid in told(server, str(own.sid))].count(made[0]["sid"]) == 2
+
+
+def test_a_message_is_made_with_a_template(own: Api) -> None:
+    template = add(own)
+    api = own.under("/v1")
+    room = api.post("/Conversations").expect(201)["sid"]
+    path = f"/Conversations/{room}/Messages"
+    variables = {"1": "Ada", "place": "the machine", "unused": "x"}
+    form = {"ContentSid": template["sid"], "ContentVariables": json.dumps(variables)}
+    made = api.post(path, {**form, "Body": "ignored"}).expect(201)
+    assert made["body"] == "Hello Ada, welcome to the machine"
+    assert (made["content_sid"], made["media"]) == (template["sid"], None)
+    # A place without a variable stays, and what was said stays when the template goes.
+    bare = api.post(path, ContentSid=template["sid"]).expect(201)
+    assert bare["body"] == GREETING["Body"]
+    own.delete(f"{PATH}/{template['sid']}").expect(204)
+    assert api.get(f"{path}/{made['sid']}").expect(200) == made
+    api.post(path, ContentSid=template["sid"]).refuses(400, 50526)
+
+
+def test_variables_are_kept_as_they_were_said(own: Api, server: Server) -> None:
+    template = add(own)
+    api = own.under("/v1")
+    room = api.post("/Conversations").expect(201)["sid"]
+    form = {"ContentSid": template["sid"], "ContentVariables": ' { "1" : "Ada" } '}
+    made = api.post(f"/Conversations/{room}/Messages", form).expect(201)
+    sql = "SELECT content_variables FROM message WHERE sid = ?"
+    assert rows(server, sql, made["sid"]) == [(' { "1" : "Ada" } ',)]
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"FriendlyName": ""}, 20001),
+        ({"FriendlyName": "x" * 257}, 20001),
+        ({"Body": ""}, 20001),
+        ({"Body": "x" * 32_769}, 50504),
+    ],
+)
+def test_what_cannot_be_a_template_is_refused(own: Api, form: dict[str, str], code: int) -> None:
+    own.post(PATH, {**GREETING, **form}).refuses(400, code)
+    assert own.get(PATH).expect(200)["content_templates"] == []
+
+
+def test_an_account_has_a_bounded_number(own: Api, server: Server) -> None:
+    made = add(own)
+    fill = """
+    INSERT INTO content_template (account_sid, sid, friendly_name, body, date_created, date_updated)
+    VALUES (?, ?, 'x', 'x', 0, 0)
+    """
+    for number in range(999):
+        execute(server, fill, own.sid, f"HX{number:032x}")
+    own.post(PATH, GREETING).refuses(400, 20001)
+    own.delete(f"{PATH}/{made['sid']}").expect(204)
+    add(own)
+
+
+def test_another_accounts_template_is_not_there(own: Api, server: Server) -> None:
+    template = add(own)
+    twin = account_of_its_own(server)
+    beside = twin.under("/parlour/v1")
+    never = "HX" + "0" * 32
+    there = beside.get(f"{PATH}/{template['sid']}").refuses(404, 20404)
+    absent = beside.get(f"{PATH}/{never}").refuses(404, 20404)
+    assert there["message"].replace(template["sid"], never) == absent["message"]
+    beside.delete(f"{PATH}/{template['sid']}").refuses(404, 20404)
+    room = twin.post("/v1/Conversations").expect(201)["sid"]
+    path = f"/v1/Conversations/{room}/Messages"
+    twin.post(path, ContentSid=template["sid"]).refuses(400, 50526)
+    assert beside.get(PATH).expect(200)["content_templates"] == []
+    beside.get(f"{PATH}/{NOWHERE['SK']}").refuses(404, 20404)
+    twin.close()
