@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -226,8 +228,6 @@ def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) 
     async def scenario(world: World) -> None:
         async def answer(request: OutboundRequest) -> Answer:
             if request.url.port == 9:
-                import asyncio  # noqa: PLC0415
-
                 await asyncio.sleep(5)
                 return EgressFailed("timeout", 50076)
             return 200
@@ -248,3 +248,35 @@ def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) 
         assert len(hanging) < 16 + 60
 
     play(tmp_path / "hang.sqlite3", scenario)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_happens_everything_is_told_once_it_can_be(tmp_path: Path, seed: int) -> None:
+    """Events, crashes and failing receivers in any order; new events come while old ones resume."""
+    dice = random.Random(seed)
+
+    async def scenario(world: World) -> None:
+        failing = 0.0
+
+        async def answer(_request: OutboundRequest) -> Answer:
+            await asyncio.sleep(dice.choice([0, 0, 0.002, 0.01]))
+            return REFUSED if dice.random() < failing else 200
+
+        world.answer = answer
+        count = 0
+        for _ in range(dice.randrange(10, 40)):
+            what = dice.random()
+            if what < 0.6:
+                told = dice.randrange(1, 15)
+                count += told
+                await world.tell(told, subject=f"US{dice.randrange(6):032x}")
+            elif what < 0.75:
+                await world.crash()
+            else:
+                failing = dice.choice([0.0, 0.0, 0.3, 1.0])
+            await asyncio.sleep(dice.choice([0, 0, 0.001, 0.02, 0.5]))
+        failing = 0.0
+        await world.settle(0.5)
+        assert await world.states() == {rows.DELIVERED: count}
+
+    play(tmp_path / "any.sqlite3", scenario)

@@ -12,13 +12,14 @@ written meanwhile. It stays here until that is on disk, so that nothing is read 
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from parlour.resources.webhook_attempts.store import WebhookDelivery
 
@@ -82,7 +83,7 @@ class Lane:
 class Endpoint:
     """One URL of one account."""
 
-    __slots__ = ("allowed", "key", "lanes", "look_ms", "ready", "sending")
+    __slots__ = ("allowed", "is_looked_at", "key", "lanes", "look_ms", "ready", "sending")
 
     def __init__(self, key: EndpointKey) -> None:
         self.key = key
@@ -91,6 +92,7 @@ class Endpoint:
         self.sending = 0
         self.allowed = limits.WEBHOOKS_AT_ONCE_FIRST
         self.look_ms: int | None = None
+        self.is_looked_at = False
 
     @property
     def room(self) -> int:
@@ -233,8 +235,15 @@ class Lanes:
         self._forget_idle(endpoint)
 
     def _forget_idle(self, endpoint: Endpoint) -> None:
-        if not endpoint.lanes and not endpoint.sending and endpoint.look_ms is None:
-            self._endpoints.pop(endpoint.key, None)
+        """Forget an endpoint that nothing is known of, and that nobody is about to load.
+
+        Otherwise there would be two of one key. They would take turns from each other, and a
+        lane of the loser would wait for ever.
+        """
+        is_known = endpoint.lanes or endpoint.sending or endpoint.look_ms is not None
+        if not is_known and not endpoint.is_looked_at:
+            found = self._endpoints.pop(endpoint.key, endpoint)
+            assert found is endpoint, endpoint.key
 
     def changed(self, account_sid: str, url: str, lane_key: int) -> None:
         """A lane has changed on disk."""
@@ -263,11 +272,12 @@ class Lanes:
         return self._looks[0][0] if self._looks else None
 
     def due_look(self, now_ms: int) -> Endpoint | None:
-        """An endpoint to look at now; it is up to ``looked`` to say when again."""
+        """An endpoint to look at now: ``wanted`` says what to load, while it is ``loading``."""
         while self._looks and self._looks[0][0] <= now_ms:
             at_ms, key = heappop(self._looks)
             endpoint = self._endpoints.get(key)
             if endpoint is not None and endpoint.look_ms == at_ms:
+                endpoint.look_ms = None
                 return endpoint
         return None
 
@@ -275,8 +285,8 @@ class Lanes:
         self, endpoint: Endpoint, found: Iterable[tuple[int, int]], now_ms: int
     ) -> list[int]:
         """Of the heads found on disk, the lanes to load now. Says when to look again."""
+        assert endpoint.is_looked_at
         chosen: list[int] = []
-        endpoint.look_ms = None
         room = min(endpoint.room, limits.LANES_MAX - self._count)
         for lane, due_ms in found:
             if due_ms > now_ms:
@@ -291,5 +301,17 @@ class Lanes:
                     endpoint.look_ms = 0  # Again when one of its lanes leaves.
                 break
             chosen.append(lane)
-        self._forget_idle(endpoint)
         return chosen
+
+    @contextmanager
+    def loading(self, endpoint: Endpoint) -> Iterator[None]:
+        """Keep an endpoint until what is wanted of it is loaded. What fails is looked at again."""
+        endpoint.is_looked_at = True
+        try:
+            yield
+        except BaseException:
+            self.look_at(endpoint.key, 0)
+            raise
+        finally:
+            endpoint.is_looked_at = False
+            self._forget_idle(endpoint)

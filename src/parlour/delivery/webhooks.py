@@ -466,14 +466,15 @@ class WebhookSink:
     async def _load_due(self) -> None:
         """Read the lanes that are due, as far as there is room for them."""
         while (endpoint := self._lanes.due_look(self._clock.now_ms())) is not None:
-            await self._governor.turn()
-            account_sid, url = endpoint.key
-            count = len(endpoint.lanes) + max(endpoint.room, 0) + 1
-            found = await self._store.read(partial(_heads_of, account_sid, url, count))
-            for key in self._lanes.wanted(endpoint, found, self._clock.now_ms()):
-                head = await self._store.read(partial(_lane_from_start, account_sid, key))
-                is_whole = len(head) < limits.LANE_DELIVERIES_MAX
-                self._lanes.load(endpoint, key, head, is_whole=is_whole)
+            with self._lanes.loading(endpoint):
+                await self._governor.turn()
+                account_sid, url = endpoint.key
+                count = len(endpoint.lanes) + max(endpoint.room, 0) + 1
+                found = await self._store.read(partial(_heads_of, account_sid, url, count))
+                for key in self._lanes.wanted(endpoint, found, self._clock.now_ms()):
+                    head = await self._store.read(partial(_lane_from_start, account_sid, key))
+                    is_whole = len(head) < limits.LANE_DELIVERIES_MAX
+                    self._lanes.load(endpoint, key, head, is_whole=is_whole)
             self._to_send.set()
 
 

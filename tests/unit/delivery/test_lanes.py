@@ -1,0 +1,197 @@
+"""Lanes: one delivery of a lane at a time, endpoints in turn, and nobody is forgotten."""
+
+from __future__ import annotations
+
+import pytest
+
+from parlour.delivery.lanes import Lane, Lanes
+from parlour.resources.webhook_attempts.store import PENDING, WebhookDelivery
+from parlour.vocabulary import limits
+
+NOW = 1000
+ACCOUNT = "AC1"
+URL = "http://h.test/"
+
+
+def delivery(lane: int, order: int, *, url: str = URL, due_ms: int | None = NOW) -> WebhookDelivery:
+    return WebhookDelivery(
+        account_sid=ACCOUNT,
+        event_sequence=order,
+        target_key="k",
+        service_sid="IS1",
+        conversation_sid=f"CH{lane}",
+        event_name="onMessageAdded",
+        scope="account",
+        webhook_sid=None,
+        url=url,
+        method="POST",
+        retry_limit=None,
+        token="t",
+        parameters="{}",
+        lane=lane,
+        lane_order=order,
+        state=PENDING,
+        retry_count=0,
+        due_ms=due_ms,
+        date_queued=NOW,
+        date_updated=NOW,
+    )
+
+
+def send(lanes: Lanes) -> tuple[Lane, int, int]:
+    """Let the next one go: its lane, the lane's number, and its place there."""
+    lane = lanes.next_lane()
+    return lane, lane.key, lane.waiting[0].lane_order
+
+
+def finish(lanes: Lanes, lane: Lane, *, timed_out: bool = False) -> None:
+    """Its request was taken, or had no answer in time; and that is on disk."""
+    lanes.ended(lane, is_done=not timed_out, timed_out=timed_out)
+    lanes.noted(lane, NOW + 5000 if timed_out else None, is_promoted=False)
+
+
+def all_sent(lanes: Lanes) -> list[tuple[int, int]]:
+    """Everything that can be sent, one after the other."""
+    found = []
+    while lanes.has_turn:
+        lane, key, order = send(lanes)
+        found.append((key, order))
+        finish(lanes, lane)
+    return found
+
+
+def look(lanes: Lanes, heads: dict[int, list[WebhookDelivery]], now_ms: int = NOW) -> list[int]:
+    """One look at the disk, where these lanes are due; the lanes that were loaded."""
+    endpoint = lanes.due_look(now_ms)
+    assert endpoint is not None
+    with lanes.loading(endpoint):
+        wanted = lanes.wanted(
+            endpoint, [(key, found[0].due_ms or 0) for key, found in heads.items()], now_ms
+        )
+        for key in wanted:
+            lanes.load(endpoint, key, heads[key], is_whole=True)
+    return wanted
+
+
+def test_a_lane_has_one_on_its_way_and_keeps_its_order() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 1), NOW)
+    lanes.offer(delivery(1, 2), NOW)
+    lane, *sent = send(lanes)
+    assert sent == [1, 1]
+    assert not lanes.has_turn
+    finish(lanes, lane)
+    assert all_sent(lanes) == [(1, 2)]
+
+
+def test_endpoints_take_turns() -> None:
+    lanes = Lanes()
+    for number in range(3):
+        lanes.offer(delivery(number, number, url="http://a.test/"), NOW)
+    lanes.offer(delivery(9, 9, url="http://b.test/"), NOW)
+    assert [send(lanes)[1] for _ in range(3)] == [0, 9, 1]
+
+
+def test_what_is_loaded_from_disk_and_what_comes_live_share_one_endpoint() -> None:
+    """Two endpoints of one key took turns from each other, and one of them waited for ever."""
+    lanes = Lanes()
+    lanes.look_at((ACCOUNT, URL), 0)
+    assert look(lanes, {1: [delivery(1, 1), delivery(1, 2)], 2: [delivery(2, 3)]}) == [1, 2]
+    lanes.offer(delivery(3, 4), NOW)
+    lanes.offer(delivery(1, 5, due_ms=None), NOW)
+    (endpoint,) = lanes._endpoints.values()
+    assert sorted(endpoint.lanes) == [1, 2, 3]
+    assert sorted(all_sent(lanes)) == [(1, 1), (1, 2), (1, 5), (2, 3), (3, 4)]
+    assert lanes._endpoints == {}
+
+
+def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
+    lanes = Lanes()
+    lanes.look_at((ACCOUNT, URL), 0)
+    endpoint = lanes.due_look(NOW)
+    assert endpoint is not None
+    with lanes.loading(endpoint):
+        assert lanes.wanted(endpoint, [(1, NOW)], NOW) == [1]
+        # Meanwhile: something behind a head on disk, and something with nothing before it.
+        lanes.offer(delivery(1, 2, due_ms=None), NOW)
+        lanes.offer(delivery(2, 3), NOW)
+        lanes.load(endpoint, 1, [delivery(1, 1), delivery(1, 2)], is_whole=True)
+    assert list(lanes._endpoints.values()) == [endpoint]
+    assert sorted(all_sent(lanes)) == [(1, 1), (1, 2), (2, 3)]
+
+
+def test_a_look_that_fails_is_made_again() -> None:
+    lanes = Lanes()
+    lanes.look_at((ACCOUNT, URL), 0)
+    endpoint = lanes.due_look(NOW)
+    assert endpoint is not None
+    with pytest.raises(OSError, match="disk"), lanes.loading(endpoint):
+        raise OSError("disk")
+    assert lanes.next_look_ms() == 0
+    assert look(lanes, {1: [delivery(1, 1)]}) == [1]
+    assert all_sent(lanes) == [(1, 1)]
+
+
+def test_a_look_that_finds_nothing_forgets_the_endpoint() -> None:
+    lanes = Lanes()
+    lanes.look_at((ACCOUNT, URL), 0)
+    assert look(lanes, {}) == []
+    assert lanes._endpoints == {}
+    assert lanes.next_look_ms() is None
+
+
+def test_what_is_due_later_is_looked_at_then() -> None:
+    lanes = Lanes()
+    lanes.look_at((ACCOUNT, URL), 0)
+    assert look(lanes, {1: [delivery(1, 1, due_ms=NOW + 50)]}) == []
+    assert lanes.next_look_ms() == NOW + 50
+    assert lanes.due_look(NOW + 49) is None
+    assert look(lanes, {1: [delivery(1, 1, due_ms=NOW + 50)]}, NOW + 50) == [1]
+
+
+def test_one_that_was_timed_out_holds_its_lane_and_its_endpoint_gets_one_turn() -> None:
+    lanes = Lanes()
+    for number in range(4):
+        lanes.offer(delivery(number, number), NOW)
+    sent = [send(lanes)[0] for _ in range(limits.WEBHOOKS_AT_ONCE_FIRST)]
+    finish(lanes, sent[0], timed_out=True)
+    assert lanes.next_look_ms() == NOW + 5000
+    lanes.offer(delivery(8, 8), NOW)
+    lanes.offer(delivery(9, 9), NOW)
+    for lane in sent[1:]:
+        assert not lanes.has_turn
+        lanes.ended(lane, is_done=False, timed_out=True)
+    assert send(lanes)[1] == 8
+    assert not lanes.has_turn
+
+
+def test_an_endpoint_that_answers_gets_more_turns_up_to_its_limit() -> None:
+    lanes = Lanes()
+    for number in range(100):
+        lanes.offer(delivery(number % 40, number), NOW)
+    most = 0
+    for _ in range(60):
+        running = []
+        while lanes.has_turn:
+            running.append(send(lanes)[0])
+        most = max(most, len(running))
+        for lane in running:
+            finish(lanes, lane)
+    assert most == limits.WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX
+
+
+def test_more_than_a_lane_holds_is_read_from_disk_again() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 0), NOW)
+    for order in range(1, limits.LANE_DELIVERIES_MAX + 3):
+        lanes.offer(delivery(1, order, due_ms=None), NOW)
+    for order in range(limits.LANE_DELIVERIES_MAX):
+        lane, _, sent = send(lanes)
+        assert sent == order
+        lanes.ended(lane, is_done=True, timed_out=False)
+        is_more = lanes.noted(lane, None, is_promoted=False)
+        assert is_more is (order == limits.LANE_DELIVERIES_MAX - 1)
+    rest = [delivery(1, limits.LANE_DELIVERIES_MAX + number) for number in range(3)]
+    lanes.refill(lane, rest)
+    assert [order for _, order in all_sent(lanes)] == [each.lane_order for each in rest]
+    assert lanes._endpoints == {}
