@@ -84,6 +84,41 @@ def test_a_message_is_made_with_a_template(own: Api) -> None:
     api.post(path, ContentSid=template["sid"]).refuses(400, 50526)
 
 
+TYPES = {
+    "twilio/quick-reply": {"body": "{{1}}?", "actions": [{"title": "Yes", "id": "y"}]},
+    "twilio/card": {"title": "Tea"},
+}
+
+
+def test_a_template_has_forms_by_type_and_samples(own: Api) -> None:
+    rich = {"Types": json.dumps(TYPES), "Variables": '{"1":"Tea"}'}
+    made = own.post(PATH, FriendlyName="rich", **rich).expect(201)
+    assert (made["variants"], made["variables"]) == (TYPES, '{"1":"Tea"}')
+    assert own.get(f"{PATH}/{made['sid']}").expect(200) == made
+    both = add(own, **rich)
+    assert both["variants"] == TYPES
+
+
+@pytest.mark.parametrize(
+    ("types", "said"),
+    [
+        (TYPES, "Ada?"),
+        ({"twilio/card": {"title": "For {{1}}"}}, "For Ada"),
+        ({"twilio/card": {"title": "no"}, "twilio/media": {"body": "yes"}}, "yes"),
+        ({"twilio/location": {"latitude": 1, "longitude": 2}}, ""),
+    ],
+)
+def test_a_message_says_the_text_among_the_forms(
+    own: Api, types: dict[str, Any], said: str
+) -> None:
+    template = own.post(PATH, FriendlyName="rich", Types=json.dumps(types)).expect(201)
+    api = own.under("/v1")
+    room = api.post("/Conversations").expect(201)["sid"]
+    form = {"ContentSid": template["sid"], "ContentVariables": '{"1":"Ada"}'}
+    made = api.post(f"/Conversations/{room}/Messages", form).expect(201)
+    assert made["body"] == said
+
+
 def test_variables_are_kept_as_they_were_said(own: Api, server: Server) -> None:
     template = add(own)
     api = own.under("/v1")
@@ -101,6 +136,15 @@ def test_variables_are_kept_as_they_were_said(own: Api, server: Server) -> None:
         ({"FriendlyName": "x" * 257}, 20001),
         ({"Body": ""}, 20001),
         ({"Body": "x" * 32_769}, 50504),
+        ({"Types": "{"}, 20001),
+        ({"Types": "{}"}, 20001),
+        ({"Types": "[]"}, 20001),
+        ({"Types": '{"twilio/text":"Hello"}'}, 20001),
+        ({"Types": '{"twilio/carousel":{}}'}, 50542),
+        ({"Types": '{"twilio/text":{"body":"' + "x" * 32_768 + '"}}'}, 20001),
+        ({"Variables": "[]"}, 50527),
+        ({"Variables": json.dumps({"x" * 17: "x"})}, 50540),
+        ({"Variables": json.dumps({"1": "x" * 257})}, 50541),
     ],
 )
 def test_what_cannot_be_a_template_is_refused(own: Api, form: dict[str, str], code: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from parlour.operations.call import Rows
 from parlour.resources.content_templates import store
 from parlour.resources.content_templates.store import ContentTemplate
@@ -31,6 +33,9 @@ async def in_path(tx: Transaction, call: Call[Any]) -> ContentTemplate:
 async def create_template(tx: Transaction, call: Call[CreateContentTemplate]) -> ContentTemplate:
     """A new template. Raises 400 for an account that has as many as it may."""
     given = call.said().given()
+    # A text, or forms of which one has it.
+    if "body" not in given and "types" not in given:
+        raise ApiError.missing("Body")
     if await store.count(tx, call.scope) >= limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX:
         most = limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX
         raise ApiError(20001, f"An account has {most} content templates at most.")
@@ -38,13 +43,25 @@ async def create_template(tx: Transaction, call: Call[CreateContentTemplate]) ->
         account_sid=call.scope.account_sid,
         sid=tx.new_sid(sids.CONTENT),
         friendly_name=given["friendly_name"],
-        body=given["body"],
+        body=given["body"] if "body" in given else _text_of(given["types"]),
+        types=given.get("types"),
+        variables=given.get("variables"),
         date_created=tx.now,
         date_updated=tx.now,
     )
     await store.add(tx, call.scope, template)
     await _tell(tx, call, template)
     return template
+
+
+def _text_of(types: str) -> str:
+    """What is said to whoever cannot be shown more: a body, or a title where there is none."""
+    forms = msgspec.json.decode(types).values()
+    for member in ("body", "title"):
+        for form in forms:
+            if isinstance(form.get(member), str):
+                return str(form[member])
+    return ""
 
 
 async def fetch_template(tx: Transaction, call: Call[NoParameters]) -> ContentTemplate:

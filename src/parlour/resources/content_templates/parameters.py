@@ -3,28 +3,61 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Final
+
+import msgspec
 
 from parlour.operations.parameters import Parameters, said
 from parlour.vocabulary import limits, values
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.values import UNSET, Unset
 
-if TYPE_CHECKING:
-    from parlour.vocabulary.values import Unset
+TEXT: Final = "twilio/text"
+_TYPES: Final = frozenset(
+    {
+        TEXT,
+        "twilio/media",
+        "twilio/location",
+        "twilio/quick-reply",
+        "twilio/call-to-action",
+        "twilio/list-picker",
+        "twilio/card",
+    }
+)
+"""The types that clients know how to show."""
+
+_objects = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
-def _body(_name: str, text: str) -> str:
-    """As long as the body of a message can be."""
+def _types(name: str, text: str) -> str:
+    """A JSON object with an object for each type. Raises 50542 for a type that is none."""
+    if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
+        raise ApiError.invalid(name)
+    try:
+        found = _objects(text)
+    except (msgspec.DecodeError, RecursionError):
+        raise ApiError.invalid(name) from None
+    if not found:
+        raise ApiError.invalid(name)
+    if not _TYPES.issuperset(found):
+        raise ApiError(50542)
+    return text
+
+
+def _body(_name: str, text: str) -> str | Unset:
+    """As long as the body of a message can be; empty says nothing."""
     if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError(50504)
-    return text
+    return text or UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateContentTemplate(Parameters):
-    """A text with places like ``{{1}}``, and a name for it."""
+    """A text with places like ``{{1}}``, and a name for it; or forms, of which one has a text."""
 
     friendly_name: str | Unset = said(
         "FriendlyName", values.text(limits.FRIENDLY_NAME_CHARS_MAX), required=True
     )
-    body: str | Unset = said("Body", _body, required=True)
+    body: str | Unset = said("Body", _body)
+    types: str | Unset = said("Types", _types)
+    variables: str | Unset = said("Variables", values.content_variables())

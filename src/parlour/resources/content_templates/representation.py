@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from parlour.resources.content_templates.parameters import TEXT
 from parlour.resources.content_templates.store import variables_in
 from parlour.vocabulary.values import write_date_ms
 
@@ -14,15 +15,28 @@ if TYPE_CHECKING:
     from parlour.resources.content_templates.store import ContentTemplate
 
 
+def _variants(template: ContentTemplate) -> dict[str, Any]:
+    """The forms of a template by their types; the text is one where none was given."""
+    types: dict[str, Any] = {} if template.types is None else msgspec.json.decode(template.types)
+    return types or {TEXT: {"body": template.body}}
+
+
+def _variables(template: ContentTemplate) -> dict[str, Any]:
+    """The variables; the places of the text have no samples where none were given."""
+    if template.variables is None:
+        return dict.fromkeys(variables_in(template), "")
+    variables: dict[str, Any] = msgspec.json.decode(template.variables)
+    return variables
+
+
 def client_resource(template: ContentTemplate) -> dict[str, Any]:
-    """What clients see of a template: a text, and its places as variables without a sample."""
-    variables = dict.fromkeys(variables_in(template), "")
+    """What clients see of a template: its forms, and its variables with their samples."""
     return {
         "sid": template.sid,
         "account_sid": template.account_sid,
         "friendly_name": template.friendly_name,
-        "variables": msgspec.json.encode(variables).decode(),
-        "variants": {"twilio/text": {"body": template.body}},
+        "variables": msgspec.json.encode(_variables(template)).decode(),
+        "variants": _variants(template),
         "date_created": write_date_ms(template.date_created),
         "date_updated": write_date_ms(template.date_updated),
     }

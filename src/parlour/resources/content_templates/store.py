@@ -20,12 +20,18 @@ _variables = msgspec.json.Decoder(dict[str, str | bool | int | float])
 
 
 class ContentTemplate(msgspec.Struct, frozen=True):
-    """One template of an account: a text in which ``{{1}}`` is the place of a variable."""
+    """One template of an account: a text in which ``{{1}}`` is the place of a variable.
+
+    ``types`` are its forms beside the text, a JSON object by type, and ``variables`` samples of
+    its variables, a JSON object of texts; None where nothing was said.
+    """
 
     account_sid: str
     sid: str
     friendly_name: str
     body: str
+    types: str | None
+    variables: str | None
     date_created: int
     date_updated: int
 
