@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from contextlib import closing
 
 import pytest
 
 from tests.resources.uploads import Part, Shelf, direct_url
-
-if TYPE_CHECKING:
-    from tests.support.client import Api
-    from tests.support.server import Server
+from tests.support.client import Api
+from tests.support.server import Server
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 RECORD = (
@@ -268,3 +266,35 @@ def test_answers_about_media_are_json_that_the_sdk_reads(account: Shelf) -> None
     for answer in (made, account.look(made.json["sid"]), account.look("ME1")):
         assert answer.headers["Content-Type"].startswith("application/json")
         assert json.loads(answer.body)
+
+
+# --- Settings and logs --------------------------------------------------------------------
+
+
+def test_temporary_urls_may_have_a_host_name_of_their_own() -> None:
+    args = ("--public-url", "https://chat.example.test/", "--media-url", "https://m.example.test/")
+    with Server(args=args) as server, closing(api_of(server)) as api:
+        sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+        account = Shelf.of_account(server, api, sid)
+        made = account.add(b"elsewhere")
+        assert made["url"].startswith("https://chat.example.test/v1/Services/")
+        assert direct_url(made).startswith("https://m.example.test/media-direct/")
+        assert account.direct(made).body == b"elsewhere"
+
+
+def test_the_log_says_nothing_of_names_bytes_or_signatures() -> None:
+    with Server(env={"PARLOUR_REQUEST_LOG": "all"}) as server, closing(api_of(server)) as api:
+        sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+        user = Shelf.of_user(server, api, sid, "canary-identity")
+        made = user.add(b"canary-bytes", Filename="canary-name")
+        user.direct(made)
+        user.ask_bare("GET", f"{direct_url(made)}canary")
+        user.look(made["sid"])
+        logged = server.log_path.read_text()
+    assert '"operation_id": "FetchMediaDirect"' in logged
+    for said in ("canary", made["sid"], direct_url(made)[-64:], user.credentials["X-Twilio-Token"]):
+        assert said not in logged
+
+
+def api_of(server: Server) -> Api:
+    return Api(server.base_url, server.account_sid, server.auth_token)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LAUNCH = str(Path(__file__).with_name("launch_with_limits.py"))
 SMALL_BYTES = 300_000
 SMALL = (
-    f"MEDIA_BYTES_MAX={SMALL_BYTES} UPLOAD_GRACE_SECONDS=1 UPLOAD_BYTES_PER_SECOND_MIN=65536"
+    f"MEDIA_BYTES_MAX={SMALL_BYTES} UPLOAD_GRACE_SECONDS=2 UPLOAD_BYTES_PER_SECOND_MIN=65536"
     " LINGER_SECONDS_MAX=1 SEND_STALL_SECONDS_MAX=2 DOWNLOADS_PER_ACCOUNT_MAX=2"
 )
 CONTENT = bytes(range(250)) * 4
@@ -211,7 +211,7 @@ def test_an_upload_that_stops_is_broken_off(tight: Shelf) -> None:
         begin(tight, wire)
         started = time.monotonic()
         wire.answer().refuses(408, 20001)
-        assert 0.5 < time.monotonic() - started < 10
+        assert 1 < time.monotonic() - started < 12
     assert files(tight.server) == before
 
 
@@ -237,11 +237,11 @@ def test_an_upload_that_drips_is_broken_off(tight: Shelf) -> None:
 
 
 def test_an_upload_that_goes_on_gets_more_time(tight: Shelf) -> None:
-    size = 200_000
+    size = 280_000
     with Wire(tight.server) as wire:
         begin(tight, wire, size, b"")
-        for _ in range(20):  # Two seconds, where a silent one gets one.
-            wire.send(b"x" * (size // 20))
+        for _ in range(40):  # Four seconds, where a silent one gets two.
+            wire.send(b"x" * (size // 40))
             time.sleep(0.1)
         assert wire.answer().expect(201)["size"] == size
 
@@ -342,18 +342,26 @@ class Stream:
         return b"\0" * taken
 
 
-def test_memory_does_not_grow_with_the_largest_medium(fresh_server: Server) -> None:
-    shelf = shelf_on(fresh_server)
+def growth_with_the_largest(server: Server) -> tuple[int, int]:
+    """By how much a server grows while the largest medium comes, and then while it goes."""
+    shelf = shelf_on(server)
     shelf.direct(shelf.add())
-    memory = Memory(fresh_server)
     size = limits.MEDIA_BYTES_MAX
     body: Any = Stream(size)
     headers = {"Content-Type": "video/mp4", "Content-Length": str(size)}
+    memory = Memory(server)
     made = json.loads(shelf.ask("POST", shelf.path, body, headers).body)
     assert made["size"] == size
-    assert memory.growth() < GROWTH_BYTES_MAX, memory.growth()
+    coming = memory.growth()
+    memory = Memory(server)
     assert taken_slowly(shelf, made) == size
-    assert memory.growth() < GROWTH_BYTES_MAX, memory.growth()
+    return coming, memory.growth()
+
+
+def test_memory_does_not_grow_with_the_largest_medium(fresh_server: Server) -> None:
+    grown = growth_with_the_largest(fresh_server)
+    print(f"grown by {grown} bytes")
+    assert max(grown) < GROWTH_BYTES_MAX, grown
 
 
 def taken_slowly(shelf: Shelf, medium: Medium) -> int:
