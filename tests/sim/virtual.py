@@ -13,6 +13,8 @@ from parlour.delivery.governor import Governor
 from parlour.delivery.webhooks import WebhookSink
 from parlour.protocol.vault import KEY_BYTES, Vault
 from parlour.resources.accounts import actions as accounts
+from parlour.resources.webhook_attempts.actions import replay_range
+from parlour.resources.webhook_attempts.store import Filters, attempt_sid_at
 from parlour.resources.webhook_configuration import store as configurations
 from parlour.resources.webhook_configuration.store import WebhookConfiguration
 from parlour.store import events as event_log
@@ -160,6 +162,14 @@ class World:
 
         before = await self.store.read(event_log.last_sequence)
         await self.store.write(emit)
+        await self.take_after(before)
+
+    async def replay(self) -> None:
+        """Have everything told once more that stands in the log, and let the sink take that."""
+        before = await self.store.read(event_log.last_sequence)
+        scope, now_ms = Scope(ACCOUNT), self.clock.now_ms() + 1
+        filters = Filters(before_sid=attempt_sid_at(now_ms))
+        await self.store.write(lambda tx: replay_range(tx, scope, filters, "", now_ms))
         await self.take_after(before)
 
     async def take_after(self, sequence: int) -> None:
