@@ -51,7 +51,8 @@ NEARBY, FAR = {LOOPBACK, PRIVATE, LISTED, PUBLIC}, {PUBLIC}
             {METADATA, PUBLIC},
         ),
     ],
-    ids=str,
+    # Not of sets as they come: every process of a run has to give the same names.
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_who_is_reached(settings: dict[str, Any], reached: set[str]) -> None:
     policy = make_egress(Settings(data=Path("unused"), **settings)).policy
