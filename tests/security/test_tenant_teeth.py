@@ -75,6 +75,10 @@ UNSEEN_OVER_REST = {
     r"resources\.webhook_attempts\.store\.(HURRY|LAST_IN_LANE|FETCH_SCHEDULE)\[": (
         "counts only while a webhook waits, which none of the twins' does"
     ),
+    (
+        r"store\.events\.FIND\[|operations\.access\.|resources\.content_templates\.store\.LIST"
+        r"|resources\.media\.store\.UNATTACHED\[|resources\.participants\.roster\."
+    ): "no operation asks for it, only a connected user and what it uploads",
     r"delivery\.webhook_queue\.": "no operation asks for it, only what delivers webhooks",
 }
 
