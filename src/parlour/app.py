@@ -14,7 +14,6 @@ from parlour.delivery.before import PreActionWebhooks
 from parlour.delivery.dispatcher import Dispatcher, Sink
 from parlour.delivery.egress import Egress, EgressPolicy, make_tls_context
 from parlour.delivery.governor import Governor
-from parlour.delivery.hints import Hints
 from parlour.delivery.webhooks import WebhookSink
 from parlour.http.authentication import Authentication
 from parlour.http.downloads import Downloads
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.config import Settings
+    from parlour.delivery.hints import Hints
     from parlour.store.transaction import Transaction
 
 KEY_NAME = "parlour.key"
@@ -178,6 +178,9 @@ class App:
         """What tells other nodes of commits, where there is a Redis for that."""
         if not self.settings.redis:
             return None
+        # The client of Redis is slow to load, and only several nodes need it.
+        from parlour.delivery.hints import Hints  # noqa: PLC0415
+
         hints = Hints(self.settings.redis, self.random.token(16).hex(), self._wake)
         self.store.on_commit(hints.committed)
         return hints

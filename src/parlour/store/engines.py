@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from parlour.store.postgres import PostgresStore
 from parlour.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -31,5 +30,8 @@ def make_store(url: str, data: Path, clock: Clock, random: Random, *, connection
     if not url:
         return SqliteStore(data / DATABASE_NAME, clock, random)
     if is_postgres(url):
+        # Its driver is slow to load, and most servers never need it.
+        from parlour.store.postgres import PostgresStore  # noqa: PLC0415
+
         return PostgresStore(url, clock, random, connections=connections)
     raise UnknownDatabaseError("a database is given as postgresql://user@host/name")
