@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import asyncpg
 
+from tests.support.postgres import as_superuser
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 BUSY_SECONDS = 10.0
-_PLACE = re.compile(r"\?|(?<!:):(\w+)")
+_PLACE = re.compile(r"\?(\d*)|(?<!:):(\w+)")
 
 
 def seed_push_binding(
@@ -97,7 +99,8 @@ class PostgresConnection:
         names: list[str] = []
 
         def place(found: re.Match[str]) -> str:
-            names.append(found.group(1) or str(len(names)))
+            number, name = found.groups()
+            names.append(name or (str(int(number) - 1) if number else str(len(names))))
             return f"${len(names)}"
 
         text = _PLACE.sub(place, sql)
@@ -134,7 +137,7 @@ class PostgresConnection:
 def connect(server: Server) -> Any:
     """A connection beside the server's own, to whatever engine it uses."""
     if server.database:
-        return PostgresConnection(server.database)
+        return PostgresConnection(as_superuser(server.database))
     return sqlite3.connect(_database(server.data_dir), timeout=BUSY_SECONDS)
 
 

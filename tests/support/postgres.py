@@ -19,6 +19,9 @@ from tests.support.server import _guard, free_port
 
 START_SECONDS_MAX = 30.0
 USER = "parlour"
+"""The superuser."""
+OWNER = "ordinary"
+"""Who owns the databases that servers use: the wall between accounts holds for it."""
 # The server refuses to be root; a machine on which the tests are root has this user.
 NOBODY = "nobody"
 SETTINGS = {
@@ -51,6 +54,11 @@ def _user() -> dict[str, Any]:
         return {}
     entry = pwd.getpwnam(NOBODY)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def as_superuser(url: str) -> str:
+    """The URL of the same database for one whom no wall holds back."""
+    return url.replace(f"//{OWNER}@", f"//{USER}@")
 
 
 class Postgres:
@@ -135,17 +143,19 @@ class Postgres:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def make_database(self) -> str:
-        """A new, empty database; its URL."""
+        """A new, empty database, owned by a role that is nothing special; that role's URL."""
+        if not self._made:
+            self.sql(f"CREATE ROLE {OWNER} LOGIN")
         self._made += 1
         name = f"parlour_{os.getpid()}_{self._made}"
-        self.sql(f"CREATE DATABASE {name}")
-        return self.url(name)
+        self.sql(f"CREATE DATABASE {name} OWNER {OWNER}")
+        return self.url(name, OWNER)
 
     def sql(self, text: str, url: str = "") -> str:
         """What `psql` prints for some SQL, columns separated by tabs."""
         return self._run(
             "psql", "-X", "-q", "-A", "-t", "-F\t", "-v", "ON_ERROR_STOP=1",
-            "-d", url or self.url(), "-c", text,
+            "-d", as_superuser(url or self.url()), "-c", text,
         )  # fmt: skip
 
     def stop(self) -> None:

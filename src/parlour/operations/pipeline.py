@@ -71,7 +71,9 @@ class Pipeline:
         except ApiError as error:
             call.parsed = error  # Raised by the action, after its look-ups.
         if not call.operation.writes:
-            return await self._store.read(lambda tx: self._act(tx, call))
+            return await self._store.read(
+                lambda tx: self._act(tx, call), account_sid=call.caller.account_sid
+            )
         if call.idempotency_key is None:
             outcome = await self._write(call, self._act)
         else:
@@ -87,11 +89,15 @@ class Pipeline:
         """Make the change, once whoever is asked before it has agreed."""
         before = self._asked_before(call)
         if before is not None and await before.wants(call):
-            rehearsal = await self._store.rehearse(lambda tx: act(tx, call), call.origin)
+            rehearsal = await self._store.rehearse(
+                lambda tx: act(tx, call), call.origin, account_sid=call.caller.account_sid
+            )
             if rehearsal.result.replayed is not None:
                 return rehearsal.result
             call.parsed = await before.ask(call, rehearsal)
-        return await self._store.write(lambda tx: act(tx, call), call.origin)
+        return await self._store.write(
+            lambda tx: act(tx, call), call.origin, account_sid=call.caller.account_sid
+        )
 
     def _asked_before(self, call: Call[Any]) -> Before | None:
         """Who may be asked before this call, if its kind and its origin are asked about at all."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from parlour.store.transaction import Busy, Unavailable
+from parlour.store.transaction import EVERY_ACCOUNT, Busy, Unavailable
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ SESSION: Final = {
     "lock_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
     "idle_in_transaction_session_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
     "search_path": "public",
+    # The wall between accounts (postgres_schema.py) stands where a transaction names one.
+    "parlour.account": EVERY_ACCOUNT,
 }
 """What a session is set to: nobody may hold a lock for ever, whatever becomes of its node."""
 

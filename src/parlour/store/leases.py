@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import structlog
 
-from parlour.store.transaction import Busy, Unavailable
+from parlour.store.transaction import EVERY_ACCOUNT, Busy, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
@@ -150,13 +150,17 @@ class FencedStore:
         self.on_commit = store.on_commit
         self.read = store.read
 
-    async def write(self, work: Work[T], origin: Origin = SILENT) -> T:
+    async def write(
+        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
+    ) -> T:
         """Run a change in this turn. Raises ``LeaseLost`` when it is over."""
-        return await self._store.write(self._fenced(work), origin)
+        return await self._store.write(self._fenced(work), origin, account_sid=account_sid)
 
-    async def rehearse(self, work: Work[T], origin: Origin = SILENT) -> Rehearsal[T]:
+    async def rehearse(
+        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
+    ) -> Rehearsal[T]:
         """Run a change in this turn for what it would give."""
-        return await self._store.rehearse(self._fenced(work), origin)
+        return await self._store.rehearse(self._fenced(work), origin, account_sid=account_sid)
 
     def _fenced(self, work: Work[T]) -> Work[T]:
         async def fenced(tx: Transaction) -> T:

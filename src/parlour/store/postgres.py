@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
@@ -24,8 +25,9 @@ from parlour.store.connections import LOST, REFUSED, Connections, connect
 from parlour.store.postgres_schema import migrate
 from parlour.store.postgres_transaction import Creations, ReadTransaction, WriteTransaction
 from parlour.store.settling import Settling
-from parlour.store.transaction import Unavailable, acting
-from parlour.vocabulary import limits
+from parlour.store.statements import statement
+from parlour.store.transaction import EVERY_ACCOUNT, Unavailable, acting
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.origin import SILENT, Origin
 
 if TYPE_CHECKING:
@@ -96,24 +98,26 @@ class PostgresStore:
         for listener in self._listeners:
             listener()
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, account_sid: str = EVERY_ACCOUNT) -> T:
         """Run reading work on one snapshot."""
 
         async def attempt(connection: Connection[Any]) -> T:
             tx = ReadTransaction(connection, self._settling, self._clock)
-            await connection.execute(BEGIN_READING)
+            await connection.execute(_begun(BEGIN_READING, account_sid))
             result = await _acted(work, tx)
             await connection.execute("COMMIT")
             return result
 
         return await self._run(attempt)
 
-    async def write(self, work: Work[T], origin: Origin = SILENT) -> T:
+    async def write(
+        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
+    ) -> T:
         """Run a change; the answer comes once it is on disk."""
 
         async def attempt(connection: Connection[Any]) -> T:
             tx = self._writing(connection, origin, rehearses=False)
-            await connection.execute(BEGIN_WRITING)
+            await connection.execute(_begun(BEGIN_WRITING, account_sid))
             result = await _acted(work, tx)
             await _commit(connection)
             if tx.has_events:
@@ -122,12 +126,14 @@ class PostgresStore:
 
         return await self._run(attempt)
 
-    async def rehearse(self, work: Work[T], origin: Origin = SILENT) -> Rehearsal[T]:
+    async def rehearse(
+        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
+    ) -> Rehearsal[T]:
         """Run a change for what it would give, and undo it."""
 
         async def attempt(connection: Connection[Any]) -> Rehearsal[T]:
             tx = self._writing(connection, origin, rehearses=True)
-            await connection.execute(BEGIN_WRITING)
+            await connection.execute(_begun(BEGIN_WRITING, account_sid))
             result = await _acted(work, tx)
             await connection.execute("ROLLBACK")
             return tx.rehearsal(result)
@@ -207,6 +213,15 @@ class PostgresStore:
         """Close every connection."""
         await self._settling.stop()
         await self._connections.close()
+
+
+@lru_cache(maxsize=1024)
+def _begun(text: str, account_sid: str) -> str:
+    """The begin of a transaction that sees no other account: see ``postgres_schema``."""
+    if account_sid == EVERY_ACCOUNT:
+        return text
+    assert sids.is_sid(sids.ACCOUNT, account_sid), account_sid
+    return statement("{begin}; SET LOCAL parlour.account = '{sid}'", begin=text, sid=account_sid)
 
 
 def _is_loss(error: Exception) -> bool:

@@ -24,7 +24,7 @@ from parlour.store.checkpoints import Checkpoints
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
 from parlour.store.sqlite_transaction import ReadTransaction, WriteTransaction
-from parlour.store.transaction import Busy, Unavailable, acting
+from parlour.store.transaction import EVERY_ACCOUNT, Busy, Unavailable, acting
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
@@ -124,7 +124,7 @@ class SqliteStore:
         """Call this after each commit that wrote an event: a hint that there is news."""
         self._listeners.append(listener)
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, account_sid: str = EVERY_ACCOUNT) -> T:  # noqa: ARG002
         """Run reading work on one snapshot, in the event loop: a thread hop costs more."""
         if not self._committing:
             # Actions run in this loop too, so without a commit on its way to the disk nothing
@@ -136,11 +136,23 @@ class SqliteStore:
         finally:
             self._reader.execute("COMMIT")
 
-    async def write(self, work: Work[T], origin: Origin = SILENT) -> T:
+    async def write(
+        self,
+        work: Work[T],
+        origin: Origin = SILENT,
+        *,
+        account_sid: str = EVERY_ACCOUNT,  # noqa: ARG002 - this engine has no second wall.
+    ) -> T:
         """Run a change; the answer comes once its group is on disk."""
         return cast("T", await self._enqueue(work, origin, rehearse=False))
 
-    async def rehearse(self, work: Work[T], origin: Origin = SILENT) -> Rehearsal[T]:
+    async def rehearse(
+        self,
+        work: Work[T],
+        origin: Origin = SILENT,
+        *,
+        account_sid: str = EVERY_ACCOUNT,  # noqa: ARG002 - as in ``write``.
+    ) -> Rehearsal[T]:
         """Run a change for what it would give, and undo it."""
         return cast("Rehearsal[T]", await self._enqueue(work, origin, rehearse=True))
 

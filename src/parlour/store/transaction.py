@@ -21,6 +21,10 @@ acting: Final[ContextVar[bool]] = ContextVar("acting", default=False)
 """Set by an engine while it runs an action, and seen by whatever the action calls or starts."""
 
 
+EVERY_ACCOUNT: Final = "*"
+"""Whose work it is that serves all accounts: the scheduler's, for one."""
+
+
 class Transaction(Protocol):
     """What an action sees of the store. Rows are tuples in the order of the statement."""
 
@@ -132,18 +136,24 @@ class Store(Protocol):
         """Finish what is queued, and let go of what is kept."""
         ...
 
-    async def read(self, work: Work[T]) -> T:
-        """Run reading work on one snapshot."""
+    async def read(self, work: Work[T], *, account_sid: str = ...) -> T:
+        """Run reading work on one snapshot.
+
+        ``account_sid``: whose work it is. An engine with a wall between accounts shows it no row
+        of another one; without it the work is that of all accounts.
+        """
         ...
 
-    async def write(self, work: Work[T], origin: Origin = ...) -> T:
-        """Run a change; the answer comes after it is on disk.
+    async def write(self, work: Work[T], origin: Origin = ..., *, account_sid: str = ...) -> T:
+        """Run a change; the answer comes after it is on disk. ``account_sid`` as in ``read``.
 
         Raises ``Busy`` when no more can be queued, ``Unavailable`` when the commit failed.
         """
         ...
 
-    async def rehearse(self, work: Work[T], origin: Origin = ...) -> Rehearsal[T]:
+    async def rehearse(
+        self, work: Work[T], origin: Origin = ..., *, account_sid: str = ...
+    ) -> Rehearsal[T]:
         """Run a change to see what it would give, and undo it."""
         ...
 

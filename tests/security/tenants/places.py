@@ -42,6 +42,10 @@ SELECT (SELECT COUNT(*) FROM purge) + (SELECT COUNT(*) FROM departure)
          WHERE (status IS NULL OR status <> 'delivered')
            AND EXISTS (SELECT 1 FROM message WHERE message.sid = receipt.message_sid))
 """
+TABLES_OF_POSTGRES = """
+SELECT table_name FROM information_schema.columns
+ WHERE table_schema = 'public' AND column_name = 'account_sid'
+"""
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%account_sid%'"
 
 
@@ -182,6 +186,8 @@ class ServerPlace:
 
     def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Rows of the database."""
+        if sql == TABLES and self._server.database:
+            sql = TABLES_OF_POSTGRES
         with closing(connect(self._server)) as connection:
             found: list[tuple[Any, ...]] = connection.execute(sql, arguments).fetchall()
             return found
