@@ -324,14 +324,27 @@ def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(play: Pl
     play(scene)
 
 
-def test_11_a_timer_is_told_though_nobody_asked_for_it(fast: Server, receiver: Receiver) -> None:
+@pytest.mark.parametrize("level", ["account", "service"])
+def test_11_a_timer_is_told_at_every_scope_though_nobody_asked_for_it(
+    fast: Server, receiver: Receiver, level: str
+) -> None:
     api = Api(fast.base_url, fast.account_sid, fast.auth_token)
-    form = {"PostWebhookUrl": receiver.url("/ok/timer"), "Filters": EVERYTHING}
-    api.post("/Configuration/Webhooks", form).expect(200)
+    place = f"/ok/timer-{level}"
     made = api.post("/Conversations", {"Timers.Inactive": "PT1M"}).expect(201)
-    (line,) = eventually(lambda: receiver.lines("/ok/timer"), bool, seconds=10)
+    form = {"PostWebhookUrl": receiver.url(place), "Filters": EVERYTHING}
+    at = api if level == "account" else api.service(made["chat_service_sid"])
+    at.post("/Configuration/Webhooks", form).expect(200)
+    scoped = {
+        "Target": "webhook",
+        "Configuration.Url": receiver.url(f"{place}/scoped"),
+        "Configuration.Filters": "onConversationStateUpdated",
+    }
+    api.post(f"/Conversations/{made['sid']}/Webhooks", scoped).expect(201)
+    lines = eventually(lambda: receiver.lines(place), lambda found: len(found) == 2, seconds=10)
     api.close()
-    told = dict(line.parameters)
+    assert {line.path for line in lines} == {place, f"{place}/scoped"}
+    assert lines[0].parameters == lines[1].parameters
+    told = dict(lines[0].parameters)
     assert MILLISECONDS.fullmatch(told.pop("StateUpdated"))
     assert told == {
         "EventType": "onConversationStateUpdated",

@@ -24,9 +24,16 @@ from tests.events.tour import ME, OWN, ROBERT, Seen, tour
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ORIGINS = {"api": SILENT, "header": WITH_HEADER, "client": ALICE, "sms": BY_SMS}
+ORIGINS = {
+    "api": SILENT,
+    "header": WITH_HEADER,
+    "client": ALICE,
+    "sms": BY_SMS,
+    "whatsapp": Origin("WHATSAPP", fires=True),
+    "email": Origin("EMAIL", fires=True),
+}
 LEVELS = ("account", "service")
-LOUD = ("header", "client", "sms")
+LOUD = tuple(source for source, origin in ORIGINS.items() if origin.fires)
 
 # The reference, event by event: what is always there, and after the bar what may be.
 # Those below have Source, and ClientIdentity where a client did it; all have EVERYWHERE.
@@ -102,8 +109,8 @@ def cells() -> Iterator[Any]:
             for event in REFERENCE:
                 place = "before" if event in events.PRE_ACTION else "after"
                 yield pytest.param(source, level, place, event, id=f"{event}-{level}-{source}")
-                if event in events.SCOPED_FILTERS and level == "account":
-                    name = f"{event}-conversation-{source}"
+                if event in events.SCOPED_FILTERS:
+                    name = f"{event}-conversation-beside-{level}-{source}"
                     yield pytest.param(source, level, "scoped", event, id=name)
 
 
@@ -142,7 +149,7 @@ def _check_values(values: dict[str, str], source: str, service_sid: str) -> None
     assert values["RetryCount"] == "0"
     assert values["ChatServiceSid"] == service_sid
     if "Source" in values:
-        assert values["Source"] == {"header": "API", "client": "SDK", "sms": "SMS"}[source]
+        assert values["Source"] == ORIGINS[source].source
         assert values.get("ClientIdentity") == ("alice" if source == "client" else None)
 
 
