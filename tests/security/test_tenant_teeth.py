@@ -78,6 +78,7 @@ UNSEEN_OVER_REST = {
     (
         r"store\.events\.FIND\[|operations\.access\.|resources\.content_templates\.store\.LIST"
         r"|resources\.media\.store\.UNATTACHED\[|resources\.participants\.roster\."
+        r"|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
     r"delivery\.webhook_queue\.": "no operation asks for it, only what delivers webhooks",
 }

@@ -11,7 +11,7 @@ from parlour.realtime.endpoint import Endpoint
 from parlour.realtime.hub import Hub
 from parlour.realtime.news import News
 from parlour.realtime.objects import Objects
-from parlour.realtime.presence import Presence, forget_everybody
+from parlour.realtime.presence import Presence
 from parlour.realtime.recency import Recency
 from parlour.realtime.subscriptions import Subscriptions
 from parlour.realtime.tunnel import Tunnel
@@ -45,10 +45,9 @@ class Realtime:
         public_url: str,
     ) -> None:
         """``commands`` makes whoever answers commands; typing is told through the hub."""
-        self._store = store
         self.hub = Hub(random)
         self.recency = recency = Recency()
-        self._presence = Presence(store, self.hub)
+        self._presence = Presence(store, self.hub, clock, random.token(16).hex())
         self.hub.presence = self._presence.changed
         tunnel = Tunnel(
             commands(self.hub),
@@ -87,7 +86,7 @@ class Realtime:
 
     async def start(self) -> None:
         """Nobody is connected yet, whatever was noted before a crash."""
-        await self._store.write(forget_everybody)
+        await self._presence.start()
         self._warm_up = asyncio.get_running_loop().call_later(
             limits.WARM_UP_MS / 1000, self._load_libraries
         )

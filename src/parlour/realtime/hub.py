@@ -103,6 +103,10 @@ class Hub:
         """Every connection of a user."""
         return list(self._of_user.get(key, ()))
 
+    def users(self) -> list[UserKey]:
+        """Every user who is connected."""
+        return list(self._of_user)
+
     def users_of(self, account_sid: str, service_sid: str) -> list[UserKey]:
         """Every user of a service who is connected."""
         mine = (account_sid, service_sid)

@@ -1,8 +1,7 @@
-"""Who is online: noted with the first connection of a user and the last, where it is shown.
+"""Notes who is connected here, where it is shown who is online, and that this node is there.
 
 Only services that have reachability switched on pay for it. What is noted is what is true when it
-is written, so a user who goes and comes back at once is noted as it is in the end. Whoever was
-online when the server died is noted as gone at the next start.
+is written, so a user who goes and comes back at once is noted as it is in the end.
 """
 
 from __future__ import annotations
@@ -13,25 +12,37 @@ from typing import TYPE_CHECKING
 import structlog
 
 from parlour.resources.service_configuration import store as service_configurations
-from parlour.resources.users import store as users
+from parlour.resources.users import presence as rows
 from parlour.store.transaction import Busy, Unavailable
-from parlour.vocabulary import events
+from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.realtime.hub import Hub, UserKey
-    from parlour.store.transaction import Store, Transaction
+    from parlour.store.transaction import Store
+    from parlour.vocabulary.clock import Clock
 
 log = structlog.get_logger()
 
 
 class Presence:
-    """Notes who is online."""
+    """Notes the users of one node."""
 
-    def __init__(self, store: Store, hub: Hub) -> None:
+    def __init__(self, store: Store, hub: Hub, clock: Clock, node: str) -> None:
+        """``node`` is a name that no other process ever had."""
         self._store = store
         self._hub = hub
+        self._clock = clock
+        self._node = node
         self._noting: set[asyncio.Task[None]] = set()
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Be there: alone on an engine of one process, beside others on a shared one."""
+        is_only = not self._store.is_shared
+        await self._store.write(lambda tx: rows.renew(tx, self._node, is_only=is_only))
+        if not is_only:
+            self._renewing = asyncio.create_task(self._renew())
 
     def changed(self, key: UserKey) -> None:
         """A user has come, or has gone."""
@@ -41,32 +52,41 @@ class Presence:
 
     async def _note(self, key: UserKey) -> None:
         scope = Scope(key.account_sid, key.service_sid)
-        configuration = await self._store.read(lambda tx: service_configurations.find(tx, scope))
-        if configuration is None or not configuration.reachability_enabled:
-            return
         try:
-            await self._store.write(lambda tx: self._write(tx, scope, key))
+            found = await self._store.read(lambda tx: service_configurations.find(tx, scope))
+            if found is None or not found.reachability_enabled:
+                return
+            await self._store.write(
+                lambda tx: rows.note(
+                    tx,
+                    scope,
+                    key.identity,
+                    self._node,
+                    is_connected=bool(self._hub.connections_of(key)),
+                )
+            )
         except (Busy, Unavailable):
             log.warning("presence_not_noted")
 
-    async def _write(self, tx: Transaction, scope: Scope, key: UserKey) -> None:
-        user = await users.find_by_identity(tx, scope, key.identity)
-        is_online = int(bool(self._hub.connections_of(key)))
-        if user is None or (user.is_online or 0) == is_online:
-            return
-        await users.set_online(tx, scope, user.sid, is_online)
-        await tx.emit(
-            scope,
-            events.USER_REACHABILITY_UPDATED,
-            subject_sid=user.sid,
-            payload={"user_sid": user.sid, "is_online": bool(is_online)},
-        )
+    async def _renew(self) -> None:
+        renewed_ms = self._clock.monotonic_ms()
+        while True:  # Ends when it is cancelled.
+            await asyncio.sleep(limits.NODE_MS / 4000)
+            try:
+                await self._store.write(lambda tx: rows.renew(tx, self._node, is_only=False))
+            except (Busy, Unavailable):
+                log.warning("node_not_renewed")
+                continue
+            now = self._clock.monotonic_ms()
+            if now - renewed_ms > limits.NODE_MS:
+                # Others took this node for gone, and its users with it.
+                for key in self._hub.users():
+                    self.changed(key)
+            renewed_ms = now
 
     async def stop(self) -> None:
-        """Wait for what is being noted."""
+        """Wait for what is being noted; every user has gone by now."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         await asyncio.gather(*self._noting, return_exceptions=True)
-
-
-async def forget_everybody(tx: Transaction) -> None:
-    """Nobody is online: the server has just started."""
-    await users.set_all_offline(tx)

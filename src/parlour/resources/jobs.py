@@ -8,7 +8,7 @@ from parlour.operations import idempotency, purge
 from parlour.operations.scheduler import Job, in_transaction
 from parlour.resources.conversations import store as conversations
 from parlour.resources.conversations import timers
-from parlour.resources.users import departures
+from parlour.resources.users import departures, presence
 
 if TYPE_CHECKING:
     from parlour.resources.conversation_with_participants.completion import Completion
@@ -20,6 +20,7 @@ def jobs(completion: Completion) -> tuple[Job, ...]:
         Job("timers", conversations.next_due_ms, in_transaction(timers.expire)),
         Job("pending_participants", completion.next_due_ms, completion.complete_some),
         Job("departures", departures.next_due_ms, in_transaction(departures.step)),
+        Job("presence", presence.next_due_ms, in_transaction(presence.step)),
         Job("purge", purge.next_due_ms, in_transaction(purge.step)),
         Job("idempotency", idempotency.next_due_ms, in_transaction(idempotency.expire)),
     )

@@ -13,6 +13,7 @@ from parlour.resources.media import store as media
 from parlour.resources.messages import store as messages
 from parlour.resources.participants import roster
 from parlour.resources.receipts import recipients
+from parlour.resources.users import presence
 from parlour.resources.users import store as users
 from parlour.store import events as event_log
 from parlour.vocabulary.scope import Scope
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FIRST_SID = ""
 LAST_SID = "~"
+A_NODE = "a node"
 AN_EVENT = "SELECT MAX(sequence) FROM event WHERE account_sid = $1"
 
 
@@ -43,6 +45,8 @@ async def ask(tx: Transaction, world: World) -> None:
     assert await messages.find_last(tx, scope, lobby_sid)
     user_sid = world.default.chain["Users"]
     await users.set_online(tx, scope, user_sid, 1)
+    for is_connected in (True, False, True):
+        await presence.note(tx, scope, ALICE, A_NODE, is_connected=is_connected)
     await users.set_notifiable(tx, scope, user_sid, 1)
     (binding, *_) = await bindings.of_identity(tx, scope, ALICE)
     await bindings.renew(tx, scope, binding)

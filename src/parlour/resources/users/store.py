@@ -61,8 +61,6 @@ UPDATE chat_user SET is_online = $4 WHERE account_sid = $1 AND service_sid = $2 
 SET_NOTIFIABLE = """
 UPDATE chat_user SET is_notifiable = $4 WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
 """
-# tidy: account-in-sql - at a start nobody is connected, whoever's user it is
-SET_ALL_OFFLINE = "UPDATE chat_user SET is_online = 0 WHERE is_online = 1"
 
 
 async def add(tx: Transaction, scope: Scope, user: User) -> None:
@@ -127,9 +125,3 @@ async def set_online(tx: Transaction, scope: Scope, sid: str, is_online: int) ->
 async def set_notifiable(tx: Transaction, scope: Scope, sid: str, is_notifiable: int) -> None:
     """Note whether a user has a device; nothing else of the user changes."""
     await tx.run(SET_NOTIFIABLE, scope.account_sid, scope.service_sid, sid, is_notifiable)
-
-
-# tidy: scope-first - every user of every account
-async def set_all_offline(tx: Transaction) -> int:
-    """Note that nobody is connected; how many were."""
-    return await tx.run(SET_ALL_OFFLINE)

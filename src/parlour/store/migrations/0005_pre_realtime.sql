@@ -2,5 +2,3 @@
 -- what changed meanwhile. Rows only come at its end, so it costs a change next to nothing, where
 -- an index that begins with the conversation would double the pages that a change writes.
 CREATE INDEX event_conversations ON event (sequence, conversation_sid);
--- Who is online: few of all users. At a start all of them have gone, whatever was noted last.
-CREATE INDEX chat_user_online ON chat_user (account_sid, sid) WHERE is_online = 1;

@@ -86,3 +86,7 @@ RECONNECT_AFTER_STOP_MS_MAX = 10_000
 RECONNECT_AFTER_LOAD_MS_MIN = 5_000
 # ... and no later.
 RECONNECT_AFTER_LOAD_MS_MAX = 30_000
+# A node that did not say for so long that it is there is gone, and its users with it ...
+NODE_MS = 40_000
+# ... but on an engine of one process nobody else can say so, and nobody has to ask.
+ONLY_NODE_MS = 100 * 366 * 24 * 60 * 60 * 1000
