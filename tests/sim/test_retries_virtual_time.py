@@ -19,9 +19,13 @@ from parlour.protocol import retries
 from parlour.resources.webhook_attempts import store as rows
 from parlour.resources.webhook_retries.actions import keep_choice
 from parlour.resources.webhook_retries.store import HOSTED, WebhookRetries
+from parlour.store import events as event_log
+from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
+from parlour.vocabulary.events import ON_USER_ADDED
+from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
-from tests.sim.virtual import ACCOUNT, World, play, said
+from tests.sim.virtual import ACCOUNT, SERVICE, World, play, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -317,3 +321,40 @@ def test_whatever_happens_everything_is_told_once_it_can_be(
         assert sum(world.sink._pending.values()) == 0
 
     play(tmp_path / "any.sqlite3", scenario)
+
+
+def test_an_event_that_cannot_be_read_stops_none_that_come_after_it(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        before = await world.store.read(event_log.last_sequence)
+        scope, origin = Scope(ACCOUNT, SERVICE), Origin(fires=True)
+        await world.store.write(
+            lambda tx: tx.emit(scope, ON_USER_ADDED, subject_sid="x", payload={}, origin=origin)
+        )
+        await world.take_after(before)
+        await world.tell(3)
+        await world.settle(0.01)
+        assert await world.states() == {rows.DELIVERED: 3}
+
+    play(tmp_path / "poison.sqlite3", scenario)
+
+
+def test_results_that_cannot_be_written_are_written_later_and_nothing_is_sent_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        write, refused = under_test.WebhookSink._write, []
+
+        async def fails_twice(*given: Any) -> Any:
+            if len(refused) < 2:
+                refused.append(given)
+                raise Unavailable("the disk is full")
+            return await write(*given)
+
+        monkeypatch.setattr(under_test.WebhookSink, "_write", fails_twice)
+        await world.tell(5)
+        await world.settle(0.01)
+        assert len(refused) == 2
+        assert await world.states() == {rows.DELIVERED: 5}
+        assert len(world.sent) == 5
+
+    play(tmp_path / "full.sqlite3", scenario)

@@ -195,3 +195,34 @@ def test_more_than_a_lane_holds_is_read_from_disk_again() -> None:
     lanes.refill(lane, rest)
     assert [order for _, order in all_sent(lanes)] == [each.lane_order for each in rest]
     assert lanes._endpoints == {}
+
+
+def test_a_lane_that_changed_on_disk_is_read_again() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 1), NOW)
+    lanes.offer(delivery(1, 2, due_ms=None), NOW)
+    lanes.changed(ACCOUNT, URL, 1)
+    assert not lanes.has_turn
+    assert lanes.next_look_ms() == 0
+    assert look(lanes, {1: [delivery(1, 2)]}) == [1]
+    assert all_sent(lanes) == [(1, 2)]
+
+
+def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 1), NOW)
+    lanes.offer(delivery(1, 2, due_ms=None), NOW)
+    lane, _, _ = send(lanes)
+    lanes.changed(ACCOUNT, URL, 1)
+    lanes.ended(lane, is_done=True, timed_out=False)
+    assert not lanes.has_turn
+    assert lanes.noted(lane, None, is_promoted=False)  # More is to be read from disk.
+    lanes.refill(lane, [delivery(1, 3)])
+    assert all_sent(lanes) == [(1, 3)]
+    assert lanes._endpoints == {}
+
+
+def test_a_lane_that_nobody_has_in_memory_may_change() -> None:
+    lanes = Lanes()
+    lanes.changed(ACCOUNT, URL, 1)
+    assert lanes._endpoints == {}
