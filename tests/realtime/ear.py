@@ -89,6 +89,8 @@ class Ear:
         tunnel = self.realtime.endpoint.tunnel
         reply = await tunnel.subscriptions.answer(self, request)  # type: ignore[arg-type]
         assert reply.status == 202
+        assert reply.then is not None
+        await reply.then()
 
     def kinds(self) -> list[str]:
         """The kinds of what was told so far."""

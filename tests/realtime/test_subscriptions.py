@@ -215,6 +215,25 @@ def test_a_subscription_to_what_may_not_be_seen_fails_alone(server: Server, api:
         assert event_types(alice) == []
 
 
+def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
+    server: Server, api: Api
+) -> None:
+    # The official client gives up its plan to subscribe to what it has opened meanwhile when the
+    # answer comes, and makes a new one only when a confirmation comes after that.
+    scene = Scene.made(api)
+    with connected(server, "alice") as socket:
+        opened = socket.open("Lists", f"{scene.sid}.messages")
+        scene.say("missed")
+        wanted = ("list", opened["sid"], opened["last_event_id"])
+        socket.subscribe(wanted)
+        assert socket.news == []
+        assert socket.next_event("list_item_added")
+        assert socket.next_event("subscription_established")
+        socket.subscribe(wanted, action="cancel")
+        assert socket.news == []
+        assert socket.next_event("subscription_canceled")
+
+
 def test_a_canceled_subscription_is_silent(server: Server, api: Api) -> None:
     scene = Scene.made(api)
     with connected(server, "alice") as socket:

@@ -157,7 +157,10 @@ class Connection:
             self._socket.resume()
 
     async def _answer(self, frame: Frame) -> None:
-        answer = await self._endpoint.tunnel.answer(self, frame)
+        await self._endpoint.tunnel.answer(self, frame)
+
+    def reply(self, answer: bytes) -> None:
+        """Send the answer to a request, unless the connection is over."""
         if self._phase is _Phase.OPEN:
             self._socket.reply(answer)
 

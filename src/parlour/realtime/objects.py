@@ -25,6 +25,8 @@ from parlour.vocabulary.objects import Kind, ObjectName
 from parlour.vocabulary.values import write_date_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from parlour.realtime.items import Item, Page
     from parlour.realtime.session import Session, TunnelRequest
     from parlour.store.transaction import Store, Transaction
@@ -43,9 +45,9 @@ class _Times(NamedTuple):
     updated_ms: int
 
 
-def reply(status: int, body: Any) -> TunnelReply:
-    """A JSON answer."""
-    return TunnelReply(status=status, body=sync_events.encode(body))
+def reply(status: int, body: Any, then: Callable[[], Awaitable[None]] | None = None) -> TunnelReply:
+    """A JSON answer, and what is done once it is sent."""
+    return TunnelReply(status=status, body=sync_events.encode(body), then=then)
 
 
 def refusal(status: int, code: int, message: str) -> TunnelReply:

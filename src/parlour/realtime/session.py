@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from parlour.operations.caller import Caller
     from parlour.protocol.access_tokens import AccessToken
     from parlour.vocabulary.scope import Scope
@@ -41,8 +43,9 @@ class TunnelRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelReply:
-    """Its answer. ``body`` is JSON without line ends, or empty."""
+    """Its answer, and what is done then. ``body`` is JSON without line ends, or empty."""
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    then: Callable[[], Awaitable[None]] | None = None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,13 +112,12 @@ class Subscriptions:
         is_known = asked.action in {_ESTABLISH, _CANCEL}
         if not is_known or len(asked.requests) > limits.SUBSCRIPTIONS_PER_REQUEST_MAX:
             return objects.refusal(HTTPStatus.BAD_REQUEST, 54000, "Invalid subscription request")
-        if asked.action == _CANCEL:
-            self._cancel(connection, asked)
-        else:
-            await self._establish(connection, asked)
-        return objects.reply(HTTPStatus.ACCEPTED, _ACCEPTED)
+        # The answer goes first. The client gives up its plan to subscribe to what it has opened
+        # meanwhile when the answer comes, and makes a new one when a confirmation does.
+        work = self._cancel if asked.action == _CANCEL else self._establish
+        return objects.reply(HTTPStatus.ACCEPTED, _ACCEPTED, partial(work, connection, asked))
 
-    def _cancel(self, connection: Connection, asked: Request) -> None:
+    async def _cancel(self, connection: Connection, asked: Request) -> None:
         for wanted in asked.requests:
             self._hub.unlisten(connection, wanted.object_sid)
         self._confirm(connection, "subscription_canceled", asked, map(_place, asked.requests))

@@ -6,8 +6,9 @@ frame has arrived, so the answer's transport status is 200 and HTTP's status sta
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -19,6 +20,8 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from parlour.operations.admission import Admission
     from parlour.protocol.framing import Frame
     from parlour.realtime.connection import Connection
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Random
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 _SUBSCRIPTIONS = "/v4/Subscriptions"
 _OBJECTS = "/v3/"
@@ -102,23 +107,34 @@ class Tunnel:
         self._admission = admission
         self._random = random
 
-    async def answer(self, connection: Connection, frame: Frame) -> bytes:
-        """The answer to the request in a frame, as a frame."""
+    async def answer(self, connection: Connection, frame: Frame) -> None:
+        """Answer the request in a frame, and then do what follows from it."""
         request_sid = self._random.sid(sids.REQUEST)
         reply = await self._reply(connection, frame, request_sid)
         headers = {"i-twilio-request-id": request_sid} | reply.headers
         answer = TunnelReply(status=reply.status, body=reply.body, headers=headers)
-        return reply_frame(frame.id, answer)
+        connection.reply(reply_frame(frame.id, answer))
+        if reply.then is not None:
+            # Its refusal is lost: the client asks again for what does not come.
+            await self._admitted(connection, request_sid, reply.then)
 
     async def _reply(self, connection: Connection, frame: Frame, request_sid: str) -> TunnelReply:
-        account_sid = connection.session.scope.account_sid
         request = request_of(frame)
         if request is None or len(request.path) > limits.URL_PATH_BYTES_MAX:
             return _refusal(ApiError(20001, "Invalid HTTP request"))
+        return await self._admitted(
+            connection, request_sid, partial(self._answered, connection, request)
+        )
+
+    async def _admitted(
+        self, connection: Connection, request_sid: str, work: Callable[[], Awaitable[T]]
+    ) -> T | TunnelReply:
+        """What some work gives, or why it is refused."""
+        account_sid = connection.session.scope.account_sid
         try:
             self._admission.enter(account_sid)
             try:
-                return await self._answered(connection, request)
+                return await work()
             finally:
                 self._admission.leave(account_sid)
         except ApiError as error:
