@@ -1,0 +1,127 @@
+"""Media are seen by whoever uploaded them and by the participants of their conversation alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.resources.uploads import Shelf, direct_url
+
+if TYPE_CHECKING:
+    from tests.resources.uploads import Medium
+    from tests.support.client import Answer, Api
+    from tests.support.server import Server
+
+NEVER = "f" * 32
+SECRET = b"what only the two of them know"
+STRANGERS = ("another identity", "another service", "another account", "removed")
+
+
+@pytest.fixture
+def place(api: Api) -> Api:
+    """A service of its own."""
+    return api.service(api.post("/Services", FriendlyName="Theirs").expect(201)["sid"])
+
+
+@pytest.fixture
+def medium(server: Server, api: Api, place: Api) -> Medium:
+    """A medium that alice sent to bob and eve."""
+    service_sid = place.prefix.rsplit("/", 1)[-1]
+    path = "/Conversations/" + place.post("/Conversations", UniqueName="talk").expect(201)["sid"]
+    for identity in ("alice", "bob", "eve"):
+        place.post(f"{path}/Participants", Identity=identity).expect(201)
+    made = Shelf.of_user(server, api, service_sid, "alice").add(SECRET, Filename="secret.txt")
+    form = {"Author": "alice", "MediaSid": made["sid"]}
+    place.post(f"{path}/Messages", form).expect(201)
+    return made
+
+
+@pytest.fixture(params=STRANGERS)
+def strangers(
+    request: pytest.FixtureRequest, server: Server, api: Api, foreign_api: Api, medium: Medium
+) -> list[Shelf]:
+    """The ways in which somebody who is no participant may ask."""
+    theirs = medium["service_sid"]
+    if request.param == "another identity":
+        return [Shelf.of_user(server, api, theirs, "mallory")]
+    if request.param == "removed":
+        api.service(theirs).delete("/Conversations/talk/Participants/eve").expect(204)
+        return [Shelf.of_user(server, api, theirs, "eve")]
+    account = api if request.param == "another service" else foreign_api
+    other = account.post("/Services", FriendlyName="Elsewhere").expect(201)["sid"]
+    user = Shelf.of_user(server, account, other, "alice")
+    shelves = [user, Shelf(server, theirs, user.credentials)]
+    whole = Shelf.of_account(server, account, other)
+    # The account itself sees what is its own, in the service where it is.
+    shelves.append(whole)
+    if request.param == "another account":
+        shelves.append(Shelf(server, theirs, whole.credentials))
+    return shelves
+
+
+def told(answer: Answer, sid: str) -> tuple[int, str]:
+    """Status and body, without the sid that was asked for."""
+    assert SECRET not in answer.body
+    assert b"secret.txt" not in answer.body
+    return answer.status, answer.text.replace(sid, "")
+
+
+def test_a_medium_looks_like_one_that_was_never_made(
+    medium: Medium, strangers: list[Shelf]
+) -> None:
+    sid, never = medium["sid"], "ME" + NEVER
+    for shelf in strangers:
+        for way in (shelf.look, shelf.content, lambda each, at=shelf: at.look_at_all([each])):
+            assert told(way(sid), sid) == told(way(never), never)
+        for answer in (shelf.look(sid), shelf.content(sid)):
+            assert answer.status in {401, 403, 404}
+
+
+def test_participants_see_it_until_they_are_none(
+    server: Server, api: Api, place: Api, medium: Medium
+) -> None:
+    service_sid = place.prefix.rsplit("/", 1)[-1]
+    eve = Shelf.of_user(server, api, service_sid, "eve")
+    assert eve.sees(medium["sid"])
+    assert eve.content(medium["sid"]).body == SECRET
+    place.delete("/Conversations/talk/Participants/eve").expect(204)
+    assert not eve.sees(medium["sid"])
+    assert Shelf.of_user(server, api, service_sid, "bob").sees(medium["sid"])
+
+
+def test_what_is_not_sent_yet_is_its_uploaders(server: Server, api: Api, place: Api) -> None:
+    service_sid = place.prefix.rsplit("/", 1)[-1]
+    alice, bob = (Shelf.of_user(server, api, service_sid, name) for name in ("alice", "bob"))
+    made = alice.add(SECRET)
+    assert alice.sees(made["sid"])
+    assert not bob.sees(made["sid"])
+
+
+def test_a_temporary_url_is_good_for_what_it_was_made_for_alone(
+    server: Server, api: Api, place: Api, medium: Medium
+) -> None:
+    service_sid = place.prefix.rsplit("/", 1)[-1]
+    alice = Shelf.of_user(server, api, service_sid, "alice")
+    other = alice.add(b"another secret")
+    url = direct_url(medium)
+    assert alice.ask_bare("GET", url).body == SECRET
+    path, _, query = url.partition("?")
+    assert query
+    changed = [
+        url.replace(medium["sid"], other["sid"]),
+        path,
+        *(url[:at] + ("0" if url[at] != "0" else "1") + url[at + 1 :] for at in places(url)),
+        url[:-1],
+    ]
+    for each in changed:
+        if each != url:
+            answer = alice.ask_bare("GET", each)
+            assert answer.status in {400, 401, 403, 404}, each
+            assert SECRET not in answer.body
+            assert b"another secret" not in answer.body
+
+
+def places(url: str) -> range:
+    """Every character of what is signed and of the signature."""
+    return range(url.index("?") + 1, len(url))

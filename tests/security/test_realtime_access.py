@@ -1,0 +1,298 @@
+"""Who is no participant sees nothing of a conversation over the socket, and confirms nothing.
+
+Each object and each command is asked for by another identity, by the same identity in another
+service and in another account, and by a participant removed a moment ago. The answer is the one
+for a sid that nobody ever made; nothing changes, and nothing is told.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.twilsock import Socket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.client import Api
+    from tests.support.server import Server
+    from tests.support.twilsock import Answer
+
+NEVER = "f" * 32
+SECRET = "what only the two of them know"
+STRANGERS = ("another identity", "another service", "another account", "removed", "deleted user")
+KINDS = {"channel": "Documents", "messages": "Lists", "roster": "Maps"}
+TYPES = {"channel": "document", "messages": "list", "roster": "map"}
+
+COMMANDS: list[tuple[str, str, Any]] = [
+    ("GET", "Conversations/{CH}", None),
+    ("POST", "Conversations/{CH}", {"friendly_name": "theirs no more"}),
+    ("DELETE", "Conversations/{CH}", {}),
+    ("GET", "MyConversations/{CH}", None),
+    ("GET", "MyConversations/{name}", None),
+    ("POST", "MyConversations/{CH}", {"last_read_message_index": 0}),
+    ("POST", "MyConversations/{CH}", {"notification_level": "muted"}),
+    ("POST", "Conversations/{CH}/Participants", {"identity": "alice"}),
+    ("POST", "Conversations/{CH}/Participants", {"identity": "eve"}),
+    ("POST", "Conversations/{CH}/Participants/{MB}", {"attributes": "{}"}),
+    ("DELETE", "Conversations/{CH}/Participants/{MB}", {}),
+    ("DELETE", "Conversations/{CH}/Participants/alice", {}),
+    ("POST", "Conversations/{CH}/Messages", {"body": "let me in", "attributes": "{}"}),
+    ("POST", "Conversations/{CH}/Messages/{IM}", {"body": "changed"}),
+    ("DELETE", "Conversations/{CH}/Messages/{IM}", {}),
+    ("GET", "Conversations/{CH}/Messages/{IM}/Receipts", None),
+    ("GET", "Conversations/{CH}/Messages/{IM}/ChannelMetadata", None),
+    ("GET", "Conversations/{CH}/MessageRecipients", None),
+]
+
+
+def token_of(account: Api, service_sid: str, identity: str) -> str:
+    form = {"Identity": identity, "ServiceSid": service_sid}
+    made = account.under("/parlour/v1").post("/Tokens", form).expect(201)
+    token: str = made["token"]
+    return token
+
+
+def connected(server: Server, token: str) -> Socket:
+    socket = Socket.to(server)
+    assert socket.init(token).header["status"]["code"] == 200
+    return socket
+
+
+@dataclass
+class Talk:
+    """A conversation of alice and bob, and everything about it that could leak."""
+
+    server: Server
+    api: Api
+    service_sid: str
+    words: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def made(cls, server: Server, account: Api) -> Talk:
+        service_sid = account.post("/Services", FriendlyName="Theirs").expect(201)["sid"]
+        talk = cls(server, account.service(service_sid), service_sid)
+        form = {"UniqueName": "their-talk", "FriendlyName": "Theirs"}
+        sid = talk.api.post("/Conversations", form).expect(201)["sid"]
+        talk.words = {"CH": sid, "name": "their-talk"}
+        for identity in ("alice", "bob"):
+            talk.words["MB"] = talk.add(identity)
+        talk.words["IM"] = talk.say(SECRET)
+        return talk
+
+    @property
+    def path(self) -> str:
+        return f"/Conversations/{self.words['CH']}"
+
+    def add(self, identity: str) -> str:
+        made = self.api.post(f"{self.path}/Participants", Identity=identity).expect(201)
+        sid: str = made["sid"]
+        return sid
+
+    def say(self, body: str) -> str:
+        sid: str = self.api.post(f"{self.path}/Messages", Body=body).expect(201)["sid"]
+        return sid
+
+    def socket(self, identity: str) -> Socket:
+        return connected(self.server, token_of(self.api, self.service_sid, identity))
+
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """The objects of the conversation, as alice may open them."""
+        with self.socket("alice") as alice:
+            return {
+                name: alice.open(kind, f"{self.words['CH']}.{name}") for name, kind in KINDS.items()
+            }
+
+    def state(self) -> list[Any]:
+        """All that REST shows of it."""
+        paths = ("", "/Messages", "/Participants")
+        users = (f"/Users/{name}/Conversations/{self.words['CH']}" for name in ("alice",))
+        return [
+            self.api.get(path).expect(200)
+            for path in (*(self.path + each for each in paths), *users)
+        ]
+
+
+def nobodys(text: str, words: dict[str, str]) -> str:
+    """The same, of things that were never made."""
+    for value in words.values():
+        is_sid = len(value) == 34
+        text = text.replace(value, value[:2] + NEVER if is_sid else "nobodys-talk")
+    return text
+
+
+def shown(answer: Answer, words: dict[str, str]) -> tuple[int, str]:
+    """Status and body, without the sids that were asked for."""
+    text = nobodys(json.dumps(answer.body), words)
+    assert SECRET not in text
+    return answer.status, text
+
+
+@pytest.fixture
+def talk(server: Server, api: Api) -> Talk:
+    return Talk.made(server, api)
+
+
+@pytest.fixture(params=STRANGERS)
+def stranger(
+    request: pytest.FixtureRequest, server: Server, api: Api, foreign_api: Api, talk: Talk
+) -> Iterator[Socket]:
+    """A connection of somebody who is no participant, whatever they were."""
+    if request.param == "another identity":
+        socket = talk.socket("mallory")
+    elif request.param == "another service":
+        elsewhere = api.post("/Services", FriendlyName="Elsewhere").expect(201)["sid"]
+        socket = connected(server, token_of(api, elsewhere, "alice"))
+    elif request.param == "another account":
+        elsewhere = foreign_api.post("/Services", FriendlyName="Elsewhere").expect(201)["sid"]
+        socket = connected(server, token_of(foreign_api, elsewhere, "alice"))
+    else:
+        talk.add("eve")
+        socket = talk.socket("eve")
+        listen(socket, talk)
+        if request.param == "removed":
+            talk.api.delete(f"{talk.path}/Participants/eve").expect(204)
+        else:
+            talk.api.delete("/Users/eve").expect(204)
+            socket.closing_frame()
+            socket.connection.close()
+            # Whoever is made again under the same name is somebody else.
+            socket = talk.socket("eve")
+    with socket:
+        yield socket
+
+
+def listen(socket: Socket, talk: Talk) -> None:
+    """Open the three objects and subscribe to them, as a participant does."""
+    opened = {name: socket.open(kind, f"{talk.words['CH']}.{name}") for name, kind in KINDS.items()}
+    wanted = ((TYPES[name], each["sid"], each["last_event_id"]) for name, each in opened.items())
+    socket.subscribe(*wanted)
+    socket.next_event("subscription_established")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_object_looks_like_one_that_was_never_made(
+    talk: Talk, stranger: Socket, name: str
+) -> None:
+    sid = talk.objects()[name]["sid"]
+    words = talk.words | {"object": sid}
+    ways: list[tuple[str, dict[str, str]]] = [("", {}), ("", {"Include": "items"})]
+    ways += [
+        ("/Items", params)
+        for params in ({}, {"Key": talk.words["MB"]}, {"Index": "0"}, {"PageToken": "x"})
+    ]
+    for wanted in (f"{talk.words['CH']}.{name}", sid):
+        for way, params in ways:
+            path = f"/v3/{KINDS[name]}/{wanted}{way}"
+            answer = stranger.ask("GET", path, params=params)
+            missing = stranger.ask("GET", nobodys(path, words), params=params)
+            assert answer.status == 404, path
+            assert shown(answer, words) == shown(missing, words)
+
+
+def test_a_subscription_fails_as_to_one_that_was_never_made(talk: Talk, stranger: Socket) -> None:
+    for name, opened in talk.objects().items():
+        for after in (None, -1, 0, opened["last_event_id"], opened["last_event_id"] + 1):
+            errors = []
+            for sid in (opened["sid"], opened["sid"][:2] + NEVER):
+                stranger.subscribe((TYPES[name], sid, after))
+                (failed,) = stranger.next_event("subscription_failed")["events"]
+                assert failed["object_sid"] == sid
+                errors.append(failed["error"])
+            assert errors[0]["status"] == 404
+            assert errors[0] == errors[1]
+    stranger.quiet()
+    talk.say(SECRET)
+    talk.api.post(talk.path, FriendlyName=SECRET).expect(200)
+    talk.add("carol")
+    assert [frame for frame in stranger.quiet() if frame.method == "notification"] == []
+
+
+@pytest.mark.parametrize(("method", "path", "body"), COMMANDS)
+def test_a_command_is_refused_as_for_one_that_was_never_made(
+    talk: Talk, stranger: Socket, method: str, path: str, body: object
+) -> None:
+    # Whoever may join is told to join by name; nobody else learns that there is anything.
+    before = talk.state()
+    wanted = f"/Client/v2/{path.format(**talk.words)}"
+    answer = stranger.ask(method, wanted, body)
+    missing = stranger.ask(method, nobodys(wanted, talk.words), body)
+    assert answer.status == 404, answer
+    assert shown(answer, talk.words) == shown(missing, talk.words)
+    assert talk.state() == before
+
+
+def test_typing_of_a_stranger_is_not_told(talk: Talk, stranger: Socket) -> None:
+    with talk.socket("alice") as alice:
+        answers = [typing(stranger, sid) for sid in (talk.words["CH"], "CH" + NEVER)]
+        assert answers[0] == answers[1]
+        assert answers[0][0] >= 400
+        assert [frame for frame in alice.quiet() if frame.method == "notification"] == []
+
+
+def typing(socket: Socket, sid: str) -> tuple[int, str]:
+    request = {"host": "aim", "path": "/Client/v2/Typing", "method": "POST", "params": {}}
+    header = {"method": "message", "http_request": request | {"headers": {}}}
+    header["payload_type"] = "application/x-www-form-urlencoded"
+    frame = socket.reply_to(socket.send(header, f"ChannelSid={sid}".encode()))
+    text = json.dumps(frame.payload).replace(sid, "")
+    return frame.header["http_status"]["code"], text
+
+
+def test_the_conversations_of_another_user_are_not_there(talk: Talk, stranger: Socket) -> None:
+    alice = talk.api.get("/Users/alice").expect(200)["sid"]
+    for way in ("", "/Items"):
+        path = f"/v3/Maps/{alice}.myConversations{way}"
+        answer = stranger.ask("GET", path)
+        missing = stranger.ask("GET", nobodys(path, {"US": alice}))
+        assert answer.status == 404
+        assert shown(answer, {"US": alice}) == shown(missing, {"US": alice})
+
+
+def test_nothing_of_a_conversation_is_told_to_strangers(talk: Talk, stranger: Socket) -> None:
+    stranger.quiet()
+    with talk.socket("alice") as alice, talk.socket("bob") as bob:
+        listen(bob, talk)
+        said = {"body": SECRET, "attributes": "{}"}
+        answer = alice.ask("POST", f"/Client/v2{talk.path}/Messages", said)
+        assert answer.status in {200, 201}, answer
+        assert typing(alice, talk.words["CH"])[0] == 200
+        heard = json.dumps([frame.payload for frame in bob.quiet()])
+    assert SECRET in heard
+    assert "typing_timeout" in heard
+    assert [frame for frame in stranger.quiet() if frame.method == "notification"] == []
+
+
+def test_user_information_stays_in_its_service(
+    server: Server, api: Api, foreign_api: Api, talk: Talk
+) -> None:
+    alice = talk.api.get("/Users/alice").expect(200)["sid"]
+    with talk.socket("mallory") as same:
+        opened = same.open("Maps", f"{alice}.info")
+    for account in (api, foreign_api):
+        elsewhere = account.post("/Services", FriendlyName="Elsewhere").expect(201)["sid"]
+        with connected(server, token_of(account, elsewhere, "alice")) as socket:
+            for name in (f"{alice}.info", opened["sid"]):
+                assert socket.ask("GET", f"/v3/Maps/{name}").status == 404
+                assert socket.ask("GET", f"/v3/Maps/{name}/Items").status == 404
+            socket.subscribe(("map", opened["sid"], 0))
+            socket.next_event("subscription_failed")
+            missing = socket.ask("GET", "/Client/v2/Users/bob")
+            assert missing.status == 404
+
+
+def test_a_participant_who_is_removed_hears_nothing_that_is_said_after(talk: Talk) -> None:
+    for round_ in range(20):
+        talk.add("eve")
+        with talk.socket("eve") as eve:
+            listen(eve, talk)
+            talk.say(f"before {round_}")
+            talk.api.delete(f"{talk.path}/Participants/eve").expect(204)
+            talk.say(f"after {round_}")
+            heard = json.dumps([frame.payload for frame in eve.quiet(0.15)])
+        assert f"before {round_}" in heard
+        assert f"after {round_}" not in heard
