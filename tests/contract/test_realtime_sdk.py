@@ -1,0 +1,169 @@
+"""The unmodified client SDK, in three versions: every public method and event, in Node.js."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from twilio.jwt.access_token import AccessToken
+from twilio.jwt.access_token.grants import ChatGrant
+
+from tests.contract.realtime_run import HERE, VERSIONS, Run, settings_for
+from tests.support.client import Api
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+DRIVE_SECONDS_MAX = 200
+CHECKS_MIN = 150
+TOPICS = (
+    "bootstrap",
+    "conversations",
+    "participants",
+    "messages",
+    "horizon",
+    "typing",
+    "users",
+    "media",
+    "push",
+    "paging",
+    "reconnect",
+    "tokens",
+    "permissions",
+    "mixed",
+    "webhooks",
+)
+
+METHODS = {
+    "Client": "getConversationBySid getConversationByUniqueName getContentTemplates"
+    " getSubscribedConversations getSubscribedUsers getTemporaryContentUrlsForMedia"
+    " getTemporaryContentUrlsForMediaSids getUser handlePushNotification peekConversationBySid"
+    " createConversation removePushRegistrations setPushRegistrationId"
+    " shutdown unsetPushRegistrationId updateToken",
+    "Client static": "create parsePushNotification populateInitRegistrations",
+    "Conversation": "add addNonChatParticipant advanceLastReadMessageIndex delete getAttributes"
+    " getMessageRecipients getMessages getMessagesCount getParticipantByIdentity"
+    " getParticipantBySid getParticipants getParticipantsCount getUnreadMessagesCount join leave"
+    " prepareMessage removeParticipant sendMessage setAllMessagesRead setAllMessagesUnread"
+    " setUserNotificationLevel typing updateAttributes updateFriendlyName"
+    " updateLastReadMessageIndex updateUniqueName",
+    "Message": "attachTemporaryUrlsFor getChannelMetadata getContentData"
+    " getDetailedDeliveryReceipts getEmailBody getEmailHistory getMediaByCategories"
+    " getMediaByCategory getMessageRecipients getParticipant"
+    " getTemporaryContentUrlsForAttachedMedia getTemporaryContentUrlsForMedia"
+    " getTemporaryContentUrlsForMediaSids remove updateAttributes updateBody",
+    "MessageBuilder": "addMedia build buildAndSend setAttributes setBody setContentTemplate"
+    " setEmailBody setEmailHistory setSubject",
+    "UnsentMessage": "send",
+    "Participant": "getUser remove updateAttributes",
+    "User": "unsubscribe updateAttributes updateFriendlyName",
+    "Media": "getContentTemporaryUrl",
+}
+EVENTS = {
+    "Client": "connectionError connectionStateChanged conversationAdded conversationJoined"
+    " conversationLeft conversationRemoved conversationUpdated initFailed initialized"
+    " messageAdded messageRemoved messageUpdated participantJoined participantLeft"
+    " participantUpdated pushNotification stateChanged tokenAboutToExpire tokenExpired"
+    " typingEnded typingStarted userSubscribed userUnsubscribed userUpdated",
+    "Conversation": "messageAdded messageRemoved messageUpdated participantJoined"
+    " participantLeft participantUpdated removed typingEnded typingStarted updated",
+    "Message": "updated",
+    "Participant": "typingEnded typingStarted updated",
+    "User": "updated userSubscribed userUnsubscribed",
+}
+
+
+def names(table: dict[str, str]) -> set[str]:
+    return {f"{owner}.{name}" for owner, members in table.items() for name in members.split()}
+
+
+def each_version() -> list[object]:
+    # The three run beside each other, each in a process of its own if there are several.
+    marks = {version: pytest.mark.xdist_group(f"sdk-{version}") for version in VERSIONS}
+    return [pytest.param(version, marks=marks[version]) for version in VERSIONS]
+
+
+_runs: dict[str, Run] = {}
+
+
+@pytest.fixture
+def run(server: Server, version: str) -> Run:
+    """The one run of all topics with a version, whichever test asks for it first."""
+    if version not in _runs:
+        settings = settings_for(server, version) | {"NODE_NO_WARNINGS": "1"}
+        settings |= made_tokens(server, settings)
+        settings["CONTENT_SID"] = made_template(server, settings)
+        _runs[version] = Run(["run.mjs", *TOPICS], settings, DRIVE_SECONDS_MAX)
+    return _runs[version]
+
+
+def made_tokens(server: Server, settings: dict[str, str]) -> dict[str, str]:
+    """A token by the vendor's own helper, and one by the command line."""
+    account_sid = settings["ACCOUNT_SID"]
+    api = Api(server.base_url, account_sid, settings["AUTH_TOKEN"])
+    service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+    api.close()
+    token = AccessToken(
+        account_sid, settings["KEY_SID"], settings["KEY_SECRET"], identity="helped", ttl=600
+    )
+    token.add_grant(ChatGrant(service_sid=service_sid))
+    options = ("--account", account_sid, "--identity", "commanded", "--service", service_sid)
+    return {
+        "HELPER_SERVICE_SID": service_sid,
+        "HELPER_TOKEN": token.to_jwt(),
+        "COMMAND_TOKEN": server.command("token", *options).strip(),
+    }
+
+
+def made_template(server: Server, settings: dict[str, str]) -> str:
+    """The sid of a content template: a greeting."""
+    api = Api(server.base_url, settings["ACCOUNT_SID"], settings["AUTH_TOKEN"], "/parlour/v1")
+    form = {
+        "FriendlyName": "greeting",
+        "Types": json.dumps({"twilio/text": {"body": "Hello {{1}}"}}),
+        "Variables": json.dumps({"1": "you"}),
+    }
+    made = api.post("/ContentTemplates", form).expect(201)
+    api.close()
+    sid: str = made["sid"]
+    return sid
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("version", each_version())
+def test_a_program_written_for_the_sdk_works(run: Run, version: str, topic: str) -> None:
+    assert run.failed(topic) == []
+    done = [line["scene"] for line in run.checks[topic] if line["check"] == "runs to its end"]
+    assert sorted(done) == sorted({line["scene"] for line in run.checks[topic]})
+    assert done
+
+
+@pytest.mark.parametrize("version", each_version())
+def test_the_sdk_is_the_one_that_is_meant(run: Run, version: str) -> None:
+    assert [line["version"] for line in run.of("sdk")] == [version]
+
+
+@pytest.mark.parametrize("version", each_version())
+def test_every_public_method_is_called_and_every_event_comes(run: Run, version: str) -> None:
+    (use,) = run.of("use")
+    wanted = names(METHODS)
+    if version == "2.4.0":
+        wanted -= {"Conversation.getMessageRecipients", "Message.getMessageRecipients"}
+    assert wanted - set(use["methods"]) == set()
+    assert names(EVENTS) - set(use["events"]) == set()
+
+
+@pytest.mark.parametrize("version", each_version())
+def test_there_are_many_checks(run: Run, version: str) -> None:
+    assert sum(len(lines) for lines in run.checks.values()) >= CHECKS_MIN
+
+
+def test_the_lock_file_holds_hashes_and_no_addresses() -> None:
+    text = (HERE / "package-lock.json").read_text()
+    packages = json.loads(text)["packages"]
+    assert "resolved" not in text
+    assert "://" not in text
+    assert all(each["integrity"] for name, each in packages.items() if name)
+    locked = {name: packages[f"node_modules/{name}"]["version"] for name in VERSIONS.values()}
+    assert locked == {name: version for version, name in VERSIONS.items()}
