@@ -16,7 +16,7 @@ from parlour.protocol.forms import parse_query
 from parlour.resources.media import actions
 from parlour.resources.media.actions import Upload
 from parlour.store.blobs import BlobName
-from parlour.store.transaction import Busy, Unavailable
+from parlour.store.transaction import Busy
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.crash_points import BLOB_KEPT, MEDIA_COMMITTED, crash_point
 from parlour.vocabulary.errors import ApiError
@@ -84,7 +84,8 @@ class Uploads:
         )
         try:
             seen = await self._commit(scope, identity, upload)
-        except (ApiError, Busy, Unavailable):  # Of nothing else is it known that no row was kept.
+        except (ApiError, Busy):
+            # After anything else nobody knows whether a row names it: disposal.py looks later.
             await blob.discard()
             raise
         crash_point(MEDIA_COMMITTED)

@@ -1,0 +1,96 @@
+"""An upload whose row is refused leaves nothing; one whose row is uncertain is looked at later."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.http.messages import Request
+from parlour.http.uploads import Uploads
+from parlour.resources.media.disposal import Disposal
+from parlour.store.blobs import DiskBlobs
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock, SystemRandom
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCOPE = Scope("AC" + "0" * 32, "IS" + "0" * 32)
+LONG_AFTER_MS = 10**14
+
+
+class BrokenStore:
+    """A store in which nothing can be looked up, and every change fails alike."""
+
+    def __init__(self, failure: BaseException) -> None:
+        self._failure = failure
+
+    async def read(self, _work: object) -> set[str]:
+        """Nothing."""
+        return set()
+
+    async def write(self, _work: object, _origin: object = None) -> None:
+        """Fail."""
+        raise self._failure
+
+
+def request() -> Request:
+    """An upload of three bytes."""
+    body = [{"type": "http.request", "body": b"abc", "more_body": False}]
+    head = {
+        "method": "POST",
+        "raw_path": b"/",
+        "query_string": b"",
+        "scheme": "http",
+        "headers": [],
+    }
+
+    async def receive() -> Any:
+        return body.pop()
+
+    return Request(head, receive, "RQ", 0.0)
+
+
+def upload_into(folder: Path, failure: BaseException) -> int:
+    """How many files an upload leaves whose row fails in this way, and what a look leaves later."""
+
+    async def play() -> tuple[int, int]:
+        blobs, store = DiskBlobs(folder), BrokenStore(failure)
+        uploads = Uploads(store, blobs, SystemRandom())  # type: ignore[arg-type]
+        with pytest.raises(type(failure)):
+            await uploads.take(request(), SCOPE, None)
+        left = count(folder)
+        disposal = Disposal(blobs, FakeClock(LONG_AFTER_MS))
+        sweep = next(job for job in disposal.jobs() if job.name == "media_sweep")
+        await sweep.run(store)  # type: ignore[arg-type]
+        await blobs.close()
+        return left, count(folder)
+
+    left, later = asyncio.run(play())
+    assert later == 0
+    return left
+
+
+def count(folder: Path) -> int:
+    return len([path for path in folder.rglob("*") if path.is_file()])
+
+
+@pytest.mark.parametrize("failure", [ApiError(20404, path="/x"), ApiError(20429), Busy()])
+def test_a_refused_row_takes_its_file_along(tmp_path: Path, failure: Exception) -> None:
+    assert upload_into(tmp_path, failure) == 0
+
+
+@pytest.mark.parametrize("failure", [Unavailable("lost"), asyncio.CancelledError()])
+def test_a_file_stays_while_nobody_knows_of_its_row(tmp_path: Path, failure: BaseException) -> None:
+    # Under its own name and under its first one.
+    assert upload_into(tmp_path, failure) == 2
+
+
+def test_the_longest_upload_has_the_time_of_the_slowest_rate() -> None:
+    slowest = limits.MEDIA_BYTES_MAX / limits.UPLOAD_BYTES_PER_SECOND_MIN
+    assert slowest + limits.UPLOAD_GRACE_SECONDS - 1 <= limits.UPLOAD_SECONDS_MAX
