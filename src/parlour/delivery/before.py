@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from parlour.delivery.targets import Target
     from parlour.operations.call import Call
     from parlour.operations.parameters import Parameters
-    from parlour.store.transaction import Emitted, Rehearsal, Store
+    from parlour.store.transaction import Emitted, Rehearsal, Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.scope import Scope
 
@@ -103,12 +103,17 @@ class PreActionWebhooks:
 
     async def wants(self, call: Call[Any]) -> bool:
         """Whether somebody is to be asked before this call."""
-        assert call.operation.deed.before is not None
+        event_name = call.operation.deed.before
+        assert event_name is not None
+
+        async def look(tx: Transaction) -> bool:
+            scope = await scoping.resolve(tx, call)
+            return await asked_before(tx, scope, event_name) is not None
+
         try:
-            scope = await self._store.read(lambda tx: scoping.resolve(tx, call))
+            return await self._store.read(look)
         except ApiError:
             return False  # The action itself says what is wrong.
-        return await self.listens(scope, call.operation.deed.before)
 
     async def listens(self, scope: Scope, event_name: str) -> bool:
         """Whether somebody is to be asked about events of this name."""

@@ -18,7 +18,7 @@ DEFAULT_SERVICE = "SELECT default_chat_service_sid FROM configuration WHERE acco
 
 async def service_exists(tx: Transaction, scope: Scope) -> bool:
     """Whether the service is there: what is below a removed one may outlive it for a while."""
-    return await tx.one(SERVICE_EXISTS, scope.account_sid, scope.service_sid) is not None
+    return await tx.recall(SERVICE_EXISTS, scope.account_sid, scope.service_sid) is not None
 
 
 async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
@@ -27,13 +27,13 @@ async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
     if call.operation.form is Form.ACCOUNT:
         return Scope(account_sid)
     if call.operation.form is Form.SHORT:
-        row = await tx.one(DEFAULT_SERVICE, account_sid)
+        row = await tx.recall(DEFAULT_SERVICE, account_sid)
         assert row is not None, "every account has a configuration"
         return Scope(account_sid, row[0])
     service_sid = call.path["ChatServiceSid"]
     if not sids.is_sid(sids.SERVICE, service_sid):
         raise call.not_found(50050)
-    row = await tx.one(SERVICE_EXISTS, account_sid, sids.normal(service_sid))
+    row = await tx.recall(SERVICE_EXISTS, account_sid, sids.normal(service_sid))
     if row is None:
         raise call.not_found(50050)
     return Scope(account_sid, row[0])

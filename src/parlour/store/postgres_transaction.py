@@ -102,6 +102,10 @@ class ReadTransaction(_Statements):
         row = await self._connection.fetchrow(for_reading(sql), *arguments)
         return None if row is None else tuple(row)
 
+    async def recall(self, sql: str, *arguments: object) -> Row | None:
+        """As ``one``: another process may have changed it."""
+        return await self.one(sql, *arguments)
+
     async def all(self, sql: str, *arguments: object) -> list[Row]:
         """Every row."""
         rows = await self._connection.fetch(for_reading(sql), *arguments)
@@ -184,6 +188,10 @@ class WriteTransaction(_Statements):
         """The first row, or None."""
         row = await self._connection.fetchrow(sql, *arguments)
         return None if row is None else tuple(row)
+
+    async def recall(self, sql: str, *arguments: object) -> Row | None:
+        """As ``one``: another process may have changed it."""
+        return await self.one(sql, *arguments)
 
     async def all(self, sql: str, *arguments: object) -> list[Row]:
         """Every row."""

@@ -23,7 +23,7 @@ import apsw
 from parlour.store.checkpoints import Checkpoints
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
-from parlour.store.sqlite_transaction import ReadTransaction, WriteTransaction
+from parlour.store.sqlite_transaction import ReadTransaction, Settings, WriteTransaction
 from parlour.store.transaction import EVERY_ACCOUNT, Busy, Unavailable, acting
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
@@ -80,8 +80,9 @@ class SqliteStore:
         self._migrate()
         self._reader = self._connect(synchronous)
         self._reader.execute("PRAGMA query_only = 1")
-        self._write_tx = WriteTransaction(self._writer, clock, random)
-        self._read_tx = ReadTransaction(self._reader, clock)
+        self._settings = Settings()
+        self._write_tx = WriteTransaction(self._writer, clock, random, self._settings)
+        self._read_tx = ReadTransaction(self._reader, clock, self._settings)
         self._queue: deque[_Waiting] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
         self._committing = False
         self._idle: asyncio.Future[None] | None = None
@@ -233,6 +234,7 @@ class SqliteStore:
         self, loop: asyncio.AbstractEventLoop, commit: Future[None], group: list[_Done]
     ) -> None:
         failure = commit.exception()
+        self._settings.end_change()
         self._committing = bool(self._queue)
         if self._committing:
             loop.call_soon(self._run_group, loop)

@@ -8,6 +8,7 @@ import msgspec
 
 from parlour.store.dialect import for_sqlite
 from parlour.store.transaction import Emitted, Rehearsal, Row
+from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
 if TYPE_CHECKING:
@@ -29,14 +30,53 @@ LAST_EVENT_DATE = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT 1"
 _encode = msgspec.json.Encoder().encode
 
 
+class Settings:
+    """Rows of settings, remembered until one of them is about to change.
+
+    Nearly every call needs some, and they hardly ever change. From the moment that an action holds
+    their name until its group is on disk nothing is remembered, so that neither a reader sees what
+    may yet be undone nor a writer what was before. There is one process: nobody else changes them.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, tuple[object, ...]], Row | None] = {}
+        self._are_changing = False
+
+    def begin_change(self) -> None:
+        """An action is about to change one of them."""
+        self._rows.clear()
+        self._are_changing = True
+
+    def end_change(self) -> None:
+        """The group is on disk, or it has failed."""
+        self._are_changing = False
+
+    async def recall(self, tx: _Statements, sql: str, arguments: tuple[object, ...]) -> Row | None:
+        """A row, read at most once."""
+        key = (sql, arguments)
+        if key in self._rows:
+            return self._rows[key]
+        row = await tx.one(sql, *arguments)
+        if not self._are_changing and limits.SETTINGS_REMEMBERED_MAX:
+            if len(self._rows) >= limits.SETTINGS_REMEMBERED_MAX:
+                self._rows.clear()
+            self._rows[key] = row
+        return row
+
+
 class _Statements:
     """What reading and writing have in common."""
 
     overlap_ms: Final = 0
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, settings: Settings) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
+        self._settings = settings
+
+    async def recall(self, sql: str, *arguments: object) -> Row | None:
+        """The first row of a setting, or None."""
+        return await self._settings.recall(self, sql, arguments)
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
         """The first row, or None."""
@@ -48,7 +88,9 @@ class _Statements:
         return self._cursor.execute(for_sqlite(sql), arguments).fetchall()
 
     async def hold(self, *name: str) -> None:
-        """Nothing to do: there is one writer."""
+        """There is one writer, who holds every name; but settings are no longer as remembered."""
+        if name[0] == "settings":
+            self._settings.begin_change()
 
     def settled(self, after: int, numbers: list[int]) -> int:
         """All of them: numbers are given in the order of commits."""
@@ -65,8 +107,8 @@ class _Statements:
 class ReadTransaction(_Statements):
     """One snapshot. Writing through it is a bug."""
 
-    def __init__(self, connection: apsw.Connection, clock: Clock) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: apsw.Connection, clock: Clock, settings: Settings) -> None:
+        super().__init__(connection, settings)
         self._clock = clock
         self._now = 0
 
@@ -112,8 +154,10 @@ class ReadTransaction(_Statements):
 class WriteTransaction(_Statements):
     """The one writer's transaction, opened anew for each action of a group."""
 
-    def __init__(self, connection: apsw.Connection, clock: Clock, random: Random) -> None:
-        super().__init__(connection)
+    def __init__(
+        self, connection: apsw.Connection, clock: Clock, random: Random, settings: Settings
+    ) -> None:
+        super().__init__(connection, settings)
         self._clock = clock
         self.new_sid = random.sid
         self._now = 0

@@ -47,6 +47,13 @@ class Transaction(Protocol):
         """The first row, or None."""
         ...
 
+    async def recall(self, sql: str, *arguments: object) -> Row | None:
+        """As ``one``, for a row of settings: an engine may remember it until a setting changes.
+
+        Settings are what only operations change that hold the name ``settings``.
+        """
+        ...
+
     async def all(self, sql: str, *arguments: object) -> list[Row]:
         """Every row; the statement has a LIMIT."""
         ...

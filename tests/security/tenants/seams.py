@@ -11,6 +11,7 @@ from unittest import mock
 from parlour.store import sqlite_transaction
 from parlour.store.dialect import for_sqlite
 from parlour.store.sqlite_transaction import ReadTransaction, WriteTransaction
+from parlour.vocabulary import limits
 from tests.security.tenants.shadows import differs
 from tests.security.tenants.statements import Mutant, is_inner, mutants_of, statements
 
@@ -51,7 +52,11 @@ def mutated(mutant: Mutant) -> Iterator[None]:
 
 @contextmanager
 def _translating(translated: Any) -> Iterator[None]:
-    with mock.patch.object(sqlite_transaction, "for_sqlite", translated):
+    # What is remembered of settings is not asked again, and here everything has to be asked.
+    with (
+        mock.patch.object(sqlite_transaction, "for_sqlite", translated),
+        mock.patch.object(limits, "SETTINGS_REMEMBERED_MAX", 0),
+    ):
         yield
 
 
@@ -80,7 +85,8 @@ class Probe:
                 originals.append((owner, name, getattr(owner, name)))
                 setattr(owner, name, self._asking_first(getattr(owner, name)))
         try:
-            yield
+            with mock.patch.object(limits, "SETTINGS_REMEMBERED_MAX", 0):
+                yield
         finally:
             for owner, name, original in originals:
                 setattr(owner, name, original)

@@ -218,7 +218,14 @@ async def must_be_new(tx: Transaction, scope: Scope, conversation_sid: str, iden
 
 
 async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
-    """One participant."""
+    """One participant. Named by sids alone, it is found at once: its conversation is there too."""
+    conversation_sid, sid = call.path["ConversationSid"], call.path["Sid"]
+    if sids.is_sid(sids.CONVERSATION, conversation_sid) and sids.is_sid(sids.PARTICIPANT, sid):
+        found = await store.find_in_service(
+            tx, call.scope, sids.normal(conversation_sid), sids.normal(sid)
+        )
+        if found is not None:
+            return found
     return await in_path(tx, call, await conversations.sid_in_path(tx, call))
 
 

@@ -76,6 +76,11 @@ FETCH = statement(
     " WHERE account_sid = $1 AND sid = $3 AND conversation_sid = $2",
     Participant,
 )
+FETCH_IN_SERVICE = statement(
+    "SELECT {columns} FROM participant"
+    " WHERE account_sid = $1 AND service_sid = $2 AND conversation_sid = $3 AND sid = $4",
+    Participant,
+)
 FETCH_BY_IDENTITY = statement(
     "SELECT {columns} FROM participant"
     " WHERE account_sid = $1 AND conversation_sid = $2 AND identity = $3",
@@ -167,6 +172,16 @@ async def find(
 ) -> Participant | None:
     """The participant with this sid, if the conversation has it."""
     row = await tx.one(FETCH, scope.account_sid, conversation_sid, sid)
+    return Participant(*row) if row else None
+
+
+async def find_in_service(
+    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
+) -> Participant | None:
+    """The same, where nobody has looked yet whether the conversation is of the service."""
+    row = await tx.one(
+        FETCH_IN_SERVICE, scope.account_sid, scope.service_sid, conversation_sid, sid
+    )
     return Participant(*row) if row else None
 
 

@@ -47,7 +47,7 @@ FETCH = statement(
 
 async def fetch(tx: Transaction, scope: Scope) -> ServiceWebhookConfiguration:
     """The configuration of the scope's service, as it was set or as it begins."""
-    row = await tx.one(FETCH, scope.account_sid, scope.service_sid)
+    row = await tx.recall(FETCH, scope.account_sid, scope.service_sid)
     if row is None:
         return ServiceWebhookConfiguration(scope.account_sid, scope.service_sid)
     return ServiceWebhookConfiguration(*row)

@@ -50,6 +50,9 @@ INTEGER_MAX = 2**63 - 1
 # Digits an integer parameter may have: as many as INTEGER_MAX has.
 INTEGER_DIGITS_MAX = 19
 
+# Rows of settings that are remembered until one changes.
+SETTINGS_REMEMBERED_MAX = 10_000
+
 # --- Lists ------------------------------------------------------------------------------
 
 # The page size of most lists, when none is asked for.
