@@ -19,7 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import goals, machine, seed, servers
+from bench import goals, machine, report, seed, servers
 from bench.api import Api
 from bench.processes import ROOT, data_folder
 from bench.seed import Shape
@@ -134,7 +134,7 @@ def run(big: Shape, small: Shape, json_path: Path | None) -> int:
     print(", ".join(f"{name} {value}" for name, value in described.items()), "", sep="\n")
     print("\n".join([*lines, "", *(goal.line() for goal in checked)]))
     if json_path:
-        shown = {"machine": described, "lines": lines, "growth": round(growth, 3)}
+        shown = report.record_of_lines(described, lines, checked)
         json_path.write_text(json.dumps(shown, indent=2) + "\n")
     return sum(not goal.is_met for goal in checked)
 

@@ -25,14 +25,14 @@ def section(record: dict[str, Any]) -> str:
     """One run as Markdown: the machine, the table, the facts and the goals."""
     machine = ", ".join(f"{key} {value}" for key, value in record["machine"].items())
     facts = [f"* {name.replace('_', ' ')}: {value:,}" for name, value in record["facts"].items()]
+    rows = [HEAD, *(_row(row) for row in record["rows"]), ""] if record["rows"] else []
     return "\n".join(
         [
             f"Measured on: {machine}.",
             "",
-            HEAD,
-            *(_row(row) for row in record["rows"]),
-            "",
+            *rows,
             *facts,
+            *(f"* {line}" for line in record.get("lines", [])),
             "",
             GOAL_HEAD,
             *(_goal(goal) for goal in record["goals"]),

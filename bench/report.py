@@ -71,6 +71,11 @@ def text(machine: dict[str, Any], rows: list[Row], facts: list[str], goals: list
     return "\n".join([*lines, "", *facts, "", *(goal.line() for goal in goals)])
 
 
+def record_of_lines(machine: dict[str, Any], lines: list[str], goals: list[Goal]) -> dict[str, Any]:
+    """A report without a table, as values."""
+    return record(machine, [], {}, goals) | {"lines": lines}
+
+
 def record(
     machine: dict[str, Any], rows: list[Row], facts: dict[str, float], goals: list[Goal]
 ) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def measure(
     counts: tuple[int, ...],
     *,
     rounds: int,
-    messages: int,
+    deliveries: int,
     tell: Callable[[str], None],
 ) -> None:
     """To so many connections at once, in interleaved rounds; and what each costs when idle."""
@@ -93,8 +93,9 @@ def measure(
                 tell(f"{name}: {count} connections after {opened.seconds:.1f} s")
             time.sleep(SETTLE_SECONDS)
             fanout.bytes_per_idle[count] = (parlour.resident_bytes() - before) / count
+            messages = max(1, deliveries // count)
             for each in places:
-                open_[each.name].fanout(max(1, messages // 10), fanout.frames)
+                open_[each.name].fanout(max(1, messages // 5), fanout.frames)
             for number in range(rounds):
                 for place in places if number % 2 == 0 else reversed(places):
                     seen = open_[place.name].fanout(messages, fanout.frames)
