@@ -118,6 +118,10 @@ def test_all_rows_arrive_and_the_server_answers_the_same(source: tuple[Server, K
         made = Api(again.base_url, again.account_sid, again.auth_token)
         made.post("/Conversations", FriendlyName="the first of the new store").expect(201)
         made.close()
+    # The wall between accounts stands as in any other store.
+    low = """SELECT count(*) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+              WHERE relkind = 'r' AND attname = 'account_sid' AND NOT relforcerowsecurity"""
+    assert shared().sql(low, target) == "0\n"
     # Numbers of events go on: none is given a second time.
     last = "SELECT seq FROM sqlite_sequence WHERE name = 'event'"
     with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection:

@@ -54,6 +54,7 @@ INSERT INTO store_move (name, last_row, rows, source) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name) DO UPDATE SET last_row = $2, rows = $3
 """
 HAS_NOTES: Final = "SELECT to_regclass('store_move') IS NOT NULL"
+IS_WALLED: Final = "SELECT relforcerowsecurity FROM pg_class WHERE oid = $1::text::regclass"
 REMOVE_NOTES: Final = "DROP TABLE store_move"
 CONTINUE_NUMBERS: Final = "SELECT setval(pg_get_serial_sequence($1, 'sequence'), $2)"
 # A crash of the target takes a batch and its note alike: the next run copies them again.
@@ -260,10 +261,20 @@ class _Target:
     ) -> None:
         """Add a batch and its note, both or none."""
         async with self._connection.transaction():
+            # COPY does not pass the wall between accounts; the owner of a table may lower it, and
+            # nobody sees that it was low: it stands again when the transaction ends.
+            is_walled = await self._connection.fetchval(IS_WALLED, table.name)
+            if is_walled:
+                await self._wall(table, "NO FORCE")
             await self._connection.copy_records_to_table(
                 table.name, records=rows, columns=table.columns
             )
+            if is_walled:
+                await self._wall(table, "FORCE")
             await self._connection.execute(NOTE, table.name, *note, identity)
+
+    async def _wall(self, table: Table, word: str) -> None:
+        await self._connection.execute(f"ALTER TABLE {table.name} {word} ROW LEVEL SECURITY")
 
     async def continue_numbers(self, numbered: dict[str, int]) -> None:
         """Go on counting where the source stopped, so that no number is given twice."""
