@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help serve check test gate teeth bench bench-growth bench-realtime bench-moving docs lock clean
+.PHONY: help serve check test gate teeth bench bench-growth bench-realtime bench-moving bench-scale docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -48,6 +48,9 @@ bench-realtime: $(VENV)/dev.stamp ## Measure the socket beside a bare broadcaste
 
 bench-moving: $(VENV)/dev.stamp ## Move a million messages into PostgreSQL, and measure it.
 	$(BIN)/python -m bench.moving $(ARGS)
+
+bench-scale: $(VENV)/dev.stamp ## Measure what a request costs Parlour and PostgreSQL.
+	$(BIN)/python -m bench.scale $(ARGS)
 
 docs: $(VENV)/dev.stamp ## Write the generated pages of docs/reference.
 	$(BIN)/python -m parlour docs docs/reference

@@ -1,0 +1,38 @@
+"""What the page about scale says of the schema is what the schema is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from parlour.store.migrations import migrations
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/explanation/scale.md").read_text()
+_TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\);", re.DOTALL)
+_NAME = re.compile(r"'(\w+)'")
+# Keys that do not begin with the account, as the page's table of exceptions explains.
+EXCEPTIONS = {"account", "login", "event", "sink_position", "lease", "node", "migration"}
+
+
+def _tables() -> dict[str, str]:
+    return {name: columns for each in migrations() for name, columns in _TABLE.findall(each.text)}
+
+
+def test_the_statements_for_distribution_name_every_table_once() -> None:
+    (statements,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    named = [name for name in _NAME.findall(statements) if name != "account_sid"]
+    # The first of the distributed tables is named again by those that go with it.
+    named.remove("account_number")
+    assert sorted(named) == sorted([*_tables(), "migration"])
+
+
+def test_every_key_begins_with_the_account_but_for_the_exceptions_that_are_explained() -> None:
+    for name, columns in _tables().items():
+        key = re.search(
+            r"PRIMARY KEY \((\w+)|(\w+) [A-Z ]+ PRIMARY KEY|(\w+) \{identity\}", columns
+        )
+        assert key is not None, name
+        first = next(part for part in key.groups() if part)
+        assert (first == "account_sid") == (name not in EXCEPTIONS), f"{name}: {first}"
+    table = PAGE[PAGE.index("why it is not spread by account") :]
+    assert {name for name in EXCEPTIONS if f"`{name}`" in table} == EXCEPTIONS
