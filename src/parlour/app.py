@@ -168,8 +168,8 @@ class App:
             random=self.random,
             request_log=settings.request_log,
         )
-        self.hints = self._make_hints()
         self.realtime = self._make_realtime()
+        self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.figures)
         self.store.on_commit(self.realtime.wake)
         self.open_socket = self.realtime.open_socket
@@ -181,7 +181,9 @@ class App:
         # The client of Redis is slow to load, and only several nodes need it.
         from parlour.delivery.hints import Hints  # noqa: PLC0415
 
-        hints = Hints(self.settings.redis, self.random.token(16).hex(), self._wake)
+        hub, node = self.realtime.hub, self.random.token(16).hex()
+        hints = Hints(self.settings.redis, node, self._wake, hub.typed_elsewhere)
+        hub.relay = hints.tell_typing
         self.store.on_commit(hints.committed)
         return hints
 

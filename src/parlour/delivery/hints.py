@@ -3,11 +3,14 @@
 A hint says nothing but that. The event log is the truth, and every reader looks at it by itself
 several times a second; so whatever becomes of Redis costs some of that time, and no event. No
 request waits for it: hints are sent and heard in the background, many commits in one hint.
+
+What is no event goes this way alone: that somebody types. It is told within a moment or never.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 CHANNEL: Final = "parlour:commits"
+TYPING_CHANNEL: Final = "parlour:typing"
 
 _BROKEN: Final = (RedisError, OSError, TimeoutError)
 _SECONDS: Final = limits.HINT_MS_MAX / 1000
@@ -31,11 +35,23 @@ _SECONDS: Final = limits.HINT_MS_MAX / 1000
 class Hints:
     """Tells other nodes of commits, and this one of theirs."""
 
-    def __init__(self, url: str, node: str, wake: Callable[[], None]) -> None:
-        """``wake`` is called when another node committed something."""
+    def __init__(
+        self,
+        url: str,
+        node: str,
+        wake: Callable[[], None],
+        typed: Callable[[bytes], None],
+    ) -> None:
+        """``wake`` is called when another node committed something, ``typed`` with what it tells.
+
+        That is who types there, as ``tell_typing`` was given it.
+        """
         self._url = url
         self._node = node.encode()
         self._wake = wake
+        self._typed = typed
+        self._typing: deque[bytes] = deque(maxlen=limits.TYPING_UNTOLD_MAX)
+        self._committed = False
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -46,6 +62,12 @@ class Hints:
 
     def committed(self) -> None:
         """This node committed something: say so, soon. Never waits."""
+        self._committed = True
+        self._news.set()
+
+    def tell_typing(self, said: bytes) -> None:
+        """Tell other nodes who types here; the oldest is forgotten when there is too much."""
+        self._typing.append(said)
         self._news.set()
 
     async def stop(self) -> None:
@@ -72,7 +94,7 @@ class Hints:
             self._news.clear()
             try:
                 async with asyncio.timeout(_SECONDS):
-                    await client.publish(CHANNEL, self._node)
+                    await self._publish(client)
             except _BROKEN as error:
                 log.warning("hint_not_sent", error=repr(error))
                 with suppress(*_BROKEN):
@@ -82,11 +104,21 @@ class Hints:
             # Commits come in crowds: one hint is enough for all that follow at once.
             await asyncio.sleep(limits.HINT_PAUSE_MS / 1000)
 
+    async def _publish(self, client: redis.Redis) -> None:
+        """Send what there is to say, in one go."""
+        pipeline = client.pipeline(transaction=False)
+        while self._typing:
+            pipeline.publish(TYPING_CHANNEL, self._node + b" " + self._typing.popleft())
+        if self._committed:
+            self._committed = False
+            pipeline.publish(CHANNEL, self._node)
+        await pipeline.execute()
+
     async def _listen(self) -> None:
         while True:  # Ends when it is cancelled.
             try:
                 async with self._client() as client, client.pubsub() as heard:
-                    await heard.subscribe(CHANNEL)
+                    await heard.subscribe(CHANNEL, TYPING_CHANNEL)
                     self._wake()  # What was said meanwhile was not heard.
                     await self._hear(heard)
             except _BROKEN as error:
@@ -96,5 +128,11 @@ class Hints:
     async def _hear(self, heard: redis.client.PubSub) -> None:
         while True:  # Ends when the connection breaks, or it is cancelled.
             said = await heard.get_message(ignore_subscribe_messages=True, timeout=_SECONDS)
-            if said is not None and said["data"] != self._node:
-                self._wake()
+            if said is None:
+                continue
+            node, _, typed = said["data"].partition(b" ")
+            if node != self._node:
+                if said["channel"] == TYPING_CHANNEL.encode():
+                    self._typed(typed)
+                else:
+                    self._wake()

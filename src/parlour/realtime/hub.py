@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+import msgspec
+import structlog
+
 from parlour.protocol import framing, sync_events
 from parlour.realtime.wire import encoded
 from parlour.vocabulary import limits, sids
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from parlour.protocol.sync_events import Change
     from parlour.vocabulary.clock import Random
     from parlour.vocabulary.scope import Scope
+
+log = structlog.get_logger()
 
 _HELD: Final = 1 << 62
 """The number of a listener whose own is not known yet."""
@@ -34,6 +39,17 @@ class UserKey(NamedTuple):
     account_sid: str
     service_sid: str
     identity: str
+
+
+class Typing(msgspec.Struct, frozen=True):
+    """Somebody types in a conversation."""
+
+    typist: UserKey
+    conversation_sid: str
+    participant_sid: str
+
+
+_typing = msgspec.json.Decoder(Typing)
 
 
 class Listener(Protocol):
@@ -63,6 +79,8 @@ class Hub:
         self._listeners: dict[str, dict[Listener, int]] = {}
         self.presence: Callable[[UserKey], None] | None = None
         """Told of a user's first connection and last."""
+        self.relay: Callable[[bytes], None] | None = None
+        """Takes to other nodes that somebody types here."""
 
     def __len__(self) -> int:
         """How many connections there are."""
@@ -225,13 +243,28 @@ class Hub:
     def typing(
         self, scope: Scope, conversation_sid: str, participant_sid: str, identity: str
     ) -> None:
-        """Tell the other members of a conversation that somebody types."""
-        roster = ObjectName(Kind.ROSTER, conversation_sid)
+        """Tell the other members of a conversation that somebody types, on every node."""
         typist = UserKey(scope.account_sid, scope.service_sid, identity)
+        said = Typing(typist, conversation_sid, participant_sid)
+        self._tell_typing(said)
+        if self.relay is not None:
+            self.relay(msgspec.json.encode(said))
+
+    def typed_elsewhere(self, said: bytes) -> None:
+        """Tell the members connected here what another node has said."""
+        try:
+            self._tell_typing(_typing.decode(said))
+        except msgspec.DecodeError:  # Of a node that is newer or older than this one.
+            log.warning("typing_not_understood")
+
+    def _tell_typing(self, said: Typing) -> None:
         payload = sync_events.typing(
-            conversation_sid, participant_sid, identity, limits.TYPING_SECONDS + 1
+            said.conversation_sid,
+            said.participant_sid,
+            said.typist.identity,
+            limits.TYPING_SECONDS + 1,
         )
         wire = self.news(sync_events.TYPING, payload)
-        for listener in self.listeners_of(roster):
-            if listener.user_key != typist:
+        for listener in self.listeners_of(ObjectName(Kind.ROSTER, said.conversation_sid)):
+            if listener.user_key != said.typist:
                 listener.push(wire)

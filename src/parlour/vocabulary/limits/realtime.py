@@ -90,3 +90,5 @@ RECONNECT_AFTER_LOAD_MS_MAX = 30_000
 NODE_MS = 40_000
 # ... but on an engine of one process nobody else can say so, and nobody has to ask.
 ONLY_NODE_MS = 100 * 366 * 24 * 60 * 60 * 1000
+# News of typing that waits to be told to other nodes; the oldest is forgotten.
+TYPING_UNTOLD_MAX = 1_000

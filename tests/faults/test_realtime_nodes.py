@@ -1,0 +1,136 @@
+"""Clients on different nodes: each hears what happens on the other, with Redis and without it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.test_nodes import api_of
+from tests.realtime.scene import Scene, connected
+from tests.support.nodes import Nodes
+from tests.support.redis import Redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.client import Api
+    from tests.support.postgres import Postgres
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
+
+LATE_SECONDS_MAX = 2.0
+
+
+class Two:
+    """Two nodes of one installation."""
+
+    def __init__(self, nodes: Nodes, redis: Redis) -> None:
+        self.first, self.second = nodes.servers
+        self.redis = redis
+        self.api: Api = api_of(self.first)
+
+
+@pytest.fixture
+def two(postgres: Postgres, tmp_path: Path) -> Iterator[Two]:
+    """Two nodes with a Redis."""
+    with Redis() as redis, Nodes(postgres, tmp_path, 2, {"PARLOUR_REDIS": redis.url}) as nodes:
+        found = Two(nodes, redis)
+        yield found
+        found.api.close()
+
+
+def test_a_change_on_one_node_is_heard_on_the_other(two: Two) -> None:
+    scene = Scene.made(two.api)
+    with connected(two.first, "alice") as here, connected(two.second, "bob") as there:
+        scene.listen(here)
+        scene.listen(there)
+        for number in range(20):
+            scene.say(str(number))
+            for socket in (here, there):
+                told = socket.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
+                assert told["event"]["item_data"]["text"] == str(number)
+
+
+def test_without_redis_it_is_heard_a_little_later(two: Two) -> None:
+    scene = Scene.made(two.api)
+    with connected(two.second, "bob") as there:
+        scene.listen(there)
+        two.redis.kill()
+        for number in range(5):
+            began = time.monotonic()
+            scene.say(str(number))
+            told = there.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
+            assert told["event"]["item_data"]["text"] == str(number)
+            assert time.monotonic() - began < LATE_SECONDS_MAX
+
+
+def test_typing_is_told_on_every_node_and_not_to_who_types(two: Two) -> None:
+    scene = Scene.made(two.api)
+    with connected(two.first, "alice") as here, connected(two.second, "bob") as there:
+        scene.listen(here)
+        scene.listen(there)
+        # A node hears of others once it has subscribed; until then typing is lost, as it may be.
+        heard = False
+        for _ in range(10):
+            said = {
+                "method": "message",
+                "payload_type": "application/x-www-form-urlencoded",
+                "http_request": {"path": "/Client/v2/Typing", "method": "POST", "params": {}},
+            }
+            frame_id = here.send(said, f"ChannelSid={scene.sid}".encode())
+            assert here.reply_to(frame_id).header["http_status"]["code"] == 200
+            frames = there.quiet(0.5)
+            heard = any(
+                frame.header.get("message_type") == "twilio.ipmsg.typing_indicator"
+                and frame.payload["identity"] == "alice"
+                and frame.payload["channel_sid"] == scene.sid
+                for frame in frames
+            )
+            if heard:
+                break
+        assert heard
+        assert not any("typing" in str(frame.header) for frame in here.quiet())
+
+
+def test_a_client_that_changes_its_node_misses_nothing(two: Two) -> None:
+    scene = Scene.made(two.api)
+    with connected(two.first, "alice") as here:
+        opened = scene.listen(here)
+        scene.say("heard")
+        number = here.next_event("list_item_added")["event"]["id"]
+    missed = [scene.say(f"missed {each}")["sid"] for each in range(5)]
+    with connected(two.second, "alice") as there:
+        there.subscribe(("list", opened["messages"]["sid"], number))
+        told: list[str] = []
+        while len(told) < len(missed):
+            event = there.next_event("list_item_added")
+            told += [each["item_data"]["sid"] for each in event["events"]]
+        assert told == missed
+
+
+def test_whoever_leaves_is_silent_on_every_node(two: Two) -> None:
+    scene = Scene.made(two.api)
+    with connected(two.second, "bob") as there:
+        scene.listen(there)
+        two.api.delete(f"{scene.path}/Participants/bob").expect(204)
+        there.next_event("map_item_removed", seconds=LATE_SECONDS_MAX)
+        there.quiet()
+        scene.say("secret", author="alice")
+        assert [frame for frame in there.quiet(1.0) if frame.method == "notification"] == []
+
+
+def test_a_starting_node_takes_nobody_offline(two: Two) -> None:
+    service_sid = two.api.post("/Services", FriendlyName="reachable").expect(201)["sid"]
+    two.api.post(f"/Services/{service_sid}/Configuration", ReachabilityEnabled="true").expect(200)
+    service = two.api.service(service_sid)
+    with connected(two.second, "seen", ServiceSid=service_sid):
+        deadline = time.monotonic() + 5
+        while not service.get("/Users/seen").expect(200)["is_online"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        two.first.restart()
+        assert service.get("/Users/seen").expect(200)["is_online"] is True
+    service.close()
