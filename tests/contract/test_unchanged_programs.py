@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.contract import test_every_operation_by_node as by_node
-from tests.support.node import node_command
+from tests.support.node import install_packages, node_command
 from tests.support.tls import HOSTED, TlsServer
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.xdist_group("npm-client")
 installed_node_packages = by_node.installed_node_packages
 
 HERE = Path(__file__).parent
+REALTIME = HERE / "realtime"
 SECONDS_MAX = 60
 
 
@@ -82,6 +83,26 @@ def test_a_node_program_is_led_here_by_name(
 ) -> None:
     done = _ran(tls_server, _node(), {"NODE_EXTRA_CA_CERTS": tls_server.authority})
     _is_as_hosted(tls_server, done)
+
+
+def _client_sdk() -> list[str]:
+    preload = str(HERE / "unchanged" / "resolved.cjs")
+    return [*node_command(), "--require", preload, str(HERE / "unchanged" / "chat.mjs")]
+
+
+def test_a_program_of_the_client_sdk_is_led_here_by_name(tls_server: TlsServer) -> None:
+    install_packages(REALTIME)
+    settings = {
+        "NODE_EXTRA_CA_CERTS": tls_server.authority,
+        "TOKEN": tls_server.make_token("alice"),
+        "SDK_FOLDER": str(REALTIME),
+    }
+    done = _ran(tls_server, _client_sdk(), settings)
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    assert (seen["body"], seen["author"], seen["content"]) == ("hello", "alice", "a medium")
+    # The socket's name is the only one that it knew: media are fetched from there as well.
+    assert seen["mediaUrl"].startswith("https://tsock.us1.twilio.com/")
 
 
 @pytest.mark.parametrize("command", [_python, _node])

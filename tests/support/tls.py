@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -49,16 +50,28 @@ class TlsServer(Server):
 
     def is_healthy(self) -> bool:
         """Whether `GET /healthz` answers 200 now, by a name of the hosted service."""
-        trusting = ssl.create_default_context(cafile=self.authority)
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=2, context=trusting
-        )
-        with contextlib.closing(connection):
+        with contextlib.closing(self._connection()) as connection:
             try:
                 connection.request("GET", "/healthz")
                 return connection.getresponse().status == 200
             except (http.client.HTTPException, OSError):
                 return False
+
+    def _connection(self) -> http.client.HTTPSConnection:
+        trusting = ssl.create_default_context(cafile=self.authority)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=trusting)
+
+    def make_token(self, identity: str) -> str:
+        """An access token of a user."""
+        pair = f"{self.account_sid}:{self.auth_token}".encode()
+        headers = {
+            "Authorization": f"Basic {base64.b64encode(pair).decode()}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        with contextlib.closing(self._connection()) as connection:
+            connection.request("POST", "/parlour/v1/Tokens", f"Identity={identity}", headers)
+            made: str = json.loads(connection.getresponse().read())["token"]
+        return made
 
     def close(self) -> None:
         """Kill it if it runs, and remove its folders."""
