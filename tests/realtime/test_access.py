@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from parlour.operations import access
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
 from parlour.resources.client_table import client_operations
@@ -72,6 +73,24 @@ def test_an_operation_that_says_nothing_is_for_accounts_alone(play: Play) -> Non
             assert await refusal(run) == NOT_PERMITTED, operation.operation_id
             refused += 1
         assert refused > 60
+
+    play(scene)
+
+
+def test_an_account_takes_no_look_at_roles(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(house: House, _hooks: Hooks) -> None:
+        async def looked(*_: object) -> None:
+            pytest.fail("roles are looked at for an account")
+
+        for name in ("permit", "place_in", "must", "must_beside"):
+            monkeypatch.setattr(access, name, looked)
+        made = await house.do("CreateConversation")
+        here = {"ConversationSid": made.sid}
+        await house.do("CreateConversationParticipant", {"Identity": "alice"}, **here)
+        await house.say(made.sid, "hello", Author="alice")
+        await house.do("UpdateConversationParticipant", {"Attributes": "{}"}, Sid="alice", **here)
+        await house.do("UpdateUser", {"FriendlyName": "Alice"}, Sid="alice")
+        await house.do("DeleteConversation", Sid=made.sid)
 
     play(scene)
 
