@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.realtime.scene import Scene, connected, my_map
+from tests.support.client import Api
 
 if TYPE_CHECKING:
-    from tests.support.client import Api
     from tests.support.server import Server
     from tests.support.twilsock import Socket
 
@@ -113,8 +113,6 @@ def test_what_was_missed_is_told_again_with_what_it_was(server: Server, api: Api
 
 
 def test_after_a_restart_what_was_missed_is_told_too(fresh_server: Server) -> None:
-    from tests.support.client import Api  # noqa: PLC0415 - the fixture is of another server.
-
     api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
     scene = Scene.made(api)
     quiet = Scene.made(api)
@@ -135,6 +133,38 @@ def test_after_a_restart_what_was_missed_is_told_too(fresh_server: Server) -> No
         added = [each for each in frames if each["event_type"] == "list_item_added"]
         assert [each["events"][0]["item_data"]["sid"] for each in added] == [missed["sid"]]
         assert len(frames[-1]["events"]) == 2
+    api.close()
+
+
+def test_after_a_restart_a_user_is_told_what_its_maps_missed(fresh_server: Server) -> None:
+    api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
+    scene = Scene.made(api)
+    with connected(fresh_server, "alice") as socket:
+        conversations = my_map(fresh_server, socket, api, "alice")
+        user_sid = api.get("/Users/alice").expect(200)["sid"]
+        user = socket.open("Maps", f"{user_sid}.info")
+    api.post(f"/Users/alice/Conversations/{scene.sid}", NotificationLevel="muted").expect(200)
+    api.post("/Users/alice", FriendlyName="Alice").expect(200)
+    joined = Scene.made(api)
+    fresh_server.kill()
+    fresh_server.start()
+    with connected(fresh_server, "bob"), connected(fresh_server, "alice") as socket:
+        # By now the log has been looked back at, which tells of conversations alone.
+        socket.quiet()
+        socket.subscribe(
+            ("map", conversations["sid"], conversations["last_event_id"]),
+            ("map", user["sid"], user["last_event_id"]),
+        )
+        frames = [each.payload for each in socket.quiet() if each.method == "notification"]
+    told = {
+        event["item_key"]: event["item_data"]
+        for each in frames
+        if each["event_type"] in {"map_item_added", "map_item_updated"}
+        for event in each["events"]
+    }
+    assert told[scene.sid]["notificationLevel"] == "muted"
+    assert told[joined.sid]["status"] == "joined"
+    assert told["friendlyName"] == {"value": "Alice"}
     api.close()
 
 

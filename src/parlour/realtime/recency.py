@@ -3,7 +3,8 @@
 After a reconnect a client subscribes to everything anew, each object with the number it has seen.
 Nearly all of them did not change meanwhile. This remembers the number of the last event of each
 conversation and user, for as many as there is room for, and from which number on it knows
-everything; what is older than that has to be looked up.
+everything; what is older than that has to be looked up. Of conversations it knows more than of
+users: the log is indexed by them, so that a new process can look back at what they did.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ class Recency:
         self._keys_max = keys_max
         self._last: OrderedDict[str, int] = OrderedDict()
         self._known_from = 0
+        self._users_known_from = 0
         self.position = 0
         """The number of the last event that was noted, and told to whom it concerns."""
 
     def begin(self, sequence: int) -> None:
         """From the event after this number on, everything is noted."""
         self._last.clear()
-        self._known_from = self.position = sequence
+        self._known_from = self._users_known_from = self.position = sequence
 
     def note(self, key: str, sequence: int) -> None:
         """Something changed; numbers only grow."""
@@ -48,20 +50,28 @@ class Recency:
         if len(self._last) > self._keys_max:
             _, dropped = self._last.popitem(last=False)
             self._known_from = max(self._known_from, dropped)
+            self._users_known_from = max(self._users_known_from, dropped)
 
     def last(self, key: str) -> int:
         """The number of its last change; UNKNOWN if it has none since ``known_from``."""
         return self._last.get(key, UNKNOWN)
 
-    def changed_since(self, key: str, number: int) -> bool:
-        """Whether it may have changed after an event with this number."""
+    def changed_since(self, conversation_sid: str, number: int) -> bool:
+        """Whether a conversation may have changed after an event with this number."""
+        return self._changed_since(conversation_sid, number, self._known_from)
+
+    def user_changed_since(self, key: str, number: int) -> bool:
+        """Whether a user, or its map of conversations, may have changed after such an event."""
+        return self._changed_since(key, number, self._users_known_from)
+
+    def _changed_since(self, key: str, number: int, known_from: int) -> bool:
         last = self._last.get(key)
         if last is not None:
             return last > number
-        return number < self._known_from
+        return number < known_from
 
     async def look_back(self, store: Store) -> None:
-        """Learn what changed before the beginning, from the log, as far as there is room."""
+        """Learn which conversations changed before the beginning, as far as there is room."""
         looked = 0
         before = self._known_from + 1
         while looked < limits.LOOKED_BACK_EVENTS_MAX and len(self._last) < self._keys_max:

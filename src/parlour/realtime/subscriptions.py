@@ -228,9 +228,10 @@ class Subscriptions:
             return []
         if name.kind is Kind.MY_CONVERSATIONS:
             key = user_key(session.scope.service_sid, session.identity)
-            is_changed, verb = self._recency.changed_since(key, after), ADDED
+            is_changed, verb = self._recency.user_changed_since(key, after), ADDED
         elif name.kind is Kind.USER_INFO:
-            is_changed, verb = self._recency.changed_since(name.owner_sid, after), UPDATED
+            is_changed = self._recency.user_changed_since(name.owner_sid, after)
+            verb = UPDATED
         else:
             numbers = [number for number in missed.get(name.owner_sid, ()) if number > after]
             return await _told_again(tx, session, name, numbers, base)
