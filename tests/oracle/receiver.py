@@ -98,7 +98,8 @@ class Receiver:
 
     def lines(self, path: str = "") -> list[Line]:
         """What was received so far, in order; of paths that begin like this."""
-        texts = self.record.read_text().splitlines()
+        # Without the last one if it is still being written.
+        texts = self.record.read_text().rpartition("\n")[0].splitlines()
         found = (Line(**json.loads(text)) for text in texts)
         return [line for line in found if line.path.startswith(path)]
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
-_EMBEDDED = re.compile(r"parlour\.(__main__|store\.(sqlite|checkpoints))")
-"""What only the embedded engine says, and what runs when it is imported."""
+_EMBEDDED = re.compile(r"parlour\.(__main__|store\.(sqlite|checkpoints|moving))")
+"""What the embedded engine says, or a new database, and what runs when it is imported."""
 
 
 def _texts(value: object) -> Iterator[str]:
