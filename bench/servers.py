@@ -26,13 +26,20 @@ def parlour(
     name: str = "parlour",
     *,
     program: tuple[str, ...] = PROGRAM,
+    database: str = "",
+    workers: int = 1,
 ) -> Process:
-    """Parlour on the database in ``folder/name``, with every setting at its default."""
+    """Parlour on the database in ``folder/name``, with every setting at its default.
+
+    ``database``: or on this one of PostgreSQL, with so many workers.
+    """
     port = free_port()
     arguments = [*program, "serve", "--port", str(port), "--data", str(folder / name)]
     environment = {
         "PARLOUR_ACCOUNT_SID": credentials.account_sid,
         "PARLOUR_AUTH_TOKEN": credentials.auth_token,
+        "PARLOUR_DATABASE": database,
+        "PARLOUR_WORKERS": str(workers),
     }
     log = folder / f"{name}.log"
     return Process(arguments, port=port, log=log, environment=environment)
@@ -48,6 +55,12 @@ def one_transaction(folder: Path, credentials: Credentials) -> Process:
     environment = _environment(credentials)
     environment["BENCH_DATABASE"] = str(folder / "one_transaction.sqlite")
     return _baseline("one_transaction", "one_transaction", folder, environment)
+
+
+def one_transaction_postgres(folder: Path, credentials: Credentials, url: str) -> Process:
+    """Baseline E: the same handler work, one transaction of five round trips on PostgreSQL."""
+    environment = _environment(credentials) | {"BENCH_DATABASE": url}
+    return _baseline("one_transaction_postgres", "one_transaction_postgres", folder, environment)
 
 
 def constant(folder: Path, name: str, body: bytes) -> Process:

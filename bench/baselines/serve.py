@@ -10,6 +10,7 @@ APPLICATIONS = {
     "constant": "bench.baselines.constant:app",
     "handler": "bench.baselines.handler:app",
     "one_transaction": "bench.baselines.one_transaction:app",
+    "one_transaction_postgres": "bench.baselines.one_transaction_postgres:app",
     "broadcast": "bench.baselines.broadcast:app",
     "memory": "bench.baselines.memory:app",
 }

@@ -14,9 +14,11 @@ from parlour.operations.caller import Caller
 from parlour.resources.configuration import store as configurations
 from parlour.resources.table import operations
 from parlour.store import events as event_log
+from parlour.store.sqlite import SqliteStore
 from parlour.vocabulary.origin import SDK, SILENT, Origin
 from parlour.vocabulary.scope import Scope
 from tests.events.hooks import Hooks
+from tests.support.server import database_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,12 +50,12 @@ class House:
 
     def __init__(self, data: Path, **settings: Any) -> None:
         """Prepare it on an empty folder."""
-        self.app = App(
-            Settings(data=data, account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN, **settings)
-        )
+        account = {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}
+        self.app = App(Settings(data=data, database=database_of(data), **account, **settings))
         self.store = self.app.store
-        # Nobody cuts the power here, so nobody waits for the disk.
-        self.store._writer.execute("PRAGMA synchronous = OFF")
+        if isinstance(self.store, SqliteStore):
+            # Nobody cuts the power here, so nobody waits for the disk.
+            self.store._writer.execute("PRAGMA synchronous = OFF")
         self._wants: dict[str, Callable[[Event], bool]] = {
             lane.sink.name: lane.sink.wants for lane in self.app.dispatcher._lanes
         }

@@ -64,9 +64,9 @@ def as_superuser(url: str) -> str:
 class Postgres:
     """One database server in a folder of its own; `kill` is what a crash looks like."""
 
-    def __init__(self, **settings: str) -> None:
-        """Make an empty cluster. `settings` replace those of the tests."""
-        self.folder = Path(tempfile.mkdtemp(prefix="parlour-pg-"))
+    def __init__(self, parent: Path | None = None, **settings: str) -> None:
+        """Make an empty cluster, below `parent` if given. `settings` replace those of the tests."""
+        self.folder = Path(tempfile.mkdtemp(prefix="parlour-pg-", dir=parent))
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None

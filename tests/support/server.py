@@ -63,7 +63,7 @@ ENGINE_VARIABLE = "PARLOUR_TEST_ENGINE"
 
 
 @cache
-def _database_of(data_dir: Path) -> str:
+def database_of(data_dir: Path) -> str:
     """The URL of a database on the engine of this run; empty for the embedded one.
 
     Servers on the same folder have the same database, one after the other.
@@ -98,7 +98,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._env = dict(env or {})
-        self.database = self._env.get("PARLOUR_DATABASE", "") or _database_of(self.data_dir)
+        self.database = self._env.get("PARLOUR_DATABASE", "") or database_of(self.data_dir)
         self._args = tuple(args)
         self._program = tuple(program)
 

@@ -234,6 +234,9 @@ class Dispatcher:
             await asyncio.wait_for(lane.news.wait(), self._poll_seconds)
         except TimeoutError:
             return True
+        if self._store.is_shared:
+            # A look costs more there, and commits come in crowds: one for all of them.
+            await self._pause(limits.HINT_PAUSE_MS / 1000)
         return False
 
     async def _pause(self, seconds: float) -> None:

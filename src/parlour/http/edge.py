@@ -11,7 +11,6 @@ from parlour.operations.call import Call, Outcome, Rows, View
 from parlour.operations.operation import Form
 from parlour.protocol import pages
 from parlour.protocol.forms import parse_form, parse_query
-from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SILENT, Origin
@@ -30,7 +29,6 @@ _FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
 _URL_ENCODED = "application/x-www-form-urlencoded"
 _PAGING = frozenset({"PageSize", "Page", "PageToken"})
-_RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
 class Edge:
@@ -48,10 +46,7 @@ class Edge:
         request.operation_id = operation.operation_id
         call = await self._call(operation, path, request, caller)
         view = self._view(call, request)
-        try:
-            outcome = await self._pipeline.run(call, lambda c, o: self._render(c, o, view))
-        except (Busy, Unavailable) as error:
-            raise ApiError(20503, headers=_RETRY) from error
+        outcome = await self._pipeline.run(call, lambda c, o: self._render(c, o, view))
         if outcome.status == 204:
             return NO_CONTENT
         return Reply(outcome.status, outcome.replayed or self._render(call, outcome, view))

@@ -20,7 +20,6 @@ from parlour.protocol.access_tokens import TokenRefused
 from parlour.protocol.media_urls import PREFIX, link_for
 from parlour.resources.media import actions, representation
 from parlour.resources.tokens import verification
-from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
@@ -59,7 +58,6 @@ SHARED_HEADERS: Final = (
 
 _SERVICE: Final = r"/v1/Services/(?P<service>[^/]+)"
 _READING: Final = ("GET", "HEAD")
-_RETRY: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
 class _Place(NamedTuple):
@@ -187,13 +185,10 @@ class MediaEdge:
         if request.method not in place.methods:
             raise ApiError(20004, headers={"Allow": ", ".join(place.methods)})
         request.operation_id = place.operation_id
-        try:
-            if place.operation_id not in self._deeds:
-                return await self._fetch_direct(request)
-            asked = await self._asked(request, **found.groupdict())
-            return await self._deeds[place.operation_id](asked)
-        except (Busy, Unavailable) as error:
-            raise ApiError(20503, headers=_RETRY) from error
+        if place.operation_id not in self._deeds:
+            return await self._fetch_direct(request)
+        asked = await self._asked(request, **found.groupdict())
+        return await self._deeds[place.operation_id](asked)
 
     async def _asked(self, request: Request, service: str, sid: str = "") -> _Asked:
         service_sid = sids.normal(service) if sids.is_sid(sids.SERVICE, service) else ""

@@ -12,6 +12,7 @@ import structlog
 
 from parlour.http.messages import NO_CONTENT, GoneError, Reply, Request, refusal
 from parlour.http.streams import linger, read_body, send_pieces
+from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_RETRY: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 _SHARED_HEADERS: Final = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
@@ -91,6 +93,9 @@ class Server:
             return open_reply or await self._admitted(request)
         except ApiError as error:
             return refusal(error)
+        except (Busy, Unavailable):
+            # Whoever asked the store: the login is looked up there as well.
+            return refusal(ApiError(20503, headers=_RETRY))
         except GoneError:
             raise
         except Exception:

@@ -1,0 +1,128 @@
+"""``make bench-postgres``: updates on PostgreSQL beside one transaction for each, and two workers.
+
+The database server is the tests' own, with every commit on disk, on the same cores as what asks
+it: ratios hold, absolute figures do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import goals, machine, report, rounds, servers, workload
+from bench.api import Api, Credentials
+from bench.processes import cores_apart, data_folder
+from bench.rounds import Measured, Plan, Target
+from tests.support.postgres import Postgres
+
+if TYPE_CHECKING:
+    from bench.processes import Process
+
+CONNECTIONS = (1, 16, 64)
+FULL = Plan(rounds=5, seconds=1.0, connections=CONNECTIONS, warm_seconds=0.5)
+QUICK = Plan(rounds=1, seconds=0.4, connections=CONNECTIONS, warm_seconds=0.2)
+
+ONE_TRANSACTION = "E: one transaction each"
+UPDATE = "update participant"
+MESSAGE = "create message"
+FETCH = "fetch by sid"
+TWO_WORKERS = "update, two workers"
+BESIDE = {UPDATE: (ONE_TRANSACTION,), TWO_WORKERS: (UPDATE,)}
+NAMES = (UPDATE, MESSAGE, FETCH, TWO_WORKERS, ONE_TRANSACTION)
+
+
+def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[Target]:
+    """Parlour with one and two workers, and the baseline, each on a database of its own."""
+    credentials: Credentials = servers.make_credentials()
+
+    def start(process: Process) -> Process:
+        stack.enter_context(process)
+        process.start(frozenset())
+        return process
+
+    def parlour(name: str, workers: int) -> tuple[Process, workload.Names]:
+        url = postgres.make_database()
+        made = servers.parlour(folder, credentials, name, database=url, workers=workers)
+        process = start(made)
+        with Api(process.port, credentials) as api:
+            return process, workload.fill(api)
+
+    one, names = parlour("one", 1)
+    two, other_names = parlour("two", 2)
+    baseline = start(
+        servers.one_transaction_postgres(folder, credentials, postgres.make_database())
+    )
+    return [
+        Target(UPDATE, one, workload.update_participant(credentials, names)),
+        Target(ONE_TRANSACTION, baseline, workload.update_participant(credentials, names)),
+        Target(TWO_WORKERS, two, workload.update_participant(credentials, other_names)),
+        Target(MESSAGE, one, workload.create_message(credentials, names)),
+        Target(FETCH, one, workload.fetch_participant(credentials, names)),
+    ]
+
+
+def goals_of(measured: Measured) -> list[goals.Goal]:
+    """Every goal with its measured value."""
+    most = max(CONNECTIONS)
+    return [
+        goals.at_least(
+            f"update participant / one transaction each, c={most}",
+            measured.ratio((UPDATE, ONE_TRANSACTION), most),
+            goals.POSTGRES_UPDATE_MIN,
+        ),
+        goals.at_least(
+            f"two workers / one, c={most}",
+            measured.ratio((TWO_WORKERS, UPDATE), most),
+            goals.TWO_WORKERS_MIN,
+        ),
+    ]
+
+
+def run(plan: Plan, json_path: Path | None) -> int:
+    """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
+    with data_folder() as folder, ExitStack() as stack:
+        folder.chmod(0o711)  # Whoever runs the database server passes through it.
+        postgres = stack.enter_context(Postgres(parent=folder, synchronous_commit="on"))
+        _, load_cores = cores_apart()
+        measured = rounds.measure(
+            targets(folder, postgres, stack), plan, folder=folder, load_cores=load_cores, tell=_tell
+        )
+        described = machine.describe(folder)
+    rows = [
+        report.Row(measured, name, connections, beside=BESIDE.get(name, ()))
+        for name in NAMES
+        for connections in CONNECTIONS
+    ]
+    checked = goals_of(measured)
+    print(report.text(described, rows, [], checked))
+    if json_path:
+        shown = report.record(described, rows, {}, checked)
+        json_path.write_text(json.dumps(shown, indent=2) + "\n")
+    if errors := measured.errors():
+        print(f"wrong answers: {errors}", file=sys.stderr)
+        return -1
+    return sum(not goal.is_met for goal in checked)
+
+
+def _tell(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The command line of ``make bench-postgres``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round: a smoke run")
+    parser.add_argument("--check", action="store_true", help="fail when a goal is missed")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
+    options = parser.parse_args()
+    missed = run(QUICK if options.quick else FULL, options.json)
+    return 1 if missed < 0 or (options.check and missed > 0) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""The database dies or does not answer: 503 meanwhile, nothing told lost, nothing half done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.test_nodes import api_of
+from tests.support.database import connect
+from tests.support.postgres import Postgres
+from tests.support.server import Server
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
+
+BACK_SECONDS_MAX = 10.0
+WRITERS = 8
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    """A database server of its own, which a test may kill. Every commit is on disk."""
+    with Postgres(synchronous_commit="on") as running:
+        yield running
+
+
+@pytest.fixture
+def server(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
+    """A server on it."""
+    env = {"PARLOUR_DATABASE": postgres.make_database(), "PARLOUR_REQUEST_LOG": "none"}
+    with Server(tmp_path / "data", env) as running:
+        yield running
+
+
+class Crowd:
+    """Writers that go on whatever they are answered."""
+
+    def __init__(self, server: Server, conversation: str) -> None:
+        self._path = f"/Conversations/{conversation}/Messages"
+        self._server = server
+        self._stop = threading.Event()
+        self.statuses: Counter[int] = Counter()
+        self.told: list[tuple[str, int]] = []
+        self._threads = [threading.Thread(target=self._run) for _ in range(WRITERS)]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End after what is running."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        api = api_of(self._server)
+        while not self._stop.wait(0.01):
+            answer = api.post(self._path, Body="hello")
+            self.statuses[answer.status] += 1
+            if answer.status == 201:
+                self.told.append((answer.json["sid"], answer.json["index"]))
+        api.close()
+
+
+def kept(server: Server) -> dict[str, int]:
+    """Every message in the database, and its index."""
+    with closing(connect(server)) as connection:
+        return dict(connection.execute("SELECT sid, message_index FROM message").fetchall())
+
+
+def events_of_messages(server: Server) -> Counter[str]:
+    """How many events there are of each message."""
+    query = "SELECT subject_sid FROM event WHERE name = 'onMessageAdded'"
+    with closing(connect(server)) as connection:
+        return Counter(sid for (sid,) in connection.execute(query).fetchall())
+
+
+def answers(server: Server, conversation: str) -> bool:
+    """Whether a write is taken now."""
+    api = api_of(server)
+    status = api.post(f"/Conversations/{conversation}/Messages", Body="probe").status
+    api.close()
+    assert status in {201, 503}
+    return status == 201
+
+
+def nothing_half_done(server: Server, crowd: Crowd) -> None:
+    """What was told is kept, indexes have no gap, and each message has its event."""
+    assert set(crowd.statuses) <= {201, 503}, crowd.statuses
+    found = kept(server)
+    assert [each for each in crowd.told if found.get(each[0]) != each[1]] == []
+    assert sorted(found.values()) == list(range(len(found)))
+    assert events_of_messages(server) == Counter(found.keys())
+
+
+def test_a_killed_database_costs_seconds_and_no_answered_write(
+    postgres: Postgres, server: Server
+) -> None:
+    api = api_of(server)
+    conversation = api.post("/Conversations").expect(201)["sid"]
+    crowd = Crowd(server, conversation)
+    crowd.start()
+    try:
+        for _ in range(3):
+            time.sleep(1)
+            postgres.kill()
+            time.sleep(1)
+            postgres.start()
+            eventually(
+                lambda: answers(server, conversation), lambda is_back: is_back,
+                seconds=BACK_SECONDS_MAX,
+            )  # fmt: skip
+    finally:
+        crowd.stop()
+    nothing_half_done(server, crowd)
+    assert crowd.statuses[503] > 0
+    assert crowd.statuses[201] > 100
+    api.close()
+
+
+def test_connections_that_are_cut_are_made_anew(postgres: Postgres, server: Server) -> None:
+    api = api_of(server)
+    conversation = api.post("/Conversations").expect(201)["sid"]
+    crowd = Crowd(server, conversation)
+    crowd.start()
+    try:
+        for _ in range(10):
+            time.sleep(0.3)
+            postgres.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'parlour'"
+            )
+    finally:
+        crowd.stop()
+    nothing_half_done(server, crowd)
+    assert answers(server, conversation)
+    api.close()
+
+
+def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(
+    postgres: Postgres, server: Server
+) -> None:
+    api = api_of(server)
+    conversation = api.post("/Conversations").expect(201)["sid"]
+    pids = postgres.sql(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'parlour'"
+    ).split()
+    assert postgres.process is not None
+    stopped = [*map(int, pids), postgres.process.pid]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        assert not answers(server, conversation)
+        assert time.monotonic() - begun < BACK_SECONDS_MAX
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    eventually(
+        lambda: answers(server, conversation), lambda is_back: is_back, seconds=BACK_SECONDS_MAX
+    )
+    api.close()
