@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+# What is about the API, and so runs once more on PostgreSQL.
+ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_operation.py
 
-.PHONY: help serve check test gate teeth bench bench-growth bench-realtime bench-moving bench-scale docs lock clean
+.PHONY: help serve check test gate teeth bench bench-postgres bench-growth bench-realtime bench-moving bench-scale docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -30,6 +32,7 @@ check: $(VENV)/dev.stamp ## Lint, types, layers.
 
 test: $(VENV)/dev.stamp check ## Set up and pass every test.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not gate"
+	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not gate" $(ON_BOTH_ENGINES)
 
 gate: $(VENV)/dev.stamp check ## The tests and the long reliability runs.
 	PARLOUR_KILLS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
@@ -39,6 +42,9 @@ teeth: $(VENV)/dev.stamp ## Plant each fault; the harness must report it.
 
 bench: $(VENV)/dev.stamp ## Measure speed against bare baselines, in one interleaved run.
 	$(BIN)/python -m bench.run $(ARGS)
+
+bench-postgres: $(VENV)/dev.stamp ## Measure PostgreSQL beside one transaction for each request.
+	$(BIN)/python -m bench.postgres $(ARGS)
 
 bench-growth: $(VENV)/dev.stamp ## Measure that a large store is as fast as a small one.
 	$(BIN)/python -m bench.growth $(ARGS)
