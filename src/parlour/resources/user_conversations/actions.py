@@ -14,7 +14,6 @@ from parlour.resources.participants import store as participant_store
 from parlour.resources.user_conversations import store
 from parlour.resources.users import actions as users
 from parlour.vocabulary import events
-from parlour.vocabulary.origin import SDK
 from parlour.vocabulary.values import UNSET
 
 if TYPE_CHECKING:
@@ -63,10 +62,14 @@ async def fetch_user_conversation(tx: Transaction, call: Call[NoParameters]) -> 
 async def update_user_conversation(
     tx: Transaction, call: Call[UpdateUserConversation]
 ) -> UserConversation:
-    """Change how far a user has read, or whether it is notified.
+    """Change how far a user has read, or whether it is notified: webhooks never hear of it."""
+    return await _shown(tx, call, await change_place(tx, call, _silent(tx)))
 
-    Webhooks hear of the read horizon if a client says it, and of nothing else.
-    """
+
+async def change_place(
+    tx: Transaction, call: Call[UpdateUserConversation], origin: Origin
+) -> Participant:
+    """Write what changes of a user's place, and tell of it; of the read horizon, with an origin."""
     conversation, before = await in_path(tx, call)
     change = call.said()
     timers.must_accept_changes(conversation)
@@ -80,7 +83,6 @@ async def update_user_conversation(
             now_ms=tx.now,
         )
         after = msgspec.structs.replace(after, date_updated=tx.now)
-        origin = tx.origin if tx.origin.source == SDK else _silent(tx)
         await participants.keep_update(tx, call.scope, before, after, origin)
     if isinstance(change.notification_level, str):
         after = msgspec.structs.replace(after, notification_level=change.notification_level)
@@ -93,7 +95,7 @@ async def update_user_conversation(
             payload={"participant": after},
             origin=_silent(tx),
         )
-    return await _shown(tx, call, after)
+    return after
 
 
 async def delete_user_conversation(tx: Transaction, call: Call[NoParameters]) -> None:

@@ -61,6 +61,9 @@ async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -
 
 
 async def update_own_place(tx: Transaction, call: Call[UpdateUserConversation]) -> Seen:
-    """The conversation after a change of what only the user has in it."""
-    await actions.update_user_conversation(tx, call)
+    """The conversation after a change of what only the user has in it.
+
+    Webhooks hear of the read horizon, as of any change of a participant by a client.
+    """
+    await actions.change_place(tx, call, tx.origin)
     return await _seen(tx, call, await conversations.in_path(tx, call))
