@@ -312,3 +312,14 @@ def test_credentials_do_not_help_a_bad_url(house: House) -> None:
     medium = house.shelf().add()
     path = urlsplit(direct_url(medium)).path
     house.shelf().ask("GET", path).refuses(403, 20403)
+
+
+@pytest.mark.parametrize("status", ["suspended", "closed"])
+def test_a_url_of_an_account_that_is_not_active_leads_nowhere(house: House, status: str) -> None:
+    shelves = [house.shelf(), house.shelf("alice")]
+    media = [shelf.add() for shelf in shelves]
+    house.server.command("account", "status", str(house.account.sid), status)
+    for shelf, medium in zip(shelves, media, strict=True):
+        assert shelf.direct(medium).status == 404
+    # A login is remembered for a second; a token is looked at each time.
+    shelves[1].look(media[1]["sid"]).refuses(403, 20005)

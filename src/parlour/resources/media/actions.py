@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.operations import scoping
+from parlour.resources.accounts import store as accounts
+from parlour.resources.accounts.actions import ACTIVE
 from parlour.resources.media import store
 from parlour.resources.media.store import Media
 from parlour.resources.participants import store as participants
@@ -113,7 +115,13 @@ async def _is_for(
 
 
 async def see_as(tx: Transaction, scope: Scope, user_sid: str, sid: str) -> Seen | None:
-    """The medium, if the user with this sid may see it now; no sid stands for the account."""
+    """The medium, if the user with this sid may see it now; no sid stands for the account.
+
+    Nobody sees anything of an account that is suspended or closed.
+    """
+    account = await accounts.find_account(tx, scope)
+    if account is None or account.status != ACTIVE:
+        return None
     if not user_sid:
         return await see(tx, scope, None, sid)
     user = await users.find(tx, scope, user_sid)
