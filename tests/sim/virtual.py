@@ -140,6 +140,7 @@ class World:
         configuration = WebhookConfiguration(
             ACCOUNT, None, url, "POST", f'["{ON_USER_ADDED}"]', "webhook"
         )
+        await tx.hold("settings", ACCOUNT)
         await configurations.change(tx, Scope(ACCOUNT), configuration)
 
     async def listen(self, url: str) -> None:

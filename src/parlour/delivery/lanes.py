@@ -69,6 +69,11 @@ class Lane:
             self.append(delivery)
         self.has_more = len(deliveries) >= limits.LANE_DELIVERIES_MAX
 
+    def compare(self, order: int) -> None:
+        """See whether the head on disk is the one that is known; otherwise there is more there."""
+        if not self.waiting or self.waiting[0].lane_order != order:
+            self.has_more = True
+
     def forget(self) -> None:
         """Forget what is not on its way: it has changed on disk."""
         kept = self.waiting[0] if self.is_sending else None
@@ -223,6 +228,8 @@ class Lanes:
             self._offer_turn(lane)
         elif not lane.unnoted:
             self._leave(lane)
+            # There was something: it came back to a place before what is done.
+            self.look_at(lane.endpoint.key, 0)
 
     def _leave(self, lane: Lane) -> None:
         endpoint = lane.endpoint
@@ -282,17 +289,20 @@ class Lanes:
         return None
 
     def wanted(
-        self, endpoint: Endpoint, found: Iterable[tuple[int, int]], now_ms: int
+        self, endpoint: Endpoint, found: Iterable[tuple[int, int, int]], now_ms: int
     ) -> list[int]:
         """Of the heads found on disk, the lanes to load now. Says when to look again."""
         assert endpoint.is_looked_at
         chosen: list[int] = []
         room = min(endpoint.room, limits.LANES_MAX - self._count)
-        for lane, due_ms in found:
+        for lane, due_ms, order in found:
             if due_ms > now_ms:
                 self.look_at(endpoint.key, due_ms)
                 break
             if lane in endpoint.lanes:
+                endpoint.lanes[lane].compare(order)
+                continue
+            if lane in chosen:
                 continue
             if len(chosen) >= room:
                 if endpoint.room > room:

@@ -43,7 +43,7 @@ FOLLOWING = statement(
     WebhookDelivery,
 )
 HEADS = """
-SELECT lane, due_ms FROM webhook_delivery
+SELECT lane, due_ms, lane_order FROM webhook_delivery
  WHERE account_sid = $1 AND url = $2 AND due_ms IS NOT NULL ORDER BY due_ms LIMIT $3
 """
 # tidy: account-in-sql - the start resumes what every account has waiting
@@ -98,9 +98,11 @@ async def following(
     return [WebhookDelivery(*row) for row in rows]
 
 
-async def heads(tx: Transaction, account_sid: str, url: str, count: int) -> list[tuple[int, int]]:
-    """The lanes of a URL and when they are due, soonest first."""
-    return [(row[0], row[1]) for row in await tx.all(HEADS, account_sid, url, count)]
+async def heads(
+    tx: Transaction, account_sid: str, url: str, count: int
+) -> list[tuple[int, int, int]]:
+    """The heads of a URL's lanes, soonest first: the lane, when it is due, its place there."""
+    return [(row[0], row[1], row[2]) for row in await tx.all(HEADS, account_sid, url, count)]
 
 
 async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, str]]:

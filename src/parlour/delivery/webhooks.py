@@ -82,14 +82,15 @@ class _WebhookChange(msgspec.Struct):
     is_removed: bool
 
 
-class _ReplayedCount(msgspec.Struct):
-    """What is read of a replay."""
+class _Reopened(msgspec.Struct):
+    """What is read of a replay: how many were not pending before, and the lanes of all."""
 
     reopened: int
+    lanes: list[int] = []
 
 
 _change = msgspec.json.Decoder(_WebhookChange).decode
-_replayed = msgspec.json.Decoder(_ReplayedCount).decode
+_replayed = msgspec.json.Decoder(_Reopened).decode
 
 
 class _Enqueued(msgspec.Struct):
@@ -190,7 +191,11 @@ class WebhookSink:
 
     async def _enqueue_one(self, tx: Transaction, event: Event, made: _Enqueued) -> None:
         if event.name == events.WEBHOOKS_REPLAYED:
-            made.reopened_of[event.account_sid] += _replayed(event.payload).reopened
+            replayed = _replayed(event.payload)
+            made.reopened_of[event.account_sid] += replayed.reopened
+            for lane in replayed.lanes:
+                # What was before it when it was reopened may have been done meanwhile.
+                await queue.promote(tx, event.account_sid, lane)
         elif event.name == events.SCOPED_WEBHOOK_CHANGED:
             await self._stop_removed(tx, event, made)
         elif event.name == events.SCOPED_WEBHOOK_ADDED:
@@ -321,12 +326,11 @@ class WebhookSink:
         """Have every URL looked at for which something waits, of one account or of all."""
         while not self._is_stopping:
             found = await self._store.read(partial(_endpoints_after, after))
-            for key in found:
-                if only_of and key[0] != only_of:
-                    return
+            wanted = [key for key in found if key[0] == only_of or not only_of]
+            for key in wanted:
                 self._lanes.look_at(key, 0)
             self._to_look.set()
-            if not found:
+            if not found or len(wanted) < len(found):
                 return
             after = found[-1]
             await asyncio.sleep(0)
@@ -484,7 +488,7 @@ async def _endpoints_after(after: tuple[str, str], tx: Transaction) -> list[tupl
 
 async def _heads_of(
     account_sid: str, url: str, count: int, tx: Transaction
-) -> list[tuple[int, int]]:
+) -> list[tuple[int, int, int]]:
     return await queue.heads(tx, account_sid, url, count)
 
 

@@ -64,10 +64,9 @@ def look(lanes: Lanes, heads: dict[int, list[WebhookDelivery]], now_ms: int = NO
     """One look at the disk, where these lanes are due; the lanes that were loaded."""
     endpoint = lanes.due_look(now_ms)
     assert endpoint is not None
+    found = [(key, queued[0].due_ms or 0, queued[0].lane_order) for key, queued in heads.items()]
     with lanes.loading(endpoint):
-        wanted = lanes.wanted(
-            endpoint, [(key, found[0].due_ms or 0) for key, found in heads.items()], now_ms
-        )
+        wanted = lanes.wanted(endpoint, found, now_ms)
         for key in wanted:
             lanes.load(endpoint, key, heads[key], is_whole=True)
     return wanted
@@ -111,7 +110,7 @@ def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
     endpoint = lanes.due_look(NOW)
     assert endpoint is not None
     with lanes.loading(endpoint):
-        assert lanes.wanted(endpoint, [(1, NOW)], NOW) == [1]
+        assert lanes.wanted(endpoint, [(1, NOW, 1)], NOW) == [1]
         # Meanwhile: something behind a head on disk, and something with nothing before it.
         lanes.offer(delivery(1, 2, due_ms=None), NOW)
         lanes.offer(delivery(2, 3), NOW)
@@ -219,6 +218,44 @@ def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> N
     assert lanes.noted(lane, None, is_promoted=False)  # More is to be read from disk.
     lanes.refill(lane, [delivery(1, 3)])
     assert all_sent(lanes) == [(1, 3)]
+    assert lanes._endpoints == {}
+
+
+def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_disk() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 1), NOW)
+    lane, _, _ = send(lanes)
+    lanes.ended(lane, is_done=True, timed_out=False)
+    lanes.look_at((ACCOUNT, URL), 0)
+    assert look(lanes, {1: [delivery(1, 9)]}) == []  # It is in memory still.
+    assert lanes.noted(lane, None, is_promoted=False)
+    lanes.refill(lane, [delivery(1, 9)])
+    assert all_sent(lanes) == [(1, 9)]
+    assert lanes._endpoints == {}
+
+
+def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 5), NOW)
+    lane, _, _ = send(lanes)
+    lanes.look_at((ACCOUNT, URL), 0)
+    assert look(lanes, {1: [delivery(1, 3)]}) == []
+    lanes.ended(lane, is_done=True, timed_out=False)
+    assert lanes.noted(lane, None, is_promoted=False)
+    lanes.refill(lane, [])
+    assert look(lanes, {1: [delivery(1, 3)]}) == [1]
+    assert all_sent(lanes) == [(1, 3)]
+    assert lanes._endpoints == {}
+
+
+def test_the_head_that_is_known_needs_no_look() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 1), NOW)
+    lanes.look_at((ACCOUNT, URL), 0)
+    assert look(lanes, {1: [delivery(1, 1)]}) == []
+    lane, _, _ = send(lanes)
+    lanes.ended(lane, is_done=True, timed_out=False)
+    assert not lanes.noted(lane, None, is_promoted=False)
     assert lanes._endpoints == {}
 
 

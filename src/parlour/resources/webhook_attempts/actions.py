@@ -111,5 +111,8 @@ async def _tell(
         scope,
         events.WEBHOOKS_REPLAYED,
         subject_sid=subject_sid,
-        payload={"reopened": len(reopened)},
+        payload={
+            "reopened": len(reopened),
+            "lanes": sorted({each.lane for each in replayed}),
+        },
     )
