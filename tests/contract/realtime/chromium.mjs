@@ -1,0 +1,42 @@
+// A headless Chromium from a package of the registry: nothing to install, and no browser to fetch.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const UNPACKED = join(HERE, "node_modules", ".chromium");
+
+const UNPACK = 'import chromium from "@sparticuz/chromium"; await chromium.executablePath();';
+
+// The package unpacks into the folder for temporary files; its process gets one that is kept.
+function unpacked() {
+  if (!existsSync(UNPACKED)) {
+    const under = `${UNPACKED}-${process.pid}`;
+    mkdirSync(under, { recursive: true });
+    execFileSync(process.execPath, ["--input-type=module", "-e", UNPACK], {
+      cwd: HERE,
+      // As if on a machine without the libraries that Chromium needs: they come along.
+      env: { ...process.env, TMPDIR: under, AWS_EXECUTION_ENV: "AWS_Lambda_nodejs20.x" },
+    });
+    renameSync(under, UNPACKED);
+  }
+  return UNPACKED;
+}
+
+export async function launch() {
+  const folder = unpacked();
+  const libraries = join(folder, "al2023", "lib");
+  return chromium.launch({
+    executablePath: join(folder, "chromium"),
+    // Only what a container asks for: what a page may do stays as in anybody's browser.
+    args: ["--no-sandbox"],
+    env: {
+      ...process.env,
+      LD_LIBRARY_PATH: [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(":"),
+      FONTCONFIG_PATH: join(folder, "fonts"),
+    },
+  });
+}

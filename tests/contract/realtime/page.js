@@ -1,0 +1,37 @@
+// Runs in the page, beside the SDK's own bundle: starts a client, and keeps what it emits.
+
+/* global Twilio */
+
+window.seen = [];
+
+function facts(argument) {
+  const about = argument?.conversation && argument.updateReasons ? argument.conversation : argument;
+  const { sid, body, author, index, identity } = about ?? {};
+  return { sid, body, author, index, identity };
+}
+
+window.begin = (token, uri, names) => {
+  const client = new Twilio.Conversations.Client(token, { logLevel: "silent", Twilsock: { uri } });
+  for (const name of names) {
+    client.on(name, (argument) => window.seen.push({ name, ...facts(argument) }));
+  }
+  window.client = client;
+};
+
+window.only = async () => {
+  const { items } = await window.client.getSubscribedConversations();
+  return items[0];
+};
+
+window.bodies = async () => {
+  const { items } = await (await window.only()).getMessages();
+  return items.map((each) => each.body);
+};
+
+window.firstBytes = async (index) => {
+  const { items } = await (await window.only()).getMessages(1, index, "forward");
+  const [medium] = items[0].attachedMedia;
+  const response = await fetch(await medium.getContentTemporaryUrl());
+  const bytes = [...new Uint8Array(await response.arrayBuffer())];
+  return { bytes, name: medium.filename, type: medium.contentType, size: medium.size };
+};
