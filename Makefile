@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 # What is about the API, and so runs once more on PostgreSQL.
-ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_operation.py
+ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_operation.py \
+  $(wildcard tests/events/test_webhook_*.py)
 
 .PHONY: help serve check test gate teeth bench bench-postgres bench-growth bench-realtime bench-moving bench-scale docs lock clean
 

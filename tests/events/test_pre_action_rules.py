@@ -189,6 +189,7 @@ def test_while_the_backend_thinks_the_key_is_taken(play: Play) -> None:
 # --- No transaction waits -------------------------------------------------------------------
 
 
+@pytest.mark.embedded
 def test_while_the_backend_thinks_no_transaction_is_open(play: Play) -> None:
     async def scene(room: Room) -> None:
         during: dict[str, Any] = {}

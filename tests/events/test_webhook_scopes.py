@@ -258,6 +258,8 @@ def test_a_webhook_hears_nothing_after_it_was_detached(play: Play) -> None:
     play(scene)
 
 
+# With one writer, what was begun first is done first.
+@pytest.mark.embedded
 def test_the_end_of_a_conversation_is_told_to_its_webhooks(play: Play) -> None:
     """And so is what came before the end, even where it is read from the log afterwards."""
 
@@ -304,6 +306,7 @@ async def fired_again(house: House, name: str) -> list[list[Target]]:
     return await house.store.read(read)
 
 
+@pytest.mark.embedded
 def test_a_webhook_hears_nothing_from_before_it_was_attached(play: Play) -> None:
     """In the same millisecond too: the log's order counts, not the clock."""
 

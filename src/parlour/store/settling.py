@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LAST_NUMBER: Final = "SELECT last_value FROM event_sequence_seq"
+# Before the first, the sequence shows the number that it would give.
+LAST_NUMBER: Final = """
+SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM event_sequence_seq
+"""
 NEW_ID: Final = "SELECT pg_current_xact_id()::text::bigint"
 OLDEST_RUNNING: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 

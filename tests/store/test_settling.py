@@ -1,0 +1,203 @@
+"""Numbers are given before commits: a reader of the log passes no event that may still come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from parlour.store import events as event_log
+from parlour.store.postgres import BEGIN_WRITING, PostgresStore
+from parlour.store.postgres_transaction import APPEND
+from parlour.store.settling import settled_count
+from parlour.vocabulary.clock import SystemClock, SystemRandom
+from parlour.vocabulary.origin import Origin
+from parlour.vocabulary.scope import Scope
+from tests.support.postgres import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.store.transaction import Transaction
+
+SCOPE = Scope("AC" + "0" * 32, "IS" + "0" * 32)
+SOON_SECONDS = 5.0
+
+
+@pytest.mark.parametrize(
+    ("known", "after", "numbers", "passed"),
+    [
+        (0, 0, [], 0),
+        (0, 0, [1, 2, 3], 3),
+        (0, 0, [2, 3], 0),
+        (0, 0, [1, 3, 4], 1),
+        (1, 0, [2, 3], 2),
+        (1, 0, [2, 4], 1),
+        (9, 0, [2, 4, 9, 10, 12], 4),
+        (9, 4, [10], 1),
+        (9, 4, [11], 0),
+    ],
+)
+def test_a_gap_is_passed_only_if_it_was_settled(
+    known: int, after: int, numbers: list[int], passed: int
+) -> None:
+    assert settled_count(known, after, numbers) == passed
+
+
+class UndoneError(Exception):
+    """An action that fails after it has told of itself."""
+
+
+class Beside:
+    """A transaction of somebody else, that ends when the test says so."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def begin(cls, url: str) -> Beside:
+        """Begin, and write one event."""
+        connection = await asyncpg.connect(url, server_settings={"parlour.account": "*"})
+        await connection.execute(BEGIN_WRITING)
+        values = (*_columns("beside"), "API", None, 0, 1, "{}")
+        await connection.execute(APPEND, *values)
+        return cls(connection)
+
+    async def end(self, how: str) -> None:
+        """COMMIT or ROLLBACK."""
+        await self._connection.execute(how)
+        await self._connection.close()
+
+
+def _columns(name: str) -> tuple[str, str, str, str, str]:
+    return SCOPE.account_sid, SCOPE.service_sid, "", "subject", name
+
+
+async def emit(store: PostgresStore) -> None:
+    """One committed event."""
+
+    async def work(tx: Transaction) -> None:
+        await tx.emit(SCOPE, "ours", subject_sid="subject", payload={}, origin=Origin())
+
+    await store.write(work)
+
+
+async def names_after(store: PostgresStore, number: int) -> list[str]:
+    """The names of the events that may be passed."""
+    found = await store.read(lambda tx: event_log.read_after(tx, number, 100))
+    return [event.name for event in found]
+
+
+async def soon(look: Callable[[], Awaitable[object]], wanted: object) -> None:
+    """Wait until it is so."""
+    seen: object = None
+    for _ in range(int(SOON_SECONDS / 0.01)):
+        seen = await look()
+        if seen == wanted:
+            return
+        await asyncio.sleep(0.01)
+    assert seen == wanted
+
+
+def on_a_store(scene: Callable[[PostgresStore, str], Awaitable[None]]) -> None:
+    """Play it on a new database."""
+    url = shared().make_database()
+
+    async def play() -> None:
+        store = PostgresStore(url, SystemClock(), SystemRandom(), connections=4)
+        await store.start()
+        try:
+            await scene(store, url)
+        finally:
+            await store.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("how", "names"), [("COMMIT", ["ours", "beside", "ours"]), ("ROLLBACK", ["ours", "ours"])]
+)
+def test_a_reader_waits_before_what_may_still_be_committed(how: str, names: list[str]) -> None:
+    async def scene(store: PostgresStore, url: str) -> None:
+        await emit(store)
+        other = await Beside.begin(url)
+        await emit(store)
+        for _ in range(10):
+            assert await names_after(store, 0) == ["ours"]
+            assert await store.read(event_log.last_sequence) == 1
+            await asyncio.sleep(0.02)
+        await other.end(how)
+        await soon(lambda: names_after(store, 0), names)
+        await soon(lambda: store.read(event_log.last_sequence), 3)
+
+    on_a_store(scene)
+
+
+def test_a_snapshot_from_before_passes_nothing_that_was_settled_after_it() -> None:
+    async def scene(store: PostgresStore, url: str) -> None:
+        other = await Beside.begin(url)
+        await emit(store)
+        seen: list[list[str]] = []
+
+        async def old(tx: Transaction) -> None:
+            await tx.one("SELECT 1 FROM migration")  # The snapshot begins here.
+            await other.end("COMMIT")
+            await store._settling.begin()  # What is known now is newer than the snapshot.
+            found = await event_log.read_after(tx, 0, 100)
+            seen.append([event.name for event in found])
+
+        await store.read(old)
+        assert seen == [[]]
+        assert await names_after(store, 0) == ["beside", "ours"]
+
+    on_a_store(scene)
+
+
+def test_listeners_hear_of_a_settled_gap() -> None:
+    async def scene(store: PostgresStore, url: str) -> None:
+        other = await Beside.begin(url)
+        await emit(store)
+        news = asyncio.Event()
+        store.on_commit(news.set)
+        assert await names_after(store, 0) == []
+        await other.end("ROLLBACK")
+        async with asyncio.timeout(SOON_SECONDS):
+            await news.wait()
+        assert await names_after(store, 0) == ["ours"]
+
+    on_a_store(scene)
+
+
+def test_many_writers_and_a_reader_that_misses_nothing() -> None:
+    async def scene(store: PostgresStore, _url: str) -> None:
+        count, position = 400, 0
+        seen: list[int] = []
+
+        async def fails(tx: Transaction) -> None:
+            await tx.emit(SCOPE, "undone", subject_sid="subject", payload={})
+            await asyncio.sleep(0.001)
+            raise UndoneError
+
+        async def write(number: int) -> None:
+            if number % 5 == 0:
+                with pytest.raises(UndoneError):
+                    await store.write(fails)
+            await emit(store)
+
+        writing = asyncio.gather(*(write(number) for number in range(count)))
+        async with asyncio.timeout(60):
+            while len(seen) < count:
+                start = position
+                found = await store.read(
+                    lambda tx, start=start: event_log.read_after(tx, start, 100)
+                )
+                seen += [event.sequence for event in found]
+                position = seen[-1] if seen else 0
+                await asyncio.sleep(0)
+        await writing
+        assert seen == sorted(set(seen))
+        assert len(seen) == count
+
+    on_a_store(scene)
