@@ -77,6 +77,27 @@ def test_a_flood_of_headers_is_refused(wire: Wire, again: Callable[[], Wire]) ->
         assert other.is_closed()
 
 
+@pytest.mark.parametrize("start", [b"X: ", b"X"])
+def test_a_header_that_never_ends_is_refused(wire: Wire, start: bytes) -> None:
+    wire.send(wire.get(CONVERSATIONS)[:-2] + start)
+    for _ in range(200):
+        wire.send(b"y" * 8_192)
+        time.sleep(0.001)
+    refuses_connection(wire.answer(), 431)
+    assert wire.is_closed()
+
+
+def test_a_head_in_small_pieces_after_a_large_body_is_read(wire: Wire) -> None:
+    large = wire.post(CONVERSATIONS, b"FriendlyName=x&Other=" + b"y" * 300_000)
+    following = wire.get(CONVERSATIONS, *(f"X-{number}: {'z' * 500}" for number in range(40)))
+    wire.send(large + following[:10])
+    for start in range(10, len(following), 7_000):
+        wire.send(following[start : start + 7_000])
+        time.sleep(0.01)
+    wire.answer().expect(201)
+    wire.answer().expect(200)
+
+
 def test_a_long_url_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
     most = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
     path = f"{CONVERSATIONS}/".ljust(most, "x")

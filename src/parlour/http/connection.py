@@ -11,9 +11,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -31,10 +37,30 @@ def is_upload(url: bytes) -> bool:
     return _UPLOAD.match(url) is not None
 
 
+ANSWER: Final = "parlour.answer"
+"""Under this name a request's scope has what sends an answer at once; other servers lack it."""
+
+_HEAD_TOO_LARGE: Final = ApiError(20001, "The headers are too large", status=431)
+# Of a head that is not complete: its first line and its headers.
+_HEAD_BYTES_MAX: Final = (
+    limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX + limits.HEADER_BYTES_MAX
+)
+
+
+class _Part(Enum):
+    """What a connection is in the middle of."""
+
+    NONE = 0
+    HEAD = 1
+    BODY = 2
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """The server software's protocol, with limits."""
 
     _head_bytes = 0
+    _has_begun = False
+    _part = _Part.NONE
     _clock: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
     _refusal: bytes | None = None
@@ -74,16 +100,30 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stall = None
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, unless the request was refused already."""
-        if self._refusal is None:
-            super().data_received(data)
+        """Take bytes, unless the request was refused already; what is not complete has its time.
+
+        Most requests come whole, and no clock is started for them.
+        """
+        if self._refusal is not None:
+            return
+        was_in_head, self._has_begun = self._part is _Part.HEAD, False
+        super().data_received(data)
+        if self._part is _Part.NONE or self._refusal is not None:
+            return
+        if self._part is _Part.HEAD and was_in_head and not self._has_begun:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES_MAX:
+                self._refuse(_HEAD_TOO_LARGE)
+        elif self._clock is None:
+            seconds = limits.HEAD_SECONDS_MAX if self._part is _Part.HEAD else self._seconds_max()
+            self._clock = self.loop.call_later(seconds, self.transport.close)
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._head_bytes = 0
-        if self._clock is None:
-            self._await_head()
+        self._part = _Part.HEAD
+        self._has_begun = True
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the URL, within its limit."""
@@ -91,21 +131,43 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.url) > limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX:
             self._refuse(ApiError(20001, "The URL is too long", status=414))
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, within the limits of the head."""
-        super().on_header(name, value)
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > limits.HEADER_BYTES_MAX or len(self.headers) > limits.HEADERS_MAX:
-            self._refuse(ApiError(20001, "The headers are too large", status=431))
-
     def on_headers_complete(self) -> None:
         """The head is there: the request may be served, and its body has its own time."""
         self._stop_clock()
-        if self.parser.get_http_version() not in _VERSIONS:
+        self._part = _Part.BODY
+        size = sum(len(name) + len(value) for name, value in self.headers)
+        if size > limits.HEADER_BYTES_MAX or len(self.headers) > limits.HEADERS_MAX:
+            self._refuse(_HEAD_TOO_LARGE)
+        elif self.parser.get_http_version() not in _VERSIONS:
             self.send_400_response("")
         if self._refusal is None:
-            self._clock = self.loop.call_later(self._seconds_max(), self.transport.close)
             super().on_headers_complete()
+            cast("dict[str, Any]", self.scope)[ANSWER] = partial(self._answer, self.cycle)
+
+    async def _answer(
+        self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes
+    ) -> None:
+        """Send a whole answer at once: header lines that are right as they are, and a body.
+
+        The server software looks at each byte of each header, which took longer than the fetch
+        of a row.
+        """
+        if self.flow.write_paused and not cycle.disconnected:
+            await self.flow.drain()
+        if cycle.disconnected:
+            return
+        assert not cycle.response_started
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        parts = [STATUS_LINE[status]]
+        for name, value in cycle.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        self.transport.write(b"".join((*parts, lines, end, body)))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     def _seconds_max(self) -> float:
         """How long a body may take; whoever takes an upload looks after its pace as well."""
@@ -118,6 +180,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over; from now on its time is the other protocol's."""
         self._stop_clock()
+        self._part = _Part.NONE
         super().handle_websocket_upgrade()
 
     def on_body(self, body: bytes) -> None:
@@ -128,6 +191,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is complete."""
         self._stop_clock()
+        self._part = _Part.NONE
         if self._refusal is None:
             super().on_message_complete()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 encode: Final = msgspec.json.Encoder().encode
 JSON: Final = (b"content-type", b"application/json")
+_JSON_ALONE: Final = (JSON,)
 
 
 class GoneError(Exception):
@@ -69,6 +70,11 @@ class Request:
         self.caller: Caller | None = None
         self.operation_id = ""
 
+    @property
+    def needs_its_own_head(self) -> bool:
+        """Whether its answer has other headers than most."""
+        return self.is_unread or self.shared_headers is not None
+
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""
         value = self._headers.get(name)
@@ -92,9 +98,14 @@ class Reply(msgspec.Struct, frozen=True):
 
     status: int
     body: bytes = b""
-    headers: Headers = (JSON,)
+    headers: Headers = _JSON_ALONE
     content: Content | None = None
     length: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is JSON, whole, and has no header of its own."""
+        return self.headers is _JSON_ALONE and self.content is None and self.length is None
 
     @property
     def content_length(self) -> int:
@@ -114,4 +125,4 @@ def refusal(error: ApiError) -> Reply:
     )
     if error.status in {408, 413}:
         extra += ((b"connection", b"close"),)  # The rest of the body is not wanted.
-    return Reply(error.status, encode(error.body()), (JSON, *extra))
+    return Reply(error.status, encode(error.body()), (JSON, *extra) if extra else _JSON_ALONE)

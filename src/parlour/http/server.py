@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from parlour.http.messages import NO_CONTENT, GoneError, Reply, Request, refusal
+from parlour.http.connection import ANSWER
+from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, Request, refusal
 from parlour.http.streams import linger, read_body, send_pieces
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
@@ -42,6 +43,10 @@ _SHARED_HEADERS: Final = (
     (b"access-control-allow-credentials", b"true"),
     (b"access-control-expose-headers", b"ETag"),
 )
+
+
+# As it goes over the wire, with the headers that every answer of the API has.
+_PLAIN_LINES: Final = b"".join(b"%s: %s\r\n" % each for each in (JSON, *_SHARED_HEADERS))
 
 
 class Server:
@@ -115,6 +120,20 @@ class Server:
             self._admission.leave(caller.account_sid)
 
     async def _send(self, request: Request, reply: Reply, seconds: float, send: Send) -> None:
+        answer = request.scope.get(ANSWER)
+        if answer is not None and reply.is_plain and not request.needs_its_own_head:
+            lines = b"%stwilio-request-id: %s\r\ntwilio-request-duration: %.3f\r\n" % (
+                _PLAIN_LINES,
+                request.request_sid.encode(),
+                seconds,
+            )
+            lines += b"twilio-concurrent-requests: %d\r\ncontent-length: %d\r\n" % (
+                self._concurrent(request.caller),
+                len(reply.body),
+            )
+            body = b"" if request.method == "HEAD" else reply.body
+            await answer(reply.status, lines, body)
+            return
         await send(
             {
                 "type": "http.response.start",
