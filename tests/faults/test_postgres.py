@@ -15,7 +15,7 @@ import pytest
 from tests.faults.test_nodes import api_of
 from tests.support.database import connect
 from tests.support.postgres import Postgres
-from tests.support.server import Server
+from tests.support.server import Server, ServerError
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -173,3 +173,20 @@ def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(
         lambda: answers(server, conversation), lambda is_back: is_back, seconds=BACK_SECONDS_MAX
     )
     api.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://nobody@127.0.0.1:9/none", "no connection"),
+        ("mysql://nobody@127.0.0.1/none", "a database is given as"),
+    ],
+)
+def test_a_database_that_is_not_there_is_said_at_the_start(
+    tmp_path: Path, url: str, reason: str
+) -> None:
+    server = Server(tmp_path / "data", {"PARLOUR_DATABASE": url})
+    with pytest.raises(ServerError, match="the database cannot be used: ") as raised:
+        server.start()
+    assert reason in str(raised.value)
+    assert "Traceback" not in str(raised.value)

@@ -80,8 +80,11 @@ class Talk(Room):
         sql = (
             "SELECT COUNT(*) FROM receipt WHERE conversation_sid = ? AND status IS DISTINCT FROM ?"
         )
+        # After a crash on PostgreSQL the lease of whoever died has to run out first.
         eventually(
-            lambda: rows(self.server, sql, self.sid, "delivered"), lambda found: found == [(0,)]
+            lambda: rows(self.server, sql, self.sid, "delivered"),
+            lambda found: found == [(0,)],
+            seconds=15,
         )
 
     def receipts(self, message: Message) -> list[dict[str, Any]]:

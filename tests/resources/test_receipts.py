@@ -226,7 +226,9 @@ def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> 
             assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
         else:
             talk.post(Body="y")
-            eventually(lambda: talk.receipts(talk.post()), lambda found: found[0]["status"])
+            eventually(
+                lambda: talk.receipts(talk.post()), lambda found: found[0]["status"], seconds=15
+            )
             assert talk.receipts(message)[0]["status"] == "sent"
 
 

@@ -112,9 +112,13 @@ async def _serve(
 ) -> None:
     from parlour.app import App  # noqa: PLC0415 - as above.
     from parlour.http.run import run as serve_http  # noqa: PLC0415
+    from parlour.store.transaction import DatabaseError, Unavailable  # noqa: PLC0415
 
-    app = App(settings)
-    await app.start()
+    try:
+        app = App(settings)
+        await app.start()
+    except (DatabaseError, Unavailable) as error:
+        raise click.ClickException(f"the database cannot be used: {error}") from error
     first = await app.first_account()
 
     async def started(url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parlour.store.sqlite import SqliteStore
+from parlour.store.transaction import DatabaseError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ DATABASE_NAME: Final = "parlour.sqlite3"
 _SCHEMES: Final = ("postgresql://", "postgres://")
 
 
-class UnknownDatabaseError(Exception):
+class UnknownDatabaseError(DatabaseError):
     """The setting names no database that an engine exists for."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.store.dialect import POSTGRES, in_dialect
 from parlour.store.migrations import migrations
+from parlour.store.transaction import DatabaseError
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -56,7 +57,7 @@ $$
 """
 
 
-class UnfitDatabaseError(Exception):
+class UnfitDatabaseError(DatabaseError):
     """The database cannot hold what it is asked to."""
 
 

@@ -178,5 +178,5 @@ class Unavailable(Exception):  # noqa: N818 - as above.
     """The store could not keep the change: nothing was done."""
 
 
-class Conflict(Exception):  # noqa: N818 - as above.
-    """Another change got in between; the action may be run again."""
+class DatabaseError(Exception):
+    """The database that the settings name is none, or is not fit for this."""
