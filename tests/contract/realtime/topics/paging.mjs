@@ -48,13 +48,14 @@ async function fromAnywhere(place, checks) {
 }
 
 async function withGaps(place, checks) {
-  const { sid, conversation, watch } = await filled(place, 40);
+  const { sid, conversation } = await filled(place, 40);
   const messages = await place.list(`/Conversations/${sid}/Messages?PageSize=100`);
   const removed = new Set([0, 5, 17, 18, 19, 20, 39]);
   for (const each of messages.filter(({ index }) => removed.has(index))) {
     await place.delete(`/Conversations/${sid}/Messages/${each.sid}`);
   }
-  await eventually(() => watch.all("messageRemoved").length, (count) => count === removed.size);
+  // Removals of what the client has not fetched are no events, yet it knows the new last message.
+  await eventually(() => conversation.lastMessage.index, (index) => index === 38);
   const left = range(0, 40).filter((index) => !removed.has(index));
   const seen = [];
   let page = await conversation.getMessages(10);
