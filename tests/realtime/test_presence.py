@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from parlour.resources.users import presence
 from parlour.resources.users import store as users
 from tests.events.house import House, until_read
@@ -69,6 +71,8 @@ def test_the_users_of_a_node_that_falls_silent_are_gone(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+# Where nodes are several, the others wait until this one counts as gone.
+@pytest.mark.embedded
 def test_whoever_was_online_at_a_crash_is_gone_after_the_start(tmp_path: Path) -> None:
     async def crash() -> None:
         async with House(tmp_path) as house:

@@ -225,10 +225,8 @@ def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> 
             talk.settle()
             assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
         else:
-            talk.post(Body="y")
-            eventually(
-                lambda: talk.receipts(talk.post()), lambda found: found[0]["status"], seconds=15
-            )
+            later = talk.post(Body="y")
+            eventually(lambda: talk.receipts(later), lambda found: found[0]["status"], seconds=15)
             assert talk.receipts(message)[0]["status"] == "sent"
 
 
