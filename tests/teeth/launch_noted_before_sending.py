@@ -14,18 +14,20 @@ from parlour.delivery.attempts import Attempts
 from parlour.vocabulary.crash_points import SENT, crash_point
 
 if TYPE_CHECKING:
-    from parlour.delivery.attempts import Result
+    from parlour.delivery.attempts import MayGo, Result
     from parlour.resources.webhook_attempts.store import WebhookDelivery
 
 make = Attempts.make
 
 
-async def make_after_noting(self: Attempts, delivery: WebhookDelivery) -> Result:
+async def make_after_noting(
+    self: Attempts, delivery: WebhookDelivery, may_go: MayGo | None = None
+) -> Result:
     """Note that it is delivered, and only then send it."""
     store = self._signer._store
     await store.write(lambda tx: queue.note(tx, delivery, "delivered", 0, None))
     crash_point(SENT)
-    return await make(self, delivery)
+    return await make(self, delivery, may_go)
 
 
 def _pass_by(_name: str) -> None:
