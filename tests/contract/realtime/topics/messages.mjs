@@ -180,6 +180,23 @@ async function recipients(place, checks) {
   checks.equal("of all", [page.items, page.hasNextPage, page.hasPrevPage], [[], false, false]);
 }
 
+async function recipientsByMail(place, checks) {
+  const { sid, alice } = await place.together(["alice"]);
+  const path = `/Conversations/${sid}/Participants`;
+  await place.post(path, { "MessagingBinding.Address": "ann@mail.example" });
+  const index = await alice.conversation.sendMessage("by mail");
+  const message = await messageAt(alice.conversation, index);
+  if (VERSION.startsWith("2.4")) {
+    checks.equal("this version cannot ask", message.getMessageRecipients, undefined);
+    return;
+  }
+  const shown = (all) => all.map((each) => [each.type, each.messageSid, each.level, each.address]);
+  const expected = [["email", message.sid, "to", "ann@mail.example"]];
+  checks.equal("of a message", shown(await checks.works("asked", message.getMessageRecipients())), expected);
+  const page = await checks.works("asked of all", alice.conversation.getMessageRecipients({ pageSize: 5 }));
+  checks.equal("of all", shown(page.items), expected);
+}
+
 async function order(place, checks) {
   const { sid, alice, bob } = await place.together(["alice", "bob"]);
   const sends = [];
@@ -206,5 +223,6 @@ export const scenes = {
   richContent,
   receipts,
   recipients,
+  recipientsByMail,
   order,
 };
