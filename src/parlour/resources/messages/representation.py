@@ -42,10 +42,9 @@ def delivery(counted: Message | Counts) -> dict[str, int | str] | None:
     }
 
 
-def media(message: Message) -> list[dict[str, Any]] | None:
+def media(message: Message) -> list[dict[str, Any]]:
     """What the message carries, as REST shows it."""
-    if message.media is None:
-        return None
+    assert message.media is not None
     carried = msgspec.json.decode(message.media)
     return [{member: each[member] for member in _MEDIA_MEMBERS} for each in carried]
 
@@ -54,20 +53,20 @@ def resource(message: Message, view: View) -> dict[str, Any]:
     """The REST resource, keys in documented order. The subject is never shown."""
     conversation_sid = message.conversation_sid
     url = f"{view.base_url}/Conversations/{conversation_sid}/Messages/{message.sid}"
-    shown: dict[str, Any] = {"sid": message.sid, "account_sid": message.account_sid}
-    if view.shows_service:
-        shown["chat_service_sid"] = message.service_sid
-    shown |= {
+    shown: dict[str, Any] = {
+        "sid": message.sid,
+        "account_sid": message.account_sid,
+        "chat_service_sid": message.service_sid,
         "conversation_sid": conversation_sid,
         "body": message.body,
-        "media": media(message),
+        "media": None if message.media is None else media(message),
         "author": message.author,
         "participant_sid": message.participant_sid,
         "attributes": message.attributes,
         "date_created": write_date(message.date_created),
         "date_updated": write_date(message.date_updated),
         "index": message.message_index,
-        "delivery": delivery(message),
+        "delivery": delivery(message) if message.receipts_total else None,
         "content_sid": message.content_sid,
         "url": url,
         "links": {
@@ -75,6 +74,8 @@ def resource(message: Message, view: View) -> dict[str, Any]:
             "channel_metadata": f"{url}/ChannelMetadata",
         },
     }
+    if not view.shows_service:
+        del shown["chat_service_sid"]
     return shown
 
 
