@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from parlour.cli.openapi import description
@@ -18,7 +19,8 @@ _VARIABLE = re.compile(r"/([A-Za-z]+)/\{(\w+)\}")
 
 def overlaid(world: World) -> dict[str, Any]:
     """The description, closed where answers are known; errors have codes of the catalogue."""
-    described = description()
+    # Parts of it are made once and shared.
+    described = deepcopy(description())
     for path, methods in described["paths"].items():
         for operation in methods.values():
             _describe_answers(operation, service_form="/Services/{ChatServiceSid}" in path)

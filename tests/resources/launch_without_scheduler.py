@@ -6,7 +6,7 @@ from parlour.cli.main import main
 from parlour.operations.scheduler import Scheduler
 
 
-def start(_self: Scheduler) -> None:
+async def start(_self: Scheduler) -> None:
     """Begin nothing."""
 
 

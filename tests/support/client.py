@@ -209,4 +209,7 @@ def send_bytes(base_url: str, request: bytes) -> Answer:
 
 
 def _is_readable(sock: socket.socket) -> bool:
-    return bool(select.select([sock], [], [], 0)[0])
+    # Not `select`, which knows only the first 1,024 descriptors of a process.
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -45,7 +45,9 @@ FAULTS = {
     "a row is there in spite of its removal": (
         (
             "UPDATE event SET name = 'onParticipantRemoved' WHERE sequence ="
-            " (SELECT MAX(sequence) FROM event WHERE subject_sid IN (SELECT sid FROM participant))"
+            " (SELECT MAX(event.sequence) FROM event JOIN participant ON sid = subject_sid"
+            "   WHERE name = 'onParticipantUpdated' AND event.sequence ="
+            "       (SELECT MAX(sequence) FROM event AS last WHERE last.subject_sid = sid))"
         ),
         "has a row and the event onParticipantRemoved",
     ),
