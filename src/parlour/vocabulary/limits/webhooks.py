@@ -75,7 +75,7 @@ WEBHOOK_FIGURES_MS = 5_000
 ENDPOINTS_PER_STEP_MAX = 100
 # The share of the processor that deliveries get while requests are running, in percent. With what
 # the loop spends on them besides, requests keep more than 0.7 of their rate.
-DELIVERY_SHARE_PERCENT = 20
+DELIVERY_SHARE_PERCENT = 10
 # What deliveries may use at once, after a while without any, before their share counts.
 DELIVERY_BURST_MS = 10
 # How long what signs an account's webhooks is remembered.
