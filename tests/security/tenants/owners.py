@@ -38,6 +38,8 @@ NEVER_SHOWN = {
     "FetchServiceConversationMessageChannelMetadata",
 }
 
+NOTIFICATIONS = "Configuration/Notifications"
+
 Dump = dict[str, bytes]
 """Everything that an account is shown: the body for each path with its query."""
 
@@ -114,7 +116,11 @@ def writing(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Ans
 
 
 def _more(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
-    """The same operations in other ways: what is closed, carried, rebound or held."""
+    """The same operations in other ways: what is closed, carried, rebound or held.
+
+    Settings are changed in both services: which of the two rows a query finds that forgot to ask
+    for one of them is a matter of their sids, which are random.
+    """
     service = world.second if form is UrlForm.SERVICE else world.default
     base = f"/v1/Services/{service.sid}" if form is UrlForm.SERVICE else "/v1"
     room = f"{base}/Conversations/{service.chain['Conversations']}"
@@ -126,6 +132,9 @@ def _more(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answe
         Request("POST", phone, {"MessagingBinding.ProxyAddress": fresh_number()}, header),
         Request("POST", only_here, {"State": "closed"}, header),
         Request("DELETE", f"{base}/Roles/{service.chain['ServiceRoles']}", {}, header),
+        Request(
+            "POST", f"/v1/Services/{service.sid}/{NOTIFICATIONS}", {"LogEnabled": "true"}, header
+        ),
     ):
         yield Answered("more by the owner", request, hidden)
 
