@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -40,19 +39,14 @@ def is_upload(url: bytes) -> bool:
 ANSWER: Final = "parlour.answer"
 """Under this name a request's scope has what sends an answer at once; other servers lack it."""
 
+_URL_TOO_LONG: Final = ApiError(20001, "The URL is too long", status=414)
 _HEAD_TOO_LARGE: Final = ApiError(20001, "The headers are too large", status=431)
-# Of a head that is not complete: its first line and its headers.
-_HEAD_BYTES_MAX: Final = (
-    limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX + limits.HEADER_BYTES_MAX
-)
+_URL_BYTES_MAX: Final = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
 
-
-class _Part(Enum):
-    """What a connection is in the middle of."""
-
-    NONE = 0
-    HEAD = 1
-    BODY = 2
+# What a connection is in the middle of.
+_NONE: Final = 0
+_HEAD: Final = 1
+_BODY: Final = 2
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -60,7 +54,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _has_begun = False
-    _part = _Part.NONE
+    _chunk_bytes = 0
+    _part = _NONE
     _clock: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
     _refusal: bytes | None = None
@@ -106,43 +101,47 @@ class LimitedProtocol(HttpToolsProtocol):
         """
         if self._refusal is not None:
             return
-        was_in_head, self._has_begun = self._part is _Part.HEAD, False
+        was_in_head = self._part == _HEAD
+        self._has_begun = False
+        self._chunk_bytes = len(data)
         super().data_received(data)
-        if self._part is _Part.NONE or self._refusal is not None:
+        if self._part == _NONE or self._refusal is not None:
             return
-        if self._part is _Part.HEAD and was_in_head and not self._has_begun:
+        if self._part == _HEAD and was_in_head and not self._has_begun:
             self._head_bytes += len(data)
-            if self._head_bytes > _HEAD_BYTES_MAX:
-                self._refuse(_HEAD_TOO_LARGE)
+            if self._head_bytes > _URL_BYTES_MAX + limits.HEADER_BYTES_MAX:
+                self._refuse(_URL_TOO_LONG if len(self.url) > _URL_BYTES_MAX else _HEAD_TOO_LARGE)
         elif self._clock is None:
-            seconds = limits.HEAD_SECONDS_MAX if self._part is _Part.HEAD else self._seconds_max()
+            seconds = limits.HEAD_SECONDS_MAX if self._part == _HEAD else self._seconds_max()
             self._clock = self.loop.call_later(seconds, self.transport.close)
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._head_bytes = 0
-        self._part = _Part.HEAD
+        self._part = _HEAD
         self._has_begun = True
-
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the URL, within its limit."""
-        super().on_url(url)
-        if len(self.url) > limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX:
-            self._refuse(ApiError(20001, "The URL is too long", status=414))
 
     def on_headers_complete(self) -> None:
         """The head is there: the request may be served, and its body has its own time."""
-        self._stop_clock()
-        self._part = _Part.BODY
-        size = sum(len(name) + len(value) for name, value in self.headers)
-        if size > limits.HEADER_BYTES_MAX or len(self.headers) > limits.HEADERS_MAX:
+        if self._clock is not None:
+            self._stop_clock()
+        self._part = _BODY
+        if len(self.url) > _URL_BYTES_MAX:
+            self._refuse(_URL_TOO_LONG)
+        elif len(self.headers) > limits.HEADERS_MAX or self._is_head_too_large():
             self._refuse(_HEAD_TOO_LARGE)
         elif self.parser.get_http_version() not in _VERSIONS:
             self.send_400_response("")
         if self._refusal is None:
             super().on_headers_complete()
             cast("dict[str, Any]", self.scope)[ANSWER] = partial(self._answer, self.cycle)
+
+    def _is_head_too_large(self) -> bool:
+        """Whether the headers are; those that came in few bytes need not be counted."""
+        if self._head_bytes + self._chunk_bytes <= limits.HEADER_BYTES_MAX and self._has_begun:
+            return False
+        return sum(len(name) + len(value) for name, value in self.headers) > limits.HEADER_BYTES_MAX
 
     async def _answer(
         self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes
@@ -180,7 +179,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over; from now on its time is the other protocol's."""
         self._stop_clock()
-        self._part = _Part.NONE
+        self._part = _NONE
         super().handle_websocket_upgrade()
 
     def on_body(self, body: bytes) -> None:
@@ -190,8 +189,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is complete."""
-        self._stop_clock()
-        self._part = _Part.NONE
+        if self._clock is not None:
+            self._stop_clock()
+        self._part = _NONE
         if self._refusal is None:
             super().on_message_complete()
 

@@ -120,7 +120,8 @@ class Server:
             self._admission.leave(caller.account_sid)
 
     async def _send(self, request: Request, reply: Reply, seconds: float, send: Send) -> None:
-        answer = request.scope.get(ANSWER)
+        # Taken out: it knows the exchange, whose scope would know itself otherwise.
+        answer = request.scope.pop(ANSWER, None)
         if answer is not None and reply.is_plain and not request.needs_its_own_head:
             lines = b"%stwilio-request-id: %s\r\ntwilio-request-duration: %.3f\r\n" % (
                 _PLAIN_LINES,
