@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from parlour.store.dialect import for_reading
+from parlour.store.read_only import ReadOnly
 from parlour.store.settling import settled_count
 from parlour.store.transaction import Emitted, Rehearsal, Row
 from parlour.vocabulary import limits
@@ -80,7 +81,7 @@ class _Statements:
                 return last
 
 
-class ReadTransaction(_Statements):
+class ReadTransaction(ReadOnly, _Statements):
     """One snapshot. Writing through it is a bug."""
 
     def __init__(self, connection: Connection[Any], settling: Settling, clock: Clock) -> None:
@@ -111,36 +112,8 @@ class ReadTransaction(_Statements):
         rows = await self._connection.fetch(for_reading(sql), *arguments)
         return [tuple(row) for row in rows]
 
-    async def run(self, sql: str, *arguments: object) -> int:
-        """Refused: this is a snapshot."""
-        raise AssertionError(f"a write in a reading transaction: {sql} {len(arguments)}")
-
     async def hold(self, *name: str) -> None:
         """Nothing to do: nobody waits for one who only reads."""
-
-    async def emit(
-        self,
-        scope: Scope,
-        name: str,
-        *,
-        conversation_sid: str = "",
-        subject_sid: str,
-        payload: object,
-        origin: Origin | None = None,
-    ) -> None:
-        """Refused: this is a snapshot."""
-        raise AssertionError(
-            f"an event in a reading transaction: {name} {scope} {conversation_sid} "
-            f"{subject_sid} {origin} {type(payload)}"
-        )
-
-    def new_sid(self, prefix: str) -> str:
-        """Refused: this is a snapshot."""
-        raise AssertionError(f"a new sid in a reading transaction: {prefix}")
-
-    def next_sequence(self) -> int:
-        """Refused: this is a snapshot."""
-        raise AssertionError("a new number in a reading transaction")
 
 
 class WriteTransaction(_Statements):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from parlour.store.dialect import for_sqlite
+from parlour.store.read_only import ReadOnly
 from parlour.store.transaction import Emitted, Rehearsal, Row
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
@@ -104,7 +105,7 @@ class _Statements:
         return rows[0][0] if rows else 0
 
 
-class ReadTransaction(_Statements):
+class ReadTransaction(ReadOnly, _Statements):
     """One snapshot. Writing through it is a bug."""
 
     def __init__(self, connection: apsw.Connection, clock: Clock, settings: Settings) -> None:
@@ -121,34 +122,6 @@ class ReadTransaction(_Statements):
     def origin(self) -> Origin:
         """Nobody changes anything here."""
         return SILENT
-
-    async def run(self, sql: str, *arguments: object) -> int:
-        """Refused: this is a snapshot."""
-        raise AssertionError(f"a write in a reading transaction: {sql} {len(arguments)}")
-
-    async def emit(
-        self,
-        scope: Scope,
-        name: str,
-        *,
-        conversation_sid: str = "",
-        subject_sid: str,
-        payload: object,
-        origin: Origin | None = None,
-    ) -> None:
-        """Refused: this is a snapshot."""
-        raise AssertionError(
-            f"an event in a reading transaction: {name} {scope} {conversation_sid} "
-            f"{subject_sid} {origin} {type(payload)}"
-        )
-
-    def new_sid(self, prefix: str) -> str:
-        """Refused: this is a snapshot."""
-        raise AssertionError(f"a new sid in a reading transaction: {prefix}")
-
-    def next_sequence(self) -> int:
-        """Refused: this is a snapshot."""
-        raise AssertionError("a new number in a reading transaction")
 
 
 class WriteTransaction(_Statements):
