@@ -167,16 +167,12 @@ class Connection:
     # --- Init and renewal -------------------------------------------------------------------
 
     async def _init(self, frame: Frame) -> None:
-        refused = self._endpoint.refuses(frame)
-        if refused is None:
-            opened = await self._checked(frame)
-            if isinstance(opened, disconnects.Disconnect):
-                refused = opened
-            elif self._phase is _Phase.OPENING:
-                await self._open(frame, opened)
-                return
-        if refused is not None:
-            self._refuse(frame, refused)
+        is_stopping = self._endpoint.is_stopping
+        found = disconnects.SERVER_FULL if is_stopping else await self._checked(frame)
+        if isinstance(found, disconnects.Disconnect):
+            self._refuse(frame, found)
+        elif self._phase is _Phase.OPENING:
+            await self._open(frame, found)
 
     async def _checked(self, frame: Frame) -> AccessToken | Disconnect:
         """The token of a frame, or why it lets nobody in."""
@@ -203,8 +199,7 @@ class Connection:
         self.user_key = UserKey(token.account_sid, token.service_sid, token.identity)
         self._phase = _Phase.OPEN
         endpoint.hub.enter(self)
-        header, _ = endpoint.welcome(frame, token)
-        self._socket.reply(framing.write(header))
+        self._socket.reply(framing.write(endpoint.welcome(frame, token)))
         self._set_token_timer()
         self._set_ping_timer()
 

@@ -96,14 +96,6 @@ TOO_MANY_CONNECTIONS: Final = Disconnect(
     may_return=True,
     backoff_ms=_AFTER_LOAD,
 )
-TOO_MANY_INITS: Final = Disconnect(
-    code=429,
-    status="TOO_MANY_REQUESTS",
-    error_code=51202,
-    description=CATALOGUE[51202].message,
-    may_return=True,
-    backoff_ms=_AFTER_LOAD,
-)
 SERVER_FULL: Final = Disconnect(
     code=429,
     status="TOO_MANY_REQUESTS",
@@ -111,13 +103,6 @@ SERVER_FULL: Final = Disconnect(
     description=CATALOGUE[51001].message,
     may_return=True,
     backoff_ms=_AFTER_LOAD,
-)
-INIT_FAILED: Final = Disconnect(
-    code=500,
-    status="INTERNAL_SERVER_ERROR",
-    error_code=None,
-    description="The connection could not be made",
-    may_return=True,
 )
 
 REFUSALS: Final = (
@@ -131,9 +116,7 @@ REFUSALS: Final = (
     SERVICE_UNKNOWN,
     ACCOUNT_NOT_ACTIVE,
     TOO_MANY_CONNECTIONS,
-    TOO_MANY_INITS,
     SERVER_FULL,
-    INIT_FAILED,
 )
 """Every reason for which ``init`` or ``update`` is refused."""
 
@@ -208,14 +191,6 @@ SLOW_CONSUMER: Final = Disconnect(
     may_return=True,
     backoff_ms=_AFTER_LOAD,
 )
-TOO_MANY_REQUESTS: Final = Disconnect(
-    code=308,
-    status="TOO_MANY_REQUESTS",
-    error_code=51002,
-    description="The client sends too many requests",
-    may_return=True,
-    backoff_ms=_AFTER_LOAD,
-)
 KEEPALIVE_LOST: Final = Disconnect(
     code=308,
     status="KEEPALIVE_LOST",
@@ -261,7 +236,6 @@ CLOSES: Final = (
     ACCOUNT_STOPPED,
     SERVER_STOPPING,
     SLOW_CONSUMER,
-    TOO_MANY_REQUESTS,
     KEEPALIVE_LOST,
     INIT_AWAITED,
     UNREADABLE,

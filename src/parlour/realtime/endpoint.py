@@ -87,11 +87,6 @@ class Endpoint:
         self._connections.discard(connection)
         self.hub.leave(connection)
 
-    def refuses(self, frame: Frame) -> Disconnect | None:
-        """Why nobody is let in at this moment, whatever the token."""
-        del frame
-        return disconnects.SERVER_FULL if self.is_stopping else None
-
     async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
         """The session of a proven token. A user who comes for the first time is made."""
         await self.news.awaken()
@@ -138,8 +133,8 @@ class Endpoint:
 
     # --- The answer to init -----------------------------------------------------------------
 
-    def welcome(self, frame: Frame, token: AccessToken) -> tuple[Header, str]:
-        """The accepting reply to init, and the endpoint's id."""
+    def welcome(self, frame: Frame, token: AccessToken) -> Header:
+        """The accepting reply to init."""
         endpoint_id, is_known = self._endpoint_id(frame.header.get("continuation_token"), token)
         status: dict[str, Any] = {"reissued": not is_known}
         if not is_known:
@@ -155,13 +150,12 @@ class Endpoint:
             for each in (asked if isinstance(asked, list) else [])[:1]
             if isinstance(each, dict)
         ]
-        header = framing.reply(frame.id) | {
+        return framing.reply(frame.id) | {
             "capabilities": ["client_update"],
             "continuation_token": self._continuation_token(endpoint_id, token),
             "continuation_token_status": status,
             "init_registrations": registrations,
         }
-        return header, endpoint_id
 
     def _endpoint_id(self, said: object, token: AccessToken) -> tuple[str, bool]:
         """The id that a continuation token of ours for this very user carries, or a new one."""

@@ -80,4 +80,3 @@ def test_what_the_official_client_knows_by_number_and_code() -> None:
     forbidden = disconnects.UPDATE_FORBIDDEN
     assert (forbidden.code, forbidden.status) == (308, "UPDATE_IS_FORBIDDEN")
     assert forbidden.error_code == 51232
-    assert (disconnects.TOO_MANY_INITS.code, disconnects.TOO_MANY_INITS.error_code) == (429, 51202)
