@@ -69,13 +69,14 @@ class Taken:
         self.begun = 0
         self.failures = 0
         self.ignores: set[str] = set()
+        self.keeps_at_once = True
         self.gate: asyncio.Event | None = None
 
     def wants(self, event: Event) -> bool:
         """Everything but what it ignores."""
         return event.name not in self.ignores
 
-    async def take(self, events: list[Event]) -> None:
+    async def take(self, events: list[Event]) -> bool:
         """Remember them; those that fail are not remembered."""
         self.begun += 1
         if self.gate is not None:
@@ -86,6 +87,7 @@ class Taken:
             raise RuntimeError(message)
         self.names += [event.name for event in events]
         self.batches.append(len(events))
+        return self.keeps_at_once
 
 
 @asynccontextmanager

@@ -214,6 +214,22 @@ def test_passing_unwanted_events_is_kept_when_it_is_quiet_and_at_the_stop(play: 
     play(scenario)
 
 
+def test_a_position_that_is_not_to_be_kept_at_once_is_kept_when_it_is_quiet(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        sink = Taken()
+        sink.keeps_at_once = False
+        made = log.dispatcher(sink, poll_ms=30)
+        async with running(made):
+            await log.write("one", "two")
+            await until(lambda: made._lanes[0].position == 2)
+            assert await log.position(sink.name) == 0
+            await until(lambda: made._lanes[0].is_kept)
+            assert await log.position(sink.name) == 2
+        assert sink.names == ["one", "two"]
+
+    play(scenario)
+
+
 def test_many_unwanted_events_are_kept_while_it_is_busy(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from parlour.delivery import webhooks as under_test
 from parlour.delivery.egress import EgressFailed
+from parlour.delivery.intake import Intake
 from parlour.delivery.webhook_request import TOKEN_HEADER
 from parlour.protocol import retries
 from parlour.resources.webhook_attempts import store as rows
@@ -140,12 +141,12 @@ def test_the_hosted_schedule_retries_what_the_hosted_api_does(
             return status
 
         world.answer = answer
-        delivery = under_test.WebhookSink._delivery
+        delivery = Intake._delivery
 
         def with_retries(*given: Any) -> rows.WebhookDelivery:
             return msgspec.structs.replace(delivery(*given), retry_limit=2)
 
-        monkeypatch.setattr(under_test.WebhookSink, "_delivery", with_retries)
+        monkeypatch.setattr(Intake, "_delivery", with_retries)
         await world.tell(1)
         await world.settle(1)
         counts = [said(request)["RetryCount"] for _, request in world.sent]

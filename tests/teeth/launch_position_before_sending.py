@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 take = WebhookSink.take
 
 
-async def take_after_saving(self: WebhookSink, events: list[Event]) -> None:
+async def take_after_saving(self: WebhookSink, events: list[Event]) -> bool:
     """Save how far it will be, and only then begin."""
     last = events[-1].sequence
     await self._store.write(lambda tx: event_log.save_position(tx, self.name, last))
-    await take(self, events)
+    return await take(self, events)
 
 
 WebhookSink.take = take_after_saving  # type: ignore[method-assign]

@@ -93,8 +93,11 @@ class OutboundSink:
         """Whether it is a new message that somebody outside the chat is to get."""
         return event.name == ON_MESSAGE_ADDED and _NOBODY not in event.payload
 
-    async def take(self, events: list[Event]) -> None:
-        """Hand over what is still pending. Raises if a carrier failed; the others go on."""
+    async def take(self, events: list[Event]) -> bool:
+        """Hand over what is still pending, if anything. Raises if a carrier failed.
+
+        The others go on; what was handed over has its receipt, and is not pending again.
+        """
 
         async def pending(tx: Transaction) -> list[_Job]:
             return [job for event in events for job in await _pending(tx, event)]
@@ -108,6 +111,7 @@ class OutboundSink:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        return bool(lanes)
 
     async def _run(self, jobs: list[_Job]) -> None:
         """The messages of one binding, one after the other."""

@@ -9,8 +9,8 @@ Where several processes serve the same data, each sink is led by one of them at 
 sink's lease (store/leases.py), goes on at the kept position when it gets it, and drops what it has
 in mind when it loses it.
 
-Many events mean nothing to a sink. Passing them is remembered in memory and kept now and then,
-since each keeping costs a commit that a request would have to wait for.
+Many events mean nothing to a sink, or come to nothing in it. Passing them is remembered in memory
+and kept now and then, since each keeping costs a commit that a request would have to wait for.
 """
 
 from __future__ import annotations
@@ -52,10 +52,12 @@ class Sink(Protocol):
         """Whether the event means anything to this sink. Cheap, and never fails."""
         ...
 
-    async def take(self, events: list[Event]) -> None:
+    async def take(self, events: list[Event]) -> bool:
         """Act on the events it wants, in order; once it returns they are done.
 
-        What raises is tried again with the same events.
+        Whether their position is to be kept at once: not where they came to nothing, nor where
+        the sink wrote the position itself, in the transaction of what it did. What raises is
+        tried again with the same events.
         """
         ...
 
@@ -73,16 +75,37 @@ class Led(Protocol):
         ...
 
 
+class _Tail:
+    """What was read of the log last: most sinks are at the same place, and one read does for all.
+
+    It may be older than the log, which makes it shorter and not wrong: events never change.
+    """
+
+    def __init__(self) -> None:
+        self._after = -1
+        self._batch: list[Event] = []
+
+    async def read(self, store: Store, position: int) -> list[Event]:
+        """The next events after a position; none only if there are none."""
+        if position != self._after or not self._batch:
+            self._batch = await store.read(
+                lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX)
+            )
+            self._after = position
+        return self._batch
+
+
 class _Lane:
     """One sink on its way through the log."""
 
-    def __init__(self, store: Store, sink: Sink, lease: Lease) -> None:
+    def __init__(self, store: Store, sink: Sink, lease: Lease, tail: _Tail) -> None:
         self.sink = sink
         self.lease = lease
         self.news = asyncio.Event()
         self.position = 0
         self.tenure: Tenure | None = None
         self._store = store
+        self._tail = tail
         self._kept = 0
 
     async def try_begin(self) -> bool:
@@ -121,16 +144,13 @@ class _Lane:
 
     async def step(self) -> bool:
         """Hand out the next events; whether there were any."""
-        batch = await self._store.read(
-            lambda tx: event_log.read_after(tx, self.position, limits.EVENTS_PER_BATCH_MAX)
-        )
+        batch = await self._tail.read(self._store, self.position)
         if not batch:
             return False
         wanted = [event for event in batch if self.sink.wants(event)]
-        if wanted:
-            await self.sink.take(wanted)
+        is_due = bool(wanted) and await self.sink.take(wanted)
         self.position = batch[-1].sequence
-        if wanted or self.position - self._kept >= limits.EVENTS_UNSAVED_MAX:
+        if is_due or self.position - self._kept >= limits.EVENTS_UNSAVED_MAX:
             await self.keep_position()
         return True
 
@@ -168,7 +188,8 @@ class Dispatcher:
         self._poll_seconds = poll_ms / 1000
         self._retry_seconds = retry_ms / 1000
         of_name = lease or (lambda _name: SoleLease(store))
-        self._lanes = [_Lane(store, sink, of_name(f"sink {sink.name}")) for sink in sinks]
+        tail = _Tail()
+        self._lanes = [_Lane(store, sink, of_name(f"sink {sink.name}"), tail) for sink in sinks]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -231,7 +252,8 @@ class Dispatcher:
     async def _is_quiet(self, lane: _Lane) -> bool:
         """Wait for a wake-up or the next poll; whether nobody woke the sink."""
         try:
-            await asyncio.wait_for(lane.news.wait(), self._poll_seconds)
+            async with asyncio.timeout(self._poll_seconds):
+                await lane.news.wait()
         except TimeoutError:
             return True
         if self._store.is_shared:

@@ -9,7 +9,7 @@ only write what they asked before actions. What a turn wrote after it was over i
 
 Nothing is lost: an event's deliveries and the sink's position are one transaction, and a delivery
 is pending on disk until its result is. After a crash what was not noted is sent again, under the
-same token. See docs/explanation/webhooks.md.
+same token. An event that nobody hears takes no transaction. See docs/explanation/webhooks.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import asyncio
 import contextlib
 from collections import Counter, deque
 from functools import partial
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,16 +25,12 @@ import structlog
 
 from parlour.delivery import webhook_queue as queue
 from parlour.delivery.asked_log import write_asked
+from parlour.delivery.intake import INTERNAL, Intake
 from parlour.delivery.lanes import Lane, Lanes
-from parlour.delivery.parameters import post_parameters
-from parlour.delivery.targets import replays_of, targets_of
 from parlour.delivery.webhook_figures import Figures
-from parlour.delivery.webhook_request import new_token
 from parlour.resources.webhook_attempts import store as rows
-from parlour.resources.webhook_attempts.store import WebhookDelivery
-from parlour.store import events as event_log
 from parlour.store.leases import LeaseLost, SoleTenure
-from parlour.vocabulary import crash_points, events, limits
+from parlour.vocabulary import crash_points, limits
 from parlour.vocabulary.crash_points import crash_point
 
 if TYPE_CHECKING:
@@ -46,7 +41,8 @@ if TYPE_CHECKING:
     from parlour.delivery.attempts import Attempts, Result
     from parlour.delivery.before import Asked
     from parlour.delivery.governor import Governor
-    from parlour.delivery.targets import Target
+    from parlour.delivery.intake import Enqueued
+    from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.leases import Tenure
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
@@ -54,64 +50,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_INTERNAL: Final = frozenset(
-    {
-        events.SCOPED_WEBHOOK_ADDED,
-        events.SCOPED_WEBHOOK_CHANGED,
-        events.WEBHOOKS_REPLAYED,
-    }
-)
-# What a payload that nobody expected may raise. The store's own errors are not among them.
-_POISON: Final = (LookupError, ValueError, TypeError, AssertionError, msgspec.MsgspecError)
-
-_encode = msgspec.json.Encoder().encode
-
-
-class _RemovedWebhook(msgspec.Struct):
-    """What is read of a webhook that was detached."""
-
-    sid: str
-    url: str | None
-    conversation_sid: str
-
-
-class _WebhookChange(msgspec.Struct):
-    """What is read of a change of a conversation's webhook."""
-
-    scoped_webhook: _RemovedWebhook
-    is_removed: bool
-
-
-class _Reopened(msgspec.Struct):
-    """What is read of a replay: how many were not pending before, and the lanes of all."""
-
-    reopened: int
-    lanes: list[int] = []
-
-
-_change = msgspec.json.Decoder(_WebhookChange).decode
-_replayed = msgspec.json.Decoder(_Reopened).decode
-
-
-class _Enqueued(msgspec.Struct):
-    """What one transaction of the sink changed."""
-
-    queued: list[WebhookDelivery]
-    ended: list[WebhookDelivery]
-    reopened_of: Counter[str]
-
 
 class _Noted(msgspec.Struct):
     """Which lanes have a new head on disk, and which deliveries were pending until then."""
 
     promoted: set[tuple[str, int]]
     was_pending: list[bool]
-
-
-def lane_of(url: str, conversation_sid: str, subject_sid: str) -> int:
-    """The lane of a URL and a conversation; what has no conversation goes by its subject."""
-    text = f"{url}\n{conversation_sid or subject_sid}".encode()
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
 
 
 class WebhookSink:
@@ -136,8 +80,7 @@ class WebhookSink:
         self._attempts = attempts
         self._governor = governor
         self._clock = clock
-        self._random = random
-        self._studio_url = studio_url
+        self._intake = Intake(self.name, governor, clock, random, studio_url=studio_url)
         self._lanes = Lanes()
         self._pending: Counter[str] = Counter()
         self._results: deque[tuple[Lane, Result]] = deque()  # tidy: bounded - by what is sent
@@ -155,99 +98,27 @@ class WebhookSink:
 
     def wants(self, event: Event) -> bool:
         """Whether webhooks may hear of it, or it changes what they hear."""
-        return event.fires or event.name in _INTERNAL
+        return event.fires or event.name in INTERNAL
 
-    async def take(self, events_taken: list[Event]) -> None:
+    async def take(self, events_taken: list[Event]) -> bool:
         """Queue what the events are to be told as, a few events in one transaction."""
         step = limits.EVENTS_PER_ENQUEUING_MAX
         for start in range(0, len(events_taken), step):
             await self._governor.turn()
             crash_point(crash_points.EVENT_READ)
             chunk = events_taken[start : start + step]
-            made = await self._tenure.store.write(partial(self._enqueue, chunk))
+            heard = await self._tenure.store.read(partial(self._intake.heard, chunk))
+            if not heard:
+                continue
+            made = await self._tenure.store.write(
+                partial(self._intake.enqueue, heard, chunk[-1].sequence, self._pending)
+            )
             crash_point(crash_points.QUEUED)
             self._begin(made)
         crash_point(crash_points.POSITION)
+        return False  # Whatever was queued, was queued together with the position.
 
-    async def _enqueue(self, chunk: list[Event], tx: Transaction) -> _Enqueued:
-        """One transaction: the deliveries of some events, and how far the sink is then."""
-        begun = self._clock.monotonic_ms()
-        made = _Enqueued([], [], Counter())
-        for event in chunk:
-            try:
-                await self._enqueue_one(tx, event, made)
-            except _POISON:
-                # One event that cannot be read must not stop all that come after it.
-                log.exception("webhook_event_unreadable", sequence=event.sequence)
-        for account_sid, count in Counter(each.account_sid for each in made.queued).items():
-            excess = self._pending[account_sid] + count - limits.DELIVERIES_PENDING_PER_ACCOUNT_MAX
-            if excess > 0:
-                # As many at least as came: several webhooks may hear of each event.
-                step = max(excess, limits.DELIVERIES_DROPPED_PER_STEP_MAX)
-                made.ended += await queue.drop_oldest(tx, account_sid, step)
-        await event_log.save_position(tx, self.name, chunk[-1].sequence)
-        self._governor.used(self._clock.monotonic_ms() - begun)
-        return made
-
-    async def _enqueue_one(self, tx: Transaction, event: Event, made: _Enqueued) -> None:
-        if event.name == events.WEBHOOKS_REPLAYED:
-            replayed = _replayed(event.payload)
-            made.reopened_of[event.account_sid] += replayed.reopened
-            for lane in replayed.lanes:
-                # What was before it when it was reopened may have been done meanwhile.
-                await queue.promote(tx, event.account_sid, lane)
-        elif event.name == events.SCOPED_WEBHOOK_CHANGED:
-            await self._stop_removed(tx, event, made)
-        elif event.name == events.SCOPED_WEBHOOK_ADDED:
-            for part, (target, told) in enumerate(await replays_of(tx, event, self._studio_url)):
-                await self._queue(tx, self._delivery(tx, event, part, target, told), made)
-        else:
-            targets = await targets_of(tx, event, self._studio_url)
-            told = post_parameters(event) if targets else {}
-            for part, target in enumerate(targets):
-                await self._queue(tx, self._delivery(tx, event, part, target, told), made)
-
-    @staticmethod
-    async def _queue(tx: Transaction, delivery: WebhookDelivery, made: _Enqueued) -> None:
-        is_new, due_ms = await queue.add(tx, delivery)
-        if is_new:
-            made.queued.append(msgspec.structs.replace(delivery, due_ms=due_ms))
-
-    def _delivery(
-        self, tx: Transaction, event: Event, part: int, target: Target, told: dict[str, str]
-    ) -> WebhookDelivery:
-        return WebhookDelivery(
-            account_sid=event.account_sid,
-            event_sequence=event.sequence,
-            target_key=target.key,
-            service_sid=event.service_sid,
-            conversation_sid=event.conversation_sid,
-            event_name=told["EventType"],
-            scope=target.scope,
-            webhook_sid=target.webhook_sid,
-            url=target.url,
-            method=target.method,
-            retry_limit=target.retry_count,
-            token=new_token(self._random),
-            parameters=_encode(told).decode(),
-            lane=lane_of(target.url, event.conversation_sid, event.subject_sid),
-            lane_order=rows.live_order(event.sequence, part),
-            state=rows.PENDING,
-            retry_count=0,
-            due_ms=tx.now,
-            date_queued=tx.now,
-            date_updated=tx.now,
-        )
-
-    async def _stop_removed(self, tx: Transaction, event: Event, made: _Enqueued) -> None:
-        """A webhook that was detached hears nothing more, not even what was waiting for it."""
-        change = _change(event.payload)
-        webhook = change.scoped_webhook
-        if change.is_removed and webhook.url is not None:
-            lane = lane_of(webhook.url, webhook.conversation_sid, "")
-            made.ended += await queue.stop_removed(tx, event.account_sid, lane, webhook.sid)
-
-    def _begin(self, made: _Enqueued) -> None:
+    def _begin(self, made: Enqueued) -> None:
         """What was queued is on disk: send it."""
         now_ms = self._clock.now_ms()
         for delivery in made.ended:

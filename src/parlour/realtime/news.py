@@ -111,7 +111,8 @@ class News:
 
     async def _hinted(self) -> None:
         try:
-            await asyncio.wait_for(self._hint.wait(), limits.DISPATCH_POLL_MS / 1000)
+            async with asyncio.timeout(limits.DISPATCH_POLL_MS / 1000):
+                await self._hint.wait()
         except TimeoutError:
             return
 

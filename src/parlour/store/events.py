@@ -8,9 +8,7 @@ position is the number of the last event it is done with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from parlour.store.statements import statement
 from parlour.vocabulary.events import Event
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 READ_AFTER = statement(
     "SELECT {columns} FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2", Event
 )
+_FIRES: Final = Event.__struct_fields__.index("fires")
 FETCH_POSITION = "SELECT sequence FROM sink_position WHERE sink = $1"
 SAVE_POSITION = """
 INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)
@@ -58,9 +57,8 @@ async def read_after(tx: Transaction, sequence: int, count: int) -> list[Event]:
 
 
 def _event(*row: Any) -> Event:
-    event = Event(*row)
     # The engines differ in how they give a truth value back.
-    return msgspec.structs.replace(event, fires=bool(event.fires))
+    return Event(*(*row[:_FIRES], bool(row[_FIRES]), *row[_FIRES + 1 :]))
 
 
 async def last_sequence(tx: Transaction) -> int:
