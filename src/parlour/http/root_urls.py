@@ -1,4 +1,8 @@
-"""Where the URLs of an answer start: as configured, or as the request found us."""
+"""Where the URLs of an answer start: as configured, or as the request found us.
+
+A proxy on this machine may say by ``X-Forwarded-Proto`` that it took the request over TLS; nobody
+else is believed. Who stands behind a proxy on another machine sets ``--public-url``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from parlour.http.messages import Request
 
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_SCHEMES = frozenset({"http", "https"})
 _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?\Z")
 
 
@@ -24,15 +30,26 @@ class RootUrls:
     def of(self, request: Request) -> str:
         """``https://host``, without a slash at the end. Raises 20001 for a Host that is none."""
         host = request.header(b"host")
-        known = self._known.get((request.scheme, host))
+        scheme = _scheme(request)
+        known = self._known.get((scheme, host))
         if known is not None:
             return known
         root = self._public_url
         if not root:
             if host is None or not _HOST.match(host):
                 raise ApiError(20001, "Invalid Host header.")
-            root = f"{request.scheme}://{host}"
+            root = f"{scheme}://{host}"
         if len(self._known) >= limits.ROOT_URLS_REMEMBERED_MAX:
             self._known.clear()
-        self._known[request.scheme, host] = root
+        self._known[scheme, host] = root
         return root
+
+
+def _scheme(request: Request) -> str:
+    """The scheme that the client used."""
+    forwarded = request.header(b"x-forwarded-proto")
+    if forwarded is None:
+        return request.scheme
+    client = request.scope.get("client")
+    named = forwarded.strip()
+    return named if client and client[0] in _LOOPBACK and named in _SCHEMES else request.scheme

@@ -73,6 +73,7 @@ async def run(
         log_config=None,
         server_header=False,
         date_header=True,
+        proxy_headers=False,  # See root_urls.py.
         timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=limits.DRAIN_SECONDS_MAX,
         backlog=2048,

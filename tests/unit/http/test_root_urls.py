@@ -1,0 +1,57 @@
+"""Where URLs start."""
+
+from __future__ import annotations
+
+import pytest
+
+from parlour.http.messages import Request
+from parlour.http.root_urls import RootUrls
+from parlour.vocabulary.errors import ApiError
+
+HOST = b"chat.example.net"
+
+
+async def _nothing() -> dict[str, object]:
+    return {}
+
+
+def asked(
+    *headers: tuple[bytes, bytes], client: str | None = "127.0.0.1", host: bytes = HOST
+) -> Request:
+    """A request over plain HTTP."""
+    scope = {
+        "method": "GET",
+        "raw_path": b"/v1/Conversations",
+        "query_string": b"",
+        "scheme": "http",
+        "headers": [(b"host", host), *headers],
+        "client": None if client is None else (client, 50000),
+    }
+    return Request(scope, _nothing, "RQ" + "0" * 32, 0.0)
+
+
+def test_they_start_as_the_request_found_us() -> None:
+    assert RootUrls("").of(asked()) == "http://chat.example.net"
+    assert RootUrls("https://public.example/").of(asked()) == "https://public.example"
+    with pytest.raises(ApiError):
+        RootUrls("").of(asked(host=b"a b"))
+
+
+@pytest.mark.parametrize(
+    ("said", "client", "scheme"),
+    [
+        (b"https", "127.0.0.1", "https"),
+        (b" https ", "::1", "https"),
+        (b"http", "127.0.0.1", "http"),
+        (b"javascript", "127.0.0.1", "http"),
+        (b"https", "192.0.2.7", "http"),
+        (b"https", None, "http"),
+    ],
+)
+def test_a_proxy_on_this_machine_says_how_it_was_reached(
+    said: bytes, client: str | None, scheme: str
+) -> None:
+    roots = RootUrls("")
+    assert roots.of(asked()) == "http://chat.example.net"
+    asked_through = asked((b"x-forwarded-proto", said), client=client)
+    assert roots.of(asked_through) == f"{scheme}://chat.example.net"
