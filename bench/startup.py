@@ -5,15 +5,15 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import servers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bench.api import Credentials
 
+AS_INSTALLED = str(Path(__file__).with_name("launch_as_installed.py"))
 # Memory is read a moment after the first answer, when what starts in the background has.
 SETTLE_SECONDS = 0.5
 
@@ -31,11 +31,11 @@ def measure(folder: Path, credentials: Credentials, starts: int, cores: frozense
     """Start Parlour several times on new folders, and again on each of them.
 
     The first start makes the database and the account; the second finds them. One start
-    before all that is not counted: it compiles the sources.
+    before all that is not counted: it compiles the sources. What only tests need is not loaded.
     """
     first, again, resident = [], [], []
     for number in range(starts + 1):
-        server = servers.parlour(folder, credentials, f"start-{number}")
+        server = servers.parlour(folder, credentials, f"start-{number}", program=(AS_INSTALLED,))
         with server:
             first.append(server.start(cores))
         with server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,7 @@ def run(
     settings: Settings, tls: Tls | None = None, *, is_first: bool = True, parent: int | None = None
 ) -> None:
     """Serve until a signal, or until the end of ``parent`` (a pipe) where there is one."""
+    gc.disable()  # What a start loads stays: looking through it again and again takes long.
     import uvloop  # noqa: PLC0415 - help needs none of this.
 
     from parlour.cli.logs import configure_logs  # noqa: PLC0415
@@ -122,6 +124,8 @@ async def _serve(
     first = await app.first_account()
 
     async def started(url: str) -> None:
+        gc.freeze()
+        gc.enable()
         if is_first or first is not None:
             _welcome(settings, url, first)
 
