@@ -18,10 +18,12 @@ from tests.oracle.told import committed, differences, duplicates, is_complete
 from tests.support.client import FORM_TYPE, Api
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from tests.oracle.receiver import Line
     from tests.oracle.told import Committed
+    from tests.support.nodes import Balanced
     from tests.support.server import Server
 
 # So many that the rate is kept while some of them wait for an answer.
@@ -64,8 +66,17 @@ class Writers:
     while nobody listened counts as offered.
     """
 
-    def __init__(self, server: Server, conversations: list[str]) -> None:
+    def __init__(
+        self,
+        server: Server | Balanced,
+        conversations: list[str],
+        rate: int = EVENTS_PER_SECOND,
+        refusals: Collection[int] = (),
+    ) -> None:
+        """``rate``: events a second; ``refusals``: statuses that acknowledge nothing."""
         self._server = server
+        self._rate = rate
+        self._refusals = refusals
         self._conversations = conversations
         self._stop = threading.Event()
         self.acknowledged: list[str] = []
@@ -94,9 +105,9 @@ class Writers:
             "X-Twilio-Webhook-Enabled": "true",
         }
         connection: http.client.HTTPConnection | None = None
-        due = self._begun + number / EVENTS_PER_SECOND
+        due = self._begun + number / self._rate
         while not self._stop.wait(max(0.0, due - time.monotonic())):
-            due = max(due + WRITERS / EVENTS_PER_SECOND, time.monotonic() - BEHIND_SECONDS_MAX)
+            due = max(due + WRITERS / self._rate, time.monotonic() - BEHIND_SECONDS_MAX)
             path = f"/v1/Conversations/{dice.choice(self._conversations)}/Messages"
             body = urlencode({"Body": f"writer {number}, message {self._offered[number]}"})
             self._offered[number] += 1
@@ -111,8 +122,9 @@ class Writers:
                 connection.close()
                 connection = None
                 continue
-            assert answer.status == 201, text
-            self.acknowledged.append(text.decode())
+            if answer.status not in self._refusals:
+                assert answer.status == 201, text
+                self.acknowledged.append(text.decode())
 
 
 class Run:

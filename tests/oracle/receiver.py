@@ -2,8 +2,9 @@
 
 What it does with a request stands in the request's path, so one process serves many cases:
 ``/ok``, ``/status/503``, ``/slow/200`` (milliseconds), ``/hang``, ``/fail/2/503`` (the first two
-attempts of a delivery fail, by its RetryCount), ``/say/%7B%7D`` (the body of the answer). Anything
-behind these is free: ``/ok/7``.
+attempts of a delivery fail, by its RetryCount), ``/say/%7B%7D`` (the body of the answer),
+``/echo/x-name/200`` (the answer is what that header said, after milliseconds). Anything behind
+these is free: ``/ok/7``.
 A request is written to the record before it is answered, so a kill loses no line of it.
 """
 
@@ -137,16 +138,17 @@ class _Connection(asyncio.Protocol):
         os.write(self._record, (json.dumps(vars(line)) + "\n").encode())
         what, *rest = parts.path.strip("/").split("/")
         seconds, status = _behaviour(what, rest, line)
+        said = _said(what, rest, line)
         if not seconds:
-            self._answer(status, unquote_to_bytes(rest[0]) if what == "say" else RECEIVED)
+            self._answer(status, said)
             return
-        task = asyncio.ensure_future(self._answer_later(seconds, status))
+        task = asyncio.ensure_future(self._answer_later(seconds, status, said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer_later(self, seconds: float, status: int) -> None:
+    async def _answer_later(self, seconds: float, status: int, body: bytes) -> None:
         await asyncio.sleep(seconds)
-        self._answer(status, RECEIVED)
+        self._answer(status, body)
 
     def _answer(self, status: int, body: bytes) -> None:
         head = f"HTTP/1.1 {status} Said\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -159,11 +161,20 @@ def _behaviour(what: str, rest: list[str], line: Line) -> tuple[float, int]:
         return 0.0, int(rest[0])
     if what == "slow":
         return int(rest[0]) / 1000, 200
+    if what == "echo":
+        return int(rest[1]) / 1000, 200
     if what == "hang":
         return HANG_SECONDS, 200
     if what == "fail" and line.retry_count < int(rest[0]):
         return 0.0, int(rest[1])
     return 0.0, 200
+
+
+def _said(what: str, rest: list[str], line: Line) -> bytes:
+    """The body of the answer."""
+    if what == "say":
+        return unquote_to_bytes(rest[0])
+    return line.headers[rest[0]].encode() if what == "echo" else RECEIVED
 
 
 async def _serve(port: int, path: Path) -> None:
