@@ -64,6 +64,26 @@ def nothing_lost(server: Server, receiver: Receiver, disturbances: int) -> None:
     assert duplicates(receiver.lines()) <= disturbances * IN_FLIGHT_MAX
 
 
+def test_an_owner_that_loses_its_lease_early_sends_again_when_it_gets_it_back(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with Receiver(tmp_path) as receiver, Nodes(postgres, tmp_path, 1) as nodes:
+        (server,) = nodes.servers
+        sid, *_ = conversations(server, receiver)
+        api = api_of(server)
+        fires = {"X-Twilio-Webhook-Enabled": "true"}
+        # As when a standby is promoted whose clock goes ahead: the owner had relied on it longer.
+        with closing(connect(server)) as connection:
+            connection.execute(
+                "UPDATE lease SET owner = 'another', fence = fence + 1,"
+                " expires_ms = (extract(epoch FROM clock_timestamp()) * 1000)::bigint + 1500"
+            )
+        for _ in range(3):
+            api.post(f"/Conversations/{sid}/Messages", {"Body": "here"}, headers=fires).expect(201)
+        api.close()
+        nothing_lost(server, receiver, 1)
+
+
 def test_a_timer_acts_once_on_however_many_nodes(postgres: Postgres, tmp_path: Path) -> None:
     with Nodes(postgres, tmp_path, 2) as nodes:
         first, second = nodes.servers

@@ -135,6 +135,8 @@ class FencedTenure:
     async def check(self, tx: Transaction) -> None:
         """Keep others from beginning until the transaction has ended. Raises ``LeaseLost``."""
         if await tx.one(CHECK, self._name, self._owner, self.fence) is None:
+            # Sooner than our own clock would have said: the database's may have jumped.
+            self.ended()
             raise LeaseLost(self._name)
 
 
