@@ -10,12 +10,19 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twilio.jwt.access_token import AccessToken
+from twilio.jwt.access_token.grants import ChatGrant
+
+from tests.support.client import Api
 from tests.support.node import install_packages, node_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tests.support.nodes import Balanced
     from tests.support.server import Server
+
+    Installation = Server | Balanced
 
 HERE = Path(__file__).parent / "realtime"
 
@@ -101,7 +108,7 @@ class Run:
         ]
 
 
-def settings_for(server: Server, version: str) -> dict[str, str]:
+def settings_for(server: Installation, version: str) -> dict[str, str]:
     """What a program is told: an account of its own, with an API key, and which SDK to use."""
     account_sid, auth_token = server.make_account()
     key_sid, key_secret = server.make_key(account_sid)
@@ -113,3 +120,45 @@ def settings_for(server: Server, version: str) -> dict[str, str]:
         "KEY_SECRET": key_secret,
         "SDK": VERSIONS[version],
     }
+
+
+def run_of_topics(
+    server: Installation, version: str, topics: Sequence[str], seconds_max: float
+) -> Run:
+    """One run of the scenes of some topics."""
+    settings = settings_for(server, version) | {"NODE_NO_WARNINGS": "1"}
+    settings |= made_tokens(server, settings)
+    settings["CONTENT_SID"] = made_template(server, settings)
+    return Run(["run.mjs", *topics], settings, seconds_max)
+
+
+def made_tokens(server: Installation, settings: dict[str, str]) -> dict[str, str]:
+    """A token by the vendor's own helper, and one by the command line."""
+    account_sid = settings["ACCOUNT_SID"]
+    api = Api(server.base_url, account_sid, settings["AUTH_TOKEN"])
+    service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+    api.close()
+    token = AccessToken(
+        account_sid, settings["KEY_SID"], settings["KEY_SECRET"], identity="helped", ttl=600
+    )
+    token.add_grant(ChatGrant(service_sid=service_sid))
+    options = ("--account", account_sid, "--identity", "commanded", "--service", service_sid)
+    return {
+        "HELPER_SERVICE_SID": service_sid,
+        "HELPER_TOKEN": token.to_jwt(),
+        "COMMAND_TOKEN": server.command("token", *options).strip(),
+    }
+
+
+def made_template(server: Installation, settings: dict[str, str]) -> str:
+    """The sid of a content template: a greeting."""
+    api = Api(server.base_url, settings["ACCOUNT_SID"], settings["AUTH_TOKEN"], "/parlour/v1")
+    form = {
+        "FriendlyName": "greeting",
+        "Types": json.dumps({"twilio/text": {"body": "Hello {{1}}"}}),
+        "Variables": json.dumps({"1": "you"}),
+    }
+    made = api.post("/ContentTemplates", form).expect(201)
+    api.close()
+    sid: str = made["sid"]
+    return sid

@@ -6,13 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from twilio.jwt.access_token import AccessToken
-from twilio.jwt.access_token.grants import ChatGrant
 
-from tests.contract.realtime_run import HERE, VERSIONS, Run, settings_for
-from tests.support.client import Api
+from tests.contract.realtime_run import HERE, VERSIONS, run_of_topics
 
 if TYPE_CHECKING:
+    from tests.contract.realtime_run import Run
     from tests.support.server import Server
 
 DRIVE_SECONDS_MAX = 200
@@ -91,43 +89,8 @@ _runs: dict[str, Run] = {}
 def run(server: Server, version: str) -> Run:
     """The one run of all topics with a version, whichever test asks for it first."""
     if version not in _runs:
-        settings = settings_for(server, version) | {"NODE_NO_WARNINGS": "1"}
-        settings |= made_tokens(server, settings)
-        settings["CONTENT_SID"] = made_template(server, settings)
-        _runs[version] = Run(["run.mjs", *TOPICS], settings, DRIVE_SECONDS_MAX)
+        _runs[version] = run_of_topics(server, version, TOPICS, DRIVE_SECONDS_MAX)
     return _runs[version]
-
-
-def made_tokens(server: Server, settings: dict[str, str]) -> dict[str, str]:
-    """A token by the vendor's own helper, and one by the command line."""
-    account_sid = settings["ACCOUNT_SID"]
-    api = Api(server.base_url, account_sid, settings["AUTH_TOKEN"])
-    service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-    api.close()
-    token = AccessToken(
-        account_sid, settings["KEY_SID"], settings["KEY_SECRET"], identity="helped", ttl=600
-    )
-    token.add_grant(ChatGrant(service_sid=service_sid))
-    options = ("--account", account_sid, "--identity", "commanded", "--service", service_sid)
-    return {
-        "HELPER_SERVICE_SID": service_sid,
-        "HELPER_TOKEN": token.to_jwt(),
-        "COMMAND_TOKEN": server.command("token", *options).strip(),
-    }
-
-
-def made_template(server: Server, settings: dict[str, str]) -> str:
-    """The sid of a content template: a greeting."""
-    api = Api(server.base_url, settings["ACCOUNT_SID"], settings["AUTH_TOKEN"], "/parlour/v1")
-    form = {
-        "FriendlyName": "greeting",
-        "Types": json.dumps({"twilio/text": {"body": "Hello {{1}}"}}),
-        "Variables": json.dumps({"1": "you"}),
-    }
-    made = api.post("/ContentTemplates", form).expect(201)
-    api.close()
-    sid: str = made["sid"]
-    return sid
 
 
 @pytest.mark.parametrize("topic", TOPICS)
