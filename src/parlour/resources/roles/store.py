@@ -34,7 +34,7 @@ UPDATE = update("role", Role, key=("account_sid", "service_sid", "sid"))
 FETCH = statement(
     "SELECT {columns} FROM role WHERE account_sid = $1 AND service_sid = $2 AND sid = $3", Role
 )
-FETCH_TO_GIVE = statement("{fetch} FOR UPDATE", fetch=FETCH)
+FETCH_TO_GIVE = statement("{fetch} FOR KEY SHARE", fetch=FETCH)
 LIST = window(
     "SELECT {columns} FROM role WHERE account_sid = $1 AND service_sid = $2",
     Role,
