@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 import parlour
+from parlour.store.manifold import many
 from parlour.store.postgres import PostgresStore
 from parlour.store.statements import Window
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -51,7 +52,7 @@ def statements() -> dict[str, str]:
 
 
 @pytest.mark.timeout(120)
-def test_every_statement_can_be_prepared() -> None:
+def test_every_statement_can_be_prepared_alone_and_for_many() -> None:
     url = shared().make_database()
 
     async def refused() -> list[str]:
@@ -62,7 +63,10 @@ def test_every_statement_can_be_prepared() -> None:
         found = []
         for text, place in statements().items():
             try:
-                await connection.prepare(text)
+                prepared = await connection.prepare(text)
+                types = [each.name for each in prepared.get_parameters()]
+                if (together := many(text, types)) is not None:
+                    await connection.prepare(together.text)
             except asyncpg.PostgresError as error:
                 found.append(f"{place}: {error}")
         await connection.close()

@@ -101,19 +101,15 @@ class PreActionWebhooks:
         self._auth_token_of = auth_token_of
         self._record = record
 
-    async def wants(self, call: Call[Any]) -> bool:
+    async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
         """Whether somebody is to be asked before this call."""
         event_name = call.operation.deed.before
         assert event_name is not None
-
-        async def look(tx: Transaction) -> bool:
-            scope = await scoping.resolve(tx, call)
-            return await asked_before(tx, scope, event_name) is not None
-
         try:
-            return await self._store.read(look)
+            scope = await scoping.resolve(tx, call)
         except ApiError:
             return False  # The action itself says what is wrong.
+        return await asked_before(tx, scope, event_name) is not None
 
     async def listens(self, scope: Scope, event_name: str) -> bool:
         """Whether somebody is to be asked about events of this name."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from parlour.protocol.forms import Form as RequestForm
     from parlour.protocol.pages import PageRequest
     from parlour.protocol.vault import Vault
+    from parlour.store.transaction import Reach
 
 P = TypeVar("P", bound="Parameters")
 
@@ -83,6 +84,13 @@ class Call(Generic[P]):
         if isinstance(self.parsed, ApiError):
             raise self.parsed
         return self.parsed
+
+    def reach(self) -> Reach | None:
+        """How far the change reaches, if its deed tells; an answer that is kept lies outside."""
+        reach = self.operation.deed.reach
+        if reach is None or self.idempotency_key is not None or isinstance(self.parsed, ApiError):
+            return None
+        return reach(self)
 
     def not_found(self, code: int = 20404) -> ApiError:
         """The answer for anything in the path that is not there for this caller.

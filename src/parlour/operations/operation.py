@@ -18,10 +18,11 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from parlour.operations.call import Call, View
     from parlour.protocol.pages import Envelope
-    from parlour.store.transaction import Transaction
+    from parlour.store.transaction import Reach, Transaction
 
 Action = Callable[["Transaction", "Call[Any]"], Awaitable[Any]]
 Represent = Callable[[Any, "View"], dict[str, Any]]
+Reaches = Callable[["Call[Any]"], "Reach | None"]
 Permits = Callable[["Transaction", "Call[Any]"], Awaitable[None]]
 
 
@@ -50,6 +51,8 @@ class Deed:
     parameters: type[Parameters] = NoParameters
     takes_webhook_header: bool = False
     before: str | None = None
+    reach: Reaches | None = None
+    """How far a call reaches, where that is within one conversation: then calls share commits."""
     permits: Permits | None = None
     """Whether a connected user may do this. None: no user may, only the account."""
     page_size_default: int = limits.PAGE_SIZE_DEFAULT
@@ -73,6 +76,7 @@ def create(
     webhook_header: bool = False,
     before: str | None = None,
     other_statuses: tuple[int, ...] = (),
+    reach: Reaches | None = None,
     permits: Permits | None = None,
 ) -> Deed:
     """POST on a collection: 201."""
@@ -86,6 +90,7 @@ def create(
         parameters=parameters,
         takes_webhook_header=webhook_header,
         before=before,
+        reach=reach,
         permits=permits,
     )
 
@@ -103,6 +108,7 @@ def update(
     *,
     webhook_header: bool = False,
     before: str | None = None,
+    reach: Reaches | None = None,
     permits: Permits | None = None,
 ) -> Deed:
     """POST on an instance: 200; absent parameters keep their values."""
@@ -115,6 +121,7 @@ def update(
         parameters=parameters,
         takes_webhook_header=webhook_header,
         before=before,
+        reach=reach,
         permits=permits,
     )
 

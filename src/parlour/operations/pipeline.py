@@ -1,13 +1,14 @@
 """The path of every call: parse, scope, permit, ask before, one transaction, wake the listeners.
 
-No network while a transaction is open: a pre-action webhook is asked on a rehearsal, which is
-undone before anybody is called; then the change runs again, with what the webhook amended. A
-request that is sent again with its idempotency key gets its first answer, and nobody is asked.
+No network while a transaction is open. The transaction itself looks up whether a pre-action
+webhook is to be asked, and changes nothing then: it is asked on a rehearsal, which is undone
+before anybody is called, and the change runs with what the webhook amended. A request that is
+sent again with its idempotency key gets its first answer, and nobody is asked.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from parlour.operations import access, idempotency, scoping
 from parlour.operations.call import Accepted, Call, Outcome, Revoked
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     Act = Callable[[Transaction, Call[Any]], Awaitable[Outcome]]
     Render = Callable[[Call[Any], Outcome], bytes]
 
+T = TypeVar("T")
+
 
 class Before(Protocol):
     """Whoever may be asked before an action (pre-action webhooks)."""
 
-    async def wants(self, call: Call[Any]) -> bool:
+    async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
         """Whether somebody listens to this call's pre-action event."""
         ...
 
@@ -88,15 +91,31 @@ class Pipeline:
     async def _write(self, call: Call[Any], act: Act) -> Outcome:
         """Make the change, once whoever is asked before it has agreed."""
         before = self._asked_before(call)
-        if before is not None and await before.wants(call):
-            rehearsal = await self._store.rehearse(
-                lambda tx: act(tx, call), call.origin, account_sid=call.caller.account_sid
-            )
-            if rehearsal.result.replayed is not None:
-                return rehearsal.result
-            call.parsed = await before.ask(call, rehearsal)
-        return await self._store.write(
+        if before is None:
+            return await self._change(call, act)
+
+        async def unless_asked(tx: Transaction, call: Call[Any]) -> Outcome | None:
+            return None if await before.wants(tx, call) else await act(tx, call)
+
+        outcome = await self._change(call, unless_asked)
+        if outcome is not None:
+            return outcome
+        rehearsal = await self._store.rehearse(
             lambda tx: act(tx, call), call.origin, account_sid=call.caller.account_sid
+        )
+        if rehearsal.result.replayed is not None:
+            return rehearsal.result
+        call.parsed = await before.ask(call, rehearsal)
+        return await self._change(call, act)
+
+    async def _change(
+        self, call: Call[Any], act: Callable[[Transaction, Call[Any]], Awaitable[T]]
+    ) -> T:
+        return await self._store.write(
+            lambda tx: act(tx, call),
+            call.origin,
+            account_sid=call.caller.account_sid,
+            reach=call.reach(),
         )
 
     def _asked_before(self, call: Call[Any]) -> Before | None:

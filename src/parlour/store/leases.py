@@ -22,7 +22,7 @@ from parlour.vocabulary.origin import SILENT, Origin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from parlour.store.transaction import Rehearsal, Store, Transaction, Work
+    from parlour.store.transaction import Reach, Rehearsal, Store, Transaction, Work
     from parlour.vocabulary.clock import Clock
 
 T = TypeVar("T")
@@ -153,7 +153,12 @@ class FencedStore:
         self.read = store.read
 
     async def write(
-        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
+        self,
+        work: Work[T],
+        origin: Origin = SILENT,
+        *,
+        account_sid: str = EVERY_ACCOUNT,
+        reach: Reach | None = None,  # noqa: ARG002 - the fence lies outside.
     ) -> T:
         """Run a change in this turn. Raises ``LeaseLost`` when it is over."""
         return await self._store.write(self._fenced(work), origin, account_sid=account_sid)

@@ -1,4 +1,4 @@
-"""The engine for more than one node: PostgreSQL, one transaction for each action.
+"""The engine for more than one node: PostgreSQL, one transaction for each action or group.
 
 Every node may write at the same time, so what one writer has for nothing is asked for. An action
 that reads in order to change locks what it reads (``FOR UPDATE``); whatever happens in a
@@ -6,6 +6,10 @@ conversation begins with its row, so changes of one conversation come one after 
 their events in the order of their commits. Natural keys are unique in the schema. Two that race
 for one key: the second is undone and run again, and then finds what the first has made, so that
 its answer is the same as if it had come later. The same is done after a deadlock.
+
+Actions that say how far they reach, which the hot ones do, share transactions: see
+``grouping.py`` and ``postgres_group.py``. A group that cannot be kept is undone, and each of its
+actions is run in a transaction of its own.
 
 A connection that breaks before COMMIT was sent: nothing has happened, and the action is run once
 more on a new one. A connection that breaks at COMMIT: nobody knows, and the caller is told 503.
@@ -16,12 +20,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import asyncpg
+import structlog
 
 from parlour.store.connections import LOST, REFUSED, Connections, connect
+from parlour.store.grouping import Grouping
+from parlour.store.postgres_group import FellApart, Group, GroupTransaction, Texts, Waiting
 from parlour.store.postgres_schema import migrate
 from parlour.store.postgres_transaction import Creations, ReadTransaction, WriteTransaction
 from parlour.store.settling import Settling
@@ -33,8 +40,11 @@ from parlour.vocabulary.origin import SILENT, Origin
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-    from parlour.store.transaction import Rehearsal, Transaction, Work
+    from parlour.store.grouping import More
+    from parlour.store.transaction import Reach, Rehearsal, Transaction, Work
     from parlour.vocabulary.clock import Clock, Random
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 Attempt = Callable[["Connection[Any]"], Awaitable[T]]
@@ -42,6 +52,7 @@ Attempt = Callable[["Connection[Any]"], Awaitable[T]]
 BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # The id comes before any number of an event: see settling.py.
 BEGIN_WRITING: Final = "BEGIN; SELECT pg_current_xact_id()"
+BEGIN_GROUP: Final = f"{BEGIN_WRITING}; SET LOCAL lock_timeout = {limits.GROUP_LOCK_MS_MAX}"
 LAST_EVENT_DATE: Final = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT 1"
 
 _RACED: Final = (
@@ -75,6 +86,8 @@ class PostgresStore:
         self._listeners: list[Callable[[], None]] = []
         self._settling = Settling(self._connections, self._tell)
         self._creations = Creations()
+        self._grouping = Grouping(self._run_group, min(limits.GROUPS_MAX, (connections + 1) // 2))
+        self._texts: Texts = {}
 
     async def start(self) -> None:
         """Bring the schema up to date and find where the event log is."""
@@ -111,10 +124,21 @@ class PostgresStore:
         return await self._run(attempt)
 
     async def write(
-        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
+        self,
+        work: Work[T],
+        origin: Origin = SILENT,
+        *,
+        account_sid: str = EVERY_ACCOUNT,
+        reach: Reach | None = None,
     ) -> T:
         """Run a change; the answer comes once it is on disk."""
+        if reach is None or account_sid == EVERY_ACCOUNT:
+            return await self._write_alone(work, origin, account_sid)
+        answer = asyncio.get_running_loop().create_future()
+        waiting = Waiting(work, origin, reach, answer)
+        return cast("T", await self._grouping.join(account_sid, waiting))
 
+    async def _write_alone(self, work: Work[T], origin: Origin, account_sid: str) -> T:
         async def attempt(connection: Connection[Any]) -> T:
             tx = self._writing(connection, origin, rehearses=False)
             await connection.execute(_begun(BEGIN_WRITING, account_sid))
@@ -125,6 +149,58 @@ class PostgresStore:
             return result
 
         return await self._run(attempt)
+
+    async def _run_group(self, account_sid: str, first: list[Waiting], more: More) -> None:
+        """Run a group to its end and answer it: together, or else one by one."""
+        actions = list(first)
+
+        async def attempt(connection: Connection[Any]) -> Group:
+            group = Group(connection, self._texts, partial(self._in_group, connection))
+            await connection.execute(_begun(BEGIN_GROUP, account_sid))
+            young_until_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
+            try:
+                await group.run(first)
+                while self._clock.monotonic_ms() < young_until_ms and (later := more()):
+                    actions.extend(later)
+                    await group.run(later)
+            except asyncpg.LockNotAvailableError as error:
+                raise FellApart(str(error)) from error
+            await group.write_events()
+            await _commit(connection)
+            return group
+
+        try:
+            group = await self._attempt(attempt)
+        except (FellApart, _Lost, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # Whoever is to blame hears of it from a run of its own.
+            log.debug("group_undone", actions=len(actions), error=repr(error))
+            await asyncio.gather(*(self._answer_alone(each, account_sid) for each in actions))
+        except Exception as error:  # noqa: BLE001 - as above; Busy and Unavailable come here too.
+            for each in actions:
+                _fail(each.answer, error)
+        else:
+            group.answer()
+            if group.has_events:
+                self._tell()
+
+    def _in_group(self, connection: Connection[Any], **own: Any) -> GroupTransaction:
+        return GroupTransaction(
+            connection=connection,
+            settling=self._settling,
+            creations=self._creations,
+            clock=self._clock,
+            random=self._random,
+            **own,
+        )
+
+    async def _answer_alone(self, waiting: Waiting, account_sid: str) -> None:
+        try:
+            result = await self._write_alone(waiting.work, waiting.origin, account_sid)
+        except Exception as error:  # noqa: BLE001 - the caller gets whatever it was.
+            _fail(waiting.answer, error)
+        else:
+            if not waiting.answer.done():
+                waiting.answer.set_result(result)
 
     async def rehearse(
         self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
@@ -210,7 +286,8 @@ class PostgresStore:
             self._connections.give_back(connection)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Finish what is queued, and close every connection."""
+        await self._grouping.close()
         await self._settling.stop()
         await self._connections.close()
 
@@ -222,6 +299,11 @@ def _begun(text: str, account_sid: str) -> str:
         return text
     assert sids.is_sid(sids.ACCOUNT, account_sid), account_sid
     return statement("{begin}; SET LOCAL parlour.account = '{sid}'", begin=text, sid=account_sid)
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    if not answer.done():  # The caller may have gone away.
+        answer.set_exception(error)
 
 
 def _is_loss(error: Exception) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 T = TypeVar("T")
+Recalled = dict[tuple[str, tuple[object, ...]], Row | None]
+"""Rows of settings by statement and arguments."""
 
 APPEND: Final = """
 INSERT INTO event (account_sid, service_sid, conversation_sid, subject_sid, name, source,
@@ -137,6 +139,7 @@ class WriteTransaction(_Statements):
         self._origin = origin
         self._rehearses = rehearses
         self._emitted: list[Emitted] = []
+        self._recalled: Recalled | None = {}
 
     @property
     def now(self) -> int:
@@ -163,8 +166,13 @@ class WriteTransaction(_Statements):
         return None if row is None else tuple(row)
 
     async def recall(self, sql: str, *arguments: object) -> Row | None:
-        """As ``one``: another process may have changed it."""
-        return await self.one(sql, *arguments)
+        """As ``one``; read once, unless this very transaction changes settings."""
+        if self._recalled is None:
+            return await self.one(sql, *arguments)
+        key = (sql, arguments)
+        if key not in self._recalled:
+            self._recalled[key] = await self.one(sql, *arguments)
+        return self._recalled[key]
 
     async def all(self, sql: str, *arguments: object) -> list[Row]:
         """Every row."""
@@ -177,6 +185,8 @@ class WriteTransaction(_Statements):
 
     async def hold(self, *name: str) -> None:
         """Wait until no other transaction holds this name, and hold it until the end."""
+        if name[0] == "settings":
+            self._recalled = None
         await self._connection.execute(HOLD, "\n".join(name))
 
     async def emit(
@@ -195,8 +205,7 @@ class WriteTransaction(_Statements):
         self._emitted.append(Emitted(name, scope, conversation_sid, subject_sid, by, text))
         if self._rehearses:
             return  # A number that is taken for nothing is a gap that readers have to settle.
-        await self._connection.execute(
-            APPEND,
+        await self._append(
             scope.account_sid,
             scope.service_sid,
             conversation_sid,
@@ -208,6 +217,9 @@ class WriteTransaction(_Statements):
             self._now,
             text,
         )
+
+    async def _append(self, *values: object) -> None:
+        await self._connection.execute(APPEND, *values)
 
     def next_sequence(self) -> int:
         """The next number in the order of creation."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from parlour.store.transaction import Rehearsal, Work
+    from parlour.store.transaction import Reach, Rehearsal, Work
     from parlour.vocabulary.clock import Clock, Random
 
 T = TypeVar("T")
@@ -143,6 +143,7 @@ class SqliteStore:
         origin: Origin = SILENT,
         *,
         account_sid: str = EVERY_ACCOUNT,  # noqa: ARG002 - this engine has no second wall.
+        reach: Reach | None = None,  # noqa: ARG002 - and one action at a time, however far.
     ) -> T:
         """Run a change; the answer comes once its group is on disk."""
         return cast("T", await self._enqueue(work, origin, rehearse=False))

@@ -123,6 +123,25 @@ class Rehearsal(NamedTuple, Generic[T]):
 Work = Callable[[Transaction], Awaitable[T]]
 
 
+class Reach(NamedTuple):
+    """How far a change reaches: it locks and writes nothing outside of one conversation.
+
+    With a subject it writes that alone, and reads nothing else that a change of another subject
+    of the same kind (the prefix of its sid) writes. What lies outside, and what locks a name, is
+    no matter for a change that says how far it reaches.
+    """
+
+    conversation_sid: str
+    subject_sid: str = ""
+
+    def is_apart(self, other: Reach) -> bool:
+        """Whether both come to the same in either order, and side by side."""
+        if self.conversation_sid != other.conversation_sid:
+            return True
+        one, two = self.subject_sid, other.subject_sid
+        return bool(one and two) and one != two and one[:2] == two[:2]
+
+
 class Store(Protocol):
     """An engine: runs actions, and keeps what they wrote."""
 
@@ -151,10 +170,19 @@ class Store(Protocol):
         """
         ...
 
-    async def write(self, work: Work[T], origin: Origin = ..., *, account_sid: str = ...) -> T:
+    async def write(
+        self,
+        work: Work[T],
+        origin: Origin = ...,
+        *,
+        account_sid: str = ...,
+        reach: Reach | None = ...,
+    ) -> T:
         """Run a change; the answer comes after it is on disk. ``account_sid`` as in ``read``.
 
-        Raises ``Busy`` when no more can be queued, ``Unavailable`` when the commit failed.
+        ``reach``: how far it reaches, if that is known: an engine may run changes that are apart
+        side by side. Raises ``Busy`` when no more can be queued, ``Unavailable`` when the commit
+        failed.
         """
         ...
 

@@ -13,6 +13,7 @@ from parlour.resources.configuration import store as configurations
 from parlour.resources.conversations import store, timers
 from parlour.resources.conversations.store import Conversation
 from parlour.resources.scoped_webhooks import store as scoped_webhooks
+from parlour.store.transaction import Reach
 from parlour.vocabulary import events, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import UNSET, Unset
@@ -59,6 +60,14 @@ async def sid_in_path(tx: Transaction, call: Call[Any]) -> str:
     if found is None:
         raise call.not_found(50350)
     return found
+
+
+def reach_in_path(call: Call[Any], subject_sid: str = "") -> Reach | None:
+    """How far a change reaches that stays within the conversation of the path, named by its sid."""
+    text = call.path["ConversationSid"]
+    if not sids.is_sid(sids.CONVERSATION, text):
+        return None
+    return Reach(sids.normal(text), subject_sid)
 
 
 async def create_conversation(tx: Transaction, call: Call[CreateConversation]) -> Conversation:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from parlour.resources.conversations.store import Conversation
     from parlour.resources.media.store import Media
     from parlour.resources.messages.parameters import CreateMessage, ListMessages, UpdateMessage
-    from parlour.store.transaction import Transaction
+    from parlour.store.transaction import Reach, Transaction
     from parlour.vocabulary.scope import Scope
 
 
@@ -46,6 +46,14 @@ async def of_conversation(
     if found is None:
         raise call.not_found(50500)
     return found
+
+
+def reach_of_new(call: Call[CreateMessage]) -> Reach | None:
+    """How far a new message reaches: into its conversation, and to the media that it takes."""
+    change = call.said()
+    if change.media_sid is not UNSET or change.media_sids is not UNSET:
+        return None
+    return conversations.reach_in_path(call)
 
 
 async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:

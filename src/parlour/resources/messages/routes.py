@@ -32,6 +32,7 @@ MESSAGES = Collection(
             parameters.CreateMessage,
             webhook_header=True,
             before="onMessageAdd",
+            reach=actions.reach_of_new,
         ),
         fetch(actions.fetch_message),
         update(
@@ -73,6 +74,7 @@ MESSAGES_OF_CLIENTS = Collection(
             actions.create_message,
             parameters.SendMessage,
             before="onMessageAdd",
+            reach=actions.reach_of_new,
             permits=permits.create_message,
         ),
     ),

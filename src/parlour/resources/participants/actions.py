@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from parlour.operations.parameters import NoParameters
     from parlour.resources.conversations.store import Conversation
     from parlour.resources.participants.parameters import CreateParticipant, UpdateParticipant
-    from parlour.store.transaction import Transaction
+    from parlour.store.transaction import Reach, Transaction
     from parlour.vocabulary.origin import Origin
     from parlour.vocabulary.scope import Scope
 
@@ -243,6 +243,14 @@ async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of participants, in the order in which they were added."""
     conversation_sid = await conversations.sid_in_path(tx, call)
     return Rows(await store.page(tx, call.scope, conversation_sid, call.page_request))
+
+
+def reach_of_update(call: Call[UpdateParticipant]) -> Reach | None:
+    """How far a change reaches: to the participant alone, unless it changes who that is."""
+    text = call.path["Sid"]
+    if not sids.is_sid(sids.PARTICIPANT, text) or _rebinds(call.said()):
+        return None
+    return conversations.reach_in_path(call, sids.normal(text))
 
 
 async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> Participant:

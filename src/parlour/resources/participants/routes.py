@@ -34,6 +34,7 @@ PARTICIPANTS = Collection(
             parameters.UpdateParticipant,
             webhook_header=True,
             before="onParticipantUpdate",
+            reach=actions.reach_of_update,
             permits=permits.update_participant,
         ),
         delete(

@@ -13,7 +13,7 @@ from parlour.resources.participants import actions as participants
 from parlour.resources.participants import store as participant_store
 from parlour.resources.user_conversations import store
 from parlour.resources.users import actions as users
-from parlour.vocabulary import events
+from parlour.vocabulary import events, sids
 from parlour.vocabulary.values import UNSET
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from parlour.resources.participants.store import Participant
     from parlour.resources.user_conversations.parameters import UpdateUserConversation
     from parlour.resources.user_conversations.store import UserConversation
-    from parlour.store.transaction import Transaction
+    from parlour.store.transaction import Reach, Transaction
     from parlour.vocabulary.origin import Origin
 
 
@@ -57,6 +57,13 @@ async def fetch_user_conversation(tx: Transaction, call: Call[NoParameters]) -> 
     """One conversation of a user."""
     _, participant = await in_path(tx, call)
     return await _shown(tx, call, participant)
+
+
+def reach_of_update(call: Call[UpdateUserConversation]) -> Reach | None:
+    """How far a change of a user's place reaches: no further than the place."""
+    text = call.path["UserSid"]
+    subject_sid = sids.normal(text) if sids.is_sid(sids.USER, text) else ""
+    return conversations.reach_in_path(call, subject_sid)
 
 
 async def update_user_conversation(

@@ -38,7 +38,11 @@ USER_CONVERSATIONS = Collection(
             permits=permits.list_user_conversations,
         ),
         fetch(actions.fetch_user_conversation),
-        update(actions.update_user_conversation, parameters.UpdateUserConversation),
+        update(
+            actions.update_user_conversation,
+            parameters.UpdateUserConversation,
+            reach=actions.reach_of_update,
+        ),
         delete(actions.delete_user_conversation),
     ),
 )
@@ -80,6 +84,7 @@ PLACES_OF_CLIENTS = Collection(
             seen.update_own_place,
             parameters.UpdateUserConversation,
             before="onParticipantUpdate",
+            reach=actions.reach_of_update,
             permits=permits.update_user_conversation,
         ),
     ),

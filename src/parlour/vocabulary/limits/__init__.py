@@ -41,6 +41,12 @@ RETRY_AFTER_SECONDS = 1
 GROUP_ACTIONS_MAX = 256
 # The longest time a group stays open for more actions.
 GROUP_MS_MAX = 5
+# Groups that one process has PostgreSQL run at once, each for one account.
+GROUPS_MAX = 8
+# How long an account's group on PostgreSQL runs before another of the same account is begun.
+GROUP_PATIENCE_MS = 20
+# How long a group on PostgreSQL waits for a lock; then each of its actions waits by itself.
+GROUP_LOCK_MS_MAX = 500
 # Actions waiting for the writer; the next one is answered with 503.
 QUEUE_ACTIONS_MAX = 4096
 # Events a consumer reads at once.

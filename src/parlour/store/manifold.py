@@ -1,0 +1,81 @@
+"""One statement for many: the text of an action's statement, made to serve several at once.
+
+Actions that run side by side in one transaction (``postgres_group.py``) ask the same things with
+other arguments. Their arguments go to the server as arrays, one for each ``$1``, ``$2`` …, and
+come apart there into rows that have a number: that of the one who asked. So a hundred look-ups cost
+one round trip, and little more than one look-up. The plan of each stays that of the single
+statement: a read is fenced, so that it is not turned into a join over the whole table.
+
+Three shapes are understood: any ``SELECT``; an ``INSERT`` of one row of parameters; an ``UPDATE``
+without sub-queries. Whatever else is asked is asked one after the other.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from parlour.store.dialect import for_reading
+from parlour.store.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PARAMETER = re.compile(r"\$(\d+)")
+_SELECT = re.compile(r"\s*SELECT\s")
+_INSERT = re.compile(r"\s*(INSERT INTO \w+ \([\w\s,]+\))\s*VALUES \(([$\d\s,]+)\)\s*")
+_UPDATE = re.compile(
+    r"\s*(UPDATE \w+\s+SET\s(?:(?!\b(?:FROM|SELECT|WHERE)\b).)+)"
+    r"\bWHERE\s((?:(?!\b(?:SELECT|RETURNING)\b).)+)",
+    re.DOTALL,
+)
+
+READ_MANY: Final = (
+    "SELECT asked.number, found.* FROM {asked} CROSS JOIN LATERAL ({read}{fence}) AS found"
+)
+INSERT_MANY: Final = "{into} SELECT {values} FROM {asked} ORDER BY asked.number"
+UPDATE_MANY: Final = "{changes}FROM {asked} WHERE {condition} RETURNING asked.number"
+# Nothing is skipped; but whatever has an OFFSET is planned by itself.
+_FENCE: Final = " OFFSET 0"
+
+
+class Many(NamedTuple):
+    """A statement for many.
+
+    A read gives rows that begin with the number, from 1, of the one who asked. So does a write
+    that ``numbers_rows``; any other writes one row for each who asked.
+    """
+
+    text: str
+    numbers_rows: bool
+
+
+def many(sql: str, types: Sequence[str]) -> Many | None:
+    """The statement for many, whose parameters have these types; None if its shape is another."""
+    if not types:
+        return None
+    asked = _asked(types)
+    if _SELECT.match(sql):
+        # What locks rows is planned by itself anyway.
+        fence = _FENCE if for_reading(sql) == sql else ""
+        read = statement(READ_MANY, asked=asked, read=_named(sql), fence=fence)
+        return Many(read, numbers_rows=True)
+    if match := _INSERT.fullmatch(sql):
+        into, values = match.groups()
+        insert = statement(INSERT_MANY, asked=asked, into=into, values=_named(values))
+        return Many(insert, numbers_rows=False)
+    if match := _UPDATE.fullmatch(sql):
+        changes, condition = (_named(part) for part in match.groups())
+        update = statement(UPDATE_MANY, asked=asked, changes=changes, condition=condition)
+        return Many(update, numbers_rows=True)
+    return None
+
+
+def _asked(types: Sequence[str]) -> str:
+    arrays = ", ".join(f"${place}::{name}[]" for place, name in enumerate(types, 1))
+    names = ", ".join(f"a{place}" for place in range(1, len(types) + 1))
+    return f"unnest({arrays}) WITH ORDINALITY AS asked ({names}, number)"
+
+
+def _named(sql: str) -> str:
+    return _PARAMETER.sub(r"asked.a\1", sql)

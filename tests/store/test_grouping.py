@@ -1,0 +1,196 @@
+"""Which actions share a group: those of one account that are apart, in the order they came."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.store.grouping import Backlog, Grouping
+from parlour.store.postgres_group import Waiting
+from parlour.store.transaction import Busy, Reach
+from parlour.vocabulary import limits
+from parlour.vocabulary.origin import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parlour.store.grouping import More
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """What answers belong to."""
+    made = asyncio.new_event_loop()
+    yield made
+    made.close()
+
+
+def waiting(loop: asyncio.AbstractEventLoop, conversation: str, subject: str = "") -> Waiting:
+    """An action that reaches so far, and does nothing."""
+
+    async def nothing(_tx: Any) -> None:
+        """Nothing."""
+
+    return Waiting(nothing, SILENT, Reach(conversation, subject), loop.create_future())
+
+
+def reaches(taken: list[Waiting]) -> list[tuple[str, str]]:
+    """How far these actions reach."""
+    return [(each.reach.conversation_sid, each.reach.subject_sid) for each in taken]
+
+
+def take(backlog: Backlog, *, without: str = "") -> tuple[str, list[tuple[str, str]]] | None:
+    """The next group."""
+    taken = backlog.take(lambda account: account != without)
+    return None if taken is None else (taken[0], reaches(taken[1]))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        (("CH1", ""), ("CH2", ""), True),
+        (("CH1", ""), ("CH1", ""), False),
+        (("CH1", "MB1"), ("CH1", ""), False),
+        (("CH1", "MB1"), ("CH1", "MB1"), False),
+        (("CH1", "MB1"), ("CH1", "MB2"), True),
+        (("CH1", "MB1"), ("CH1", "US2"), False),
+        (("CH1", "MB1"), ("CH2", "MB1"), True),
+    ],
+)
+def test_what_is_apart(one: tuple[str, str], other: tuple[str, str], apart: bool) -> None:
+    assert Reach(*one).is_apart(Reach(*other)) is apart
+    assert Reach(*other).is_apart(Reach(*one)) is apart
+
+
+def test_a_group_takes_the_heads_that_are_apart(loop: asyncio.AbstractEventLoop) -> None:
+    backlog = Backlog()
+    for conversation, subject in [
+        ("CH1", "MB1"), ("CH1", "MB2"), ("CH2", ""), ("CH1", "MB1"), ("CH1", "MB3"), ("CH2", ""),
+    ]:  # fmt: skip
+        backlog.add("AC1", waiting(loop, conversation, subject))
+    assert take(backlog) == ("AC1", [("CH1", "MB1"), ("CH1", "MB2"), ("CH2", "")])
+    assert take(backlog) is None, "both are held"
+    later = backlog.take_of("AC1", ["CH1", "CH2"])
+    assert reaches(later) == [("CH1", "MB1"), ("CH1", "MB3"), ("CH2", "")]
+    assert backlog.count == 0
+
+
+def test_what_is_held_waits_until_it_is_released(loop: asyncio.AbstractEventLoop) -> None:
+    backlog = Backlog()
+    backlog.add("AC1", waiting(loop, "CH1"))
+    assert take(backlog) == ("AC1", [("CH1", "")])
+    backlog.add("AC1", waiting(loop, "CH1"))
+    backlog.add("AC1", waiting(loop, "CH2"))
+    assert take(backlog) == ("AC1", [("CH2", "")])
+    assert take(backlog) is None
+    backlog.release("AC1", ["CH1"])
+    assert take(backlog) == ("AC1", [("CH1", "")])
+
+
+def test_accounts_take_turns(loop: asyncio.AbstractEventLoop) -> None:
+    backlog = Backlog()
+    for number in range(limits.GROUP_ACTIONS_MAX + 1):
+        backlog.add("AC1", waiting(loop, f"CH{number}"))
+    backlog.add("AC2", waiting(loop, "CH1"))
+    sizes = []
+    while taken := backlog.take(lambda _: True):
+        sizes.append((taken[0], len(taken[1])))
+    assert sizes == [("AC1", limits.GROUP_ACTIONS_MAX), ("AC2", 1), ("AC1", 1)]
+
+
+def test_an_account_that_may_not_begin_holds_up_nobody(loop: asyncio.AbstractEventLoop) -> None:
+    backlog = Backlog()
+    backlog.add("AC1", waiting(loop, "CH1"))
+    backlog.add("AC2", waiting(loop, "CH1"))
+    assert take(backlog, without="AC1") == ("AC2", [("CH1", "")])
+    assert take(backlog, without="AC1") is None
+
+
+class Runner:
+    """Runs groups when the test says so."""
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[str, int]] = []
+        self.gates: list[asyncio.Event] = []
+
+    async def run(self, account_sid: str, first: list[Waiting], _more: More) -> None:
+        """Wait at the gate, then answer everybody."""
+        self.sizes.append((account_sid, len(first)))
+        gate = asyncio.Event()
+        self.gates.append(gate)
+        await gate.wait()
+        for each in first:
+            each.answer.set_result(None)
+
+
+async def began(runner: Runner, count: int) -> None:
+    """Wait until so many groups have begun."""
+    for _ in range(5000):
+        if len(runner.gates) >= count:
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError(f"{len(runner.gates)} groups, not {count}")
+
+
+def test_what_arrives_while_a_group_runs_shares_the_next(loop: asyncio.AbstractEventLoop) -> None:
+    async def scene() -> None:
+        runner = Runner()
+        grouping = Grouping(runner.run, 4)
+        answers = [grouping.join("AC1", waiting(loop, "CH1"))]
+        await began(runner, 1)
+        answers += [grouping.join("AC1", waiting(loop, f"CH{number}")) for number in (2, 3, 4)]
+        await asyncio.sleep(0)
+        answers.append(grouping.join("AC2", waiting(loop, "CH1")))
+        await began(runner, 2)
+        assert runner.sizes[:2] == [("AC1", 1), ("AC2", 1)]
+        runner.gates[0].set()
+        await began(runner, 3)
+        assert runner.sizes[2] == ("AC1", 3)
+        for gate in runner.gates:
+            gate.set()
+        await grouping.close()
+        assert all(answer.done() for answer in answers)
+
+    loop.run_until_complete(scene())
+
+
+def test_another_group_is_begun_when_one_takes_long(loop: asyncio.AbstractEventLoop) -> None:
+    async def scene() -> None:
+        runner = Runner()
+        grouping = Grouping(runner.run, 2)
+        grouping.join("AC1", waiting(loop, "CH1"))
+        await began(runner, 1)
+        begun = loop.time()
+        grouping.join("AC1", waiting(loop, "CH2"))
+        await began(runner, 2)
+        assert loop.time() - begun > limits.GROUP_PATIENCE_MS / 2000
+        grouping.join("AC1", waiting(loop, "CH3"))
+        await asyncio.sleep(limits.GROUP_PATIENCE_MS * 3 / 1000)
+        assert len(runner.gates) == 2, "there is room for two"
+        runner.gates[0].set()
+        await began(runner, 3)
+        for gate in runner.gates:
+            gate.set()
+        await grouping.close()
+
+    loop.run_until_complete(scene())
+
+
+def test_a_full_queue_refuses(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "QUEUE_ACTIONS_MAX", 1)
+
+    async def scene() -> None:
+        runner = Runner()
+        grouping = Grouping(runner.run, 1)
+        grouping.join("AC1", waiting(loop, "CH1"))
+        with pytest.raises(Busy):
+            grouping.join("AC1", waiting(loop, "CH2"))
+        await began(runner, 1)
+        runner.gates[0].set()
+        await grouping.close()
+
+    loop.run_until_complete(scene())

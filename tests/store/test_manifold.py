@@ -1,0 +1,73 @@
+"""One statement for many: which shapes are understood, and what becomes of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from parlour.store.manifold import many
+
+
+def made(sql: str, *types: str) -> str:
+    found = many(sql, types)
+    assert found is not None
+    return " ".join(found.text.split())
+
+
+def test_a_read_is_asked_once_for_each_and_planned_by_itself() -> None:
+    assert made("SELECT sid FROM room WHERE account_sid = $1 AND number = $2", "text", "int8") == (
+        "SELECT asked.number, found.* FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY"
+        " AS asked (a1, a2, number) CROSS JOIN LATERAL"
+        " (SELECT sid FROM room WHERE account_sid = asked.a1 AND number = asked.a2 OFFSET 0)"
+        " AS found"
+    )
+
+
+@pytest.mark.parametrize("lock", ["FOR UPDATE", "FOR KEY SHARE"])
+def test_a_read_that_locks_needs_no_fence(lock: str) -> None:
+    text = made(f"SELECT sid FROM room WHERE sid = $1 {lock}", "text")
+    assert f"WHERE sid = asked.a1 {lock}) AS found" in text
+
+
+def test_rows_are_inserted_in_the_order_of_those_who_asked() -> None:
+    sql = "INSERT INTO room (sid, number) VALUES ($1, $2)"
+    found = many(sql, ["text", "int4"])
+    assert found is not None
+    assert not found.numbers_rows
+    assert found.text == (
+        "INSERT INTO room (sid, number) SELECT asked.a1, asked.a2"
+        " FROM unnest($1::text[], $2::int4[]) WITH ORDINALITY AS asked (a1, a2, number)"
+        " ORDER BY asked.number"
+    )
+
+
+def test_an_update_says_whose_rows_it_has_changed() -> None:
+    sql = "UPDATE room\n   SET number = $2, seen = seen + 1\n WHERE sid = $1"
+    found = many(sql, ["text", "int4"])
+    assert found is not None
+    assert found.numbers_rows
+    assert " ".join(found.text.split()) == (
+        "UPDATE room SET number = asked.a2, seen = seen + 1"
+        " FROM unnest($1::text[], $2::int4[]) WITH ORDINALITY AS asked (a1, a2, number)"
+        " WHERE sid = asked.a1 RETURNING asked.number"
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM room WHERE sid = $1",
+        "INSERT INTO room (sid) VALUES ($1) ON CONFLICT DO NOTHING",
+        "INSERT INTO room (sid, kind) VALUES ($1, 'open')",
+        "INSERT INTO room (sid) SELECT sid FROM hall WHERE sid = $1",
+        "UPDATE room SET number = (SELECT 1) WHERE sid = $1",
+        "UPDATE room SET number = 1 WHERE sid IN (SELECT $1)",
+        "UPDATE room SET number = 1 FROM hall WHERE hall.sid = $1",
+        "UPDATE room SET number = 1 WHERE sid = $1 RETURNING sid",
+    ],
+)
+def test_other_shapes_are_left_alone(sql: str) -> None:
+    assert many(sql, ["text"]) is None
+
+
+def test_what_asks_nothing_is_left_alone() -> None:
+    assert many("SELECT sid FROM room", []) is None

@@ -1,0 +1,298 @@
+"""Actions that share a transaction: one commit for all, and nobody pays for another's failure."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from parlour.store import events as event_log
+from parlour.store.postgres import PostgresStore
+from parlour.store.transaction import Reach, Unavailable
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import SystemClock, SystemRandom
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
+from tests.support.postgres import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.store.transaction import Transaction
+
+pytestmark = pytest.mark.timeout(60)
+
+ACCOUNT = "AC" + "0" * 32
+OTHER_ACCOUNT = "AC" + "1" * 32
+SCOPE = Scope(ACCOUNT, "IS" + "0" * 32)
+COUNT = 20
+
+MAKE = """
+CREATE TABLE tally (account_sid TEXT, sid TEXT, number BIGINT, PRIMARY KEY (account_sid, sid))
+"""
+ADD = "INSERT INTO tally (account_sid, sid, number) VALUES ($1, $2, $3)"
+LOOK = "SELECT number, xmin::text FROM tally WHERE account_sid = $1 AND sid = $2 FOR UPDATE"
+COUNT_UP = "UPDATE tally SET number = $3 WHERE account_sid = $1 AND sid = $2"
+ALL = "SELECT sid, number, xmin::text FROM tally ORDER BY sid"
+
+
+class Bench:
+    """A store, and a table of tallies beside it that actions count in."""
+
+    def __init__(self, store: PostgresStore, beside: Any, url: str) -> None:
+        self.store = store
+        self.beside = beside
+        self.url = url
+
+    async def count_up(self, sid: str, then: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> int:  # fmt: skip
+        """Count one tally up, tell of it, and do something else."""
+
+        async def work(tx: Transaction) -> int:
+            row = await tx.one(LOOK, ACCOUNT, sid)
+            if row is None:
+                raise ApiError(50377)
+            assert await tx.run(COUNT_UP, ACCOUNT, sid, row[0] + 1) == 1
+            await tx.emit(SCOPE, "counted", conversation_sid=sid, subject_sid=str(row[0] + 1),
+                          payload={})  # fmt: skip
+            if then is not None:
+                await then(tx)
+            return int(row[0] + 1)
+
+        return await self.store.write(work, account_sid=ACCOUNT, reach=Reach(sid))
+
+    async def tallies(self) -> dict[str, int]:
+        """Each tally's number."""
+        return {row["sid"]: row["number"] for row in await self.beside.fetch(ALL)}
+
+    async def transactions(self) -> int:
+        """How many transactions have last written the tallies."""
+        return len({row["xmin"] for row in await self.beside.fetch(ALL)})
+
+    async def told(self, count: int) -> list[tuple[str, str]]:
+        """Which numbers of which tally were told, in the order of the log: so many."""
+        for _ in range(500):  # What was undone leaves gaps, which readers settle.
+            found = await self.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
+            if len(found) == count:
+                break
+            await asyncio.sleep(0.01)
+        return [(each.conversation_sid, each.subject_sid) for each in found]
+
+
+def sids(count: int = COUNT) -> list[str]:
+    """The names of the tallies."""
+    return [f"CH{number:02d}" for number in range(count)]
+
+
+def on_a_bench(scene: Callable[[Bench], Awaitable[None]]) -> None:
+    """Play it on a new database with tallies at zero."""
+    url = shared().make_database()
+
+    async def play() -> None:
+        store = PostgresStore(url, SystemClock(), SystemRandom(), connections=6)
+        await store.start()
+        beside = await asyncpg.connect(url, server_settings={"parlour.account": "*"})
+        await beside.execute(MAKE)
+        await beside.executemany(ADD, [(ACCOUNT, sid, 0) for sid in sids()])
+        try:
+            await scene(Bench(store, beside, url))
+        finally:
+            await beside.close()
+            await store.close()
+
+    asyncio.run(play())
+
+
+def test_actions_that_are_apart_share_a_commit() -> None:
+    async def scene(bench: Bench) -> None:
+        counted = await asyncio.gather(*(bench.count_up(sid) for sid in sids()))
+        assert counted == [1] * COUNT
+        assert await bench.tallies() == dict.fromkeys(sids(), 1)
+        assert await bench.transactions() == 1
+        assert await bench.told(COUNT) == [(sid, "1") for sid in sids()]
+
+    on_a_bench(scene)
+
+
+def test_actions_of_one_conversation_follow_each_other() -> None:
+    async def scene(bench: Bench) -> None:
+        counted = await asyncio.gather(*(bench.count_up("CH00") for _ in range(COUNT)))
+        assert counted == list(range(1, COUNT + 1))
+        assert await bench.told(COUNT) == [("CH00", str(number)) for number in counted]
+
+    on_a_bench(scene)
+
+
+async def _refuse(_tx: Transaction) -> None:
+    raise ApiError(50377)
+
+
+async def _break(_tx: Transaction) -> None:
+    raise ZeroDivisionError
+
+
+async def _collide(tx: Transaction) -> None:
+    await tx.run(ADD, ACCOUNT, "CH00", 0)
+
+
+async def _hold(tx: Transaction) -> None:
+    await tx.hold("pair", ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("then", "raised"),
+    [
+        (_refuse, ApiError),
+        (_break, ZeroDivisionError),
+        (_collide, asyncpg.UniqueViolationError),
+        (_hold, None),
+    ],
+)
+def test_an_action_that_fails_after_it_wrote_takes_nobody_along(
+    then: Callable[[Transaction], Awaitable[None]], raised: type[Exception] | None
+) -> None:
+    async def scene(bench: Bench) -> None:
+        outcomes = await asyncio.gather(
+            *(bench.count_up(sid, then if sid == "CH07" else None) for sid in sids()),
+            return_exceptions=True,
+        )
+        failed = outcomes.pop(7)
+        assert failed == 1 if raised is None else type(failed) is raised
+        assert outcomes == [1] * (COUNT - 1)
+        expected = dict.fromkeys(sids(), 1) | {"CH07": 0 if raised else 1}
+        assert await bench.tallies() == expected
+        told = await bench.told(sum(expected.values()))
+        assert sorted(told) == [(sid, "1") for sid in sids() if expected[sid]]
+
+    on_a_bench(scene)
+
+
+def test_an_action_that_is_refused_before_it_wrote_is_answered_with_the_others() -> None:
+    async def scene(bench: Bench) -> None:
+        asked = ["CH99", *sids()]
+        outcomes = await asyncio.gather(
+            *(bench.count_up(sid) for sid in asked), return_exceptions=True
+        )
+        assert isinstance(outcomes[0], ApiError)
+        assert outcomes[1:] == [1] * COUNT
+        assert await bench.transactions() == 1
+
+    on_a_bench(scene)
+
+
+def test_an_action_that_waits_for_something_else_is_run_by_itself() -> None:
+    async def scene(bench: Bench) -> None:
+        async def sleep(_tx: Transaction) -> None:
+            await asyncio.sleep(0)
+
+        outcomes = await asyncio.gather(
+            *(bench.count_up(sid, sleep if sid == "CH03" else None) for sid in sids())
+        )
+        assert outcomes == [1] * COUNT
+        assert await bench.tallies() == dict.fromkeys(sids(), 1)
+
+    on_a_bench(scene)
+
+
+def test_a_locked_conversation_holds_up_only_its_own() -> None:
+    async def scene(bench: Bench) -> None:
+        lock = bench.beside.transaction()
+        await lock.start()
+        await bench.beside.fetch("SELECT 1 FROM tally WHERE sid = 'CH05' FOR UPDATE")
+        counting = {sid: asyncio.create_task(bench.count_up(sid)) for sid in sids()}
+        locked = counting.pop("CH05")
+        async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
+            assert await asyncio.gather(*counting.values()) == [1] * (COUNT - 1)
+        assert not locked.done()
+        await lock.rollback()
+        assert await locked == 1
+
+    on_a_bench(scene)
+
+
+def test_accounts_do_not_see_each_other_in_a_group() -> None:
+    async def scene(bench: Bench) -> None:
+        seen: list[tuple[str, str]] = []
+
+        def whose(account_sid: str) -> Callable[[Transaction], Awaitable[None]]:
+            async def work(tx: Transaction) -> None:
+                row = await tx.one("SELECT current_setting('parlour.account')")
+                assert row is not None
+                seen.append((account_sid, row[0]))
+
+            return work
+
+        await asyncio.gather(
+            *(
+                bench.store.write(whose(account), account_sid=account, reach=Reach(sid))
+                for sid in sids(4)
+                for account in (ACCOUNT, OTHER_ACCOUNT)
+            )
+        )
+        assert sorted(seen) == [
+            (account, account) for account in (ACCOUNT,) * 4 + (OTHER_ACCOUNT,) * 4
+        ]
+
+    on_a_bench(scene)
+
+
+def test_a_connection_that_breaks_before_the_commit_has_the_actions_run_again() -> None:
+    async def scene(bench: Bench) -> None:
+        broken: list[str] = []
+
+        async def break_once(tx: Transaction) -> None:
+            if not broken:
+                broken.append("once")
+                await tx.one("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        outcomes = await asyncio.gather(
+            *(bench.count_up(sid, break_once if sid == "CH02" else None) for sid in sids())
+        )
+        assert broken
+        assert outcomes == [1] * COUNT
+        assert await bench.tallies() == dict.fromkeys(sids(), 1)
+
+    on_a_bench(scene)
+
+
+def test_a_commit_that_fails_is_told_to_everybody() -> None:
+    async def scene(bench: Bench) -> None:
+        # Whether the last row may stay is only looked at when the transaction commits.
+        await bench.beside.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger AS"
+            " 'BEGIN RAISE serialization_failure; END' LANGUAGE plpgsql;"
+            " CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON tally DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+        outcomes = await asyncio.gather(
+            *(bench.count_up(sid) for sid in sids()), return_exceptions=True
+        )
+        assert {type(each) for each in outcomes} == {Unavailable}
+        assert await bench.tallies() == dict.fromkeys(sids(), 0)
+
+    on_a_bench(scene)
+
+
+def test_groups_of_two_nodes_meet_and_count_everything() -> None:
+    async def scene(bench: Bench) -> None:
+        second = PostgresStore(bench.url, SystemClock(), SystemRandom(), connections=6)
+        await second.start()
+        other = Bench(second, bench.beside, bench.url)
+        rounds = 15
+        try:
+            async with asyncio.timeout(30):
+                for _ in range(rounds):
+                    await asyncio.gather(
+                        *(bench.count_up(sid) for sid in sids()),
+                        *(other.count_up(sid) for sid in reversed(sids())),
+                    )
+        finally:
+            await second.close()
+        assert await bench.tallies() == dict.fromkeys(sids(), rounds * 2)
+        told = await bench.told(COUNT * rounds * 2)
+        numbers = [int(number) for sid, number in told if sid == "CH00"]
+        assert numbers == list(range(1, rounds * 2 + 1))
+
+    on_a_bench(scene)
