@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -64,8 +65,13 @@ def as_superuser(url: str) -> str:
 class Postgres:
     """One database server in a folder of its own; `kill` is what a crash looks like."""
 
-    def __init__(self, parent: Path | None = None, **settings: str) -> None:
-        """Make an empty cluster, below `parent` if given. `settings` replace those of the tests."""
+    def __init__(
+        self, parent: Path | None = None, *, copy_of: Postgres | None = None, **settings: str
+    ) -> None:
+        """Make an empty cluster, below `parent` if given. `settings` replace those of the tests.
+
+        As the copy of another, which runs, it is its standby from when it is started.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="parlour-pg-", dir=parent))
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -75,6 +81,12 @@ class Postgres:
         self._made = 0
         if self._user:
             os.chown(self.folder, self._user["user"], self._user["group"])
+        if copy_of is not None:
+            self._made = copy_of._made
+            source = f"host=127.0.0.1 port={copy_of.port} user={USER} application_name=standby"
+            options = ("-D", str(self.data), "-d", source, "--write-recovery-conf")
+            self._run("pg_basebackup", *options, "--checkpoint=fast", "--no-sync")
+            return
         self._run(
             "initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale",
             "--no-sync",
@@ -165,18 +177,47 @@ class Postgres:
         self.process.wait(START_SECONDS_MAX)
         self.kill()
 
+    def confirm_by_standby(self) -> None:
+        """From now on a commit is one when the standby, which runs, has it on disk too."""
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.sql("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while self.sql("SELECT sync_state FROM pg_stat_replication").strip() != "sync":
+            assert time.monotonic() < deadline, "no standby confirms anything"
+            time.sleep(0.02)
+
+    def promote(self) -> None:
+        """From now on this standby takes writes."""
+        # What it was copied from waited for a standby; this one has none.
+        self.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        self.sql("SELECT pg_reload_conf()")
+        assert self.sql("SELECT pg_promote()").strip() == "t"
+
+    def processes(self) -> list[int]:
+        """The server, and every process that it started."""
+        assert self.process is not None
+        own = self.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children")
+        with suppress(FileNotFoundError):
+            return [own, *map(int, children.read_text().split())]
+        return [own]
+
     def kill(self) -> None:
         """SIGKILL to the server and everything it started."""
-        process, self.process = self.process, None
         atexit.unregister(self.kill)
-        if process is None:
+        if self.process is None:
             return
+        everything = self.processes()
+        process, self.process = self.process, None
         if self._guard is not None:
             self._guard.kill()
             self._guard.communicate()
             self._guard = None
-        # Its own processes notice that it is gone, and end.
-        process.kill()
+        if process.poll() is None:
+            # All at once: none of them answers anything after it.
+            for pid in everything:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         process.wait()
 
     def close(self) -> None:

@@ -2,11 +2,16 @@
 
 Whoever takes one gives it back whole or has it dropped. A connection that broke says that the
 server went away, so those that lie idle are dropped with it: none of them is worth a try.
+
+A URL may name several hosts, one of which is the primary. Each is given the whole time for a
+connection, since a machine that is gone refuses nothing: it is silent. So that this is waited for
+once and not for every connection, the host that was the primary last is asked first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,8 +64,48 @@ STATEMENTS_MAX: Final = 1_000
 """Statements that each connection keeps prepared: more than the program has."""
 
 
+_PLACE: Final = re.compile(r"(?P<before>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<after>.*)")
+
+
+def urls_of_hosts(url: str) -> list[str]:
+    """The URL of each single host that a URL names."""
+    found = _PLACE.fullmatch(url)
+    if found is None:
+        return [url]  # What is wrong with it, the driver says better.
+    before, hosts, after = found.groups()
+    return [f"{before}{host}{after}" for host in hosts.split(",")]
+
+
+class Hosts:
+    """The hosts of a URL, first of them the one that was the primary last."""
+
+    def __init__(self, url: str) -> None:
+        self._urls = urls_of_hosts(url)
+
+    async def connect(self, **session: str) -> Connection[Any]:
+        """A new connection to the primary. Raises what is in ``REFUSED``."""
+        failures: list[Exception] = []
+        for url in tuple(self._urls):
+            try:
+                made = await _connect_to(url, session)
+            except REFUSED as error:
+                failures.append(error)
+                continue
+            if url != self._urls[0]:
+                self._urls.remove(url)
+                self._urls.insert(0, url)
+            return made
+        # What a server said tells more than that another one was not there.
+        said = [error for error in failures if not isinstance(error, OSError)]
+        raise (said or failures)[-1]
+
+
 async def connect(url: str, **session: str) -> Connection[Any]:
     """A new connection to the primary. Raises what is in ``REFUSED``."""
+    return await Hosts(url).connect(**session)
+
+
+async def _connect_to(url: str, session: dict[str, str]) -> Connection[Any]:
     return await asyncpg.connect(
         url,
         timeout=limits.STORE_CONNECT_MS_MAX / 1000,
@@ -76,7 +121,7 @@ class Connections:
 
     def __init__(self, url: str, size: int) -> None:
         assert size > 0
-        self._url = url
+        self._hosts = Hosts(url)
         self._size = size
         self._open = 0
         self._idle: list[Connection[Any]] = []
@@ -103,7 +148,7 @@ class Connections:
     async def _connect(self) -> Connection[Any]:
         self._open += 1
         try:
-            return await connect(self._url)
+            return await self._hosts.connect()
         except BaseException as error:
             self._open -= 1
             self._wake()
@@ -115,15 +160,21 @@ class Connections:
         """What somebody gives back; None if there may be room for a new one."""
         if len(self._waiting) >= limits.QUEUE_ACTIONS_MAX:
             raise Busy
-        turn: asyncio.Future[Connection[Any] | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Connection[Any] | None] = loop.create_future()
         self._waiting.append(turn)
+        # Nobody may have a connection for longer: who waits so long waits behind many others.
+        late = Unavailable("no connection came free")
+        over = loop.call_later(limits.STORE_TRANSACTION_MS_MAX / 1000, _fail, turn, late)
         try:
             return await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 handed = turn.result()
                 self._wake() if handed is None else self.give_back(handed)
             raise
+        finally:
+            over.cancel()
 
     def give_back(self, connection: Connection[Any]) -> None:
         """A connection without a transaction, ready for the next."""
@@ -164,3 +215,9 @@ class Connections:
             except LOST:
                 connection.terminate()
         self._idle.clear()
+
+
+def _fail(turn: asyncio.Future[Connection[Any] | None], error: Unavailable) -> None:
+    """Let who waits for its turn wait no more."""
+    if not turn.done():
+        turn.set_exception(error)

@@ -40,6 +40,9 @@ SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM event_se
 NEW_ID: Final = "SELECT pg_current_xact_id()::text::bigint"
 OLDEST_RUNNING: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
+# A server that went away in silence must not hold up every reader until the kernel notices.
+_ANSWER_SECONDS: Final = limits.STORE_TRANSACTION_MS_MAX / 1000
+
 
 def settled_count(known: int, after: int, numbers: list[int]) -> int:
     """How many of these numbers, which follow ``after``, may be passed.
@@ -100,10 +103,10 @@ class Settling:
 
 async def _settled_by_now(connection: Connection[Any]) -> int:
     """The last number given so far, once all who were given one have ended."""
-    last: int = await connection.fetchval(LAST_NUMBER)
-    mark: int = await connection.fetchval(NEW_ID)
+    last: int = await connection.fetchval(LAST_NUMBER, timeout=_ANSWER_SECONDS)
+    mark: int = await connection.fetchval(NEW_ID, timeout=_ANSWER_SECONDS)
     while True:  # Ends soon: no transaction may take longer than a few seconds.
-        oldest: int = await connection.fetchval(OLDEST_RUNNING)
+        oldest: int = await connection.fetchval(OLDEST_RUNNING, timeout=_ANSWER_SECONDS)
         if oldest >= mark:
             return last
         await asyncio.sleep(limits.STORE_RETRY_MS / 1000)

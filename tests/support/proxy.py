@@ -1,0 +1,184 @@
+"""A wire that can be cut: a TCP proxy between two processes, in a thread of the tests.
+
+It carries bytes one way and the other until a test says what is to go wrong: connections are cut
+at once or at some byte, held back for a while, or swallowed whole, as when a machine is gone and
+nobody says so. What was swallowed stays so: only connections made afterwards are whole again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from tests.support.server import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+CHUNK_BYTES = 65_536
+COMMIT = b"COMMIT\0"
+"""How the end of a transaction looks on the wire."""
+
+
+class Faults:
+    """What goes wrong, each with its chance; nothing at first."""
+
+    def __init__(self) -> None:
+        self.cut_chance = 0.0
+        """Of being cut in the middle of some bytes, for each piece that passes."""
+        self.lost_answer_chance = 0.0
+        """Of being cut after a COMMIT was carried over, before its answer comes back."""
+        self.lost_commit_chance = 0.0
+        """Of being cut before a COMMIT is carried over."""
+        self.delay_seconds = 0.0
+        """For how long at most each piece is held back."""
+        self.is_black_hole = False
+        """Whether nothing passes, and nobody is told."""
+
+
+class Proxy:
+    """One port in front of another, and what goes wrong between them."""
+
+    def __init__(self, port: int, seed: int = 1) -> None:
+        """In front of a port of 127.0.0.1; ``seed`` decides what chance decides."""
+        self.port = free_port()
+        self.faults = Faults()
+        self.cuts = 0
+        """How many connections were cut, or all of them at once."""
+        self._to = port
+        self._dice = random.Random(seed)
+        self._loop = asyncio.new_event_loop()
+        self._wires: set[_Wire] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Carry from now on."""
+        self._thread.start()
+        listening = asyncio.start_server(self._carry, "127.0.0.1", self.port, backlog=256)
+        self._server = self._call(listening)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Cut everything, and listen no more."""
+        self._call(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def in_front_of(self, url: str) -> str:
+        """A URL of what is behind, by way of this one."""
+        parts = urlsplit(url)
+        assert parts.port == self._to, url
+        return url.replace(f":{parts.port}", f":{self.port}", 1)
+
+    def cut(self) -> None:
+        """Cut every connection there is, now."""
+        self._call(self._cut_all())
+
+    def black_hole(self) -> None:
+        """Swallow everything, on connections that are and that come."""
+        self._call(self._swallow())
+
+    def heal(self) -> None:
+        """Nothing goes wrong on connections that are made from now on."""
+        self.faults = Faults()
+
+    def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _stop(self) -> None:
+        self._server.close()
+        while self._wires:  # Ends at once: every end is closed.
+            await self._cut_all()
+            await asyncio.sleep(0.01)
+
+    async def _swallow(self) -> None:
+        self.faults.is_black_hole = True
+        for wire in self._wires:
+            wire.is_swallowed = True
+
+    async def _cut_all(self) -> None:
+        for wire in tuple(self._wires):
+            wire.cut()
+        self.cuts += 1
+        await asyncio.sleep(0)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire = _Wire(writer, is_swallowed=self.faults.is_black_hole)
+        self._wires.add(wire)
+        try:
+            if wire.is_swallowed:
+                await reader.read()
+                return
+            with suppress(OSError):
+                behind, out = await asyncio.open_connection("127.0.0.1", self._to)
+                wire.ends.append(out)
+                ways = (self._there(wire, reader, out), self._back(wire, behind, writer))
+                await asyncio.gather(*ways)
+        finally:
+            wire.cut()
+            self._wires.discard(wire)
+
+    async def _there(
+        self, wire: _Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """From who connected to who was connected to."""
+
+        def is_cut(said: bytes) -> bool:
+            if not said.endswith(COMMIT):
+                return False
+            wire.is_answer_lost = self._happens(self.faults.lost_answer_chance)
+            return self._happens(self.faults.lost_commit_chance)
+
+        await self._pass(wire, reader, writer, is_cut)
+
+    async def _back(
+        self, wire: _Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await self._pass(wire, reader, writer, lambda _: wire.is_answer_lost)
+
+    async def _pass(
+        self,
+        wire: _Wire,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        is_cut: Callable[[bytes], bool],
+    ) -> None:
+        with suppress(OSError):
+            while said := await reader.read(CHUNK_BYTES):
+                if self.faults.delay_seconds:
+                    await asyncio.sleep(self._dice.uniform(0, self.faults.delay_seconds))
+                if wire.is_swallowed:
+                    continue
+                if is_cut(said):
+                    break
+                if self._happens(self.faults.cut_chance):
+                    writer.write(said[: self._dice.randrange(len(said))])
+                    break
+                writer.write(said)
+                await writer.drain()
+        if not wire.is_swallowed:
+            if not writer.is_closing() and said:
+                self.cuts += 1
+            wire.cut()
+
+    def _happens(self, chance: float) -> bool:
+        return chance > 0 and self._dice.random() < chance
+
+
+class _Wire:
+    """One connection: both its ends, and what has become of it."""
+
+    def __init__(self, writer: asyncio.StreamWriter, *, is_swallowed: bool) -> None:
+        self.ends = [writer]
+        self.is_swallowed = is_swallowed
+        self.is_answer_lost = False
+
+    def cut(self) -> None:
+        """End both ends; what was written already still arrives."""
+        for end in self.ends:
+            end.close()
