@@ -82,8 +82,6 @@ class Hints:
             self._url,
             socket_timeout=_SECONDS,
             socket_connect_timeout=_SECONDS,
-            # Without an answer to a ping the connection is given up: somebody swallows it all.
-            health_check_interval=_SECONDS,
             retry_on_timeout=False,
         )
 
@@ -126,9 +124,18 @@ class Hints:
                 await asyncio.sleep(_SECONDS)
 
     async def _hear(self, heard: redis.client.PubSub) -> None:
-        while True:  # Ends when the connection breaks, or it is cancelled.
-            said = await heard.get_message(ignore_subscribe_messages=True, timeout=_SECONDS)
+        is_asked = False
+        while True:  # Ends when the connection breaks or is silent, or it is cancelled.
+            said = await heard.get_message(timeout=_SECONDS)
             if said is None:
+                if is_asked:
+                    # Somebody swallows it all, and the kernel would not notice for minutes.
+                    raise TimeoutError("Redis does not answer")
+                await heard.ping()
+                is_asked = True
+                continue
+            is_asked = False
+            if said["type"] != "message":
                 continue
             node, _, typed = said["data"].partition(b" ")
             if node != self._node:
