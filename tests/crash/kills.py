@@ -130,7 +130,7 @@ def _start(server: Server, ledger: Ledger) -> float:
     return time.monotonic() - begin
 
 
-def set_up(server: Server, ledger: Ledger) -> World:
+def set_up(server: Server, ledger: Ledger, push_bindings: int = PUSH_BINDINGS) -> World:
     """The shared conversations, each with its first messages; told in the ledger like the rest."""
     api = Api(server.base_url, server.account_sid, server.auth_token)
     service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
@@ -153,7 +153,7 @@ def set_up(server: Server, ledger: Ledger) -> World:
             do(_message(number, sid, service_sid))
     connection.close()
     bindings = [
-        _push_binding(server, ledger, service_sid, number) for number in range(PUSH_BINDINGS)
+        _push_binding(server, ledger, service_sid, number) for number in range(push_bindings)
     ]
     return World(
         service_sid,

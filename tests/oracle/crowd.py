@@ -2,6 +2,8 @@
 
 A request counts as asked only once a connection stands, and as told only when its whole answer
 has been read. What happens to the server is none of a writer's business: it connects again.
+Where a refusal may come after the change was made, as when a database broke off at its commit, it
+counts as no answer.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tests.oracle.ledger import Ledger, Step
     from tests.oracle.workload import Writer
 
 TIMEOUT_SECONDS = 20.0
 PAUSE_SECONDS = 0.01
+REFUSED_PAUSE_SECONDS = 0.1
 LOOK_SECONDS = 0.002
 Answered = tuple[int, dict[str, Any] | None]
 
@@ -57,11 +60,18 @@ class Crowd:
         ledger: Ledger,
         place: Callable[[], int],
         authorization: str,
+        *,
+        doubtful: Collection[int] = (),
     ) -> None:
-        """`place` gives the server's port on 127.0.0.1."""
+        """`place` gives the server's port on 127.0.0.1.
+
+        `doubtful` are the statuses that leave open what became of the request.
+        """
         self._ledger = ledger
         self._place = place
         self._authorization = authorization
+        self._doubtful = doubtful
+        self.refusals: list[Answered] = []
         self._stopping = threading.Event()
         self._failures: list[BaseException] = []
         self._answers = dict.fromkeys((writer.number for writer in writers), 0)
@@ -125,6 +135,11 @@ class Crowd:
             except (OSError, http.client.HTTPException):
                 writer.unanswered(step)
                 return
+            if status in self._doubtful:
+                self.refusals.append((status, body))
+                writer.unanswered(step)
+                self._stopping.wait(REFUSED_PAUSE_SECONDS)
+                continue
             self._ledger.told(number, status, body)
             writer.told(step, status, body)
             self._answers[writer.number] += 1

@@ -1,9 +1,9 @@
-"""The database file as a crash left it: each change is whole, rows and event together.
+"""The database as a crash left it: each change is whole, rows and event together.
 
 What `checker.py` sees from outside, this sees from inside: every row has the event that made it,
-the last event of an object says what its row says, nothing hangs below what is gone. The file is
-opened after the server has ended; what is still to be removed in the background is marked as such
-in it and does not count.
+the last event of an object says what its row says, nothing hangs below what is gone. A file is
+opened after the server has ended, a PostgreSQL database when nobody writes any more; what is still
+to be removed in the background is marked as such in it and does not count.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter, defaultdict
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
+from tests.support.database import connect
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.oracle.history import History
+    from tests.support.server import Server
 
 Row = dict[str, Any]
 
@@ -89,30 +93,55 @@ def databases(data_dir: Path) -> list[Path]:
 
 
 def halves_of(path: Path, history: History | None = None) -> Iterator[str]:
-    """Everything in one database that is not whole."""
+    """Everything in one database file that is not whole."""
     connection = apsw.Connection(str(path))
+
+    def rows(table: str) -> list[Row]:
+        columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        names = [str(column[1]) for column in columns]
+        found = connection.execute(f"SELECT * FROM {table}").fetchall()
+        return [dict(zip(names, row, strict=True)) for row in found]
+
     try:
         for (verdict,) in connection.execute("PRAGMA integrity_check").fetchall():
             if verdict != "ok":
                 yield f"integrity: {verdict}"
-        tables = Tables(connection)
+        tables = Tables(rows)
         yield from _numbers(tables)
-        for noun in NOUNS:
-            yield from _rows_and_events(tables, noun)
-        yield from _orphans(tables)
-        yield from _messages(tables)
-        yield from _sids(tables)
-        if history is not None:
-            yield from _phantoms(tables, history)
+        yield from _halves(tables, history)
     finally:
         connection.close()
+
+
+def halves_behind(server: Server, history: History | None = None) -> list[str]:
+    """Everything in the database of a server that is not whole; on PostgreSQL."""
+
+    def rows(table: str) -> list[Row]:
+        found = connection.execute(f"SELECT * FROM {table}")
+        names = [name for name, *_ in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    with closing(connect(server)) as connection:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")  # One moment of all tables.
+        # Numbers of events have gaps there: who was given one may be undone.
+        return list(_halves(Tables(rows), history))
+
+
+def _halves(tables: Tables, history: History | None) -> Iterator[str]:
+    for noun in NOUNS:
+        yield from _rows_and_events(tables, noun)
+    yield from _orphans(tables)
+    yield from _messages(tables)
+    yield from _sids(tables)
+    if history is not None:
+        yield from _phantoms(tables, history)
 
 
 class Tables:
     """The tables of one database, read once each."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
+    def __init__(self, read: Callable[[str], list[Row]]) -> None:
+        self._fetch = read
         self._read: dict[str, list[Row]] = {}
         self.purged = {row["owner_sid"] for row in self.rows("purge")}
         self.events_of: dict[str, list[Row]] = defaultdict(list)
@@ -127,10 +156,7 @@ class Tables:
     def rows(self, table: str) -> list[Row]:
         """Every row of a table."""
         if table not in self._read:
-            columns = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
-            names = [str(column[1]) for column in columns]
-            rows = self._connection.execute(f"SELECT * FROM {table}").fetchall()
-            self._read[table] = [dict(zip(names, row, strict=True)) for row in rows]
+            self._read[table] = self._fetch(table)
         return self._read[table]
 
     def is_doomed(self, row: Row) -> bool:
