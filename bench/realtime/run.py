@@ -55,6 +55,7 @@ class Figures:
     stalled: Stalled
     conversation: Seen
     talk: dict[str, Any]
+    alone: dict[str, Any]
     starts: Starts
 
 
@@ -94,8 +95,8 @@ def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
 
 def _measure_clients(
     folder: Path, stack: ExitStack, plan: Plan
-) -> tuple[Seen, dict[str, Any], Starts]:
-    """A conversation of eleven, and the SDK's start, on a server of their own."""
+) -> tuple[Seen, dict[str, Any], dict[str, Any], Starts]:
+    """A conversation of eleven, one of two, and the SDK's start, on a server of their own."""
     server_cores, load_cores = cores_apart()
     parlour, credentials, key = room.serve(folder, "clients", server_cores)
     stack.enter_context(parlour)
@@ -106,15 +107,19 @@ def _measure_clients(
         made, folder, load_cores, per_second=PER_SECOND, seconds=seconds
     )
     start.ensure_sdk()
-    talked = start.sdk(
-        "talk",
-        parlour.port,
-        [key.token(each) for each in made.identities],
-        load_cores,
-        CONVERSATION_SID=made.conversation_sid,
-        COUNT=int(PER_SECOND * seconds),
-        PER_SECOND=PER_SECOND,
-    )
+
+    def talk(members: int) -> dict[str, Any]:
+        return start.sdk(
+            "talk",
+            parlour.port,
+            [key.token(each) for each in made.identities[:members]],
+            load_cores,
+            CONVERSATION_SID=made.conversation_sid,
+            COUNT=int(PER_SECOND * seconds),
+            PER_SECOND=PER_SECOND,
+        )
+
+    talked, alone = talk(11), talk(2)
     _tell(f"{plan.conversations} conversations of one user")
     start.fill(parlour, credentials, plan.conversations)
     memory = stack.enter_context(start.stand_in(folder, parlour))
@@ -122,7 +127,7 @@ def _measure_clients(
     started = start.measure(
         parlour, memory, key, plan.conversations, load_cores, rounds=plan.starts
     )
-    return spoken, talked, started
+    return spoken, talked, alone, started
 
 
 def goals_of(figures: Figures, plan: Plan) -> list[Goal]:
@@ -174,12 +179,17 @@ def lines_of(figures: Figures, plan: Plan) -> list[str]:
         p99s = ", ".join(f"{each.p99_us / 1000:.1f}" for each in seen)
         gone = [each.stalled_closed for each in seen]
         lines.append(f"{name} stalled connections: p99 {p99s} ms; stalled and closed {gone}")
-    spoken, talk = figures.conversation, figures.talk
+    spoken, talk, alone = figures.conversation, figures.talk, figures.alone
     for name, p50_ms, p99_ms, heard in (
         ("load client", spoken.p50_us / 1000, spoken.p99_us / 1000, spoken.message_frames),
         ("SDK", talk["p50Ms"], talk["p99Ms"], talk["heard"]),
     ):
         lines.append(f"one to ten, {name}: p50 {p50_ms:.2f} ms, p99 {p99_ms:.2f} ms, {heard} heard")
+    lines.append(f"one to ten, SDK: its eleven clients take {talk['cpuMs']:.1f} ms a message")
+    lines.append(
+        f"one to one, SDK: p50 {alone['p50Ms']:.2f} ms, p99 {alone['p99Ms']:.2f} ms, "
+        f"both clients take {alone['cpuMs']:.1f} ms a message"
+    )
     for name, starts in (("Parlour", figures.starts.parlour), ("memory", figures.starts.memory)):
         shown = ", ".join(f"{s.initialized_ms:.0f} / {s.joined_ms:.0f}" for s in starts)
         lines.append(f"SDK start, {name}: ready / all joined {shown} ms")
