@@ -29,12 +29,14 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-# Only on PostgreSQL: on SQLite there is one process.
+# Only on PostgreSQL: on SQLite there is one process. It may take seconds to get at the row, so what
+# is set there is counted from then on: otherwise each of several that waited would find it expired.
 TAKE: Final = """
 INSERT INTO lease (name, owner, fence, expires_ms)
 VALUES ($1, $2, 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $3)
 ON CONFLICT (name) DO UPDATE
-   SET owner = excluded.owner, expires_ms = excluded.expires_ms,
+   SET owner = excluded.owner,
+       expires_ms = (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $3,
        fence = lease.fence + CASE WHEN lease.owner = excluded.owner THEN 0 ELSE 1 END
  WHERE lease.owner = excluded.owner
     OR lease.expires_ms <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
