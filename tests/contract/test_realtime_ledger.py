@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +37,7 @@ def ledger(
         settings["SEED"] = seed
     run = Run(["ledger.mjs"], settings, LEDGER_SECONDS_MAX, {"kill": kill})
     (world,) = run.of("world")
+    print(world, file=sys.stderr)
     assert run.failed("ledger") == [], world
     assert len(run.of("ask")) == kills
     # Otherwise little was tried.
