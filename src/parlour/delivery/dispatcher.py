@@ -143,7 +143,11 @@ class _Lane:
         await self.keep_position()
 
     async def step(self) -> bool:
-        """Hand out the next events; whether there were any."""
+        """Hand out the next events; whether there may be more of them already.
+
+        Whatever is committed after they were read wakes the sink, so a batch that is not full
+        was all: looking once more would cost another snapshot for each commit.
+        """
         batch = await self._tail.read(self._store, self.position)
         if not batch:
             return False
@@ -152,7 +156,7 @@ class _Lane:
         self.position = batch[-1].sequence
         if is_due or self.position - self._kept >= limits.EVENTS_UNSAVED_MAX:
             await self.keep_position()
-        return True
+        return len(batch) >= limits.EVENTS_PER_BATCH_MAX
 
     @property
     def is_kept(self) -> bool:

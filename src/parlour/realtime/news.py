@@ -117,7 +117,7 @@ class News:
             return
 
     async def step(self) -> bool:
-        """Tell the next events; whether there were any."""
+        """Tell the next events; whether there may be more of them already: the batch was full."""
         position = self._recency.position
         batch = await self._store.read(
             lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX)
@@ -125,7 +125,7 @@ class News:
         for event in batch:
             await self.tell(event)
             self._recency.position = event.sequence
-        return bool(batch)
+        return len(batch) >= limits.EVENTS_PER_BATCH_MAX
 
     async def tell(self, event: Event) -> None:
         """Tell everybody here who has to know of one event."""
