@@ -83,7 +83,9 @@ class SqliteStore:
         self._settings = Settings()
         self._write_tx = WriteTransaction(self._writer, clock, random, self._settings)
         self._read_tx = ReadTransaction(self._reader, clock, self._settings)
+        self._idle_tx = ReadTransaction(self._writer, clock, self._settings)
         self._queue: deque[_Waiting] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
+        self._is_due = False
         self._committing = False
         self._idle: asyncio.Future[None] | None = None
         self._commits = ThreadPoolExecutor(1, "parlour-commit")
@@ -129,8 +131,9 @@ class SqliteStore:
         """Run reading work on one snapshot, in the event loop: a thread hop costs more."""
         if not self._committing:
             # Actions run in this loop too, so without a commit on its way to the disk nothing
-            # can change between two statements.
-            return drive(cast("Coroutine[Any, Any, T]", work(self._read_tx)))
+            # can change between two statements. The writer's own pages are as they are on disk;
+            # the other connection would have to read those again that it changed.
+            return drive(cast("Coroutine[Any, Any, T]", work(self._idle_tx)))
         self._reader.execute("BEGIN")
         try:
             return drive(cast("Coroutine[Any, Any, T]", work(self._read_tx)))
@@ -164,9 +167,9 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         self._queue.append(_Waiting(work, origin, answer, rehearse))
-        if not self._committing:
+        if not self._is_due:
             # Not at once: whoever is ready in this turn of the loop joins the same group.
-            self._committing = True
+            self._is_due = True
             loop.call_soon(self._run_group, loop)
         return answer
 
@@ -188,6 +191,7 @@ class SqliteStore:
             group.append(self._run_one(self._queue.popleft()))
             if self._clock.monotonic_ms() > deadline_ms:
                 break
+        self._committing = True
         commit = self._commits.submit(self._commit)
         commit.add_done_callback(
             lambda done: loop.call_soon_threadsafe(self._answer, loop, done, group)
@@ -236,8 +240,9 @@ class SqliteStore:
     ) -> None:
         failure = commit.exception()
         self._settings.end_change()
-        self._committing = bool(self._queue)
-        if self._committing:
+        self._committing = False
+        self._is_due = bool(self._queue)
+        if self._is_due:
             loop.call_soon(self._run_group, loop)
         elif self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
@@ -255,7 +260,7 @@ class SqliteStore:
                 listener()
 
     def _fail_all(self, error: apsw.Error) -> None:
-        self._committing = False
+        self._is_due = False
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
         while self._queue:
@@ -265,7 +270,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what is queued, and close the file."""
-        if self._committing:
+        if self._is_due:
             self._idle = asyncio.get_running_loop().create_future()
             await self._idle
         self._commits.shutdown()
