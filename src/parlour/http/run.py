@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -40,10 +41,31 @@ class _Uvicorn(uvicorn.Server):
         """Listen, and then say where."""
         await super().startup(sockets)
         if self.started:
+            await self._accept_several()
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             port = self.servers[0].sockets[0].getsockname()[1]
             scheme = "https" if self.config.is_ssl else "http"
             await self._started(f"{scheme}://{host}:{port}")
+
+    async def _accept_several(self) -> None:
+        """Let each turn of the loop accept several connections.
+
+        The loop accepts one for each listener that it knows of. Where every turn serves many
+        requests, the last of a hundred new clients would wait for a hundred such turns.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in [each for server in self.servers for each in server.sockets]:
+            for _ in range(limits.ACCEPTED_PER_TURN - 1):
+                again = socket.socket(fileno=os.dup(listener.fileno()))
+                server = await loop.create_server(
+                    self._protocol, sock=again, ssl=self.config.ssl, backlog=self.config.backlog
+                )
+                self.servers.append(server)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return LimitedProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
 
 async def run(
@@ -76,7 +98,7 @@ async def run(
         proxy_headers=False,  # See root_urls.py.
         timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=limits.DRAIN_SECONDS_MAX,
-        backlog=2048,
+        backlog=limits.BACKLOG_MAX,
         ssl_context_factory=(lambda *_: tls.context) if tls else None,
     )
     server = _Uvicorn(config, started)

@@ -28,6 +28,10 @@ FORM_KEYS_MAX = 1000
 REQUEST_SECONDS_MAX = 30
 # Accepted requests get this long to end when the server is told to stop.
 DRAIN_SECONDS_MAX = 10
+# Connections that may wait until they are accepted.
+BACKLOG_MAX = 2048
+# ... and how many are accepted in one turn of the loop.
+ACCEPTED_PER_TURN = 32
 # An idempotency key is remembered this long.
 IDEMPOTENCY_HOURS = 24
 # Length of an Idempotency-Key header.
