@@ -57,9 +57,10 @@ class Beside:
         self._connection = connection
 
     @classmethod
-    async def begin(cls, url: str) -> Beside:
+    async def begin(cls, url: str, **session: str) -> Beside:
         """Begin, and write one event."""
-        connection = await asyncpg.connect(url, server_settings={"parlour.account": "*"})
+        settings = {"parlour.account": "*"} | session
+        connection = await asyncpg.connect(url, server_settings=settings)
         await connection.execute(BEGIN_WRITING)
         values = (*_columns("beside"), "API", None, 0, 1, "{}")
         await connection.execute(APPEND, *values)

@@ -38,6 +38,8 @@ class Faults:
         """For how long at most each piece is held back."""
         self.is_black_hole = False
         """Whether nothing passes, and nobody is told."""
+        self.swallows_answers = False
+        """Whether what is said still arrives, and no answer comes back."""
 
 
 class Proxy:
@@ -139,7 +141,7 @@ class Proxy:
     async def _back(
         self, wire: _Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        await self._pass(wire, reader, writer, lambda _: wire.is_answer_lost)
+        await self._pass(wire, reader, writer, lambda _: wire.is_answer_lost, is_back=True)
 
     async def _pass(
         self,
@@ -147,12 +149,14 @@ class Proxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         is_cut: Callable[[bytes], bool],
+        *,
+        is_back: bool = False,
     ) -> None:
         with suppress(OSError):
             while said := await reader.read(CHUNK_BYTES):
                 if self.faults.delay_seconds:
                     await asyncio.sleep(self._dice.uniform(0, self.faults.delay_seconds))
-                if wire.is_swallowed:
+                if wire.is_swallowed or (is_back and self.faults.swallows_answers):
                     continue
                 if is_cut(said):
                     break

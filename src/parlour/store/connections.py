@@ -35,6 +35,9 @@ LOST: Final = (
 )
 """What is raised when the server went away, or is not the primary any more."""
 
+FAILED: Final = (*LOST, asyncpg.PostgresError)
+"""What is raised when a statement came to nothing, for whatever reason."""
+
 REFUSED: Final = (
     *LOST,
     asyncpg.InsufficientResourcesError,
@@ -59,6 +62,15 @@ SESSION: Final = {
 }
 """What a session is set to: nobody may hold a lock for ever, whatever becomes of its node."""
 
+
+UNLIMITED: Final = {
+    # Another name: who is called as above is put out when a transaction lasts (stragglers.py).
+    "application_name": "parlour maintenance",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+"""What a session is set to beyond that which makes a schema, or moves a store."""
 
 STATEMENTS_MAX: Final = 1_000
 """Statements that each connection keeps prepared: more than the program has."""

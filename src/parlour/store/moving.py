@@ -17,7 +17,7 @@ import apsw
 import asyncpg
 import msgspec
 
-from parlour.store.connections import REFUSED, connect
+from parlour.store.connections import REFUSED, UNLIMITED, connect
 from parlour.store.migrations import migrations
 from parlour.store.postgres_schema import migrate
 from parlour.vocabulary import limits
@@ -61,9 +61,6 @@ CONTINUE_NUMBERS: Final = "SELECT setval(pg_get_serial_sequence($1, 'sequence'),
 COMMIT_LATER: Final = "SET synchronous_commit = off"
 COMMIT_NOW: Final = "SET synchronous_commit = on"
 
-_UNLIMITED: Final = dict.fromkeys(
-    ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), "0"
-)
 _MODULUS: Final = 1 << 128
 
 
@@ -223,7 +220,7 @@ class _Target:
     async def connected(cls, url: str) -> _Target:
         """The database of a URL."""
         try:
-            return cls(await connect(url, **_UNLIMITED))
+            return cls(await connect(url, **UNLIMITED))
         except REFUSED as error:
             raise MoveError(f"no connection to the target: {error}") from error
 

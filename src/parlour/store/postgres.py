@@ -26,13 +26,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import asyncpg
 import structlog
 
-from parlour.store.connections import LOST, REFUSED, Connections, connect
+from parlour.store.connections import LOST, REFUSED, UNLIMITED, Connections, connect
 from parlour.store.grouping import Grouping
 from parlour.store.postgres_group import FellApart, Group, GroupTransaction, Texts, Waiting
 from parlour.store.postgres_schema import migrate
 from parlour.store.postgres_transaction import Creations, ReadTransaction, WriteTransaction
 from parlour.store.settling import Settling
 from parlour.store.statements import statement
+from parlour.store.stragglers import Stragglers
 from parlour.store.transaction import EVERY_ACCOUNT, Unavailable, acting
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.origin import SILENT, Origin
@@ -85,6 +86,7 @@ class PostgresStore:
         self._connections = Connections(url, connections)
         self._listeners: list[Callable[[], None]] = []
         self._settling = Settling(self._connections, self._tell)
+        self._stragglers = Stragglers(self._connections)
         self._creations = Creations()
         self._grouping = Grouping(self._run_group, min(limits.GROUPS_MAX, (connections + 1) // 2))
         self._texts: Texts = {}
@@ -93,7 +95,7 @@ class PostgresStore:
         """Bring the schema up to date and find where the event log is."""
         try:
             # Whoever waits for the lock of the migrations, or makes an index, takes its time.
-            connection = await connect(self._url, statement_timeout="0", lock_timeout="0")
+            connection = await connect(self._url, **UNLIMITED)
         except REFUSED as error:
             raise Unavailable(f"no connection: {error}") from error
         try:
@@ -102,6 +104,7 @@ class PostgresStore:
         finally:
             await connection.close()
         await self._settling.begin()
+        self._stragglers.start()
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call this after each commit that wrote an event: a hint that there is news."""
@@ -288,6 +291,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Finish what is queued, and close every connection."""
         await self._grouping.close()
+        await self._stragglers.stop()
         await self._settling.stop()
         await self._connections.close()
 

@@ -1,0 +1,87 @@
+"""Nodes that fall silent amid a transaction are put out, and nobody else is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from parlour.store.connections import SESSION, UNLIMITED
+from parlour.store.postgres import PostgresStore
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import SystemClock, SystemRandom
+from tests.store.test_settling import Beside, emit, names_after, soon
+from tests.support.postgres import shared
+from tests.support.proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+PATIENCE_MS = 1_000
+# PostgreSQL keeps these where it can; here it waits for the rest of a message.
+SHORT = dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout"), "200")
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STRAGGLER_MS_MIN", PATIENCE_MS)
+    monkeypatch.setattr(limits, "STRAGGLERS_LOOK_MS", 100)
+
+
+def play(scene: Callable[[PostgresStore, str, Proxy], Awaitable[None]]) -> None:
+    """On a new database, and another way to it that can be broken."""
+    url = shared().make_database()
+
+    async def played() -> None:
+        store = PostgresStore(url, SystemClock(), SystemRandom(), connections=4)
+        await store.start()
+        try:
+            with Proxy(shared().port) as wire:
+                await scene(store, url, wire)
+        finally:
+            await store.close()
+
+    asyncio.run(played())
+
+
+def test_who_falls_silent_while_a_statement_is_prepared_holds_the_log_up_for_a_while() -> None:
+    async def scene(store: PostgresStore, url: str, wire: Proxy) -> None:
+        other = await Beside.begin(wire.in_front_of(url), **(SESSION | SHORT))
+        wire.faults.swallows_answers = True
+        asking = asyncio.create_task(other._connection.fetch("SELECT $1::int", 1))
+        await emit(store)
+        await asyncio.sleep(2 * int(SHORT["statement_timeout"]) / 1000)
+        assert await names_after(store, 0) == []
+        await soon(lambda: names_after(store, 0), ["ours"])
+        with pytest.raises(asyncpg.PostgresConnectionError):
+            await asking
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    "session", [SESSION | {"application_name": "another program"}, SESSION | UNLIMITED]
+)
+def test_who_is_no_node_may_take_its_time(session: dict[str, str]) -> None:
+    async def scene(store: PostgresStore, url: str, _wire: Proxy) -> None:
+        other = await Beside.begin(url, **session)
+        await emit(store)
+        await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
+        assert await store._stragglers.put_out() == 0
+        await other.end("COMMIT")
+        await soon(lambda: names_after(store, 0), ["beside", "ours"])
+
+    play(scene)
+
+
+def test_a_node_has_its_time() -> None:
+    async def scene(store: PostgresStore, url: str, _wire: Proxy) -> None:
+        other = await Beside.begin(url, **SESSION)
+        assert await store._stragglers.put_out() == 0
+        await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await other.end("COMMIT")
+
+    play(scene)
