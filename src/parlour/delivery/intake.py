@@ -27,10 +27,9 @@ from parlour.vocabulary import events, limits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from parlour.delivery.governor import Governor
     from parlour.delivery.targets import Target
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.clock import Clock, Random
+    from parlour.vocabulary.clock import Random
     from parlour.vocabulary.events import Event
 
     Heard = tuple[Event, list[Target]]
@@ -93,26 +92,20 @@ def lane_of(url: str, conversation_sid: str, subject_sid: str) -> int:
 class Intake:
     """Queues the webhooks of events."""
 
-    def __init__(
-        self, sink: str, governor: Governor, clock: Clock, random: Random, *, studio_url: str
-    ) -> None:
+    def __init__(self, sink: str, random: Random, *, studio_url: str) -> None:
         """``sink``: under which name the position is kept; ``studio_url``: where flows start."""
         self._sink = sink
-        self._governor = governor
-        self._clock = clock
         self._random = random
         self._studio_url = studio_url
 
     async def heard(self, chunk: list[Event], tx: Transaction) -> list[Heard]:
         """Which of some events have webhooks to hear of them, or change what webhooks hear."""
-        begun = self._clock.monotonic_ms()
         heard: list[Heard] = []
         for event in chunk:
             with self._readable(event):
                 targets = await targets_of(tx, event, self._studio_url)
                 if targets or event.name in INTERNAL:
                     heard.append((event, targets))
-        self._governor.used(self._clock.monotonic_ms() - begun)
         return heard
 
     @staticmethod
@@ -132,7 +125,6 @@ class Intake:
         ``last``: the number of the last event that was looked at; ``pending``: how many
         deliveries of each account are waiting, of which there is a most.
         """
-        begun = self._clock.monotonic_ms()
         made = Enqueued([], [], Counter())
         for event, targets in heard:
             with self._readable(event):
@@ -144,7 +136,6 @@ class Intake:
                 step = max(excess, limits.DELIVERIES_DROPPED_PER_STEP_MAX)
                 made.ended += await queue.drop_oldest(tx, account_sid, step)
         await event_log.save_position(tx, self._sink, last)
-        self._governor.used(self._clock.monotonic_ms() - begun)
         return made
 
     async def _enqueue_one(

@@ -265,6 +265,12 @@ class Lanes:
                 self._leave(lane)
                 self.look_at((account_sid, url), 0)
 
+    def all_changed(self) -> None:
+        """Any lane may have changed on disk."""
+        for endpoint in tuple(self._endpoints.values()):
+            for lane_key in tuple(endpoint.lanes):
+                self.changed(*endpoint.key, lane_key)
+
     # --- When to look on disk.
 
     def look_at(self, key: EndpointKey, at_ms: int) -> None:

@@ -9,7 +9,9 @@ only write what they asked before actions. What a turn wrote after it was over i
 
 Nothing is lost: an event's deliveries and the sink's position are one transaction, and a delivery
 is pending on disk until its result is. After a crash what was not noted is sent again, under the
-same token. An event that nobody hears takes no transaction. See docs/explanation/webhooks.md.
+same token. An event that nobody hears takes no transaction. Where a commit is in doubt, since the
+database went away before it answered, what is in memory is given up for what is on disk then. See
+docs/explanation/webhooks.md.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import asyncio
 import contextlib
 from collections import Counter, deque
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -30,23 +32,26 @@ from parlour.delivery.lanes import Lane, Lanes
 from parlour.delivery.webhook_figures import Figures
 from parlour.resources.webhook_attempts import store as rows
 from parlour.store.leases import LeaseLost, SoleTenure
+from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import crash_points, limits
 from parlour.vocabulary.crash_points import crash_point
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from prometheus_client import Metric
 
     from parlour.delivery.attempts import Attempts, Result
     from parlour.delivery.before import Asked
     from parlour.delivery.governor import Governor
-    from parlour.delivery.intake import Enqueued
+    from parlour.delivery.intake import Enqueued, Heard
     from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.leases import Tenure
-    from parlour.store.transaction import Store, Transaction
+    from parlour.store.transaction import Store, Transaction, Work
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.events import Event
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -80,7 +85,7 @@ class WebhookSink:
         self._attempts = attempts
         self._governor = governor
         self._clock = clock
-        self._intake = Intake(self.name, governor, clock, random, studio_url=studio_url)
+        self._intake = Intake(self.name, random, studio_url=studio_url)
         self._lanes = Lanes()
         self._pending: Counter[str] = Counter()
         self._results: deque[tuple[Lane, Result]] = deque()  # tidy: bounded - by what is sent
@@ -93,6 +98,9 @@ class WebhookSink:
         self._noting: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._enqueuing = asyncio.Lock()
+        # A commit is in doubt: of the intake, which is tried again, and of any, to start over then.
+        self._doubts_intake = self._is_in_doubt = False
 
     # --- From events to the queue.
 
@@ -107,16 +115,35 @@ class WebhookSink:
             await self._governor.turn()
             crash_point(crash_points.EVENT_READ)
             chunk = events_taken[start : start + step]
-            heard = await self._tenure.store.read(partial(self._intake.heard, chunk))
-            if not heard:
-                continue
-            made = await self._tenure.store.write(
-                partial(self._intake.enqueue, heard, chunk[-1].sequence, self._pending)
+            heard = await self._tenure.store.read(
+                self._measured(partial(self._intake.heard, chunk))
             )
-            crash_point(crash_points.QUEUED)
-            self._begin(made)
+            if heard or self._doubts_intake:
+                await self._enqueue(heard, chunk[-1].sequence)
         crash_point(crash_points.POSITION)
         return False  # Whatever was queued, was queued together with the position.
+
+    async def _enqueue(self, heard: list[Heard], last: int) -> None:
+        """Queue what some events are to be told as, up to the one with the number ``last``."""
+        async with self._enqueuing:
+            try:
+                made = await self._tenure.store.write(
+                    self._measured(partial(self._intake.enqueue, heard, last, self._pending))
+                )
+            except Unavailable:
+                self._doubts_intake = True
+                raise
+            crash_point(crash_points.QUEUED)
+            self._begin(made)
+        if self._doubts_intake:
+            # What is on disk since the time before was not new now, and is not in memory.
+            self._doubts_intake = False
+            self._is_in_doubt = True
+            self._to_note.set()
+
+    def _measured(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> Work[T]:
+        """Work on the store whose steps the governor counts; waiting for a database is none."""
+        return lambda tx: self._governor.measured(work(tx))
 
     def _begin(self, made: Enqueued) -> None:
         """What was queued is on disk: send it."""
@@ -146,6 +173,7 @@ class WebhookSink:
         self._pending = Counter(await self._store.read(queue.counts))
         self._lanes = Lanes()
         self._results.clear()
+        self._doubts_intake = self._is_in_doubt = False
         self._keep_noting()
         self._loops = [asyncio.create_task(loop) for loop in (self._pump(), self._look())]
         self._start(self._find_endpoints(("", "")))
@@ -155,13 +183,16 @@ class WebhookSink:
         if self._tenure.is_current():
             await self.stop()
             return
-        tasks = [*self._loops, *self._sending]
+        # What is being noted too: it must not touch what the next turn has in memory.
+        tasks = [*self._loops, *self._sending, *([] if self._noting is None else [self._noting])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._loops = []
+        self._loops, self._noting = [], None
         self._pending.clear()
         self._results.clear()
+        if self._asked:
+            self._keep_noting()
 
     def _keep_noting(self) -> None:
         """Have somebody write results, and what was asked before actions, whoever leads."""
@@ -196,7 +227,11 @@ class WebhookSink:
     async def _find_endpoints(self, after: tuple[str, str], only_of: str = "") -> None:
         """Have every URL looked at for which something waits, of one account or of all."""
         while not self._is_stopping:
-            found = await self._store.read(partial(_endpoints_after, after))
+            try:
+                found = await self._store.read(partial(_endpoints_after, after))
+            except (Busy, Unavailable):
+                await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
+                continue
             wanted = [key for key in found if key[0] == only_of or not only_of]
             for key in wanted:
                 self._lanes.look_at(key, 0)
@@ -228,11 +263,18 @@ class WebhookSink:
 
     async def _send(self, lane: Lane) -> None:
         """One attempt, and on to the next of its lane. What came of it is noted meanwhile."""
-        result = await self._attempts.make(lane.waiting[0], self._tenure.is_current)
+        result = await self._attempt(lane.waiting[0])
         self._results.append((lane, result))
         self._lanes.ended(lane, is_done=result.is_done, timed_out=result.timed_out)
         self._to_note.set()
         self._to_send.set()
+
+    async def _attempt(self, delivery: WebhookDelivery) -> Result:
+        while True:  # Ends when the store says what to sign with, or with the turn.
+            try:
+                return await self._attempts.make(delivery, self._tenure.is_current)
+            except (Busy, Unavailable):
+                await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
 
     # --- Noting.
 
@@ -245,17 +287,29 @@ class WebhookSink:
 
     async def _note(self) -> None:
         while not self._is_stopping or self._sending or self._results or self._asked:
-            if not self._results and not self._asked:
+            if not self._results and not self._asked and not self._is_in_doubt:
                 self._to_note.clear()
                 await self._to_note.wait()
                 continue
             try:
                 await self._note_some()
+                if self._is_in_doubt:
+                    await self._start_over()
             except LeaseLost:
                 self._results.clear()  # The next owner makes these attempts once more.
             except Exception:
+                self._is_in_doubt = bool(self._loops)  # Who does not lead has nothing in memory.
                 log.exception("webhook_results_not_noted", waiting=len(self._results))
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
+
+    async def _start_over(self) -> None:
+        """Know again what is on disk, after a commit of which nobody knew whether it was one."""
+        if self._tenure.is_current():
+            async with self._enqueuing:  # Nothing else counts meanwhile.
+                self._pending = Counter(await self._store.read(queue.counts))
+            self._lanes.all_changed()
+            self._start(self._find_endpoints(("", "")))
+        self._is_in_doubt = False
 
     async def _note_some(self) -> None:
         """Write what came of some attempts, in one transaction; then their lanes go on."""
@@ -264,8 +318,10 @@ class WebhookSink:
             for place in range(min(len(self._results), limits.ATTEMPTS_UNNOTED_MAX))
         ]
         asked = list(self._asked)
+        if not batch and not asked:
+            return
         store = self._tenure.store if batch else self._store
-        written = await store.write(partial(self._write, batch, asked))
+        written = await store.write(self._measured(partial(self._write, batch, asked)))
         crash_point(crash_points.NOTED)
         for _ in asked:
             self._asked.popleft()
@@ -287,7 +343,6 @@ class WebhookSink:
         self, batch: list[tuple[Lane, Result]], asked: list[Asked], tx: Transaction
     ) -> _Noted:
         """One transaction with what came of some attempts."""
-        begun = self._clock.monotonic_ms()
         lanes: dict[tuple[str, int], None] = {}
         was_pending: list[bool] = []
         for lane, result in batch:
@@ -301,7 +356,6 @@ class WebhookSink:
         promoted = {lane for lane in lanes if await queue.promote(tx, *lane)}
         for each in asked:
             await write_asked(tx, each)
-        self._governor.used(self._clock.monotonic_ms() - begun)
         return _Noted(promoted, was_pending)
 
     async def _refill(self, lane: Lane) -> None:

@@ -1,0 +1,169 @@
+"""The primary is lost and its synchronous standby promoted: seconds of 503, and no loss."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.disturbed import ANSWER_SECONDS_MAX, disturbed
+from tests.faults.heard import heard
+from tests.faults.test_nodes import api_of
+from tests.support.postgres import Postgres
+from tests.support.proxy import Proxy
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.faults.disturbed import Disturbed
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
+
+WRITES_BACK_SECONDS_MAX = 10.0
+READS_BACK_SECONDS_MAX = 5.0
+NOTICED_SECONDS = 0.5
+"""How long whoever watches the primary takes to promote the standby."""
+FAILOVERS = int(os.environ.get("PARLOUR_FAILOVERS", "20"))
+
+
+class Pair:
+    """A primary, and a standby that confirms each of its commits."""
+
+    def __init__(self) -> None:
+        self.primary = Postgres(synchronous_commit="on").start()
+        self._database = self.primary.make_database()
+        self.standby = Postgres(copy_of=self.primary, synchronous_commit="on").start()
+        self.primary.confirm_by_standby()
+        self._hosts = self.primary.port, self.standby.port
+
+    def url(self, *ports: int) -> str:
+        """The database on whichever of these hosts, or of the two, takes writes."""
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports or self._hosts)
+        url = self._database.replace(f"127.0.0.1:{self._hosts[0]}", hosts)
+        return f"{url}?target_session_attrs=read-write"
+
+    def fail_over(self) -> None:
+        """Promote the standby; it is the primary from now on."""
+        self.standby.promote()
+        self.primary, self.standby = self.standby, self.primary
+
+    def rebuild(self) -> None:
+        """Where the dead one was, there is a standby again."""
+        port = self.standby.port
+        self.standby.close()
+        self.standby = Postgres(copy_of=self.primary, synchronous_commit="on")
+        self.standby.port = port
+        self.standby.start()
+        self.primary.confirm_by_standby()
+
+    def close(self) -> None:
+        """End both."""
+        self.primary.close()
+        self.standby.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Two database servers."""
+    with closing(Pair()) as made:
+        yield made
+
+
+def server_on(url: str, folder: Path) -> Server:
+    """A server that knows nothing but that URL."""
+    return Server(folder / "data", {"PARLOUR_DATABASE": url, "PARLOUR_REQUEST_LOG": "none"})
+
+
+@contextmanager
+def back_in_time(at_work: Disturbed) -> Iterator[None]:
+    """What happens meanwhile costs seconds: reads and changes are answered again."""
+    refused, begun = at_work.refused, time.monotonic()
+    yield
+    reads = at_work.seconds_until(at_work.reads, begun)
+    writes = at_work.seconds_until(at_work.writes, begun)
+    print(f"reads back after {reads:.2f} s, changes after {writes:.2f} s", file=sys.stderr)
+    assert reads <= READS_BACK_SECONDS_MAX
+    assert writes <= WRITES_BACK_SECONDS_MAX
+    assert at_work.refused > refused
+
+
+def test_a_killed_primary_costs_seconds_and_nothing_that_was_answered(
+    pair: Pair, tmp_path: Path
+) -> None:
+    server = server_on(pair.url(), tmp_path)
+    with server, heard(server, tmp_path, 1), disturbed(server, tmp_path) as at_work:
+        at_work.work(1)
+        with back_in_time(at_work):
+            at_work.note("the primary is killed")
+            pair.primary.kill()
+            time.sleep(NOTICED_SECONDS)
+            pair.fail_over()
+        at_work.work(1)
+
+
+def test_a_primary_whose_machine_is_gone_is_not_waited_for(pair: Pair, tmp_path: Path) -> None:
+    with Proxy(pair.primary.port) as wire:
+        server = server_on(pair.url(wire.port, pair.standby.port), tmp_path)
+        server.database = pair.url()  # The test itself looks past the wire.
+        with server, disturbed(server, tmp_path) as at_work:
+            at_work.work(1)
+            begun = time.monotonic()
+            at_work.note("the primary's machine is gone")
+            wire.black_hole()
+            pair.primary.kill()
+            time.sleep(NOTICED_SECONDS)
+            pair.fail_over()
+            writes = at_work.seconds_until(at_work.writes, begun)
+            print(f"changes after {writes:.2f} s", file=sys.stderr)
+            assert writes <= WRITES_BACK_SECONDS_MAX
+            # Those who were on the way there are told to come again.
+            waited = at_work.seconds_until(lambda: at_work.refused > 0, begun)
+            assert waited <= ANSWER_SECONDS_MAX
+            at_work.work(0.5)
+
+
+def test_what_no_standby_has_confirmed_is_answered_503_and_shown_to_nobody(
+    pair: Pair, tmp_path: Path
+) -> None:
+    with server_on(pair.url(), tmp_path) as server, closing(api_of(server)) as api:
+        path = f"/Conversations/{api.post('/Conversations').expect(201)['sid']}/Messages"
+        paused = pair.standby.processes()
+        for pid in paused:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            api.post(path, Body="unconfirmed").refuses(503, 20503)
+            assert time.monotonic() - begun < ANSWER_SECONDS_MAX
+            # Nor has giving up told the primary to keep it for itself.
+            for _ in range(10):
+                assert api.get(path).expect(200)["messages"] == []
+                time.sleep(0.1)
+        finally:
+            for pid in paused:
+                os.kill(pid, signal.SIGCONT)
+        assert api.post(path, Body="confirmed").expect(201)["index"] in {0, 1}
+        shown = [each["index"] for each in api.get(path).expect(200)["messages"]]
+        assert shown == list(range(len(shown)))
+
+
+@pytest.mark.gate
+@pytest.mark.timeout(120 + FAILOVERS * 20)
+def test_one_failover_after_the_other(pair: Pair, tmp_path: Path) -> None:
+    server = server_on(pair.url(), tmp_path)
+    with server, heard(server, tmp_path, FAILOVERS), disturbed(server, tmp_path) as at_work:
+        for number in range(FAILOVERS):
+            at_work.work(1)
+            with back_in_time(at_work):
+                at_work.note(f"primary {number} is killed")
+                pair.primary.kill()
+                time.sleep(NOTICED_SECONDS)
+                pair.fail_over()
+            at_work.work(0.5)
+            pair.rebuild()
