@@ -6,6 +6,7 @@ has to be true on another one a moment later.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,9 +51,12 @@ def test_a_program_written_for_the_sdk_works_over_nodes(balanced: Balanced, vers
         ended = [line["scene"] for line in run.checks[topic] if line["check"] == "runs to its end"]
         assert sorted(ended) == sorted({line["scene"] for line in run.checks[topic]})
         assert ended
-    assert sum(map(len, run.checks.values())) >= CHECKS_MIN
+    shares = balanced.balancer.taken()
+    checks = sum(map(len, run.checks.values()))
+    print(f"{version}: {checks} checks; {shares}", file=sys.stderr)
+    assert checks >= CHECKS_MIN
     every_method_and_event(run, version)
-    for taken in balanced.balancer.taken():
+    for taken in shares:
         assert taken.sockets >= SOCKETS_PER_NODE_MIN
         assert taken.requests >= REQUESTS_PER_NODE_MIN
 
