@@ -12,7 +12,7 @@ from twilio.rest import Client
 from tests.contract.operations import operation_of
 
 if TYPE_CHECKING:
-    from tests.support.server import Server
+    from tests.support.nodes import Installation
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Recorder:
 
 
 def client_for(
-    server: Server, account_sid: str, auth_token: str, recorder: Recorder | None = None
+    server: Installation, account_sid: str, auth_token: str, recorder: Recorder | None = None
 ) -> Client:
     """A client whose only change is its base URL."""
     http = TwilioHttpClient(request_hooks={"response": [recorder]}) if recorder else None
@@ -66,7 +66,7 @@ def client_for(
 class Place:
     """Where a scenario runs: the short form of the paths, or the form of one service."""
 
-    server: Server
+    server: Installation
     client: Client
     account_sid: str
     service_sid: str

@@ -19,10 +19,7 @@ from tests.support.node import install_packages, node_command
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tests.support.nodes import Balanced
-    from tests.support.server import Server
-
-    Installation = Server | Balanced
+    from tests.support.nodes import Installation
 
 HERE = Path(__file__).parent / "realtime"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from twilio.rest import Client
 
     from tests.support.client import Api
+    from tests.support.nodes import Installation
     from tests.support.server import Server
 
 # All of these lean on one long run of the client: one process should do it.
@@ -29,7 +30,7 @@ LONG_LIST = 260
 class Drive:
     """All scenarios, run once on an account of their own; each failure waits for its test."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Installation) -> None:
         """Run them all."""
         self.recorder = Recorder()
         self.failures: dict[str, Exception] = {}
@@ -39,7 +40,7 @@ class Drive:
         for name, scenario, form in CASES:
             self._run(name, scenario, form)
 
-    def _place(self, server: Server, form: str) -> Place:
+    def _place(self, server: Installation, form: str) -> Place:
         v1 = self.client.conversations.v1
         if form == "short":
             service_sid = v1.configuration().fetch().default_chat_service_sid

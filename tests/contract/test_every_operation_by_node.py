@@ -17,6 +17,7 @@ from tests.support.database import seed_push_binding
 from tests.support.node import install_packages, node_command
 
 if TYPE_CHECKING:
+    from tests.support.nodes import Installation
     from tests.support.server import Server
 
 # All of these lean on one long run of the client: one process should do it.
@@ -55,7 +56,7 @@ RUNS = sorted((name, form) for name, forms in SCENARIOS.items() for form in form
 class Drive:
     """One run of the Node.js program, and every line that it printed."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Installation) -> None:
         """Run it on an account of its own."""
         account_sid, auth_token = server.make_account()
         api = Api(server.base_url, account_sid, auth_token)

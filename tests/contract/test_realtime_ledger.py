@@ -13,7 +13,7 @@ from tests.contract.realtime_run import Run, settings_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.realtime_run import Installation
+    from tests.support.nodes import Installation
     from tests.support.server import Server
 
 pytestmark = pytest.mark.xdist_group("sdk-restart")

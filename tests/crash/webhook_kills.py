@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.oracle.receiver import Line
     from tests.oracle.told import Committed
-    from tests.support.nodes import Balanced
+    from tests.support.nodes import Installation
     from tests.support.server import Server
 
 # So many that the rate is kept while some of them wait for an answer.
@@ -68,7 +68,7 @@ class Writers:
 
     def __init__(
         self,
-        server: Server | Balanced,
+        server: Installation,
         conversations: list[str],
         rate: int = EVENTS_PER_SECOND,
         refusals: Collection[int] = (),

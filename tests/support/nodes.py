@@ -111,6 +111,11 @@ class Balanced:
         """Its token."""
         return self.servers[0].auth_token
 
+    @property
+    def database(self) -> str:
+        """The URL of their database."""
+        return self._nodes.url
+
     def __enter__(self) -> Self:
         """Start them all, and then the balancer."""
         self._stack.enter_context(self._redis)
@@ -159,3 +164,7 @@ class Balanced:
     def command(self, *arguments: str) -> str:
         """What `parlour ARGUMENTS` prints on one of the nodes."""
         return self.servers[0].command(*arguments)
+
+
+Installation = Server | Balanced
+"""What a client talks to, and need not know how many it is."""

@@ -1,0 +1,45 @@
+"""Each of the 103 operations by the REST clients, each request on the next of three nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract import test_every_operation, test_every_operation_by_node
+from tests.contract.operations import BY_ID
+from tests.support.node import install_packages
+from tests.support.nodes import Balanced
+from tests.support.postgres import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("nodes")
+
+REQUESTS_PER_NODE_MIN = 60
+
+
+@pytest.fixture
+def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
+    """Three nodes behind a balancer, each of which has had its share in the end."""
+    with Balanced(shared(), tmp_path_factory.mktemp("nodes")) as found:
+        yield found
+        for taken in found.balancer.taken():
+            assert taken.requests >= REQUESTS_PER_NODE_MIN
+
+
+def test_a_program_written_for_the_python_client_works(balanced: Balanced) -> None:
+    drive = test_every_operation.Drive(balanced)
+    assert drive.failures == {}
+    assert drive.recorder.driven == set(BY_ID)
+
+
+@pytest.mark.gate
+def test_a_program_written_for_the_npm_client_works(balanced: Balanced) -> None:
+    install_packages(test_every_operation_by_node.HERE)
+    drive = test_every_operation_by_node.Drive(balanced)
+    failed = [line for lines in drive.checks.values() for line in lines if not line["ok"]]
+    assert failed == []
+    assert sorted(drive.checks) == test_every_operation_by_node.RUNS
+    assert drive.driven == set(BY_ID)
