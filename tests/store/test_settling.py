@@ -15,7 +15,7 @@ from parlour.store.settling import settled_count
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
-from tests.support.postgres import shared
+from tests.support.postgres import Postgres, shared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -202,3 +202,33 @@ def test_many_writers_and_a_reader_that_misses_nothing() -> None:
         assert len(seen) == count
 
     on_a_store(scene)
+
+
+def test_a_number_that_a_crash_gives_again_was_not_settled() -> None:
+    # Nothing but a commit brings the number that was given last to the disk.
+    with Postgres(synchronous_commit="on", wal_writer_delay="10s") as postgres:
+        url = postgres.make_database()
+
+        async def scene() -> None:
+            store = PostgresStore(url, SystemClock(), SystemRandom(), connections=4)
+            await store.start()
+            await emit(store)
+            while postgres.sql("SELECT log_cnt FROM event_sequence_seq", url).strip() != "0":
+                await emit(store)
+            last = await store.read(event_log.last_sequence)
+            undone = await Beside.begin(url)
+            await undone.end("ROLLBACK")
+            await store._settling.begin()
+            postgres.kill()
+            postgres.start()
+            other = await Beside.begin(url)
+            await emit(store)
+            for _ in range(5):
+                assert await names_after(store, last) == []
+                await asyncio.sleep(0.02)
+            assert postgres.sql("SELECT last_value FROM event_sequence_seq", url) == f"{last + 2}\n"
+            await other.end("COMMIT")
+            await soon(lambda: names_after(store, last), ["beside", "ours"])
+            await store.close()
+
+        asyncio.run(scene())

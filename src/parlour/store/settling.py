@@ -7,7 +7,9 @@ transaction has an id before it takes a number, and the server says which ids ar
 A number that follows the one before is safe to pass: nothing can come between. At a gap the
 reader stops, and a *look* settles it: read the last number that was given (L), then take an id
 (H), then wait until the oldest running transaction is not below H. Whoever took a number up to L
-had an id below H, so it has ended by then: every number up to L is there, or never will be.
+had an id below H, so it has ended by then: every number up to L is there, or never will be. What
+is settled is everything up to the last event that is there then, and not up to L: numbers behind
+it were given for nothing, and a crash may give them again.
 
 A reader may only pass what was settled before its snapshot was taken: a transaction that committed
 in between is ended, but not in the snapshot.
@@ -38,6 +40,7 @@ LAST_NUMBER: Final = """
 SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM event_sequence_seq
 """
 NEW_ID: Final = "SELECT pg_current_xact_id()::text::bigint"
+LAST_KEPT: Final = "SELECT MAX(sequence) FROM event WHERE sequence <= $1"
 OLDEST_RUNNING: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 # A server that went away in silence must not hold up every reader until the kernel notices.
@@ -80,7 +83,7 @@ class Settling:
         """Know how far the log is complete now."""
         connection = await self._connections.take()
         try:
-            self.known = await _settled_by_now(connection)
+            self.found(await _settled_by_now(connection))
         except BaseException:
             self._connections.drop(connection)
             raise
@@ -102,11 +105,12 @@ class Settling:
 
 
 async def _settled_by_now(connection: Connection[Any]) -> int:
-    """The last number given so far, once all who were given one have ended."""
+    """The last event that is there once all who were given a number so far have ended."""
     last: int = await connection.fetchval(LAST_NUMBER, timeout=_ANSWER_SECONDS)
     mark: int = await connection.fetchval(NEW_ID, timeout=_ANSWER_SECONDS)
     while True:  # Ends soon: no transaction may take longer than a few seconds.
         oldest: int = await connection.fetchval(OLDEST_RUNNING, timeout=_ANSWER_SECONDS)
         if oldest >= mark:
-            return last
+            kept: int | None = await connection.fetchval(LAST_KEPT, last, timeout=_ANSWER_SECONDS)
+            return kept or 0
         await asyncio.sleep(limits.STORE_RETRY_MS / 1000)

@@ -270,7 +270,7 @@ STORE_CONNECT_MS_MAX = 2_000
 # How long one attempt at an action may take, or wait for a lock; then it is answered 503.
 STORE_TRANSACTION_MS_MAX = 5_000
 # A transaction that is older was left by its node: every limit of its own has passed.
-STRAGGLER_MS_MIN = 10_000
+STRAGGLER_MS_MIN = 7_500
 # The pause between two looks for transactions that were left.
 STRAGGLERS_LOOK_MS = 2_500
 # How often an action is run that others raced: each race was won by somebody.
