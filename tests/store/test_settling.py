@@ -156,6 +156,30 @@ def test_a_snapshot_from_before_passes_nothing_that_was_settled_after_it() -> No
     on_a_store(scene)
 
 
+def test_a_single_statement_is_read_without_a_transaction_and_a_second_is_refused() -> None:
+    async def scene(store: PostgresStore, _url: str) -> None:
+        await emit(store)
+
+        async def isolation(tx: Transaction) -> str:
+            row = await tx.one("SELECT current_setting('transaction_isolation')")
+            assert row is not None
+            return str(row[0])
+
+        async def twice(tx: Transaction) -> None:
+            await tx.all("SELECT sequence FROM event")
+            await tx.one("SELECT sequence FROM event")
+
+        assert await store.read(isolation) == "repeatable read"
+        assert await store.read(isolation, asks_once=True) == "read committed"
+        found = await store.read(lambda tx: event_log.read_after(tx, 0, 100), asks_once=True)
+        assert [event.name for event in found] == ["ours"]
+        with pytest.raises(AssertionError, match="another snapshot"):
+            await store.read(twice, asks_once=True)
+        assert await names_after(store, 0) == ["ours"]
+
+    on_a_store(scene)
+
+
 def test_listeners_hear_of_a_settled_gap() -> None:
     async def scene(store: PostgresStore, url: str) -> None:
         other = await Beside.begin(url)

@@ -89,7 +89,8 @@ class _Tail:
         """The next events after a position; none only if there are none."""
         if position != self._after or not self._batch:
             self._batch = await store.read(
-                lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX)
+                lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX),
+                asks_once=True,
             )
             self._after = position
         return self._batch

@@ -86,7 +86,7 @@ class Authentication:
         remembered = self._remembered.get(name)
         if remembered is not None and remembered.until_ms > now:
             return remembered
-        logins = await self._store.read(lambda tx: accounts.admitted(tx, name))
+        logins = await self._store.read(lambda tx: accounts.admitted(tx, name), asks_once=True)
         remembered = _Remembered(now + limits.LOGIN_REMEMBERED_MS_MAX, logins)
         self._remembered[name] = remembered
         self._remembered.move_to_end(name)

@@ -120,7 +120,8 @@ class News:
         """Tell the next events; whether there may be more of them already: the batch was full."""
         position = self._recency.position
         batch = await self._store.read(
-            lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX)
+            lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX),
+            asks_once=True,
         )
         for event in batch:
             await self.tell(event)

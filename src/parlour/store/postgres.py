@@ -30,7 +30,12 @@ from parlour.store.connections import LOST, REFUSED, UNLIMITED, Connections, con
 from parlour.store.grouping import Grouping
 from parlour.store.postgres_group import FellApart, Group, GroupTransaction, Texts, Waiting
 from parlour.store.postgres_schema import migrate
-from parlour.store.postgres_transaction import Creations, ReadTransaction, WriteTransaction
+from parlour.store.postgres_transaction import (
+    Creations,
+    ReadTransaction,
+    Statement,
+    WriteTransaction,
+)
 from parlour.store.settling import Settling
 from parlour.store.statements import statement
 from parlour.store.stragglers import Stragglers
@@ -114,10 +119,15 @@ class PostgresStore:
         for listener in self._listeners:
             listener()
 
-    async def read(self, work: Work[T], *, account_sid: str = EVERY_ACCOUNT) -> T:
+    async def read(
+        self, work: Work[T], *, account_sid: str = EVERY_ACCOUNT, asks_once: bool = False
+    ) -> T:
         """Run reading work on one snapshot."""
+        assert not asks_once or account_sid == EVERY_ACCOUNT, account_sid
 
         async def attempt(connection: Connection[Any]) -> T:
+            if asks_once:
+                return await _acted(work, Statement(connection, self._settling, self._clock))
             tx = ReadTransaction(connection, self._settling, self._clock)
             await connection.execute(_begun(BEGIN_READING, account_sid))
             result = await _acted(work, tx)

@@ -118,6 +118,26 @@ class ReadTransaction(ReadOnly, _Statements):
         """Nothing to do: nobody waits for one who only reads."""
 
 
+class Statement(ReadTransaction):
+    """One statement without a transaction around it: two round trips less."""
+
+    _is_asked = False
+
+    async def one(self, sql: str, *arguments: object) -> Row | None:
+        """The first row, or None."""
+        self._ask()
+        return await super().one(sql, *arguments)
+
+    async def all(self, sql: str, *arguments: object) -> list[Row]:
+        """Every row."""
+        self._ask()
+        return await super().all(sql, *arguments)
+
+    def _ask(self) -> None:
+        assert not self._is_asked, "a second statement would see another snapshot"
+        self._is_asked = True
+
+
 class WriteTransaction(_Statements):
     """One attempt at one action, on a connection of its own."""
 

@@ -127,7 +127,13 @@ class SqliteStore:
         """Call this after each commit that wrote an event: a hint that there is news."""
         self._listeners.append(listener)
 
-    async def read(self, work: Work[T], *, account_sid: str = EVERY_ACCOUNT) -> T:  # noqa: ARG002
+    async def read(
+        self,
+        work: Work[T],
+        *,
+        account_sid: str = EVERY_ACCOUNT,  # noqa: ARG002 - this engine has no second wall.
+        asks_once: bool = False,  # noqa: ARG002 - a snapshot costs nothing here.
+    ) -> T:
         """Run reading work on one snapshot, in the event loop: a thread hop costs more."""
         if not self._committing:
             # Actions run in this loop too, so without a commit on its way to the disk nothing

@@ -162,11 +162,12 @@ class Store(Protocol):
         """Finish what is queued, and let go of what is kept."""
         ...
 
-    async def read(self, work: Work[T], *, account_sid: str = ...) -> T:
+    async def read(self, work: Work[T], *, account_sid: str = ..., asks_once: bool = ...) -> T:
         """Run reading work on one snapshot.
 
         ``account_sid``: whose work it is. An engine with a wall between accounts shows it no row
-        of another one; without it the work is that of all accounts.
+        of another one; without it the work is that of all accounts. ``asks_once``: the work is a
+        single statement, which is a snapshot by itself.
         """
         ...
 
