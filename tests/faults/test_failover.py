@@ -34,13 +34,18 @@ FAILOVERS = int(os.environ.get("PARLOUR_FAILOVERS", "20"))
 
 
 class Pair:
-    """A primary, and a standby that confirms each of its commits."""
+    """A primary, and a standby that confirms each of its commits, or hears of them if it can."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_synchronous: bool = True) -> None:
         self.primary = Postgres(synchronous_commit="on").start()
         self._database = self.primary.make_database()
-        self.standby = Postgres(copy_of=self.primary, synchronous_commit="on").start()
-        self.primary.confirm_by_standby()
+        self.wire = Proxy(self.primary.port)
+        self.wire.__enter__()
+        self.standby = Postgres(
+            copy_of=self.primary, by_port=self.wire.port, synchronous_commit="on"
+        ).start()
+        if is_synchronous:
+            self.primary.confirm_by_standby()
         self._hosts = self.primary.port, self.standby.port
 
     def url(self, *ports: int) -> str:
@@ -64,9 +69,10 @@ class Pair:
         self.primary.confirm_by_standby()
 
     def close(self) -> None:
-        """End both."""
+        """End both, and the wire between them."""
         self.primary.close()
         self.standby.close()
+        self.wire.__exit__()
 
 
 @pytest.fixture

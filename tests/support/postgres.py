@@ -66,11 +66,17 @@ class Postgres:
     """One database server in a folder of its own; `kill` is what a crash looks like."""
 
     def __init__(
-        self, parent: Path | None = None, *, copy_of: Postgres | None = None, **settings: str
+        self,
+        parent: Path | None = None,
+        *,
+        copy_of: Postgres | None = None,
+        by_port: int = 0,
+        **settings: str,
     ) -> None:
         """Make an empty cluster, below `parent` if given. `settings` replace those of the tests.
 
-        As the copy of another, which runs, it is its standby from when it is started.
+        As the copy of another, which runs, it is its standby from when it is started, and hears
+        from it `by_port` if that is given.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="parlour-pg-", dir=parent))
         self.port = free_port()
@@ -83,7 +89,8 @@ class Postgres:
             os.chown(self.folder, self._user["user"], self._user["group"])
         if copy_of is not None:
             self._made = copy_of._made
-            source = f"host=127.0.0.1 port={copy_of.port} user={USER} application_name=standby"
+            port = by_port or copy_of.port
+            source = f"host=127.0.0.1 port={port} user={USER} application_name=standby"
             options = ("-D", str(self.data), "-d", source, "--write-recovery-conf")
             self._run("pg_basebackup", *options, "--checkpoint=fast", "--no-sync")
             return
