@@ -113,7 +113,12 @@ class PreActionWebhooks:
 
     async def listens(self, scope: Scope, event_name: str) -> bool:
         """Whether somebody is to be asked about events of this name."""
-        return await self._store.read(lambda tx: asked_before(tx, scope, event_name)) is not None
+        return (
+            await self._store.read(
+                lambda tx: asked_before(tx, scope, event_name), account_sid=scope.account_sid
+            )
+            is not None
+        )
 
     async def ask(self, call: Call[Any], rehearsal: Rehearsal[Any]) -> Parameters:
         """The parameters to go on with. Raises 50056, or what is wrong with an amended value."""
@@ -134,7 +139,10 @@ class PreActionWebhooks:
     async def _ask(self, event_name: str, emitted: Emitted) -> Members:
         """The members of the answer. Raises 50056 if the webhook refuses."""
         must_hold_no_transaction()
-        target = await self._store.read(lambda tx: asked_before(tx, emitted.scope, event_name))
+        target = await self._store.read(
+            lambda tx: asked_before(tx, emitted.scope, event_name),
+            account_sid=emitted.scope.account_sid,
+        )
         if target is None:
             return {}
         question = _Question(

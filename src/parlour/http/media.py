@@ -215,7 +215,8 @@ class MediaEdge:
 
     async def _see(self, asked: _Asked) -> Seen:
         seen = await self._store.read(
-            lambda tx: actions.see(tx, asked.scope, asked.caller.identity, asked.sid)
+            lambda tx: actions.see(tx, asked.scope, asked.caller.identity, asked.sid),
+            account_sid=asked.scope.account_sid,
         )
         if seen is None:
             raise not_found(asked.request)
@@ -235,7 +236,7 @@ class MediaEdge:
             identity = asked.caller.identity
             return [await actions.see(tx, asked.scope, identity, sid) for sid in wanted]
 
-        found = await self._store.read(look)
+        found = await self._store.read(look, account_sid=asked.scope.account_sid)
         shown = [
             {"code": 404, "media_record": {"sid": sid}}
             if seen is None
@@ -252,7 +253,8 @@ class MediaEdge:
     async def _fetch_direct(self, request: Request) -> Reply:
         link = self._urls.read(request.path, request.query, self._clock.now_ms())
         seen = await self._store.read(
-            lambda tx: actions.see_as(tx, link.scope, link.user_sid, link.sid)
+            lambda tx: actions.see_as(tx, link.scope, link.user_sid, link.sid),
+            account_sid=link.scope.account_sid,
         )
         if seen is None:
             raise not_found(request)

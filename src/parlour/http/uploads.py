@@ -59,7 +59,10 @@ class Uploads:
         request.is_unread = True
         self._admission.enter(scope.account_sid)
         try:
-            await self._store.read(lambda tx: actions.must_take_upload(tx, scope, identity))
+            await self._store.read(
+                lambda tx: actions.must_take_upload(tx, scope, identity),
+                account_sid=scope.account_sid,
+            )
             return await self._take(request, scope, identity)
         finally:
             self._admission.leave(scope.account_sid)
@@ -95,7 +98,9 @@ class Uploads:
     async def _commit(self, scope: Scope, identity: str | None, upload: Upload) -> Seen:
         origin = SILENT if identity is None else Origin(SDK, identity, fires=True)
         return await self._store.write(
-            lambda tx: actions.add_media(tx, scope, identity, upload), origin
+            lambda tx: actions.add_media(tx, scope, identity, upload),
+            origin,
+            account_sid=scope.account_sid,
         )
 
 

@@ -102,11 +102,17 @@ class Endpoint:
 
     async def _user(self, token: AccessToken) -> User:
         scope, identity = scope_of(token), token.identity
-        found = await self._store.read(lambda tx: users.find_by_identity(tx, scope, identity))
+        found = await self._store.read(
+            lambda tx: users.find_by_identity(tx, scope, identity), account_sid=scope.account_sid
+        )
         if found is not None:
             return found
         origin = Origin(SDK, identity, fires=True)
-        return await self._store.write(lambda tx: arrivals.ensure_user(tx, scope, identity), origin)
+        return await self._store.write(
+            lambda tx: arrivals.ensure_user(tx, scope, identity),
+            origin,
+            account_sid=scope.account_sid,
+        )
 
     async def why_gone(self, session: Session) -> Disconnect | None:
         """Why a connection that was let in has to end, if it has to."""
@@ -118,7 +124,10 @@ class Endpoint:
             return disconnects.SERVICE_REMOVED
         except AccountNotActive:
             return disconnects.ACCOUNT_STOPPED
-        found = await self._store.read(lambda tx: users.find(tx, session.scope, session.user_sid))
+        found = await self._store.read(
+            lambda tx: users.find(tx, session.scope, session.user_sid),
+            account_sid=session.scope.account_sid,
+        )
         return disconnects.USER_REMOVED if found is None else None
 
     def rights_changed(self, event: Event) -> None:

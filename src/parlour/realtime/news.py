@@ -143,7 +143,9 @@ class News:
             self._tell_of_removal(event)
         gone = None if about is None else departed(event, about)
         if self._concerns_somebody(event, None if about is None else about.participant.identity):
-            changes = await self._store.read(lambda tx: changes_of(tx, event))
+            changes = await self._store.read(
+                lambda tx: changes_of(tx, event), account_sid=event.account_sid
+            )
             self._hub.publish(changes, event.sequence, event.date_ms)
         if gone is not None:
             self._take_away(event, gone.identity)

@@ -91,7 +91,7 @@ class Objects:
             includes = "items" in request.params.get("Include", ())
             return reply(HTTPStatus.OK, await _root(tx, session, name, includes_items=includes))
 
-        return await self._store.read(look)
+        return await self._store.read(look, account_sid=session.scope.account_sid)
 
 
 def _missing(type_: str, text: str) -> TunnelReply:

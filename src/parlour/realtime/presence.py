@@ -53,7 +53,9 @@ class Presence:
     async def _note(self, key: UserKey) -> None:
         scope = Scope(key.account_sid, key.service_sid)
         try:
-            found = await self._store.read(lambda tx: service_configurations.find(tx, scope))
+            found = await self._store.read(
+                lambda tx: service_configurations.find(tx, scope), account_sid=scope.account_sid
+            )
             if found is None or not found.reachability_enabled:
                 return
             await self._store.write(
@@ -63,7 +65,8 @@ class Presence:
                     key.identity,
                     self._node,
                     is_connected=bool(self._hub.connections_of(key)),
-                )
+                ),
+                account_sid=scope.account_sid,
             )
         except (Busy, Unavailable):
             log.warning("presence_not_noted")

@@ -132,7 +132,9 @@ class Subscriptions:
         self, connection: Connection, asked: Request, step: list[Wanted]
     ) -> None:
         session = connection.session
-        found = await self._store.read(lambda tx: _find(tx, session, step))
+        found = await self._store.read(
+            lambda tx: _find(tx, session, step), account_sid=session.scope.account_sid
+        )
         room = max(limits.SUBSCRIPTIONS_PER_CONNECTION_MAX - len(connection.listening), 0)
         held = [each for each in found if each.name is not None][:room]
         for each in held:
@@ -140,7 +142,10 @@ class Subscriptions:
         # What has a higher number is told by the hub, now or once it is known from where on.
         base = self._recency.position
         missed, anew = await self._missed(held, base)
-        await self._store.read(lambda tx: self._read(tx, session, held, missed, base))
+        await self._store.read(
+            lambda tx: self._read(tx, session, held, missed, base),
+            account_sid=session.scope.account_sid,
+        )
         for each in held:
             if each.is_lost:
                 self._hub.unlisten(connection, each.seen.sid)
@@ -265,7 +270,8 @@ class Subscriptions:
             place = await self._store.read(
                 lambda tx, sid=sid: participants.find_by_identity(  # type: ignore[misc]
                     tx, session.scope, sid, session.identity
-                )
+                ),
+                account_sid=session.scope.account_sid,
             )
             if place is None:
                 continue

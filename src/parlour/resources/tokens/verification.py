@@ -46,7 +46,9 @@ class AccessTokens:
         login = await self._store.read(lambda tx: accounts.find_login(tx, scope, claimed.key_sid))
         secret = None if login is None else self._vault.unseal(login.secret_sealed, login.name)
         token = access_tokens.prove(claimed, secret, self._clock.now_ms())
-        await self._store.read(lambda tx: _must_be_open(tx, scope_of(token)))
+        await self._store.read(
+            lambda tx: _must_be_open(tx, scope_of(token)), account_sid=token.account_sid
+        )
         return token
 
     async def must_be_good(self, token: AccessToken) -> None:
@@ -58,7 +60,7 @@ class AccessTokens:
                 raise TokenRefused(access_tokens.BAD_ISSUER, "the key was revoked")
             await _must_be_open(tx, scope)
 
-        await self._store.read(look)
+        await self._store.read(look, account_sid=token.account_sid)
 
 
 def scope_of(token: AccessToken) -> Scope:
