@@ -62,6 +62,16 @@ def with_figures(page: str, sections: list[str]) -> str:
     return "\n\n".join([before + BEGIN, *sections, END + after])
 
 
+def put(page: str, mark: str, text: str) -> str:
+    """The page with this text between the marks of a name, and nothing else changed."""
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    assert begin in page, f"the page has no {begin}"
+    assert end in page, f"the page has no {end}"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return "\n\n".join([before + begin, text, end + after])
+
+
 def main() -> int:
     """The command line: the files that ``--json`` made, in the order of the page."""
     parser = argparse.ArgumentParser(description="Write measured figures into the docs.")

@@ -14,15 +14,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import goals, machine, report, rounds, servers, workload
+from bench import goals, machine, pages, report, rounds, servers, workload
 from bench.api import Api, Credentials
-from bench.processes import cores_apart, data_folder
+from bench.processes import ROOT, cores_apart, data_folder
 from bench.rounds import Measured, Plan, Target
 from tests.support.postgres import Postgres
 
 if TYPE_CHECKING:
     from bench.processes import Process
 
+PAGE = ROOT / "docs" / "explanation" / "scale.md"
 CONNECTIONS = (1, 16, 64)
 FULL = Plan(rounds=5, seconds=1.0, connections=CONNECTIONS, warm_seconds=0.5)
 QUICK = Plan(rounds=1, seconds=0.4, connections=CONNECTIONS, warm_seconds=0.2)
@@ -83,7 +84,7 @@ def goals_of(measured: Measured) -> list[goals.Goal]:
     ]
 
 
-def run(plan: Plan, json_path: Path | None) -> int:
+def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
     """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
     with data_folder() as folder, ExitStack() as stack:
         folder.chmod(0o711)  # Whoever runs the database server passes through it.
@@ -100,9 +101,11 @@ def run(plan: Plan, json_path: Path | None) -> int:
     ]
     checked = goals_of(measured)
     print(report.text(described, rows, [], checked))
+    shown = report.record(described, rows, {}, checked)
     if json_path:
-        shown = report.record(described, rows, {}, checked)
         json_path.write_text(json.dumps(shown, indent=2) + "\n")
+    if writes_page:
+        PAGE.write_text(pages.put(PAGE.read_text(), "beside", pages.section(shown)))
     if errors := measured.errors():
         print(f"wrong answers: {errors}", file=sys.stderr)
         return -1
@@ -119,8 +122,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one short round: a smoke run")
     parser.add_argument("--check", action="store_true", help="fail when a goal is missed")
     parser.add_argument("--json", type=Path, help="also write the result to this file")
+    parser.add_argument("--page", action="store_true", help="also write the table of the docs")
     options = parser.parse_args()
-    missed = run(QUICK if options.quick else FULL, options.json)
+    missed = run(QUICK if options.quick else FULL, options.json, writes_page=options.page)
     return 1 if missed < 0 or (options.check and missed > 0) else 0
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from bench import machine, servers, workload
 from bench.api import Api
 from bench.load import client
+from bench.pages import put
 from bench.processes import ROOT, TICKS_PER_SECOND, cores_apart, data_folder
 from tests.support.postgres import Postgres
 
@@ -83,10 +84,7 @@ def write_page(shown: tuple[str, str]) -> None:
     """Put both tables between their marks."""
     page = PAGE.read_text()
     for mark, table in zip(("costs", "carried"), shown, strict=True):
-        begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-        before, _, rest = page.partition(begin)
-        _, _, after = rest.partition(end)
-        page = "\n\n".join([before + begin, table, end + after])
+        page = put(page, mark, table)
     PAGE.write_text(page)
 
 
