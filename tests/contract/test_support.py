@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import subprocess
 import sys
+import threading
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import loopback
+from tests.support.balancer import Balancer
+from tests.support.nodes import lasting_port
 from tests.support.server import REPOSITORY, Server, ServerError
 from tests.support.waiting import eventually
 
@@ -79,3 +85,45 @@ def test_a_killed_server_comes_back_on_its_port_with_its_data(fresh_server: Serv
     assert fresh_server.make_key(account[0])[0].startswith("SK")
     assert fresh_server.stop() == 0
     assert not fresh_server.is_healthy()
+
+
+class Named(BaseHTTPRequestHandler):
+    """A node that says its port."""
+
+    def do_GET(self) -> None:
+        said = str(self.server.server_port).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_balancer_sends_each_request_to_the_next_node_that_is_there() -> None:
+    nodes = [ThreadingHTTPServer(("127.0.0.1", 0), Named) for _ in range(3)]
+    for node in nodes:
+        threading.Thread(target=node.serve_forever, args=(0.02,)).start()
+    balancer = Balancer(lasting_port())
+
+    def asked() -> str:
+        with closing(http.client.HTTPConnection("127.0.0.1", balancer.port, timeout=5)) as client:
+            client.request("GET", "/")
+            return client.getresponse().read().decode()
+
+    try:
+        balancer.start([node.server_port for node in nodes])
+        heard = [asked() for _ in range(6)]
+        assert heard[:3] == heard[3:]
+        assert set(heard) == {str(node.server_port) for node in nodes}
+        gone = nodes.pop()
+        gone.shutdown()
+        gone.server_close()
+        assert {asked() for _ in range(6)} == {str(node.server_port) for node in nodes}
+        assert [taken.requests for taken in balancer.taken()] == [5, 5, 2]
+    finally:
+        balancer.kill()
+        for node in nodes:
+            node.shutdown()
+            node.server_close()

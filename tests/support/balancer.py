@@ -111,7 +111,7 @@ class _Nodes:
 
     def __init__(self, ports: Sequence[int]) -> None:
         self.nodes = [_Node(port) for port in ports]
-        self._turn = 0
+        self._waiting = list(self.nodes)
 
     async def take(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """Serve one connection to its end."""
@@ -133,7 +133,7 @@ class _Nodes:
         self, *, is_socket: bool
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the next node that takes one."""
-        for node in self._in_turn():
+        while (node := self._next()) is not None:
             try:
                 made = await asyncio.open_connection("127.0.0.1", node.port)
             except OSError:
@@ -144,10 +144,14 @@ class _Nodes:
             return made
         raise ConnectionRefusedError
 
-    def _in_turn(self) -> list[_Node]:
-        self._turn = (self._turn + 1) % len(self.nodes)
-        turned = self.nodes[self._turn :] + self.nodes[: self._turn]
-        return [node for node in turned if node.is_up]
+    def _next(self) -> _Node | None:
+        """The node that is up and has waited longest for its turn."""
+        for node in self._waiting:
+            if node.is_up:
+                self._waiting.remove(node)
+                self._waiting.append(node)
+                return node
+        return None
 
 
 def _closing(head: bytes) -> bytes:
