@@ -35,13 +35,16 @@ def service_of_its_own(api: Api, name: str = "Of its own") -> Api:
 
 
 def told(server: Server, account_sid: str) -> list[tuple[str, str]]:
-    """Name and subject of each event of an account, in order."""
+    """Name and subject of what requests changed silently in an account, in order.
+
+    What happens by itself, as when a conversation of another test closes, is not among it.
+    """
     with closing(connect(server)) as connection:
-        rows: list[tuple[str, str]] = connection.execute(
-            "SELECT name, subject_sid FROM event WHERE account_sid = ? ORDER BY sequence",
+        rows = connection.execute(
+            "SELECT name, subject_sid, fires FROM event WHERE account_sid = ? ORDER BY sequence",
             (account_sid,),
         ).fetchall()
-    return rows
+    return [(name, subject_sid) for name, subject_sid, fires in rows if not fires]
 
 
 def everything_kept(server: Server, account_sid: str) -> str:
