@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.resources.settings import NOWHERE, account_of_its_own, told
-from tests.resources.talks import execute, rows
+from tests.resources.talks import rows
+from tests.support.database import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,8 +160,8 @@ def test_an_account_has_a_bounded_number(own: Api, server: Server) -> None:
     INSERT INTO content_template (account_sid, sid, friendly_name, body, date_created, date_updated)
     VALUES (?, ?, 'x', 'x', 0, 0)
     """
-    for number in range(999):
-        execute(server, fill, own.sid, f"HX{number:032x}")
+    with closing(connect(server)) as connection, connection:
+        connection.executemany(fill, ((own.sid, f"HX{number:032x}") for number in range(999)))
     own.post(PATH, GREETING).refuses(400, 20001)
     own.delete(f"{PATH}/{made['sid']}").expect(204)
     add(own)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.resources.uploads import Medium
 
+pytestmark = pytest.mark.embedded  # How bytes travel has nothing to do with the database.
+
 LAUNCH = str(Path(__file__).with_name("launch_with_limits.py"))
 SMALL_BYTES = 300_000
 WANTED = 100

@@ -188,6 +188,7 @@ def test_the_command_prints_a_token_beside_a_running_server(server: Server, own:
     assert OfficialToken.from_jwt(over_rest).payload["iss"] == issuer
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

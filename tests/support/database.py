@@ -96,30 +96,22 @@ class PostgresConnection:
         return self._loop.run_until_complete(self._execute(sql, arguments))
 
     async def _execute(self, sql: str, arguments: Any) -> Rows:
-        names: list[str] = []
-
-        def place(found: re.Match[str]) -> str:
-            number, name = found.groups()
-            names.append(name or (str(int(number) - 1) if number else str(len(names))))
-            return f"${len(names)}"
-
-        text = _PLACE.sub(place, sql)
+        text, names = _in_dialect(sql)
         try:
             statement = await self._connection.prepare(text)
         except asyncpg.PostgresError as error:
             error.add_note(text)
             raise
-        is_named = isinstance(arguments, Mapping)
-        values = [arguments[name if is_named else int(name)] for name in names]
-        rows = [tuple(row) for row in await statement.fetch(*values)]
+        rows = [tuple(row) for row in await statement.fetch(*_values(names, arguments))]
         count = statement.get_statusmsg().rpartition(" ")[2]
         described = tuple((each.name,) for each in statement.get_attributes())
         return Rows(rows, int(count) if count.isdigit() else -1, described)
 
     def executemany(self, sql: str, many: Iterable[Any]) -> None:
         """Run one statement for each of some parameters."""
-        for arguments in many:
-            self.execute(sql, arguments)
+        text, names = _in_dialect(sql)
+        values = [_values(names, each) for each in many]
+        self._loop.run_until_complete(self._connection.executemany(text, values))
 
     def __enter__(self) -> Self:
         """Every statement is a transaction of its own: nothing to begin."""
@@ -132,6 +124,24 @@ class PostgresConnection:
         """End it."""
         self._loop.run_until_complete(self._connection.close())
         self._loop.close()
+
+
+def _in_dialect(sql: str) -> tuple[str, list[str]]:
+    """The statement as PostgreSQL takes it, and which parameter stands at each place."""
+    names: list[str] = []
+
+    def place(found: re.Match[str]) -> str:
+        number, name = found.groups()
+        names.append(name or (str(int(number) - 1) if number else str(len(names))))
+        return f"${len(names)}"
+
+    return _PLACE.sub(place, sql), names
+
+
+def _values(names: list[str], arguments: Any) -> list[Any]:
+    """The parameters in the order of their places."""
+    is_named = isinstance(arguments, Mapping)
+    return [arguments[name if is_named else int(name)] for name in names]
 
 
 def connect(server: Server) -> Any:
