@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import http.client
-import json
 import os
 import secrets
 import shutil
@@ -17,7 +16,9 @@ import tempfile
 import time
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
+
+from tests.support.beside import Beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -255,18 +256,12 @@ class Server:
 
     def make_account(self) -> tuple[str, str]:
         """A new account: its sid and its auth token."""
-        made = self._json("account", "create", "--json")
-        return made["account_sid"], made["auth_token"]
+        return Beside(self.data_dir, self.database).make_account()
 
     def make_key(self, account_sid: str) -> tuple[str, str]:
         """A new API key of an account: its sid and its secret."""
-        made = self._json("key", "create", account_sid, "--json")
-        return made["sid"], made["secret"]
+        return Beside(self.data_dir, self.database).make_key(account_sid)
 
     def set_numbers(self, account_sid: str, *numbers: str) -> None:
         """Restrict the addresses an account may send from to these."""
         self.command("account", "numbers", "set", account_sid, *numbers)
-
-    def _json(self, *arguments: str) -> dict[str, Any]:
-        printed: dict[str, Any] = json.loads(self.command(*arguments))
-        return printed

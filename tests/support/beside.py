@@ -1,0 +1,52 @@
+"""Changes of a server's data that tests need often, made by this process.
+
+The commands of the operator do the same in processes of their own, whose start takes most of a
+second; those that are tested are run as such.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from parlour.cli.offline import Offline
+from parlour.config import Settings
+from parlour.resources.accounts import actions
+from parlour.vocabulary import sids
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from parlour.store.transaction import Transaction
+
+
+class Beside:
+    """The data of a server that may be running."""
+
+    def __init__(self, data_dir: Path, database: str) -> None:
+        self._offline = Offline(Settings(data=data_dir, database=database))
+
+    def make_account(self) -> tuple[str, str]:
+        """A new account: its sid and its auth token."""
+        offline = self._offline
+        sid, auth_token = offline.random.sid(sids.ACCOUNT), offline.random.token(16).hex()
+        self._write(
+            lambda tx: actions.create_account(
+                tx, offline.vault, sid=sid, auth_token=auth_token, friendly_name="Account"
+            )
+        )
+        return sid, auth_token
+
+    def make_key(self, account_sid: str) -> tuple[str, str]:
+        """A new API key of an account: its sid and its secret."""
+        offline, scope = self._offline, Scope(account_sid)
+        sid, secret = offline.random.sid(sids.API_KEY), offline.random.token(16).hex()
+        self._write(lambda tx: actions.add_login(tx, offline.vault, scope, sid, secret, "API key"))
+        return sid, secret
+
+    def _write(self, work: Callable[[Transaction], Awaitable[Any]]) -> None:
+        # In a thread: the one of the test may be running an event loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(self._offline.write, work).result()
