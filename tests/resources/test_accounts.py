@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from tests.resources.settings import NOWHERE, account_of_its_own, everything_kept, told
+from tests.support.server import ServerError
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -63,6 +65,22 @@ def test_a_new_key_shows_its_secret_once_and_lets_in(own: Api, server: Server) -
     del made["secret"]
     assert own.get(f"/Keys/{made['sid']}.json").expect(200) == made
     assert own.post("/Keys.json").expect(201)["friendly_name"] == ""
+
+
+def test_the_operator_makes_accounts_and_keys_that_are_let_in(own: Api, server: Server) -> None:
+    made = json.loads(server.command("account", "create", "--name", "Shop", "--json"))
+    account_sid = made["account_sid"]
+    api = own.signed(account_sid, made["auth_token"]).under("/v1")
+    assert api.get("/Configuration").expect(200)["account_sid"] == account_sid
+    assert f'"{account_sid}", "friendly_name": "Shop"' in server.command(
+        "account", "list", "--json"
+    )
+
+    key = json.loads(server.command("key", "create", account_sid, "--name", "CI", "--json"))
+    api.signed(key["sid"], key["secret"]).get("/Configuration").expect(200)
+    assert f"{key['sid']}  CI" in server.command("key", "list", account_sid)
+    with pytest.raises(ServerError, match="there is no account"):
+        server.command("key", "create", "AC" + "0" * 32)
 
 
 def test_a_name_can_be_changed(own: Api) -> None:
