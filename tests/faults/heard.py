@@ -87,7 +87,8 @@ def heard(server: Server, folder: Path, disturbances: int) -> Iterator[None]:
             time.sleep(0.1)
         time.sleep(0.5)  # What would come twice, or too much, has a moment to come.
         log, lines = committed(server), receiver.lines()
-    assert differences(log, lines) == []
+    found = differences(log, lines)
+    assert not found, found[:5]
     assert duplicates(lines) <= disturbances * IN_FLIGHT_MAX
     assert speakers.statuses <= {201, 503}
     assert set(speakers.told) <= {sid for sids in log.values() for sid in sids}

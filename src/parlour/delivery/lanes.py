@@ -37,6 +37,7 @@ class Lane:
         "holds",
         "is_sending",
         "key",
+        "missed",
         "tail",
         "unnoted",
         "waiting",
@@ -48,13 +49,17 @@ class Lane:
         self.waiting: deque[WebhookDelivery] = deque(maxlen=limits.LANE_DELIVERIES_MAX)
         self.tail = self.done = -1
         self.has_more = False
+        self.missed = False
         self.is_sending = False
         self.holds = False
         self.unnoted = 0
 
     def append(self, delivery: WebhookDelivery) -> None:
         """Take one more, unless it is known or there is no room: then it is read from disk."""
-        if delivery.lane_order <= self.tail or self.has_more:
+        if delivery.lane_order <= self.tail:
+            return
+        if self.has_more:
+            self.missed = True
             return
         if len(self.waiting) == limits.LANE_DELIVERIES_MAX:
             self.has_more = True
@@ -62,12 +67,17 @@ class Lane:
         self.waiting.append(delivery)
         self.tail = delivery.lane_order
 
+    def is_read(self) -> None:
+        """What is on disk is read from now on; what comes meanwhile may not be among it."""
+        self.has_more = True
+        self.missed = False
+
     def refill(self, deliveries: list[WebhookDelivery]) -> None:
         """Take what was read from disk behind the tail."""
         self.has_more = False
         for delivery in deliveries:
             self.append(delivery)
-        self.has_more = len(deliveries) >= limits.LANE_DELIVERIES_MAX
+        self.has_more = self.missed or len(deliveries) >= limits.LANE_DELIVERIES_MAX
 
     def compare(self, order: int) -> None:
         """See whether the head on disk is the one that is known; otherwise there is more there."""
@@ -88,7 +98,17 @@ class Lane:
 class Endpoint:
     """One URL of one account."""
 
-    __slots__ = ("allowed", "is_looked_at", "key", "lanes", "look_ms", "ready", "sending")
+    __slots__ = (
+        "allowed",
+        "is_looked_at",
+        "key",
+        "lanes",
+        "left",
+        "look_ms",
+        "missed",
+        "ready",
+        "sending",
+    )
 
     def __init__(self, key: EndpointKey) -> None:
         self.key = key
@@ -98,6 +118,10 @@ class Endpoint:
         self.allowed = limits.WEBHOOKS_AT_ONCE_FIRST
         self.look_ms: int | None = None
         self.is_looked_at = False
+        # While it is looked at: lanes of which something came that may not be in what is read of
+        # them, and lanes that left, of which what is read may be done.
+        self.missed: set[int] = set()
+        self.left: set[int] = set()
 
     @property
     def room(self) -> int:
@@ -130,24 +154,41 @@ class Lanes:
             lane.append(delivery)
             self._offer_turn(lane)
         elif delivery.due_ms is None:
-            self._forget_idle(endpoint)  # Its lane's head is on disk, and so is it.
+            # Its lane's head is on disk, and so is it.
+            if endpoint.is_looked_at:
+                endpoint.missed.add(delivery.lane)
+            self._forget_idle(endpoint)
         elif endpoint.room <= 0 or self._count >= limits.LANES_MAX or endpoint.look_ms == 0:
             self.look_at(endpoint.key, 0)
         else:
             assert delivery.due_ms <= now_ms
-            self.load(endpoint, delivery.lane, [delivery], is_whole=True)
+            self._take(endpoint, delivery.lane, [delivery], is_whole=True)
 
     def load(
         self, endpoint: Endpoint, key: int, found: list[WebhookDelivery], *, is_whole: bool
     ) -> None:
         """Make a lane of what was read from disk; ``is_whole``: nothing is behind it there."""
+        if key in endpoint.left:
+            self.look_at(endpoint.key, 0)  # What was read is older than what was sent meanwhile.
+            return
+        self._take(endpoint, key, found, is_whole=is_whole and key not in endpoint.missed)
+
+    def _take(
+        self, endpoint: Endpoint, key: int, found: list[WebhookDelivery], *, is_whole: bool
+    ) -> None:
         lane = endpoint.lanes.get(key)
         if lane is None:
             lane = endpoint.lanes[key] = Lane(endpoint, key)
             self._count += 1
         lane.refill(found)
         lane.has_more = lane.has_more or not is_whole
-        self._offer_turn(lane)
+        if lane.waiting or lane.unnoted:
+            self._offer_turn(lane)
+            return
+        # All that was read is done by now.
+        self._leave(lane)
+        if lane.has_more:
+            self.look_at(endpoint.key, 0)
 
     def _endpoint(self, key: EndpointKey) -> Endpoint:
         endpoint = self._endpoints.get(key)
@@ -216,6 +257,7 @@ class Lanes:
         if lane.waiting or lane.is_sending:
             return False
         if lane.has_more or is_promoted:
+            lane.is_read()
             return True
         if not lane.unnoted:
             self._leave(lane)
@@ -236,6 +278,8 @@ class Lanes:
         if endpoint.lanes.get(lane.key) is lane:
             del endpoint.lanes[lane.key]
             self._count -= 1
+            if endpoint.is_looked_at:
+                endpoint.left.add(lane.key)
         self._take_turn_away(lane)
         if endpoint.look_ms == 0:
             heappush(self._looks, (0, endpoint.key))  # There is room now.
@@ -323,6 +367,8 @@ class Lanes:
     def loading(self, endpoint: Endpoint) -> Iterator[None]:
         """Keep an endpoint until what is wanted of it is loaded. What fails is looked at again."""
         endpoint.is_looked_at = True
+        endpoint.missed.clear()
+        endpoint.left.clear()
         try:
             yield
         except BaseException:
