@@ -214,6 +214,9 @@ class Postgres:
         atexit.unregister(self.kill)
         if self.process is None:
             return
+        if self.process.poll() is None:
+            # It starts no more of them: one that is left would wait for what the dead ones hold.
+            self.process.send_signal(signal.SIGSTOP)
         everything = self.processes()
         process, self.process = self.process, None
         if self._guard is not None:
