@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
-# What is about the API, and so runs once more on PostgreSQL; the gate has the time for more of it.
-ON_BOTH_ENGINES := tests/resources tests/realtime
-IN_THE_GATE := tests/contract/test_every_operation.py $(wildcard tests/events/test_webhook_*.py)
+# What is about the API, its webhooks and realtime, and so runs once more on PostgreSQL.
+ON_BOTH_ENGINES := tests/resources tests/realtime tests/events \
+  tests/contract/test_every_operation.py tests/contract/test_webhook_checklist.py
 
 .PHONY: help serve check test gate teeth bench bench-postgres bench-growth bench-realtime bench-moving bench-scale docs lock clean
 
@@ -37,7 +37,7 @@ test: $(VENV)/dev.stamp check ## Set up and pass every test.
 
 gate: $(VENV)/dev.stamp check ## The tests and the long reliability runs.
 	PARLOUR_KILLS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
-	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ON_BOTH_ENGINES) $(IN_THE_GATE)
+	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ON_BOTH_ENGINES)
 
 teeth: $(VENV)/dev.stamp ## Plant each fault; the harness must report it.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/teeth

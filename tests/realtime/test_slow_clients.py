@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket as sockets
 from typing import TYPE_CHECKING
 
+import pytest
 import requests
 
 from tests.realtime.scene import Scene, connected
@@ -12,6 +13,8 @@ from tests.realtime.scene import Scene, connected
 if TYPE_CHECKING:
     from tests.support.client import Api
     from tests.support.server import Server
+
+pytestmark = pytest.mark.embedded  # The outbox of a socket has nothing to do with the database.
 
 BODY = "x" * 30_000
 MESSAGES_MAX = 600

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SILENT_MS = 300
 PORT = "SHOW port"
 
+# A standby takes long to make: one for all tests here.
+pytestmark = pytest.mark.xdist_group("standby")
+
 
 @pytest.mark.parametrize(
     ("url", "urls"),
