@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,13 +14,17 @@ from parlour.store import events as event_log
 from parlour.store.leases import SoleTenure
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
+from tests.sim.test_retries_virtual_time import disorder
 from tests.sim.virtual import ACCOUNT, World, play
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.delivery.attempts import Signing
+    from parlour.delivery.egress import OutboundRequest
     from parlour.store.transaction import Store
+    from parlour.vocabulary.events import Event
+    from tests.sim.virtual import Answer
 
 MINUTES = 1 / 60
 
@@ -67,6 +72,35 @@ def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:
         assert sum(world.sink._pending.values()) == 0
 
     play(tmp_path / "store", scenario)
+
+
+def test_what_comes_after_a_commit_in_doubt_is_told_after_what_was_in_it(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async def slow(_request: OutboundRequest) -> Answer:
+            await asyncio.sleep(1)
+            return 200
+
+        world.answer = slow
+        store = doubted(world)
+        await world.tell(2)  # Their lane is in memory.
+        before = await world.store.read(event_log.last_sequence)
+        store.doubts = 1
+        with pytest.raises(Unavailable):
+            await world.tell(2)
+        take, world.sink.take = world.sink.take, nothing  # type: ignore[method-assign]
+        await world.tell(2)
+        world.sink.take = take  # type: ignore[method-assign]
+        await world.take_after(before)
+        await world.settle(2 * MINUTES)
+        assert await world.states() == {rows.DELIVERED: 6}
+        assert await disorder(world) == []
+
+    play(tmp_path / "store", scenario)
+
+
+async def nothing(_events: list[Event]) -> bool:
+    """The sink is busy elsewhere."""
+    return False
 
 
 def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) -> None:

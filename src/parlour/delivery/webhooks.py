@@ -134,6 +134,8 @@ class WebhookSink:
                 self._doubts_intake = True
                 raise
             crash_point(crash_points.QUEUED)
+            if self._doubts_intake:
+                self._lanes.all_changed()  # What is new now may be behind what was not.
             self._begin(made)
         if self._doubts_intake:
             # What is on disk since the time before was not new now, and is not in memory.
