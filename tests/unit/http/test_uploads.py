@@ -30,11 +30,11 @@ class BrokenStore:
     def __init__(self, failure: BaseException) -> None:
         self._failure = failure
 
-    async def read(self, _work: object) -> set[str]:
+    async def read(self, _work: object, **_more: object) -> set[str]:
         """Nothing."""
         return set()
 
-    async def write(self, _work: object, _origin: object = None) -> None:
+    async def write(self, _work: object, _origin: object = None, **_more: object) -> None:
         """Fail."""
         raise self._failure
 
