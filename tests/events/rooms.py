@@ -62,11 +62,9 @@ class Room:
     async def log(self) -> list[tuple[Any, ...]]:
         """The pre-action requests in the webhook log, once all are written."""
         async with asyncio.timeout(5):
-            while True:  # Ends with the timeout.
-                rows = await self.house.store.read(lambda tx: tx.all(ATTEMPTS))
-                if not self.house.app.webhooks._asked:
-                    return rows
+            while self.house.app.webhooks._asked:  # Ends with the timeout.
                 await asyncio.sleep(0.01)
+        return await self.house.store.read(lambda tx: tx.all(ATTEMPTS))
 
     async def rows(self) -> dict[str, list[Any]]:
         """What is stored of the conversation."""
