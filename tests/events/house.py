@@ -56,9 +56,6 @@ class House:
         if isinstance(self.store, SqliteStore):
             # Nobody cuts the power here, so nobody waits for the disk.
             self.store._writer.execute("PRAGMA synchronous = OFF")
-        self._wants: dict[str, Callable[[Event], bool]] = {
-            lane.sink.name: lane.sink.wants for lane in self.app.dispatcher._lanes
-        }
         self._seen: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -129,19 +126,13 @@ class House:
         await until_read(self._is_settled)
 
     async def _is_settled(self) -> bool:
-        for sink, wants in self._wants.items():
-            seen = self._seen.get(sink, 0)
-            position = await self.store.read(partial(_position, sink))
-            for event in await self.store.read(partial(_read_after, max(seen, position))):
-                if wants(event):
+        for lane in self.app.dispatcher._lanes:
+            seen = max(self._seen.get(lane.sink.name, 0), lane.position)
+            for event in await self.store.read(partial(_read_after, seen)):
+                if lane.sink.wants(event):
                     return False
-                # A sink writes its position only now and then if nothing means anything to it.
-                self._seen[sink] = event.sequence
+                self._seen[lane.sink.name] = event.sequence
         return await self.store.read(_nothing_pending)
-
-
-async def _position(sink: str, tx: Transaction) -> int:
-    return await event_log.find_position(tx, sink) or 0
 
 
 async def _read_after(sequence: int, tx: Transaction) -> list[Event]:

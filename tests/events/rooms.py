@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from parlour.vocabulary import events
 from parlour.vocabulary.errors import ApiError
 from tests.events.house import WITH_HEADER, House
 from tests.events.house import player as play_in_house
+from tests.events.logs import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,9 +61,7 @@ class Room:
 
     async def log(self) -> list[tuple[Any, ...]]:
         """The pre-action requests in the webhook log, once all are written."""
-        async with asyncio.timeout(5):
-            while self.house.app.webhooks._asked:  # Ends with the timeout.
-                await asyncio.sleep(0.01)
+        await until(lambda: not self.house.app.webhooks._asked)
         return await self.house.store.read(lambda tx: tx.all(ATTEMPTS))
 
     async def rows(self) -> dict[str, list[Any]]:
