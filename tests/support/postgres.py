@@ -238,7 +238,11 @@ class Postgres:
 
 @cache
 def shared() -> Postgres:
-    """The server of this test process; every test has databases of its own in it."""
-    server = Postgres().start()
+    """The server of this test process; every test has databases of its own in it.
+
+    Nobody cuts its power, and what a killed process has written the system still has: so it does
+    not wait for the disk.
+    """
+    server = Postgres(fsync="off").start()
     atexit.register(server.close)
     return server
