@@ -308,6 +308,23 @@ def test_without_a_wake_up_an_event_comes_with_the_next_poll(play: Play) -> None
     play(scenario)
 
 
+def test_what_another_sink_has_read_counts_until_the_next_wake_up(play: Play) -> None:
+    async def scenario(log: Log) -> None:
+        early, late = Taken("early"), Taken("late")
+        made = log.dispatcher(early, late)
+        for lane in made._lanes:
+            await lane.try_begin()
+        await log.write("one")
+        await made._lanes[0].step()
+        await log.write("two")
+        # Its loop would sleep now until the next poll: it has heard of both already.
+        made._lanes[1].news.clear()
+        await made._lanes[1].step()
+        assert (early.names, late.names) == (["one"], ["one", "two"])
+
+    play(scenario)
+
+
 def test_a_wake_up_makes_the_poll_unnecessary(play: Play) -> None:
     async def scenario(log: Log) -> None:
         sink = Taken()

@@ -78,22 +78,32 @@ class Led(Protocol):
 class _Tail:
     """What was read of the log last: most sinks are at the same place, and one read does for all.
 
-    It may be older than the log, which makes it shorter and not wrong: events never change.
+    It is good until the next wake-up. A sink that has heard that one looks no further than what it
+    is given here, so it must not be given what was read before.
     """
 
     def __init__(self) -> None:
         self._after = -1
         self._batch: list[Event] = []
+        self._wakes = 0
+
+    def forget(self) -> None:
+        """There may be news."""
+        self._batch = []
+        self._wakes += 1
 
     async def read(self, store: Store, position: int) -> list[Event]:
         """The next events after a position; none only if there are none."""
-        if position != self._after or not self._batch:
-            self._batch = await store.read(
-                lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX),
-                asks_once=True,
-            )
-            self._after = position
-        return self._batch
+        if self._batch and position == self._after:
+            return self._batch
+        wakes = self._wakes
+        batch = await store.read(
+            lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX),
+            asks_once=True,
+        )
+        if wakes == self._wakes:
+            self._after, self._batch = position, batch
+        return batch
 
 
 class _Lane:
@@ -193,8 +203,10 @@ class Dispatcher:
         self._poll_seconds = poll_ms / 1000
         self._retry_seconds = retry_ms / 1000
         of_name = lease or (lambda _name: SoleLease(store))
-        tail = _Tail()
-        self._lanes = [_Lane(store, sink, of_name(f"sink {sink.name}"), tail) for sink in sinks]
+        self._tail = _Tail()
+        self._lanes = [
+            _Lane(store, sink, of_name(f"sink {sink.name}"), self._tail) for sink in sinks
+        ]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -208,6 +220,7 @@ class Dispatcher:
 
     def wake(self) -> None:
         """There may be news: nobody needs to wait for the next poll."""
+        self._tail.forget()
         for lane in self._lanes:
             lane.news.set()
 
