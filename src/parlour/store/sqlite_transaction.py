@@ -111,7 +111,6 @@ class ReadTransaction(ReadOnly, _Statements):
     def __init__(self, connection: apsw.Connection, clock: Clock, settings: Settings) -> None:
         super().__init__(connection, settings)
         self._clock = clock
-        self._now = 0
 
     @property
     def now(self) -> int:
