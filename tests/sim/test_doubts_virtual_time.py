@@ -53,6 +53,20 @@ def doubted(world: World) -> Doubtful:
     return store
 
 
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
+    """Have the next look into the queue fail; what is asked from now on."""
+    look, asked = getattr(webhook_queue, name), []
+
+    async def looks(*given: Any) -> Any:
+        asked.append(given)
+        if len(asked) == 1:
+            raise Unavailable("gone")
+        return await look(*given)
+
+    monkeypatch.setattr(webhook_queue, name, looks)
+    return asked
+
+
 async def take_in_doubt(world: World, store: Doubtful, count: int) -> None:
     """Events come, the commit of their deliveries is in doubt, and they are taken again."""
     before = await world.store.read(event_log.last_sequence)
@@ -143,22 +157,15 @@ def test_an_attempt_waits_for_a_store_that_does_not_answer(
 def test_what_waits_from_before_is_found_though_the_first_look_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, failed = webhook_queue.endpoints, [0]
-
-    async def fails_once(*given: Any) -> Any:
-        failed[0] += 1
-        if failed[0] == 1:
-            raise Unavailable("gone")
-        return await look(*given)
-
     async def scenario(world: World) -> None:
         world.sink._is_stopping = True  # Nothing is sent of what comes now.
         await world.tell(3)
         await world.settle(MINUTES)
         assert world.sent == []
-        monkeypatch.setattr(webhook_queue, "endpoints", fails_once)
+        asked = fail_once(monkeypatch, "endpoints")
         await world.crash()
         await world.settle(2 * MINUTES)
+        assert len(asked) > 1
         assert await world.states() == {rows.DELIVERED: 3}
 
     play(tmp_path / "store", scenario)
@@ -168,19 +175,12 @@ def test_a_lane_goes_on_though_the_rest_of_it_could_not_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = limits.LANE_DELIVERIES_MAX + 5
-    look, failed = webhook_queue.following, [0]
-
-    async def fails_once(*given: Any) -> Any:
-        failed[0] += 1
-        if failed[0] == 1:
-            raise Unavailable("gone")
-        return await look(*given)
 
     async def scenario(world: World) -> None:
-        monkeypatch.setattr(webhook_queue, "following", fails_once)
+        asked = fail_once(monkeypatch, "following")
         await world.tell(count)
         await world.settle(2 * MINUTES)
-        assert failed[0] > 1
+        assert len(asked) > 1
         assert await world.states() == {rows.DELIVERED: count}
         assert sum(world.sink._pending.values()) == 0
 
