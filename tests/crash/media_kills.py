@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import http.client
 import random
-import threading
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.resources.uploads import Shelf
 from tests.support.client import Api
 from tests.support.database import connect
+from tests.support.threads import Threads
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -40,30 +39,15 @@ def shelf_of(server: Server) -> Shelf:
         return Shelf.of_account(server, api, sid)
 
 
-@dataclass
-class Uploaders:
+class Uploaders(Threads):
     """Threads that upload, whatever becomes of the server."""
 
-    shelf: Shelf
-    acknowledged: dict[str, str] = field(default_factory=dict)
-    """The digest of each medium of which the server said that it is kept."""
-    unanswered: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def start(self) -> None:
-        """Begin."""
-        self._threads = [
-            threading.Thread(target=self._run, args=(number,)) for number in range(UPLOADERS)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """End after the uploads that are running."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__(*((number,) for number in range(UPLOADERS)))
+        self.shelf = shelf
+        self.acknowledged: dict[str, str] = {}
+        """The digest of each medium of which the server said that it is kept."""
+        self.unanswered = 0
 
     def _run(self, number: int) -> None:
         dice = random.Random(number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import random
 import sys
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tests.oracle.crowd import basic
 from tests.oracle.receiver import Receiver
 from tests.oracle.told import committed, differences, duplicates, is_complete
 from tests.support.client import FORM_TYPE, Api
+from tests.support.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -59,7 +59,7 @@ class Outcome:
         )
 
 
-class Writers:
+class Writers(Threads):
     """Threads that post messages at a fixed rate, whatever becomes of the server.
 
     Each has its moments: an answer that is late takes nothing from the next one, and what was due
@@ -78,23 +78,19 @@ class Writers:
         self._rate = rate
         self._refusals = refusals
         self._conversations = conversations
-        self._stop = threading.Event()
         self.acknowledged: list[str] = []
         self._offered = [0] * WRITERS
-        self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(WRITERS)]
+        super().__init__(*((number,) for number in range(WRITERS)))
 
     def start(self) -> None:
         """Begin."""
         self._begun = time.monotonic()
-        for thread in self._threads:
-            thread.start()
+        super().start()
 
     def stop(self) -> None:
         """End after the requests that are running."""
-        self._stop.set()
         seconds = time.monotonic() - self._begun
-        for thread in self._threads:
-            thread.join()
+        super().stop()
         self.offered_per_second = sum(self._offered) / seconds
 
     def _run(self, number: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from tests.oracle.receiver import Receiver
 from tests.oracle.told import committed, differences, duplicates, is_complete
 from tests.support.client import Api
+from tests.support.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,17 +25,16 @@ IN_FLIGHT_MAX = 64
 HEADERS = {"X-Twilio-Webhook-Enabled": "true"}
 
 
-class Speakers:
+class Speakers(Threads):
     """Threads that say something in conversations of their own account."""
 
     def __init__(self, server: Server, receiver: Receiver) -> None:
         self._server = server
         self._account = server.make_account()
-        self._stop = threading.Event()
         self.told: list[str] = []
         self.statuses: set[int] = set()
         conversations = [self._conversation(receiver) for _ in range(SPEAKERS)]
-        self._threads = [threading.Thread(target=self._run, args=(sid,)) for sid in conversations]
+        super().__init__(*((sid,) for sid in conversations))
 
     def _api(self) -> Api:
         return Api(self._server.base_url, *self._account)
@@ -51,17 +50,6 @@ class Speakers:
             }
             api.post(f"/Conversations/{sid}/Webhooks", hears).expect(201)
         return sid
-
-    def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """End after what is running."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def _run(self, sid: str) -> None:
         with closing(self._api()) as api:

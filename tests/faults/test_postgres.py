@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from contextlib import closing
@@ -16,6 +15,7 @@ from tests.faults.test_nodes import api_of
 from tests.support.database import connect
 from tests.support.postgres import Postgres
 from tests.support.server import Server, ServerError
+from tests.support.threads import Threads
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -43,27 +43,15 @@ def server(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-class Crowd:
+class Crowd(Threads):
     """Writers that go on whatever they are answered."""
 
     def __init__(self, server: Server, conversation: str) -> None:
         self._path = f"/Conversations/{conversation}/Messages"
         self._server = server
-        self._stop = threading.Event()
         self.statuses: Counter[int] = Counter()
         self.told: list[tuple[str, int]] = []
-        self._threads = [threading.Thread(target=self._run) for _ in range(WRITERS)]
-
-    def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """End after what is running."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(*[()] * WRITERS)
 
     def _run(self) -> None:
         api = api_of(self._server)

@@ -1,0 +1,30 @@
+"""Threads that go on with one thing until they are stopped."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import Any
+
+
+class Threads(ABC):
+    """As many threads as there are tuples of arguments; each of them runs ``_run``."""
+
+    def __init__(self, *arguments: tuple[Any, ...]) -> None:
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=each) for each in arguments]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End after what is running."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    @abstractmethod
+    def _run(self, *arguments: Any) -> None:
+        """Go on until ``_stop`` is set."""
