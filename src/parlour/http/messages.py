@@ -75,6 +75,12 @@ class Request:
         """Whether its answer has other headers than most."""
         return self.is_unread or self.shared_headers is not None
 
+    @property
+    def peer(self) -> str:
+        """The address of the TCP peer as text; empty where there is none."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
+
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""
         value = self._headers.get(name)

@@ -50,6 +50,5 @@ def _scheme(request: Request) -> str:
     forwarded = request.header(b"x-forwarded-proto")
     if forwarded is None:
         return request.scheme
-    client = request.scope.get("client")
     named = forwarded.strip()
-    return named if client and client[0] in _LOOPBACK and named in _SCHEMES else request.scheme
+    return named if request.peer in _LOOPBACK and named in _SCHEMES else request.scheme
