@@ -2,7 +2,8 @@
 
 Prints rates, ratios, latencies, processor time per request and memory, and says which goals
 are met. A missed goal is an error only with ``--check``: a busy machine is not a regression.
-A wrong answer is always one.
+A wrong answer is always one. ``--against REVISION`` measures an earlier commit in the same run;
+``--pair`` leaves out everything but the two.
 """
 
 from __future__ import annotations
@@ -13,9 +14,19 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bench import goals, machine, report, rounds, servers, startup, webhooks, workload
+from bench import (
+    against,
+    goals,
+    machine,
+    report,
+    rounds,
+    servers,
+    startup,
+    webhooks,
+    workload,
+)
 from bench.api import Api, Credentials
 from bench.load import client
 from bench.processes import cores_apart, data_folder
@@ -89,6 +100,20 @@ class Bench:
             Target(CONSTANT_PAGE, self._constant("constant-page", messages), page),
             Target(PAGE, parlour, page),
         ]
+
+    def pair(self, revision: str) -> list[Target]:
+        """Four operations of this Parlour, each beside the same of an earlier commit."""
+        parlour = self.start(servers.parlour(self.folder, self.credentials))
+        with Api(parlour.port, self.credentials) as api:
+            operations = against.operations(api, self.credentials)
+        ours = [Target(each.name, parlour, each) for each in operations]
+        pairs = zip(ours, self.earlier(revision), strict=True)
+        return [target for pair in pairs for target in pair]
+
+    def earlier(self, revision: str) -> list[Target]:
+        """The four operations of an earlier commit."""
+        process = self.start(against.server(self.folder, self.credentials, revision))
+        return against.targets(process, self.credentials)
 
     def _told(self) -> Target:
         """Another Parlour that tells a receiver of every update; its store is its own."""
@@ -187,7 +212,28 @@ def _webhook_goals(told: webhooks.Figures) -> list[goals.Goal]:
     ]
 
 
-def run(plan: Plan, starts: int, json_path: Path | None) -> int:
+def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
+    """Measure this commit and an earlier one, nothing else; returns as ``run`` does."""
+    with data_folder() as folder, ExitStack() as stack:
+        bench = Bench(folder, stack)
+        measured = rounds.measure(
+            bench.pair(revision), plan, folder=folder, load_cores=bench.load_cores, tell=_tell
+        )
+        described = machine.describe(folder)
+    ours = [
+        report.Row(measured, name, connections, beside=(against.earlier(name),))
+        for name in against.RATES_MIN
+        for connections in CONNECTIONS
+    ]
+    rows = [*ours, *against.rows(measured, CONNECTIONS)]
+    checked = against.checked(measured, max(CONNECTIONS))
+    print(report.text(described, rows, [f"earlier commit: {revision}"], checked))
+    if json_path:
+        _write(json_path, report.record(described, rows, {}, checked))
+    return _verdict(measured, checked)
+
+
+def run(plan: Plan, starts: int, json_path: Path | None, revision: str) -> int:
     """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
     with data_folder() as folder, ExitStack() as stack:
         bench = Bench(folder, stack)
@@ -200,6 +246,7 @@ def run(plan: Plan, starts: int, json_path: Path | None) -> int:
             load_cores=bench.load_cores,
         )
         parlour, targets = bench.targets()
+        targets += bench.earlier(revision) if revision else []
         measured = rounds.measure(
             targets, plan, folder=folder, load_cores=bench.load_cores, tell=_tell
         )
@@ -213,11 +260,22 @@ def run(plan: Plan, starts: int, json_path: Path | None) -> int:
         }
         described = machine.describe(folder)
     rows, checked = rows_of(measured), goals_of(measured, started, told)
+    if revision:
+        rows += against.rows(measured, CONNECTIONS)
+        checked += against.checked(measured, max(CONNECTIONS))
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in facts.items()]
     print(report.text(described, rows, lines, checked))
     if json_path:
-        shown = report.record(described, rows, facts, checked)
-        json_path.write_text(json.dumps(shown, indent=2) + "\n")
+        _write(json_path, report.record(described, rows, facts, checked))
+    return _verdict(measured, checked)
+
+
+def _write(path: Path, shown: dict[str, Any]) -> None:
+    path.write_text(json.dumps(shown, indent=2) + "\n")
+
+
+def _verdict(measured: Measured, checked: list[goals.Goal]) -> int:
+    """How many goals were missed, or -1 for wrong answers."""
     if errors := measured.errors():
         print(f"wrong answers: {errors}", file=sys.stderr)
         return -1
@@ -234,8 +292,16 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one short round: a smoke run")
     parser.add_argument("--check", action="store_true", help="fail when a goal is missed")
     parser.add_argument("--json", type=Path, help="also write the result to this file")
+    parser.add_argument("--against", metavar="REVISION", default="", help="an earlier commit")
+    parser.add_argument("--pair", action="store_true", help="only this and the earlier commit")
     options = parser.parse_args()
-    missed = run(QUICK if options.quick else FULL, 1 if options.quick else STARTS, options.json)
+    if options.pair and not options.against:
+        parser.error("--pair needs --against")
+    plan, starts = (QUICK, 1) if options.quick else (FULL, STARTS)
+    if options.pair:
+        missed = run_pair(plan, options.against, options.json)
+    else:
+        missed = run(plan, starts, options.json, options.against)
     return 1 if missed < 0 or (options.check and missed > 0) else 0
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from bench import goals, pages, workload
+from bench import against, goals, pages, workload
 from bench.api import Credentials
 from bench.processes import cores_apart
 from bench.rounds import Measured, Sample
 from bench.seed import LONG_MESSAGES, Shape
 from bench.workload import MESSAGES_EACH_MIN, Names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def sample(rate: float, errors: int = 0) -> Sample:
@@ -41,6 +46,23 @@ def test_a_goal_is_met_up_to_its_bound_and_missed_beyond() -> None:
     assert goals.at_most("start", 0.5, 0.5).is_met
     assert not goals.at_most("start", 0.51, 0.5).is_met
     assert goals.at_most("start", 0.51, 0.5).line().endswith("MISSED")
+
+
+def test_an_earlier_commit_is_compared_at_the_most_connections_and_alone() -> None:
+    ours = {name: sample(1.5 * 100) for name in against.RATES_MIN}
+    both = ours | {against.earlier(name): sample(100) for name in against.RATES_MIN}
+    measured = Measured({(name, c): [both[name]] for name in both for c in (1, 64)})
+
+    checked = against.checked(measured, 64)
+
+    assert [goal.value for goal in checked] == pytest.approx([1.5, 1.5, 1.5, 1.5, 1 / 1.5])
+    assert all(goal.is_met for goal in checked)
+
+
+def test_the_sources_of_an_earlier_commit_are_whole(tmp_path: Path) -> None:
+    source = against.checkout("HEAD", tmp_path)
+
+    assert (source / "parlour" / "__main__.py").is_file()
 
 
 @pytest.mark.parametrize(
