@@ -1,0 +1,30 @@
+"""The idle server beside which an attacked one is measured; attacks run one at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of this folder in one process."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("attacks"))
+
+
+@pytest.fixture(scope="session")
+def control() -> Iterator[Server]:
+    """A server that nobody attacks: what it feels is the machine's noise."""
+    with Server() as running:
+        yield running

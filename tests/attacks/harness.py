@@ -1,0 +1,282 @@
+r"""Asserts that an attack on a server hurts nobody else.
+
+A test starts a server of its own, and attacks it inside `unhurt`:
+
+    def test_endless_trailers(fresh_server: Server, control: Server) -> None:
+        with unhurt(fresh_server, control):
+            flood(fresh_server, head=..., repeated=b"a: b\r\n" * 10_000, seconds=1.5)
+
+Meanwhile a process of its own (`probe.py`) plays innocent clients of the attacked server, and the
+same clients of `control`, an idle server. Bounds of latency are relative to the control, so that a
+busy machine does not fail a test. At the end of the block an `AssertionError` names every bound
+that was broken:
+
+* resident memory grew by at most 96 MiB, and is back within 16 MiB of before within 10 s;
+* the 99th percentile of each innocent client's latency is at most 50 ms, or three times that of
+  the same client of the control;
+* every request of every innocent client succeeded.
+
+The default attack takes one to two seconds; longer variants get `@pytest.mark.gate`. All tests of
+this folder run one after the other, in one process (`conftest.py`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.attacks.probe import resident_bytes
+from tests.support.client import FORM_TYPE, Api, encode
+from tests.support.server import REPOSITORY
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+MEBIBYTE = 1 << 20
+# After the attack the innocent clients go on for so long: work may outlive its requester.
+SETTLE_SECONDS = 0.3
+# An attacked server that grows by more than this is killed, before it hurts the machine.
+KILL_GROWTH_BYTES = 1024 * MEBIBYTE
+
+Innocent = Callable[["Server"], list[bytes]]
+"""Makes the requests of an innocent client of a server; they are repeated in their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What an attack may cost the others."""
+
+    growth_bytes: int = 96 * MEBIBYTE
+    remaining_bytes: int = 16 * MEBIBYTE
+    recovery_seconds: float = 10.0
+    p99_seconds: float = 0.050
+    p99_ratio: float = 3.0
+
+
+@dataclass(frozen=True)
+class Felt:
+    """What one innocent client felt."""
+
+    latencies: list[float]
+    statuses: dict[str, int]
+
+    def percentile(self, share: float) -> float:
+        """The latency in seconds that this share of the requests did not exceed."""
+        ordered = sorted(self.latencies) or [0.0]
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """How often each status came that is no success."""
+        return {status: n for status, n in self.statuses.items() if not status.startswith("2")}
+
+    def __str__(self) -> str:
+        """The figures in one line."""
+        times = ", ".join(
+            f"{name} {self.percentile(share) * 1000:.1f} ms"
+            for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+        )
+        return f"{times}, answers {self.statuses}"
+
+
+@dataclass
+class Watch:
+    """What was measured; complete when the block has ended."""
+
+    server: Server
+    before_bytes: int = 0
+    peak_bytes: int = 0
+    after_bytes: int = 0
+    felt: dict[str, Felt] = field(default_factory=dict)
+    is_killed: bool = False
+
+    def growth_now(self) -> int:
+        """The bytes of resident memory that the server has more than before the attack."""
+        return resident_bytes(self.server.pid) - self.before_bytes
+
+    def __str__(self) -> str:
+        """All figures, in lines."""
+        sizes = (self.before_bytes, self.peak_bytes, self.after_bytes)
+        before, peak, after = (f"{size / MEBIBYTE:.0f}" for size in sizes)
+        lines = [f"resident memory {before} MiB before, {peak} at most, {after} afterwards"]
+        lines += [f"{name}: {felt}" for name, felt in self.felt.items()]
+        return "\n".join(lines)
+
+
+# --- Innocent clients ------------------------------------------------------------------------
+
+
+def healthz(server: Server) -> list[bytes]:
+    """The innocent client that asks whether the server is healthy."""
+    del server
+    return [b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
+
+
+def messages(server: Server) -> list[bytes]:
+    """An account of its own that creates messages and fetches one."""
+    sid, token = server.make_account()
+    api = Api(server.base_url, sid, token)
+    chat = api.post("/Conversations").expect(201)["sid"]
+    first = api.post(f"/Conversations/{chat}/Messages", Body="first").expect(201)["sid"]
+    api.close()
+    path = f"/v1/Conversations/{chat}/Messages"
+    return [
+        request("POST", path, account=(sid, token), form={"Body": "hello"}),
+        request("GET", f"{path}/{first}", account=(sid, token)),
+    ]
+
+
+def request(
+    method: str,
+    target: str,
+    *headers: str,
+    account: tuple[str, str] | None = None,
+    form: dict[str, Any] | None = None,
+    body: bytes = b"",
+) -> bytes:
+    """The bytes of one request; header lines are sent as they are given."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: x", *headers]
+    if account is not None:
+        lines.append("Authorization: " + basic(*account))
+    if form is not None:
+        body = encode(form).encode()
+        lines.append(f"Content-Type: {FORM_TYPE}")
+    if body or method == "POST":
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def basic(name: str, secret: str) -> str:
+    """The value of the Authorization header for a name and its secret."""
+    return "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()
+
+
+# --- The block -------------------------------------------------------------------------------
+
+
+@contextmanager
+def unhurt(
+    server: Server,
+    control: Server,
+    *innocents: Innocent,
+    bounds: Bounds = Bounds(),
+) -> Iterator[Watch]:
+    """Measure while the block attacks ``server``, and assert the bounds at its end.
+
+    Without innocent clients, `healthz` is the only one.
+    """
+    watch = Watch(server)
+    chosen = innocents or (healthz,)
+    with _Prober(server, control, chosen) as prober:
+        watch.before_bytes = prober.measure()
+        yield watch
+        time.sleep(SETTLE_SECONDS)
+        prober.stop(watch)
+    _wait_for_memory(watch, bounds)
+    print(watch)
+    broken = [] if watch.is_killed else list(_broken(watch, chosen, bounds))
+    if watch.is_killed:
+        growth = f"{(watch.peak_bytes - watch.before_bytes) / MEBIBYTE:.0f} MiB"
+        broken = [f"resident memory grew by {growth}, and the server was killed"]
+    assert not broken, "The attack hurt others:\n  " + "\n  ".join(broken) + f"\n{watch}"
+
+
+def _wait_for_memory(watch: Watch, bounds: Bounds) -> None:
+    deadline = time.monotonic() + bounds.recovery_seconds
+    while not watch.is_killed and watch.growth_now() > bounds.remaining_bytes:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    watch.after_bytes = resident_bytes(watch.server.pid)
+
+
+def _broken(watch: Watch, innocents: Sequence[Innocent], bounds: Bounds) -> Iterator[str]:
+    """Each bound that does not hold, in words."""
+    if watch.server.process is None or watch.server.process.poll() is not None:
+        yield f"the server ended:\n{watch.server.log_tail()}"
+        return
+    growth = watch.peak_bytes - watch.before_bytes
+    if growth > bounds.growth_bytes:
+        yield f"resident memory grew by {_mebibytes(growth, bounds.growth_bytes)}"
+    remaining = watch.after_bytes - watch.before_bytes
+    if remaining > bounds.remaining_bytes:
+        sizes = _mebibytes(remaining, bounds.remaining_bytes)
+        yield f"{bounds.recovery_seconds:g} s later there was still more memory: {sizes}"
+    for each in innocents:
+        name = each.__name__
+        felt, calm = watch.felt[name], watch.felt[f"{name} of the control"]
+        allowed = max(bounds.p99_seconds, bounds.p99_ratio * calm.percentile(0.99))
+        if felt.percentile(0.99) > allowed:
+            times = f"{felt.percentile(0.99) * 1000:.0f} ms, allowed {allowed * 1000:.0f} ms"
+            yield f"p99 of {name}: {times}"
+        if felt.failures or not felt.statuses:
+            yield f"requests of {name} failed: {felt.statuses}"
+
+
+def _mebibytes(size: int, allowed: int) -> str:
+    return f"{size / MEBIBYTE:.0f} MiB, allowed {allowed / MEBIBYTE:.0f} MiB"
+
+
+class _Prober:
+    """The process of `probe.py`."""
+
+    def __init__(self, server: Server, control: Server, innocents: Sequence[Innocent]) -> None:
+        targets = []
+        for each in innocents:
+            targets.append((each.__name__, server.port, each(server)))
+            targets.append((f"{each.__name__} of the control", control.port, each(control)))
+        self._plan = {
+            "pid": server.pid,
+            "growth_bytes_max": KILL_GROWTH_BYTES,
+            "targets": [
+                {"name": name, "port": port, "requests": [base64.b64encode(r).decode() for r in rs]}
+                for name, port, rs in targets
+            ],
+        }
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.attacks.probe"],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._tell(json.dumps(self._plan))
+        assert self._line() == "warm"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def measure(self) -> int:
+        """Begin; the resident memory of the server now."""
+        self._tell("measure")
+        assert self._line() == "measuring"
+        return resident_bytes(self._plan["pid"])
+
+    def stop(self, watch: Watch) -> None:
+        """End, and put the results into the watch."""
+        self._tell("stop")
+        results = json.loads(self._line())
+        watch.felt = {name: Felt(**felt) for name, felt in results["measured"].items()}
+        watch.before_bytes = results["memory"]["before"]
+        watch.peak_bytes = results["memory"]["peak"]
+        watch.is_killed = results["memory"]["is_killed"]
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()

@@ -1,0 +1,36 @@
+"""Runs the server with planted faults that the harness must report: see test_harness.py."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from parlour.cli.main import main
+from parlour.http.router import Router
+
+if TYPE_CHECKING:
+    from parlour.http.messages import Reply, Request
+
+open_reply = Router.open_reply
+kept: list[bytes] = []
+refused_until = [0.0]
+
+
+def hurt_others(self: Router, request: Request) -> Reply | None:
+    """The answer, after what a path asks for that no server should have."""
+    if request.path == "/fault/memory":
+        kept.append(b"\1" * (128 << 20))
+    if request.path == "/fault/stall":
+        time.sleep(0.3)
+    if request.path == "/fault/refuse":
+        refused_until[0] = time.monotonic() + 0.1
+    if request.path == "/healthz" and time.monotonic() < refused_until[0]:
+        message = "refused"
+        raise RuntimeError(message)
+    return open_reply(self, request)
+
+
+Router.open_reply = hurt_others  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The harness itself: it reports each planted fault, and no more than that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.attacks.harness import Bounds, healthz, messages, request, unhurt
+from tests.attacks.raw import RawSocket, WebSocketClosedError, flood, ws_frame
+from tests.support.client import send_bytes
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAULTS = str(Path(__file__).with_name("launch_with_planted_faults.py"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(program=(FAULTS,)) as running:
+        yield running
+
+
+def test_no_fault_is_reported_for_slow_bytes_of_a_head(server: Server, control: Server) -> None:
+    with unhurt(server, control, healthz, messages) as watch:
+        for _ in range(3):
+            flood(server, head=b"GET /healthz HTTP/1.1\r\nX: ", repeated=b"x", seconds=0.2)
+    assert watch.felt["messages"].statuses.keys() == {"200", "201"}
+    assert watch.felt["healthz"].statuses["200"] > 50
+
+
+@pytest.mark.parametrize(
+    ("fault", "finding"),
+    [
+        ("stall", "p99 of healthz: [23]"),
+        ("memory", r"grew by 1\d\d MiB[^$]*still more memory: 1\d\d MiB"),
+        ("refuse", "requests of healthz failed: .*500"),
+    ],
+    ids=["stall", "memory", "refuse"],
+)
+def test_each_planted_fault_is_reported(
+    server: Server, control: Server, fault: str, finding: str
+) -> None:
+    with (
+        pytest.raises(AssertionError, match=finding),
+        unhurt(server, control, bounds=Bounds(recovery_seconds=0.2)),
+    ):
+        send_bytes(server.base_url, request("GET", f"/fault/{fault}"))
+
+
+def test_a_raw_socket_sees_why_the_server_closes(server: Server) -> None:
+    with RawSocket(server) as raw:
+        raw.send(ws_frame(b"no frame of the protocol"))
+        with pytest.raises(WebSocketClosedError) as closed:
+            list(raw.frames())
+        assert closed.value.code is not None
