@@ -30,7 +30,7 @@ def compiled(source: Path) -> Path:
     BUILD.mkdir(parents=True, exist_ok=True)
     # Several processes may build at once: each writes its own file, the last rename wins.
     fresh = binary.with_name(f"{binary.name}.{os.getpid()}")
-    command = [compiler, "-O2", "-Wall", "-Wextra", "-o", str(fresh), str(source)]
+    command = [compiler, "-O2", "-Wall", "-Wextra", "-o", str(fresh), str(source), "-lm"]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     if outcome.returncode != 0:
         raise CompilerError(outcome.stderr)

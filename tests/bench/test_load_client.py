@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import struct
-import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.load import client
+from tests.bench.stand_in import Answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,56 +18,6 @@ REQUEST = b"GET /one HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 OTHER = b"POST /two HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\n\r\nabc"
 RIGHT = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 LOADED_SECONDS = 0.3
-
-
-class Answering:
-    """A server on loopback that answers every request with the same bytes, in a thread."""
-
-    def __init__(self, pieces: list[bytes], *, closes: bool = False) -> None:
-        """Keep what to answer, piece by piece, and whether to close after each answer."""
-        self.pieces = pieces
-        self.closes = closes
-        self.seen: list[bytes] = []
-        self.port = 0
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        over = (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError)
-        with contextlib.suppress(*over):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                body = await reader.readexactly(3) if head.startswith(b"POST") else b""
-                self.seen.append(head + body)
-                for piece in self.pieces:
-                    writer.write(piece)
-                    await writer.drain()
-                    # The next piece leaves in a packet of its own.
-                    await asyncio.sleep(0)
-                if self.closes:
-                    break
-        writer.close()
-
-    async def _listen(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        async with server:
-            await self._over.wait()
-
-    def _run(self) -> None:
-        asyncio.run(self._listen())
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(5)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(5)
-        assert not self._thread.is_alive()
 
 
 @pytest.fixture

@@ -1,0 +1,115 @@
+"""Runs the open-loop load client: a schedule of prepared requests in, counts and latencies out."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.compiler import compiled
+from bench.load.client import GRACE_SECONDS, LoadError, write_requests
+from bench.processes import pinned_to
+
+SOURCE = Path(__file__).with_name("offered.c")
+
+
+class Latencies(msgspec.Struct, frozen=True):
+    """Latencies of one kind of answer, in microseconds from when the request was due."""
+
+    count: int
+    p50_us: float
+    p99_us: float
+    mean_us: float
+    max_us: float
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What became of the requests that were due in one piece of the schedule."""
+
+    due: int
+    accepted: int
+    refused: int
+    other: int
+    mean_us: float
+    worst_us: float
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """One run. ``lag`` is how late the client itself was where it had a free connection.
+
+    ``unsent`` requests found no free connection within their wait, ``cut_off`` ones got no whole
+    answer.
+    """
+
+    due: int
+    sent: int
+    unsent: int
+    seconds: float
+    connect_errors: int
+    timeouts: int
+    cut_off: int
+    accepted: Latencies
+    refused: Latencies
+    lag: Latencies
+    statuses: dict[str, int]
+    cpu_seconds: float
+    bytes: int
+    window_ms: int
+    windows: list[Window]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """How many requests a second to offer one server, and how long a caller is patient."""
+
+    port: int
+    rate: float
+    seconds: float
+    connections: int = 1000
+    schedule: str = "poisson"
+    seed: int = 1
+    timeout_ms: int = 10_000
+    wait_ms: int = 1_000
+    first: int = 0
+    host: str = "127.0.0.1"
+
+
+def run(offer: Offer, requests: Path, cores: frozenset[int] = frozenset()) -> Offered:
+    """Offer a server the requests of a file, with the client on the given cores."""
+    command = [
+        str(compiled(SOURCE)),
+        offer.host,
+        str(offer.port),
+        str(offer.connections),
+        str(offer.seconds),
+        str(offer.rate),
+        offer.schedule,
+        str(offer.seed),
+        str(offer.timeout_ms),
+        str(offer.wait_ms),
+        str(requests),
+        str(offer.first),
+    ]
+    patience = (offer.timeout_ms + offer.wait_ms) / 1000
+    with pinned_to(cores):
+        outcome = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=offer.seconds + patience + GRACE_SECONDS,
+        )
+    if outcome.returncode != 0:
+        raise LoadError(outcome.stderr.strip())
+    return msgspec.json.decode(outcome.stdout, type=Offered)
+
+
+def run_requests(offer: Offer, requests: list[bytes]) -> Offered:
+    """Offer a server prepared requests that need no file of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "requests"
+        write_requests(requests, path)
+        return run(offer, path)
