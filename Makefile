@@ -11,7 +11,7 @@ ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_oper
 IN_THE_GATE := $(filter-out $(ON_BOTH_ENGINES),$(wildcard tests/events/test_*.py)) \
   tests/contract/test_webhook_checklist.py
 
-.PHONY: help serve check test gate teeth bench bench-postgres bench-growth bench-realtime bench-moving bench-scale docs lock clean
+.PHONY: help serve check test gate teeth bench bench-postgres bench-growth bench-realtime bench-moving bench-scale bench-overload docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -63,6 +63,9 @@ bench-moving: $(VENV)/dev.stamp ## Move a million messages into PostgreSQL, and 
 
 bench-scale: $(VENV)/dev.stamp ## Measure what a request costs Parlour and PostgreSQL.
 	$(BIN)/python -m bench.scale $(ARGS)
+
+bench-overload: $(VENV)/dev.stamp ## Offer up to ten times the capacity, and measure what is left.
+	$(BIN)/python -m bench.overload $(ARGS)
 
 docs: $(VENV)/dev.stamp ## Write the generated pages of docs/reference.
 	$(BIN)/python -m parlour docs docs/reference

@@ -37,6 +37,13 @@ JOINED_MAX = 1.5
 
 MOVING_MEMORY_MAX = 1.2
 
+# Goodput beside the capacity, by the multiple of the capacity that is offered.
+GOODPUT_MIN = {2.5: 0.7, 10.0: 0.5}
+ACCEPTED_MS_P99_MAX = 150.0
+REFUSED_MS_P99_MAX = 50.0
+OVERLOAD_MEMORY_MAX = 1.5
+NORMAL_SECONDS_MAX = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:

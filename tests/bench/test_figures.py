@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import against, goals, pages, workload
+from bench import against, goals, overload, pages, workload
 from bench.api import Credentials
+from bench.load.offered import Latencies, Offered, Window
 from bench.processes import cores_apart
 from bench.rounds import Measured, Sample
 from bench.seed import LONG_MESSAGES, Shape
@@ -127,3 +128,47 @@ def test_figures_are_written_between_the_marks_and_replace_the_old_ones() -> Non
     assert "| beside B | 0.456 | 0.4 | met |" in written
     assert "old" not in written
     assert pages.with_figures(written, [pages.section(record)]) == written
+
+
+def window(*, refused: int = 0, mean_us: float = 1000.0) -> Window:
+    return Window(
+        due=10, accepted=10 - refused, refused=refused, other=0, mean_us=mean_us, worst_us=0
+    )
+
+
+def test_overload_is_over_after_the_last_window_unlike_the_calm_ones() -> None:
+    calm = [window(), window(mean_us=15_000)]
+    slow, usual, refusing = window(mean_us=31_000), window(mean_us=29_000), window(refused=1)
+
+    assert overload.seconds_until_normal(calm, [usual, usual], 100) == 0
+    assert overload.seconds_until_normal(calm, [slow, usual, usual], 100) == pytest.approx(0.1)
+    assert overload.seconds_until_normal(calm, [slow, usual, refusing], 100) == pytest.approx(0.3)
+
+
+def test_goodput_counts_the_time_until_the_last_answer() -> None:
+    times = Latencies(count=300, p50_us=1, p99_us=2, mean_us=1, max_us=2)
+    seen = Offered(
+        due=900, sent=800, unsent=100, seconds=2.0, connect_errors=1, timeouts=2, cut_off=3,
+        accepted=times, refused=times, lag=times,
+        statuses={"200": 250, "201": 50, "404": 7, "429": 100, "503": 200, "500": 4, "302": 5},
+        cpu_seconds=0.1, bytes=1, window_ms=100, windows=[],
+    )  # fmt: skip
+    measured = overload.Measured(capacity=300, offered=seen, memory=1.0, normal_after=0.0)
+
+    assert measured.goodput == pytest.approx(0.5)
+    assert measured.bad_answers == 4 + 5 + 1 + 2 + 3
+
+
+def test_mix_has_its_shares_in_every_ten_requests() -> None:
+    parts = [
+        workload.Operation(name, 200, [f"{name}{number}".encode() for number in range(60)])
+        for name in "abc"
+    ]
+
+    mix = overload.mixed(parts)
+
+    assert len(mix.requests) == 100
+    for begin in range(0, 100, 10):
+        names = b"".join(request[:1] for request in mix.requests[begin : begin + 10])
+        assert [names.count(name) for name in (b"a", b"b", b"c")] == list(overload.MIX)
+    assert len(set(mix.requests)) == 100
