@@ -20,8 +20,17 @@ class Settings:
     """What a server is started with."""
 
     host: str = _setting("127.0.0.1", "The address to listen on.")
-    port: int = _setting(8080, "The port to listen on, for everything the server speaks.")
+    port: int = _setting(
+        8080,
+        "The port to listen on, for everything the server speaks; 0: a free one, see ready_file.",
+    )
     workers: int = _setting(1, "Processes that serve the port together; several need PostgreSQL.")
+    ready_file: str = _setting(
+        "",
+        "A file that is written once requests are answered: JSON with the URL, the port, the "
+        "process, and the account and its secrets where the settings or this start made them; "
+        "empty: none.",
+    )
     data: Path = _setting(
         Path(".parlour"), "The folder of the embedded database, the key file and media."
     )

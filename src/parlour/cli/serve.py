@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import click
 from parlour.cli.options import settings_of, settings_options
 
 if TYPE_CHECKING:
+    from parlour.cli.ready_file import ReadyFile
     from parlour.config import Settings
     from parlour.http.tls import Tls
 
@@ -26,6 +29,8 @@ def command(**values: Any) -> None:
         if is_wrong:
             raise click.UsageError(text)
     tls = _tls_of(settings)
+    if settings.ready_file:
+        _prepare_ready_file(settings)
     if settings.workers == 1:
         run(settings, tls)
     else:
@@ -64,18 +69,18 @@ def _refused(settings: Settings) -> tuple[tuple[bool, str], ...]:
             settings.workers < 1 or (settings.workers > 1 and not settings.database),
             "several workers need PostgreSQL: --database postgresql://…",
         ),
-        (
-            settings.workers > 1 and not settings.port,
-            "several workers need a port that is the same for all",
-        ),
         (not __debug__, "assertions guard the data: python -O is refused"),
     )
 
 
 def _run_workers(settings: Settings, tls: Tls | None) -> None:
     """Serve with several processes until a signal."""
-    from parlour.cli.workers import Workers  # noqa: PLC0415 - only where it is used.
+    from parlour.cli.workers import Workers, reserve_port  # noqa: PLC0415 - only where used.
     from parlour.vocabulary.clock import SystemClock  # noqa: PLC0415 - as above.
+
+    # Open until the end: the port stays ours while a worker that died is replaced.
+    reserved = reserve_port(settings.host, settings.port)
+    settings = dataclasses.replace(settings, port=reserved.getsockname()[1])
 
     def work(number: int, parent: int) -> None:
         run(settings, tls, is_first=number == 0, parent=parent)
@@ -93,6 +98,16 @@ def _tls_of(settings: Settings) -> Tls | None:
         return Tls(Path(settings.tls_cert), Path(settings.tls_key))
     except TlsFilesError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _prepare_ready_file(settings: Settings) -> None:
+    """Remove the file of an earlier run: what is there is of this one."""
+    from parlour.cli.ready_file import remove_old  # noqa: PLC0415 - only where it is used.
+
+    try:
+        remove_old(Path(settings.ready_file))
+    except OSError as error:
+        raise click.ClickException(f"the ready file cannot be written: {error}") from error
 
 
 def run(
@@ -113,6 +128,7 @@ async def _serve(
     settings: Settings, tls: Tls | None, *, is_first: bool, parent: int | None
 ) -> None:
     from parlour.app import App  # noqa: PLC0415 - as above.
+    from parlour.cli.ready_file import ReadyFile  # noqa: PLC0415
     from parlour.http.run import run as serve_http  # noqa: PLC0415
     from parlour.store.transaction import DatabaseError, Unavailable  # noqa: PLC0415
 
@@ -121,18 +137,31 @@ async def _serve(
         await app.start()
     except (DatabaseError, Unavailable) as error:
         raise click.ClickException(f"the database cannot be used: {error}") from error
-    first = await app.first_account()
+    # One worker makes it and tells of it, so that the ready file has its secret.
+    first = await app.first_account() if is_first else None
 
     async def started(url: str) -> None:
         gc.freeze()
         gc.enable()
-        if is_first or first is not None:
-            _welcome(settings, url, first)
+        if not is_first:
+            return
+        _welcome(settings, url, first)
+        if settings.ready_file:
+            # The process that takes signals: the parent of workers.
+            pid = os.getpid() if parent is None else os.getppid()
+            await _write_ready_file(ReadyFile(settings, app.store, first), url, pid)
 
     try:
         await serve_http(app.asgi, settings, started, app.open_socket, tls, parent=parent)
     finally:
         await app.stop()
+
+
+async def _write_ready_file(ready_file: ReadyFile, url: str, pid: int) -> None:
+    try:
+        await ready_file.write(url, pid)
+    except OSError as error:
+        raise click.ClickException(f"the ready file cannot be written: {error}") from error
 
 
 def _welcome(settings: Settings, url: str, first: tuple[str, str] | None) -> None:
