@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tests.support.ports import ReservedPort
+
 ROOT = Path(__file__).resolve().parent.parent
 # Databases live beside the sources and not in a temporary folder: that may be memory, where
 # a commit costs nothing and every comparison with a real disk would be wrong.
@@ -62,14 +64,6 @@ def data_folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
-
-
 class Process:
     """One server process: how it is started, what it has used so far, how it ends."""
 
@@ -77,14 +71,15 @@ class Process:
         self,
         arguments: list[str],
         *,
-        port: int,
+        port: ReservedPort,
         log: Path,
         ready_path: str = "/healthz",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Keep how to start it: arguments to this Python, and where it will listen."""
         self.command = [sys.executable, *arguments]
-        self.port = port
+        self._reserved = port
+        self.port = port.number
         self.log = log
         self.ready_path = ready_path
         self.environment = dict(environment or {})
@@ -155,5 +150,6 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it, whatever happened."""
+        """Stop it, whatever happened, and give its port back."""
         self.stop()
+        self._reserved.close()

@@ -6,7 +6,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from bench.api import Credentials
-from bench.processes import Process, free_port
+from bench.processes import Process
+from tests.support.ports import ReservedPort
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +34,8 @@ def parlour(
 
     ``database``: or on this one of PostgreSQL, with so many workers.
     """
-    port = free_port()
-    arguments = [*program, "serve", "--port", str(port), "--data", str(folder / name)]
+    port = ReservedPort()
+    arguments = [*program, "serve", "--port", str(port.number), "--data", str(folder / name)]
     environment = {
         "PARLOUR_ACCOUNT_SID": credentials.account_sid,
         "PARLOUR_AUTH_TOKEN": credentials.auth_token,
@@ -72,8 +73,8 @@ def constant(folder: Path, name: str, body: bytes) -> Process:
 
 def receivers(folder: Path, count: int) -> Process:
     """The backends that webhooks are sent to, so many ports in one process."""
-    port = free_port()
-    arguments = ["-m", "bench.receivers", str(port), str(count)]
+    port = ReservedPort()
+    arguments = ["-m", "bench.receivers", str(port.number), str(count)]
     return Process(arguments, port=port, log=folder / "receivers.log")
 
 
@@ -92,7 +93,7 @@ def _environment(credentials: Credentials) -> dict[str, str]:
 
 
 def _baseline(application: str, name: str, folder: Path, environment: dict[str, str]) -> Process:
-    port = free_port()
-    arguments = ["-m", "bench.baselines.serve", application, str(port)]
+    port = ReservedPort()
+    arguments = ["-m", "bench.baselines.serve", application, str(port.number)]
     log = folder / f"{name}.log"
     return Process(arguments, port=port, log=log, environment=environment)

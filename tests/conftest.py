@@ -10,6 +10,7 @@ from _pytest.nodeid import coerce_node_id
 
 from tests.support import loopback
 from tests.support.client import Api
+from tests.support.ports import ReservedPort, port_for_good
 from tests.support.server import ENGINE_VARIABLE, Server
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ def server() -> Iterator[Server]:
     """One server for all tests of this process that do not stop or configure it."""
     with Server() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def refusing_port() -> ReservedPort:
+    """A port that refuses every connection."""
+    return port_for_good()
 
 
 @pytest.fixture

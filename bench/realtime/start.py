@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.api import Api
-from bench.processes import ROOT, Process, free_port, pinned_to
+from bench.processes import ROOT, Process, pinned_to
 from tests.support.node import node_command, npm_command
+from tests.support.ports import ReservedPort
 
 if TYPE_CHECKING:
     from bench.api import Credentials
@@ -53,9 +54,9 @@ def fill(process: Process, credentials: Credentials, conversations: int) -> None
 
 def stand_in(folder: Path, parlour: Process) -> Process:
     """The server that answers from memory what Parlour answered once."""
-    port = free_port()
+    port = ReservedPort()
     return Process(
-        ["-m", "bench.baselines.serve", "memory", str(port)],
+        ["-m", "bench.baselines.serve", "memory", str(port.number)],
         port=port,
         log=folder / "memory.log",
         environment={"BENCH_PARLOUR_URL": f"ws://127.0.0.1:{parlour.port}/v3/wsconnect"},

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import loopback
 from tests.support.balancer import Balancer
-from tests.support.nodes import lasting_port
+from tests.support.ports import ReservedPort
 from tests.support.server import REPOSITORY, Server, ServerError
 from tests.support.waiting import eventually
 
@@ -70,6 +70,20 @@ def test_a_server_does_not_outlive_a_test_process_that_is_killed(tmp_path: Path)
     eventually(lambda: listens(port), lambda open_: not open_)
 
 
+def test_a_reserved_port_is_nobody_elses_and_can_be_listened_on_again_and_again() -> None:
+    with ReservedPort() as reserved:
+        others = [socket.create_server(("127.0.0.1", 0)) for _ in range(200)]
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", reserved.number))
+        for _ in range(3):
+            assert not listens(reserved.number)
+            with socket.create_server(("127.0.0.1", reserved.number)):
+                assert listens(reserved.number)
+        assert reserved.number not in [each.getsockname()[1] for each in others]
+        for each in others:
+            each.close()
+
+
 def listens(port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
@@ -105,7 +119,8 @@ def test_a_balancer_sends_each_request_to_the_next_node_that_is_there() -> None:
     nodes = [ThreadingHTTPServer(("127.0.0.1", 0), Named) for _ in range(3)]
     for node in nodes:
         threading.Thread(target=node.serve_forever, args=(0.02,)).start()
-    balancer = Balancer(lasting_port())
+    reserved = ReservedPort()
+    balancer = Balancer(reserved.number)
 
     def asked() -> str:
         with closing(http.client.HTTPConnection("127.0.0.1", balancer.port, timeout=5)) as client:
@@ -124,6 +139,7 @@ def test_a_balancer_sends_each_request_to_the_next_node_that_is_there() -> None:
         assert [taken.requests for taken in balancer.taken()] == [5, 5, 2]
     finally:
         balancer.kill()
+        reserved.close()
         for node in nodes:
             node.shutdown()
             node.server_close()

@@ -31,7 +31,6 @@ from tests.oracle.receiver import Receiver
 from tests.resources import test_timers
 from tests.resources.settings import account_of_its_own
 from tests.support.client import Api
-from tests.support.server import free_port
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.events.hooks import Answer
+    from tests.support.ports import ReservedPort
     from tests.support.server import Server
 
 # Both run Node.js; one process should do it.
@@ -168,12 +168,11 @@ def test_03_a_service_with_its_own_hook_silences_the_accounts_there_only(play: P
     ids=["200 {}", "a body", "bad attributes", "403", "500", "text", "refused port"],
 )
 def test_04_what_a_pre_action_webhook_answers(
-    play: Play, given: Answer | None, outcome: Any
+    play: Play, refusing_port: ReservedPort, given: Answer | None, outcome: Any
 ) -> None:
     async def scene(house: House, hooks: Hooks) -> None:
         sid = (await house.do("CreateConversation")).sid
-        nobody = f"http://127.0.0.1:{free_port()}/"
-        changes = {} if given is not None else {"PreWebhookUrl": nobody}
+        changes = {} if given is not None else {"PreWebhookUrl": f"{refusing_port.url}/"}
         await listen(house, hooks, **changes)
         if given is not None:
             hooks.answers["/pre"] = given

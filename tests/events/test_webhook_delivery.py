@@ -12,11 +12,13 @@ from twilio.request_validator import RequestValidator
 from tests.oracle.receiver import Line, Receiver
 from tests.resources.settings import account_of_its_own
 from tests.support.client import Api
-from tests.support.server import Server, free_port
+from tests.support.server import Server
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.ports import ReservedPort
 
 ENABLED = {"X-Twilio-Webhook-Enabled": "true"}
 LOG = "/parlour/v1/WebhookAttempts"
@@ -154,10 +156,9 @@ def test_a_410_stops_a_delivery_at_once(own: Api, receiver: Receiver) -> None:
 
 
 def test_a_receiver_that_refuses_is_logged_and_told_when_it_is_back(
-    own: Api, receiver: Receiver, server: Server
+    own: Api, refusing_port: ReservedPort
 ) -> None:
-    url = f"http://127.0.0.1:{free_port()}/nobody"
-    say(own, listen(own, url), "to nobody")
+    say(own, listen(own, f"{refusing_port.url}/nobody"), "to nobody")
     attempt = eventually(lambda: log_of(own, Outcome="retrying"), bool)[-1]
     assert (attempt["error_code"], attempt["response"]) == (11205, None)
     assert attempt["error"].startswith("connect")

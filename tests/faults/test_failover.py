@@ -61,10 +61,10 @@ class Pair:
 
     def rebuild(self) -> None:
         """Where the dead one was, there is a standby again."""
-        port = self.standby.port
-        self.standby.close()
+        dead = self.standby
         self.standby = Postgres(copy_of=self.primary, synchronous_commit="on")
-        self.standby.port = port
+        self.standby.take_port_of(dead)
+        dead.close()
         self.standby.start()
         self.primary.confirm_by_standby()
 

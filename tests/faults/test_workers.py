@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.test_nodes import api_of
+from tests.support.client import Api
 from tests.support.server import Server, ServerError
 from tests.support.waiting import eventually
 
@@ -32,6 +34,32 @@ def several(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
     with Server(tmp_path / "data", env, ["--workers", str(WORKERS)]) as server:
         eventually(lambda: workers(server), lambda found: len(found) == WORKERS)
         yield server
+
+
+def test_ready_file_names_the_port_that_all_workers_share(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """With port 0, and the process to be signalled, which is the parent of the workers."""
+    env = {
+        "PARLOUR_DATABASE": postgres.make_database(),
+        "PARLOUR_ACCOUNT_SID": "",
+        "PARLOUR_AUTH_TOKEN": "",
+    }
+    with Server(tmp_path / "data", env, ["--workers", str(WORKERS), "--port", "0"]) as server:
+        ready = server.ready()
+        assert ready["pid"] == server.pid
+        assert ready["port"] != server.port
+        eventually(lambda: listeners(ready["port"]), lambda found: found == WORKERS)
+        for _ in range(20):
+            with closing(Api(ready["url"], ready["account_sid"], ready["auth_token"])) as api:
+                api.get("/Conversations").expect(200)
+
+
+def listeners(port: int) -> int:
+    """How many sockets listen on a port of 127.0.0.1."""
+    place = f"0100007F:{port:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()
+    return sum(line.split()[1] == place and line.split()[3] == "0A" for line in lines[1:])
 
 
 def workers(server: Server) -> list[int]:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
-from tests.support.server import REPOSITORY, free_port
+from tests.support.ports import port_for_good
+from tests.support.server import REPOSITORY
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -63,7 +64,7 @@ class Receiver:
     def __init__(self, folder: Path) -> None:
         self.record = folder / "received.jsonl"
         self.record.touch()
-        self.port = free_port()
+        self.port = port_for_good().number
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import shutil
-import socket
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from tests.support.balancer import Balancer
+from tests.support.ports import ReservedPort
 from tests.support.redis import Redis
 from tests.support.server import Server
 from tests.support.waiting import eventually
@@ -24,17 +24,6 @@ KEY = "parlour.key"
 MEDIA = "media"
 DOWN_SECONDS = 2.0
 BACK_SECONDS_MAX = 15.0
-LASTING_PORTS = (20_000, 32_000)
-"""Below those from which a system takes one for each connection that is made."""
-
-
-def lasting_port() -> int:
-    """A port of 127.0.0.1 that no connection takes while whoever has it is down."""
-    while True:
-        port = random.randrange(*LASTING_PORTS)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 class Nodes:
@@ -55,8 +44,6 @@ class Nodes:
             Server(folder / f"node{number}", every | {"NODE": f"node{number}"}, (), program)
             for number in range(count)
         ]
-        for server in self.servers:
-            server.port = lasting_port()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -87,7 +74,9 @@ class Balanced:
         program: Sequence[str] = ("-m", "parlour"),
     ) -> None:
         """Prepare them on a new database; ``env`` and ``program`` are for each."""
-        self.port = lasting_port()
+        # The nodes are told where the balancer is before it is started.
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         self._redis = Redis()
         own = {"PARLOUR_REDIS": self._redis.url, "PARLOUR_PUBLIC_URL": self.base_url}
         self._nodes = Nodes(postgres, folder, 3, dict(env or {}) | own, program)
@@ -128,6 +117,7 @@ class Balanced:
     def __exit__(self, *_: object) -> None:
         """End them all."""
         self._stack.close()
+        self._reserved.close()
 
     @property
     def up(self) -> list[Server]:

@@ -16,7 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.server import _guard, free_port
+from tests.support.ports import ReservedPort
+from tests.support.server import _guard
 
 START_SECONDS_MAX = 30.0
 USER = "parlour"
@@ -79,7 +80,8 @@ class Postgres:
         from it `by_port` if that is given.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="parlour-pg-", dir=parent))
-        self.port = free_port()
+        # Its own over restarts: PostgreSQL cannot be asked for any free port.
+        self._reserved = ReservedPort()
         self.process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._settings = SETTINGS | settings
@@ -103,6 +105,17 @@ class Postgres:
     def data(self) -> Path:
         """The folder of the cluster."""
         return self.folder / "data"
+
+    @property
+    def port(self) -> int:
+        """Where it listens, whenever it runs."""
+        return self._reserved.number
+
+    def take_port_of(self, other: Postgres) -> None:
+        """Change ports with another server; both are down."""
+        assert self.process is None
+        assert other.process is None
+        self._reserved, other._reserved = other._reserved, self._reserved
 
     @property
     def log_path(self) -> Path:
@@ -233,6 +246,7 @@ class Postgres:
     def close(self) -> None:
         """End it at once and remove its folder."""
         self.kill()
+        self._reserved.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
-
-from tests.support.server import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,7 +46,10 @@ class Proxy:
 
     def __init__(self, port: int, seed: int = 1) -> None:
         """In front of a port of 127.0.0.1; ``seed`` decides what chance decides."""
-        self.port = free_port()
+        # It listens from `__enter__` on, but the port is its own from now on.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
         self.faults = Faults()
         self.cuts = 0
         """How many connections were cut, or all of them at once."""
@@ -60,7 +62,7 @@ class Proxy:
     def __enter__(self) -> Self:
         """Carry from now on."""
         self._thread.start()
-        listening = asyncio.start_server(self._carry, "127.0.0.1", self.port, backlog=256)
+        listening = asyncio.start_server(self._carry, sock=self._socket, backlog=256)
         self._server = self._call(listening)
         return self
 

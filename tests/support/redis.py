@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import Self
 
-from tests.support.server import _guard, free_port
+from tests.support.ports import ReservedPort
+from tests.support.server import _guard
 
 START_SECONDS_MAX = 10.0
 
@@ -30,7 +31,9 @@ class Redis:
 
     def __init__(self) -> None:
         """Prepare it; `start` runs it."""
-        self.port = free_port()
+        # Redis cannot be asked for any free port: 0 means none.
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         self._folder = tempfile.mkdtemp(prefix="parlour-redis-")
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -47,6 +50,7 @@ class Redis:
     def __exit__(self, *_: object) -> None:
         """End, and remove what is temporary."""
         self.kill()
+        self._reserved.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> Self:

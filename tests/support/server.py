@@ -5,20 +5,21 @@ from __future__ import annotations
 import atexit
 import contextlib
 import http.client
+import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.beside import Beside
+from tests.support.ports import ReservedPort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,20 +28,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX = 10.0
 STOP_SECONDS_MAX = 15.0
 COMMAND_SECONDS_MAX = 30.0
-STARTS_MAX = 3
 LOG_TAIL_BYTES = 4_000
 
 
 class ServerError(Exception):
     """The server did not start, did not stop, or a command on its data failed."""
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _guard(group: int) -> subprocess.Popen[bytes]:
@@ -93,9 +85,13 @@ class Server:
         self._own_directory = None if data_dir else Path(tempfile.mkdtemp(prefix="parlour-"))
         self.data_dir = Path(data_dir) if data_dir else self._made_directory() / "data"
         self.log_path = self.data_dir.parent / f"{self.data_dir.name}.server.log"
+        self.ready_path = self.data_dir.parent / f"{self.data_dir.name}.ready.json"
         self.account_sid = f"AC{secrets.token_hex(16)}"
         self.auth_token = secrets.token_hex(16)
-        self.port = free_port()
+        # Reserved and not left to `--port 0`: it is known before a start, and must still be free
+        # after a crash, however many connections other tests make meanwhile.
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         self.process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._env = dict(env or {})
@@ -127,20 +123,16 @@ class Server:
         self.close()
 
     def start(self) -> Self:
-        """Run `parlour serve` and wait until it answers `GET /healthz`."""
+        """Run `parlour serve` and wait until its ready file says that it answers."""
         assert self.process is None, "The server is running already."
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        # Another process may take the free port before the server binds it.
-        for attempt in range(1, STARTS_MAX + 1):
-            self._spawn()
-            if self._becomes_healthy():
-                return self
+        self.ready_path.unlink(missing_ok=True)
+        self._spawn()
+        if not self._becomes_ready():
             self.kill()
-            if attempt == STARTS_MAX or "in use" not in self.log_tail():
-                break
-            self.port = free_port()
-        message = f"The server did not start; end of {self.log_path}:\n{self.log_tail()}"
-        raise ServerError(message)
+            message = f"The server did not start; end of {self.log_path}:\n{self.log_tail()}"
+            raise ServerError(message)
+        return self
 
     def _spawn(self) -> None:
         arguments = ["serve", "--port", str(self.port), "--data", str(self.data_dir)]
@@ -166,18 +158,25 @@ class Server:
             "PARLOUR_ACCOUNT_SID": self.account_sid,
             "PARLOUR_AUTH_TOKEN": self.auth_token,
             "PARLOUR_DATABASE": self.database,
+            "PARLOUR_READY_FILE": str(self.ready_path),
         }
         return inherited | account | self._env
 
-    def _becomes_healthy(self) -> bool:
+    def _becomes_ready(self) -> bool:
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
                 return False
-            if self.is_healthy():
+            if self.ready_path.exists():
+                assert self.ready()["pid"] == self.process.pid
                 return True
             time.sleep(0.02)
         return False
+
+    def ready(self) -> dict[str, Any]:
+        """What the server wrote into its ready file."""
+        found: dict[str, Any] = json.loads(self.ready_path.read_bytes())
+        return found
 
     def is_healthy(self) -> bool:
         """Whether `GET /healthz` answers 200 now."""
@@ -234,6 +233,7 @@ class Server:
     def close(self) -> None:
         """Kill it if it runs, and remove its directory if that was temporary."""
         self.kill()
+        self._reserved.close()
         if self._own_directory is not None:
             shutil.rmtree(self._own_directory, ignore_errors=True)
 
