@@ -13,6 +13,7 @@ without sub-queries. Whatever else is asked is asked one after the other.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parlour.store.dialect import for_reading
@@ -34,6 +35,10 @@ READ_MANY: Final = (
     "SELECT asked.number, found.* FROM {asked} CROSS JOIN LATERAL ({read}{fence}) AS found"
 )
 INSERT_MANY: Final = "{into} SELECT {values} FROM {asked} ORDER BY asked.number"
+WRITE_TOGETHER: Final = "WITH {writes} SELECT {counts}"
+_COUNTS: Final = (
+    "(SELECT count(*) FROM w{place}), (SELECT count(DISTINCT w{place}.number) FROM w{place})"
+)
 UPDATE_MANY: Final = "{changes}FROM {asked} WHERE {condition} RETURNING asked.number"
 # Nothing is skipped; but whatever has an OFFSET is planned by itself.
 _FENCE: Final = " OFFSET 0"
@@ -69,6 +74,37 @@ def many(sql: str, types: Sequence[str]) -> Many | None:
         update = statement(UPDATE_MANY, asked=asked, changes=changes, condition=condition)
         return Many(update, numbers_rows=True)
     return None
+
+
+@cache
+def written_table(sql: str) -> str:
+    """The table of an INSERT or UPDATE that ``many`` understands, else the empty string.
+
+    Bounded by the number of statements in the program.
+    """
+    match = _INSERT.fullmatch(sql) or _UPDATE.fullmatch(sql)
+    return match[1].split()[2 if _INSERT.fullmatch(sql) else 1] if match else ""
+
+
+def write_together(writes: Sequence[tuple[Many, int]]) -> str:
+    """One statement for writes to different tables, each with the number of its parameters.
+
+    Its row has two figures for each: rows written, and how many of those who asked wrote any. An
+    INSERT writes one row for each who asked, or fails, so both of its figures are the same.
+    """
+    parts, first = [], 0
+    for place, (made, count) in enumerate(writes):
+        text = renumbered(made.text, first)
+        returned = "" if made.numbers_rows else " RETURNING ctid AS number"
+        parts.append(f"w{place} AS ({text}{returned})")
+        first += count
+    counts = [statement(_COUNTS, place=str(place)) for place in range(len(writes))]
+    return statement(WRITE_TOGETHER, writes=", ".join(parts), counts=", ".join(counts))
+
+
+def renumbered(sql: str, by: int) -> str:
+    """The statement with parameters that begin behind ``by`` others."""
+    return _PARAMETER.sub(lambda match: f"${int(match[1]) + by}", sql)
 
 
 def _asked(types: Sequence[str]) -> str:

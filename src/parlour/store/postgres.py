@@ -29,6 +29,7 @@ import structlog
 from parlour.store.connections import LOST, REFUSED, UNLIMITED, Connections, connect
 from parlour.store.grouping import Grouping
 from parlour.store.postgres_group import FellApart, Group, GroupTransaction, Texts, Waiting
+from parlour.store.postgres_prefetch import ReadPlans
 from parlour.store.postgres_schema import migrate
 from parlour.store.postgres_transaction import (
     Creations,
@@ -94,7 +95,8 @@ class PostgresStore:
         self._stragglers = Stragglers(self._connections)
         self._creations = Creations()
         self._grouping = Grouping(self._run_group, min(limits.GROUPS_MAX, (connections + 1) // 2))
-        self._texts: Texts = {}
+        self._texts = Texts()
+        self._plans = ReadPlans()
 
     async def start(self) -> None:
         """Bring the schema up to date and find where the event log is."""
@@ -172,13 +174,13 @@ class PostgresStore:
             await connection.execute(_begun(BEGIN_GROUP, account_sid))
             young_until_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
             try:
-                await group.run(first)
+                await self._run_first(group, connection, account_sid, first)
                 while self._clock.monotonic_ms() < young_until_ms and (later := more()):
                     actions.extend(later)
                     await group.run(later)
             except asyncpg.LockNotAvailableError as error:
                 raise FellApart(str(error)) from error
-            await group.write_events()
+            await group.finish()
             await _commit(connection)
             return group
 
@@ -195,6 +197,19 @@ class PostgresStore:
             group.answer()
             if group.has_events:
                 self._tell()
+
+    async def _run_first(
+        self, group: Group, connection: Connection[Any], account_sid: str, first: list[Waiting]
+    ) -> None:
+        """Run the first actions of a group on what they are expected to read."""
+        reach, fires = first[0].reach, first[0].origin.fires
+        plan = self._plans.find(account_sid, reach, fires=fires)
+        if len(first) > 1:
+            plan = tuple(each for each in plan if each.is_setting)
+        prefetched = await self._plans.fetch(connection, plan, reach) if plan else {}
+        await group.run(first, prefetched)
+        if len(first) == 1 and group.first_reads is not None:
+            self._plans.learn(account_sid, reach, group.first_reads, fires=fires)
 
     def _in_group(self, connection: Connection[Any], **own: Any) -> GroupTransaction:
         return GroupTransaction(

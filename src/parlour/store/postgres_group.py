@@ -6,6 +6,12 @@ The engine drives their coroutines by hand. Each goes on until it asks something
 ask goes to the server together, equal texts as one statement (``manifold.py``); then each gets its
 answer and goes on. Their events are written last.
 
+Most writes are not waited for: an INSERT, or an UPDATE of one row, is taken to write one row, and
+is sent with the other writes and the events of the group as one statement, before anything else is
+asked or at the end. If it wrote another number of rows the group is undone. What a lone action is
+expected to read is asked beforehand, at once (``postgres_prefetch.py``): an update then takes four
+round trips: begin, reads, writes, commit.
+
 What locks rows waits until nobody in the group can go on without, and is then asked in the order
 of the keys: so two groups that meet wait for each other in one direction only.
 
@@ -19,14 +25,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 from parlour.store.dialect import locks_rows
-from parlour.store.manifold import Many, many
+from parlour.store.manifold import Many, many, write_together, written_table
+from parlour.store.postgres_prefetch import Prefetched, RecordedRead
 from parlour.store.postgres_transaction import APPEND, WriteTransaction
 from parlour.store.transaction import acting
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from collections.abc import Callable, Container, Coroutine, Generator, Sequence
 
     from asyncpg import Connection
 
@@ -35,8 +42,37 @@ if TYPE_CHECKING:
     from parlour.vocabulary.origin import Origin
 
 Arguments = tuple[object, ...]
-Texts = dict[str, Many | None]
-"""The statements for many that were made so far: as many as the program has."""
+
+
+class Texts:
+    """The statements for many that were made so far: as many as the program has."""
+
+    def __init__(self) -> None:
+        self._many: dict[str, Many | None] = {}
+        self._parameters: dict[str, int] = {}
+        self._together: dict[tuple[str, ...], str] = {}
+        # Writes that did once not write one row: their number is asked from then on.
+        self.unpredictable: set[str] = set()
+
+    async def many(self, connection: Connection[Any], sql: str) -> Many | None:
+        """The statement for many of a statement for one, if it has such a form."""
+        if sql not in self._many:
+            prepared = await connection.prepare(sql)
+            types = [each.name for each in prepared.get_parameters()]
+            self._many[sql] = many(sql, types)
+            self._parameters[sql] = len(types)
+        return self._many[sql]
+
+    async def together(self, connection: Connection[Any], texts: tuple[str, ...]) -> str:
+        """One statement for several writes, each in its form for many."""
+        if texts not in self._together:
+            writes = []
+            for sql in texts:
+                made = await self.many(connection, sql)
+                assert made is not None, sql
+                writes.append((made, self._parameters[sql]))
+            self._together[texts] = write_together(writes)
+        return self._together[texts]
 
 
 class FellApart(Exception):  # noqa: N818 - named after the condition.
@@ -68,21 +104,44 @@ class Ask(NamedTuple):
 class GroupTransaction(WriteTransaction):
     """What one action of a group sees of the store."""
 
-    def __init__(self, *, recalled: Recalled, **shared: Any) -> None:
-        """``recalled``: rows of settings that those beside it have read."""
+    def __init__(
+        self,
+        *,
+        recalled: Recalled,
+        prefetched: Prefetched,
+        unpredictable: Container[str],
+        **shared: Any,
+    ) -> None:
+        """``recalled``: rows of settings that those beside it have read.
+
+        ``prefetched``: rows that it is expected to read, taken out as they are read;
+        ``unpredictable``: statements whose number of written rows has to be asked.
+        """
         super().__init__(**shared, rehearses=False)
         self._settings = recalled
+        self._prefetched = prefetched
+        self._unpredictable = unpredictable
+        self.reads: list[RecordedRead] = []
+        self.pending: list[tuple[str, Arguments]] = []
         self.told: list[Arguments] = []
         self.has_written = False
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
         """The first row, or None."""
+        key = (sql, arguments)
+        if not self.has_written:
+            self.reads.append(RecordedRead(sql, arguments, is_setting=False))
+            if key in self._prefetched:
+                # Taken out: a second look may be for what another has changed meanwhile.
+                return self._prefetched.pop(key)
         rows = await Ask(sql, arguments)
         return cast("Row", rows[0]) if rows else None
 
     async def recall(self, sql: str, *arguments: object) -> Row | None:
         """As ``one``; read once for all who run side by side."""
         key = (sql, arguments)
+        if not self.has_written:
+            self.reads.append(RecordedRead(sql, arguments, is_setting=True))
         if key not in self._settings:
             rows = await Ask(sql, arguments, recalls=True)
             self._settings[key] = rows[0] if rows else None
@@ -95,6 +154,10 @@ class GroupTransaction(WriteTransaction):
     async def run(self, sql: str, *arguments: object) -> int:
         """Change rows, and say how many."""
         self.has_written = True
+        self._prefetched.clear()
+        if written_table(sql) and sql not in self._unpredictable:
+            self.pending.append((sql, arguments))
+            return 1
         return cast("int", await Ask(sql, arguments, writes=True))
 
     async def hold(self, *name: str) -> NoReturn:
@@ -167,12 +230,26 @@ class Group:
         """Whether any action told of anything."""
         return bool(self._told)
 
-    async def run(self, actions: Sequence[Waiting]) -> None:
-        """Run actions that are apart to their ends, side by side. Raises ``FellApart``."""
-        recalled: Recalled = {}  # Anew: settings may have changed since the group began.
+    @property
+    def first_reads(self) -> list[RecordedRead] | None:
+        """What the first action has read before it wrote; None if it was refused."""
+        first = self._members[0]
+        return None if first.error is not None else first.tx.reads
+
+    async def run(self, actions: Sequence[Waiting], prefetched: Prefetched | None = None) -> None:
+        """Run actions that are apart to their ends, side by side. Raises ``FellApart``.
+
+        ``prefetched``: settings for all of them and, for a single one, rows it will read.
+        """
+        # Read again: settings may have changed since the group began.
+        recalled: Recalled = dict(prefetched or {})
+        shared = {
+            "recalled": recalled,
+            "prefetched": dict(prefetched or {}) if len(actions) == 1 else {},
+            "unpredictable": self._texts.unpredictable,
+        }
         members = [
-            _Member(each, self._make_transaction(recalled=recalled, origin=each.origin))
-            for each in actions
+            _Member(each, self._make_transaction(**shared, origin=each.origin)) for each in actions
         ]
         self._members += members
         try:
@@ -191,6 +268,8 @@ class Group:
 
     async def _step(self, going: list[_Member]) -> None:
         """Ask what those ask who need no lock, or what all ask; and let them go on."""
+        if not all(each.recalls for each in going):
+            await self._write_pending([])
         asking: dict[tuple[str, bool], list[_Member]] = defaultdict(list)
         for member in going:
             assert member.ask is not None
@@ -235,16 +314,52 @@ class Group:
         return counts
 
     async def _many(self, sql: str) -> Many | None:
-        if sql not in self._texts:
-            prepared = await self._connection.prepare(sql)
-            types = [each.name for each in prepared.get_parameters()]
-            self._texts[sql] = many(sql, types)
-        return self._texts[sql]
+        return await self._texts.many(self._connection, sql)
 
-    async def write_events(self) -> None:
-        """Write what the actions told, in the order in which they were begun."""
-        if self._told:
-            await self._write(APPEND, self._told)
+    async def finish(self) -> None:
+        """Write what is pending, and the events in the order in which their actions began."""
+        await self._write_pending(self._told)
+
+    async def _write_pending(self, told: list[Arguments]) -> None:
+        """Write what the actions left to be written, and these events. Raises ``FellApart``."""
+        writes: dict[str, list[Arguments]] = {}
+        for member in self._members:
+            for sql, arguments in member.tx.pending:
+                writes.setdefault(sql, []).append(arguments)
+        tables = [written_table(sql) for sql in writes]
+        if len(set(tables)) < len(tables):
+            await self._write_in_order()
+            writes = {}
+        for member in self._members:
+            member.tx.pending.clear()
+        if told:
+            writes[APPEND] = told
+        if not writes:
+            return
+        text = await self._texts.together(self._connection, tuple(writes))
+        columns = [column for rows in writes.values() for column in zip(*rows, strict=True)]
+        counts = await self._connection.fetchrow(text, *columns)
+        assert counts is not None
+        for place, (sql, rows) in enumerate(writes.items()):
+            self._must_be_one_each(sql, len(rows), counts[2 * place], counts[2 * place + 1])
+
+    async def _write_in_order(self) -> None:
+        """Write a table that several statements change: for each action in its order."""
+        rounds = max(len(member.tx.pending) for member in self._members)
+        for number in range(rounds):
+            writes: dict[str, list[Arguments]] = {}
+            for member in self._members:
+                for sql, arguments in member.tx.pending[number : number + 1]:
+                    writes.setdefault(sql, []).append(arguments)
+            for sql, rows in writes.items():
+                counts = await self._write(sql, rows)
+                self._must_be_one_each(sql, len(rows), sum(counts), sum(map(bool, counts)))
+
+    def _must_be_one_each(self, sql: str, expected: int, written: int, askers: int) -> None:
+        """Undo the group where a write was not of one row, as its action was answered."""
+        if written != expected or askers != expected:
+            self._texts.unpredictable.add(sql)
+            raise FellApart(f"{written} rows written in place of {expected}")
 
     def answer(self) -> None:
         """Answer everybody: the group is on disk."""

@@ -133,6 +133,8 @@ class Reach(NamedTuple):
 
     conversation_sid: str
     subject_sid: str = ""
+    kind: str = ""
+    """Changes of one kind read the same rows, but for the sids: operation and service."""
 
     def is_apart(self, other: Reach) -> bool:
         """Whether both come to the same in either order, and side by side."""

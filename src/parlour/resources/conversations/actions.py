@@ -67,7 +67,8 @@ def reach_in_path(call: Call[Any], subject_sid: str = "") -> Reach | None:
     text = call.path["ConversationSid"]
     if not sids.is_sid(sids.CONVERSATION, text):
         return None
-    return Reach(sids.normal(text), subject_sid)
+    kind = f"{call.operation.operation_id} {call.path.get('ChatServiceSid', '')}"
+    return Reach(sids.normal(text), subject_sid, kind)
 
 
 async def create_conversation(tx: Transaction, call: Call[CreateConversation]) -> Conversation:

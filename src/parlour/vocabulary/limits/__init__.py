@@ -51,6 +51,8 @@ GROUPS_MAX = 8
 GROUP_PATIENCE_MS = 20
 # How long a group on PostgreSQL waits for a lock; then each of its actions waits by itself.
 GROUP_LOCK_MS_MAX = 500
+# Kinds of changes, by account, of which it is known what they read on PostgreSQL.
+READ_PLANS_MAX = 1024
 # Actions waiting for the writer; the next one is answered with 503.
 QUEUE_ACTIONS_MAX = 4096
 # Events a consumer reads at once.

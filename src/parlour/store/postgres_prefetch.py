@@ -1,0 +1,177 @@
+"""Predicted reads on PostgreSQL: one round trip in place of one for each read of an action.
+
+An action on the hot path reads the same rows each time: settings of its account, its conversation,
+its subject. The reads of an action are recorded, generalised into a plan (``ReadPlans.learn``) and
+sent together, as one statement, before the next action of the same kind runs.
+
+A prediction is never trusted: the transaction looks up each read by text and arguments, uses a row
+that was predicted, and asks the server for any other.
+
+All of one statement is read in one snapshot, and the statement may wait for a row lock behind that
+snapshot. A locked row is always its newest version; any other row may be older than the lock. So
+only two kinds of reads are predicted: settings, which an action reads before its lock anyway, and
+rows that the statement itself locks. The subject of an action, which the action is about to write,
+is locked a moment earlier than its UPDATE would, and after the conversation, as every action does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from parlour.store.dialect import locks_rows
+from parlour.store.manifold import renumbered
+from parlour.store.statements import statement
+from parlour.vocabulary import limits, sids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from asyncpg import Connection
+
+    from parlour.store.transaction import Reach, Row
+
+Arguments = tuple[object, ...]
+Read = tuple[str, Arguments]
+"""One statement and its arguments."""
+Prefetched = dict[Read, "Row | None"]
+
+READ_TOGETHER: Final = "SELECT {columns} FROM (VALUES (1)) AS start{reads}"
+ONE_READ: Final = (
+    " LEFT JOIN LATERAL (SELECT TRUE AS found, q.* FROM ({read}) AS q{condition}) AS r{place}"
+    " ON TRUE"
+)
+# The dependency on the locked row before it leaves the planner no other order of locks.
+_AFTER_LOCK: Final = " WHERE r{place}.found"
+_LOCK: Final = " FOR NO KEY UPDATE"
+_ONE_ROW_BY_KEY: Final = re.compile(
+    r"\s*SELECT [a-z_, ]+ FROM [a-z_]+ WHERE [a-z_]+ = \$\d+(?: AND [a-z_]+ = \$\d+)*\s*"
+)
+
+
+class RecordedRead(NamedTuple):
+    """A read of an action before its first write; ``is_setting``: asked through ``recall``."""
+
+    sql: str
+    arguments: Arguments
+    is_setting: bool
+
+
+class _Planned(NamedTuple):
+    """A predicted read: arguments are values, or places in the ``Reach`` of the action."""
+
+    sql: str
+    arguments: tuple[object, ...]
+    is_setting: bool
+    locks_subject: bool
+
+    def of(self, reach: Reach) -> Read:
+        """The read that an action with this reach is expected to make."""
+        return self.sql, tuple(
+            reach[each.place] if isinstance(each, _Place) else each for each in self.arguments
+        )
+
+
+class _Place(NamedTuple):
+    """The place of an argument in the ``Reach``."""
+
+    place: int
+
+
+_CONVERSATION: Final = _Place(0)
+_SUBJECT: Final = _Place(1)
+
+Plan = tuple[_Planned, ...]
+
+
+class ReadPlans:
+    """What actions of each kind read; the least recently used kind is forgotten."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[tuple[str, str, bool], Plan] = OrderedDict()
+        self._statements: dict[tuple[tuple[str, bool], ...], tuple[str, list[int]]] = {}
+
+    def find(self, account_sid: str, reach: Reach, *, fires: bool) -> Plan:
+        """The plan for an action; empty where nothing was learned."""
+        key = (account_sid, reach.kind, fires)
+        plan = self._plans.get(key)
+        if plan is None:
+            return ()
+        self._plans.move_to_end(key)
+        return plan
+
+    def learn(
+        self, account_sid: str, reach: Reach, reads: Iterable[RecordedRead], *, fires: bool
+    ) -> None:
+        """Keep what an action has read as the plan of its kind."""
+        if not reach.kind:
+            return
+        self._plans[account_sid, reach.kind, fires] = _plan(account_sid, reach, reads)
+        if len(self._plans) > limits.READ_PLANS_MAX:
+            self._plans.popitem(last=False)
+
+    async def fetch(self, connection: Connection[Any], plan: Plan, reach: Reach) -> Prefetched:
+        """The predicted rows by read, in one round trip."""
+        reads = [each.of(reach) for each in plan]
+        shape = tuple((each.sql, each.locks_subject) for each in plan)
+        if shape not in self._statements:
+            self._statements[shape] = await _statement(connection, shape)
+        text, widths = self._statements[shape]
+        row = await connection.fetchrow(text, *(each for _, some in reads for each in some))
+        assert row is not None
+        values = tuple(row)
+        found: Prefetched = {}
+        start = 0
+        for read, width in zip(reads, widths, strict=True):
+            found[read] = values[start + 1 : start + width] if values[start] else None
+            start += width
+        return found
+
+
+def _plan(account_sid: str, reach: Reach, reads: Iterable[RecordedRead]) -> Plan:
+    planned: list[_Planned] = []
+    is_locked = False
+    for read in dict.fromkeys(reads):
+        arguments = tuple(_generalised(each, account_sid, reach) for each in read.arguments)
+        if None in arguments:
+            continue
+        is_subject = _SUBJECT in arguments and not locks_rows(read.sql)
+        if read.is_setting or locks_rows(read.sql):
+            planned.append(_Planned(read.sql, arguments, read.is_setting, locks_subject=False))
+            is_locked = is_locked or not read.is_setting
+        elif is_subject and is_locked and _ONE_ROW_BY_KEY.fullmatch(read.sql):
+            planned.append(_Planned(read.sql, arguments, is_setting=False, locks_subject=True))
+    return tuple(planned)
+
+
+def _generalised(value: object, account_sid: str, reach: Reach) -> object:
+    """An argument that holds for other actions of the kind too; None if it does not."""
+    if value == reach.conversation_sid:
+        return _CONVERSATION
+    if reach.subject_sid and value == reach.subject_sid:
+        return _SUBJECT
+    if value == account_sid or (isinstance(value, str) and sids.is_sid(sids.SERVICE, value)):
+        return value
+    return None
+
+
+async def _statement(
+    connection: Connection[Any], shape: tuple[tuple[str, bool], ...]
+) -> tuple[str, list[int]]:
+    """The text of all reads together, and how many of its columns belong to each."""
+    joins, widths = [], []
+    first_argument, locked_place = 0, 0
+    for place, (sql, locks_subject) in enumerate(shape, 1):
+        prepared = await connection.prepare(sql)
+        widths.append(len(prepared.get_attributes()) + 1)
+        condition = statement(_AFTER_LOCK, place=str(locked_place)) if locked_place else ""
+        read = renumbered(sql, first_argument) + (_LOCK if locks_subject else "")
+        joins.append(statement(ONE_READ, read=read, condition=condition, place=str(place)))
+        first_argument += len(prepared.get_parameters())
+        if locks_subject or locks_rows(sql):
+            locked_place = place
+    columns = ", ".join(
+        statement("r{place}.*", place=str(place + 1)) for place in range(len(shape))
+    )
+    return statement(READ_TOGETHER, columns=columns, reads="".join(joins)), widths

@@ -1,0 +1,213 @@
+"""Predicted reads and deferred writes: an action sees and does what it would see and do without."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.store.postgres_prefetch import ReadPlans, RecordedRead
+from parlour.store.transaction import Reach
+from parlour.vocabulary import limits
+from tests.store.test_postgres_group import (
+    ACCOUNT,
+    ADD,
+    COUNT_UP,
+    LOOK,
+    SCOPE,
+    Bench,
+    on_a_bench,
+)
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+
+pytestmark = pytest.mark.timeout(60)
+
+SUBJECT = "MB" + "0" * 32
+MAKE_MEMBER = """
+CREATE TABLE member (account_sid TEXT, conversation_sid TEXT, sid TEXT, number BIGINT)
+"""
+ADD_MEMBER = """
+INSERT INTO member (account_sid, conversation_sid, sid, number) VALUES ($1, $2, $3, $4)
+"""
+LOOK_AT_MEMBER = (
+    "SELECT number FROM member WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
+)
+COUNT_MEMBERS = "SELECT COUNT(*) FROM member WHERE account_sid = $1 AND conversation_sid = $2"
+COUNT_MEMBER_UP = """
+UPDATE member SET number = $4 WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3
+"""
+REACH = Reach("CH00", SUBJECT, "count up")
+BLOCKED = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+async def count_member_up(tx: Transaction) -> int:
+    """Lock the conversation, read the member without a lock, and count it up."""
+    assert await tx.one(LOOK, ACCOUNT, "CH00") is not None
+    row = await tx.one(LOOK_AT_MEMBER, ACCOUNT, "CH00", SUBJECT)
+    assert row is not None
+    await tx.run(COUNT_MEMBER_UP, ACCOUNT, "CH00", SUBJECT, row[0] + 1)
+    await tx.emit(SCOPE, "counted", conversation_sid="CH00", subject_sid=SUBJECT, payload={})
+    return int(row[0]) + 1
+
+
+async def until_blocked(bench: Bench) -> None:
+    """Wait until some session waits for a lock."""
+    for _ in range(1000):
+        if await bench.beside.fetchval(BLOCKED):
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("no session waits for a lock")
+
+
+def test_a_predicted_row_is_as_new_as_the_lock_that_was_waited_for() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.beside.execute(MAKE_MEMBER)
+        await bench.beside.execute(ADD_MEMBER, ACCOUNT, "CH00", SUBJECT, 0)
+        for number in (1, 2, 3):
+            counted = await bench.store.write(count_member_up, account_sid=ACCOUNT, reach=REACH)
+            assert counted == number
+        async with bench.beside.transaction():
+            await bench.beside.execute(LOOK, ACCOUNT, "CH00")
+            await bench.beside.execute(COUNT_MEMBER_UP, ACCOUNT, "CH00", SUBJECT, 100)
+            waiting = asyncio.create_task(
+                bench.store.write(count_member_up, account_sid=ACCOUNT, reach=REACH)
+            )
+            await until_blocked(bench)
+        assert await waiting == 101
+
+    on_a_bench(scene)
+
+
+def test_a_read_behind_the_lock_that_is_not_locked_itself_is_not_predicted() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.beside.execute(MAKE_MEMBER)
+
+        async def add(tx: Transaction) -> int:
+            assert await tx.one(LOOK, ACCOUNT, "CH00") is not None
+            row = await tx.one(COUNT_MEMBERS, ACCOUNT, "CH00")
+            assert row is not None
+            await tx.run(ADD_MEMBER, ACCOUNT, "CH00", f"MB{row[0]}", 0)
+            return int(row[0])
+
+        reach = Reach("CH00", "", "add")
+        assert [await bench.store.write(add, account_sid=ACCOUNT, reach=reach) for _ in "abc"] == [
+            0,
+            1,
+            2,
+        ]
+        async with bench.beside.transaction():
+            await bench.beside.execute(LOOK, ACCOUNT, "CH00")
+            waiting = asyncio.create_task(bench.store.write(add, account_sid=ACCOUNT, reach=reach))
+            await until_blocked(bench)
+            await bench.beside.execute(ADD_MEMBER, ACCOUNT, "CH00", "MB3", 0)
+        assert await waiting == 4
+
+    on_a_bench(scene)
+
+
+def test_a_write_of_no_row_is_answered_with_none() -> None:
+    async def scene(bench: Bench) -> None:
+        async def miss(tx: Transaction) -> int:
+            return await tx.run(COUNT_UP, ACCOUNT, "CH of nothing", 1)
+
+        for _ in range(3):
+            assert await bench.store.write(miss, account_sid=ACCOUNT, reach=Reach("CH00")) == 0
+
+    on_a_bench(scene)
+
+
+def test_an_action_reads_what_it_wrote() -> None:
+    async def scene(bench: Bench) -> None:
+        async def twice(tx: Transaction) -> list[int]:
+            seen = []
+            for _ in range(3):
+                row = await tx.one(LOOK, ACCOUNT, "CH00")
+                assert row is not None
+                seen.append(row[0])
+                await tx.run(COUNT_UP, ACCOUNT, "CH00", row[0] + 1)
+            return seen
+
+        reach = Reach("CH00", "", "twice")
+        for start in (0, 3, 6):
+            seen = await bench.store.write(twice, account_sid=ACCOUNT, reach=reach)
+            assert seen == [start, start + 1, start + 2]
+
+    on_a_bench(scene)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_actions_come_to_what_a_model_says(seed: int) -> None:
+    dice = random.Random(seed)
+
+    async def scene(bench: Bench) -> None:
+        model = dict.fromkeys((f"CH{number:02d}" for number in range(20)), 0)
+        made = 0
+
+        def planned(sid: str) -> list[tuple[str, str]]:
+            steps = []
+            for _ in range(dice.randrange(1, 5)):
+                step = dice.choice(["read", "up", "add", "miss", "emit"])
+                steps.append((step, sid))
+            return steps
+
+        async def play(tx: Transaction, steps: list[tuple[str, str]], new: str) -> list[int]:
+            seen = []
+            for step, sid in steps:
+                if step in {"read", "up"}:
+                    row = await tx.one(LOOK, ACCOUNT, sid)
+                    assert row is not None
+                    seen.append(int(row[0]))
+                    if step == "up":
+                        assert await tx.run(COUNT_UP, ACCOUNT, sid, row[0] + 1) == 1
+                elif step == "add":
+                    new += "+"
+                    assert await tx.run(ADD, ACCOUNT, new, 7) == 1
+                elif step == "miss":
+                    assert await tx.run(COUNT_UP, ACCOUNT, "CH of nothing", 1) == 0
+                else:
+                    await tx.emit(SCOPE, "e", conversation_sid=sid, subject_sid=sid, payload={})
+            return seen
+
+        def expected(steps: list[tuple[str, str]], new: str) -> list[int]:
+            seen = []
+            for step, sid in steps:
+                if step in {"read", "up"}:
+                    seen.append(model[sid])
+                    model[sid] += step == "up"
+                elif step == "add":
+                    new += "+"
+                    model[new] = 7
+            return seen
+
+        for _ in range(25):
+            chosen = dice.sample(sorted(sid for sid in model if "+" not in sid), 4)
+            plans = [planned(sid) for sid in chosen]
+            news = [f"{sid}-{made + number}" for number, sid in enumerate(chosen)]
+            made += len(chosen)
+            results = await asyncio.gather(
+                *(
+                    bench.store.write(
+                        lambda tx, steps=steps, new=new: play(tx, steps, new),  # type: ignore[misc]
+                        account_sid=ACCOUNT,
+                        reach=Reach(sid, "", " ".join(step for step, _ in steps)),
+                    )
+                    for sid, steps, new in zip(chosen, plans, news, strict=True)
+                )
+            )
+            assert results == [expected(steps, new) for steps, new in zip(plans, news, strict=True)]
+        assert await bench.tallies() == model
+
+    on_a_bench(scene)
+
+
+def test_plans_are_bounded() -> None:
+    plans = ReadPlans()
+    read = RecordedRead(LOOK, (ACCOUNT, "CH00"), is_setting=False)
+    for number in range(limits.READ_PLANS_MAX + 1):
+        plans.learn(ACCOUNT, Reach("CH00", "", f"kind {number}"), [read], fires=False)
+    assert plans.find(ACCOUNT, Reach("CH00", "", "kind 0"), fires=False) == ()
+    assert plans.find(ACCOUNT, Reach("CH00", "", "kind 1"), fires=False) != ()
