@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.nodeid import coerce_node_id
+from _pytest.runner import runtestprotocol
 
 from tests.support import loopback
 from tests.support.client import Api
@@ -17,6 +18,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 loopback.install()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what shows whether a test counts on another one."""
+    parser.addoption(
+        "--alone",
+        action="store_true",
+        help="Give each test fixtures of its own, those of modules and of the session as well.",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Print the seed of the order, which pytest-randomly prints only in a longer header."""
+    seed = getattr(session.config.option, "randomly_seed", None)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if seed is not None and reporter is not None and not hasattr(session.config, "workerinput"):
+        reporter.write_line(f"The order of the tests: --randomly-seed={seed}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """With `--alone`, run a test as if it were the last one: every fixture ends after it."""
+    if not item.config.getoption("alone"):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    runtestprotocol(item, nextitem=None)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
