@@ -1,4 +1,4 @@
-"""The code keeps the ten rules; each rule knows right from wrong; each skip has its reason."""
+"""The code keeps the eleven rules; each rule knows right from wrong; each skip has its reason."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tidy import rules_of_change, rules_of_code, rules_of_sql
+from tests.tidy import rules_of_change, rules_of_code, rules_of_sql, rules_of_tests
 from tests.tidy.sources import Rule, Skip, Sources, judge
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
-RULES: tuple[Rule, ...] = (*rules_of_sql.RULES, *rules_of_change.RULES, *rules_of_code.RULES)
+RULES: tuple[Rule, ...] = (
+    *rules_of_sql.RULES,
+    *rules_of_change.RULES,
+    *rules_of_code.RULES,
+    *rules_of_tests.RULES,
+)
 NAMES = {rule.name for rule in RULES}
 ALL_FOLDERS = ("src", "tests", "bench")
 
@@ -28,8 +33,8 @@ def _samples(side: str) -> list[ParameterSet]:
     ]
 
 
-def test_there_are_ten_rules() -> None:
-    assert len(NAMES) == len(RULES) == 10
+def test_there_are_eleven_rules() -> None:
+    assert len(NAMES) == len(RULES) == 11
 
 
 @pytest.mark.parametrize(("rule", "sample"), _samples("valid"))

@@ -1,0 +1,125 @@
+"""Rules about what tests and benchmarks may share a machine with: each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from tests.tidy.sources import Finding, Rule, Source, Sources, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.tidy.sources import AnyFunction
+
+_FINDERS = re.compile(r"(find_)?(free|unused|available)_(tcp_|udp_)?ports?(_factory)?\Z")
+_ADDRESS = {"getsockname", "server_address", "server_port"}
+
+
+def no_found_port(sources: Sources) -> Iterator[Finding]:
+    """A port outlives its socket nowhere: once that is closed, another test may bind it."""
+    for source in sources:
+        for node in ast.walk(source.tree):
+            name = _name_of(node)
+            if name and _FINDERS.match(name):
+                assert isinstance(node, ast.expr | ast.stmt)
+                yield source.found(node, f"{name} finds a port that is anybody's")
+        for function in source.functions:
+            yield from _outlived(source, function)
+
+
+def _name_of(node: ast.AST) -> str:
+    """What is called, defined or asked for as a fixture."""
+    if isinstance(node, ast.Call):
+        return dotted(node.func).rpartition(".")[2]
+    return node.name if isinstance(node, ast.FunctionDef) else ""
+
+
+def _outlived(source: Source, function: AnyFunction) -> Iterator[Finding]:
+    """Uses of a socket's port behind the end of its block, or behind its ``close``."""
+    for name, first, last in _lives(function):
+        inside = [node for node in ast.walk(function) if first <= _line(node) <= last]
+        ports = {
+            target.id
+            for node in inside
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+            if _reads_port(node.value, name)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                if node.id in ports and node.lineno > last:
+                    yield source.found(node, f"{node.id} is used after {name} is closed")
+            elif isinstance(node, ast.Return) and node.value is not None and node in inside:
+                is_found = _reads_port(node.value, name) or _loads(node.value) & ports
+                if is_found:
+                    yield source.found(node, f"a port is returned, and {name} is closed")
+
+
+def _lives(function: AnyFunction) -> Iterator[tuple[str, int, int]]:
+    """Each socket that a function closes: its name, and the lines from which and to which."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.With):
+            for item in node.items:
+                if isinstance(item.optional_vars, ast.Name) and _is_socket(item.context_expr):
+                    yield item.optional_vars.id, node.lineno, node.end_lineno or node.lineno
+        elif isinstance(node, ast.Assign) and _is_socket(node.value):
+            for target in node.targets:
+                for close in ast.walk(function):
+                    name = dotted(target)
+                    if isinstance(close, ast.Call) and dotted(close.func) == f"{name}.close":
+                        yield name, node.lineno, close.lineno
+
+
+def _is_socket(made: ast.expr) -> bool:
+    """A socket, or the reserved port that stands for one."""
+    if not isinstance(made, ast.Call):
+        return False
+    name = dotted(made.func).rpartition(".")[2]
+    return name in {"socket", "create_server", "ReservedPort"} or name.endswith("Server")
+
+
+def _reads_port(value: ast.expr, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in _ADDRESS and dotted(node.value) == name
+        for node in ast.walk(value)
+    )
+
+
+def _loads(value: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
+
+
+def _line(node: ast.AST) -> int:
+    return getattr(node, "lineno", 0)
+
+
+_BIND = 'with socket.socket() as probe:\n        probe.bind(("127.0.0.1", 0))\n        '
+_MAKE = 'def f():\n    server = socket.create_server(("127.0.0.1", 0))\n    '
+
+RULES = (
+    Rule(
+        "no-found-port",
+        no_found_port,
+        valid=(
+            {"a.py": f"def f():\n    {_BIND}probe.listen()\n        use(probe.getsockname()[1])"},
+            {"a.py": f"def f():\n    {_BIND}port = probe.getsockname()[1]\n        use(port)"},
+            {"a.py": f"{_MAKE}port = server.getsockname()[1]\n    use(port)\n    server.close()"},
+            {"a.py": f"{_MAKE}return server"},
+            {"a.py": "def f():\n    port = ReservedPort()\n    return Process(port=port)"},
+        ),
+        invalid=(
+            {"a.py": f"def f():\n    {_BIND}return probe.getsockname()[1]"},
+            {"a.py": f"def f():\n    {_BIND}port = probe.getsockname()[1]\n        return port"},
+            {"a.py": f"def f():\n    {_BIND}port = probe.getsockname()[1]\n    return port"},
+            {"a.py": f"def f():\n    {_BIND}port: int = probe.getsockname()[1]\n    use(port)"},
+            {"a.py": f"{_MAKE}port = server.getsockname()[1]\n    server.close()\n    use(port)"},
+            {"a.py": "from x import free_port\nport = free_port()"},
+            {"a.py": "def free_port(): ..."},
+            {"a.py": "port = support.find_free_port()"},
+        ),
+        folders=("src", "tests", "bench"),
+    ),
+)
