@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from functools import partial
 from typing import TYPE_CHECKING
 
 from parlour.channels.outbound import OutboundSink
@@ -19,12 +20,13 @@ from parlour.http.authentication import Authentication
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.media import MediaCallers, MediaEdge
-from parlour.http.metrics import Metrics
+from parlour.http.metrics import Metrics, buffer_figures
 from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
 from parlour.http.server import Server
 from parlour.http.uploads import Uploads
 from parlour.operations.admission import Admission
+from parlour.operations.buffers import BufferPool
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Scheduler
 from parlour.protocol.egress_policy import policy_for
@@ -43,7 +45,7 @@ from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobs
 from parlour.store.engines import make_store
 from parlour.store.leases import leases_of
-from parlour.vocabulary import sids
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 
@@ -130,6 +132,11 @@ class App:
             of_account_max=settings.concurrent_requests_per_account_max,
         )
         self.metrics.running = lambda: self.admission.running
+        self.buffers = BufferPool(
+            settings.buffer_bytes_max,
+            settings.buffer_bytes_max // limits.BUFFER_UNAUTHENTICATED_PART,
+        )
+        self.metrics.sources.append(partial(buffer_figures, self.buffers))
         self.authentication = Authentication(self.store, self.vault, self.clock)
         self.egress = make_egress(settings)
         signer = Signer(self.store, self.vault, self.clock, settings.webhook_retries)

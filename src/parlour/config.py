@@ -68,6 +68,11 @@ class Settings:
     concurrent_requests_per_account_max: int = _setting(
         500, "Requests running at once for one account; more are answered 429."
     )
+    buffer_bytes_max: int = _setting(
+        67_108_864,
+        "Bytes that one process buffers at most for all its clients, at least 16777216: requests, "
+        "answers and the outboxes of sockets; uploads of media do not count.",
+    )
     actions_per_second: int = _setting(
         0, "Changes per second and service or conversation, as the hosted API limits them; 0: off."
     )

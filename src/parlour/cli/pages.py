@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pkgutil
 from typing import TYPE_CHECKING, Final
 
 from parlour import config
@@ -86,7 +87,8 @@ def settings_page() -> str:
 
 def limits_page() -> str:
     """Every limit: its name, value and comment."""
-    parts = (limits.units, limits, limits.webhooks, limits.realtime)
+    areas = [getattr(limits, each.name) for each in pkgutil.iter_modules(limits.__path__)]
+    parts = (limits.units, limits, *(each for each in areas if each is not limits.units))
     comments = {
         name: text for part in parts for name, text in _comments(inspect.getsource(part)).items()
     }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parlour.cli.options import settings_of, settings_options
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from parlour.cli.ready_file import ReadyFile
@@ -68,6 +69,10 @@ def _refused(settings: Settings) -> tuple[tuple[bool, str], ...]:
         (
             settings.workers < 1 or (settings.workers > 1 and not settings.database),
             "several workers need PostgreSQL: --database postgresql://…",
+        ),
+        (
+            settings.buffer_bytes_max < limits.BUFFER_BYTES_MIN,
+            f"buffers of at least {limits.BUFFER_BYTES_MIN} bytes are needed",
         ),
         (not __debug__, "assertions guard the data: python -O is refused"),
     )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from parlour.operations.buffers import BufferPool
+
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -76,3 +78,30 @@ class Metrics(Collector):
     def text(self) -> bytes:
         """The figures in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
+    """The figures of the byte pool, by room."""
+    rooms = (("authenticated", pool.authenticated), ("unauthenticated", pool.unauthenticated))
+    used = GaugeMetricFamily(
+        "parlour_buffer_bytes", "Bytes that the edge has buffered.", labels=("room",)
+    )
+    capacity = GaugeMetricFamily(
+        "parlour_buffer_bytes_max", "Bytes that the edge may buffer.", labels=("room",)
+    )
+    waits = CounterMetricFamily(
+        "parlour_buffer_waits", "Requests that waited for room.", labels=("room",)
+    )
+    refusals = CounterMetricFamily(
+        "parlour_buffer_refusals", "Requests for which there was no room.", labels=("room",)
+    )
+    cuts = CounterMetricFamily(
+        "parlour_buffer_cuts", "Exchanges that were cut to make room.", labels=("room",)
+    )
+    for name, room in rooms:
+        used.add_metric((name,), room.used)
+        capacity.add_metric((name,), room.capacity)
+        waits.add_metric((name,), room.waits)
+        refusals.add_metric((name,), room.refusals)
+        cuts.add_metric((name,), room.cuts)
+    yield from (used, capacity, waits, refusals, cuts)

@@ -6,6 +6,7 @@ of them are used by the name ``limits`` alone.
 
 from __future__ import annotations
 
+from parlour.vocabulary.limits.fairness import *
 from parlour.vocabulary.limits.realtime import *
 from parlour.vocabulary.limits.units import *
 from parlour.vocabulary.limits.webhooks import *

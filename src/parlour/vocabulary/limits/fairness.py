@@ -1,0 +1,16 @@
+"""The bounds of what accounts and users share: buffered bytes, and places for requests."""
+
+from __future__ import annotations
+
+from parlour.vocabulary.limits.units import MEBIBYTE
+
+# --- Buffers of the edge ----------------------------------------------------------------
+
+# The least that the setting for the bytes of all buffers may say: a few of the largest pages.
+BUFFER_BYTES_MIN = 16 * MEBIBYTE
+# Of the bytes that the edge may buffer, one part in so many is for unauthenticated connections.
+BUFFER_UNAUTHENTICATED_PART = 8
+# How long a request waits for room in the buffers; then it is answered with 503.
+BUFFER_WAIT_MS_MAX = 500
+# Requests that wait for room at once; beyond it the one most over its share is answered with 503.
+BUFFER_WAITERS_MAX = 256
