@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from _pytest.nodeid import coerce_node_id
 from _pytest.runner import runtestprotocol
+from hypothesis import HealthCheck, settings
 
 from tests.support import loopback
 from tests.support.client import Api
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 loopback.install()
+
+# How long an example takes, or its making, says more about what else the machine does.
+settings.register_profile("parlour", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("parlour")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

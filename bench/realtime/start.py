@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.api import Api
 from bench.processes import ROOT, Process, pinned_to
-from tests.support.node import node_command, npm_command
+from tests.support.node import install_packages, node_command
 from tests.support.ports import ReservedPort
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ class Start:
 
 def ensure_sdk() -> None:
     """The client SDK, as the contract tests' lock file names it."""
-    if not (SDK_FOLDER / "node_modules" / "conversations-3.0").exists():
-        subprocess.run([*npm_command(), "ci", "--ignore-scripts"], cwd=SDK_FOLDER, check=True)
+    install_packages(SDK_FOLDER)
 
 
 def fill(process: Process, credentials: Credentials, conversations: int) -> None:

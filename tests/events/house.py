@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "an auth token of a test"
-SECONDS_MAX = 20
+SECONDS_MAX = 60
 
 WITH_HEADER = Origin(fires=True)
 """A request of the API with ``X-Twilio-Webhook-Enabled: true``."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.events import Event
 
 SCOPE = Scope("AC" + "0" * 31 + "1", "IS" + "0" * 31 + "1")
-SECONDS_MAX = 5.0
+SECONDS_MAX = 20.0
 
 
 class Log:

@@ -15,6 +15,7 @@ from tests.events.hooks import OK, Hooks, Told, answer, hang
 from tests.events.house import AUTH_TOKEN, WITH_HEADER, House
 from tests.events.logs import until
 from tests.events.rooms import Play, Room, player, refusal
+from tests.support.pressure import Stopwatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -310,10 +311,10 @@ def test_a_backend_that_hangs_holds_up_no_other_conversation(play: Play) -> None
         create = "CreateConversationWithParticipants"
         hanging = await room.house.do(create, form, origin=WITH_HEADER)
         await until(lambda: "onParticipantAdd" in room.asked)
-        began = asyncio.get_running_loop().time()
+        watch = Stopwatch()
         quick = await room.house.do(create, form)
         assert (await state_of(room, quick.sid)).state == "active"
-        assert asyncio.get_running_loop().time() - began < 3
+        assert watch.seconds_at_least < 3
         assert (await state_of(room, hanging.sid, is_done=False)).state == "initializing"
         assert room.asked.count("onParticipantAdd") == 2
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.client import Api
+from tests.support.pressure import Stopwatch
 from tests.support.server import Server
 from tests.support.waiting import eventually
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RATE = 60
+LOAD_SECONDS_MAX = 30.0
+"""What another load on the machine may add."""
 
 
 @pytest.fixture
@@ -27,14 +30,15 @@ def fast(tmp_path: Path) -> Iterator[Server]:
 
 
 def becomes(api: Api, made: dict[str, Any], state: str, seconds: float) -> float:
-    """How long it takes until a conversation is in a state."""
-    begun = time.monotonic()
+    """How long it takes until a conversation is in a state; at most so long."""
+    watch = Stopwatch()
     eventually(
         lambda: api.get(f"/Conversations/{made['sid']}").expect(200)["state"],
         lambda found: found == state,
-        seconds=seconds,
+        seconds=seconds + LOAD_SECONDS_MAX,
     )
-    return time.monotonic() - begun
+    assert watch.seconds_at_least < seconds
+    return watch.seconds
 
 
 def test_a_conversation_becomes_inactive_and_closed_by_itself(fast: Server) -> None:
@@ -42,8 +46,8 @@ def test_a_conversation_becomes_inactive_and_closed_by_itself(fast: Server) -> N
     form = {"Timers.Inactive": "PT1M", "Timers.Closed": "PT10M"}
     made = api.post("/Conversations", form).expect(201)
     # A minute is a second here; two more are what the scheduler may take.
-    assert 0.5 < becomes(api, made, "inactive", 3) < 3
-    assert 6 < becomes(api, made, "closed", 12) < 12
+    assert becomes(api, made, "inactive", 3) > 0.5
+    assert becomes(api, made, "closed", 12) > 6
     closed = api.get(f"/Conversations/{made['sid']}").expect(200)
     assert closed["timers"] == {}
     api.close()

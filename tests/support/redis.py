@@ -16,7 +16,7 @@ from typing import Self
 from tests.support.ports import ReservedPort
 from tests.support.server import _guard
 
-START_SECONDS_MAX = 10.0
+START_SECONDS_MAX = 60.0
 
 
 def _program() -> Path:

@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 if TYPE_CHECKING:
     from tests.support.server import Server
 
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 30.0
 _START = re.compile(rb"TWILSOCK V3\.0 (\d+)\r\n")
 
 
@@ -68,7 +68,7 @@ def make_token(server: Server, identity: str, **form: str) -> str:
         f"{server.base_url}/parlour/v1/Tokens",
         data={"Identity": identity, **form},
         auth=(server.account_sid, server.auth_token),
-        timeout=10,
+        timeout=60,
     )
     assert made.status_code == 201, made.text
     return str(made.json()["token"])

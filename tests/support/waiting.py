@@ -14,7 +14,7 @@ PAUSE_SECONDS = 0.02
 
 
 def eventually(
-    look: Callable[[], Seen], accept: Callable[[Seen], object], *, seconds: float = 5.0
+    look: Callable[[], Seen], accept: Callable[[Seen], object], *, seconds: float = 15.0
 ) -> Seen:
     """The first thing `look` gives that `accept` takes; an AssertionError if none comes."""
     deadline = time.monotonic() + seconds

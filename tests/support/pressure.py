@@ -1,0 +1,44 @@
+"""How long processes of this machine waited for it: an allowance for tests that measure time.
+
+A bound on how long something takes is a claim about the server on a machine that it has to itself.
+Beside other tests, or another load, the server waits for a processor and the disk as well, and no
+bound that still says something is wide enough for that. So such a test adds what the kernel counted
+meanwhile (pressure stall information): the time in which some process waited. On a quiet machine
+that is nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+RESOURCES = ("cpu", "io")
+
+
+class Stopwatch:
+    """Runs from when it is made."""
+
+    def __init__(self) -> None:
+        self._waited = _waited_seconds()
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that have passed."""
+        return time.monotonic() - self._began
+
+    @property
+    def seconds_at_least(self) -> float:
+        """Seconds without those in which some process of the machine had to wait; at least 0."""
+        return max(0.0, self.seconds - (_waited_seconds() - self._waited))
+
+
+def _waited_seconds() -> float:
+    """Since the machine's start; 0 where the kernel does not count it."""
+    total = 0.0
+    for resource in RESOURCES:
+        with suppress(OSError):
+            some = (Path("/proc/pressure") / resource).read_text().splitlines()[0]
+            total += int(some.rpartition("total=")[2]) / 1_000_000
+    return total
