@@ -128,6 +128,7 @@ class App:
         self.blobs = DiskBlobs(settings.data / MEDIA_FOLDER)
         self.metrics = Metrics()
         self.admission = Admission(
+            self.clock,
             in_all_max=settings.concurrent_requests_max,
             of_account_max=settings.concurrent_requests_per_account_max,
         )
@@ -217,8 +218,8 @@ class App:
         return MediaEdge(
             self.store,
             callers=MediaCallers(self.authentication, access_tokens),
-            uploads=Uploads(self.store, self.blobs, self.random),
-            downloads=Downloads(self.blobs),
+            uploads=Uploads(self.store, self.blobs, self.clock, self.random),
+            downloads=Downloads(self.blobs, self.clock),
             urls=MediaUrls(self.vault.media_url_key),
             roots=roots,
             clock=self.clock,

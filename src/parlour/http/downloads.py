@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from parlour.http.messages import Headers, Request
     from parlour.resources.media.store import Media
     from parlour.store.blobs import Blobs
+    from parlour.vocabulary.clock import Clock
 
 log = structlog.get_logger()
 
@@ -24,14 +25,19 @@ log = structlog.get_logger()
 class Downloads:
     """Hands out media, to a bounded number of clients at a time."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, clock: Clock) -> None:
         self._blobs = blobs
         self._admission = Admission(
-            in_all_max=limits.DOWNLOADS_MAX, of_account_max=limits.DOWNLOADS_PER_ACCOUNT_MAX
+            clock,
+            in_all_max=limits.DOWNLOADS_MAX,
+            of_account_max=limits.DOWNLOADS_PER_ACCOUNT_MAX,
         )
 
-    async def reply(self, request: Request, medium: Media) -> Reply | None:
-        """The answer with the bytes; None if there are none, which no crash can bring about."""
+    async def reply(self, request: Request, medium: Media, user_sid: str) -> Reply | None:
+        """The answer with the bytes; None if there are none, which no crash can bring about.
+
+        ``user_sid`` is the chat user that downloads, empty for the account's own callers.
+        """
         headers = _headers(medium)
         try:
             part = _part(request, medium)
@@ -44,25 +50,25 @@ class Downloads:
             headers += ((b"content-range", part.written(medium.size).encode()),)
         if request.method == "HEAD":
             return Reply(status, headers=headers, length=length)
-        found = await self._content(medium, part or ByteRange(0, medium.size))
+        found = await self._content(medium, part or ByteRange(0, medium.size), user_sid or None)
         return None if found is None else Reply(status, headers=headers, content=found)
 
-    async def _content(self, medium: Media, part: ByteRange) -> Content | None:
+    async def _content(self, medium: Media, part: ByteRange, member: str | None) -> Content | None:
         """The bytes, and a place among the downloads for as long as they are sent."""
         account_sid = medium.account_sid
-        self._admission.enter(account_sid)
+        self._admission.enter(account_sid, member)
         try:
             blob = await self._blobs.open(BlobName(account_sid, medium.sid))
         except BaseException:
-            self._admission.leave(account_sid)
+            self._admission.leave(account_sid, member)
             raise
         if blob is None or blob.size != medium.size:
-            self._admission.leave(account_sid)
+            self._admission.leave(account_sid, member)
             log.error("media_without_bytes", account_sid=account_sid, media_sid=medium.sid)
             return None
 
         async def close() -> None:
-            self._admission.leave(account_sid)
+            self._admission.leave(account_sid, member)
             await blob.close()
 
         return Content(part.length, blob.pieces(*part), close)

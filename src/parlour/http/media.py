@@ -226,11 +226,11 @@ class MediaEdge:
         return Reply(200, encode(self._record(asked.request, await self._see(asked))))
 
     async def _fetch_set(self, asked: _Asked) -> Reply:
-        self._admission.enter(asked.caller.account_sid)
+        self._admission.enter(asked.caller.account_sid, asked.caller.identity)
         try:
             wanted = _wanted(await read_body(asked.request))
         finally:
-            self._admission.leave(asked.caller.account_sid)
+            self._admission.leave(asked.caller.account_sid, asked.caller.identity)
 
         async def look(tx: Transaction) -> list[Seen | None]:
             identity = asked.caller.identity
@@ -261,7 +261,7 @@ class MediaEdge:
         return await self._bytes(request, seen)
 
     async def _bytes(self, request: Request, seen: Seen) -> Reply:
-        reply = await self._downloads.reply(request, seen.medium)
+        reply = await self._downloads.reply(request, seen.medium, seen.user_sid)
         if reply is None:
             raise not_found(request)
         return reply

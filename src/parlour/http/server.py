@@ -111,13 +111,13 @@ class Server:
         """Who is it, is there room, what is said, which resource."""
         caller = await self._authentication.caller(request.header(b"authorization"))
         request.caller = caller
-        self._admission.enter(caller.account_sid)
+        self._admission.enter(caller.account_sid, caller.identity)
         try:
             if request.method == "POST":
                 request.body = await read_body(request)
             return await self._router.respond(request, caller)
         finally:
-            self._admission.leave(caller.account_sid)
+            self._admission.leave(caller.account_sid, caller.identity)
 
     async def _send(self, request: Request, reply: Reply, seconds: float, send: Send) -> None:
         # Taken out: it knows the exchange, whose scope would know itself otherwise.

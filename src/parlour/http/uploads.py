@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from parlour.resources.media.actions import Seen
     from parlour.store.blobs import Blobs, NewBlob
     from parlour.store.transaction import Store
-    from parlour.vocabulary.clock import Random
+    from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.scope import Scope
 
 CATEGORIES: Final = ("media", "body", "history")
@@ -46,18 +46,20 @@ class _Declared(NamedTuple):
 class Uploads:
     """Takes uploads, a bounded number at a time."""
 
-    def __init__(self, store: Store, blobs: Blobs, random: Random) -> None:
+    def __init__(self, store: Store, blobs: Blobs, clock: Clock, random: Random) -> None:
         self._store = store
         self._blobs = blobs
         self._random = random
         self._admission = Admission(
-            in_all_max=limits.UPLOADS_MAX, of_account_max=limits.UPLOADS_PER_ACCOUNT_MAX
+            clock,
+            in_all_max=limits.UPLOADS_MAX,
+            of_account_max=limits.UPLOADS_PER_ACCOUNT_MAX,
         )
 
     async def take(self, request: Request, scope: Scope, identity: str | None) -> Seen:
         """Keep the body of a request as a medium of this uploader."""
         request.is_unread = True
-        self._admission.enter(scope.account_sid)
+        self._admission.enter(scope.account_sid, identity)
         try:
             await self._store.read(
                 lambda tx: actions.must_take_upload(tx, scope, identity),
@@ -65,7 +67,7 @@ class Uploads:
             )
             return await self._take(request, scope, identity)
         finally:
-            self._admission.leave(scope.account_sid)
+            self._admission.leave(scope.account_sid, identity)
 
     async def _take(self, request: Request, scope: Scope, identity: str | None) -> Seen:
         said = _said(request)

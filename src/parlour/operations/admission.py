@@ -1,40 +1,175 @@
-"""Who is refused when there is too much: decided here and nowhere else, before any work."""
+"""Admission: which requests are refused when there are too many, decided before any work.
+
+Two limits count requests in progress: ``T`` for the server and ``A`` for one account. Below both,
+everybody is admitted. At one of them, the fair share decides:
+
+- The server is full. An account's share is ``T`` divided by the accounts that want places now:
+  those with a request in progress, and those that met a limit within the last second. An account
+  below its share is admitted all the same, so no account is refused because of others.
+- An account is at its limit (``A``, or its share of a full server). A member's share is that limit
+  divided by the members that want places. Members are the account's chat users, each by
+  identity, and all its own callers together (identity None). A member below its share is admitted.
+
+Everybody else is refused: 429 for an account or member over its share, 503 if the server is full
+and all are within their shares.
+
+So ``T`` can be exceeded, but not by much. Take the last moment at which at most ``T`` requests were
+in progress. After it, only accounts below their shares were admitted. Sort these accounts by their
+last admission: when the j-th was admitted, j of them wanted places, so it had at most ``T / j``.
+With k such accounts, at most ``T * (1 + 1 + 1/2 + ... + 1/k) <= T * (2 + ln k)`` requests are in
+progress. The same holds for ``A`` and the members of one account. Memory is bounded by the byte
+pool (``buffers.py``), not by the count of requests.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
-RETRY_AFTER = {"Retry-After": "1"}
+if TYPE_CHECKING:
+    from parlour.vocabulary.clock import Clock
+
+RETRY_AFTER: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
+_running: Final = attrgetter("running")
+
+N = TypeVar("N", bound="_Member")
+
+
+class Owner(NamedTuple):
+    """A member of an account, as places are counted."""
+
+    account_sid: str
+    identity: str | None
+
+
+class _Wanting(Generic[N]):
+    """Those that want places now: they have requests in progress, or just met a limit."""
+
+    __slots__ = ("_met_limit", "found")
+
+    def __init__(self) -> None:
+        self.found: dict[str | None, N] = {}
+        self._met_limit: dict[str | None, float] = {}  # When, the oldest first.
+
+    def meet_limit(self, name: str | None, now_ms: float) -> None:
+        """Count one as wanting places for a second, and forget those of before."""
+        self._met_limit.pop(name, None)
+        self._met_limit[name] = now_ms
+        if len(self._met_limit) > limits.WANTING_MAX:
+            self._forget(next(iter(self._met_limit)))
+        while True:  # Ends with the one that was just added.
+            oldest, met_ms = next(iter(self._met_limit.items()))
+            if met_ms > now_ms - limits.WANTING_MS:
+                return
+            self._forget(oldest)
+
+    def _forget(self, name: str | None) -> None:
+        del self._met_limit[name]
+        if not self.found[name].running:
+            del self.found[name]
+
+    def leave(self, name: str | None) -> None:
+        """Forget one that has no request in progress any more, unless it met a limit."""
+        if name not in self._met_limit:
+            del self.found[name]
+
+
+class _Member:
+    """The requests in progress of one member of an account."""
+
+    __slots__ = ("identity", "running")
+
+    def __init__(self, identity: str | None) -> None:
+        self.identity = identity
+        self.running = 0
+
+
+class _Account(_Member):
+    """The requests in progress of one account."""
+
+    __slots__ = ("members", "sid")
+
+    def __init__(self, sid: str) -> None:
+        super().__init__(None)
+        self.sid = sid
+        self.members: _Wanting[_Member] = _Wanting()
+
+    def largest(self) -> Owner:
+        """Return the member with the most requests in progress."""
+        return Owner(self.sid, max(self.members.found.values(), key=_running).identity)
 
 
 class Admission:
-    """Counts the requests that are running, in all and for each account."""
+    """Counts the requests in progress: in all, of each account and of each of its members."""
 
-    def __init__(self, *, in_all_max: int, of_account_max: int) -> None:
+    def __init__(self, clock: Clock, *, in_all_max: int, of_account_max: int) -> None:
+        self._clock = clock
         self._in_all_max = in_all_max
         self._of_account_max = of_account_max
         self.running = 0
-        self._of_account: Counter[str] = Counter()
+        self._accounts: _Wanting[_Account] = _Wanting()
 
-    def enter(self, account_sid: str) -> None:
-        """Let a request in. Raises 503 when the server is full, 429 when the account is."""
-        if self.running >= self._in_all_max:
-            raise ApiError(20503, headers=RETRY_AFTER)
-        if self._of_account[account_sid] >= self._of_account_max:
-            raise ApiError(20429, headers=RETRY_AFTER)
+    def enter(self, account_sid: str, identity: str | None = None) -> Owner | None:
+        """Admit a request, or raise 429 or 503.
+
+        Return None, or, if the request was admitted although there was no place left, the owner
+        that is most over its share.
+        """
+        account = self._accounts.found.get(account_sid)
+        if account is None:
+            account = self._accounts.found[account_sid] = _Account(account_sid)
+        member = account.members.found.get(identity)
+        if member is None:
+            member = account.members.found[identity] = _Member(identity)
+        largest = None
+        if self.running >= self._in_all_max or account.running >= self._of_account_max:
+            largest = self._admit_over_limit(account, member)
         self.running += 1
-        self._of_account[account_sid] += 1
+        account.running += 1
+        member.running += 1
+        return largest
+
+    def _admit_over_limit(self, account: _Account, member: _Member) -> Owner:
+        """Return the owner most over its share if this request is below its own; else raise."""
+        now_ms = self._clock.monotonic_ms()
+        self._accounts.meet_limit(account.sid, now_ms)
+        account.members.meet_limit(member.identity, now_ms)
+        is_full = self.running >= self._in_all_max
+        limit = self._of_account_max
+        if is_full:
+            limit = min(limit, self._in_all_max // len(self._accounts.found))
+        if account.running < limit:
+            return max(self._accounts.found.values(), key=_running).largest()
+        if member.running < limit // len(account.members.found):
+            return account.largest()
+        raise ApiError(
+            20503 if self._are_all_within_shares(account) else 20429, headers=RETRY_AFTER
+        )
+
+    def _are_all_within_shares(self, account: _Account) -> bool:
+        """Whether the server is full though no account, nor this one's limit, is exceeded."""
+        if self.running < self._in_all_max or account.running >= self._of_account_max:
+            return False
+        share = -(-self._in_all_max // len(self._accounts.found))  # Rounded up.
+        return all(each.running <= share for each in self._accounts.found.values())
 
     def running_of(self, account_sid: str) -> int:
-        """How many requests of this account are running."""
-        return self._of_account[account_sid]
+        """Return how many requests of this account are in progress."""
+        account = self._accounts.found.get(account_sid)
+        return account.running if account else 0
 
-    def leave(self, account_sid: str) -> None:
-        """A request has been answered."""
-        assert self.running > 0
+    def leave(self, account_sid: str, identity: str | None = None) -> None:
+        """Give the place of a request back: it has been answered."""
+        account = self._accounts.found[account_sid]
+        member = account.members.found[identity]
+        assert member.running > 0
         self.running -= 1
-        self._of_account[account_sid] -= 1
-        if not self._of_account[account_sid]:
-            del self._of_account[account_sid]
+        account.running -= 1
+        member.running -= 1
+        if not member.running:
+            account.members.leave(identity)
+            if not account.running:
+                self._accounts.leave(account_sid)

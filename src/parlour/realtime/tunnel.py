@@ -130,13 +130,14 @@ class Tunnel:
         self, connection: Connection, request_sid: str, work: Callable[[], Awaitable[T]]
     ) -> T | TunnelReply:
         """What some work gives, or why it is refused."""
-        account_sid = connection.session.scope.account_sid
+        session = connection.session
+        account_sid, identity = session.scope.account_sid, session.identity
         try:
-            self._admission.enter(account_sid)
+            self._admission.enter(account_sid, identity)
             try:
                 return await work()
             finally:
-                self._admission.leave(account_sid)
+                self._admission.leave(account_sid, identity)
         except ApiError as error:
             return _refusal(error)
         except (Busy, Unavailable):

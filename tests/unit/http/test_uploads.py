@@ -61,7 +61,7 @@ def upload_into(folder: Path, failure: BaseException) -> int:
 
     async def play() -> tuple[int, int]:
         blobs, store = DiskBlobs(folder), BrokenStore(failure)
-        uploads = Uploads(store, blobs, SystemRandom())  # type: ignore[arg-type]
+        uploads = Uploads(store, blobs, FakeClock(), SystemRandom())  # type: ignore[arg-type]
         with pytest.raises(type(failure)):
             await uploads.take(request(), SCOPE, None)
         left = count(folder)

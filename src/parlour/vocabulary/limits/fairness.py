@@ -14,3 +14,10 @@ BUFFER_UNAUTHENTICATED_PART = 8
 BUFFER_WAIT_MS_MAX = 500
 # Requests that wait for room at once; beyond it the one most over its share is answered with 503.
 BUFFER_WAITERS_MAX = 256
+
+# --- Places for requests ----------------------------------------------------------------
+
+# An account or user that met a limit wants places for so long, when shares are worked out.
+WANTING_MS = 1_000
+# So many of them are remembered, accounts in all and members of one account.
+WANTING_MAX = 10_000
