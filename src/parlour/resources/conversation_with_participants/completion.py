@@ -13,6 +13,7 @@ on. That a webhook rejects one participant is a failure like any other.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -67,19 +68,46 @@ class Completion:
     def __init__(self, before: Before | None = None) -> None:
         """``before``: who is asked about participants, where that is wanted."""
         self._before = before
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        # By the conversation: whose it is, and what asks.
+        self._asking: dict[str, tuple[str, asyncio.Task[None]]] = {}
 
     async def next_due_ms(self, tx: Transaction) -> int | None:
         """Now, if a conversation waits for its participants, and nobody is asked about it yet."""
         return tx.now if await self._waiting(tx) else None
 
     async def _waiting(self, tx: Transaction) -> list[Conversation]:
-        room = limits.PENDING_CONVERSATIONS_ASKED_MAX - len(self._asking)
-        if room <= 0:
-            return []  # Looked at again when an answer is there.
-        count = min(room, limits.PENDING_CONVERSATIONS_MAX)
-        found = await conversation_store.pending(tx, count + len(self._asking))
-        return [each for each in found if each.sid not in self._asking][:count]
+        """The conversations to complete next, shared fairly by accounts.
+
+        An account may have at most as many as are still free (`operations/fair_shares.py`): of
+        those that are chosen now, and of these and those being asked about together. Beyond that
+        it is passed over.
+        """
+        free = limits.PENDING_CONVERSATIONS_ASKED_MAX - len(self._asking)
+        most = min(free, limits.PENDING_CONVERSATIONS_MAX)
+        has = Counter(account_sid for account_sid, _ in self._asking.values())
+        has_now: Counter[str] = Counter()
+        chosen: dict[str, Conversation] = {}
+        full: list[str] = []
+        # Each round either finds all there is, or an account more that is passed over.
+        for _ in range(limits.PENDING_ACCOUNTS_SKIPPED_MAX):
+            if len(chosen) >= most:
+                break  # Looked at again when an answer is there.
+            count = most + len(self._asking)
+            found = await conversation_store.pending(tx, count, full)
+            for each in found:
+                account_sid = each.account_sid
+                if each.sid in self._asking or each.sid in chosen or account_sid in full:
+                    continue
+                is_full = has[account_sid] >= free - len(chosen)
+                if is_full or has_now[account_sid] >= most - len(chosen):
+                    full.append(account_sid)
+                else:
+                    chosen[each.sid] = each
+                    has[account_sid] += 1
+                    has_now[account_sid] += 1
+            if len(found) < count:
+                break
+        return list(chosen.values())
 
     async def complete_some(self, store: Store) -> None:
         """Complete conversations that wait, each in a transaction of its own."""
@@ -87,14 +115,15 @@ class Completion:
         at_once = []
         for each in waiting:
             if await self._is_asked_about(each):
-                self._asking[each.sid] = asyncio.create_task(self._ask_and_complete(store, each))
+                task = asyncio.create_task(self._ask_and_complete(store, each))
+                self._asking[each.sid] = each.account_sid, task
             else:
                 at_once.append(each)
         await asyncio.gather(*(self._complete_one(store, each) for each in at_once))
 
     async def stop(self) -> None:
         """Ask no more. Whatever is not complete is begun again at the next start."""
-        tasks = list(self._asking.values())
+        tasks = [task for _, task in self._asking.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

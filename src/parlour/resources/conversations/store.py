@@ -8,8 +8,11 @@ import msgspec
 
 from parlour.store.statements import insert, statement, update, values_of, window
 from parlour.store.windows import read_window
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from parlour.protocol.pages import PageRequest
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
@@ -119,8 +122,9 @@ SELECT (SELECT MIN(date_inactive) FROM conversation WHERE date_inactive IS NOT N
 PENDING = statement(
     # tidy: account-in-sql - as above
     "SELECT {columns} FROM conversation WHERE pending_participants IS NOT NULL"
-    " ORDER BY sequence LIMIT $1",
+    " AND account_sid NOT IN ({skipped}) ORDER BY sequence LIMIT $1",
     Conversation,
+    skipped=", ".join(f"${2 + number}" for number in range(limits.PENDING_ACCOUNTS_SKIPPED_MAX)),
 )
 
 
@@ -230,6 +234,8 @@ async def next_due_ms(tx: Transaction) -> int | None:
 
 
 # tidy: scope-first - as above
-async def pending(tx: Transaction, count: int) -> list[Conversation]:
-    """Conversations of any account that still wait for their participants."""
-    return [Conversation(*row) for row in await tx.all(PENDING, count)]
+async def pending(tx: Transaction, count: int, skipped: Sequence[str] = ()) -> list[Conversation]:
+    """Conversations that still wait for their participants, of any account but a few."""
+    most = limits.PENDING_ACCOUNTS_SKIPPED_MAX
+    padded = [*skipped[:most], *[""] * (most - len(skipped))]
+    return [Conversation(*row) for row in await tx.all(PENDING, count, *padded)]

@@ -314,10 +314,13 @@ SCHEDULER_MS_MAX = 1000
 SCHEDULER_PAUSE_MS = 50
 # Timers of conversations that act in one transaction.
 TIMERS_PER_STEP_MAX = 50
-# Conversations that get their participants at the same time.
-PENDING_CONVERSATIONS_MAX = 50
-# Conversations about whose participants a webhook is being asked.
+# Conversations that get their participants at the same time; one account alone has half of them.
+PENDING_CONVERSATIONS_MAX = 100
+# Conversations about whose participants a webhook is being asked, over all accounts; one alone has
+# half of them, so that the others find room.
 PENDING_CONVERSATIONS_ASKED_MAX = 256
+# Accounts that have their share of them and are passed over while those of others are looked for.
+PENDING_ACCOUNTS_SKIPPED_MAX = 8
 # Root URLs that were made of Host headers and are remembered; one that lies costs a look-up.
 ROOT_URLS_REMEMBERED_MAX = 256
 
