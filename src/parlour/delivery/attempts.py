@@ -152,7 +152,12 @@ def prepare(
     parameters = _decode(delivery.parameters)
     parameters["RetryCount"] = str(delivery.retry_count)
     made = make_request(
-        delivery.method, delivery.url, parameters, auth_token=auth_token, token=delivery.token
+        delivery.method,
+        delivery.url,
+        parameters,
+        auth_token=auth_token,
+        token=delivery.token,
+        account_sid=delivery.account_sid,
     )
     return made if overrides is None else replace(made, timeout_ms=overrides.total_ms)
 

@@ -166,15 +166,21 @@ class PreActionWebhooks:
         return self._read(question, answer)
 
     async def _request(self, question: _Question) -> OutboundRequest:
-        return make_request(
+        account_sid = question.scope.account_sid
+        request = make_request(
             question.target.method,
             question.target.url,
             question.parameters | {"RetryCount": "0"},
-            auth_token=await self._auth_token_of(question.scope.account_sid),
+            auth_token=await self._auth_token_of(account_sid),
             token=question.token,
+            account_sid=account_sid,
+        )
+        return replace(
+            request,
             read_bytes_max=limits.PRE_ACTION_ANSWER_BYTES_READ_MAX,
             # A turn may take as long as the answer, but both together no longer than that.
             turn_ms_max=limits.WEBHOOK_SECONDS_MAX * 1000,
+            is_awaited=True,
         )
 
     async def _send(self, request: OutboundRequest) -> OutboundAnswer:

@@ -34,6 +34,7 @@ from parlour.delivery.egress_connection import (
     tls_failure,
 )
 from parlour.delivery.egress_resolver import Resolve, SystemResolver
+from parlour.delivery.egress_turns import Turns
 from parlour.protocol.digest_authentication import answer_challenge
 from parlour.protocol.egress_policy import Address, EgressPolicy, EgressRefused
 from parlour.store.transaction import must_hold_no_transaction
@@ -41,10 +42,11 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
+    from parlour.operations.fair_shares import Share
     from parlour.protocol.signatures import PreparedUrl
     from parlour.vocabulary.clock import Random
 
@@ -72,8 +74,9 @@ class OutboundRequest:
     """One request to make. `Host`, `Content-Length` and credentials are written for it.
 
     `timeout_ms` is for everything from the name to the last byte read. Before it begins,
-    `turn_ms_max` may pass while others have all the turns. `may_go` is asked last of all, when
-    nothing is left to do but to write: much may have happened since the request was made.
+    `turn_ms_max` may pass while there is no turn for the account that it is sent for. A request
+    that `is_awaited` holds up a caller: those have turns of their own. `may_go` is asked last of
+    all, when nothing is left to do but to write: much may have happened since the request was made.
     """
 
     method: str
@@ -83,6 +86,8 @@ class OutboundRequest:
     timeout_ms: int = limits.WEBHOOK_SECONDS_MAX * 1000
     read_bytes_max: int = limits.ANSWER_BYTES_READ_MAX
     turn_ms_max: int = limits.OUTBOUND_TURN_MS_MAX
+    account_sid: str = ""
+    is_awaited: bool = False
     may_go: Callable[[], bool] | None = None
 
 
@@ -109,12 +114,11 @@ class OutboundAnswer:
 
 
 class _Target:
-    """One scheme, host and port: its turns and its kept connections."""
+    """One scheme, host and port: its kept connections."""
 
-    __slots__ = ("idle", "turns", "users")
+    __slots__ = ("idle", "users")
 
     def __init__(self) -> None:
-        self.turns = asyncio.Semaphore(limits.OUTBOUND_REQUESTS_PER_TARGET_MAX)
         self.idle: list[Connection] = []
         self.users = 0
 
@@ -137,7 +141,8 @@ class Egress:
         self._connect = connect_directly if connect is None else connect
         self._make_tls = make_tls_context if tls is None else tls
         self._tls: ssl.SSLContext | None = None
-        self._turns = asyncio.Semaphore(limits.OUTBOUND_REQUESTS_MAX)
+        self._turns = Turns(limits.OUTBOUND_REQUESTS_MAX)
+        self._awaited_turns = Turns(limits.OUTBOUND_AWAITED_REQUESTS_MAX)
         self._targets: dict[tuple[str, str, int], _Target] = {}
         self._open: set[Connection] = set()
         self._idle_count = 0
@@ -172,7 +177,8 @@ class Egress:
             target = self._targets[key] = _Target()
         target.users += 1
         try:
-            await self._take_turn(target, request.turn_ms_max)
+            turns = self._awaited_turns if request.is_awaited else self._turns
+            turn = await self._take_turn(turns, request, key)
             try:
                 async with asyncio.timeout(request.timeout_ms / 1000):
                     answer = await self._exchange(request, target)
@@ -181,8 +187,7 @@ class Egress:
             except TimeoutError:
                 raise EgressFailed("timeout", CODE_TIMEOUT) from None
             finally:
-                self._turns.release()
-                target.turns.release()
+                turns.give_back(turn)
         finally:
             target.users -= 1
             self._forget_unused(key, target)
@@ -205,19 +210,11 @@ class Egress:
             return None
         return replace(request, headers={**request.headers, "Authorization": authorization})
 
-    async def _take_turn(self, target: _Target, turn_ms_max: int) -> None:
-        if not target.turns.locked() and not self._turns.locked():
-            await target.turns.acquire()
-            await self._turns.acquire()
-            return
+    @staticmethod
+    async def _take_turn(turns: Turns, request: OutboundRequest, target: Hashable) -> Share:
+        most = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
         try:
-            async with asyncio.timeout(turn_ms_max / 1000):
-                await target.turns.acquire()
-                try:
-                    await self._turns.acquire()
-                except BaseException:
-                    target.turns.release()
-                    raise
+            return await turns.take(request.account_sid, target, request.turn_ms_max, most)
         except TimeoutError:
             raise EgressFailed("busy", CODE_CONNECT) from None
 
@@ -232,7 +229,7 @@ class Egress:
                 # It was closed while we wrote, as kept connections are. If the request was
                 # read all the same, the receiver knows the second one by its token.
                 pass
-        connection = await self._open_connection(request.url)
+        connection = await self._open_connection(request.url, request.account_sid)
         try:
             return await self._ask(connection, written, request, target, started)
         except StaleConnection:
@@ -308,9 +305,12 @@ class Egress:
 
     # New connections.
 
-    async def _open_connection(self, url: PreparedUrl) -> Connection:
+    async def _open_connection(self, url: PreparedUrl, account_sid: str) -> Connection:
         host = url.host
-        resolved = [str(host.address)] if host.address else await self._resolve_name(host.name)
+        if host.address:
+            resolved: Sequence[str] = [str(host.address)]
+        else:
+            resolved = await self._resolve_name(host.name, account_sid)
         addresses = self.policy.decide(host, resolved)[: limits.ADDRESSES_TRIED_MAX]
         tls = self._tls_context() if url.scheme == "https" else None
         server_name = host.name if tls is not None else None
@@ -325,8 +325,10 @@ class Egress:
         except OSError as error:
             raise EgressFailed("connect", CODE_CONNECT, type(error).__name__) from error
 
-    async def _resolve_name(self, name: str) -> Sequence[str]:
+    async def _resolve_name(self, name: str, account_sid: str) -> Sequence[str]:
         try:
+            if isinstance(self._resolve, SystemResolver):
+                return await self._resolve(name, account_sid)  # Accounts share its threads.
             return await self._resolve(name)
         except OSError as error:
             raise EgressFailed("dns", CODE_DNS) from error

@@ -9,6 +9,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from parlour.delivery.egress_turns import Turns
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -26,31 +27,36 @@ class Resolve(Protocol):
 class SystemResolver:
     """The system's own resolver, each look-up in a thread of its own.
 
-    Several requests for a name share one look-up. Nothing is remembered afterwards.
+    Several requests of an account for a name share one look-up. Nothing is remembered afterwards.
+    A look-up cannot be interrupted and may take long, so accounts share the threads: the names of
+    one that hang take half of them at most.
     """
 
     def __init__(self) -> None:
-        self._running: dict[str, asyncio.Future[tuple[str, ...]]] = {}
-        self._turns = asyncio.Semaphore(limits.RESOLUTIONS_MAX)
+        self._running: dict[tuple[str, str], asyncio.Future[tuple[str, ...]]] = {}
+        self._turns = Turns(limits.RESOLUTIONS_MAX)
 
-    async def __call__(self, name: str) -> Sequence[str]:
-        """All addresses of the name. Raises OSError if it has none."""
-        running = self._running.get(name)
+    async def __call__(self, name: str, account_sid: str = "") -> Sequence[str]:
+        """All addresses of the name. Raises OSError if it has none, or no thread is free."""
+        key = (account_sid, name)
+        running = self._running.get(key)
         if running is None:
-            running = asyncio.ensure_future(self._look_up(name))
-            self._running[name] = running
-            running.add_done_callback(functools.partial(self._forget, name))
+            running = asyncio.ensure_future(self._look_up(name, account_sid))
+            self._running[key] = running
+            running.add_done_callback(functools.partial(self._forget, key))
         # Who is waiting may give up; the others still want the answer.
         return await asyncio.shield(running)
 
-    def _forget(self, name: str, done: asyncio.Future[tuple[str, ...]]) -> None:
-        del self._running[name]
+    def _forget(self, key: tuple[str, str], done: asyncio.Future[tuple[str, ...]]) -> None:
+        del self._running[key]
         if not done.cancelled():
             # Mark the error as seen: everybody who waited may be gone by now.
             done.exception()
 
-    async def _look_up(self, name: str) -> tuple[str, ...]:
-        async with self._turns:
+    async def _look_up(self, name: str, account_sid: str) -> tuple[str, ...]:
+        # Whoever wants the name has given up by then. TimeoutError is an OSError.
+        turn = await self._turns.take(account_sid, name, limits.WEBHOOK_SECONDS_MAX * 1000)
+        try:
             loop = asyncio.get_running_loop()
             found: asyncio.Future[tuple[str, ...]] = loop.create_future()
             # A daemon, as a look-up cannot be interrupted and must not delay the exit.
@@ -58,6 +64,8 @@ class SystemResolver:
                 target=_look_up_here, args=(name, loop, found), name="resolver", daemon=True
             ).start()
             return await found
+        finally:
+            self._turns.give_back(turn)
 
 
 def _look_up_here(

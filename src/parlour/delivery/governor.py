@@ -3,17 +3,23 @@
 A bucket of milliseconds: work takes out what it really took, and while requests run it fills at
 ``DELIVERY_SHARE_PERCENT`` of the time that passes. An empty bucket means waiting, never for good,
 so deliveries fall behind under full load and do not stop. Without running requests nobody waits.
+
+Each account has a bucket of its own besides, which fills with an equal part of the same share. One
+that used no more than its part may go on, even if others left the common bucket empty: they wait
+longer instead. One that used more goes on when the common bucket has something, so nothing is left
+unused. Intake is one more party (the account ``""``).
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator
 
     from parlour.vocabulary.clock import Clock
 
@@ -34,32 +40,73 @@ class Governor:
         self._is_busy = is_busy
         self._sleep = sleep
         self._left_ms = float(limits.DELIVERY_BURST_MS)
+        # Of accounts whose bucket is not full. An account beyond so many has none of its own.
+        self._left_of: dict[str, float] = {}
         self._filled_at_ms = clock.monotonic_ms()
 
-    def used(self, ms: float) -> None:
+    def used(self, ms: float, account_sid: str = "") -> None:
         """Take out what a piece of work took."""
         self._left_ms -= ms
+        party = self._party(account_sid)
+        self._left_of[party] = self._left_of.get(party, float(limits.DELIVERY_BURST_MS)) - ms
 
-    async def turn(self) -> None:
-        """Wait until deliveries may go on. The wait is bounded by what they used before."""
-        wait_ms = self._wait_ms()
-        if wait_ms > 0:
+    def used_by_all(self, ms: float, account_sids: Collection[str]) -> None:
+        """Take out what one piece of work for several accounts took, in equal parts."""
+        for account_sid in account_sids:
+            self.used(ms / len(account_sids), account_sid)
+
+    def _party(self, account_sid: str) -> str:
+        is_full = len(self._left_of) >= limits.DELIVERY_ACCOUNTS_MEASURED_MAX
+        return "" if is_full and account_sid not in self._left_of else account_sid
+
+    async def turn(self, account_sid: str = "") -> None:
+        """Wait until an account may go on. The wait is bounded by what was used before."""
+        wait_ms = self.wait_ms()
+        if wait_ms > 0 and not self.has_credit(account_sid):
             await self._sleep(wait_ms / 1000)
 
-    def _wait_ms(self) -> float:
+    def has_credit(self, account_sid: str) -> bool:
+        """Whether an account used no more than its part, as of the last ``wait_ms``."""
+        return self._left_of.get(self._party(account_sid), 0.0) >= 0
+
+    def wait_ms(self) -> float:
+        """How long an account has to wait that has no credit of its own."""
         now_ms = self._clock.monotonic_ms()
         most = float(limits.DELIVERY_BURST_MS)
         if not self._is_busy():
             self._left_ms = most
+            self._left_of.clear()
         else:
-            passed_ms = max(0.0, now_ms - self._filled_at_ms)
-            self._left_ms = min(most, self._left_ms + passed_ms * _SHARE)
+            gained_ms = max(0.0, now_ms - self._filled_at_ms) * _SHARE
+            self._left_ms = min(most, self._left_ms + gained_ms)
+            self._fill_each(gained_ms)
         self._filled_at_ms = now_ms
         return max(0.0, -self._left_ms / _SHARE)
 
-    async def measured(self, work: Coroutine[Any, Any, Any]) -> Any:
+    def _fill_each(self, gained_ms: float) -> None:
+        """Divide what was gained among the accounts that used something."""
+        most = float(limits.DELIVERY_BURST_MS)
+        part_ms = gained_ms / max(1, len(self._left_of))
+        self._left_of = {
+            account_sid: left_ms + part_ms
+            for account_sid, left_ms in self._left_of.items()
+            if left_ms + part_ms < most
+        }
+
+    async def measured(self, work: Coroutine[Any, Any, Any], account_sid: str = "") -> Any:
         """Run a coroutine, and take out the time of its steps; its waiting costs nothing."""
-        return await _Steps(work, self._clock, self.used)
+        used = partial(self.used, account_sid=account_sid) if account_sid else self.used
+        return await _Steps(work, self._clock, used)
+
+    async def measured_for_all(
+        self, work: Coroutine[Any, Any, Any], account_sids: Collection[str]
+    ) -> Any:
+        """The same for work that is for several accounts: it is taken out at the end."""
+        steps: list[float] = []
+        try:
+            return await _Steps(work, self._clock, steps.append)
+        finally:
+            self.used_by_all(sum(steps), account_sids)
 
 
 class _Steps:

@@ -2,7 +2,8 @@
 
 A lane is one URL and one conversation, and has one delivery on its way at a time. An endpoint is
 one URL of one account; it has a bounded number of requests on their way, and one only as long as
-it lets requests time out. Endpoints take turns. What does not fit here waits on disk, where it was
+it lets requests time out. Accounts share the requests and the memory fairly, then the hosts and
+the URLs of each (`delivery/endpoints.py`). What does not fit here waits on disk, where it was
 written first: nothing in memory is the only copy of anything.
 
 A lane goes on to its next delivery as soon as one is taken by the receiver; that it was taken is
@@ -16,15 +17,17 @@ from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from parlour.delivery.endpoints import Endpoint, EndpointShares
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
+    from parlour.delivery.endpoints import EndpointKey
+    from parlour.operations.fair_shares import Share
     from parlour.resources.webhook_attempts.store import WebhookDelivery
 
-EndpointKey = tuple[str, str]
-"""The account and the URL."""
+__all__ = ["Endpoint", "Lane", "Lanes"]
 
 
 class Lane:
@@ -37,7 +40,9 @@ class Lane:
         "holds",
         "is_sending",
         "key",
+        "memory_share",
         "missed",
+        "request_share",
         "tail",
         "unnoted",
         "waiting",
@@ -46,6 +51,9 @@ class Lane:
     def __init__(self, endpoint: Endpoint, key: int) -> None:
         self.endpoint = endpoint
         self.key = key
+        # Where its place in memory counts, and its request while it has one.
+        self.memory_share = endpoint.lanes_share
+        self.request_share: Share | None = None
         self.waiting: deque[WebhookDelivery] = deque(maxlen=limits.LANE_DELIVERIES_MAX)
         self.tail = self.done = -1
         self.has_more = False
@@ -95,54 +103,13 @@ class Lane:
             self.tail = kept.lane_order
 
 
-class Endpoint:
-    """One URL of one account."""
-
-    __slots__ = (
-        "allowed",
-        "is_looked_at",
-        "key",
-        "lanes",
-        "left",
-        "look_ms",
-        "missed",
-        "ready",
-        "sending",
-    )
-
-    def __init__(self, key: EndpointKey) -> None:
-        self.key = key
-        self.lanes: dict[int, Lane] = {}
-        self.ready: dict[int, Lane] = {}
-        self.sending = 0
-        self.allowed = limits.WEBHOOKS_AT_ONCE_FIRST
-        self.look_ms: int | None = None
-        self.is_looked_at = False
-        # While it is looked at: lanes of which something came that may not be in what is read of
-        # them, and lanes that left, of which what is read may be done.
-        self.missed: set[int] = set()
-        self.left: set[int] = set()
-
-    @property
-    def room(self) -> int:
-        """How many more lanes it may have in memory."""
-        return self.allowed * limits.LANES_PER_TURN_MAX - len(self.lanes)
-
-    @property
-    def has_turn(self) -> bool:
-        """Whether something can be sent to it now."""
-        return bool(self.ready) and self.sending < self.allowed
-
-
 class Lanes:
     """Every lane in memory, and which endpoint is to be looked up on disk, and when."""
 
     def __init__(self) -> None:
         self._endpoints: dict[EndpointKey, Endpoint] = {}
-        self._ring: dict[EndpointKey, Endpoint] = {}
+        self._shares = EndpointShares()
         self._looks: list[tuple[int, EndpointKey]] = []
-        self._count = 0
-        self.sending = 0
 
     # --- What comes.
 
@@ -158,7 +125,7 @@ class Lanes:
             if endpoint.is_looked_at:
                 endpoint.missed.add(delivery.lane)
             self._forget_idle(endpoint)
-        elif endpoint.room <= 0 or self._count >= limits.LANES_MAX or endpoint.look_ms == 0:
+        elif endpoint.room <= 0 or endpoint.look_ms == 0:
             self.look_at(endpoint.key, 0)
         else:
             assert delivery.due_ms <= now_ms
@@ -179,53 +146,66 @@ class Lanes:
         lane = endpoint.lanes.get(key)
         if lane is None:
             lane = endpoint.lanes[key] = Lane(endpoint, key)
-            self._count += 1
+            lane.memory_share.occupy()
+            endpoint.update_wants()
         lane.refill(found)
         lane.has_more = lane.has_more or not is_whole
         if lane.waiting or lane.unnoted:
             self._offer_turn(lane)
             return
         # All that was read is done by now.
-        self._leave(lane)
         if lane.has_more:
             self.look_at(endpoint.key, 0)
+        self._leave(lane)
 
     def _endpoint(self, key: EndpointKey) -> Endpoint:
         endpoint = self._endpoints.get(key)
         if endpoint is None:
-            endpoint = self._endpoints[key] = Endpoint(key)
+            endpoint = self._endpoints[key] = Endpoint(key, self._shares)
         return endpoint
 
     def _offer_turn(self, lane: Lane) -> None:
         endpoint = lane.endpoint
         if lane.waiting and not lane.is_sending and not lane.holds:
             endpoint.ready[lane.key] = lane
-        if endpoint.has_turn:
-            self._ring[endpoint.key] = endpoint
+        endpoint.update_wants()
 
     def _take_turn_away(self, lane: Lane) -> None:
-        endpoint = lane.endpoint
-        endpoint.ready.pop(lane.key, None)
-        if not endpoint.has_turn:
-            self._ring.pop(endpoint.key, None)
+        lane.endpoint.ready.pop(lane.key, None)
+        lane.endpoint.update_wants()
 
     # --- What goes.
 
     @property
+    def sending(self) -> int:
+        """How many requests are on their way."""
+        return self._shares.requests.in_use
+
+    @property
     def has_turn(self) -> bool:
         """Whether something can be sent now."""
-        return bool(self._ring)
+        return self._shares.requests.next() is not None
 
-    def next_lane(self) -> Lane:
-        """The lane whose first delivery is to be sent now. Endpoints take turns."""
-        key = next(iter(self._ring))
-        endpoint = self._ring.pop(key)
+    def take_turn(self, may: Callable[[Hashable], bool] | None = None) -> Lane | None:
+        """The lane whose first delivery is to be sent now, if there is one.
+
+        ``may``: which accounts may send now.
+        """
+        share = self._shares.requests.take(may)
+        if share is None:
+            return None
+        endpoint = self._endpoints[share.key]  # type: ignore[index]
         lane = endpoint.ready.pop(next(iter(endpoint.ready)))
         lane.is_sending = True
+        lane.request_share = share
         endpoint.sending += 1
-        self.sending += 1
-        if endpoint.has_turn:
-            self._ring[key] = endpoint
+        endpoint.update_wants()
+        return lane
+
+    def next_lane(self) -> Lane:
+        """The same where it is known that something can be sent."""
+        lane = self.take_turn()
+        assert lane is not None
         return lane
 
     def ended(self, lane: Lane, *, is_done: bool, timed_out: bool) -> None:
@@ -233,13 +213,9 @@ class Lanes:
         endpoint = lane.endpoint
         lane.is_sending = False
         lane.unnoted += 1
-        endpoint.sending -= 1
-        self.sending -= 1
-        most = limits.WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX
-        if timed_out:
-            endpoint.allowed = 1
-        elif is_done:
-            endpoint.allowed = min(most, endpoint.allowed + 1)
+        share, lane.request_share = lane.request_share, None
+        assert share is not None
+        endpoint.ended(share, is_done=is_done, timed_out=timed_out)
         if is_done:
             lane.done = lane.waiting.popleft().lane_order
         else:
@@ -250,9 +226,10 @@ class Lanes:
         """An attempt's result is on disk. Whether more of the lane is to be read from there."""
         lane.unnoted -= 1
         if lane.holds and not lane.unnoted:
-            self._leave(lane)
-            # Without a date it is pending no more, and others may be.
+            # Without a date it is pending no more, and others may be. The look comes first: with
+            # its last lane an endpoint would be forgotten, and so that it hangs.
             self.look_at(lane.endpoint.key, due_ms or 0)
+            self._leave(lane)
             return False
         if lane.waiting or lane.is_sending:
             return False
@@ -269,20 +246,18 @@ class Lanes:
         if lane.waiting:
             self._offer_turn(lane)
         elif not lane.unnoted:
-            self._leave(lane)
             # There was something: it came back to a place before what is done.
             self.look_at(lane.endpoint.key, 0)
+            self._leave(lane)
 
     def _leave(self, lane: Lane) -> None:
         endpoint = lane.endpoint
         if endpoint.lanes.get(lane.key) is lane:
             del endpoint.lanes[lane.key]
-            self._count -= 1
+            endpoint.lane_left(lane.memory_share)
             if endpoint.is_looked_at:
                 endpoint.left.add(lane.key)
         self._take_turn_away(lane)
-        if endpoint.look_ms == 0:
-            heappush(self._looks, (0, endpoint.key))  # There is room now.
         self._forget_idle(endpoint)
 
     def _forget_idle(self, endpoint: Endpoint) -> None:
@@ -295,6 +270,7 @@ class Lanes:
         if not is_known and not endpoint.is_looked_at:
             found = self._endpoints.pop(endpoint.key, endpoint)
             assert found is endpoint, endpoint.key
+            endpoint.leave()
 
     def changed(self, account_sid: str, url: str, lane_key: int) -> None:
         """A lane has changed on disk."""
@@ -306,8 +282,8 @@ class Lanes:
         if not lane.is_sending:
             self._take_turn_away(lane)
             if not lane.unnoted:
-                self._leave(lane)
                 self.look_at((account_sid, url), 0)
+                self._leave(lane)
 
     def all_changed(self) -> None:
         """Any lane may have changed on disk."""
@@ -324,19 +300,38 @@ class Lanes:
             endpoint.look_ms = at_ms
             heappush(self._looks, (at_ms, key))
 
-    def next_look_ms(self) -> int | None:
-        """When an endpoint is to be looked at."""
+    def next_look_ms(self, may: Callable[[Hashable], bool] | None = None) -> int | None:
+        """When an endpoint is to be looked at: 0 if one is due, and there is room for it.
+
+        ``may``: which accounts count.
+        """
+        if self._shares.lanes.next(may) is not None:
+            return 0
         return self._looks[0][0] if self._looks else None
 
-    def due_look(self, now_ms: int) -> Endpoint | None:
-        """An endpoint to look at now: ``wanted`` says what to load, while it is ``loading``."""
+    def due_look(
+        self, now_ms: int, may: Callable[[Hashable], bool] | None = None
+    ) -> Endpoint | None:
+        """An endpoint to look at now: ``wanted`` says what to load, while it is ``loading``.
+
+        Of all that are due it is one of the account that has the least in memory. One for which
+        there is no room is not looked at. ``may``: which accounts count.
+        """
         while self._looks and self._looks[0][0] <= now_ms:
             at_ms, key = heappop(self._looks)
             endpoint = self._endpoints.get(key)
             if endpoint is not None and endpoint.look_ms == at_ms:
-                endpoint.look_ms = None
-                return endpoint
-        return None
+                endpoint.is_due = True
+                endpoint.update_wants()
+        share = self._shares.lanes.next(may)
+        if share is None:
+            return None
+        share.pass_turn()
+        endpoint = self._endpoints[share.key]  # type: ignore[index]
+        endpoint.look_ms = None
+        endpoint.is_due = False
+        endpoint.update_wants()
+        return endpoint
 
     def wanted(
         self, endpoint: Endpoint, found: Iterable[tuple[int, int, int]], now_ms: int
@@ -344,7 +339,7 @@ class Lanes:
         """Of the heads found on disk, the lanes to load now. Says when to look again."""
         assert endpoint.is_looked_at
         chosen: list[int] = []
-        room = min(endpoint.room, limits.LANES_MAX - self._count)
+        room = endpoint.room
         for lane, due_ms, order in found:
             if due_ms > now_ms:
                 self.look_at(endpoint.key, due_ms)
@@ -355,10 +350,9 @@ class Lanes:
             if lane in chosen:
                 continue
             if len(chosen) >= room:
-                if endpoint.room > room:
-                    self.look_at(endpoint.key, now_ms + limits.LANES_FULL_MS)
-                else:
-                    endpoint.look_ms = 0  # Again when one of its lanes leaves.
+                endpoint.look_ms = 0  # Again when there is room.
+                endpoint.is_due = True
+                endpoint.update_wants()
                 break
             chosen.append(lane)
         return chosen

@@ -106,11 +106,11 @@ async def heads(
 
 
 async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, str]]:
-    """Accounts and URLs with something to do, after one of them; some of them."""
+    """URLs of one account with something to do, after one of them; some of them."""
     found = [after]
     while len(found) <= limits.ENDPOINTS_PER_STEP_MAX:
         row = await tx.one(ENDPOINT_AFTER, *found[-1])
-        if row is None:
+        if row is None or row[0] != after[0]:
             break
         found.append((row[0], row[1]))
     return found[1:]

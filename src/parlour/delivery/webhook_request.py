@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.delivery.egress import OutboundRequest
 from parlour.protocol import signatures
-from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +24,7 @@ def make_request(
     *,
     auth_token: str,
     token: str,
-    read_bytes_max: int = limits.ANSWER_BYTES_READ_MAX,
-    turn_ms_max: int = limits.OUTBOUND_TURN_MS_MAX,
+    account_sid: str,
 ) -> OutboundRequest:
     """The request, ready to be sent. ``token`` is the same for every attempt at one delivery.
 
@@ -48,8 +46,7 @@ def make_request(
         url=prepared,
         headers=headers,
         body=body,
-        read_bytes_max=read_bytes_max,
-        turn_ms_max=turn_ms_max,
+        account_sid=account_sid,
     )
 
 

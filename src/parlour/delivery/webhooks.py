@@ -1,8 +1,8 @@
 """The sink of post-action webhooks: from events to a queue on disk, and from there to receivers.
 
 Three loops stand behind it. The pump sends what the lanes have next, as the governor allows. The
-noter writes what came of attempts, many in one transaction. The looker reads from disk what is due
-and not in memory: retries, what had no room, and at the start everything that was left.
+noter writes what came of attempts, many in one transaction. The poller reads from disk what is due
+and not in memory (`delivery/due_poller.py`). Each of them takes the accounts in turn.
 
 Where several processes serve the same data, one of them leads the sink, for a turn; the others
 only write what they asked before actions. What a turn wrote after it was over is not kept.
@@ -17,8 +17,7 @@ docs/explanation/webhooks.md.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import Counter, deque
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -27,8 +26,10 @@ import structlog
 
 from parlour.delivery import webhook_queue as queue
 from parlour.delivery.asked_log import write_asked
+from parlour.delivery.due_poller import DuePoller, wait_for
 from parlour.delivery.intake import INTERNAL, Intake
 from parlour.delivery.lanes import Lane, Lanes
+from parlour.delivery.unwritten import Unwritten
 from parlour.delivery.webhook_figures import Figures
 from parlour.resources.webhook_attempts import store as rows
 from parlour.store.leases import LeaseLost, SoleTenure
@@ -37,7 +38,7 @@ from parlour.vocabulary import crash_points, limits
 from parlour.vocabulary.crash_points import crash_point
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Hashable, Iterator
 
     from prometheus_client import Metric
 
@@ -88,12 +89,13 @@ class WebhookSink:
         self._intake = Intake(self.name, random, studio_url=studio_url)
         self._lanes = Lanes()
         self._pending: Counter[str] = Counter()
-        self._results: deque[tuple[Lane, Result]] = deque()  # tidy: bounded - by what is sent
-        self._asked: deque[Asked] = deque(maxlen=limits.PRE_ACTIONS_UNNOTED_MAX)
+        self._results: Unwritten[tuple[Lane, Result]] = Unwritten()
+        self._asked: Unwritten[Asked] = Unwritten()
         self._figures = Figures(clock)
         self._outcomes = self._figures.outcomes
         self._tenure: Tenure = SoleTenure(store)
-        self._to_send, self._to_note, self._to_look = (asyncio.Event() for _ in range(3))
+        self._to_send, self._to_note = asyncio.Event(), asyncio.Event()
+        self._poller = DuePoller(store, governor, clock, self._lanes, self._to_send.set)
         self._loops: list[asyncio.Task[None]] = []
         self._noting: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
@@ -159,9 +161,9 @@ class WebhookSink:
             self._lanes.offer(delivery, now_ms)
         for account_sid, count in made.reopened_of.items():
             self._pending[account_sid] += count
-            self._start(self._find_endpoints((account_sid, ""), account_sid))
+            self._start(self._poller.find_endpoints([account_sid]))
         self._to_send.set()
-        self._to_look.set()
+        self._poller.wake()
 
     # --- Running.
 
@@ -173,12 +175,12 @@ class WebhookSink:
         """Begin a turn, with what was left by the last one."""
         self._tenure = tenure
         self._pending = Counter(await self._store.read(queue.counts))
-        self._lanes = Lanes()
+        self._lanes = self._poller.lanes = Lanes()
         self._results.clear()
         self._doubts_intake = self._is_in_doubt = False
         self._keep_noting()
         self._loops = [asyncio.create_task(loop) for loop in (self._pump(), self._look())]
-        self._start(self._find_endpoints(("", "")))
+        self._start(self._poller.find_endpoints(list(self._pending)))
 
     async def end(self) -> None:
         """Stop in order if the turn is not over yet, or leave all to the next owner."""
@@ -210,7 +212,7 @@ class WebhookSink:
         """Let what is on its way end, within the limit, and write what came of it."""
         self._is_stopping = True
         self._to_send.set()
-        self._to_look.set()
+        self._poller.stop()
         if self._sending:
             _, late = await asyncio.wait(set(self._sending), timeout=limits.DRAIN_SECONDS_MAX)
             for task in late:
@@ -226,47 +228,37 @@ class WebhookSink:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
 
-    async def _find_endpoints(self, after: tuple[str, str], only_of: str = "") -> None:
-        """Have every URL looked at for which something waits, of one account or of all."""
-        while not self._is_stopping:
-            try:
-                found = await self._store.read(partial(_endpoints_after, after))
-            except (Busy, Unavailable):
-                await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
-                continue
-            wanted = [key for key in found if key[0] == only_of or not only_of]
-            for key in wanted:
-                self._lanes.look_at(key, 0)
-            self._to_look.set()
-            if not found or len(wanted) < len(found):
-                return
-            after = found[-1]
-            await asyncio.sleep(0)
-
     # --- Sending.
 
-    @property
-    def _may_send(self) -> bool:
-        return (
-            self._lanes.has_turn
-            and self._lanes.sending < limits.WEBHOOKS_AT_ONCE_MAX
-            and len(self._results) < limits.ATTEMPTS_UNNOTED_MAX
+    def _may_go_on(self, wait_ms: float) -> Callable[[Hashable], bool] | None:
+        """Which accounts may send now; None for all of them. ``wait_ms``: the governor's."""
+        is_full = len(self._results) >= limits.ATTEMPTS_UNNOTED_MAX
+        if not is_full and wait_ms <= 0:
+            return None
+        return lambda account: (
+            (not is_full or not self._results.count_of(str(account)))
+            and (wait_ms <= 0 or self._governor.has_credit(str(account)))
         )
 
     async def _pump(self) -> None:
+        begun = 0
         while not self._is_stopping:
-            if not self._may_send:
-                self._to_send.clear()
-                await self._to_send.wait()
+            self._to_send.clear()
+            wait_ms = self._governor.wait_ms()
+            lane = self._lanes.take_turn(self._may_go_on(wait_ms))
+            if lane is None:
+                is_delayed = wait_ms > 0 and self._lanes.has_turn
+                await wait_for(self._to_send, wait_ms if is_delayed else None)
                 continue
-            await self._governor.turn()
-            if self._may_send and not self._is_stopping:
-                self._start(self._governor.measured(self._send(self._lanes.next_lane())))
+            self._start(self._governor.measured(self._send(lane), lane.endpoint.key[0]))
+            begun += 1
+            if not begun % limits.WEBHOOKS_BEGUN_PER_TURN:
+                await asyncio.sleep(0)
 
     async def _send(self, lane: Lane) -> None:
         """One attempt, and on to the next of its lane. What came of it is noted meanwhile."""
         result = await self._attempt(lane.waiting[0])
-        self._results.append((lane, result))
+        self._results.add(lane.endpoint.key[0], (lane, result))
         self._lanes.ended(lane, is_done=result.is_done, timed_out=result.timed_out)
         self._to_note.set()
         self._to_send.set()
@@ -283,7 +275,9 @@ class WebhookSink:
     def record(self, asked: Asked) -> None:
         """Put the request of a pre-action webhook into the log, soon. Never waits."""
         self._outcomes[asked.outcome] += 1
-        self._asked.append(asked)
+        account_sid = asked.scope.account_sid
+        if self._asked.has_room(account_sid, limits.PRE_ACTIONS_UNNOTED_MAX):
+            self._asked.add(account_sid, asked)
         self._to_note.set()
         self._keep_noting()
 
@@ -310,25 +304,26 @@ class WebhookSink:
             async with self._enqueuing:  # Nothing else counts meanwhile.
                 self._pending = Counter(await self._store.read(queue.counts))
             self._lanes.all_changed()
-            self._start(self._find_endpoints(("", "")))
+            self._start(self._poller.find_endpoints(list(self._pending)))
         self._is_in_doubt = False
 
     async def _note_some(self) -> None:
         """Write what came of some attempts, in one transaction; then their lanes go on."""
-        batch = [
-            self._results[place]
-            for place in range(min(len(self._results), limits.ATTEMPTS_UNNOTED_MAX))
-        ]
-        asked = list(self._asked)
+        batch = self._results.first(limits.ATTEMPTS_UNNOTED_MAX)
+        asked = self._asked.first(limits.PRE_ACTIONS_PER_WRITE_MAX)
         if not batch and not asked:
             return
         store = self._tenure.store if batch else self._store
-        written = await store.write(self._measured(partial(self._write, batch, asked)))
+        whose = [result.delivery.account_sid for _, result in batch]
+        whose += [each.scope.account_sid for each in asked]
+        written = await store.write(
+            lambda tx: self._governor.measured_for_all(self._write(batch, asked, tx), whose)
+        )
         crash_point(crash_points.NOTED)
         for _ in asked:
-            self._asked.popleft()
+            self._asked.written()
         for (lane, result), was_pending in zip(batch, written.was_pending, strict=True):
-            self._results.popleft()
+            self._results.written()
             account_sid = result.delivery.account_sid
             if result.was_sent:
                 self._outcomes[result.outcome] += 1
@@ -339,7 +334,7 @@ class WebhookSink:
             if self._lanes.noted(lane, due_ms, is_promoted=is_promoted):
                 await self._refill(lane)
         self._to_send.set()
-        self._to_look.set()
+        self._poller.wake()
 
     async def _write(
         self, batch: list[tuple[Lane, Result]], asked: list[Asked], tx: Transaction
@@ -375,49 +370,10 @@ class WebhookSink:
 
     async def _look(self) -> None:
         while not self._is_stopping:
-            self._to_look.clear()
             try:
-                await self._load_due()
+                await self._poller.load_due()
                 await self._figures.measure(self._store, self._pending)
             except Exception:
                 log.exception("webhook_look_failed")
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
-            await self._pause()
-
-    async def _pause(self) -> None:
-        """Wait until something may be due, or for the longest time."""
-        next_ms = self._lanes.next_look_ms()
-        pause_ms = limits.WEBHOOK_LOOK_MS_MAX
-        if next_ms is not None:
-            pause_ms = min(pause_ms, max(0, next_ms - self._clock.now_ms()))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause_ms / 1000):
-                await self._to_look.wait()
-
-    async def _load_due(self) -> None:
-        """Read the lanes that are due, as far as there is room for them."""
-        while (endpoint := self._lanes.due_look(self._clock.now_ms())) is not None:
-            with self._lanes.loading(endpoint):
-                await self._governor.turn()
-                account_sid, url = endpoint.key
-                count = len(endpoint.lanes) + max(endpoint.room, 0) + 1
-                found = await self._store.read(partial(_heads_of, account_sid, url, count))
-                for key in self._lanes.wanted(endpoint, found, self._clock.now_ms()):
-                    head = await self._store.read(partial(_lane_from_start, account_sid, key))
-                    is_whole = len(head) < limits.LANE_DELIVERIES_MAX
-                    self._lanes.load(endpoint, key, head, is_whole=is_whole)
-            self._to_send.set()
-
-
-async def _endpoints_after(after: tuple[str, str], tx: Transaction) -> list[tuple[str, str]]:
-    return await queue.endpoints(tx, after)
-
-
-async def _heads_of(
-    account_sid: str, url: str, count: int, tx: Transaction
-) -> list[tuple[int, int, int]]:
-    return await queue.heads(tx, account_sid, url, count)
-
-
-async def _lane_from_start(account_sid: str, key: int, tx: Transaction) -> list[WebhookDelivery]:
-    return await queue.following(tx, account_sid, key, -1)
+            await self._poller.pause()

@@ -78,6 +78,68 @@ def test_a_wait_is_no_longer_than_what_was_used_asks_for() -> None:
     asyncio.run(scene())
 
 
+def test_an_account_within_its_part_goes_on_though_others_used_everything() -> None:
+    async def scene() -> None:
+        place = Place(is_busy=True)
+        governor = place.governor
+        governor.used(1000, "A")
+        await governor.turn("B")
+        assert place.waited_ms == 0
+        governor.used(3, "B")
+        await governor.turn("B")
+        await governor.turn("")
+        assert place.waited_ms == 0
+        await governor.turn("A")
+        assert place.waited_ms > 0
+
+    asyncio.run(scene())
+
+
+def test_two_busy_accounts_get_equal_parts_of_the_share() -> None:
+    async def scene() -> None:
+        place = Place(is_busy=True)
+        governor, used = place.governor, {"A": 0, "B": 0}
+        governor.used(1000, "A")
+        begun = place.clock.now_ms()
+        while place.clock.now_ms() - begun < 60_000:
+            wait_ms = governor.wait_ms()
+            may = [name for name in used if wait_ms <= 0 or governor.has_credit(name)]
+            if may:
+                name = min(may, key=used.__getitem__)
+                governor.used(5, name)
+                used[name] += 5
+            place.clock.advance(5)
+        assert SHARE * 0.9 < (1000 + sum(used.values())) / 60_000 < SHARE * 1.1
+        assert abs(used["B"] - (1000 + used["A"])) < 300
+
+    asyncio.run(scene())
+
+
+def test_accounts_beyond_those_that_are_measured_share_one_part() -> None:
+    place = Place(is_busy=True)
+    governor = place.governor
+    for number in range(limits.DELIVERY_ACCOUNTS_MEASURED_MAX + 100):
+        governor.used(20, f"AC{number}")
+    assert len(governor._left_of) <= limits.DELIVERY_ACCOUNTS_MEASURED_MAX + 1
+    governor.wait_ms()
+    assert not governor.has_credit("one more")
+
+
+def test_work_for_several_accounts_is_taken_out_in_equal_parts() -> None:
+    async def scene() -> None:
+        place = Place(is_busy=True)
+
+        async def work() -> str:
+            place.clock.advance(40)
+            return "done"
+
+        done = await place.governor.measured_for_all(work(), ["A", "A", "A", "B"])
+        assert done == "done"
+        assert place.governor._left_of == {"A": BURST - 30, "B": BURST - 10}
+
+    asyncio.run(scene())
+
+
 def test_what_was_used_is_forgotten_with_the_last_request() -> None:
     async def scene() -> None:
         place = Place(is_busy=True)

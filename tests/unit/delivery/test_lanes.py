@@ -13,9 +13,16 @@ ACCOUNT = "AC1"
 URL = "http://h.test/"
 
 
-def delivery(lane: int, order: int, *, url: str = URL, due_ms: int | None = NOW) -> WebhookDelivery:
+def delivery(
+    lane: int,
+    order: int,
+    *,
+    url: str = URL,
+    due_ms: int | None = NOW,
+    account: str = ACCOUNT,
+) -> WebhookDelivery:
     return WebhookDelivery(
-        account_sid=ACCOUNT,
+        account_sid=account,
         event_sequence=order,
         target_key="k",
         service_sid="IS1",
@@ -263,3 +270,137 @@ def test_a_lane_that_nobody_has_in_memory_may_change() -> None:
     lanes = Lanes()
     lanes.changed(ACCOUNT, URL, 1)
     assert lanes._endpoints == {}
+
+
+# --- Shares of accounts, hosts and URLs --------------------------------------------------------
+
+
+def send_all(lanes: Lanes) -> list[Lane]:
+    """Begin everything that can be sent now."""
+    sent = []
+    while (lane := lanes.take_turn()) is not None:
+        sent.append(lane)
+    return sent
+
+
+def test_an_account_whose_urls_hang_leaves_room_for_others() -> None:
+    lanes = Lanes()
+    for number in range(3000):
+        lanes.offer(delivery(number, number, url=f"http://h{number}.test/"), NOW)
+    assert len(send_all(lanes)) == limits.WEBHOOKS_AT_ONCE_MAX // 2
+    for number in range(100):
+        lanes.offer(delivery(number, number, url=f"http://b{number}.test/", account="AC2"), NOW)
+    assert len(send_all(lanes)) == 100
+
+
+def test_the_urls_of_one_host_share_what_one_host_may_have() -> None:
+    lanes = Lanes()
+    for number in range(300):
+        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"), NOW)
+    sent = send_all(lanes)
+    assert len(sent) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX
+    assert len({lane.endpoint.key for lane in sent}) == len(sent)
+    # Another port is another host.
+    lanes.offer(delivery(900, 900, url="http://h.test:81/"), NOW)
+    assert [lane.key for lane in send_all(lanes)] == [900]
+
+
+def test_a_host_that_hangs_is_probed_with_few_requests_and_others_go_on() -> None:
+    lanes = Lanes()
+    for number in range(600):
+        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"), NOW)
+    sent = send_all(lanes)
+    for lane in sent:
+        finish(lanes, lane, timed_out=True)
+    # Those that are not known yet, and from now on also what is retried.
+    assert len(send_all(lanes)) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN
+    for _ in range(len(sent)):
+        endpoint = lanes.due_look(NOW + 5000)
+        assert endpoint is not None
+        key = int(endpoint.key[1].rpartition("/")[2])
+        with lanes.loading(endpoint):
+            assert lanes.wanted(endpoint, [(key, NOW, key)], NOW + 5000) == [key]
+            again = delivery(key, key, url=endpoint.key[1])
+            lanes.load(endpoint, key, [again], is_whole=True)
+    assert len(send_all(lanes)) == limits.PROBES_PER_HOST_MAX
+    lanes.offer(delivery(900, 900, url="http://well.test/"), NOW)
+    assert [lane.key for lane in send_all(lanes)] == [900]
+
+
+def test_a_host_that_answers_again_gets_its_share_back() -> None:
+    lanes = Lanes()
+    for number in range(64):
+        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"), NOW)
+    first = send_all(lanes)
+    for lane in first[1:]:
+        finish(lanes, lane, timed_out=True)
+    finish(lanes, first[0])
+    begun = []
+    for _ in range(8):
+        sent = send_all(lanes)
+        begun.append(len(sent))
+        for lane in sent:
+            finish(lanes, lane)
+    assert begun[0] <= limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN + 1
+    assert max(begun) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX
+
+
+def test_lanes_of_one_account_leave_memory_for_others() -> None:
+    lanes = Lanes()
+    for number in range(2 * limits.LANES_MAX):
+        url = f"http://h{number}.test/"
+        lanes.offer(delivery(number, number, url=url), NOW)
+    in_memory = sum(len(each.lanes) for each in lanes._endpoints.values())
+    assert in_memory == limits.LANES_MAX // 2
+    # Those that found no room wait for it, and cost no look at the disk until then.
+    assert lanes.due_look(NOW) is None
+    lanes.offer(delivery(1, 1, url="http://b.test/", account="AC2"), NOW)
+    assert ("AC2", "http://b.test/") in lanes._endpoints
+    assert any(lane.endpoint.key[0] == "AC2" for lane in send_all(lanes))
+
+
+def test_endpoints_that_wait_for_room_are_looked_at_when_there_is_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "LANES_MAX", 4)
+    lanes = Lanes()
+    for number in range(5):
+        lanes.offer(delivery(number, number, url=f"http://h{number}.test/"), NOW)
+    assert lanes.due_look(NOW) is None
+    assert lanes.next_look_ms() is None
+    lane = lanes.next_lane()
+    finish(lanes, lane)
+    assert lanes.next_look_ms() == 0
+    assert look(lanes, {2: [delivery(2, 2, url="http://h2.test/")]}) == [2]
+
+
+def test_accounts_take_turns_at_the_disk() -> None:
+    lanes = Lanes()
+    for number in range(500):
+        lanes.look_at(("AC1", f"http://h{number}.test/"), 0)
+    lanes.look_at(("AC2", URL), 0)
+    looked = []
+    for _ in range(4):
+        endpoint = lanes.due_look(NOW)
+        assert endpoint is not None
+        looked.append(endpoint.key[0])
+        with lanes.loading(endpoint):
+            assert lanes.wanted(endpoint, [], NOW) == []
+    assert "AC2" in looked[:2]
+
+
+def test_nothing_is_left_of_endpoints_that_are_done() -> None:
+    lanes = Lanes()
+    for number in range(40):
+        url = f"http://h{number % 7}.test/{number % 11}"
+        lanes.offer(delivery(number, number, url=url, account=f"AC{number % 3}"), NOW)
+    for round_ in range(3):
+        for lane in send_all(lanes):
+            finish(lanes, lane, timed_out=round_ == 0)
+    while (endpoint := lanes.due_look(NOW + 10_000)) is not None:
+        with lanes.loading(endpoint):
+            assert lanes.wanted(endpoint, [], NOW) == []
+    all_sent(lanes)
+    assert lanes._endpoints == {}
+    assert lanes._shares.requests.children == {}
+    assert lanes._shares.lanes.children == {}

@@ -20,10 +20,14 @@ ANSWER_HEAD_BYTES_MAX = 32 * KIBIBYTE
 CHALLENGE_CHARS_MAX = 4 * KIBIBYTE
 # Interim answers (1xx) before the real one.
 INTERIM_ANSWERS_MAX = 8
-# Outbound requests at the same time; the next one waits its turn.
-OUTBOUND_REQUESTS_MAX = 256
-# The same for one scheme, host and port, so that a hanging one cannot take all turns.
-OUTBOUND_REQUESTS_PER_TARGET_MAX = 16
+# Outbound requests at the same time; the next one waits its turn. Accounts share them, and one
+# alone has half of them: the rest is free for whoever comes next.
+OUTBOUND_REQUESTS_MAX = 576
+# The same for requests that a caller waits for: pre-action webhooks. They have places of their own.
+OUTBOUND_AWAITED_REQUESTS_MAX = 256
+# The same for one scheme, host and port and one account, so that a hanging one cannot take all
+# turns: as many as webhooks and probes of one host together.
+OUTBOUND_REQUESTS_PER_TARGET_MAX = 18
 # A request waits this long for its turn; the time it has for itself begins afterwards.
 OUTBOUND_TURN_MS_MAX = 2_000
 # Outbound connections kept open without a request.
@@ -51,22 +55,33 @@ EVENTS_PER_ENQUEUING_MAX = 32
 DELIVERIES_PENDING_PER_ACCOUNT_MAX = 1_000_000
 # Of these, how many are given up in one transaction, at least.
 DELIVERIES_DROPPED_PER_STEP_MAX = 100
-# Webhooks being sent at the same time, over all accounts.
-WEBHOOKS_AT_ONCE_MAX = 256
+# Webhooks being sent at the same time, over all accounts; one account alone has half of them.
+WEBHOOKS_AT_ONCE_MAX = 512
+# The same for one host (scheme, name and port) of one account, over all its URLs.
+WEBHOOKS_AT_ONCE_PER_HOST_MAX = 16
+# What is left of that for a host whose URLs let requests time out, one after the other.
+WEBHOOKS_AT_ONCE_PER_HOST_MIN = 2
+# Requests at once to URLs of one account that let the last one time out; each has one.
+PROBES_PER_ACCOUNT_MAX = 64
+# The same for one host of the account.
+PROBES_PER_HOST_MAX = 2
 # The same for one URL of one account, fewer than for its host; one that lets us wait gets one.
 WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX = 12
 # What a URL may have at once before it has shown that it answers.
 WEBHOOKS_AT_ONCE_FIRST = 4
 # Lanes (one URL and one conversation) of one URL in memory, for each request it may have at once.
 LANES_PER_TURN_MAX = 4
-# Lanes in memory, over all accounts; the others wait on disk.
+# Lanes in memory, over all accounts; the others wait on disk. One account alone has half of them.
 LANES_MAX = 4096
-# The pause before the next look when they are that many.
-LANES_FULL_MS = 1000
+# Lanes in memory of those URLs of one account that let the last request time out.
+LANES_HANGING_PER_ACCOUNT_MAX = 512
 # Deliveries of one lane that are read ahead.
 LANE_DELIVERIES_MAX = 8
-# Attempts whose results are not on disk yet: what may be sent twice after a crash.
+# Attempts whose results are not on disk yet: what may be sent twice after a crash. Beyond it only
+# accounts send that have none among them. So many are written in one transaction.
 ATTEMPTS_UNNOTED_MAX = 64
+# Webhooks that are begun in one turn of the event loop.
+WEBHOOKS_BEGUN_PER_TURN = 8
 # The longest time without a look for deliveries that are due.
 WEBHOOK_LOOK_MS_MAX = 300_000
 # How often the age of the oldest delivery is measured.
@@ -76,6 +91,8 @@ ENDPOINTS_PER_STEP_MAX = 100
 # The share of the processor that deliveries get while requests are running, in percent. With what
 # the loop spends on them besides, requests keep more than 0.7 of their rate.
 DELIVERY_SHARE_PERCENT = 10
+# Accounts whose use of that share is measured one by one; the others have one part together.
+DELIVERY_ACCOUNTS_MEASURED_MAX = 256
 # What deliveries may use at once, after a while without any, before their share counts.
 DELIVERY_BURST_MS = 10
 # How long what signs an account's webhooks is remembered.
@@ -92,8 +109,11 @@ OVERRIDE_RETRIES_MAX = 5
 LATE_ATTEMPTS_MIN = 4
 # Bytes of an answer that the webhook log keeps.
 ANSWER_BYTES_KEPT_MAX = 1000
-# Pre-action requests waiting to be written into the webhook log.
-PRE_ACTIONS_UNNOTED_MAX = 1000
+# Pre-action requests waiting to be written into the webhook log, over all accounts; one alone has
+# half of them, and what it has beyond is not in the log.
+PRE_ACTIONS_UNNOTED_MAX = 2000
+# Of these, how many are written in one transaction.
+PRE_ACTIONS_PER_WRITE_MAX = 64
 # Attempts whose deliveries are replayed by one request.
 REPLAYED_ATTEMPTS_MAX = 500
 # Attempts and deliveries that are removed in one step, once they are old enough.

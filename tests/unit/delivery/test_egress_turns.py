@@ -1,0 +1,93 @@
+"""Turns of egress: accounts share them, and whoever gives up leaves no trace."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from parlour.delivery.egress_turns import Turns
+
+LONG_MS = 60_000
+
+
+async def hold(turns: Turns, account: str, target: str, seconds: float, timeout_ms: int) -> None:
+    share = await turns.take(account, target, timeout_ms, 3)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        turns.give_back(share)
+
+
+def test_an_account_that_holds_all_it_can_delays_nobody_else() -> None:
+    async def scene() -> None:
+        turns = Turns(8)
+        hanging = [
+            asyncio.create_task(hold(turns, "A", f"t{number}", 60, LONG_MS)) for number in range(50)
+        ]
+        await asyncio.sleep(0)
+        assert turns._places.in_use == 4
+        for _ in range(20):
+            async with asyncio.timeout(1):
+                turns.give_back(await turns.take("B", "t", LONG_MS))
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+        assert (turns._places.in_use, turns._places.children, turns._waiting) == (0, {}, {})
+
+    asyncio.run(scene())
+
+
+def test_those_who_wait_for_one_target_go_in_their_order() -> None:
+    async def scene() -> None:
+        turns, order = Turns(8), []
+
+        async def one(number: int) -> None:
+            share = await turns.take("A", "t", LONG_MS, 1)
+            order.append(number)
+            await asyncio.sleep(0)
+            turns.give_back(share)
+
+        await asyncio.gather(*(one(number) for number in range(10)))
+        assert order == list(range(10))
+
+    asyncio.run(scene())
+
+
+def test_who_waits_too_long_gives_up() -> None:
+    async def scene() -> None:
+        turns = Turns(2)
+        share = await turns.take("A", "t", LONG_MS)
+        with pytest.raises(TimeoutError):
+            await turns.take("A", "u", 10)
+        turns.give_back(share)
+        assert (turns._places.children, turns._waiting) == ({}, {})
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_place_comes_back_whoever_is_cancelled_or_late(seed: int) -> None:
+    """Many that end in the same turn of the loop, too: a place must not go to one of them."""
+    dice = random.Random(seed)
+
+    async def scene() -> None:
+        turns = Turns(6)
+        tasks: list[asyncio.Task[None]] = []
+        for _ in range(150):
+            account, target = dice.choice("ABC"), dice.choice("tu")
+            seconds, timeout_ms = dice.choice([0, 0.001, 0.003]), dice.choice([1, 2, LONG_MS])
+            tasks.append(asyncio.create_task(hold(turns, account, target, seconds, timeout_ms)))
+            if dice.random() < 0.3:
+                for task in dice.sample(tasks, min(len(tasks), 5)):
+                    task.cancel()
+            if dice.random() < 0.5:
+                await asyncio.sleep(0)
+            assert turns._places.in_use <= 6
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        kinds = {type(each) for each in results}
+        assert kinds <= {type(None), asyncio.CancelledError, TimeoutError}
+        assert (turns._places.in_use, turns._places.children, turns._waiting) == (0, {}, {})
+
+    asyncio.run(scene())

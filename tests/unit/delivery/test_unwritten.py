@@ -1,0 +1,28 @@
+"""What waits to be written keeps its order, and one account leaves room for others."""
+
+from __future__ import annotations
+
+from parlour.delivery.unwritten import Unwritten
+
+
+def test_an_account_leaves_room_for_others() -> None:
+    waiting: Unwritten[int] = Unwritten()
+    for number in range(1000):
+        if waiting.has_room("A", 100):
+            waiting.add("A", number)
+    assert len(waiting) == waiting.count_of("A") == 50
+    assert waiting.has_room("B", 100)
+
+
+def test_the_first_ones_stay_until_they_are_written() -> None:
+    waiting: Unwritten[str] = Unwritten()
+    for entry in ("A1", "B1", "A2"):
+        waiting.add(entry[0], entry)
+    assert waiting.first(2) == waiting.first(2) == ["A1", "B1"]
+    waiting.written()
+    assert waiting.first(2) == ["B1", "A2"]
+    assert (waiting.count_of("A"), waiting.count_of("B"), len(waiting)) == (1, 1, 2)
+    waiting.written()
+    assert waiting._counts == {"A": 1}
+    waiting.clear()
+    assert (waiting.first(2), len(waiting), waiting.count_of("A")) == ([], 0, 0)
