@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Raw
+
 from parlour.http.messages import NO_CONTENT, Reply, encode
 from parlour.http.multipart import parse_multipart
 from parlour.operations.call import Call, Outcome, Rows, View
@@ -96,7 +98,12 @@ class Edge:
         if not isinstance(outcome.result, Rows):
             return encode(represent(outcome.result, view))
         rows = outcome.result
-        page = pages.cut(rows.records, call.page_request)
+        page, shown = pages.fill(
+            rows.records,
+            call.page_request,
+            lambda some: encode([represent(each, view) for each in some]),
+            limits.PAGE_BYTES_MAX,
+        )
         edges = None
         if page.rows:
             edges = rows.position_of(page.rows[0]), rows.position_of(page.rows[-1])
@@ -110,8 +117,7 @@ class Edge:
             tokens=self._tokens,
             place=_place(call),
         )
-        shown = [represent(each, view) for each in page.rows]
-        return encode(call.operation.deed.envelope(meta, shown))
+        return encode(call.operation.deed.envelope(meta, Raw(shown), len(page.rows)))
 
 
 def _origin(operation: Operation, request: Request) -> Origin:

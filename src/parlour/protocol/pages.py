@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
+from msgspec import Raw
+
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
@@ -144,18 +146,54 @@ class Page(Generic[R]):
     has_next: bool
 
 
-def cut(rows: Sequence[R], request: PageRequest) -> Page[R]:
+def cut(rows: Sequence[R], request: PageRequest, size: int | None = None) -> Page[R]:
     """Return the page of the rows read for a request.
 
     One row more than the size is read, to see whether there are more; for a backwards
-    position the rows come in reverse order, nearest to the position first.
+    position the rows come in reverse order, nearest to the position first. ``size`` is that of
+    the request, unless the page ends early.
     """
-    kept = list(rows[: request.size])
-    more = len(rows) > request.size
+    size = request.size if size is None else size
+    kept = list(rows[:size])
+    more = len(rows) > size
     if request.backwards:
         kept.reverse()
         return Page(kept, has_previous=more, has_next=True)
     return Page(kept, has_previous=request.position is not None, has_next=more)
+
+
+def fill(
+    rows: Sequence[R], request: PageRequest, render: Callable[[list[R]], bytes], bytes_max: int
+) -> tuple[Page[R], bytes]:
+    """Return the page of the rows read for a request, and its rows as a JSON array.
+
+    The page ends before the row with which the array would exceed ``bytes_max``, but has at
+    least one row. A page that is asked for backwards ends at its other end: the rows
+    nearest to the position stay. So the pages around it continue where it ends.
+
+    ``render`` returns the JSON array of some rows. It gets several at a time, because that is
+    twice as fast as one by one, but never all rows of a page that is far too large.
+    """
+    wanted = rows[: request.size]
+    pieces: list[bytes] = []  # Rows without the brackets, in reading order.
+    count, step = 0, limits.PAGE_ROWS_PER_STEP
+    left = bytes_max - len(b"[]")
+    while count < len(wanted):
+        some = list(wanted[count : count + step])
+        if request.backwards:
+            some.reverse()
+        piece = render(some)[1:-1]
+        if len(piece) > left and len(some) > 1:
+            step = 1  # The page ends among these.
+            continue
+        if len(piece) > left and pieces:
+            break
+        pieces.append(piece)
+        count += len(some)
+        left -= len(piece) + len(b",")
+    if request.backwards:
+        pieces.reverse()
+    return cut(rows, request, count), b"[%s]" % b",".join(pieces)
 
 
 def meta(
@@ -203,16 +241,17 @@ def meta(
     }
 
 
-Envelope: TypeAlias = Callable[[Meta, list[dict[str, Any]]], dict[str, Any]]
-"""From what a page says of itself and its rows as shown, to the answer."""
+Envelope: TypeAlias = Callable[[Meta, Raw, int], dict[str, Any]]
+"""From what a page says of itself, its rows as JSON and their number, to the answer."""
 
 
-def envelope(meta: Meta, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def envelope(meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
     """Return the answer of a list: `meta`, and the rows under the name that it gives."""
+    del count
     return {"meta": meta, str(meta["key"]): rows}
 
 
-def envelope_2010(meta: Meta, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def envelope_2010(meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
     """Return the answer of a list of the accounts API, version 2010-04-01.
 
     The members of `meta` stand beside the rows, and URLs are without scheme and host.
@@ -225,7 +264,7 @@ def envelope_2010(meta: Meta, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "page": page,
         "page_size": size,
         "start": page * size,
-        "end": page * size + max(len(rows) - 1, 0),
+        "end": page * size + max(count - 1, 0),
         "first_page_uri": _uri(meta["first_page_url"]),
         "previous_page_uri": _uri(meta["previous_page_url"]),
         "uri": _uri(meta["url"]),

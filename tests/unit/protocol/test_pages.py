@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from parlour.protocol.pages import (
     PageTokens,
     Position,
     cut,
+    fill,
     meta,
     parse_page_request,
 )
@@ -273,3 +276,58 @@ def test_the_pages_of_a_list_are_the_list_in_both_directions(keys: set[int], siz
         page, links = follow(table, asked(parse_query(links["previous_page_url"][0].encode())))
         back = page.rows + back
     assert back == table
+
+
+ROWS = st.lists(st.integers(0, 120), max_size=70)
+LARGEST = 128
+
+
+def rendered(rows: list[int]) -> bytes:
+    """Rows of different sizes: texts of so many characters."""
+    return json.dumps(["x" * row for row in rows], separators=(",", ":")).encode()
+
+
+@given(ROWS, st.integers(1, 60), st.integers(2, 4 * LARGEST), st.booleans())
+def test_a_page_that_is_too_large_ends_early(
+    rows: list[int], size: int, bytes_max: int, backwards: bool
+) -> None:
+    position = BACKWARDS if backwards else None
+    request = PageRequest(0, size, position)
+    read = rows[: size + 1]
+    page, text = fill(read, request, rendered, bytes_max)
+    count = len(page.rows)
+    assert page == cut(read, request, count)
+    assert text == rendered(page.rows)
+    assert count >= min(1, len(read))
+    assert len(text) <= bytes_max or count == 1
+    if count < min(size, len(read)):
+        assert page.has_previous if backwards else page.has_next
+        one_more = cut(read, request, count + 1)
+        assert len(rendered(one_more.rows)) > bytes_max
+
+
+@given(st.sets(st.integers(0, 100), max_size=60), st.integers(1, 60), st.integers(2, 2000))
+def test_pages_bounded_in_bytes_are_the_list_in_both_directions(
+    keys: set[int], size: int, bytes_max: int
+) -> None:
+    table = sorted(keys)
+
+    def turn(query: str, name: str) -> tuple[list[int], str | None]:
+        request = asked(parse_query(query.encode()))
+        page, _ = fill(read(table, request), request, rendered, bytes_max)
+        edges = ((page.rows[0], "CH1"), (page.rows[-1], "CH2")) if page.rows else None
+        link = described(request, page, positions=edges)[name]
+        return page.rows, None if link is None else str(link).partition("?")[2]
+
+    def walk(query: str | None, name: str) -> tuple[list[list[int]], str]:
+        walked, last = [], ""
+        while query is not None:
+            last = query
+            rows, query = turn(query, name)
+            walked.append(rows)
+        return walked, last
+
+    forwards, last = walk(f"PageSize={size}", "next_page_url")
+    assert [row for rows in forwards for row in rows] == table
+    backwards, _ = walk(last, "previous_page_url")
+    assert [row for rows in reversed(backwards) for row in rows] == table

@@ -78,6 +78,10 @@ PAGE_SIZE_SMALL_MAX = 50
 PAGE_SIZE_KEYS_MAX = 1000
 # Default and maximum of the list of a conversation's webhooks.
 PAGE_SIZE_WEBHOOKS_MAX = 5
+# The rows of a page as JSON, over REST; a larger page ends early, and the next one goes on.
+PAGE_BYTES_MAX = 4 * MEBIBYTE
+# Rows of a page that are rendered before their size is looked at.
+PAGE_ROWS_PER_STEP = 25
 # The Page parameter is only echoed, yet it has to fit the integers of any client.
 PAGE_MAX = 2**31 - 1
 # Length of a PageToken; ours hold a sid, an order key and a signature.
