@@ -36,8 +36,8 @@ check: $(VENV)/dev.stamp ## Lint, types, layers.
 	$(BIN)/lint-imports
 
 test: $(VENV)/dev.stamp check ## Set up and pass every test.
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not gate"
-	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not gate" $(ON_BOTH_ENGINES)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate"
+	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate" $(ON_BOTH_ENGINES)
 
 gate: $(VENV)/dev.stamp check ## The tests and the long reliability runs.
 	PARLOUR_KILLS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 RESOURCES = ("cpu", "io")
+LOAD_SECONDS_MAX = 60.0
+"""What another load may add to a wait; one that takes longer is no load but a fault."""
 
 
 class Stopwatch:
@@ -27,6 +29,10 @@ class Stopwatch:
     def seconds(self) -> float:
         """Seconds that have passed."""
         return time.monotonic() - self._began
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether so many seconds have passed, those in which the machine was busy set aside."""
+        return self.seconds_at_least >= seconds or self.seconds >= seconds + LOAD_SECONDS_MAX
 
     @property
     def seconds_at_least(self) -> float:
