@@ -166,7 +166,7 @@ class App:
         self.store.on_commit(self.scheduler.hint)
         roots = RootUrls(settings.public_url)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
-        self.asgi = Server(
+        self.server = Server(
             Router(operations(), edge, self.metrics),
             self._make_media_edge(roots),
             authentication=self.authentication,

@@ -22,10 +22,13 @@ from tests.crash.power import Record, Recorder
 from tests.oracle.crowd import Answered, basic
 from tests.oracle.ledger import Step
 from tests.oracle.workload import World, Writer
+from tests.support.exchange import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from parlour.http.server import Server
 
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "made up for this test"
@@ -52,44 +55,21 @@ COLUMNS = ("friendly_name", "attributes", "body", "identity", "unique_name", "pr
 
 
 class InProcess:
-    """Requests to an ASGI application, without a socket."""
+    """Requests to a server's object, without a socket."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
     async def send(self, step: Step) -> Answered:
         """The answer to one step of the workload."""
-        content = urlencode(step.form).encode()
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": step.method,
-            "scheme": "http",
-            "path": step.path,
-            "raw_path": step.path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [
-                (b"host", b"127.0.0.1"),
-                (b"authorization", basic(ACCOUNT_SID, AUTH_TOKEN).encode()),
-                (b"content-type", b"application/x-www-form-urlencoded"),
-                (b"content-length", str(len(content)).encode()),
-            ],
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 2),
+        headers = {
+            b"host": b"127.0.0.1",
+            b"authorization": basic(ACCOUNT_SID, AUTH_TOKEN).encode(),
+            b"content-type": b"application/x-www-form-urlencoded",
         }
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": content, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        await self._app(scope, receive, send)
-        body = b"".join(message.get("body", b"") for message in sent[1:])
-        return sent[0]["status"], json.loads(body) if body else None
+        content = urlencode(step.form).encode()
+        status, _, body = await ask(self._server, step.method, step.path, headers, content)
+        return status, json.loads(body) if body else None
 
 
 def record_first_start(folder: Path) -> Record:
@@ -152,7 +132,7 @@ async def _start_and_stop(folder: Path) -> None:
 async def _run(folder: Path, recorder: Recorder, steps: int, seed: int) -> None:
     app = _application(folder)
     await app.start()
-    client = InProcess(app.asgi)
+    client = InProcess(app.server)
     world = await _world(client, app.store)
     writers = [Writer(number, seed, world) for number in range(WRITERS)]
     await asyncio.gather(*(_work(client, recorder, writer, steps) for writer in writers))

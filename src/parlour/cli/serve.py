@@ -157,7 +157,9 @@ async def _serve(
             await _write_ready_file(ReadyFile(settings, app.store, first), url, pid)
 
     try:
-        await serve_http(app.asgi, settings, started, app.open_socket, tls, parent=parent)
+        await serve_http(
+            app.server, settings, started, app.open_socket, tls, clock=app.clock, parent=parent
+        )
     finally:
         await app.stop()
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from parlour.operations.caller import Caller
     from parlour.vocabulary.errors import ApiError
 
-    AsgiScope = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Headers = tuple[tuple[bytes, bytes], ...]
-    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 encode: Final = msgspec.json.Encoder().encode
 JSON: Final = (b"content-type", b"application/json")
@@ -26,60 +23,95 @@ class GoneError(Exception):
     """The client hung up before its request was complete: nobody waits for an answer."""
 
 
+class Exchange(Protocol):
+    """The connection, as a request and its answer see it.
+
+    What reads a body or sends a part of an answer raises GoneError once the client has gone.
+    """
+
+    scheme: str
+    peer: str
+    is_write_paused: bool
+    """Whether not all that was written is with the kernel yet."""
+
+    async def read_body(self) -> bytes:
+        """Return the whole body. Raises ApiError 400, 408, 413 and 503."""
+        ...
+
+    async def read_piece(self) -> bytes:
+        """Return the next piece of a body that is not kept in memory; empty after the last."""
+        ...
+
+    def answer(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
+        """Send header lines, each with its CRLF, and a body, or the beginning of one."""
+        ...
+
+    def write(self, piece: bytes) -> None:
+        """Send a further piece of the body."""
+        ...
+
+    async def sent(self) -> None:
+        """Wait until the last byte that was written is with the kernel."""
+        ...
+
+    def finish(self) -> None:
+        """Go on with the next request. Without an answer the connection is cut off."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection off, whatever is still to be sent."""
+        ...
+
+
 class Request:
     """One request: its head, and its body once it was read.
 
-    ``path`` is as it was sent, percent-encoding and all; of repeated headers the last counts.
-    ``is_unread`` says that a long body may still be coming while the answer leaves already;
-    ``shared_headers`` are those of all answers of one kind, if not the usual ones.
+    ``path`` is as it was sent, percent-encoding and all; of repeated headers the first counts.
+    ``body`` is that of a POST, once ``has_body`` says that it was read. ``is_unread`` says that a
+    long body may still be coming while the answer leaves already; ``shared_headers`` are those of
+    all answers of one kind, if not the usual ones. ``peer`` is the address of the TCP peer as
+    text; empty where there is none.
     """
 
     __slots__ = (
         "_headers",
         "body",
         "caller",
+        "exchange",
+        "has_body",
+        "is_admitted",
         "is_unread",
         "method",
         "operation_id",
         "path",
+        "peer",
         "query",
-        "receive",
         "request_sid",
         "scheme",
-        "scope",
         "shared_headers",
         "started_ms",
     )
 
     def __init__(
-        self, scope: AsgiScope, receive: Receive, request_sid: str, started_ms: float
+        self, method: str, path: str, query: bytes, headers: dict[bytes, bytes], exchange: Exchange
     ) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.request_sid = request_sid
-        self.started_ms = started_ms
-        self.method: str = scope["method"]
-        self.path: str = scope["raw_path"].decode("utf-8", "surrogateescape")
-        self.query: bytes = scope["query_string"]
-        self.scheme: str = scope["scheme"]
-        # Of a header that comes twice the first counts, here as in what may stand in front.
-        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        """``headers``: names in lower case."""
+        self.method = method
+        self.path = path
+        self.query = query
+        self._headers = headers
+        self.exchange = exchange
+        self.scheme = exchange.scheme
+        self.peer = exchange.peer
         self.body = b""
+        self.has_body = False
+        self.request_sid = ""
+        self.started_ms = 0.0
         self.is_unread = False
+        self.is_admitted = False
         self.shared_headers: Headers | None = None
         self.caller: Caller | None = None
         self.operation_id = ""
-
-    @property
-    def needs_its_own_head(self) -> bool:
-        """Whether its answer has other headers than most."""
-        return self.is_unread or self.shared_headers is not None
-
-    @property
-    def peer(self) -> str:
-        """The address of the TCP peer as text; empty where there is none."""
-        client = self.scope.get("client")
-        return client[0] if client else ""
 
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""
@@ -99,7 +131,8 @@ class Reply(msgspec.Struct, frozen=True):
     """One answer: its status, its body, and the headers that not every answer has.
 
     ``content`` stands for the body of an answer that is sent in pieces; ``length`` is that of a
-    body that is not sent, because only the head was asked for.
+    body that is not sent, because only the head was asked for. ``closes``: the connection ends
+    with it, since the rest of the request's body is not wanted.
     """
 
     status: int
@@ -107,6 +140,7 @@ class Reply(msgspec.Struct, frozen=True):
     headers: Headers = _JSON_ALONE
     content: Content | None = None
     length: int | None = None
+    closes: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -129,6 +163,9 @@ def refusal(error: ApiError) -> Reply:
     extra = tuple(
         (name.lower().encode(), text.encode("latin-1")) for name, text in error.headers.items()
     )
-    if error.status in {408, 413}:
-        extra += ((b"connection", b"close"),)  # The rest of the body is not wanted.
-    return Reply(error.status, encode(error.body()), (JSON, *extra) if extra else _JSON_ALONE)
+    return Reply(
+        error.status,
+        encode(error.body()),
+        (JSON, *extra) if extra else _JSON_ALONE,
+        closes=error.status in {408, 413},
+    )

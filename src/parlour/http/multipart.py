@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from parlour.http.messages import Request
     from parlour.protocol.forms import Form
 
@@ -16,24 +18,28 @@ async def parse_multipart(request: Request) -> Form:
     """The fields of a multipart body, which was read already. Raises ApiError 20001."""
     # Imported at first use: hardly any client sends such a form.
     import falcon  # noqa: PLC0415
-    import falcon.asgi  # noqa: PLC0415
+    from falcon.asgi.multipart import MultipartForm  # noqa: PLC0415
+    from falcon.asgi.reader import BufferedReader  # noqa: PLC0415
+    from falcon.errors import DelimiterError  # noqa: PLC0415
+    from falcon.media.multipart import MultipartParseOptions  # noqa: PLC0415
 
-    given = False
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield request.body
 
-    async def receive() -> dict[str, Any]:
-        nonlocal given
-        body, given = (b"" if given else request.body), True
-        return {"type": "http.request", "body": body, "more_body": False}
-
+    _, parameters = falcon.parse_header(request.header(b"content-type") or "")
+    boundary = parameters.get("boundary", "")
+    if not 0 < len(boundary) <= limits.BOUNDARY_CHARS_MAX or not boundary.isascii():
+        raise ApiError(20001, "Invalid post body.")
     form: Form = {}
     count = 0
     try:
-        async for part in await falcon.asgi.Request(dict(request.scope), receive).get_media():
+        stream = BufferedReader(pieces())
+        async for part in MultipartForm(stream, boundary.encode(), None, MultipartParseOptions()):
             count += 1
             text = (await part.stream.read()).decode()
             if count > limits.FORM_KEYS_MAX or "\0" in text or not part.name:
                 raise ApiError(20001, "Invalid post body.")
             form.setdefault(part.name, []).append(text)
-    except (falcon.HTTPError, UnicodeDecodeError, ValueError):
+    except (falcon.HTTPError, DelimiterError, ValueError):
         raise ApiError(20001, "Invalid post body.") from None
     return form

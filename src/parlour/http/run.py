@@ -1,80 +1,78 @@
-"""Running the ASGI server: start, signals, stop."""
+"""Running the server: listeners, signals, stop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
-import uvicorn
 
-from parlour.http.connection import LimitedProtocol
+from parlour.http.connections import Connections
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.config import Settings
+    from parlour.http.server import Server
     from parlour.http.tls import Tls
+    from parlour.vocabulary.clock import Clock
 
 log = structlog.get_logger()
 
 
-class _Uvicorn(uvicorn.Server):
-    """The server, with its stop bounded and its signals ours."""
+class Listeners:
+    """The listening sockets of one process.
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[str], Awaitable[None]]) -> None:
-        super().__init__(config)
-        self._started = started
+    The loop accepts one connection per turn for each listener that it knows of. Where every turn
+    serves many requests, the last of a hundred new clients would wait for a hundred such turns. So
+    the loop is given each listener several times.
+    """
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        """Leave signals to ``run``: SIGTERM ends the process with status 0."""
-        yield
+    def __init__(self, connections: Connections, tls: Tls | None) -> None:
+        self._connections = connections
+        self._tls = tls
+        self._servers: list[asyncio.Server] = []
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and then say where."""
-        await super().startup(sockets)
-        if self.started:
-            await self._accept_several()
-            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-            port = self.servers[0].sockets[0].getsockname()[1]
-            scheme = "https" if self.config.is_ssl else "http"
-            await self._started(f"{scheme}://{host}:{port}")
-
-    async def _accept_several(self) -> None:
-        """Let each turn of the loop accept several connections.
-
-        The loop accepts one for each listener that it knows of. Where every turn serves many
-        requests, the last of a hundred new clients would wait for a hundred such turns.
-        """
-        loop = asyncio.get_running_loop()
-        for listener in [each for server in self.servers for each in server.sockets]:
+    async def listen(self, **where: Any) -> int:
+        """Listen on a host and port, or a socket; return the port. Raises OSError."""
+        await self._add(**where)
+        listening = self._servers[0].sockets
+        for listener in listening:
             for _ in range(limits.ACCEPTED_PER_TURN - 1):
-                again = socket.socket(fileno=os.dup(listener.fileno()))
-                server = await loop.create_server(
-                    self._protocol, sock=again, ssl=self.config.ssl, backlog=self.config.backlog
-                )
-                self.servers.append(server)
+                await self._add(sock=socket.socket(fileno=os.dup(listener.fileno())))
+        port: int = listening[0].getsockname()[1]
+        return port
 
-    def _protocol(self) -> asyncio.Protocol:
-        return LimitedProtocol(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+    async def _add(self, **where: Any) -> None:
+        if self._tls is not None:
+            where |= {
+                "ssl": self._tls.context,
+                "ssl_handshake_timeout": limits.HEAD_SECONDS_MAX,
+            }
+        server: asyncio.Server = await asyncio.get_running_loop().create_server(
+            self._connections.make, backlog=limits.BACKLOG_MAX, **where
         )
+        self._servers.append(server)
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        for server in self._servers:
+            server.close()
 
 
 async def run(
-    asgi: Any,
+    server: Server,
     settings: Settings,
     started: Callable[[str], Awaitable[None]],
-    socket_protocol: Callable[..., asyncio.Protocol],
+    open_socket: Callable[[set[Any]], asyncio.Protocol],
     tls: Tls | None = None,
     *,
+    clock: Clock,
     parent: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; accepted requests finish, within the limit.
@@ -83,42 +81,40 @@ async def run(
     certificate again. A worker shares the port with others, and ends when the other end of the
     pipe ``parent`` is closed.
     """
-    config = uvicorn.Config(
-        asgi,
-        host=settings.host,
-        port=settings.port,
-        loop="none",
-        http=LimitedProtocol,
-        ws=cast("type[asyncio.Protocol]", socket_protocol),
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=True,
-        proxy_headers=False,  # See root_urls.py.
-        timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=limits.DRAIN_SECONDS_MAX,
-        backlog=limits.BACKLOG_MAX,
-        ssl_context_factory=(lambda *_: tls.context) if tls else None,
-    )
-    server = _Uvicorn(config, started)
+    connections = Connections(server, open_socket, clock)
+    listeners = Listeners(connections, tls)
+    stopped = _stop_at_signals(tls, parent)
+    where: dict[str, Any] = {"host": settings.host, "port": settings.port}
+    try:
+        if parent is not None:
+            where = {"sock": _shared_port(settings)}
+        port = await listeners.listen(**where)
+    except OSError as error:
+        log.error("listen_failed", reason=str(error))  # noqa: TRY400 - no traceback for users.
+        sys.exit(1)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    await started(f"{'https' if tls else 'http'}://{host}:{port}")
+    await stopped.wait()
+    listeners.close()
+    await connections.stop()
+
+
+def _stop_at_signals(tls: Tls | None, parent: int | None) -> asyncio.Event:
+    """An event that is set when the process is to end."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
 
     def stop() -> None:
         log.info("stopping")
-        server.should_exit = True
+        stopped.set()
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     if tls:
         loop.add_signal_handler(signal.SIGHUP, _reload, tls)
-    if parent is None:
-        await server.serve()
-    else:
+    if parent is not None:
         loop.add_reader(parent, _ended, loop, parent, stop)
-        await server.serve([_shared_port(settings)])
-    if not server.started:
-        sys.exit(1)
+    return stopped
 
 
 def _ended(loop: asyncio.AbstractEventLoop, parent: int, stop: Callable[[], None]) -> None:

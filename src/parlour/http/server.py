@@ -1,18 +1,19 @@
-"""The ASGI entry: what is true of every HTTP request, before and after its resource.
+"""What is true of every HTTP request, before and after its resource.
 
 A request gets an id, is authenticated, has its body read within a limit, and every answer leaves
-with the same headers, is counted, and is logged without anything it said.
+with the same headers, is counted, and is logged without anything it said. A request keeps its
+place until the last byte of its answer is with the kernel.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from parlour.http.connection import ANSWER
-from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, Request, refusal
-from parlour.http.streams import linger, read_body, send_pieces
+from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, refusal
+from parlour.http.streams import read_body, send_pieces
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -20,11 +21,10 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
     from parlour.http.media import MediaEdge
-    from parlour.http.messages import AsgiScope, Receive, Send
+    from parlour.http.messages import Headers, Request
     from parlour.http.metrics import Metrics
     from parlour.http.router import Router
     from parlour.operations.admission import Admission
-    from parlour.operations.caller import Caller
     from parlour.vocabulary.clock import Clock, Random
 
 log = structlog.get_logger()
@@ -43,14 +43,22 @@ _SHARED_HEADERS: Final = (
     (b"access-control-allow-credentials", b"true"),
     (b"access-control-expose-headers", b"ETag"),
 )
+_HEADERLESS_LENGTH: Final = frozenset({204, 304})
+_INVALID_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-# As it goes over the wire, with the headers that every answer of the API has.
-_PLAIN_LINES: Final = b"".join(b"%s: %s\r\n" % each for each in (JSON, *_SHARED_HEADERS))
+def _lines(headers: Headers) -> bytes:
+    """Headers as they go over the wire."""
+    assert not any(_INVALID_VALUE.search(value) for _, value in headers), headers
+    return b"".join(b"%s: %s\r\n" % each for each in headers)
+
+
+_SHARED_LINES: Final = _lines(_SHARED_HEADERS)
+_PLAIN_LINES: Final = _lines((JSON, *_SHARED_HEADERS))
 
 
 class Server:
-    """The application that the ASGI server runs."""
+    """Serves requests."""
 
     def __init__(
         self,
@@ -73,19 +81,26 @@ class Server:
         self._random = random
         self._request_log = request_log
 
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+    async def serve(self, request: Request) -> None:
         """Serve one request."""
-        assert scope["type"] == "http", scope["type"]
-        request = Request(
-            scope, receive, self._random.sid(sids.REQUEST), self._clock.monotonic_ms()
-        )
+        request.request_sid = self._random.sid(sids.REQUEST)
+        request.started_ms = self._clock.monotonic_ms()
         try:
             reply = await self._reply(request)
+            seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
+            await self._send(request, reply, seconds)
+            self._done(request, reply.status, seconds)
         except GoneError:
             return
-        seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
-        await self._send(request, reply, seconds, send)
-        self._done(request, reply.status, seconds)
+        except Exception:
+            log.exception("bug", request_sid=request.request_sid)
+            request.exchange.abort()  # Perhaps a part of the answer is out.
+        finally:
+            if request.is_admitted:
+                caller = request.caller
+                assert caller is not None
+                self._admission.leave(caller.account_sid, caller.identity)
+            request.exchange.finish()
 
     async def _reply(self, request: Request) -> Reply:
         """Turn whatever happens into an answer of the API's own shape."""
@@ -95,7 +110,7 @@ class Server:
             if request.method == "OPTIONS":
                 return NO_CONTENT
             open_reply = self._router.open_reply(request)
-            return open_reply or await self._admitted(request)
+            return open_reply or await self._authenticated(request)
         except ApiError as error:
             return refusal(error)
         except (Busy, Unavailable):
@@ -107,68 +122,59 @@ class Server:
             log.exception("bug", request_sid=request.request_sid)
             return refusal(ApiError(20500))
 
-    async def _admitted(self, request: Request) -> Reply:
-        """Who is it, is there room, what is said, which resource."""
+    async def _authenticated(self, request: Request) -> Reply:
+        """Who is it, what is said, is there room, which resource."""
         caller = await self._authentication.caller(request.header(b"authorization"))
         request.caller = caller
+        if request.method == "POST" and not request.has_body:
+            await read_body(request)
         self._admission.enter(caller.account_sid, caller.identity)
-        try:
-            if request.method == "POST":
-                request.body = await read_body(request)
-            return await self._router.respond(request, caller)
-        finally:
-            self._admission.leave(caller.account_sid, caller.identity)
+        request.is_admitted = True
+        return await self._router.respond(request, caller)
 
-    async def _send(self, request: Request, reply: Reply, seconds: float, send: Send) -> None:
-        # Taken out: it knows the exchange, whose scope would know itself otherwise.
-        answer = request.scope.pop(ANSWER, None)
-        if answer is not None and reply.is_plain and not request.needs_its_own_head:
-            lines = b"%stwilio-request-id: %s\r\ntwilio-request-duration: %.3f\r\n" % (
-                _PLAIN_LINES,
-                request.request_sid.encode(),
-                seconds,
-            )
-            lines += b"twilio-concurrent-requests: %d\r\ncontent-length: %d\r\n" % (
-                self._concurrent(request.caller),
-                len(reply.body),
-            )
-            body = b"" if request.method == "HEAD" else reply.body
-            await answer(reply.status, lines, body)
-            return
-        await send(
-            {
-                "type": "http.response.start",
-                "status": reply.status,
-                "headers": self._headers(request, reply, seconds),
-            }
-        )
+    async def _send(self, request: Request, reply: Reply, seconds: float) -> None:
+        """Send an answer. Raises GoneError."""
+        exchange = request.exchange
+        lines = self.header_lines(request, reply, seconds)
+        closes = reply.closes or request.is_unread
         if reply.content is not None:
-            await send_pieces(reply.content, request.receive, send)
+            exchange.answer(reply.status, lines, b"", closes=closes)
+            await send_pieces(reply.content, exchange)
             return
         body = b"" if request.method == "HEAD" else reply.body
-        if request.is_unread:
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-            await linger(request)
-            body = b""
-        await send({"type": "http.response.body", "body": body})
+        exchange.answer(reply.status, lines, body, closes=closes)
+        if exchange.is_write_paused:
+            await exchange.sent()
 
-    def _headers(self, request: Request, reply: Reply, seconds: float) -> list[tuple[bytes, bytes]]:
-        headers = [
-            *reply.headers,
-            *(request.shared_headers or _SHARED_HEADERS),
-            (b"twilio-request-id", request.request_sid.encode()),
-            (b"twilio-request-duration", b"%.3f" % seconds),
-            (b"twilio-concurrent-requests", b"%d" % self._concurrent(request.caller)),
-        ]
-        if reply.status not in {204, 304}:
-            headers.append((b"content-length", b"%d" % reply.content_length))
-        if request.is_unread:
-            headers.append((b"connection", b"close"))
-        return headers
+    def header_lines(self, request: Request, reply: Reply, seconds: float) -> bytes:
+        """The headers of an answer, but for those of the connection."""
+        if reply.is_plain and request.shared_headers is None:
+            first = _PLAIN_LINES
+        else:
+            shared = request.shared_headers
+            first = _lines(reply.headers) + (_SHARED_LINES if shared is None else _lines(shared))
+        caller = request.caller
+        lines = (
+            b"%stwilio-request-id: %s\r\ntwilio-request-duration: %.3f\r\n"
+            b"twilio-concurrent-requests: %d\r\n"
+        ) % (
+            first,
+            request.request_sid.encode(),
+            seconds,
+            self._admission.running_of(caller.account_sid) or 1 if caller else 1,
+        )
+        if reply.status in _HEADERLESS_LENGTH:
+            return lines
+        return b"%scontent-length: %d\r\n" % (lines, reply.content_length)
 
-    def _concurrent(self, caller: Caller | None) -> int:
-        """How many requests of the account are running, this one included."""
-        return 1 + self._admission.running_of(caller.account_sid) if caller else 1
+    def refusal_lines(self, body: bytes) -> bytes:
+        """The headers of an answer to what is no request."""
+        sid = self._random.sid(sids.REQUEST).encode()
+        return b"%stwilio-request-id: %s\r\ncontent-length: %d\r\n" % (
+            _PLAIN_LINES,
+            sid,
+            len(body),
+        )
 
     def _done(self, request: Request, status: int, seconds: float) -> None:
         """Count one answer, and log it if it is to be logged."""

@@ -9,37 +9,24 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from parlour.http.messages import GoneError
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from parlour.http.messages import Content, Receive, Request, Send
+    from parlour.http.messages import Content, Exchange, Request
 
 
 async def read_body(request: Request) -> bytes:
     """The whole body. Raises 413 above the limit; how long it may take is the connection's."""
-    length = request.header(b"content-length")
-    if length is not None and int(length) > limits.BODY_BYTES_MAX:
-        raise ApiError(20413)
-    message: Any = await request.receive()
-    body: bytes = message.get("body", b"")
-    parts = [body]
-    size = len(body)
-    while message.get("more_body"):  # Ends with the body, its limit, or the connection.
-        message = await request.receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limits.BODY_BYTES_MAX:
-            raise ApiError(20413)
-    if message["type"] == "http.disconnect":
-        raise GoneError
+    if not request.has_body:
+        request.body = await request.exchange.read_body()
+        request.has_body = True
     request.is_unread = False
-    return body if len(parts) == 1 else b"".join(parts)
+    return request.body
 
 
 async def incoming(request: Request, bytes_max: int) -> AsyncGenerator[bytes, None]:
@@ -47,24 +34,27 @@ async def incoming(request: Request, bytes_max: int) -> AsyncGenerator[bytes, No
 
     Until the body has ended, or is too large, the request counts as unread.
     """
+    if request.has_body:  # A small one came together with the head.
+        request.is_unread = False
+        must_not_exceed(len(request.body), bytes_max)
+        yield request.body
+        return
     begun = asyncio.get_running_loop().time()
     received = 0
-    more = request.is_unread = True
-    while more:
+    request.is_unread = True
+    while True:  # Ends with the body, its limit or its time.
         patience = limits.UPLOAD_GRACE_SECONDS + received / limits.UPLOAD_BYTES_PER_SECOND_MIN
         try:
             async with asyncio.timeout_at(begun + patience):
-                message = await request.receive()
+                piece = await request.exchange.read_piece()
         except TimeoutError:
             raise ApiError(20001, "The body comes too slowly.", status=408) from None
-        if message["type"] == "http.disconnect":
-            raise GoneError
-        piece: bytes = message.get("body", b"")
+        if not piece:
+            break
         received += len(piece)
-        more = request.is_unread = message.get("more_body", False)
         must_not_exceed(received, bytes_max)
-        if piece:
-            yield piece
+        yield piece
+    request.is_unread = False
 
 
 def must_not_exceed(size: int, bytes_max: int) -> None:
@@ -73,35 +63,13 @@ def must_not_exceed(size: int, bytes_max: int) -> None:
         raise ApiError(50512)
 
 
-async def linger(request: Request) -> None:
-    """Take what a refused client still sends, for a while.
-
-    A connection that is closed under somebody who sends is reset, and the answer is lost.
-    """
-    try:
-        async with asyncio.timeout(limits.LINGER_SECONDS_MAX):
-            while request.is_unread:
-                message = await request.receive()
-                request.is_unread = message.get("more_body", False)
-    except TimeoutError:
-        return
-
-
-async def send_pieces(content: Content, receive: Receive, send: Send) -> None:
-    """Send a body, as fast as the client takes it; stop when the client is gone."""
-    gone = asyncio.ensure_future(_until_gone(receive))
+async def send_pieces(content: Content, exchange: Exchange) -> None:
+    """Send a body, as fast as the client takes it. Raises GoneError."""
     try:
         async with aclosing(content.pieces) as pieces:
             async for piece in pieces:
-                if gone.done():
-                    return
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+                exchange.write(piece)
+                if exchange.is_write_paused:
+                    await exchange.sent()
     finally:
-        gone.cancel()
         await content.close()
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue

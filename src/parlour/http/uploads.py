@@ -148,7 +148,7 @@ async def _write_of_form(
     _must_fit(request, bytes_max)
     _, parameters = falcon.parse_header(header)
     boundary = parameters.get("boundary", "")
-    if not 0 < len(boundary) <= 70 or not boundary.isascii():
+    if not 0 < len(boundary) <= limits.BOUNDARY_CHARS_MAX or not boundary.isascii():
         raise ApiError(20001, "Invalid post body.")
     declared = None
     try:

@@ -68,11 +68,11 @@ class Realtime:
             continuation_key=vault.continuation_key,
         )
 
-    def open_socket(self, **given: Any) -> asyncio.Protocol:
-        """A new connection's protocol, as the server software asks for it."""
+    def open_socket(self, sockets: set[Any]) -> asyncio.Protocol:
+        """The protocol of a connection that becomes a WebSocket; it joins the open ones."""
         from parlour.realtime.websocket import Socket  # noqa: PLC0415 - see _load.
 
-        return Socket(**given, accept=self.endpoint.accept)
+        return Socket(sockets, self.endpoint.accept)
 
     def figures(self) -> Iterator[Metric]:
         """The figures for monitoring: none of them says whose they are."""

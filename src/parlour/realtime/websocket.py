@@ -24,9 +24,6 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
-
 PATH: Final = "/v3/wsconnect"
 
 
@@ -53,17 +50,12 @@ class Receiver(Protocol):
 class Socket(asyncio.Protocol):
     """The server's end of one WebSocket."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        *,
-        accept: Callable[[Socket], Receiver | None],
-    ) -> None:
-        """``accept`` gives who speaks through a new socket; None where there is no room."""
-        del config, app_state
-        self._connections: set[Any] = cast("set[Any]", server_state.connections)
+    def __init__(self, sockets: set[Any], accept: Callable[[Socket], Receiver | None]) -> None:
+        """The socket is one of ``sockets`` while it is open.
+
+        ``accept`` gives who speaks through a new socket; None where there is no room.
+        """
+        self._sockets = sockets
         self._accept = accept
         self._protocol = ServerProtocol(max_size=limits.SOCKET_MESSAGE_BYTES_MAX)
         self._receiver: Receiver | None = None
@@ -83,7 +75,7 @@ class Socket(asyncio.Protocol):
         """Take the connection over."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=limits.OUTBOX_HIGH_BYTES)
-        self._connections.add(self)
+        self._sockets.add(self)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
         self._end_after(limits.HEAD_SECONDS_MAX)
@@ -122,7 +114,7 @@ class Socket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever spoke here, once."""
         del exc
-        self._connections.discard(self)
+        self._sockets.discard(self)
         for timer in (self._stalled, self._ending):
             if timer is not None:
                 timer.cancel()
@@ -144,7 +136,7 @@ class Socket(asyncio.Protocol):
             self._stalled = None
 
     def shutdown(self) -> None:
-        """The server stops: the server software calls this."""
+        """The server stops."""
         if self._receiver is not None:
             self._receiver.stopping()
         else:

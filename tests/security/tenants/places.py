@@ -18,6 +18,7 @@ from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
 from tests.support.client import FORM_TYPE, Api, encode
 from tests.support.database import connect
+from tests.support.exchange import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,40 +236,19 @@ class LocalPlace:
     async def _send(self, request: Request) -> Answer:
         said = encode(request.fields).encode()
         query, body = (said, b"") if request.method == "GET" else (b"", said)
-        path, _, given = request.path.partition("?")
-        headers = [(b"host", b"127.0.0.1"), (b"content-length", b"%d" % len(body))]
+        target = request.path
+        if query and "?" not in target:
+            target += f"?{query.decode()}"
+        headers = {b"host": b"127.0.0.1"}
         if body:
-            headers.append((b"content-type", FORM_TYPE.encode()))
+            headers[b"content-type"] = FORM_TYPE.encode()
         if request.authorization is not None:
-            headers.append((b"authorization", request.authorization.encode()))
+            headers[b"authorization"] = request.authorization.encode()
         if request.idempotency_key is not None:
-            headers.append((b"idempotency-key", request.idempotency_key.encode()))
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": request.method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": given.encode() or query,
-            "root_path": "",
-            "headers": headers,
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 80),
-        }
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        await self.app.asgi(scope, receive, send)
-        start, *parts = sent
-        found = [(name.decode(), value.decode()) for name, value in start["headers"]]
-        return Answer(start["status"], _kept(found), b"".join(part["body"] for part in parts))
+            headers[b"idempotency-key"] = request.idempotency_key.encode()
+        answered = await ask(self.app.server, request.method, target, headers, body)
+        found = [(name.decode(), value.decode()) for name, value in answered.headers]
+        return Answer(answered.status, _kept(found), answered.body)
 
     def make_account(self) -> Login:
         """A new account."""

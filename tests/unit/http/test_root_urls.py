@@ -7,27 +7,17 @@ import pytest
 from parlour.http.messages import Request
 from parlour.http.root_urls import RootUrls
 from parlour.vocabulary.errors import ApiError
+from tests.support.exchange import RecordedExchange
 
 HOST = b"chat.example.net"
-
-
-async def _nothing() -> dict[str, object]:
-    return {}
 
 
 def asked(
     *headers: tuple[bytes, bytes], client: str | None = "127.0.0.1", host: bytes = HOST
 ) -> Request:
     """A request over plain HTTP."""
-    scope = {
-        "method": "GET",
-        "raw_path": b"/v1/Conversations",
-        "query_string": b"",
-        "scheme": "http",
-        "headers": [(b"host", host), *headers],
-        "client": None if client is None else (client, 50000),
-    }
-    return Request(scope, _nothing, "RQ" + "0" * 32, 0.0)
+    exchange = RecordedExchange(peer=client or "")
+    return Request("GET", "/v1/Conversations", b"", {b"host": host, **dict(headers)}, exchange)
 
 
 def test_they_start_as_the_request_found_us() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +16,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
+from tests.support.exchange import RecordedExchange
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,19 +42,7 @@ class BrokenStore:
 
 def request() -> Request:
     """An upload of three bytes."""
-    body = [{"type": "http.request", "body": b"abc", "more_body": False}]
-    head = {
-        "method": "POST",
-        "raw_path": b"/",
-        "query_string": b"",
-        "scheme": "http",
-        "headers": [],
-    }
-
-    async def receive() -> Any:
-        return body.pop()
-
-    return Request(head, receive, "RQ", 0.0)
+    return Request("POST", "/", b"", {}, RecordedExchange(b"abc"))
 
 
 def upload_into(folder: Path, failure: BaseException) -> int:

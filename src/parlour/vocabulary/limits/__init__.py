@@ -6,6 +6,7 @@ of them are used by the name ``limits`` alone.
 
 from __future__ import annotations
 
+from parlour.vocabulary.limits.edge import *
 from parlour.vocabulary.limits.fairness import *
 from parlour.vocabulary.limits.realtime import *
 from parlour.vocabulary.limits.units import *
@@ -25,7 +26,7 @@ URL_PATH_BYTES_MAX = 8 * KIBIBYTE
 URL_QUERY_BYTES_MAX = 8 * KIBIBYTE
 # Name and value pairs in one form or query; more would be an attack on our dictionaries.
 FORM_KEYS_MAX = 1000
-# A request that takes longer is answered with 503.
+# A body, other than an upload of media, that takes longer is answered with 408.
 REQUEST_SECONDS_MAX = 30
 # Accepted requests get this long to end when the server is told to stop.
 DRAIN_SECONDS_MAX = 10

@@ -1,0 +1,341 @@
+"""Framing of HTTP/1.1 requests (RFC 9112) on one connection: no socket, no clock.
+
+The reader finds the end of a head by itself and gives the parser (llhttp) exactly the head: a
+parser that went on into the body would also parse what is pipelined behind it. One parser serves
+one head. Bodies are taken without it.
+
+States of a connection's requests; each row says what is kept, and its bound.
+
+========  ===================================  =================  ================================
+state     takes                                next state         kept at most
+========  ===================================  =================  ================================
+IDLE      blank lines (CRLF), the first bytes  HEAD, HEAD_DONE    nothing; blank lines are counted:
+          of a head                                               ``BLANK_LINE_BYTES_MAX``
+HEAD      more of a head                       HEAD_DONE          the head, 414 or 431 above
+                                                                  ``URL_*`` + ``HEADER_BYTES_MAX``
+HEAD_DONE ``take_body``; at once ``next``      BODY, DONE         the head
+          where there is no body
+BODY      bytes of the body                    DONE               nothing: the body is the caller's
+DONE      ``next``                             IDLE               ``rest``: bytes after the request
+any       anything against the rules           (no more reads)    nothing
+========  ===================================  =================  ================================
+
+The caller sets the timeouts: one for IDLE, one for HEAD, one for BODY.
+
+What can be read in two ways is refused: bare CR or LF, obs-fold, a space before the colon, NUL,
+several or malformed Content-Length, Transfer-Encoding together with Content-Length, in HTTP/1.0,
+or other than ``chunked`` alone; no Host or several. llhttp in its strict mode refuses most of
+them; what it lets pass is checked here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import httptools
+
+from parlour.protocol.chunked_body import ChunkedBody, ChunkError
+from parlour.vocabulary import limits
+
+_END: Final = b"\r\n\r\n"
+_URL_BYTES_MAX: Final = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
+_REQUEST_LINE_BYTES_MAX: Final = _URL_BYTES_MAX + limits.REQUEST_LINE_FRAME_BYTES_MAX
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?\Z", re.IGNORECASE)
+_MUST_BE_SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_LENGTH_DIGITS_MAX: Final = 18
+_LAST_BLANK: Final = 0x20
+
+CHUNKED: Final = -1
+"""The ``length`` of a body whose length is not known in advance."""
+
+
+class RequestError(Exception):
+    """The bytes are no request that may be served; nothing after them is read.
+
+    ``status`` is that of the answer; the text, for the log, says what is wrong.
+    """
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class RequestReader:
+    """Reads one request after the other off a connection.
+
+    After ``receive`` returned True these describe the request: ``method``, ``path`` (as it was
+    sent, percent-encoding and all), ``query``, ``headers`` (names in lower case; of a header that
+    comes several times the first), ``length`` of the body, and ``head``, its bytes.
+    """
+
+    __slots__ = (
+        "_blank_bytes",
+        "_buffer",
+        "_chunks",
+        "_heads",
+        "_is_ambiguous",
+        "_left",
+        "_parser",
+        "_repeated",
+        "expects_continue",
+        "head",
+        "headers",
+        "is_complete",
+        "is_http_1_0",
+        "keep_alive",
+        "length",
+        "method",
+        "path",
+        "query",
+        "rest",
+    )
+
+    def __init__(self) -> None:
+        self._blank_bytes = 0
+        self._chunks: ChunkedBody | None = None
+        self.rest = b""
+        """Bytes that were received after the head, the body, or the request."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._buffer: bytearray | None = None
+        self._parser: httptools.HttpRequestParser | None = None
+        self._heads = 0
+        self._is_ambiguous = False
+        self._repeated = 0
+        self._left = 0
+        self.head = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.method = b""
+        self.path = ""
+        self.query = b""
+        self.length = 0
+        self.keep_alive = True
+        self.is_http_1_0 = False
+        self.expects_continue = False
+        self.is_complete = False
+
+    # --- Heads --------------------------------------------------------------------------------
+
+    @property
+    def is_in_head(self) -> bool:
+        """Whether a part of a head was received, and not its end."""
+        return self._buffer is not None
+
+    @property
+    def kept_bytes(self) -> int:
+        """How many bytes the reader keeps."""
+        return len(self.rest) + (0 if self._buffer is None else len(self._buffer))
+
+    def receive(self, data: bytes) -> bool:
+        """Take bytes where a head is expected; True once it is complete. Raises RequestError."""
+        if self._buffer is not None:
+            return self._receive_more(self._buffer, data)
+        if data[0] <= _LAST_BLANK:
+            data = self._without_blank_lines(data)
+            if not data:
+                return False
+        end = data.find(_END) + len(_END)
+        if end < len(_END):
+            self._buffer = bytearray()
+            return self._receive_more(self._buffer, data)
+        if end == len(data):
+            self.rest = b""
+            self._end_head(data, data)
+        else:
+            self.rest = data[end:]
+            head = data[:end]
+            self._end_head(head, head)
+        return True
+
+    def _receive_more(self, buffer: bytearray, data: bytes) -> bool:
+        """Take bytes of a head that does not come at once."""
+        if buffer == b"\r":  # Half of a blank line.
+            self._buffer = None
+            return self.receive(b"\r" + data)
+        before = len(buffer)
+        buffer += data
+        end = buffer.find(_END, max(0, before - len(_END) + 1)) + len(_END)
+        if end >= len(_END):
+            self.rest = data[end - before :]
+            self._buffer = None
+            self._end_head(bytes(buffer[:end]), data[: end - before])
+            return True
+        line = buffer.find(b"\r\n")
+        if line < 0 and len(buffer) > _REQUEST_LINE_BYTES_MAX:
+            raise RequestError("URL too long", 414)
+        if line >= 0 and len(buffer) - line > limits.HEADER_BYTES_MAX:
+            raise RequestError("headers too large", 431)
+        self._parse(data)
+        return False
+
+    def _without_blank_lines(self, data: bytes) -> bytes:
+        """Return the bytes after blank lines, which clients of old sent after a body."""
+        start = 0
+        while data.startswith(b"\r\n", start):
+            start += 2
+            self._blank_bytes += 2
+            if self._blank_bytes > limits.BLANK_LINE_BYTES_MAX:
+                raise RequestError("blank lines")
+        data = data[start:]
+        if data == b"\r":
+            self._buffer = bytearray(data)
+            return b""
+        if data and data[0] <= _LAST_BLANK:
+            raise RequestError("no request line")
+        return data
+
+    def _parse(self, data: bytes) -> None:
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpRequestParser(self)
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return  # The head is complete, and what follows is no matter of this parser anyway.
+        except httptools.HttpParserError as error:
+            raise RequestError(str(error)) from None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; the parser calls this."""
+        name = name.lower()
+        headers = self.headers
+        if name not in headers:
+            headers[name] = value.rstrip(b" \t")
+            return
+        self._repeated += 1
+        if name in _MUST_BE_SINGLE:
+            self._is_ambiguous = True
+        elif name in {b"connection", b"upgrade"}:
+            headers[name] += b"," + value
+
+    def on_headers_complete(self) -> None:
+        """Count the heads; the parser calls this."""
+        self._heads += 1
+
+    def _end_head(self, head: bytes, unparsed: bytes) -> None:
+        """Take a whole head, of which the parser has seen all but the end."""
+        line = head.index(b"\r\n")
+        if line > _REQUEST_LINE_BYTES_MAX:
+            raise RequestError("URL too long", 414)
+        if len(head) - line - len(_END) > limits.HEADER_BYTES_MAX:
+            raise RequestError("headers too large", 431)
+        self._parse(unparsed)
+        self._parser = None  # It knows the reader, and the reader it.
+        self._blank_bytes = 0
+        self.head = head
+        if len(self.headers) + self._repeated > limits.HEADERS_MAX:
+            raise RequestError("too many headers", 431)
+        parts = head[:line].split(b" ")
+        if len(parts) != 3 or self._heads != 1 or self._is_ambiguous:
+            raise RequestError("invalid head")
+        self.method, target, version = parts
+        self._take_target(target)
+        self._take_headers(version)
+        self.is_complete = self.length == 0
+
+    def _take_headers(self, version: bytes) -> None:
+        """Take what the headers mean for the framing and for the connection."""
+        headers = self.headers
+        if version == b"HTTP/1.1":
+            if b"host" not in headers:
+                raise RequestError("no Host")
+        elif version == b"HTTP/1.0":
+            self.is_http_1_0 = True
+            self.keep_alive = False
+        else:
+            raise RequestError("unsupported version")
+        if b"connection" in headers and has_word(headers[b"connection"], b"close"):
+            self.keep_alive = False
+        if b"transfer-encoding" in headers or b"content-length" in headers:
+            self._take_framing()
+        if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
+            self.expects_continue = not self.is_http_1_0
+
+    def _take_target(self, target: bytes) -> None:
+        if len(target) > _URL_BYTES_MAX:
+            raise RequestError("URL too long", 414)
+        if b"#" in target or self.method == b"CONNECT":
+            raise RequestError("invalid target")
+        if target[:1] == b"/" or target == b"*":
+            path, _, self.query = target.partition(b"?")
+        else:
+            # The absolute form: its host counts, and not the header (RFC 9112, section 3.2.2).
+            match = _ABSOLUTE.match(target)
+            if match is None:
+                raise RequestError("invalid target")
+            host, path, self.query = match[1], match[2] or b"/", match[3] or b""
+            if b"host" in self.headers:
+                self.headers[b"host"] = host
+        self.path = path.decode("latin-1")
+
+    def _take_framing(self) -> None:
+        coding = self.headers.get(b"transfer-encoding")
+        length = self.headers.get(b"content-length")
+        if coding is None:
+            assert length is not None
+            if not length.isdigit() or len(length) > _LENGTH_DIGITS_MAX:
+                raise RequestError("invalid Content-Length")
+            self.length = self._left = int(length)
+            return
+        if length is not None or self.is_http_1_0 or coding.lower() != b"chunked":
+            raise RequestError("invalid Transfer-Encoding")
+        self.length = CHUNKED
+        self._chunks = ChunkedBody()
+
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether the request is a handshake. Only a GET is; else the wish is ignored."""
+        headers = self.headers
+        return (
+            b"upgrade" in headers
+            and self.method == b"GET"
+            and not self.is_http_1_0
+            and headers[b"upgrade"].lower() == b"websocket"
+            and has_word(headers.get(b"connection", b""), b"upgrade")
+        )
+
+    # --- Bodies -------------------------------------------------------------------------------
+
+    def take_body(self, data: bytes) -> bytes:
+        """Return the part of the body that is in these bytes. Raises RequestError.
+
+        ``is_complete`` says whether it was the last; ``rest`` has what follows it.
+        """
+        assert not self.is_complete
+        if self._chunks is None:
+            left = self._left = self._left - len(data)
+            if left > 0:
+                self.rest = b""
+                return data
+            self.is_complete = True
+            self.rest = data[len(data) + left :]
+            return data[:left] if left else data
+        try:
+            body = self._chunks.decode(data)
+        except ChunkError as error:
+            raise RequestError(str(error)) from None
+        self.is_complete = self._chunks.is_complete
+        self.rest = self._chunks.rest
+        return body
+
+    @property
+    def left_bytes(self) -> int | None:
+        """How much of the body is still to come; None where that is not known."""
+        return max(0, self._left) if self._chunks is None else None
+
+    def next(self) -> bytes:
+        """Begin the next request, and return what was received of it, for ``receive``."""
+        assert self.is_complete
+        rest = self.rest
+        self.rest = b""
+        self._chunks = None
+        self._reset()
+        return rest
+
+
+def has_word(value: bytes, word: bytes) -> bool:
+    """Whether a header's list, separated by commas, has this word."""
+    value = value.lower()
+    return value == word or word in {each.strip(b" \t") for each in value.split(b",")}

@@ -1,0 +1,79 @@
+"""Requests to the server's object in this process, without a socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from parlour.http.messages import Request
+
+if TYPE_CHECKING:
+    from parlour.http.server import Server
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+class Answered(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    headers: Pairs
+    body: bytes
+
+
+class RecordedExchange:
+    """What stands for the connection: it has the whole body, and records the answer."""
+
+    is_write_paused = False
+
+    def __init__(self, body: bytes = b"", *, scheme: str = "http", peer: str = "127.0.0.1") -> None:
+        """A body that has arrived already."""
+        self.scheme = scheme
+        self.peer = peer
+        self._body = body
+        self._status = 0
+        self._lines = b""
+        self._parts: list[bytes] = []
+
+    async def read_body(self) -> bytes:
+        """All of it."""
+        return self._body
+
+    async def read_piece(self) -> bytes:
+        """All of it, and then nothing."""
+        piece, self._body = self._body, b""
+        return piece
+
+    def answer(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
+        """Record the answer, or the beginning of it."""
+        del closes
+        self._status, self._lines, self._parts = status, lines, [body]
+
+    def write(self, piece: bytes) -> None:
+        """Record a part."""
+        self._parts.append(piece)
+
+    async def sent(self) -> None:
+        """Nothing is waited for."""
+
+    def finish(self) -> None:
+        """Nothing follows."""
+
+    def abort(self) -> None:
+        """Nothing is cut off."""
+
+    @property
+    def answered(self) -> Answered:
+        """What was recorded."""
+        lines = self._lines.split(b"\r\n")[:-1]
+        pairs = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
+        return Answered(self._status, pairs, b"".join(self._parts))
+
+
+async def ask(
+    server: Server, method: str, target: str, headers: dict[bytes, bytes], body: bytes = b""
+) -> Answered:
+    """The answer to one request."""
+    exchange = RecordedExchange(body)
+    path, _, query = target.partition("?")
+    await server.serve(Request(method, path, query.encode(), headers, exchange))
+    return exchange.answered

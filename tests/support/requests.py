@@ -1,0 +1,52 @@
+"""Reads whole streams of requests, as a connection would."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from parlour.protocol.http_request import RequestError, RequestReader
+
+HOST = b"Host: a\r\n"
+
+
+class Read(NamedTuple):
+    """One request as it was read."""
+
+    method: bytes
+    target: tuple[str, bytes]
+    headers: tuple[tuple[bytes, bytes], ...]
+    keep_alive: bool
+    body: bytes
+
+
+def read(
+    pieces: list[bytes], reader_type: type[RequestReader] = RequestReader
+) -> tuple[list[Read], int]:
+    """The requests in a stream that comes in these pieces, and the status that ended it, or 0."""
+    reader = reader_type()
+    found: list[Read] = []
+    body: bytearray | None = None
+    for piece in pieces:
+        data = piece
+        while data:
+            try:
+                if body is None:
+                    if not reader.receive(data):
+                        break
+                    body, data = bytearray(), reader.rest
+                if not reader.is_complete and data:
+                    body += reader.take_body(data)
+                    data = reader.rest
+            except RequestError as error:
+                return found, error.status
+            if not reader.is_complete:
+                break
+            headers = tuple(sorted(reader.headers.items()))
+            target = reader.path, reader.query
+            found.append(Read(reader.method, target, headers, reader.keep_alive, bytes(body)))
+            body, data = None, reader.next()
+    return found, 0
+
+
+def head(*lines: bytes, start: bytes = b"POST / HTTP/1.1") -> bytes:
+    return b"\r\n".join([start, b"Host: a", *lines, b"", b""])

@@ -1,0 +1,166 @@
+"""Framing of requests, for any stream: in every split the same, and as h11 does it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import h11
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from parlour.protocol.http_request import RequestError, RequestReader
+from tests.support.requests import HOST, head, read
+
+CHUNKED_HEAD = head(b"Transfer-Encoding: chunked")
+
+NAMES = st.sampled_from([b"Accept", b"X-A", b"x-b", b"Connection", b"Cookie", b"Expect"])
+TEXTS = st.sampled_from(
+    [b"", b"a", b"close", b"keep-alive", b"a, close ", b"100-continue", b"\xff"]
+)
+BODIES = st.binary(max_size=40)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """A valid request."""
+    method = draw(st.sampled_from([b"GET", b"POST", b"DELETE", b"PUT", b"OPTIONS"]))
+    target = draw(st.sampled_from([b"/", b"/a/b?c=d", b"*", b"http://b/c?d", b"/" + b"x" * 50]))
+    lines = [name + b": " + draw(TEXTS) for name in draw(st.lists(NAMES, max_size=4))]
+    body = draw(BODIES)
+    framing = draw(st.sampled_from(["none", "length", "chunked"]))
+    if framing == "length":
+        lines.append(b"Content-Length: %d" % len(body))
+    elif framing == "chunked":
+        lines.append(b"Transfer-Encoding: chunked")
+        cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=3)))
+        edges = [0, *cuts, len(body)]
+        parts = [body[a:b] for a, b in pairwise(edges)]
+        extension = draw(st.sampled_from([b"", b";a", b';a="b"']))
+        sent = b"".join(b"%x%s\r\n%s\r\n" % (len(part), extension, part) for part in parts if part)
+        body = sent + b"0\r\n" + draw(st.sampled_from([b"", b"T: u\r\n"])) + b"\r\n"
+    else:
+        body = b""
+    blank = draw(st.sampled_from([b"", b"\r\n"]))
+    return blank + head(*lines, start=method + b" " + target + b" HTTP/1.1") + body
+
+
+def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted(each % (len(data) + 1) for each in cuts), len(data)]
+    return [data[a:b] for a, b in pairwise(edges) if a < b]
+
+
+@given(st.lists(requests(), min_size=1, max_size=4), st.lists(st.integers(0, 10_000), max_size=12))
+def test_a_stream_gives_the_same_requests_in_every_split(
+    sent: list[bytes], cuts: list[int]
+) -> None:
+    stream = b"".join(sent)
+    whole = read([stream])
+    assert (len(whole[0]), whole[1]) == (len(sent), 0)
+    assert read(in_pieces(stream, cuts)) == whole
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"\r\n" + head(b"Content-Length: 2") + b"ab" + head(),
+        CHUNKED_HEAD + b"2;a=b\r\nab\r\n0\r\nT: u\r\n\r\n" + head(),
+    ],
+)
+def test_a_stream_gives_the_same_requests_in_each_split_in_two_or_three(stream: bytes) -> None:
+    whole = read([stream])
+    for first in range(len(stream) + 1):
+        for second in range(first, min(first + 4, len(stream) + 1)):
+            assert read(in_pieces(stream, [first, second])) == whole
+
+
+PARTS = st.sampled_from(
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"POST / HTTP/1.1\r\n",
+        b"POST / HTTP/1.0\r\n",
+        HOST,
+        HOST + b"\r\n",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b"\t",
+        b"\0",
+        b"Content-Length: 3\r\n",
+        b"Content-Length: 0\r\n",
+        b"Content-Length:3 \r\n",
+        b"Content-Length: +3\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: CHUNKED \r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Connection: close\r\n",
+        b"X: y\r\n",
+        b"X:\r\n",
+        b"abc",
+        b"3\r\nabc\r\n",
+        b"0\r\n\r\n",
+        b"0\r\nT: u\r\n\r\n",
+        b"1;a\r\nb\r\n",
+        b"00000000003\r\nabc\r\n",
+    ]
+)
+
+
+class WithoutBlankLines(RequestReader):
+    """Accepts no blank lines before a request line, as h11 does not."""
+
+    def _without_blank_lines(self, data: bytes) -> bytes:
+        raise RequestError(f"blank line before {data!r}")
+
+
+def read_by_h11(stream: bytes) -> list[tuple[bytes, bytes]]:
+    """Methods and bodies of the requests that h11 finds before it needs more, or fails."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+    connection.receive_data(stream)
+    found: list[tuple[bytes, bytes]] = []
+    method, body = b"", b""
+    while True:  # Ends with the stream.
+        try:
+            event = connection.next_event()
+        except h11.RemoteProtocolError:
+            return found
+        if isinstance(event, h11.Request):
+            method, body = event.method, b""
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif isinstance(event, h11.EndOfMessage):
+            found.append((method, body))
+            connection.send(h11.Response(status_code=204, headers=[]))
+            connection.send(h11.EndOfMessage())
+            if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+                return found
+            connection.start_next_cycle()
+        else:
+            return found
+
+
+STREAMS = st.lists(st.one_of(PARTS, requests()), max_size=10).map(b"".join)
+
+
+@given(STREAMS)
+@example(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n")
+@example(head(b"Transfer-Encoding: chunked") + b"0\r\n\r\n" + head(b"Content-Length: 0"))
+def test_what_is_accepted_is_framed_by_h11_in_the_same_way(stream: bytes) -> None:
+    """Declared exceptions: h11 accepts bare LF, obs-fold, and Transfer-Encoding with a length.
+
+    It goes on where we have refused, and stops at a request that closes the connection. It refuses
+    blank lines before a request line.
+    """
+    ours = read([stream], WithoutBlankLines)[0]
+    until_close = []
+    for each in ours:
+        until_close.append((each.method, each.body))
+        if not each.keep_alive:
+            break
+    assert until_close == read_by_h11(stream)[: len(until_close)]
+
+
+@given(STREAMS, st.lists(st.integers(0, 10_000), max_size=8))
+def test_any_stream_gives_the_same_result_in_every_split(stream: bytes, cuts: list[int]) -> None:
+    assert read(in_pieces(stream, cuts)) == read([stream])
