@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import loopback
+from tests.support import loopback, pressure
 from tests.support.balancer import Balancer
 from tests.support.ports import ReservedPort
 from tests.support.server import REPOSITORY, Server, ServerError
@@ -143,3 +143,24 @@ def test_a_balancer_sends_each_request_to_the_next_node_that_is_there() -> None:
         for node in nodes:
             node.shutdown()
             node.server_close()
+
+
+def test_a_stopwatch_leaves_out_what_the_machine_was_busy_with_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, waited = [100.0], [7.0]
+    monkeypatch.setattr(pressure.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pressure, "_waited_seconds", lambda: waited[0])
+    watch = pressure.Stopwatch()
+    now[0], waited[0] = 110.0, 13.0
+    assert (watch.seconds, watch.seconds_at_least) == (10.0, 4.0)
+    assert watch.is_over(4.0)
+    assert not watch.is_over(4.5)
+    now[0], waited[0] = 100.0 + pressure.LOAD_SECONDS_MAX + 4.5, 100.0
+    assert watch.seconds_at_least == 0
+    assert watch.is_over(4.5)
+
+
+def test_what_the_kernel_counts_does_not_run_faster_than_time() -> None:
+    watch = pressure.Stopwatch()
+    assert 0 <= watch.seconds_at_least <= watch.seconds
