@@ -29,7 +29,7 @@ found out with 16 requests and then probed with a few, however many URLs it has.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parlour.operations.fair_shares import FairShares
 from parlour.protocol.egress_policy import EgressRefused
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 EndpointKey = tuple[str, str]
 """The account and the URL."""
+# Of endpoints that are not looked at; never written to.
+_NO_LANES: Final[set[int]] = set()
 
 
 def _host_of(url: str) -> str:
@@ -115,8 +117,8 @@ class Endpoint:
         self.is_looked_at = False
         # While it is looked at: lanes of which something came that may not be in what is read of
         # them, and lanes that left, of which what is read may be done.
-        self.missed: set[int] = set()
-        self.left: set[int] = set()
+        self.missed: set[int] = _NO_LANES
+        self.left: set[int] = _NO_LANES
         self._shares = shares
         self._host = _host_of(key[1])
         self.requests_share = shares.of_requests(key, self._host, is_hanging=False)
@@ -127,6 +129,16 @@ class Endpoint:
         """How many more lanes it may have in memory."""
         own = self.allowed * limits.LANES_PER_TURN_MAX - len(self.lanes)
         return min(own, self.lanes_share.room)
+
+    def begin_look(self) -> None:
+        """It is looked at from now on: note what comes and what leaves meanwhile."""
+        self.is_looked_at = True
+        self.missed, self.left = set(), set()
+
+    def end_look(self) -> None:
+        """It is looked at no more."""
+        self.is_looked_at = False
+        self.missed = self.left = _NO_LANES
 
     def update_wants(self) -> None:
         """Say what it wants a share of now. To be called after each change of its state."""

@@ -360,14 +360,12 @@ class Lanes:
     @contextmanager
     def loading(self, endpoint: Endpoint) -> Iterator[None]:
         """Keep an endpoint until what is wanted of it is loaded. What fails is looked at again."""
-        endpoint.is_looked_at = True
-        endpoint.missed.clear()
-        endpoint.left.clear()
+        endpoint.begin_look()
         try:
             yield
         except BaseException:
             self.look_at(endpoint.key, 0)
             raise
         finally:
-            endpoint.is_looked_at = False
+            endpoint.end_look()
             self._forget_idle(endpoint)

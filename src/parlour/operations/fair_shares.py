@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
 UNLIMITED: Final = 1 << 40
+# Never written to.
+_NO_CHILDREN: Final[dict[Hashable, Share]] = {}
+_NONE_READY: Final[dict[int, dict[Share, None]]] = {}
 
 
 class Share:
@@ -62,9 +65,10 @@ class Share:
         self.limit = limit
         self.greed = greed
         self.in_use = 0
-        self.children: dict[Hashable, Share] = {}
+        # Both are made at the first need: leaves are many, and have neither.
+        self.children: dict[Hashable, Share] = _NO_CHILDREN
         # Children that could take a place, by the number of places that they have.
-        self.ready: dict[int, dict[Share, None]] = {}
+        self.ready: dict[int, dict[Share, None]] = _NONE_READY
         # The key in the parent's dictionary, or -1.
         self.bucket = -1
         self.wants = False
@@ -73,6 +77,8 @@ class Share:
         """The child with this key; it is made with these bounds if there is none."""
         found = self.children.get(key)
         if found is None:
+            if not self.children:
+                self.children = {}
             found = self.children[key] = Share(key, self, limit, greed)
         return found
 
@@ -188,6 +194,8 @@ class Share:
                 del self.ready[old]
         child.bucket = bucket
         if bucket >= 0:
+            if not self.ready:
+                self.ready = {}
             self.ready.setdefault(bucket, {})[child] = None
 
 
