@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.attacks.harness import request
+from tests.attacks.harness import Bounds, request
+from tests.attacks.probe import resident_bytes
 from tests.attacks.receivers import Hanging, Prompt, challenge, drip, say_nothing
 from tests.support.client import Api
 from tests.support.server import Server
@@ -100,6 +101,7 @@ def undelayed(
         for innocent in (attacked, calm):
             innocent.write()
             innocent.times()
+        before_bytes = resident_bytes(server.pid)
         yield
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -107,6 +109,8 @@ def undelayed(
             calm.write()
             time.sleep(0.03)
         assert_close(attacked.times(), calm.times())
+        growth = resident_bytes(server.pid) - before_bytes
+        assert growth <= Bounds.growth_bytes, f"resident memory grew by {growth >> 20} MiB"
 
 
 def assert_close(felt: Times, calm: Times) -> None:

@@ -8,6 +8,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,6 +147,31 @@ def test_kept_connections_are_counted(run: Any, monkeypatch: pytest.MonkeyPatch)
             await asyncio.sleep(0.05)
             assert (len(egress._open), egress._idle_count) == (3, 3)
         assert egress._open == set()
+
+    run(ask())
+
+
+def test_an_account_with_many_hosts_leaves_kept_connections_to_others(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "IDLE_CONNECTIONS_MAX", 3)
+
+    async def ask() -> None:
+        async with AsyncExitStack() as stack:
+            egress = await stack.enter_async_context(Egress(NEARBY))
+            receivers = [await stack.enter_async_context(Receiver(OK)) for _ in range(6)]
+            for receiver in receivers[:5]:
+                await post(egress, receiver.url, account_sid="A")
+            for _ in range(3):
+                await post(egress, receivers[5].url, account_sid="B")
+            assert receivers[5].connections == 1
+            assert egress._idle_of == {"A": 2, "B": 1}
+            # Who has the most gets no more in exchange for a smaller one's.
+            await post(egress, receivers[0].url, account_sid="A")
+            await post(egress, receivers[4].url, account_sid="A")
+            assert egress._idle_of == {"A": 2, "B": 1}
+            await asyncio.sleep(0.05)
+            assert (len(egress._open), egress._idle_count) == (3, 3)
 
     run(ask())
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
+from collections import Counter
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
@@ -146,6 +147,7 @@ class Egress:
         self._targets: dict[tuple[str, str, int], _Target] = {}
         self._open: set[Connection] = set()
         self._idle_count = 0
+        self._idle_of: Counter[str] = Counter()
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -257,7 +259,7 @@ class Egress:
             elapsed_ms=round((now - started) * 1000),
             is_truncated=connection.is_truncated,
         )
-        self._keep(connection, target, now)
+        self._keep(connection, target, request.account_sid, now)
         return answer
 
     # Connections kept for the next request.
@@ -265,22 +267,47 @@ class Egress:
     def _take_idle(self, target: _Target) -> Connection | None:
         oldest = asyncio.get_running_loop().time() - limits.CONNECTION_AGE_MS_MAX / 1000
         while target.idle:
-            connection = target.idle.pop()
-            self._idle_count -= 1
+            connection = target.idle[-1]
+            self._leave_idle(target, connection)
             if connection.is_usable and connection.opened_at > oldest:
                 return connection
             connection.abort()
         return None
 
-    def _keep(self, connection: Connection, target: _Target, now: float) -> None:
-        if not connection.is_usable or self._idle_count >= limits.IDLE_CONNECTIONS_MAX:
+    def _keep(self, connection: Connection, target: _Target, account_sid: str, now: float) -> None:
+        if not connection.is_usable or not self._has_idle_room(account_sid):
             connection.abort()
             return
         connection.idle_since = now
+        connection.account_sid = account_sid
         target.idle.append(connection)
         self._idle_count += 1
+        self._idle_of[account_sid] += 1
         if self._sweeper is None:
             self._sweep_later()
+
+    def _has_idle_room(self, account_sid: str) -> bool:
+        """Whether one more can be kept, in exchange for one of another account that has most."""
+        if self._idle_count < limits.IDLE_CONNECTIONS_MAX:
+            return True
+        [(most_of, most)] = self._idle_of.most_common(1)
+        if most <= self._idle_of[account_sid] + 1:
+            return False
+        for key, target in self._targets.items():
+            connection = next((each for each in target.idle if each.account_sid == most_of), None)
+            if connection is not None:
+                self._leave_idle(target, connection)
+                connection.abort()
+                self._forget_unused(key, target)
+                break
+        return True
+
+    def _leave_idle(self, target: _Target, connection: Connection) -> None:
+        target.idle.remove(connection)
+        self._idle_count -= 1
+        self._idle_of[connection.account_sid] -= 1
+        if not self._idle_of[connection.account_sid]:
+            del self._idle_of[connection.account_sid]
 
     def _sweep_later(self) -> None:
         delay = limits.IDLE_CONNECTION_MS_MAX / 1000
@@ -291,8 +318,7 @@ class Egress:
         for key, target in tuple(self._targets.items()):
             for connection in tuple(target.idle):
                 if not connection.is_usable or connection.idle_since <= oldest:
-                    target.idle.remove(connection)
-                    self._idle_count -= 1
+                    self._leave_idle(target, connection)
                     connection.abort()
             self._forget_unused(key, target)
         self._sweeper = None

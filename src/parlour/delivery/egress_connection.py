@@ -117,6 +117,8 @@ class Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser
         self.is_usable = False
         self.opened_at = self.idle_since = 0.0
+        # For whom it was used last; it counts as theirs while it is kept.
+        self.account_sid = ""
         self._expect_answer(0)
 
     def _expect_answer(self, read_bytes_max: int) -> None:
