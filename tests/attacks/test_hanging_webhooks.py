@@ -35,7 +35,9 @@ URLS_PER_CONVERSATION = 5
 # Far below the five seconds that a webhook has to answer, and two that one waits for a turn.
 LATE_SECONDS = 1.0
 P50_SECONDS_MAX = 0.100
+# Of some hundred; the worst of a few has to be below LATE_SECONDS only.
 P99_SECONDS_MAX = 0.250
+MANY = 100
 RATIO_MAX = 3.0
 
 
@@ -125,7 +127,8 @@ def assert_close(felt: Times, calm: Times) -> None:
         )
         print(figures)
         assert p50 <= max(P50_SECONDS_MAX, RATIO_MAX * calm_p50), figures
-        assert p99 <= max(P99_SECONDS_MAX, RATIO_MAX * calm_p99), figures
+        least = P99_SECONDS_MAX if len(times) >= MANY else LATE_SECONDS
+        assert p99 <= max(least, RATIO_MAX * calm_p99), figures
 
 
 class Attacker:
@@ -199,7 +202,7 @@ def test_many_urls_that_hang_delay_no_other_account_for_long(
 def test_callers_that_wait_for_pre_action_webhooks_delay_no_other_account(
     fresh_server: Server, control: Server
 ) -> None:
-    """Sixteen at each of 20 hosts: as many as all accounts could have together."""
+    """Sixteen at each of 20 hosts: more than all accounts together may have."""
     with Hanging(20) as hanging, ExitStack() as stack:
         attacker = Attacker(fresh_server)
         paths = []
