@@ -6,11 +6,12 @@ the row that names it is committed; whatever goes wrong before that leaves nothi
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parlour.http.streams import incoming, must_not_exceed
-from parlour.operations.admission import Admission
+from parlour.operations.transfers import Transfer, Transfers
 from parlour.protocol import content
 from parlour.protocol.forms import parse_query
 from parlour.resources.media import actions
@@ -23,7 +24,7 @@ from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SDK, SILENT, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncGenerator, AsyncIterable
 
     from parlour.http.messages import Request
     from parlour.resources.media.actions import Seen
@@ -50,7 +51,7 @@ class Uploads:
         self._store = store
         self._blobs = blobs
         self._random = random
-        self._admission = Admission(
+        self._transfers = Transfers(
             clock,
             in_all_max=limits.UPLOADS_MAX,
             of_account_max=limits.UPLOADS_PER_ACCOUNT_MAX,
@@ -59,22 +60,25 @@ class Uploads:
     async def take(self, request: Request, scope: Scope, identity: str | None) -> Seen:
         """Keep the body of a request as a medium of this uploader."""
         request.is_unread = True
-        self._admission.enter(scope.account_sid, identity)
+        transfer = self._transfers.enter(scope.account_sid, identity)
         try:
             await self._store.read(
                 lambda tx: actions.must_take_upload(tx, scope, identity),
                 account_sid=scope.account_sid,
             )
-            return await self._take(request, scope, identity)
+            return await self._take(request, scope, identity, transfer)
         finally:
-            self._admission.leave(scope.account_sid, identity)
+            self._transfers.leave(transfer)
 
-    async def _take(self, request: Request, scope: Scope, identity: str | None) -> Seen:
+    async def _take(
+        self, request: Request, scope: Scope, identity: str | None, transfer: Transfer
+    ) -> Seen:
         said = _said(request)
         name = BlobName(scope.account_sid, self._random.sid(sids.MEDIA))
         blob = await self._blobs.begin(name)
         try:
-            declared = await _write(request, blob, said.get("Filename"))
+            async with _until_cut(transfer):
+                declared = await _write(request, _Counted(blob, transfer), said.get("Filename"))
             await blob.keep()
         except BaseException:  # Whatever it was, the client or this process going included.
             await blob.discard()
@@ -106,6 +110,35 @@ class Uploads:
         )
 
 
+@asynccontextmanager
+async def _until_cut(transfer: Transfer) -> AsyncGenerator[None, None]:
+    """Raise 408 in the block once the transfer is cut."""
+    try:
+        async with asyncio.timeout(None) as timeout:
+            transfer.on_cut = lambda: timeout.reschedule(asyncio.get_running_loop().time())
+            yield
+    except TimeoutError:
+        raise ApiError(20001, "The body comes too slowly.", status=408) from None
+    finally:
+        transfer.on_cut = None
+
+
+class _Counted:
+    """The blob of an upload, whose bytes are counted for the pace of the transfer."""
+
+    def __init__(self, blob: NewBlob, transfer: Transfer) -> None:
+        self._blob = blob
+        self._transfer = transfer
+
+    @property
+    def size(self) -> int:
+        return self._blob.size
+
+    async def write(self, piece: bytes) -> None:
+        self._transfer.moved(len(piece))
+        await self._blob.write(piece)
+
+
 def _said(request: Request) -> dict[str, str]:
     """Category and file name from the query. Raises 20001."""
     said = {name: texts[-1] for name, texts in parse_query(request.query).items()}
@@ -115,7 +148,7 @@ def _said(request: Request) -> dict[str, str]:
     return said
 
 
-async def _write(request: Request, blob: NewBlob, filename: str | None) -> _Declared:
+async def _write(request: Request, blob: _Counted, filename: str | None) -> _Declared:
     """Write the file of a body, and say what it is."""
     header = request.header(b"content-type") or ""
     if header.partition(";")[0].strip().lower() == _FORM:
@@ -134,7 +167,7 @@ def _must_fit(request: Request, bytes_max: int) -> None:
 
 
 async def _write_of_form(
-    request: Request, blob: NewBlob, header: str, filename: str | None
+    request: Request, blob: _Counted, header: str, filename: str | None
 ) -> _Declared:
     """Write the one file of a form. Raises 20001 for a form with none, or more."""
     # Imported at first use: hardly any client sends a form.
@@ -173,7 +206,7 @@ async def _write_of_form(
     return declared
 
 
-async def _copy(pieces: AsyncIterable[bytes], blob: NewBlob) -> None:
+async def _copy(pieces: AsyncIterable[bytes], blob: _Counted) -> None:
     async for piece in pieces:
         must_not_exceed(blob.size + len(piece), limits.MEDIA_BYTES_MAX)
         await blob.write(piece)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parlour.vocabulary.limits.units import MEBIBYTE
+from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 
 # --- Buffers of the edge ----------------------------------------------------------------
 
@@ -21,3 +21,10 @@ BUFFER_WAITERS_MAX = 256
 WANTING_MS = 1_000
 # So many of them are remembered, accounts in all and members of one account.
 WANTING_MAX = 10_000
+
+# --- Transfers of media -----------------------------------------------------------------
+
+# An upload or download below this rate is ended when another one finds no place ...
+TRANSFER_BYTES_PER_SECOND_CONTESTED = 256 * KIBIBYTE
+# ... but not before it ran for so long; the rate is that of the last one to two such times.
+TRANSFER_WINDOW_MS = 5_000

@@ -1,0 +1,122 @@
+"""Places for transfers of media: shared fairly, and given up by slow ones when others want in.
+
+A transfer may last long, so a share of the places (``admission.py``) is not enough: whoever is
+within its share could still keep all places for hours. So whenever a place is wanted and none is
+left, the slowest transfer gives up its own, if it is slow:
+
+=================================  ==========================================================
+the new transfer is ...            one of these is cut
+=================================  ==========================================================
+admitted beyond the limit          those of the owner most over its share
+refused by its account's limit     those of members with at least as many transfers as its own
+refused by a full server           those of accounts with at least as many transfers as its own
+=================================  ==========================================================
+
+Slow is below ``TRANSFER_BYTES_PER_SECOND_CONTESTED``, over the last ``TRANSFER_WINDOW_MS`` or more.
+A transfer is never cut in its first window. While there are places, nothing is cut here; what
+limits a transfer then is the pace in ``http/streams.py``. A refused caller has the place that was
+given up when it tries again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from parlour.operations.admission import Admission, Owner
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+
+    from parlour.vocabulary.clock import Clock
+
+
+class Transfer:
+    """One transfer that has a place."""
+
+    __slots__ = ("_clock", "_marks", "bytes_moved", "is_cut", "on_cut", "owner")
+
+    def __init__(self, owner: Owner, clock: Clock) -> None:
+        self.owner = owner
+        self.is_cut = False
+        self.on_cut: Callable[[], None] | None = None
+        self.bytes_moved = 0
+        self._clock = clock
+        # When the window and the one before it began, and the bytes that had moved by then.
+        self._marks = ((clock.monotonic_ms(), 0),) * 2
+
+    def moved(self, size: int) -> None:
+        """Count bytes that were sent or received, and begin a new window if one is over."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._marks[1][0] >= limits.TRANSFER_WINDOW_MS:
+            self._marks = (self._marks[1], (now_ms, self.bytes_moved))
+        self.bytes_moved += size
+
+    def bytes_per_second(self) -> float | None:
+        """Return the rate over one to two windows, or more if nothing moves; None before that."""
+        since_ms, bytes_before = self._marks[0]
+        elapsed_ms = self._clock.monotonic_ms() - since_ms
+        if elapsed_ms < limits.TRANSFER_WINDOW_MS:
+            return None
+        return (self.bytes_moved - bytes_before) * 1000 / elapsed_ms
+
+    def cut(self) -> None:
+        """End the transfer, as whoever runs it has said in ``on_cut``."""
+        self.is_cut = True
+        if self.on_cut is not None:
+            self.on_cut()
+
+
+class Transfers:
+    """The places for transfers of one kind."""
+
+    def __init__(self, clock: Clock, *, in_all_max: int, of_account_max: int) -> None:
+        self._clock = clock
+        self._admission = Admission(clock, in_all_max=in_all_max, of_account_max=of_account_max)
+        self._running: set[Transfer] = set()
+
+    def enter(self, account_sid: str, member: str | None) -> Transfer:
+        """Return a place for a transfer. Raises 429 or 503."""
+        owner = Owner(account_sid, member)
+        try:
+            largest = self._admission.enter(*owner)
+        except ApiError as error:
+            _cut_slowest(self._as_large_as(owner, of_any_account=error.status == 503))
+            raise
+        if largest is not None:
+            _cut_slowest(each for each in self._running if each.owner == largest)
+        transfer = Transfer(owner, self._clock)
+        self._running.add(transfer)
+        return transfer
+
+    def leave(self, transfer: Transfer) -> None:
+        """Give the place back."""
+        self._running.remove(transfer)
+        self._admission.leave(*transfer.owner)
+
+    def _as_large_as(self, owner: Owner, *, of_any_account: bool) -> list[Transfer]:
+        """Return the transfers of those who have at least as many as the owner does."""
+
+        def group(of: Owner) -> Hashable:
+            return of.account_sid if of_any_account else of
+
+        near = [
+            each
+            for each in self._running
+            if of_any_account or each.owner.account_sid == owner.account_sid
+        ]
+        counts = Counter(group(each.owner) for each in near)
+        return [each for each in near if counts[group(each.owner)] >= counts[group(owner)]]
+
+
+def _cut_slowest(transfers: Iterable[Transfer]) -> None:
+    """Cut the slowest of some transfers, if it is slow."""
+    slowest, slowest_rate = None, float(limits.TRANSFER_BYTES_PER_SECOND_CONTESTED)
+    for each in transfers:
+        rate = None if each.is_cut else each.bytes_per_second()
+        if rate is not None and rate < slowest_rate:
+            slowest, slowest_rate = each, rate
+    if slowest is not None:
+        slowest.cut()

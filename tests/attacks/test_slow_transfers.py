@@ -1,0 +1,108 @@
+"""Slow uploads and downloads: their places are shared, and given up when others want in."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.vocabulary import limits
+from tests.attacks.harness import healthz, unhurt
+from tests.attacks.raw import connect
+from tests.resources.uploads import Shelf
+from tests.support.client import Api
+from tests.support.server import Server
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+LAUNCH = str(Path(__file__).parents[1] / "resources" / "launch_with_limits.py")
+TYPE = "Content-Type: application/octet-stream"
+
+
+class Account:
+    """An account, its default service and its users' access tokens."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.sid, self.token = server.make_account()
+        api = Api(server.base_url, self.sid, self.token)
+        self.service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+        self._api = api
+
+    def shelf_of(self, identity: str) -> Shelf:
+        return Shelf.of_user(self.server, self._api, self.service_sid, identity)
+
+    def upload_by(self, identity: str, length: int, body: bytes) -> bytes:
+        """The beginning of an upload of so many bytes."""
+        shelf = self.shelf_of(identity)
+        token = shelf.credentials["X-Twilio-Token"]
+        head = (f"POST {shelf.path} HTTP/1.1", "Host: x", f"X-Twilio-Token: {token}", TYPE)
+        return "\r\n".join([*head, f"Content-Length: {length}", "", ""]).encode() + body
+
+
+@contextlib.contextmanager
+def slow_uploads(server: Server, heads: list[bytes]) -> Iterator[list[socket.socket]]:
+    """Uploads that have begun and do not go on."""
+    with contextlib.ExitStack() as stack:
+        sockets = []
+        for head in heads:
+            sockets.append(stack.enter_context(connect(server)))
+            sockets[-1].sendall(head)
+            time.sleep(0.01)  # The attack is to be slow, not to be many at once.
+        yield sockets
+
+
+def test_slow_uploads_of_one_user_take_no_place_from_others(
+    fresh_server: Server, control: Server
+) -> None:
+    accounts: dict[int, Account] = {}
+
+    def innocent_upload(server: Server) -> list[bytes]:
+        account = accounts.setdefault(server.port, Account(server))
+        # Several users, as each may have only so many media that wait for a message.
+        return [account.upload_by(f"innocent {number}", 5, b"hello") for number in range(8)]
+
+    attacked = accounts.setdefault(fresh_server.port, Account(fresh_server))
+    head = attacked.upload_by("attacker", 1 << 20, b"x")
+    heads = [head] * (limits.UPLOADS_PER_ACCOUNT_MAX + 10)
+    with (
+        unhurt(fresh_server, control, healthz, innocent_upload),
+        slow_uploads(fresh_server, heads) as sockets,
+    ):
+        time.sleep(1)
+        refused = [each for each in sockets if is_answered(each, b"HTTP/1.1 429 ")]
+        assert len(refused) >= 10
+
+
+def is_answered(connection: socket.socket, beginning: bytes) -> bool:
+    connection.settimeout(0.001)
+    try:
+        return connection.recv(4096).startswith(beginning)
+    except TimeoutError:
+        return False
+
+
+@pytest.fixture
+def hasty_server() -> Iterator[Server]:
+    """A server with few places, on which transfers are soon slow."""
+    few = "UPLOADS_PER_ACCOUNT_MAX=8 DOWNLOADS_PER_ACCOUNT_MAX=4 TRANSFER_WINDOW_MS=500"
+    with Server(env={"LIMITS": few}, program=(LAUNCH,)) as running:
+        yield running
+
+
+def test_slow_uploads_of_many_users_give_up_a_place_for_one_more(hasty_server: Server) -> None:
+    account = Account(hasty_server)
+    heads = [account.upload_by(f"slow {number}", 1 << 20, b"x") for number in range(8)]
+    with slow_uploads(hasty_server, heads) as sockets:
+        innocent = account.shelf_of("innocent")
+        eventually(lambda: innocent.upload().status, lambda status: status == 201)
+        cut = [each for each in sockets if is_answered(each, b"HTTP/1.1 408 ")]
+        assert len(cut) >= 1
+        # The others still have their places.
+        assert len(cut) < len(sockets)
