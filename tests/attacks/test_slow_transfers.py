@@ -12,7 +12,7 @@ import pytest
 from parlour.vocabulary import limits
 from tests.attacks.harness import healthz, unhurt
 from tests.attacks.raw import connect
-from tests.resources.uploads import Shelf
+from tests.resources.uploads import Shelf, direct_url
 from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.waiting import eventually
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAUNCH = str(Path(__file__).parents[1] / "resources" / "launch_with_limits.py")
+# More than all buffers on the way hold.
+LARGE_BYTES = 16 << 20
 TYPE = "Content-Type: application/octet-stream"
 
 
@@ -106,3 +108,33 @@ def test_slow_uploads_of_many_users_give_up_a_place_for_one_more(hasty_server: S
         assert len(cut) >= 1
         # The others still have their places.
         assert len(cut) < len(sockets)
+
+
+def test_slow_downloads_give_up_a_place_for_one_more(hasty_server: Server) -> None:
+    account = Account(hasty_server)
+    shelf = account.shelf_of("attacker")
+    large = shelf.add(b"w" * LARGE_BYTES, "application/octet-stream")
+    small = account.shelf_of("innocent").add(b"hello")
+    target = direct_url(large).removeprefix(hasty_server.base_url)
+    head = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(connect(hasty_server, receive_buffer=4096)) for _ in range(4)]
+        for each in slow:
+            each.sendall(head)
+        # Below its share it is always served, and then the slowest of the others is cut.
+        ends = time.monotonic() + 3
+        while time.monotonic() < ends:
+            assert shelf.direct(small).status == 200
+            time.sleep(0.1)
+        cut = [each for each in slow if received(each) < LARGE_BYTES]
+        assert len(cut) >= 1
+
+
+def received(connection: socket.socket) -> int:
+    """How much a connection got until the server closed it, or at least all of the medium."""
+    connection.settimeout(5)
+    size = 0
+    with contextlib.suppress(ConnectionResetError):
+        while size < LARGE_BYTES and (data := connection.recv(1 << 16)):
+            size += len(data)
+    return size

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import structlog
 
 from parlour.http.messages import Content, Reply
-from parlour.operations.admission import Admission
+from parlour.operations.transfers import Transfer, Transfers
 from parlour.protocol import content
 from parlour.protocol.byte_ranges import ByteRange, OutOfRange, parse_range
 from parlour.store.blobs import BlobName
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from parlour.http.messages import Headers, Request
     from parlour.resources.media.store import Media
     from parlour.store.blobs import Blobs
@@ -27,7 +30,7 @@ class Downloads:
 
     def __init__(self, blobs: Blobs, clock: Clock) -> None:
         self._blobs = blobs
-        self._admission = Admission(
+        self._transfers = Transfers(
             clock,
             in_all_max=limits.DOWNLOADS_MAX,
             of_account_max=limits.DOWNLOADS_PER_ACCOUNT_MAX,
@@ -50,28 +53,39 @@ class Downloads:
             headers += ((b"content-range", part.written(medium.size).encode()),)
         if request.method == "HEAD":
             return Reply(status, headers=headers, length=length)
-        found = await self._content(medium, part or ByteRange(0, medium.size), user_sid or None)
+        transfer = self._transfers.enter(medium.account_sid, user_sid or None)
+        transfer.on_cut = request.exchange.abort
+        found = await self._content(medium, part or ByteRange(0, medium.size), transfer)
         return None if found is None else Reply(status, headers=headers, content=found)
 
-    async def _content(self, medium: Media, part: ByteRange, member: str | None) -> Content | None:
+    async def _content(self, medium: Media, part: ByteRange, transfer: Transfer) -> Content | None:
         """The bytes, and a place among the downloads for as long as they are sent."""
         account_sid = medium.account_sid
-        self._admission.enter(account_sid, member)
         try:
             blob = await self._blobs.open(BlobName(account_sid, medium.sid))
         except BaseException:
-            self._admission.leave(account_sid, member)
+            self._transfers.leave(transfer)
             raise
         if blob is None or blob.size != medium.size:
-            self._admission.leave(account_sid, member)
+            self._transfers.leave(transfer)
             log.error("media_without_bytes", account_sid=account_sid, media_sid=medium.sid)
             return None
 
         async def close() -> None:
-            self._admission.leave(account_sid, member)
+            self._transfers.leave(transfer)
             await blob.close()
 
-        return Content(part.length, blob.pieces(*part), close)
+        return Content(part.length, _counted(blob.pieces(*part), transfer), close)
+
+
+async def _counted(
+    pieces: AsyncGenerator[bytes, None], transfer: Transfer
+) -> AsyncGenerator[bytes, None]:
+    """The pieces, each counted for the pace of the transfer once the next one is wanted."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield piece
+            transfer.moved(len(piece))
 
 
 def _headers(medium: Media) -> Headers:

@@ -48,16 +48,21 @@ class Transfer:
         self._marks = ((clock.monotonic_ms(), 0),) * 2
 
     def moved(self, size: int) -> None:
-        """Count bytes that were sent or received, and begin a new window if one is over."""
+        """Count bytes that were sent or received."""
+        self._turn_window()
+        self.bytes_moved += size
+
+    def _turn_window(self) -> float:
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._marks[1][0] >= limits.TRANSFER_WINDOW_MS:
             self._marks = (self._marks[1], (now_ms, self.bytes_moved))
-        self.bytes_moved += size
+        return now_ms
 
     def bytes_per_second(self) -> float | None:
-        """Return the rate over one to two windows, or more if nothing moves; None before that."""
+        """Return the rate over the last one to two windows, or longer; None before that."""
+        now_ms = self._turn_window()
         since_ms, bytes_before = self._marks[0]
-        elapsed_ms = self._clock.monotonic_ms() - since_ms
+        elapsed_ms = now_ms - since_ms
         if elapsed_ms < limits.TRANSFER_WINDOW_MS:
             return None
         return (self.bytes_moved - bytes_before) * 1000 / elapsed_ms
