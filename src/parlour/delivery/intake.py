@@ -17,7 +17,7 @@ import structlog
 
 from parlour.delivery import webhook_queue as queue
 from parlour.delivery.parameters import post_parameters
-from parlour.delivery.targets import replays_of, targets_of
+from parlour.delivery.targets import Webhooks, replays_of, targets_of
 from parlour.delivery.webhook_request import new_token
 from parlour.resources.webhook_attempts import store as rows
 from parlour.resources.webhook_attempts.store import WebhookDelivery
@@ -101,9 +101,10 @@ class Intake:
     async def heard(self, chunk: list[Event], tx: Transaction) -> list[Heard]:
         """Which of some events have webhooks to hear of them, or change what webhooks hear."""
         heard: list[Heard] = []
+        webhooks = Webhooks()
         for event in chunk:
             with self._readable(event):
-                targets = await targets_of(tx, event, self._studio_url)
+                targets = await targets_of(tx, event, self._studio_url, webhooks=webhooks)
                 if targets or event.name in INTERNAL:
                     heard.append((event, targets))
         return heard

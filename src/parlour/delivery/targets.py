@@ -125,45 +125,87 @@ async def asked_before(tx: Transaction, scope: Scope, event_name: str) -> Target
     return None if found is None else found.target(event_name, found.pre_webhook_url)
 
 
-async def targets_of(tx: Transaction, event: Event, studio_url: str = "") -> list[Target]:
+class Webhooks:
+    """Webhooks by service and by conversation, each read once in a transaction.
+
+    The events of a chunk are of a few conversations, and nearly always have no webhook at all.
+    Bounded by the chunk.
+    """
+
+    def __init__(self) -> None:
+        self._configured: dict[Scope, _Configured | None] = {}
+        self._attached: dict[tuple[Scope, str], list[ScopedWebhook]] = {}
+        self._removals: dict[tuple[Scope, str], str | None] = {}
+
+    async def configured(self, tx: Transaction, scope: Scope) -> _Configured | None:
+        """The configuration that counts in a service."""
+        if scope not in self._configured:
+            self._configured[scope] = await _configured(tx, scope)
+        return self._configured[scope]
+
+    async def attached(
+        self, tx: Transaction, scope: Scope, conversation_sid: str
+    ) -> list[ScopedWebhook]:
+        """The webhooks of a conversation, oldest first."""
+        key = (scope, conversation_sid)
+        found = self._attached.get(key)
+        if found is None:
+            found = await scoped_webhooks.all_of(tx, scope, conversation_sid)
+            self._attached[key] = found
+        return found
+
+    async def removal(self, tx: Transaction, scope: Scope, conversation_sid: str) -> str | None:
+        """The payload of the event with which a conversation was removed, if it was."""
+        key = (scope, conversation_sid)
+        if key not in self._removals:
+            self._removals[key] = await event_log.removal_of(tx, scope, conversation_sid)
+        return self._removals[key]
+
+
+async def targets_of(
+    tx: Transaction, event: Event, studio_url: str = "", *, webhooks: Webhooks | None = None
+) -> list[Target]:
     """The webhooks of an event: account's or service's first, then the conversation's by age.
 
     ``studio_url`` is where flows are started; without it those that should be are only logged.
+    ``webhooks`` are those that were read in this transaction.
     """
+    webhooks = webhooks or Webhooks()
     if not event.fires or event.name not in _POST_ACTION:
         return []
     scope = Scope(event.account_sid, event.service_sid)
-    found = await _configured(tx, scope)
+    found = await webhooks.configured(tx, scope)
     first = None if found is None else found.target(event.name, found.post_webhook_url)
     targets = [] if first is None else [first]
     if event.name in _UNSCOPED:
         return targets
-    for webhook in await _listening(tx, scope, event):
+    for webhook in await _listening(tx, scope, event, webhooks):
         target = _scoped_target(webhook, event, studio_url)
         if target is not None:
             targets.append(target)
     return targets
 
 
-async def _listening(tx: Transaction, scope: Scope, event: Event) -> list[ScopedWebhook]:
+async def _listening(
+    tx: Transaction, scope: Scope, event: Event, webhooks: Webhooks
+) -> list[ScopedWebhook]:
     """The webhooks that the conversation had when the event was committed."""
-    found = await scoped_webhooks.all_of(tx, scope, event.conversation_sid)
+    found = await webhooks.attached(tx, scope, event.conversation_sid)
     if not found:
-        return await _removed_with_conversation(tx, scope, event)
+        found = await _removed_with_conversation(tx, scope, event, webhooks)
     return [webhook for webhook in found if await _heard_it(tx, scope, webhook, event)]
 
 
 async def _removed_with_conversation(
-    tx: Transaction, scope: Scope, event: Event
+    tx: Transaction, scope: Scope, event: Event, webhooks: Webhooks
 ) -> list[ScopedWebhook]:
     """What the removal of the conversation took along, if it is gone."""
     payload: str | None = event.payload
     if event.name != events.ON_CONVERSATION_REMOVED:
-        payload = await event_log.removal_of(tx, scope, event.conversation_sid)
+        payload = await webhooks.removal(tx, scope, event.conversation_sid)
     if payload is None:
         return []
-    found = msgspec.convert(_decode(payload)["scoped_webhooks"], list[ScopedWebhook])
-    return [webhook for webhook in found if await _heard_it(tx, scope, webhook, event)]
+    return msgspec.convert(_decode(payload)["scoped_webhooks"], list[ScopedWebhook])
 
 
 async def _heard_it(tx: Transaction, scope: Scope, webhook: ScopedWebhook, event: Event) -> bool:
