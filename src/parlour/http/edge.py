@@ -88,7 +88,7 @@ class Edge:
         root = self._roots.of(request) + "/v1"
         in_service = call.operation.form is Form.SERVICE
         base = f"{root}/Services/{normal(call.path['ChatServiceSid'])}" if in_service else root
-        return View(base, root, in_service, bool(call.operation.deed.list_key))
+        return View(base, root, in_service, call.operation.deed.list_key != "")
 
     def _render(self, call: Call[Any], outcome: Outcome, view: View) -> bytes:
         """The body of an answer."""

@@ -111,11 +111,12 @@ class Pipeline:
     async def _change(
         self, call: Call[Any], act: Callable[[Transaction, Call[Any]], Awaitable[T]]
     ) -> T:
+        # A store of one process runs one change after the other, however far they reach.
         return await self._store.write(
             lambda tx: act(tx, call),
             call.origin,
             account_sid=call.caller.account_sid,
-            reach=call.reach(),
+            reach=call.reach() if self._store.is_shared else None,
         )
 
     def _asked_before(self, call: Call[Any]) -> Before | None:

@@ -30,10 +30,10 @@ async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
         row = await tx.recall(DEFAULT_SERVICE, account_sid)
         assert row is not None, "every account has a configuration"
         return Scope(account_sid, row[0])
-    service_sid = call.path["ChatServiceSid"]
-    if not sids.is_sid(sids.SERVICE, service_sid):
+    service_sid = sids.parse(sids.SERVICE, call.path["ChatServiceSid"])
+    if service_sid is None:
         raise call.not_found(50050)
-    row = await tx.recall(SERVICE_EXISTS, account_sid, sids.normal(service_sid))
+    row = await tx.recall(SERVICE_EXISTS, account_sid, service_sid)
     if row is None:
         raise call.not_found(50050)
     return Scope(account_sid, row[0])

@@ -34,11 +34,22 @@ FRAME: Final = "TM"
 WEBHOOK_ATTEMPT: Final = "NO"
 
 _DIGITS = re.compile(r"[0-9a-fA-F]{32}\Z")
+_NORMAL_DIGITS = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def is_sid(prefix: str, text: str) -> bool:
     """Whether the text is a sid with this prefix (the prefix in its own case)."""
     return text[:2] == prefix and _DIGITS.match(text, 2) is not None
+
+
+def parse(prefix: str, text: str) -> str | None:
+    """Return the sid as it is stored, or None if the text is no sid with this prefix."""
+    if text[:2] != prefix:
+        return None
+    # Nearly every sid comes as it was given.
+    if _NORMAL_DIGITS.match(text, 2) is not None:
+        return text
+    return normal(text) if _DIGITS.match(text, 2) is not None else None
 
 
 def normal(text: str) -> str:

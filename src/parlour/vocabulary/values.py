@@ -118,9 +118,10 @@ def sid(prefix: str, code: int = _UNSPECIFIC) -> Parser[str]:
     """Make the parser of sids with a prefix; their digits come back in lower case."""
 
     def parse(name: str, value: str) -> str:
-        if not sids.is_sid(prefix, value):
+        found = sids.parse(prefix, value)
+        if found is None:
             raise refusal(code, name)
-        return sids.normal(value)
+        return found
 
     return taking(parse, {"type": "string", "pattern": f"^{prefix}[0-9a-fA-F]{{32}}$"})
 
@@ -150,7 +151,8 @@ _JSON_OBJECT = msgspec.json.Decoder(dict[str, object])
 _ESCAPE = re.compile(r"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
 
 
-def _bytes_of(value: str) -> int:
+def bytes_of(value: str) -> int:
+    """Return the length of a text in UTF-8."""
     return len(value) if value.isascii() else len(value.encode())
 
 
@@ -178,7 +180,7 @@ def json_text(bytes_max: int, code_long: int, code_bad: int) -> Parser[str]:
     """
 
     def parse(name: str, value: str) -> str:
-        if _bytes_of(value) > bytes_max:
+        if bytes_of(value) > bytes_max:
             raise refusal(code_long, name)
         # The decoder refuses half of a surrogate pair, which the grammar of JSON allows.
         if not _is_json(value) and not _is_json(_without_surrogates(value)):
@@ -194,7 +196,7 @@ def attributes(bytes_max: int) -> Parser[str]:
 
 
 def _json_object(value: str, bytes_max: int) -> dict[str, object] | None:
-    if _bytes_of(value) > bytes_max:
+    if bytes_of(value) > bytes_max:
         return None
     try:
         return _JSON_OBJECT.decode(value)
@@ -210,7 +212,7 @@ def content_variables() -> Parser[str]:
     """
 
     def parse(_name: str, value: str) -> str:
-        if _bytes_of(value) > limits.CONTENT_VARIABLES_BYTES_MAX:
+        if bytes_of(value) > limits.CONTENT_VARIABLES_BYTES_MAX:
             raise ApiError(50529)
         variables = _json_object(value, limits.CONTENT_VARIABLES_BYTES_MAX)
         if variables is None:

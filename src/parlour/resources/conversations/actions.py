@@ -41,8 +41,9 @@ _DELETE_WEBHOOKS = "DELETE FROM scoped_webhook WHERE account_sid = $1 AND conver
 async def in_path(tx: Transaction, call: Call[Any], name: str = "ConversationSid") -> Conversation:
     """The conversation that the path names, by sid or unique name. Raises 404."""
     text = call.path[name]
-    if sids.is_sid(sids.CONVERSATION, text):
-        found = await store.find(tx, call.scope, sids.normal(text))
+    sid = sids.parse(sids.CONVERSATION, text)
+    if sid is not None:
+        found = await store.find(tx, call.scope, sid)
     else:
         found = await store.find_by_unique_name(tx, call.scope, text)
     if found is None:
@@ -53,8 +54,9 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "ConversationSid
 async def sid_in_path(tx: Transaction, call: Call[Any]) -> str:
     """The sid of the conversation that the path names. Raises 404."""
     text = call.path["ConversationSid"]
-    if sids.is_sid(sids.CONVERSATION, text):
-        found = await store.find_sid(tx, call.scope, sids.normal(text))
+    sid = sids.parse(sids.CONVERSATION, text)
+    if sid is not None:
+        found = await store.find_sid(tx, call.scope, sid)
     else:
         found = await store.find_sid_by_unique_name(tx, call.scope, text)
     if found is None:
@@ -64,11 +66,11 @@ async def sid_in_path(tx: Transaction, call: Call[Any]) -> str:
 
 def reach_in_path(call: Call[Any], subject_sid: str = "") -> Reach | None:
     """How far a change reaches that stays within the conversation of the path, named by its sid."""
-    text = call.path["ConversationSid"]
-    if not sids.is_sid(sids.CONVERSATION, text):
+    sid = sids.parse(sids.CONVERSATION, call.path["ConversationSid"])
+    if sid is None:
         return None
     kind = f"{call.operation.operation_id} {call.path.get('ChatServiceSid', '')}"
-    return Reach(sids.normal(text), subject_sid, kind)
+    return Reach(sid, subject_sid, kind)
 
 
 async def create_conversation(tx: Transaction, call: Call[CreateConversation]) -> Conversation:

@@ -14,27 +14,33 @@ from parlour.vocabulary.values import UNSET, Unset
 _SECOND_MS = 1000
 _DAY_MS = 86_400_000
 
+_unique_name_text = values.text(limits.UNIQUE_NAME_CHARS_MAX, 50004)
+_friendly_name_text = values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)
+_given_messaging_service_sid = values.sid(sids.MESSAGING_SERVICE, 50341)
+_given_state = values.enum("active", "inactive", "closed", code=50378)
+_date = values.timestamp()
+
 
 def _unique_name(name: str, text: str) -> str | None:
     """A unique name that no look-up could take for a sid; empty clears it."""
     if sids.is_sid(sids.CONVERSATION, text):
         raise ApiError(50390)
-    return values.text(limits.UNIQUE_NAME_CHARS_MAX, 50004)(name, text) or None
+    return _unique_name_text(name, text) or None
 
 
 def _friendly_name(name: str, text: str) -> str | Unset:
     """Empty keeps the old value, as observed."""
-    return values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)(name, text) or UNSET
+    return _friendly_name_text(name, text) or UNSET
 
 
 def _messaging_service_sid(name: str, text: str) -> str | Unset:
-    return values.sid(sids.MESSAGING_SERVICE, 50341)(name, text) if text else UNSET
+    return _given_messaging_service_sid(name, text) if text else UNSET
 
 
-def _state(_name: str, text: str) -> str:
+def _state(name: str, text: str) -> str:
     if not text:
         raise ApiError(50374)
-    return values.enum("active", "inactive", "closed", code=50378)(_name, text)
+    return _given_state(name, text)
 
 
 def timer_seconds(minimum: int, code_format: int, code_minimum: int) -> values.Parser[int]:
@@ -55,7 +61,7 @@ def timer_seconds(minimum: int, code_format: int, code_minimum: int) -> values.P
 def _end_date(name: str, text: str) -> int:
     """The first millisecond after the second, or the UTC day, that is named."""
     date_alone = len(text) == len("2026-01-31")
-    return values.timestamp()(name, text) + (_DAY_MS if date_alone else _SECOND_MS)
+    return _date(name, text) + (_DAY_MS if date_alone else _SECOND_MS)
 
 
 inactive_timer = timer_seconds(limits.TIMER_INACTIVE_SECONDS_MIN, 50379, 50375)

@@ -41,8 +41,9 @@ async def of_conversation(
 ) -> Message:
     """The message with this sid in a conversation. Raises 404."""
     found = None
-    if sids.is_sid(sids.MESSAGE, sid):
-        found = await store.find(tx, call.scope, conversation_sid, sids.normal(sid))
+    normal_sid = sids.parse(sids.MESSAGE, sid)
+    if normal_sid is not None:
+        found = await store.find(tx, call.scope, conversation_sid, normal_sid)
     if found is None:
         raise call.not_found(50500)
     return found

@@ -10,23 +10,26 @@ from parlour.vocabulary import limits, sids, values
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import UNSET, Unset
 
+_author_text = values.text(limits.AUTHOR_CHARS_MAX, 50310)
+_given_media_sid = values.sid(sids.MEDIA, 50510)
+
 
 def _body(_name: str, text: str) -> str:
     """A text of bounded size in bytes; the bound in characters depends on the recipients."""
-    if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
+    if values.bytes_of(text) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError(50504)
     return text
 
 
 def _author(name: str, text: str) -> str | Unset:
     """Empty is as if nothing was said."""
-    return values.text(limits.AUTHOR_CHARS_MAX, 50310)(name, text) or UNSET
+    return _author_text(name, text) or UNSET
 
 
 def _media_sid(name: str, text: str) -> str:
     if not text:
         raise ApiError(50506)
-    return values.sid(sids.MEDIA, 50510)(name, text)
+    return _given_media_sid(name, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

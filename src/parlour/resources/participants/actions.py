@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Participant:
     """The participant that the path names, by sid or identity. Raises 404."""
     text = call.path["Sid"]
-    if sids.is_sid(sids.PARTICIPANT, text):
-        found = await store.find(tx, call.scope, conversation_sid, sids.normal(text))
+    sid = sids.parse(sids.PARTICIPANT, text)
+    if sid is not None:
+        found = await store.find(tx, call.scope, conversation_sid, sid)
     else:
         found = await store.find_by_identity(tx, call.scope, conversation_sid, text)
     if found is None:
@@ -219,11 +220,10 @@ async def must_be_new(tx: Transaction, scope: Scope, conversation_sid: str, iden
 
 async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
     """One participant. Named by sids alone, it is found at once: its conversation is there too."""
-    conversation_sid, sid = call.path["ConversationSid"], call.path["Sid"]
-    if sids.is_sid(sids.CONVERSATION, conversation_sid) and sids.is_sid(sids.PARTICIPANT, sid):
-        found = await store.find_in_service(
-            tx, call.scope, sids.normal(conversation_sid), sids.normal(sid)
-        )
+    conversation_sid = sids.parse(sids.CONVERSATION, call.path["ConversationSid"])
+    sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
+    if conversation_sid is not None and sid is not None:
+        found = await store.find_in_service(tx, call.scope, conversation_sid, sid)
         if found is not None:
             return found
     return await in_path(tx, call, await conversations.sid_in_path(tx, call))
@@ -247,10 +247,10 @@ async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 def reach_of_update(call: Call[UpdateParticipant]) -> Reach | None:
     """How far a change reaches: to the participant alone, unless it changes who that is."""
-    text = call.path["Sid"]
-    if not sids.is_sid(sids.PARTICIPANT, text) or _rebinds(call.said()):
+    sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
+    if sid is None or _rebinds(call.said()):
         return None
-    return conversations.reach_in_path(call, sids.normal(text))
+    return conversations.reach_in_path(call, sid)
 
 
 async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> Participant:

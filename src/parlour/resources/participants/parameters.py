@@ -15,6 +15,8 @@ from parlour.vocabulary.values import UNSET, Unset
 REMOVED = "null"
 """The literal that takes something off a participant: an empty text says nothing."""
 
+_given_role_sid = values.sid(sids.ROLE, 50109)
+
 
 def address(_name: str, text: str) -> Address | None:
     """The address of a person; empty counts as absent."""
@@ -48,7 +50,7 @@ def projected_address(_name: str, text: str) -> Address | None:
 
 def role_sid(name: str, text: str) -> str | Unset:
     """A role; empty is ignored."""
-    return values.sid(sids.ROLE, 50109)(name, text) if text else UNSET
+    return _given_role_sid(name, text) if text else UNSET
 
 
 def _or_removed(parse: values.Parser[Address | None]) -> values.Parser[Address | Unset | None]:

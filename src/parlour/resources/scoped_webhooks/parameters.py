@@ -18,14 +18,13 @@ WEBHOOK: Final = "webhook"
 TRIGGER: Final = "trigger"
 STUDIO: Final = "studio"
 
-
-def _target(name: str, text: str) -> str:
-    return values.enum(WEBHOOK, TRIGGER, STUDIO, code=50364)(name, text)
+_target = values.enum(WEBHOOK, TRIGGER, STUDIO, code=50364)
+_given_url = values.url(code_long=50372)
 
 
 def _url(name: str, text: str) -> str | None:
     """Empty clears it, which only a flow can do without."""
-    return values.url(code_long=50372)(name, text) if text else None
+    return _given_url(name, text) if text else None
 
 
 def _filter(_name: str, text: str) -> str:

@@ -13,6 +13,10 @@ from parlour.vocabulary.values import UNSET, Unset
 RESERVED: Final = "system"
 """The author of what nobody in particular wrote: no user can have this identity."""
 
+_identity_text = values.text(limits.IDENTITY_CHARS_MAX, 50207)
+_friendly_name_text = values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)
+_given_role_sid = values.sid(sids.ROLE, 50102)
+
 
 def identity(name: str, text: str) -> str:
     """A chat identity: not empty, not too long, not reserved, and nothing like a user's sid."""
@@ -22,17 +26,17 @@ def identity(name: str, text: str) -> str:
         raise ApiError(50203)
     if sids.is_sid(sids.USER, text):
         raise ApiError(50206)
-    return values.text(limits.IDENTITY_CHARS_MAX, 50207)(name, text)
+    return _identity_text(name, text)
 
 
 def _friendly_name(name: str, text: str) -> str | Unset:
     """Empty keeps the old value, as with conversations."""
-    return values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)(name, text) or UNSET
+    return _friendly_name_text(name, text) or UNSET
 
 
 def _role_sid(name: str, text: str) -> str | Unset:
     """A role; empty is ignored."""
-    return values.sid(sids.ROLE, 50102)(name, text) if text else UNSET
+    return _given_role_sid(name, text) if text else UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
