@@ -113,6 +113,7 @@ class _Lane:
         self.sink = sink
         self.lease = lease
         self.news = asyncio.Event()
+        self.read_at = 0.0
         self.position = 0
         self.tenure: Tenure | None = None
         self._store = store
@@ -256,6 +257,7 @@ class Dispatcher:
         assert lane.tenure is not None
         while lane.tenure.is_current() and not self._stopping.is_set():
             lane.news.clear()  # Before reading, so that what comes meanwhile wakes again.
+            lane.read_at = asyncio.get_running_loop().time()
             try:
                 if await lane.step():
                     continue
@@ -277,6 +279,11 @@ class Dispatcher:
         if self._store.is_shared:
             # A look costs more there, and commits come in crowds: one for all of them.
             await self._pause(limits.HINT_PAUSE_MS / 1000)
+            return False
+        # Without a crowd the first event after a while is read at once.
+        since = asyncio.get_running_loop().time() - lane.read_at
+        if since < limits.SINK_PAUSE_MS / 1000:
+            await self._pause(limits.SINK_PAUSE_MS / 1000 - since)
         return False
 
     async def _pause(self, seconds: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from parlour.vocabulary.limits.edge import *
 from parlour.vocabulary.limits.fairness import *
+from parlour.vocabulary.limits.grouping import *
 from parlour.vocabulary.limits.realtime import *
 from parlour.vocabulary.limits.units import *
 from parlour.vocabulary.limits.webhooks import *
