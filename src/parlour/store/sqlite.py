@@ -1,10 +1,15 @@
 """The embedded engine: SQLite in WAL with ``synchronous=FULL``, one writer, group commit.
 
 How a change reaches the disk. Callers of ``write`` join a queue. While no commit is in flight the
-engine opens one transaction, runs every queued action in a savepoint of its own, and hands COMMIT
-(which waits for the disk) to a helper thread; meanwhile the event loop goes on reading and
-queueing. When the commit has returned, and only then, every action of the group is answered. An
-action that fails rolls back its own savepoint; a COMMIT that fails fails the whole group.
+engine opens one transaction, runs every queued action in it, and hands COMMIT (which waits for the
+disk) to a helper thread; meanwhile the event loop goes on reading and queueing. When the commit has
+returned, and only then, every action of the group is answered. A COMMIT that fails fails the whole
+group.
+
+An action that fails must leave nothing behind. Most fail before they write anything, so a group
+runs without savepoints, which would cost an eighth of a small change. If an action fails after a
+write, the whole group is rolled back and run again with a savepoint around each action, and so are
+the next groups. Nothing of the first run was answered, and actions may be run more than once.
 
 Actions run in the event loop and never suspend: the engine drives each coroutine by hand and
 fails it if it awaits anything but the transaction. So a slow network can never hold the writer.
@@ -16,7 +21,7 @@ import asyncio
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import apsw
 
@@ -29,7 +34,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from parlour.store.transaction import Reach, Rehearsal, Work
@@ -56,6 +61,10 @@ class _Done(NamedTuple):
     answer: asyncio.Future[Any]
     result: object
     error: Exception | None
+
+
+class _Spoiled(Exception):  # noqa: N818 - a condition of the group, caught in this file.
+    """An action failed after it had written, and no savepoint was set before it."""
 
 
 class SqliteStore:
@@ -87,6 +96,7 @@ class SqliteStore:
         self._queue: deque[_Waiting] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
         self._is_due = False
         self._committing = False
+        self._careful_groups = 0
         self._idle: asyncio.Future[None] | None = None
         self._commits = ThreadPoolExecutor(1, "parlour-commit")
         self._checkpoints = Checkpoints(lambda: self._connect(synchronous))
@@ -139,10 +149,10 @@ class SqliteStore:
             # Actions run in this loop too, so without a commit on its way to the disk nothing
             # can change between two statements. The writer's own pages are as they are on disk;
             # the other connection would have to read those again that it changed.
-            return drive(cast("Coroutine[Any, Any, T]", work(self._idle_tx)))
+            return drive(work(self._idle_tx))
         self._reader.execute("BEGIN")
         try:
-            return drive(cast("Coroutine[Any, Any, T]", work(self._read_tx)))
+            return drive(work(self._read_tx))
         finally:
             self._reader.execute("COMMIT")
 
@@ -155,7 +165,8 @@ class SqliteStore:
         reach: Reach | None = None,  # noqa: ARG002 - and one action at a time, however far.
     ) -> T:
         """Run a change; the answer comes once its group is on disk."""
-        return cast("T", await self._enqueue(work, origin, rehearse=False))
+        answer: T = await self._enqueue(work, origin, rehearse=False)
+        return answer
 
     async def rehearse(
         self,
@@ -165,7 +176,8 @@ class SqliteStore:
         account_sid: str = EVERY_ACCOUNT,  # noqa: ARG002 - as in ``write``.
     ) -> Rehearsal[T]:
         """Run a change for what it would give, and undo it."""
-        return cast("Rehearsal[T]", await self._enqueue(work, origin, rehearse=True))
+        answer: Rehearsal[T] = await self._enqueue(work, origin, rehearse=True)
+        return answer
 
     def _enqueue(self, work: Work[Any], origin: Origin, *, rehearse: bool) -> asyncio.Future[Any]:
         if len(self._queue) >= limits.QUEUE_ACTIONS_MAX:
@@ -190,27 +202,53 @@ class SqliteStore:
         except apsw.Error as error:
             self._fail_all(error)
             return
-        group: list[_Done] = []
-        deadline_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
-        self._write_tx.open_group()
-        while self._queue and len(group) < limits.GROUP_ACTIONS_MAX:
-            group.append(self._run_one(self._queue.popleft()))
-            if self._clock.monotonic_ms() > deadline_ms:
-                break
+        group = self._run_queued()
+        if group is None:
+            self._run_group(loop)  # Once: with savepoints no action spoils its group.
+            return
         self._committing = True
         commit = self._commits.submit(self._commit)
         commit.add_done_callback(
             lambda done: loop.call_soon_threadsafe(self._answer, loop, done, group)
         )
 
+    def _run_queued(self) -> list[_Done] | None:
+        """Run what is queued; None if all of it is undone, and queued again, to run carefully."""
+        if self._careful_groups:
+            self._careful_groups -= 1
+        taken: list[_Waiting] = []
+        group: list[_Done] = []
+        deadline_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
+        self._write_tx.open_group()
+        try:
+            while self._queue and len(group) < limits.GROUP_ACTIONS_MAX:
+                taken.append(self._queue.popleft())
+                group.append(self._run_one(taken[-1]))
+                # A full disk may have rolled everything back: the commit says so to the group.
+                if self._clock.monotonic_ms() > deadline_ms or not self._writer.in_transaction:
+                    break
+        except _Spoiled:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            self._queue.extendleft(reversed(taken))
+            self._careful_groups = limits.CAREFUL_GROUPS
+            return None
+        return group
+
     def _run_one(self, waiting: _Waiting) -> _Done:
         tx = self._write_tx
-        self._writer.execute("SAVEPOINT action")
-        tx.open_action(waiting.origin)
+        has_savepoint = waiting.rehearse or self._careful_groups > 0
+        if has_savepoint:
+            self._writer.execute("SAVEPOINT action")
+        changes = self._writer.total_changes()
+        tx.open_action(waiting.origin, rehearse=waiting.rehearse)
         try:
-            result = drive(cast("Coroutine[Any, Any, Any]", waiting.work(tx)))
-        except Exception as error:  # noqa: BLE001 - the caller gets whatever it was.
-            self._undo_action()
+            result = drive(waiting.work(tx))
+        except Exception as error:
+            if has_savepoint:
+                self._undo_action()
+            elif self._writer.total_changes() != changes or not self._writer.in_transaction:
+                raise _Spoiled from error
             failure = Unavailable(str(error)) if isinstance(error, apsw.FullError) else error
             return _Done(waiting.answer, None, failure)
         if waiting.rehearse:
@@ -218,7 +256,8 @@ class SqliteStore:
             self._undo_action()
         else:
             tx.keep_action()
-            self._writer.execute("RELEASE action")
+            if has_savepoint:
+                self._writer.execute("RELEASE action")
         return _Done(waiting.answer, result, None)
 
     def _undo_action(self) -> None:
@@ -285,13 +324,15 @@ class SqliteStore:
         self._writer.close()
 
 
-def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+def drive(action: Awaitable[T]) -> T:
     """Run a coroutine that only awaits the transaction, without a loop."""
+    coroutine: Any = action
     outside = acting.set(True)
     try:
         coroutine.send(None)
     except StopIteration as stop:
-        return cast("T", stop.value)
+        result: T = stop.value
+        return result
     finally:
         acting.reset(outside)
     coroutine.close()

@@ -134,7 +134,9 @@ class WriteTransaction(_Statements):
         self.new_sid = random.sid
         self._now = 0
         self._origin = SILENT
-        self._emitted: list[Emitted] = []
+        # Events of a rehearsal, which nothing else asks for.
+        self._emitted: list[Emitted] | None = None
+        self._has_emitted = False
         self.has_events = False
         # Numbers must grow over a restart even if the clock was set back meanwhile.
         last = self._cursor.execute(LAST_EVENT_DATE).fetchone()
@@ -154,19 +156,21 @@ class WriteTransaction(_Statements):
         """Begin a new group of actions."""
         self.has_events = False
 
-    def open_action(self, origin: Origin) -> None:
+    def open_action(self, origin: Origin, *, rehearse: bool) -> None:
         """Begin one action."""
         self._now = self._clock.now_ms()
         self._origin = origin
-        self._emitted = []
+        self._has_emitted = False
+        self._emitted = [] if rehearse else None
 
     def keep_action(self) -> None:
         """The action stays: its events will be news once the group is committed."""
-        if self._emitted:
+        if self._has_emitted:
             self.has_events = True
 
     def rehearsal(self, result: T) -> Rehearsal[T]:
         """What the action gave, and which events it would have written."""
+        assert self._emitted is not None
         return Rehearsal(result, tuple(self._emitted))
 
     async def run(self, sql: str, *arguments: object) -> int:
@@ -187,7 +191,9 @@ class WriteTransaction(_Statements):
         """Write one event in this transaction."""
         by = origin or self._origin
         text = _encode(payload).decode()
-        self._emitted.append(Emitted(name, scope, conversation_sid, subject_sid, by, text))
+        self._has_emitted = True
+        if self._emitted is not None:
+            self._emitted.append(Emitted(name, scope, conversation_sid, subject_sid, by, text))
         self._cursor.execute(
             APPEND,
             (

@@ -1,0 +1,192 @@
+"""Groups of the embedded engine: what an action that fails leaves behind, and what others keep."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parlour.store import events as event_log
+from parlour.store.sqlite import SqliteStore
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock, SystemRandom
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from parlour.store.transaction import Transaction
+
+SCOPE = Scope("AC" + "0" * 32)
+SAVE = "INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)"
+READ = "SELECT sink, sequence FROM sink_position ORDER BY sequence LIMIT 1000"
+
+
+class Refused(Exception):  # noqa: N818 - what an action of this test fails with.
+    """A planned failure."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "parlour.sqlite"
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every statement of every store, in order."""
+    seen: list[str] = []
+    connect = SqliteStore._connect
+
+    def traced(self: SqliteStore, synchronous: str) -> Any:
+        connection = connect(self, synchronous)
+        connection.exec_trace = lambda _cursor, text, _values: seen.append(text) or True
+        return connection
+
+    monkeypatch.setattr(SqliteStore, "_connect", traced)
+    return iter([seen])
+
+
+def write(name: str, number: int, *, fails: bool = False) -> Callable[[Transaction], Any]:
+    """An action that writes a row and an event, and fails after that if it is to."""
+
+    async def work(tx: Transaction) -> int:
+        await tx.run(SAVE, name, number)
+        await tx.emit(SCOPE, "made", subject_sid=name, payload=number)
+        if fails:
+            raise Refused(name)
+        return number
+
+    return work
+
+
+async def refuse(_tx: Transaction) -> None:
+    """An action that fails before it writes."""
+    raise Refused("early")
+
+
+def play(path: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> None:
+    """Run a scene on a store of its own."""
+
+    async def run() -> None:
+        store = SqliteStore(path, FakeClock(), SystemRandom(), synchronous="OFF")
+        try:
+            await scene(store)
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+
+
+async def rows_of(store: SqliteStore) -> list[int]:
+    """The numbers that were written, and that each of them has its event."""
+
+    async def work(tx: Transaction) -> tuple[list[int], list[int]]:
+        rows = await tx.all(READ)
+        found = await event_log.read_after(tx, 0, 1000)
+        return [row[1] for row in rows], [int(event.payload) for event in found]
+
+    rows, told = await store.read(work)
+    assert sorted(told) == rows
+    return rows
+
+
+def test_an_action_that_fails_after_a_write_leaves_nothing_and_others_stay(path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        results = await asyncio.gather(
+            store.write(write("a", 1)),
+            store.write(write("b", 2, fails=True)),
+            store.write(write("c", 3)),
+            return_exceptions=True,
+        )
+        assert results[0] == 1
+        assert isinstance(results[1], Refused)
+        assert results[2] == 3
+        assert await rows_of(store) == [1, 3]
+
+    play(path, scene)
+
+
+def test_a_group_without_failures_after_writes_has_no_savepoint(
+    path: Path, statements: Iterator[list[str]]
+) -> None:
+    seen = next(statements)
+
+    async def scene(store: SqliteStore) -> None:
+        await asyncio.gather(
+            store.write(write("a", 1)), store.write(refuse), return_exceptions=True
+        )
+        assert await rows_of(store) == [1]
+
+    play(path, scene)
+
+    assert not [text for text in seen if "SAVEPOINT" in text or "ROLLBACK" in text]
+
+
+def test_groups_after_a_spoiled_one_are_careful_for_a_while(
+    path: Path, statements: Iterator[list[str]]
+) -> None:
+    seen = next(statements)
+
+    async def scene(store: SqliteStore) -> None:
+        with pytest.raises(Refused):
+            await store.write(write("a", 0, fails=True))
+        for number in range(limits.CAREFUL_GROUPS):
+            with pytest.raises(Refused):
+                await store.write(write("b", number, fails=True))
+        assert await rows_of(store) == []
+
+    play(path, scene)
+
+    # The first group, and the one after so many careful ones.
+    assert seen.count("ROLLBACK") == 2
+
+
+def test_a_rehearsal_leaves_nothing_and_tells_its_events(path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        made, rehearsed = await asyncio.gather(
+            store.write(write("a", 1)), store.rehearse(write("b", 2))
+        )
+        assert made == 1
+        assert rehearsed.result == 2
+        assert [each.payload for each in rehearsed.events] == ["2"]
+        assert await rows_of(store) == [1]
+
+    play(path, scene)
+
+
+PLAN = st.lists(
+    st.lists(st.sampled_from(["write", "refuse", "fail", "rehearse"]), min_size=1, max_size=8),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(plan=PLAN)
+def test_what_was_answered_is_what_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, plan: list[list[str]]
+) -> None:
+    async def scene(store: SqliteStore) -> None:
+        wanted: list[int] = []
+        number = 0
+        for group in plan:
+            asked: list[Awaitable[Any]] = []
+            for kind in group:
+                number += 1
+                if kind == "rehearse":
+                    asked.append(store.rehearse(write(f"{number}", number)))
+                elif kind == "refuse":
+                    asked.append(store.write(cast("Any", refuse)))
+                else:
+                    asked.append(store.write(write(f"{number}", number, fails=kind == "fail")))
+            results = await asyncio.gather(*asked, return_exceptions=True)
+            wanted += [each for each in results if isinstance(each, int)]
+            for kind, result in zip(group, results, strict=True):
+                assert isinstance(result, Refused) == (kind in {"refuse", "fail"})
+        assert await rows_of(store) == wanted
+
+    play(tmp_path_factory.mktemp("groups") / "parlour.sqlite", scene)
