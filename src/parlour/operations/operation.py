@@ -16,12 +16,14 @@ from parlour.protocol.pages import envelope
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
+    import msgspec
+
     from parlour.operations.call import Call, View
     from parlour.protocol.pages import Envelope
     from parlour.store.transaction import Reach, Transaction
 
 Action = Callable[["Transaction", "Call[Any]"], Awaitable[Any]]
-Represent = Callable[[Any, "View"], dict[str, Any]]
+Represent = Callable[[Any, "View"], "dict[str, Any] | msgspec.Struct"]
 Reaches = Callable[["Call[Any]"], "Reach | None"]
 Permits = Callable[["Transaction", "Call[Any]"], Awaitable[None]]
 

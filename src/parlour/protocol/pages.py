@@ -42,6 +42,7 @@ _KIND_TEXT: Final = "s"
 _FORWARDS: Final = "f"
 _BACKWARDS: Final = "b"
 _TOKEN = re.compile(r"PT([0-9A-Za-z]{1,64})\.([0-9A-Za-z_-]+)\Z")
+_UNRESERVED = re.compile(r"[0-9A-Za-z_.~-]*\Z")
 _NUMBER = re.compile(r"\+?[0-9]+\Z")
 _COUNT_DIGITS_MAX: Final = 10
 
@@ -220,7 +221,7 @@ def meta(
         fields = [*filters, ("PageSize", str(request.size)), ("Page", str(number))]
         if position is not None:
             fields.append(("PageToken", tokens.write(place, position)))
-        query = "&".join(f"{quote(name, '')}={quote(value, '')}" for name, value in fields)
+        query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in fields])
         return f"{url}?{query}"
 
     previous_page_url = next_page_url = None
@@ -239,6 +240,11 @@ def meta(
         "next_page_url": next_page_url,
         "key": key,
     }
+
+
+def _quoted(text: str) -> str:
+    # Nearly every name and value is what it would be with escapes, which take long to look for.
+    return text if _UNRESERVED.match(text) else quote(text, "")
 
 
 Envelope: TypeAlias = Callable[[Meta, Raw, int], dict[str, Any]]

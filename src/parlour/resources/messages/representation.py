@@ -21,6 +21,34 @@ NONE: Final = "none"
 _MEDIA_MEMBERS: Final = ("sid", "size", "content_type", "filename")
 
 
+class _Links(msgspec.Struct, frozen=True, gc=False):
+    """What is below a message."""
+
+    delivery_receipts: str
+    channel_metadata: str
+
+
+class MessageResource(msgspec.Struct, frozen=True, gc=False):
+    """A message as REST shows it, members in documented order; UNSET ones are left out."""
+
+    sid: str
+    account_sid: str
+    chat_service_sid: str | msgspec.UnsetType
+    conversation_sid: str
+    body: str | None
+    media: list[dict[str, Any]] | None
+    author: str
+    participant_sid: str | None
+    attributes: str
+    date_created: str
+    date_updated: str
+    index: int
+    delivery: dict[str, int | str] | None
+    content_sid: str | None
+    url: str
+    links: _Links
+
+
 def delivery(counted: Message | Counts) -> dict[str, int | str] | None:
     """How far the message has come outside the chat; None if nobody there was to get it."""
     total = counted.receipts_total
@@ -49,34 +77,31 @@ def media(message: Message) -> list[dict[str, Any]]:
     return [{member: each[member] for member in _MEDIA_MEMBERS} for each in carried]
 
 
-def resource(message: Message, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order. The subject is never shown."""
-    conversation_sid = message.conversation_sid
-    url = f"{view.base_url}/Conversations/{conversation_sid}/Messages/{message.sid}"
-    shown: dict[str, Any] = {
-        "sid": message.sid,
-        "account_sid": message.account_sid,
-        "chat_service_sid": message.service_sid,
-        "conversation_sid": conversation_sid,
-        "body": message.body,
-        "media": None if message.media is None else media(message),
-        "author": message.author,
-        "participant_sid": message.participant_sid,
-        "attributes": message.attributes,
-        "date_created": write_date(message.date_created),
-        "date_updated": write_date(message.date_updated),
-        "index": message.message_index,
-        "delivery": delivery(message) if message.receipts_total else None,
-        "content_sid": message.content_sid,
-        "url": url,
-        "links": {
-            "delivery_receipts": f"{url}/Receipts",
-            "channel_metadata": f"{url}/ChannelMetadata",
-        },
-    }
-    if not view.shows_service:
-        del shown["chat_service_sid"]
-    return shown
+def resource(message: Message, view: View) -> MessageResource:
+    """The REST resource. The subject is never shown."""
+    conversation_sid, sid = message.conversation_sid, message.sid
+    created, updated = message.date_created, message.date_updated
+    date_created = write_date(created)
+    url = f"{view.base_url}/Conversations/{conversation_sid}/Messages/{sid}"
+    # By position: a page shows hundreds.
+    return MessageResource(
+        sid,
+        message.account_sid,
+        message.service_sid if view.shows_service else msgspec.UNSET,
+        conversation_sid,
+        message.body,
+        None if message.media is None else media(message),
+        message.author,
+        message.participant_sid,
+        message.attributes,
+        date_created,
+        date_created if updated == created else write_date(updated),
+        message.message_index,
+        delivery(message) if message.receipts_total else None,
+        message.content_sid,
+        url,
+        _Links(f"{url}/Receipts", f"{url}/ChannelMetadata"),
+    )
 
 
 def realtime_item(message: Message) -> dict[str, Any]:

@@ -260,15 +260,15 @@ async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> 
     change = call.said()
     timers.must_accept_changes(conversation)
     after = _with_horizon(before, conversation, change, tx.now)
+    if change.role_sid is not UNSET:
+        await must_be_conversation_role(tx, call.scope, change.role_sid)
     after = msgspec.structs.replace(
         after,
         attributes=before.attributes if change.attributes is UNSET else change.attributes,
         date_created=before.date_created if change.date_created is UNSET else change.date_created,
         date_updated=tx.now if change.date_updated is UNSET else change.date_updated,
+        role_sid=before.role_sid if change.role_sid is UNSET else change.role_sid,
     )
-    if change.role_sid is not UNSET:
-        await must_be_conversation_role(tx, call.scope, change.role_sid)
-        after = msgspec.structs.replace(after, role_sid=change.role_sid)
     if _rebinds(change):
         after = await _rebound(tx, call.scope, conversation, after, change)
     return await keep_update(tx, call.scope, before, after)

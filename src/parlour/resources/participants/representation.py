@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from parlour.vocabulary import labels
 from parlour.vocabulary.objects import Kind, ObjectName
 from parlour.vocabulary.values import write_date, write_date_ms
@@ -11,6 +13,24 @@ from parlour.vocabulary.values import write_date, write_date_ms
 if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.participants.store import Participant
+
+
+class ParticipantResource(msgspec.Struct, frozen=True, gc=False):
+    """A participant as REST shows it, members in documented order; UNSET ones are left out."""
+
+    account_sid: str
+    chat_service_sid: str | msgspec.UnsetType
+    conversation_sid: str
+    sid: str
+    identity: str | None
+    attributes: str
+    messaging_binding: dict[str, str] | None
+    role_sid: str | None
+    date_created: str
+    date_updated: str
+    url: str
+    last_read_message_index: int | None
+    last_read_timestamp: str | None
 
 
 def messaging_binding(participant: Participant) -> dict[str, str] | None:
@@ -29,27 +49,26 @@ def messaging_binding(participant: Participant) -> dict[str, str] | None:
     return shown
 
 
-def resource(participant: Participant, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+def resource(participant: Participant, view: View) -> ParticipantResource:
+    """The REST resource."""
+    conversation_sid, sid = participant.conversation_sid, participant.sid
     read_at = participant.last_read_timestamp
-    shown: dict[str, Any] = {"account_sid": participant.account_sid}
-    if view.shows_service:
-        shown["chat_service_sid"] = participant.service_sid
-    conversation_sid = participant.conversation_sid
-    shown |= {
-        "conversation_sid": conversation_sid,
-        "sid": participant.sid,
-        "identity": participant.identity,
-        "attributes": participant.attributes,
-        "messaging_binding": messaging_binding(participant),
-        "role_sid": participant.role_sid,
-        "date_created": write_date(participant.date_created),
-        "date_updated": write_date(participant.date_updated),
-        "url": (f"{view.base_url}/Conversations/{conversation_sid}/Participants/{participant.sid}"),
-        "last_read_message_index": participant.last_read_message_index,
-        "last_read_timestamp": None if read_at is None else write_date(read_at),
-    }
-    return shown
+    # By position: a page shows hundreds.
+    return ParticipantResource(
+        participant.account_sid,
+        participant.service_sid if view.shows_service else msgspec.UNSET,
+        conversation_sid,
+        sid,
+        participant.identity,
+        participant.attributes,
+        None if participant.binding_type is None else messaging_binding(participant),
+        participant.role_sid,
+        write_date(participant.date_created),
+        write_date(participant.date_updated),
+        f"{view.base_url}/Conversations/{conversation_sid}/Participants/{sid}",
+        participant.last_read_message_index,
+        None if read_at is None else write_date(read_at),
+    )
 
 
 def _date(ms: int | None) -> str | None:
