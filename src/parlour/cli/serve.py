@@ -147,6 +147,7 @@ async def _serve(
 
     async def started(url: str) -> None:
         gc.freeze()
+        gc.set_threshold(limits.GARBAGE_OBJECTS)
         gc.enable()
         if not is_first:
             return

@@ -40,29 +40,24 @@ class Settings:
     """
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, tuple[object, ...]], Row | None] = {}
+        self.rows: dict[tuple[str, tuple[object, ...]], Row | None] = {}
         self._are_changing = False
 
     def begin_change(self) -> None:
         """An action is about to change one of them."""
-        self._rows.clear()
+        self.rows.clear()
         self._are_changing = True
 
     def end_change(self) -> None:
         """The group is on disk, or it has failed."""
         self._are_changing = False
 
-    async def recall(self, tx: _Statements, sql: str, arguments: tuple[object, ...]) -> Row | None:
-        """A row, read at most once."""
-        key = (sql, arguments)
-        if key in self._rows:
-            return self._rows[key]
-        row = await tx.one(sql, *arguments)
+    def keep(self, key: tuple[str, tuple[object, ...]], row: Row | None) -> None:
+        """Remember a row that was read, unless one is about to change."""
         if not self._are_changing and limits.SETTINGS_REMEMBERED_MAX:
-            if len(self._rows) >= limits.SETTINGS_REMEMBERED_MAX:
-                self._rows.clear()
-            self._rows[key] = row
-        return row
+            if len(self.rows) >= limits.SETTINGS_REMEMBERED_MAX:
+                self.rows.clear()
+            self.rows[key] = row
 
 
 class _Statements:
@@ -77,7 +72,13 @@ class _Statements:
 
     async def recall(self, sql: str, *arguments: object) -> Row | None:
         """The first row of a setting, or None."""
-        return await self._settings.recall(self, sql, arguments)
+        # Every call needs several: no function is called for a row that is remembered.
+        key = (sql, arguments)
+        if key in self._settings.rows:
+            return self._settings.rows[key]
+        row = await self.one(sql, *arguments)
+        self._settings.keep(key, row)
+        return row
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
         """The first row, or None."""
