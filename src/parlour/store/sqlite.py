@@ -97,6 +97,7 @@ class SqliteStore:
         self._is_due = False
         self._committing = False
         self._careful_groups = 0
+        self._is_careful = False
         self._idle: asyncio.Future[None] | None = None
         self._commits = ThreadPoolExecutor(1, "parlour-commit")
         self._checkpoints = Checkpoints(lambda: self._connect(synchronous))
@@ -214,7 +215,8 @@ class SqliteStore:
 
     def _run_queued(self) -> list[_Done] | None:
         """Run what is queued; None if all of it is undone, and queued again, to run carefully."""
-        if self._careful_groups:
+        self._is_careful = self._careful_groups > 0
+        if self._is_careful:
             self._careful_groups -= 1
         taken: list[_Waiting] = []
         group: list[_Done] = []
@@ -237,7 +239,7 @@ class SqliteStore:
 
     def _run_one(self, waiting: _Waiting) -> _Done:
         tx = self._write_tx
-        has_savepoint = waiting.rehearse or self._careful_groups > 0
+        has_savepoint = waiting.rehearse or self._is_careful
         if has_savepoint:
             self._writer.execute("SAVEPOINT action")
         changes = self._writer.total_changes()
