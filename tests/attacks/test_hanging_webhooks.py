@@ -166,11 +166,17 @@ class Attacker:
 def hang(
     server: Server, control: Server, urls: int, hanging: Hanging, *, times: int, seconds: float
 ) -> None:
+    """Tell so many URLs that hang so often, and see what the innocent account feels for so long.
+
+    Events are turned into deliveries in the order of the log, so what is felt is measured from a
+    moment after the last of the attacker's.
+    """
     with hanging:
         attacker = Attacker(server)
         attacker.attach([hanging.url(number) for number in range(urls)])
         with undelayed(server, control, seconds):
             attacker.write(times)
+            time.sleep(times - 1)
 
 
 @pytest.mark.parametrize("hosts", [20, 1], ids=["many hosts", "one host"])
