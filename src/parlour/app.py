@@ -21,6 +21,7 @@ from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.media import MediaCallers, MediaEdge
 from parlour.http.metrics import Metrics, buffer_figures
+from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
 from parlour.http.server import Server
@@ -138,7 +139,8 @@ class App:
             settings.buffer_bytes_max // limits.BUFFER_UNAUTHENTICATED_PART,
         )
         self.metrics.sources.append(partial(buffer_figures, self.buffers))
-        self.authentication = Authentication(self.store, self.vault, self.clock)
+        self.authentication = self._make_authentication()
+        self.peers = Peers(settings.trusted_proxies)
         self.egress = make_egress(settings)
         signer = Signer(self.store, self.vault, self.clock, settings.webhook_retries)
         self.webhooks = self._make_webhooks(signer)
@@ -164,12 +166,13 @@ class App:
         every = (*jobs(self.completion), *disposal.jobs(), retention)
         self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
         self.store.on_commit(self.scheduler.hint)
-        roots = RootUrls(settings.public_url)
+        roots = RootUrls(settings.public_url, self.peers)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
         self.server = Server(
             Router(operations(), edge, self.metrics),
             self._make_media_edge(roots),
             authentication=self.authentication,
+            peers=self.peers,
             admission=self.admission,
             metrics=self.metrics,
             clock=self.clock,
@@ -181,6 +184,11 @@ class App:
         self.metrics.sources.append(self.realtime.figures)
         self.store.on_commit(self.realtime.wake)
         self.open_socket = self.realtime.open_socket
+
+    def _make_authentication(self) -> Authentication:
+        made = Authentication(self.store, self.vault, self.clock)
+        self.metrics.sources.append(made.figures)
+        return made
 
     def _make_hints(self) -> Hints | None:
         """What tells other nodes of commits, where there is a Redis for that."""
@@ -217,7 +225,7 @@ class App:
         access_tokens = AccessTokens(self.store, self.vault, self.clock)
         return MediaEdge(
             self.store,
-            callers=MediaCallers(self.authentication, access_tokens),
+            callers=MediaCallers(self.authentication, access_tokens, self.peers),
             uploads=Uploads(self.store, self.blobs, self.clock, self.random),
             downloads=Downloads(self.blobs, self.clock),
             urls=MediaUrls(self.vault.media_url_key),

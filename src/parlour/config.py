@@ -44,6 +44,11 @@ class Settings:
         "Where clients reach the server, as it stands in the URLs of answers; "
         "empty: as the request says in its Host header.",
     )
+    trusted_proxies: str = _setting(
+        "127.0.0.0/8, ::1",
+        "Networks of proxies whose X-Forwarded-For, X-Forwarded-Proto or Forwarded is believed, "
+        "separated by commas.",
+    )
     tls_cert: str = _setting(
         "", "The file of the certificate, with its chain, in PEM; empty: no TLS on the port."
     )

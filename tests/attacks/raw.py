@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import selectors
 import socket
 import struct
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.twilsock import Frame, parsed, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.support.server import Server
 
@@ -116,6 +118,41 @@ def flood(
     for each in floods:
         each.socket.close()
     return floods
+
+
+def ask_in_turn(
+    server: Server, requests: Sequence[bytes], *, seconds: float, connections: int
+) -> Counter[str]:
+    """Ask on each connection as soon as the last answer is there; how often each status came.
+
+    The requests are used one after the other, by all connections together. One that the server
+    closes is opened again.
+    """
+    statuses: Counter[str] = Counter()
+    following = itertools.cycle(requests)
+    deadline = time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        for _ in range(connections):
+            made = connect(server)
+            made.sendall(next(following))
+            selector.register(made, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            for key, _ in selector.select(0.05):
+                asking = key.fileobj
+                assert isinstance(asking, socket.socket)
+                # An answer to such a request is small: it comes in one piece.
+                answer = asking.recv(1 << 16)
+                statuses[answer.split(b" ", 2)[1].decode() if answer else "closed"] += 1
+                if not answer:
+                    selector.unregister(asking)
+                    asking.close()
+                    asking = connect(server)
+                    selector.register(asking, selectors.EVENT_READ)
+                asking.sendall(next(following))
+        for key in list(selector.get_map().values()):
+            assert isinstance(key.fileobj, socket.socket)
+            key.fileobj.close()
+    return statuses
 
 
 # --- WebSocket -------------------------------------------------------------------------------

@@ -70,10 +70,16 @@ class RecordedExchange:
 
 
 async def ask(
-    server: Server, method: str, target: str, headers: dict[bytes, bytes], body: bytes = b""
+    server: Server,
+    method: str,
+    target: str,
+    headers: dict[bytes, bytes],
+    body: bytes = b"",
+    *,
+    peer: str = "127.0.0.1",
 ) -> Answered:
     """The answer to one request."""
-    exchange = RecordedExchange(body)
+    exchange = RecordedExchange(body, peer=peer)
     path, _, query = target.partition("?")
     await server.serve(Request(method, path, query.encode(), headers, exchange))
     return exchange.answered

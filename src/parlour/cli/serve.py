@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parlour.cli.options import settings_of, settings_options
-from parlour.vocabulary import limits
+from parlour.vocabulary import limits, sids
 
 if TYPE_CHECKING:
     from parlour.cli.ready_file import ReadyFile
@@ -29,6 +29,7 @@ def command(**values: Any) -> None:
     for is_wrong, text in _refused(settings):
         if is_wrong:
             raise click.UsageError(text)
+    _must_be_networks(settings.trusted_proxies)
     tls = _tls_of(settings)
     if settings.ready_file:
         _prepare_ready_file(settings)
@@ -49,6 +50,14 @@ def _refused(settings: Settings) -> tuple[tuple[bool, str], ...]:
         (
             bool(settings.api_key_sid) != bool(settings.api_key_secret),
             "an API key's sid and its secret are given together",
+        ),
+        (
+            bool(settings.account_sid) and not settings.account_sid.startswith(sids.ACCOUNT),
+            "an account's sid begins with AC",
+        ),
+        (
+            bool(settings.api_key_sid) and not settings.api_key_sid.startswith(sids.API_KEY),
+            "an API key's sid begins with SK",
         ),
         (
             settings.webhook_allow_private not in {"auto", "yes", "no"},
@@ -76,6 +85,15 @@ def _refused(settings: Settings) -> tuple[tuple[bool, str], ...]:
         ),
         (not __debug__, "assertions guard the data: python -O is refused"),
     )
+
+
+def _must_be_networks(trusted_proxies: str) -> None:
+    from parlour.protocol.forwarded import parse_networks  # noqa: PLC0415 - help needs none of it.
+
+    try:
+        parse_networks(trusted_proxies)
+    except ValueError as error:
+        raise click.UsageError(f"trusted proxies: {error}") from error
 
 
 def _run_workers(settings: Settings, tls: Tls | None) -> None:

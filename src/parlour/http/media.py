@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
     from parlour.http.downloads import Downloads
     from parlour.http.messages import Request
+    from parlour.http.peers import Peers
     from parlour.http.root_urls import RootUrls
     from parlour.http.uploads import Uploads
     from parlour.operations.admission import Admission
@@ -106,15 +107,19 @@ class _Asked(NamedTuple):
 class MediaCallers:
     """Finds who asks: a connected user by access token, or else an account by HTTP Basic."""
 
-    def __init__(self, authentication: Authentication, access_tokens: AccessTokens) -> None:
+    def __init__(
+        self, authentication: Authentication, access_tokens: AccessTokens, peers: Peers
+    ) -> None:
         self._authentication = authentication
+        self._peers = peers
         self._access_tokens = access_tokens
 
     async def of(self, request: Request, service_sid: str) -> Caller:
         """The caller. Raises 401, 403, and 404 for a token of another service."""
         text = request.header(b"x-twilio-token")
         if text is None:
-            return await self._authentication.caller(request.header(b"authorization"))
+            authorization = request.header(b"authorization")
+            return await self._authentication.caller(authorization, self._peers.address_of(request))
         try:
             token = await self._access_tokens.verify(text)
         except TokenRefused as error:

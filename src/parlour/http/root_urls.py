@@ -1,7 +1,7 @@
 """Where the URLs of an answer start: as configured, or as the request found us.
 
-A proxy on this machine may say by ``X-Forwarded-Proto`` that it took the request over TLS; nobody
-else is believed. Who stands behind a proxy on another machine sets ``--public-url``.
+A trusted proxy may say by ``X-Forwarded-Proto`` or ``Forwarded`` that it took the request over TLS
+(http/peers.py); nobody else is believed.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
+    from parlour.http.peers import Peers
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1"})
-_SCHEMES = frozenset({"http", "https"})
 _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?\Z")
 
 
 class RootUrls:
     """Scheme and host of the server, as a client sees them."""
 
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, peers: Peers) -> None:
         self._public_url = public_url.rstrip("/")
+        self._peers = peers
         self._known: dict[tuple[str, str | None], str] = {}
 
     def of(self, request: Request) -> str:
         """``https://host``, without a slash at the end. Raises 20001 for a Host that is none."""
         host = request.header(b"host")
-        scheme = _scheme(request)
+        scheme = self._peers.scheme_of(request)
         known = self._known.get((scheme, host))
         if known is not None:
             return known
@@ -43,12 +43,3 @@ class RootUrls:
             self._known.clear()
         self._known[scheme, host] = root
         return root
-
-
-def _scheme(request: Request) -> str:
-    """The scheme that the client used."""
-    forwarded = request.header(b"x-forwarded-proto")
-    if forwarded is None:
-        return request.scheme
-    named = forwarded.strip()
-    return named if request.peer in _LOOPBACK and named in _SCHEMES else request.scheme

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from parlour.http.media import MediaEdge
     from parlour.http.messages import Headers, Request
     from parlour.http.metrics import Metrics
+    from parlour.http.peers import Peers
     from parlour.http.router import Router
     from parlour.operations.admission import Admission
+    from parlour.operations.caller import Caller
     from parlour.vocabulary.clock import Clock, Random
 
 log = structlog.get_logger()
@@ -66,6 +68,7 @@ class Server:
         media: MediaEdge,
         *,
         authentication: Authentication,
+        peers: Peers,
         admission: Admission,
         metrics: Metrics,
         clock: Clock,
@@ -75,6 +78,7 @@ class Server:
         self._router = router
         self._media = media
         self._authentication = authentication
+        self._peers = peers
         self._admission = admission
         self._metrics = metrics
         self._clock = clock
@@ -124,13 +128,20 @@ class Server:
 
     async def _authenticated(self, request: Request) -> Reply:
         """Who is it, what is said, is there room, which resource."""
-        caller = await self._authentication.caller(request.header(b"authorization"))
+        caller = await self._caller(request)
         request.caller = caller
         if request.method == "POST" and not request.has_body:
             await read_body(request)
         self._admission.enter(caller.account_sid, caller.identity)
         request.is_admitted = True
         return await self._router.respond(request, caller)
+
+    async def _caller(self, request: Request) -> Caller:
+        authorization = request.header(b"authorization")
+        proven = self._authentication.proven(authorization)
+        if proven is not None:
+            return proven
+        return await self._authentication.caller(authorization, self._peers.address_of(request))
 
     async def _send(self, request: Request, reply: Reply, seconds: float) -> None:
         """Send an answer. Raises GoneError."""

@@ -43,6 +43,10 @@ _URL_BYTES_MAX: Final = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
 _REQUEST_LINE_BYTES_MAX: Final = _URL_BYTES_MAX + limits.REQUEST_LINE_FRAME_BYTES_MAX
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?\Z", re.IGNORECASE)
 _MUST_BE_SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
+# Lists of which every line counts; of any other header the first line does.
+_LISTS: Final = frozenset(
+    {b"connection", b"upgrade", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto"}
+)
 _LENGTH_DIGITS_MAX: Final = 18
 _LAST_BLANK: Final = 0x20
 
@@ -207,7 +211,7 @@ class RequestReader:
         self._repeated += 1
         if name in _MUST_BE_SINGLE:
             self._is_ambiguous = True
-        elif name in {b"connection", b"upgrade"}:
+        elif name in _LISTS:
             headers[name] += b"," + value
 
     def on_headers_complete(self) -> None:

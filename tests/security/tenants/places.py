@@ -208,6 +208,7 @@ class LocalPlace:
     def __init__(self, data: Path) -> None:
         """Open the folder, and begin what runs in the background."""
         self._runner = asyncio.Runner()
+        self.peer = "127.0.0.1"
         self.app = self._runner.run(self._open(data))
 
     async def _open(self, data: Path) -> App:
@@ -246,7 +247,7 @@ class LocalPlace:
             headers[b"authorization"] = request.authorization.encode()
         if request.idempotency_key is not None:
             headers[b"idempotency-key"] = request.idempotency_key.encode()
-        answered = await ask(self.app.server, request.method, target, headers, body)
+        answered = await ask(self.app.server, request.method, target, headers, body, peer=self.peer)
         found = [(name.decode(), value.decode()) for name, value in answered.headers]
         return Answer(answered.status, _kept(found), answered.body)
 

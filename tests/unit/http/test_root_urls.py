@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from parlour.http.messages import Request
+from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
 from parlour.vocabulary.errors import ApiError
 from tests.support.exchange import RecordedExchange
 
 HOST = b"chat.example.net"
+LOOPBACK = Peers("127.0.0.0/8, ::1")
 
 
 def asked(
@@ -21,10 +23,10 @@ def asked(
 
 
 def test_they_start_as_the_request_found_us() -> None:
-    assert RootUrls("").of(asked()) == "http://chat.example.net"
-    assert RootUrls("https://public.example/").of(asked()) == "https://public.example"
+    assert RootUrls("", LOOPBACK).of(asked()) == "http://chat.example.net"
+    assert RootUrls("https://public.example/", LOOPBACK).of(asked()) == "https://public.example"
     with pytest.raises(ApiError):
-        RootUrls("").of(asked(host=b"a b"))
+        RootUrls("", LOOPBACK).of(asked(host=b"a b"))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_they_start_as_the_request_found_us() -> None:
 def test_a_proxy_on_this_machine_says_how_it_was_reached(
     said: bytes, client: str | None, scheme: str
 ) -> None:
-    roots = RootUrls("")
+    roots = RootUrls("", LOOPBACK)
     assert roots.of(asked()) == "http://chat.example.net"
     asked_through = asked((b"x-forwarded-proto", said), client=client)
     assert roots.of(asked_through) == f"{scheme}://chat.example.net"

@@ -69,6 +69,14 @@ SELECT login.account_sid, login.secret_digest, account.status
   FROM login JOIN account ON account.sid = login.account_sid
  WHERE login.name = $1 ORDER BY login.ordinal LIMIT 2
 """
+# tidy: account-in-sql - as above
+ADMIT_MANY = """
+SELECT login.name, login.account_sid, login.secret_digest, account.status
+  FROM login JOIN account ON account.sid = login.account_sid
+ WHERE login.name IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+ ORDER BY login.name, login.ordinal LIMIT 32
+"""
+NAMES_PER_ADMIT = 16
 FETCH_LOGIN = statement(
     "SELECT {columns} FROM login WHERE account_sid = $1 AND name = $2 ORDER BY ordinal LIMIT 1",
     Login,
@@ -125,6 +133,18 @@ async def insert_login(tx: Transaction, login: Login) -> None:
 async def admitted(tx: Transaction, name: str) -> list[Admitted]:
     """The secrets that this name may show. No scope: the account is what is asked for."""
     return [Admitted(*row) for row in await tx.all(ADMIT, name)]
+
+
+# tidy: scope-first - as above
+async def admitted_each(tx: Transaction, names: list[str]) -> dict[str, list[Admitted]]:
+    """The secrets that each of these names may show; no entry means an unknown name."""
+    found: dict[str, list[Admitted]] = {}
+    for begin in range(0, len(names), NAMES_PER_ADMIT):
+        part = names[begin : begin + NAMES_PER_ADMIT]
+        filled = part + part[:1] * (NAMES_PER_ADMIT - len(part))
+        for name, *rest in await tx.all(ADMIT_MANY, *filled):
+            found.setdefault(name, []).append(Admitted(*rest))
+    return found
 
 
 async def find_login(tx: Transaction, scope: Scope, name: str) -> Login | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from parlour.vocabulary.limits.edge import *
 from parlour.vocabulary.limits.fairness import *
 from parlour.vocabulary.limits.grouping import *
+from parlour.vocabulary.limits.logins import *
 from parlour.vocabulary.limits.realtime import *
 from parlour.vocabulary.limits.units import *
 from parlour.vocabulary.limits.webhooks import *
@@ -262,12 +263,8 @@ CONNECTIONS_MAX = 100_000
 # Seconds whose written form is remembered.
 WRITTEN_DATES_MAX = 4096
 
-# --- Logins, logs and the store -------------------------------------------------------------
+# --- Logs and the store --------------------------------------------------------------------
 
-# How long a login read from the store may be used before it is read again.
-LOGIN_REMEMBERED_MS_MAX = 1000
-# Names whose logins are remembered, known or not.
-LOGINS_REMEMBERED_MAX = 10_000
 # A request that takes longer is logged like an error.
 SLOW_REQUEST_SECONDS = 1
 # How long a statement waits for another process that writes; the loop waits with it.

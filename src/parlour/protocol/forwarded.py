@@ -1,0 +1,172 @@
+"""Who stands behind a proxy: `X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded` (RFC 7239).
+
+Each proxy appends the address that it was called from, so the list is read from its end: as long
+as an address is that of a trusted proxy, the one before it is believed. The first that is not
+trusted is the client's; whatever stands before it was sent by the client.
+
+What cannot be read ends the walk, and the last address that was believed counts. If a request has
+both headers, they must agree: a proxy sets one of them and may pass the client's other one on.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_SCHEMES: Final = frozenset({"http", "https"})
+_V4_AND_PORT: Final = re.compile(r"([0-9.]{7,15})(?::[0-9]{1,5})?\Z", re.ASCII)
+_V6_AND_PORT: Final = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?\Z", re.ASCII)
+_V6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}\Z", re.ASCII)
+# One parameter of an element of Forwarded, and what follows it.
+_PAIR: Final = re.compile(
+    r"""[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=
+        (?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]+))[ \t]*([;,]|\Z)""",
+    re.ASCII | re.VERBOSE,
+)
+_ESCAPED: Final = re.compile(r"\\(.)")
+# Addresses of one provider's customer share these bits; IPv6 gives each of them a whole network.
+_V6_CUSTOMER_BITS: Final = 64
+
+
+class Forwarding(NamedTuple):
+    """The headers of a request, each line in its order."""
+
+    x_forwarded_for: Sequence[str] = ()
+    x_forwarded_proto: Sequence[str] = ()
+    forwarded: Sequence[str] = ()
+
+
+class Client(NamedTuple):
+    """Who sent a request: an address, empty if there is none, and the scheme it used."""
+
+    address: str
+    scheme: str
+
+
+class _Hop(NamedTuple):
+    """One entry of a list: an address as text, and the scheme by which it called."""
+
+    node: str
+    scheme: str = ""
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Networks and addresses separated by commas. Raises ValueError with one sentence."""
+    networks: list[Network] = []
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            networks.append(ip_network(each))
+        except ValueError as error:
+            raise ValueError(f"{each} is not a network or an address") from error
+    return tuple(networks)
+
+
+def parse_address(text: str) -> Address | None:
+    """The address of a node, with or without a port; None for anything else."""
+    found = _V4_AND_PORT.match(text) or _V6_AND_PORT.match(text)
+    bare = found[1] if found else text
+    if not found and not _V6.match(text):
+        return None
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def customer_of(address: str) -> str:
+    """The address, or the network of an IPv6 address that one customer has as a whole."""
+    parsed = parse_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), _V6_CUSTOMER_BITS), strict=False))
+    return address if parsed is None else str(parsed)
+
+
+class TrustedProxies:
+    """The networks whose word is believed."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = tuple(networks)
+
+    def trusts(self, address: str) -> bool:
+        """Whether this is the address of a trusted proxy."""
+        parsed = parse_address(address)
+        return parsed is not None and self._has(parsed)
+
+    def client_of(self, peer: str, scheme: str, said: Forwarding) -> Client:
+        """The client of a request that came from ``peer`` by ``scheme``. Never raises."""
+        if not self.trusts(peer):
+            return Client(peer, scheme)
+        by_list = self._walk(peer, [_Hop(each.strip()) for each in _split(said.x_forwarded_for)])
+        by_element = self._walk(peer, list(_elements(said.forwarded)))
+        address = peer
+        if not said.forwarded or not said.x_forwarded_for:
+            address = (by_list if said.x_forwarded_for else by_element).node
+        elif by_list.node == by_element.node:
+            address = by_list.node
+        schemes = {each.strip() for each in _split(said.x_forwarded_proto)}
+        if by_element.scheme:
+            schemes.add(by_element.scheme)
+        agreed = schemes.pop() if len(schemes) == 1 else ""
+        return Client(address, agreed if agreed in _SCHEMES else scheme)
+
+    def _walk(self, peer: str, hops: list[_Hop]) -> _Hop:
+        """The last believed hop; its scheme is empty if nothing was believed."""
+        believed = _Hop(peer)
+        for hop in reversed(hops):
+            address = parse_address(hop.node)
+            if address is None:
+                # The proxy did not say whom it was called by, but it did say how.
+                return believed if believed.scheme else _Hop(believed.node, hop.scheme)
+            believed = _Hop(str(address), hop.scheme)
+            if not self._has(address):
+                break
+        return believed
+
+    def _has(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def _split(lines: Sequence[str]) -> list[str]:
+    """The entries of a list that may be spread over several header lines."""
+    return [part for line in lines for part in line.split(",")]
+
+
+def _elements(lines: Sequence[str]) -> Iterator[_Hop]:
+    """The elements of Forwarded; one that cannot be read has no address."""
+    for line in lines:
+        at, pairs = 0, dict[str, str]()
+        while at < len(line):
+            pair = _PAIR.match(line, at)
+            if pair is None:
+                # Where the next element begins is unknown too: nothing before here is believed.
+                pairs = {"for": ""}
+                break
+            name, quoted, token, end = pair.groups()
+            value = token if quoted is None else _ESCAPED.sub(r"\1", quoted)
+            pairs.setdefault(name.lower(), value)
+            at = pair.end()
+            if end == ",":
+                yield _hop(pairs)
+                pairs = {}
+        if pairs:
+            yield _hop(pairs)
+
+
+def _hop(pairs: Mapping[str, str]) -> _Hop:
+    return _Hop(pairs.get("for", ""), pairs.get("proto", "").lower())

@@ -1,0 +1,42 @@
+"""The bounds of wrong logins: what guessing may cost, and how long it takes."""
+
+from __future__ import annotations
+
+# Failures of one address with one account or API key in LOGIN_FAILURES_MS. Beyond them, whatever is
+# not known to be right from that address for that name is delayed.
+LOGIN_FAILURES_MAX = 10
+# The time over which failures count.
+LOGIN_FAILURES_MS = 60_000
+# So long is an unknown login of such a pair held before it is judged, right or wrong ...
+LOGIN_DELAY_MS = 500
+# ... and a little longer if others are held: no two are judged within this time ...
+LOGIN_RELEASE_PAUSE_MS = 2
+# ... but never longer than this.
+LOGIN_DELAY_MS_MAX = 1_500
+# Logins of one pair that are held at the same time. The next one is judged at once, without a
+# look-up of its own, and answered 429 if it is wrong.
+LOGINS_HELD_PER_PAIR_MAX = 256
+# Logins that are held in all; beyond it as above.
+LOGINS_HELD_MAX = 1_024
+# Cells in each of the two rows in which failures are counted; eight bytes each, a MiB together.
+LOGIN_FAILURE_CELLS = 65_536
+# How long a login read from the store may be used before it is read again.
+LOGIN_REMEMBERED_MS_MAX = 1_000
+# Names whose logins are remembered, known ones and unknown ones apart.
+LOGINS_REMEMBERED_MAX = 10_000
+# A login that was right counts as known to be right for so long: it is never delayed.
+LOGIN_PROVEN_MS = 10 * 60 * 1000
+# A longer name is no account's and no API key's.
+LOGIN_NAME_CHARS_MAX = 64
+# The shortest time between two reads of the store for logins that are not known to be right ...
+LOGIN_LOOKUP_PAUSE_MS = 20
+# ... the names that one of them looks up, in turns over the addresses that ask ...
+LOGIN_LOOKUP_NAMES_MAX = 64
+# ... and how many of them are of one address, at least ...
+LOGIN_LOOKUP_NAMES_PER_PEER = 4
+# ... or this part of those that wait there, if that is more. So guesses of made-up names are slow,
+# and their backlog is short.
+LOGIN_LOOKUP_BACKLOG_READS = 25
+# Names that wait for such a read. An address with more than its share of them gets 429; one with
+# less waits all the same, up to twice this number in all.
+LOGIN_LOOKUPS_WAITING_MAX = 4_096

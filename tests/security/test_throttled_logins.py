@@ -1,0 +1,210 @@
+"""Wrong logins are slowed down, by address and name, and no right one is kept out by them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import threading
+import time
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.vocabulary import limits
+from tests.attacks.harness import request
+from tests.attacks.raw import connect
+from tests.support.client import Answer, Api
+from tests.support.server import Server
+from tests.support.threads import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DELAY_SECONDS = limits.LOGIN_DELAY_MS / 1000
+FREE = limits.LOGIN_FAILURES_MAX
+PATH = "/v1/Conversations"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+def ask(server: Server, name: str, secret: str, **headers: str) -> tuple[Answer, float]:
+    """An answer, and the seconds that it took."""
+    api = Api(server.base_url, name, secret)
+    began = time.monotonic()
+    try:
+        answer = api.get(PATH, headers=headers)
+    finally:
+        api.close()
+    return answer, time.monotonic() - began
+
+
+def guess(server: Server, name: str, peer: str = "") -> float:
+    """The seconds that a wrong login took, which must be answered as always."""
+    headers = {"X-Forwarded-For": peer} if peer else {}
+    answer, seconds = ask(server, name, secrets.token_hex(16), **headers)
+    answer.refuses(401, 20003)
+    return seconds
+
+
+def figure(server: Server, name: str) -> float:
+    """One figure of the metrics."""
+    text = Api(server.base_url, None, None).get("/metrics").text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+class Storm(Threads):
+    """Guesses without end, as fast as they are answered."""
+
+    def _run(self, server: Server, name: str, peer: str) -> None:
+        api = Api(server.base_url, name, "wrong")
+        while not self._stop.is_set():
+            api.token = secrets.token_hex(16)
+            assert api.get(PATH, headers={"X-Forwarded-For": peer}).status in {401, 429}
+        api.close()
+
+
+def test_the_guesses_after_ten_are_delayed_and_a_proven_login_is_not(server: Server) -> None:
+    sid, token = server.make_account()
+    ask(server, sid, token)[0].expect(200)
+
+    taken = [guess(server, sid) for _ in range(FREE + 2)]
+
+    assert max(taken[:FREE]) < DELAY_SECONDS
+    assert min(taken[FREE:]) >= DELAY_SECONDS
+    # The second of the cache has passed: it is read again, and not held.
+    answer, seconds = ask(server, sid, token)
+    answer.expect(200)
+    assert seconds < DELAY_SECONDS
+
+
+def test_an_unknown_account_is_delayed_as_a_known_one_is(server: Server) -> None:
+    sid, _ = server.make_account()
+    key_sid, _ = server.make_key(sid)
+    for name in (key_sid, f"AC{secrets.token_hex(16)}"):
+        taken = [guess(server, name) for _ in range(FREE + 1)]
+        assert max(taken[:FREE]) < DELAY_SECONDS <= taken[FREE] < DELAY_SECONDS + 1, name
+
+
+def test_another_account_and_another_address_are_not_delayed(server: Server) -> None:
+    (sid, token), (other_sid, other_token) = server.make_account(), server.make_account()
+    for _ in range(FREE + 1):
+        guess(server, sid, peer="192.0.2.1")
+
+    assert guess(server, sid, peer="192.0.2.1") >= DELAY_SECONDS
+    assert guess(server, sid, peer="192.0.2.2") < DELAY_SECONDS
+    assert guess(server, other_sid, peer="192.0.2.1") < DELAY_SECONDS
+    for name, secret, peer in (
+        (sid, token, "192.0.2.2"),
+        (other_sid, other_token, "192.0.2.1"),
+    ):
+        answer, seconds = ask(server, name, secret, **{"X-Forwarded-For": peer})
+        answer.expect(200)
+        assert seconds < DELAY_SECONDS
+
+
+def test_what_an_untrusted_peer_says_of_itself_is_ignored() -> None:
+    with Server(args=("--trusted-proxies", "192.0.2.0/24")) as server:
+        sid, _ = server.make_account()
+        taken = [guess(server, sid, peer=f"198.51.100.{number}") for number in range(FREE + 1)]
+        assert taken[FREE] >= DELAY_SECONDS
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["same-address", "other-addresses"])
+def test_a_right_key_gets_in_during_a_storm_of_guesses(server: Server, others: bool) -> None:
+    sid, _ = server.make_account()
+    key_sid, secret = server.make_key(sid)
+    guesses = [(server, key_sid, f"192.0.2.{number if others else 1}") for number in range(24)]
+    storm = Storm(*guesses)
+    storm.start()
+    try:
+        time.sleep(1.0)
+        reads = figure(server, "parlour_login_reads_total")
+        refused = figure(server, "parlour_logins_refused_total")
+        began = time.monotonic()
+        answer, seconds = ask(server, key_sid, secret, **{"X-Forwarded-For": "192.0.2.1"})
+        answer.expect(200)
+        again, seconds_again = ask(server, key_sid, secret, **{"X-Forwarded-For": "192.0.2.1"})
+        again.expect(200)
+        passed = time.monotonic() - began
+        reads = figure(server, "parlour_login_reads_total") - reads
+        refused = figure(server, "parlour_logins_refused_total") - refused
+    finally:
+        storm.stop()
+    assert seconds < 2
+    assert seconds_again < DELAY_SECONDS
+    assert refused > 10
+    # One for each second and name, and those of the right key once it is proven.
+    assert reads <= 2 * (passed + 2)
+
+
+def test_more_guesses_than_may_wait_are_answered_429_at_once(server: Server) -> None:
+    sid, token = server.make_account()
+    for _ in range(FREE):
+        guess(server, sid)
+    more = 8
+    sent = request("GET", PATH, account=(sid, "wrong"))
+    with contextlib.ExitStack() as stack:
+        opened = [
+            stack.enter_context(connect(server))
+            for _ in range(limits.LOGINS_HELD_PER_PAIR_MAX + more)
+        ]
+        began = time.monotonic()
+        for each in opened:
+            each.sendall(sent)
+        answers = [HTTPResponse(each) for each in reversed(opened)]
+        for number, each in enumerate(answers):
+            each.begin()
+            if number == 0:
+                # Those that were too many are answered while the others are held.
+                assert time.monotonic() - began < DELAY_SECONDS, "The machine is too slow."
+                ask(server, sid, token)[0].expect(200)
+        early = [each for each in answers if each.status == 429]
+        assert len(early) == more
+        assert {each.headers["Retry-After"] for each in early} == {str(limits.RETRY_AFTER_SECONDS)}
+        assert json.loads(early[0].read())["code"] == 20429
+        assert {each.status for each in answers} == {401, 429}
+    assert figure(server, "parlour_logins_held") == 0
+
+
+def test_guesses_of_many_names_share_few_reads(server: Server) -> None:
+    began = time.monotonic()
+    before = figure(server, "parlour_login_reads_total")
+    names = [f"AC{secrets.token_hex(16)}" for _ in range(200)]
+    parts = [names[start::20] for start in range(20)]
+    threads = [
+        threading.Thread(target=lambda part=part: [guess(server, name) for name in part])
+        for part in parts
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    passed = time.monotonic() - began
+    reads = figure(server, "parlour_login_reads_total") - before
+    assert reads <= passed * 1000 / limits.LOGIN_LOOKUP_PAUSE_MS + 2
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/99", "proxy.example.com", "127.0.0.1;::1"])
+def test_what_is_no_network_ends_the_start_with_a_sentence(
+    server: Server, text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import subprocess  # noqa: PLC0415 - used here only.
+    import sys  # noqa: PLC0415
+
+    done = subprocess.run(
+        [sys.executable, "-m", "parlour", "serve", "--port", "0", "--trusted-proxies", text],
+        env=server.environment(),
+        cwd=server.data_dir.parent,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"trusted proxies: {text} is not a network or an address" in done.stderr
