@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.operations.caller import Caller
 from parlour.protocol.access_tokens import AccessToken
-from parlour.realtime.hub import UserKey
+from parlour.realtime.hub import Held, UserKey
 from parlour.realtime.session import Session, TunnelRequest
 from parlour.vocabulary.objects import Kind, ObjectName
 from tests.support.twilsock import parsed
@@ -51,7 +51,7 @@ class Ear:
         self.user_key = UserKey(scope.account_sid, scope.service_sid, identity)
         self.user_sid = user_sid
         self.listening: dict[str, ObjectName] = {}
-        self.held: list[tuple[str, int, bytes]] = []
+        self.held = Held()
         self.told: list[dict[str, Any]] = []
         self.overflowed = False
 

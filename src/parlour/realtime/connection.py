@@ -4,6 +4,10 @@ Frames are ``protocol/framing.py``'s and bytes ``websocket.py``'s; this decides.
 ``waiting`` for init, ``opening`` while its token is checked, ``open``, or ``ended``. Requests are
 answered as they get ready, a bounded number at a time: while that many are in work nothing more
 is read. Every end is one of ``disconnects.py``, which says whether the client comes back.
+
+Work outlives its connection by one step at most: a request that waits for the outbox, and a
+replay between two of its steps, raise ``Gone``. A command that has begun is carried through, as
+it is one change, whole or not at all.
 """
 
 from __future__ import annotations
@@ -18,13 +22,15 @@ from parlour.protocol import framing
 from parlour.protocol.access_tokens import TokenRefused
 from parlour.protocol.framing import Frame
 from parlour.realtime import disconnects
-from parlour.realtime.hub import UserKey
+from parlour.realtime.hub import Held, UserKey
+from parlour.realtime.outbox import Gone
 from parlour.realtime.wire import encoded
 from parlour.resources.tokens.verification import AccountNotActive, ServiceUnknown
 from parlour.vocabulary import limits, sids
 
 if TYPE_CHECKING:
     from parlour.protocol.access_tokens import AccessToken
+    from parlour.protocol.framing import FrameError
     from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.endpoint import Endpoint
     from parlour.realtime.session import Session
@@ -59,6 +65,7 @@ class Connection:
         "_token_timer",
         "held",
         "listening",
+        "subscribing",
         "user_key",
         "user_sid",
     )
@@ -73,7 +80,8 @@ class Connection:
         self.user_key = UserKey("", "", "")
         self.user_sid = ""
         self.listening: dict[str, ObjectName] = {}
-        self.held: list[tuple[str, int, bytes]] = []
+        self.held = Held()
+        self.subscribing = asyncio.Lock()
         self._token_timer: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = loop.call_later(
@@ -88,14 +96,16 @@ class Connection:
 
     # --- What the socket calls --------------------------------------------------------------
 
-    def received(self, message: bytes) -> None:
-        """Take one frame."""
+    def received(self, message: bytes) -> int:
+        """Take one frame; return its cost."""
         self._heard_ms = self._endpoint.clock.monotonic_ms()
         if self._phase is _Phase.OPEN and _ACKNOWLEDGES in message[:_HEAD_BYTES]:
-            return
+            return 1
         if self._phase is _Phase.ENDED:
-            return
-        frame = framing.parse(message)
+            return 1
+        return self._take(framing.parse(message))
+
+    def _take(self, frame: Frame | FrameError) -> int:
         if not isinstance(frame, Frame):
             log.info("frame_unreadable", why=frame.name)
             self.end(disconnects.UNREADABLE)
@@ -107,11 +117,17 @@ class Connection:
         elif self._phase is _Phase.OPEN and frame.method in {"message", "update"}:
             work = self._answer if frame.method == "message" else self._update
             self._start(work(frame))
+            return limits.SOCKET_REQUEST_COST
         elif frame.method in {"put_notification_ctx", "delete_notification_ctx"}:
             self._socket.reply(framing.write(framing.reply(frame.id)))
         elif self._phase is not _Phase.OPEN or frame.method == "init":
             self.end(disconnects.OUT_OF_TURN)
         # Whatever else an open client says (telemetry, what is newer than this) wants no answer.
+        return limits.SOCKET_CONTROL_COST
+
+    def exceeded(self) -> None:
+        """Send the client away: it sends more than it may."""
+        self.end(disconnects.TOO_MANY_FRAMES)
 
     def is_slow(self) -> None:
         """Send the client away: it takes what it is sent too slowly."""
@@ -141,23 +157,35 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._done)
         if len(self._tasks) >= limits.SOCKET_REQUESTS_MAX:
-            self._socket.pause()
+            self._socket.hold()
 
     async def _guarded(self, work: Any) -> None:
         try:
             await work
+        except Gone:
+            return
         except Exception:
             log.exception("connection_failed")
             self.end(disconnects.FAILED)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        is_drained = self._socket.waiting_bytes <= limits.OUTBOX_BYTES_MAX
-        if is_drained and len(self._tasks) < limits.SOCKET_REQUESTS_MAX:
-            self._socket.resume()
+        if len(self._tasks) < limits.SOCKET_REQUESTS_MAX:
+            self._socket.unhold()
 
     async def _answer(self, frame: Frame) -> None:
+        await self.drained()  # A client that takes no answers is given no more of them.
         await self._endpoint.tunnel.answer(self, frame)
+
+    async def drained(self) -> None:
+        """Wait until there is room for more in the outbox. Raises Gone."""
+        self.must_be_there()
+        await self._socket.outbox.drained()
+
+    def must_be_there(self) -> None:
+        """Raise Gone when the connection is over."""
+        if self._phase is _Phase.ENDED:
+            raise Gone
 
     def reply(self, answer: bytes) -> None:
         """Send the answer to a request, unless the connection is over."""
@@ -198,6 +226,7 @@ class Connection:
         self.user_sid = session.user_sid
         self.user_key = UserKey(token.account_sid, token.service_sid, token.identity)
         self._phase = _Phase.OPEN
+        self._socket.accept_init()
         endpoint.hub.enter(self)
         self._socket.reply(framing.write(endpoint.welcome(frame, token)))
         self._set_token_timer()
@@ -300,3 +329,4 @@ class Connection:
             if timer is not None:
                 timer.cancel()
         self._endpoint.left(self)
+        self._socket.outbox.release()

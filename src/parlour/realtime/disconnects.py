@@ -191,6 +191,14 @@ SLOW_CONSUMER: Final = Disconnect(
     may_return=True,
     backoff_ms=_AFTER_LOAD,
 )
+TOO_MANY_FRAMES: Final = Disconnect(
+    code=308,
+    status="TOO_MANY_MESSAGES",
+    error_code=51128,
+    description="The client sends more than it may",
+    may_return=True,
+    backoff_ms=_AFTER_LOAD,
+)
 KEEPALIVE_LOST: Final = Disconnect(
     code=308,
     status="KEEPALIVE_LOST",
@@ -236,6 +244,7 @@ CLOSES: Final = (
     ACCOUNT_STOPPED,
     SERVER_STOPPING,
     SLOW_CONSUMER,
+    TOO_MANY_FRAMES,
     KEEPALIVE_LOST,
     INIT_AWAITED,
     UNREADABLE,

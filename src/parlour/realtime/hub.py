@@ -52,13 +52,37 @@ class Typing(msgspec.Struct, frozen=True):
 _typing = msgspec.json.Decoder(Typing)
 
 
+class Held:
+    """Notifications that are held back for one listener, by the object's sid."""
+
+    __slots__ = ("_by_sid", "_bytes", "_count")
+
+    def __init__(self) -> None:
+        self._by_sid: dict[str, list[tuple[int, bytes]]] = {}
+        self._count = self._bytes = 0
+
+    def add(self, sid: str, number: int, wire: bytes) -> bool:
+        """Hold one back; return whether there was room for it."""
+        self._by_sid.setdefault(sid, []).append((number, wire))
+        self._count += 1
+        self._bytes += len(wire)
+        return self._count <= limits.HELD_NEWS_MAX and self._bytes <= limits.HELD_NEWS_BYTES_MAX
+
+    def take(self, sid: str) -> list[tuple[int, bytes]]:
+        """Return those of one object, which are not held any more."""
+        found = self._by_sid.pop(sid, [])
+        self._count -= len(found)
+        self._bytes -= sum(len(wire) for _, wire in found)
+        return found
+
+
 class Listener(Protocol):
     """One connection, as the hub sees it."""
 
     user_key: UserKey
     user_sid: str
     listening: dict[str, ObjectName]
-    held: list[tuple[str, int, bytes]]
+    held: Held
 
     def push(self, wire: bytes) -> None:
         """Send what is encoded already."""
@@ -141,6 +165,8 @@ class Hub:
     def hold(self, listener: Listener, name: ObjectName) -> None:
         """Begin to listen: news is held back until it is known what the listener has seen."""
         sid = name.sid
+        if listener not in self._of_user.get(listener.user_key, ()):
+            return  # It has gone: nobody would ever take it off.
         listener.listening[sid] = name
         self._listeners.setdefault(sid, {})[listener] = _HELD
 
@@ -151,12 +177,9 @@ class Hub:
         if listeners is None or listener not in listeners:
             return  # It went away, or lost its right, while its state was read.
         listeners[listener] = after
-        mine = [each for each in listener.held if each[0] == sid]
-        if mine:
-            listener.held = [each for each in listener.held if each[0] != sid]
-            for _, number, wire in mine:
-                if number > after:
-                    listener.push(wire)
+        for number, wire in listener.held.take(sid):
+            if number > after:
+                listener.push(wire)
 
     def unlisten(self, listener: Listener, sid: str) -> None:
         """Send nothing more of an object."""
@@ -165,7 +188,7 @@ class Hub:
 
     def _forget(self, listener: Listener, sid: str) -> None:
         del listener.listening[sid]
-        listener.held = [each for each in listener.held if each[0] != sid]
+        listener.held.take(sid)
         listeners = self._listeners[sid]
         del listeners[listener]
         if not listeners:
@@ -230,10 +253,8 @@ class Hub:
     def _tell(listener: Listener, sid: str, after: int, number: int, wire: bytes) -> None:
         if after < number:
             listener.push(wire)
-        elif after == _HELD:
-            listener.held.append((sid, number, wire))
-            if len(listener.held) > limits.HELD_NEWS_MAX:
-                listener.overflow()
+        elif after == _HELD and not listener.held.add(sid, number, wire):
+            listener.overflow()
 
     def news(self, message_type: str, payload: bytes) -> bytes:
         """A notification as its bytes go over the wire."""

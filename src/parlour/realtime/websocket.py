@@ -3,8 +3,22 @@
 The server software hands the connection over when a client asks for a WebSocket. What WebSockets
 are is the library's (without I/O); this is the I/O. Messages are binary or they are not heard.
 What is sent to many is encoded once: a server's frames are not masked, so their bytes are the
-same for everybody. The outbox is the transport's own buffer: while it is over its high mark the
-client is slow, and one that stays so, or lets too much news pile up, is sent away.
+same for everybody.
+
+A socket is in one of these states; each has its bound in bytes and in time:
+
+=========  ==================================  =====================================  ==============
+state      what is read                        bounds                                 next
+=========  ==================================  =====================================  ==============
+handshake  the head of a request, at once      INIT_BYTES_MAX, HEAD_SECONDS_MAX       open, ending
+open       frames, so many per turn of the     before init INIT_BYTES_MAX and         ending
+           event loop (SOCKET_TURN_*); none    INIT_FRAMES_MAX; then SOCKET_*_PER_
+           while it is held                    SECOND; the outbox's
+ending     nothing but a close frame           SOCKET_CLOSE_SECONDS_MAX               closed
+=========  ==================================  =====================================  ==============
+
+It is held while its receiver says so (too many requests in work) and while its outbox is full.
+Reading is paused then, and what was read already waits, a chunk of the event loop's at most.
 """
 
 from __future__ import annotations
@@ -18,20 +32,28 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from parlour.realtime.wire import cut, encoded, message_in
+from parlour.realtime.inbound import Budget, FrameReader
+from parlour.realtime.outbox import Outbox
+from parlour.realtime.wire import encoded, message_in
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATH: Final = "/v3/wsconnect"
+_HEAD_END: Final = b"\r\n\r\n"
+_OPCODE: Final = 0x0F
 
 
 class Receiver(Protocol):
     """Whoever speaks through a socket."""
 
-    def received(self, message: bytes) -> None:
-        """Take one whole message."""
+    def received(self, message: bytes) -> int:
+        """Take one whole message; return its cost, in frames (SOCKET_TURN_FRAMES)."""
+        ...
+
+    def exceeded(self) -> None:
+        """End the connection: the client sends more than it may."""
         ...
 
     def is_slow(self) -> None:
@@ -60,11 +82,15 @@ class Socket(asyncio.Protocol):
         self._protocol = ServerProtocol(max_size=limits.SOCKET_MESSAGE_BYTES_MAX)
         self._receiver: Receiver | None = None
         self._transport: asyncio.Transport | None = None
-        self._parts: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+        self._budget = Budget(self._loop.time())
+        self._head = bytearray()
+        self._frames = FrameReader()
+        self._fragments: bytearray | None = None
         self._is_binary = False
-        self._rest = b""
-        self._news_bytes = 0
-        self._stalled: asyncio.TimerHandle | None = None
+        self._is_turn_due = False
+        self._is_held = False
+        self._is_reading = True
         self._ending: asyncio.TimerHandle | None = None
         self.host = ""
         self.scheme = "http"
@@ -74,7 +100,7 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=limits.OUTBOX_HIGH_BYTES)
+        self.outbox = Outbox(self._transport, self._slow)
         self._sockets.add(self)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
@@ -82,23 +108,79 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a handshake, then frames."""
-        if self._receiver is None or self._protocol.state is not State.OPEN:
-            self._hear(data)
-            return
-        frames, self._rest = cut(self._rest + data if self._rest else data)
-        for frame in frames:
-            message = message_in(frame)
-            if message is None or self._protocol.state is not State.OPEN:
+        if not self._budget.spend_bytes(len(data)):
+            self._exceeded()
+        rest = data if self._head_is_read() else self._read_head(data)
+        self._frames.feed(rest)
+        if not self._is_turn_due:
+            self._take_turn()
+
+    def _head_is_read(self) -> bool:
+        return self._protocol.state is not State.CONNECTING
+
+    def _read_head(self, data: bytes) -> bytes:
+        """Take the head of the handshake, once it is complete; return what follows it."""
+        begin = max(len(self._head) - len(_HEAD_END) + 1, 0)
+        self._head += data
+        end = self._head.find(_HEAD_END, begin)
+        if end < 0:
+            return b""
+        end += len(_HEAD_END)
+        head, rest = bytes(self._head[:end]), bytes(self._head[end:])
+        self._head.clear()
+        self._hear(head)
+        return rest
+
+    def _take_turn(self) -> None:
+        """Take what may be taken in one turn of the event loop; the rest waits for the next."""
+        self._is_turn_due = False
+        self._budget.refill(self._loop.time(), self.outbox.notified)
+        self.outbox.notified = 0
+        frames_left, bytes_left = limits.SOCKET_TURN_FRAMES, limits.SOCKET_TURN_BYTES
+        while frames_left > 0 and bytes_left > 0 and not self._must_wait():
+            frame = self._frames.next_frame()
+            if frame is None:
+                break
+            bytes_left -= len(frame)
+            frames_left -= self._take_frame(frame)
+        is_spent = frames_left <= 0 or bytes_left <= 0
+        if is_spent and len(self._frames):
+            self._set_reading(on=False)
+            self._take_turn_soon()
+        else:
+            self._set_reading(on=not self._must_wait())
+
+    def _take_turn_soon(self) -> None:
+        """Go on behind everybody whose turn it is now."""
+        if not self._is_turn_due and self._transport is not None:
+            self._is_turn_due = True
+            self._loop.call_soon(self._take_turn)
+
+    def _must_wait(self) -> bool:
+        is_open = self._protocol.state is State.OPEN
+        return is_open and (self._is_held or self.outbox.is_full)
+
+    def _take_frame(self, frame: bytes) -> int:
+        """Take one frame; return what it costs, in frames."""
+        if self._protocol.state is not State.OPEN or self._receiver is None:
+            if frame[0] & _OPCODE == Opcode.CLOSE:
                 self._hear(frame)
-            elif self._receiver is not None:
-                self._receiver.received(message)
+            return 1
+        if not self._budget.spend_frame(frame):
+            self._exceeded()
+            return 1
+        message = None if self._fragments is not None else message_in(frame)
+        if message is not None:
+            return self._receiver.received(message)
+        self._hear(frame)
+        return limits.SOCKET_CONTROL_COST
 
     def _hear(self, data: bytes) -> None:
         """Let the library take what is not a plain message."""
         try:
             self._protocol.receive_data(data)
-        except ProtocolError:  # What it makes the library answer is sent below.
-            self._parts.clear()
+        except (ProtocolError, EOFError):  # What it makes the library answer is sent below.
+            self._fragments = None
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._shake_hands(event)
@@ -115,25 +197,24 @@ class Socket(asyncio.Protocol):
         """Tell whoever spoke here, once."""
         del exc
         self._sockets.discard(self)
-        for timer in (self._stalled, self._ending):
-            if timer is not None:
-                timer.cancel()
+        if self._ending is not None:
+            self._ending.cancel()
+        self.outbox.release()
+        self._frames.clear()
         self._transport = None
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.lost()
 
     def pause_writing(self) -> None:
-        """The client is slow: give it some time, and count what piles up."""
-        loop = asyncio.get_running_loop()
-        self._stalled = loop.call_later(limits.STALLED_SECONDS_MAX, self._slow)
+        """The outbox is full."""
+        self.outbox.pause()
+        self._set_reading(on=not self._must_wait())
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
-        self._news_bytes = 0
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
+        """The outbox has room again."""
+        self.outbox.resume()
+        self._take_turn_soon()
 
     def shutdown(self) -> None:
         """The server stops."""
@@ -170,15 +251,14 @@ class Socket(asyncio.Protocol):
         """One frame: the library has answered pings and closes already."""
         if frame.opcode in {Opcode.TEXT, Opcode.BINARY}:
             self._is_binary = frame.opcode is Opcode.BINARY
-            self._parts = [bytes(frame.data)]
-        elif frame.opcode is Opcode.CONT:
-            self._parts.append(bytes(frame.data))
+            self._fragments = bytearray(frame.data)
+        elif frame.opcode is Opcode.CONT and self._fragments is not None:
+            self._fragments += frame.data
         else:
             return
         if not frame.fin:
             return
-        message = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
+        message, self._fragments = bytes(self._fragments), None
         if self._is_binary and self._receiver is not None:
             self._receiver.received(message)
         elif not self._is_binary:
@@ -190,7 +270,7 @@ class Socket(asyncio.Protocol):
             return
         for part in self._protocol.data_to_send():
             if part:
-                self._transport.write(part)
+                self.outbox.write(part)
             else:
                 self._close()
         if self._protocol.close_expected():
@@ -198,51 +278,59 @@ class Socket(asyncio.Protocol):
 
     # --- What whoever speaks here calls -----------------------------------------------------
 
+    def accept_init(self) -> None:
+        """The client has said who it is: what it may send is now counted per second."""
+        self._budget.accept_init(self._loop.time())
+
     def reply(self, message: bytes) -> None:
-        """Send what the client asked for. Asking is what is slowed down, by ``pause``."""
+        """Send what the client asked for."""
         if self._transport is not None:
-            self._transport.write(encoded(message))
+            self.outbox.write(encoded(message))
 
     def push(self, wire: bytes) -> None:
         """Send news, encoded already; a client that lets too much of it pile up is slow."""
-        transport = self._transport
-        if transport is None:
-            return
-        transport.write(wire)
-        if self._stalled is not None:
-            self._news_bytes += len(wire)
-            if self._news_bytes > limits.OUTBOX_BYTES_MAX:
-                self._slow()
+        if self._transport is not None:
+            self.outbox.push(wire)
 
-    def pause(self) -> None:
-        """Take nothing more from the client for now."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+    def hold(self) -> None:
+        """Take nothing more from the client for now, also of what was read already."""
+        self._is_held = True
+        self._set_reading(on=not self._must_wait())
 
-    def resume(self) -> None:
+    def unhold(self) -> None:
         """Take more again."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if self._is_held:
+            self._is_held = False
+            self._take_turn_soon()
 
-    @property
-    def waiting_bytes(self) -> int:
-        """What was written and is not on its way yet."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+    def _set_reading(self, *, on: bool) -> None:
+        if on is self._is_reading or self._transport is None or self._transport.is_closing():
+            return
+        self._is_reading = on
+        if on:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     def end(self) -> None:
         """Say good-bye as WebSockets do, and close soon, whether that is answered or not."""
         if self._transport is None:
             return
-        self.resume()
+        self.outbox.release()
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
         self._flush()
         self._end_after(limits.SOCKET_CLOSE_SECONDS_MAX)
+        self._take_turn_soon()
+
+    def _exceeded(self) -> None:
+        """The client sends more than it may."""
+        if self._receiver is not None:
+            self._receiver.exceeded()
+        elif self._protocol.state is not State.CLOSING:
+            self._abort()
 
     def _slow(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
         if self._receiver is not None:
             self._receiver.is_slow()
 

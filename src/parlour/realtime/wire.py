@@ -1,16 +1,14 @@
 """WebSocket frames as bytes, where the library is more than is needed (RFC 6455, section 5).
 
 What is sent to many is framed once: a server's frames are not masked, so two bytes and a length
-stand before a message, and they are the same for everybody. What comes is cut into whole frames
-here. One that is a whole binary message - nearly every one, and thousands of acknowledgements
+stand before a message, and they are the same for everybody. A frame of a client that is a whole
+binary message - nearly every one, and thousands of acknowledgements
 follow each message that is told to thousands - is unmasked at once; all others are the library's.
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-from parlour.vocabulary import limits
 
 _FINAL_BINARY: Final = 0x82
 _MASKED: Final = 0x80
@@ -32,27 +30,7 @@ def encoded(message: bytes) -> bytes:
     return head + message
 
 
-def cut(stream: bytes) -> tuple[list[bytes], bytes]:
-    """The whole frames at the beginning of a stream, and what is left for the next time.
-
-    One that says it is longer than a message may be is not waited for: the library refuses it.
-    """
-    frames: list[bytes] = []
-    begin, size = 0, len(stream)
-    while size - begin >= 2:  # Each round takes a frame, or is the last.
-        payload_begin, payload_bytes = _payload(stream, begin)
-        if payload_bytes > limits.SOCKET_MESSAGE_BYTES_MAX:
-            frames.append(stream[begin:])
-            return frames, b""
-        end = payload_begin + payload_bytes
-        if end > size:
-            break
-        frames.append(stream[begin:end])
-        begin = end
-    return frames, stream[begin:]
-
-
-def _payload(stream: bytes, begin: int) -> tuple[int, int]:
+def payload_of(stream: bytes | bytearray, begin: int) -> tuple[int, int]:
     """Where the payload of a frame begins, and its length: beyond the end while unknown."""
     second = stream[begin + 1]
     payload_bytes, head = second & ~_MASKED, 2
@@ -64,11 +42,16 @@ def _payload(stream: bytes, begin: int) -> tuple[int, int]:
     return begin + head + (_MASK_BYTES if second & _MASKED else 0), payload_bytes
 
 
+def is_plain(frame: bytes) -> bool:
+    """Whether a frame of a client is a whole binary message."""
+    return frame[0] == _FINAL_BINARY and frame[1] & _MASKED != 0
+
+
 def message_in(frame: bytes) -> bytes | None:
     """The binary message that one frame of a client is, whole; None for any other frame."""
-    if frame[0] != _FINAL_BINARY or not frame[1] & _MASKED:
+    if not is_plain(frame):
         return None
-    begin, size = _payload(frame, 0)
+    begin, size = payload_of(frame, 0)
     if len(frame) != begin + size:  # Too long: see above.
         return None
     if not size:

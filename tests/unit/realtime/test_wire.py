@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
-from parlour.realtime.wire import cut, encoded, message_in
-from parlour.vocabulary import limits
+from parlour.realtime.wire import encoded, message_in
 
 messages = st.one_of(
     st.binary(max_size=300),
     st.integers(0, 4).map(lambda over: b"x" * (65_534 + over)),
     st.integers(0, 4).map(lambda over: b"y" * (124 + over)),
-)
-frames = st.builds(
-    lambda opcode, payload, fin: Frame(opcode, payload, fin).serialize(mask=True),
-    st.sampled_from((Opcode.BINARY, Opcode.TEXT, Opcode.CONT)),
-    messages,
-    st.booleans(),
 )
 
 
@@ -47,25 +38,3 @@ def test_other_frames_are_the_librarys(message: bytes, opcode: Opcode) -> None:
 def test_parts_and_unmasked_frames_are_the_librarys() -> None:
     assert message_in(Frame(Opcode.BINARY, b"part", fin=False).serialize(mask=True)) is None
     assert message_in(Frame(Opcode.BINARY, b"bare").serialize(mask=False)) is None
-
-
-@given(st.lists(frames, max_size=6), st.lists(st.integers(0, 400_000), max_size=8))
-def test_a_stream_is_cut_where_frames_end_however_it_comes(
-    sent: list[bytes], places: list[int]
-) -> None:
-    stream = b"".join(sent)
-    edges = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
-    found: list[bytes] = []
-    rest = b""
-    for begin, end in pairwise(edges):
-        whole, rest = cut(rest + stream[begin:end])
-        found += whole
-    assert found == sent
-    assert rest == b""
-
-
-def test_what_is_too_long_is_not_waited_for() -> None:
-    size = limits.SOCKET_MESSAGE_BYTES_MAX + 1
-    head = bytes((0x82, 0xFF)) + size.to_bytes(8, "big") + b"mask"
-    assert cut(head) == ([head], b"")
-    assert message_in(head) is None

@@ -33,7 +33,7 @@ STALLED_SECONDS_MAX = 30
 # A client gets this long to take the last frame and the good-bye of WebSockets.
 SOCKET_CLOSE_SECONDS_MAX = 5
 # A client begins with init within this time.
-INIT_SECONDS_MAX = 15
+INIT_SECONDS_MAX = 10
 # A ping goes out this often; the official mobile clients give up after 45 seconds of silence.
 PING_SECONDS = 25
 # A connection from which nothing was heard for so long is closed.

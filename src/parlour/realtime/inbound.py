@@ -1,0 +1,142 @@
+"""What one WebSocket client sends: cut into frames, and counted, without I/O.
+
+``FrameReader`` cuts the byte stream; its work is proportional to the bytes, however small the
+pieces in which they come. ``Budget`` says whether a client sends more than it may: in all before
+its ``init`` is accepted, and per second from then on. It counts bytes, messages and control
+frames separately, since they cost differently: a ping costs the library as much CPU time as ten
+acknowledgements cost us. Parts of a fragmented message count as control frames.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from parlour.realtime.wire import is_plain, payload_of
+from parlour.vocabulary import limits
+
+_HEAD_BYTES_MIN: Final = 2
+
+
+class FrameReader:
+    """Cuts a byte stream into WebSocket frames, each once it is complete."""
+
+    __slots__ = ("_begin", "_stream")
+
+    def __init__(self) -> None:
+        self._stream: bytes | bytearray = b""
+        self._begin = 0
+
+    def __len__(self) -> int:
+        """How many bytes are buffered."""
+        return len(self._stream) - self._begin
+
+    def feed(self, data: bytes) -> None:
+        """Append bytes to the stream."""
+        if self._begin == len(self._stream):
+            self._stream, self._begin = data, 0
+            return
+        # A bytearray grows in place, and gives up its beginning without a copy.
+        if not isinstance(self._stream, bytearray):
+            self._stream = bytearray(memoryview(self._stream)[self._begin :])
+        elif self._begin:
+            del self._stream[: self._begin]
+        self._begin = 0
+        self._stream += data
+
+    def next_frame(self) -> bytes | None:
+        """Return the next complete frame; None until more is fed.
+
+        Of a frame that is longer than a message may be only the head is returned: it is not
+        waited for, and the library refuses it.
+        """
+        stream, begin = self._stream, self._begin
+        size = len(stream)
+        if size - begin < _HEAD_BYTES_MIN:
+            return None
+        payload_begin, payload_bytes = payload_of(stream, begin)
+        if payload_begin > size:
+            return None
+        end = payload_begin + payload_bytes
+        if payload_bytes > limits.SOCKET_MESSAGE_BYTES_MAX:
+            end = payload_begin
+        elif end > size:
+            return None
+        self._begin = end
+        return bytes(stream[begin:end])
+
+    def clear(self) -> None:
+        """Forget what is buffered."""
+        self._stream, self._begin = b"", 0
+
+
+class Allowance:
+    """A rate that may be exceeded for a while: what is not used is saved up, to a maximum."""
+
+    __slots__ = ("_left", "_most", "_per_second")
+
+    def __init__(self, per_second: float, seconds: float) -> None:
+        self._per_second = per_second
+        self._left = self._most = per_second * seconds
+
+    def refill(self, seconds: float) -> None:
+        """Some time has passed."""
+        self._left = min(self._most, self._left + self._per_second * seconds)
+
+    def add(self, amount: float) -> None:
+        """Allow more, once."""
+        self._left = min(self._most, self._left + amount)
+
+    def spend(self, amount: float) -> bool:
+        """Return whether so much was allowed."""
+        self._left -= amount
+        return self._left >= 0
+
+
+class Budget:
+    """How much one client may send."""
+
+    __slots__ = ("_bytes", "_controls", "_init_bytes", "_init_frames", "_messages", "_refilled")
+
+    def __init__(self, now: float) -> None:
+        """``now`` is a number of seconds that only grows, as in ``refill``."""
+        self._init_bytes = self._init_frames = 0
+        self._bytes: Allowance | None = None
+        self._messages = self._controls = Allowance(0, 0)
+        self._refilled = now
+
+    @property
+    def is_before_init(self) -> bool:
+        """Whether the client has not said yet who it is."""
+        return self._bytes is None
+
+    def accept_init(self, now: float) -> None:
+        """From now on the client may send so much per second."""
+        seconds = limits.SOCKET_BURST_SECONDS
+        self._bytes = Allowance(limits.SOCKET_BYTES_PER_SECOND, seconds)
+        self._messages = Allowance(limits.SOCKET_MESSAGES_PER_SECOND, seconds)
+        self._controls = Allowance(limits.SOCKET_CONTROL_FRAMES_PER_SECOND, seconds)
+        self._refilled = now
+
+    def refill(self, now: float, told: int) -> None:
+        """Some time has passed, and the client was told of so much, which it acknowledges."""
+        if self._bytes is None:
+            return
+        seconds, self._refilled = now - self._refilled, now
+        self._bytes.refill(seconds)
+        self._messages.refill(seconds)
+        self._messages.add(told)
+        self._controls.refill(seconds)
+
+    def spend_bytes(self, count: int) -> bool:
+        """Return whether the client may send so many bytes."""
+        if self._bytes is not None:
+            return self._bytes.spend(count)
+        self._init_bytes += count
+        return self._init_bytes <= limits.INIT_BYTES_MAX
+
+    def spend_frame(self, frame: bytes) -> bool:
+        """Return whether the client may send this frame."""
+        if self._bytes is not None:
+            return (self._messages if is_plain(frame) else self._controls).spend(1)
+        self._init_frames += 1
+        return self._init_frames <= limits.INIT_FRAMES_MAX

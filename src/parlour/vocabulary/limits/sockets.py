@@ -1,0 +1,45 @@
+"""The bounds of one client of the socket: what it may send, and the work that it may cause."""
+
+from __future__ import annotations
+
+from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
+
+# Bytes of a connection before its init is accepted, the handshake included; then it is closed.
+INIT_BYTES_MAX = 64 * KIBIBYTE
+# WebSocket frames of a connection before its init is accepted; then it is closed.
+INIT_FRAMES_MAX = 64
+# Bytes of one connection that are taken in one turn of the event loop; the rest waits for the next.
+SOCKET_TURN_BYTES = 64 * KIBIBYTE
+# What one connection may cost in one turn, in frames; the rest waits for the next turn ...
+SOCKET_TURN_FRAMES = 128
+# ... where a control frame or a part of a message costs as much as so many whole messages ...
+SOCKET_CONTROL_COST = 8
+# ... and a request as much as so many.
+SOCKET_REQUEST_COST = 32
+# Bytes that one connection may send per second, over the burst below; then it is closed.
+SOCKET_BYTES_PER_SECOND = 4 * MEBIBYTE
+# Messages that one connection may send per second, on top of one for each that it is sent.
+SOCKET_MESSAGES_PER_SECOND = 2_000
+# Control frames and parts of messages that one connection may send per second.
+SOCKET_CONTROL_FRAMES_PER_SECOND = 100
+# What is allowed per second may be saved up for so many seconds.
+SOCKET_BURST_SECONDS = 10
+# A request for subscriptions, in bytes; one of SUBSCRIPTIONS_PER_REQUEST_MAX has half of that.
+SUBSCRIPTIONS_BODY_BYTES_MAX = 256 * KIBIBYTE
+# News held back for one connection while its state is read, in bytes; then the connection ends.
+HELD_NEWS_BYTES_MAX = 1 * MEBIBYTE
+# Pages of items, and steps of replays, that one process reads in one turn of the event loop.
+HEAVY_READS_PER_TURN = 4
+# Missed events that are read and told in one step, before others get a turn.
+REPLAYED_EVENTS_PER_STEP = 32
+# ... or less, once they have so many bytes.
+REPLAYED_BYTES_PER_STEP = 256 * KIBIBYTE
+# A page of items or of what a command lists ends before it is larger, in bytes of JSON.
+CLIENT_PAGE_BYTES_MAX = 1 * MEBIBYTE
+# One user in one conversation is told to type again after so long: somewhat less than
+# TYPING_SECONDS, after which clients say it again, since their networks are not equally fast.
+TYPING_AGAIN_MS = 4_500
+# Users who type that are remembered for that long.
+TYPISTS_MAX = 100_000
+# Connections that are checked in one step when the rights of a whole account may have changed.
+RIGHTS_CHECKED_PER_STEP = 16

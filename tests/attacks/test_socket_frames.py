@@ -1,0 +1,106 @@
+"""Floods of WebSocket frames: control frames, parts; before init and after it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.attacks.harness import healthz, messages, unhurt
+from tests.attacks.raw import (
+    BINARY,
+    CONTINUATION,
+    PING,
+    RawSocket,
+    WebSocketClosedError,
+    ws_frame,
+)
+from tests.support.server import Server
+from tests.support.twilsock import make_token, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.twilsock import Frame
+
+pytestmark = pytest.mark.embedded  # What a socket reads has nothing to do with the database.
+
+PINGS = ws_frame(b"", PING) * 10_000
+PARTS = ws_frame(b"", CONTINUATION, is_final=False) * 10_000
+FLOOD_BYTES = 4 << 20
+TOO_MANY_MESSAGES = (308, 51128)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+def reason(raw: RawSocket) -> tuple[int, int | None]:
+    """Code and error code of the frame with which the server closes the connection."""
+    found: list[Frame] = []
+    with suppress(WebSocketClosedError):
+        found.extend(frame for frame in raw.frames() if frame.method == "close")
+    assert found, "closed without a reason"
+    status = found[0].header["status"]
+    return status["code"], status.get("errorCode")
+
+
+def send_flood(raw: RawSocket, repeated: bytes, size: int = FLOOD_BYTES) -> None:
+    """Send so many bytes, or fewer where the server does not take them."""
+    raw.socket.settimeout(1.0)
+    with suppress(OSError):
+        for _ in range(size // len(repeated)):
+            raw.send(repeated)
+    raw.socket.settimeout(10.0)
+
+
+@pytest.mark.parametrize("flooded", [PINGS, PARTS], ids=["pings", "parts"])
+def test_a_flood_before_init_is_ended_with_its_reason(
+    server: Server, control: Server, flooded: bytes
+) -> None:
+    with unhurt(server, control):
+        for _ in range(2):
+            with RawSocket(server) as raw:
+                raw.send(ws_frame(b"T", BINARY, is_final=False) if flooded is PARTS else b"")
+                send_flood(raw, flooded)
+                assert reason(raw) == TOO_MANY_MESSAGES
+
+
+@pytest.mark.parametrize("flooded", [PINGS, PARTS], ids=["pings", "parts"])
+def test_a_flood_after_init_is_ended_with_its_reason(
+    server: Server, control: Server, flooded: bytes
+) -> None:
+    token = make_token(server, "mallory")
+    with unhurt(server, control, healthz, messages), RawSocket(server) as raw:
+        raw.init(token)
+        raw.send(ws_frame(b"T", BINARY, is_final=False) if flooded is PARTS else b"")
+        send_flood(raw, flooded)
+        assert reason(raw) == TOO_MANY_MESSAGES
+
+
+def test_a_flood_of_acknowledgements_that_nobody_asked_for_is_ended(
+    server: Server, control: Server
+) -> None:
+    acknowledgement = ws_frame(written({"method": "reply", "id": "TM0"})) * 1000
+    token = make_token(server, "mallory")
+    with unhurt(server, control), RawSocket(server) as raw:
+        raw.init(token)
+        send_flood(raw, acknowledgement, 40_000 * len(acknowledgement) // 1000)
+        assert reason(raw) == TOO_MANY_MESSAGES
+
+
+def test_frames_before_init_are_counted_wherever_they_stand(server: Server) -> None:
+    with RawSocket(server) as raw:
+        for _ in range(100):
+            with suppress(OSError):
+                raw.send(ws_frame(b"", PING))
+        assert reason(raw) == TOO_MANY_MESSAGES
+
+
+def test_an_init_that_does_not_end_is_cut_off_at_its_bound(server: Server) -> None:
+    with RawSocket(server) as raw:
+        raw.send(ws_frame(b"x" * 200_000))
+        assert reason(raw) == TOO_MANY_MESSAGES

@@ -1,0 +1,121 @@
+"""Frames of a client: cut the same however they come, and counted against its budget."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
+
+from parlour.realtime.inbound import Budget, FrameReader
+from parlour.realtime.wire import message_in
+from parlour.vocabulary import limits
+
+messages = st.one_of(
+    st.binary(max_size=300),
+    st.integers(0, 4).map(lambda over: b"x" * (65_534 + over)),
+    st.integers(0, 4).map(lambda over: b"y" * (124 + over)),
+)
+frames = st.builds(
+    lambda opcode, payload, fin: Frame(opcode, payload, fin).serialize(mask=True),
+    st.sampled_from((Opcode.BINARY, Opcode.TEXT, Opcode.CONT)),
+    messages,
+    st.booleans(),
+)
+PING = Frame(Opcode.PING, b"").serialize(mask=True)
+MESSAGE = Frame(Opcode.BINARY, b"x").serialize(mask=True)
+
+
+@given(st.lists(frames, max_size=6), st.lists(st.integers(0, 400_000), max_size=8), st.booleans())
+def test_a_stream_is_cut_where_frames_end_however_it_comes(
+    sent: list[bytes], places: list[int], takes_at_once: bool
+) -> None:
+    stream = b"".join(sent)
+    edges = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
+    reader = FrameReader()
+    found: list[bytes] = []
+    for begin, end in pairwise(edges):
+        reader.feed(stream[begin:end])
+        while takes_at_once and (frame := reader.next_frame()) is not None:
+            found.append(frame)
+    while (frame := reader.next_frame()) is not None:
+        found.append(frame)
+    assert found == sent
+    assert len(reader) == 0
+
+
+def test_a_frame_in_single_bytes_is_read_and_nothing_is_left() -> None:
+    frame = Frame(Opcode.BINARY, b"z" * 100_000).serialize(mask=True)
+    reader = FrameReader()
+    for at in range(len(frame) - 1):
+        reader.feed(frame[at : at + 1])
+        assert reader.next_frame() is None
+    reader.feed(frame[-1:])
+    assert reader.next_frame() == frame
+    assert len(reader) == 0
+
+
+def test_a_frame_that_is_too_long_is_not_waited_for() -> None:
+    size = limits.SOCKET_MESSAGE_BYTES_MAX + 1
+    head = bytes((0x82, 0xFF)) + size.to_bytes(8, "big") + b"mask"
+    reader = FrameReader()
+    reader.feed(head + b"payload")
+    assert reader.next_frame() == head
+    assert message_in(head) is None
+
+
+def test_before_init_bytes_and_frames_of_every_kind_are_counted_in_all() -> None:
+    budget = Budget(0.0)
+    assert budget.spend_bytes(limits.INIT_BYTES_MAX)
+    assert not budget.spend_bytes(1)
+    budget.refill(1000.0, 1000)
+    assert not budget.spend_bytes(1)
+    assert all(budget.spend_frame(MESSAGE) for _ in range(limits.INIT_FRAMES_MAX - 1))
+    assert budget.spend_frame(PING)
+    assert not budget.spend_frame(PING)
+
+
+@pytest.mark.parametrize(
+    ("frame", "per_second"),
+    [
+        (PING, limits.SOCKET_CONTROL_FRAMES_PER_SECOND),
+        (MESSAGE, limits.SOCKET_MESSAGES_PER_SECOND),
+    ],
+)
+def test_after_init_frames_are_allowed_at_their_rate_and_for_a_burst(
+    frame: bytes, per_second: int
+) -> None:
+    budget = Budget(0.0)
+    budget.accept_init(0.0)
+    burst = per_second * limits.SOCKET_BURST_SECONDS
+    assert all(budget.spend_frame(frame) for _ in range(burst))
+    assert not budget.spend_frame(frame)
+    budget = Budget(0.0)
+    budget.accept_init(0.0)
+    for second in range(1, 3 * limits.SOCKET_BURST_SECONDS):
+        assert all(budget.spend_frame(frame) for _ in range(per_second))
+        budget.refill(float(second), 0)
+
+
+def test_what_is_acknowledged_costs_nothing() -> None:
+    budget = Budget(0.0)
+    budget.accept_init(0.0)
+    for _ in range(20):
+        budget.refill(0.0, 10_000)
+        assert all(budget.spend_frame(MESSAGE) for _ in range(10_000))
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.integers(0, 5_000)), max_size=30))
+def test_nobody_sends_more_than_the_burst_and_the_rate(steps: list[tuple[float, int]]) -> None:
+    budget, now, sent = Budget(0.0), 0.0, 0
+    budget.accept_init(0.0)
+    for seconds, count in steps:
+        now += seconds
+        budget.refill(now, 0)
+        if not budget.spend_bytes(count * 1024):
+            break
+        sent += count * 1024
+    rate = limits.SOCKET_BYTES_PER_SECOND
+    assert sent <= rate * (limits.SOCKET_BURST_SECONDS + now) + 1
