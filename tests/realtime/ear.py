@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,14 @@ class Ear:
         self.listening: dict[str, ObjectName] = {}
         self.held = Held()
         self.told: list[dict[str, Any]] = []
+        self.subscribing = asyncio.Lock()
         self.overflowed = False
+
+    def must_be_there(self) -> None:
+        """It is there as long as the test."""
+
+    async def drained(self) -> None:
+        """There is always room for more."""
 
     async def enter(self) -> None:
         """Connect."""

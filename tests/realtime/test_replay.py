@@ -227,3 +227,61 @@ def test_nobody_connected_reads_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         assert ear.kinds()[-1] == "list_item_added"
 
     play(tmp_path, scene)
+
+
+def test_an_object_that_is_named_twice_is_told_and_confirmed_once(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        ear = await stage.set()
+        before = await stage.last()
+        for number in range(3):
+            await stage.house.say(stage.sid, str(number))
+        await stage.heard()
+        last = await stage.last()
+        await ear.subscribe(
+            (Kind.MESSAGES, stage.sid, last),
+            (Kind.MESSAGES, stage.sid, before),
+            (Kind.MESSAGES, stage.sid, None),
+        )
+        assert ear.kinds() == ["list_item_added", "subscription_established"]
+        told = [each["item_index"] for each in ear.told[0]["events"]]
+        assert told == [0, 1, 2]
+        assert len(ear.told[1]["events"]) == 1
+
+    play(tmp_path, scene)
+
+
+def test_a_long_replay_comes_in_steps_and_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(stage: Stage) -> None:
+        ear = await stage.set()
+        before = await stage.last()
+        for number in range(80):
+            await stage.house.say(stage.sid, str(number) * 20)
+        await stage.heard()
+        monkeypatch.setattr(limits, "REPLAYED_BYTES_PER_STEP", 4_000)
+        await ear.subscribe(
+            (Kind.CONVERSATION, stage.sid, before),
+            (Kind.ROSTER, stage.sid, before),
+            (Kind.MESSAGES, stage.sid, before),
+        )
+        added = [each for each in ear.told if each["event_type"] == "list_item_added"]
+        indices = [event["item_index"] for each in added for event in each["events"]]
+        assert indices == list(range(80))
+        assert len(added) > 5
+        assert ear.kinds().count("document_updated") == 1
+        assert ear.kinds()[-1] == "subscription_established"
+
+    play(tmp_path, scene)
+
+
+def test_whoever_has_gone_is_registered_nowhere(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        ear = await stage.set()
+        hub = stage.house.app.realtime.hub
+        hub.leave(ear)
+        await ear.subscribe((Kind.MESSAGES, stage.sid, await stage.last()))
+        assert ear.listening == {}
+        assert not hub.is_of_interest(stage.sid)
+
+    play(tmp_path, scene)

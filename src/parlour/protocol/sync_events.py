@@ -105,7 +105,7 @@ def live(change: Change, number: int, date_ms: int) -> bytes:
     )
 
 
-def replayed(event_type: str, correlation_id: int | None, events: list[dict[str, Any]]) -> bytes:
+def replayed(event_type: str, correlation_id: int | None, events: list[Any]) -> bytes:
     """The payload that tells of changes of one type that were missed, or of subscriptions."""
     said: dict[str, Any] = {"event_type": event_type}
     if correlation_id is not None:

@@ -15,6 +15,7 @@ from parlour.realtime.presence import Presence
 from parlour.realtime.recency import Recency
 from parlour.realtime.subscriptions import Subscriptions
 from parlour.realtime.tunnel import Tunnel
+from parlour.realtime.turns import Turns
 from parlour.resources.tokens.verification import AccessTokens
 from parlour.vocabulary import limits
 
@@ -45,14 +46,16 @@ class Realtime:
         public_url: str,
     ) -> None:
         """``commands`` makes whoever answers commands; typing is told through the hub."""
-        self.hub = Hub(random)
+        self.hub = Hub(random, clock)
         self.recency = recency = Recency()
         self._presence = Presence(store, self.hub, clock, random.token(16).hex())
         self.hub.presence = self._presence.changed
+        turns = Turns(limits.HEAVY_READS_AT_ONCE if store.is_shared else 1)
         tunnel = Tunnel(
             commands(self.hub),
             Objects(store),
-            Subscriptions(store, self.hub, recency, clock),
+            Subscriptions(store, self.hub, recency, clock, turns=turns),
+            turns=turns,
             admission=admission,
             random=random,
         )

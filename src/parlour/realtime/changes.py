@@ -27,6 +27,8 @@ from parlour.vocabulary.objects import Kind, ObjectName
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from parlour.resources.users.store import User
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.events import Event
@@ -91,6 +93,21 @@ async def changes_of(tx: Transaction, event: Event) -> list[Change]:
     return [] if read is None else await read(tx, scope, event)
 
 
+async def changes_for(tx: Transaction, event: Event, kinds: Collection[Kind]) -> list[Change]:
+    """Return the changes of a conversation's list and roster, where they are asked for.
+
+    What an event means for other objects is not read.
+    """
+    scope = Scope(event.account_sid, event.service_sid)
+    if event.name in _MESSAGE_VERBS:
+        return [_of_list(event)] if Kind.MESSAGES in kinds else []
+    if event.name in _PARTICIPANT_VERBS:
+        return await _of_roster(tx, scope, event) if Kind.ROSTER in kinds else []
+    wanted = Kind.MESSAGES in kinds or Kind.ROSTER in kinds
+    found = await changes_of(tx, event) if wanted else []
+    return [change for change in found if change.name.kind in kinds]
+
+
 async def _of_removal(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     """Everything of the conversation goes, the document last."""
     del tx, scope
@@ -111,13 +128,17 @@ async def _of_document(tx: Transaction, scope: Scope, event: Event) -> list[Chan
 
 
 async def _of_message(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
-    message = _message.decode(event.payload).message
-    name = ObjectName(Kind.MESSAGES, event.conversation_sid)
-    value = message_faces.realtime_item(message)
-    told = [Change(name, _MESSAGE_VERBS[event.name], message.message_index, value)]
+    told = [_of_list(event)]
     if event.name == events.ON_MESSAGE_UPDATED:
         return told
     return told + await _of_document(tx, scope, event)
+
+
+def _of_list(event: Event) -> Change:
+    message = _message.decode(event.payload).message
+    name = ObjectName(Kind.MESSAGES, event.conversation_sid)
+    value = message_faces.realtime_item(message)
+    return Change(name, _MESSAGE_VERBS[event.name], message.message_index, value)
 
 
 async def _of_receipt(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
@@ -129,15 +150,27 @@ async def _of_receipt(tx: Transaction, scope: Scope, event: Event) -> list[Chang
     return [Change(name, UPDATED, message.message_index, message_faces.realtime_item(message))]
 
 
+async def _of_roster(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    if event.name == events.USER_CONVERSATION_UPDATED:
+        return []
+    participant = _participant.decode(event.payload).participant
+    user = await _user_of(tx, scope, participant.identity)
+    return [_in_roster(event, participant, user)]
+
+
+def _in_roster(event: Event, participant: Participant, user: User | None) -> Change:
+    roster = ObjectName(Kind.ROSTER, event.conversation_sid)
+    value = participant_faces.realtime_item(participant, user.sid if user else None)
+    return Change(roster, _PARTICIPANT_VERBS[event.name], participant.sid, value)
+
+
 async def _of_participant(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     news = _participant.decode(event.payload)
     participant, verb = news.participant, _PARTICIPANT_VERBS[event.name]
     told = []
     user = await _user_of(tx, scope, participant.identity)
     if event.name != events.USER_CONVERSATION_UPDATED:
-        roster = ObjectName(Kind.ROSTER, event.conversation_sid)
-        value = participant_faces.realtime_item(participant, user.sid if user else None)
-        told.append(Change(roster, verb, participant.sid, value))
+        told.append(_in_roster(event, participant, user))
     own = participant_faces.my_conversation_item(participant)
     is_same = news.previous_identity is msgspec.UNSET
     previous = None if is_same else await _user_of(tx, scope, news.previous_identity)

@@ -7,6 +7,7 @@ only says that it was done.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from parlour.operations.call import Call, Outcome, Rows
 from parlour.protocol import pages
 from parlour.protocol.forms import decode_path_segment, parse_form, parse_query
-from parlour.protocol.pages import Position
+from parlour.protocol.pages import Page, Position
 from parlour.realtime import bodies, command_table
 from parlour.realtime.session import TunnelReply
 from parlour.resources.participants.store import Participant
@@ -23,9 +24,11 @@ from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SDK, Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parlour.operations.pipeline import Pipeline
     from parlour.protocol.forms import Form
-    from parlour.protocol.pages import Edge, Page, PageRequest, PageTokens
+    from parlour.protocol.pages import Edge, PageRequest, PageTokens
     from parlour.realtime.command_table import Command
     from parlour.realtime.session import Session, TunnelRequest
     from parlour.vocabulary.scope import Scope
@@ -104,10 +107,7 @@ class Commands:
             return _encode(command.shows(outcome.result, session))
         page = pages.cut(outcome.result.records, call.page_request)
         key = command.operation.deed.list_key
-        shown: list[Any] = []
-        for record in page.rows:
-            row = command.shows(record, session)
-            shown += row if isinstance(row, list) else [row]
+        page, shown = _cut(page, call.page_request, partial(_row, command, session))
         meta = self._meta(call.page_request, page, outcome.result, key, call.resource)
         return _encode({key: shown, "meta": meta})
 
@@ -129,6 +129,39 @@ class Commands:
             "next_token": token(last, backwards=False),
             "key": key,
         }
+
+
+def _cut(
+    page: Page[Any], request: PageRequest, show: Callable[[Any], Any]
+) -> tuple[Page[Any], list[msgspec.Raw]]:
+    """Show the rows of a page, fewer of them once they have CLIENT_PAGE_BYTES_MAX together.
+
+    What is left out is on the page behind it, in the direction that was asked for. A page has at
+    least one row; a row may be shown as several.
+    """
+    order = page.rows[::-1] if request.backwards else page.rows
+    shown: list[list[bytes]] = []
+    size_bytes = 0
+    for record in order:
+        row = show(record)
+        parts = [_encode(each) for each in (row if isinstance(row, list) else [row])]
+        size_bytes += sum(map(len, parts))
+        if shown and size_bytes > limits.CLIENT_PAGE_BYTES_MAX:
+            break
+        shown.append(parts)
+    rows = order[: len(shown)]
+    is_cut = len(rows) < len(order)
+    if request.backwards:
+        rows, shown = rows[::-1], shown[::-1]
+        page = Page(rows, has_previous=page.has_previous or is_cut, has_next=page.has_next)
+    else:
+        page = Page(rows, has_previous=page.has_previous, has_next=page.has_next or is_cut)
+    return page, [msgspec.Raw(part) for parts in shown for part in parts]
+
+
+def _row(command: Command, session: Session, record: Any) -> Any:
+    assert command.shows is not None
+    return command.shows(record, session)
 
 
 def _find(request: TunnelRequest) -> tuple[Command, dict[str, str]]:

@@ -65,6 +65,7 @@ class Connection:
         "_token_timer",
         "held",
         "listening",
+        "reading",
         "subscribing",
         "user_key",
         "user_sid",
@@ -81,6 +82,7 @@ class Connection:
         self.user_sid = ""
         self.listening: dict[str, ObjectName] = {}
         self.held = Held()
+        self.reading = asyncio.Lock()
         self.subscribing = asyncio.Lock()
         self._token_timer: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()

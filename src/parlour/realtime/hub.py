@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from parlour.protocol import framing, sync_events
+from parlour.realtime.typists import Typists
 from parlour.realtime.wire import encoded
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.objects import Kind, ObjectName
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from parlour.protocol.sync_events import Change
-    from parlour.vocabulary.clock import Random
+    from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.scope import Scope
 
 log = structlog.get_logger()
@@ -96,8 +97,9 @@ class Listener(Protocol):
 class Hub:
     """The connections of this process."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, clock: Clock) -> None:
         self._random = random
+        self._typists = Typists(clock)
         self._of_user: dict[UserKey, dict[Listener, None]] = {}
         self._of_account: Counter[str] = Counter()
         self._listeners: dict[str, dict[Listener, int]] = {}
@@ -266,6 +268,8 @@ class Hub:
     ) -> None:
         """Tell the other members of a conversation that somebody types, on every node."""
         typist = UserKey(scope.account_sid, scope.service_sid, identity)
+        if not self._typists.is_due(typist, conversation_sid):
+            return
         said = Typing(typist, conversation_sid, participant_sid)
         self._tell_typing(said)
         if self.relay is not None:
@@ -274,9 +278,12 @@ class Hub:
     def typed_elsewhere(self, said: bytes) -> None:
         """Tell the members connected here what another node has said."""
         try:
-            self._tell_typing(_typing.decode(said))
+            typing = _typing.decode(said)
         except msgspec.DecodeError:  # Of a node that is newer or older than this one.
             log.warning("typing_not_understood")
+            return
+        if self._typists.is_due(typing.typist, typing.conversation_sid):
+            self._tell_typing(typing)
 
     def _tell_typing(self, said: Typing) -> None:
         payload = sync_events.typing(

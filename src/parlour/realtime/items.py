@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -25,7 +25,7 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.objects import Kind, ObjectName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from parlour.realtime.session import Session
     from parlour.store.transaction import Transaction
@@ -63,6 +63,8 @@ class Page:
     size: int
     previous: Place | None
     next: Place | None
+    place: Place | None = None
+    """What was asked for; None for a single item."""
 
 
 _place = msgspec.json.Decoder(Place)
@@ -98,7 +100,8 @@ async def fetch_page(
     shown, more = found[: place.size], found[place.size :]
     start = shown[0].key if shown else first
     following = Place(place.descending, place.size, more[0].key) if more else None
-    return Page(shown, place.size, await _previous(tx, session, name, place, start), following)
+    previous = await _previous(tx, session, name, place, start)
+    return Page(shown, place.size, previous, following, place)
 
 
 async def _previous(
@@ -119,7 +122,36 @@ async def _before(
     shown = behind[: place.size][::-1]
     more = len(behind) > place.size
     previous = Place(place.descending, place.size, shown[0].key, backwards=True) if more else None
-    return Page(shown, place.size, previous, Place(place.descending, place.size, end))
+    following = Place(place.descending, place.size, end)
+    return Page(shown, place.size, previous, following, place)
+
+
+def cut_page(page: Page, show: Callable[[Item], bytes]) -> tuple[Page, list[msgspec.Raw]]:
+    """Show the items of a page, fewer of them once they have CLIENT_PAGE_BYTES_MAX together.
+
+    What is left out is on the next page, or, where the page was asked for by its end, on the
+    previous one. A page has at least one item.
+    """
+    place = page.place
+    backwards = place is not None and place.backwards
+    order = page.items[::-1] if backwards else page.items
+    shown: list[msgspec.Raw] = []
+    size_bytes = 0
+    for item in order:
+        row = show(item)
+        size_bytes += len(row)
+        if shown and size_bytes > limits.CLIENT_PAGE_BYTES_MAX:
+            break
+        shown.append(msgspec.Raw(row))
+    count = len(shown)
+    if place is None or count == len(order):
+        return page, shown[::-1] if backwards else shown
+    if backwards:
+        kept = page.items[-count:]
+        before = Place(place.descending, place.size, kept[0].key, backwards=True)
+        return replace(page, items=kept, previous=before), shown[::-1]
+    after = Place(place.descending, place.size, order[count].key)
+    return replace(page, items=order[:count], next=after), shown
 
 
 def edge(kind: Kind, *, descending: bool) -> Key:

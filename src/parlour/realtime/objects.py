@@ -151,15 +151,16 @@ async def _items(
     tx: Transaction, session: Session, name: ObjectName, request: TunnelRequest
 ) -> TunnelReply:
     """A page of items, or the one with the key that was asked for."""
+    number = await event_log.last_sequence(tx)
     page = await _asked_page(tx, session, name, request)
     if page is None:
         return refusal(HTTPStatus.BAD_REQUEST, _INVALID, "Invalid page parameters")
-    number = await event_log.last_sequence(tx)
+    page, shown = items.cut_page(page, lambda item: sync_events.encode(_item(name, item, number)))
     url = f"{sync_events.object_url(name.kind, name.sid)}/Items"
     return reply(
         HTTPStatus.OK,
         {
-            "items": [_item(name, each, number) for each in page.items],
+            "items": shown,
             "meta": {
                 "previous_token": items.write_token(page.previous),
                 "next_token": items.write_token(page.next),

@@ -6,14 +6,16 @@ frame has arrived, so the answer's transport status is 200 and HTTP's status sta
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import structlog
 
 from parlour.protocol import framing
+from parlour.realtime.outbox import Gone
 from parlour.realtime.session import TunnelReply, TunnelRequest
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
@@ -28,11 +30,10 @@ if TYPE_CHECKING:
     from parlour.realtime.objects import Objects
     from parlour.realtime.session import Session
     from parlour.realtime.subscriptions import Subscriptions
+    from parlour.realtime.turns import Turns
     from parlour.vocabulary.clock import Random
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 _SUBSCRIPTIONS = "/v4/Subscriptions"
 _OBJECTS = "/v3/"
@@ -98,37 +99,58 @@ class Tunnel:
         objects: Objects,
         subscriptions: Subscriptions,
         *,
+        turns: Turns,
         admission: Admission,
         random: Random,
     ) -> None:
         self._commands = commands
-        self._objects = objects
+        self.objects = objects
         self.subscriptions = subscriptions
+        self._turns = turns
         self._admission = admission
         self._random = random
 
     async def answer(self, connection: Connection, frame: Frame) -> None:
         """Answer the request in a frame, and then do what follows from it."""
         request_sid = self._random.sid(sids.REQUEST)
-        reply = await self._reply(connection, frame, request_sid)
-        headers = {"i-twilio-request-id": request_sid} | reply.headers
-        answer = TunnelReply(status=reply.status, body=reply.body, headers=headers)
-        connection.reply(reply_frame(frame.id, answer))
-        if reply.then is not None:
-            # Its refusal is lost: the client asks again for what does not come.
-            await self._admitted(connection, request_sid, reply.then)
-
-    async def _reply(self, connection: Connection, frame: Frame, request_sid: str) -> TunnelReply:
         request = request_of(frame)
         if request is None or len(request.path) > limits.URL_PATH_BYTES_MAX:
-            return _refusal(ApiError(20001, "Invalid HTTP request"))
-        return await self._admitted(
-            connection, request_sid, partial(self._answered, connection, request)
-        )
+            reply = _refusal(ApiError(20001, "Invalid HTTP request"))
+            connection.reply(_reply_frame(frame.id, request_sid, reply))
+            return
+        work = partial(self._answered, connection, request)
+        if _is_page(request):
+            # One page of a connection after another, and none while it takes no answers.
+            async with connection.reading:
+                await connection.drained()
+                async with self._turns.of(connection.session.scope.account_sid):
+                    reply = await self._admitted(connection, request_sid, work)
+                connection.reply(_reply_frame(frame.id, request_sid, reply))
+        else:
+            reply = await self._admitted(connection, request_sid, work)
+            connection.reply(_reply_frame(frame.id, request_sid, reply))
+        if reply.then is not None:
+            await self._follow(request_sid, reply.then)
+
+    @staticmethod
+    async def _follow(request_sid: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what follows from an answer. It is not admitted, since it waits for the client.
+
+        What it reads, it reads in turns of its own. A failure is lost: the client asks again for
+        what does not come.
+        """
+        try:
+            await work()
+        except Gone:
+            raise
+        except (ApiError, Busy, Unavailable) as error:
+            log.warning("subscriptions_failed", request_sid=request_sid, error=repr(error))
+        except Exception:
+            log.exception("bug", request_sid=request_sid)
 
     async def _admitted(
-        self, connection: Connection, request_sid: str, work: Callable[[], Awaitable[T]]
-    ) -> T | TunnelReply:
+        self, connection: Connection, request_sid: str, work: Callable[[], Awaitable[TunnelReply]]
+    ) -> TunnelReply:
         """What some work gives, or why it is refused."""
         session = connection.session
         account_sid, identity = session.scope.account_sid, session.identity
@@ -138,6 +160,8 @@ class Tunnel:
                 return await work()
             finally:
                 self._admission.leave(account_sid, identity)
+        except Gone:
+            raise
         except ApiError as error:
             return _refusal(error)
         except (Busy, Unavailable):
@@ -148,12 +172,23 @@ class Tunnel:
 
     async def _answered(self, connection: Connection, request: TunnelRequest) -> TunnelReply:
         if request.path.startswith(_OBJECTS):
-            return await self._objects.answer(connection.session, request)
+            return await self.objects.answer(connection.session, request)
         if request.path == _SUBSCRIPTIONS and request.method == "POST":
             return await self.subscriptions.answer(connection, request)
         if request.path.startswith(_COMMANDS):
             return await self._commands.answer(connection.session, request)
         raise ApiError.not_found(request.path)
+
+
+def _reply_frame(frame_id: str, request_sid: str, reply: TunnelReply) -> bytes:
+    headers = {"i-twilio-request-id": request_sid} | reply.headers
+    return reply_frame(frame_id, replace(reply, headers=headers))
+
+
+def _is_page(request: TunnelRequest) -> bool:
+    """Whether a request may be answered with a whole page."""
+    is_of_items = request.path.startswith(_OBJECTS) and request.path.endswith("/Items")
+    return request.method == "GET" and (is_of_items or request.path.startswith(_COMMANDS))
 
 
 def _refusal(error: ApiError) -> TunnelReply:

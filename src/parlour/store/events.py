@@ -44,7 +44,14 @@ SELECT sequence, conversation_sid FROM event WHERE sequence > $1 ORDER BY sequen
 BEFORE = """
 SELECT sequence, conversation_sid FROM event WHERE sequence < $1 ORDER BY sequence DESC LIMIT $2
 """
-FIND = statement("SELECT {columns} FROM event WHERE account_sid = $1 AND sequence = $2", Event)
+# A statement has one text: what is left of the places is filled with the last number.
+FOUND_AT_ONCE: Final = 32
+FIND_SOME = statement(
+    "SELECT {columns} FROM event WHERE account_sid = $1 AND sequence IN ({places})"
+    " ORDER BY sequence LIMIT 32",
+    Event,
+    places=", ".join(f"${number}" for number in range(2, FOUND_AT_ONCE + 2)),
+)
 OLDEST = "SELECT sequence, date_ms FROM event ORDER BY sequence LIMIT $1"
 RETIRE = "DELETE FROM event WHERE sequence <= $1"
 
@@ -88,10 +95,14 @@ async def conversations_before(tx: Transaction, sequence: int, count: int) -> li
     return [(row[0], row[1]) for row in await tx.all(BEFORE, sequence, count)]
 
 
-async def find(tx: Transaction, scope: Scope, sequence: int) -> Event | None:
-    """The event with this number, if it is the account's and still in the log."""
-    row = await tx.one(FIND, scope.account_sid, sequence)
-    return _event(*row) if row else None
+async def find_some(tx: Transaction, scope: Scope, sequences: list[int]) -> list[Event]:
+    """The events with these numbers that are the account's and still in the log, in order.
+
+    At most FOUND_AT_ONCE.
+    """
+    assert 0 < len(sequences) <= FOUND_AT_ONCE
+    places = (*sequences, *(sequences[-1:] * (FOUND_AT_ONCE - len(sequences))))
+    return [_event(*row) for row in await tx.all(FIND_SOME, scope.account_sid, *places)]
 
 
 async def oldest_sequence(tx: Transaction) -> int:

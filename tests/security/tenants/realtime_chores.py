@@ -35,7 +35,7 @@ async def ask(tx: Transaction, world: World) -> None:
     lobby_sid = world.default.chain["Conversations"]
     newest = await tx.one(AN_EVENT, world.sid)
     assert newest is not None
-    assert await event_log.find(tx, scope, newest[0])
+    assert await event_log.find_some(tx, scope, [newest[0]])
     for descending, sid in ((False, FIRST_SID), (True, LAST_SID)):
         way = {"descending": descending}
         assert await roster.members_from(tx, scope, lobby_sid, sid, 10, **way)

@@ -83,6 +83,7 @@ def test_before_init_bytes_and_frames_of_every_kind_are_counted_in_all() -> None
         (PING, limits.SOCKET_CONTROL_FRAMES_PER_SECOND),
         (MESSAGE, limits.SOCKET_MESSAGES_PER_SECOND),
     ],
+    ids=["pings", "messages"],
 )
 def test_after_init_frames_are_allowed_at_their_rate_and_for_a_burst(
     frame: bytes, per_second: int

@@ -28,8 +28,9 @@ SOCKET_BURST_SECONDS = 10
 SUBSCRIPTIONS_BODY_BYTES_MAX = 256 * KIBIBYTE
 # News held back for one connection while its state is read, in bytes; then the connection ends.
 HELD_NEWS_BYTES_MAX = 1 * MEBIBYTE
-# Pages of items, and steps of replays, that one process reads in one turn of the event loop.
-HEAVY_READS_PER_TURN = 4
+# Pages of items, and steps of replays, that one process reads at once on a shared engine. On the
+# embedded one they are read in the event loop: one in a turn of it.
+HEAVY_READS_AT_ONCE = 4
 # Missed events that are read and told in one step, before others get a turn.
 REPLAYED_EVENTS_PER_STEP = 32
 # ... or less, once they have so many bytes.

@@ -1,0 +1,235 @@
+"""What the listeners of one request for subscriptions have missed, found and told in steps.
+
+The log is looked through once for a whole request (``Missed``), and each missed event is read
+once, whatever number of objects it concerns (``Replay``). Each step reads a bounded number of
+events and bytes, in a turn of its own, and waits until the client has room for it; so a replay
+costs what is sent, and no more after the client has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import msgspec
+
+from parlour.protocol import sync_events
+from parlour.protocol.sync_events import CHANGED, Change
+from parlour.realtime import items, objects
+from parlour.realtime.changes import changes_for
+from parlour.resources.conversations import store as conversations
+from parlour.store import events as event_log
+from parlour.vocabulary import limits
+from parlour.vocabulary.objects import Kind, ObjectName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from parlour.realtime.connection import Connection
+    from parlour.realtime.hub import Hub
+    from parlour.realtime.recency import Recency
+    from parlour.realtime.session import Session
+    from parlour.realtime.turns import Turns
+    from parlour.store.transaction import Store, Transaction, Work
+
+T = TypeVar("T")
+
+_encode = sync_events.encode
+
+
+class Told(NamedTuple):
+    """One event for a client: the object, the type of the event, and its JSON."""
+
+    name: ObjectName
+    event_type: str
+    event: msgspec.Raw
+
+
+class _Step(NamedTuple):
+    """What one step has read: of how many events, and the date of the last one (0: of none)."""
+
+    told: list[Told]
+    read: int
+    date_ms: int
+
+
+class Missed:
+    """Numbers of the events that one request for subscriptions missed, by conversation.
+
+    The log is looked through once, from the earliest number that the request says.
+    """
+
+    def __init__(self, store: Store, recency: Recency, wanted: Iterable[tuple[str, int]]) -> None:
+        """``wanted`` has conversations, and the number of the last event known of each."""
+        self._store = store
+        self._recency = recency
+        self._base = self._position = recency.position
+        self._since: dict[str, int] = {}
+        for sid, after in wanted:
+            known = after if recency.changed_since(sid, after) else max(self._base, after)
+            self._since[sid] = min(self._since.get(sid, known), known)
+        self._numbers: dict[str, list[int]] = {sid: [] for sid in self._since}
+        self.lost: set[str] = set()
+        """Conversations that must begin anew: the log does not reach back so far."""
+
+    async def begin(self) -> None:
+        """Find out from where on the log has to be looked through."""
+        behind = {sid: since for sid, since in self._since.items() if since < self._base}
+        if not behind:
+            return
+        oldest = await self._store.read(event_log.oldest_sequence)
+        earliest = max(oldest - 1, self._base - limits.REPLAY_SCANNED_EVENTS_MAX)
+        self.lost = {sid for sid, since in behind.items() if since < earliest}
+        in_reach = [since for sid, since in behind.items() if sid not in self.lost]
+        self._position = min(in_reach, default=self._base)
+
+    async def look(self, conversation_sids: set[str], base: int) -> None:
+        """Look through the log up to a number, if any of the conversations changed."""
+        has_changed = any(
+            self._recency.changed_since(sid, self._position) for sid in conversation_sids
+        )
+        if self._position >= self._base and not has_changed:
+            return
+        position = self._position
+        while position < base:  # Each step gets further, or is the last.
+            end = position
+            some = await self._store.read(
+                lambda tx, end=end: event_log.conversations_after(  # type: ignore[misc]
+                    tx, end, limits.REPLAY_SCANNED_EVENTS_PER_STEP
+                )
+            )
+            for number, sid in some:
+                if number <= base and number > self._since.get(sid, base):
+                    self._numbers[sid].append(number)
+            position = some[-1][0] if some else base
+            await asyncio.sleep(0)
+        self._position = max(base, self._position)
+
+    def numbers(self, conversation_sid: str, after: int, base: int) -> list[int]:
+        """Return the numbers of the events of a conversation after one, up to another."""
+        if conversation_sid in self.lost:
+            return []
+        found = self._numbers.get(conversation_sid, [])
+        return [number for number in found if after < number <= base]
+
+
+class Replay:
+    """Tells one connection what it has missed."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        correlation_id: int | None,
+        *,
+        store: Store,
+        hub: Hub,
+        turns: Turns,
+    ) -> None:
+        """``correlation_id`` is that of the request."""
+        self._connection = connection
+        self._session = connection.session
+        self._correlation_id = correlation_id
+        self._store = store
+        self._hub = hub
+        self._turns = turns
+
+    async def read(self, work: Work[T]) -> T:
+        """Read something in a turn of its own. Raises Gone."""
+        self._connection.must_be_there()
+        account_sid = self._session.scope.account_sid
+        async with self._turns.of(account_sid):
+            found = await self._store.read(work, account_sid=account_sid)
+        self._connection.must_be_there()
+        return found
+
+    async def tell_conversation(
+        self, after: dict[ObjectName, int], numbers: list[int], base: int
+    ) -> None:
+        """Tell what happened to objects of one conversation, each after its own number.
+
+        Of its document only the last state is told, with the number ``base``.
+        """
+        document = ObjectName(Kind.CONVERSATION, next(iter(after)).owner_sid)
+        changes_document = document in after and numbers[-1] > after[document]
+        if len(after) == 1 and document in after:
+            numbers = numbers[-event_log.FOUND_AT_ONCE :]
+        date_ms = 0
+        while numbers:
+            step = await self.read(partial(_events, self._session, numbers, after))
+            await self.tell(step.told)
+            date_ms = step.date_ms or date_ms
+            numbers = numbers[step.read :]
+        if changes_document and date_ms:
+            told = await self.read(partial(_document, self._session, document, base, date_ms))
+            await self.tell(told)
+
+    async def tell_items(self, name: ObjectName, verb: str, number: int, date_ms: int) -> None:
+        """Tell every item of a map of the user as it is now, with one number."""
+        key: items.Key | None = items.edge(name.kind, descending=False)
+        while key is not None:
+            found = await self.read(partial(_items, self._session, name, key))
+            shown = found[: limits.REPLAYED_EVENTS_PER_STEP]
+            await self.tell(
+                [_told(Change(name, verb, each.key, each.value), number, date_ms) for each in shown]
+            )
+            key = found[-1].key if len(found) > len(shown) else None
+
+    async def tell(self, told: list[Told]) -> None:
+        """Tell events, those of each object in order, and what goes together in one frame."""
+        by_name: dict[ObjectName, list[Told]] = {}
+        for each in told:
+            by_name.setdefault(each.name, []).append(each)
+        for mine in by_name.values():
+            for event_type, run in groupby(mine, key=lambda each: each.event_type):
+                events = [each.event for each in run]
+                for start in range(0, len(events), limits.REPLAYED_PER_NOTIFICATION_MAX):
+                    some = events[start : start + limits.REPLAYED_PER_NOTIFICATION_MAX]
+                    await self.say(event_type, some)
+
+    async def say(self, event_type: str, events: list[Any]) -> None:
+        """Send one notification of the request, once the client has room for it. Raises Gone."""
+        await self._connection.drained()
+        payload = sync_events.replayed(event_type, self._correlation_id, events)
+        self._connection.push(self._hub.news(sync_events.SYNC_EVENT, payload))
+
+
+def _told(change: Change, number: int, date_ms: int) -> Told:
+    event = msgspec.Raw(_encode(sync_events.event(change, number, date_ms)))
+    return Told(change.name, change.event_type, event)
+
+
+async def _events(
+    session: Session, numbers: list[int], after: dict[ObjectName, int], tx: Transaction
+) -> _Step:
+    """The next events: a number of them, or fewer once they are large."""
+    kinds = {name.kind for name in after}
+    told: list[Told] = []
+    size_bytes = date_ms = 0
+    asked = numbers[: event_log.FOUND_AT_ONCE]
+    for event in await event_log.find_some(tx, session.scope, asked):
+        date_ms = event.date_ms
+        for change in await changes_for(tx, event, kinds):
+            if change.name in after and event.sequence > after[change.name]:
+                told.append(_told(change, event.sequence, date_ms))
+                size_bytes += len(memoryview(told[-1].event))
+        if size_bytes > limits.REPLAYED_BYTES_PER_STEP:
+            return _Step(told, asked.index(event.sequence) + 1, date_ms)
+    return _Step(told, len(asked), date_ms)
+
+
+async def _document(
+    session: Session, name: ObjectName, number: int, date_ms: int, tx: Transaction
+) -> list[Told]:
+    if await conversations.find(tx, session.scope, name.owner_sid) is None:
+        return []
+    value = await objects.document(tx, session, name.owner_sid)
+    return [_told(Change(name, CHANGED, None, value), number, date_ms)]
+
+
+async def _items(
+    session: Session, name: ObjectName, key: items.Key, tx: Transaction
+) -> list[items.Item]:
+    count = limits.REPLAYED_EVENTS_PER_STEP + 1
+    return await items.read(tx, session, name, key, count, descending=False)

@@ -1,0 +1,73 @@
+"""Turns for heavy reads: one of them in one turn of the event loop, fair among accounts.
+
+On the embedded engine a read is done in one go, in the event loop. A page of items or a step of
+a replay takes some milliseconds, and one client may ask for dozens of them in one segment. So
+only one of them runs in one turn of the loop (a few at once on a shared engine), and those that
+wait are served one account after another, whatever number of them each has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_LONG_SECONDS: Final = 0.0005
+_PAUSE_SECONDS_MAX: Final = 0.020
+
+
+class Turns:
+    """The turns of one process.
+
+    At most one read of each request in work waits here: SOCKET_REQUESTS_MAX for a connection.
+    """
+
+    def __init__(self, at_once: int = 1) -> None:
+        self._at_once = self._free = at_once
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def of(self, account_sid: str) -> AsyncIterator[None]:
+        """Wait for a turn, and have it for one read."""
+        if self._free > 0:
+            self._free -= 1
+        else:
+            await self._wait(account_sid)
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        try:
+            yield
+        finally:
+            # Not at once: what is done in one go would be followed by the next in the same turn.
+            # And after a long one others have as much time, since they may need several turns.
+            seconds = loop.time() - begin
+            if self._at_once == 1 and seconds > _LONG_SECONDS:
+                loop.call_later(min(seconds, _PAUSE_SECONDS_MAX), self._pass_on)
+            else:
+                loop.call_soon(self._pass_on)
+
+    async def _wait(self, account_sid: str) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(account_sid, deque()).append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Give a turn to the next one of the account whose turn it is."""
+        while self._waiting:
+            account_sid, waiters = self._waiting.popitem(last=False)
+            waiter = waiters.popleft()
+            if waiters:
+                self._waiting[account_sid] = waiters
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1

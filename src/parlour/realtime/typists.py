@@ -1,0 +1,37 @@
+"""Who was told to type a moment ago: each user in each conversation is told once in a while."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.clock import Clock
+
+
+class Typists:
+    """Limits how often a typing indicator is published.
+
+    At most TYPISTS_MAX are remembered; beyond it the oldest may be published again too soon.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._published_ms: OrderedDict[tuple[object, str], float] = OrderedDict()
+
+    def is_due(self, typist: object, conversation_sid: str) -> bool:
+        """Return whether it is time to publish that this user types; it is published then."""
+        now_ms = self._clock.monotonic_ms()
+        known = self._published_ms
+        while known:
+            oldest, published_ms = next(iter(known.items()))
+            is_over = now_ms - published_ms >= limits.TYPING_AGAIN_MS
+            if not is_over and len(known) < limits.TYPISTS_MAX:
+                break
+            del known[oldest]
+        if (typist, conversation_sid) in known:
+            return False
+        known[typist, conversation_sid] = now_ms
+        return True

@@ -1,0 +1,159 @@
+"""Requests through the socket: many at once, large pages, duplicates, and clients that go."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.attacks.harness import MEBIBYTE, unhurt
+from tests.attacks.raw import RawSocket, request_frame, ws_frame
+from tests.support.client import Api
+from tests.support.server import Server
+from tests.support.twilsock import Socket, make_token, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.twilsock import Frame
+
+pytestmark = pytest.mark.embedded  # What a socket reads has nothing to do with the database.
+
+COPIES = 50
+MISSED = 150
+PAGES = 150
+LARGE = "x" * 2_000
+TYPINGS = 600
+LISTENERS = 20
+
+
+@dataclass(frozen=True)
+class Room:
+    """A conversation of mallory, with large messages, and what its objects are called."""
+
+    server: Server
+    sid: str
+    token: str
+    messages: dict[str, Any]
+    channel: dict[str, Any]
+
+    def subscription(self, *copies: tuple[str, dict[str, Any]]) -> bytes:
+        """A request for subscriptions from the beginning of the log on."""
+        requests = [
+            {"object_type": kind, "object_sid": each["sid"], "last_event_id": each["last_event_id"]}
+            for kind, each in copies
+        ]
+        body = {"action": "establish", "correlation_id": 1, "requests": requests}
+        return request_frame("POST", "/v4/Subscriptions", body)
+
+    @property
+    def page(self) -> bytes:
+        """A request for the largest page of its messages."""
+        path = f"/v3/Lists/{self.messages['sid']}/Items"
+        return request_frame("GET", path, params={"PageSize": "100"})
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Room]:
+    with Server() as server:
+        api = Api(server.base_url, server.account_sid, server.auth_token)
+        sid = api.post("/Conversations").expect(201)["sid"]
+        for identity in ("mallory", *(f"listener-{number}" for number in range(LISTENERS))):
+            api.post(f"/Conversations/{sid}/Participants", Identity=identity).expect(201)
+        token = make_token(server, "mallory")
+        with Socket.to(server) as socket:
+            socket.init(token)
+            listed = socket.open("Lists", f"{sid}.messages")
+            channel = socket.open("Documents", f"{sid}.channel")
+        for number in range(MISSED):
+            body = LARGE if number < 100 else "short"
+            api.post(f"/Conversations/{sid}/Messages", Author="x", Body=body).expect(201)
+        api.close()
+        yield Room(server, sid, token, listed, channel)
+
+
+def confirmed(raw: RawSocket) -> tuple[list[Frame], list[Frame]]:
+    """What is replayed, and what confirms it."""
+    replayed: list[Frame] = []
+    for frame in raw.frames():
+        if frame.method == "notification":
+            if frame.payload["event_type"].startswith("subscription"):
+                return replayed, [frame]
+            replayed.append(frame)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("kind", ["list", "document"])
+def test_an_object_that_is_named_often_is_told_once(room: Room, control: Server, kind: str) -> None:
+    opened = room.messages if kind == "list" else room.channel
+    with unhurt(room.server, control), RawSocket(room.server) as raw:
+        raw.init(room.token)
+        raw.send(room.subscription(*[(kind, opened)] * COPIES))
+        replayed, (confirmation,) = confirmed(raw)
+    told = [event for frame in replayed for event in frame.payload["events"]]
+    assert len(told) == (MISSED if kind == "list" else 1)
+    assert len(confirmation.payload["events"]) == 1
+
+
+def test_a_client_that_leaves_at_once_costs_no_replay(room: Room, control: Server) -> None:
+    asked = room.subscription(("list", room.messages))
+    with unhurt(room.server, control):
+        for _ in range(30):
+            with RawSocket(room.server) as raw:
+                raw.init(room.token)
+                raw.send(asked * 10)
+
+
+def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: Server) -> None:
+    with unhurt(room.server, control) as watch:
+        raws = [RawSocket(room.server, receive_buffer=4096) for _ in range(4)]
+        for raw in raws:
+            raw.init(room.token)
+            raw.send(room.page * 300)
+        time.sleep(1.0)
+        for raw in raws:
+            raw.socket.close()
+    assert watch.peak_bytes - watch.before_bytes < 48 * MEBIBYTE
+
+
+def test_many_requests_in_one_segment_hold_up_nobody(room: Room, control: Server) -> None:
+    with unhurt(room.server, control), RawSocket(room.server) as raw:
+        raw.init(room.token)
+        raw.send(room.page * PAGES)
+        for _ in range(PAGES):
+            raw.receive()
+
+
+def test_typing_is_told_once_in_a_while(room: Room, control: Server) -> None:
+    listeners = []
+    for number in range(LISTENERS):
+        socket = Socket.to(room.server)
+        socket.init(make_token(room.server, f"listener-{number}"))
+        roster = socket.open("Maps", f"{room.sid}.roster")
+        socket.subscribe(("map", roster["sid"], roster["last_event_id"]))
+        socket.next_event("subscription_established")
+        listeners.append(socket)
+    typing = typing_frame(room.sid)
+    with unhurt(room.server, control), RawSocket(room.server) as raw:
+        raw.init(room.token)
+        raw.send(typing * TYPINGS)
+        for _ in range(TYPINGS):
+            raw.receive()
+    told = [frame for socket in listeners for frame in socket.quiet(0.05)]
+    kinds = [frame.header.get("message_type") for frame in told]
+    assert kinds.count("twilio.ipmsg.typing_indicator") == LISTENERS
+    for socket in listeners:
+        socket.connection.close()
+
+
+def typing_frame(sid: str) -> bytes:
+    """The request that says that a user types."""
+    header = {
+        "id": "TM3",
+        "method": "message",
+        "payload_type": "application/x-www-form-urlencoded",
+        "http_request": {"path": "/Client/v2/Typing", "method": "POST"},
+    }
+    return ws_frame(written(header, f"ChannelSid={sid}".encode()))

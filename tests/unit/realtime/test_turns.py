@@ -1,0 +1,70 @@
+"""Turns for heavy reads: one at a time, each in a turn of its own, accounts one after another."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from parlour.realtime.turns import Turns
+
+
+def test_reads_that_are_done_in_one_go_run_in_different_turns_of_the_loop() -> None:
+    async def scene() -> None:
+        turns, done = Turns(), []
+
+        async def read(number: int) -> None:
+            async with turns.of("AC1"):
+                done.append(number)
+
+        tasks = [asyncio.create_task(read(number)) for number in range(5)]
+        at_once = 0
+        while len(done) < 5:
+            before = len(done)
+            await asyncio.sleep(0)
+            at_once = max(at_once, len(done) - before)
+        await asyncio.gather(*tasks)
+        assert at_once == 1
+        assert done == [0, 1, 2, 3, 4]
+
+    asyncio.run(scene())
+
+
+def test_an_account_with_many_reads_lets_others_in_between() -> None:
+    async def scene() -> None:
+        turns, done = Turns(), []
+
+        async def read(account: str) -> None:
+            async with turns.of(account):
+                done.append(account)
+
+        many = [asyncio.create_task(read("many")) for _ in range(20)]
+        await asyncio.sleep(0)
+        few = [asyncio.create_task(read("few")) for _ in range(2)]
+        await asyncio.gather(*many, *few)
+        assert [at for at, account in enumerate(done) if account == "few"][1] < 6
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(at_once: int) -> None:
+    async def scene() -> None:
+        turns = Turns(at_once)
+
+        async def fail() -> None:
+            async with turns.of("AC1"):
+                await asyncio.sleep(0)
+                raise ValueError
+
+        tasks = [asyncio.create_task(fail()) for _ in range(10)]
+        await asyncio.sleep(0)
+        for task in tasks[5:8]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(1):
+            for _ in range(5):
+                async with turns.of("AC2"):
+                    pass
+
+    asyncio.run(scene())
