@@ -217,6 +217,7 @@ class App:
             self.clock,
             self.random,
             admission=self.admission,
+            buffers=self.buffers,
             commands=lambda hub: Commands(self.pipeline, page_tokens, hub),
             public_url=self.settings.public_url,
         )

@@ -27,6 +27,7 @@ PAGES = 150
 LARGE = "x" * 2_000
 TYPINGS = 600
 LISTENERS = 20
+SLOW_READERS = 150
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,28 @@ def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: 
         for raw in raws:
             raw.socket.close()
     assert watch.peak_bytes - watch.before_bytes < 48 * MEBIBYTE
+
+
+@pytest.mark.gate
+def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control: Server) -> None:
+    """Each holds a page of 1 MiB: the slowest are cut, since the pool has 64 MiB for all."""
+    api = Api(room.server.base_url, room.server.account_sid, room.server.auth_token)
+    sid = api.post("/Conversations").expect(201)["sid"]
+    api.post(f"/Conversations/{sid}/Participants", Identity="mallory").expect(201)
+    for _ in range(40):
+        api.post(f"/Conversations/{sid}/Messages", Body="x" * 30_000).expect(201)
+    api.close()
+    path = f"/v3/Lists/{sid}.messages/Items"
+    asked = request_frame("GET", path, params={"PageSize": "100"}) * 20
+    with unhurt(room.server, control):
+        raws = []
+        for _ in range(SLOW_READERS):
+            raws.append(RawSocket(room.server, receive_buffer=4096))
+            raws[-1].init(room.token)
+            raws[-1].send(asked)
+        time.sleep(1.0)
+        for raw in raws:
+            raw.socket.close()
 
 
 def test_many_requests_in_one_segment_hold_up_nobody(room: Room, control: Server) -> None:

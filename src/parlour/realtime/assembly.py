@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from parlour.operations.admission import Admission
+    from parlour.operations.buffers import BufferPool
     from parlour.protocol.vault import Vault
     from parlour.realtime.tunnel import Commands
     from parlour.store.transaction import Store
@@ -42,10 +43,12 @@ class Realtime:
         random: Random,
         *,
         admission: Admission,
+        buffers: BufferPool,
         commands: Callable[[Hub], Commands],
         public_url: str,
     ) -> None:
         """``commands`` makes whoever answers commands; typing is told through the hub."""
+        self._buffers = buffers
         self.hub = Hub(random, clock)
         self.recency = recency = Recency()
         self._presence = Presence(store, self.hub, clock, random.token(16).hex())
@@ -75,7 +78,7 @@ class Realtime:
         """The protocol of a connection that becomes a WebSocket; it joins the open ones."""
         from parlour.realtime.websocket import Socket  # noqa: PLC0415 - see _load.
 
-        return Socket(sockets, self.endpoint.accept)
+        return Socket(sockets, self.endpoint.accept, self._buffers)
 
     def figures(self) -> Iterator[Metric]:
         """The figures for monitoring: none of them says whose they are."""

@@ -228,7 +228,7 @@ class Connection:
         self.user_sid = session.user_sid
         self.user_key = UserKey(token.account_sid, token.service_sid, token.identity)
         self._phase = _Phase.OPEN
-        self._socket.accept_init()
+        self._socket.accept_init(token.account_sid, token.identity)
         endpoint.hub.enter(self)
         self._socket.reply(framing.write(endpoint.welcome(frame, token)))
         self._set_token_timer()

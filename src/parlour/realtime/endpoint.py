@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -71,6 +73,8 @@ class Endpoint:
         self._continuation_key = continuation_key
         self.is_stopping = False
         self._connections: set[Connection] = set()
+        self._unchecked: dict[Connection, None] = {}
+        self._checking: asyncio.Task[None] | None = None
 
     # --- Connections ------------------------------------------------------------------------
 
@@ -85,6 +89,7 @@ class Endpoint:
     def left(self, connection: Connection) -> None:
         """A connection is over."""
         self._connections.discard(connection)
+        self._unchecked.pop(connection, None)
         self.hub.leave(connection)
 
     async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
@@ -138,7 +143,18 @@ class Endpoint:
                 self.hub.presence(key)
         for listener in self.hub.of_account(event.account_sid):
             assert isinstance(listener, Connection)
-            listener.check_rights()
+            self._unchecked[listener] = None
+        if self._unchecked and self._checking is None:
+            self._checking = asyncio.get_running_loop().create_task(self._check_rights())
+
+    async def _check_rights(self) -> None:
+        """Let connections look again, a few in each turn of the loop: an account has thousands."""
+        while self._unchecked:
+            for connection in list(islice(self._unchecked, limits.RIGHTS_CHECKED_PER_STEP)):
+                del self._unchecked[connection]
+                connection.check_rights()
+            await asyncio.sleep(0)
+        self._checking = None
 
     # --- The answer to init -----------------------------------------------------------------
 

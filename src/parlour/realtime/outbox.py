@@ -25,6 +25,7 @@ class Outbox:
     """The outbox of one connection."""
 
     __slots__ = (
+        "_count",
         "_is_over",
         "_news_bytes",
         "_slow",
@@ -35,11 +36,17 @@ class Outbox:
         "notified",
     )
 
-    def __init__(self, transport: asyncio.Transport, slow: Callable[[], None]) -> None:
-        """``slow`` is called, at most once for each time that it is full."""
+    def __init__(
+        self, transport: asyncio.Transport, slow: Callable[[], None], count: Callable[[], None]
+    ) -> None:
+        """``slow`` is called, at most once for each time that it is full.
+
+        ``count`` is called when something was written and much waits.
+        """
         transport.set_write_buffer_limits(high=limits.OUTBOX_HIGH_BYTES)
         self._transport = transport
         self._slow = slow
+        self._count = count
         self._news_bytes = 0
         self._stalled: asyncio.TimerHandle | None = None
         self._waiters: list[asyncio.Future[None]] = []
@@ -51,11 +58,17 @@ class Outbox:
     def write(self, data: bytes) -> None:
         """Send what the client asked for."""
         self._transport.write(data)
+        if self._transport.get_write_buffer_size() > limits.SOCKET_UNCOUNTED_BYTES:
+            self._count()
+
+    def __len__(self) -> int:
+        """How many bytes wait."""
+        return self._transport.get_write_buffer_size()
 
     def push(self, wire: bytes) -> None:
         """Send notifications: up to two in one write."""
         self.notified += 2
-        self._transport.write(wire)
+        self.write(wire)
         if self.is_full:
             self._news_bytes += len(wire)
             if self._news_bytes > limits.OUTBOX_BYTES_MAX:

@@ -7,6 +7,7 @@ is written, so a user who goes and comes back at once is noted as it is in the e
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import structlog
@@ -34,7 +35,8 @@ class Presence:
         self._hub = hub
         self._clock = clock
         self._node = node
-        self._noting: set[asyncio.Task[None]] = set()
+        self._due: dict[UserKey, None] = {}
+        self._noting: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -46,9 +48,18 @@ class Presence:
 
     def changed(self, key: UserKey) -> None:
         """A user has come, or has gone."""
-        task = asyncio.get_running_loop().create_task(self._note(key))
-        self._noting.add(task)
-        task.add_done_callback(self._noting.discard)
+        self._due[key] = None
+        if self._noting is None:
+            self._noting = asyncio.get_running_loop().create_task(self._note_due())
+
+    async def _note_due(self) -> None:
+        """Note whoever is due, some at a time: all users of a service may be."""
+        while self._due:
+            some = list(islice(self._due, limits.PRESENCE_NOTED_AT_ONCE))
+            for key in some:
+                del self._due[key]
+            await asyncio.gather(*map(self._note, some))
+        self._noting = None
 
     async def _note(self, key: UserKey) -> None:
         scope = Scope(key.account_sid, key.service_sid)
@@ -70,6 +81,8 @@ class Presence:
             )
         except (Busy, Unavailable):
             log.warning("presence_not_noted")
+        except Exception:
+            log.exception("presence_failed")
 
     async def _renew(self) -> None:
         renewed_ms = self._clock.monotonic_ms()
@@ -92,4 +105,5 @@ class Presence:
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
-        await asyncio.gather(*self._noting, return_exceptions=True)
+        if self._noting is not None:
+            await self._noting

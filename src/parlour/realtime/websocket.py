@@ -14,7 +14,8 @@ handshake  the head of a request, at once      INIT_BYTES_MAX, HEAD_SECONDS_MAX 
 open       frames, so many per turn of the     before init INIT_BYTES_MAX and         ending
            event loop (SOCKET_TURN_*); none    INIT_FRAMES_MAX; then SOCKET_*_PER_
            while it is held                    SECOND; the outbox's
-ending     nothing but a close frame           SOCKET_CLOSE_SECONDS_MAX               closed
+ending     a close frame, or nothing from a    SOCKET_CLOSE_SECONDS_MAX               closed
+           client that sent too much
 =========  ==================================  =====================================  ==============
 
 It is held while its receiver says so (too many requests in work) and while its outbox is full.
@@ -39,6 +40,8 @@ from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from parlour.operations.buffers import BufferPool
 
 PATH: Final = "/v3/wsconnect"
 _HEAD_END: Final = b"\r\n\r\n"
@@ -72,11 +75,19 @@ class Receiver(Protocol):
 class Socket(asyncio.Protocol):
     """The server's end of one WebSocket."""
 
-    def __init__(self, sockets: set[Any], accept: Callable[[Socket], Receiver | None]) -> None:
+    def __init__(
+        self,
+        sockets: set[Any],
+        accept: Callable[[Socket], Receiver | None],
+        buffers: BufferPool,
+    ) -> None:
         """The socket is one of ``sockets`` while it is open.
 
-        ``accept`` gives who speaks through a new socket; None where there is no room.
+        ``accept`` gives who speaks through a new socket; None where there is no room. What it
+        buffers in both directions is reserved in ``buffers``.
         """
+        self._buffers = buffers
+        self._counting: asyncio.TimerHandle | None = None
         self._sockets = sockets
         self._accept = accept
         self._protocol = ServerProtocol(max_size=limits.SOCKET_MESSAGE_BYTES_MAX)
@@ -90,6 +101,7 @@ class Socket(asyncio.Protocol):
         self._is_binary = False
         self._is_turn_due = False
         self._is_held = False
+        self._is_deaf = False
         self._is_reading = True
         self._ending: asyncio.TimerHandle | None = None
         self.host = ""
@@ -100,7 +112,10 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over."""
         self._transport = cast("asyncio.Transport", transport)
-        self.outbox = Outbox(self._transport, self._slow)
+        self.outbox = Outbox(self._transport, self._slow, self._count)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._reservation = self._buffers.open(self._cut, identity=address)
         self._sockets.add(self)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
@@ -108,8 +123,10 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a handshake, then frames."""
-        if not self._budget.spend_bytes(len(data)):
+        if not self._is_deaf and not self._budget.spend_bytes(len(data)):
             self._exceeded()
+        if self._is_deaf:
+            return
         rest = data if self._head_is_read() else self._read_head(data)
         self._frames.feed(rest)
         if not self._is_turn_due:
@@ -149,6 +166,8 @@ class Socket(asyncio.Protocol):
             self._take_turn_soon()
         else:
             self._set_reading(on=not self._must_wait())
+        if len(self._frames) > limits.SOCKET_UNCOUNTED_BYTES:
+            self._count()
 
     def _take_turn_soon(self) -> None:
         """Go on behind everybody whose turn it is now."""
@@ -157,6 +176,8 @@ class Socket(asyncio.Protocol):
             self._loop.call_soon(self._take_turn)
 
     def _must_wait(self) -> bool:
+        if self._is_deaf:
+            return True
         is_open = self._protocol.state is State.OPEN
         return is_open and (self._is_held or self.outbox.is_full)
 
@@ -200,7 +221,10 @@ class Socket(asyncio.Protocol):
         if self._ending is not None:
             self._ending.cancel()
         self.outbox.release()
-        self._frames.clear()
+        self._drop_input()
+        self._reservation.close()
+        if self._counting is not None:
+            self._counting.cancel()
         self._transport = None
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
@@ -214,6 +238,8 @@ class Socket(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The outbox has room again."""
         self.outbox.resume()
+        self._reservation.progress()
+        self._count()
         self._take_turn_soon()
 
     def shutdown(self) -> None:
@@ -278,9 +304,11 @@ class Socket(asyncio.Protocol):
 
     # --- What whoever speaks here calls -----------------------------------------------------
 
-    def accept_init(self) -> None:
+    def accept_init(self, account_sid: str, identity: str) -> None:
         """The client has said who it is: what it may send is now counted per second."""
         self._budget.accept_init(self._loop.time())
+        if not self._reservation.assign(account_sid, identity):
+            self._cut()
 
     def reply(self, message: bytes) -> None:
         """Send what the client asked for."""
@@ -323,8 +351,46 @@ class Socket(asyncio.Protocol):
         self._end_after(limits.SOCKET_CLOSE_SECONDS_MAX)
         self._take_turn_soon()
 
+    # --- The bytes that are buffered --------------------------------------------------------
+
+    def _count(self) -> None:
+        """Reserve what is buffered now, and look again soon while there is some."""
+        reservation, was = self._reservation, self._reservation.held
+        size = len(self.outbox) + len(self._frames) + len(self._fragments or b"")
+        if size <= limits.SOCKET_UNCOUNTED_BYTES:
+            size = 0
+        if not reservation.is_open or size == was == 0:
+            return
+        if size < was:
+            reservation.progress()
+        if not reservation.resize(size):
+            self._cut()
+        elif size and self._counting is None:
+            self._counting = self._loop.call_later(limits.SOCKET_COUNT_MS / 1000, self._count_again)
+
+    def _count_again(self) -> None:
+        self._counting = None
+        self._count()
+
+    def _cut(self) -> None:
+        """There is no room for what is buffered: drop it, and end."""
+        self._reservation.close()
+        self._drop_input()
+        if self._receiver is not None:
+            self._receiver.is_slow()
+        if self._receiver is None or len(self.outbox) > limits.SOCKET_UNCOUNTED_BYTES:
+            self._abort()
+
+    def _drop_input(self) -> None:
+        self._frames.clear()
+        self._head.clear()
+        self._fragments = None
+
     def _exceeded(self) -> None:
-        """The client sends more than it may."""
+        """The client sends more than it may: it is told so, and nothing more is read from it."""
+        self._is_deaf = True
+        self._drop_input()
+        self._set_reading(on=False)
         if self._receiver is not None:
             self._receiver.exceeded()
         elif self._protocol.state is not State.CLOSING:

@@ -8,6 +8,10 @@ from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 INIT_BYTES_MAX = 64 * KIBIBYTE
 # WebSocket frames of a connection before its init is accepted; then it is closed.
 INIT_FRAMES_MAX = 64
+# So many buffered bytes of a connection are not reserved in the pool of all ...
+SOCKET_UNCOUNTED_BYTES = 4 * KIBIBYTE
+# ... and while some are, it is looked this often how many are left.
+SOCKET_COUNT_MS = 500
 # Bytes of one connection that are taken in one turn of the event loop; the rest waits for the next.
 SOCKET_TURN_BYTES = 64 * KIBIBYTE
 # What one connection may cost in one turn, in frames; the rest waits for the next turn ...
@@ -44,3 +48,5 @@ TYPING_AGAIN_MS = 4_500
 TYPISTS_MAX = 100_000
 # Connections that are checked in one step when the rights of a whole account may have changed.
 RIGHTS_CHECKED_PER_STEP = 16
+# Users whose coming and going is noted at once.
+PRESENCE_NOTED_AT_ONCE = 32
