@@ -141,8 +141,10 @@ def run(
     import uvloop  # noqa: PLC0415 - help needs none of this.
 
     from parlour.cli.logs import configure_logs  # noqa: PLC0415
+    from parlour.cli.memory import return_large_blocks  # noqa: PLC0415
 
     configure_logs(settings)
+    return_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, tls, is_first=is_first, parent=parent))
 

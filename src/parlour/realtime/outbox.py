@@ -56,8 +56,15 @@ class Outbox:
         """Notifications since this was last set to 0; the client acknowledges each."""
 
     def write(self, data: bytes) -> None:
-        """Send what the client asked for."""
-        self._transport.write(data)
+        """Send what the client asked for.
+
+        Large answers are written in pieces: the transport keeps a piece until all of it is sent.
+        """
+        if len(data) <= limits.OUTBOX_PIECE_BYTES:
+            self._transport.write(data)
+        else:
+            for begin in range(0, len(data), limits.OUTBOX_PIECE_BYTES):
+                self._transport.write(data[begin : begin + limits.OUTBOX_PIECE_BYTES])
         if self._transport.get_write_buffer_size() > limits.SOCKET_UNCOUNTED_BYTES:
             self._count()
 

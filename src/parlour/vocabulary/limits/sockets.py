@@ -8,6 +8,10 @@ from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 INIT_BYTES_MAX = 64 * KIBIBYTE
 # WebSocket frames of a connection before its init is accepted; then it is closed.
 INIT_FRAMES_MAX = 64
+# An answer is written in pieces of so many bytes; what is sent of it needs no memory any more.
+OUTBOX_PIECE_BYTES = 128 * KIBIBYTE
+# Memory blocks of so many bytes go back to the system when they are freed.
+RETURNED_BLOCK_BYTES = 128 * KIBIBYTE
 # So many buffered bytes of a connection are not reserved in the pool of all ...
 SOCKET_UNCOUNTED_BYTES = 4 * KIBIBYTE
 # ... and while some are, it is looked this often how many are left.
