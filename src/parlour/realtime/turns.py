@@ -9,7 +9,7 @@ wait are served one account after another, whatever number of them each has.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +28,7 @@ class Turns:
 
     def __init__(self, at_once: int = 1) -> None:
         self._at_once = self._free = at_once
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: OrderedDict[str, dict[asyncio.Future[None], None]] = OrderedDict()
 
     @asynccontextmanager
     async def of(self, account_sid: str) -> AsyncIterator[None]:
@@ -52,7 +52,7 @@ class Turns:
 
     async def _wait(self, account_sid: str) -> None:
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(account_sid, deque()).append(waiter)
+        self._waiting.setdefault(account_sid, {})[waiter] = None
         try:
             await waiter
         except asyncio.CancelledError:
@@ -64,7 +64,8 @@ class Turns:
         """Give a turn to the next one of the account whose turn it is."""
         while self._waiting:
             account_sid, waiters = self._waiting.popitem(last=False)
-            waiter = waiters.popleft()
+            waiter = next(iter(waiters))
+            del waiters[waiter]
             if waiters:
                 self._waiting[account_sid] = waiters
             if not waiter.done():
