@@ -20,7 +20,7 @@ from parlour.http.authentication import Authentication
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.media import MediaCallers, MediaEdge
-from parlour.http.metrics import Metrics, buffer_figures
+from parlour.http.metrics import Metrics, MetricsPage, buffer_figures
 from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
@@ -169,7 +169,7 @@ class App:
         roots = RootUrls(settings.public_url, self.peers)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
         self.server = Server(
-            Router(operations(), edge, self.metrics),
+            Router(operations(), edge, MetricsPage(self.metrics, self.clock)),
             self._make_media_edge(roots),
             authentication=self.authentication,
             peers=self.peers,

@@ -6,6 +6,7 @@ when somebody asks for them.
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections import Counter
 from itertools import accumulate
@@ -19,12 +20,15 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from parlour.vocabulary import limits
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client import Metric
 
     from parlour.operations.buffers import BufferPool
+    from parlour.vocabulary.clock import Clock
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -105,3 +109,33 @@ def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
         refusals.add_metric((name,), room.refusals)
         cuts.add_metric((name,), room.cuts)
     yield from (used, capacity, waits, refusals, cuts)
+
+
+class MetricsPage:
+    """The figures as a page that anybody may ask for, and that costs little however often.
+
+    A page takes a millisecond. Requests that wait share the next one, and after each there is a
+    pause of many times what it took; nobody gets figures of before the request.
+    """
+
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._next: asyncio.Task[bytes] | None = None
+        self._rests_until_ms = 0.0
+
+    async def text(self) -> bytes:
+        """The figures of now in Prometheus' text format."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._make())
+        return await asyncio.shield(self._next)
+
+    async def _make(self) -> bytes:
+        await asyncio.sleep(max(0.0, self._rests_until_ms - self._clock.monotonic_ms()) / 1000)
+        self._next = None
+        began = self._clock.monotonic_ms()
+        text = self._metrics.text()
+        ended = self._clock.monotonic_ms()
+        rest = (ended - began) * limits.METRICS_REST_FACTOR
+        self._rests_until_ms = ended + min(rest, limits.METRICS_REST_MS_MAX)
+        return text

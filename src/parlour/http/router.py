@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from parlour.http.edge import Edge
     from parlour.http.messages import Request
-    from parlour.http.metrics import Metrics
+    from parlour.http.metrics import MetricsPage
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
 
@@ -61,9 +61,9 @@ class Place:
 class Router:
     """Finds what a request asks for."""
 
-    def __init__(self, operations: Iterable[Operation], edge: Edge, metrics: Metrics) -> None:
+    def __init__(self, operations: Iterable[Operation], edge: Edge, metrics: MetricsPage) -> None:
         self._edge = edge
-        self._metrics = metrics
+        self._metrics_page = metrics
         self._routes = CompiledRouter()
         by_path: dict[str, list[Operation]] = {}
         for operation in operations:
@@ -77,9 +77,13 @@ class Router:
             return None
         if request.path == "/healthz":
             return Reply(200, b'{"status":"ok"}')
-        if request.path == "/metrics":
-            return Reply(200, self._metrics.text(), _PLAIN)
         return None
+
+    async def metrics_reply(self, request: Request) -> Reply | None:
+        """The figures, if the request only reads; it needs no credentials either."""
+        if request.method not in {"GET", "HEAD"}:
+            return None
+        return Reply(200, await self._metrics_page.text(), _PLAIN)
 
     async def respond(self, request: Request, caller: Caller) -> Reply:
         """Run the operation that the path and the method name. Raises 404 and 405."""

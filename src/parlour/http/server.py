@@ -114,6 +114,8 @@ class Server:
             if request.method == "OPTIONS":
                 return NO_CONTENT
             open_reply = self._router.open_reply(request)
+            if open_reply is None and request.path == "/metrics":
+                open_reply = await self._router.metrics_reply(request)
             return open_reply or await self._authenticated(request)
         except ApiError as error:
             return refusal(error)

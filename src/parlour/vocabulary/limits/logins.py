@@ -1,4 +1,4 @@
-"""The bounds of wrong logins: what guessing may cost, and how long it takes."""
+"""The bounds of what strangers ask: guesses of logins, and the figures for monitoring."""
 
 from __future__ import annotations
 
@@ -40,3 +40,7 @@ LOGIN_LOOKUP_BACKLOG_READS = 25
 # Names that wait for such a read. An address with more than its share of them gets 429; one with
 # less waits all the same, up to twice this number in all.
 LOGIN_LOOKUPS_WAITING_MAX = 4_096
+# After a page of metrics there is none for so many times what it took ...
+METRICS_REST_FACTOR = 20
+# ... but at most for so long; requests wait meanwhile, and share the next one.
+METRICS_REST_MS_MAX = 200

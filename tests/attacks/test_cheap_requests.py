@@ -1,0 +1,20 @@
+"""Requests that need no credentials or end in a refusal: they must cost less than real work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.attacks.harness import healthz, messages, request, unhurt
+from tests.attacks.raw import ask_in_turn
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+
+def test_metrics_asked_for_without_end(fresh_server: Server, control: Server) -> None:
+    with unhurt(fresh_server, control, healthz, messages):
+        statuses = ask_in_turn(
+            fresh_server, [request("GET", "/metrics")], seconds=1.0, connections=20
+        )
+    assert statuses.keys() == {"200"}
+    assert statuses["200"] >= 40
