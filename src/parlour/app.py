@@ -17,6 +17,7 @@ from parlour.delivery.egress import Egress, EgressPolicy, make_tls_context
 from parlour.delivery.governor import Governor
 from parlour.delivery.webhooks import WebhookSink
 from parlour.http.authentication import Authentication
+from parlour.http.connections import Connections, caps_of
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.media import MediaCallers, MediaEdge
@@ -183,7 +184,16 @@ class App:
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.figures)
         self.store.on_commit(self.realtime.wake)
-        self.open_socket = self.realtime.open_socket
+
+    def connections(self) -> Connections:
+        """The HTTP connections of this process; made in its event loop."""
+        return Connections(
+            self.server,
+            self.realtime.open_socket,
+            self.buffers,
+            self.clock,
+            caps_of(self.settings, self.peers.is_trusted),
+        )
 
     def _make_authentication(self) -> Authentication:
         made = Authentication(self.store, self.vault, self.clock)

@@ -73,6 +73,13 @@ class Settings:
     concurrent_requests_per_account_max: int = _setting(
         500, "Requests running at once for one account; more are answered 429."
     )
+    connections_max: int = _setting(
+        10_000,
+        "HTTP connections that one process has at most; the longest idle is closed for a new one.",
+    )
+    connections_per_address_max: int = _setting(
+        1000, "The same from one address, unless it is a trusted proxy; more are answered 503."
+    )
     buffer_bytes_max: int = _setting(
         67_108_864,
         "Bytes that one process buffers at most for all its clients, at least 16777216: requests, "

@@ -178,9 +178,7 @@ async def _serve(
             await _write_ready_file(ReadyFile(settings, app.store, first), url, pid)
 
     try:
-        await serve_http(
-            app.server, settings, started, app.open_socket, tls, clock=app.clock, parent=parent
-        )
+        await serve_http(settings, started, app.connections(), tls, parent=parent)
     finally:
         await app.stop()
 

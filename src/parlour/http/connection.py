@@ -37,9 +37,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from parlour.http.flow import CLOSED, NEVER, Flow
-from parlour.http.messages import GoneError, Request, encode
-from parlour.protocol.http_request import RequestError, RequestReader
+from parlour.http.body import UNASKED, Body
+from parlour.http.flow import CLOSED, DRAIN, HEAD, IDLE, LINGER, NEVER, QUEUED, WORK
+from parlour.http.messages import Request, encode
+from parlour.protocol.http_request import RequestError
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
@@ -48,58 +49,33 @@ if TYPE_CHECKING:
 
     from parlour.http.connections import Connections
 
-_IDLE: Final = 0
-_HEAD: Final = 1
-_WORK: Final = 2
-_QUEUED: Final = 3
-_DRAIN: Final = 4
-_LINGER: Final = 5
-
-# What the request in work does with its body.
-_UNASKED: Final = 0
-_WHOLE: Final = 1
-_PIECES: Final = 2
-
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_RETRY_LINE: Final = b"retry-after: %d\r\n" % limits.RETRY_AFTER_SECONDS
 _CLOSE: Final = b"connection: close\r\n\r\n"
+_UNKNOWN_LOGIN: Final = "?"
 _REFUSALS: Final = {
     400: encode(ApiError(20001, "Invalid HTTP request").body()),
     414: encode(ApiError(20001, "The URL is too long", status=414).body()),
     431: encode(ApiError(20001, "The headers are too large", status=431).body()),
+    503: encode(ApiError(20503).body()),
 }
 
 
-class Connection(Flow):
+class Connection(Body):
     """One connection of a client. To a request it is the ``Exchange``."""
 
     __slots__ = (
-        "_ahead",
-        "_body",
         "_dropped_bytes",
-        "_failure",
+        "_idle_since",
         "_is_answered",
-        "_keeps",
-        "_mode",
-        "_reader",
         "_task",
-        "_waiter",
     )
 
     def __init__(self, shared: Connections) -> None:
         super().__init__(shared)
-        self._reader = RequestReader()
         self._task: asyncio.Task[None] | None = None
-        self._ahead = b""
-        """Bytes that were received and are not interpreted yet."""
-        self._body = bytearray()
-        """What arrived of the body of the request in work, and was not handed over yet."""
-        self._mode = _UNASKED
-        self._failure: ApiError | None = None
-        """Why the body of the request in work cannot be read."""
-        self._waiter: asyncio.Future[Any] | None = None
-        self._keeps = True
         self._is_answered = False
         self._dropped_bytes = 0
+        self._idle_since = shared.now
 
     # --- What the event loop calls --------------------------------------------------------------
 
@@ -107,20 +83,24 @@ class Connection(Flow):
         """Give a new connection the time of one head."""
         super().connection_made(transport)
         self._set_due(self._shared.now + limits.HEAD_SECONDS_MAX)
-        self._shared.add(self)
+        if not self._shared.add(self):
+            self._transport.write(self._refusal(503))
+            self._close()
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take bytes."""
         data = bytes(self._shared.scratch[:nbytes])
         state = self._state
-        if state <= _HEAD:
+        if state <= HEAD:
             self._receive(data)
-        elif state == _WORK and self._mode and not self._reader.is_complete:
+        elif state == WORK and self._mode and not self._reader.is_complete:
             self._take_body(data)
-        elif state <= _QUEUED:
+        elif state <= QUEUED:
             self._ahead += data
             self._pause_reading()
-        elif state == _DRAIN or (state == _LINGER and not self._reader.is_complete):
+            if not self._hold():
+                self.abort()
+        elif state == DRAIN or (state == LINGER and not self._reader.is_complete):
             self._drop(data)
         if nbytes == limits.READ_BYTES_MAX:
             self._end_turn()
@@ -142,9 +122,12 @@ class Connection(Flow):
             return
         if is_whole:
             self._begin()
-        elif self._state == _IDLE and reader.is_in_head:
-            self._state = _HEAD
+            return
+        if self._state == IDLE and reader.is_in_head:
+            self._state = HEAD
             self._set_due(self._shared.now + limits.HEAD_SECONDS_MAX)
+        if not self._hold():
+            self._refuse(503)
 
     def _begin(self) -> None:
         """Begin to serve the request whose head was received."""
@@ -153,6 +136,8 @@ class Connection(Flow):
             self._hand_over()
             return
         request = Request(reader.method.decode(), reader.path, reader.query, reader.headers, self)
+        if reader.repeated:
+            request.repeated = reader.repeated
         reader.head = b""
         ahead = reader.rest
         if reader.is_complete:
@@ -162,11 +147,34 @@ class Connection(Flow):
             request.has_body = True
             ahead = reader.rest
         self._ahead = ahead
-        self._state = _WORK
+        self._request_bytes = len(request.body)
+        if self._request_bytes + len(ahead) > limits.UNCOUNTED_BYTES_MAX and not self._hold():
+            self._refuse(503)
+            return
+        self._state = WORK
         self._keeps = reader.keep_alive
         self._is_answered = False
         self._set_due(NEVER)
+        server = self._shared.server
+        account_sid = server.recognize(request)
+        if not request.has_body and reader.method == b"POST" and server.collects(request):
+            # Nothing waits for a body that comes slowly: it is no more than these bytes.
+            self._collect(request)
+            return
+        if account_sid is None:
+            # Not to be let in for that: only the queue of those that wait for their turn.
+            account_sid = self._account_sid or _UNKNOWN_LOGIN
+        self._start(request, account_sid)
+
+    def _start(self, request: Request, account_sid: str) -> None:
+        self._shared.turns.start(self, request, account_sid)
+
+    def launch(self, request: Request) -> bool:
+        """Let the request begin whose turn it is; False if nobody waits for it any more."""
+        if self._state == CLOSED:
+            return False
         self._task = self._shared.loop.create_task(self._shared.server.serve(request))
+        return True
 
     def _hand_over(self) -> None:
         """Make a WebSocket of the connection; from now on it is another protocol's."""
@@ -182,136 +190,50 @@ class Connection(Flow):
 
     def _refuse(self, status: int) -> None:
         """Answer what is no request in the API's shape, and close."""
+        self._transport.write(self._refusal(status))
+        self._linger(is_broken=True)
+
+    def _refusal(self, status: int) -> bytes:
         body = _REFUSALS[status]
         lines = self._shared.server.refusal_lines(body)
-        self._transport.write(b"".join((self._shared.start_of(status), lines, _CLOSE, body)))
-        self._linger(is_broken=True)
+        retry = _RETRY_LINE if status == 503 else b""
+        return b"".join((self._shared.start_of(status), lines, retry, _CLOSE, body))
 
     def _queue(self) -> None:
         """Go on with the next request, if there is one already in the next turn of the loop."""
         self._reader.next()
-        self._mode = _UNASKED
+        self._mode = UNASKED
+        self._request_bytes = 0
         if self._ahead:
-            self._state = _QUEUED
+            if self._reservation is not None:
+                self._hold()
+            self._state = QUEUED
             self._set_due(NEVER)
             self._shared.loop.call_soon(self._take_up)
             return
-        self._state = _IDLE
+        self._state = IDLE
         if self._shared.is_stopping:
             self._close()
             return
-        self._set_due(self._shared.now + limits.KEEP_ALIVE_SECONDS)
+        if self._reservation is not None:
+            self._release()
+        self._idle_since = self._shared.now
+        self._set_due(self._idle_since + limits.KEEP_ALIVE_SECONDS)
         self._resume_reading()
 
     def _take_up(self) -> None:
         """Begin with what was read ahead."""
-        if self._state != _QUEUED:
+        if self._state != QUEUED:
             return
         data, self._ahead = self._ahead, b""
-        self._state = _IDLE
+        self._state = IDLE
         self._set_due(self._shared.now + limits.KEEP_ALIVE_SECONDS)
         self._receive(data)
-        if self._state <= _HEAD:
+        if self._state <= HEAD:
             self._resume_reading()
 
-    # --- Bodies ---------------------------------------------------------------------------------
-
-    async def read_body(self) -> bytes:
-        """Return the whole body. Raises GoneError, and ApiError 400, 408 and 413."""
-        if self._reader.length > limits.BODY_BYTES_MAX:
-            raise ApiError(20413)
-        waiter = self._waiter = self._shared.loop.create_future()
-        self._ask(_WHOLE, limits.REQUEST_SECONDS_MAX)
-        body: bytes = await waiter
-        return body
-
-    async def read_piece(self) -> bytes:
-        """Return the next piece of the body; empty after the last. Raises GoneError, ApiError."""
-        if self._mode == _UNASKED:
-            self._ask(_PIECES, limits.UPLOAD_SECONDS_MAX)
-        while not self._body:
-            if self._failure is not None:
-                raise self._failure
-            if self._reader.is_complete:
-                return b""
-            if self._state == CLOSED:
-                raise GoneError
-            self._waiter = self._shared.loop.create_future()
-            await self._waiter
-        piece = bytes(self._body)
-        self._body.clear()
-        if self._state != CLOSED:
-            self._resume_reading()
-        return piece
-
-    def _ask(self, mode: int, seconds: float) -> None:
-        """Begin to take the body."""
-        if self._state == CLOSED:
-            raise GoneError
-        reader = self._reader
-        self._mode = mode
-        if reader.is_complete:
-            self._end_body(b"")
-            return
-        ahead, self._ahead = self._ahead, b""
-        if reader.expects_continue:
-            reader.expects_continue = False
-            if not ahead:
-                self._transport.write(_CONTINUE)
-        self._set_due(self._shared.now + seconds)
-        self._resume_reading()
-        if ahead:
-            self._take_body(ahead)
-
-    def _take_body(self, data: bytes) -> None:
-        """Take bytes of the body that is being read."""
-        if self._failure is not None:
-            return
-        reader = self._reader
-        try:
-            piece = reader.take_body(data)
-        except RequestError:
-            self._fail(ApiError(20001, "Invalid HTTP request"))
-            return
-        if reader.is_complete:
-            self._ahead = reader.rest
-            self._end_body(piece)
-            return
-        self._body += piece
-        if self._mode == _WHOLE:
-            if len(self._body) > limits.BODY_BYTES_MAX:
-                self._fail(ApiError(20413))
-            return
-        if len(self._body) >= limits.READ_BYTES_MAX:
-            self._pause_reading()
-        if piece:
-            self._wake(None)
-
-    def _end_body(self, piece: bytes) -> None:
-        """Take the last piece of the body."""
-        self._set_due(NEVER)
-        if self._mode == _PIECES:
-            self._body += piece
-            self._wake(None)
-            return
-        body = bytes(self._body + piece) if self._body else piece
-        self._body.clear()
-        if len(body) > limits.BODY_BYTES_MAX:
-            self._fail(ApiError(20413))
-        else:
-            self._wake(body)
-
-    def _wake(self, result: bytes | None) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(result)
-
-    def _fail(self, error: ApiError) -> None:
-        """Give up the body of the request in work. What follows it cannot be found."""
-        self._failure = error
-        self._keeps = False
-        self._body.clear()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
+    def _authenticated(self) -> None:
+        self._shared.authenticated(self)
 
     # --- Answers --------------------------------------------------------------------------------
 
@@ -324,7 +246,10 @@ class Connection(Flow):
         if self._keeps and (closes or self._shared.is_stopping or not self._can_drain()):
             self._keeps = False
         end = b"\r\n" if self._keeps else _CLOSE
-        self._transport.write(b"".join((self._shared.start_of(status), lines, end, body)))
+        data = b"".join((self._shared.start_of(status), lines, end, body))
+        self._transport.write(data)
+        if self.is_write_paused and not self._hold_answer(len(data)):
+            self.abort()
 
     def _can_drain(self) -> bool:
         """Whether the connection can go on after the body, which was not read."""
@@ -352,7 +277,7 @@ class Connection(Flow):
 
     def _drain(self) -> None:
         """Drop what is left of the body, and go on behind it."""
-        self._state = _DRAIN
+        self._state = DRAIN
         self._dropped_bytes = 0
         self._body.clear()
         self._set_due(self._shared.now + limits.REQUEST_SECONDS_MAX)
@@ -369,12 +294,12 @@ class Connection(Flow):
         except RequestError:
             self._linger(is_broken=True)
             return
-        if reader.is_complete and self._state == _LINGER:
+        if reader.is_complete and self._state == LINGER:
             self._close()
         elif reader.is_complete:
             self._ahead = reader.rest
             self._queue()
-        elif self._dropped_bytes > limits.BODY_BYTES_MAX and self._state == _DRAIN:
+        elif self._dropped_bytes > limits.BODY_BYTES_MAX and self._state == DRAIN:
             self._linger(is_broken=True)
 
     # --- The end --------------------------------------------------------------------------------
@@ -386,7 +311,7 @@ class Connection(Flow):
         what it sends is dropped for a while: until the end of the body, or, where that cannot be
         found, until the client has seen that we send no more.
         """
-        self._state = _LINGER
+        self._state = LINGER
         self._set_due(self._shared.now + limits.LINGER_SECONDS_MAX)
         ahead, self._ahead = self._ahead, b""
         self._body.clear()
@@ -401,18 +326,23 @@ class Connection(Flow):
         self._reader.is_complete = True  # There is nothing to look for.
         self._transport.write_eof()
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request came; None while there is one."""
+        return self._idle_since if self._state == IDLE else None
+
+    @property
+    def is_in_work(self) -> bool:
+        """Whether a whole request is, or will be, answered."""
+        return self._state in {WORK, QUEUED}
+
     def stop(self) -> None:
         """The server stops: close what is idle; requests in work are answered."""
-        if self._state not in {_WORK, _QUEUED}:
+        if not self.is_in_work and self._state != CLOSED:
             self._close()
 
-    def _end(self) -> None:
-        super()._end()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(GoneError())
-
     def _expire(self) -> None:
-        if self._state == _WORK:
+        if self._state == WORK:
             self._set_due(NEVER)
             self._fail(ApiError(20001, "The request body comes too slowly.", status=408))
         else:

@@ -3,56 +3,146 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import resource
+from collections import Counter
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parlour.http.connection import Connection
+from parlour.http.memory import Trimmer
+from parlour.http.turns import Turns
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
+    from parlour.config import Settings
     from parlour.http.server import Server
+    from parlour.operations.buffers import BufferPool
     from parlour.vocabulary.clock import Clock
+
+
+class Caps(NamedTuple):
+    """How many connections there may be. Not counted by address: peers that are trusted proxies."""
+
+    in_all_max: int
+    unauthenticated_max: int
+    of_address_max: int
+    is_trusted: Callable[[str], bool]
+
+
+def caps_of(settings: Settings, is_trusted: Callable[[str], bool]) -> Caps:
+    """The caps that the settings, and the files that the process may open, allow."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reserved = files // limits.RESERVED_FILES_PART
+    in_all_max = min(settings.connections_max, files - reserved)
+    unauthenticated_max = min(limits.UNAUTHENTICATED_CONNECTIONS_MAX, in_all_max)
+    return Caps(in_all_max, unauthenticated_max, settings.connections_per_address_max, is_trusted)
+
+
+def _idle_since(connection: Connection) -> float:
+    return connection.idle_since or 0.0
 
 
 class Connections:
     """Every open HTTP connection, and the sockets that began as one."""
 
     def __init__(
-        self, server: Server, open_socket: Callable[[set[Any]], asyncio.Protocol], clock: Clock
+        self,
+        server: Server,
+        open_socket: Callable[[set[Any]], asyncio.Protocol],
+        buffers: BufferPool,
+        clock: Clock,
+        caps: Caps,
     ) -> None:
         """``open_socket`` makes the protocol of a WebSocket, which joins a set while it is open."""
         self.server = server
+        self.buffers = buffers
         self._open_socket = open_socket
         self._clock = clock
+        self._caps = caps
         self.loop = asyncio.get_running_loop()
         self.scratch = memoryview(bytearray(limits.READ_BYTES_MAX))
         """Where bytes are received: they are taken from here before anybody else receives."""
+        self.turns = Turns(self.loop)
         self.is_stopping = False
         self.now = self.loop.time()
         """The loop's time, as of the last check of the deadlines."""
+        self.waiting_bytes = 0
+        """Answers that wait for room in the buffers."""
         self._open: set[Connection] = set()
+        self._strangers: dict[Connection, None] = {}
+        """Connections without an authenticated request, the oldest first."""
+        self._of_address: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._sockets: set[Any] = set()
         self._emptied: asyncio.Future[None] | None = None
         self._date = b""
         self._starts: dict[int, bytes] = {}
+        self._trimmer = Trimmer(buffers, self.loop)
         self._tick()
 
     def make(self) -> Connection:
         """The protocol of a new connection."""
         return Connection(self)
 
-    def add(self, connection: Connection) -> None:
-        """A connection was opened."""
+    def add(self, connection: Connection) -> bool:
+        """A connection was opened; False if there is no room for it, and none can be made."""
         self._open.add(connection)
+        self._strangers[connection] = None
+        caps, peer = self._caps, connection.peer
+        is_counted = not caps.is_trusted(peer)
+        if is_counted:
+            self._of_address[peer] += 1
+            if self._of_address[peer] > caps.of_address_max:
+                return False
+        if len(self._strangers) > caps.unauthenticated_max and not self._close_stranger(connection):
+            return False
+        return len(self._open) <= caps.in_all_max or self._close_idle(connection)
 
     def discard(self, connection: Connection) -> None:
         """A connection is over, or another protocol's."""
-        self._open.discard(connection)
+        if connection not in self._open:
+            return
+        self._open.remove(connection)
+        self._strangers.pop(connection, None)
+        peer = connection.peer
+        if peer in self._of_address:
+            self._of_address[peer] -= 1
+            if not self._of_address[peer]:
+                del self._of_address[peer]
         if self._emptied is not None and not self._open and not self._emptied.done():
             self._emptied.set_result(None)
+
+    def authenticated(self, connection: Connection) -> None:
+        """A request of the connection was an account's."""
+        self._strangers.pop(connection, None)
+
+    def _close_stranger(self, newcomer: Connection) -> bool:
+        """Close the oldest connection that nobody has authenticated, and that waits for nothing."""
+        for connection in self._strangers:
+            if connection is not newcomer and not connection.is_in_work:
+                connection.abort()
+                self.discard(connection)
+                return True
+        return False
+
+    def _close_idle(self, newcomer: Connection) -> bool:
+        """Close the connections that are idle the longest."""
+        idle = [each for each in self._open if each.idle_since is not None and each is not newcomer]
+        count = min(limits.IDLE_CLOSED_MAX, 1 + len(idle) // limits.IDLE_CLOSED_MAX)
+        for connection in heapq.nsmallest(count, idle, key=_idle_since):
+            connection.abort()
+            self.discard(connection)
+        return bool(idle)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work of a connection that no request waits for."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def make_socket(self) -> asyncio.Protocol:
         """The protocol of a connection that becomes a WebSocket."""
@@ -71,6 +161,7 @@ class Connections:
         if date != self._date:
             self._date = date
             self._starts.clear()
+        self._trimmer.look()
         for connection in [each for each in self._open if each.deadline <= now]:
             connection.expire()
 

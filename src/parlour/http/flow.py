@@ -4,6 +4,9 @@ Reading stops for two reasons that know nothing of each other: the connection ha
 keep (``_pause_reading``), or it had its share of this turn of the event loop (``_end_turn``).
 Writing has no buffer that would be filled on purpose: the transport writes at once and calls
 ``pause_writing`` if the kernel did not take all, so "not paused" means that the kernel has all.
+
+What the connection keeps beyond ``UNCOUNTED_BYTES_MAX`` is counted in the process's buffers
+(``operations/buffers.py``), which may cut it off for somebody whose share it has.
 """
 
 from __future__ import annotations
@@ -14,23 +17,36 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.messages import GoneError
 from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.http.connections import Connections
+    from parlour.operations.buffers import Reservation
 
+# The states of a connection: connection.py.
+IDLE: Final = 0
+HEAD: Final = 1
+WORK: Final = 2
+QUEUED: Final = 3
+DRAIN: Final = 4
+LINGER: Final = 5
 CLOSED: Final = 6
-"""The state of a connection that is over. The others are ``Connection``'s."""
 
 NEVER: Final = math.inf
+RETRY: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
 class Flow(asyncio.BufferedProtocol):
     """The flow control of a connection."""
 
     __slots__ = (
+        "_account_sid",
         "_due",
+        "_held_answer_bytes",
+        "_identity",
         "_is_reading_paused",
         "_is_turn_over",
+        "_reservation",
         "_sending",
         "_shared",
         "_state",
@@ -44,12 +60,17 @@ class Flow(asyncio.BufferedProtocol):
 
     def __init__(self, shared: Connections) -> None:
         self._shared = shared
-        self._state = 0
+        self._state = IDLE
         self._transport: Any = None  # asyncio.Transport; Any saves a cast on each use.
         self._sending: asyncio.Future[None] | None = None
         self._is_reading_paused = False
         self._is_turn_over = False
         self._unsent_bytes = 0
+        self._reservation: Reservation | None = None
+        """What the connection keeps, counted; None while that is little."""
+        self._held_answer_bytes = 0
+        self._account_sid = ""
+        self._identity = ""
         self._due = NEVER
         """When the state of the connection ends."""
         self.deadline = NEVER
@@ -89,6 +110,8 @@ class Flow(asyncio.BufferedProtocol):
         elif (unsent := self._transport.get_write_buffer_size()) < self._unsent_bytes:
             self._unsent_bytes = unsent
             self.deadline = self._shared.now + limits.SEND_STALL_SECONDS_MAX
+            if self._reservation is not None:
+                self._reservation.progress()
         else:
             self.abort()
 
@@ -104,7 +127,11 @@ class Flow(asyncio.BufferedProtocol):
             return
         self._is_turn_over = True
         self._transport.pause_reading()
-        self._shared.loop.call_soon(self._begin_turn)
+        if self._state in {DRAIN, LINGER}:
+            # Nobody wants these bytes: they are not worth the time of others.
+            self._shared.loop.call_later(limits.UNWANTED_PAUSE_MS / 1000, self._begin_turn)
+        else:
+            self._shared.loop.call_soon(self._begin_turn)
 
     def _begin_turn(self) -> None:
         self._is_turn_over = False
@@ -134,6 +161,10 @@ class Flow(asyncio.BufferedProtocol):
         """The kernel has taken all."""
         self.is_write_paused = False
         self.deadline = self._due
+        if self._reservation is not None:
+            self._reservation.progress()
+            self._held_answer_bytes = 0
+            self._hold()
         if self._sending is not None and not self._sending.done():
             self._sending.set_result(None)
 
@@ -142,6 +173,9 @@ class Flow(asyncio.BufferedProtocol):
         if self._state == CLOSED:
             raise GoneError
         self._transport.write(piece)
+        if self.is_write_paused and not self._hold_answer(len(piece)):
+            self.abort()
+            raise GoneError
 
     async def sent(self) -> None:
         """Wait until the last byte that was written is with the kernel. Raises GoneError."""
@@ -150,6 +184,78 @@ class Flow(asyncio.BufferedProtocol):
         if self.is_write_paused:
             self._sending = self._shared.loop.create_future()
             await self._sending
+
+    # --- What is kept ---------------------------------------------------------------------------
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether a request of this connection was an account's."""
+        return bool(self._account_sid)
+
+    def charge(self, account_sid: str, identity: str) -> None:
+        """Count what is buffered here for this account and user. Raises ApiError 503."""
+        if account_sid == self._account_sid and identity == self._identity:
+            return
+        self._account_sid = account_sid
+        self._identity = identity
+        self._authenticated()
+        reservation = self._reservation
+        if reservation is not None and not reservation.assign(account_sid, identity):
+            raise ApiError(20503, headers=RETRY)
+
+    def _authenticated(self) -> None:
+        """A request of this connection was an account's."""
+        raise NotImplementedError
+
+    def _kept_bytes(self) -> int:
+        """How many bytes the connection keeps in memory, but for what it has to send."""
+        raise NotImplementedError
+
+    def _hold(self) -> bool:
+        """Count what the connection keeps now; False if the buffers of the process are full."""
+        size = self._kept_bytes() + self._held_answer_bytes
+        reservation = self._reservation
+        if reservation is None:
+            if size <= limits.UNCOUNTED_BYTES_MAX:
+                return True
+            whose = self._account_sid, self._identity or ("" if self._account_sid else self.peer)
+            reservation = self._reservation = self._shared.buffers.open(self.abort, *whose)
+        return reservation.resize(size)
+
+    def _hold_answer(self, size: int) -> bool:
+        """Count an answer that the kernel did not take; all of it is kept until it has."""
+        self._held_answer_bytes = size
+        return self._hold()
+
+    def _release(self) -> None:
+        """Nothing is kept any more."""
+        self._held_answer_bytes = 0
+        if self._reservation is not None:
+            self._reservation.close()
+            self._reservation = None
+
+    async def reserve(self, size: int) -> None:
+        """Wait for room in the buffers for an answer that is large. Raises ApiError 503.
+
+        Those that wait have their answers already; if there are many, the next is refused at once.
+        """
+        shared = self._shared
+        if self._state == CLOSED:
+            raise GoneError
+        if self._hold_answer(size):
+            return
+        self._held_answer_bytes = 0
+        reservation = self._reservation
+        if reservation is None or shared.waiting_bytes + size > limits.WAITING_ANSWER_BYTES_MAX:
+            raise ApiError(20503, headers=RETRY)
+        shared.waiting_bytes += size
+        try:
+            has_room = await reservation.wait(size)
+        finally:
+            shared.waiting_bytes -= size
+        if not has_room:
+            raise ApiError(20503, headers=RETRY)
+        self._held_answer_bytes = size
 
     # --- The end --------------------------------------------------------------------------------
 
@@ -166,6 +272,7 @@ class Flow(asyncio.BufferedProtocol):
     def _close(self) -> None:
         self._state = CLOSED
         self._transport.close()
+        self._release()
 
     def abort(self) -> None:
         """Cut the connection off, whatever is still to be sent."""
@@ -177,5 +284,6 @@ class Flow(asyncio.BufferedProtocol):
     def _end(self) -> None:
         """The client has gone: who waits for it learns of that."""
         self._state = CLOSED
+        self._release()
         if self._sending is not None and not self._sending.done():
             self._sending.set_exception(GoneError())

@@ -199,6 +199,7 @@ class MediaEdge:
         service_sid = sids.normal(service) if sids.is_sid(sids.SERVICE, service) else ""
         caller = await self._callers.of(request, service_sid)
         request.caller = caller
+        request.exchange.charge(caller.account_sid, caller.identity or "")
         if not service_sid:
             raise not_found(request)
         return _Asked(request, caller, Scope(caller.account_sid, service_sid), sid)
@@ -263,6 +264,7 @@ class MediaEdge:
         )
         if seen is None:
             raise not_found(request)
+        request.exchange.charge(link.scope.account_sid, link.user_sid or "")
         return await self._bytes(request, seen)
 
     async def _bytes(self, request: Request, seen: Seen) -> Reply:

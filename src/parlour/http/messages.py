@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from parlour.operations.caller import Caller
     from parlour.vocabulary.errors import ApiError
@@ -50,6 +50,14 @@ class Exchange(Protocol):
         """Send a further piece of the body."""
         ...
 
+    async def reserve(self, size: int) -> None:
+        """Wait for room in the buffers for an answer that is large. Raises ApiError 503."""
+        ...
+
+    def charge(self, account_sid: str, identity: str) -> None:
+        """Count what is buffered here for this account and user. Raises ApiError 503."""
+        ...
+
     async def sent(self) -> None:
         """Wait until the last byte that was written is with the kernel."""
         ...
@@ -86,6 +94,7 @@ class Request:
         "path",
         "peer",
         "query",
+        "repeated",
         "request_sid",
         "scheme",
         "shared_headers",
@@ -103,6 +112,7 @@ class Request:
         self.exchange = exchange
         self.scheme = exchange.scheme
         self.peer = exchange.peer
+        self.repeated: Sequence[tuple[bytes, bytes]] = ()
         self.body = b""
         self.has_body = False
         self.request_sid = ""
@@ -117,6 +127,14 @@ class Request:
         """A header by its lower-case name."""
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+    def header_lines(self, name: bytes) -> list[str]:
+        """Every line of a header by its lower-case name, in the order of the request."""
+        first = self._headers.get(name)
+        if first is None:
+            return []
+        lines = [first, *(value for each, value in self.repeated if each == name)]
+        return [value.decode("latin-1") for value in lines]
 
 
 class Content(NamedTuple):

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from parlour.http.connections import Connections
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.config import Settings
-    from parlour.http.server import Server
+    from parlour.http.connections import Connections
     from parlour.http.tls import Tls
-    from parlour.vocabulary.clock import Clock
 
 log = structlog.get_logger()
 
@@ -66,13 +64,11 @@ class Listeners:
 
 
 async def run(
-    server: Server,
     settings: Settings,
     started: Callable[[str], Awaitable[None]],
-    open_socket: Callable[[set[Any]], asyncio.Protocol],
+    connections: Connections,
     tls: Tls | None = None,
     *,
-    clock: Clock,
     parent: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; accepted requests finish, within the limit.
@@ -81,7 +77,6 @@ async def run(
     certificate again. A worker shares the port with others, and ends when the other end of the
     pipe ``parent`` is closed.
     """
-    connections = Connections(server, open_socket, clock)
     listeners = Listeners(connections, tls)
     stopped = _stop_at_signals(tls, parent)
     where: dict[str, Any] = {"host": settings.host, "port": settings.port}

@@ -85,12 +85,26 @@ class Server:
         self._random = random
         self._request_log = request_log
 
+    def recognize(self, request: Request) -> str | None:
+        """The account whose request it is; empty without a login, None if it is not known."""
+        authorization = request.header(b"authorization")
+        if authorization is None:
+            return ""
+        request.caller = self._authentication.proven(authorization)
+        return None if request.caller is None else request.caller.account_sid
+
+    def collects(self, request: Request) -> bool:
+        """Whether the body of a recognized request may be read before anything is done for it."""
+        return request.caller is not None and self._media.find(request.path) is None
+
     async def serve(self, request: Request) -> None:
         """Serve one request."""
         request.request_sid = self._random.sid(sids.REQUEST)
         request.started_ms = self._clock.monotonic_ms()
         try:
             reply = await self._reply(request)
+            if len(reply.body) > limits.UNRESERVED_ANSWER_BYTES_MAX:
+                reply = await self._reserved(request, reply)
             seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
             await self._send(request, reply, seconds)
             self._done(request, reply.status, seconds)
@@ -130,8 +144,10 @@ class Server:
 
     async def _authenticated(self, request: Request) -> Reply:
         """Who is it, what is said, is there room, which resource."""
-        caller = await self._caller(request)
-        request.caller = caller
+        caller = request.caller
+        if caller is None:
+            caller = request.caller = await self._caller(request)
+        request.exchange.charge(caller.account_sid, caller.identity or "")
         if request.method == "POST" and not request.has_body:
             await read_body(request)
         self._admission.enter(caller.account_sid, caller.identity)
@@ -144,6 +160,16 @@ class Server:
         if proven is not None:
             return proven
         return await self._authentication.caller(authorization, self._peers.address_of(request))
+
+    async def _reserved(self, request: Request, reply: Reply) -> Reply:
+        """The answer, once there is room for it. That of a change is sent in any case."""
+        if request.method == "POST":
+            return reply
+        try:
+            await request.exchange.reserve(len(reply.body))
+        except ApiError as error:
+            return refusal(error)
+        return reply
 
     async def _send(self, request: Request, reply: Reply, seconds: float) -> None:
         """Send an answer. Raises GoneError."""

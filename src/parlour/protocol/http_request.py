@@ -70,7 +70,8 @@ class RequestReader:
 
     After ``receive`` returned True these describe the request: ``method``, ``path`` (as it was
     sent, percent-encoding and all), ``query``, ``headers`` (names in lower case; of a header that
-    comes several times the first), ``length`` of the body, and ``head``, its bytes.
+    comes several times the first; the others are in ``repeated``), ``length`` of the body, and
+    ``head``, its bytes.
     """
 
     __slots__ = (
@@ -81,7 +82,6 @@ class RequestReader:
         "_is_ambiguous",
         "_left",
         "_parser",
-        "_repeated",
         "expects_continue",
         "head",
         "headers",
@@ -92,6 +92,7 @@ class RequestReader:
         "method",
         "path",
         "query",
+        "repeated",
         "rest",
     )
 
@@ -107,10 +108,10 @@ class RequestReader:
         self._parser: httptools.HttpRequestParser | None = None
         self._heads = 0
         self._is_ambiguous = False
-        self._repeated = 0
         self._left = 0
         self.head = b""
         self.headers: dict[bytes, bytes] = {}
+        self.repeated: list[tuple[bytes, bytes]] = []
         self.method = b""
         self.path = ""
         self.query = b""
@@ -208,7 +209,7 @@ class RequestReader:
         if name not in headers:
             headers[name] = value.rstrip(b" \t")
             return
-        self._repeated += 1
+        self.repeated.append((name, value.rstrip(b" \t")))
         if name in _MUST_BE_SINGLE:
             self._is_ambiguous = True
         elif name in _LISTS:
@@ -229,7 +230,7 @@ class RequestReader:
         self._parser = None  # It knows the reader, and the reader it.
         self._blank_bytes = 0
         self.head = head
-        if len(self.headers) + self._repeated > limits.HEADERS_MAX:
+        if len(self.headers) + len(self.repeated) > limits.HEADERS_MAX:
             raise RequestError("too many headers", 431)
         parts = head[:line].split(b" ")
         if len(parts) != 3 or self._heads != 1 or self._is_ambiguous:

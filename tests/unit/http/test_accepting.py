@@ -9,8 +9,9 @@ from typing import Any
 
 import uvloop
 
-from parlour.http.connections import Connections
+from parlour.http.connections import Caps, Connections
 from parlour.http.run import Listeners
+from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
 
@@ -20,7 +21,9 @@ CLIENTS = 4 * limits.ACCEPTED_PER_TURN
 async def turns_until_all_are_in() -> int:
     """Turns of the loop that many clients have to wait for, who came at the same time."""
     server: Any = None  # No request comes.
-    connections = Connections(server, lambda _: asyncio.Protocol(), SystemClock())
+    caps = Caps(2 * CLIENTS, 2 * CLIENTS, 2 * CLIENTS, lambda _: True)
+    buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
+    connections = Connections(server, lambda _: asyncio.Protocol(), buffers, SystemClock(), caps)
     listeners = Listeners(connections, None)
     port = await listeners.listen(host="127.0.0.1", port=0)
     turns = 0

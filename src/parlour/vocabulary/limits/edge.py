@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from parlour.vocabulary.limits.units import KIBIBYTE
+from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 
 # --- Reading requests ---------------------------------------------------------------------
 
 # What one connection may hand over in one turn of the event loop; the rest waits for the next
 # turn, behind everybody else. It is also the most that is read ahead of the request in work.
 READ_BYTES_MAX = 64 * KIBIBYTE
+# The pause after READ_BYTES_MAX of what is only dropped: the rest of a refused body.
+UNWANTED_PAUSE_MS = 10
+# Requests that begin in one turn; the others wait, accounts in turn.
+STARTED_PER_TURN_MAX = 4
+# When a turn takes longer, fewer requests begin in the next.
+TURN_MS_MAX = 10
 # The method, the version and the spaces of a request line.
 REQUEST_LINE_FRAME_BYTES_MAX = 64
 # Blank lines before a request line.
@@ -26,7 +32,28 @@ TRAILER_BYTES_MAX = 8 * KIBIBYTE
 # The boundary of a multipart body, in characters (RFC 2046).
 BOUNDARY_CHARS_MAX = 70
 
+# --- What is kept in memory ---------------------------------------------------------------
+
+# What one connection keeps without a reservation in the buffers of the process.
+UNCOUNTED_BYTES_MAX = 4 * KIBIBYTE
+# An answer to a read above this finds room in the buffers before it is sent, or becomes a 503.
+UNRESERVED_ANSWER_BYTES_MAX = 64 * KIBIBYTE
+# Answers together that wait for that room; the next one is a 503 at once.
+WAITING_ANSWER_BYTES_MAX = 16 * MEBIBYTE
+
+# When so much was buffered, and half of it no more, freed memory is given back to the system.
+TRIM_BYTES_MIN = 1 * MEBIBYTE
+# ... which it has to be at so many checks of the deadlines in a row.
+TRIM_CALM_LOOKS = 4
+
 # --- Connections --------------------------------------------------------------------------
 
 # How often deadlines of connections are checked; so much later than it is due one may act.
 DEADLINE_CHECK_MS = 250
+# Connections of the process without an authenticated request; when they are more, the oldest
+# that has none in work is closed.
+UNAUTHENTICATED_CONNECTIONS_MAX = 4000
+# Of the files that the process may open, one part in so many is for other things than connections.
+RESERVED_FILES_PART = 4
+# When there are too many connections, so many of the longest idle are closed at once.
+IDLE_CLOSED_MAX = 64

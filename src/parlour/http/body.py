@@ -1,0 +1,229 @@
+"""The body of the request in work: as a whole or in pieces, as it comes.
+
+=======  ============================================  ==========================================
+mode     bytes of the body                             ends
+=======  ============================================  ==========================================
+UNASKED  stay where they are, uninterpreted, and       when the request asks for its body
+         reading is paused
+WHOLE    are kept, counted, up to BODY_BYTES_MAX;      with the body; 413 above the limit, 503
+         without room for more, reading is paused      without room, 408 when its time is over
+PIECES   are handed over as they come; beyond          with the body; its time is the reader's
+         READ_BYTES_MAX reading is paused
+=======  ============================================  ==========================================
+
+Nothing runs for a request of a known login while its body is collected.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from parlour.http.flow import CLOSED, HEAD, NEVER, RETRY, WORK, Flow
+from parlour.http.messages import GoneError
+from parlour.protocol.http_request import RequestError, RequestReader
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from parlour.http.connections import Connections
+    from parlour.http.messages import Request
+
+UNASKED: Final = 0
+WHOLE: Final = 1
+PIECES: Final = 2
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Body(Flow):
+    """A connection, as far as it reads bodies."""
+
+    __slots__ = (
+        "_ahead",
+        "_body",
+        "_collecting",
+        "_failure",
+        "_keeps",
+        "_mode",
+        "_reader",
+        "_request_bytes",
+        "_waiter",
+    )
+
+    def __init__(self, shared: Connections) -> None:
+        super().__init__(shared)
+        self._ahead = b""
+        """Bytes that were received and are not interpreted yet."""
+        self._body = bytearray()
+        """What arrived of the body of the request in work, and was not handed over yet."""
+        self._collecting: Request | None = None
+        """The request that begins when its body is whole."""
+        self._keeps = True
+        """Whether the connection goes on after the request in work."""
+        self._mode = UNASKED
+        self._failure: ApiError | None = None
+        """Why the body of the request in work cannot be read."""
+        self._waiter: asyncio.Future[Any] | None = None
+        self._request_bytes = 0
+        """The body of the request in work, where that has it as a whole."""
+        self._reader = RequestReader()
+
+    def _start(self, request: Request, account_sid: str) -> None:
+        """Let a request begin when it is its turn."""
+        raise NotImplementedError
+
+    def _collect(self, request: Request) -> None:
+        """Read the body of a request, and let it begin then."""
+        assert request.caller is not None
+        self._collecting = request
+        try:
+            self.charge(request.caller.account_sid, request.caller.identity or "")
+        except ApiError as error:
+            self._fail(error)
+            return
+        if self._reader.length > limits.BODY_BYTES_MAX:
+            self._fail(ApiError(20413))
+        else:
+            self._ask(WHOLE, limits.REQUEST_SECONDS_MAX)
+
+    def _end_collecting(self, request: Request) -> None:
+        self._collecting = None
+        assert request.caller is not None
+        self._start(request, request.caller.account_sid)
+
+    async def read_body(self) -> bytes:
+        """Return the whole body. Raises GoneError, and ApiError 400, 408, 413 and 503."""
+        if self._failure is not None:
+            raise self._failure
+        if self._reader.length > limits.BODY_BYTES_MAX:
+            raise ApiError(20413)
+        waiter = self._waiter = self._shared.loop.create_future()
+        self._ask(WHOLE, limits.REQUEST_SECONDS_MAX)
+        body: bytes = await waiter
+        return body
+
+    async def read_piece(self) -> bytes:
+        """Return the next piece of the body; empty after the last. Raises GoneError, ApiError."""
+        if self._mode == UNASKED:
+            self._ask(PIECES, limits.UPLOAD_SECONDS_MAX)
+        while not self._body:
+            if self._failure is not None:
+                raise self._failure
+            if self._reader.is_complete:
+                return b""
+            if self._state == CLOSED:
+                raise GoneError
+            self._waiter = self._shared.loop.create_future()
+            await self._waiter
+        piece = bytes(self._body)
+        self._body.clear()
+        if self._state != CLOSED:
+            self._resume_reading()
+        return piece
+
+    def _ask(self, mode: int, seconds: float) -> None:
+        """Begin to take the body."""
+        if self._state == CLOSED:
+            raise GoneError
+        reader = self._reader
+        self._mode = mode
+        if reader.is_complete:
+            self._end_body(b"")
+            return
+        ahead, self._ahead = self._ahead, b""
+        if reader.expects_continue:
+            reader.expects_continue = False
+            if not ahead:
+                self._transport.write(_CONTINUE)
+        self._set_due(self._shared.now + seconds)
+        self._resume_reading()
+        if ahead:
+            self._take_body(ahead)
+
+    def _take_body(self, data: bytes) -> None:
+        """Take bytes of the body that is being read."""
+        if self._failure is not None:
+            return
+        reader = self._reader
+        try:
+            piece = reader.take_body(data)
+        except RequestError:
+            self._fail(ApiError(20001, "Invalid HTTP request"))
+            return
+        if reader.is_complete:
+            self._ahead = reader.rest
+            self._end_body(piece)
+            return
+        self._body += piece
+        if self._mode == WHOLE:
+            if len(self._body) > limits.BODY_BYTES_MAX:
+                self._fail(ApiError(20413))
+            elif not self._hold():
+                self._pause_reading()
+                self._shared.start(self._wait_for_room())
+            elif self._reservation is not None:
+                self._reservation.progress()
+            return
+        if len(self._body) >= limits.READ_BYTES_MAX:
+            self._pause_reading()
+        if piece:
+            self._wake(None)
+
+    def _end_body(self, piece: bytes) -> None:
+        """Take the last piece of the body."""
+        self._set_due(NEVER)
+        if self._mode == PIECES:
+            self._body += piece
+            self._wake(None)
+            return
+        body = bytes(self._body + piece) if self._body else piece
+        self._body.clear()
+        self._request_bytes = len(body)
+        if len(body) > limits.BODY_BYTES_MAX:
+            self._fail(ApiError(20413))
+        elif not self._hold():
+            self._fail(ApiError(20503, headers=RETRY))
+        else:
+            self._wake(body)
+
+    async def _wait_for_room(self) -> None:
+        """Go on with the body once the buffers have room for it, or give it up."""
+        reservation = self._reservation
+        if reservation is None:
+            return
+        if await reservation.wait(self._kept_bytes() - reservation.held):
+            self._resume_reading()
+        elif self._state == WORK:
+            self._fail(ApiError(20503, headers=RETRY))
+
+    def _kept_bytes(self) -> int:
+        reader = self._reader
+        in_head = reader.kept_bytes if self._state <= HEAD else 0
+        in_body = len(self._body) if self._mode == WHOLE else 0  # Media go to the disk.
+        return in_head + in_body + len(self._ahead) + self._request_bytes
+
+    def _wake(self, result: bytes | None) -> None:
+        request = self._collecting
+        if request is not None:
+            assert result is not None
+            request.body, request.has_body = result, True
+            self._end_collecting(request)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(result)
+
+    def _fail(self, error: ApiError) -> None:
+        """Give up the body of the request in work. What follows it cannot be found."""
+        self._failure = error
+        self._keeps = False
+        self._body.clear()
+        if self._collecting is not None:
+            self._end_collecting(self._collecting)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+
+    def _end(self) -> None:
+        super()._end()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(GoneError())

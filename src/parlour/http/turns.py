@@ -1,0 +1,89 @@
+"""Which request begins in which turn of the event loop: few in one, accounts in turn.
+
+A request runs until it waits for something, so what many begin in one turn stands between everybody
+else and the loop. At most ``share`` requests begin in one turn. The share follows what they cost:
+it is cut when a turn took too long, down to one, and grows back while turns are short. Requests
+beyond it wait in queues, one for each account, one for logins that are not known yet, and one for
+requests without a login; one begins from each queue in turn. A request whose client has gone
+meanwhile never begins.
+
+=========  =======================================  ==============================================
+state      event                                    next
+=========  =======================================  ==============================================
+idle       a request                                open: it begins
+open       a request, less than the share began     open: it begins
+open       a request, the share is used up          open: it waits
+open       the turn ends, one began, none waits     idle
+open       the turn ends otherwise                  measured: until the next turn
+measured   a request                                measured: it begins within the share, or waits
+measured   the next turn                            open: requests that wait begin; else idle
+=========  =======================================  ==============================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from parlour.http.connection import Connection
+    from parlour.http.messages import Request
+
+
+class Turns:
+    """Lets requests begin."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._share = limits.STARTED_PER_TURN_MAX
+        self._started = 0
+        self._began = 0.0
+        self._queues: dict[str, dict[Connection, Request]] = {}
+
+    def start(self, connection: Connection, request: Request, account_sid: str) -> None:
+        """Let a request begin now, or when it is its turn."""
+        if self._started < self._share and not self._queues:
+            if not self._started:
+                self._loop.call_soon(self._end)
+            self._started += 1
+            connection.launch(request)
+        else:
+            self._queues.setdefault(account_sid, {})[connection] = request
+
+    def _end(self) -> None:
+        """End a turn; what began in it runs after this."""
+        if self._started == 1 and not self._queues:
+            self._started = 0
+            return
+        self._began = self._loop.time()
+        self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        """Begin the next turn."""
+        seconds = self._loop.time() - self._began
+        allowed = limits.TURN_MS_MAX / 1000
+        if seconds > allowed:
+            self._share = max(1, int(self._share * allowed / seconds))
+        elif seconds < allowed / 2:
+            self._share = min(limits.STARTED_PER_TURN_MAX, 2 * self._share)
+        self._started = 0
+        if not self._queues:
+            return
+        self._loop.call_soon(self._end)
+        while self._queues and self._started < self._share:
+            self._started += self._launch_next()
+        if not self._started:  # The clients of all that waited have gone.
+            self._started = 1
+
+    def _launch_next(self) -> bool:
+        """Let the next request begin; False if its client has gone."""
+        account_sid = next(iter(self._queues))
+        waiting = self._queues.pop(account_sid)
+        connection = next(iter(waiting))
+        request = waiting.pop(connection)
+        if waiting:
+            self._queues[account_sid] = waiting
+        return connection.launch(request)

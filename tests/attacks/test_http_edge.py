@@ -1,0 +1,211 @@
+"""Attacks on the HTTP edge: what one connection, or many, make the server keep and do."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.attacks.harness import healthz, messages, request, unhurt
+from tests.attacks.raw import connect, flood
+from tests.support.client import Api
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECONDS = 1.5
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+SMALL_BUFFER = 4096
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def large_pages(server: Server) -> tuple[tuple[str, str], str]:
+    """An account, and the path of a page of its messages with about 1 MiB."""
+    account = server.make_account()
+    api = Api(server.base_url, *account)
+    chat = api.post("/Conversations").expect(201)["sid"]
+
+    def write(number: int) -> None:
+        body = f"{number:03} " + "x" * 24_000
+        api.post(f"/Conversations/{chat}/Messages", Body=body).expect(201)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(45)))
+    return account, f"/v1/Conversations/{chat}/Messages?PageSize=100"
+
+
+# --- Anybody, without credentials ----------------------------------------------------------------
+
+# What is sent first, and then again and again.
+ENDLESS = {
+    "trailers": (CHUNKED + b"0\r\n", b"a:b\r\n" * 10_000),
+    "long trailers": (CHUNKED + b"0\r\n", b"a: " + b"x" * 60_000 + b"\r\n"),
+    "one-byte chunks": (CHUNKED, b"1\r\na\r\n" * 10_000),
+    "chunk extensions": (CHUNKED + b"1", b";x=" + b"y" * 60_000),
+    "blank lines": (GET, b"\r\n" * 30_000),
+    "a request line": (b"GET /", b"x" * 60_000),
+    "header lines": (b"GET / HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n" * 10_000),
+    "a body that nobody wants": (
+        b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n",
+        b"x" * 60_000,
+    ),
+}
+
+
+def test_what_never_ends_is_not_kept(server: Server, control: Server) -> None:
+    with unhurt(server, control):
+        for head, repeated in ENDLESS.values():
+            flood(server, head=head, repeated=repeated, seconds=SECONDS / 5, connections=2)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_pipelined_requests_wait_for_their_turn(
+    server: Server, control: Server, reads: bool
+) -> None:
+    with unhurt(server, control):
+        flood(server, repeated=GET * 7_000, seconds=SECONDS, reads=reads)
+
+
+@pytest.mark.gate
+def test_heads_that_do_not_end_share_a_small_pool(fresh_server: Server, control: Server) -> None:
+    part = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 30_000
+    with unhurt(fresh_server, control), ExitStack() as stack:
+        for _ in range(600):
+            made = stack.enter_context(closing(connect(fresh_server)))
+            made.sendall(part)
+        time.sleep(0.2)
+
+
+def test_wrong_logins_in_a_pipeline(server: Server, control: Server) -> None:
+    wrong = request("GET", "/v1/Conversations", account=(server.account_sid, "wrong"))
+    with unhurt(server, control, healthz, messages):
+        flood(server, repeated=wrong * 300, seconds=SECONDS)
+
+
+def test_connections_that_do_nothing_make_room_for_others(control: Server) -> None:
+    small = {"PARLOUR_CONNECTIONS_MAX": "200"}
+    with Server(env=small) as server, unhurt(server, control), ExitStack() as stack:
+        for _ in range(600):
+            stack.enter_context(closing(connect(server)))
+
+
+# --- An account ----------------------------------------------------------------------------------
+
+
+def test_requests_for_large_pages_in_one_segment(
+    server: Server, control: Server, large_pages: tuple[tuple[str, str], str]
+) -> None:
+    account, path = large_pages
+    with unhurt(server, control, healthz, messages), closing(connect(server)) as made:
+        made.sendall(request("GET", path, account=account) * 300)
+        time.sleep(SECONDS)
+
+
+@pytest.mark.gate
+def test_slow_readers_of_large_pages(
+    server: Server, control: Server, large_pages: tuple[tuple[str, str], str]
+) -> None:
+    account, path = large_pages
+    asked = request("GET", path, account=account)
+    with unhurt(server, control, healthz, messages), ExitStack() as stack:
+        for _ in range(150):
+            made = connect(server, receive_buffer=SMALL_BUFFER)
+            stack.enter_context(closing(made))
+            made.sendall(asked)
+        time.sleep(SECONDS)
+
+
+@pytest.mark.gate
+def test_bodies_that_do_not_come_take_no_place_of_others(server: Server, control: Server) -> None:
+    with unhurt(server, control, healthz, messages), ExitStack() as stack:
+        for account in (server.make_account(), server.make_account()):
+            head = request(
+                "POST", "/v1/Conversations", "Content-Length: 1000", account=account
+            ).replace(b"Content-Length: 0\r\n", b"")
+            for _ in range(505):
+                made = stack.enter_context(closing(connect(server)))
+                made.sendall(head)
+        time.sleep(SECONDS)
+
+
+@pytest.mark.gate
+def test_bodies_that_stop_before_their_end_share_the_pool(
+    fresh_server: Server, control: Server
+) -> None:
+    account = fresh_server.make_account()
+    head = request("POST", "/v1/Conversations", "Content-Length: 1000000", account=account).replace(
+        b"Content-Length: 0\r\n", b""
+    )
+    with unhurt(fresh_server, control, healthz, messages), ExitStack() as stack:
+        for _ in range(100):
+            made = stack.enter_context(closing(connect(fresh_server)))
+            made.settimeout(2)
+            try:
+                made.sendall(head + b"x" * 990_000)
+            except OSError:  # It was cut off, or is not read any more.
+                continue
+
+
+# --- Downloads -----------------------------------------------------------------------------------
+
+
+def upload(server: Server, account: tuple[str, str], size: int) -> str:
+    """The path of a new medium's bytes."""
+    service = Api(server.base_url, *account).post("/Services", FriendlyName="x").expect(201)["sid"]
+    sent = request(
+        "POST",
+        f"/v1/Services/{service}/Media",
+        "Content-Type: text/plain",
+        account=account,
+        body=b"x" * size,
+    )
+    with closing(connect(server)) as made:
+        made.sendall(sent)
+        answer = made.recv(1 << 16)
+        while b"}}" not in answer:
+            answer += made.recv(1 << 16)
+    sid = json.loads(answer.partition(b"\r\n\r\n")[2])["sid"]
+    return f"/v1/Services/{service}/Media/{sid}/Content"
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("ends", ["slow", "reset"])
+def test_downloads_that_are_slow_or_reset(fresh_server: Server, control: Server, ends: str) -> None:
+    account = fresh_server.make_account()
+    path = upload(fresh_server, account, 8 << 20)
+    asked = request("GET", path, account=account)
+    files = open_files(fresh_server)
+    with unhurt(fresh_server, control, healthz, messages):
+        for _ in range(1 if ends == "slow" else 4):
+            held = [connect(fresh_server, receive_buffer=SMALL_BUFFER) for _ in range(150)]
+            for made in held:
+                made.sendall(asked)
+            time.sleep(SECONDS if ends == "slow" else 0.1)
+            for made in held:
+                # With a linger time of 0, closing sends a reset.
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                made.close()
+    deadline = time.monotonic() + 5
+    while open_files(fresh_server) > files + 20 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert open_files(fresh_server) <= files + 20
+    assert "Traceback" not in fresh_server.log_path.read_text()
+
+
+def open_files(server: Server) -> int:
+    """How many files the server has open."""
+    return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
