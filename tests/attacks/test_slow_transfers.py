@@ -90,7 +90,7 @@ def is_answered(connection: socket.socket, beginning: bytes) -> bool:
         return False
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hasty_server() -> Iterator[Server]:
     """A server with few places, on which transfers are soon slow."""
     few = "UPLOADS_PER_ACCOUNT_MAX=8 DOWNLOADS_PER_ACCOUNT_MAX=4 TRANSFER_WINDOW_MS=500"

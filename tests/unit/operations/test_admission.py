@@ -100,7 +100,7 @@ class Admissions(RuleBasedStateMachine):
 
 
 TestAdmissions = Admissions.TestCase
-TestAdmissions.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestAdmissions.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
 def admission_with(**running: int) -> tuple[Admission, FakeClock]:

@@ -221,7 +221,7 @@ class Pool(RuleBasedStateMachine):
 
 
 TestPool = Pool.TestCase
-TestPool.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+TestPool.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 
 
 def opened(pool: BufferPool, size: int, *owner: str) -> tuple[Reservation, list[bool]]:
