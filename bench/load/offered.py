@@ -14,6 +14,8 @@ from bench.load.client import GRACE_SECONDS, LoadError, write_requests
 from bench.processes import pinned_to
 
 SOURCE = Path(__file__).with_name("offered.c")
+# The client gives the server this long to accept its connections, before the schedule begins.
+SETTLE_SECONDS = 0.3
 
 
 class Latencies(msgspec.Struct, frozen=True):
