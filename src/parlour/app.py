@@ -31,6 +31,7 @@ from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Scheduler
+from parlour.operations.work_limit import WorkLimit
 from parlour.protocol.egress_policy import policy_for
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
@@ -175,6 +176,7 @@ class App:
             authentication=self.authentication,
             peers=self.peers,
             admission=self.admission,
+            work=WorkLimit(self.clock, settings.concurrent_requests_max),
             metrics=self.metrics,
             clock=self.clock,
             random=self.random,

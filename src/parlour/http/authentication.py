@@ -81,6 +81,11 @@ class Authentication:
             return None
         return proven.caller
 
+    def recent(self, authorization: str | None) -> Caller | None:
+        """The caller of a header that was right at its last look-up: to refuse, not to act."""
+        proven = self._proven.get(self._vault.digest(authorization or ""))
+        return None if proven is None else proven.caller
+
     async def caller(self, authorization: str | None, peer: str) -> Caller:
         """The caller that this header proves. Raises 401, 429, or 403 for a suspended account.
 

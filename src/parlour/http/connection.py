@@ -27,6 +27,9 @@ LINGER   are dropped, so that the    CLOSED with the client's end or     LINGER_
 CLOSED   none                        none                                none
 =======  ==========================  ==================================  ==========================
 
+A request for which there is no room is WORK without a task: it is refused at once, or within
+``REFUSAL_HELD_MS_MAX``.
+
 A HEAD with the wish for a WebSocket hands the connection over, and is CLOSED for this class.
 
 Bounds: one request in work; at most ``READ_BYTES_MAX`` per turn, and read ahead of the request in
@@ -135,27 +138,22 @@ class Connection(Body):
         if b"upgrade" in reader.headers and reader.wants_websocket:
             self._hand_over()
             return
+        server = self._shared.server
+        if not server.work.has_room and self._refuse_at_once():
+            return
         request = Request(reader.method.decode(), reader.path, reader.query, reader.headers, self)
         if reader.repeated:
             request.repeated = reader.repeated
-        reader.head = b""
-        ahead = reader.rest
         if reader.is_complete:
             request.has_body = True
-        elif 0 < reader.length <= len(ahead) and reader.method == b"POST":
-            request.body = reader.take_body(ahead)
+        elif 0 < reader.length <= len(reader.rest) and reader.method == b"POST":
+            request.body = reader.take_body(reader.rest)
             request.has_body = True
-            ahead = reader.rest
-        self._ahead = ahead
+        self._enter_work()
         self._request_bytes = len(request.body)
-        if self._request_bytes + len(ahead) > limits.UNCOUNTED_BYTES_MAX and not self._hold():
+        if self._request_bytes + len(self._ahead) > limits.UNCOUNTED_BYTES_MAX and not self._hold():
             self._refuse(503)
             return
-        self._state = WORK
-        self._keeps = reader.keep_alive
-        self._is_answered = False
-        self._set_due(NEVER)
-        server = self._shared.server
         account_sid = server.recognize(request)
         if not request.has_body and reader.method == b"POST" and server.collects(request):
             # Nothing waits for a body that comes slowly: it is no more than these bytes.
@@ -166,15 +164,49 @@ class Connection(Body):
             account_sid = self._account_sid or _UNKNOWN_LOGIN
         self._start(request, account_sid)
 
+    def _enter_work(self) -> None:
+        reader = self._reader
+        reader.head = b""
+        self._ahead = reader.rest
+        self._state = WORK
+        self._keeps = reader.keep_alive
+        self._is_answered = False
+        self._set_due(NEVER)
+
     def _start(self, request: Request, account_sid: str) -> None:
+        self._shared.server.begin(request)
         self._shared.turns.start(self, request, account_sid)
 
     def launch(self, request: Request) -> bool:
         """Let the request begin whose turn it is; False if nobody waits for it any more."""
         if self._state == CLOSED:
+            self._shared.server.forget(request)
             return False
         self._task = self._shared.loop.create_task(self._shared.server.serve(request))
         return True
+
+    def _refuse_at_once(self) -> bool:
+        """Refuse a request that is whole, and make none of it; False: it has to be served."""
+        reader = self._reader
+        ahead = len(reader.rest) - (0 if reader.is_complete else reader.length)
+        is_whole = reader.is_complete or (reader.length > 0 and ahead >= 0)
+        if not is_whole or ahead > limits.UNCOUNTED_BYTES_MAX:
+            return False
+        status = self._shared.server.refusal_status(reader.headers)
+        if not status:
+            return False
+        if not reader.is_complete:
+            reader.take_body(reader.rest)
+        self._enter_work()
+        if not self._shared.hold(self, status):
+            self.send_refusal(status)
+        return True
+
+    def send_refusal(self, status: int) -> None:
+        """Answer the request that was refused at once, unless the client has gone."""
+        if self._state == WORK:
+            self.answer(status, *self._shared.server.prepared_refusal(status), closes=False)
+            self.finish()
 
     def _hand_over(self) -> None:
         """Make a WebSocket of the connection; from now on it is another protocol's."""

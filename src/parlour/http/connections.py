@@ -82,6 +82,7 @@ class Connections:
         self._date = b""
         self._starts: dict[int, bytes] = {}
         self._trimmer = Trimmer(buffers, self.loop)
+        self._releases: asyncio.TimerHandle | None = None
         self._tick()
 
     def make(self) -> Connection:
@@ -174,6 +175,24 @@ class Connections:
             self._starts[status] = start
         return start
 
+    # --- Refusals that are held back --------------------------------------------------------------
+
+    def hold(self, refused: Connection, status: int) -> bool:
+        """Hold a refusal back for a moment, if there are too many; False: it is sent now."""
+        if not self.server.held.hold((refused, status)):
+            return False
+        if self._releases is None:
+            self._releases = self.loop.call_later(limits.REFUSAL_STEP_MS / 1000, self._release)
+        return True
+
+    def _release(self) -> None:
+        """Send the refusals that are due, and come again for the others."""
+        for connection, status in self.server.held.due():
+            connection.send_refusal(status)
+        self._releases = None
+        if self.server.held:
+            self._releases = self.loop.call_later(limits.REFUSAL_STEP_MS / 1000, self._release)
+
     async def stop(self) -> None:
         """Let requests in work finish, within the limit; close what is idle at once."""
         self.is_stopping = True
@@ -187,3 +206,5 @@ class Connections:
         for connection in list(self._open):
             connection.abort()
         self._timer.cancel()
+        if self._releases is not None:
+            self._releases.cancel()

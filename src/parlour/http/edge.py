@@ -64,6 +64,7 @@ class Edge:
             resource=self.resource_of(request.path),
             form=form,
             origin=_origin(operation, request),
+            work=request.work,
         )
         if operation.method == "POST":
             call.idempotency_key = _idempotency_key(request)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from parlour.operations.caller import Caller
+    from parlour.operations.work_limit import Work
     from parlour.vocabulary.errors import ApiError
 
     Headers = tuple[tuple[bytes, bytes], ...]
@@ -99,6 +100,7 @@ class Request:
         "scheme",
         "shared_headers",
         "started_ms",
+        "work",
     )
 
     def __init__(
@@ -122,6 +124,7 @@ class Request:
         self.shared_headers: Headers | None = None
         self.caller: Caller | None = None
         self.operation_id = ""
+        self.work: Work | None = None
 
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""

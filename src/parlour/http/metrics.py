@@ -54,6 +54,10 @@ class Metrics(Collector):
         times[bisect_left(_BUCKETS, seconds)] += 1
         self._sums[operation_id] = self._sums.get(operation_id, 0.0) + seconds
 
+    def refused(self, status: int) -> None:
+        """Count one request that was refused before it was known what it asks for."""
+        self._answers["", status] += 1
+
     def collect(self) -> Iterator[Metric]:
         """The figures in the library's shape."""
         answers = CounterMetricFamily(

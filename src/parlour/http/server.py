@@ -8,18 +8,21 @@ place until the last byte of its answer is with the kernel.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, refusal
+from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, encode, refusal
 from parlour.http.streams import read_body, send_pieces
+from parlour.operations.held_refusals import HeldRefusals
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
+    from parlour.http.connection import Connection
     from parlour.http.media import MediaEdge
     from parlour.http.messages import Headers, Request
     from parlour.http.metrics import Metrics
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from parlour.http.router import Router
     from parlour.operations.admission import Admission
     from parlour.operations.caller import Caller
+    from parlour.operations.work_limit import WorkLimit
     from parlour.vocabulary.clock import Clock, Random
 
 log = structlog.get_logger()
@@ -58,6 +62,11 @@ def _lines(headers: Headers) -> bytes:
 _SHARED_LINES: Final = _lines(_SHARED_HEADERS)
 _PLAIN_LINES: Final = _lines((JSON, *_SHARED_HEADERS))
 
+_FULL: Final = {429: ApiError(20429, headers=_RETRY), 503: ApiError(20503, headers=_RETRY)}
+_UNDECIDED: Final = (0.0, 0)
+_RETRY_LINE: Final = b"retry-after: %d\r\n" % limits.RETRY_AFTER_SECONDS
+_FULL_BODIES: Final = {status: encode(error.body()) for status, error in _FULL.items()}
+
 
 class Server:
     """Serves requests."""
@@ -70,6 +79,7 @@ class Server:
         authentication: Authentication,
         peers: Peers,
         admission: Admission,
+        work: WorkLimit,
         metrics: Metrics,
         clock: Clock,
         random: Random,
@@ -80,6 +90,10 @@ class Server:
         self._authentication = authentication
         self._peers = peers
         self._admission = admission
+        self.work = work
+        self._refused: dict[int, tuple[float, int]] = {}
+        """By the hash of a login: until when it is refused, and how."""
+        self.held: HeldRefusals[tuple[Connection, int]] = HeldRefusals(clock)
         self._metrics = metrics
         self._clock = clock
         self._random = random
@@ -103,6 +117,7 @@ class Server:
         request.started_ms = self._clock.monotonic_ms()
         try:
             reply = await self._reply(request)
+            self._end_work(request)
             if len(reply.body) > limits.UNRESERVED_ANSWER_BYTES_MAX:
                 reply = await self._reserved(request, reply)
             seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
@@ -114,10 +129,7 @@ class Server:
             log.exception("bug", request_sid=request.request_sid)
             request.exchange.abort()  # Perhaps a part of the answer is out.
         finally:
-            if request.is_admitted:
-                caller = request.caller
-                assert caller is not None
-                self._admission.leave(caller.account_sid, caller.identity)
+            self.forget(request)
             request.exchange.finish()
 
     async def _reply(self, request: Request) -> Reply:
@@ -150,8 +162,11 @@ class Server:
         request.exchange.charge(caller.account_sid, caller.identity or "")
         if request.method == "POST" and not request.has_body:
             await read_body(request)
-        self._admission.enter(caller.account_sid, caller.identity)
-        request.is_admitted = True
+        if request.work is None:
+            self._begin_work(request, caller)
+        if not request.is_admitted:
+            self._admission.enter(caller.account_sid, caller.identity)
+            request.is_admitted = True
         return await self._router.respond(request, caller)
 
     async def _caller(self, request: Request) -> Caller:
@@ -170,6 +185,78 @@ class Server:
         except ApiError as error:
             return refusal(error)
         return reply
+
+    # --- Room for work ---------------------------------------------------------------------------
+
+    def refusal_status(self, headers: dict[bytes, bytes]) -> int:
+        """Return how to refuse a request while there is no room for work; 0: it is to be served.
+
+        Refused are callers with a right login only: whose requests the others are is not known
+        yet, and some need none, as ``/healthz``.
+        """
+        authorization = headers.get(b"authorization")
+        if authorization is None:
+            return 0
+        # A decision is good for a moment: with ten times too many requests to decide about, to
+        # look at all shares each time would cost more than the refusal.
+        now, key = self._clock.monotonic_ms(), hash(authorization)
+        until_ms, status = self._refused.get(key, _UNDECIDED)
+        if now < until_ms:
+            return status
+        caller = self._authentication.recent(authorization.decode("latin-1"))
+        if caller is None:
+            return 0
+        places = self.work.limit
+        status = self._admission.refusal_status(places, caller.account_sid, caller.identity)
+        if status:
+            if len(self._refused) >= limits.REFUSED_LOGINS_MAX:
+                self._refused.clear()
+            self._refused[key] = (now + limits.REFUSAL_DECIDED_MS, status)
+        return status
+
+    def begin(self, request: Request) -> None:
+        """Count in a recognized, whole request: the next decision about room knows of it."""
+        caller = request.caller
+        if caller is None or not request.has_body:
+            return
+        request.work = self.work.enter()
+        if self._media.find(request.path) is not None:
+            return  # Transfers of media have places of their own.
+        with suppress(ApiError):  # It is refused when its turn comes.
+            self._admission.enter(caller.account_sid, caller.identity)
+            request.is_admitted = True
+
+    def forget(self, request: Request) -> None:
+        """Give back the places of a request that is answered, or whose client has gone."""
+        self._end_work(request)
+        if request.is_admitted:
+            caller = request.caller
+            assert caller is not None
+            self._admission.leave(caller.account_sid, caller.identity)
+
+    def _begin_work(self, request: Request, caller: Caller) -> None:
+        """Count in a request whose body or login came later. Raises 429 and 503."""
+        if not self.work.has_room and (
+            status := self._admission.refusal_status(
+                self.work.limit, caller.account_sid, caller.identity
+            )
+        ):
+            raise _FULL[status]
+        request.work = self.work.enter()
+
+    def _end_work(self, request: Request) -> None:
+        if request.work is not None:
+            request.work.end()
+            request.work = None
+            self.held.earn()
+
+    def prepared_refusal(self, status: int) -> tuple[bytes, bytes]:
+        """The header lines and the body of an answer to a request for which there is no room."""
+        self._metrics.refused(status)
+        body = _FULL_BODIES[status]
+        return self.refusal_lines(body) + _RETRY_LINE, body
+
+    # --- Answers ---------------------------------------------------------------------------------
 
     async def _send(self, request: Request, reply: Reply, seconds: float) -> None:
         """Send an answer. Raises GoneError."""

@@ -13,6 +13,9 @@ everybody is admitted. At one of them, the fair share decides:
 Everybody else is refused: 429 for an account or member over its share, 503 if the server is full
 and all are within their shares.
 
+``refusal_status`` decides by the same shares about a server whose work is full: ``T`` is then the
+limit of requests in work (work_limit.py), which adapts to how fast they are.
+
 So ``T`` can be exceeded, but not by much. Take the last moment at which at most ``T`` requests were
 in progress. After it, only accounts below their shares were admitted. Sort these accounts by their
 last admission: when the j-th was admitted, j of them wanted places, so it had at most ``T / j``.
@@ -118,12 +121,7 @@ class Admission:
         Return None, or, if the request was admitted although there was no place left, the owner
         that is most over its share.
         """
-        account = self._accounts.found.get(account_sid)
-        if account is None:
-            account = self._accounts.found[account_sid] = _Account(account_sid)
-        member = account.members.found.get(identity)
-        if member is None:
-            member = account.members.found[identity] = _Member(identity)
+        account, member = self._find(account_sid, identity)
         largest = None
         if self.running >= self._in_all_max or account.running >= self._of_account_max:
             largest = self._admit_over_limit(account, member)
@@ -132,28 +130,56 @@ class Admission:
         member.running += 1
         return largest
 
-    def _admit_over_limit(self, account: _Account, member: _Member) -> Owner:
-        """Return the owner most over its share if this request is below its own; else raise."""
+    def refusal_status(self, places: int, account_sid: str, identity: str | None = None) -> int:
+        """Return how to refuse a request when ``places`` others are in work: with 429 or 503.
+
+        0: it is below its share of these places, and not to be refused.
+        """
+        account, member = self._find(account_sid, identity)
+        return self._status(account, member, self._limit(account, member, places), places)
+
+    def _find(self, account_sid: str, identity: str | None) -> tuple[_Account, _Member]:
+        account = self._accounts.found.get(account_sid)
+        if account is None:
+            account = self._accounts.found[account_sid] = _Account(account_sid)
+        member = account.members.found.get(identity)
+        if member is None:
+            member = account.members.found[identity] = _Member(identity)
+        return account, member
+
+    def _limit(self, account: _Account, member: _Member, places: int) -> int:
+        """Count a request that met a limit; return its account's share of a full server.
+
+        ``places``: how many the server has if it is full, else 0.
+        """
         now_ms = self._clock.monotonic_ms()
         self._accounts.meet_limit(account.sid, now_ms)
         account.members.meet_limit(member.identity, now_ms)
-        is_full = self.running >= self._in_all_max
         limit = self._of_account_max
-        if is_full:
-            limit = min(limit, self._in_all_max // len(self._accounts.found))
+        return min(limit, places // len(self._accounts.found)) if places else limit
+
+    def _status(self, account: _Account, member: _Member, limit: int, places: int) -> int:
+        """Return 0 if a request is below its share, else the status to refuse it with."""
+        if account.running < limit or member.running < limit // len(account.members.found):
+            return 0
+        return 503 if self._are_all_within_shares(account, places) else 429
+
+    def _admit_over_limit(self, account: _Account, member: _Member) -> Owner:
+        """Return the owner most over its share if this request is below its own; else raise."""
+        places = self._in_all_max if self.running >= self._in_all_max else 0
+        limit = self._limit(account, member, places)
+        status = self._status(account, member, limit, places)
+        if status:
+            raise ApiError(20503 if status == 503 else 20429, headers=RETRY_AFTER)
         if account.running < limit:
             return max(self._accounts.found.values(), key=_running).largest()
-        if member.running < limit // len(account.members.found):
-            return account.largest()
-        raise ApiError(
-            20503 if self._are_all_within_shares(account) else 20429, headers=RETRY_AFTER
-        )
+        return account.largest()
 
-    def _are_all_within_shares(self, account: _Account) -> bool:
+    def _are_all_within_shares(self, account: _Account, places: int) -> bool:
         """Whether the server is full though no account, nor this one's limit, is exceeded."""
-        if self.running < self._in_all_max or account.running >= self._of_account_max:
+        if not places or account.running >= self._of_account_max:
             return False
-        share = -(-self._in_all_max // len(self._accounts.found))  # Rounded up.
+        share = -(-places // len(self._accounts.found))  # Rounded up.
         return all(each.running <= share for each in self._accounts.found.values())
 
     def running_of(self, account_sid: str) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
     from parlour.operations.parameters import Parameters
+    from parlour.operations.work_limit import Work
     from parlour.protocol.forms import Form as RequestForm
     from parlour.protocol.pages import PageRequest
     from parlour.protocol.vault import Vault
@@ -74,6 +75,8 @@ class Call(Generic[P]):
     parsed: P | ApiError | None = None
     sealing: Vault | None = None
     """Set by the pipeline."""
+    work: Work | None = None
+    """Its place among the requests in work, if it has one."""
 
     def said(self) -> P:
         """The parameters. Raises what was wrong with them.

@@ -8,6 +8,7 @@ sent again with its idempotency key gets its first answer, and nobody is asked.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from parlour.operations import access, idempotency, scoping
@@ -15,7 +16,7 @@ from parlour.operations.call import Accepted, Call, Outcome, Revoked
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from parlour.operations.parameters import Parameters
     from parlour.protocol.vault import Vault
@@ -105,7 +106,8 @@ class Pipeline:
         )
         if rehearsal.result.replayed is not None:
             return rehearsal.result
-        call.parsed = await before.ask(call, rehearsal)
+        with _outside(call):
+            call.parsed = await before.ask(call, rehearsal)
         return await self._change(call, act)
 
     async def _change(
@@ -137,3 +139,16 @@ class Pipeline:
         if isinstance(result, Revoked):
             return Outcome(call.operation.deed.status, None, revoked=result.login)
         return Outcome(call.operation.deed.status, result)
+
+
+@contextmanager
+def _outside(call: Call[Any]) -> Iterator[None]:
+    """Leave the place of a call to others while it waits for somebody else's server."""
+    if call.work is None:
+        yield
+        return
+    call.work.suspend()
+    try:
+        yield
+    finally:
+        call.work.resume()

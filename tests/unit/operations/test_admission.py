@@ -173,3 +173,26 @@ def test_leave_without_enter_is_a_bug() -> None:
     admission, _ = admission_with()
     with pytest.raises(KeyError):
         admission.leave("AC1")
+
+
+def test_full_work_is_shared_like_the_places_of_the_server() -> None:
+    admission, _ = admission_with(AC1=6)
+
+    assert admission.refusal_status(6, "AC1") == 503
+    assert admission.refusal_status(6, "AC2") == 0
+    # Of six places each of the two may have three.
+    assert admission.refusal_status(6, "AC1") == 429
+    for _ in range(3):
+        admission.enter("AC2")
+    assert admission.refusal_status(6, "AC2") == 429
+    assert admission.refusal_status(6, "AC2", "alice") == 0
+
+
+def test_account_that_met_full_work_is_forgotten_after_a_second() -> None:
+    admission, clock = admission_with(AC1=6)
+    assert admission.refusal_status(6, "AC2") == 0
+
+    clock.advance(limits.WANTING_MS)
+
+    assert admission.refusal_status(6, "AC1") == 503
+    assert admission.running_of("AC2") == 0

@@ -1,0 +1,136 @@
+"""How many requests may be in work at once: as many as the server answers soon.
+
+A fixed number is wrong on every machine but one: a queue of 500 requests is 50 ms of work for a
+fast operation and a second for a slow one. What callers feel is the sojourn time: from when a
+request begins to be served until its answer is there, without the time that it waits outside
+(for a pre-action webhook). By Little's law it is the number of requests in work divided by how
+many end per second, so the limit times ``target / sojourn`` is the limit at which it is on target.
+
+Windows of ``WORK_WINDOW_MS``; at the end of each, with the mean sojourn time of what ended in it:
+
+====================================  ======================================================
+the window                            what follows
+====================================  ======================================================
+sojourn over the target, more than    the limit becomes ``most at once * target / sojourn``,
+``WORK_LIMIT_MIN`` at once            at least half of it
+limit reached, sojourn within         the limit becomes ``limit * target / sojourn``, at most
+                                      one and a half of it
+at most ``WORK_CALM_REQUESTS_MAX``    the sojourn counts for what a request takes in calm
+at once
+any other                             nothing
+====================================  ======================================================
+
+The target is ``WORK_MS_TARGET``, or ``WORK_CALM_MULTIPLE`` times the calm sojourn where that is
+more, up to ``WORK_MS_TARGET_MAX``: with a slow store a small limit would cost throughput and gain
+nothing. The limit is never below ``WORK_LIMIT_MIN``, nor above what the settings allow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.clock import Clock
+
+
+class Work:
+    """One request in work."""
+
+    __slots__ = ("_limit", "begun_ms", "is_outside", "outside_ms")
+
+    def __init__(self, limit: WorkLimit, begun_ms: float) -> None:
+        self._limit = limit
+        self.begun_ms = begun_ms
+        self.is_outside = False
+        self.outside_ms = 0.0
+
+    def suspend(self) -> None:
+        """Leave the limit to others while the request waits outside."""
+        assert not self.is_outside
+        self.is_outside = True
+        self._limit.in_work -= 1
+        self.outside_ms -= self._limit.now()
+
+    def resume(self) -> None:
+        """Count again, whether there is room or not."""
+        assert self.is_outside
+        self.is_outside = False
+        self._limit.in_work += 1
+        self.outside_ms += self._limit.now()
+
+    def end(self) -> None:
+        """The request has its answer."""
+        assert not self.is_outside
+        self._limit.leave(self.begun_ms + self.outside_ms)
+
+
+class WorkLimit:
+    """Counts requests in work, and adapts how many there may be."""
+
+    def __init__(self, clock: Clock, limit_max: int) -> None:
+        """``limit_max``: the limit is never above it, whatever is measured."""
+        self.now = clock.monotonic_ms
+        self._limit_max = limit_max
+        self._limit_min = min(limits.WORK_LIMIT_MIN, limit_max)
+        self.limit = min(limits.WORK_LIMIT_START, limit_max)
+        self.in_work = 0
+        self._calm_ms = 0.0
+        self._begun_ms = clock.monotonic_ms()
+        self._ends_ms = self._begun_ms + limits.WORK_WINDOW_MS
+        self._ended = 0
+        self._sojourn_ms = 0.0
+        self._most = 0
+        self._is_reached = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another request may begin. False counts as one that found no room."""
+        if self.in_work < self.limit:
+            return True
+        self._is_reached = True
+        return False
+
+    def enter(self) -> Work:
+        """Count a request that begins."""
+        self.in_work += 1
+        self._most = max(self._most, self.in_work)
+        return Work(self, self.now())
+
+    def leave(self, begun_ms: float) -> None:
+        """Count a request that has its answer; ``begun_ms`` without the time outside."""
+        assert self.in_work > 0
+        self.in_work -= 1
+        now = self.now()
+        self._ended += 1
+        self._sojourn_ms += now - begun_ms
+        if now >= self._ends_ms:
+            self._end_window(now)
+
+    def _end_window(self, now: float) -> None:
+        is_long = now - self._begun_ms >= 10 * limits.WORK_WINDOW_MS
+        if self._ended < limits.WORK_WINDOW_REQUESTS_MIN and not is_long:
+            return
+        self._adjust(self._sojourn_ms / self._ended)
+        self._begun_ms = now
+        self._ends_ms = now + limits.WORK_WINDOW_MS
+        self._ended = 0
+        self._sojourn_ms = 0.0
+        self._most = self.in_work
+        self._is_reached = False
+
+    def _adjust(self, sojourn_ms: float) -> None:
+        if self._most <= limits.WORK_CALM_REQUESTS_MAX:
+            self._calm_ms += (sojourn_ms - self._calm_ms) / limits.WORK_CALM_PART
+            return
+        calm = min(limits.WORK_MS_TARGET_MAX, limits.WORK_CALM_MULTIPLE * self._calm_ms)
+        target = max(limits.WORK_MS_TARGET, calm)
+        if sojourn_ms > target:
+            if self._most > self._limit_min:
+                factor = max(limits.WORK_SHRINKING_PERCENT_MIN / 100, target / sojourn_ms)
+                shrunk = int(min(self._most, self.limit) * factor)
+                self.limit = max(self._limit_min, shrunk)
+        elif self._is_reached or self._most >= self.limit:
+            factor = min(limits.WORK_GROWTH_PERCENT_MAX / 100, target / max(sojourn_ms, 0.001))
+            self.limit = min(self._limit_max, int(self.limit * factor) + 1)

@@ -1,0 +1,153 @@
+"""The limit of requests in work follows what they take."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parlour.operations.work_limit import WorkLimit
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock
+
+MOST = 1000
+
+
+def window(work: WorkLimit, clock: FakeClock, *, at_once: int, sojourn_ms: int) -> None:
+    """Have so many requests in work at once, one batch after the other, for one window."""
+    spent = 0
+    while spent <= limits.WORK_WINDOW_MS:
+        for _ in range(at_once):
+            _ = work.has_room
+        begun = [work.enter() for _ in range(min(at_once, work.limit))]
+        clock.advance(sojourn_ms)
+        spent += sojourn_ms
+        for each in begun:
+            each.end()
+
+
+def test_slow_requests_shrink_the_limit_to_what_is_answered_in_time() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, MOST)
+    work.limit = 800
+
+    window(work, clock, at_once=800, sojourn_ms=int(limits.WORK_MS_TARGET * 1.6))
+
+    assert 400 <= work.limit <= 510
+
+
+def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, MOST)
+    work.limit = 800
+
+    window(work, clock, at_once=800, sojourn_ms=101)
+    assert work.limit == 400
+    for _ in range(5):
+        window(work, clock, at_once=800, sojourn_ms=500)
+
+    assert work.limit == limits.WORK_LIMIT_MIN
+
+
+def test_reached_limit_with_quick_answers_grows() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, MOST)
+    before = work.limit
+
+    window(work, clock, at_once=MOST, sojourn_ms=5)
+    assert work.limit == int(before * limits.WORK_GROWTH_PERCENT_MAX / 100) + 1
+    for _ in range(10):
+        window(work, clock, at_once=MOST, sojourn_ms=5)
+
+    assert work.limit == MOST
+
+
+def test_limit_that_is_not_reached_stays_as_it_is() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, MOST)
+    before = work.limit
+
+    for sojourn_ms in (1, 5, 500):
+        window(work, clock, at_once=limits.WORK_LIMIT_MIN // 2, sojourn_ms=sojourn_ms)
+
+    assert work.limit == before
+
+
+def test_slow_store_raises_the_target_up_to_its_bound() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, MOST)
+    for _ in range(50):
+        window(work, clock, at_once=2, sojourn_ms=30)
+    before = work.limit
+
+    window(work, clock, at_once=work.limit, sojourn_ms=80)
+    assert work.limit >= before
+    for _ in range(100):
+        window(work, clock, at_once=2, sojourn_ms=3000)
+    window(work, clock, at_once=work.limit, sojourn_ms=int(limits.WORK_MS_TARGET_MAX) * 2)
+
+    assert work.limit < before
+
+
+def test_time_outside_counts_neither_as_work_nor_as_sojourn() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, MOST)
+    before = work.limit
+    begun = [work.enter() for _ in range(before)]
+    for each in begun:
+        each.suspend()
+
+    assert work.has_room
+    assert work.in_work == 0
+    clock.advance(5000)
+    for each in begun:
+        each.resume()
+        each.end()
+
+    assert work.limit >= before
+
+
+def test_few_requests_are_measured_for_longer() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, MOST)
+    work.limit = 200
+    begun = [work.enter() for _ in range(150)]
+
+    for each in begun[: limits.WORK_WINDOW_REQUESTS_MIN - 1]:
+        clock.advance(40)
+        each.end()
+
+    assert work.limit == 200
+    clock.advance(400)
+    begun[-1].end()
+    assert work.limit < 200
+
+
+def test_setting_below_the_least_is_the_limit() -> None:
+    work = WorkLimit(FakeClock(), 3)
+
+    for _ in range(3):
+        assert work.has_room
+        work.enter()
+
+    assert work.limit == 3
+    assert not work.has_room
+
+
+@settings(max_examples=40)
+@given(
+    limit_max=st.integers(1, 5000),
+    steps=st.lists(st.tuples(st.integers(1, 1500), st.integers(0, 3000)), max_size=30),
+)
+def test_limit_stays_within_its_bounds(limit_max: int, steps: list[tuple[int, int]]) -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, limit_max)
+    for at_once, sojourn_ms in steps:
+        begun = []
+        while work.has_room and len(begun) < at_once:
+            begun.append(work.enter())
+        clock.advance(sojourn_ms)
+        for each in begun:
+            each.end()
+
+        assert min(limits.WORK_LIMIT_MIN, limit_max) <= work.limit <= limit_max
+        assert work.in_work == 0
