@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -140,8 +140,10 @@ class WriteTransaction(_Statements):
         self._has_emitted = False
         self.has_events = False
         # Numbers must grow over a restart even if the clock was set back meanwhile.
-        last = self._cursor.execute(LAST_EVENT_DATE).fetchone()
-        self._sequence = (last[0] + 1) * 1000 if last else 0
+        # To the end of the rows: a statement that is not finished keeps its snapshot, and once
+        # another process has written, no transaction of this connection could begin any more.
+        last: list[Any] = self._cursor.execute(LAST_EVENT_DATE).fetchall()
+        self._sequence = (last[0][0] + 1) * 1000 if last else 0
 
     @property
     def now(self) -> int:
