@@ -79,6 +79,19 @@ def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
     refuses(far_too_long.ask(sent(5 * limits.BODY_BYTES_MAX, far_too_long)), 413, 20413)
 
 
+def test_a_form_of_escapes_alone_is_refused_before_it_is_decoded(wire: Wire) -> None:
+    escapes = b"%41" * (limits.FORM_ESCAPES_MAX + 1)
+    refuses(wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=" + escapes)), 413, 20413)
+
+
+def test_the_largest_message_may_be_escaped_byte_by_byte(wire: Wire) -> None:
+    sid = wire.make(CONVERSATIONS)["sid"]
+    body = b"%C3%A9" * (limits.MESSAGE_BODY_BYTES_MAX // 2)
+    attributes = b"%22" + b"%41" * (limits.MESSAGE_ATTRIBUTES_BYTES_MAX - 2) + b"%22"
+    form = b"Body=" + body + b"&Attributes=" + attributes
+    wire.ask(wire.post(f"{CONVERSATIONS}/{sid}/Messages", form)).expect(201)
+
+
 DEEP = ["[" * 2000 + "]" * 2000, '{"a":' * 600 + "1" + "}" * 600, "[" * 4000]
 
 

@@ -149,6 +149,9 @@ async def _form(operation: Operation, request: Request) -> RequestForm:
             return await parse_multipart(request)
         if request.body and kind != _URL_ENCODED:
             raise ApiError(20001, "Unsupported content type.", status=415)
+    most = operation.deed.form_escapes_max
+    if len(request.body) > most and request.body.count(b"%") > most:
+        raise ApiError(20413)
     return parse_form(request.body)
 
 

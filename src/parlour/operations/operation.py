@@ -64,6 +64,8 @@ class Deed:
     represent: Represent | None = None
     other_statuses: tuple[int, ...] = ()
     """What else its success may be answered with: statuses that the action says itself."""
+    form_escapes_max: int = limits.FORM_ESCAPES_MAX
+    """Percent-escapes in a form: decoding them is the work of a large one."""
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -78,6 +80,7 @@ def create(
     webhook_header: bool = False,
     before: str | None = None,
     other_statuses: tuple[int, ...] = (),
+    form_escapes_max: int = limits.FORM_ESCAPES_MAX,
     reach: Reaches | None = None,
     permits: Permits | None = None,
 ) -> Deed:
@@ -88,6 +91,7 @@ def create(
         on_instance=False,
         status=201,
         other_statuses=other_statuses,
+        form_escapes_max=form_escapes_max,
         action=action,
         parameters=parameters,
         takes_webhook_header=webhook_header,

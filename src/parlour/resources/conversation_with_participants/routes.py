@@ -8,6 +8,7 @@ from parlour.resources.conversation_with_participants import (
     parameters,
     representation,
 )
+from parlour.vocabulary import limits
 
 CONVERSATION_WITH_PARTICIPANTS = Collection(
     noun="ConversationWithParticipants",
@@ -21,6 +22,7 @@ CONVERSATION_WITH_PARTICIPANTS = Collection(
             webhook_header=True,
             before="onConversationAdd",
             other_statuses=(202,),
+            form_escapes_max=limits.FORM_ESCAPES_WITH_PARTICIPANTS_MAX,
         ),
     ),
 )

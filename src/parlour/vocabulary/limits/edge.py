@@ -57,3 +57,9 @@ UNAUTHENTICATED_CONNECTIONS_MAX = 4000
 RESERVED_FILES_PART = 4
 # When there are too many connections, so many of the longest idle are closed at once.
 IDLE_CLOSED_MAX = 64
+
+# Percent-escapes in one form, which are the work of decoding it: all texts of a message with every
+# byte escaped have fewer. Beyond it 413.
+FORM_ESCAPES_MAX = 96 * KIBIBYTE
+# The same for a conversation with ten participants.
+FORM_ESCAPES_WITH_PARTICIPANTS_MAX = 352 * KIBIBYTE
