@@ -33,7 +33,9 @@ _DONE: Final = 4
 _SIZE_LINE: Final = re.compile(
     rb"([0-9A-Fa-f]{1,%d})(?:;[\t\x20-\x7e\x80-\xff]*)?\Z" % limits.CHUNK_SIZE_DIGITS_MAX
 )
-_TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\Z")
+_TRAILER_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*\Z")
+# A proxy that merges trailers into the head must not get another framing (RFC 9110, section 6.5.1).
+_NO_TRAILERS: Final = frozenset({b"content-length", b"host", b"transfer-encoding"})
 
 
 class ChunkError(Exception):
@@ -120,5 +122,7 @@ class ChunkedBody:
             self._state = _SIZE
         elif not line:
             self._state = _DONE
-        elif _TRAILER_LINE.match(line) is None:
-            raise ChunkError("invalid trailer")
+        else:
+            match = _TRAILER_LINE.match(line)
+            if match is None or match[1].lower() in _NO_TRAILERS:
+                raise ChunkError("invalid trailer")

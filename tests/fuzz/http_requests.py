@@ -1,0 +1,144 @@
+"""Fuzz target: a stream of HTTP requests from an untrusted client.
+
+Run in a process of its own (``python -m tests.fuzz.http_requests FOLDER -max_total_time=60``):
+atheris instruments the modules at import, and libFuzzer ends the process when something is found.
+
+The first byte of an input decides in which pieces the rest is fed. Whatever the bytes:
+
+* the reader raises nothing but ``RequestError``;
+* it keeps no more bytes than its bounds allow;
+* the same bytes in one piece come to the same requests and the same refusal;
+* what it accepts, h11 frames in the same way.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any, NamedTuple
+
+import atheris
+import h11
+
+with atheris.instrument_imports(include=["parlour.protocol"]):
+    from parlour.protocol import chunked_body
+    from parlour.protocol.http_request import RequestError, RequestReader
+
+from parlour.vocabulary import limits
+
+PLANTED = "--planted-fault"
+REQUESTS_MAX = 50
+# A head and what was read behind it; a piece is given and taken back whole.
+KEPT_BYTES_MAX = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX + limits.HEADER_BYTES_MAX
+
+
+class Framed(NamedTuple):
+    """One request as it was framed: its head in bytes, its body, and whether that ended."""
+
+    method: bytes
+    body: bytes
+    is_complete: bool
+
+
+class Read(NamedTuple):
+    """All that was read off a stream, and whether it was refused in the end."""
+
+    requests: list[Framed]
+    is_refused: bool
+    has_upgrade: bool
+
+
+def read(stream: bytes, piece_bytes: int) -> Read:
+    """Read a stream in pieces of a size. Asserts that the reader stays within its bounds."""
+    reader = RequestReader()
+    requests: list[Framed] = []
+    in_body = False
+    body = b""
+    start = 0
+    waiting = b""
+    try:
+        while (waiting or start < len(stream)) and len(requests) < REQUESTS_MAX:
+            data = waiting or stream[start : start + piece_bytes]
+            if not waiting:
+                start += piece_bytes
+            waiting = b""
+            if not in_body:
+                if not reader.receive(data):
+                    assert reader.kept_bytes <= KEPT_BYTES_MAX + len(data), reader.kept_bytes
+                    continue
+                if reader.wants_websocket:
+                    return Read(requests, is_refused=False, has_upgrade=True)
+                in_body = True
+                waiting = b"" if reader.is_complete else reader.rest
+            else:
+                part = reader.take_body(data)
+                assert len(part) <= len(data)
+                body += part
+            if reader.is_complete:
+                requests.append(Framed(reader.method, body, is_complete=True))
+                in_body, body = False, b""
+                waiting = reader.next()
+    except RequestError:
+        if in_body:
+            requests.append(Framed(reader.method, body, is_complete=False))
+        return Read(requests, is_refused=True, has_upgrade=False)
+    if in_body:
+        requests.append(Framed(reader.method, body, is_complete=False))
+    return Read(requests, is_refused=False, has_upgrade=False)
+
+
+def framed_by_h11(stream: bytes, count: int) -> list[Framed]:
+    """The first requests of a stream as h11 frames them. Raises RemoteProtocolError.
+
+    h11 takes no blank lines before a request, as RFC 9112, section 2.2 asks of a server.
+    """
+    framed: list[Framed] = []
+    while len(framed) < count:
+        while stream.startswith(b"\r\n"):
+            stream = stream[2:]
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 22)
+        connection.receive_data(stream)
+        request: Any = connection.next_event()
+        assert isinstance(request, h11.Request), request
+        body = b""
+        event: Any = connection.next_event()
+        while isinstance(event, h11.Data):
+            body += event.data
+            event = connection.next_event()
+        framed.append(Framed(request.method, body, isinstance(event, h11.EndOfMessage)))
+        stream = connection.trailing_data[0]
+    return framed
+
+
+def check(data: bytes) -> None:
+    """Check all properties on one input."""
+    if not data:
+        return
+    piece_bytes, stream = data[0] + 1, data[1:]
+    in_pieces = read(stream, piece_bytes)
+    whole = read(stream, len(stream) or 1)
+    assert in_pieces.is_refused == whole.is_refused, (in_pieces, whole)
+    complete = [each for each in whole.requests if each.is_complete]
+    assert [each for each in in_pieces.requests if each.is_complete] == complete
+    if whole.has_upgrade or not complete:
+        return
+    theirs = framed_by_h11(stream, len(complete))
+    assert theirs == complete, (complete, theirs)
+
+
+def plant() -> None:
+    """Let the reader take anything behind the size of a chunk."""
+    chunked_body._SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8}).*\Z")  # type: ignore[misc]
+
+
+def main() -> None:
+    """Fuzz until a limit on the command line, or until something is found."""
+    if PLANTED in sys.argv:
+        sys.argv.remove(PLANTED)
+        plant()
+    atheris.Setup(sys.argv, check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
