@@ -6,7 +6,8 @@ second; those that are tested are run as such.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from parlour.cli.offline import Offline
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
+
+
+WRITE_SECONDS_MAX = 120.0
 
 
 class Beside:
@@ -47,6 +51,15 @@ class Beside:
         return sid, secret
 
     def _write(self, work: Callable[[Transaction], Awaitable[Any]]) -> None:
-        # In a thread: the one of the test may be running an event loop.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(self._offline.write, work).result()
+        # In a thread: the one of the test may be running an event loop. A daemon, and not of an
+        # executor, which is waited for: a write that hangs fails its test and not the whole run.
+        outcome: Future[None] = Future()
+
+        def write() -> None:
+            try:
+                outcome.set_result(self._offline.write(work))
+            except BaseException as error:
+                outcome.set_exception(error)
+
+        Thread(target=write, name="beside", daemon=True).start()
+        outcome.result(WRITE_SECONDS_MAX)
