@@ -202,12 +202,6 @@ class Lanes:
         endpoint.update_wants()
         return lane
 
-    def next_lane(self) -> Lane:
-        """The same where it is known that something can be sent."""
-        lane = self.take_turn()
-        assert lane is not None
-        return lane
-
     def ended(self, lane: Lane, *, is_done: bool, timed_out: bool) -> None:
         """One attempt is over. What is not done holds its lane until it is due again."""
         endpoint = lane.endpoint

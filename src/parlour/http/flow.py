@@ -187,11 +187,6 @@ class Flow(asyncio.BufferedProtocol):
 
     # --- What is kept ---------------------------------------------------------------------------
 
-    @property
-    def is_authenticated(self) -> bool:
-        """Whether a request of this connection was an account's."""
-        return bool(self._account_sid)
-
     def charge(self, account_sid: str, identity: str) -> None:
         """Count what is buffered here for this account and user. Raises ApiError 503."""
         if account_sid == self._account_sid and identity == self._identity:

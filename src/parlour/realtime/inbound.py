@@ -104,11 +104,6 @@ class Budget:
         self._messages = self._controls = Allowance(0, 0)
         self._refilled = now
 
-    @property
-    def is_before_init(self) -> bool:
-        """Whether the client has not said yet who it is."""
-        return self._bytes is None
-
     def accept_init(self, now: float) -> None:
         """From now on the client may send so much per second."""
         seconds = limits.SOCKET_BURST_SECONDS

@@ -47,7 +47,8 @@ def delivery(
 
 def send(lanes: Lanes) -> tuple[Lane, int, int]:
     """Let the next one go: its lane, the lane's number, and its place there."""
-    lane = lanes.next_lane()
+    lane = lanes.take_turn()
+    assert lane is not None
     return lane, lane.key, lane.waiting[0].lane_order
 
 
@@ -368,7 +369,8 @@ def test_endpoints_that_wait_for_room_are_looked_at_when_there_is_some(
         lanes.offer(delivery(number, number, url=f"http://h{number}.test/"), NOW)
     assert lanes.due_look(NOW) is None
     assert lanes.next_look_ms() is None
-    lane = lanes.next_lane()
+    lane = lanes.take_turn()
+    assert lane is not None
     finish(lanes, lane)
     assert lanes.next_look_ms() == 0
     assert look(lanes, {2: [delivery(2, 2, url="http://h2.test/")]}) == [2]
