@@ -139,7 +139,7 @@ class Replay:
         """Read something in a turn of its own. Raises Gone."""
         self._connection.must_be_there()
         account_sid = self._session.scope.account_sid
-        async with self._turns.of(account_sid):
+        async with self._turns.of(account_sid, self._session.identity):
             found = await self._store.read(work, account_sid=account_sid)
         self._connection.must_be_there()
         return found

@@ -121,9 +121,10 @@ class Tunnel:
         work = partial(self._answered, connection, request)
         if _is_page(request):
             # One page of a connection after another, and none while it takes no answers.
+            session = connection.session
             async with connection.reading:
                 await connection.drained()
-                async with self._turns.of(connection.session.scope.account_sid):
+                async with self._turns.of(session.scope.account_sid, session.identity):
                     reply = await self._admitted(connection, request_sid, work)
                 connection.reply(_reply_frame(frame.id, request_sid, reply))
         else:

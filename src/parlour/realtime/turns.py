@@ -1,9 +1,10 @@
-"""Turns for heavy reads: one of them in one turn of the event loop, fair among accounts.
+"""Turns for heavy reads: one of them in one turn of the event loop, fair among accounts and users.
 
 On the embedded engine a read is done in one go, in the event loop. A page of items or a step of
 a replay takes some milliseconds, and one client may ask for dozens of them in one segment. So
-only one of them runs in one turn of the loop (a few at once on a shared engine), and those that
-wait are served one account after another, whatever number of them each has.
+only one of them runs in one turn of the loop (a few at once on a shared engine). Those that wait
+are served round-robin by account, inside an account by user, and a user's own in order,
+whatever number of them each has.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _LONG_SECONDS: Final = 0.0005
 _PAUSE_SECONDS_MAX: Final = 0.020
 
+_Waiter = asyncio.Future[None]
+_Users = OrderedDict[str, dict[_Waiter, None]]
+
 
 class Turns:
     """The turns of one process.
@@ -28,15 +32,15 @@ class Turns:
 
     def __init__(self, at_once: int = 1) -> None:
         self._at_once = self._free = at_once
-        self._waiting: OrderedDict[str, dict[asyncio.Future[None], None]] = OrderedDict()
+        self._accounts: OrderedDict[str, _Users] = OrderedDict()
 
     @asynccontextmanager
-    async def of(self, account_sid: str) -> AsyncIterator[None]:
+    async def of(self, account_sid: str, identity: str) -> AsyncIterator[None]:
         """Wait for a turn, and have it for one read."""
         if self._free > 0:
             self._free -= 1
         else:
-            await self._wait(account_sid)
+            await self._wait(account_sid, identity)
         loop = asyncio.get_running_loop()
         begin = loop.time()
         try:
@@ -50,9 +54,10 @@ class Turns:
             else:
                 loop.call_soon(self._pass_on)
 
-    async def _wait(self, account_sid: str) -> None:
+    async def _wait(self, account_sid: str, identity: str) -> None:
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(account_sid, {})[waiter] = None
+        users = self._accounts.setdefault(account_sid, OrderedDict())
+        users.setdefault(identity, {})[waiter] = None
         try:
             await waiter
         except asyncio.CancelledError:
@@ -61,14 +66,22 @@ class Turns:
             raise
 
     def _pass_on(self) -> None:
-        """Give a turn to the next one of the account whose turn it is."""
-        while self._waiting:
-            account_sid, waiters = self._waiting.popitem(last=False)
-            waiter = next(iter(waiters))
-            del waiters[waiter]
-            if waiters:
-                self._waiting[account_sid] = waiters
+        """Give the turn to the next read that waits."""
+        while self._accounts:
+            waiter = self._next_waiter()
             if not waiter.done():
                 waiter.set_result(None)
                 return
         self._free += 1
+
+    def _next_waiter(self) -> _Waiter:
+        """Take the next read out of the queue; its account and its user go to the end."""
+        account_sid, users = self._accounts.popitem(last=False)
+        identity, waiters = users.popitem(last=False)
+        waiter = next(iter(waiters))
+        del waiters[waiter]
+        if waiters:
+            users[identity] = waiters
+        if users:
+            self._accounts[account_sid] = users
+        return waiter

@@ -1,4 +1,4 @@
-"""Turns for heavy reads: one at a time, each in a turn of its own, accounts one after another."""
+"""Turns for heavy reads: one at a time, each in its own turn, fair by account and by user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_reads_that_are_done_in_one_go_run_in_different_turns_of_the_loop() -> N
         turns, done = Turns(), []
 
         async def read(number: int) -> None:
-            async with turns.of("AC1"):
+            async with turns.of("AC1", "user"):
                 done.append(number)
 
         tasks = [asyncio.create_task(read(number)) for number in range(5)]
@@ -35,7 +35,7 @@ def test_an_account_with_many_reads_lets_others_in_between() -> None:
         turns, done = Turns(), []
 
         async def read(account: str) -> None:
-            async with turns.of(account):
+            async with turns.of(account, "user"):
                 done.append(account)
 
         many = [asyncio.create_task(read("many")) for _ in range(20)]
@@ -47,13 +47,32 @@ def test_an_account_with_many_reads_lets_others_in_between() -> None:
     asyncio.run(scene())
 
 
+def test_a_user_with_many_reads_lets_other_users_of_the_account_in_between() -> None:
+    async def scene() -> None:
+        turns, done = Turns(), []
+
+        async def read(account: str, identity: str) -> None:
+            async with turns.of(account, identity):
+                done.append(identity)
+
+        many = [asyncio.create_task(read("AC1", "many")) for _ in range(20)]
+        await asyncio.sleep(0)
+        few = [asyncio.create_task(read("AC1", "few")) for _ in range(2)]
+        other = asyncio.create_task(read("AC2", "other"))
+        await asyncio.gather(*many, *few, other)
+        assert [at for at, identity in enumerate(done) if identity == "few"][1] < 8
+        assert done.index("other") < 4
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(at_once: int) -> None:
     async def scene() -> None:
         turns = Turns(at_once)
 
         async def fail() -> None:
-            async with turns.of("AC1"):
+            async with turns.of("AC1", "user"):
                 await asyncio.sleep(0)
                 raise ValueError
 
@@ -64,7 +83,7 @@ def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(at_on
         await asyncio.gather(*tasks, return_exceptions=True)
         async with asyncio.timeout(1):
             for _ in range(5):
-                async with turns.of("AC2"):
+                async with turns.of("AC2", "user"):
                     pass
 
     asyncio.run(scene())
