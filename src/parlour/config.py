@@ -68,10 +68,11 @@ class Settings:
     log_format: str = _setting("auto", "json, console, or auto: console on a terminal.")
     log_level: str = _setting("info", "The least severe messages that are logged.")
     concurrent_requests_max: int = _setting(
-        1000, "Requests running at once in all; more are answered 503."
+        1000,
+        "Requests running at once in all, shared fairly between accounts; beyond it 429 or 503.",
     )
     concurrent_requests_per_account_max: int = _setting(
-        500, "Requests running at once for one account; more are answered 429."
+        500, "Requests running at once for one account, shared fairly between users; beyond it 429."
     )
     connections_max: int = _setting(
         10_000,

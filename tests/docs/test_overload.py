@@ -1,60 +1,170 @@
-"""What the page about overload says of a limit or setting is what the code has."""
+"""The page about overload has every bound, with the value and the meaning that the code has."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from parlour import config
+from parlour.cli.pages import BOUNDS_HEAD, fill_bounds
 from parlour.vocabulary import limits
-from parlour.vocabulary.limits import fairness, units
+from parlour.vocabulary.limits import units
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/explanation/overload.md").read_text()
-_CELLS = [
-    [cell.strip() for cell in line.strip("|").split("|")]
+PAGE: Final = (Path(__file__).resolve().parents[2] / "docs/explanation/overload.md").read_text()
+ROWS: Final = [
+    [cell.strip() for cell in line.strip("|").split(" | ")]
     for line in PAGE.splitlines()
-    if line.startswith("| ") and not line.startswith("| bound ")
+    if line.startswith("| `")
 ]
-ROWS = [dict(zip(("bound", "default", "setting", "at it"), row, strict=True)) for row in _CELLS]
-LIMITS = [row for row in ROWS if row["bound"].startswith("`")]
-UNITS = {"KiB": limits.KIBIBYTE, "MiB": limits.MEBIBYTE}
+AREAS: Final = (
+    "edge",
+    "fairness",
+    "grouping",
+    "logins",
+    "overload",
+    "realtime",
+    "sockets",
+    "webhooks",
+)
+NOT_ON_THE_PAGE: Final = {
+    "how memory goes back to the system, which no client reaches": {
+        "RETURNED_BLOCK_BYTES",
+        "TRIM_BYTES_MIN",
+        "TRIM_CALM_LOOKS",
+    },
+    "how the limit of requests in work is measured": {
+        "REFUSAL_DECIDED_MS",
+        "REFUSAL_STEP_MS",
+        "WORK_CALM_PART",
+        "WORK_CALM_REQUESTS_MAX",
+        "WORK_GROWTH_PERCENT_MAX",
+        "WORK_SHRINKING_PERCENT_MIN",
+        "WORK_WINDOW_MS",
+        "WORK_WINDOW_REQUESTS_MIN",
+    },
+    "what access tokens and requests of the protocol may contain": {
+        "ACCESS_TOKEN_DATE_SECONDS_MAX",
+        "ACCESS_TOKEN_LEEWAY_SECONDS",
+        "ACCESS_TOKEN_SECONDS_DEFAULT",
+        "ACCESS_TOKEN_SECONDS_MAX",
+        "ENDPOINT_ID_CHARS_MAX",
+        "INDEX_DIGITS_MAX",
+        "ITEMS_PER_PAGE",
+    },
+    "when a socket does something by itself": {
+        "NEWS_LONELY_MS",
+        "NODE_MS",
+        "ONLY_NODE_MS",
+        "PING_SECONDS",
+        "RECONNECT_AFTER_LOAD_MS_MAX",
+        "RECONNECT_AFTER_LOAD_MS_MIN",
+        "RECONNECT_AFTER_STOP_MS_MAX",
+        "RECONNECT_AFTER_STOP_MS_MIN",
+        "TOKEN_WARNING_SECONDS",
+        "TYPING_SECONDS",
+        "WARM_UP_MS",
+    },
+    "what webhooks and their URLs may contain": {
+        "DELIVERIES_PER_EVENT_MAX",
+        "HOST_NAME_CHARS_MAX",
+        "OVERRIDE_CONNECT_MS_MAX",
+        "OVERRIDE_RETRIES_MAX",
+        "OVERRIDE_TOTAL_MS_MAX",
+        "PORT_MAX",
+        "REPLAYED_ATTEMPTS_MAX",
+        "REPLAYED_MESSAGES_MAX",
+        "RETRY_AFTER_MS_MAX",
+    },
+    "when webhooks are sent, and how long connections to receivers and the log are kept": {
+        "ANSWER_BYTES_KEPT_MAX",
+        "CONNECTION_AGE_MS_MAX",
+        "IDLE_CONNECTION_MS_MAX",
+        "LATE_ATTEMPTS_MIN",
+        "RETENTION_SLACK_MS",
+        "RETRY_JITTER_PERCENT",
+        "WEBHOOK_FIGURES_MS",
+        "WEBHOOK_LOOK_MS_MAX",
+        "WEBHOOK_RETENTION_HOURS_MAX",
+    },
+    "caches of what was computed, which cost a computation at their bound": {
+        "FILTER_LISTS_REMEMBERED_MAX",
+        "PREPARED_URLS_MAX",
+        "SIGNING_REMEMBERED_MAX",
+        "SIGNING_REMEMBERED_MS_MAX",
+    },
+    "steps of background work, which goes on with the next one": {
+        "ENDPOINTS_PER_STEP_MAX",
+        "EXPIRED_ATTEMPTS_MAX",
+        "PRE_ACTIONS_PER_WRITE_MAX",
+        "PURGE_ROWS_MAX",
+        "SINK_PAUSE_MS",
+    },
+    "a setting of the interpreter": {"GARBAGE_OBJECTS"},
+}
+EXCEPTIONS: Final = set[str]().union(*NOT_ON_THE_PAGE.values())
 
 
-def number_of(text: str) -> int:
-    return int(text.replace(",", ""))
+def limits_of(area: str) -> set[str]:
+    names = vars(getattr(limits, area))
+    return {name for name in names if name.isupper() and name not in vars(units)}
 
 
-def value_of(name: str, text: str) -> int:
-    """The value of a limit as the page writes it, in the limit's own unit."""
-    number, _, unit = text.partition(" ")
-    if unit in UNITS:
-        assert "BYTES" in name, f"{name} is not in bytes"
-        return number_of(number) * UNITS[unit]
-    if unit == "s":
-        return number_of(number) * (1000 if "_MS" in name else 1)
-    assert unit in {"", "ms"}, f"{name}: {unit}"
-    assert (unit == "ms") == ("_MS" in name), f"{name} has another unit"
-    return number_of(number)
+def test_defaults_and_meanings_are_those_of_the_code() -> None:
+    assert fill_bounds(PAGE) == PAGE, "run `make docs`"
 
 
-@pytest.mark.parametrize("row", LIMITS, ids=lambda row: row["bound"].strip("`"))
-def test_each_limit_has_the_value_that_the_page_gives(row: dict[str, str]) -> None:
-    name = row["bound"].strip("`")
-    assert value_of(name, row["default"]) == getattr(limits, name)
+@pytest.mark.parametrize("area", AREAS)
+def test_each_bound_is_on_the_page(area: str) -> None:
+    missing = limits_of(area) - EXCEPTIONS - {row[0].strip("`") for row in ROWS}
+    assert not missing, "add a row that says what happens at it, and run `make docs`"
 
 
-def test_each_setting_has_the_default_that_the_page_gives() -> None:
-    described = {each.flag: each for each in config.described()}
-    with_setting = [row for row in ROWS if row["setting"]]
-    assert with_setting
-    for row in with_setting:
-        setting = described[row["setting"].strip("`")]
-        unit = "_BYTES" if "bytes" in row["bound"] else ""
-        assert value_of(unit, row["default"]) == setting.default
+def test_exceptions_exist_and_are_not_on_the_page() -> None:
+    assert set[str]().union(*map(limits_of, AREAS)) >= EXCEPTIONS
+    assert not EXCEPTIONS & {row[0].strip("`") for row in ROWS}
+    assert sum(map(len, NOT_ON_THE_PAGE.values())) == len(EXCEPTIONS)
 
 
-def test_each_limit_of_fairness_is_on_the_page() -> None:
-    names = {name for name in vars(fairness) if name.isupper() and name not in vars(units)}
-    missing = names - {row["bound"].strip("`") for row in LIMITS}
-    assert not missing
+def test_each_row_says_what_happens_and_stands_once() -> None:
+    for row in ROWS:
+        assert len(row) == len(BOUNDS_HEAD), row
+        assert all(row), row
+    names = [row[0] for row in ROWS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("READ_BYTES_MAX", "64 KiB"),
+        ("CHUNK_LINE_BYTES_MAX", "256 B"),
+        ("TRANSFER_BYTES_PER_SECOND_CONTESTED", "256 KiB/s"),
+        ("SOCKET_MESSAGES_PER_SECOND", "2,000/s"),
+        ("LOGIN_DELAY_MS", "500 ms"),
+        ("LOGIN_FAILURES_MS", "60 s"),
+        ("HEAD_SECONDS_MAX", "10 s"),
+        ("REFUSALS_PER_MS", "1/ms"),
+        ("DELIVERY_SHARE_PERCENT", "10 %"),
+        ("HEADERS_MAX", "100"),
+        ("--buffer-bytes-max", "64 MiB"),
+        ("--connections-max", "10,000"),
+    ],
+)
+def test_a_default_has_the_unit_that_the_name_says(name: str, default: str) -> None:
+    row = fill_bounds(f"{head()}\n| `{name}` | | | x |\n").splitlines()[-1]
+    assert row.startswith(f"| `{name}` | {default} | ")
+
+
+def head() -> str:
+    return "| " + " | ".join(BOUNDS_HEAD) + " |"
+
+
+def test_tables_without_that_head_are_left_alone() -> None:
+    page = f"| limit | x |\n|---|---|\n| `HEADERS_MAX` | 1 |\n\n{head()}\n\n| `HEADERS_MAX` | 1 |\n"
+    assert fill_bounds(page) == page
+
+
+def test_an_unknown_bound_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        fill_bounds(f"{head()}\n| `NO_SUCH_BOUND` | | | x |\n")

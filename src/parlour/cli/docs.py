@@ -1,4 +1,4 @@
-"""``parlour docs``: the pages of the reference that are made from the code itself."""
+"""``parlour docs``: the pages, and the parts of pages, that are made from the code itself."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from pathlib import Path
 
 import click
 
-from parlour.cli.pages import PAGES
+from parlour.cli.pages import PAGES, fill_bounds
+
+# Beside the folder of the generated pages.
+_PAGE_WITH_BOUNDS = Path("explanation/overload.md")
 
 
 @click.command("docs")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def command(folder: Path) -> None:
-    """Write the generated pages into FOLDER."""
+    """Write the generated pages into FOLDER, and the tables of the page about overload."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in PAGES.items():
         (folder / name).write_text(make(), encoding="utf-8")
         click.echo(folder / name)
+    page = folder.parent / _PAGE_WITH_BOUNDS
+    if page.exists():
+        page.write_text(fill_bounds(page.read_text(encoding="utf-8")), encoding="utf-8")
+        click.echo(page)

@@ -1,6 +1,7 @@
 """The generated pages: operations, errors, settings and limits, as Markdown.
 
 Each is made from the declaration that the server itself runs on, so it cannot say anything else.
+Pages written by hand may have tables of bounds, of which a part is generated (`fill_bounds`).
 """
 
 from __future__ import annotations
@@ -87,11 +88,7 @@ def settings_page() -> str:
 
 def limits_page() -> str:
     """Every limit: its name, value and comment."""
-    areas = [getattr(limits, each.name) for each in pkgutil.iter_modules(limits.__path__)]
-    parts = (limits.units, limits, *(each for each in areas if each is not limits.units))
-    comments = {
-        name: text for part in parts for name, text in _comments(inspect.getsource(part)).items()
-    }
+    comments = _limit_comments()
     rows = [
         (f"`{name}`", f"{getattr(limits, name):,}", comments[name])
         for name in comments
@@ -99,6 +96,73 @@ def limits_page() -> str:
     ]
     text = "Every bound in the server. What happens at one is said beside it."
     return _page("Limits", text, _table(("limit", "value", "meaning"), rows))
+
+
+def _limit_comments() -> dict[str, str]:
+    """The comment of each limit, by its name."""
+    areas = [getattr(limits, each.name) for each in pkgutil.iter_modules(limits.__path__)]
+    parts = (limits.units, limits, *(each for each in areas if each is not limits.units))
+    return {
+        name: text for part in parts for name, text in _comments(inspect.getsource(part)).items()
+    }
+
+
+# --- Tables of bounds in pages written by hand ----------------------------------------------
+
+BOUNDS_HEAD: Final = ("bound", "default", "meaning", "at it")
+
+
+def fill_bounds(page: str) -> str:
+    """Return a page with the default and the meaning of each bound as the code has them.
+
+    A row of such a table names a limit or the flag of a setting, and says by hand what happens
+    when it is reached. Raises KeyError for a name that does not exist.
+    """
+    comments = _limit_comments()
+    settings = {each.flag: each for each in config.described()}
+    head = "| " + " | ".join(BOUNDS_HEAD) + " |"
+    lines: list[str] = []
+    is_inside = False
+    for line in page.splitlines():
+        is_inside = line == head or (is_inside and line.startswith("|"))
+        if not is_inside or not line.startswith("| `"):
+            lines.append(line)
+            continue
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        name = cells[0].strip("`")
+        if name in settings:
+            setting = settings[name]
+            default, meaning = _quantity(name.strip("-"), setting.default), setting.sentence
+        else:
+            meaning = comments[name]
+            default = _quantity(name, getattr(limits, name))
+        lines.append(f"| `{name}` | {default} | {meaning} | {cells[-1]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _quantity(name: str, value: object) -> str:
+    """A value with its unit, which the name says."""
+    if not isinstance(value, int):
+        return str(value)
+    words = name.upper().replace("-", "_").split("_")
+    rate = "/s" if "_PER_SECOND" in name else ""
+    if "BYTES" in words:
+        return _size(value) + rate
+    if name.endswith("_PER_MS"):
+        return f"{value:,}/ms"
+    if "MS" in words and value and value % 1000 == 0:
+        value, words = value // 1000, ["SECONDS"]
+    return f"{value:,}" + next((_UNITS[each] for each in words if each in _UNITS), "") + rate
+
+
+_UNITS: Final = {"MS": " ms", "SECONDS": " s", "PERCENT": " %"}
+
+
+def _size(value: int) -> str:
+    for unit, size in (("MiB", limits.MEBIBYTE), ("KiB", limits.KIBIBYTE)):
+        if value and value % size == 0:
+            return f"{value // size:,} {unit}"
+    return f"{value:,} B"
 
 
 def _comments(source: str) -> dict[str, str]:
