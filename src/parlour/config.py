@@ -76,7 +76,8 @@ class Settings:
     )
     connections_max: int = _setting(
         10_000,
-        "HTTP connections that one process has at most; the longest idle is closed for a new one.",
+        "Connections that one process has at most, WebSockets included; the longest idle is closed "
+        "for a new one, or that is answered 503.",
     )
     connections_per_address_max: int = _setting(
         1000, "The same from one address, unless it is a trusted proxy; more are answered 503."

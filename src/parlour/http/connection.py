@@ -38,7 +38,7 @@ work; a request that was read ahead begins in a turn of its own, behind everybod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from parlour.http.body import UNASKED, Body
 from parlour.http.flow import CLOSED, DRAIN, HEAD, IDLE, LINGER, NEVER, QUEUED, WORK
@@ -209,12 +209,14 @@ class Connection(Body):
             self.finish()
 
     def _hand_over(self) -> None:
-        """Make a WebSocket of the connection; from now on it is another protocol's."""
+        """Make a WebSocket of the connection, or refuse before its handshake."""
+        socket = self._shared.hand_over(self)
+        if socket is None:
+            self._refuse(503)
+            return
         transport, reader = self._transport, self._reader
         self._state = CLOSED
         self._set_due(NEVER)
-        self._shared.discard(self)
-        socket: Any = self._shared.make_socket()
         transport.set_protocol(socket)
         transport.resume_reading()
         socket.connection_made(transport)

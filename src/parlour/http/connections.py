@@ -8,7 +8,7 @@ import resource
 from collections import Counter
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from parlour.http.connection import Connection
 from parlour.http.memory import Trimmer
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class Caps(NamedTuple):
-    """How many connections there may be. Not counted by address: peers that are trusted proxies."""
+    """How many connections there may be, WebSockets included.
+
+    Not counted by address: peers that are trusted proxies.
+    """
 
     in_all_max: int
     unauthenticated_max: int
@@ -42,22 +45,37 @@ def caps_of(settings: Settings, is_trusted: Callable[[str], bool]) -> Caps:
     return Caps(in_all_max, unauthenticated_max, settings.connections_per_address_max, is_trusted)
 
 
+class Counted(Protocol):
+    """A connection or a WebSocket, as the caps count it."""
+
+    def abort(self) -> None:
+        """Close it at once."""
+        ...
+
+
 def _idle_since(connection: Connection) -> float:
     return connection.idle_since or 0.0
 
 
 class Connections:
-    """Every open HTTP connection, and the sockets that began as one."""
+    """Every open HTTP connection, and the WebSockets that began as one.
+
+    A WebSocket keeps the place of its connection in all caps until it is closed. It is
+    unauthenticated until its init succeeded, whatever was requested on the connection before.
+    """
 
     def __init__(
         self,
         server: Server,
-        open_socket: Callable[[set[Any]], asyncio.Protocol],
+        open_socket: Callable[[Any], Any],
         buffers: BufferPool,
         clock: Clock,
         caps: Caps,
     ) -> None:
-        """``open_socket`` makes the protocol of a WebSocket, which joins a set while it is open."""
+        """``open_socket`` makes the protocol of a WebSocket.
+
+        The WebSocket calls ``authenticated`` and ``discard`` of the object that it is given.
+        """
         self.server = server
         self.buffers = buffers
         self._open_socket = open_socket
@@ -73,11 +91,12 @@ class Connections:
         self.waiting_bytes = 0
         """Answers that wait for room in the buffers."""
         self._open: set[Connection] = set()
-        self._strangers: dict[Connection, None] = {}
+        self._strangers: dict[Counted, None] = {}
         """Connections without an authenticated request, the oldest first."""
+        self._sockets: dict[Counted, str] = {}
+        """WebSockets, and the addresses of their peers."""
         self._of_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sockets: set[Any] = set()
         self._emptied: asyncio.Future[None] | None = None
         self._date = b""
         self._starts: dict[int, bytes] = {}
@@ -101,33 +120,54 @@ class Connections:
                 return False
         if len(self._strangers) > caps.unauthenticated_max and not self._close_stranger(connection):
             return False
-        return len(self._open) <= caps.in_all_max or self._close_idle(connection)
+        in_all = len(self._open) + len(self._sockets)
+        return in_all <= caps.in_all_max or self._close_idle(connection)
 
-    def discard(self, connection: Connection) -> None:
-        """A connection is over, or another protocol's."""
-        if connection not in self._open:
-            return
+    def hand_over(self, connection: Connection) -> Any:
+        """Return the protocol of a connection that becomes a WebSocket; None: there is no room."""
+        if self.is_stopping or len(self._sockets) >= limits.CONNECTIONS_MAX:
+            return None
+        if connection not in self._strangers:
+            self._strangers[connection] = None
+            is_full = len(self._strangers) > self._caps.unauthenticated_max
+            if is_full and not self._close_stranger(connection):
+                return None
+        socket = self._open_socket(self)
+        del self._strangers[connection]
+        self._strangers[socket] = None
         self._open.remove(connection)
-        self._strangers.pop(connection, None)
-        peer = connection.peer
+        self._sockets[socket] = connection.peer
+        return socket
+
+    def discard(self, counted: Any) -> None:
+        """A connection or WebSocket is closed."""
+        self._strangers.pop(counted, None)
+        if counted in self._sockets:
+            self._leave_address(self._sockets.pop(counted))
+        elif counted in self._open:
+            self._open.remove(counted)
+            self._leave_address(counted.peer)
+            if self._emptied is not None and not self._open and not self._emptied.done():
+                self._emptied.set_result(None)
+
+    def _leave_address(self, peer: str) -> None:
         if peer in self._of_address:
             self._of_address[peer] -= 1
             if not self._of_address[peer]:
                 del self._of_address[peer]
-        if self._emptied is not None and not self._open and not self._emptied.done():
-            self._emptied.set_result(None)
 
-    def authenticated(self, connection: Connection) -> None:
-        """A request of the connection was an account's."""
-        self._strangers.pop(connection, None)
+    def authenticated(self, counted: Any) -> None:
+        """A request of the connection, or the init of the WebSocket, was an account's."""
+        self._strangers.pop(counted, None)
 
     def _close_stranger(self, newcomer: Connection) -> bool:
-        """Close the oldest connection that nobody has authenticated, and that waits for nothing."""
-        for connection in self._strangers:
-            if connection is not newcomer and not connection.is_in_work:
-                connection.abort()
-                self.discard(connection)
-                return True
+        """Close the oldest unauthenticated connection that has no request in work."""
+        for counted in self._strangers:
+            if isinstance(counted, Connection) and (counted is newcomer or counted.is_in_work):
+                continue
+            counted.abort()
+            self.discard(counted)
+            return True
         return False
 
     def _close_idle(self, newcomer: Connection) -> bool:
@@ -144,10 +184,6 @@ class Connections:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def make_socket(self) -> asyncio.Protocol:
-        """The protocol of a connection that becomes a WebSocket."""
-        return self._open_socket(self._sockets)
 
     def __len__(self) -> int:
         """How many HTTP connections are open."""
@@ -196,7 +232,8 @@ class Connections:
     async def stop(self) -> None:
         """Let requests in work finish, within the limit; close what is idle at once."""
         self.is_stopping = True
-        for socket in list(self._sockets):
+        sockets: list[Any] = list(self._sockets)
+        for socket in sockets:
             socket.shutdown()
         for connection in list(self._open):
             connection.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from parlour.operations.buffers import BufferPool
     from parlour.protocol.vault import Vault
     from parlour.realtime.tunnel import Commands
+    from parlour.realtime.websocket import Registry, Socket
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
 
@@ -74,11 +75,11 @@ class Realtime:
             continuation_key=vault.continuation_key,
         )
 
-    def open_socket(self, sockets: set[Any]) -> asyncio.Protocol:
-        """The protocol of a connection that becomes a WebSocket; it joins the open ones."""
-        from parlour.realtime.websocket import Socket  # noqa: PLC0415 - see _load.
+    def open_socket(self, registry: Registry) -> Socket:
+        """Return the protocol of a connection that becomes a WebSocket, counted by a registry."""
+        from parlour.realtime import websocket  # noqa: PLC0415 - see _load.
 
-        return Socket(sockets, self.endpoint.accept, self._buffers)
+        return websocket.Socket(registry, self.endpoint.accept, self._buffers)
 
     def figures(self) -> Iterator[Metric]:
         """The figures for monitoring: none of them says whose they are."""

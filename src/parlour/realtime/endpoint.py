@@ -79,8 +79,11 @@ class Endpoint:
     # --- Connections ------------------------------------------------------------------------
 
     def accept(self, socket: Socket) -> Connection | None:
-        """Who speaks through a new socket; None when the server is full or stops."""
-        if self.is_stopping or len(self._connections) >= limits.CONNECTIONS_MAX:
+        """Return the receiver of a new socket; None when the server stops.
+
+        How many sockets there may be is decided before the handshake, by all connections.
+        """
+        if self.is_stopping:
             return None
         connection = Connection(socket, self)
         self._connections.add(connection)

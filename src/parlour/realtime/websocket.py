@@ -72,23 +72,35 @@ class Receiver(Protocol):
         ...
 
 
+class Registry(Protocol):
+    """Counts open WebSockets."""
+
+    def authenticated(self, counted: Any) -> None:
+        """Count the socket as that of a known client from now on."""
+        ...
+
+    def discard(self, counted: Any) -> None:
+        """Count the socket no more: it is closed."""
+        ...
+
+
 class Socket(asyncio.Protocol):
     """The server's end of one WebSocket."""
 
     def __init__(
         self,
-        sockets: set[Any],
+        registry: Registry,
         accept: Callable[[Socket], Receiver | None],
         buffers: BufferPool,
     ) -> None:
-        """The socket is one of ``sockets`` while it is open.
+        """``registry`` counts the socket while it is open.
 
         ``accept`` gives who speaks through a new socket; None where there is no room. What it
         buffers in both directions is reserved in ``buffers``.
         """
         self._buffers = buffers
         self._counting: asyncio.TimerHandle | None = None
-        self._sockets = sockets
+        self._registry = registry
         self._accept = accept
         self._protocol = ServerProtocol(max_size=limits.SOCKET_MESSAGE_BYTES_MAX)
         self._receiver: Receiver | None = None
@@ -116,7 +128,6 @@ class Socket(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) else ""
         self._reservation = self._buffers.open(self._cut, identity=address)
-        self._sockets.add(self)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
         self._end_after(limits.HEAD_SECONDS_MAX)
@@ -217,7 +228,7 @@ class Socket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever spoke here, once."""
         del exc
-        self._sockets.discard(self)
+        self._registry.discard(self)
         if self._ending is not None:
             self._ending.cancel()
         self.outbox.release()
@@ -306,6 +317,7 @@ class Socket(asyncio.Protocol):
 
     def accept_init(self, account_sid: str, identity: str) -> None:
         """The client has said who it is: what it may send is now counted per second."""
+        self._registry.authenticated(self)
         self._budget.accept_init(self._loop.time())
         if not self._reservation.assign(account_sid, identity):
             self._cut()
@@ -379,7 +391,7 @@ class Socket(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.is_slow()
         if self._receiver is None or len(self.outbox) > limits.SOCKET_UNCOUNTED_BYTES:
-            self._abort()
+            self.abort()
 
     def _drop_input(self) -> None:
         self._frames.clear()
@@ -394,7 +406,7 @@ class Socket(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.exceeded()
         elif self._protocol.state is not State.CLOSING:
-            self._abort()
+            self.abort()
 
     def _slow(self) -> None:
         if self._receiver is not None:
@@ -402,14 +414,14 @@ class Socket(asyncio.Protocol):
 
     def _end_after(self, seconds: float) -> None:
         if self._ending is None:
-            self._ending = asyncio.get_running_loop().call_later(seconds, self._abort)
+            self._ending = asyncio.get_running_loop().call_later(seconds, self.abort)
 
     def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()
             self._end_after(limits.SOCKET_CLOSE_SECONDS_MAX)
 
-    def _abort(self) -> None:
-        """Whatever is still to be sent, nobody waits for it."""
+    def abort(self) -> None:
+        """Close at once, whatever is still to be sent."""
         if self._transport is not None:
             self._transport.abort()

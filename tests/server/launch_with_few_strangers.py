@@ -1,0 +1,11 @@
+"""Runs the server with few places for connections that are not authenticated."""
+
+from __future__ import annotations
+
+from parlour.cli.main import main
+from parlour.vocabulary import limits
+
+limits.UNAUTHENTICATED_CONNECTIONS_MAX = 8
+
+if __name__ == "__main__":
+    main()
