@@ -39,6 +39,7 @@ from parlour.protocol.vault import KEY_BYTES, Vault
 from parlour.realtime.assembly import Realtime
 from parlour.realtime.commands import Commands
 from parlour.resources.accounts import actions as accounts
+from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.completion import Completion
 from parlour.resources.jobs import jobs
 from parlour.resources.media.disposal import Disposal
@@ -198,9 +199,10 @@ class App:
         )
 
     def _make_authentication(self) -> Authentication:
-        made = Authentication(self.store, self.vault, self.clock)
-        self.metrics.sources.append(made.figures)
-        return made
+        salt = self.vault.digest(self.random.token(16).hex()).encode()
+        self.login_gate = LoginGate(self.store, self.clock, salt)
+        self.metrics.sources.append(self.login_gate.figures)
+        return Authentication(self.login_gate, self.vault, self.clock)
 
     def _make_hints(self) -> Hints | None:
         """What tells other nodes of commits, where there is a Redis for that."""

@@ -15,6 +15,7 @@ import pytest
 from parlour.vocabulary import limits
 from tests.attacks.harness import request
 from tests.attacks.raw import connect
+from tests.support.beside import Beside
 from tests.support.client import Answer, Api
 from tests.support.server import Server
 from tests.support.threads import Threads
@@ -170,6 +171,65 @@ def test_more_guesses_than_may_wait_are_answered_429_at_once(server: Server) -> 
         assert json.loads(early[0].read())["code"] == 20429
         assert {each.status for each in answers} == {401, 429}
     assert figure(server, "parlour_logins_held") == 0
+
+
+def test_a_flooded_login_causes_no_look_up(server: Server) -> None:
+    sid, _ = server.make_account()
+    for _ in range(FREE):
+        guess(server, sid)
+    time.sleep(limits.LOGIN_REMEMBERED_MS_MAX / 1000 + 0.1)
+    reads = figure(server, "parlour_login_reads_total")
+    sent = request("GET", PATH, account=(sid, "wrong"))
+    with contextlib.ExitStack() as stack:
+        for _ in range(limits.LOGINS_HELD_PER_PAIR_MAX):
+            stack.enter_context(connect(server)).sendall(sent)
+        began = time.monotonic()
+        answer, _ = ask(server, sid, "also wrong")
+        answer.refuses(429, 20429)
+        reads_after = figure(server, "parlour_login_reads_total")
+        assert time.monotonic() - began < DELAY_SECONDS, "The machine is too slow."
+        assert reads_after == reads
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+def test_a_repeated_wrong_login_is_answered_at_once_and_without_a_look_up(
+    server: Server, known: bool
+) -> None:
+    sid = server.make_account()[0] if known else f"AC{secrets.token_hex(16)}"
+    for _ in range(FREE):
+        guess(server, sid)
+    reads = figure(server, "parlour_login_reads_total")
+
+    answers = [ask(server, sid, "wrong") for _ in range(20)]
+
+    for answer, _ in answers:
+        answer.refuses(401, 20003)
+        assert answer.headers["WWW-Authenticate"] == 'Basic realm="Twilio API"'
+        assert sorted(answer.headers) == sorted(answers[0][0].headers)
+    # The cache lasts for a second, so one or two of them are looked up, after a delay.
+    assert sum(seconds >= DELAY_SECONDS for _, seconds in answers) <= 3
+    assert figure(server, "parlour_login_reads_total") - reads <= 3
+
+
+def test_a_wrong_login_that_becomes_right_gets_in_within_a_second(server: Server) -> None:
+    sid, _ = server.make_account()
+    ask(server, sid, "0" * 32)[0].refuses(401, 20003)
+    ask(server, sid, "0" * 32)[0].refuses(401, 20003)
+    Beside(server.data_dir, server.database).set_auth_token(sid, "0" * 32)
+    began = time.monotonic()
+    while ask(server, sid, "0" * 32)[0].status != 200:
+        assert time.monotonic() - began < limits.LOGIN_REMEMBERED_MS_MAX / 1000 + 0.5
+        time.sleep(0.05)
+
+
+def test_a_wrong_login_is_not_refused_where_no_login_is_needed(server: Server) -> None:
+    for _ in range(2):
+        ask(server, server.account_sid, "wrong")[0].refuses(401, 20003)
+    api = Api(server.base_url, server.account_sid, "wrong")
+    assert api.get("/healthz").status == 200
+    assert api.get("/metrics").status == 200
+    assert api.request("OPTIONS", PATH).status == 204
+    api.close()
 
 
 def test_guesses_of_many_names_share_few_reads(server: Server) -> None:

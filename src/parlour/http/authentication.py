@@ -4,45 +4,41 @@ Every failure answers alike: 401, code 20003, whether the name is unknown or the
 after the same work. Logins are read from the store and remembered for a second at most, so a key
 that another process revokes stops working within that time; one revoked here stops at once.
 
-A login is judged in memory, and what it costs before depends on what is known of it:
+The cost of a login depends on what is cached:
 
-| login                                  | store                           | waits               |
-|----------------------------------------|---------------------------------|---------------------|
-| proven within the last second          | nothing                         | no                  |
-| proven within the last ten minutes     | read at once, once a second     | no                  |
-| unknown                                | read in turn (login_lookups.py) | in turn             |
-| unknown, its pair failed too often     | the same                        | 0.5 s, and in turn  |
+| login                                | store                           | wait                  |
+|--------------------------------------|---------------------------------|-----------------------|
+| right within the last second         | nothing                         | none                  |
+| wrong within the last second         | nothing                         | none; a prepared 401  |
+| right within the last ten minutes    | read at once, once a second     | none                  |
+| unknown                              | read in turn                    | in turn               |
+| unknown, its pair failed too often   | read in turn                    | delay, and in turn    |
+| unknown, too many of its pair wait   | nothing, unless it matches the  | none; 429             |
+|                                      | result of the last read         |                       |
 
-What too often means, and how many may wait, stands in operations/login_throttle.py.
+resources/accounts/login_gate.py does the look-ups of the last three.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-from parlour.http.login_lookups import LoginLookups
 from parlour.operations.caller import Caller
-from parlour.operations.login_throttle import LoginThrottle
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from prometheus_client import Metric
-
     from parlour.protocol.vault import Vault
+    from parlour.resources.accounts.login_gate import LoginGate
+    from parlour.resources.accounts.login_lookups import Logins
     from parlour.resources.accounts.store import Admitted
-    from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="Twilio API"'}
-_RETRY: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
 class _Proven(NamedTuple):
@@ -53,26 +49,35 @@ class _Proven(NamedTuple):
     caller: Caller
 
 
+class _Wrong(NamedTuple):
+    """A wrong login: when its entry expires, and the name."""
+
+    until_ms: float
+    name: str
+
+
 class Authentication:
     """Finds the caller of a request."""
 
-    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+    def __init__(self, gate: LoginGate, vault: Vault, clock: Clock) -> None:
+        self._gate = gate
+        self._lookups = gate.lookups
         self._vault = vault
         self._clock = clock
-        self._lookups = LoginLookups(store, clock)
         # By the keyed digest of the header as clients write it, which nobody can aim at without
-        # the key. Only what was right stands here, so that guesses push nothing out.
+        # the key. Separate caches: guesses cannot evict right logins.
         self._proven: OrderedDict[str, _Proven] = OrderedDict()
-        self._nobody = vault.digest(clock.monotonic_ms().hex())
-        self._throttle = LoginThrottle(salt=self._nobody.encode())
-        self._refused = 0
-        self._refused_in_flood = 0
+        self._wrong: OrderedDict[str, _Wrong] = OrderedDict()
+        # The digest of no secret, compared where a name is unknown.
+        self._no_secret = vault.digest(clock.monotonic_ms().hex())
 
     def forget(self, name: str) -> None:
-        """A login was made or revoked: ask the store next time."""
+        """Drop a name whose login was created or revoked from the caches."""
         self._lookups.forget(name)
         for proof in [key for key, each in self._proven.items() if each.caller.login == name]:
             del self._proven[proof]
+        for proof in [key for key, each in self._wrong.items() if each.name == name]:
+            del self._wrong[proof]
 
     def proven(self, authorization: str | None) -> Caller | None:
         """The caller of a header that was right within the last second; None says nothing."""
@@ -86,6 +91,16 @@ class Authentication:
         proven = self._proven.get(self._vault.digest(authorization or ""))
         return None if proven is None else proven.caller
 
+    def is_wrong(self, authorization: str, peer: str) -> bool:
+        """Return whether this header was wrong within the last second; count it as a failure."""
+        if not self._wrong:
+            return False
+        wrong = self._wrong.get(self._vault.digest(authorization))
+        if wrong is None or wrong.until_ms <= self._clock.monotonic_ms():
+            return False
+        self._gate.failed(peer, wrong.name)
+        return True
+
     async def caller(self, authorization: str | None, peer: str) -> Caller:
         """The caller that this header proves. Raises 401, 429, or 403 for a suspended account.
 
@@ -95,19 +110,24 @@ class Authentication:
         if proven is not None:
             return proven
         name, secret = _credentials(authorization)
+        if authorization is not None and self.is_wrong(authorization, peer):
+            raise wrong_login()
         # However it was spelled, it is remembered once.
         pair = base64.b64encode(f"{name}:{secret}".encode()).decode()
         proof = self._vault.digest(f"Basic {pair}")
         if self._is_recent(proof):
             logins = await self._lookups.at_once(name)
-            is_flooded = False
+            known = self._match(secret, logins.admitted)
+            if known is None:
+                self._gate.failed(peer, name)
         else:
-            is_flooded = await self._hold(peer, name)
-            logins = await self._lookups.in_turn(peer, name)
-        known = self._judge(secret, logins.admitted)
+            known, logins = await self._gate.check(
+                peer, name, lambda admitted: self._match(secret, admitted)
+            )
         if known is None:
             self._proven.pop(proof, None)
-            raise self._refusal(peer, name, is_flooded=is_flooded)
+            self._cache_wrong(authorization or "", name, logins)
+            raise wrong_login()
         if known.status != "active":
             raise ApiError(20005)
         caller = Caller(known.account_sid, name)
@@ -118,36 +138,26 @@ class Authentication:
         proven = self._proven.get(proof)
         return proven is not None and proven.recent_until_ms > self._clock.monotonic_ms()
 
-    async def _hold(self, peer: str, name: str) -> bool:
-        """Wait, if the pair has failed too often; whether too many of it wait already."""
-        now = self._clock.monotonic_ms()
-        state = self._throttle.state(peer, name, now)
-        if state == "throttled":
-            delay = self._throttle.hold(peer, name, now)
-            try:
-                await asyncio.sleep(delay / 1000)
-            finally:
-                self._throttle.release(peer, name)
-        return state == "flooded"
-
-    def _judge(self, secret: str, admitted: Iterable[Admitted]) -> Admitted | None:
-        """The login whose secret this is. The same work for an unknown name as for a known one."""
+    def _match(self, secret: str, admitted: Iterable[Admitted]) -> Admitted | None:
+        """Return the login with this secret. An unknown name costs the same work as a known one."""
         digest = self._vault.digest(secret)
         known = None
         for login in admitted:
             if self._vault.same(digest, login.secret_digest):
                 known = login
         if known is None:
-            self._vault.same(digest, self._nobody)
+            self._vault.same(digest, self._no_secret)
         return known
 
-    def _refusal(self, peer: str, name: str, *, is_flooded: bool) -> ApiError:
-        self._throttle.failed(peer, name, self._clock.monotonic_ms())
-        self._refused += 1
-        if is_flooded:
-            self._refused_in_flood += 1
-            return ApiError(20429, headers=_RETRY)
-        return ApiError(20003, headers=CHALLENGE)
+    def _cache_wrong(self, authorization: str, name: str, logins: Logins) -> None:
+        """Cache a wrong login as long as its look-up is cached, so that a change drops both."""
+        if self._lookups.cached(name) is not logins:
+            return
+        proof = self._vault.digest(authorization)
+        self._wrong[proof] = _Wrong(logins.until_ms, name)
+        self._wrong.move_to_end(proof)
+        if len(self._wrong) > limits.WRONG_LOGINS_CACHED_MAX:
+            self._wrong.popitem(last=False)
 
     def _remember(self, proof: str, until_ms: float, caller: Caller) -> None:
         recent = self._clock.monotonic_ms() + limits.LOGIN_PROVEN_MS
@@ -156,21 +166,10 @@ class Authentication:
         if len(self._proven) > limits.LOGINS_REMEMBERED_MAX:
             self._proven.popitem(last=False)
 
-    def figures(self) -> Iterable[Metric]:
-        """What the metrics say of logins."""
-        yield CounterMetricFamily(
-            "parlour_logins_refused", "Wrong logins over HTTP.", value=self._refused
-        )
-        yield CounterMetricFamily(
-            "parlour_logins_flooded",
-            "Wrong logins that were answered 429, as too many of their pair were held already.",
-            value=self._refused_in_flood,
-        )
-        yield CounterMetricFamily(
-            "parlour_login_reads", "Reads of the store for logins.", value=self._lookups.reads
-        )
-        held = "Logins that are held before they are judged."
-        yield GaugeMetricFamily("parlour_logins_held", held, value=self._throttle.held)
+
+def wrong_login() -> ApiError:
+    """Return the answer to every wrong login."""
+    return ApiError(20003, headers=CHALLENGE)
 
 
 def _credentials(authorization: str | None) -> tuple[str, str]:
@@ -184,7 +183,7 @@ def _credentials(authorization: str | None) -> tuple[str, str]:
         name, colon, secret = text.partition(":")
         if colon and _can_exist(name):
             return name, secret
-    raise ApiError(20003, headers=CHALLENGE)
+    raise wrong_login()
 
 
 def _can_exist(name: str) -> bool:

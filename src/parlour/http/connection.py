@@ -27,8 +27,8 @@ LINGER   are dropped, so that the    CLOSED with the client's end or     LINGER_
 CLOSED   none                        none                                none
 =======  ==========================  ==================================  ==========================
 
-A request for which there is no room is WORK without a task: it is refused at once, or within
-``REFUSAL_HELD_MS_MAX``.
+A request for which there is no room, or whose login was wrong a moment ago, is WORK without a
+task: it is refused at once, or within ``REFUSAL_HELD_MS_MAX``.
 
 A HEAD with the wish for a WebSocket hands the connection over, and is CLOSED for this class.
 
@@ -160,9 +160,9 @@ class Connection(Body):
             self._collect(request)
             return
         if account_sid is None:
-            # Not to be let in for that: only the queue of those that wait for their turn.
-            account_sid = self._account_sid or _UNKNOWN_LOGIN
-        self._start(request, account_sid)
+            self._start_unknown(request)
+        else:
+            self._start(request, account_sid)
 
     def _enter_work(self) -> None:
         reader = self._reader
@@ -172,6 +172,14 @@ class Connection(Body):
         self._keeps = reader.keep_alive
         self._is_answered = False
         self._set_due(NEVER)
+
+    def _start_unknown(self, request: Request) -> None:
+        """Start a request whose login is not known to be right, unless it is known to be wrong."""
+        if not self._shared.server.is_wrong_login(request):
+            # Selects the queue only; grants no access.
+            self._start(request, self._account_sid or _UNKNOWN_LOGIN)
+        elif not self._shared.hold(self, 401):
+            self.send_refusal(401)
 
     def _start(self, request: Request, account_sid: str) -> None:
         self._shared.server.begin(request)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from parlour.http.authentication import CHALLENGE, wrong_login
 from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, encode, refusal
 from parlour.http.streams import read_body, send_pieces
 from parlour.operations.held_refusals import HeldRefusals
@@ -65,7 +66,17 @@ _PLAIN_LINES: Final = _lines((JSON, *_SHARED_HEADERS))
 _FULL: Final = {429: ApiError(20429, headers=_RETRY), 503: ApiError(20503, headers=_RETRY)}
 _UNDECIDED: Final = (0.0, 0)
 _RETRY_LINE: Final = b"retry-after: %d\r\n" % limits.RETRY_AFTER_SECONDS
-_FULL_BODIES: Final = {status: encode(error.body()) for status, error in _FULL.items()}
+_REFUSALS: Final = {**_FULL, 401: wrong_login()}
+_REFUSAL_BODIES: Final = {status: encode(error.body()) for status, error in _REFUSALS.items()}
+_REFUSAL_LINES: Final = {
+    429: _RETRY_LINE,
+    503: _RETRY_LINE,
+    401: b"www-authenticate: %s\r\ntwilio-request-duration: 0.000\r\n"
+    b"twilio-concurrent-requests: 1\r\n" % CHALLENGE["WWW-Authenticate"].encode(),
+}
+# They need no login, though it may be there.
+_OPEN_PATHS: Final = frozenset({"/healthz", "/metrics"})
+_PREPARED_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 
 
 class Server:
@@ -214,6 +225,19 @@ class Server:
             self._refused[key] = (now + limits.REFUSAL_DECIDED_MS, status)
         return status
 
+    def is_wrong_login(self, request: Request) -> bool:
+        """Return whether the answer is the prepared 401: its login was wrong a moment ago."""
+        authorization = request.header(b"authorization")
+        return (
+            authorization is not None
+            and request.has_body
+            and request.method in _PREPARED_METHODS
+            and request.path not in _OPEN_PATHS
+            and self._request_log != "all"
+            and self._media.find(request.path) is None
+            and self._authentication.is_wrong(authorization, self._peers.address_of(request))
+        )
+
     def begin(self, request: Request) -> None:
         """Count in a recognized, whole request: the next decision about room knows of it."""
         caller = request.caller
@@ -251,10 +275,10 @@ class Server:
             self.held.earn()
 
     def prepared_refusal(self, status: int) -> tuple[bytes, bytes]:
-        """The header lines and the body of an answer to a request for which there is no room."""
+        """Return the header lines and the body of a 401, 429 or 503 without further work."""
         self._metrics.refused(status)
-        body = _FULL_BODIES[status]
-        return self.refusal_lines(body) + _RETRY_LINE, body
+        body = _REFUSAL_BODIES[status]
+        return self.refusal_lines(body) + _REFUSAL_LINES[status], body
 
     # --- Answers ---------------------------------------------------------------------------------
 

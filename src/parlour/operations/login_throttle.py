@@ -4,12 +4,13 @@ States of a pair, and what becomes of a login in it that is not known to be righ
 
 | state     | when                                             | login                            |
 |-----------|--------------------------------------------------|----------------------------------|
-| calm      | fewer than 10 failures within a minute           | judged at once                   |
-| throttled | more, and a place to wait is free                | held for 500 to 1,500 ms, judged |
-| flooded   | throttled, and 256 of the pair are held already  | judged at once; wrong is a 429   |
+| calm      | fewer than 10 failures within a minute           | checked at once                  |
+| throttled | more, and a place to wait is free                | delayed 500 to 1,250 ms, checked |
+| flooded   | throttled, and 256 of the pair are held already  | checked at once against what is  |
+|           |                                                  | cached; no match is a 429        |
 
-A login is judged in every state, so a right one gets in during a storm of wrong ones from its own
-address, and nobody can lock an account out. What is known to be right is not asked about here.
+A login is checked in every state, so a right one gets in during a storm of wrong ones from its own
+address: an attacker cannot lock an account out. Known right logins do not come here.
 
 Failures are counted as debt: each adds six seconds, which pass by themselves. The debts stand in
 two rows of cells, and a pair has one cell in each, chosen by a keyed hash; the smaller one counts
@@ -58,10 +59,10 @@ class LoginThrottle:
         debt = min(self._clear_at[0][first], self._clear_at[1][second]) - now_ms
         if debt <= limits.LOGIN_FAILURES_MS - _COST_MS:
             return "calm"
-        is_full = self.held >= limits.LOGINS_HELD_MAX
-        if is_full or self._held.get((peer, name), 0) >= limits.LOGINS_HELD_PER_PAIR_MAX:
-            return "flooded"
-        return "throttled"
+        of_pair = self._held.get((peer, name), 0)
+        held_max = limits.LOGINS_HELD_MAX * (1 if of_pair else 2)
+        is_full = self.held >= held_max or of_pair >= limits.LOGINS_HELD_PER_PAIR_MAX
+        return "flooded" if is_full else "throttled"
 
     def hold(self, peer: str, name: str, now_ms: float) -> float:
         """Take a place to wait; `release` gives it back. How long to wait, in milliseconds.

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from parlour.vocabulary import limits
 from parlour.vocabulary.error_catalogue import CATALOGUE, LOG_ONLY, Entry
 
-__all__ = ["CATALOGUE", "LOG_ONLY", "ApiError", "Entry"]
+__all__ = ["CATALOGUE", "LOG_ONLY", "RETRY_AFTER", "ApiError", "Entry"]
+
+RETRY_AFTER: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
+"""The headers of every 429 and 503."""
 
 _MORE_INFO = "https://www.twilio.com/docs/errors/"
 

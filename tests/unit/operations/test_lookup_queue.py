@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from parlour.operations.lookup_queue import LookupQueue
+from parlour.vocabulary import limits
 
 
 def test_addresses_take_turns() -> None:
@@ -51,6 +53,44 @@ def test_a_full_queue_has_room_for_who_has_less_than_its_share() -> None:
     assert queue.add("last", "a")
     assert not queue.add("too late", "a"), "Twice as many as may wait is the end."
     assert len(queue) == 8
+
+
+def reads_until(queue: LookupQueue, name: str, peers: list[str]) -> int:
+    """How many reads a name waits, while attackers fill the queue again before each one."""
+    reads = 0
+    while True:
+        for number in range(2 * limits.LOGIN_LOOKUPS_WAITING_MAX):
+            queue.add(peers[number % len(peers)], f"{reads}-{number}")
+        reads += 1
+        if name in queue.take(limits.LOGIN_LOOKUP_NAMES_MAX):
+            return reads
+
+
+@pytest.mark.parametrize("attackers", [1, 30, 10_000])
+def test_a_login_waits_for_less_than_two_seconds_behind_a_full_queue(attackers: int) -> None:
+    queue = LookupQueue()
+    number = 0
+    while queue.add(f"attacker {number % attackers}", f"x{number}"):
+        number += 1
+        if len(queue) == limits.LOGIN_LOOKUPS_WAITING_MAX - 1:
+            assert queue.add("attacker 0", "right login of the same address")
+    queue.add("innocent", "right login")
+
+    peers = [f"attacker {each}" for each in range(attackers)]
+    reads = reads_until(queue, "right login of the same address", peers)
+
+    delayed = limits.LOGIN_DELAY_MS_MAX + (reads + 1) * limits.LOGIN_LOOKUP_PAUSE_MS
+    assert delayed < 1_900
+
+
+def test_an_address_with_one_name_is_served_in_the_next_read_before_overdue_ones() -> None:
+    queue = LookupQueue()
+    for number in range(limits.LOGIN_LOOKUPS_WAITING_MAX):
+        queue.add("attacker", f"x{number}")
+    for _ in range(limits.LOGIN_LOOKUP_OVERDUE_READS):
+        queue.take(4)
+    queue.add("innocent", "mine")
+    assert "mine" in queue.take(limits.LOGIN_LOOKUP_NAMES_MAX)
 
 
 ADDED = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), max_size=80)

@@ -12,11 +12,12 @@ LOGIN_DELAY_MS = 500
 # ... and a little longer if others are held: no two are judged within this time ...
 LOGIN_RELEASE_PAUSE_MS = 2
 # ... but never longer than this.
-LOGIN_DELAY_MS_MAX = 1_500
-# Logins of one pair that are held at the same time. The next one is judged at once, without a
-# look-up of its own, and answered 429 if it is wrong.
+LOGIN_DELAY_MS_MAX = 1_250
+# Logins of one pair that are held at the same time. The next one is compared with the result of the
+# last look-up of its name, without a new one, and answered 429 if that is not a match.
 LOGINS_HELD_PER_PAIR_MAX = 256
-# Logins that are held in all; beyond it as above.
+# Logins that are held in all; beyond it as above, but for a pair of which none is held. Those get a
+# place up to twice this number, so that a corrected secret is looked up.
 LOGINS_HELD_MAX = 1_024
 # Cells in each of the two rows in which failures are counted; eight bytes each, a MiB together.
 LOGIN_FAILURE_CELLS = 65_536
@@ -26,20 +27,25 @@ LOGIN_REMEMBERED_MS_MAX = 1_000
 LOGINS_REMEMBERED_MAX = 10_000
 # A login that was right counts as known to be right for so long: it is never delayed.
 LOGIN_PROVEN_MS = 10 * 60 * 1000
+# Wrong logins that are cached; a repeated one is answered 401 without a look-up.
+WRONG_LOGINS_CACHED_MAX = 10_000
 # A longer name is no account's and no API key's.
 LOGIN_NAME_CHARS_MAX = 64
 # The shortest time between two reads of the store for logins that are not known to be right ...
 LOGIN_LOOKUP_PAUSE_MS = 20
 # ... the names that one of them looks up, in turns over the addresses that ask ...
-LOGIN_LOOKUP_NAMES_MAX = 64
+LOGIN_LOOKUP_NAMES_MAX = 128
 # ... and how many of them are of one address, at least ...
 LOGIN_LOOKUP_NAMES_PER_PEER = 4
 # ... or this part of those that wait there, if that is more. So guesses of made-up names are slow,
 # and their backlog is short.
 LOGIN_LOOKUP_BACKLOG_READS = 25
+# A name that has waited for so many reads is overdue. Overdue names take up to three quarters of a
+# read, so that with the delay above a right login waits for less than two seconds.
+LOGIN_LOOKUP_OVERDUE_READS = 8
 # Names that wait for such a read. An address with more than its share of them gets 429; one with
 # less waits all the same, up to twice this number in all.
-LOGIN_LOOKUPS_WAITING_MAX = 4_096
+LOGIN_LOOKUPS_WAITING_MAX = 768
 # After a page of metrics there is none for so many times what it took ...
 METRICS_REST_FACTOR = 20
 # ... but at most for so long; requests wait meanwhile, and share the next one.

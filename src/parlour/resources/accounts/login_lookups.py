@@ -1,10 +1,10 @@
-"""Reads logins from the store, so that those who guess cannot keep it busy.
+"""Reads logins from the store at a bounded rate, so that guesses cannot keep it busy.
 
-| who asks                                  | what it costs                                      |
+| look-up of                                | cost                                               |
 |-------------------------------------------|----------------------------------------------------|
 | a name that was read within a second      | no read, whether the name is known or not          |
 | a login that is known to be right         | a read of its own, once a second                   |
-| anything else                             | a share of a read for up to 64 names, which        |
+| any other                                 | a share of a read for up to 128 names, which       |
 |                                           | begins at once, but not within 20 ms of the last   |
 
 So unknown names cost the store 50 reads a second, however many there are; addresses take turns.
@@ -20,7 +20,7 @@ from parlour.operations.lookup_queue import LookupQueue
 from parlour.resources.accounts import store as accounts
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Logins(NamedTuple):
-    """The secrets of one name, none if it is unknown, and until when they may be used."""
+    """The secrets of one name, none if it is unknown, and when they expire."""
 
     until_ms: float
     admitted: Sequence[Admitted]
@@ -43,34 +43,38 @@ class LoginLookups:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        # Apart, so that names that somebody makes up push out nothing but each other.
+        # Separate caches: unknown names cannot evict known ones.
         self._known: OrderedDict[str, Logins] = OrderedDict()
         self._unknown: OrderedDict[str, Logins] = OrderedDict()
-        # One for each name that is being read, or waits for it; several requests may share it.
+        # One future for each name that is being read or queued; requests share it.
         self._reading: dict[str, asyncio.Future[Logins]] = {}
         self._waiting: dict[str, asyncio.Future[Logins]] = {}
         self._queue = LookupQueue()
         self._draining: asyncio.Task[None] | None = None
-        # Of the last queued read; the first one need not wait.
+        # When the last queued read began; the first one need not wait.
         self._read_ms = -float(limits.LOGIN_LOOKUP_PAUSE_MS)
         self._changes = 0
         self.reads = 0
 
     def forget(self, name: str) -> None:
-        """A login of this name was made or revoked: the store is asked next time."""
+        """Drop a name whose login was created or revoked from the cache."""
         self._known.pop(name, None)
         self._unknown.pop(name, None)
-        # What is being read now may be of before.
+        # A read in progress may be stale.
         self._changes += 1
 
     def cached(self, name: str) -> Logins | None:
-        """The logins of a name, if they were read within a second."""
-        found = self._known.get(name) or self._unknown.get(name)
+        """Return the logins of a name, if they were read within a second."""
+        found = self.last(name)
         is_usable = found is not None and found.until_ms > self._clock.monotonic_ms()
         return found if is_usable else None
 
+    def last(self, name: str) -> Logins | None:
+        """Return the result of the last read of a name, which may be stale."""
+        return self._known.get(name) or self._unknown.get(name)
+
     async def at_once(self, name: str) -> Logins:
-        """The logins of a name, read now if they are not cached."""
+        """Return the logins of a name, read now if they are not cached."""
         found = self.cached(name)
         if found is not None:
             return found
@@ -85,12 +89,12 @@ class LoginLookups:
         return await asyncio.shield(reading)
 
     async def in_turn(self, peer: str, name: str) -> Logins:
-        """The same, read when it is this address's turn. Raises 429 if too many names wait."""
+        """Return the same, read when it is this address's turn. Raises 429 if the queue is full."""
         found = self.cached(name)
         if found is not None:
             return found
         if not self._queue.add(peer, name):
-            raise ApiError(20429, headers={"Retry-After": str(limits.RETRY_AFTER_SECONDS)})
+            raise ApiError(20429, headers=RETRY_AFTER)
         waiting = self._waiting.get(name)
         if waiting is None:
             waiting = self._waiting[name] = asyncio.get_running_loop().create_future()
@@ -99,14 +103,14 @@ class LoginLookups:
         return await asyncio.shield(waiting)
 
     async def _drain(self) -> None:
-        """Read what waits, with pauses, until nothing does."""
+        """Read the queued names, with pauses, until the queue is empty."""
         try:
             while len(self._queue):
                 pause = self._read_ms + limits.LOGIN_LOOKUP_PAUSE_MS - self._clock.monotonic_ms()
                 await asyncio.sleep(max(0.0, pause) / 1000)
                 self._read_ms = self._clock.monotonic_ms()
                 taken = self._queue.take(limits.LOGIN_LOOKUP_NAMES_MAX)
-                # Of a name that several addresses asked for, the first turn is for all of them.
+                # The first turn of a name serves all addresses that asked for it.
                 wanted = {name: self._waiting.pop(name) for name in taken if name in self._waiting}
                 if wanted:
                     await self._read(list(wanted), wanted)
@@ -114,7 +118,7 @@ class LoginLookups:
             self._draining = None
 
     async def _read(self, names: list[str], waiting: dict[str, asyncio.Future[Logins]]) -> None:
-        """Read the logins of names, and give them, or what went wrong, to those who wait."""
+        """Read the logins of names, and set them, or the exception, as results of futures."""
         self.reads += 1
         changes = self._changes
         try:
@@ -128,7 +132,7 @@ class LoginLookups:
         except BaseException as error:
             for each in waiting.values():
                 each.set_exception(error if isinstance(error, Exception) else Unavailable())
-                each.exception()  # Those who waited may have gone.
+                each.exception()  # Its waiters may have gone.
             if not isinstance(error, Exception):
                 raise
             return
@@ -136,10 +140,10 @@ class LoginLookups:
         for name, each in waiting.items():
             logins = Logins(until, found.get(name, ()))
             if changes == self._changes:
-                self._remember(name, logins)
+                self._cache(name, logins)
             each.set_result(logins)
 
-    def _remember(self, name: str, logins: Logins) -> None:
+    def _cache(self, name: str, logins: Logins) -> None:
         self._known.pop(name, None)
         self._unknown.pop(name, None)
         cache = self._known if logins.admitted else self._unknown

@@ -1,0 +1,91 @@
+"""Checks logins and tokens that are not known to be right, throttled and at a bounded rate.
+
+Basic logins (http/authentication.py) and access tokens (resources/tokens/verification.py) share
+one gate in each process, so their failures and look-ups are counted together. The throttle's
+states are in operations/login_throttle.py, the costs of look-ups in login_lookups.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from parlour.operations.login_throttle import LoginThrottle
+from parlour.resources.accounts.login_lookups import LoginLookups
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from prometheus_client import Metric
+
+    from parlour.resources.accounts.login_lookups import Logins
+    from parlour.resources.accounts.store import Admitted
+    from parlour.store.transaction import Store
+    from parlour.vocabulary.clock import Clock
+
+T = TypeVar("T")
+
+
+class LoginGate:
+    """The throttle and the look-ups of one process."""
+
+    def __init__(self, store: Store, clock: Clock, salt: bytes) -> None:
+        """``salt`` makes collisions in the throttle unpredictable."""
+        self._clock = clock
+        self.lookups = LoginLookups(store, clock)
+        self._throttle = LoginThrottle(salt)
+        self._failures = 0
+        self._flooded = 0
+
+    async def check(
+        self, peer: str, name: str, match: Callable[[Sequence[Admitted]], T | None]
+    ) -> tuple[T | None, Logins]:
+        """Return what ``match`` finds among the secrets of a name, and these.
+
+        None is counted as a failure of this address and name. Raises 429 if there are too many.
+        """
+        state = self._throttle.state(peer, name, self._clock.monotonic_ms())
+        if state == "flooded":
+            last = self.lookups.last(name)
+            if last is None or match(last.admitted) is None:
+                self.failed(peer, name)
+                self._flooded += 1
+                raise ApiError(20429, headers=RETRY_AFTER)
+        elif state == "throttled":
+            await self._delay(peer, name)
+        logins = await self.lookups.in_turn(peer, name)
+        found = match(logins.admitted)
+        if found is None:
+            self.failed(peer, name)
+        return found, logins
+
+    def failed(self, peer: str, name: str) -> None:
+        """Count a failure."""
+        self._throttle.failed(peer, name, self._clock.monotonic_ms())
+        self._failures += 1
+
+    async def _delay(self, peer: str, name: str) -> None:
+        delay = self._throttle.hold(peer, name, self._clock.monotonic_ms())
+        try:
+            await asyncio.sleep(delay / 1000)
+        finally:
+            self._throttle.release(peer, name)
+
+    def figures(self) -> Iterable[Metric]:
+        """Yield the metrics of logins."""
+        yield CounterMetricFamily(
+            "parlour_logins_refused", "Wrong logins and access tokens.", value=self._failures
+        )
+        yield CounterMetricFamily(
+            "parlour_logins_flooded",
+            "Wrong logins that were answered 429, as too many of their pair were held already.",
+            value=self._flooded,
+        )
+        yield CounterMetricFamily(
+            "parlour_login_reads", "Reads of the store for logins.", value=self.lookups.reads
+        )
+        held = "Logins that are held before they are judged."
+        yield GaugeMetricFamily("parlour_logins_held", held, value=self._throttle.held)
