@@ -183,7 +183,8 @@ class Connection(Body):
 
     def _start(self, request: Request, account_sid: str) -> None:
         self._shared.server.begin(request)
-        self._shared.turns.start(self, request, account_sid)
+        identity = self._identity if request.caller is None else request.caller.identity or ""
+        self._shared.turns.start(self, request, account_sid, identity)
 
     def launch(self, request: Request) -> bool:
         """Let the request begin whose turn it is; False if nobody waits for it any more."""

@@ -114,7 +114,7 @@ class Server:
         """The account whose request it is; empty without a login, None if it is not known."""
         authorization = request.header(b"authorization")
         if authorization is None:
-            return ""
+            return "" if request.header(b"x-twilio-token") is None else None
         request.caller = self._authentication.proven(authorization)
         return None if request.caller is None else request.caller.account_sid
 

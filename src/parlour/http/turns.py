@@ -1,11 +1,11 @@
-"""Which request begins in which turn of the event loop: few in one, accounts in turn.
+"""Which request begins in which turn of the event loop: few in one, round-robin by account.
 
 A request runs until it waits for something, so what many begin in one turn stands between everybody
 else and the loop. At most ``share`` requests begin in one turn. The share follows what they cost:
 it is cut when a turn took too long, down to one, and grows back while turns are short. Requests
-beyond it wait in queues, one for each account, one for logins that are not known yet, and one for
-requests without a login; one begins from each queue in turn. A request whose client has gone
-meanwhile never begins.
+beyond it wait in queues: one for each account, one for logins that are not known yet, and one for
+requests without a login. They begin round-robin by queue, inside an account by chat user (its own
+callers are one of them). A request whose client has gone meanwhile never begins.
 
 =========  =======================================  ==============================================
 state      event                                    next
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from parlour.http.connection import Connection
     from parlour.http.messages import Request
 
+    _Users = dict[str, dict[Connection, Request]]
+    """The waiting requests of each user, in their order; an account's own callers are user ""."""
+
 
 class Turns:
     """Lets requests begin."""
@@ -42,9 +45,11 @@ class Turns:
         self._share = limits.STARTED_PER_TURN_MAX
         self._started = 0
         self._began = 0.0
-        self._queues: dict[str, dict[Connection, Request]] = {}
+        self._queues: dict[str, _Users] = {}
 
-    def start(self, connection: Connection, request: Request, account_sid: str) -> None:
+    def start(
+        self, connection: Connection, request: Request, account_sid: str, identity: str = ""
+    ) -> None:
         """Let a request begin now, or when it is its turn."""
         if self._started < self._share and not self._queues:
             if not self._started:
@@ -52,7 +57,8 @@ class Turns:
             self._started += 1
             connection.launch(request)
         else:
-            self._queues.setdefault(account_sid, {})[connection] = request
+            users = self._queues.setdefault(account_sid, {})
+            users.setdefault(identity, {})[connection] = request
 
     def _end(self) -> None:
         """End a turn; what began in it runs after this."""
@@ -83,9 +89,14 @@ class Turns:
     def _launch_next(self) -> bool:
         """Let the next request begin; False if its client has gone."""
         account_sid = next(iter(self._queues))
-        waiting = self._queues.pop(account_sid)
+        users = self._queues.pop(account_sid)
+        identity = next(iter(users))
+        waiting = users.pop(identity)
         connection = next(iter(waiting))
         request = waiting.pop(connection)
+        # Both go to the end of their queues.
         if waiting:
-            self._queues[account_sid] = waiting
+            users[identity] = waiting
+        if users:
+            self._queues[account_sid] = users
         return connection.launch(request)

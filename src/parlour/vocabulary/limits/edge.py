@@ -11,7 +11,7 @@ from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 READ_BYTES_MAX = 64 * KIBIBYTE
 # The pause after READ_BYTES_MAX of what is only dropped: the rest of a refused body.
 UNWANTED_PAUSE_MS = 10
-# Requests that begin in one turn; the others wait, accounts in turn.
+# Requests that begin in one turn; the others wait, round-robin by account and user.
 STARTED_PER_TURN_MAX = 16
 # When a turn takes longer, fewer requests begin in the next.
 TURN_MS_MAX = 10
