@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from parlour.operations.caller import Caller
 from parlour.protocol.access_tokens import AccessToken
 from parlour.realtime.hub import Held, UserKey
+from parlour.realtime.outbox import Gone
 from parlour.realtime.session import Session, TunnelRequest
 from parlour.vocabulary.objects import Kind, ObjectName
 from tests.support.twilsock import parsed
@@ -56,9 +57,12 @@ class Ear:
         self.told: list[dict[str, Any]] = []
         self.subscribing = asyncio.Lock()
         self.overflowed = False
+        self.is_gone = False
 
     def must_be_there(self) -> None:
-        """It is there as long as the test."""
+        """It is there until a test says that it has gone."""
+        if self.is_gone:
+            raise Gone
 
     async def drained(self) -> None:
         """There is always room for more."""

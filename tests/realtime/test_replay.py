@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from parlour.realtime import subscriptions
+from parlour.realtime.outbox import Gone
+from parlour.realtime.turns import Turns
+from parlour.resources.participants import store as participants
 from parlour.store import events as event_log
 from parlour.vocabulary import limits
 from parlour.vocabulary.objects import Kind, ObjectName
@@ -14,7 +19,7 @@ from tests.events.house import House, until_read
 from tests.realtime.ear import Ear
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
@@ -285,3 +290,63 @@ def test_whoever_has_gone_is_registered_nowhere(tmp_path: Path) -> None:
         assert not hub.is_of_interest(stage.sid)
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("why", ["scan", "new beginning"])
+def test_reads_of_a_subscription_take_turns_and_end_with_the_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    is_in_turn, reads = False, 0
+
+    @asynccontextmanager
+    async def of(self: Turns, account_sid: str, identity: str) -> AsyncIterator[None]:
+        nonlocal is_in_turn
+        async with turns_of(self, account_sid, identity):
+            is_in_turn = True
+            yield
+            is_in_turn = False
+
+    turns_of = Turns.of
+
+    async def scene(stage: Stage) -> None:
+        ear = await stage.set()
+        before = await stage.last()
+        sids = [stage.sid, *[(await stage.house.do("CreateConversation")).sid for _ in range(3)]]
+        for sid in sids[1:]:
+            await stage.house.do(
+                "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=sid
+            )
+        await stage.house.say(stage.sid, "missed")
+        await stage.heard()
+        module: Any = event_log if why == "scan" else participants
+        name = "conversations_after" if why == "scan" else "find_by_identity"
+        read = getattr(module, name)
+
+        async def watched(*args: Any, **named: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            assert is_in_turn
+            ear.is_gone = reads == 2
+            return await read(*args, **named)
+
+        wanted = [(Kind.CONVERSATION, sid, before) for sid in sids]
+        monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_PER_STEP", 1)
+        if why == "new beginning":
+            monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_MAX", 1)
+        monkeypatch.setattr(Turns, "of", of)
+        monkeypatch.setattr(subscriptions.Visibility, "may_see", _yes)
+        monkeypatch.setattr(subscriptions.Visibility, "seen", _first)
+        monkeypatch.setattr(module, name, watched)
+        with pytest.raises(Gone):
+            await ear.subscribe(*wanted)
+        assert reads == 2
+
+    play(tmp_path, scene)
+
+
+async def _yes(*_: object) -> bool:
+    return True
+
+
+async def _first(_: object, __: object, candidates: tuple[ObjectName, ...]) -> ObjectName:
+    return candidates[0]

@@ -2,13 +2,12 @@
 
 The log is looked through once for a whole request (``Missed``), and each missed event is read
 once, whatever number of objects it concerns (``Replay``). Each step reads a bounded number of
-events and bytes, in a turn of its own, and waits until the client has room for it; so a replay
-costs what is sent, and no more after the client has gone.
+events and bytes, in a turn of its own, and a notification waits until the client has room for it.
+After the client has gone nothing more is read.
 """
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -21,6 +20,7 @@ from parlour.realtime import items, objects
 from parlour.realtime.changes import changes_for
 from parlour.resources.conversations import store as conversations
 from parlour.store import events as event_log
+from parlour.store.transaction import EVERY_ACCOUNT
 from parlour.vocabulary import limits
 from parlour.vocabulary.objects import Kind, ObjectName
 
@@ -61,9 +61,12 @@ class Missed:
     The log is looked through once, from the earliest number that the request says.
     """
 
-    def __init__(self, store: Store, recency: Recency, wanted: Iterable[tuple[str, int]]) -> None:
-        """``wanted`` has conversations, and the number of the last event known of each."""
-        self._store = store
+    def __init__(self, replay: Replay, recency: Recency, wanted: Iterable[tuple[str, int]]) -> None:
+        """``wanted`` has conversations, and the number of the last event known of each.
+
+        The log is read through ``replay``: in turns, and until the client has gone.
+        """
+        self._replay = replay
         self._recency = recency
         self._base = self._position = recency.position
         self._since: dict[str, int] = {}
@@ -75,18 +78,21 @@ class Missed:
         """Conversations that must begin anew: the log does not reach back so far."""
 
     async def begin(self) -> None:
-        """Find out from where on the log has to be looked through."""
+        """Find out from where on the log has to be looked through. Raises Gone."""
         behind = {sid: since for sid, since in self._since.items() if since < self._base}
         if not behind:
             return
-        oldest = await self._store.read(event_log.oldest_sequence)
+        oldest = await self._replay.read_log(event_log.oldest_sequence)
         earliest = max(oldest - 1, self._base - limits.REPLAY_SCANNED_EVENTS_MAX)
         self.lost = {sid for sid, since in behind.items() if since < earliest}
         in_reach = [since for sid, since in behind.items() if sid not in self.lost]
         self._position = min(in_reach, default=self._base)
 
     async def look(self, conversation_sids: set[str], base: int) -> None:
-        """Look through the log up to a number, if any of the conversations changed."""
+        """Look through the log up to a number, if any of the conversations changed.
+
+        Raises Gone.
+        """
         has_changed = any(
             self._recency.changed_since(sid, self._position) for sid in conversation_sids
         )
@@ -94,17 +100,17 @@ class Missed:
             return
         position = self._position
         while position < base:  # Each step gets further, or is the last.
-            end = position
-            some = await self._store.read(
-                lambda tx, end=end: event_log.conversations_after(  # type: ignore[misc]
-                    tx, end, limits.REPLAY_SCANNED_EVENTS_PER_STEP
+            some = await self._replay.read_log(
+                partial(
+                    event_log.conversations_after,
+                    sequence=position,
+                    count=limits.REPLAY_SCANNED_EVENTS_PER_STEP,
                 )
             )
             for number, sid in some:
                 if number <= base and number > self._since.get(sid, base):
                     self._numbers[sid].append(number)
             position = some[-1][0] if some else base
-            await asyncio.sleep(0)
         self._position = max(base, self._position)
 
     def numbers(self, conversation_sid: str, after: int, base: int) -> list[int]:
@@ -136,10 +142,17 @@ class Replay:
         self._turns = turns
 
     async def read(self, work: Work[T]) -> T:
-        """Read something in a turn of its own. Raises Gone."""
+        """Read rows of the account in a turn of its own. Raises Gone."""
+        return await self._read(work, self._session.scope.account_sid)
+
+    async def read_log(self, work: Work[T]) -> T:
+        """Read the log of all accounts in a turn of its own. Raises Gone."""
+        return await self._read(work, EVERY_ACCOUNT)
+
+    async def _read(self, work: Work[T], account_sid: str) -> T:
         self._connection.must_be_there()
-        account_sid = self._session.scope.account_sid
-        async with self._turns.of(account_sid, self._session.identity):
+        async with self._turns.of(self._session.scope.account_sid, self._session.identity):
+            self._connection.must_be_there()  # It may have gone while it waited for its turn.
             found = await self._store.read(work, account_sid=account_sid)
         self._connection.must_be_there()
         return found

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from parlour.realtime.hub import Hub
     from parlour.realtime.session import Session, TunnelReply, TunnelRequest
     from parlour.realtime.turns import Turns
+    from parlour.resources.participants.store import Participant
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
@@ -135,7 +136,7 @@ class Subscriptions:
         """Establish every subscription of a request: one request of a connection at a time."""
         async with connection.subscribing:
             replay = self._replay(connection, asked)
-            missed = Missed(self._store, self._recency, _conversations(asked.requests))
+            missed = Missed(replay, self._recency, _conversations(asked.requests))
             await missed.begin()
             for start in range(0, len(asked.requests), limits.SUBSCRIPTIONS_PER_STEP):
                 step = asked.requests[start : start + limits.SUBSCRIPTIONS_PER_STEP]
@@ -160,7 +161,7 @@ class Subscriptions:
             if each.is_lost:
                 self._hub.unlisten(connection, each.seen.sid)
         await self._tell_missed(session, replay, missed, held, base)
-        await self._begin_anew(connection, missed.lost & mine, base)
+        await self._begin_anew(connection, replay, missed.lost & mine, base)
         # Meanwhile the user may have lost the right to more; the hub has forgotten those.
         kept = [each for each in held if each.seen.sid in connection.listening]
         failed = [each for each in found if each not in kept]
@@ -215,17 +216,14 @@ class Subscriptions:
             key = user_key(session.scope.service_sid, session.identity)
         return self._recency.user_changed_since(key, after)
 
-    async def _begin_anew(self, connection: Connection, anew: set[str], number: int) -> None:
+    async def _begin_anew(
+        self, connection: Connection, replay: Replay, anew: set[str], number: int
+    ) -> None:
         """Take conversations out of the user's map and put them in again."""
         session = connection.session
         name = ObjectName(Kind.MY_CONVERSATIONS, session.user_sid)
         for sid in sorted(anew):
-            place = await self._store.read(
-                lambda tx, sid=sid: participants.find_by_identity(  # type: ignore[misc]
-                    tx, session.scope, sid, session.identity
-                ),
-                account_sid=session.scope.account_sid,
-            )
+            place = await replay.read(partial(_find_participant, session, sid))
             if place is None:
                 continue
             value = participant_faces.my_conversation_item(place)
@@ -301,6 +299,14 @@ async def _find(session: Session, step: list[Wanted], tx: Transaction) -> list[_
         candidates = names.with_sid(wanted.object_type, wanted.object_sid)
         found.append(_Found(wanted, await visibility.seen(tx, candidates)))
     return found
+
+
+async def _find_participant(
+    session: Session, conversation_sid: str, tx: Transaction
+) -> Participant | None:
+    return await participants.find_by_identity(
+        tx, session.scope, conversation_sid, session.identity
+    )
 
 
 async def _look_again(session: Session, held: list[_Found], tx: Transaction) -> None:

@@ -125,6 +125,7 @@ class Tunnel:
             async with connection.reading:
                 await connection.drained()
                 async with self._turns.of(session.scope.account_sid, session.identity):
+                    connection.must_be_there()  # It may have gone while it waited for its turn.
                     reply = await self._admitted(connection, request_sid, work)
                 connection.reply(_reply_frame(frame.id, request_sid, reply))
         else:

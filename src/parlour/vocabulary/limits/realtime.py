@@ -52,8 +52,8 @@ LOOKED_BACK_EVENTS_MAX = 500_000
 LOOKED_BACK_EVENTS_PER_STEP = 2_000
 # Events that are looked through for what a client missed; beyond it conversations begin anew.
 REPLAY_SCANNED_EVENTS_MAX = 20_000
-# Events that are looked through in one step.
-REPLAY_SCANNED_EVENTS_PER_STEP = 4_000
+# Events that are looked through in one step, before others get a turn.
+REPLAY_SCANNED_EVENTS_PER_STEP = 500
 # Objects in one request for subscriptions.
 SUBSCRIPTIONS_PER_REQUEST_MAX = 1_000
 # Objects that are subscribed to in one step, before others get a turn.
