@@ -11,6 +11,7 @@ from parlour.protocol.access_tokens import AccessToken
 from parlour.realtime.hub import Held, UserKey
 from parlour.realtime.outbox import Gone
 from parlour.realtime.session import Session, TunnelRequest
+from parlour.realtime.wire import encoded
 from parlour.vocabulary.objects import Kind, ObjectName
 from tests.support.twilsock import parsed
 
@@ -33,6 +34,7 @@ class Ear:
     def __init__(self, house: House, identity: str, user_sid: str) -> None:
         """A user that is there already."""
         self.realtime = house.app.realtime
+        self.admission = house.app.admission
         scope = house.scope
         token = AccessToken(
             account_sid=scope.account_sid,
@@ -55,7 +57,9 @@ class Ear:
         self.listening: dict[str, ObjectName] = {}
         self.held = Held()
         self.told: list[dict[str, Any]] = []
+        self.reading = asyncio.Lock()
         self.subscribing = asyncio.Lock()
+        self.running_at_reply: list[int] = []
         self.overflowed = False
         self.is_gone = False
 
@@ -76,6 +80,11 @@ class Ear:
         """Keep what is told."""
         frame = unwrapped(wire)
         self.told.append(frame.payload)
+
+    def reply(self, answer: bytes) -> None:
+        """Keep how many requests had a place when an answer came."""
+        assert unwrapped(encoded(answer)).header["http_status"]["code"] == 200
+        self.running_at_reply.append(self.admission.running)
 
     def overflow(self) -> None:
         """Keep that it was too much."""

@@ -116,23 +116,22 @@ class Tunnel:
         request = request_of(frame)
         if request is None or len(request.path) > limits.URL_PATH_BYTES_MAX:
             reply = _refusal(ApiError(20001, "Invalid HTTP request"))
-            connection.reply(_reply_frame(frame.id, request_sid, reply))
+            _send_reply(connection, frame.id, request_sid, reply)
             return
         work = partial(self._answered, connection, request)
+        send = partial(_send_reply, connection, frame.id, request_sid)
+        session = connection.session
         if _is_page(request):
             # One page of a connection after another, and none while it takes no answers.
-            session = connection.session
             async with connection.reading:
                 await connection.drained()
                 async with self._turns.of(session.scope.account_sid, session.identity):
                     connection.must_be_there()  # It may have gone while it waited for its turn.
-                    reply = await self._admitted(connection, request_sid, work)
-                connection.reply(_reply_frame(frame.id, request_sid, reply))
+                    then = await self._admit(session, request_sid, work, send)
         else:
-            reply = await self._admitted(connection, request_sid, work)
-            connection.reply(_reply_frame(frame.id, request_sid, reply))
-        if reply.then is not None:
-            await self._follow(request_sid, reply.then)
+            then = await self._admit(session, request_sid, work, send)
+        if then is not None:
+            await self._follow(request_sid, then)
 
     @staticmethod
     async def _follow(request_sid: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -150,27 +149,29 @@ class Tunnel:
         except Exception:
             log.exception("bug", request_sid=request_sid)
 
-    async def _admitted(
-        self, connection: Connection, request_sid: str, work: Callable[[], Awaitable[TunnelReply]]
-    ) -> TunnelReply:
-        """What some work gives, or why it is refused."""
-        session = connection.session
+    async def _admit(
+        self,
+        session: Session,
+        request_sid: str,
+        work: Callable[[], Awaitable[TunnelReply]],
+        send: Callable[[TunnelReply], None],
+    ) -> Callable[[], Awaitable[None]] | None:
+        """Admit a request, carry it out and send its reply; return what follows from it.
+
+        It keeps its place until the reply is in the outbox, and so in the byte pool.
+        """
         account_sid, identity = session.scope.account_sid, session.identity
         try:
             self._admission.enter(account_sid, identity)
-            try:
-                return await work()
-            finally:
-                self._admission.leave(account_sid, identity)
-        except Gone:
-            raise
         except ApiError as error:
-            return _refusal(error)
-        except (Busy, Unavailable):
-            return _refusal(ApiError(20503))
-        except Exception:
-            log.exception("bug", request_sid=request_sid)
-            return _refusal(ApiError(20500))
+            send(_refusal(error))
+            return None
+        try:
+            reply = await _result(request_sid, work)
+            send(reply)
+        finally:
+            self._admission.leave(account_sid, identity)
+        return reply.then
 
     async def _answered(self, connection: Connection, request: TunnelRequest) -> TunnelReply:
         if request.path.startswith(_OBJECTS):
@@ -182,9 +183,26 @@ class Tunnel:
         raise ApiError.not_found(request.path)
 
 
-def _reply_frame(frame_id: str, request_sid: str, reply: TunnelReply) -> bytes:
+async def _result(request_sid: str, work: Callable[[], Awaitable[TunnelReply]]) -> TunnelReply:
+    """What some work gives, or the refusal for its failure."""
+    try:
+        return await work()
+    except Gone:
+        raise
+    except ApiError as error:
+        return _refusal(error)
+    except (Busy, Unavailable):
+        return _refusal(ApiError(20503))
+    except Exception:
+        log.exception("bug", request_sid=request_sid)
+        return _refusal(ApiError(20500))
+
+
+def _send_reply(
+    connection: Connection, frame_id: str, request_sid: str, reply: TunnelReply
+) -> None:
     headers = {"i-twilio-request-id": request_sid} | reply.headers
-    return reply_frame(frame_id, replace(reply, headers=headers))
+    connection.reply(reply_frame(frame_id, replace(reply, headers=headers)))
 
 
 def _is_page(request: TunnelRequest) -> bool:
