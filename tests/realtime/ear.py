@@ -55,7 +55,7 @@ class Ear:
         self.user_key = UserKey(scope.account_sid, scope.service_sid, identity)
         self.user_sid = user_sid
         self.listening: dict[str, ObjectName] = {}
-        self.held = Held()
+        self.held = Held(self.reserve)
         self.told: list[dict[str, Any]] = []
         self.reading = asyncio.Lock()
         self.subscribing = asyncio.Lock()
@@ -85,6 +85,9 @@ class Ear:
         """Keep how many requests had a place when an answer came."""
         assert unwrapped(encoded(answer)).header["http_status"]["code"] == 200
         self.running_at_reply.append(self.admission.running)
+
+    def reserve(self) -> None:
+        """It has no byte pool."""
 
     def overflow(self) -> None:
         """Keep that it was too much."""

@@ -81,7 +81,7 @@ class Connection:
         self.user_key = UserKey("", "", "")
         self.user_sid = ""
         self.listening: dict[str, ObjectName] = {}
-        self.held = Held()
+        self.held = Held(socket.count)
         self.reading = asyncio.Lock()
         self.subscribing = asyncio.Lock()
         self._token_timer: asyncio.TimerHandle | None = None
@@ -126,6 +126,10 @@ class Connection:
             self.end(disconnects.OUT_OF_TURN)
         # Whatever else an open client says (telemetry, what is newer than this) wants no answer.
         return limits.SOCKET_CONTROL_COST
+
+    def held_bytes(self) -> int:
+        """Return how many bytes of news are held back."""
+        return len(self.held)
 
     def exceeded(self) -> None:
         """Send the client away: it sends more than it may."""

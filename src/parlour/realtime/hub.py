@@ -56,17 +56,25 @@ _typing = msgspec.json.Decoder(Typing)
 class Held:
     """Notifications that are held back for one listener, by the object's sid."""
 
-    __slots__ = ("_by_sid", "_bytes", "_count")
+    __slots__ = ("_by_sid", "_bytes", "_count", "_reserve")
 
-    def __init__(self) -> None:
+    def __init__(self, reserve: Callable[[], None]) -> None:
+        """``reserve`` is called when much is held back: it is reserved in the byte pool."""
         self._by_sid: dict[str, list[tuple[int, bytes]]] = {}
         self._count = self._bytes = 0
+        self._reserve = reserve
+
+    def __len__(self) -> int:
+        """How many bytes are held back."""
+        return self._bytes
 
     def add(self, sid: str, number: int, wire: bytes) -> bool:
         """Hold one back; return whether there was room for it."""
         self._by_sid.setdefault(sid, []).append((number, wire))
         self._count += 1
         self._bytes += len(wire)
+        if self._bytes > limits.SOCKET_UNCOUNTED_BYTES:
+            self._reserve()
         return self._count <= limits.HELD_NEWS_MAX and self._bytes <= limits.HELD_NEWS_BYTES_MAX
 
     def take(self, sid: str) -> list[tuple[int, bytes]]:

@@ -55,6 +55,10 @@ class Receiver(Protocol):
         """Take one whole message; return its cost, in frames (SOCKET_TURN_FRAMES)."""
         ...
 
+    def held_bytes(self) -> int:
+        """Return how many bytes are held back for the client."""
+        ...
+
     def exceeded(self) -> None:
         """End the connection: the client sends more than it may."""
         ...
@@ -124,7 +128,7 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over."""
         self._transport = cast("asyncio.Transport", transport)
-        self.outbox = Outbox(self._transport, self._slow, self._count)
+        self.outbox = Outbox(self._transport, self._slow, self.count)
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) else ""
         self._reservation = self._buffers.open(self._cut, identity=address)
@@ -177,8 +181,8 @@ class Socket(asyncio.Protocol):
             self._take_turn_soon()
         else:
             self._set_reading(on=not self._must_wait())
-        if len(self._frames) > limits.SOCKET_UNCOUNTED_BYTES:
-            self._count()
+        if self._input_bytes() > limits.SOCKET_UNCOUNTED_BYTES:
+            self.count()
 
     def _take_turn_soon(self) -> None:
         """Go on behind everybody whose turn it is now."""
@@ -250,7 +254,7 @@ class Socket(asyncio.Protocol):
         """The outbox has room again."""
         self.outbox.resume()
         self._reservation.progress()
-        self._count()
+        self.count()
         self._take_turn_soon()
 
     def shutdown(self) -> None:
@@ -365,10 +369,15 @@ class Socket(asyncio.Protocol):
 
     # --- The bytes that are buffered --------------------------------------------------------
 
-    def _count(self) -> None:
-        """Reserve what is buffered now, and look again soon while there is some."""
+    def count(self) -> None:
+        """Reserve what is buffered now in both directions and by the receiver.
+
+        While there is some it is looked again soon.
+        """
         reservation, was = self._reservation, self._reservation.held
-        size = len(self.outbox) + len(self._frames) + len(self._fragments or b"")
+        size = len(self.outbox) + self._input_bytes()
+        if self._receiver is not None:
+            size += self._receiver.held_bytes()
         if size <= limits.SOCKET_UNCOUNTED_BYTES:
             size = 0
         if not reservation.is_open or size == was == 0:
@@ -382,7 +391,10 @@ class Socket(asyncio.Protocol):
 
     def _count_again(self) -> None:
         self._counting = None
-        self._count()
+        self.count()
+
+    def _input_bytes(self) -> int:
+        return len(self._frames) + len(self._head) + len(self._fragments or b"")
 
     def _cut(self) -> None:
         """There is no room for what is buffered: drop it, and end."""
