@@ -1,0 +1,44 @@
+"""Floods of requests that are refused, from one peer: a refusal costs the others nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.attacks.harness import healthz, messages, request, unhurt
+from tests.attacks.raw import ask_in_turn
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from tests.support.server import Server
+
+SECONDS_EACH = 0.4
+CONNECTIONS = 16
+
+
+def refused_requests(server: Server) -> dict[str, bytes]:
+    """A request for each status that it is refused with."""
+    account = server.make_account()
+    too_large = request("POST", "/v1/Conversations", "Content-Length: 2000000", account=account)
+    return {
+        "400": b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "404": request("GET", f"/v1/Conversations/CH{'0' * 32}", account=account),
+        "413": too_large.replace(b"Content-Length: 0\r\n", b""),
+        "414": b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    }
+
+
+def test_floods_of_refused_requests_hurt_no_other(fresh_server: Server, control: Server) -> None:
+    refused = refused_requests(fresh_server)
+    seen: dict[str, Counter[str]] = {}
+
+    with unhurt(fresh_server, control, healthz, messages):
+        for status, asked in refused.items():
+            seen[status] = ask_in_turn(
+                fresh_server, [asked], seconds=SECONDS_EACH, connections=CONNECTIONS
+            )
+
+    print({status: dict(each) for status, each in seen.items()})
+    for status, statuses in seen.items():
+        assert set(statuses) <= {status, "closed", "429"}
+        assert statuses[status] >= CONNECTIONS
