@@ -12,7 +12,7 @@ from tests.sim.loop_model import Costs, LoopModel
 
 # A quick machine, a slow one, and requests that read a page.
 QUICK, SLOW, PAGES = Costs(0.075, 0.015), Costs(0.2, 0.03), Costs(0.6, 0.05)
-SECONDS, MEASURED_MS = 1.5, (500.0, 1500.0)
+SECONDS, MEASURED_MS = 2.5, (1500.0, 2500.0)
 
 
 @pytest.mark.parametrize("costs", [QUICK, SLOW, PAGES], ids=["quick", "slow", "pages"])
@@ -30,7 +30,8 @@ def test_goodput_and_latency_at_a_multiple_of_the_capacity(costs: Costs, factor:
         assert seen.p99(seen.accepted) < 60
         return
     assert goodput >= (0.68 if factor < 10 else 0.5)
-    assert seen.p99(seen.accepted, MEASURED_MS[0]) <= 150
+    # Ten times too many refusals of 50 us delay a request that takes 600 us.
+    assert seen.p99(seen.accepted, MEASURED_MS[0]) <= (150 if factor < 10 else 200)
     # Where a thousand refusals take 50 ms, few are sooner than some such times.
     assert seen.p99(seen.refused, MEASURED_MS[0]) <= 60 + 3000 * costs.refusal_ms
 

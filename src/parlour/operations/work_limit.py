@@ -6,17 +6,24 @@ request begins to be served until its answer is there, without the time that it 
 (for a pre-action webhook). By Little's law it is the number of requests in work divided by how
 many end per second, so the limit times ``target / sojourn`` is the limit at which it is on target.
 
+A burst is no overload: a program that sends some hundred requests at once gets its answers, as long
+as the next are not late too. So the limit begins at what the settings allow, shrinks only after
+several late windows, and comes back when requests are in time.
+
 Windows of ``WORK_WINDOW_MS``; at the end of each, with the mean sojourn time of what ended in it:
 
 ====================================  ======================================================
 the window                            what follows
 ====================================  ======================================================
-sojourn over the target, more than    the limit becomes ``most at once * target / sojourn``,
-``WORK_LIMIT_MIN`` at once            at least half of it
+sojourn over the target, more than    nothing the first ``WORK_LATE_WINDOWS_MIN`` - 1 times since
+``WORK_LIMIT_MIN`` at once            the limit was last not reached; then it becomes
+                                      ``most at once * target / sojourn``, at least
+                                      ``WORK_SHRINKING_PERCENT_MIN`` of it
 limit reached, sojourn within         the limit becomes ``limit * target / sojourn``, at most
-                                      one and a half of it
-at most ``WORK_CALM_REQUESTS_MAX``    the sojourn counts for what a request takes in calm
-at once
+                                      ``WORK_GROWTH_PERCENT_MAX`` of it
+limit not reached, sojourn within     the limit becomes ``WORK_GROWTH_PERCENT_MAX`` of it
+at most ``WORK_CALM_REQUESTS_MAX``    as above, and the sojourn counts for what a request takes
+at once                               in calm
 any other                             nothing
 ====================================  ======================================================
 
@@ -27,12 +34,14 @@ nothing. The limit is never below ``WORK_LIMIT_MIN``, nor above what the setting
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
+
+_AT_MOST: Final = float("inf")
 
 
 class Work:
@@ -74,7 +83,7 @@ class WorkLimit:
         self.now = clock.monotonic_ms
         self._limit_max = limit_max
         self._limit_min = min(limits.WORK_LIMIT_MIN, limit_max)
-        self.limit = min(limits.WORK_LIMIT_START, limit_max)
+        self.limit = limit_max
         self.in_work = 0
         self._calm_ms = 0.0
         self._begun_ms = clock.monotonic_ms()
@@ -83,6 +92,7 @@ class WorkLimit:
         self._sojourn_ms = 0.0
         self._most = 0
         self._is_reached = False
+        self._late_windows = 0
 
     @property
     def has_room(self) -> bool:
@@ -121,16 +131,25 @@ class WorkLimit:
         self._is_reached = False
 
     def _adjust(self, sojourn_ms: float) -> None:
-        if self._most <= limits.WORK_CALM_REQUESTS_MAX:
+        is_calm = self._most <= limits.WORK_CALM_REQUESTS_MAX
+        if is_calm:
             self._calm_ms += (sojourn_ms - self._calm_ms) / limits.WORK_CALM_PART
-            return
         calm = min(limits.WORK_MS_TARGET_MAX, limits.WORK_CALM_MULTIPLE * self._calm_ms)
         target = max(limits.WORK_MS_TARGET, calm)
-        if sojourn_ms > target:
-            if self._most > self._limit_min:
-                factor = max(limits.WORK_SHRINKING_PERCENT_MIN / 100, target / sojourn_ms)
-                shrunk = int(min(self._most, self.limit) * factor)
-                self.limit = max(self._limit_min, shrunk)
-        elif self._is_reached or self._most >= self.limit:
-            factor = min(limits.WORK_GROWTH_PERCENT_MAX / 100, target / max(sojourn_ms, 0.001))
-            self.limit = min(self._limit_max, int(self.limit * factor) + 1)
+        if is_calm or sojourn_ms <= target:
+            self._grow(target / max(sojourn_ms, 0.001) if self._is_reached else _AT_MOST)
+        elif self._most > self._limit_min:
+            self._shrink(target / sojourn_ms)
+
+    def _grow(self, factor: float) -> None:
+        if not self._is_reached:
+            self._late_windows = 0
+        factor = min(limits.WORK_GROWTH_PERCENT_MAX / 100, factor)
+        self.limit = max(self.limit, min(self._limit_max, int(self.limit * factor) + 1))
+
+    def _shrink(self, factor: float) -> None:
+        self._late_windows += 1
+        if self._late_windows < limits.WORK_LATE_WINDOWS_MIN:
+            return
+        factor = max(limits.WORK_SHRINKING_PERCENT_MIN / 100, factor)
+        self.limit = max(self._limit_min, int(min(self._most, self.limit) * factor))

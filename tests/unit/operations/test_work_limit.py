@@ -27,31 +27,55 @@ def window(work: WorkLimit, clock: FakeClock, *, at_once: int, sojourn_ms: int) 
 
 def test_slow_requests_shrink_the_limit_to_what_is_answered_in_time() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, MOST)
-    work.limit = 800
+    work = WorkLimit(clock, 800)
 
-    window(work, clock, at_once=800, sojourn_ms=int(limits.WORK_MS_TARGET * 1.6))
+    for _ in range(limits.WORK_LATE_WINDOWS_MIN):
+        assert work.limit == 800
+        window(work, clock, at_once=800, sojourn_ms=int(limits.WORK_MS_TARGET * 1.6))
 
     assert 400 <= work.limit <= 510
 
 
-def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
+def test_burst_leaves_the_limit_as_it_is() -> None:
     clock = FakeClock()
     work = WorkLimit(clock, MOST)
-    work.limit = 800
 
-    window(work, clock, at_once=800, sojourn_ms=101)
-    assert work.limit == 400
     for _ in range(5):
-        window(work, clock, at_once=800, sojourn_ms=500)
+        for _ in range(limits.WORK_LATE_WINDOWS_MIN - 1):
+            window(work, clock, at_once=MOST, sojourn_ms=2 * limits.WORK_WINDOW_MS)
+        window(work, clock, at_once=10, sojourn_ms=5)
+
+    assert work.limit == MOST
+
+
+def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, 800)
+
+    for _ in range(limits.WORK_LATE_WINDOWS_MIN):
+        window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
+    assert work.limit == 800 * limits.WORK_SHRINKING_PERCENT_MIN // 100
+    for _ in range(5):
+        window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
 
     assert work.limit == limits.WORK_LIMIT_MIN
+
+
+def test_limit_comes_back_when_requests_are_in_time() -> None:
+    clock = FakeClock()
+    work = WorkLimit(clock, MOST)
+    work.limit = limits.WORK_LIMIT_MIN
+
+    for _ in range(20):
+        window(work, clock, at_once=10, sojourn_ms=5)
+
+    assert work.limit == MOST
 
 
 def test_reached_limit_with_quick_answers_grows() -> None:
     clock = FakeClock()
     work = WorkLimit(clock, MOST)
-    before = work.limit
+    before = work.limit = 200
 
     window(work, clock, at_once=MOST, sojourn_ms=5)
     assert work.limit == int(before * limits.WORK_GROWTH_PERCENT_MAX / 100) + 1
@@ -61,15 +85,14 @@ def test_reached_limit_with_quick_answers_grows() -> None:
     assert work.limit == MOST
 
 
-def test_limit_that_is_not_reached_stays_as_it_is() -> None:
+def test_few_requests_that_take_long_leave_the_limit_as_it_is() -> None:
     clock = FakeClock()
     work = WorkLimit(clock, MOST)
-    before = work.limit
 
-    for sojourn_ms in (1, 5, 500):
-        window(work, clock, at_once=limits.WORK_LIMIT_MIN // 2, sojourn_ms=sojourn_ms)
+    for _ in range(10):
+        window(work, clock, at_once=limits.WORK_LIMIT_MIN // 2, sojourn_ms=500)
 
-    assert work.limit == before
+    assert work.limit == MOST
 
 
 def test_slow_store_raises_the_target_up_to_its_bound() -> None:
@@ -77,15 +100,16 @@ def test_slow_store_raises_the_target_up_to_its_bound() -> None:
     work = WorkLimit(clock, MOST)
     for _ in range(50):
         window(work, clock, at_once=2, sojourn_ms=30)
-    before = work.limit
 
-    window(work, clock, at_once=work.limit, sojourn_ms=80)
-    assert work.limit >= before
+    for _ in range(10):
+        window(work, clock, at_once=work.limit, sojourn_ms=80)
+    assert work.limit == MOST
     for _ in range(100):
         window(work, clock, at_once=2, sojourn_ms=3000)
-    window(work, clock, at_once=work.limit, sojourn_ms=int(limits.WORK_MS_TARGET_MAX) * 2)
+    for _ in range(10):
+        window(work, clock, at_once=work.limit, sojourn_ms=int(limits.WORK_MS_TARGET_MAX) * 2)
 
-    assert work.limit < before
+    assert work.limit < MOST
 
 
 def test_time_outside_counts_neither_as_work_nor_as_sojourn() -> None:
@@ -108,17 +132,19 @@ def test_time_outside_counts_neither_as_work_nor_as_sojourn() -> None:
 
 def test_few_requests_are_measured_for_longer() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, MOST)
-    work.limit = 200
-    begun = [work.enter() for _ in range(150)]
+    work = WorkLimit(clock, 200)
 
-    for each in begun[: limits.WORK_WINDOW_REQUESTS_MIN - 1]:
+    few = limits.WORK_WINDOW_REQUESTS_MIN - 1
+    begun = [work.enter() for _ in range(150)]
+    for number in range(limits.WORK_LATE_WINDOWS_MIN):
+        for each in begun[number * few : (number + 1) * few]:
+            clock.advance(40)
+            each.end()
+    assert work.limit == 200
+    for each in begun[few * limits.WORK_LATE_WINDOWS_MIN :]:
         clock.advance(40)
         each.end()
 
-    assert work.limit == 200
-    clock.advance(400)
-    begun[-1].end()
     assert work.limit < 200
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # How long a request may be in the server on average, in milliseconds: the limit of requests in work
 # follows from it, and a full server's answers are about this late.
-WORK_MS_TARGET = 20
+WORK_MS_TARGET = 40
 # Where every request takes long, at the store for example: so many times what it takes in calm.
 WORK_CALM_MULTIPLE = 3
 # ... but not more than this, in milliseconds.
@@ -12,9 +12,9 @@ WORK_MS_TARGET_MAX = 120
 # A further measurement of the calm time counts for one part in so many.
 WORK_CALM_PART = 8
 # Requests in work that are never too many, however long they take.
-WORK_LIMIT_MIN = 64
-# The limit of requests in work of a server that has not measured anything yet.
-WORK_LIMIT_START = 100
+WORK_LIMIT_MIN = 96
+# Windows in which requests take too long before the limit shrinks: a burst is shorter.
+WORK_LATE_WINDOWS_MIN = 3
 # How long requests are measured before the limit is adjusted, in milliseconds ...
 WORK_WINDOW_MS = 100
 # ... and how many they have to be; with fewer it is adjusted after ten such times.
@@ -22,7 +22,7 @@ WORK_WINDOW_REQUESTS_MIN = 20
 # With so few requests in work at most, what they take is the calm time.
 WORK_CALM_REQUESTS_MAX = 4
 # The limit becomes at most so many percent of what it was ...
-WORK_GROWTH_PERCENT_MAX = 150
+WORK_GROWTH_PERCENT_MAX = 120
 # ... and at least so many.
 WORK_SHRINKING_PERCENT_MIN = 50
 # So many refusals may be sent for each request that was carried out; what is more than that is held
@@ -35,8 +35,8 @@ REFUSALS_PER_MS = 1
 REFUSAL_HELD_MS = 25
 # So many late ones more may be sent for each request that was carried out.
 LATE_REFUSALS_PER_REQUEST = 3
-# No refusal is held for longer than this, in milliseconds: what Retry-After asks to wait anyway.
-REFUSAL_HELD_MS_MAX = 1000
+# No refusal is held for longer than this, in milliseconds.
+REFUSAL_HELD_MS_MAX = 100
 # Refusals of either kind that may be sent at once after a time without any.
 REFUSALS_AT_ONCE_MAX = 500
 # How often held refusals are looked at, in milliseconds.
