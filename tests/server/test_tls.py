@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import http.client
+import json
 import os
 import signal
 import socket
@@ -12,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.probe import resident_bytes
+from tests.support.client import FORM_TYPE, encode
 from tests.support.server import Server, ServerError
 from tests.support.tls import HOSTED, TlsServer
 
@@ -19,6 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+MEBIBYTE = 1 << 20
+IDLE_CONNECTIONS = 40
+HANDSHAKE = (
+    b"GET /v3/wsconnect HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 FILES = ("authority.pem", "authority.key", "server.pem", "server.key")
 
 
@@ -83,6 +95,62 @@ def test_http_without_tls_gets_no_answer(tls_server: TlsServer) -> None:
     with socket.create_connection(("127.0.0.1", tls_server.port), timeout=5) as plain:
         plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"HTTP/1.1" not in plain.recv(4096)
+
+
+def test_a_websocket_over_tls_leaves_nothing_in_the_log(tls_server: TlsServer) -> None:
+    context = ssl.create_default_context(cafile=tls_server.authority)
+    with _hello(tls_server, context) as connection:
+        connection.sendall(HANDSHAKE)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+    assert "Traceback" not in tls_server.log_path.read_text()
+
+
+def test_large_answers_leave_no_memory_with_idle_connections(tls_server: TlsServer) -> None:
+    path = _make_large_list(tls_server)
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {_login(tls_server)}\r\n\r\n"
+    context = ssl.create_default_context(cafile=tls_server.authority)
+    before = 0
+    with contextlib.ExitStack() as stack:
+        for number in range(2 + IDLE_CONNECTIONS):
+            if number == 2:  # The server has made such an answer before.
+                before = resident_bytes(tls_server.pid)
+            idle = stack.enter_context(_hello(tls_server, context))
+            assert len(_answer(idle, request.encode())) > MEBIBYTE // 2
+        assert resident_bytes(tls_server.pid) - before < IDLE_CONNECTIONS * MEBIBYTE // 4
+
+
+def _login(server: TlsServer) -> str:
+    pair = f"{server.account_sid}:{server.auth_token}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def _make_large_list(server: TlsServer) -> str:
+    """Make messages; return the path of a page of more than half a mebibyte."""
+    context = ssl.create_default_context(cafile=server.authority)
+    headers = {"Authorization": _login(server), "Content-Type": FORM_TYPE}
+    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context)
+    fields = encode({"Body": "b" * 1600, "Attributes": '{"a":"%s"}' % ("a" * 4000)})
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/Conversations", "", headers)
+        made = json.loads(connection.getresponse().read())
+        path = f"/v1/Conversations/{made['sid']}/Messages"
+        for _ in range(100):
+            connection.request("POST", path, fields, headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 201
+    return f"{path}?PageSize=100"
+
+
+def _answer(connection: ssl.SSLSocket, request: bytes) -> bytes:
+    """The body of the answer to a request."""
+    connection.sendall(request)
+    with connection.makefile("rb") as stream:
+        length = 0
+        while (line := stream.readline()) not in {b"\r\n", b""}:
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        return stream.read(length)
 
 
 def test_a_renewed_certificate_is_taken_at_a_signal() -> None:

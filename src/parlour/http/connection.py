@@ -290,7 +290,7 @@ class Connection(Body):
             self._keeps = False
         end = b"\r\n" if self._keeps else _CLOSE
         data = b"".join((self._shared.start_of(status), lines, end, body))
-        self._transport.write(data)
+        self._put(data)
         if self.is_write_paused and not self._hold_answer(len(data)):
             self.abort()
 

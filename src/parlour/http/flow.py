@@ -33,6 +33,7 @@ LINGER: Final = 5
 CLOSED: Final = 6
 
 NEVER: Final = math.inf
+_NOTHING: Final = memoryview(b"")
 RETRY: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
@@ -47,6 +48,7 @@ class Flow(asyncio.BufferedProtocol):
         "_is_reading_paused",
         "_is_turn_over",
         "_reservation",
+        "_rest",
         "_sending",
         "_shared",
         "_state",
@@ -66,6 +68,8 @@ class Flow(asyncio.BufferedProtocol):
         self._is_reading_paused = False
         self._is_turn_over = False
         self._unsent_bytes = 0
+        self._rest = _NOTHING
+        """What TLS was not given yet of an answer; then writing is paused."""
         self._reservation: Reservation | None = None
         """What the connection keeps, counted; None while that is little."""
         self._held_answer_bytes = 0
@@ -107,7 +111,7 @@ class Flow(asyncio.BufferedProtocol):
         """The deadline has passed."""
         if not self.is_write_paused:
             self._expire()
-        elif (unsent := self._transport.get_write_buffer_size()) < self._unsent_bytes:
+        elif (unsent := self._count_unsent()) < self._unsent_bytes:
             self._unsent_bytes = unsent
             self.deadline = self._shared.now + limits.SEND_STALL_SECONDS_MAX
             if self._reservation is not None:
@@ -154,12 +158,18 @@ class Flow(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """The kernel did not take all: the client has some time to read."""
         self.is_write_paused = True
-        self._unsent_bytes = self._transport.get_write_buffer_size()
+        self._unsent_bytes = self._count_unsent()
         self.deadline = self._shared.now + limits.SEND_STALL_SECONDS_MAX
 
     def resume_writing(self) -> None:
-        """The kernel has taken all."""
+        """The kernel has taken all that the transport was given."""
         self.is_write_paused = False
+        if self._rest:
+            self._put_rest()
+            if self.is_write_paused:
+                if self._reservation is not None:
+                    self._reservation.progress()
+                return
         self.deadline = self._due
         if self._reservation is not None:
             self._reservation.progress()
@@ -172,10 +182,34 @@ class Flow(asyncio.BufferedProtocol):
         """Send a further piece of an answer. Raises GoneError."""
         if self._state == CLOSED:
             raise GoneError
-        self._transport.write(piece)
+        self._put(piece)
         if self.is_write_paused and not self._hold_answer(len(piece)):
             self.abort()
             raise GoneError
+
+    def _put(self, data: bytes) -> None:
+        """Hand bytes to the transport; to TLS in pieces, each when the one before has gone on.
+
+        TLS copies what it is given, and keeps that much room until the connection ends.
+        """
+        if self.scheme == "http" or len(data) <= limits.TLS_PIECE_BYTES:
+            self._transport.write(data)
+            return
+        assert not self._rest
+        self._rest = memoryview(data)
+        self._put_rest()
+
+    def _put_rest(self) -> None:
+        size = limits.TLS_PIECE_BYTES
+        while self._rest and not self.is_write_paused:
+            piece = self._rest[:size]
+            # An empty part of a view would keep all of it.
+            self._rest = self._rest[size:] if len(self._rest) > size else _NOTHING
+            self._transport.write(piece)
+
+    def _count_unsent(self) -> int:
+        size: int = self._transport.get_write_buffer_size()
+        return size + len(self._rest)
 
     async def sent(self) -> None:
         """Wait until the last byte that was written is with the kernel. Raises GoneError."""
@@ -279,6 +313,7 @@ class Flow(asyncio.BufferedProtocol):
     def _end(self) -> None:
         """The client has gone: who waits for it learns of that."""
         self._state = CLOSED
+        self._rest = _NOTHING
         self._release()
         if self._sending is not None and not self._sending.done():
             self._sending.set_exception(GoneError())

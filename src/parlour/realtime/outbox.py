@@ -43,7 +43,6 @@ class Outbox:
 
         ``count`` is called when something was written and much waits.
         """
-        transport.set_write_buffer_limits(high=limits.OUTBOX_HIGH_BYTES)
         self._transport = transport
         self._slow = slow
         self._count = count

@@ -135,6 +135,8 @@ class Socket(asyncio.Protocol):
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
         self._end_after(limits.HEAD_SECONDS_MAX)
+        # Last, since it may call resume_writing: TLS may still be sending messages of its own.
+        self._transport.set_write_buffer_limits(high=limits.OUTBOX_HIGH_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a handshake, then frames."""

@@ -40,6 +40,9 @@ UNCOUNTED_BYTES_MAX = 4 * KIBIBYTE
 UNRESERVED_ANSWER_BYTES_MAX = 64 * KIBIBYTE
 # Answers together that wait for that room; the next one is a 503 at once.
 WAITING_ANSWER_BYTES_MAX = 16 * MEBIBYTE
+# TLS is given an answer in pieces of so many bytes: it copies them, and keeps the room for them
+# until the connection ends.
+TLS_PIECE_BYTES = 32 * KIBIBYTE
 
 # When so much was buffered, and half of it no more, freed memory is given back to the system.
 TRIM_BYTES_MIN = 1 * MEBIBYTE
