@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +30,9 @@ LARGE = "x" * 2_000
 TYPINGS = 600
 LISTENERS = 20
 SLOW_READERS = 150
+LEAVING = 20
+# On the commit before it was more than 2.7 s.
+CPU_SECONDS_AFTER = 0.5
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,38 @@ def test_a_client_that_leaves_at_once_costs_no_replay(room: Room, control: Serve
             with RawSocket(room.server) as raw:
                 raw.init(room.token)
                 raw.send(asked * 10)
+
+
+def test_the_work_of_clients_that_left_stops(room: Room, control: Server) -> None:
+    """Log scans, replays and pages, in work or waiting for a turn, end with their clients."""
+    asked = room.subscription(("list", room.messages)) * 60 + room.page * 20
+    with unhurt(room.server, control):
+        raws = [RawSocket(room.server) for _ in range(LEAVING)]
+        for raw in raws:
+            raw.init(room.token)
+        for raw in raws:
+            raw.send(asked)
+        for raw in raws:
+            raw.socket.close()
+    assert cpu_seconds_until_quiet(room.server) < CPU_SECONDS_AFTER
+
+
+def cpu_seconds_until_quiet(server: Server) -> float:
+    """The processor time that a server spends until it is idle, 10 s at most."""
+    begin = last = cpu_seconds(server)
+    for _ in range(20):
+        time.sleep(0.5)
+        now = cpu_seconds(server)
+        if now - last <= 0.02:
+            break
+        last = now
+    return last - begin
+
+
+def cpu_seconds(server: Server) -> float:
+    """The processor time that a server has spent."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: Server) -> None:
