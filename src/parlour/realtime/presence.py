@@ -53,7 +53,7 @@ class Presence:
             self._noting = asyncio.get_running_loop().create_task(self._note_due())
 
     async def _note_due(self) -> None:
-        """Note whoever is due, some at a time: all users of a service may be."""
+        """Record due presence changes, some at a time: all users of a service may be due."""
         while self._due:
             some = list(islice(self._due, limits.PRESENCE_NOTED_AT_ONCE))
             for key in some:

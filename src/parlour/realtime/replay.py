@@ -1,4 +1,4 @@
-"""What the listeners of one request for subscriptions have missed, found and told in steps.
+"""Replay of the events that a request for subscriptions missed, found and sent in steps.
 
 The log is looked through once for a whole request (``Missed``), and each missed event is read
 once, whatever number of objects it concerns (``Replay``). Each step reads a bounded number of
@@ -39,7 +39,7 @@ T = TypeVar("T")
 _encode = sync_events.encode
 
 
-class Told(NamedTuple):
+class ReplayedEvent(NamedTuple):
     """One event for a client: the object, the type of the event, and its JSON."""
 
     name: ObjectName
@@ -50,7 +50,7 @@ class Told(NamedTuple):
 class _Step(NamedTuple):
     """What one step has read: of how many events, and the date of the last one (0: of none)."""
 
-    told: list[Told]
+    events: list[ReplayedEvent]
     read: int
     date_ms: int
 
@@ -122,7 +122,7 @@ class Missed:
 
 
 class Replay:
-    """Tells one connection what it has missed."""
+    """Sends one connection the events that it missed."""
 
     def __init__(
         self,
@@ -157,12 +157,12 @@ class Replay:
         self._connection.must_be_there()
         return found
 
-    async def tell_conversation(
+    async def send_conversation(
         self, after: dict[ObjectName, int], numbers: list[int], base: int
     ) -> None:
-        """Tell what happened to objects of one conversation, each after its own number.
+        """Send the events of objects of one conversation, each after its own number.
 
-        Of its document only the last state is told, with the number ``base``.
+        Of its document only the last state is sent, with the number ``base``.
         """
         document = ObjectName(Kind.CONVERSATION, next(iter(after)).owner_sid)
         changes_document = document in after and numbers[-1] > after[document]
@@ -171,46 +171,49 @@ class Replay:
         date_ms = 0
         while numbers:
             step = await self.read(partial(_events, self._session, numbers, after))
-            await self.tell(step.told)
+            await self.send(step.events)
             date_ms = step.date_ms or date_ms
             numbers = numbers[step.read :]
         if changes_document and date_ms:
-            told = await self.read(partial(_document, self._session, document, base, date_ms))
-            await self.tell(told)
+            events = await self.read(partial(_document, self._session, document, base, date_ms))
+            await self.send(events)
 
-    async def tell_items(self, name: ObjectName, verb: str, number: int, date_ms: int) -> None:
-        """Tell every item of a map of the user as it is now, with one number."""
+    async def send_items(self, name: ObjectName, verb: str, number: int, date_ms: int) -> None:
+        """Send every item of a map of the user as it is now, with one number."""
         key: items.Key | None = items.edge(name.kind, descending=False)
         while key is not None:
             found = await self.read(partial(_items, self._session, name, key))
             shown = found[: limits.REPLAYED_EVENTS_PER_STEP]
-            await self.tell(
-                [_told(Change(name, verb, each.key, each.value), number, date_ms) for each in shown]
+            await self.send(
+                [
+                    _replayed_event(Change(name, verb, each.key, each.value), number, date_ms)
+                    for each in shown
+                ]
             )
             key = found[-1].key if len(found) > len(shown) else None
 
-    async def tell(self, told: list[Told]) -> None:
-        """Tell events, those of each object in order, and what goes together in one frame."""
-        by_name: dict[ObjectName, list[Told]] = {}
-        for each in told:
+    async def send(self, events: list[ReplayedEvent]) -> None:
+        """Send events, those of each object in order, in as few frames as possible."""
+        by_name: dict[ObjectName, list[ReplayedEvent]] = {}
+        for each in events:
             by_name.setdefault(each.name, []).append(each)
         for mine in by_name.values():
             for event_type, run in groupby(mine, key=lambda each: each.event_type):
-                events = [each.event for each in run]
-                for start in range(0, len(events), limits.REPLAYED_PER_NOTIFICATION_MAX):
-                    some = events[start : start + limits.REPLAYED_PER_NOTIFICATION_MAX]
-                    await self.say(event_type, some)
+                encoded = [each.event for each in run]
+                for start in range(0, len(encoded), limits.REPLAYED_PER_NOTIFICATION_MAX):
+                    some = encoded[start : start + limits.REPLAYED_PER_NOTIFICATION_MAX]
+                    await self.notify(event_type, some)
 
-    async def say(self, event_type: str, events: list[Any]) -> None:
+    async def notify(self, event_type: str, events: list[Any]) -> None:
         """Send one notification of the request, once the client has room for it. Raises Gone."""
         await self._connection.drained()
         payload = sync_events.replayed(event_type, self._correlation_id, events)
         self._connection.push(self._hub.news(sync_events.SYNC_EVENT, payload))
 
 
-def _told(change: Change, number: int, date_ms: int) -> Told:
+def _replayed_event(change: Change, number: int, date_ms: int) -> ReplayedEvent:
     event = msgspec.Raw(_encode(sync_events.event(change, number, date_ms)))
-    return Told(change.name, change.event_type, event)
+    return ReplayedEvent(change.name, change.event_type, event)
 
 
 async def _events(
@@ -218,27 +221,27 @@ async def _events(
 ) -> _Step:
     """The next events: a number of them, or fewer once they are large."""
     kinds = {name.kind for name in after}
-    told: list[Told] = []
+    events: list[ReplayedEvent] = []
     size_bytes = date_ms = 0
     asked = numbers[: event_log.FOUND_AT_ONCE]
     for event in await event_log.find_some(tx, session.scope, asked):
         date_ms = event.date_ms
         for change in await changes_for(tx, event, kinds):
             if change.name in after and event.sequence > after[change.name]:
-                told.append(_told(change, event.sequence, date_ms))
-                size_bytes += len(memoryview(told[-1].event))
+                events.append(_replayed_event(change, event.sequence, date_ms))
+                size_bytes += len(memoryview(events[-1].event))
         if size_bytes > limits.REPLAYED_BYTES_PER_STEP:
-            return _Step(told, asked.index(event.sequence) + 1, date_ms)
-    return _Step(told, len(asked), date_ms)
+            return _Step(events, asked.index(event.sequence) + 1, date_ms)
+    return _Step(events, len(asked), date_ms)
 
 
 async def _document(
     session: Session, name: ObjectName, number: int, date_ms: int, tx: Transaction
-) -> list[Told]:
+) -> list[ReplayedEvent]:
     if await conversations.find(tx, session.scope, name.owner_sid) is None:
         return []
     value = await objects.document(tx, session, name.owner_sid)
-    return [_told(Change(name, CHANGED, None, value), number, date_ms)]
+    return [_replayed_event(Change(name, CHANGED, None, value), number, date_ms)]
 
 
 async def _items(

@@ -160,12 +160,12 @@ class Subscriptions:
         for each in held:
             if each.is_lost:
                 self._hub.unlisten(connection, each.seen.sid)
-        await self._tell_missed(session, replay, missed, held, base)
+        await self._send_missed(session, replay, missed, held, base)
         await self._begin_anew(connection, replay, missed.lost & mine, base)
         # Meanwhile the user may have lost the right to more; the hub has forgotten those.
         kept = [each for each in held if each.seen.sid in connection.listening]
         failed = [each for each in found if each not in kept]
-        self._tell_lost(connection, failed, base)
+        self._send_removals(connection, failed, base)
         await self._confirm(
             replay,
             "subscription_established",
@@ -186,7 +186,7 @@ class Subscriptions:
         for each in kept:
             self._hub.listen(connection, each.seen, each.number(base))
 
-    async def _tell_missed(
+    async def _send_missed(
         self,
         session: Session,
         replay: Replay,
@@ -194,7 +194,7 @@ class Subscriptions:
         held: list[_Found],
         base: int,
     ) -> None:
-        """Tell what was missed of each object, in order."""
+        """Send the missed events of each object, in order."""
         by_owner: dict[str, dict[ObjectName, int]] = {}
         for each in held:
             if each.is_lost or each.after is None or each.after >= base:
@@ -203,11 +203,11 @@ class Subscriptions:
                 by_owner.setdefault(each.seen.owner_sid, {})[each.seen] = each.after
             elif self._is_changed(session, each.seen, each.after):
                 verb = ADDED if each.seen.kind is Kind.MY_CONVERSATIONS else UPDATED
-                await replay.tell_items(each.seen, verb, base, self._clock.now_ms())
+                await replay.send_items(each.seen, verb, base, self._clock.now_ms())
         for owner_sid, after in by_owner.items():
             numbers = missed.numbers(owner_sid, min(after.values()), base)
             if numbers:
-                await replay.tell_conversation(after, numbers, base)
+                await replay.send_conversation(after, numbers, base)
 
     def _is_changed(self, session: Session, name: ObjectName, after: int) -> bool:
         """Whether a map of a user may have changed after an event."""
@@ -229,9 +229,9 @@ class Subscriptions:
             value = participant_faces.my_conversation_item(place)
             await connection.drained()
             for verb in (ITEM_REMOVED, ADDED):
-                self._tell(connection, Change(name, verb, sid, value), number)
+                self._send(connection, Change(name, verb, sid, value), number)
 
-    def _tell_lost(self, connection: Connection, failed: list[_Found], number: int) -> None:
+    def _send_removals(self, connection: Connection, failed: list[_Found], number: int) -> None:
         """A conversation whose document the client had and may not see any more has been left."""
         name = ObjectName(Kind.MY_CONVERSATIONS, connection.session.user_sid)
         for each in failed:
@@ -239,9 +239,9 @@ class Subscriptions:
                 # Said of any document that is not there for the user, whether there is one or not.
                 for lost in names.with_sid(names.DOCUMENT, each.wanted.object_sid):
                     change = Change(name, ITEM_REMOVED, lost.owner_sid, {})
-                    self._tell(connection, change, number)
+                    self._send(connection, change, number)
 
-    def _tell(self, connection: Connection, change: Change, number: int) -> None:
+    def _send(self, connection: Connection, change: Change, number: int) -> None:
         payload = sync_events.live(change, number, self._clock.now_ms())
         connection.push(self._hub.news(sync_events.LIVE_TYPES[change.name.kind.type], payload))
 
@@ -249,7 +249,7 @@ class Subscriptions:
     async def _confirm(replay: Replay, kind: str, places: Iterable[dict[str, Any]]) -> None:
         said = list(places)
         for start in range(0, len(said), limits.ESTABLISHED_PER_NOTIFICATION_MAX):
-            await replay.say(kind, said[start : start + limits.ESTABLISHED_PER_NOTIFICATION_MAX])
+            await replay.notify(kind, said[start : start + limits.ESTABLISHED_PER_NOTIFICATION_MAX])
 
 
 def _place(wanted: Wanted) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who was told to type a moment ago: each user in each conversation is told once in a while."""
+"""Rate limit of typing indicators: by user and conversation."""
 
 from __future__ import annotations
 

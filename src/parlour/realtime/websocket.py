@@ -117,7 +117,7 @@ class Socket(asyncio.Protocol):
         self._is_binary = False
         self._is_turn_due = False
         self._is_held = False
-        self._is_deaf = False
+        self._discards_input = False
         self._is_reading = True
         self._ending: asyncio.TimerHandle | None = None
         self.host = ""
@@ -140,9 +140,9 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a handshake, then frames."""
-        if not self._is_deaf and not self._budget.spend_bytes(len(data)):
+        if not self._discards_input and not self._budget.spend_bytes(len(data)):
             self._exceeded()
-        if self._is_deaf:
+        if self._discards_input:
             return
         rest = data if self._head_is_read() else self._read_head(data)
         self._frames.feed(rest)
@@ -162,7 +162,7 @@ class Socket(asyncio.Protocol):
         end += len(_HEAD_END)
         head, rest = bytes(self._head[:end]), bytes(self._head[end:])
         self._head.clear()
-        self._hear(head)
+        self._feed_library(head)
         return rest
 
     def _take_turn(self) -> None:
@@ -193,7 +193,7 @@ class Socket(asyncio.Protocol):
             self._loop.call_soon(self._take_turn)
 
     def _must_wait(self) -> bool:
-        if self._is_deaf:
+        if self._discards_input:
             return True
         is_open = self._protocol.state is State.OPEN
         return is_open and (self._is_held or self.outbox.is_full)
@@ -202,7 +202,7 @@ class Socket(asyncio.Protocol):
         """Take one frame; return what it costs, in frames."""
         if self._protocol.state is not State.OPEN or self._receiver is None:
             if frame[0] & _OPCODE == Opcode.CLOSE:
-                self._hear(frame)
+                self._feed_library(frame)
             return 1
         if not self._budget.spend_frame(frame):
             self._exceeded()
@@ -210,10 +210,10 @@ class Socket(asyncio.Protocol):
         message = None if self._fragments is not None else message_in(frame)
         if message is not None:
             return self._receiver.received(message)
-        self._hear(frame)
+        self._feed_library(frame)
         return limits.SOCKET_CONTROL_COST
 
-    def _hear(self, data: bytes) -> None:
+    def _feed_library(self, data: bytes) -> None:
         """Let the library take what is not a plain message."""
         try:
             self._protocol.receive_data(data)
@@ -414,7 +414,7 @@ class Socket(asyncio.Protocol):
 
     def _exceeded(self) -> None:
         """The client sends more than it may: it is told so, and nothing more is read from it."""
-        self._is_deaf = True
+        self._discards_input = True
         self._drop_input()
         self._set_reading(on=False)
         if self._receiver is not None:

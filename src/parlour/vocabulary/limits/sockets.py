@@ -45,10 +45,10 @@ REPLAYED_EVENTS_PER_STEP = 32
 REPLAYED_BYTES_PER_STEP = 256 * KIBIBYTE
 # A page of items or of what a command lists ends before it is larger, in bytes of JSON.
 CLIENT_PAGE_BYTES_MAX = 1 * MEBIBYTE
-# One user in one conversation is told to type again after so long: somewhat less than
-# TYPING_SECONDS, after which clients say it again, since their networks are not equally fast.
+# Minimum interval between typing indicators of a user in a conversation: somewhat less than
+# TYPING_SECONDS, after which clients send it again, since their networks are not equally fast.
 TYPING_AGAIN_MS = 4_500
-# Users who type that are remembered for that long.
+# Typing indicators that are remembered for that long.
 TYPISTS_MAX = 100_000
 # Connections that are checked in one step when the rights of a whole account may have changed.
 RIGHTS_CHECKED_PER_STEP = 16
