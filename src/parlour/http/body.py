@@ -70,6 +70,13 @@ class Body(Flow):
         """The body of the request in work, where that has it as a whole."""
         self._reader = RequestReader()
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to receive: no more than may be read ahead together with what there is."""
+        del sizehint
+        scratch = self._shared.scratch
+        # It has room: reading is paused once bytes were added to those that are read ahead.
+        return scratch[: limits.READ_BYTES_MAX - len(self._ahead)] if self._ahead else scratch
+
     def _start(self, request: Request, account_sid: str) -> None:
         """Let a request begin when it is its turn."""
         raise NotImplementedError

@@ -32,8 +32,9 @@ task: it is refused at once, or within ``REFUSAL_HELD_MS_MAX``.
 
 A HEAD with the wish for a WebSocket hands the connection over, and is CLOSED for this class.
 
-Bounds: one request in work; at most ``READ_BYTES_MAX`` per turn, and read ahead of the request in
-work; a request that was read ahead begins in a turn of its own, behind everybody else's.
+Bounds: one request in work; at most ``READ_BYTES_MAX`` per turn, and as much in all read ahead of
+the request in work (``get_buffer`` offers no more room); a request that was read ahead begins in a
+turn of its own, behind everybody else's.
 """
 
 from __future__ import annotations
@@ -309,7 +310,9 @@ class Connection(Body):
             return
         if not self._is_answered or self.is_write_paused:
             self.abort()
-        elif self._keeps and self._reader.is_complete:
+            return
+        self._held_answer_bytes = 0  # The kernel has all of the answer.
+        if self._keeps and self._reader.is_complete:
             self._queue()
         elif self._keeps:
             self._drain()
@@ -326,6 +329,7 @@ class Connection(Body):
         self._set_due(self._shared.now + limits.REQUEST_SECONDS_MAX)
         self._resume_reading()
         ahead, self._ahead = self._ahead, b""
+        self._release()
         if ahead:
             self._drop(ahead)
 
@@ -358,6 +362,7 @@ class Connection(Body):
         self._set_due(self._shared.now + limits.LINGER_SECONDS_MAX)
         ahead, self._ahead = self._ahead, b""
         self._body.clear()
+        self._release()
         self._resume_reading()
         if not is_broken and not self._reader.is_complete:
             if ahead:

@@ -94,11 +94,6 @@ class Flow(asyncio.BufferedProtocol):
             high = 1  # TLS compares by "at least": with 0 it would be paused for ever.
         self._transport.set_write_buffer_limits(high=high)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to receive: a buffer of all connections, since bytes are taken from it at once."""
-        del sizehint
-        return self._shared.scratch
-
     # --- Deadlines ------------------------------------------------------------------------------
 
     def _set_due(self, moment: float) -> None:
