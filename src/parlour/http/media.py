@@ -4,6 +4,10 @@ These paths have an entry of their own because their bodies are not read as a wh
 client SDKs call them from any web page with an access token in ``X-Twilio-Token``. They never
 take cookies, so every origin may read the answers, and none is told that credentials may go along.
 A temporary URL needs no header: it is signed, and good for a few minutes (protocol/media_urls.py).
+
+A look-up is admitted as any request, after its body was read, and keeps its place until its answer
+is with the kernel. Uploads and downloads have places of their own (``operations/transfers.py``): a
+download gives its place among the requests back for one of those.
 """
 
 from __future__ import annotations
@@ -219,7 +223,13 @@ class MediaEdge:
         direct_url = (self._media_url or root_url) + self._urls.write(link)
         return representation.record(seen, root_url=root_url, direct_url=direct_url)
 
+    def _admit(self, asked: _Asked) -> None:
+        """Take a place among the requests, until the answer is sent. Raises ApiError 429, 503."""
+        self._admission.enter(asked.caller.account_sid, asked.caller.identity)
+        asked.request.is_admitted = True
+
     async def _see(self, asked: _Asked) -> Seen:
+        self._admit(asked)
         seen = await self._store.read(
             lambda tx: actions.see(tx, asked.scope, asked.caller.identity, asked.sid),
             account_sid=asked.scope.account_sid,
@@ -232,11 +242,8 @@ class MediaEdge:
         return Reply(200, encode(self._record(asked.request, await self._see(asked))))
 
     async def _fetch_set(self, asked: _Asked) -> Reply:
-        self._admission.enter(asked.caller.account_sid, asked.caller.identity)
-        try:
-            wanted = _wanted(await read_body(asked.request))
-        finally:
-            self._admission.leave(asked.caller.account_sid, asked.caller.identity)
+        wanted = _wanted(await read_body(asked.request))
+        self._admit(asked)
 
         async def look(tx: Transaction) -> list[Seen | None]:
             identity = asked.caller.identity
@@ -254,14 +261,25 @@ class MediaEdge:
     # --- Download ---------------------------------------------------------------------------
 
     async def _fetch_content(self, asked: _Asked) -> Reply:
-        return await self._bytes(asked.request, await self._see(asked))
+        request, caller = asked.request, asked.caller
+        reply = await self._bytes(request, await self._see(asked))
+        if reply.content is not None:
+            request.is_admitted = False
+            self._admission.leave(caller.account_sid, caller.identity)
+        return reply
 
     async def _fetch_direct(self, request: Request) -> Reply:
         link = self._urls.read(request.path, request.query, self._clock.now_ms())
-        seen = await self._store.read(
-            lambda tx: actions.see_as(tx, link.scope, link.user_sid, link.sid),
-            account_sid=link.scope.account_sid,
-        )
+        # The link has the SID of a user, not the identity: as a member of the account, that is
+        # another name.
+        self._admission.enter(link.scope.account_sid, link.user_sid or None)
+        try:
+            seen = await self._store.read(
+                lambda tx: actions.see_as(tx, link.scope, link.user_sid, link.sid),
+                account_sid=link.scope.account_sid,
+            )
+        finally:
+            self._admission.leave(link.scope.account_sid, link.user_sid or None)
         if seen is None:
             raise not_found(request)
         request.exchange.charge(link.scope.account_sid, link.user_sid or "")
