@@ -127,7 +127,7 @@ class Flow(asyncio.BufferedProtocol):
         self._is_turn_over = True
         self._transport.pause_reading()
         if self._state in {DRAIN, LINGER}:
-            # Nobody wants these bytes: they are not worth the time of others.
+            # Discarded bytes are read at a reduced rate.
             self._shared.loop.call_later(limits.UNWANTED_PAUSE_MS / 1000, self._begin_turn)
         else:
             self._shared.loop.call_soon(self._begin_turn)

@@ -58,7 +58,7 @@ class Listeners:
         self._servers.append(server)
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Stop accepting connections."""
         for server in self._servers:
             server.close()
 
