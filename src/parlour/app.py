@@ -202,6 +202,7 @@ class App:
         salt = self.vault.digest(self.random.token(16).hex()).encode()
         self.login_gate = LoginGate(self.store, self.clock, salt)
         self.metrics.sources.append(self.login_gate.figures)
+        self.access_tokens = AccessTokens(self.store, self.vault, self.clock, self.login_gate)
         return Authentication(self.login_gate, self.vault, self.clock)
 
     def _make_hints(self) -> Hints | None:
@@ -232,15 +233,16 @@ class App:
             self.random,
             admission=self.admission,
             buffers=self.buffers,
+            tokens=self.access_tokens,
+            proxies=self.peers.proxies,
             commands=lambda hub: Commands(self.pipeline, page_tokens, hub),
             public_url=self.settings.public_url,
         )
 
     def _make_media_edge(self, roots: RootUrls) -> MediaEdge:
-        access_tokens = AccessTokens(self.store, self.vault, self.clock)
         return MediaEdge(
             self.store,
-            callers=MediaCallers(self.authentication, access_tokens, self.peers),
+            callers=MediaCallers(self.authentication, self.access_tokens, self.peers),
             uploads=Uploads(self.store, self.blobs, self.clock, self.random),
             downloads=Downloads(self.blobs, self.clock),
             urls=MediaUrls(self.vault.media_url_key),

@@ -125,7 +125,7 @@ class MediaCallers:
             authorization = request.header(b"authorization")
             return await self._authentication.caller(authorization, self._peers.address_of(request))
         try:
-            token = await self._access_tokens.verify(text)
+            token = await self._access_tokens.verify(text, self._peers.address_of(request))
         except TokenRefused as error:
             raise ApiError(error.code) from error
         except verification.AccountNotActive:

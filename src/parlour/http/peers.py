@@ -1,4 +1,4 @@
-"""Who sent a request: the TCP peer, or whom a trusted proxy names (protocol/forwarded.py)."""
+"""The client of a request: the TCP peer, or the one that a trusted proxy names."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class Peers:
 
     def __init__(self, trusted_proxies: str) -> None:
         """``trusted_proxies``: networks separated by commas. Raises ValueError."""
-        self._proxies = TrustedProxies(parse_networks(trusted_proxies))
+        self.proxies = TrustedProxies(parse_networks(trusted_proxies))
 
     def is_trusted(self, peer: str) -> bool:
         """Whether a TCP peer is a trusted proxy, behind which many clients may stand."""
-        return self._proxies.trusts(peer)
+        return self.proxies.trusts(peer)
 
     def address_of(self, request: Request) -> str:
         """The client's address; of IPv6 its network of 64 bits, which one customer has alone."""
         said = _forwarding(request)
         if said is None:
             return customer_of(request.peer)
-        return customer_of(self._proxies.client_of(request.peer, request.scheme, said).address)
+        return customer_of(self.proxies.client_of(request.peer, request.scheme, said).address)
 
     def scheme_of(self, request: Request) -> str:
         """The scheme that the client used."""
         said = _forwarding(request)
         if said is None:
             return request.scheme
-        return self._proxies.client_of(request.peer, request.scheme, said).scheme
+        return self.proxies.client_of(request.peer, request.scheme, said).scheme
 
 
 def _forwarding(request: Request) -> Forwarding | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jwt import PyJWS
 
 ALGORITHMS: Final = ("HS256", "HS384", "HS512")
+_SIGNATURE_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
 CONTENT_TYPE: Final = "twilio-fpa;v=1"
 
 UNUSABLE: Final = 20101
@@ -118,6 +119,8 @@ def read(text: object) -> Claimed:
         raise TokenRefused(BAD_ISSUER, "iss is not the sid of an API key")
     if not isinstance(account_sid, str) or not sids.is_sid(sids.ACCOUNT, account_sid):
         raise TokenRefused(BAD_ISSUER, "sub is not the sid of an account")
+    if len(signature) != _SIGNATURE_BYTES[algorithm]:
+        raise TokenRefused(BAD_SIGNATURE, "the signature has another length")
     return Claimed(
         key_sid=sids.normal(key_sid),
         account_sid=sids.normal(account_sid),

@@ -16,7 +16,6 @@ from parlour.realtime.recency import Recency
 from parlour.realtime.subscriptions import Subscriptions
 from parlour.realtime.tunnel import Tunnel
 from parlour.realtime.turns import Turns
-from parlour.resources.tokens.verification import AccessTokens
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -26,9 +25,11 @@ if TYPE_CHECKING:
 
     from parlour.operations.admission import Admission
     from parlour.operations.buffers import BufferPool
+    from parlour.protocol.forwarded import TrustedProxies
     from parlour.protocol.vault import Vault
     from parlour.realtime.tunnel import Commands
     from parlour.realtime.websocket import Registry, Socket
+    from parlour.resources.tokens.verification import AccessTokens
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
 
@@ -45,6 +46,8 @@ class Realtime:
         *,
         admission: Admission,
         buffers: BufferPool,
+        tokens: AccessTokens,
+        proxies: TrustedProxies,
         commands: Callable[[Hub], Commands],
         public_url: str,
     ) -> None:
@@ -65,12 +68,13 @@ class Realtime:
         )
         self.endpoint = Endpoint(
             store,
-            AccessTokens(store, vault, clock),
+            tokens,
             self.hub,
             tunnel,
             news=lambda changed: News(store, self.hub, recency, clock, rights_changed=changed),
             clock=clock,
             random=random,
+            proxies=proxies,
             public_url=public_url,
             continuation_key=vault.continuation_key,
         )

@@ -27,6 +27,7 @@ from parlour.realtime.outbox import Gone
 from parlour.realtime.wire import encoded
 from parlour.resources.tokens.verification import AccountNotActive, ServiceUnknown
 from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.protocol.access_tokens import AccessToken
@@ -211,7 +212,8 @@ class Connection:
     async def _checked(self, frame: Frame) -> AccessToken | Disconnect:
         """The token of a frame, or why it lets nobody in."""
         try:
-            return await self._endpoint.tokens.verify(frame.header.get("token"))
+            peer = self._endpoint.address_of(self._socket)
+            return await self._endpoint.tokens.verify(frame.header.get("token"), peer)
         except TokenRefused as refused:
             log.info("token_refused", code=refused.code, why=refused.reason)
             return disconnects.of_token(refused)
@@ -219,6 +221,8 @@ class Connection:
             return disconnects.SERVICE_UNKNOWN
         except AccountNotActive:
             return disconnects.ACCOUNT_NOT_ACTIVE
+        except ApiError:
+            return disconnects.SERVER_FULL  # Too many wrong tokens of this address and key.
 
     async def _open(self, frame: Frame, token: AccessToken) -> None:
         endpoint = self._endpoint

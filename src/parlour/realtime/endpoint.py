@@ -12,6 +12,7 @@ import msgspec
 
 from parlour.protocol import framing
 from parlour.protocol.access_tokens import TokenRefused
+from parlour.protocol.forwarded import customer_of
 from parlour.realtime import disconnects
 from parlour.realtime.connection import Connection
 from parlour.realtime.session import Session
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.protocol.access_tokens import AccessToken
+    from parlour.protocol.forwarded import TrustedProxies
     from parlour.protocol.framing import Frame, Header
     from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.hub import Hub
@@ -59,6 +61,7 @@ class Endpoint:
         news: Callable[[Callable[[Event], None]], News],
         clock: Clock,
         random: Random,
+        proxies: TrustedProxies,
         public_url: str,
         continuation_key: bytes,
     ) -> None:
@@ -69,6 +72,7 @@ class Endpoint:
         self.news = news(self.rights_changed)
         self.clock = clock
         self.random = random
+        self._proxies = proxies
         self._public_url = public_url.rstrip("/")
         self._continuation_key = continuation_key
         self.is_stopping = False
@@ -88,6 +92,11 @@ class Endpoint:
         connection = Connection(socket, self)
         self._connections.add(connection)
         return connection
+
+    def address_of(self, socket: Socket) -> str:
+        """Return the client's address, as its failures are counted."""
+        client = self._proxies.client_of(socket.peer, socket.scheme, socket.forwarding)
+        return customer_of(client.address)
 
     def left(self, connection: Connection) -> None:
         """A connection is over."""

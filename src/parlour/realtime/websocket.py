@@ -33,6 +33,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from parlour.protocol.forwarded import Forwarding
 from parlour.realtime.inbound import Budget, FrameReader
 from parlour.realtime.outbox import Outbox
 from parlour.realtime.wire import encoded, message_in
@@ -122,6 +123,8 @@ class Socket(asyncio.Protocol):
         self._ending: asyncio.TimerHandle | None = None
         self.host = ""
         self.scheme = "http"
+        self.peer = ""
+        self.forwarding = Forwarding()
 
     # --- What the event loop calls ----------------------------------------------------------
 
@@ -130,8 +133,8 @@ class Socket(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self.outbox = Outbox(self._transport, self._slow, self.count)
         peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._reservation = self._buffers.open(self._cut, identity=address)
+        self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._reservation = self._buffers.open(self._cut, identity=self.peer)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
         self._end_after(limits.HEAD_SECONDS_MAX)
@@ -274,6 +277,10 @@ class Socket(asyncio.Protocol):
             return
         response = self._protocol.accept(request)
         self.host = request.headers.get("Host", "")
+        lines = request.headers.get_all
+        self.forwarding = Forwarding(
+            lines("X-Forwarded-For"), lines("X-Forwarded-Proto"), lines("Forwarded")
+        )
         if response.status_code == 101:
             self._receiver = self._accept(self)
             if self._receiver is None:

@@ -53,6 +53,7 @@ class Admitted(msgspec.Struct, frozen=True):
 
     account_sid: str
     secret_digest: str
+    secret_sealed: str
     status: str
 
 
@@ -65,13 +66,13 @@ UPDATE_STATUS = "UPDATE account SET status = $2, date_updated = $3 WHERE sid = $
 INSERT_LOGIN = insert("login", Login)
 # tidy: account-in-sql - the account is what is asked for
 ADMIT = """
-SELECT login.account_sid, login.secret_digest, account.status
+SELECT login.account_sid, login.secret_digest, login.secret_sealed, account.status
   FROM login JOIN account ON account.sid = login.account_sid
  WHERE login.name = $1 ORDER BY login.ordinal LIMIT 2
 """
 # tidy: account-in-sql - as above
 ADMIT_MANY = """
-SELECT login.name, login.account_sid, login.secret_digest, account.status
+SELECT login.name, login.account_sid, login.secret_digest, login.secret_sealed, account.status
   FROM login JOIN account ON account.sid = login.account_sid
  WHERE login.name IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
  ORDER BY login.name, login.ordinal LIMIT 32

@@ -1,10 +1,19 @@
-"""Checking access tokens against the store: the key's secret, the account, the service.
+"""Verifies access tokens: the key's secret, the account, the service.
 
-Who shows a token is asked every time: a key that was revoked a moment ago opens nothing.
+| token                                              | reads of the store                    |
+|----------------------------------------------------|---------------------------------------|
+| malformed, or a signature of a wrong length        | none                                  |
+| of an unknown key, or with a wrong signature       | a share of one, once a second and key |
+| with a right signature                             | the same, and one of its own, so that |
+|                                                    | a revoked key is refused at once      |
+
+Wrong tokens are throttled by address and key, with the logins (resources/accounts/login_gate.py).
+A right one passes without delay for ten minutes after it was verified.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.caller import Caller
@@ -12,15 +21,22 @@ from parlour.protocol import access_tokens
 from parlour.protocol.access_tokens import TokenRefused
 from parlour.resources.accounts import store as accounts
 from parlour.resources.services import store as services
+from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from parlour.protocol.access_tokens import AccessToken
+    from collections.abc import Sequence
+
+    from parlour.protocol.access_tokens import AccessToken, Claimed
     from parlour.protocol.vault import Vault
+    from parlour.resources.accounts.login_gate import LoginGate
+    from parlour.resources.accounts.store import Admitted, Login
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
 _ACTIVE: Final = "active"
+# The codes of tokens that their key has not signed: these are failures. An expired one is none.
+_GUESSED: Final = frozenset({access_tokens.BAD_ISSUER, access_tokens.BAD_SIGNATURE})
 
 
 class ServiceUnknown(Exception):  # noqa: N818 - a decision, not a mishap.
@@ -32,35 +48,82 @@ class AccountNotActive(Exception):  # noqa: N818 - as above.
 
 
 class AccessTokens:
-    """Tells whom a token lets in."""
+    """Verifies the access tokens of one process."""
 
-    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+    def __init__(self, store: Store, vault: Vault, clock: Clock, gate: LoginGate) -> None:
         self._store = store
         self._vault = vault
         self._clock = clock
+        self._gate = gate
+        # By the keyed digest of a token: until when it counts as known to be right.
+        self._recent: OrderedDict[str, float] = OrderedDict()
 
-    async def verify(self, text: object) -> AccessToken:
-        """The proven token. Raises TokenRefused, ServiceUnknown or AccountNotActive."""
+    async def verify(self, text: object, peer: str) -> AccessToken:
+        """Return the proven token.
+
+        ``peer``: the address of the client. Raises TokenRefused, ServiceUnknown, AccountNotActive,
+        or ApiError 429 for too many wrong tokens.
+        """
         claimed = access_tokens.read(text)
-        scope = Scope(claimed.account_sid)
-        login = await self._store.read(lambda tx: accounts.find_login(tx, scope, claimed.key_sid))
-        secret = None if login is None else self._vault.unseal(login.secret_sealed, login.name)
-        token = access_tokens.prove(claimed, secret, self._clock.now_ms())
-        await self._store.read(
-            lambda tx: _must_be_open(tx, scope_of(token)), account_sid=token.account_sid
-        )
+        proof = self._vault.digest(str(text))
+        if self._recent.get(proof, 0.0) > self._clock.monotonic_ms():
+            logins = await self._gate.lookups.at_once(claimed.key_sid)
+        else:
+            _, logins = await self._gate.check(
+                peer, claimed.key_sid, lambda found: self._match(claimed, found)
+            )
+        used = _key_of(claimed, logins.admitted)
+        try:
+            token = self._prove(claimed, used)
+            login = await self._store.read(
+                lambda tx: _must_be_good(tx, token), account_sid=token.account_sid
+            )
+            if used is None or not self._vault.same(login.secret_digest, used.secret_digest):
+                token = self._prove(claimed, login)
+        except TokenRefused:
+            self._recent.pop(proof, None)
+            raise
+        self._cache(proof)
         return token
 
     async def must_be_good(self, token: AccessToken) -> None:
-        """See whether a token that was proven before still lets in. Raises as ``verify`` does."""
+        """Check a token again that was proven before. Raises as ``verify`` does."""
+        await self._store.read(lambda tx: _must_be_good(tx, token), account_sid=token.account_sid)
 
-        async def look(tx: Transaction) -> None:
-            scope = scope_of(token)
-            if await accounts.find_login(tx, scope, token.key_sid) is None:
-                raise TokenRefused(access_tokens.BAD_ISSUER, "the key was revoked")
-            await _must_be_open(tx, scope)
+    def _prove(self, claimed: Claimed, login: Admitted | Login | None) -> AccessToken:
+        secret = None
+        if login is not None:
+            secret = self._vault.unseal(login.secret_sealed, claimed.key_sid)
+        return access_tokens.prove(claimed, secret, self._clock.now_ms())
 
-        await self._store.read(look, account_sid=token.account_sid)
+    def _match(self, claimed: Claimed, admitted: Sequence[Admitted]) -> bool | None:
+        """Return True if the key signed the token, which may have expired; None if not."""
+        try:
+            self._prove(claimed, _key_of(claimed, admitted))
+        except TokenRefused as refused:
+            return None if refused.code in _GUESSED else True
+        return True
+
+    def _cache(self, proof: str) -> None:
+        self._recent[proof] = self._clock.monotonic_ms() + limits.LOGIN_PROVEN_MS
+        self._recent.move_to_end(proof)
+        if len(self._recent) > limits.LOGINS_REMEMBERED_MAX:
+            self._recent.popitem(last=False)
+
+
+def _key_of(claimed: Claimed, admitted: Sequence[Admitted]) -> Admitted | None:
+    """Return the API key that a token names, if it is one of the account that it names."""
+    return next((each for each in admitted if each.account_sid == claimed.account_sid), None)
+
+
+async def _must_be_good(tx: Transaction, token: AccessToken) -> Login:
+    """Return the key of a token whose key, account and service are there. Raises as ``verify``."""
+    scope = scope_of(token)
+    login = await accounts.find_login(tx, scope, token.key_sid)
+    if login is None:
+        raise TokenRefused(access_tokens.BAD_ISSUER, "the key was revoked")
+    await _must_be_open(tx, scope)
+    return login
 
 
 def scope_of(token: AccessToken) -> Scope:
