@@ -25,6 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def control() -> Iterator[Server]:
-    """A server that nobody attacks: what it feels is the machine's noise."""
+    """A server that is not attacked: its latency is the machine's noise."""
     with Server() as running:
         yield running

@@ -1,4 +1,4 @@
-r"""Asserts that an attack on a server hurts nobody else.
+r"""Asserts that an attack on a server leaves other clients unhurt.
 
 A test starts a server of its own, and attacks it inside `unhurt`:
 

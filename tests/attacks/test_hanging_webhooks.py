@@ -153,7 +153,7 @@ class Attacker:
             self.api.post(f"/Conversations/{self.chats[-1]}/Webhooks", form).expect(201)
 
     def write(self, times: int) -> None:
-        """Write into every conversation so often: each URL is told so often."""
+        """Write into every conversation so often: each URL is called so often."""
 
         def write(chat: str) -> None:
             path = f"/Conversations/{chat}/Messages"

@@ -59,7 +59,7 @@ ENDLESS = {
     "blank lines": (GET, b"\r\n" * 30_000),
     "a request line": (b"GET /", b"x" * 60_000),
     "header lines": (b"GET / HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n" * 10_000),
-    "a body that nobody wants": (
+    "a body that is not read": (
         b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n",
         b"x" * 60_000,
     ),

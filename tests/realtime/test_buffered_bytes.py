@@ -32,7 +32,7 @@ _FIGURE = re.compile(r"^parlour_buffer_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server of its own: nobody else buffers anything."""
+    """A server of its own: no other client buffers anything."""
     with Server() as running:
         yield running
 

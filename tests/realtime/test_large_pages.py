@@ -1,4 +1,4 @@
-"""Pages end before they are larger than their bound, and whoever follows them gets everything."""
+"""Pages end before they are larger than their bound, and following them gives everything."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Balanced:
         program: Sequence[str] = ("-m", "parlour"),
     ) -> None:
         """Prepare them on a new database; ``env`` and ``program`` are for each."""
-        # The nodes are told where the balancer is before it is started.
+        # The nodes get the balancer's address before it is started.
         self._reserved = ReservedPort()
         self.port = self._reserved.number
         self._redis = Redis()

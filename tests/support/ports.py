@@ -1,7 +1,7 @@
 """Ports of 127.0.0.1 that belong to a test from the moment they are found.
 
 A port that is found by binding a socket and closing it again is anybody's: another test's receiver
-may have it before the server that it was meant for. So nobody here closes the socket. What can
+may have it before the server that it was meant for. So the socket is never closed here. What can
 listen on port 0 does so and says which port it got. What must know its port before it starts, or
 must find it free again after a crash, gets a reserved one.
 """

@@ -79,7 +79,7 @@ def remove_old(path: Path) -> None:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file for its owner alone, since it may hold secrets; nobody sees a part of it."""
+    """Write a file for its owner alone, since it may hold secrets; it is never visible in part."""
     if path.exists():
         return
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")

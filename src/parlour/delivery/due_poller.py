@@ -2,7 +2,7 @@
 
 That is retries, what had no room in memory, and at the start everything that was left. Endpoints
 are read one after the other, each time one of the account that has the least in memory; an account
-that used up its part of the processor waits, and nobody else (`delivery/governor.py`).
+that used up its part of the processor waits, and no other (`delivery/governor.py`).
 """
 
 from __future__ import annotations

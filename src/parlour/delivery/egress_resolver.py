@@ -54,7 +54,7 @@ class SystemResolver:
             done.exception()
 
     async def _look_up(self, name: str, account_sid: str) -> tuple[str, ...]:
-        # Whoever wants the name has given up by then. TimeoutError is an OSError.
+        # All waiters have timed out by then. TimeoutError is an OSError.
         turn = await self._turns.take(account_sid, name, limits.WEBHOOK_SECONDS_MAX * 1000)
         try:
             loop = asyncio.get_running_loop()

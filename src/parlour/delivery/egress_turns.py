@@ -1,7 +1,7 @@
 """Who may send an outbound request, or look up a name, next: accounts in turn, then their targets.
 
-A turn is a place of a max-min fair total (`operations/fair_shares.py`). Whoever finds none waits,
-and those who wait for one target of one account go in the order in which they came. The wait of one
+A turn is a place of a max-min fair total (`operations/fair_shares.py`). Requests without one wait,
+and those waiting for one target of one account go in the order in which they came. The wait of one
 account does not depend on how many of another's wait, as each is counted for itself.
 
 | state of a request | becomes | when                                                         |
@@ -79,7 +79,7 @@ class Turns:
             self._forget_empty(share)
 
     def _forget_empty(self, share: Share) -> None:
-        """Want nothing for a target for which nobody waits."""
+        """Remove a target without waiters."""
         if not self._waiting[share]:
             del self._waiting[share]
             share.want(False)

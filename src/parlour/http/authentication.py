@@ -64,7 +64,7 @@ class Authentication:
         self._lookups = gate.lookups
         self._vault = vault
         self._clock = clock
-        # By the keyed digest of the header as clients write it, which nobody can aim at without
+        # By the keyed digest of the header as clients write it, which cannot be aimed at without
         # the key. Separate caches: guesses cannot evict right logins.
         self._proven: OrderedDict[str, _Proven] = OrderedDict()
         self._wrong: OrderedDict[str, _Wrong] = OrderedDict()

@@ -20,7 +20,7 @@ WORK     belong to the body, or are  when the answer is with the         the bod
                                                                          without progress: cut off
 QUEUED   are read ahead              IDLE, in the next turn of the loop  none
 DRAIN    are what is left of a body  QUEUED, IDLE; LINGER beyond         REQUEST_SECONDS_MAX: closed
-         that nobody wanted, and     BODY_BYTES_MAX
+         that was not read, and      BODY_BYTES_MAX
          dropped
 LINGER   are dropped, so that the    CLOSED with the client's end or     LINGER_SECONDS_MAX: closed
          client can read the answer  that of the body
@@ -188,7 +188,7 @@ class Connection(Body):
         self._shared.turns.start(self, request, account_sid, identity)
 
     def launch(self, request: Request) -> bool:
-        """Let the request begin whose turn it is; False if nobody waits for it any more."""
+        """Let the request begin whose turn it is; False if its client has gone."""
         if self._state == CLOSED:
             self._shared.server.forget(request)
             return False

@@ -6,7 +6,7 @@ Writing has no buffer that would be filled on purpose: the transport writes at o
 ``pause_writing`` if the kernel did not take all, so "not paused" means that the kernel has all.
 
 What the connection keeps beyond ``UNCOUNTED_BYTES_MAX`` is counted in the process's buffers
-(``operations/buffers.py``), which may cut it off for somebody whose share it has.
+(``operations/buffers.py``), which may cut it off for an owner below its share.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class MetricsPage:
     """The figures as a page that anybody may ask for, and that costs little however often.
 
     A page takes a millisecond. Requests that wait share the next one, and after each there is a
-    pause of many times what it took; nobody gets figures of before the request.
+    pause of many times what it took; no figures are older than the request.
     """
 
     def __init__(self, metrics: Metrics, clock: Clock) -> None:

@@ -1,7 +1,7 @@
 """Where the URLs of an answer start: as configured, or as the request found us.
 
 A trusted proxy may say by ``X-Forwarded-Proto`` or ``Forwarded`` that it took the request over TLS
-(http/peers.py); nobody else is believed.
+(http/peers.py); other peers are not believed.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class BufferPool:
         """Return a reservation of 0 bytes.
 
         Args:
-            cut: Called when the bytes are given to somebody else: it must drop what is buffered
+            cut: Called when the bytes are given to another owner: it must drop what is buffered
                 and end the exchange. The reservation is closed already.
             account_sid: The owner; empty while the connection is not authenticated.
             identity: The chat user, empty for the account's own callers. Without an account: the

@@ -9,7 +9,7 @@ What is in use cannot be taken back, so a party that took everything while it wa
 all others wait until it is finished. Therefore a node leaves some of its places free: a child may
 have at most ``greed`` times as many places as the node has free (the dynamic threshold of shared
 memory switches: Choudhury and Hahne, 1998). With ``greed`` 1 a single busy account gets half of all
-places, two get a third each, n get one part in n + 1. Whoever comes then finds free places at once.
+places, two get a third each, n get one part in n + 1. A newcomer finds free places at once.
 The rule wastes one part in n + 1 of the places, and nothing else: a leaf that wants a place and is
 under the limits of its path is never passed over.
 

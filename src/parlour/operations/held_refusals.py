@@ -1,7 +1,7 @@
 """Refusals that are held back for a moment, so that they do not take the time of the work.
 
 A refusal costs a tenth of an answer and more, nearly all of it in the kernel. A server that is
-offered ten times what it can do would do little else. Whoever is refused has one request on its
+offered ten times what it can do would do little else. A refused client has one request on its
 connection and waits for the answer, so it asks again only when it has that: to hold the refusal
 back is to slow down those who ask, without a pause of reading and its system calls.
 

@@ -143,7 +143,7 @@ class Pipeline:
 
 @contextmanager
 def _outside(call: Call[Any]) -> Iterator[None]:
-    """Leave the place of a call to others while it waits for somebody else's server."""
+    """Leave the place of a call to others while it waits for a webhook."""
     if call.work is None:
         yield
         return

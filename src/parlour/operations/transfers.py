@@ -1,6 +1,6 @@
 """Places for transfers of media: shared fairly, and given up by slow ones when others want in.
 
-A transfer may last long, so a share of the places (``admission.py``) is not enough: whoever is
+A transfer may last long, so a share of the places (``admission.py``) is not enough: a client
 within its share could still keep all places for hours. So whenever a place is wanted and none is
 left, the slowest transfer gives up its own, if it is slow:
 
@@ -68,7 +68,7 @@ class Transfer:
         return (self.bytes_moved - bytes_before) * 1000 / elapsed_ms
 
     def cut(self) -> None:
-        """End the transfer, as whoever runs it has said in ``on_cut``."""
+        """End the transfer by its ``on_cut`` callback."""
         self.is_cut = True
         if self.on_cut is not None:
             self.on_cut()

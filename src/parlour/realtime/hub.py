@@ -176,7 +176,7 @@ class Hub:
         """Begin to listen: news is held back until it is known what the listener has seen."""
         sid = name.sid
         if listener not in self._of_user.get(listener.user_key, ()):
-            return  # It has gone: nobody would ever take it off.
+            return  # It has gone: nothing would ever remove it.
         listener.listening[sid] = name
         self._listeners.setdefault(sid, {})[listener] = _HELD
 

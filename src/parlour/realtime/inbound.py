@@ -113,7 +113,7 @@ class Budget:
         self._refilled = now
 
     def refill(self, now: float, told: int) -> None:
-        """Some time has passed, and the client was told of so much, which it acknowledges."""
+        """Refill for elapsed time and for notifications sent, which are acknowledged."""
         if self._bytes is None:
             return
         seconds, self._refilled = now - self._refilled, now

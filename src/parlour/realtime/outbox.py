@@ -106,7 +106,7 @@ class Outbox:
         self._wake()
 
     def release(self) -> None:
-        """The connection is over: nobody waits for the client any more."""
+        """The connection is over: stop waiting for the client."""
         self._is_over = True
         self._cancel_timer()
         self._wake()

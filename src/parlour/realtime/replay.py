@@ -75,7 +75,7 @@ class Missed:
             self._since[sid] = min(self._since.get(sid, known), known)
         self._numbers: dict[str, list[int]] = {sid: [] for sid in self._since}
         self.lost: set[str] = set()
-        """Conversations that must begin anew: the log does not reach back so far."""
+        """Conversations to resync: the log does not reach back far enough."""
 
     async def begin(self) -> None:
         """Find out from where on the log has to be looked through. Raises Gone."""

@@ -420,7 +420,7 @@ class Socket(asyncio.Protocol):
         self._fragments = None
 
     def _exceeded(self) -> None:
-        """The client sends more than it may: it is told so, and nothing more is read from it."""
+        """Close with the reason: the client exceeds its budget. Stop reading."""
         self._discards_input = True
         self._drop_input()
         self._set_reading(on=False)

@@ -52,5 +52,5 @@ TYPING_AGAIN_MS = 4_500
 TYPISTS_MAX = 100_000
 # Connections that are checked in one step when the rights of a whole account may have changed.
 RIGHTS_CHECKED_PER_STEP = 16
-# Users whose coming and going is noted at once.
+# Presence changes that are recorded in one transaction.
 PRESENCE_NOTED_AT_ONCE = 32

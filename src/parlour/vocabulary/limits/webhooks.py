@@ -21,7 +21,7 @@ CHALLENGE_CHARS_MAX = 4 * KIBIBYTE
 # Interim answers (1xx) before the real one.
 INTERIM_ANSWERS_MAX = 8
 # Outbound requests at the same time; the next one waits its turn. Accounts share them, and one
-# alone has half of them: the rest is free for whoever comes next.
+# alone has half of them: the rest is free for newcomers.
 OUTBOUND_REQUESTS_MAX = 576
 # The same for requests that a caller waits for: pre-action webhooks. They have places of their own.
 OUTBOUND_AWAITED_REQUESTS_MAX = 256
