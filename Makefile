@@ -11,7 +11,7 @@ ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_oper
 IN_THE_GATE := $(filter-out $(ON_BOTH_ENGINES),$(wildcard tests/events/test_*.py)) \
   tests/contract/test_webhook_checklist.py
 
-.PHONY: help serve check test gate teeth bench bench-postgres bench-growth bench-realtime bench-moving bench-scale bench-overload docs lock clean
+.PHONY: help serve check test gate attacks teeth bench bench-postgres bench-growth bench-realtime bench-moving bench-scale bench-overload docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -42,6 +42,9 @@ test: $(VENV)/dev.stamp check ## Set up and pass every test.
 gate: $(VENV)/dev.stamp check ## The tests and the long reliability runs.
 	PARLOUR_KILLS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ON_BOTH_ENGINES) $(IN_THE_GATE)
+
+attacks: $(VENV)/dev.stamp ## Attack a server for long, with nothing else beside it.
+	$(BIN)/python -m pytest tests/attacks
 
 teeth: $(VENV)/dev.stamp ## Plant each fault; the harness must report it.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/teeth

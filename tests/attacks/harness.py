@@ -13,7 +13,8 @@ that was broken:
 
 * resident memory grew by at most 96 MiB, and is back within 16 MiB of before within 10 s;
 * the 99th percentile of each innocent client's latency is at most 50 ms, or three times that of
-  the same client of the control;
+  the same client of the control; beside other tests, which take a processor from the attacked
+  server and not from the idle control, at most 250 ms (`make attacks` runs these tests alone);
 * every request of every innocent client succeeded.
 
 The default attack takes one to two seconds; longer variants get `@pytest.mark.gate`. All tests of
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import time
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 MEBIBYTE = 1 << 20
+IS_ALONE = os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") == "1"
+P99_SECONDS = 0.050 if IS_ALONE else 0.250
 # After the attack the innocent clients go on for so long: work may outlive its requester.
 SETTLE_SECONDS = 0.3
 # An attacked server that grows by more than this is killed, before it hurts the machine.
@@ -56,7 +60,7 @@ class Bounds:
     growth_bytes: int = 96 * MEBIBYTE
     remaining_bytes: int = 16 * MEBIBYTE
     recovery_seconds: float = 10.0
-    p99_seconds: float = 0.050
+    p99_seconds: float = P99_SECONDS
     p99_ratio: float = 3.0
 
 

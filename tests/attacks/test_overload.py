@@ -63,4 +63,5 @@ def test_flood_of_one_account_is_refused_and_hurts_no_other(
     assert (seen.cut_off, seen.timeouts, seen.connect_errors) == (0, 0, 0)
     # The client and the probe take a part of the machine as well.
     assert seen.accepted.count / seen.seconds > 0.1 * capacity.rate
-    assert seen.accepted.p99_us / 1e6 < wait
+    # The first requests, which are taken for a burst, wait for longer.
+    assert seen.accepted.p99_us / 1e6 < 2 * wait

@@ -16,7 +16,8 @@ Windows of ``WORK_WINDOW_MS``; at the end of each, with the mean sojourn time of
 the window                            what follows
 ====================================  ======================================================
 sojourn over the target, more than    nothing the first ``WORK_LATE_WINDOWS_MIN`` - 1 times since
-``WORK_LIMIT_MIN`` at once            the limit was last not reached; then it becomes
+``WORK_LIMIT_MIN`` at once            the limit was last not reached, unless the sojourn is over
+                                      ``WORK_LATE_MULTIPLE`` targets; then it becomes
                                       ``most at once * target / sojourn``, at least
                                       ``WORK_SHRINKING_PERCENT_MIN`` of it
 limit reached, sojourn within         the limit becomes ``limit * target / sojourn``, at most
@@ -139,6 +140,8 @@ class WorkLimit:
         if is_calm or sojourn_ms <= target:
             self._grow(target / max(sojourn_ms, 0.001) if self._is_reached else _AT_MOST)
         elif self._most > self._limit_min:
+            if sojourn_ms > limits.WORK_LATE_MULTIPLE * target:
+                self._late_windows = limits.WORK_LATE_WINDOWS_MIN
             self._shrink(target / sojourn_ms)
 
     def _grow(self, factor: float) -> None:

@@ -41,9 +41,9 @@ def test_burst_leaves_the_limit_as_it_is() -> None:
     work = WorkLimit(clock, MOST)
 
     for _ in range(5):
-        for _ in range(limits.WORK_LATE_WINDOWS_MIN - 1):
-            window(work, clock, at_once=MOST, sojourn_ms=2 * limits.WORK_WINDOW_MS)
-        window(work, clock, at_once=10, sojourn_ms=5)
+        window(work, clock, at_once=MOST, sojourn_ms=2 * limits.WORK_MS_TARGET)
+        for _ in range(3):  # The first still has requests of the burst in it.
+            window(work, clock, at_once=10, sojourn_ms=5)
 
     assert work.limit == MOST
 
@@ -52,8 +52,7 @@ def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
     clock = FakeClock()
     work = WorkLimit(clock, 800)
 
-    for _ in range(limits.WORK_LATE_WINDOWS_MIN):
-        window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
+    window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
     assert work.limit == 800 * limits.WORK_SHRINKING_PERCENT_MIN // 100
     for _ in range(5):
         window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
@@ -136,12 +135,11 @@ def test_few_requests_are_measured_for_longer() -> None:
 
     few = limits.WORK_WINDOW_REQUESTS_MIN - 1
     begun = [work.enter() for _ in range(150)]
-    for number in range(limits.WORK_LATE_WINDOWS_MIN):
-        for each in begun[number * few : (number + 1) * few]:
-            clock.advance(40)
-            each.end()
+    for each in begun[:few]:
+        clock.advance(40)
+        each.end()
     assert work.limit == 200
-    for each in begun[few * limits.WORK_LATE_WINDOWS_MIN :]:
+    for each in begun[few:]:
         clock.advance(40)
         each.end()
 

@@ -15,6 +15,8 @@ WORK_CALM_PART = 8
 WORK_LIMIT_MIN = 96
 # Windows in which requests take too long before the limit shrinks: a burst is shorter.
 WORK_LATE_WINDOWS_MIN = 3
+# ... but at once if they take so many times the target.
+WORK_LATE_MULTIPLE = 3
 # How long requests are measured before the limit is adjusted, in milliseconds ...
 WORK_WINDOW_MS = 100
 # ... and how many they have to be; with fewer it is adjusted after ten such times.
