@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import threading
@@ -17,6 +16,7 @@ import pytest
 from tests.resources.test_media_transfer import shelf_on
 from tests.resources.uploads import direct_url
 from tests.security.test_uploads import FILES, content_of, send
+from tests.support.browser import chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,10 +109,10 @@ class Site:
 @contextmanager
 def browser_at(url: str, folder: Path) -> Iterator[None]:
     """A browser that opens a page."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    assert program, "this test needs chromium"
+    program, environment = chromium()
     process = subprocess.Popen(
         [program, *FLAGS, NOWHERE, f"--user-data-dir={folder}", url],
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -143,6 +143,7 @@ def ran(server: Server, folder: Path) -> set[str]:
     return set(site.heard)
 
 
+@pytest.mark.xdist_group("sdk-browser")
 @pytest.mark.timeout(180)
 def test_a_browser_runs_none_of_them(server: Server, tmp_path: Path) -> None:
     assert ran(server, tmp_path) == {"own page", "own script"}

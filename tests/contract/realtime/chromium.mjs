@@ -12,7 +12,7 @@ const UNPACKED = join(HERE, "node_modules", ".chromium");
 const UNPACK = 'import chromium from "@sparticuz/chromium"; await chromium.executablePath();';
 
 // The package unpacks into the folder for temporary files; its process gets one that is kept.
-function unpacked() {
+export function unpacked() {
   if (!existsSync(UNPACKED)) {
     const under = `${UNPACKED}-${process.pid}`;
     mkdirSync(under, { recursive: true });
