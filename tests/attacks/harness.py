@@ -14,7 +14,7 @@ that was broken:
 * resident memory grew by at most 96 MiB, and is back within 16 MiB of before within 10 s;
 * the 99th percentile of each innocent client's latency is at most 50 ms, or three times that of
   the same client of the control; beside other tests, which take a processor from the attacked
-  server and not from the idle control, at most 250 ms (`make attacks` runs these tests alone);
+  server and not from the idle control, at most 500 ms (`make attacks` runs these tests alone);
 * every request of every innocent client succeeded.
 
 The default attack takes one to two seconds; longer variants get `@pytest.mark.gate`. All tests of
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1 << 20
 IS_ALONE = os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") == "1"
-P99_SECONDS = 0.050 if IS_ALONE else 0.250
+P99_SECONDS = 0.050 if IS_ALONE else 0.500
 # After the attack the innocent clients go on for so long: work may outlive its requester.
 SETTLE_SECONDS = 0.3
 # An attacked server that grows by more than this is killed, before it hurts the machine.
