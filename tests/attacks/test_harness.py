@@ -46,7 +46,7 @@ def test_each_planted_fault_is_reported(
 ) -> None:
     with (
         pytest.raises(AssertionError, match=finding),
-        unhurt(server, control, bounds=Bounds(recovery_seconds=0.2)),
+        unhurt(server, control, bounds=Bounds(recovery_seconds=0.2, p99_seconds=0.05)),
     ):
         send_bytes(server.base_url, request("GET", f"/fault/{fault}"))
 
