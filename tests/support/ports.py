@@ -16,7 +16,7 @@ class ReservedPort:
     """A port that no other program gets until `close`, though nothing listens on it yet.
 
     A bound socket that does not listen holds it: connections are refused, and the kernel gives
-    the port to no connection and to no program that asks for any port. A program that is told
+    the port to no connection and to no program that asks for any port. A program that is given
     the number can listen there, with SO_REUSEADDR on both sides, as often as it is started;
     servers set that option so that they can be started again. So it is on Linux, where the tests
     run; `tests/contract/test_support.py` shows it.

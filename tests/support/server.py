@@ -215,7 +215,7 @@ class Server:
             self._guard.kill()
             self._guard.communicate()
             self._guard = None
-        # The process is still a zombie at most: once it is waited for, and nobody else is in its
+        # The process is still a zombie at most: once it is waited for and alone in its
         # group, the number may become that of another test's process.
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -10,7 +10,7 @@ ACCESS_TOKEN_CHARS_MAX = 16 * KIBIBYTE
 ACCESS_TOKEN_SECONDS_MAX = 24 * 60 * 60
 # How long an access token made here is good for, when nothing is said.
 ACCESS_TOKEN_SECONDS_DEFAULT = 60 * 60
-# So far may the clock of whoever makes access tokens be ahead of ours.
+# Leeway for the clock of an issuer of access tokens that is ahead of ours.
 ACCESS_TOKEN_LEEWAY_SECONDS = 60
 # The last second of the year 9999: no date in an access token is later.
 ACCESS_TOKEN_DATE_SECONDS_MAX = 253_402_300_799
@@ -38,7 +38,7 @@ INIT_SECONDS_MAX = 10
 PING_SECONDS = 25
 # A connection from which nothing was heard for so long is closed.
 SILENT_SECONDS_MAX = 60
-# A client is told that its token is about to expire this long before.
+# A client is warned this long before its token expires.
 TOKEN_WARNING_SECONDS = 240
 # Requests of one connection in work at the same time; meanwhile nothing more is read from it.
 SOCKET_REQUESTS_MAX = 32
@@ -50,7 +50,7 @@ RECENT_CHANGES_MAX = 100_000
 LOOKED_BACK_EVENTS_MAX = 500_000
 # ... and in one step.
 LOOKED_BACK_EVENTS_PER_STEP = 2_000
-# Events that are looked through for what a client missed; beyond it conversations begin anew.
+# Events that are looked through for what a client missed; beyond it conversations are resynced.
 REPLAY_SCANNED_EVENTS_MAX = 20_000
 # Events that are looked through in one step, before others get a turn.
 REPLAY_SCANNED_EVENTS_PER_STEP = 500
@@ -66,7 +66,7 @@ ESTABLISHED_PER_NOTIFICATION_MAX = 100
 REPLAYED_PER_NOTIFICATION_MAX = 100
 # The libraries of the socket are loaded so long after the start, unless a client is quicker.
 WARM_UP_MS = 500
-# The log is read for connections until nobody was connected for so long.
+# The log is read for connections until there was none for so long.
 NEWS_LONELY_MS = 60_000
 # Items of a realtime object on a page when nothing is said, and at most.
 ITEMS_PER_PAGE = 50
@@ -76,7 +76,7 @@ ITEMS_PER_PAGE_MAX = 100
 INDEX_DIGITS_MAX = 18
 # Rows on a page of what a command lists, at most and when nothing is said.
 CLIENT_PAGE_SIZE_MAX = 100
-# Somebody who types is told again no sooner than after so many seconds.
+# Interval at which a client SDK repeats its typing indicator.
 TYPING_SECONDS = 5
 # A client that was sent away by a stopping server comes back no sooner than this ...
 RECONNECT_AFTER_STOP_MS_MIN = 1_000
@@ -88,7 +88,7 @@ RECONNECT_AFTER_LOAD_MS_MIN = 5_000
 RECONNECT_AFTER_LOAD_MS_MAX = 30_000
 # A node that did not say for so long that it is there is gone, and its users with it ...
 NODE_MS = 40_000
-# ... but on an engine of one process nobody else can say so, and nobody has to ask.
+# ... but on an engine of one process no other node can be there, so it never expires.
 ONLY_NODE_MS = 100 * 366 * 24 * 60 * 60 * 1000
 # News of typing that waits to be told to other nodes; the oldest is forgotten.
 TYPING_UNTOLD_MAX = 1_000
