@@ -16,6 +16,7 @@ from tests.attacks.harness import healthz, messages, request, unhurt
 from tests.attacks.raw import connect, flood
 from tests.support.client import Api
 from tests.support.server import Server
+from tests.support.sockets import receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,7 +178,7 @@ def upload(server: Server, account: tuple[str, str], size: int) -> str:
         made.sendall(sent)
         answer = made.recv(1 << 16)
         while b"}}" not in answer:
-            answer += made.recv(1 << 16)
+            answer += receive(made)
     sid = json.loads(answer.partition(b"\r\n\r\n")[2])["sid"]
     return f"/v1/Services/{service}/Media/{sid}/Content"
 

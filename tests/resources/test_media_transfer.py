@@ -17,6 +17,7 @@ from tests.properties.wire import ClosedError, Wire
 from tests.resources.uploads import Part, Shelf, direct_url
 from tests.support.client import Api
 from tests.support.server import Server
+from tests.support.sockets import receive
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -385,8 +386,8 @@ def taken_slowly(shelf: Shelf, medium: Medium) -> int:
         count = 0
         head = b""
         while b"\r\n\r\n" not in head:
-            head += wire.socket.recv(65536)
+            head += receive(wire.socket)
         count = len(head) - head.index(b"\r\n\r\n") - 4
         while count < left:
-            count += len(wire.socket.recv(1 << 20))
+            count += len(receive(wire.socket, 1 << 20))
         return count

@@ -76,10 +76,16 @@ UNSEEN_OVER_REST = {
         "counts only while a webhook waits, which none of the twins' does"
     ),
     (
-        r"store\.events\.FIND\[|operations\.access\.|resources\.content_templates\.store\.LIST"
+        r"store\.events\.FIND(_SOME)?\[|operations\.access\.|resources\.content_templates\.store\.LIST"
         r"|resources\.media\.store\.UNATTACHED\[|resources\.participants\.roster\."
         r"|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
+    r"resources\.\w+\.store\.FETCH\[1:service_sid": (
+        "which row of the account's two services comes first is chance"
+    ),
+    r"resources\.webhook_retries\.store\.CLEAR\[": (
+        "shows only where the other account has chosen retries before"
+    ),
     r"delivery\.webhook_queue\.": "no operation asks for it, only what delivers webhooks",
 }
 
@@ -155,7 +161,8 @@ def test_the_matrix_misses_each_condition_of_a_sample(bench: Bench) -> None:
     sample = found[:: max(len(found) // SAMPLE, 1)]
 
     assert len(sample) >= SAMPLE
-    assert [each.name for each in sample if not bench.with_mutant(each)] == []
+    survivors = [each for each in sample if not bench.with_mutant(each)]
+    assert [each.name for each in survivors if not bench.with_mutant_everywhere(each)] == []
 
 
 @pytest.mark.gate
@@ -168,8 +175,8 @@ def test_the_matrix_misses_every_condition_that_no_sid_stands_beside(
     survivors = [each for each in mutants()[number::SLICES] if not bench.with_mutant(each)]
 
     unexplained = [
-        each.name
+        each
         for each in survivors
         if not (is_held_by_sid(each) or is_inner(each) or reason(each, UNSEEN_OVER_REST))
     ]
-    assert unexplained == []
+    assert [each.name for each in unexplained if not bench.with_mutant_everywhere(each)] == []

@@ -27,7 +27,7 @@ def test_files_that_are_handed_out_without_care_run(tmp_path: Path) -> None:
 
 
 def test_a_server_that_holds_media_whole_is_reported(tmp_path: Path) -> None:
-    whole = {"LIMITS": "BLOB_PIECE_BYTES=1000000000"}
+    whole = {"LIMITS": "BLOB_PIECE_BYTES=1000000000", "PARLOUR_BUFFER_BYTES_MAX": "1000000000"}
     with Server(tmp_path / "data", env=whole, program=(LAUNCH_WITH_LIMITS,)) as server:
         coming, going = growth_with_the_largest(server)
     assert min(coming, going) > GROWTH_BYTES_MAX

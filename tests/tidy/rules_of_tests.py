@@ -6,12 +6,12 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from tests.tidy.sources import Finding, Rule, Source, Sources, dotted
+from tests.tidy.sources import Finding, Rule, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.tidy.sources import AnyFunction
+    from tests.tidy.sources import AnyFunction, Source, Sources
 
 _FINDERS = re.compile(r"(find_)?(free|unused|available)_(tcp_|udp_)?ports?(_factory)?\Z")
 _ADDRESS = {"getsockname", "server_address", "server_port"}
@@ -96,6 +96,37 @@ def _line(node: ast.AST) -> int:
     return getattr(node, "lineno", 0)
 
 
+def no_endless_receive(sources: Sources) -> Iterator[Finding]:
+    """Received bytes are looked at before they are added: at the end there are none, for ever."""
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if not isinstance(node, ast.While):
+                continue
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.AugAssign) and _receives(inner.value):
+                    yield source.found(inner, "a connection that ended is read for ever")
+
+
+def _receives(value: ast.expr) -> bool:
+    return any(
+        isinstance(node, ast.Call) and dotted(node.func).endswith(".recv")
+        for node in ast.walk(value)
+    )
+
+
+def packages_of_tests(sources: Sources) -> Iterator[Finding]:
+    """Folders with tests are packages, up to the top: two files of one name collide elsewhere."""
+    paths = {source.path for source in sources}
+    for path in sorted(paths):
+        *folders, name = path.split("/")
+        if not name.startswith("test_"):
+            continue
+        for depth in range(1, len(folders) + 1):
+            package = "/".join((*folders[:depth], "__init__.py"))
+            if package not in paths:
+                yield Finding(path, 1, f"there is no {package}")
+
+
 _BIND = 'with socket.socket() as probe:\n        probe.bind(("127.0.0.1", 0))\n        '
 _MAKE = 'def f():\n    server = socket.create_server(("127.0.0.1", 0))\n    '
 
@@ -121,5 +152,31 @@ RULES = (
             {"a.py": "port = support.find_free_port()"},
         ),
         folders=("src", "tests", "bench"),
+    ),
+    Rule(
+        "no-endless-receive",
+        no_endless_receive,
+        valid=(
+            {"a.py": "while True:\n    piece = made.recv(9)\n    assert piece\n    got += piece"},
+            {"a.py": "got += made.recv(9)"},
+        ),
+        invalid=(
+            {"a.py": "while left:\n    got += made.recv(9)"},
+            {"a.py": "while left:\n    got += len(a.socket.recv(9))"},
+        ),
+        folders=("tests", "bench"),
+    ),
+    Rule(
+        "packages-of-tests",
+        packages_of_tests,
+        valid=(
+            {"tests/__init__.py": "", "tests/a/__init__.py": "", "tests/a/test_b.py": ""},
+            {"tests/a/launch.py": ""},
+        ),
+        invalid=(
+            {"tests/__init__.py": "", "tests/a/test_b.py": ""},
+            {"tests/a/__init__.py": "", "tests/a/test_b.py": ""},
+        ),
+        folders=("tests",),
     ),
 )

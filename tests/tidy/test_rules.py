@@ -1,4 +1,4 @@
-"""The code keeps the eleven rules; each rule knows right from wrong; each skip has its reason."""
+"""The code keeps the thirteen rules; each rule knows right from wrong; each skip has its reason."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _samples(side: str) -> list[ParameterSet]:
     ]
 
 
-def test_there_are_eleven_rules() -> None:
-    assert len(NAMES) == len(RULES) == 11
+def test_there_are_thirteen_rules() -> None:
+    assert len(NAMES) == len(RULES) == 13
 
 
 @pytest.mark.parametrize(("rule", "sample"), _samples("valid"))

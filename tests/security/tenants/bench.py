@@ -84,7 +84,12 @@ class Bench:
             return self._run(self.stages, used)
 
     def with_mutant(self, mutant: Mutant) -> list[str]:
-        """What is wrong with one condition less, in the cells that the statement has part in."""
+        """What is wrong with one condition less, in the cells that the statement has part in.
+
+        Which these are was learned once. Rows are cached and some work goes on in the background,
+        so it can be another cell the next time: where nothing is wrong, `with_mutant_everywhere`
+        decides.
+        """
         text = mutant.statement.text
         stages = []
         for stage in self.stages:
@@ -98,6 +103,11 @@ class Bench:
                 stages.append(Stage(cells, stage.spared))
         with mutated(mutant):
             return self._run(stages)
+
+    def with_mutant_everywhere(self, mutant: Mutant) -> list[str]:
+        """What is wrong with one condition less in all cells."""
+        with mutated(mutant):
+            return self._run(self.stages)
 
     @property
     def ran(self) -> set[str]:
