@@ -76,9 +76,9 @@ UNSEEN_OVER_REST = {
         "counts only while a webhook waits, which none of the twins' does"
     ),
     (
-        r"store\.events\.FIND(_SOME)?\[|operations\.access\.|resources\.content_templates\.store\.LIST"
-        r"|resources\.media\.store\.UNATTACHED\[|resources\.participants\.roster\."
-        r"|resources\.users\.presence\."
+        r"store\.events\.FIND(_SOME)?\[|operations\.access\."
+        r"|resources\.content_templates\.store\.LIST|resources\.media\.store\.UNATTACHED\["
+        r"|resources\.participants\.roster\.|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
     r"resources\.\w+\.store\.FETCH\[1:service_sid": (
         "which row of the account's two services comes first is chance"
