@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from parlour.http.messages import Request
+from parlour.protocol.header_block import HeaderBlock
 
 if TYPE_CHECKING:
     from parlour.http.server import Server
@@ -87,5 +88,5 @@ async def ask(
     """The answer to one request."""
     exchange = RecordedExchange(body, peer=peer)
     path, _, query = target.partition("?")
-    await server.serve(Request(method, path, query.encode(), headers, exchange))
+    await server.serve(Request(method, path, query.encode(), HeaderBlock(headers), exchange))
     return exchange.answered

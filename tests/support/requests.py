@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from parlour.protocol.http_request import RequestError, RequestReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOST = b"Host: a\r\n"
 
@@ -20,10 +23,10 @@ class Read(NamedTuple):
 
 
 def read(
-    pieces: list[bytes], reader_type: type[RequestReader] = RequestReader
+    pieces: list[bytes], make_reader: Callable[[], RequestReader] = RequestReader
 ) -> tuple[list[Read], int]:
     """The requests in a stream that comes in these pieces, and the status that ended it, or 0."""
-    reader = reader_type()
+    reader = make_reader()
     found: list[Read] = []
     body: bytearray | None = None
     for piece in pieces:

@@ -68,7 +68,7 @@ class Body(Flow):
         self._waiter: asyncio.Future[Any] | None = None
         self._request_bytes = 0
         """The body of the request in work, where that has it as a whole."""
-        self._reader = RequestReader()
+        self._reader = RequestReader(shared.header_blocks)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to receive: no more than may be read ahead together with what there is."""

@@ -142,9 +142,7 @@ class Connection(Body):
         server = self._shared.server
         if not server.work.has_room and self._refuse_at_once():
             return
-        request = Request(reader.method.decode(), reader.path, reader.query, reader.headers, self)
-        if reader.repeated:
-            request.repeated = reader.repeated
+        request = Request(reader.method.decode(), reader.path, reader.query, reader.block, self)
         if reader.is_complete:
             request.has_body = True
         elif 0 < reader.length <= len(reader.rest) and reader.method == b"POST":

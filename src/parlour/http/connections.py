@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from parlour.http.connection import Connection
 from parlour.http.memory import Trimmer
 from parlour.http.turns import Turns
+from parlour.protocol.header_block import HeaderBlocks
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Connections:
         self.scratch = memoryview(bytearray(limits.READ_BYTES_MAX))
         """Where bytes are received: they are taken from here before anybody else receives."""
         self.turns = Turns(self.loop)
+        self.header_blocks = HeaderBlocks()
         self.is_stopping = False
         self.now = self.loop.time()
         """The loop's time, as of the last check of the deadlines."""

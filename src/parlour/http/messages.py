@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from parlour.operations.caller import Caller
     from parlour.operations.work_limit import Work
+    from parlour.protocol.header_block import HeaderBlock
     from parlour.vocabulary.errors import ApiError
 
     Headers = tuple[tuple[bytes, bytes], ...]
@@ -83,7 +84,8 @@ class Request:
     """
 
     __slots__ = (
-        "_headers",
+        "_fields",
+        "block",
         "body",
         "caller",
         "exchange",
@@ -95,7 +97,6 @@ class Request:
         "path",
         "peer",
         "query",
-        "repeated",
         "request_sid",
         "scheme",
         "shared_headers",
@@ -104,17 +105,16 @@ class Request:
     )
 
     def __init__(
-        self, method: str, path: str, query: bytes, headers: dict[bytes, bytes], exchange: Exchange
+        self, method: str, path: str, query: bytes, block: HeaderBlock, exchange: Exchange
     ) -> None:
-        """``headers``: names in lower case."""
         self.method = method
         self.path = path
         self.query = query
-        self._headers = headers
+        self.block = block
+        self._fields = block.fields
         self.exchange = exchange
         self.scheme = exchange.scheme
         self.peer = exchange.peer
-        self.repeated: Sequence[tuple[bytes, bytes]] = ()
         self.body = b""
         self.has_body = False
         self.request_sid = ""
@@ -128,15 +128,19 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""
-        value = self._headers.get(name)
+        value = self._fields.get(name)
         return None if value is None else value.decode("latin-1")
+
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Whether it has one of these headers, by their lower-case names."""
+        return not names.isdisjoint(self._fields)
 
     def header_lines(self, name: bytes) -> list[str]:
         """Every line of a header by its lower-case name, in the order of the request."""
-        first = self._headers.get(name)
+        first = self._fields.get(name)
         if first is None:
             return []
-        lines = [first, *(value for each, value in self.repeated if each == name)]
+        lines = [first, *(value for each, value in self.block.repeated if each == name)]
         return [value.decode("latin-1") for value in lines]
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _FOR: Final = b"x-forwarded-for"
 _PROTO: Final = b"x-forwarded-proto"
 _FORWARDED: Final = b"forwarded"
+_ALL: Final = frozenset({_FOR, _PROTO, _FORWARDED})
 
 
 class Peers:
@@ -42,6 +43,8 @@ class Peers:
 
 def _forwarding(request: Request) -> Forwarding | None:
     """The headers of proxies, if the request has any."""
+    if not request.has_any(_ALL):
+        return None
     said = [request.header(name) for name in (_FOR, _PROTO, _FORWARDED)]
     if not any(said):
         return None

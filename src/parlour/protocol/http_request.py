@@ -26,6 +26,9 @@ What can be read in two ways is refused: bare CR or LF, obs-fold, a space before
 several or malformed Content-Length, Transfer-Encoding together with Content-Length, in HTTP/1.0,
 or other than ``chunked`` alone; no Host or several. llhttp in its strict mode refuses most of
 them; what it lets pass is checked here.
+
+A head whose headers are byte for byte those of an earlier request needs no parser: they are cached
+(header_block.py), and ``_PLAIN_LINE`` matches only request lines that llhttp accepts as well.
 """
 
 from __future__ import annotations
@@ -36,11 +39,15 @@ from typing import Final
 import httptools
 
 from parlour.protocol.chunked_body import ChunkedBody, ChunkError
+from parlour.protocol.header_block import HeaderBlock, HeaderBlocks
 from parlour.vocabulary import limits
 
 _END: Final = b"\r\n\r\n"
 _URL_BYTES_MAX: Final = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
 _REQUEST_LINE_BYTES_MAX: Final = _URL_BYTES_MAX + limits.REQUEST_LINE_FRAME_BYTES_MAX
+_PLAIN_LINE: Final = re.compile(
+    rb'(GET|POST|DELETE) (/[!-"$->@-~]*)(?:\?([!-"$-~]*))? HTTP/1\.1',
+)
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?\Z", re.IGNORECASE)
 _MUST_BE_SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 # Lists of which every line counts; of any other header the first line does.
@@ -52,6 +59,9 @@ _LAST_BLANK: Final = 0x20
 
 CHUNKED: Final = -1
 """The ``length`` of a body whose length is not known in advance."""
+
+
+_NO_BLOCK: Final = HeaderBlock({})
 
 
 class RequestError(Exception):
@@ -69,19 +79,21 @@ class RequestReader:
     """Reads one request after the other off a connection.
 
     After ``receive`` returned True these describe the request: ``method``, ``path`` (as it was
-    sent, percent-encoding and all), ``query``, ``headers`` (names in lower case; of a header that
-    comes several times the first; the others are in ``repeated``), ``length`` of the body, and
-    ``head``, its bytes.
+    sent, percent-encoding and all), ``query``, ``block`` with its headers, ``length`` of the body,
+    and ``head``, its bytes.
     """
 
     __slots__ = (
         "_blank_bytes",
+        "_blocks",
         "_buffer",
         "_chunks",
         "_heads",
         "_is_ambiguous",
         "_left",
         "_parser",
+        "_target",
+        "block",
         "expects_continue",
         "head",
         "headers",
@@ -96,20 +108,21 @@ class RequestReader:
         "rest",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: HeaderBlocks | None = None) -> None:
+        """``blocks``: the cache that the connections of a process share."""
+        self._blocks = HeaderBlocks() if blocks is None else blocks
         self._blank_bytes = 0
-        self._chunks: ChunkedBody | None = None
-        self.rest = b""
-        """Bytes that were received after the head, the body, or the request."""
-        self._reset()
-
-    def _reset(self) -> None:
         self._buffer: bytearray | None = None
         self._parser: httptools.HttpRequestParser | None = None
+        self._chunks: ChunkedBody | None = None
         self._heads = 0
         self._is_ambiguous = False
         self._left = 0
+        self._target = b""
+        self.rest = b""
+        """Bytes that were received after the head, the body, or the request."""
         self.head = b""
+        self.block = _NO_BLOCK
         self.headers: dict[bytes, bytes] = {}
         self.repeated: list[tuple[bytes, bytes]] = []
         self.method = b""
@@ -194,6 +207,11 @@ class RequestReader:
     def _parse(self, data: bytes) -> None:
         parser = self._parser
         if parser is None:
+            self._heads = 0
+            self._is_ambiguous = False
+            self._target = b""
+            self.headers = {}
+            self.repeated = []
             parser = self._parser = httptools.HttpRequestParser(self)
         try:
             parser.feed_data(data)
@@ -201,6 +219,10 @@ class RequestReader:
             return  # The head is complete, and what follows is no matter of this parser anyway.
         except httptools.HttpParserError as error:
             raise RequestError(str(error)) from None
+
+    def on_url(self, target: bytes) -> None:
+        """Take the target, or a part of it; the parser calls this."""
+        self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; the parser calls this."""
@@ -226,37 +248,74 @@ class RequestReader:
             raise RequestError("URL too long", 414)
         if len(head) - line - len(_END) > limits.HEADER_BYTES_MAX:
             raise RequestError("headers too large", 431)
-        self._parse(unparsed)
-        self._parser = None  # It knows the reader, and the reader it.
         self._blank_bytes = 0
         self.head = head
+        if unparsed is head and line <= _URL_BYTES_MAX and self._take_known(head, line):
+            return
+        self._parse(unparsed)
+        parser, self._parser = self._parser, None  # It knows the reader, and the reader it.
+        assert parser is not None
         if len(self.headers) + len(self.repeated) > limits.HEADERS_MAX:
             raise RequestError("too many headers", 431)
-        parts = head[:line].split(b" ")
-        if len(parts) != 3 or self._heads != 1 or self._is_ambiguous:
+        method, target, version = parser.get_method(), self._target, parser.get_http_version()
+        # The parser must have read this very line: it takes "GET /", LF for a request of HTTP/0.9.
+        is_same = head[:line] == b"%s %s HTTP/%s" % (method, target, version.encode())
+        if not is_same or self._heads != 1 or self._is_ambiguous:
             raise RequestError("invalid head")
-        self.method, target, version = parts
+        self.method = method
         self._take_target(target)
         self._take_headers(version)
-        self.is_complete = self.length == 0
+        if target[:1] == b"/" and not self.is_http_1_0 and b"upgrade" not in self.headers:
+            self._blocks.add(head[line:], self.block)
 
-    def _take_headers(self, version: bytes) -> None:
+    def _take_known(self, head: bytes, line: int) -> bool:
+        """Take a head with known headers behind a plain request line; False if it is another."""
+        block = self._blocks.find(head[line:])
+        if block is None:
+            return False
+        match = _PLAIN_LINE.fullmatch(head, 0, line)
+        if match is None:
+            return False
+        self.method, path, query = match.groups()
+        self.path = path.decode("latin-1")
+        self.query = query or b""
+        self.is_http_1_0 = False
+        self._take_block(block)
+        return True
+
+    def _take_block(self, block: HeaderBlock) -> None:
         """Take what the headers mean for the framing and for the connection."""
+        self.block = block
+        self.headers = block.fields
+        self.keep_alive = block.keep_alive
+        self.expects_continue = block.expects_continue
+        length = self.length = self._left = block.length
+        self.is_complete = length == 0
+        if length == CHUNKED:
+            self._chunks = ChunkedBody()
+
+    def _take_headers(self, version: str) -> None:
+        """Work out what the headers mean."""
         headers = self.headers
-        if version == b"HTTP/1.1":
+        self.is_http_1_0 = version == "1.0"
+        if not self.is_http_1_0:
+            if version != "1.1":
+                raise RequestError("unsupported version")
             if b"host" not in headers:
                 raise RequestError("no Host")
-        elif version == b"HTTP/1.0":
-            self.is_http_1_0 = True
-            self.keep_alive = False
-        else:
-            raise RequestError("unsupported version")
-        if b"connection" in headers and has_word(headers[b"connection"], b"close"):
-            self.keep_alive = False
+        closes = b"connection" in headers and has_word(headers[b"connection"], b"close")
+        length = 0
         if b"transfer-encoding" in headers or b"content-length" in headers:
-            self._take_framing()
-        if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
-            self.expects_continue = not self.is_http_1_0
+            length = self._find_length()
+        expects = b"expect" in headers and headers[b"expect"].lower() == b"100-continue"
+        block = HeaderBlock(
+            headers,
+            self.repeated,
+            length=length,
+            keep_alive=not closes and not self.is_http_1_0,
+            expects_continue=expects and not self.is_http_1_0,
+        )
+        self._take_block(block)
 
     def _take_target(self, target: bytes) -> None:
         if len(target) > _URL_BYTES_MAX:
@@ -275,19 +334,18 @@ class RequestReader:
                 self.headers[b"host"] = host
         self.path = path.decode("latin-1")
 
-    def _take_framing(self) -> None:
+    def _find_length(self) -> int:
+        """Return the length of the body, or CHUNKED."""
         coding = self.headers.get(b"transfer-encoding")
         length = self.headers.get(b"content-length")
         if coding is None:
             assert length is not None
             if not length.isdigit() or len(length) > _LENGTH_DIGITS_MAX:
                 raise RequestError("invalid Content-Length")
-            self.length = self._left = int(length)
-            return
+            return int(length)
         if length is not None or self.is_http_1_0 or coding.lower() != b"chunked":
             raise RequestError("invalid Transfer-Encoding")
-        self.length = CHUNKED
-        self._chunks = ChunkedBody()
+        return CHUNKED
 
     @property
     def wants_websocket(self) -> bool:
@@ -336,7 +394,9 @@ class RequestReader:
         rest = self.rest
         self.rest = b""
         self._chunks = None
-        self._reset()
+        self.is_complete = False
+        self.block = _NO_BLOCK  # An idle connection keeps nothing.
+        self.headers = _NO_BLOCK.fields
         return rest
 
 

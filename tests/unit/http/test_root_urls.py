@@ -7,6 +7,7 @@ import pytest
 from parlour.http.messages import Request
 from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
+from parlour.protocol.header_block import HeaderBlock
 from parlour.vocabulary.errors import ApiError
 from tests.support.exchange import RecordedExchange
 
@@ -19,7 +20,8 @@ def asked(
 ) -> Request:
     """A request over plain HTTP."""
     exchange = RecordedExchange(peer=client or "")
-    return Request("GET", "/v1/Conversations", b"", {b"host": host, **dict(headers)}, exchange)
+    block = HeaderBlock({b"host": host, **dict(headers)})
+    return Request("GET", "/v1/Conversations", b"", block, exchange)
 
 
 def test_they_start_as_the_request_found_us() -> None:

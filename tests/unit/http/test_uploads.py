@@ -9,6 +9,7 @@ import pytest
 
 from parlour.http.messages import Request
 from parlour.http.uploads import Uploads
+from parlour.protocol.header_block import HeaderBlock
 from parlour.resources.media.disposal import Disposal
 from parlour.store.blobs import DiskBlobs
 from parlour.store.transaction import Busy, Unavailable
@@ -42,7 +43,7 @@ class BrokenStore:
 
 def request() -> Request:
     """An upload of three bytes."""
-    return Request("POST", "/", b"", {}, RecordedExchange(b"abc"))
+    return Request("POST", "/", b"", HeaderBlock({}), RecordedExchange(b"abc"))
 
 
 def upload_into(folder: Path, failure: BaseException) -> int:

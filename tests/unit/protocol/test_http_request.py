@@ -54,6 +54,9 @@ MALFORMED = {
     "chunks in HTTP/1.0": head(b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.0"),
     # Lines.
     "a bare CR": head(b"X: a\rContent-Length: 3"),
+    "a bare LF in the request line": b"GET /\nX: //a HTTP/1.0\r\n\r\n",
+    "a bare LF in the request line of HTTP/1.1": b"GET /\nX:/a HTTP/1.1\r\n" + HOST + b"\r\n",
+    "a bare CR in the request line": b"GET /\rX:/a HTTP/1.1\r\n" + HOST + b"\r\n",
     "a bare LF": head(b"X: a\nContent-Length: 3"),
     "a head that ends in LF LF": b"GET / HTTP/1.1\nHost: a\n\n",
     "a NUL": head(b"X: a\0b"),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from parlour.protocol.header_block import HeaderBlocks
 from parlour.protocol.http_request import RequestError, RequestReader
-from tests.support.requests import HOST, head, read
+from tests.support.requests import HOST, Read, head, read
 
 CHUNKED_HEAD = head(b"Transfer-Encoding: chunked")
 
@@ -164,3 +165,49 @@ def test_what_is_accepted_is_framed_by_h11_in_the_same_way(stream: bytes) -> Non
 @given(STREAMS, st.lists(st.integers(0, 10_000), max_size=8))
 def test_any_stream_gives_the_same_result_in_every_split(stream: bytes, cuts: list[int]) -> None:
     assert read(in_pieces(stream, cuts)) == read([stream])
+
+
+def _times(count: int, stream: bytes) -> list[tuple[list[Read], int]]:
+    """What is read of a stream each time, on as many connections that share a cache."""
+    blocks = HeaderBlocks()
+    return [read([stream], lambda: RequestReader(blocks)) for _ in range(count)]
+
+
+@given(STREAMS)
+@example(head(b"Content-Length: 2") + b"ab" + head(b"Content-Length: 2") + b"cd")
+@example(head(b"Expect: 100-continue") * 2)
+def test_headers_that_are_known_are_read_as_the_first_time(stream: bytes) -> None:
+    first, second = _times(2, stream)
+    assert second == first
+
+
+LINES = st.one_of(
+    st.binary(max_size=20),
+    st.builds(b"".join, st.tuples(st.just(b"GET /"), st.binary(max_size=8), st.just(b" HTTP/1.1"))),
+    st.from_regex(rb"(GET|POST|HEAD|get|)[ \t]?(/|\*|http://b/)[!-~]{0,6} HTTP/[01]\.[0-9]"),
+)
+
+
+@given(LINES)
+@example(b"GET /\xc3\xab HTTP/1.1")
+@example(b"GET /a#b HTTP/1.1")
+@example(b"GET /a?b#c HTTP/1.1")
+@example(b"GET //b/c?d?e HTTP/1.1")
+def test_a_request_line_before_known_headers_is_read_as_before_unknown_ones(line: bytes) -> None:
+    sent = head(start=line)
+    primed = head() + sent
+
+    found, status = _times(1, sent)[0]
+    after_known, after_status = _times(1, primed)[0]
+
+    assert after_known[1:] == found
+    assert after_status == status
+
+
+def test_every_byte_in_a_request_line_is_judged_alike_before_known_headers() -> None:
+    for byte in range(256):
+        for before, behind in ((b"GET /a", b"b HTTP/1.1"), (b"GET /a?b", b"c HTTP/1.1")):
+            sent = head(start=before + bytes([byte]) + behind)
+            found, status = _times(1, sent)[0]
+            after_known, after_status = _times(1, head() + sent)[0]
+            assert (after_known[1:], after_status) == (found, status), byte

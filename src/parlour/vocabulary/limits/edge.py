@@ -29,6 +29,10 @@ CHUNK_FRAME_BYTES_MAX = 16 * KIBIBYTE
 CHUNK_BYTES_PER_FRAME_BYTE_MIN = 4
 # All trailers of a chunked body together.
 TRAILER_BYTES_MAX = 8 * KIBIBYTE
+# Header blocks that are cached, read, so that a client that repeats its headers costs less ...
+HEADER_BLOCKS_CACHED_MAX = 256
+# ... none of them longer than this.
+HEADER_BLOCK_BYTES_CACHED_MAX = 2 * KIBIBYTE
 # The boundary of a multipart body, in characters (RFC 2046).
 BOUNDARY_CHARS_MAX = 70
 

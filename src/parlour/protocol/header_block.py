@@ -1,0 +1,61 @@
+"""The headers of a request as one block: read once for all requests that bring the same bytes.
+
+A client repeats its headers: only the request line differs between two of its requests, or the
+length of the body. To parse the block of a GET of an SDK takes longer than to look it up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class HeaderBlock:
+    """Headers that were read, and what they mean for framing. Shared, so it never changes.
+
+    ``fields``: names in lower case; of a header that comes several times the first line, the
+    others are in ``repeated``. ``length`` is that of the body, or CHUNKED.
+    """
+
+    __slots__ = ("expects_continue", "fields", "keep_alive", "length", "proof", "repeated")
+
+    def __init__(
+        self,
+        fields: dict[bytes, bytes],
+        repeated: Sequence[tuple[bytes, bytes]] = (),
+        *,
+        length: int = 0,
+        keep_alive: bool = True,
+        expects_continue: bool = False,
+    ) -> None:
+        self.fields = fields
+        self.repeated = repeated
+        self.length = length
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+        self.proof = ""
+        """The digest of its login, once it was worked out (http/authentication.py)."""
+
+
+class HeaderBlocks:
+    """The blocks that came last in this process, by their bytes: a bounded cache.
+
+    A client with other headers each time replaces one entry with each request, and the blocks in
+    use come back at their next request. So it costs others a parse, and no memory.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[bytes, HeaderBlock] = {}
+        self.find = self._blocks.get
+
+    def add(self, data: bytes, block: HeaderBlock) -> None:
+        """Cache what these bytes mean, unless they are long."""
+        if len(data) > limits.HEADER_BLOCK_BYTES_CACHED_MAX:
+            return
+        if len(self._blocks) >= limits.HEADER_BLOCKS_CACHED_MAX:
+            del self._blocks[next(iter(self._blocks))]
+        self._blocks[data] = block
