@@ -182,6 +182,7 @@ class App:
             clock=self.clock,
             random=self.random,
             request_log=settings.request_log,
+            reads_at_once=not self.store.is_shared,
         )
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()

@@ -32,6 +32,7 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from parlour.protocol.header_block import HeaderBlock
     from parlour.protocol.vault import Vault
     from parlour.resources.accounts.login_gate import LoginGate
     from parlour.resources.accounts.login_lookups import Logins
@@ -79,38 +80,45 @@ class Authentication:
         for proof in [key for key, each in self._wrong.items() if each.name == name]:
             del self._wrong[proof]
 
-    def proven(self, authorization: str | None) -> Caller | None:
+    def proof(self, block: HeaderBlock) -> str:
+        """The digest of the header, worked out once for requests with the same headers."""
+        if not block.proof:
+            block.proof = self._vault.digest(_authorization(block) or "")
+        return block.proof
+
+    def proven(self, block: HeaderBlock) -> Caller | None:
         """The caller of a header that was right within the last second; None says nothing."""
-        proven = self._proven.get(self._vault.digest(authorization or ""))
+        proven = self._proven.get(block.proof or self.proof(block))
         if proven is None or proven.until_ms <= self._clock.monotonic_ms():
             return None
         return proven.caller
 
-    def recent(self, authorization: str | None) -> Caller | None:
+    def recent(self, block: HeaderBlock) -> Caller | None:
         """The caller of a header that was right at its last look-up: to refuse, not to act."""
-        proven = self._proven.get(self._vault.digest(authorization or ""))
+        proven = self._proven.get(self.proof(block))
         return None if proven is None else proven.caller
 
-    def is_wrong(self, authorization: str, peer: str) -> bool:
+    def is_wrong(self, block: HeaderBlock, peer: str) -> bool:
         """Return whether this header was wrong within the last second; count it as a failure."""
         if not self._wrong:
             return False
-        wrong = self._wrong.get(self._vault.digest(authorization))
+        wrong = self._wrong.get(self.proof(block))
         if wrong is None or wrong.until_ms <= self._clock.monotonic_ms():
             return False
         self._gate.failed(peer, wrong.name)
         return True
 
-    async def caller(self, authorization: str | None, peer: str) -> Caller:
-        """The caller that this header proves. Raises 401, 429, or 403 for a suspended account.
+    async def caller(self, block: HeaderBlock, peer: str) -> Caller:
+        """The caller that a header proves. Raises 401, 429, or 403 for a suspended account.
 
         ``peer``: the address of the client (http/peers.py).
         """
-        proven = self.proven(authorization)
+        proven = self.proven(block)
         if proven is not None:
             return proven
+        authorization = _authorization(block)
         name, secret = _credentials(authorization)
-        if authorization is not None and self.is_wrong(authorization, peer):
+        if self.is_wrong(block, peer):
             raise wrong_login()
         # However it was spelled, it is remembered once.
         pair = base64.b64encode(f"{name}:{secret}".encode()).decode()
@@ -165,6 +173,11 @@ class Authentication:
         self._proven.move_to_end(proof)
         if len(self._proven) > limits.LOGINS_REMEMBERED_MAX:
             self._proven.popitem(last=False)
+
+
+def _authorization(block: HeaderBlock) -> str | None:
+    value = block.fields.get(b"authorization")
+    return None if value is None else value.decode("latin-1")
 
 
 def wrong_login() -> ApiError:

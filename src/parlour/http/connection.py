@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING, Final
 from parlour.http.body import UNASKED, Body
 from parlour.http.flow import CLOSED, DRAIN, HEAD, IDLE, LINGER, NEVER, QUEUED, WORK
 from parlour.http.messages import Request, encode
+from parlour.http.starting import run_at_once
 from parlour.protocol.http_request import RequestError
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -190,7 +191,13 @@ class Connection(Body):
         if self._state == CLOSED:
             self._shared.server.forget(request)
             return False
-        self._task = self._shared.loop.create_task(self._shared.server.serve(request))
+        shared = self._shared
+        work = shared.server.serve(request)
+        if shared.server.can_run_at_once(request):
+            task = run_at_once(shared.loop, work)
+        else:
+            task = shared.loop.create_task(work)
+        self._task = task
         return True
 
     def _refuse_at_once(self) -> bool:
@@ -200,7 +207,7 @@ class Connection(Body):
         is_whole = reader.is_complete or (reader.length > 0 and ahead >= 0)
         if not is_whole or ahead > limits.UNCOUNTED_BYTES_MAX:
             return False
-        status = self._shared.server.refusal_status(reader.headers)
+        status = self._shared.server.refusal_status(reader.block)
         if not status:
             return False
         if not reader.is_complete:

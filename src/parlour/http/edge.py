@@ -46,17 +46,24 @@ class Edge:
     ) -> Reply:
         """Run one operation and answer it."""
         request.operation_id = operation.operation_id
-        call = await self._call(operation, path, request, caller)
+        form = (
+            await parse_multipart(request) if _is_multipart(request) else _form(operation, request)
+        )
+        call = self._call(operation, path, request, caller, form)
         view = self._view(call, request)
         outcome = await self._pipeline.run(call, lambda c, o: self._render(c, o, view))
         if outcome.status == 204:
             return NO_CONTENT
         return Reply(outcome.status, outcome.replayed or self._render(call, outcome, view))
 
-    async def _call(
-        self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
+    def _call(
+        self,
+        operation: Operation,
+        path: dict[str, str],
+        request: Request,
+        caller: Caller,
+        form: RequestForm,
     ) -> Call[Any]:
-        form = await _form(operation, request)
         call: Call[Any] = Call(
             operation=operation,
             caller=caller,
@@ -136,7 +143,18 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-async def _form(operation: Operation, request: Request) -> RequestForm:
+def _is_multipart(request: Request) -> bool:
+    if request.method != "POST":
+        return False
+    declared = request.header(b"content-type")
+    return (
+        declared is not None
+        and declared != _URL_ENCODED
+        and declared.partition(";")[0].strip().lower() == "multipart/form-data"
+    )
+
+
+def _form(operation: Operation, request: Request) -> RequestForm:
     """What was said: the query of a GET, the form of a POST."""
     if operation.method == "GET":
         return parse_query(request.query)
@@ -145,8 +163,6 @@ async def _form(operation: Operation, request: Request) -> RequestForm:
     declared = request.header(b"content-type")
     if declared is not None and declared != _URL_ENCODED:
         kind = declared.partition(";")[0].strip().lower()
-        if kind == "multipart/form-data":
-            return await parse_multipart(request)
         if request.body and kind != _URL_ENCODED:
             raise ApiError(20001, "Unsupported content type.", status=415)
     most = operation.deed.form_escapes_max

@@ -12,7 +12,6 @@ download gives its place among the requests back for one of those.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -21,7 +20,7 @@ from parlour.http.edge import Edge
 from parlour.http.messages import NO_CONTENT, Reply, encode
 from parlour.http.streams import read_body
 from parlour.protocol.access_tokens import TokenRefused
-from parlour.protocol.media_urls import PREFIX, link_for
+from parlour.protocol.media_urls import link_for
 from parlour.resources.media import actions, representation
 from parlour.resources.tokens import verification
 from parlour.vocabulary import limits, sids
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from parlour.http.authentication import Authentication
     from parlour.http.downloads import Downloads
+    from parlour.http.media_paths import Found
     from parlour.http.messages import Request
     from parlour.http.peers import Peers
     from parlour.http.root_urls import RootUrls
@@ -60,30 +60,6 @@ SHARED_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
 )
 """What every answer of these paths says; none of them says that credentials may go along."""
-
-_SERVICE: Final = r"/v1/Services/(?P<service>[^/]+)"
-_READING: Final = ("GET", "HEAD")
-
-
-class _Place(NamedTuple):
-    """One path: what is done there, by which methods."""
-
-    path: re.Pattern[str]
-    operation_id: str
-    methods: tuple[str, ...]
-
-
-_PLACES: Final = (
-    _Place(re.compile(rf"{_SERVICE}/Media\Z"), "CreateMedia", ("POST",)),
-    _Place(re.compile(rf"{_SERVICE}/MediaSet\Z"), "FetchMediaSet", ("POST",)),
-    _Place(re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)\Z"), "FetchMedia", _READING),
-    _Place(
-        re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)/Content\Z"), "FetchMediaContent", _READING
-    ),
-    _Place(re.compile(rf"{PREFIX}.*\Z"), "FetchMediaDirect", _READING),
-)
-# Most requests are for something else, and this is asked of each of them.
-_PERHAPS: Final = re.compile(rf"{_SERVICE}/Media|{PREFIX}")
 
 
 class _WantedMedium(msgspec.Struct):
@@ -122,8 +98,8 @@ class MediaCallers:
         """The caller. Raises 401, 403, and 404 for a token of another service."""
         text = request.header(b"x-twilio-token")
         if text is None:
-            authorization = request.header(b"authorization")
-            return await self._authentication.caller(authorization, self._peers.address_of(request))
+            peer = self._peers.address_of(request)
+            return await self._authentication.caller(request.block, peer)
         try:
             token = await self._access_tokens.verify(text, self._peers.address_of(request))
         except TokenRefused as error:
@@ -175,18 +151,9 @@ class MediaEdge:
             "FetchMediaContent": self._fetch_content,
         }
 
-    def find(self, path: str) -> tuple[_Place, re.Match[str]] | None:
-        """The place that a path names, if it is one of these."""
-        if _PERHAPS.match(path) is None:
-            return None
-        for place in _PLACES:
-            found = place.path.match(path)
-            if found is not None:
-                return place, found
-        return None
-
-    async def reply(self, request: Request, place: _Place, found: re.Match[str]) -> Reply:
+    async def reply(self, request: Request, found: Found) -> Reply:
         """The answer. Raises ApiError."""
+        place = found.place
         request.shared_headers = SHARED_HEADERS
         request.is_unread = request.method == "POST"
         if request.method == "OPTIONS":
@@ -196,7 +163,7 @@ class MediaEdge:
         request.operation_id = place.operation_id
         if place.operation_id not in self._deeds:
             return await self._fetch_direct(request)
-        asked = await self._asked(request, **found.groupdict())
+        asked = await self._asked(request, **found.names)
         return await self._deeds[place.operation_id](asked)
 
     async def _asked(self, request: Request, service: str, sid: str = "") -> _Asked:

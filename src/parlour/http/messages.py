@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
+from parlour.http import media_paths
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
@@ -92,6 +94,7 @@ class Request:
         "has_body",
         "is_admitted",
         "is_unread",
+        "medium",
         "method",
         "operation_id",
         "path",
@@ -119,6 +122,8 @@ class Request:
         self.has_body = False
         self.request_sid = ""
         self.started_ms = 0.0
+        self.medium = media_paths.find(path)
+        """What it asks of media, which have an entry of their own."""
         self.is_unread = False
         self.is_admitted = False
         self.shared_headers: Headers | None = None

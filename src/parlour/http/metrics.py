@@ -33,13 +33,22 @@ if TYPE_CHECKING:
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+class _Answers:
+    """The answers to one operation with one status, by the time that they took."""
+
+    __slots__ = ("seconds", "times")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.times = [0] * (len(_BUCKETS) + 1)
+
+
 class Metrics(Collector):
     """The figures of one process. Bounded by the number of operations and statuses."""
 
     def __init__(self) -> None:
-        self._answers: Counter[tuple[str, int]] = Counter()
-        self._times: dict[str, list[int]] = {}
-        self._sums: dict[str, float] = {}
+        self._answers: dict[tuple[str, int], _Answers] = {}
+        self._refusals: Counter[int] = Counter()
         self.running: Callable[[], int] = lambda: 0
         self.sources: list[Callable[[], Iterable[Metric]]] = []
         self.registry = CollectorRegistry()
@@ -47,16 +56,15 @@ class Metrics(Collector):
 
     def answered(self, operation_id: str, status: int, seconds: float) -> None:
         """Count one answer."""
-        self._answers[operation_id, status] += 1
-        times = self._times.get(operation_id)
-        if times is None:
-            times = self._times[operation_id] = [0] * (len(_BUCKETS) + 1)
-        times[bisect_left(_BUCKETS, seconds)] += 1
-        self._sums[operation_id] = self._sums.get(operation_id, 0.0) + seconds
+        answers = self._answers.get((operation_id, status))
+        if answers is None:
+            answers = self._answers[operation_id, status] = _Answers()
+        answers.seconds += seconds
+        answers.times[bisect_left(_BUCKETS, seconds)] += 1
 
     def refused(self, status: int) -> None:
         """Count one request that was refused before it was known what it asks for."""
-        self._answers["", status] += 1
+        self._refusals[status] += 1
 
     def collect(self) -> Iterator[Metric]:
         """The figures in the library's shape."""
@@ -65,7 +73,17 @@ class Metrics(Collector):
             "Answers, by operation and status.",
             labels=("operation_id", "status"),
         )
-        for (operation_id, status), count in sorted(self._answers.items()):
+        counts = Counter({("", status): count for status, count in self._refusals.items()})
+        times: dict[str, list[int]] = {}
+        sums: dict[str, float] = {}
+        for (operation_id, status), found in self._answers.items():
+            counts[operation_id, status] += sum(found.times)
+            sums[operation_id] = sums.get(operation_id, 0.0) + found.seconds
+            so_far = times.get(operation_id, [0] * len(found.times))
+            times[operation_id] = [
+                one + other for one, other in zip(so_far, found.times, strict=True)
+            ]
+        for (operation_id, status), count in sorted(counts.items()):
             answers.add_metric((operation_id, str(status)), count)
         yield answers
         seconds = HistogramMetricFamily(
@@ -74,9 +92,9 @@ class Metrics(Collector):
             labels=("operation_id",),
         )
         bounds = [*map(str, _BUCKETS), "+Inf"]
-        for operation_id, times in sorted(self._times.items()):
-            buckets = list(zip(bounds, map(float, accumulate(times)), strict=True))
-            seconds.add_metric((operation_id,), buckets, self._sums[operation_id])
+        for operation_id, each in sorted(times.items()):
+            buckets = list(zip(bounds, map(float, accumulate(each)), strict=True))
+            seconds.add_metric((operation_id,), buckets, sums[operation_id])
         yield seconds
         running = "Requests that are running."
         yield GaugeMetricFamily("parlour_requests_running", running, value=self.running())

@@ -28,14 +28,14 @@ class Peers:
 
     def address_of(self, request: Request) -> str:
         """The client's address; of IPv6 its network of 64 bits, which one customer has alone."""
-        said = _forwarding(request)
+        said = _forwarding(request) if request.has_any(_ALL) else None
         if said is None:
             return customer_of(request.peer)
         return customer_of(self.proxies.client_of(request.peer, request.scheme, said).address)
 
     def scheme_of(self, request: Request) -> str:
         """The scheme that the client used."""
-        said = _forwarding(request)
+        said = _forwarding(request) if request.has_any(_ALL) else None
         if said is None:
             return request.scheme
         return self.proxies.client_of(request.peer, request.scheme, said).scheme
@@ -43,8 +43,6 @@ class Peers:
 
 def _forwarding(request: Request) -> Forwarding | None:
     """The headers of proxies, if the request has any."""
-    if not request.has_any(_ALL):
-        return None
     said = [request.header(name) for name in (_FOR, _PROTO, _FORWARDED)]
     if not any(said):
         return None

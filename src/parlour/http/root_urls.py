@@ -25,21 +25,22 @@ class RootUrls:
     def __init__(self, public_url: str, peers: Peers) -> None:
         self._public_url = public_url.rstrip("/")
         self._peers = peers
-        self._known: dict[tuple[str, str | None], str] = {}
+        self._known: dict[tuple[str, bytes | None], str] = {}
 
     def of(self, request: Request) -> str:
         """``https://host``, without a slash at the end. Raises 20001 for a Host that is none."""
-        host = request.header(b"host")
         scheme = self._peers.scheme_of(request)
-        known = self._known.get((scheme, host))
+        key = scheme, request.block.fields.get(b"host")
+        known = self._known.get(key)
         if known is not None:
             return known
         root = self._public_url
         if not root:
+            host = request.header(b"host")
             if host is None or not _HOST.match(host):
                 raise ApiError(20001, "Invalid Host header.")
             root = f"{scheme}://{host}"
         if len(self._known) >= limits.ROOT_URLS_REMEMBERED_MAX:
             self._known.clear()
-        self._known[scheme, host] = root
+        self._known[key] = root
         return root

@@ -8,7 +8,6 @@ place until the last byte of its answer is with the kernel.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from parlour.operations.admission import Admission
     from parlour.operations.caller import Caller
     from parlour.operations.work_limit import WorkLimit
+    from parlour.protocol.header_block import HeaderBlock
     from parlour.vocabulary.clock import Clock, Random
 
 log = structlog.get_logger()
@@ -95,32 +95,44 @@ class Server:
         clock: Clock,
         random: Random,
         request_log: str,
+        reads_at_once: bool,
     ) -> None:
+        """``reads_at_once``: the store is embedded, and to read from it waits for nothing."""
+        self._reads_at_once = reads_at_once
         self._router = router
         self._media = media
         self._authentication = authentication
         self._peers = peers
         self._admission = admission
         self.work = work
-        self._refused: dict[int, tuple[float, int]] = {}
-        """By the hash of a login: until when it is refused, and how."""
+        self._refused: dict[str, tuple[float, int]] = {}
+        """By the digest of a login: until when it is refused, and how."""
         self.held: HeldRefusals[tuple[Connection, int]] = HeldRefusals(clock)
         self._metrics = metrics
         self._clock = clock
         self._random = random
         self._request_log = request_log
 
+    def can_run_at_once(self, request: Request) -> bool:
+        """Whether a request waits for nothing, unless its answer does (starting.py)."""
+        return (
+            self._reads_at_once
+            and request.method == "GET"
+            and request.caller is not None
+            and request.medium is None
+        )
+
     def recognize(self, request: Request) -> str | None:
         """The account whose request it is; empty without a login, None if it is not known."""
-        authorization = request.header(b"authorization")
-        if authorization is None:
-            return "" if request.header(b"x-twilio-token") is None else None
-        request.caller = self._authentication.proven(authorization)
-        return None if request.caller is None else request.caller.account_sid
+        fields = request.block.fields
+        if b"authorization" not in fields:
+            return "" if b"x-twilio-token" not in fields else None
+        caller = request.caller = self._authentication.proven(request.block)
+        return None if caller is None else caller.account_sid
 
     def collects(self, request: Request) -> bool:
         """Whether the body of a recognized request may be read before anything is done for it."""
-        return request.caller is not None and self._media.find(request.path) is None
+        return request.caller is not None and request.medium is None
 
     async def serve(self, request: Request) -> None:
         """Serve one request."""
@@ -146,8 +158,8 @@ class Server:
     async def _reply(self, request: Request) -> Reply:
         """Turn whatever happens into an answer of the API's own shape."""
         try:
-            if (found := self._media.find(request.path)) is not None:
-                return await self._media.reply(request, *found)
+            if request.medium is not None:
+                return await self._media.reply(request, request.medium)
             if request.method == "OPTIONS":
                 return NO_CONTENT
             open_reply = self._router.open_reply(request)
@@ -181,11 +193,11 @@ class Server:
         return await self._router.respond(request, caller)
 
     async def _caller(self, request: Request) -> Caller:
-        authorization = request.header(b"authorization")
-        proven = self._authentication.proven(authorization)
+        proven = self._authentication.proven(request.block)
         if proven is not None:
             return proven
-        return await self._authentication.caller(authorization, self._peers.address_of(request))
+        peer = self._peers.address_of(request)
+        return await self._authentication.caller(request.block, peer)
 
     async def _reserved(self, request: Request, reply: Reply) -> Reply:
         """The answer, once there is room for it. That of a change is sent in any case."""
@@ -199,22 +211,21 @@ class Server:
 
     # --- Room for work ---------------------------------------------------------------------------
 
-    def refusal_status(self, headers: dict[bytes, bytes]) -> int:
+    def refusal_status(self, block: HeaderBlock) -> int:
         """Return how to refuse a request while there is no room for work; 0: it is to be served.
 
         Refused are callers with a right login only: whose requests the others are is not known
         yet, and some need none, as ``/healthz``.
         """
-        authorization = headers.get(b"authorization")
-        if authorization is None:
+        if b"authorization" not in block.fields:
             return 0
         # A decision is good for a moment: with ten times too many requests to decide about, to
         # look at all shares each time would cost more than the refusal.
-        now, key = self._clock.monotonic_ms(), hash(authorization)
+        now, key = self._clock.monotonic_ms(), self._authentication.proof(block)
         until_ms, status = self._refused.get(key, _UNDECIDED)
         if now < until_ms:
             return status
-        caller = self._authentication.recent(authorization.decode("latin-1"))
+        caller = self._authentication.recent(block)
         if caller is None:
             return 0
         places = self.work.limit
@@ -227,15 +238,14 @@ class Server:
 
     def is_wrong_login(self, request: Request) -> bool:
         """Return whether the answer is the prepared 401: its login was wrong a moment ago."""
-        authorization = request.header(b"authorization")
         return (
-            authorization is not None
+            b"authorization" in request.block.fields
             and request.has_body
             and request.method in _PREPARED_METHODS
             and request.path not in _OPEN_PATHS
             and self._request_log != "all"
-            and self._media.find(request.path) is None
-            and self._authentication.is_wrong(authorization, self._peers.address_of(request))
+            and request.medium is None
+            and self._authentication.is_wrong(request.block, self._peers.address_of(request))
         )
 
     def begin(self, request: Request) -> None:
@@ -244,15 +254,18 @@ class Server:
         if caller is None or not request.has_body:
             return
         request.work = self.work.enter()
-        if self._media.find(request.path) is not None:
+        if request.medium is not None:
             return  # Transfers of media have places of their own.
-        with suppress(ApiError):  # It is refused when its turn comes.
+        try:
             self._admission.enter(caller.account_sid, caller.identity)
-            request.is_admitted = True
+        except ApiError:
+            return  # It is refused when its turn comes.
+        request.is_admitted = True
 
     def forget(self, request: Request) -> None:
         """Give back the places of a request that is answered, or whose client has gone."""
-        self._end_work(request)
+        if request.work is not None:
+            self._end_work(request)
         if request.is_admitted:
             caller = request.caller
             assert caller is not None

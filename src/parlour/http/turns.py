@@ -1,11 +1,13 @@
 """Which request begins in which turn of the event loop: few in one, round-robin by account.
 
 A request runs until it waits for something, so what many begin in one turn stands between everybody
-else and the loop. At most ``share`` requests begin in one turn. The share follows what they cost:
-it is cut when a turn took too long, down to one, and grows back while turns are short. Requests
-beyond it wait in queues: one for each account, one for logins that are not known yet, and one for
-requests without a login. They begin round-robin by queue, inside an account by chat user (its own
-callers are one of them). A request whose client has gone meanwhile never begins.
+else and the loop. At most ``share`` requests begin in one turn; one with a long body counts as
+several. The share follows what they cost: it is cut when a turn took too long, down to one, and
+grows back while turns are short. Those that run at once (starting.py) are timed as they go: after
+``TURN_MS_MAX`` no other begins in this turn. Requests beyond either wait in queues: one for each
+account, one for logins that are not known yet, and one for requests without a login. They begin
+round-robin by queue, inside an account by chat user (its own callers are one of them). A request
+whose client has gone meanwhile never begins.
 
 =========  =======================================  ==============================================
 state      event                                    next
@@ -45,20 +47,22 @@ class Turns:
         self._share = limits.STARTED_PER_TURN_MAX
         self._started = 0
         self._began = 0.0
+        self._late_at = 0.0
         self._queues: dict[str, _Users] = {}
 
     def start(
         self, connection: Connection, request: Request, account_sid: str, identity: str = ""
     ) -> None:
         """Let a request begin now, or when it is its turn."""
-        if self._started < self._share and not self._queues:
-            if not self._started:
-                self._loop.call_soon(self._end)
-            self._started += 1
-            connection.launch(request)
-        else:
+        if not self._started and not self._queues:
+            self._loop.call_soon(self._end)
+            self._late_at = time.monotonic() + limits.TURN_MS_MAX / 1000
+        elif self._queues or self._started >= self._share or time.monotonic() > self._late_at:
             users = self._queues.setdefault(account_sid, {})
             users.setdefault(identity, {})[connection] = request
+            return
+        self._started += _weight(request)
+        connection.launch(request)
 
     def _end(self) -> None:
         """End a turn; what began in it runs after this."""
@@ -81,13 +85,16 @@ class Turns:
         if not self._queues:
             return
         self._loop.call_soon(self._end)
+        self._late_at = time.monotonic() + allowed
         while self._queues and self._started < self._share:
             self._started += self._launch_next()
+            if time.monotonic() > self._late_at:
+                break
         if not self._started:  # The clients of all that waited have gone.
             self._started = 1
 
-    def _launch_next(self) -> bool:
-        """Let the next request begin; False if its client has gone."""
+    def _launch_next(self) -> int:
+        """Let the next request begin; return its weight, 0 if its client has gone."""
         account_sid = next(iter(self._queues))
         users = self._queues.pop(account_sid)
         identity = next(iter(users))
@@ -99,4 +106,9 @@ class Turns:
             users[identity] = waiting
         if users:
             self._queues[account_sid] = users
-        return connection.launch(request)
+        return _weight(request) if connection.launch(request) else 0
+
+
+def _weight(request: Request) -> int:
+    """As how many requests one counts: a body is work as well."""
+    return 1 + len(request.body) // limits.BODY_BYTES_PER_START

@@ -40,6 +40,8 @@ class HeldRefusals(Generic[T]):
         self._held: deque[tuple[float, T]] = deque(maxlen=limits.REFUSALS_HELD_MAX)
         self._tokens = float(limits.REFUSALS_AT_ONCE_MAX)
         self._late_tokens = 0.0
+        self._earned = 0
+        """Requests that were carried out since the tokens were counted."""
         self._counted_ms = clock.monotonic_ms()
 
     def __len__(self) -> int:
@@ -60,9 +62,7 @@ class HeldRefusals(Generic[T]):
 
     def earn(self) -> None:
         """Count a request that was carried out."""
-        most = limits.REFUSALS_AT_ONCE_MAX
-        self._tokens = min(most, self._tokens + limits.REFUSALS_PER_REQUEST)
-        self._late_tokens = min(most, self._late_tokens + limits.LATE_REFUSALS_PER_REQUEST)
+        self._earned += 1
 
     def due(self) -> list[T]:
         """Take out those that are to be sent now, those that came first at first."""
@@ -84,6 +84,11 @@ class HeldRefusals(Generic[T]):
         return True
 
     def _refill(self, now: float) -> None:
-        earned = (now - self._counted_ms) * limits.REFUSALS_PER_MS
-        self._tokens = min(limits.REFUSALS_AT_ONCE_MAX, self._tokens + earned)
+        most = limits.REFUSALS_AT_ONCE_MAX
+        requests, self._earned = self._earned, 0
+        tokens = (now - self._counted_ms) * limits.REFUSALS_PER_MS
+        tokens += requests * limits.REFUSALS_PER_REQUEST
+        late_tokens = requests * limits.LATE_REFUSALS_PER_REQUEST
+        self._tokens = min(most, self._tokens + tokens)
+        self._late_tokens = min(most, self._late_tokens + late_tokens)
         self._counted_ms = now

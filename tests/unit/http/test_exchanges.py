@@ -47,6 +47,10 @@ class Handled:
         del request
         return False
 
+    def can_run_at_once(self, request: Request) -> bool:
+        del request
+        return False
+
     def begin(self, request: Request) -> None:
         """Count nothing."""
 

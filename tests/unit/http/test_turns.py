@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -32,7 +33,7 @@ class Recorder:
 async def order_of(arrivals: Sequence[tuple[str, str, str]]) -> list[str]:
     """Names of requests (account, user, name) in the order in which they begin."""
     begun: list[str] = []
-    request: Any = None
+    request: Any = SimpleNamespace(body=b"")
     turns = Turns(asyncio.get_running_loop())
     for account_sid, identity, name in arrivals:
         connection: Any = Recorder(name, begun)

@@ -12,7 +12,9 @@ READ_BYTES_MAX = 64 * KIBIBYTE
 # The pause after READ_BYTES_MAX of what is only dropped: the rest of a refused body.
 UNWANTED_PAUSE_MS = 10
 # Requests that begin in one turn; the others wait, round-robin by account and user.
-STARTED_PER_TURN_MAX = 16
+STARTED_PER_TURN_MAX = 64
+# A request counts once more for each so many bytes of its body.
+BODY_BYTES_PER_START = 16 * KIBIBYTE
 # When a turn takes longer, fewer requests begin in the next.
 TURN_MS_MAX = 10
 # The method, the version and the spaces of a request line.

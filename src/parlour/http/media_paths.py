@@ -1,0 +1,48 @@
+"""The paths of media: asked of each request before anything else is done for it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from parlour.protocol.media_urls import PREFIX
+
+_SERVICE: Final = r"/v1/Services/(?P<service>[^/]+)"
+_READING: Final = ("GET", "HEAD")
+
+
+class Place(NamedTuple):
+    """One path: what is done there, by which methods."""
+
+    path: re.Pattern[str]
+    operation_id: str
+    methods: tuple[str, ...]
+
+
+_PLACES: Final = (
+    Place(re.compile(rf"{_SERVICE}/Media\Z"), "CreateMedia", ("POST",)),
+    Place(re.compile(rf"{_SERVICE}/MediaSet\Z"), "FetchMediaSet", ("POST",)),
+    Place(re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)\Z"), "FetchMedia", _READING),
+    Place(re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)/Content\Z"), "FetchMediaContent", _READING),
+    Place(re.compile(rf"{PREFIX}.*\Z"), "FetchMediaDirect", _READING),
+)
+# Most requests are for something else, and this is asked of each of them.
+_PERHAPS: Final = re.compile(rf"{_SERVICE}/Media|{PREFIX}")
+
+
+class Found(NamedTuple):
+    """What a path names, and the values of its variables."""
+
+    place: Place
+    names: dict[str, str]
+
+
+def find(path: str) -> Found | None:
+    """The place that a path names, if it is one of these."""
+    if _PERHAPS.match(path) is None:
+        return None
+    for place in _PLACES:
+        match = place.path.match(path)
+        if match is not None:
+            return Found(place, match.groupdict())
+    return None
