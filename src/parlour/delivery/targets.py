@@ -128,14 +128,16 @@ async def asked_before(tx: Transaction, scope: Scope, event_name: str) -> Target
 class Webhooks:
     """Webhooks by service and by conversation, each read once in a transaction.
 
-    The events of a chunk are of a few conversations, and nearly always have no webhook at all.
-    Bounded by the chunk.
+    The events of a chunk are of a few conversations, and nearly always have no webhook at all: an
+    account that has none in any conversation is asked for once. Bounded by the chunk.
     """
 
     def __init__(self) -> None:
         self._configured: dict[Scope, _Configured | None] = {}
         self._attached: dict[tuple[Scope, str], list[ScopedWebhook]] = {}
         self._removals: dict[tuple[Scope, str], str | None] = {}
+        self._has_attached: dict[str, bool] = {}
+        self._has_removals: dict[str, bool] = {}
 
     async def configured(self, tx: Transaction, scope: Scope) -> _Configured | None:
         """The configuration that counts in a service."""
@@ -150,12 +152,22 @@ class Webhooks:
         key = (scope, conversation_sid)
         found = self._attached.get(key)
         if found is None:
-            found = await scoped_webhooks.all_of(tx, scope, conversation_sid)
+            account_sid = scope.account_sid
+            if account_sid not in self._has_attached:
+                self._has_attached[account_sid] = await scoped_webhooks.any_of(tx, scope)
+            found = []
+            if self._has_attached[account_sid]:
+                found = await scoped_webhooks.all_of(tx, scope, conversation_sid)
             self._attached[key] = found
         return found
 
     async def removal(self, tx: Transaction, scope: Scope, conversation_sid: str) -> str | None:
         """The payload of the event with which a conversation was removed, if it was."""
+        account_sid = scope.account_sid
+        if account_sid not in self._has_removals:
+            self._has_removals[account_sid] = await event_log.has_removals(tx, scope)
+        if not self._has_removals[account_sid]:
+            return None
         key = (scope, conversation_sid)
         if key not in self._removals:
             self._removals[key] = await event_log.removal_of(tx, scope, conversation_sid)

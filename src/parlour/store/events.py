@@ -37,6 +37,9 @@ REMOVAL = """
 SELECT payload FROM event
  WHERE account_sid = $1 AND subject_sid = $2 AND name = 'onConversationRemoved' LIMIT 1
 """
+HAS_REMOVALS = """
+SELECT 1 FROM event WHERE account_sid = $1 AND name = 'onConversationRemoved' LIMIT 1
+"""
 # Both read an index alone, in which rows only come at the end (event_conversations).
 AFTER = """
 SELECT sequence, conversation_sid FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2
@@ -83,6 +86,11 @@ async def removal_of(tx: Transaction, scope: Scope, conversation_sid: str) -> st
     """The payload of the event with which a conversation was removed, if it is in the log."""
     row = await tx.one(REMOVAL, scope.account_sid, conversation_sid)
     return row[0] if row else None
+
+
+async def has_removals(tx: Transaction, scope: Scope) -> bool:
+    """Whether the log has the removal of any conversation of the account."""
+    return await tx.one(HAS_REMOVALS, scope.account_sid) is not None
 
 
 async def conversations_after(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str]]:

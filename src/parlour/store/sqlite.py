@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# No two threads ever use one connection at a time, so it needs no mutex (decision 22).
+_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
+
 FATAL_EXIT_STATUS: Final = 74
 """EX_IOERR: the disk refused a sync; only a restart can tell what is really on it."""
 
@@ -105,7 +108,9 @@ class SqliteStore:
         self._listeners: list[Callable[[], None]] = []
 
     def _connect(self, synchronous: str) -> apsw.Connection:
-        connection = apsw.Connection(str(self._path), vfs=self._vfs, statementcachesize=512)
+        connection = apsw.Connection(
+            str(self._path), flags=_FLAGS, vfs=self._vfs, statementcachesize=512
+        )
         connection.set_busy_timeout(limits.STORE_BUSY_MS_MAX)
         for pragma in (
             "journal_mode = WAL",

@@ -57,6 +57,7 @@ ALL = statement(
     " ORDER BY sequence, sid LIMIT 5",
     ScopedWebhook,
 )
+ANY = "SELECT 1 FROM scoped_webhook WHERE account_sid = $1 LIMIT 1"
 DELETE = """
 DELETE FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3
 """
@@ -88,6 +89,11 @@ async def all_of(tx: Transaction, scope: Scope, conversation_sid: str) -> list[S
     """Every webhook of a conversation (at most five), oldest first."""
     rows = await tx.all(ALL, scope.account_sid, conversation_sid)
     return [ScopedWebhook(*row) for row in rows]
+
+
+async def any_of(tx: Transaction, scope: Scope) -> bool:
+    """Whether any conversation of the account has a webhook."""
+    return await tx.one(ANY, scope.account_sid) is not None
 
 
 async def change(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
