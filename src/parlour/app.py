@@ -169,9 +169,17 @@ class App:
         every = (*jobs(self.completion), *disposal.jobs(), retention)
         self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
         self.store.on_commit(self.scheduler.hint)
+        self.server = self._make_server()
+        self.realtime = self._make_realtime()
+        self.hints = self._make_hints()
+        self.metrics.sources.append(self.realtime.figures)
+        self.store.on_commit(self.realtime.wake)
+
+    def _make_server(self) -> Server:
+        settings = self.settings
         roots = RootUrls(settings.public_url, self.peers)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
-        self.server = Server(
+        return Server(
             Router(operations(), edge, MetricsPage(self.metrics, self.clock)),
             self._make_media_edge(roots),
             authentication=self.authentication,
@@ -184,10 +192,6 @@ class App:
             request_log=settings.request_log,
             reads_at_once=not self.store.is_shared,
         )
-        self.realtime = self._make_realtime()
-        self.hints = self._make_hints()
-        self.metrics.sources.append(self.realtime.figures)
-        self.store.on_commit(self.realtime.wake)
 
     def connections(self) -> Connections:
         """The HTTP connections of this process; made in its event loop."""

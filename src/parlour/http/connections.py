@@ -85,7 +85,7 @@ class Connections:
         self.loop = asyncio.get_running_loop()
         self.scratch = memoryview(bytearray(limits.READ_BYTES_MAX))
         """Where bytes are received: they are taken from here before anybody else receives."""
-        self.turns = Turns(self.loop)
+        self.turns = Turns(self.loop, clock)
         self.header_blocks = HeaderBlocks()
         self.is_stopping = False
         self.now = self.loop.time()

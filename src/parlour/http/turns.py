@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from parlour.http.connection import Connection
     from parlour.http.messages import Request
+    from parlour.vocabulary.clock import Clock
 
     _Users = dict[str, dict[Connection, Request]]
     """The waiting requests of each user, in their order; an account's own callers are user ""."""
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
 class Turns:
     """Lets requests begin."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
         self._loop = loop
+        self._clock = clock
         self._share = limits.STARTED_PER_TURN_MAX
         self._started = 0
         self._began = 0.0
-        self._late_at = 0.0
+        self._late_ms = 0.0
         self._queues: dict[str, _Users] = {}
 
     def start(
@@ -56,13 +58,16 @@ class Turns:
         """Let a request begin now, or when it is its turn."""
         if not self._started and not self._queues:
             self._loop.call_soon(self._end)
-            self._late_at = time.monotonic() + limits.TURN_MS_MAX / 1000
-        elif self._queues or self._started >= self._share or time.monotonic() > self._late_at:
+            self._late_ms = self._clock.monotonic_ms() + limits.TURN_MS_MAX
+        elif self._queues or self._started >= self._share or self._is_late():
             users = self._queues.setdefault(account_sid, {})
             users.setdefault(identity, {})[connection] = request
             return
         self._started += _weight(request)
         connection.launch(request)
+
+    def _is_late(self) -> bool:
+        return self._clock.monotonic_ms() > self._late_ms
 
     def _end(self) -> None:
         """End a turn; what began in it runs after this."""
@@ -85,10 +90,10 @@ class Turns:
         if not self._queues:
             return
         self._loop.call_soon(self._end)
-        self._late_at = time.monotonic() + allowed
+        self._late_ms = self._clock.monotonic_ms() + limits.TURN_MS_MAX
         while self._queues and self._started < self._share:
             self._started += self._launch_next()
-            if time.monotonic() > self._late_at:
+            if self._is_late():
                 break
         if not self._started:  # The clients of all that waited have gone.
             self._started = 1

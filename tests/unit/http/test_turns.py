@@ -10,6 +10,7 @@ import uvloop
 
 from parlour.http.turns import Turns
 from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ async def order_of(arrivals: Sequence[tuple[str, str, str]]) -> list[str]:
     """Names of requests (account, user, name) in the order in which they begin."""
     begun: list[str] = []
     request: Any = SimpleNamespace(body=b"")
-    turns = Turns(asyncio.get_running_loop())
+    turns = Turns(asyncio.get_running_loop(), FakeClock())
     for account_sid, identity, name in arrivals:
         connection: Any = Recorder(name, begun)
         turns.start(connection, request, account_sid, identity)
@@ -59,3 +60,42 @@ def test_requests_of_users_begin_round_robin_by_account_and_user() -> None:
     assert waiting.index("own 2") <= 9
     assert [each for each in begun if each.startswith("own")] == ["own 0", "own 1", "own 2"]
     assert begun.count("flood") == FLOOD
+
+
+class Busy(Recorder):
+    """A connection whose request runs at once, and takes so long."""
+
+    def __init__(self, name: str, begun: list[str], clock: FakeClock, ms: int) -> None:
+        super().__init__(name, begun)
+        self._clock = clock
+        self._ms = ms
+
+    def launch(self, request: Any) -> bool:
+        self._clock.advance(self._ms)
+        return super().launch(request)
+
+
+async def begun_at_once(ms: int, body_bytes: int = 0) -> tuple[int, int]:
+    """How many of many requests that take so long begin in the first turn, and in all."""
+    begun: list[str] = []
+    clock = FakeClock()
+    turns = Turns(asyncio.get_running_loop(), clock)
+    for number in range(FLOOD):
+        connection: Any = Busy(str(number), begun, clock, ms)
+        request: Any = SimpleNamespace(body=b"x" * body_bytes)
+        turns.start(connection, request, "A")
+    first = len(begun)
+    for _ in range(4 * FLOOD):
+        await asyncio.sleep(0)
+    return first, len(begun)
+
+
+def test_a_turn_ends_once_what_began_in_it_took_its_time() -> None:
+    slow_ms = limits.TURN_MS_MAX // 2 + 1
+    assert uvloop.run(begun_at_once(slow_ms)) == (2, FLOOD)
+    assert uvloop.run(begun_at_once(0)) == (limits.STARTED_PER_TURN_MAX, FLOOD)
+
+
+def test_a_long_body_counts_as_several_requests() -> None:
+    body_bytes = 7 * limits.BODY_BYTES_PER_START
+    assert uvloop.run(begun_at_once(0, body_bytes)) == (limits.STARTED_PER_TURN_MAX // 8, FLOOD)
