@@ -9,9 +9,12 @@ import json
 import ssl
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HOSTED = "conversations.twilio.com"
 
@@ -19,9 +22,9 @@ HOSTED = "conversations.twilio.com"
 class TlsServer(Server):
     """A server behind a local authority; what it made stands in `certificates`."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, program: Sequence[str] = ("-m", "parlour")) -> None:
         """Make the authority and the certificate; `start` runs the server."""
-        super().__init__(args=args)
+        super().__init__(args=args, program=program)
         self._folder = tempfile.TemporaryDirectory(prefix="parlour-certificates-")
         self.folder = Path(self._folder.name) / "certificates"
         self.certificates = self.make_certificates()
@@ -50,14 +53,15 @@ class TlsServer(Server):
 
     def is_healthy(self) -> bool:
         """Whether `GET /healthz` answers 200 now, by a name of the hosted service."""
-        with contextlib.closing(self._connection()) as connection:
+        with contextlib.closing(self.connect()) as connection:
             try:
                 connection.request("GET", "/healthz")
                 return connection.getresponse().status == 200
             except (http.client.HTTPException, OSError):
                 return False
 
-    def _connection(self) -> http.client.HTTPSConnection:
+    def connect(self) -> http.client.HTTPSConnection:
+        """A client that trusts the authority; it connects with its first request."""
         trusting = ssl.create_default_context(cafile=self.authority)
         return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=trusting)
 
@@ -68,7 +72,7 @@ class TlsServer(Server):
             "Authorization": f"Basic {base64.b64encode(pair).decode()}",
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        with contextlib.closing(self._connection()) as connection:
+        with contextlib.closing(self.connect()) as connection:
             connection.request("POST", "/parlour/v1/Tokens", f"Identity={identity}", headers)
             made: str = json.loads(connection.getresponse().read())["token"]
         return made

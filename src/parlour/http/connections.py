@@ -54,12 +54,32 @@ class Counted(Protocol):
         ...
 
 
-def _idle_since(connection: Connection) -> float:
+class Accepted(Counted, Protocol):
+    """An HTTP connection, or the TLS handshake before it."""
+
+    peer: str
+    deadline: float
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request came; None while there is one."""
+        ...
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        ...
+
+    def stop(self) -> None:
+        """Close it unless a request is in work."""
+        ...
+
+
+def _idle_since(connection: Accepted) -> float:
     return connection.idle_since or 0.0
 
 
 class Connections:
-    """Every open HTTP connection, and the WebSockets that began as one.
+    """Every open HTTP connection, from the accept on, and the WebSockets that began as one.
 
     A WebSocket keeps the place of its connection in all caps until it is closed. It is
     unauthenticated until its init succeeded, whatever was requested on the connection before.
@@ -92,7 +112,7 @@ class Connections:
         """The loop's time, as of the last check of the deadlines."""
         self.waiting_bytes = 0
         """Answers that wait for room in the buffers."""
-        self._open: set[Connection] = set()
+        self._open: set[Accepted] = set()
         self._strangers: dict[Counted, None] = {}
         """Connections without an authenticated request, the oldest first."""
         self._sockets: dict[Counted, str] = {}
@@ -110,8 +130,10 @@ class Connections:
         """The protocol of a new connection."""
         return Connection(self)
 
-    def add(self, connection: Connection) -> bool:
+    def add(self, connection: Accepted) -> bool:
         """A connection was opened; False if there is no room for it, and none can be made."""
+        if connection in self._open:  # It has replaced its TLS handshake.
+            return True
         self._open.add(connection)
         self._strangers[connection] = None
         caps, peer = self._caps, connection.peer
@@ -124,6 +146,14 @@ class Connections:
             return False
         in_all = len(self._open) + len(self._sockets)
         return in_all <= caps.in_all_max or self._close_idle(connection)
+
+    def replace(self, handshake: Accepted, connection: Connection) -> None:
+        """Give the place of a completed TLS handshake to the connection that follows it."""
+        self._open.remove(handshake)
+        self._open.add(connection)
+        del self._strangers[handshake]
+        self._strangers[connection] = None
+        connection.peer = handshake.peer
 
     def hand_over(self, connection: Connection) -> Any:
         """Return the protocol of a connection that becomes a WebSocket; None: there is no room."""
@@ -162,17 +192,18 @@ class Connections:
         """A request of the connection, or the init of the WebSocket, was an account's."""
         self._strangers.pop(counted, None)
 
-    def _close_stranger(self, newcomer: Connection) -> bool:
+    def _close_stranger(self, newcomer: Accepted) -> bool:
         """Close the oldest unauthenticated connection that has no request in work."""
         for counted in self._strangers:
-            if isinstance(counted, Connection) and (counted is newcomer or counted.is_in_work):
+            is_in_work = isinstance(counted, Connection) and counted.is_in_work
+            if is_in_work or counted is newcomer:
                 continue
             counted.abort()
             self.discard(counted)
             return True
         return False
 
-    def _close_idle(self, newcomer: Connection) -> bool:
+    def _close_idle(self, newcomer: Accepted) -> bool:
         """Close the connections that are idle the longest."""
         idle = [each for each in self._open if each.idle_since is not None and each is not newcomer]
         count = min(limits.IDLE_CLOSED_MAX, 1 + len(idle) // limits.IDLE_CLOSED_MAX)

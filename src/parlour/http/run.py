@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from parlour.http.handshakes import Handshake
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.config import Settings
+    from parlour.http.connection import Connection
     from parlour.http.connections import Connections
     from parlour.http.tls import Tls
 
@@ -47,15 +49,16 @@ class Listeners:
         return port
 
     async def _add(self, **where: Any) -> None:
-        if self._tls is not None:
-            where |= {
-                "ssl": self._tls.context,
-                "ssl_handshake_timeout": limits.HEAD_SECONDS_MAX,
-            }
         server: asyncio.Server = await asyncio.get_running_loop().create_server(
-            self._connections.make, backlog=limits.BACKLOG_MAX, **where
+            self._make, backlog=limits.BACKLOG_MAX, **where
         )
         self._servers.append(server)
+
+    def _make(self) -> Connection | Handshake:
+        """The protocol of an accepted connection."""
+        if self._tls is None:
+            return self._connections.make()
+        return Handshake(self._connections, self._tls.context)
 
     def close(self) -> None:
         """Stop accepting connections."""

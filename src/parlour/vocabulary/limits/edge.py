@@ -59,8 +59,9 @@ TRIM_CALM_LOOKS = 4
 
 # How often deadlines of connections are checked; so much later than it is due one may act.
 DEADLINE_CHECK_MS = 250
-# Connections of the process without an authenticated request, and WebSockets before init; when
-# they are more, the oldest that has no request in work is closed.
+# Connections of the process without an authenticated request, from the accept on (TLS handshakes
+# included), and WebSockets before init; when they are more, the oldest that has no request in work
+# is closed.
 UNAUTHENTICATED_CONNECTIONS_MAX = 4000
 # Of the files that the process may open, one part in so many is for other things than connections.
 RESERVED_FILES_PART = 4

@@ -1,0 +1,149 @@
+"""TLS handshakes of the server's port.
+
+A connection counts from the moment it is accepted, so it is accepted without TLS. TLS begins with
+its first bytes; until then it costs as little memory as a connection without TLS. The caps treat
+it like one that has sent no request: it belongs to no account, and it is closed when it is among
+the oldest and there is no room.
+
+=========  ===================================  ============================================
+state      what ends it                         what follows
+=========  ===================================  ============================================
+accepted   no place in the caps                 closed, without an answer
+           the first bytes                      handshake
+handshake  it is completed                      a ``Connection`` takes over the place
+           it fails, or the client has gone     closed
+both       ``HEAD_SECONDS_MAX``, stop, caps     closed
+=========  ===================================  ============================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from parlour.http.connection import Connection
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    import ssl
+
+    from parlour.http.connections import Connections
+
+
+class Handshake(asyncio.BufferedProtocol):
+    """A connection whose TLS handshake is not completed."""
+
+    __slots__ = (
+        "_context",
+        "_is_begun",
+        "_is_closed",
+        "_kept",
+        "_shared",
+        "_successor",
+        "_transport",
+        "deadline",
+        "idle_since",
+        "peer",
+    )
+
+    is_in_work = False
+
+    def __init__(self, shared: Connections, context: ssl.SSLContext) -> None:
+        self._shared = shared
+        self._context = context
+        self._transport: Any = None  # asyncio.Transport, below TLS.
+        self._kept = b""
+        """Bytes for TLS, then for the connection."""
+        self._is_begun = False
+        self._successor: Connection | None = None
+        self._is_closed = False
+        self.idle_since = shared.now
+        self.deadline = shared.now + limits.HEAD_SECONDS_MAX
+        self.peer = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the first bytes of an accepted connection, if there is a place for it."""
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        if not self._shared.add(self):
+            self.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Offer room for bytes."""
+        del sizehint
+        return self._shared.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Begin TLS with the first bytes; keep what comes between handshake and hand-over."""
+        self._kept += self._shared.scratch[:nbytes]
+        self._transport.pause_reading()
+        if self._is_begun:
+            return
+        self._is_begun = True
+        loop = self._shared.loop
+        self._shared.start(self._run())
+        # The loop runs in this order, and reads no socket between the last three: ``_run``, which
+        # replaces the transport's protocol; ``connection_made`` of the new one;
+        # ``resume_reading``; ``_feed``.
+        loop.call_soon(loop.call_soon, self._feed)
+
+    def _feed(self) -> None:
+        """Hand the first bytes to TLS."""
+        protocol = self._transport.get_protocol()
+        if self._is_closed or protocol is self:
+            return
+        data, self._kept = self._kept, b""
+        protocol.get_buffer(len(data))[: len(data)] = data
+        protocol.buffer_updated(len(data))
+
+    async def _run(self) -> None:
+        """Complete the handshake, and let a connection take over."""
+        transport = None
+        try:
+            if not self._transport.is_closing():
+                transport = await self._shared.loop.start_tls(
+                    self._transport,
+                    self,
+                    self._context,
+                    server_side=True,
+                    ssl_handshake_timeout=limits.HEAD_SECONDS_MAX,
+                    ssl_shutdown_timeout=limits.SEND_STALL_SECONDS_MAX,
+                )
+        except OSError:  # The client's fault, or its end.
+            self.abort()
+        finally:
+            # An aborted handshake ends without an exception.
+            if transport is None or self._is_closed or transport.is_closing():
+                self.abort()
+                self._shared.discard(self)
+                transport = None
+        if transport is not None:
+            self._hand_over(transport)
+
+    def _hand_over(self, transport: asyncio.Transport) -> None:
+        connection = self._successor = Connection(self._shared)
+        self._shared.replace(self, connection)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        if self._kept:
+            size = len(self._kept)
+            connection.get_buffer(size)[:size] = self._kept
+            connection.buffer_updated(size)
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back. TLS may have scheduled this before the hand-over."""
+        self._is_closed = True
+        if self._successor is not None:
+            self._successor.connection_lost(exc)
+        self._shared.discard(self)
+
+    # --- What ``Connections`` calls -------------------------------------------------------------
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._is_closed = True
+        self._transport.abort()
+
+    expire = stop = abort
