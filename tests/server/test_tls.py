@@ -106,8 +106,8 @@ def test_a_websocket_over_tls_leaves_nothing_in_the_log(tls_server: TlsServer) -
 
 
 def test_large_answers_leave_no_memory_with_idle_connections(tls_server: TlsServer) -> None:
-    path = _make_large_list(tls_server)
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {_login(tls_server)}\r\n\r\n"
+    path, login = large_list(tls_server)
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {login}\r\n\r\n"
     context = ssl.create_default_context(cafile=tls_server.authority)
     before = 0
     with contextlib.ExitStack() as stack:
@@ -124,8 +124,8 @@ def _login(server: TlsServer) -> str:
     return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def _make_large_list(server: TlsServer) -> str:
-    """Make messages; return the path of a page of more than half a mebibyte."""
+def large_list(server: TlsServer) -> tuple[str, str]:
+    """Make messages; return the path of a page of more than half a mebibyte, and a login for it."""
     context = ssl.create_default_context(cafile=server.authority)
     headers = {"Authorization": _login(server), "Content-Type": FORM_TYPE}
     connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context)
@@ -139,7 +139,7 @@ def _make_large_list(server: TlsServer) -> str:
             answer = connection.getresponse()
             answer.read()
             assert answer.status == 201
-    return f"{path}?PageSize=100"
+    return f"{path}?PageSize=100", headers["Authorization"]
 
 
 def _answer(connection: ssl.SSLSocket, request: bytes) -> bytes:

@@ -374,7 +374,7 @@ class Connection(Body):
                 self._drop(ahead)
             return
         if self.scheme == "https":  # TLS has no half of a connection.
-            self._close()
+            self._close(limits.LINGER_SECONDS_MAX)
             return
         self._reader.is_complete = True  # There is nothing to look for.
         self._transport.write_eof()
@@ -391,7 +391,7 @@ class Connection(Body):
 
     def stop(self) -> None:
         """The server stops: close what is idle; requests in work are answered."""
-        if not self.is_in_work and self._state != CLOSED:
+        if not self.is_in_work:
             self._close()
 
     def _expire(self) -> None:

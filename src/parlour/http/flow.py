@@ -42,6 +42,7 @@ class Flow(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_account_sid",
+        "_below",
         "_due",
         "_held_answer_bytes",
         "_identity",
@@ -64,6 +65,7 @@ class Flow(asyncio.BufferedProtocol):
         self._shared = shared
         self._state = IDLE
         self._transport: Any = None  # asyncio.Transport; Any saves a cast on each use.
+        self._below: asyncio.Transport | None = None
         self._sending: asyncio.Future[None] | None = None
         self._is_reading_paused = False
         self._is_turn_over = False
@@ -82,6 +84,10 @@ class Flow(asyncio.BufferedProtocol):
         self.is_write_paused = False
         self.peer = ""
         self.scheme = "http"
+
+    def begin_tls(self, below: asyncio.Transport) -> None:
+        """Say which transport TLS writes to, before ``connection_made`` with that of TLS."""
+        self._below = below
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection over from the listener."""
@@ -104,7 +110,9 @@ class Flow(asyncio.BufferedProtocol):
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if not self.is_write_paused:
+        if self._state == CLOSED and self._below is not None:
+            self._end_close(self._below)
+        elif not self.is_write_paused:
             self._expire()
         elif (unsent := self._count_unsent()) < self._unsent_bytes:
             self._unsent_bytes = unsent
@@ -293,10 +301,21 @@ class Flow(asyncio.BufferedProtocol):
         self._end()
         self._transport = None
 
-    def _close(self) -> None:
+    def _close(self, seconds: float = limits.CLOSE_NOTIFY_SECONDS_MAX) -> None:
+        """Close when all is sent. TLS also waits for the client's close_notify, for so long."""
         self._state = CLOSED
         self._transport.close()
         self._release()
+        if self._below is not None:
+            self._set_due(self._shared.now + seconds)
+
+    def _end_close(self, below: asyncio.Transport) -> None:
+        """Stop waiting for the client's close_notify, unless there is something left to send."""
+        if self._count_unsent() or below.get_write_buffer_size():
+            # TLS ends this by itself, SEND_STALL_SECONDS_MAX after the close.
+            self.deadline = self._shared.now + limits.CLOSE_NOTIFY_SECONDS_MAX
+        else:
+            self.abort()
 
     def abort(self) -> None:
         """Cut the connection off, whatever is still to be sent."""

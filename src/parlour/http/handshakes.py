@@ -125,6 +125,7 @@ class Handshake(asyncio.BufferedProtocol):
         connection = self._successor = Connection(self._shared)
         self._shared.replace(self, connection)
         transport.set_protocol(connection)
+        connection.begin_tls(self._transport)
         connection.connection_made(transport)
         if self._kept:
             size = len(self._kept)

@@ -59,6 +59,8 @@ TRIM_CALM_LOOKS = 4
 
 # How often deadlines of connections are checked; so much later than it is due one may act.
 DEADLINE_CHECK_MS = 250
+# When all is sent over a closed TLS connection, so long is waited for the client's close_notify.
+CLOSE_NOTIFY_SECONDS_MAX = 1
 # Connections of the process without an authenticated request, from the accept on (TLS handshakes
 # included), and WebSockets before init; when they are more, the oldest that has no request in work
 # is closed.
