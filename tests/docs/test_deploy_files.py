@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from parlour.cli.main import main
-from parlour.config import described
+from parlour.config import Settings, described
+from parlour.http import open_files
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -88,10 +89,10 @@ def test_a_stop_has_the_time_that_the_server_may_take() -> None:
     unit.optionxform = str
     unit.read_string(_text("parlour.service"))
     assert int(unit["Service"]["TimeoutStopSec"]) > limits.DRAIN_SECONDS_MAX
-    assert int(unit["Service"]["LimitNOFILE"]) >= limits.OPEN_FILES_MIN
+    assert int(unit["Service"]["LimitNOFILE"]) >= open_files.needed(Settings())
     node = _compose()["services"]["parlour"]
     assert _seconds(node["stop_grace_period"]) > limits.DRAIN_SECONDS_MAX
-    assert node["ulimits"]["nofile"] >= limits.OPEN_FILES_MIN
+    assert node["ulimits"]["nofile"] >= open_files.needed(Settings())
 
 
 def _compose() -> dict[str, Any]:

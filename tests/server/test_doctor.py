@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,10 @@ import pytest
 
 from parlour.cli import checkups, checkups_of_databases
 from parlour.config import Settings
+from parlour.http import open_files
 from parlour.protocol import certificates
 from parlour.store.postgres_settings import DatabaseSettings
+from parlour.vocabulary import limits
 from tests.support.postgres import shared
 from tests.support.server import Server
 
@@ -134,6 +137,35 @@ def test_files_that_others_can_read_are_found(tmp_path: Path) -> None:
     for each in (data, database):
         assert f"{each} is open to other users." in found
     assert any("The key file" in what and "chmod 600" in what for what in found)
+
+
+@pytest.mark.parametrize(
+    ("connections", "files", "is_found"),
+    [
+        (10_000, 8_192, True),
+        (10_000, 13_333, True),
+        (10_000, 13_334, False),
+        (1_000, 1_024, True),
+        (1_000, 2_800, True),  # Outgoing requests and media have no fewer.
+        (1_000, 3_000, False),
+    ],
+)
+def test_too_few_files_for_the_connections_of_the_settings_are_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: int, files: int, is_found: bool
+) -> None:
+    # What counts is the first, the soft limit.
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, 1 << 20))
+    settings = Settings(data=tmp_path, connections_max=connections)
+    found = [each for each in checkups.check_machine(settings) if "files open" in each.what]
+    assert len(found) == is_found
+    assert not any(each.is_unsafe for each in found)
+
+
+def test_the_files_that_are_needed_are_enough_for_every_socket() -> None:
+    settings = Settings()
+    outgoing = limits.OUTBOUND_REQUESTS_MAX + limits.OUTBOUND_AWAITED_REQUESTS_MAX
+    media = limits.UPLOADS_MAX + limits.DOWNLOADS_MAX
+    assert open_files.needed(settings) >= settings.connections_max + outgoing + media
 
 
 @pytest.mark.parametrize(("kind", "said"), [("tmpfs", "in memory"), ("nfs4", "on the network")])

@@ -197,12 +197,14 @@ def _process(settings: Settings) -> Iterator[Finding]:
             "Run it as a user of its own; port 443 can be given to that user.",
             is_unsafe=not settings.listens_on_loopback,
         )
-    import resource  # noqa: PLC0415 - it exists on Unix only.
+    from parlour.http import open_files  # noqa: PLC0415 - it works on Unix only.
 
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files < limits.OPEN_FILES_MIN:
+    allowed, needed = open_files.allowed(), open_files.needed(settings)
+    if allowed < needed:
         yield Finding(
-            f"The process may have {files} files open: that is how many clients can connect.",
-            f"Raise the limit to {limits.OPEN_FILES_MIN} or more (LimitNOFILE=, ulimit -n).",
+            f"A process may have {allowed} files open, so {open_files.connections_max(settings)} "
+            f"clients can connect, and not {settings.connections_max}.",
+            f"Raise the limit to {needed} or more (LimitNOFILE=, ulimit -n), or lower "
+            "--connections-max.",
             is_unsafe=False,
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import resource
 from collections import Counter
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from parlour.http import open_files
 from parlour.http.connection import Connection
 from parlour.http.memory import Trimmer
 from parlour.http.turns import Turns
@@ -39,9 +39,7 @@ class Caps(NamedTuple):
 
 def caps_of(settings: Settings, is_trusted: Callable[[str], bool]) -> Caps:
     """The caps that the settings, and the files that the process may open, allow."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    reserved = files // limits.RESERVED_FILES_PART
-    in_all_max = min(settings.connections_max, files - reserved)
+    in_all_max = open_files.connections_max(settings)
     unauthenticated_max = min(limits.UNAUTHENTICATED_CONNECTIONS_MAX, in_all_max)
     return Caps(in_all_max, unauthenticated_max, settings.connections_per_address_max, is_trusted)
 

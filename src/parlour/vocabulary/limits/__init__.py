@@ -355,7 +355,7 @@ PROGRESS_MS = 500
 
 # Free room on the disk of the data folder: 1 GiB.
 DISK_FREE_BYTES_MIN = 1024 * MEBIBYTE
-# Files that the process may have open; each client has one.
-OPEN_FILES_MIN = 8192
+# Open files of a process besides sockets and media: databases, logs, the event loop.
+OTHER_FILES_MAX = 64
 # Characters of a secret that nobody can guess.
 SECRET_CHARS_MIN = 20

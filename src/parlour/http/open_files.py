@@ -1,0 +1,38 @@
+"""The files that the process may open, and those that it needs: sockets are most of them."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.config import Settings
+
+
+def allowed() -> int:
+    """How many files the process may have open."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return files
+
+
+def connections_max(settings: Settings) -> int:
+    """How many connections of clients there may be: the rest of the files is for other things."""
+    files = allowed()
+    return min(settings.connections_max, files - files // limits.RESERVED_FILES_PART)
+
+
+def needed(settings: Settings) -> int:
+    """How many files are enough for all connections that the settings allow, and all else."""
+    part = limits.RESERVED_FILES_PART
+    with_reserve = -(-settings.connections_max * part // (part - 1))
+    return max(with_reserve, settings.connections_max + _besides_clients(settings))
+
+
+def _besides_clients(settings: Settings) -> int:
+    requests = limits.OUTBOUND_REQUESTS_MAX + limits.OUTBOUND_AWAITED_REQUESTS_MAX
+    outgoing = requests + limits.IDLE_CONNECTIONS_MAX + limits.RESOLUTIONS_MAX
+    media = limits.UPLOADS_MAX + limits.DOWNLOADS_MAX
+    own = limits.ACCEPTED_PER_TURN + settings.database_connections + limits.OTHER_FILES_MAX
+    return outgoing + media + own
