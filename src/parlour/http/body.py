@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from parlour.http.flow import CLOSED, HEAD, NEVER, RETRY, WORK, Flow
+from parlour.http.flow import CLOSED, HEAD, NEVER, WORK, Flow
 from parlour.http.messages import GoneError
 from parlour.protocol.http_request import RequestError, RequestReader
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
 if TYPE_CHECKING:
     import asyncio
@@ -191,7 +191,7 @@ class Body(Flow):
         if len(body) > limits.BODY_BYTES_MAX:
             self._fail(ApiError(20413))
         elif not self._hold():
-            self._fail(ApiError(20503, headers=RETRY))
+            self._fail(ApiError(20503, headers=RETRY_AFTER))
         else:
             self._wake(body)
 
@@ -203,7 +203,7 @@ class Body(Flow):
         if await reservation.wait(self._kept_bytes() - reservation.held):
             self._resume_reading()
         elif self._state == WORK:
-            self._fail(ApiError(20503, headers=RETRY))
+            self._fail(ApiError(20503, headers=RETRY_AFTER))
 
     def _kept_bytes(self) -> int:
         reader = self._reader

@@ -47,14 +47,13 @@ from parlour.http.messages import Request, encode
 from parlour.http.starting import run_at_once
 from parlour.protocol.http_request import RequestError
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.errors import RETRY_AFTER_LINE, ApiError
 
 if TYPE_CHECKING:
     import asyncio
 
     from parlour.http.connections import Connections
 
-_RETRY_LINE: Final = b"retry-after: %d\r\n" % limits.RETRY_AFTER_SECONDS
 _CLOSE: Final = b"connection: close\r\n\r\n"
 _UNKNOWN_LOGIN: Final = "?"
 _REFUSALS: Final = {
@@ -245,7 +244,7 @@ class Connection(Body):
     def _refusal(self, status: int) -> bytes:
         body = _REFUSALS[status]
         lines = self._shared.server.refusal_lines(body)
-        retry = _RETRY_LINE if status == 503 else b""
+        retry = RETRY_AFTER_LINE if status == 503 else b""
         return b"".join((self._shared.start_of(status), lines, retry, _CLOSE, body))
 
     def _queue(self) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.messages import GoneError
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
 if TYPE_CHECKING:
     from parlour.http.connections import Connections
@@ -34,7 +34,6 @@ CLOSED: Final = 6
 
 NEVER: Final = math.inf
 _NOTHING: Final = memoryview(b"")
-RETRY: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
 class Flow(asyncio.BufferedProtocol):
@@ -233,7 +232,7 @@ class Flow(asyncio.BufferedProtocol):
         self._authenticated()
         reservation = self._reservation
         if reservation is not None and not reservation.assign(account_sid, identity):
-            raise ApiError(20503, headers=RETRY)
+            raise ApiError(20503, headers=RETRY_AFTER)
 
     def _authenticated(self) -> None:
         """A request of this connection was an account's."""
@@ -279,14 +278,14 @@ class Flow(asyncio.BufferedProtocol):
         self._held_answer_bytes = 0
         reservation = self._reservation
         if reservation is None or shared.waiting_bytes + size > limits.WAITING_ANSWER_BYTES_MAX:
-            raise ApiError(20503, headers=RETRY)
+            raise ApiError(20503, headers=RETRY_AFTER)
         shared.waiting_bytes += size
         try:
             has_room = await reservation.wait(size)
         finally:
             shared.waiting_bytes -= size
         if not has_room:
-            raise ApiError(20503, headers=RETRY)
+            raise ApiError(20503, headers=RETRY_AFTER)
         self._held_answer_bytes = size
 
     # --- The end --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from parlour.http.streams import read_body, send_pieces
 from parlour.operations.held_refusals import HeldRefusals
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, RETRY_AFTER_LINE, ApiError
 
 if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_RETRY: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 _SHARED_HEADERS: Final = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
@@ -63,14 +62,16 @@ def _lines(headers: Headers) -> bytes:
 _SHARED_LINES: Final = _lines(_SHARED_HEADERS)
 _PLAIN_LINES: Final = _lines((JSON, *_SHARED_HEADERS))
 
-_FULL: Final = {429: ApiError(20429, headers=_RETRY), 503: ApiError(20503, headers=_RETRY)}
+_FULL: Final = {
+    429: ApiError(20429, headers=RETRY_AFTER),
+    503: ApiError(20503, headers=RETRY_AFTER),
+}
 _UNDECIDED: Final = (0.0, 0)
-_RETRY_LINE: Final = b"retry-after: %d\r\n" % limits.RETRY_AFTER_SECONDS
 _REFUSALS: Final = {**_FULL, 401: wrong_login()}
 _REFUSAL_BODIES: Final = {status: encode(error.body()) for status, error in _REFUSALS.items()}
 _REFUSAL_LINES: Final = {
-    429: _RETRY_LINE,
-    503: _RETRY_LINE,
+    429: RETRY_AFTER_LINE,
+    503: RETRY_AFTER_LINE,
     401: b"www-authenticate: %s\r\ntwilio-request-duration: 0.000\r\n"
     b"twilio-concurrent-requests: 1\r\n" % CHALLENGE["WWW-Authenticate"].encode(),
 }
@@ -170,7 +171,7 @@ class Server:
             return refusal(error)
         except (Busy, Unavailable):
             # Whoever asked the store: the login is looked up there as well.
-            return refusal(ApiError(20503, headers=_RETRY))
+            return refusal(ApiError(20503, headers=RETRY_AFTER))
         except GoneError:
             raise
         except Exception:

@@ -30,12 +30,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
 if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
-RETRY_AFTER: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 _running: Final = attrgetter("running")
 
 N = TypeVar("N", bound="_Member")

@@ -7,10 +7,12 @@ from typing import Final
 from parlour.vocabulary import limits
 from parlour.vocabulary.error_catalogue import CATALOGUE, LOG_ONLY, Entry
 
-__all__ = ["CATALOGUE", "LOG_ONLY", "RETRY_AFTER", "ApiError", "Entry"]
+__all__ = ["CATALOGUE", "LOG_ONLY", "RETRY_AFTER", "RETRY_AFTER_LINE", "ApiError", "Entry"]
 
 RETRY_AFTER: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 """The headers of every 429 and 503."""
+RETRY_AFTER_LINE: Final = b"retry-after: %d\r\n" % limits.RETRY_AFTER_SECONDS
+"""The same as a line of an HTTP head."""
 
 _MORE_INFO = "https://www.twilio.com/docs/errors/"
 
