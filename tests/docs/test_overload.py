@@ -94,8 +94,12 @@ NOT_ON_THE_PAGE: Final = {
         "SIGNING_REMEMBERED_MS_MAX",
     },
     "steps of background work, which goes on with the next one": {
+        "ENDPOINTS_DROPPED_PER_STEP_MAX",
+        "ENDPOINTS_FULL_MS",
         "ENDPOINTS_PER_STEP_MAX",
+        "ENDPOINTS_STEP_PAUSE_MS",
         "EXPIRED_ATTEMPTS_MAX",
+        "LOOKS_OUTDATED_MAX",
         "PRE_ACTIONS_PER_WRITE_MAX",
         "PURGE_ROWS_MAX",
         "SINK_PAUSE_MS",

@@ -256,6 +256,34 @@ def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) 
     play(tmp_path / "hang.sqlite3", scenario)
 
 
+def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ENDPOINTS_KNOWN_MAX", 8)
+    monkeypatch.setattr(limits, "ENDPOINTS_DROPPED_PER_STEP_MAX", 2)
+
+    async def scenario(world: World) -> None:
+        down_until(world, 0.5)
+        for number in range(60):
+            await world.listen(f"http://127.0.0.1:9/{number}")
+            await world.tell(1)
+            assert len(world.sink._lanes.endpoints) <= 8 + 1
+        known = []
+        for _ in range(100):
+            await world.settle(0.01)
+            known.append(len(world.sink._lanes.endpoints))
+        # More than the cap only while they are in use.
+        assert sorted(known)[90] <= 8
+        for before, after in pairwise(await world.log()):
+            if before.next_attempt_ms is not None and before.target_key == after.target_key:
+                assert after.date_created - before.next_attempt_ms < 10_000
+        await world.settle(2)
+        assert await world.states() == {rows.DELIVERED: 60}
+        assert not list(world.sink._lanes.endpoints)
+
+    play(tmp_path / "cap.sqlite3", scenario)
+
+
 SEEDS = int(os.environ.get("PARLOUR_SEEDS", "60"))
 TIMED_OUT = EgressFailed("timeout", 50076)
 # Narrower than in life, so that the edges are in every run.
@@ -267,6 +295,8 @@ NARROW = {
     "WEBHOOKS_AT_ONCE_FIRST": [1, 4],
     "ATTEMPTS_UNNOTED_MAX": [1, 64],
     "EVENTS_PER_ENQUEUING_MAX": [1, 32],
+    "ENDPOINTS_KNOWN_MAX": [1, 2, 10_000],
+    "ENDPOINTS_DROPPED_PER_STEP_MAX": [1, 1000],
 }
 
 
@@ -306,7 +336,7 @@ def test_whatever_happens_everything_is_told_once_it_can_be(
                 count += told
                 await world.tell(told, subject=f"US{dice.randrange(6):032x}")
             elif what < 0.6:
-                await world.listen(f"http://127.0.0.1:{dice.choice([9, 10])}/hook")
+                await world.listen(f"http://127.0.0.1:{dice.choice([9, 10, 11, 12])}/hook")
             elif what < 0.7:
                 await world.replay()
             elif what < 0.8:
@@ -318,7 +348,7 @@ def test_whatever_happens_everything_is_told_once_it_can_be(
         await world.settle(0.5)
         assert await world.states() == {rows.DELIVERED: count}
         assert await disorder(world) == []
-        assert world.sink._lanes._endpoints == {}
+        assert not list(world.sink._lanes.endpoints)
         assert sum(world.sink._pending.values()) == 0
 
     play(tmp_path / "any.sqlite3", scenario)

@@ -59,10 +59,11 @@ class DuePoller:
         self._is_stopping = True
         self.wake()
 
-    async def find_endpoints(self, account_sids: list[str]) -> None:
-        """Schedule a look at every URL with deliveries that are due, some of each account in turn.
+    async def find_endpoints(self, account_sids: list[str], pause_ms: int = 0) -> None:
+        """Schedule a look at every URL with deliveries that wait, some of each account in turn.
 
-        Their lanes are loaded in the order in which the poller gets to them.
+        Their lanes are loaded in the order in which the poller gets to them. URLs for which there
+        is no room are found again later.
         """
         last = deque((each, "") for each in account_sids)  # tidy: bounded - by the accounts
         while last and not self._is_stopping:
@@ -71,17 +72,35 @@ class DuePoller:
             except (Busy, Unavailable):
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
                 continue
-            for key in found:
-                self.lanes.look_at(key, 0)
+            now_ms = self._clock.now_ms()
+            for account_sid, url, due_ms in found:
+                self.lanes.look_at_found((account_sid, url), due_ms, now_ms)
             self.wake()
             last.popleft()
             if len(found) >= limits.ENDPOINTS_PER_STEP_MAX:
-                last.append(found[-1])
-            await asyncio.sleep(0)
+                last.append(found[-1][:2])
+            await asyncio.sleep(pause_ms / 1000)
+            if pause_ms:
+                await self._load_known()
 
     async def load_due(self) -> None:
         """Read the lanes that are due, as far as there is room for them."""
         self._to_look.clear()
+        await self._load_known()
+        unlisted = self.lanes.endpoints.take_unlisted(self._clock.now_ms())
+        if unlisted:
+            await self._find_again(unlisted)
+
+    async def _find_again(self, account_sids: list[str]) -> None:
+        """Find endpoints that were dropped from memory, slowly, beside those that are known."""
+        try:
+            await self.find_endpoints(account_sids, limits.ENDPOINTS_STEP_PAUSE_MS)
+        except BaseException:
+            for account_sid in account_sids:
+                self.lanes.endpoints.leave_out(account_sid, 0)
+            raise
+
+    async def _load_known(self) -> None:
         while (endpoint := self._next_endpoint()) is not None:
             await self._load(endpoint)
             self._on_loaded()
@@ -132,7 +151,7 @@ async def wait_for(event: asyncio.Event, timeout_ms: float | None) -> None:
             await event.wait()
 
 
-async def _endpoints_after(after: tuple[str, str], tx: Transaction) -> list[tuple[str, str]]:
+async def _endpoints_after(after: tuple[str, str], tx: Transaction) -> list[tuple[str, str, int]]:
     return await queue.endpoints(tx, after)
 
 

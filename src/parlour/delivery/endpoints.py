@@ -22,6 +22,7 @@ the places of the account's other endpoints, either.
 | hanging   | timed out          | hanging   | 1                                              |
 | any       | failed in time     | the same  | as many as before                              |
 | any       | nothing to deliver | forgotten | 4 when there is something again                |
+| any       | too many are known | forgotten | 4 when it is due (`known_endpoints.py`)         |
 
 A host is a scheme, host name and port. New endpoints count as answering, so a host that hangs is
 found out with 16 requests and then probed with a few, however many URLs it has.

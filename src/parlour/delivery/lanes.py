@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from parlour.delivery.endpoints import Endpoint, EndpointShares
+from parlour.delivery.known_endpoints import KnownEndpoints
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -107,15 +108,15 @@ class Lanes:
     """Every lane in memory, and which endpoint is to be looked up on disk, and when."""
 
     def __init__(self) -> None:
-        self._endpoints: dict[EndpointKey, Endpoint] = {}
         self._shares = EndpointShares()
+        self.endpoints = KnownEndpoints(self._shares)
         self._looks: list[tuple[int, EndpointKey]] = []
 
     # --- What comes.
 
     def offer(self, delivery: WebhookDelivery, now_ms: int) -> None:
         """Take a delivery that was just queued, if there is room for it in memory."""
-        endpoint = self._endpoint((delivery.account_sid, delivery.url))
+        endpoint = self.endpoints.obtain((delivery.account_sid, delivery.url))
         lane = endpoint.lanes.get(delivery.lane)
         if lane is not None:
             lane.append(delivery)
@@ -158,12 +159,6 @@ class Lanes:
             self.look_at(endpoint.key, 0)
         self._leave(lane)
 
-    def _endpoint(self, key: EndpointKey) -> Endpoint:
-        endpoint = self._endpoints.get(key)
-        if endpoint is None:
-            endpoint = self._endpoints[key] = Endpoint(key, self._shares)
-        return endpoint
-
     def _offer_turn(self, lane: Lane) -> None:
         endpoint = lane.endpoint
         if lane.waiting and not lane.is_sending and not lane.holds:
@@ -194,7 +189,7 @@ class Lanes:
         share = self._shares.requests.take(may)
         if share is None:
             return None
-        endpoint = self._endpoints[share.key]  # type: ignore[index]
+        endpoint = self.endpoints.of(share)
         lane = endpoint.ready.pop(next(iter(endpoint.ready)))
         lane.is_sending = True
         lane.request_share = share
@@ -262,13 +257,11 @@ class Lanes:
         """
         is_known = endpoint.lanes or endpoint.sending or endpoint.look_ms is not None
         if not is_known and not endpoint.is_looked_at:
-            found = self._endpoints.pop(endpoint.key, endpoint)
-            assert found is endpoint, endpoint.key
-            endpoint.leave()
+            self.endpoints.forget(endpoint)
 
     def changed(self, account_sid: str, url: str, lane_key: int) -> None:
         """A lane has changed on disk."""
-        endpoint = self._endpoints.get((account_sid, url))
+        endpoint = self.endpoints.get((account_sid, url))
         lane = endpoint.lanes.get(lane_key) if endpoint is not None else None
         if lane is None:
             return
@@ -281,7 +274,7 @@ class Lanes:
 
     def all_changed(self) -> None:
         """Any lane may have changed on disk."""
-        for endpoint in tuple(self._endpoints.values()):
+        for endpoint in self.endpoints:
             for lane_key in tuple(endpoint.lanes):
                 self.changed(*endpoint.key, lane_key)
 
@@ -289,10 +282,30 @@ class Lanes:
 
     def look_at(self, key: EndpointKey, at_ms: int) -> None:
         """Look for what an endpoint has due, at this time or before."""
-        endpoint = self._endpoint(key)
+        endpoint = self.endpoints.obtain(key)
         if endpoint.look_ms is None or at_ms < endpoint.look_ms:
             endpoint.look_ms = at_ms
             heappush(self._looks, (at_ms, key))
+            if len(self._looks) > 2 * len(self.endpoints) + limits.LOOKS_OUTDATED_MAX:
+                self._drop_outdated_looks()
+
+    def _drop_outdated_looks(self) -> None:
+        """Keep the looks that are still to be made: one of each endpoint, unless it is due."""
+        self._looks = [
+            (endpoint.look_ms, endpoint.key)
+            for endpoint in self.endpoints
+            if endpoint.look_ms is not None and not endpoint.is_due
+        ]
+        heapify(self._looks)
+
+    def look_at_found(self, key: EndpointKey, due_ms: int, now_ms: int) -> None:
+        """Look at an endpoint that was found on disk when it is due, or have it found again."""
+        endpoints = self.endpoints
+        is_known = endpoints.get(key) is not None or len(endpoints) < limits.ENDPOINTS_KNOWN_MAX
+        if is_known or (due_ms <= now_ms and endpoints.has_room(now_ms)):
+            self.look_at(key, due_ms)
+        else:
+            endpoints.leave_out(key[0], due_ms)
 
     def next_look_ms(self, may: Callable[[Hashable], bool] | None = None) -> int | None:
         """When an endpoint is to be looked at: 0 if one is due, and there is room for it.
@@ -301,7 +314,9 @@ class Lanes:
         """
         if self._shares.lanes.next(may) is not None:
             return 0
-        return self._looks[0][0] if self._looks else None
+        look_ms = self._looks[0][0] if self._looks else None
+        unlisted_ms = self.endpoints.next_unlisted_ms()
+        return min((each for each in (look_ms, unlisted_ms) if each is not None), default=None)
 
     def due_look(
         self, now_ms: int, may: Callable[[Hashable], bool] | None = None
@@ -313,7 +328,7 @@ class Lanes:
         """
         while self._looks and self._looks[0][0] <= now_ms:
             at_ms, key = heappop(self._looks)
-            endpoint = self._endpoints.get(key)
+            endpoint = self.endpoints.get(key)
             if endpoint is not None and endpoint.look_ms == at_ms:
                 endpoint.is_due = True
                 endpoint.update_wants()
@@ -321,7 +336,7 @@ class Lanes:
         if share is None:
             return None
         share.pass_turn()
-        endpoint = self._endpoints[share.key]  # type: ignore[index]
+        endpoint = self.endpoints.of(share)
         endpoint.look_ms = None
         endpoint.is_due = False
         endpoint.update_wants()

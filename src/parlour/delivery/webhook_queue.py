@@ -48,8 +48,9 @@ SELECT lane, due_ms, lane_order FROM webhook_delivery
 """
 # tidy: account-in-sql - the start resumes what every account has waiting
 ENDPOINT_AFTER = """
-SELECT account_sid, url FROM webhook_delivery
- WHERE due_ms IS NOT NULL AND (account_sid, url) > ($1, $2) ORDER BY account_sid, url LIMIT 1
+SELECT account_sid, url, due_ms FROM webhook_delivery
+ WHERE due_ms IS NOT NULL AND (account_sid, url) > ($1, $2)
+ ORDER BY account_sid, url, due_ms LIMIT 1
 """
 # tidy: account-in-sql - the figures are those of all accounts
 COUNTS = """
@@ -105,15 +106,16 @@ async def heads(
     return [(row[0], row[1], row[2]) for row in await tx.all(HEADS, account_sid, url, count)]
 
 
-async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, str]]:
-    """URLs of one account with something to do, after one of them; some of them."""
-    found = [after]
-    while len(found) <= limits.ENDPOINTS_PER_STEP_MAX:
-        row = await tx.one(ENDPOINT_AFTER, *found[-1])
+async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, str, int]]:
+    """URLs of one account with something to do, after one of them, and when; some of them."""
+    found: list[tuple[str, str, int]] = []
+    while len(found) < limits.ENDPOINTS_PER_STEP_MAX:
+        row = await tx.one(ENDPOINT_AFTER, *after)
         if row is None or row[0] != after[0]:
             break
-        found.append((row[0], row[1]))
-    return found[1:]
+        found.append((row[0], row[1], row[2]))
+        after = (row[0], row[1])
+    return found
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

@@ -106,10 +106,10 @@ def test_what_is_loaded_from_disk_and_what_comes_live_share_one_endpoint() -> No
     assert look(lanes, {1: [delivery(1, 1), delivery(1, 2)], 2: [delivery(2, 3)]}) == [1, 2]
     lanes.offer(delivery(3, 4), NOW)
     lanes.offer(delivery(1, 5, due_ms=None), NOW)
-    (endpoint,) = lanes._endpoints.values()
+    (endpoint,) = lanes.endpoints
     assert sorted(endpoint.lanes) == [1, 2, 3]
     assert sorted(all_sent(lanes)) == [(1, 1), (1, 2), (1, 5), (2, 3), (3, 4)]
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
 
 
 def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
@@ -123,7 +123,7 @@ def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
         lanes.offer(delivery(1, 2, due_ms=None), NOW)
         lanes.offer(delivery(2, 3), NOW)
         lanes.load(endpoint, 1, [delivery(1, 1), delivery(1, 2)], is_whole=True)
-    assert list(lanes._endpoints.values()) == [endpoint]
+    assert list(lanes.endpoints) == [endpoint]
     assert sorted(all_sent(lanes)) == [(1, 1), (1, 2), (2, 3)]
 
 
@@ -143,7 +143,7 @@ def test_a_look_that_finds_nothing_forgets_the_endpoint() -> None:
     lanes = Lanes()
     lanes.look_at((ACCOUNT, URL), 0)
     assert look(lanes, {}) == []
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
     assert lanes.next_look_ms() is None
 
 
@@ -201,7 +201,7 @@ def test_more_than_a_lane_holds_is_read_from_disk_again() -> None:
     rest = [delivery(1, limits.LANE_DELIVERIES_MAX + number) for number in range(3)]
     lanes.refill(lane, rest)
     assert [order for _, order in all_sent(lanes)] == [each.lane_order for each in rest]
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
 
 
 def test_a_lane_that_changed_on_disk_is_read_again() -> None:
@@ -226,7 +226,7 @@ def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> N
     assert lanes.noted(lane, None, is_promoted=False)  # More is to be read from disk.
     lanes.refill(lane, [delivery(1, 3)])
     assert all_sent(lanes) == [(1, 3)]
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
 
 
 def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_disk() -> None:
@@ -239,7 +239,7 @@ def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_di
     assert lanes.noted(lane, None, is_promoted=False)
     lanes.refill(lane, [delivery(1, 9)])
     assert all_sent(lanes) == [(1, 9)]
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
 
 
 def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
@@ -253,7 +253,7 @@ def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
     lanes.refill(lane, [])
     assert look(lanes, {1: [delivery(1, 3)]}) == [1]
     assert all_sent(lanes) == [(1, 3)]
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
 
 
 def test_the_head_that_is_known_needs_no_look() -> None:
@@ -264,13 +264,13 @@ def test_the_head_that_is_known_needs_no_look() -> None:
     lane, _, _ = send(lanes)
     lanes.ended(lane, is_done=True, timed_out=False)
     assert not lanes.noted(lane, None, is_promoted=False)
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
 
 
 def test_a_lane_that_nobody_has_in_memory_may_change() -> None:
     lanes = Lanes()
     lanes.changed(ACCOUNT, URL, 1)
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
 
 
 # --- Shares of accounts, hosts and URLs --------------------------------------------------------
@@ -351,12 +351,12 @@ def test_lanes_of_one_account_leave_memory_for_others() -> None:
     for number in range(2 * limits.LANES_MAX):
         url = f"http://h{number}.test/"
         lanes.offer(delivery(number, number, url=url), NOW)
-    in_memory = sum(len(each.lanes) for each in lanes._endpoints.values())
+    in_memory = sum(len(each.lanes) for each in lanes.endpoints)
     assert in_memory == limits.LANES_MAX // 2
     # Those that found no room wait for it, and cost no look at the disk until then.
     assert lanes.due_look(NOW) is None
     lanes.offer(delivery(1, 1, url="http://b.test/", account="AC2"), NOW)
-    assert ("AC2", "http://b.test/") in lanes._endpoints
+    assert lanes.endpoints.get(("AC2", "http://b.test/")) is not None
     assert any(lane.endpoint.key[0] == "AC2" for lane in send_all(lanes))
 
 
@@ -403,6 +403,6 @@ def test_nothing_is_left_of_endpoints_that_are_done() -> None:
         with lanes.loading(endpoint):
             assert lanes.wanted(endpoint, [], NOW) == []
     all_sent(lanes)
-    assert lanes._endpoints == {}
+    assert not list(lanes.endpoints)
     assert lanes._shares.requests.children == {}
     assert lanes._shares.lanes.children == {}

@@ -88,6 +88,17 @@ WEBHOOK_LOOK_MS_MAX = 300_000
 WEBHOOK_FIGURES_MS = 5_000
 # URLs that are found in one transaction at the start.
 ENDPOINTS_PER_STEP_MAX = 100
+# Endpoints (URLs of accounts) in memory, about 1 KiB each; others wait on disk. Those in use, of
+# which there are fewer, are not dropped.
+ENDPOINTS_KNOWN_MAX = 10_000
+# Of these, how many are dropped at once.
+ENDPOINTS_DROPPED_PER_STEP_MAX = 1000
+# The pause between two steps of a search for endpoints that were dropped.
+ENDPOINTS_STEP_PAUSE_MS = 10
+# How long such a search waits when all known endpoints are in use or due.
+ENDPOINTS_FULL_MS = 1000
+# Outdated entries in the schedule of looks at the disk.
+LOOKS_OUTDATED_MAX = 1000
 # The share of the processor that deliveries get while requests are running, in percent. With what
 # the loop spends on them besides, requests keep more than 0.7 of their rate.
 DELIVERY_SHARE_PERCENT = 10

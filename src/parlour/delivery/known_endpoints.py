@@ -1,0 +1,124 @@
+"""The endpoints in memory, and which accounts have others that are on disk alone.
+
+An endpoint is *idle* while it has no lane, no request and no look at the disk in work. All that is
+known of it is when it is due, which is on disk too. When there are too many endpoints, idle ones
+are dropped: of the account that has the most, those that were known the longest. Of a dropped one,
+the time remains at which its account has to be searched for due endpoints (`due_poller.py`). It
+comes back as a new one, so that it hangs has to be found out again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from parlour.delivery.endpoints import Endpoint, EndpointShares
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parlour.delivery.endpoints import EndpointKey
+    from parlour.operations.fair_shares import Share
+
+
+def _is_idle(endpoint: Endpoint) -> bool:
+    return not (endpoint.lanes or endpoint.sending or endpoint.is_looked_at)
+
+
+class KnownEndpoints:
+    """Endpoints by key, the oldest first; no more of them than the limit and those in use."""
+
+    def __init__(self, shares: EndpointShares) -> None:
+        self._shares = shares
+        self._known: dict[EndpointKey, Endpoint] = {}
+        self._of_account: Counter[str] = Counter()
+        self._unlisted_ms: dict[str, int] = {}
+        """Accounts with endpoints that are not here, and when the first of them is due."""
+        self._full_until_ms = 0
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._known)
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        """All of them; they may change meanwhile."""
+        return iter(tuple(self._known.values()))
+
+    def get(self, key: EndpointKey) -> Endpoint | None:
+        """Return the endpoint, if it is known."""
+        return self._known.get(key)
+
+    def of(self, share: Share) -> Endpoint:
+        """Return the endpoint of a leaf of one of the trees."""
+        return self._known[share.key]  # type: ignore[index]
+
+    def obtain(self, key: EndpointKey) -> Endpoint:
+        """Return the endpoint, made if it is not known."""
+        endpoint = self._known.get(key)
+        if endpoint is None:
+            if len(self._known) >= limits.ENDPOINTS_KNOWN_MAX:
+                self._drop_idle(None)
+            endpoint = self._known[key] = Endpoint(key, self._shares)
+            self._of_account[key[0]] += 1
+        return endpoint
+
+    def forget(self, endpoint: Endpoint) -> None:
+        """There is nothing to deliver."""
+        if endpoint.key in self._known:
+            found = self._known.pop(endpoint.key)
+            assert found is endpoint, endpoint.key
+            self._of_account[endpoint.key[0]] -= 1
+            if not self._of_account[endpoint.key[0]]:
+                del self._of_account[endpoint.key[0]]
+        endpoint.leave()
+
+    # --- Those that are not here ----------------------------------------------------------------
+
+    def has_room(self, now_ms: int) -> bool:
+        """Whether an endpoint that is due can be known, if need be in place of others, not due."""
+        if len(self._known) < limits.ENDPOINTS_KNOWN_MAX:
+            return True
+        if now_ms < self._full_until_ms:
+            return False
+        if self._drop_idle(now_ms):
+            return True
+        self._full_until_ms = now_ms + limits.ENDPOINTS_FULL_MS
+        return False
+
+    def leave_out(self, account_sid: str, due_ms: int) -> None:
+        """Search the account for due endpoints, at this time or before."""
+        self._unlisted_ms[account_sid] = min(due_ms, self._unlisted_ms.get(account_sid, due_ms))
+
+    def take_unlisted(self, now_ms: int) -> list[str]:
+        """The accounts that are to be searched for due endpoints now."""
+        due = [each for each, due_ms in self._unlisted_ms.items() if due_ms <= now_ms]
+        if not due or not self.has_room(now_ms):
+            return []
+        for account_sid in due:
+            del self._unlisted_ms[account_sid]
+        return due
+
+    def next_unlisted_ms(self) -> int | None:
+        """When accounts are to be searched next."""
+        if not self._unlisted_ms:
+            return None
+        is_full = len(self._known) >= limits.ENDPOINTS_KNOWN_MAX
+        return max(min(self._unlisted_ms.values()), self._full_until_ms if is_full else 0)
+
+    def _drop_idle(self, now_ms: int | None) -> int:
+        """Drop some idle endpoints, not those that are due now; return how many."""
+        largest = max(self._of_account, key=self._of_account.__getitem__)
+        idle = (
+            each
+            for each in self._known.values()
+            if _is_idle(each) and (now_ms is None or (each.look_ms or 0) > now_ms)
+        )
+        candidates = list(idle)
+        chosen = [each for each in candidates if each.key[0] == largest] or candidates
+        del chosen[limits.ENDPOINTS_DROPPED_PER_STEP_MAX :]
+        for endpoint in chosen:
+            if endpoint.look_ms is not None:
+                self.leave_out(endpoint.key[0], endpoint.look_ms)
+            self.forget(endpoint)
+        return len(chosen)
