@@ -5,13 +5,18 @@ from __future__ import annotations
 import struct
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bench.compiler import compiled
 from bench.processes import pinned_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 SOURCE = Path(__file__).with_name("load.c")
 # The client ends by itself within its stall limit (5 s); this only catches a hung one.
@@ -60,35 +65,49 @@ def write_requests(requests: list[bytes], path: Path) -> None:
     path.write_bytes(b"".join(framed))
 
 
-def run(load: Load, requests: Path, cores: frozenset[int] = frozenset()) -> Result:
-    """Load one server with a file of prepared requests, on the given cores."""
-    command = [
-        str(compiled(SOURCE)),
-        load.host,
-        str(load.port),
-        str(load.connections),
-        str(load.seconds),
-        str(load.requests_max),
-        str(load.status),
-        str(requests),
-        str(load.first),
-    ]
+@contextmanager
+def requests_file(requests: list[bytes]) -> Iterator[Path]:
+    """A temporary file of prepared requests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "requests"
+        write_requests(requests, path)
+        yield path
+
+
+def output_of(
+    source: Path, arguments: Sequence[object], *, seconds_max: float, cores: frozenset[int]
+) -> str:
+    """Run a load client on the given cores; return what it prints. Raises LoadError."""
     with pinned_to(cores):
         outcome = subprocess.run(
-            command,
+            [str(compiled(source)), *map(str, arguments)],
             capture_output=True,
             text=True,
             check=False,
-            timeout=load.seconds + GRACE_SECONDS,
+            timeout=seconds_max + GRACE_SECONDS,
         )
     if outcome.returncode != 0:
         raise LoadError(outcome.stderr.strip())
-    return msgspec.json.decode(outcome.stdout, type=Result)
+    return outcome.stdout
+
+
+def run(load: Load, requests: Path, cores: frozenset[int] = frozenset()) -> Result:
+    """Load one server with a file of prepared requests, on the given cores."""
+    arguments = (
+        load.host,
+        load.port,
+        load.connections,
+        load.seconds,
+        load.requests_max,
+        load.status,
+        requests,
+        load.first,
+    )
+    output = output_of(SOURCE, arguments, seconds_max=load.seconds, cores=cores)
+    return msgspec.json.decode(output, type=Result)
 
 
 def run_requests(load: Load, requests: list[bytes]) -> Result:
     """Load one server with prepared requests that need no file of their own."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "requests"
-        write_requests(requests, path)
+    with requests_file(requests) as path:
         return run(load, path)

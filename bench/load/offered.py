@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from bench.compiler import compiled
-from bench.load.client import GRACE_SECONDS, LoadError, write_requests
-from bench.processes import pinned_to
+from bench.load.client import output_of, requests_file
 
 SOURCE = Path(__file__).with_name("offered.c")
 # The client gives the server this long to accept its connections, before the schedule begins.
@@ -81,37 +77,25 @@ class Offer:
 
 def run(offer: Offer, requests: Path, cores: frozenset[int] = frozenset()) -> Offered:
     """Offer a server the requests of a file, with the client on the given cores."""
-    command = [
-        str(compiled(SOURCE)),
+    arguments = (
         offer.host,
-        str(offer.port),
-        str(offer.connections),
-        str(offer.seconds),
-        str(offer.rate),
+        offer.port,
+        offer.connections,
+        offer.seconds,
+        offer.rate,
         offer.schedule,
-        str(offer.seed),
-        str(offer.timeout_ms),
-        str(offer.wait_ms),
-        str(requests),
-        str(offer.first),
-    ]
-    patience = (offer.timeout_ms + offer.wait_ms) / 1000
-    with pinned_to(cores):
-        outcome = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=offer.seconds + patience + GRACE_SECONDS,
-        )
-    if outcome.returncode != 0:
-        raise LoadError(outcome.stderr.strip())
-    return msgspec.json.decode(outcome.stdout, type=Offered)
+        offer.seed,
+        offer.timeout_ms,
+        offer.wait_ms,
+        requests,
+        offer.first,
+    )
+    seconds_max = offer.seconds + (offer.timeout_ms + offer.wait_ms) / 1000
+    output = output_of(SOURCE, arguments, seconds_max=seconds_max, cores=cores)
+    return msgspec.json.decode(output, type=Offered)
 
 
 def run_requests(offer: Offer, requests: list[bytes]) -> Offered:
     """Offer a server prepared requests that need no file of their own."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "requests"
-        write_requests(requests, path)
+    with requests_file(requests) as path:
         return run(offer, path)

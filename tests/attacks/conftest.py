@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
+# Requests at the same time on a narrow server.
+PLACES = 8
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,4 +29,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def control() -> Iterator[Server]:
     """A server that is not attacked: its latency is the machine's noise."""
     with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def narrow_server() -> Iterator[Server]:
+    """A server with few places for requests, which two accounts can fill."""
+    few = {
+        "PARLOUR_CONCURRENT_REQUESTS_MAX": str(PLACES),
+        "PARLOUR_CONCURRENT_REQUESTS_PER_ACCOUNT_MAX": str(PLACES // 2),
+    }
+    with Server(env=few) as running:
         yield running

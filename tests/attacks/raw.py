@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.support.twilsock import Frame, parsed, written
+from tests.support.twilsock import Frame, init_header, parsed, request_header, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -234,8 +234,7 @@ class RawSocket:
 
     def init(self, token: str) -> Frame:
         """Send init; the reply, which must be a success."""
-        header = {"method": "init", "token": token, "continuation_token": None, "metadata": {}}
-        self.send(ws_frame(written({"id": "TM1", **header})))
+        self.send(ws_frame(written({"id": "TM1", **init_header(token)})))
         reply = next(frame for frame in self.frames() if frame.method == "reply")
         assert reply.header["status"]["code"] == 200, reply
         return reply
@@ -260,17 +259,5 @@ def request_frame(
     method: str, path: str, body: Any = None, params: dict[str, Any] | None = None
 ) -> bytes:
     """The WebSocket frame of one request through the tunnel."""
-    header = {
-        "id": "TM2",
-        "method": "message",
-        "active_grant": "ip_messaging",
-        "payload_type": "application/json",
-        "http_request": {
-            "host": "cds.us1.twilio.com",
-            "path": path,
-            "method": method,
-            "params": params or {},
-            "headers": {"Content-Type": "application/json"},
-        },
-    }
+    header = {"id": "TM2", **request_header(method, path, params)}
     return ws_frame(written(header, b"" if body is None else json.dumps(body).encode()))

@@ -6,29 +6,14 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import pytest
-
+from tests.attacks.conftest import PLACES
 from tests.attacks.harness import healthz, messages, request, unhurt
 from tests.attacks.raw import connect
 from tests.attacks.receivers import Hanging
 from tests.support.client import Api
-from tests.support.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PLACES = 8
-
-
-@pytest.fixture
-def narrow_server() -> Iterator[Server]:
-    """A server with few places, that two accounts can fill."""
-    few = {
-        "PARLOUR_CONCURRENT_REQUESTS_MAX": str(PLACES),
-        "PARLOUR_CONCURRENT_REQUESTS_PER_ACCOUNT_MAX": str(PLACES // 2),
-    }
-    with Server(env=few) as running:
-        yield running
+    from tests.support.server import Server
 
 
 def hanging_post(server: Server, url: str) -> bytes:

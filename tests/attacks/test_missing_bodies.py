@@ -6,29 +6,15 @@ import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-import pytest
-
+from tests.attacks.conftest import PLACES
 from tests.attacks.harness import messages, request, unhurt
 from tests.attacks.raw import connect
 from tests.support.client import Api
-from tests.support.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.server import Server
 
-PLACES = 8
 SECONDS = 1.0
-
-
-@pytest.fixture
-def narrow_server() -> Iterator[Server]:
-    """A server whose places two accounts can fill."""
-    few = {
-        "PARLOUR_CONCURRENT_REQUESTS_MAX": str(PLACES),
-        "PARLOUR_CONCURRENT_REQUESTS_PER_ACCOUNT_MAX": str(PLACES // 2),
-    }
-    with Server(env=few) as running:
-        yield running
 
 
 def test_missing_bodies_of_two_accounts_take_no_place_of_a_third(

@@ -6,7 +6,6 @@ import base64
 import os
 import select
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ from tests.support.twilsock import Socket, make_token
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import ExitStack
 
     Opens = Callable[[Server, ExitStack], tuple[socket.socket, int]]
 
@@ -36,12 +36,6 @@ os.execv(sys.executable, [sys.executable, "-m", "parlour", *sys.argv[1:]])
 FEW_FILES = ("-c", _LIMITED)
 FEW_STRANGERS = str(Path(__file__).with_name("launch_with_few_strangers.py"))
 SECONDS_MAX = 20.0
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as entered:
-        yield entered
 
 
 @pytest.fixture

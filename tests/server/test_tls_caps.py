@@ -24,7 +24,7 @@ from tests.support.tls import HOSTED, TlsServer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Begins = Callable[[TlsServer], bytes]
 
@@ -32,12 +32,6 @@ CLOSED_SECONDS_MAX = 5.0
 ROOM_SECONDS_MAX = 20.0
 # More than is read at once.
 REQUESTS = 40
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as entered:
-        yield entered
 
 
 def hello(server: TlsServer) -> bytes:

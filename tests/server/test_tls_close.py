@@ -6,7 +6,6 @@ import socket
 import ssl
 import time
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,20 +14,11 @@ from tests.attacks.raw import connect
 from tests.server.test_tls import large_list
 from tests.support.tls import HOSTED, TlsServer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 HEALTH = request("GET", "/healthz")
 CLIENTS = 5
 # Less than the server waits for requests in work.
 STOP_SECONDS_MAX = 6.0
 READING_PAUSE_SECONDS = 3.0
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as entered:
-        yield entered
 
 
 @pytest.fixture

@@ -48,6 +48,27 @@ def written(header: dict[str, Any], payload: bytes = b"") -> bytes:
     return b"TWILSOCK V3.0 %d\r\n%b\r\n%b" % (len(head), head, payload)
 
 
+def init_header(token: str) -> dict[str, Any]:
+    """The header of the frame that logs a client in; its id is missing."""
+    return {"method": "init", "token": token, "continuation_token": None, "metadata": {}}
+
+
+def request_header(method: str, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The header of a request through the tunnel; its id is missing."""
+    return {
+        "method": "message",
+        "active_grant": "ip_messaging",
+        "payload_type": "application/json",
+        "http_request": {
+            "host": "cds.us1.twilio.com",
+            "path": path,
+            "method": method,
+            "params": params or {},
+            "headers": {"Content-Type": "application/json"},
+        },
+    }
+
+
 def parsed(message: bytes) -> Frame:
     """A frame of the server; strict, so that a wrong length is noticed."""
     start = _START.match(message)
@@ -129,32 +150,14 @@ class Socket:
 
     def init(self, token: str, **header: Any) -> Frame:
         """Say hello; the reply."""
-        said: dict[str, Any] = {
-            "method": "init",
-            "token": token,
-            "continuation_token": None,
-            "metadata": {},
-        }
-        return self.reply_to(self.send(said | header))
+        return self.reply_to(self.send(init_header(token) | header))
 
     def ask(
         self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None
     ) -> Answer:
         """A request through the tunnel, and its answer."""
-        said: dict[str, Any] = {
-            "method": "message",
-            "active_grant": "ip_messaging",
-            "payload_type": "application/json",
-            "http_request": {
-                "host": "cds.us1.twilio.com",
-                "path": path,
-                "method": method,
-                "params": params or {},
-                "headers": {"Content-Type": "application/json"},
-            },
-        }
         payload = b"" if body is None else json.dumps(body).encode()
-        frame = self.reply_to(self.send(said, payload))
+        frame = self.reply_to(self.send(request_header(method, path, params), payload))
         assert frame.header["status"]["code"] == 200, frame.header
         return Answer(frame.header["http_status"]["code"], frame.payload, frame.header)
 

@@ -1,0 +1,18 @@
+"""What the tests of this folder share."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Whatever a test opens; it is closed at the end."""
+    with ExitStack() as entered:
+        yield entered
