@@ -1,4 +1,4 @@
-"""Runs the server with few places for connections that are not authenticated."""
+"""Runs the server with few places for connections that are not authenticated, and handshakes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from parlour.cli.main import main
 from parlour.vocabulary import limits
 
 limits.UNAUTHENTICATED_CONNECTIONS_MAX = 8
+limits.HANDSHAKES_MAX = 4
 
 if __name__ == "__main__":
     main()

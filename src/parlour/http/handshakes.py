@@ -3,7 +3,7 @@
 A connection counts from the moment it is accepted, so it is accepted without TLS. TLS begins with
 its first bytes; until then it costs as little memory as a connection without TLS. The caps treat
 it like one that has sent no request: it belongs to no account, and it is closed when it is among
-the oldest and there is no room.
+the oldest and there is no room. Handshakes that have begun cost more, and have a cap of their own.
 
 =========  ===================================  ============================================
 state      what ends it                         what follows
@@ -12,6 +12,7 @@ accepted   no place in the caps                 closed, without an answer
            the first bytes                      handshake
 handshake  it is completed                      a ``Connection`` takes over the place
            it fails, or the client has gone     closed
+           it is the oldest of too many         closed
 both       ``HEAD_SECONDS_MAX``, stop, caps     closed
 =========  ===================================  ============================================
 """
@@ -30,11 +31,36 @@ if TYPE_CHECKING:
     from parlour.http.connections import Connections
 
 
+class Handshakes:
+    """The TLS handshakes of one process that have begun, the oldest first."""
+
+    def __init__(self, shared: Connections, context: ssl.SSLContext) -> None:
+        self.shared = shared
+        self.context = context
+        self._begun: dict[Handshake, None] = {}
+
+    def make(self) -> Handshake:
+        """Return the protocol of an accepted connection."""
+        return Handshake(self)
+
+    def begin(self, handshake: Handshake) -> None:
+        """Count a handshake; close the oldest if there are too many."""
+        self._begun[handshake] = None
+        if len(self._begun) > limits.HANDSHAKES_MAX:
+            oldest = next(iter(self._begun))
+            oldest.abort()
+            self.end(oldest)
+
+    def end(self, handshake: Handshake) -> None:
+        """Count a handshake no more."""
+        self._begun.pop(handshake, None)
+
+
 class Handshake(asyncio.BufferedProtocol):
     """A connection whose TLS handshake is not completed."""
 
     __slots__ = (
-        "_context",
+        "_all",
         "_is_begun",
         "_is_closed",
         "_kept",
@@ -48,9 +74,9 @@ class Handshake(asyncio.BufferedProtocol):
 
     is_in_work = False
 
-    def __init__(self, shared: Connections, context: ssl.SSLContext) -> None:
-        self._shared = shared
-        self._context = context
+    def __init__(self, handshakes: Handshakes) -> None:
+        self._all = handshakes
+        self._shared = shared = handshakes.shared
         self._transport: Any = None  # asyncio.Transport, below TLS.
         self._kept = b""
         """Bytes for TLS, then for the connection."""
@@ -81,6 +107,7 @@ class Handshake(asyncio.BufferedProtocol):
         if self._is_begun:
             return
         self._is_begun = True
+        self._all.begin(self)
         loop = self._shared.loop
         self._shared.start(self._run())
         # The loop runs in this order, and reads no socket between the last three: ``_run``, which
@@ -105,7 +132,7 @@ class Handshake(asyncio.BufferedProtocol):
                 transport = await self._shared.loop.start_tls(
                     self._transport,
                     self,
-                    self._context,
+                    self._all.context,
                     server_side=True,
                     ssl_handshake_timeout=limits.HEAD_SECONDS_MAX,
                     ssl_shutdown_timeout=limits.SEND_STALL_SECONDS_MAX,
@@ -113,6 +140,7 @@ class Handshake(asyncio.BufferedProtocol):
         except OSError:  # The client's fault, or its end.
             self.abort()
         finally:
+            self._all.end(self)
             # An aborted handshake ends without an exception.
             if transport is None or self._is_closed or transport.is_closing():
                 self.abort()

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from parlour.http.handshakes import Handshake
+from parlour.http.handshakes import Handshakes
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.config import Settings
-    from parlour.http.connection import Connection
     from parlour.http.connections import Connections
     from parlour.http.tls import Tls
 
@@ -34,8 +33,7 @@ class Listeners:
     """
 
     def __init__(self, connections: Connections, tls: Tls | None) -> None:
-        self._connections = connections
-        self._tls = tls
+        self._make = Handshakes(connections, tls.context).make if tls else connections.make
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, **where: Any) -> int:
@@ -53,12 +51,6 @@ class Listeners:
             self._make, backlog=limits.BACKLOG_MAX, **where
         )
         self._servers.append(server)
-
-    def _make(self) -> Connection | Handshake:
-        """The protocol of an accepted connection."""
-        if self._tls is None:
-            return self._connections.make()
-        return Handshake(self._connections, self._tls.context)
 
     def close(self) -> None:
         """Stop accepting connections."""
