@@ -14,7 +14,7 @@ from tests.support.server import Server
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = int(os.environ.get("PARLOUR_KILLS", "50"))
+KILLS = int(os.environ.get("PARLOUR_KILLS", "25"))
 SECONDS_PER_KILL_MAX = 6
 
 

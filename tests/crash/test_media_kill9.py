@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tests.resources.uploads import Shelf
 
-KILLS = max(8, int(os.environ.get("PARLOUR_KILLS", "50")) // 5)
+KILLS = max(8, int(os.environ.get("PARLOUR_KILLS", "25")) // 5)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # In the quick run some, in the gate as many as other kills.
-KILLS = max(6, int(os.environ.get("PARLOUR_KILLS", "50")) // 8)
+KILLS = max(6, int(os.environ.get("PARLOUR_KILLS", "25")) // 8)
 POINTS = list(CRASH_POINTS) * max(1, KILLS // 6)
 DUPLICATES_PER_KILL_MAX = 64
 

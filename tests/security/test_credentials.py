@@ -106,7 +106,7 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None
     taken: dict[str, list[int]] = {"wrong": [], "unknown": []}
     try:
         # In turns: whatever else the machine does meanwhile, it does to both.
-        for _ in range(400):
+        for _ in range(200):
             wrong_login = Login(login.name, secrets.token_hex(16))
             unknown_login = Login(f"AC{secrets.token_hex(16)}", login.secret)
             taken["wrong"].append(_time(place, wrong_login))
