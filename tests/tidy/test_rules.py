@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ from tests.tidy.sources import Rule, Skip, Sources, judge
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
+    from tests.tidy.sources import Verdict
+
 RULES: tuple[Rule, ...] = (
     *rules_of_sql.RULES,
     *rules_of_change.RULES,
@@ -22,7 +25,16 @@ RULES: tuple[Rule, ...] = (
 NAMES = {rule.name for rule in RULES}
 ALL_FOLDERS = ("src", "tests", "bench")
 
+pytestmark = pytest.mark.xdist_group("tidy")  # The files are parsed once.
+
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+
+@cache
+def of_repository(name: str) -> Verdict:
+    """What a rule finds in the repository's own code."""
+    rule = next(each for each in RULES if each.name == name)
+    return judge(rule, Sources.below(*rule.folders))
 
 
 def _samples(side: str) -> list[ParameterSet]:
@@ -49,7 +61,7 @@ def test_a_rule_flags_what_is_wrong(rule: Rule, sample: dict[str, str]) -> None:
 
 @each_rule
 def test_the_code_keeps_the_rule(rule: Rule) -> None:
-    findings = judge(rule, Sources.below(*rule.folders)).findings
+    findings = of_repository(rule.name).findings
 
     assert not findings, "\n" + "\n".join(
         f"{each.path}:{each.line}: {rule.name}: {each.text}" for each in findings
@@ -67,7 +79,7 @@ def test_every_skip_names_a_rule_and_a_reason() -> None:
 
 
 def test_every_skip_is_of_use() -> None:
-    used = {skip for rule in RULES for skip in judge(rule, Sources.below(*rule.folders)).used}
+    used = {skip for name in NAMES for skip in of_repository(name).used}
 
     assert [skip for skip in _skips() if skip not in used] == []
 
