@@ -193,7 +193,7 @@ class MediaEdge:
     def _admit(self, asked: _Asked) -> None:
         """Take a place among the requests, until the answer is sent. Raises ApiError 429, 503."""
         self._admission.enter(asked.caller.account_sid, asked.caller.identity)
-        asked.request.is_admitted = True
+        asked.request.admitted_as = asked.caller
 
     async def _see(self, asked: _Asked) -> Seen:
         self._admit(asked)
@@ -231,7 +231,7 @@ class MediaEdge:
         request, caller = asked.request, asked.caller
         reply = await self._bytes(request, await self._see(asked))
         if reply.content is not None:
-            request.is_admitted = False
+            request.admitted_as = None
             self._admission.leave(caller.account_sid, caller.identity)
         return reply
 

@@ -87,12 +87,12 @@ class Request:
 
     __slots__ = (
         "_fields",
+        "admitted_as",
         "block",
         "body",
         "caller",
         "exchange",
         "has_body",
-        "is_admitted",
         "is_unread",
         "medium",
         "method",
@@ -125,7 +125,8 @@ class Request:
         self.medium = media_paths.find(path)
         """What it asks of media, which have an entry of their own."""
         self.is_unread = False
-        self.is_admitted = False
+        self.admitted_as: Caller | None = None
+        """Who has its place; its login may still be looked up."""
         self.shared_headers: Headers | None = None
         self.caller: Caller | None = None
         self.operation_id = ""

@@ -188,9 +188,9 @@ class Server:
             await read_body(request)
         if request.work is None:
             self._begin_work(request, caller)
-        if not request.is_admitted:
+        if request.admitted_as is None:
             self._admission.enter(caller.account_sid, caller.identity)
-            request.is_admitted = True
+            request.admitted_as = caller
         return await self._router.respond(request, caller)
 
     async def _caller(self, request: Request) -> Caller:
@@ -252,6 +252,9 @@ class Server:
     def begin(self, request: Request) -> None:
         """Count in a recognized, whole request: the next decision about room knows of it."""
         caller = request.caller
+        if caller is None:
+            # Its login is looked up again, once a second: those that wait for that count as well.
+            caller = self._authentication.recent(request.block)
         if caller is None or not request.has_body:
             return
         request.work = self.work.enter()
@@ -261,15 +264,14 @@ class Server:
             self._admission.enter(caller.account_sid, caller.identity)
         except ApiError:
             return  # It is refused when its turn comes.
-        request.is_admitted = True
+        request.admitted_as = caller
 
     def forget(self, request: Request) -> None:
         """Give back the places of a request that is answered, or whose client has gone."""
         if request.work is not None:
             self._end_work(request)
-        if request.is_admitted:
-            caller = request.caller
-            assert caller is not None
+        caller = request.admitted_as
+        if caller is not None:
             self._admission.leave(caller.account_sid, caller.identity)
 
     def _begin_work(self, request: Request, caller: Caller) -> None:

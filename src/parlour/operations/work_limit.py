@@ -6,26 +6,22 @@ request begins to be served until its answer is there, without the time that it 
 (for a pre-action webhook). By Little's law it is the number of requests in work divided by how
 many end per second, so the limit times ``target / sojourn`` is the limit at which it is on target.
 
-A burst is no overload: a program that sends some hundred requests at once gets its answers, as long
-as the next are not late too. So the limit begins at what the settings allow, shrinks only after
-several late windows, and comes back when requests are in time.
+The limit begins at what takes ``WORK_MS_BURST`` of the processor, by what requests of late cost. A
+program that sends some hundred requests at once gets its answers, and when more come than can be
+done, the first are not late either. While there are too many, the limit follows the sojourn time.
 
 Windows of ``WORK_WINDOW_MS``; at the end of each, with the mean sojourn time of what ended in it:
 
 ====================================  ======================================================
 the window                            what follows
 ====================================  ======================================================
-sojourn over the target, more than    nothing the first ``WORK_LATE_WINDOWS_MIN`` - 1 times since
-``WORK_LIMIT_MIN`` at once            the limit was last not reached, unless the sojourn is over
-                                      ``WORK_LATE_MULTIPLE`` targets; then it becomes
-                                      ``most at once * target / sojourn``, at least
-                                      ``WORK_SHRINKING_PERCENT_MIN`` of it
+limit reached, sojourn over the       the limit becomes ``limit * target / sojourn``, at least
+target                                ``WORK_SHRINKING_PERCENT_MIN`` of it
 limit reached, sojourn within         the limit becomes ``limit * target / sojourn``, at most
                                       ``WORK_GROWTH_PERCENT_MAX`` of it
-limit not reached, sojourn within     the limit becomes ``WORK_GROWTH_PERCENT_MAX`` of it
+limit not reached                     the limit becomes ``WORK_GROWTH_PERCENT_MAX`` of it
 at most ``WORK_CALM_REQUESTS_MAX``    as above, and the sojourn counts for what a request takes
 at once                               in calm
-any other                             nothing
 ====================================  ======================================================
 
 The target is ``WORK_MS_TARGET``, or ``WORK_CALM_MULTIPLE`` times the calm sojourn where that is
@@ -35,14 +31,20 @@ nothing. The limit is never below ``WORK_LIMIT_MIN``, nor above what the setting
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING
 
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parlour.vocabulary.clock import Clock
 
-_AT_MOST: Final = float("inf")
+
+def _processor_ms() -> float:
+    """Of this thread: what other processes take says nothing of the requests."""
+    return time.thread_time() * 1000
 
 
 class Work:
@@ -79,21 +81,30 @@ class Work:
 class WorkLimit:
     """Counts requests in work, and adapts how many there may be."""
 
-    def __init__(self, clock: Clock, limit_max: int) -> None:
-        """``limit_max``: the limit is never above it, whatever is measured."""
+    def __init__(
+        self, clock: Clock, limit_max: int, processor_ms: Callable[[], float] = _processor_ms
+    ) -> None:
+        """``limit_max``: the limit is never above it, whatever is measured.
+
+        ``processor_ms``: the processor time that this thread has used, in milliseconds.
+        """
         self.now = clock.monotonic_ms
-        self._limit_max = limit_max
+        self._processor_ms = processor_ms
         self._limit_min = min(limits.WORK_LIMIT_MIN, limit_max)
+        self._limit_max = limit_max
         self.limit = limit_max
+        self._burst_max = limit_max
         self.in_work = 0
         self._calm_ms = 0.0
+        self._cost_ms = 0.0
+        """What a request takes of the processor; 0 while that is not known."""
+        self._used_ms = processor_ms()
         self._begun_ms = clock.monotonic_ms()
         self._ends_ms = self._begun_ms + limits.WORK_WINDOW_MS
         self._ended = 0
         self._sojourn_ms = 0.0
         self._most = 0
         self._is_reached = False
-        self._late_windows = 0
 
     @property
     def has_room(self) -> bool:
@@ -122,9 +133,14 @@ class WorkLimit:
 
     def _end_window(self, now: float) -> None:
         is_long = now - self._begun_ms >= 10 * limits.WORK_WINDOW_MS
-        if self._ended < limits.WORK_WINDOW_REQUESTS_MIN and not is_long:
+        is_full = self._ended >= limits.WORK_WINDOW_REQUESTS_MIN
+        if not is_full and not is_long:
             return
+        used_ms = self._processor_ms()
+        if is_full:
+            self._count_cost((used_ms - self._used_ms) / self._ended)
         self._adjust(self._sojourn_ms / self._ended)
+        self._used_ms = used_ms
         self._begun_ms = now
         self._ends_ms = now + limits.WORK_WINDOW_MS
         self._ended = 0
@@ -132,28 +148,25 @@ class WorkLimit:
         self._most = self.in_work
         self._is_reached = False
 
+    def _count_cost(self, cost_ms: float) -> None:
+        """Work out how many requests may be in work though the limit was not reached of late."""
+        self._cost_ms += (cost_ms - self._cost_ms) / (limits.WORK_COST_PART if self._cost_ms else 1)
+        burst = int(limits.WORK_MS_BURST / max(self._cost_ms, 0.001))
+        self._burst_max = max(self._limit_min, min(self._limit_max, burst))
+
     def _adjust(self, sojourn_ms: float) -> None:
         is_calm = self._most <= limits.WORK_CALM_REQUESTS_MAX
         if is_calm:
             self._calm_ms += (sojourn_ms - self._calm_ms) / limits.WORK_CALM_PART
         calm = min(limits.WORK_MS_TARGET_MAX, limits.WORK_CALM_MULTIPLE * self._calm_ms)
         target = max(limits.WORK_MS_TARGET, calm)
-        if is_calm or sojourn_ms <= target:
-            self._grow(target / max(sojourn_ms, 0.001) if self._is_reached else _AT_MOST)
-        elif self._most > self._limit_min:
-            if sojourn_ms > limits.WORK_LATE_MULTIPLE * target:
-                self._late_windows = limits.WORK_LATE_WINDOWS_MIN
-            self._shrink(target / sojourn_ms)
-
-    def _grow(self, factor: float) -> None:
-        if not self._is_reached:
-            self._late_windows = 0
-        factor = min(limits.WORK_GROWTH_PERCENT_MAX / 100, factor)
-        self.limit = max(self.limit, min(self._limit_max, int(self.limit * factor) + 1))
-
-    def _shrink(self, factor: float) -> None:
-        self._late_windows += 1
-        if self._late_windows < limits.WORK_LATE_WINDOWS_MIN:
-            return
-        factor = max(limits.WORK_SHRINKING_PERCENT_MIN / 100, factor)
-        self.limit = max(self._limit_min, int(min(self._most, self.limit) * factor))
+        factor = target / max(sojourn_ms, 0.001)
+        is_reached = self._is_reached or self._most >= self.limit
+        growth = limits.WORK_GROWTH_PERCENT_MAX / 100
+        if is_calm or not is_reached:
+            limit = int(self.limit * growth) + 1
+        elif factor >= 1:
+            limit = int(self.limit * min(growth, factor)) + 1
+        else:
+            limit = int(self.limit * max(limits.WORK_SHRINKING_PERCENT_MIN / 100, factor))
+        self.limit = max(self._limit_min, min(self._burst_max, limit))

@@ -13,10 +13,11 @@ WORK_MS_TARGET_MAX = 120
 WORK_CALM_PART = 8
 # Requests in work that are never too many, however long they take.
 WORK_LIMIT_MIN = 96
-# Windows in which requests take too long before the limit shrinks: a burst is shorter.
-WORK_LATE_WINDOWS_MIN = 3
-# ... but at once if they take so many times the target.
-WORK_LATE_MULTIPLE = 3
+# What requests in work may take of the processor together, in milliseconds, while there were not
+# too many of late.
+WORK_MS_BURST = 120
+# A further measurement of what a request takes of the processor counts for one part in so many.
+WORK_COST_PART = 4
 # How long requests are measured before the limit is adjusted, in milliseconds ...
 WORK_WINDOW_MS = 100
 # ... and how many they have to be; with fewer it is adjusted after ten such times.
@@ -34,11 +35,11 @@ REFUSALS_PER_REQUEST = 2
 # So many may be sent in a millisecond besides.
 REFUSALS_PER_MS = 1
 # A refusal that was held for this long, in milliseconds, is late.
-REFUSAL_HELD_MS = 25
+REFUSAL_HELD_MS = 20
 # So many late ones more may be sent for each request that was carried out.
 LATE_REFUSALS_PER_REQUEST = 3
 # No refusal is held for longer than this, in milliseconds.
-REFUSAL_HELD_MS_MAX = 100
+REFUSAL_HELD_MS_MAX = 40
 # Refusals of either kind that may be sent at once after a time without any.
 REFUSALS_AT_ONCE_MAX = 500
 # How often held refusals are looked at, in milliseconds.
