@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,11 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 
 MOST = 1000
+
+
+def made(clock: FakeClock, limit_max: int) -> WorkLimit:
+    """A limit of requests that take nothing of the processor."""
+    return WorkLimit(clock, limit_max, lambda: 0.0)
 
 
 def window(work: WorkLimit, clock: FakeClock, *, at_once: int, sojourn_ms: int) -> None:
@@ -27,30 +33,56 @@ def window(work: WorkLimit, clock: FakeClock, *, at_once: int, sojourn_ms: int) 
 
 def test_slow_requests_shrink_the_limit_to_what_is_answered_in_time() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, 800)
+    work = made(clock, 800)
 
-    for _ in range(limits.WORK_LATE_WINDOWS_MIN):
-        assert work.limit == 800
-        window(work, clock, at_once=800, sojourn_ms=int(limits.WORK_MS_TARGET * 1.6))
+    window(work, clock, at_once=800, sojourn_ms=int(limits.WORK_MS_TARGET * 1.6))
 
     assert 400 <= work.limit <= 510
 
 
-def test_burst_leaves_the_limit_as_it_is() -> None:
+def test_slow_requests_below_the_limit_leave_it_as_it_is() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, MOST)
+    work = made(clock, MOST)
 
-    for _ in range(5):
-        window(work, clock, at_once=MOST, sojourn_ms=2 * limits.WORK_MS_TARGET)
-        for _ in range(3):  # The first still has requests of the burst in it.
-            window(work, clock, at_once=10, sojourn_ms=5)
+    for _ in range(10):
+        window(work, clock, at_once=MOST - 1, sojourn_ms=2 * limits.WORK_MS_TARGET)
+
+    assert work.limit == MOST
+
+
+@pytest.mark.parametrize(("cost_ms", "limit"), [(0.01, MOST), (0.5, 240), (10.0, 96)])
+def test_the_limit_begins_at_what_takes_so_long_of_the_processor(
+    cost_ms: float, limit: int
+) -> None:
+    clock = FakeClock()
+    used = 0.0
+    work = WorkLimit(clock, MOST, lambda: used)
+    for _ in range(30):
+        begun = [work.enter() for _ in range(limits.WORK_WINDOW_REQUESTS_MIN)]
+        clock.advance(limits.WORK_WINDOW_MS)
+        used += cost_ms * len(begun)
+        for each in begun:
+            each.end()
+
+    assert abs(work.limit - limit) <= 1
+
+
+def test_cost_of_few_requests_is_not_counted() -> None:
+    clock = FakeClock()
+    used = 0.0
+    work = WorkLimit(clock, MOST, lambda: used)
+    for _ in range(30):
+        begun = work.enter()
+        clock.advance(limits.WORK_WINDOW_MS)
+        used += limits.WORK_WINDOW_MS
+        begun.end()
 
     assert work.limit == MOST
 
 
 def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, 800)
+    work = made(clock, 800)
 
     window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
     assert work.limit == 800 * limits.WORK_SHRINKING_PERCENT_MIN // 100
@@ -62,7 +94,7 @@ def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
 
 def test_limit_comes_back_when_requests_are_in_time() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, MOST)
+    work = made(clock, MOST)
     work.limit = limits.WORK_LIMIT_MIN
 
     for _ in range(20):
@@ -73,7 +105,7 @@ def test_limit_comes_back_when_requests_are_in_time() -> None:
 
 def test_reached_limit_with_quick_answers_grows() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, MOST)
+    work = made(clock, MOST)
     before = work.limit = 200
 
     window(work, clock, at_once=MOST, sojourn_ms=5)
@@ -86,7 +118,7 @@ def test_reached_limit_with_quick_answers_grows() -> None:
 
 def test_few_requests_that_take_long_leave_the_limit_as_it_is() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, MOST)
+    work = made(clock, MOST)
 
     for _ in range(10):
         window(work, clock, at_once=limits.WORK_LIMIT_MIN // 2, sojourn_ms=500)
@@ -96,7 +128,7 @@ def test_few_requests_that_take_long_leave_the_limit_as_it_is() -> None:
 
 def test_slow_store_raises_the_target_up_to_its_bound() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, MOST)
+    work = made(clock, MOST)
     for _ in range(50):
         window(work, clock, at_once=2, sojourn_ms=30)
 
@@ -113,7 +145,7 @@ def test_slow_store_raises_the_target_up_to_its_bound() -> None:
 
 def test_time_outside_counts_neither_as_work_nor_as_sojourn() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, MOST)
+    work = made(clock, MOST)
     before = work.limit
     begun = [work.enter() for _ in range(before)]
     for each in begun:
@@ -131,23 +163,22 @@ def test_time_outside_counts_neither_as_work_nor_as_sojourn() -> None:
 
 def test_few_requests_are_measured_for_longer() -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, 200)
+    work = made(clock, 200)
 
     few = limits.WORK_WINDOW_REQUESTS_MIN - 1
-    begun = [work.enter() for _ in range(150)]
+    begun = [work.enter() for _ in range(200)]
     for each in begun[:few]:
         clock.advance(40)
         each.end()
     assert work.limit == 200
-    for each in begun[few:]:
-        clock.advance(40)
-        each.end()
+    clock.advance(40)
+    begun[few].end()
 
     assert work.limit < 200
 
 
 def test_setting_below_the_least_is_the_limit() -> None:
-    work = WorkLimit(FakeClock(), 3)
+    work = made(FakeClock(), 3)
 
     for _ in range(3):
         assert work.has_room
@@ -164,7 +195,7 @@ def test_setting_below_the_least_is_the_limit() -> None:
 )
 def test_limit_stays_within_its_bounds(limit_max: int, steps: list[tuple[int, int]]) -> None:
     clock = FakeClock()
-    work = WorkLimit(clock, limit_max)
+    work = made(clock, limit_max)
     for at_once, sojourn_ms in steps:
         begun = []
         while work.has_room and len(begun) < at_once:

@@ -39,7 +39,7 @@ REFUSAL_HELD_MS = 20
 # So many late ones more may be sent for each request that was carried out.
 LATE_REFUSALS_PER_REQUEST = 3
 # No refusal is held for longer than this, in milliseconds.
-REFUSAL_HELD_MS_MAX = 40
+REFUSAL_HELD_MS_MAX = 100
 # Refusals of either kind that may be sent at once after a time without any.
 REFUSALS_AT_ONCE_MAX = 500
 # How often held refusals are looked at, in milliseconds.
