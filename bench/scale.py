@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "explanation" / "scale.md"
 CONNECTIONS = 64
-CORES = (8, 32, 128)
+CORES = (4, 8, 16, 32, 128)
 # A processor that is asked for more than this lets everybody wait.
 FULL_SHARE = 0.7
 WAL_POSITION = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"

@@ -37,8 +37,10 @@ REMOVAL = """
 SELECT payload FROM event
  WHERE account_sid = $1 AND subject_sid = $2 AND name = 'onConversationRemoved' LIMIT 1
 """
+# The order is that of the index: PostgreSQL would expect a hit soon, and read the table, without it.
 HAS_REMOVALS = """
-SELECT 1 FROM event WHERE account_sid = $1 AND name = 'onConversationRemoved' LIMIT 1
+SELECT 1 FROM event WHERE account_sid = $1 AND name = 'onConversationRemoved'
+ ORDER BY subject_sid LIMIT 1
 """
 # Both read an index alone, in which rows only come at the end (event_conversations).
 AFTER = """
