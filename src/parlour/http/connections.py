@@ -41,6 +41,9 @@ def caps_of(settings: Settings, is_trusted: Callable[[str], bool]) -> Caps:
     """The caps that the settings, and the files that the process may open, allow."""
     in_all_max = open_files.connections_max(settings)
     unauthenticated_max = min(limits.UNAUTHENTICATED_CONNECTIONS_MAX, in_all_max)
+    if settings.tls_cert:
+        tls_max = limits.UNAUTHENTICATED_TLS_CONNECTIONS_MAX
+        unauthenticated_max = min(unauthenticated_max, tls_max)
     return Caps(in_all_max, unauthenticated_max, settings.connections_per_address_max, is_trusted)
 
 

@@ -65,9 +65,11 @@ CLOSE_NOTIFY_SECONDS_MAX = 1
 # included), and WebSockets before init; when they are more, the oldest that has no request in work
 # is closed.
 UNAUTHENTICATED_CONNECTIONS_MAX = 4000
+# ... with TLS, which keeps up to 31 KB for each.
+UNAUTHENTICATED_TLS_CONNECTIONS_MAX = 2000
 # TLS handshakes of the process that have begun, with 60 KB each; when they are more, the oldest is
 # closed.
-HANDSHAKES_MAX = 1000
+HANDSHAKES_MAX = 500
 # Of the files that the process may open, one part in so many is for other things than connections.
 RESERVED_FILES_PART = 4
 # When there are too many connections, so many of the longest idle are closed at once.

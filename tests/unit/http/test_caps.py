@@ -1,0 +1,22 @@
+"""How many connections the settings allow."""
+
+from __future__ import annotations
+
+from parlour.config import Settings
+from parlour.http.connections import caps_of
+from parlour.vocabulary import limits
+
+
+def unauthenticated_max(**settings: object) -> int:
+    """The cap on unauthenticated connections."""
+    return caps_of(Settings(**settings), lambda _: False).unauthenticated_max  # type: ignore[arg-type]
+
+
+def test_with_tls_fewer_connections_may_be_unauthenticated() -> None:
+    plain = min(limits.UNAUTHENTICATED_CONNECTIONS_MAX, unauthenticated_max())
+
+    assert unauthenticated_max() == plain
+    assert unauthenticated_max(tls_cert="server.pem") == min(
+        plain, limits.UNAUTHENTICATED_TLS_CONNECTIONS_MAX
+    )
+    assert unauthenticated_max(connections_max=100, tls_cert="server.pem") == 100
