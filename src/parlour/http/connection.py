@@ -96,7 +96,8 @@ class Connection(Body):
         data = bytes(self._shared.scratch[:nbytes])
         state = self._state
         if state <= HEAD:
-            self._receive(data)
+            if state == HEAD or self._shared.server.work.has_room or not self._refuse_known(data):
+                self._receive(data)
         elif state == WORK and self._mode and not self._reader.is_complete:
             self._take_body(data)
         elif state <= QUEUED:
@@ -199,6 +200,18 @@ class Connection(Body):
         self._task = task
         return True
 
+    def _refuse_known(self, data: bytes) -> bool:
+        """Refuse a request that is whole and has known headers, before anything is made of it."""
+        block = self._reader.find_whole(data)
+        status = 0 if block is None else self._shared.server.refusal_status(block)
+        if block is None or not status:
+            return False
+        self._reader.skip(block)
+        self._enter_work()
+        if not self._shared.hold(self, status):
+            self.send_refusal(status)
+        return True
+
     def _refuse_at_once(self) -> bool:
         """Refuse a request that is whole, and make none of it; False: it has to be served."""
         reader = self._reader
@@ -218,9 +231,19 @@ class Connection(Body):
 
     def send_refusal(self, status: int) -> None:
         """Answer the request that was refused at once, unless the client has gone."""
-        if self._state == WORK:
-            self.answer(status, *self._shared.server.prepared_refusal(status), closes=False)
-            self.finish()
+        if self._state != WORK:
+            return
+        if self._keeps and not self._shared.is_stopping:
+            self._is_answered = True
+            data = self._shared.refusal_of(status)
+            self._put(data)
+            if self.is_write_paused and not self._hold_answer(len(data)):
+                self.abort()
+        else:
+            lines, body = self._shared.server.refusal_parts(status)
+            lines += self._shared.server.count_refusal(status)
+            self.answer(status, lines, body, closes=False)
+        self.finish()
 
     def _hand_over(self) -> None:
         """Make a WebSocket of the connection, or refuse before its handshake."""

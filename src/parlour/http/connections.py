@@ -123,6 +123,7 @@ class Connections:
         self._emptied: asyncio.Future[None] | None = None
         self._date = b""
         self._starts: dict[int, bytes] = {}
+        self._refusals: dict[int, tuple[bytes, bytes]] = {}
         self._trimmer = Trimmer(buffers, self.loop)
         self._releases: asyncio.TimerHandle | None = None
         self._tick()
@@ -232,6 +233,7 @@ class Connections:
         if date != self._date:
             self._date = date
             self._starts.clear()
+            self._refusals.clear()
         self._trimmer.look()
         for connection in [each for each in self._open if each.deadline <= now]:
             connection.expire()
@@ -244,6 +246,15 @@ class Connections:
             start = b"HTTP/1.1 %d %s\r\ndate: %s\r\n" % (status, phrase, self._date)
             self._starts[status] = start
         return start
+
+    def refusal_of(self, status: int) -> bytes:
+        """A prepared 401, 429 or 503 as a whole; it is counted as sent."""
+        prepared = self._refusals.get(status)
+        if prepared is None:
+            lines, body = self.server.refusal_parts(status)
+            prepared = self.start_of(status) + lines, b"\r\n" + body
+            self._refusals[status] = prepared
+        return b"%s%s%s" % (prepared[0], self.server.count_refusal(status), prepared[1])
 
     # --- Refusals that are held back --------------------------------------------------------------
 

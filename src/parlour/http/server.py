@@ -290,11 +290,17 @@ class Server:
             request.work = None
             self.held.earn()
 
-    def prepared_refusal(self, status: int) -> tuple[bytes, bytes]:
-        """Return the header lines and the body of a 401, 429 or 503 without further work."""
-        self._metrics.refused(status)
+    @staticmethod
+    def refusal_parts(status: int) -> tuple[bytes, bytes]:
+        """The header lines of a prepared 401, 429 or 503, without a request id, and its body."""
         body = _REFUSAL_BODIES[status]
-        return self.refusal_lines(body) + _REFUSAL_LINES[status], body
+        lines = b"%s%scontent-length: %d\r\n" % (_PLAIN_LINES, _REFUSAL_LINES[status], len(body))
+        return lines, body
+
+    def count_refusal(self, status: int) -> bytes:
+        """Count a prepared refusal, and return the header line of its request's id."""
+        self._metrics.refused(status)
+        return b"twilio-request-id: %s\r\n" % self._random.sid(sids.REQUEST).encode()
 
     # --- Answers ---------------------------------------------------------------------------------
 

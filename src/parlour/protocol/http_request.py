@@ -283,6 +283,24 @@ class RequestReader:
         self._take_block(block)
         return True
 
+    def find_whole(self, data: bytes) -> HeaderBlock | None:
+        """Return the headers of data that are one request, whole, with known headers; else None."""
+        end = data.find(_END) + len(_END)
+        line = data.find(b"\r\n")
+        if not 0 < line <= _URL_BYTES_MAX or end < len(_END):
+            return None
+        block = self._blocks.find(data[line:end])
+        if block is None or block.length != len(data) - end or block.expects_continue:
+            return None
+        return block if _PLAIN_LINE.fullmatch(data, 0, line) else None
+
+    def skip(self, block: HeaderBlock) -> None:
+        """Take a request that ``find_whole`` found, for its headers alone: it is refused."""
+        self._take_block(block)
+        self.is_complete = True
+        self.rest = b""
+        self._blank_bytes = 0
+
     def _take_block(self, block: HeaderBlock) -> None:
         """Take what the headers mean for the framing and for the connection."""
         self.block = block

@@ -37,7 +37,7 @@ REMOVAL = """
 SELECT payload FROM event
  WHERE account_sid = $1 AND subject_sid = $2 AND name = 'onConversationRemoved' LIMIT 1
 """
-# The order is that of the index: PostgreSQL would expect a hit soon, and read the table, without it.
+# The order is that of the index: without it PostgreSQL expects a hit soon, and reads the table.
 HAS_REMOVALS = """
 SELECT 1 FROM event WHERE account_sid = $1 AND name = 'onConversationRemoved'
  ORDER BY subject_sid LIMIT 1

@@ -211,3 +211,26 @@ def test_every_byte_in_a_request_line_is_judged_alike_before_known_headers() -> 
             found, status = _times(1, sent)[0]
             after_known, after_status = _times(1, head() + sent)[0]
             assert (after_known[1:], after_status) == (found, status), byte
+
+
+@given(STREAMS, STREAMS)
+@example(head(b"Content-Length: 2") + b"ab", head(b"Content-Length: 2") + b"cd")
+@example(head(), head() + b"G")
+@example(head(b"Connection: close"), head(b"Connection: close"))
+def test_what_is_refused_before_it_is_read_is_one_whole_request(first: bytes, then: bytes) -> None:
+    blocks = HeaderBlocks()
+    read([first], lambda: RequestReader(blocks))
+    reader, judge = RequestReader(blocks), RequestReader(blocks)
+
+    block = reader.find_whole(then)
+    if block is None:
+        return
+    reader.skip(block)
+
+    assert judge.receive(then)
+    assert judge.is_complete or len(judge.take_body(judge.rest)) == judge.length
+    assert judge.is_complete
+    assert judge.rest == b""
+    assert (reader.keep_alive, reader.length) == (judge.keep_alive, judge.length)
+    assert reader.next() == b""
+    assert reader.receive(then) or not then
