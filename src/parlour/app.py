@@ -21,7 +21,7 @@ from parlour.http.connections import Connections, caps_of
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.media import MediaCallers, MediaEdge
-from parlour.http.metrics import Metrics, MetricsPage, buffer_figures
+from parlour.http.metrics import Metrics, MetricsPage, buffer_figures, work_figures
 from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
@@ -170,6 +170,7 @@ class App:
         self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
         self.store.on_commit(self.scheduler.hint)
         self.server = self._make_server()
+        self.metrics.sources.append(partial(work_figures, self.server.work, self.server.held))
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.figures)

@@ -25,6 +25,8 @@ def test_health_and_figures_need_no_credentials_and_tell_of_no_account(server: S
     anybody = api.signed(None, None)
     assert anybody.get("/healthz").expect(200) == {"status": "ok"}
     figures = anybody.get("/metrics")
+    for name in ("requests_in_work", "requests_in_work_max", "refusals_held"):
+        assert f"\nparlour_{name} " in figures.text
     assert figures.status == 200
     assert figures.headers["Content-Type"].startswith("text/plain")
     line = 'parlour_requests_total{operation_id="CreateConversation",status="201"}'

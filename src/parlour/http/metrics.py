@@ -23,11 +23,12 @@ from prometheus_client.registry import Collector
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sized
 
     from prometheus_client import Metric
 
     from parlour.operations.buffers import BufferPool
+    from parlour.operations.work_limit import WorkLimit
     from parlour.vocabulary.clock import Clock
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -131,6 +132,16 @@ def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
         refusals.add_metric((name,), room.refusals)
         cuts.add_metric((name,), room.cuts)
     yield from (used, capacity, waits, refusals, cuts)
+
+
+def work_figures(work: WorkLimit, held: Sized) -> Iterator[Metric]:
+    """The figures of the requests in work."""
+    in_work = "Requests in work, without those that wait for a webhook."
+    yield GaugeMetricFamily("parlour_requests_in_work", in_work, value=work.in_work)
+    most = "Requests that may be in work; the next ones are refused."
+    yield GaugeMetricFamily("parlour_requests_in_work_max", most, value=work.limit)
+    refused = "Refusals that are held back."
+    yield GaugeMetricFamily("parlour_refusals_held", refused, value=len(held))
 
 
 class MetricsPage:
