@@ -15,8 +15,10 @@ Windows of ``WORK_WINDOW_MS``; at the end of each, with the mean sojourn time of
 ====================================  ======================================================
 the window                            what follows
 ====================================  ======================================================
-limit reached, sojourn over the       the limit becomes ``limit * target / sojourn``, at least
-target                                ``WORK_SHRINKING_PERCENT_MIN`` of it
+limit reached, sojourn over the       from the ``WORK_LATE_WINDOWS_MIN``-th of them in a row on the
+target                                limit becomes ``limit * target / sojourn``, at least
+                                      ``WORK_SHRINKING_PERCENT_MIN`` of it: a disk that is slow
+                                      for a moment is no overload
 limit reached, sojourn within         the limit becomes ``limit * target / sojourn``, at most
                                       ``WORK_GROWTH_PERCENT_MAX`` of it
 limit not reached                     the limit becomes ``WORK_GROWTH_PERCENT_MAX`` of it
@@ -105,6 +107,7 @@ class WorkLimit:
         self._sojourn_ms = 0.0
         self._most = 0
         self._is_reached = False
+        self._late_windows = 0
 
     @property
     def has_room(self) -> bool:
@@ -163,10 +166,14 @@ class WorkLimit:
         factor = target / max(sojourn_ms, 0.001)
         is_reached = self._is_reached or self._most >= self.limit
         growth = limits.WORK_GROWTH_PERCENT_MAX / 100
+        is_late = is_reached and not is_calm and factor < 1
+        self._late_windows = self._late_windows + 1 if is_late else 0
         if is_calm or not is_reached:
             limit = int(self.limit * growth) + 1
         elif factor >= 1:
             limit = int(self.limit * min(growth, factor)) + 1
+        elif self._late_windows < limits.WORK_LATE_WINDOWS_MIN:
+            limit = self.limit
         else:
             limit = int(self.limit * max(limits.WORK_SHRINKING_PERCENT_MIN / 100, factor))
         self.limit = max(self._limit_min, min(self._burst_max, limit))

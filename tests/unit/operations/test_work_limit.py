@@ -35,9 +35,23 @@ def test_slow_requests_shrink_the_limit_to_what_is_answered_in_time() -> None:
     clock = FakeClock()
     work = made(clock, 800)
 
-    window(work, clock, at_once=800, sojourn_ms=int(limits.WORK_MS_TARGET * 1.6))
+    for _ in range(limits.WORK_LATE_WINDOWS_MIN):
+        assert work.limit == 800
+        window(work, clock, at_once=800, sojourn_ms=int(limits.WORK_MS_TARGET * 1.6))
 
     assert 400 <= work.limit <= 510
+
+
+def test_one_late_window_leaves_the_limit_as_it_is() -> None:
+    clock = FakeClock()
+    work = made(clock, MOST)
+
+    for _ in range(10):
+        window(work, clock, at_once=MOST, sojourn_ms=2 * limits.WORK_MS_TARGET)
+        window(work, clock, at_once=10, sojourn_ms=5)
+        window(work, clock, at_once=10, sojourn_ms=5)
+
+    assert work.limit == MOST
 
 
 def test_slow_requests_below_the_limit_leave_it_as_it_is() -> None:
@@ -84,7 +98,8 @@ def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
     clock = FakeClock()
     work = made(clock, 800)
 
-    window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
+    for _ in range(limits.WORK_LATE_WINDOWS_MIN):
+        window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
     assert work.limit == 800 * limits.WORK_SHRINKING_PERCENT_MIN // 100
     for _ in range(5):
         window(work, clock, at_once=800, sojourn_ms=5 * limits.WORK_WINDOW_MS)
@@ -161,7 +176,8 @@ def test_time_outside_counts_neither_as_work_nor_as_sojourn() -> None:
     assert work.limit >= before
 
 
-def test_few_requests_are_measured_for_longer() -> None:
+def test_few_requests_are_measured_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "WORK_LATE_WINDOWS_MIN", 1)
     clock = FakeClock()
     work = made(clock, 200)
 
