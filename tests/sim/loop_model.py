@@ -76,7 +76,8 @@ class LoopModel:
         """``limit``: a fixed one, and refusals at once, as a server without a controller."""
         self.clock = ModelClock()
         self.costs = costs
-        self.work = WorkLimit(self.clock, limit or 1000)
+        self._used_ms = 0.0
+        self.work = WorkLimit(self.clock, limit or 1000, lambda: self._used_ms)
         self.is_controlled = limit is None
         if limit:
             self.work.limit = limit
@@ -150,6 +151,7 @@ class LoopModel:
         if self._to_commit and not self._committing:
             self._committing, self._to_commit = self._to_commit, []
             self._commit_ends = clock.now + costs.commit_ms
+        self._used_ms += clock.now - begun
         return clock.now > begun
 
     def _refuse(self, due: float) -> None:

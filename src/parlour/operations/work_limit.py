@@ -15,13 +15,13 @@ Windows of ``WORK_WINDOW_MS``; at the end of each, with the mean sojourn time of
 ====================================  ======================================================
 the window                            what follows
 ====================================  ======================================================
-limit reached, sojourn over the       from the ``WORK_LATE_WINDOWS_MIN``-th of them in a row on the
-target                                limit becomes ``limit * target / sojourn``, at least
+sojourn over the target, more than    from the ``WORK_LATE_WINDOWS_MIN``-th of them in a row on the
+``WORK_LIMIT_MIN`` at once            limit becomes ``most at once * target / sojourn``, at least
                                       ``WORK_SHRINKING_PERCENT_MIN`` of it: a disk that is slow
                                       for a moment is no overload
 limit reached, sojourn within         the limit becomes ``limit * target / sojourn``, at most
                                       ``WORK_GROWTH_PERCENT_MAX`` of it
-limit not reached                     the limit becomes ``WORK_GROWTH_PERCENT_MAX`` of it
+limit not reached, sojourn within     the limit becomes ``WORK_GROWTH_PERCENT_MAX`` of it
 at most ``WORK_CALM_REQUESTS_MAX``    as above, and the sojourn counts for what a request takes
 at once                               in calm
 ====================================  ======================================================
@@ -166,14 +166,15 @@ class WorkLimit:
         factor = target / max(sojourn_ms, 0.001)
         is_reached = self._is_reached or self._most >= self.limit
         growth = limits.WORK_GROWTH_PERCENT_MAX / 100
-        is_late = is_reached and not is_calm and factor < 1
+        is_late = self._most > self._limit_min and factor < 1
         self._late_windows = self._late_windows + 1 if is_late else 0
-        if is_calm or not is_reached:
-            limit = int(self.limit * growth) + 1
-        elif factor >= 1:
-            limit = int(self.limit * min(growth, factor)) + 1
-        elif self._late_windows < limits.WORK_LATE_WINDOWS_MIN:
+        if self._late_windows >= limits.WORK_LATE_WINDOWS_MIN:
+            factor = max(limits.WORK_SHRINKING_PERCENT_MIN / 100, factor)
+            limit = int(min(self._most, self.limit) * factor)
+        elif is_late:
             limit = self.limit
+        elif is_calm or not is_reached:
+            limit = int(self.limit * growth) + 1
         else:
-            limit = int(self.limit * max(limits.WORK_SHRINKING_PERCENT_MIN / 100, factor))
+            limit = int(self.limit * min(growth, factor)) + 1
         self.limit = max(self._limit_min, min(self._burst_max, limit))

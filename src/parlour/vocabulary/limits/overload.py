@@ -18,8 +18,8 @@ WORK_LIMIT_MIN = 96
 WORK_MS_BURST = 120
 # A further measurement of what a request takes of the processor counts for one part in so many.
 WORK_COST_PART = 4
-# Windows in a row in which the limit is reached and requests are late before it shrinks.
-WORK_LATE_WINDOWS_MIN = 2
+# Windows in a row in which requests take too long before the limit shrinks.
+WORK_LATE_WINDOWS_MIN = 3
 # How long requests are measured before the limit is adjusted, in milliseconds ...
 WORK_WINDOW_MS = 100
 # ... and how many they have to be; with fewer it is adjusted after ten such times.
