@@ -232,5 +232,9 @@ class Body(Flow):
 
     def _end(self) -> None:
         super()._end()
+        # The request refers to the connection, and the parser to the reader: left as they are,
+        # bodies and heads that never came to their end would stay until the next look for cycles.
+        self._collecting = None
+        self._reader.drop()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(GoneError())

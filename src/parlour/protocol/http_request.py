@@ -406,6 +406,11 @@ class RequestReader:
         """How much of the body is still to come; None where that is not known."""
         return max(0, self._left) if self._chunks is None else None
 
+    def drop(self) -> None:
+        """Let go of a head that does not come to its end."""
+        self._parser = None
+        self._buffer = None
+
     def next(self) -> bytes:
         """Begin the next request, and return what was received of it, for ``receive``."""
         assert self.is_complete

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvloop
 
+from parlour.http.connection import Connection
 from parlour.http.connections import Caps, Connections
 from parlour.operations.buffers import BufferPool
+from parlour.operations.caller import Caller
+from parlour.protocol.http_request import RequestReader
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
 
@@ -55,6 +59,18 @@ class Handled:
         """Count nothing."""
 
 
+class Collecting(Handled):
+    """A server that knows every login, and so wants bodies whole before anything is done."""
+
+    def recognize(self, request: Request) -> str:
+        request.caller = Caller("AC" + "0" * 32, "")
+        return request.caller.account_sid
+
+    def collects(self, request: Request) -> bool:
+        del request
+        return True
+
+
 class Kernel(asyncio.Transport):
     """A transport whose kernel takes everything, and that knows whether it is read."""
 
@@ -84,10 +100,10 @@ class Kernel(asyncio.Transport):
 class Bench:
     """One connection to a server, without a socket; made in an event loop."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, server_type: type[Handled] = Handled) -> None:
         self.pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
         caps = Caps(1, 1, 1, lambda _: False)
-        server: Any = Handled(handler)
+        server: Any = server_type(handler)
         self.connections = Connections(
             server, lambda _: asyncio.Protocol(), self.pool, SystemClock(), caps
         )
@@ -160,3 +176,34 @@ def test_an_answer_that_was_sent_is_not_reserved_during_the_next_request() -> No
     uvloop.run(run())
     assert reserved[0] >= LARGE_BYTES
     assert reserved[1] < limits.UNCOUNTED_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [GET[:-2] + b"X: " + b"x" * 20_000, POST % 900_000 + b"x" * 20_000],
+    ids=["head", "body"],
+)
+def test_a_connection_that_ends_amid_a_request_is_freed_at_once(sent: bytes) -> None:
+    """Without a look for cycles, which comes late: the head or body would be kept until then."""
+
+    async def never(_: Request) -> None:
+        raise AssertionError("the request is not whole")
+
+    def count() -> int:
+        return sum(type(each) in {Connection, RequestReader} for each in gc.get_objects())
+
+    async def run() -> int:
+        before = count()
+        bench = Bench(never, Collecting)
+        assert bench.receive(sent) == len(sent)
+        await bench.end()
+        del bench
+        await asyncio.sleep(0)
+        return count() - before
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert uvloop.run(run()) == 0
+    finally:
+        gc.enable()
