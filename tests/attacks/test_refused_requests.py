@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.attacks.harness import healthz, messages, request, unhurt
 from tests.attacks.raw import ask_in_turn
+from tests.support.client import Api
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -19,10 +20,14 @@ CONNECTIONS = 16
 def refused_requests(server: Server) -> dict[str, bytes]:
     """A request for each status that it is refused with."""
     account = server.make_account()
+    Api(server.base_url, *account).post("/Conversations", UniqueName="taken").expect(201)
+    form = "Content-Type: application/x-www-form-urlencoded"
+    large = b"UniqueName=taken&Unknown=" + b"x" * 900_000
     too_large = request("POST", "/v1/Conversations", "Content-Length: 2000000", account=account)
     return {
         "400": b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
         "404": request("GET", f"/v1/Conversations/CH{'0' * 32}", account=account),
+        "409": request("POST", "/v1/Conversations", form, account=account, body=large),
         "413": too_large.replace(b"Content-Length: 0\r\n", b""),
         "414": b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     }

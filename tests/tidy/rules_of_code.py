@@ -99,6 +99,26 @@ def _says_end(source: Source, node: ast.While) -> bool:
     return in_words or any("limits." in ast.unparse(each) for each in node.body)
 
 
+def no_kept_exception(sources: Sources) -> Iterator[Finding]:
+    """An exception that is kept, and raised again, loses its traceback first.
+
+    Each ``raise`` adds to it: it would grow for ever, and keep the frames of all who raised it.
+    """
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Raise) and _is_kept(node.exc):
+                yield source.found(node, ast.unparse(node))
+
+
+def _is_kept(raised: ast.expr | None) -> bool:
+    """Whether this is no new exception, no class and no local name."""
+    if isinstance(raised, ast.Attribute):
+        return not re.match(r"[A-Z]\w*[a-z]", raised.attr)
+    if isinstance(raised, ast.Name):
+        return raised.id.isupper()
+    return isinstance(raised, ast.Subscript)
+
+
 def short(sources: Sources) -> Iterator[Finding]:
     """What is long is not read."""
     for source in sources:
@@ -171,6 +191,26 @@ RULES = (
             {"a.py": "while True: step()"},
             {"a.py": "while True:  # Goes on.\n    step()"},
             {"a.py": "while 1: step()"},
+        ),
+    ),
+    Rule(
+        "no-kept-exception",
+        no_kept_exception,
+        valid=(
+            {"a.py": "raise ApiError(20404)"},
+            {"a.py": "raise errors.Gone"},
+            {"a.py": "raise Gone from error"},
+            {"a.py": "raise error"},
+            {"a.py": "raise"},
+            {"a.py": "raise self._failure.with_traceback(None)"},
+            {"a.py": "raise KINDS[code]()"},
+        ),
+        invalid=(
+            {"a.py": "raise self._failure"},
+            {"a.py": "raise self.call.parsed from None"},
+            {"a.py": "raise FULL[status]"},
+            {"a.py": "raise FULL"},
+            {"a.py": "raise errors.FULL"},
         ),
     ),
     Rule(

@@ -103,12 +103,15 @@ class Body(Flow):
     async def read_body(self) -> bytes:
         """Return the whole body. Raises GoneError, and ApiError 400, 408, 413 and 503."""
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)
         if self._reader.length > limits.BODY_BYTES_MAX:
             raise ApiError(20413)
-        waiter = self._waiter = self._shared.loop.create_future()
-        self._ask(WHOLE, limits.REQUEST_SECONDS_MAX)
-        body: bytes = await waiter
+        self._waiter = self._shared.loop.create_future()
+        try:
+            self._ask(WHOLE, limits.REQUEST_SECONDS_MAX)
+            body: bytes = await self._waiter
+        finally:
+            self._waiter = None  # As in flow.py: its exception would keep this connection.
         return body
 
     async def read_piece(self) -> bytes:
@@ -117,13 +120,16 @@ class Body(Flow):
             self._ask(PIECES, limits.UPLOAD_SECONDS_MAX)
         while not self._body:
             if self._failure is not None:
-                raise self._failure
+                raise self._failure.with_traceback(None)
             if self._reader.is_complete:
                 return b""
             if self._state == CLOSED:
                 raise GoneError
             self._waiter = self._shared.loop.create_future()
-            await self._waiter
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         piece = bytes(self._body)
         self._body.clear()
         if self._state != CLOSED:

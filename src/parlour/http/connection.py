@@ -191,14 +191,28 @@ class Connection(Body):
         if self._state == CLOSED:
             self._shared.server.forget(request)
             return False
-        shared = self._shared
-        work = shared.server.serve(request)
-        if shared.server.can_run_at_once(request):
-            task = run_at_once(shared.loop, work)
+        loop, server = self._shared.loop, self._shared.server
+        if server.can_run_at_once(request):
+            self._task = run_at_once(loop, server.serve(request))
+        elif server.must_identify(request):
+            self._task = loop.create_task(self._identify(request))
         else:
-            task = shared.loop.create_task(work)
-        self._task = task
+            self._task = loop.create_task(server.serve(request))
         return True
+
+    async def _identify(self, request: Request) -> None:
+        """Look up whose request it is; then it waits for its turn again.
+
+        One look-up serves all requests with the same login. Without turns of their own, all of them
+        would go on in the turn in which it ends.
+        """
+        await self._shared.server.identify(request)
+        self._task = None
+        caller = request.caller
+        if caller is None:
+            self._shared.turns.start(self, request, _UNKNOWN_LOGIN)
+        else:
+            self._shared.turns.start(self, request, caller.account_sid, caller.identity or "")
 
     def _refuse_known(self, data: bytes) -> bool:
         """Refuse a request that is whole and has known headers, before anything is made of it."""
@@ -317,9 +331,16 @@ class Connection(Body):
         if self._keeps and (closes or self._shared.is_stopping or not self._can_drain()):
             self._keeps = False
         end = b"\r\n" if self._keeps else _CLOSE
-        data = b"".join((self._shared.start_of(status), lines, end, body))
-        self._put(data)
-        if self.is_write_paused and not self._hold_answer(len(data)):
+        size = len(body)
+        if size > limits.UNRESERVED_ANSWER_BYTES_MAX:
+            # On its own: joined to the head it would be in memory twice until it is sent.
+            self._put(b"".join((self._shared.start_of(status), lines, end)))
+            self._put(body)
+        else:
+            data = b"".join((self._shared.start_of(status), lines, end, body))
+            size = len(data)
+            self._put(data)
+        if self.is_write_paused and not self._hold_answer(size):
             self.abort()
 
     def _can_drain(self) -> bool:

@@ -219,7 +219,11 @@ class Flow(asyncio.BufferedProtocol):
             raise GoneError
         if self.is_write_paused:
             self._sending = self._shared.loop.create_future()
-            await self._sending
+            try:
+                await self._sending
+            finally:
+                # Its exception keeps the frames that it passed, and they keep this connection.
+                self._sending = None
 
     # --- What is kept ---------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from parlour.operations.caller import Caller
     from parlour.operations.work_limit import Work
     from parlour.protocol.header_block import HeaderBlock
+    from parlour.store.transaction import Busy, Unavailable
     from parlour.vocabulary.errors import ApiError
 
     Headers = tuple[tuple[bytes, bytes], ...]
@@ -94,6 +95,7 @@ class Request:
         "exchange",
         "has_body",
         "is_unread",
+        "login_error",
         "medium",
         "method",
         "operation_id",
@@ -129,6 +131,8 @@ class Request:
         """Who has its place; its login may still be looked up."""
         self.shared_headers: Headers | None = None
         self.caller: Caller | None = None
+        self.login_error: ApiError | Busy | Unavailable | None = None
+        """Why its login could not be looked up, or is wrong."""
         self.operation_id = ""
         self.work: Work | None = None
 

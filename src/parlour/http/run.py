@@ -41,6 +41,10 @@ class Listeners:
         await self._add(**where)
         listening = self._servers[0].sockets
         for listener in listening:
+            # Connections inherit it.
+            listener.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.KERNEL_UNSENT_BYTES_MAX
+            )
             for _ in range(limits.ACCEPTED_PER_TURN - 1):
                 await self._add(sock=socket.socket(fileno=os.dup(listener.fileno())))
         port: int = listening[0].getsockname()[1]

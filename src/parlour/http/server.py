@@ -18,7 +18,7 @@ from parlour.http.streams import read_body, send_pieces
 from parlour.operations.held_refusals import HeldRefusals
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.errors import RETRY_AFTER, RETRY_AFTER_LINE, ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, RETRY_AFTER_LINE, ApiError, release_frames
 
 if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
@@ -62,12 +62,14 @@ def _lines(headers: Headers) -> bytes:
 _SHARED_LINES: Final = _lines(_SHARED_HEADERS)
 _PLAIN_LINES: Final = _lines((JSON, *_SHARED_HEADERS))
 
-_FULL: Final = {
-    429: ApiError(20429, headers=RETRY_AFTER),
-    503: ApiError(20503, headers=RETRY_AFTER),
-}
+
+def _full(status: int) -> ApiError:
+    """Return the error of a request for which there is no room: 429 or 503."""
+    return ApiError({429: 20429, 503: 20503}[status], headers=RETRY_AFTER)
+
+
 _UNDECIDED: Final = (0.0, 0)
-_REFUSALS: Final = {**_FULL, 401: wrong_login()}
+_REFUSALS: Final = {429: _full(429), 503: _full(503), 401: wrong_login()}
 _REFUSAL_BODIES: Final = {status: encode(error.body()) for status, error in _REFUSALS.items()}
 _REFUSAL_LINES: Final = {
     429: RETRY_AFTER_LINE,
@@ -135,10 +137,38 @@ class Server:
         """Whether the body of a recognized request may be read before anything is done for it."""
         return request.caller is not None and request.medium is None
 
-    async def serve(self, request: Request) -> None:
-        """Serve one request."""
+    def must_identify(self, request: Request) -> bool:
+        """Whether the login of a request has to be looked up before it is served."""
+        return (
+            request.caller is None
+            and request.login_error is None
+            and b"authorization" in request.block.fields
+            and request.medium is None
+            and request.path not in _OPEN_PATHS
+            and request.method != "OPTIONS"
+        )
+
+    async def identify(self, request: Request) -> None:
+        """Look up the login of a request: its ``caller``, or its ``login_error``, is set then."""
+        self._open(request)
+        try:
+            request.caller = await self._caller(request)
+        except (ApiError, Busy, Unavailable) as error:
+            release_frames(error)
+            request.login_error = error
+        except Exception as error:
+            log.exception("bug", request_sid=request.request_sid)
+            release_frames(error)
+            request.login_error = ApiError(20500)
+
+    def _open(self, request: Request) -> None:
         request.request_sid = self._random.sid(sids.REQUEST)
         request.started_ms = self._clock.monotonic_ms()
+
+    async def serve(self, request: Request) -> None:
+        """Serve one request."""
+        if not request.request_sid:
+            self._open(request)
         try:
             reply = await self._reply(request)
             self._end_work(request)
@@ -147,10 +177,11 @@ class Server:
             seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
             await self._send(request, reply, seconds)
             self._done(request, reply.status, seconds)
-        except GoneError:
-            return
-        except Exception:
+        except GoneError as error:
+            release_frames(error)
+        except Exception as error:
             log.exception("bug", request_sid=request.request_sid)
+            release_frames(error)
             request.exchange.abort()  # Perhaps a part of the answer is out.
         finally:
             self.forget(request)
@@ -168,20 +199,25 @@ class Server:
                 open_reply = await self._router.metrics_reply(request)
             return open_reply or await self._authenticated(request)
         except ApiError as error:
+            release_frames(error)
             return refusal(error)
-        except (Busy, Unavailable):
+        except (Busy, Unavailable) as error:
             # Whoever asked the store: the login is looked up there as well.
-            return refusal(ApiError(20503, headers=RETRY_AFTER))
+            release_frames(error)
+            return refusal(_full(503))
         except GoneError:
             raise
-        except Exception:
+        except Exception as error:
             log.exception("bug", request_sid=request.request_sid)
+            release_frames(error)
             return refusal(ApiError(20500))
 
     async def _authenticated(self, request: Request) -> Reply:
         """Who is it, what is said, is there room, which resource."""
         caller = request.caller
         if caller is None:
+            if request.login_error is not None:
+                raise request.login_error.with_traceback(None)
             caller = request.caller = await self._caller(request)
         request.exchange.charge(caller.account_sid, caller.identity or "")
         if request.method == "POST" and not request.has_body:
@@ -281,7 +317,7 @@ class Server:
                 self.work.limit, caller.account_sid, caller.identity
             )
         ):
-            raise _FULL[status]
+            raise _full(status)
         request.work = self.work.enter()
 
     def _end_work(self, request: Request) -> None:

@@ -85,7 +85,7 @@ class Call(Generic[P]):
         """
         assert self.parsed is not None
         if isinstance(self.parsed, ApiError):
-            raise self.parsed
+            raise self.parsed.with_traceback(None)
         return self.parsed
 
     def reach(self) -> Reach | None:

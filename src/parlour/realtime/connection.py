@@ -27,7 +27,7 @@ from parlour.realtime.outbox import Gone
 from parlour.realtime.wire import encoded
 from parlour.resources.tokens.verification import AccountNotActive, ServiceUnknown
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.errors import ApiError, release_frames
 
 if TYPE_CHECKING:
     from parlour.protocol.access_tokens import AccessToken
@@ -169,10 +169,11 @@ class Connection:
     async def _guarded(self, work: Any) -> None:
         try:
             await work
-        except Gone:
-            return
-        except Exception:
+        except Gone as gone:
+            release_frames(gone)
+        except Exception as error:
             log.exception("connection_failed")
+            release_frames(error)
             self.end(disconnects.FAILED)
 
     def _done(self, task: asyncio.Task[None]) -> None:

@@ -109,7 +109,8 @@ class Hosts:
             return made
         # What a server said tells more than that another one was not there.
         said = [error for error in failures if not isinstance(error, OSError)]
-        raise (said or failures)[-1]
+        last = (said or failures)[-1]
+        raise last
 
 
 async def connect(url: str, **session: str) -> Connection[Any]:

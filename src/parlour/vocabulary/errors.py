@@ -7,7 +7,15 @@ from typing import Final
 from parlour.vocabulary import limits
 from parlour.vocabulary.error_catalogue import CATALOGUE, LOG_ONLY, Entry
 
-__all__ = ["CATALOGUE", "LOG_ONLY", "RETRY_AFTER", "RETRY_AFTER_LINE", "ApiError", "Entry"]
+__all__ = [
+    "CATALOGUE",
+    "LOG_ONLY",
+    "RETRY_AFTER",
+    "RETRY_AFTER_LINE",
+    "ApiError",
+    "Entry",
+    "release_frames",
+]
 
 RETRY_AFTER: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 """The headers of every 429 and 503."""
@@ -73,3 +81,16 @@ class ApiError(Exception):
     def not_found(cls, path: str) -> ApiError:
         """Return the error for a path, given without its version, that leads nowhere."""
         return cls(20404, path=path)
+
+
+def release_frames(error: BaseException) -> None:
+    """Drop the tracebacks of an error that has been answered, and of those it arose from.
+
+    A traceback keeps the frames that it passed, and some of them keep the error: by a future that
+    it was set on, or a member that holds it to raise it later. Such a cycle, with the request's
+    body among all that the frames hold, would stay until the next garbage collection.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import uvloop
 
 from parlour.http.connection import Connection
 from parlour.http.connections import Caps, Connections
+from parlour.http.messages import GoneError
 from parlour.operations.buffers import BufferPool
 from parlour.operations.caller import Caller
 from parlour.protocol.http_request import RequestReader
@@ -18,7 +20,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from parlour.http.messages import Request
 
@@ -90,6 +92,9 @@ class Kernel(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def close(self) -> None:
         """Nothing is open."""
@@ -178,19 +183,29 @@ def test_an_answer_that_was_sent_is_not_reserved_during_the_next_request() -> No
     assert reserved[1] < limits.UNCOUNTED_BYTES_MAX
 
 
+def count() -> int:
+    """How many connections and readers there are, in use or not."""
+    return sum(type(each) in {Connection, RequestReader} for each in gc.get_objects())
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """No look for cycles, which would come late: what is in one is kept until then."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize(
     "sent",
     [GET[:-2] + b"X: " + b"x" * 20_000, POST % 900_000 + b"x" * 20_000],
     ids=["head", "body"],
 )
 def test_a_connection_that_ends_amid_a_request_is_freed_at_once(sent: bytes) -> None:
-    """Without a look for cycles, which comes late: the head or body would be kept until then."""
-
     async def never(_: Request) -> None:
         raise AssertionError("the request is not whole")
-
-    def count() -> int:
-        return sum(type(each) in {Connection, RequestReader} for each in gc.get_objects())
 
     async def run() -> int:
         before = count()
@@ -201,9 +216,38 @@ def test_a_connection_that_ends_amid_a_request_is_freed_at_once(sent: bytes) -> 
         await asyncio.sleep(0)
         return count() - before
 
-    gc.collect()
-    gc.disable()
-    try:
-        assert uvloop.run(run()) == 0
-    finally:
-        gc.enable()
+    assert uvloop.run(run()) == 0
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("waits_for", ["body", "piece", "sent"])
+def test_a_connection_that_ends_amid_its_work_is_freed_at_once(waits_for: str) -> None:
+    async def run() -> int:
+        before = count()
+        waits = asyncio.Event()
+
+        async def wait(request: Request) -> None:
+            exchange: Any = request.exchange
+            waits.set()
+            with contextlib.suppress(GoneError):
+                if waits_for == "body":
+                    await exchange.read_body()
+                elif waits_for == "piece":
+                    await exchange.read_piece()
+                else:
+                    exchange.answer(200, b"", b"x", closes=False)
+                    exchange.pause_writing()
+                    await exchange.sent()
+            exchange.finish()
+
+        bench = Bench(wait)
+        bench.receive(GET if waits_for == "sent" else POST % 900_000)
+        await asyncio.wait_for(waits.wait(), 10)
+        await asyncio.sleep(0)
+        await bench.end()
+        del bench
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return count() - before
+
+    assert uvloop.run(run()) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from parlour.vocabulary import error_catalogue
 from parlour.vocabulary.error_catalogue.entry import read_table
-from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY, ApiError, Entry
+from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY, ApiError, Entry, release_frames
 
 
 def test_an_error_answers_the_members_in_their_order() -> None:
@@ -101,6 +101,28 @@ def test_a_code_of_the_log_cannot_be_answered() -> None:
     assert CATALOGUE[50057].status == LOG_ONLY
     with pytest.raises(ValueError, match="50057 is never an HTTP answer"):
         ApiError(50057)
+
+
+def test_an_error_that_was_answered_keeps_no_frame() -> None:
+    def fail() -> None:
+        try:
+            {}["x"]
+        except KeyError as error:
+            raise ApiError(20404, path="") from error
+
+    caught: ApiError | None = None
+    try:
+        fail()
+    except ApiError as error:
+        caught = error
+    assert caught is not None
+    assert caught.__cause__ is not None
+    assert caught.__cause__.__traceback__ is not None
+
+    release_frames(caught)
+
+    assert caught.__traceback__ is None
+    assert caught.__cause__.__traceback__ is None
 
 
 def test_every_entry_is_whole() -> None:

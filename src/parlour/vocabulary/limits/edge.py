@@ -16,7 +16,7 @@ STARTED_PER_TURN_MAX = 64
 # A request counts once more for each so many bytes of its body.
 BODY_BYTES_PER_START = 16 * KIBIBYTE
 # When a turn takes longer, fewer requests begin in the next.
-TURN_MS_MAX = 10
+TURN_MS_MAX = 5
 # The method, the version and the spaces of a request line.
 REQUEST_LINE_FRAME_BYTES_MAX = 64
 # Blank lines before a request line.
@@ -46,6 +46,9 @@ UNCOUNTED_BYTES_MAX = 4 * KIBIBYTE
 UNRESERVED_ANSWER_BYTES_MAX = 64 * KIBIBYTE
 # Answers together that wait for that room; the next one is a 503 at once.
 WAITING_ANSWER_BYTES_MAX = 16 * MEBIBYTE
+# What the kernel takes of an answer beyond what it has sent already. Without a bound it takes up to
+# 4 MiB for a client that does not read, in one step that all others wait for.
+KERNEL_UNSENT_BYTES_MAX = 128 * KIBIBYTE
 # TLS is given an answer in pieces of so many bytes: it copies them, and keeps the room for them
 # until the connection ends.
 TLS_PIECE_BYTES = 32 * KIBIBYTE
