@@ -57,6 +57,10 @@ class Handled:
         del request
         return False
 
+    def must_identify(self, request: Request) -> bool:
+        del request
+        return False
+
     def begin(self, request: Request) -> None:
         """Count nothing."""
 
