@@ -1,19 +1,24 @@
-"""How soon new connections are accepted."""
+"""How soon new connections are accepted, and what they inherit from their listener."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import uvloop
 
+from parlour.config import Settings
 from parlour.http.connections import Caps, Connections
-from parlour.http.run import Listeners
+from parlour.http.run import Listeners, _shared_port
 from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLIENTS = 4 * limits.ACCEPTED_PER_TURN
 
@@ -45,3 +50,53 @@ def test_many_that_come_at_once_wait_for_few_turns_of_the_loop() -> None:
     turns = uvloop.run(turns_until_all_are_in())
 
     assert turns < CLIENTS / 4
+
+
+def plain() -> dict[str, Any]:
+    """Where one process listens."""
+    return {"host": "127.0.0.1", "port": 0}
+
+
+def shared_port() -> dict[str, Any]:
+    """Where one of several processes listens, all of them with SO_REUSEPORT."""
+    return {"sock": _shared_port(Settings(host="127.0.0.1", port=0))}
+
+
+async def unsent_bounds(where: dict[str, Any]) -> list[int]:
+    """What the kernel takes unsent of accepted connections, for each of several."""
+    server: Any = None  # No request comes.
+    caps = Caps(CLIENTS, CLIENTS, CLIENTS, lambda _: True)
+    buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
+    connections = Connections(server, lambda _: asyncio.Protocol(), buffers, SystemClock(), caps)
+    accepted: list[asyncio.BaseTransport] = []
+    all_are_in = asyncio.Event()
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted.append(transport)
+            if len(accepted) == 4:
+                all_are_in.set()
+
+    connections.make = Accepted  # type: ignore[assignment,method-assign]
+    listeners = Listeners(connections, None)
+    port = await listeners.listen(**where)
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
+        await asyncio.wait_for(all_are_in.wait(), 10)
+        found = [
+            each.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
+            for each in accepted
+        ]
+    listeners.close()
+    await connections.stop()
+    return found
+
+
+@pytest.mark.parametrize("where", [plain, shared_port], ids=["plain", "shared port"])
+def test_accepted_connections_bound_what_the_kernel_takes_unsent(
+    where: Callable[[], dict[str, Any]],
+) -> None:
+    bounds = uvloop.run(unsent_bounds(where()))
+
+    assert bounds == 4 * [limits.KERNEL_UNSENT_BYTES_MAX]

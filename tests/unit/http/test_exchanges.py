@@ -11,129 +11,17 @@ import pytest
 import uvloop
 
 from parlour.http.connection import Connection
-from parlour.http.connections import Caps, Connections
 from parlour.http.messages import GoneError
-from parlour.operations.buffers import BufferPool
-from parlour.operations.caller import Caller
 from parlour.protocol.http_request import RequestReader
 from parlour.vocabulary import limits
-from parlour.vocabulary.clock import SystemClock
+from tests.unit.http.bench import GET, POST, Bench, Collecting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Iterator
 
     from parlour.http.messages import Request
 
-    Handler = Callable[[Request], Coroutine[Any, Any, None]]
-
-GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
-POST = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 LARGE_BYTES = 256 * 1024
-
-
-class Room:
-    """Room for work, always."""
-
-    has_room = True
-
-
-class Handled:
-    """A server whose requests are served by a function of the test."""
-
-    work = Room()
-
-    def __init__(self, handler: Handler) -> None:
-        self.serve = handler
-
-    def recognize(self, request: Request) -> str:
-        del request
-        return ""
-
-    def collects(self, request: Request) -> bool:
-        del request
-        return False
-
-    def can_run_at_once(self, request: Request) -> bool:
-        del request
-        return False
-
-    def must_identify(self, request: Request) -> bool:
-        del request
-        return False
-
-    def begin(self, request: Request) -> None:
-        """Count nothing."""
-
-
-class Collecting(Handled):
-    """A server that knows every login, and so wants bodies whole before anything is done."""
-
-    def recognize(self, request: Request) -> str:
-        request.caller = Caller("AC" + "0" * 32, "")
-        return request.caller.account_sid
-
-    def collects(self, request: Request) -> bool:
-        del request
-        return True
-
-
-class Kernel(asyncio.Transport):
-    """A transport whose kernel takes everything, and that knows whether it is read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_read = True
-        self.written = bytearray()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """It never buffers."""
-
-    def pause_reading(self) -> None:
-        self.is_read = False
-
-    def resume_reading(self) -> None:
-        self.is_read = True
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    abort = close
-
-
-class Bench:
-    """One connection to a server, without a socket; made in an event loop."""
-
-    def __init__(self, handler: Handler, server_type: type[Handled] = Handled) -> None:
-        self.pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
-        caps = Caps(1, 1, 1, lambda _: False)
-        server: Any = server_type(handler)
-        self.connections = Connections(
-            server, lambda _: asyncio.Protocol(), self.pool, SystemClock(), caps
-        )
-        self.connection = self.connections.make()
-        self.kernel = Kernel()
-        self.connection.connection_made(self.kernel)
-
-    def receive(self, data: bytes) -> int:
-        """Hand bytes over as long as they are read; how many were."""
-        taken = 0
-        while self.kernel.is_read and taken < len(data):
-            buffer = self.connection.get_buffer(-1)
-            piece = data[taken : taken + len(buffer)]
-            buffer[: len(piece)] = piece
-            self.connection.buffer_updated(len(piece))
-            taken += len(piece)
-        return taken
-
-    async def end(self) -> None:
-        self.connection.connection_lost(None)
-        await self.connections.stop()
 
 
 @pytest.mark.parametrize(

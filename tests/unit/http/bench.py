@@ -1,0 +1,180 @@
+"""One HTTP connection without a socket: stand-ins for its server and for the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from parlour.http.connections import Caps, Connections
+from parlour.http.server import Server
+from parlour.operations.buffers import BufferPool
+from parlour.operations.caller import Caller
+from parlour.operations.held_refusals import HeldRefusals
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from parlour.http.connection import Connection
+    from parlour.http.messages import Request
+    from parlour.protocol.header_block import HeaderBlock
+
+    Handler = Callable[[Request], Coroutine[Any, Any, None]]
+
+GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+
+
+class Room:
+    """Room for work, always or never."""
+
+    def __init__(self, *, has_room: bool = True) -> None:
+        self.has_room = has_room
+
+
+class Handled:
+    """A server whose requests are served by a function of the test."""
+
+    work = Room()
+
+    def __init__(self, handler: Handler) -> None:
+        self.serve = handler
+
+    def recognize(self, request: Request) -> str | None:
+        del request
+        return ""
+
+    def collects(self, request: Request) -> bool:
+        del request
+        return False
+
+    def can_run_at_once(self, request: Request) -> bool:
+        del request
+        return False
+
+    def must_identify(self, request: Request) -> bool:
+        del request
+        return False
+
+    def begin(self, request: Request) -> None:
+        """Count nothing."""
+
+    def forget(self, request: Request) -> None:
+        """Give nothing back."""
+
+    def refusal_lines(self, body: bytes) -> bytes:
+        return b"content-length: %d\r\n" % len(body)
+
+
+class Collecting(Handled):
+    """A server that knows every login, and so wants bodies whole before anything is done."""
+
+    def recognize(self, request: Request) -> str:
+        request.caller = Caller("AC" + "0" * 32, "")
+        return request.caller.account_sid
+
+    def collects(self, request: Request) -> bool:
+        del request
+        return True
+
+
+class Refusing(Handled):
+    """A server that answers each request with ``status`` and the prepared refusal for it."""
+
+    status = 503
+    refusal_parts = staticmethod(Server.refusal_parts)
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__(handler)
+        self.work = Room(has_room=self.status == 401)
+        self.held: HeldRefusals[tuple[Connection, int]] = HeldRefusals(FakeClock())
+
+    def recognize(self, request: Request) -> str | None:
+        del request
+        return None
+
+    def is_wrong_login(self, request: Request) -> bool:
+        del request
+        return self.status == 401
+
+    def refusal_status(self, block: HeaderBlock) -> int:
+        del block
+        return self.status
+
+    def count_refusal(self, status: int) -> bytes:
+        assert status == self.status
+        return b"twilio-request-id: RQ\r\n"
+
+
+class Kernel(asyncio.Transport):
+    """A transport whose kernel takes everything, and that knows whether it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_read = True
+        self.writes: list[bytes] = []
+        """What each call of ``write`` was given: the object itself."""
+
+    @property
+    def written(self) -> bytes:
+        """All bytes that were written."""
+        return b"".join(self.writes)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """It never buffers."""
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(data if isinstance(data, bytes) else bytes(data))
+
+    def write_eof(self) -> None:
+        """The client sees that no more is sent."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    abort = close
+
+
+class Bench:
+    """One connection to a server, without a socket; made in an event loop."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        server_type: type[Handled] = Handled,
+        kernel: Kernel | None = None,
+    ) -> None:
+        self.pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
+        caps = Caps(1, 1, 1, lambda _: False)
+        server: Any = server_type(handler)
+        self.connections = Connections(
+            server, lambda _: asyncio.Protocol(), self.pool, SystemClock(), caps
+        )
+        self.connection = self.connections.make()
+        self.kernel = Kernel() if kernel is None else kernel
+        self.connection.connection_made(self.kernel)
+
+    def receive(self, data: bytes) -> int:
+        """Hand bytes over as long as they are read; how many were."""
+        taken = 0
+        while self.kernel.is_read and taken < len(data):
+            buffer = self.connection.get_buffer(-1)
+            piece = data[taken : taken + len(buffer)]
+            buffer[: len(piece)] = piece
+            self.connection.buffer_updated(len(piece))
+            taken += len(piece)
+        return taken
+
+    async def end(self) -> None:
+        self.connection.connection_lost(None)
+        await self.connections.stop()
