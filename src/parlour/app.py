@@ -21,7 +21,13 @@ from parlour.http.connections import Connections, caps_of
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.media import MediaCallers, MediaEdge
-from parlour.http.metrics import Metrics, MetricsPage, buffer_figures, work_figures
+from parlour.http.metrics import (
+    Metrics,
+    MetricsPage,
+    buffer_figures,
+    connection_figures,
+    work_figures,
+)
 from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
@@ -196,13 +202,15 @@ class App:
 
     def connections(self) -> Connections:
         """The HTTP connections of this process; made in its event loop."""
-        return Connections(
+        made = Connections(
             self.server,
             self.realtime.open_socket,
             self.buffers,
             self.clock,
             caps_of(self.settings, self.peers.is_trusted),
         )
+        self.metrics.sources.append(partial(connection_figures, made))
+        return made
 
     def _make_authentication(self) -> Authentication:
         salt = self.vault.digest(self.random.token(16).hex()).encode()

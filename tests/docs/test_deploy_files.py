@@ -15,6 +15,7 @@ import yaml
 from parlour.cli.main import main
 from parlour.config import Settings, described
 from parlour.http import open_files
+from parlour.http.peers import Peers
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -98,6 +99,15 @@ def test_a_stop_has_the_time_that_the_server_may_take() -> None:
 def _compose() -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(_text("compose.yaml"))
     return found
+
+
+def test_the_nodes_of_the_compose_file_believe_the_balancer() -> None:
+    """Each container has an address of its own: without this the balancer would be the client."""
+    believed = _compose()["services"]["parlour"]["environment"]["PARLOUR_TRUSTED_PROXIES"]
+    peers = Peers(Settings(trusted_proxies=believed).trusted_proxies)
+    # From the pools that container networks get their addresses from.
+    assert all(peers.is_trusted(each) for each in ("172.18.0.5", "172.31.0.2", "192.168.16.3"))
+    assert not peers.is_trusted("203.0.113.7")
 
 
 def test_the_compose_file_names_what_is_there() -> None:

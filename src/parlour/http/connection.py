@@ -280,7 +280,7 @@ class Connection(Body):
 
     def _refusal(self, status: int) -> bytes:
         body = _REFUSALS[status]
-        lines = self._shared.server.refusal_lines(body)
+        lines = self._shared.server.refusal_lines(status, body)
         retry = RETRY_AFTER_LINE if status == 503 else b""
         return b"".join((self._shared.start_of(status), lines, retry, _CLOSE, body))
 

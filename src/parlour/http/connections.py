@@ -224,6 +224,16 @@ class Connections:
         """How many HTTP connections are open."""
         return len(self._open)
 
+    @property
+    def websockets(self) -> int:
+        """How many WebSockets are open."""
+        return len(self._sockets)
+
+    @property
+    def in_all_max(self) -> int:
+        """How many of both there may be."""
+        return self._caps.in_all_max
+
     def _tick(self) -> None:
         """Check every deadline: one timer for all, however many requests there are."""
         seconds = limits.DEADLINE_CHECK_MS / 1000

@@ -113,9 +113,7 @@ class Flow(asyncio.BufferedProtocol):
             self._end_close(self._below)
         elif not self.is_write_paused:
             self._expire()
-        elif (unsent := self._count_unsent()) < self._unsent_bytes:
-            self._unsent_bytes = unsent
-            self.deadline = self._shared.now + limits.SEND_STALL_SECONDS_MAX
+        elif self._has_sent():
             if self._reservation is not None:
                 self._reservation.progress()
         else:
@@ -209,6 +207,19 @@ class Flow(asyncio.BufferedProtocol):
             self._rest = self._rest[size:] if len(self._rest) > size else _NOTHING
             self._transport.write(piece)
 
+    def _has_sent(self) -> bool:
+        """Whether the client has taken some of an answer since this was last asked.
+
+        If so, it has time again for the next bytes.
+        """
+        if not self.is_write_paused or self._transport is None:
+            return False
+        before, self._unsent_bytes = self._unsent_bytes, self._count_unsent()
+        if self._unsent_bytes >= before:
+            return False
+        self.deadline = self._shared.now + limits.SEND_STALL_SECONDS_MAX
+        return True
+
     def _count_unsent(self) -> int:
         size: int = self._transport.get_write_buffer_size()
         return size + len(self._rest)
@@ -254,7 +265,9 @@ class Flow(asyncio.BufferedProtocol):
             if size <= limits.UNCOUNTED_BYTES_MAX:
                 return True
             whose = self._account_sid, self._identity or ("" if self._account_sid else self.peer)
-            reservation = self._reservation = self._shared.buffers.open(self.abort, *whose)
+            reservation = self._reservation = self._shared.buffers.open(
+                self.abort, *whose, self._has_sent
+            )
         return reservation.resize(size)
 
     def _hold_answer(self, size: int) -> bool:

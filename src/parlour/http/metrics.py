@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from parlour.http.connections import Connections
     from parlour.operations.buffers import BufferPool
     from parlour.operations.work_limit import WorkLimit
     from parlour.vocabulary.clock import Clock
@@ -120,7 +121,9 @@ def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
         "parlour_buffer_waits", "Requests that waited for room.", labels=("room",)
     )
     refusals = CounterMetricFamily(
-        "parlour_buffer_refusals", "Requests for which there was no room.", labels=("room",)
+        "parlour_buffer_refusals",
+        "Reservations for which there was no room at first; those that wait may get it yet.",
+        labels=("room",),
     )
     cuts = CounterMetricFamily(
         "parlour_buffer_cuts", "Exchanges that were cut to make room.", labels=("room",)
@@ -142,6 +145,18 @@ def work_figures(work: WorkLimit, held: Sized) -> Iterator[Metric]:
     yield GaugeMetricFamily("parlour_requests_in_work_max", most, value=work.limit)
     refused = "Refusals that are held back."
     yield GaugeMetricFamily("parlour_refusals_held", refused, value=len(held))
+
+
+def connection_figures(connections: Connections) -> Iterator[Metric]:
+    """The figures of the client connections of this process, WebSockets before `init` included."""
+    found = GaugeMetricFamily(
+        "parlour_open_connections", "Connections of clients that are open.", labels=("kind",)
+    )
+    found.add_metric(("http",), len(connections))
+    found.add_metric(("websocket",), connections.websockets)
+    yield found
+    most = "Connections of clients that may be open; one more is answered with 503."
+    yield GaugeMetricFamily("parlour_open_connections_max", most, value=connections.in_all_max)
 
 
 class MetricsPage:

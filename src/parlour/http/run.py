@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from parlour.http import open_files
 from parlour.http.handshakes import Handshakes
 from parlour.vocabulary import limits
 
@@ -76,6 +77,13 @@ async def run(
     certificate again. A worker shares the port with others, and ends when the other end of the
     pipe ``parent`` is closed.
     """
+    if (most := open_files.connections_max(settings)) < settings.connections_max:
+        log.warning(
+            "too_few_open_files",
+            open_files=open_files.allowed(),
+            needed=open_files.needed(settings),
+            connections_max=most,
+        )
     listeners = Listeners(connections, tls)
     stopped = _stop_at_signals(tls, parent)
     where: dict[str, Any] = {"host": settings.host, "port": settings.port}

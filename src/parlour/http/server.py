@@ -375,8 +375,9 @@ class Server:
             return lines
         return b"%scontent-length: %d\r\n" % (lines, reply.content_length)
 
-    def refusal_lines(self, body: bytes) -> bytes:
-        """The headers of an answer to what is no request."""
+    def refusal_lines(self, status: int, body: bytes) -> bytes:
+        """Count what is no request, or finds no room; return the headers of its answer."""
+        self._metrics.refused(status)
         sid = self._random.sid(sids.REQUEST).encode()
         return b"%stwilio-request-id: %s\r\ncontent-length: %d\r\n" % (
             _PLAIN_LINES,

@@ -54,6 +54,10 @@ _used: Final = attrgetter("used")
 _tick: Final = attrgetter("tick")
 
 
+def _never() -> bool:
+    return False
+
+
 class _Room:
     """One part of the total, with the accounts that hold bytes in it."""
 
@@ -101,8 +105,14 @@ class _User:
         self.members = 0
         self.holding: set[Reservation] = set()
 
+    def look(self) -> None:
+        """Have all exchanges with bytes say whether bytes have moved since they last did."""
+        for each in self.holding:
+            each.look()
+
     def slowest(self, but: Reservation | None = None) -> Reservation | None:
         """Return the exchange with bytes whose last progress is the longest ago."""
+        self.look()
         return min((each for each in self.holding if each is not but), key=_tick, default=None)
 
 
@@ -160,7 +170,11 @@ class BufferPool:
         return self.authenticated.used + self.unauthenticated.used
 
     def open(
-        self, cut: Callable[[], None], account_sid: str = "", identity: str = ""
+        self,
+        cut: Callable[[], None],
+        account_sid: str = "",
+        identity: str = "",
+        has_moved: Callable[[], bool] = _never,
     ) -> Reservation:
         """Return a reservation of 0 bytes.
 
@@ -170,10 +184,12 @@ class BufferPool:
             account_sid: The owner; empty while the connection is not authenticated.
             identity: The chat user, empty for the account's own callers. Without an account: the
                 address of the peer.
+            has_moved: Says whether bytes have moved since it was last called; asked before the
+                slowest exchange is chosen. Without it only ``progress`` counts.
         """
         user = self._user(account_sid, identity)
         user.members += 1
-        return Reservation(self, user, cut)
+        return Reservation(self, user, cut, has_moved)
 
     def _user(self, account_sid: str, identity: str) -> _User:
         account = self._strangers
@@ -278,11 +294,18 @@ def _largest_to_cut(
 class Reservation:
     """The bytes of one exchange or connection."""
 
-    __slots__ = ("_cut", "_pool", "held", "is_open", "tick", "user")
+    __slots__ = ("_cut", "_has_moved", "_pool", "held", "is_open", "tick", "user")
 
-    def __init__(self, pool: BufferPool, user: _User, cut: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pool: BufferPool,
+        user: _User,
+        cut: Callable[[], None],
+        has_moved: Callable[[], bool],
+    ) -> None:
         self._pool = pool
         self._cut = cut
+        self._has_moved = has_moved
         self.user = user
         self.held = 0
         self.is_open = True
@@ -328,6 +351,11 @@ class Reservation:
         self.shrink(-more)
         return self.is_open
 
+    def look(self) -> None:
+        """Record progress if bytes have moved since the last look."""
+        if self._has_moved():
+            self.progress()
+
     def progress(self) -> None:
         """Record that bytes moved between the client and us: the exchange is not slow.
 
@@ -360,6 +388,7 @@ class Reservation:
             return self.grow(size)
         if self._grow_by_cuts(size):
             return True
+        self.user.look()  # What moved before this does not count.
         begun = self._pool.tick
         waiter = self._pool.enqueue(self, size)
         try:

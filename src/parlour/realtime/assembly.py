@@ -87,7 +87,7 @@ class Realtime:
 
     def figures(self) -> Iterator[Metric]:
         """The figures for monitoring: none of them says whose they are."""
-        told = "Connections of users that are open."
+        told = "Client SDKs that are connected: WebSockets after `init`."
         yield GaugeMetricFamily("parlour_connections", told, value=len(self.hub))
 
     @property

@@ -309,6 +309,28 @@ def test_wait_in_vain_cuts_own_exchange_only_if_it_did_not_move() -> None:
     assert asyncio.run(run()) == (False, True, [True])
 
 
+def test_the_pool_asks_whether_an_exchange_has_moved_before_it_cuts_one() -> None:
+    """Of two slow readers the one goes of which nothing has moved, although its turn came later."""
+
+    async def run() -> list[str]:
+        pool, cut, asked = BufferPool(TOTAL, STRANGERS), [], 0
+
+        def moves() -> bool:
+            nonlocal asked
+            asked += 1
+            return True
+
+        reader = pool.open(lambda: cut.append("reader"), "AC1", has_moved=moves)
+        reader.grow(ACCOUNTS_ROOM // 2)
+        stalled = pool.open(lambda: cut.append("stalled"), "AC1", has_moved=lambda: False)
+        stalled.grow(ACCOUNTS_ROOM // 2)
+        assert await pool.open(lambda: None, "AC1").wait(10)
+        assert asked >= 2  # When the wait begins, and when it ends.
+        return cut
+
+    assert asyncio.run(run()) == ["stalled"]
+
+
 def test_cancelled_wait_keeps_nothing() -> None:
     async def run() -> int:
         pool = BufferPool(TOTAL, STRANGERS)

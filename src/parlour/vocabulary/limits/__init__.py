@@ -24,7 +24,7 @@ BODY_BYTES_MAX = 1 * MEBIBYTE
 HEADER_BYTES_MAX = 32 * KIBIBYTE
 # Number of headers of a request.
 HEADERS_MAX = 100
-# Path of a request, percent-encoded.
+# Path of a request, percent-encoded; over HTTP, path and query may be as long as both together.
 URL_PATH_BYTES_MAX = 8 * KIBIBYTE
 # Query string of a request, percent-encoded.
 URL_QUERY_BYTES_MAX = 8 * KIBIBYTE
@@ -194,7 +194,8 @@ DOWNLOADS_PER_ACCOUNT_MAX = 200
 BLOB_PIECE_BYTES = 256 * KIBIBYTE
 # Threads that read and write files of media.
 BLOB_THREADS = 8
-# Media of one user that wait for a message; the next upload is answered with 429.
+# Media of one chat user that wait for a message; the next upload is answered with 429. The
+# account's own callers are trusted with as many as they like.
 UNATTACHED_PER_UPLOADER_MAX = 100
 # Their size together: ten messages, as full as can be.
 UNATTACHED_BYTES_PER_UPLOADER_MAX = 10 * MEDIA_PER_MESSAGE_BYTES_MAX

@@ -1,0 +1,53 @@
+"""What operators see of connections: how many there are, how many there may be, and refusals."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+from contextlib import ExitStack, closing
+
+from tests.attacks.raw import connect
+from tests.support.server import Server
+
+OF_ADDRESS_MAX = 3
+UPGRADE = (
+    b"GET /v3/wsconnect HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def figure(server: Server, name: str) -> float:
+    """One figure of `/metrics`, 0 if it is not there."""
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as asking:
+        asking.request("GET", "/metrics")
+        text = asking.getresponse().read().decode()
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_connections_and_refused_ones_are_counted() -> None:
+    caps = ["--connections-per-address-max", str(OF_ADDRESS_MAX), "--trusted-proxies", "10.0.0.0/8"]
+    with Server(args=caps) as server, ExitStack() as stack:
+        socket = stack.enter_context(closing(connect(server)))
+        socket.sendall(UPGRADE)
+        assert socket.recv(4096).startswith(b"HTTP/1.1 101 ")
+        idle = stack.enter_context(closing(connect(server)))
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.recv(4096)
+        assert figure(server, 'parlour_open_connections{kind="websocket"}') == 1
+        assert figure(server, 'parlour_open_connections{kind="http"}') == 2  # And that of the page.
+        assert figure(server, "parlour_open_connections_max") > OF_ADDRESS_MAX
+
+        last = stack.enter_context(closing(connect(server)))
+        refused = stack.enter_context(closing(connect(server)))
+        assert refused.recv(4096).startswith(b"HTTP/1.1 503 ")
+        last.close()
+        broken = stack.enter_context(closing(connect(server)))
+        broken.sendall(b"no request\r\n\r\n")
+        assert broken.recv(4096).startswith(b"HTTP/1.1 400 ")
+        broken.close()
+        time.sleep(0.2)
+
+        assert figure(server, 'parlour_requests_total{operation_id="",status="503"}') >= 1
+        assert figure(server, 'parlour_requests_total{operation_id="",status="400"}') == 1

@@ -1,0 +1,91 @@
+"""Clients that read large answers slowly, but do read, keep their places in the byte pool."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, closing
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.vocabulary import limits
+from tests.attacks.harness import request
+from tests.attacks.raw import connect
+from tests.support.client import Api
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+READERS = 4
+MESSAGES = 100
+BODY_CHARS = 32_000
+SMALL_BUFFER = 16_384
+PAUSE_SECONDS = 0.02
+
+
+class Reader(Thread):
+    """Reads a little of an answer at a time; ``is_cut`` once the connection ends."""
+
+    def __init__(self, made: socket.socket) -> None:
+        super().__init__(daemon=True)
+        self._made = made
+        self.has_begun = Event()
+        self.is_cut = False
+        self.is_over = Event()
+
+    def run(self) -> None:
+        """Read until told to stop."""
+        while not self.is_over.is_set():
+            try:
+                received = self._made.recv(SMALL_BUFFER)
+            except OSError:
+                received = b""
+            self.is_cut = not received
+            if self.is_cut:
+                return
+            self.has_begun.set()
+            time.sleep(PAUSE_SECONDS)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    least = {"PARLOUR_BUFFER_BYTES_MAX": str(limits.BUFFER_BYTES_MIN)}
+    with Server(env=least) as running:
+        yield running
+
+
+def large_page(server: Server) -> bytes:
+    """A request for a page of 3 MiB, of which the pool has room for four."""
+    account = (server.account_sid, server.auth_token)
+    api = Api(server.base_url, *account)
+    chat = api.post("/Conversations").expect(201)["sid"]
+    for number in range(MESSAGES):
+        body = f"{number} " + "x" * BODY_CHARS
+        api.post(f"/Conversations/{chat}/Messages", Body=body).expect(201)
+    return request("GET", f"/v1/Conversations/{chat}/Messages?PageSize=100", account=account)
+
+
+def test_a_reader_that_reads_is_not_cut_for_another_of_its_user(server: Server) -> None:
+    asked = large_page(server)
+    with ExitStack() as stack:
+        readers = []
+        for _ in range(READERS):
+            made = stack.enter_context(closing(connect(server, receive_buffer=SMALL_BUFFER)))
+            made.sendall(asked)
+            readers.append(Reader(made))
+            readers[-1].start()
+        assert all(each.has_begun.wait(20) for each in readers)
+        with closing(connect(server)) as made:
+            made.sendall(asked)
+            status = made.recv(65_536)[9:12]
+        cut = [each.is_cut for each in readers]
+        for each in readers:
+            each.is_over.set()
+        for each in readers:
+            each.join()
+
+    assert status == b"503"
+    assert not any(cut)
