@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TABLE = """
 20001 400 Missing required parameter {name} in the post body
-    A parameter is missing or its value cannot be used, and no code is more exact.
+    A parameter is missing or its value cannot be used, and no code is more exact; with status
+    408, 414 or 431, the request's body came too slowly, or its URL or headers are too long.
 20002 400 Invalid FriendlyName
     The FriendlyName cannot be used.
 20003 401 Authenticate

@@ -14,7 +14,7 @@ OUTBOX_PIECE_BYTES = 128 * KIBIBYTE
 RETURNED_BLOCK_BYTES = 128 * KIBIBYTE
 # So many buffered bytes of a connection are not reserved in the pool of all ...
 SOCKET_UNCOUNTED_BYTES = 4 * KIBIBYTE
-# ... and while some are, it is looked this often how many are left.
+# ... and while some are, their number is brought up to date this often.
 SOCKET_COUNT_MS = 500
 # Bytes of one connection that are taken in one turn of the event loop; the rest waits for the next.
 SOCKET_TURN_BYTES = 64 * KIBIBYTE
