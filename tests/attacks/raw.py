@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.support.twilsock import Frame, init_header, parsed, request_header, written
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator, Sequence
 
     from tests.support.server import Server
@@ -121,12 +122,17 @@ def flood(
 
 
 def ask_in_turn(
-    server: Server, requests: Sequence[bytes], *, seconds: float, connections: int
+    server: Server,
+    requests: Sequence[bytes],
+    *,
+    seconds: float,
+    connections: int,
+    stop: threading.Event | None = None,
 ) -> Counter[str]:
     """Ask on each connection as soon as the last answer is there; how often each status came.
 
     The requests are used one after the other, by all connections together. One that the server
-    closes is opened again.
+    closes is opened again. ``stop`` ends it before the time is up.
     """
     statuses: Counter[str] = Counter()
     following = itertools.cycle(requests)
@@ -136,7 +142,7 @@ def ask_in_turn(
             made = connect(server)
             made.sendall(next(following))
             selector.register(made, selectors.EVENT_READ)
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not (stop and stop.is_set()):
             for key, _ in selector.select(0.05):
                 asking = key.fileobj
                 assert isinstance(asking, socket.socket)

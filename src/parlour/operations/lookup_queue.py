@@ -1,12 +1,17 @@
 """Names that wait to be looked up, in turns over the addresses that ask for them. Pure.
 
-Each read takes overdue names first, oldest first, for up to three quarters of its places. The
-others go to the addresses in turn. So an address that asks for few names is served at once, and
-the wait of every name is bounded:
+Each read has places of two kinds:
 
-    reads until a name is overdue         LOGIN_LOOKUP_OVERDUE_READS
-    + reads until the queue before it     2 * waiting_max / (3/4 of the names of a read)
-      is empty
+| places                    | names                                                               |
+|---------------------------|---------------------------------------------------------------------|
+| due, three quarters of    | the oldest, as many as it takes to serve every name that waits      |
+| the read at most          | within LOGIN_LOOKUP_READS_MAX reads of its arrival, at an even pace |
+| in turn, one quarter      | a few of each address in turn, so that an address that asks for few |
+|                           | names is served at once                                             |
+
+The due places keep that promise if they are at least ``2 * waiting_max`` divided by
+LOGIN_LOOKUP_READS_MAX: a name has at most so many others before it when it arrives, and the part of
+them that each read takes never has to grow until the name is taken.
 """
 
 from __future__ import annotations
@@ -16,8 +21,8 @@ from typing import Final
 
 from parlour.vocabulary import limits
 
-# Of a read, the part that overdue names may take.
-_OVERDUE_PART: Final = 3 / 4
+# Of a read, one part in so many is for the turns of the addresses.
+_IN_TURN_PART: Final = 4
 
 
 class LookupQueue:
@@ -30,9 +35,11 @@ class LookupQueue:
     def __init__(self, waiting_max: int = limits.LOGIN_LOOKUPS_WAITING_MAX) -> None:
         self._waiting_max = waiting_max
         # Both levels are in order; the value of a name means nothing.
-        self._names: dict[str, dict[str, None]] = {}
-        # The same names, oldest first, with the number of the read before which each came.
+        self._names: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        # The same names, oldest first, with the number of the read before which each came ...
         self._since: OrderedDict[tuple[str, str], int] = OrderedDict()
+        # ... and how many of those that came before each read still wait.
+        self._arrivals: dict[int, int] = {}
         self._reads = 0
 
     def __len__(self) -> int:
@@ -51,50 +58,55 @@ class LookupQueue:
             if not is_within or waiting >= 2 * self._waiting_max:
                 return False
         if mine is None:
-            mine = self._names[peer] = {}
+            mine = self._names[peer] = OrderedDict()
         mine[name] = None
         self._since[peer, name] = self._reads
+        self._arrivals[self._reads] = self._arrivals.get(self._reads, 0) + 1
         return True
 
     def take(self, count: int) -> list[str]:
-        """Take the next names, at most ``count``: overdue ones, then one of each address in turn.
-
-        Of one address they are a few, or one in 25 of those that wait: guesses are served at a
-        pace that depends on how many of them wait at once, not on how quick the client is.
-        """
+        """Take the next names, at most ``count``: due ones, then a few of each address in turn."""
         self._reads += 1
-        taken = self._take_overdue(int(count * _OVERDUE_PART))
+        in_turn = max(1, count // _IN_TURN_PART)
+        taken: dict[str, None] = {}
+        # How many more names of an address may be taken in turn: a due one was one of them.
         left: dict[str, int] = {}
-        served: dict[str, dict[str, None]] = {}
-        while self._names and len(taken) < count:
+        for _ in range(min(self._due(), count - in_turn)):
+            peer, _name = next(iter(self._since))
+            taken[self._take_oldest(peer)] = None
+            left[peer] = left.get(peer, limits.LOGIN_LOOKUP_NAMES_PER_PEER) - 1
+        in_turn += len(taken)
+        served: dict[str, OrderedDict[str, None]] = {}
+        while self._names and len(taken) < in_turn:
             peer = next(iter(self._names))
-            mine = self._names.pop(peer)
-            quota = left.get(peer) or _quota(len(mine))
-            name = next(iter(mine))
-            del mine[name], self._since[peer, name]
-            taken[name] = None
-            left[peer] = quota - 1
-            if mine:
-                (self._names if left[peer] else served)[peer] = mine
+            left.setdefault(peer, limits.LOGIN_LOOKUP_NAMES_PER_PEER)
+            if left[peer] > 0:
+                taken[self._take_oldest(peer)] = None
+                left[peer] -= 1
+            else:
+                served[peer] = self._names.pop(peer)
         self._names.update(served)
         return list(taken)
 
-    def _take_overdue(self, count: int) -> dict[str, None]:
-        """Take the names that have waited for too many reads, at most ``count``."""
-        taken: dict[str, None] = {}
-        while self._since and len(taken) < count:
-            (peer, name), since = next(iter(self._since.items()))
-            if self._reads - since <= limits.LOGIN_LOOKUP_OVERDUE_READS:
-                break
-            mine = self._names[peer]
-            del mine[name], self._since[peer, name]
-            if not mine:
-                del self._names[peer]
-            taken[name] = None
-        return taken
+    def _due(self) -> int:
+        """How many of the oldest names to take now, so that none has to wait for too many reads."""
+        due = waiting = 0
+        for read, count in self._arrivals.items():
+            waiting += count
+            reads_left = limits.LOGIN_LOOKUP_READS_MAX - (self._reads - 1 - read)
+            due = max(due, -(-waiting // max(1, reads_left)))
+        return due
 
-
-def _quota(waiting: int) -> int:
-    """How many names of an address with so many waiting are taken at once."""
-    of_backlog = -(-waiting // limits.LOGIN_LOOKUP_BACKLOG_READS)
-    return max(limits.LOGIN_LOOKUP_NAMES_PER_PEER, of_backlog)
+    def _take_oldest(self, peer: str) -> str:
+        """Take the oldest name of an address, which is then the last in turn."""
+        mine = self._names[peer]
+        name, _ = mine.popitem(last=False)
+        if mine:
+            self._names.move_to_end(peer)
+        else:
+            del self._names[peer]
+        read = self._since.pop((peer, name))
+        self._arrivals[read] -= 1
+        if not self._arrivals[read]:
+            del self._arrivals[read]
+        return name

@@ -83,11 +83,34 @@ def test_a_login_waits_for_less_than_two_seconds_behind_a_full_queue(attackers: 
     assert delayed < 1_900
 
 
+@pytest.mark.parametrize("guessers", [1_000, limits.UNAUTHENTICATED_CONNECTIONS_MAX - 1])
+def test_an_innocent_of_the_same_address_gets_in_after_the_guesses_of_all_its_connections(
+    guessers: int,
+) -> None:
+    queue = LookupQueue()
+    for number in range(guessers):
+        assert queue.add("proxy", f"x{number}")
+    assert queue.add("proxy", "right login")
+    taken: list[str] = []
+    reads = served = 0
+    while "right login" not in taken:
+        taken = queue.take(limits.LOGIN_LOOKUP_NAMES_MAX)
+        reads += 1
+        served += len(taken)
+        # Who has an answer guesses again.
+        for name in taken:
+            assert name == "right login" or queue.add("proxy", f"{name}+")
+    assert reads <= limits.LOGIN_LOOKUP_READS_MAX
+    # At an even pace: the guesses are not served sooner than they have to be.
+    pace = (guessers + 1) / limits.LOGIN_LOOKUP_READS_MAX + 1
+    assert served <= reads * max(pace, limits.LOGIN_LOOKUP_NAMES_PER_PEER)
+
+
 def test_an_address_with_one_name_is_served_in_the_next_read_before_overdue_ones() -> None:
     queue = LookupQueue()
     for number in range(limits.LOGIN_LOOKUPS_WAITING_MAX):
         queue.add("attacker", f"x{number}")
-    for _ in range(limits.LOGIN_LOOKUP_OVERDUE_READS):
+    for _ in range(limits.LOGIN_LOOKUP_READS_MAX):
         queue.take(4)
     queue.add("innocent", "mine")
     assert "mine" in queue.take(limits.LOGIN_LOOKUP_NAMES_MAX)
@@ -115,3 +138,33 @@ def test_everything_that_was_let_in_comes_out_in_turns(
         taken.update(batch)
     assert taken.keys() == wanted.keys()
     assert all(taken[name] <= wanted[name] for name in wanted)
+
+
+SMALL_READ = -(-4 * 2 * 40 // (3 * limits.LOGIN_LOOKUP_READS_MAX))
+"""Of these names, three quarters are as many as a queue for 40 needs as due places."""
+ARRIVALS = st.lists(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(1, 90)), max_size=3), max_size=60
+)
+
+
+@given(ARRIVALS)
+def test_every_name_that_was_let_in_is_taken_within_so_many_reads(
+    arrivals: list[list[tuple[int, int]]],
+) -> None:
+    queue = LookupQueue(waiting_max=40)
+    since: dict[str, int] = {}
+    for read in range(len(arrivals) + limits.LOGIN_LOOKUP_READS_MAX):
+        for peer, count in arrivals[read] if read < len(arrivals) else ():
+            for number in range(count):
+                name = f"{peer}-{read}-{number}"
+                if queue.add(f"peer {peer}", name):
+                    since[name] = read
+        for name in queue.take(SMALL_READ):
+            assert read - since.pop(name) < limits.LOGIN_LOOKUP_READS_MAX
+    assert not since
+
+
+def test_the_due_places_of_a_read_suffice_for_a_full_queue() -> None:
+    due_places = limits.LOGIN_LOOKUP_NAMES_MAX - limits.LOGIN_LOOKUP_NAMES_MAX // 4
+    assert due_places * limits.LOGIN_LOOKUP_READS_MAX >= 2 * limits.LOGIN_LOOKUPS_WAITING_MAX
+    assert limits.LOGIN_LOOKUPS_WAITING_MAX > limits.UNAUTHENTICATED_CONNECTIONS_MAX

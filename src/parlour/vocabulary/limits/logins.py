@@ -33,19 +33,21 @@ WRONG_LOGINS_CACHED_MAX = 10_000
 LOGIN_NAME_CHARS_MAX = 64
 # The shortest time between two reads of the store for logins that are not known to be right ...
 LOGIN_LOOKUP_PAUSE_MS = 20
-# ... the names that one of them looks up, in turns over the addresses that ask ...
-LOGIN_LOOKUP_NAMES_MAX = 128
-# ... and how many of them are of one address, at least ...
+# ... the names that one of them looks up: a quarter in turns over the addresses that ask, and the
+# others oldest first ...
+LOGIN_LOOKUP_NAMES_MAX = 512
+# ... and how many of a read are of one address, unless more of its names are due.
 LOGIN_LOOKUP_NAMES_PER_PEER = 4
-# ... or this part of those that wait there, if that is more. So guesses of made-up names are slow,
-# and their backlog is short.
-LOGIN_LOOKUP_BACKLOG_READS = 25
-# A name that has waited for so many reads is overdue. Overdue names take up to three quarters of a
-# read, so that with the delay above a right login waits for less than two seconds.
-LOGIN_LOOKUP_OVERDUE_READS = 8
-# Names that wait for such a read. An address with more than its share of them gets 429; one with
-# less waits all the same, up to twice this number in all.
-LOGIN_LOOKUPS_WAITING_MAX = 768
+# Names are due at an even pace, so that each is looked up within so many reads. So guesses of
+# made-up names are slow, and with the delay above a right login waits for less than two seconds.
+LOGIN_LOOKUP_READS_MAX = 25
+# Results of a read that are handed on in one turn of the event loop.
+LOGIN_LOOKUPS_PER_TURN = 32
+# Names that wait for such a read. It is more than UNAUTHENTICATED_CONNECTIONS_MAX, each of which
+# waits for one name, so that guesses from an address do not keep others of the same address out. An
+# address with more than its share of them gets 429; one with less waits all the same, up to twice
+# this number in all.
+LOGIN_LOOKUPS_WAITING_MAX = 4_096
 # After a page of metrics there is none for so many times what it took ...
 METRICS_REST_FACTOR = 20
 # ... but at most for so long; requests wait meanwhile, and share the next one.
