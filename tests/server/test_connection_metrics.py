@@ -11,6 +11,7 @@ from tests.attacks.raw import connect
 from tests.support.server import Server
 
 OF_ADDRESS_MAX = 3
+BUFFERED = 'parlour_buffer_bytes{room="unauthenticated"}'
 UPGRADE = (
     b"GET /v3/wsconnect HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -51,3 +52,19 @@ def test_connections_and_refused_ones_are_counted() -> None:
 
         assert figure(server, 'parlour_requests_total{operation_id="",status="503"}') >= 1
         assert figure(server, 'parlour_requests_total{operation_id="",status="400"}') == 1
+
+
+def test_the_bytes_of_a_handshake_in_pieces_are_counted_no_more_after_it() -> None:
+    padding = b"X-Padding: " + b"y" * 7_000 + b"\r\n"
+    head = UPGRADE.replace(b"Host: x\r\n", b"Host: x\r\n" + padding)
+    with Server() as server, ExitStack() as stack:
+        for _ in range(5):
+            made = stack.enter_context(closing(connect(server)))
+            made.sendall(head[:-2])
+            deadline = time.monotonic() + 10
+            while not figure(server, BUFFERED) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert figure(server, BUFFERED) > 0  # The head is kept until its end has come.
+            made.sendall(head[-2:])
+            assert made.recv(4096).startswith(b"HTTP/1.1 101 ")
+            assert figure(server, BUFFERED) == 0

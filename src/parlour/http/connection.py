@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING, Final
 from parlour.http.body import UNASKED, Body
 from parlour.http.flow import CLOSED, DRAIN, HEAD, IDLE, LINGER, NEVER, QUEUED, WORK
 from parlour.http.messages import Request, encode
+from parlour.http.server import OPEN_STARTS
 from parlour.http.starting import run_at_once
 from parlour.protocol.http_request import RequestError
 from parlour.vocabulary import limits
@@ -217,8 +218,10 @@ class Connection(Body):
     def _refuse_known(self, data: bytes) -> bool:
         """Refuse a request that is whole and has known headers, before anything is made of it."""
         block = self._reader.find_whole(data)
-        status = 0 if block is None else self._shared.server.refusal_status(block)
-        if block is None or not status:
+        if block is None or data.startswith(OPEN_STARTS):
+            return False
+        status = self._shared.server.refusal_status(block)
+        if not status:
             return False
         self._reader.skip(block)
         self._enter_work()
@@ -233,7 +236,10 @@ class Connection(Body):
         is_whole = reader.is_complete or (reader.length > 0 and ahead >= 0)
         if not is_whole or ahead > limits.UNCOUNTED_BYTES_MAX:
             return False
-        status = self._shared.server.refusal_status(reader.block)
+        server = self._shared.server
+        if not server.may_be_refused_at_once(reader.method.decode(), reader.path):
+            return False
+        status = server.refusal_status(reader.block)
         if not status:
             return False
         if not reader.is_complete:
@@ -266,12 +272,17 @@ class Connection(Body):
             self._refuse(503)
             return
         transport, reader = self._transport, self._reader
+        handshake = reader.head + reader.rest
+        reader.drop()
+        # Its bytes are the WebSocket's now: a reservation that stayed would cut that off.
+        self._release()
+        self._transport = None
         self._state = CLOSED
         self._set_due(NEVER)
         transport.set_protocol(socket)
         transport.resume_reading()
         socket.connection_made(transport)
-        socket.data_received(reader.head + reader.rest)
+        socket.data_received(handshake)
 
     def _refuse(self, status: int) -> None:
         """Answer what is no request in the API's shape, and close."""

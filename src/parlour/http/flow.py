@@ -309,7 +309,10 @@ class Flow(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """Close: a client that sends no more is taken for one that has gone."""
-        self._end()
+        if self.is_write_paused:
+            self.abort()  # What it has not read would be kept, and counted no more.
+        else:
+            self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything."""

@@ -79,6 +79,8 @@ _REFUSAL_LINES: Final = {
 }
 # They need no login, though it may be there.
 _OPEN_PATHS: Final = frozenset({"/healthz", "/metrics"})
+OPEN_STARTS: Final = tuple(b"GET %s" % path.encode() for path in sorted(_OPEN_PATHS))
+"""How requests for them begin."""
 _PREPARED_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 
 
@@ -273,13 +275,20 @@ class Server:
             self._refused[key] = (now + limits.REFUSAL_DECIDED_MS, status)
         return status
 
+    @staticmethod
+    def may_be_refused_at_once(method: str, path: str) -> bool:
+        """Whether the prepared 401, 429 and 503 may be the answer to such a request.
+
+        Their body would be no part of the answer to a HEAD, and some requests need no room.
+        """
+        return method in _PREPARED_METHODS and path not in _OPEN_PATHS
+
     def is_wrong_login(self, request: Request) -> bool:
         """Return whether the answer is the prepared 401: its login was wrong a moment ago."""
         return (
             b"authorization" in request.block.fields
             and request.has_body
-            and request.method in _PREPARED_METHODS
-            and request.path not in _OPEN_PATHS
+            and self.may_be_refused_at_once(request.method, request.path)
             and self._request_log != "all"
             and request.medium is None
             and self._authentication.is_wrong(request.block, self._peers.address_of(request))

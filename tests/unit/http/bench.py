@@ -63,7 +63,8 @@ class Handled:
     def forget(self, request: Request) -> None:
         """Give nothing back."""
 
-    def refusal_lines(self, body: bytes) -> bytes:
+    def refusal_lines(self, status: int, body: bytes) -> bytes:
+        del status
         return b"content-length: %d\r\n" % len(body)
 
 
@@ -84,6 +85,7 @@ class Refusing(Handled):
 
     status = 503
     refusal_parts = staticmethod(Server.refusal_parts)
+    may_be_refused_at_once = staticmethod(Server.may_be_refused_at_once)
 
     def __init__(self, handler: Handler) -> None:
         super().__init__(handler)

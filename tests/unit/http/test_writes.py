@@ -85,3 +85,25 @@ def test_a_large_answer_is_not_copied_and_has_the_bytes_of_any_other(size: int) 
         assert len(writes) == 2
     else:
         assert len(writes) == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b"HEAD /v1/Conversations", b"OPTIONS /x", b"GET /healthz", b"GET /metrics?x"]
+)
+def test_what_has_no_such_body_or_needs_no_room_gets_no_prepared_refusal(line: bytes) -> None:
+    served: list[str] = []
+
+    async def serve(request: Request) -> None:
+        served.append(request.method)
+        request.exchange.answer(204, b"", b"", closes=False)
+        request.exchange.finish()
+
+    async def run() -> None:
+        bench = Bench(serve, Refusing)
+        for _ in range(2):  # The second has known headers.
+            bench.receive(line + b" HTTP/1.1\r\nHost: x\r\nAuthorization: x\r\n\r\n")
+            await asyncio.sleep(0.01)
+        await bench.end()
+
+    uvloop.run(run())
+    assert len(served) == 2

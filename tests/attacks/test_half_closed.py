@@ -1,0 +1,43 @@
+"""Attacks with connections that the client has closed on its side alone."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.attacks.harness import healthz, request, unhurt
+from tests.attacks.raw import connect
+from tests.support.client import Api
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+CONNECTIONS = 200
+SMALL_BUFFER = 4096
+
+
+@pytest.mark.gate
+def test_answers_for_clients_that_sent_their_end_are_not_kept(
+    fresh_server: Server, control: Server
+) -> None:
+    account = fresh_server.make_account()
+    api = Api(fresh_server.base_url, *account)
+    chat = api.post("/Conversations").expect(201)["sid"]
+    for number in range(90):
+        body = f"{number} " + "x" * 24_000
+        api.post(f"/Conversations/{chat}/Messages", Body=body).expect(201)
+    path = f"/v1/Conversations/{chat}/Messages?PageSize=100"
+    asked = request("GET", path, account=account)
+
+    with unhurt(fresh_server, control, healthz), ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            made = connect(fresh_server, receive_buffer=SMALL_BUFFER)
+            stack.enter_context(closing(made))
+            made.sendall(asked)
+            assert made.recv(16)  # The answer has begun.
+            made.shutdown(socket.SHUT_WR)
+        time.sleep(1)
