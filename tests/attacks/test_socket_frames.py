@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +12,7 @@ from tests.attacks.raw import (
     BINARY,
     CONTINUATION,
     PING,
+    PONG,
     RawSocket,
     WebSocketClosedError,
     ws_frame,
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.embedded  # What a socket reads has nothing to do with 
 PINGS = ws_frame(b"", PING) * 10_000
 PARTS = ws_frame(b"", CONTINUATION, is_final=False) * 10_000
 FLOOD_BYTES = 4 << 20
+IDLE_SOCKETS = 48
 TOO_MANY_MESSAGES = (308, 51128)
 
 
@@ -104,3 +106,16 @@ def test_an_init_that_does_not_end_is_cut_off_at_its_bound(server: Server) -> No
     with RawSocket(server) as raw:
         raw.send(ws_frame(b"x" * 200_000))
         assert reason(raw) == TOO_MANY_MESSAGES
+
+
+def test_idle_sockets_keep_nothing_of_their_last_frame(server: Server, control: Server) -> None:
+    acknowledgement = ws_frame(written({"method": "reply", "id": "TM0"}, bytes(1_000_000)))
+    with ExitStack() as stack:
+        raws = [stack.enter_context(RawSocket(server)) for _ in range(IDLE_SOCKETS)]
+        with unhurt(server, control):
+            for number, raw in enumerate(raws):
+                raw.init(make_token(server, f"idle-{number}"))
+                raw.send(acknowledgement)
+        for raw in raws:
+            raw.send(ws_frame(b"", PING))
+            assert raw.receive() == (PONG, b"")

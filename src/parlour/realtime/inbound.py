@@ -27,13 +27,13 @@ class FrameReader:
         self._begin = 0
 
     def __len__(self) -> int:
-        """How many bytes are buffered."""
-        return len(self._stream) - self._begin
+        """How many bytes are in memory; 0 once all were taken."""
+        return len(self._stream)
 
     def feed(self, data: bytes) -> None:
         """Append bytes to the stream."""
-        if self._begin == len(self._stream):
-            self._stream, self._begin = data, 0
+        if not self._stream:
+            self._stream = data
             return
         # A bytearray grows in place, and gives up its beginning without a copy.
         if not isinstance(self._stream, bytearray):
@@ -51,18 +51,29 @@ class FrameReader:
         """
         stream, begin = self._stream, self._begin
         size = len(stream)
-        if size - begin < _HEAD_BYTES_MIN:
+        end = self._next_end()
+        if end > size:
+            if begin:
+                # What was taken is dropped now: the rest may be long in coming. No byte is copied
+                # twice here, since the beginning stays where it is until this frame is complete.
+                self._stream, self._begin = bytes(memoryview(stream)[begin:]), 0
             return None
+        frame = bytes(memoryview(stream)[begin:end]) if end - begin < size else bytes(stream)
+        if end == size:
+            self.clear()
+        else:
+            self._begin = end
+        return frame
+
+    def _next_end(self) -> int:
+        """Return where the next frame ends: behind the end of the stream while it is incomplete."""
+        stream, begin = self._stream, self._begin
+        if len(stream) - begin < _HEAD_BYTES_MIN:
+            return begin + _HEAD_BYTES_MIN
         payload_begin, payload_bytes = payload_of(stream, begin)
-        if payload_begin > size:
-            return None
-        end = payload_begin + payload_bytes
         if payload_bytes > limits.SOCKET_MESSAGE_BYTES_MAX:
-            end = payload_begin
-        elif end > size:
-            return None
-        self._begin = end
-        return bytes(stream[begin:end])
+            return payload_begin
+        return payload_begin + payload_bytes
 
     def clear(self) -> None:
         """Forget what is buffered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -54,6 +55,38 @@ def test_a_frame_in_single_bytes_is_read_and_nothing_is_left() -> None:
         assert reader.next_frame() is None
     reader.feed(frame[-1:])
     assert reader.next_frame() == frame
+    assert len(reader) == 0
+
+
+@pytest.mark.parametrize("piece_bytes", [2_000_000, 65_536])
+@pytest.mark.parametrize("after", [b"", PING[:1], PING[:5]], ids=["whole", "1 more", "5 more"])
+def test_taken_frames_are_not_kept_in_memory(piece_bytes: int, after: bytes) -> None:
+    frame = Frame(Opcode.BINARY, b"z" * 1_000_000).serialize(mask=True)
+    reader = FrameReader()
+    tracemalloc.start()
+    try:
+        stream = frame + after
+        for begin in range(0, len(stream), piece_bytes):
+            reader.feed(stream[begin : begin + piece_bytes])
+        assert len(reader) == len(stream)
+        del stream
+        taken = reader.next_frame()
+        assert taken == frame
+        del taken
+        assert reader.next_frame() is None
+        assert len(reader) == len(after)
+        assert tracemalloc.get_traced_memory()[0] < 4096
+    finally:
+        tracemalloc.stop()
+
+
+def test_frames_that_wait_are_counted_with_the_memory_that_they_keep() -> None:
+    frame = Frame(Opcode.BINARY, b"z" * 1_000_000).serialize(mask=True)
+    reader = FrameReader()
+    reader.feed(frame + PING)
+    reader.next_frame()
+    assert len(reader) == len(frame) + len(PING)
+    assert reader.next_frame() == PING
     assert len(reader) == 0
 
 
