@@ -16,6 +16,7 @@ from parlour.delivery.dispatcher import Dispatcher, Sink
 from parlour.delivery.egress import Egress, EgressPolicy, make_tls_context
 from parlour.delivery.governor import Governor
 from parlour.delivery.webhooks import WebhookSink
+from parlour.http import open_files
 from parlour.http.authentication import Authentication
 from parlour.http.connections import Connections, caps_of
 from parlour.http.downloads import Downloads
@@ -251,6 +252,7 @@ class App:
             proxies=self.peers.proxies,
             commands=lambda hub: Commands(self.pipeline, page_tokens, hub),
             public_url=self.settings.public_url,
+            sockets_max=open_files.sockets_max(self.settings),
         )
 
     def _make_media_edge(self, roots: RootUrls) -> MediaEdge:

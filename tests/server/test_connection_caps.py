@@ -6,12 +6,15 @@ import base64
 import os
 import select
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
-from tests.attacks.raw import connect
+from tests.attacks.raw import RawSocket, connect
+from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.twilsock import Socket, make_token
 
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 UNTRUSTED = ("--trusted-proxies", "10.0.0.0/8")
 OF_ADDRESS_MAX = 20
 IN_ALL_MAX = 30
+SOCKETS_MAX = 27
 STRANGERS_MAX = 8
+SOCKETS_OF_ACCOUNT_MAX = 12
 FILES_MAX = 256
 _LIMITED = f"""
 import os, resource, sys
@@ -34,6 +39,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES_MAX}, {FILES_MAX}))
 os.execv(sys.executable, [sys.executable, "-m", "parlour", *sys.argv[1:]])
 """
 FEW_FILES = ("-c", _LIMITED)
+FEW_SOCKETS = str(Path(__file__).with_name("launch_with_few_sockets.py"))
 FEW_STRANGERS = str(Path(__file__).with_name("launch_with_few_strangers.py"))
 SECONDS_MAX = 20.0
 
@@ -84,13 +90,45 @@ def upgrade(server: Server, stack: ExitStack) -> tuple[socket.socket, int]:
     return ask(server, stack, head)
 
 
-def is_closed(connection: socket.socket) -> bool:
-    """Whether the server has closed a connection on which no further answer comes."""
-    readable, _, _ = select.select([connection], [], [], 0)
+def begin_post(server: Server, stack: ExitStack) -> socket.socket:
+    """A new connection with a request in work: its body does not come."""
+    head = (
+        b"POST /v1/Conversations HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n"
+        b"Authorization: Basic "
+        + base64.b64encode(f"{server.account_sid}:{server.auth_token}".encode())
+        + b"\r\n\r\n"
+    )
+    made, status = ask(server, stack, head)
+    assert status == 100
+    return made
+
+
+def is_closed(connection: socket.socket, seconds: float = 0) -> bool:
+    """Whether the server closes, within a time, a connection on which no further answer comes."""
+    readable, _, _ = select.select([connection], [], [], seconds)
     try:
         return bool(readable) and connection.recv(1) == b""
     except ConnectionError:
         return True
+
+
+def why_closed(user: Socket) -> tuple[int, int]:
+    """The status and the code with which a WebSocket is closed."""
+    status = user.closing_frame().header["status"]
+    return status["code"], status["errorCode"]
+
+
+def token_of_another_account(server: Server) -> str:
+    """An access token of a new account."""
+    answer = requests.post(
+        f"{server.base_url}/parlour/v1/Tokens",
+        data={"Identity": "alice"},
+        auth=server.make_account(),
+        timeout=SECONDS_MAX,
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["token"])
 
 
 def wait_for_room(server: Server, stack: ExitStack) -> None:
@@ -122,10 +160,13 @@ def test_websockets_of_users_count_in_the_cap_on_all_connections(
 ) -> None:
     token = make_token(trusting, "alice")
     idle, _ = health(trusting, stack)
-    users = [stack.enter_context(Socket.to(trusting)) for _ in range(IN_ALL_MAX)]
+    users = [stack.enter_context(Socket.to(trusting)) for _ in range(SOCKETS_MAX)]
     for user in users:
         assert user.init(token).header["status"]["code"] == 200
-    assert is_closed(idle)  # It made room for the last one.
+    assert not is_closed(idle)
+    # The rest is for HTTP, and all of it has a request in work.
+    busy = [begin_post(trusting, stack) for _ in range(IN_ALL_MAX - SOCKETS_MAX)]
+    assert is_closed(idle, SECONDS_MAX)  # It made room for the last one.
 
     assert upgrade(trusting, stack)[1] == 503
     assert health(trusting, stack)[1] == 503
@@ -133,6 +174,85 @@ def test_websockets_of_users_count_in_the_cap_on_all_connections(
     for user in users:
         user.connection.close()
     wait_for_room(trusting, stack)
+    assert not any(is_closed(each) for each in busy)
+
+
+@pytest.mark.parametrize("capped", ["process", "account"])
+def test_a_user_with_all_websockets_keeps_no_other_user_and_no_request_out(
+    stack: ExitStack, capped: str
+) -> None:
+    options: Any = {"args": ["--connections-max", str(IN_ALL_MAX)]}
+    sockets_max = SOCKETS_MAX if capped == "process" else SOCKETS_OF_ACCOUNT_MAX
+    if capped == "account":
+        options["program"] = [FEW_SOCKETS]
+    server = stack.enter_context(Server(**options))
+    token = make_token(server, "alice")
+    of_alice = [Socket.to(server) for _ in range(sockets_max)]
+    for each in of_alice:
+        stack.enter_context(each)
+        assert each.init(token).header["status"]["code"] == 200
+    refused = stack.enter_context(Socket.to(server)).init(token).header["status"]
+    assert (refused["code"], refused["errorCode"]) == (429, 51124)
+
+    for newest, other in ((of_alice[-1], "bob"), (of_alice[-2], "carol")):
+        user = stack.enter_context(Socket.to(server))
+        assert user.init(make_token(server, other)).header["status"]["code"] == 200
+        assert why_closed(newest) == (308, 51124)
+    stranger = stack.enter_context(Socket.to(server))
+    assert stranger.init(token_of_another_account(server)).header["status"]["code"] == 200
+    if capped == "process":
+        assert why_closed(of_alice[-3]) == (308, 51124)
+
+    assert health(server, stack)[1] == 200
+    with closing(Api(server.base_url, server.account_sid, server.auth_token)) as api:
+        api.get("/Conversations").expect(200)
+    left = of_alice[: -3 if capped == "process" else -2]
+    for each in left:
+        assert each.connection.ping().wait(SECONDS_MAX)
+    again = stack.enter_context(Socket.to(server)).init(token).header["status"]
+    assert (again["code"], again["errorCode"]) == (429, 51124)
+
+    left[0].connection.close()
+    returned = stack.enter_context(Socket.to(server)).init(token).header["status"]
+    assert returned["code"] == 200
+
+
+def test_an_http_request_gets_the_place_of_a_websocket_before_its_init(
+    trusting: Server, stack: ExitStack
+) -> None:
+    token = make_token(trusting, "alice")
+    users = [stack.enter_context(Socket.to(trusting)) for _ in range(SOCKETS_MAX)]
+    for user in users:
+        assert user.init(token).header["status"]["code"] == 200
+    waiting = [upgrade(trusting, stack) for _ in range(IN_ALL_MAX - SOCKETS_MAX)]
+    assert [status for _, status in waiting] == [101] * len(waiting)
+
+    assert health(trusting, stack)[1] == 200
+    (oldest, _), *others = waiting
+    assert is_closed(oldest, SECONDS_MAX)
+    assert not any(is_closed(each) for each, _ in others)
+    for user in users:
+        assert user.connection.ping().wait(SECONDS_MAX)
+
+
+def test_an_http_request_gets_the_place_of_a_websocket_that_is_ending(
+    trusting: Server, stack: ExitStack
+) -> None:
+    """The client of the displaced WebSocket does not answer its close frame."""
+    alice, bob = (make_token(trusting, name) for name in ("alice", "bob"))
+    for _ in range(SOCKETS_MAX - 1):
+        user = stack.enter_context(Socket.to(trusting))
+        assert user.init(alice).header["status"]["code"] == 200
+    displaced = stack.enter_context(RawSocket(trusting))
+    displaced.init(alice)
+    user = stack.enter_context(Socket.to(trusting))
+    assert user.init(bob).header["status"]["code"] == 200
+    last = next(frame for frame in displaced.frames() if frame.method == "close")
+    assert last.header["status"]["errorCode"] == 51124
+    busy = [begin_post(trusting, stack) for _ in range(IN_ALL_MAX - SOCKETS_MAX - 1)]
+
+    assert health(trusting, stack)[1] == 200
+    assert not any(is_closed(each) for each in busy)
 
 
 def test_handshakes_leave_a_part_of_the_open_files_to_the_server(stack: ExitStack) -> None:

@@ -118,6 +118,8 @@ class Connections:
         """Connections without an authenticated request, the oldest first."""
         self._sockets: dict[Counted, str] = {}
         """WebSockets, and the addresses of their peers."""
+        self._ending: dict[Counted, None] = {}
+        """WebSockets that wait for the client's good-bye, the oldest first."""
         self._of_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._emptied: asyncio.Future[None] | None = None
@@ -147,7 +149,7 @@ class Connections:
         if len(self._strangers) > caps.unauthenticated_max and not self._close_stranger(connection):
             return False
         in_all = len(self._open) + len(self._sockets)
-        return in_all <= caps.in_all_max or self._close_idle(connection)
+        return in_all <= caps.in_all_max or self._make_room(connection)
 
     def replace(self, handshake: Accepted, connection: Connection) -> None:
         """Give the place of a completed TLS handshake to the connection that follows it."""
@@ -159,7 +161,7 @@ class Connections:
 
     def hand_over(self, connection: Connection) -> Any:
         """Return the protocol of a connection that becomes a WebSocket; None: there is no room."""
-        if self.is_stopping or len(self._sockets) >= limits.CONNECTIONS_MAX:
+        if self.is_stopping:
             return None
         if connection not in self._strangers:
             self._strangers[connection] = None
@@ -176,6 +178,7 @@ class Connections:
     def discard(self, counted: Any) -> None:
         """A connection or WebSocket is closed."""
         self._strangers.pop(counted, None)
+        self._ending.pop(counted, None)
         if counted in self._sockets:
             self._leave_address(self._sockets.pop(counted))
         elif counted in self._open:
@@ -193,6 +196,23 @@ class Connections:
     def authenticated(self, counted: Any) -> None:
         """A request of the connection, or the init of the WebSocket, was an account's."""
         self._strangers.pop(counted, None)
+
+    def ending(self, counted: Any) -> None:
+        """A WebSocket only waits for the client's good-bye."""
+        if counted in self._sockets:
+            self._ending[counted] = None
+
+    def _make_room(self, newcomer: Accepted) -> bool:
+        """Close what is needed least: WebSockets that end, what is idle, what is unauthenticated.
+
+        WebSockets before their init are among the unauthenticated; those of users are not closed.
+        """
+        if self._ending:
+            ending = next(iter(self._ending))
+            ending.abort()
+            self.discard(ending)
+            return True
+        return self._close_idle(newcomer) or self._close_stranger(newcomer)
 
     def _close_stranger(self, newcomer: Accepted) -> bool:
         """Close the oldest unauthenticated connection that has no request in work."""

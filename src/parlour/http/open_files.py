@@ -23,6 +23,12 @@ def connections_max(settings: Settings) -> int:
     return min(settings.connections_max, files - files // limits.RESERVED_FILES_PART)
 
 
+def sockets_max(settings: Settings) -> int:
+    """How many of these connections may be WebSockets of users: the rest is for HTTP."""
+    in_all_max = connections_max(settings)
+    return in_all_max - in_all_max // limits.RESERVED_HTTP_CONNECTIONS_PART
+
+
 def needed(settings: Settings) -> int:
     """How many files are enough for all connections that the settings allow, and all else."""
     part = limits.RESERVED_FILES_PART

@@ -13,6 +13,7 @@ from parlour.realtime.news import News
 from parlour.realtime.objects import Objects
 from parlour.realtime.presence import Presence
 from parlour.realtime.recency import Recency
+from parlour.realtime.socket_shares import SocketShares
 from parlour.realtime.subscriptions import Subscriptions
 from parlour.realtime.tunnel import Tunnel
 from parlour.realtime.turns import Turns
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from parlour.operations.buffers import BufferPool
     from parlour.protocol.forwarded import TrustedProxies
     from parlour.protocol.vault import Vault
+    from parlour.realtime.receiver import Registry
     from parlour.realtime.tunnel import Commands
-    from parlour.realtime.websocket import Registry, Socket
+    from parlour.realtime.websocket import Socket
     from parlour.resources.tokens.verification import AccessTokens
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
@@ -50,8 +52,12 @@ class Realtime:
         proxies: TrustedProxies,
         commands: Callable[[Hub], Commands],
         public_url: str,
+        sockets_max: int,
     ) -> None:
-        """``commands`` makes whoever answers commands; typing is told through the hub."""
+        """``commands`` makes whoever answers commands; typing is told through the hub.
+
+        ``sockets_max``: how many WebSockets of users this process has at most.
+        """
         self._buffers = buffers
         self.hub = Hub(random, clock)
         self.recency = recency = Recency()
@@ -71,6 +77,10 @@ class Realtime:
             tokens,
             self.hub,
             tunnel,
+            SocketShares(
+                in_all_max=min(sockets_max, limits.CONNECTIONS_MAX),
+                of_account_max=limits.CONNECTIONS_PER_ACCOUNT_MAX,
+            ),
             news=lambda changed: News(store, self.hub, recency, clock, rights_changed=changed),
             clock=clock,
             random=random,

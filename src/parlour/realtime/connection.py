@@ -144,6 +144,10 @@ class Connection:
         """As above: too much came while its state was read."""
         self.end(disconnects.SLOW_CONSUMER)
 
+    def displace(self) -> None:
+        """Send the client away: a user with fewer connections gets its place."""
+        self.end(disconnects.DISPLACED)
+
     def stopping(self) -> None:
         """The server stops: the client comes back, here or elsewhere."""
         self.end(disconnects.SERVER_STOPPING)
@@ -227,7 +231,8 @@ class Connection:
 
     async def _open(self, frame: Frame, token: AccessToken) -> None:
         endpoint = self._endpoint
-        if not endpoint.hub.has_room(token.account_sid):
+        self.user_key = UserKey(token.account_sid, token.service_sid, token.identity)
+        if not endpoint.shares.enter(self):
             self._refuse(frame, disconnects.TOO_MANY_CONNECTIONS)
             return
         session = await endpoint.open_session(token, self._socket.scheme, self._socket.host)
@@ -235,7 +240,6 @@ class Connection:
             return
         self._session = session
         self.user_sid = session.user_sid
-        self.user_key = UserKey(token.account_sid, token.service_sid, token.identity)
         self._phase = _Phase.OPEN
         self._socket.accept_init(token.account_sid, token.identity)
         endpoint.hub.enter(self)

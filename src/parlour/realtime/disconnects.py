@@ -199,6 +199,15 @@ TOO_MANY_FRAMES: Final = Disconnect(
     may_return=True,
     backoff_ms=_AFTER_LOAD,
 )
+# At a cap on connections: the newest one of the user with the most made room for another user's.
+DISPLACED: Final = Disconnect(
+    code=308,
+    status="TOO_MANY_CONNECTIONS",
+    error_code=51124,
+    description=CATALOGUE[51124].message,
+    may_return=True,
+    backoff_ms=_AFTER_LOAD,
+)
 KEEPALIVE_LOST: Final = Disconnect(
     code=308,
     status="KEEPALIVE_LOST",
@@ -245,6 +254,7 @@ CLOSES: Final = (
     SERVER_STOPPING,
     SLOW_CONSUMER,
     TOO_MANY_FRAMES,
+    DISPLACED,
     KEEPALIVE_LOST,
     INIT_AWAITED,
     UNREADABLE,

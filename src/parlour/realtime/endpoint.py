@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.hub import Hub
     from parlour.realtime.news import News
+    from parlour.realtime.socket_shares import SocketShares
     from parlour.realtime.tunnel import Tunnel
     from parlour.realtime.websocket import Socket
     from parlour.resources.tokens.verification import AccessTokens
@@ -57,6 +58,7 @@ class Endpoint:
         tokens: AccessTokens,
         hub: Hub,
         tunnel: Tunnel,
+        shares: SocketShares,
         *,
         news: Callable[[Callable[[Event], None]], News],
         clock: Clock,
@@ -69,6 +71,7 @@ class Endpoint:
         self.tokens = tokens
         self.hub = hub
         self.tunnel = tunnel
+        self.shares = shares
         self.news = news(self.rights_changed)
         self.clock = clock
         self.random = random
@@ -85,7 +88,7 @@ class Endpoint:
     def accept(self, socket: Socket) -> Connection | None:
         """Return the receiver of a new socket; None when the server stops.
 
-        How many sockets there may be is decided before the handshake, by all connections.
+        How many there may be before ``init`` is decided before the handshake, by all connections.
         """
         if self.is_stopping:
             return None
@@ -103,6 +106,7 @@ class Endpoint:
         self._connections.discard(connection)
         self._unchecked.pop(connection, None)
         self.hub.leave(connection)
+        self.shares.leave(connection)
 
     async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
         """The session of a proven token. A user who comes for the first time is made."""

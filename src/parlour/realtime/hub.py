@@ -120,13 +120,6 @@ class Hub:
         """How many connections there are."""
         return self._of_account.total()
 
-    def has_room(self, account_sid: str) -> bool:
-        """Whether one more connection may be made."""
-        return (
-            len(self) < limits.CONNECTIONS_MAX
-            and self._of_account[account_sid] < limits.CONNECTIONS_PER_ACCOUNT_MAX
-        )
-
     def enter(self, listener: Listener) -> None:
         """A user has connected."""
         own = self._of_user.setdefault(listener.user_key, {})

@@ -25,7 +25,7 @@ Reading is paused then, and what was read already waits, a chunk of the event lo
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
@@ -43,50 +43,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.operations.buffers import BufferPool
+    from parlour.realtime.receiver import Receiver, Registry
 
 PATH: Final = "/v3/wsconnect"
 _HEAD_END: Final = b"\r\n\r\n"
 _OPCODE: Final = 0x0F
-
-
-class Receiver(Protocol):
-    """Whoever speaks through a socket."""
-
-    def received(self, message: bytes) -> int:
-        """Take one whole message; return its cost, in frames (SOCKET_TURN_FRAMES)."""
-        ...
-
-    def held_bytes(self) -> int:
-        """Return how many bytes are held back for the client."""
-        ...
-
-    def exceeded(self) -> None:
-        """End the connection: the client sends more than it may."""
-        ...
-
-    def is_slow(self) -> None:
-        """End the connection: the client takes what it is sent too slowly."""
-        ...
-
-    def stopping(self) -> None:
-        """End the connection: the server stops."""
-        ...
-
-    def lost(self) -> None:
-        """The connection is gone."""
-        ...
-
-
-class Registry(Protocol):
-    """Counts open WebSockets."""
-
-    def authenticated(self, counted: Any) -> None:
-        """Count the socket as that of a known client from now on."""
-        ...
-
-    def discard(self, counted: Any) -> None:
-        """Count the socket no more: it is closed."""
-        ...
 
 
 class Socket(asyncio.Protocol):
@@ -369,6 +330,7 @@ class Socket(asyncio.Protocol):
         """Say good-bye as WebSockets do, and close soon, whether that is answered or not."""
         if self._transport is None:
             return
+        self._registry.ending(self)
         self.outbox.release()
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)

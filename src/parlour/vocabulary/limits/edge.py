@@ -75,6 +75,9 @@ UNAUTHENTICATED_TLS_CONNECTIONS_MAX = 2000
 HANDSHAKES_MAX = 500
 # Of the files that the process may open, one part in so many is for other things than connections.
 RESERVED_FILES_PART = 4
+# Of all connections of the process, one part in so many is not for WebSockets of users, so that
+# HTTP requests find a place, however many users are connected.
+RESERVED_HTTP_CONNECTIONS_PART = 8
 # When there are too many connections, so many of the longest idle are closed at once.
 IDLE_CLOSED_MAX = 64
 

@@ -1,0 +1,162 @@
+"""Places for the WebSockets of users, shared max-min fair by account and by user.
+
+A socket is never idle and stays for hours, so a place is taken back when another user has less.
+Below both caps, that of the process and that of the account, every socket gets a place. At one of
+them, a new socket gets the place of another one, if that leaves the gaining side no larger than the
+losing one:
+
+- The process is full, and the account has at least two sockets fewer than the largest account: the
+  newest socket of the largest user of the largest account is displaced.
+- Otherwise, the user has at least two sockets fewer than the largest user of the same account: the
+  newest socket of that user is displaced.
+- Otherwise the new socket is refused: its user is itself among the largest ones.
+
+With a difference of one, two clients that reconnect would displace each other for ever. An account
+within its equal share of a full process is always two below the largest: the others have more than
+their equal shares together, so one of them has a whole socket more than that share. The same holds
+for users of a full account. Newest first, so that a client that opens too many loses the surplus,
+and not what it has worked with.
+
+Every operation takes constant time: a count changes by one, so the largest is the last largest one,
+its successor or its predecessor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from parlour.realtime.hub import UserKey
+
+K = TypeVar("K", bound="Hashable")
+
+_DIFFERENCE_MIN = 2
+
+
+class Displaceable(Protocol):
+    """A socket of a user, or one whose ``init`` is in work."""
+
+    user_key: UserKey
+
+    def displace(self) -> None:
+        """End the connection: another user gets its place."""
+        ...
+
+
+class _Ranking(Generic[K]):
+    """Counts of sockets by party, and the parties with each count."""
+
+    __slots__ = ("_by_count", "_counts", "largest_count", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.largest_count = 0
+        self._counts: dict[K, int] = {}
+        self._by_count: dict[int, dict[K, None]] = {}
+
+    def count_of(self, party: K) -> int:
+        """Return how many sockets a party has."""
+        return self._counts.get(party, 0)
+
+    def largest(self) -> K:
+        """Return a party with the most sockets, of which there has to be one."""
+        return next(iter(self._by_count[self.largest_count]))
+
+    def is_well_below_largest(self, party: K) -> bool:
+        """Whether a party may have one more at the expense of the largest."""
+        return self.count_of(party) + _DIFFERENCE_MIN <= self.largest_count
+
+    def add(self, party: K) -> None:
+        """Count one socket more."""
+        self.total += 1
+        self._move(party, self.count_of(party) + 1)
+
+    def remove(self, party: K) -> None:
+        """Count one socket less."""
+        self.total -= 1
+        self._move(party, self._counts[party] - 1)
+
+    def _move(self, party: K, count: int) -> None:
+        was = self._counts.pop(party, 0)
+        if was:
+            same = self._by_count[was]
+            del same[party]
+            if not same:
+                del self._by_count[was]
+        if count:
+            self._counts[party] = count
+            self._by_count.setdefault(count, {})[party] = None
+        if count > self.largest_count or self.largest_count not in self._by_count:
+            self.largest_count = count
+
+
+class _Account:
+    """The sockets of one account: of each user, the oldest first."""
+
+    __slots__ = ("of_user", "users")
+
+    def __init__(self) -> None:
+        self.users: _Ranking[UserKey] = _Ranking()
+        self.of_user: dict[UserKey, dict[Displaceable, None]] = {}
+
+    def newest_of_largest(self) -> Displaceable:
+        """Return the socket that is displaced if one of this account has to be."""
+        return next(reversed(self.of_user[self.users.largest()]))
+
+
+class SocketShares:
+    """The places for WebSockets of users in one process."""
+
+    def __init__(self, *, in_all_max: int, of_account_max: int) -> None:
+        self._in_all_max = in_all_max
+        self._of_account_max = of_account_max
+        self._ranking: _Ranking[str] = _Ranking()
+        self._accounts: dict[str, _Account] = {}
+
+    def enter(self, socket: Displaceable) -> bool:
+        """Give a socket a place, that of another one if need be; False: it is refused."""
+        key = socket.user_key
+        sid = key.account_sid
+        is_full = self._ranking.total >= self._in_all_max
+        if is_full or self._ranking.count_of(sid) >= self._of_account_max:
+            displaced = self._displaced_for(key, is_full=is_full)
+            if displaced is None:
+                return False
+            self.leave(displaced)
+            displaced.displace()
+        account = self._accounts.get(sid)
+        if account is None:
+            account = self._accounts[sid] = _Account()
+        account.of_user.setdefault(key, {})[socket] = None
+        account.users.add(key)
+        self._ranking.add(sid)
+        return True
+
+    def _displaced_for(self, key: UserKey, *, is_full: bool) -> Displaceable | None:
+        """Return the socket that gives up its place for a new one of this user; None: none has to.
+
+        ``is_full``: whether the process has no place left; else the account has none.
+        """
+        account = self._accounts.get(key.account_sid)
+        if is_full and self._ranking.is_well_below_largest(key.account_sid):
+            return self._accounts[self._ranking.largest()].newest_of_largest()
+        if account is not None and account.users.is_well_below_largest(key):
+            return account.newest_of_largest()
+        return None
+
+    def leave(self, socket: Displaceable) -> None:
+        """Give the place of a socket back, if it has one."""
+        key = socket.user_key
+        account = self._accounts.get(key.account_sid)
+        if account is None or socket not in account.of_user.get(key, ()):
+            return
+        own = account.of_user[key]
+        del own[socket]
+        if not own:
+            del account.of_user[key]
+        account.users.remove(key)
+        self._ranking.remove(key.account_sid)
+        if not account.of_user:
+            del self._accounts[key.account_sid]
