@@ -80,8 +80,11 @@ UNSEEN_OVER_REST = {
         r"|resources\.content_templates\.store\.LIST|resources\.media\.store\.UNATTACHED\["
         r"|resources\.participants\.roster\.|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
-    r"resources\.\w+\.store\.FETCH\[1:service_sid": (
+    r"resources\.(\w+\.store\.FETCH|bindings\.store\.LIST(_OF_IDENTITIES)?\.\w+)\[1:service_sid": (
         "which row of the account's two services comes first is chance"
+    ),
+    r"store\.events\.HAS_REMOVALS\[|resources\.scoped_webhooks\.store\.ANY\[": (
+        "says whether it is worth looking; what is found is read under the account"
     ),
     r"resources\.webhook_retries\.store\.CLEAR\[": (
         "shows only where the other account has chosen retries before"
