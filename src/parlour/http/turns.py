@@ -4,10 +4,11 @@ A request runs until it waits for something, so what many begin in one turn stan
 else and the loop. At most ``share`` requests begin in one turn; one with a long body counts as
 several. The share follows what they cost: it is cut when a turn took too long, down to one, and
 grows back while turns are short. Those that run at once (starting.py) are timed as they go: after
-``TURN_MS_MAX`` no other begins in this turn. Requests beyond either wait in queues: one for each
-account, one for logins that are not known yet, and one for requests without a login. They begin
-round-robin by queue, inside an account by chat user (its own callers are one of them). A request
-whose client has gone meanwhile never begins.
+``TURN_MS_MAX`` no other begins in this turn, nor in ``TURNS_AFTER_LONG`` turns of the loop after
+it: a change takes some turns, and must not wait for a large page in each. Requests beyond either
+wait in queues: one for each account, one for logins that are not known yet, and one for requests
+without a login. They begin round-robin by queue, inside an account by chat user (its own callers
+are one of them). A request whose client has gone meanwhile never begins.
 
 =========  =======================================  ==============================================
 state      event                                    next
@@ -16,6 +17,7 @@ idle       a request                                open: it begins
 open       a request, less than the share began     open: it begins
 open       a request, the share is used up          open: it waits
 open       the turn ends, one began, none waits     idle
+open       the turn ends, it took too long          resting: requests wait; then measured
 open       the turn ends otherwise                  measured: until the next turn
 measured   a request                                measured: it begins within the share, or waits
 measured   the next turn                            open: requests that wait begin; else idle
@@ -74,8 +76,15 @@ class Turns:
         if self._started == 1 and not self._queues:
             self._started = 0
             return
-        self._began = time.thread_time()
-        self._loop.call_soon(self._begin)
+        self._rest(limits.TURNS_AFTER_LONG if self._is_late() else 0)
+
+    def _rest(self, turns: int) -> None:
+        """Leave so many turns of the loop to others before the next requests begin."""
+        if turns:
+            self._loop.call_soon(self._rest, turns - 1)
+        else:
+            self._began = time.thread_time()
+            self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
         """Begin the next turn."""

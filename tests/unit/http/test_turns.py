@@ -99,3 +99,24 @@ def test_a_turn_ends_once_what_began_in_it_took_its_time() -> None:
 def test_a_long_body_counts_as_several_requests() -> None:
     body_bytes = 7 * limits.BODY_BYTES_PER_START
     assert uvloop.run(begun_at_once(0, body_bytes)) == (limits.STARTED_PER_TURN_MAX // 8, FLOOD)
+
+
+async def turns_between(ms: int) -> int:
+    """In how many turns of the loop nothing begins after a first request that takes so long."""
+    begun: list[str] = []
+    clock = FakeClock()
+    turns = Turns(asyncio.get_running_loop(), clock)
+    request: Any = SimpleNamespace(body=b"")
+    for number in range(limits.STARTED_PER_TURN_MAX + 1):
+        connection: Any = Busy(str(number), begun, clock, ms)
+        turns.start(connection, request, "A")
+    first, passed = len(begun), 0
+    while len(begun) == first:
+        await asyncio.sleep(0)
+        passed += 1
+    return passed
+
+
+def test_after_a_turn_that_took_long_others_have_some_turns_of_the_loop() -> None:
+    rest = uvloop.run(turns_between(limits.TURN_MS_MAX + 1)) - uvloop.run(turns_between(0))
+    assert rest == limits.TURNS_AFTER_LONG

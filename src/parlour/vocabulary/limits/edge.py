@@ -17,6 +17,9 @@ STARTED_PER_TURN_MAX = 64
 BODY_BYTES_PER_START = 16 * KIBIBYTE
 # When a turn takes longer, fewer requests begin in the next.
 TURN_MS_MAX = 5
+# After a turn that took longer, requests wait for so many turns of the event loop, in which what is
+# in work already goes on.
+TURNS_AFTER_LONG = 4
 # The method, the version and the spaces of a request line.
 REQUEST_LINE_FRAME_BYTES_MAX = 64
 # Blank lines before a request line.
