@@ -11,6 +11,7 @@ import pytest
 from parlour.delivery.egress import OutboundRequest
 from parlour.protocol import signatures
 from parlour.resources.conversations import store as conversations
+from parlour.vocabulary import limits
 from tests.events.hooks import OK, Hooks, Told, answer, hang
 from tests.events.house import AUTH_TOKEN, WITH_HEADER, House
 from tests.events.logs import until
@@ -317,6 +318,33 @@ def test_a_backend_that_hangs_holds_up_no_other_conversation(play: Play) -> None
         assert watch.seconds_at_least < 3
         assert (await state_of(room, hanging.sid, is_done=False)).state == "initializing"
         assert room.asked.count("onParticipantAdd") == 2
+
+    play(scene)
+
+
+def test_calls_to_a_backend_that_hangs_hold_the_places_of_one_host_only(play: Play) -> None:
+    async def scene(room: Room) -> None:
+        goes_on = asyncio.Event()
+
+        async def answer_late(_told: Told, writer: asyncio.StreamWriter) -> None:
+            await goes_on.wait()
+            writer.write(OK)
+
+        room.answers(answer_late)
+        per_host = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
+        waiting = room.house.app.egress._awaited_turns._waiting
+        async with Hooks() as other, asyncio.TaskGroup() as tasks:
+            held = [tasks.create_task(room.say("late")) for _ in range(3 * per_host)]
+            await until(lambda: len(room.asked) + sum(map(len, waiting.values())) == len(held))
+            assert len(room.asked) == per_host
+            # Another host of the same account is asked at once.
+            await room.listen(other.url("/pre"))
+            await room.say("at once")
+            assert other.events_at("/pre") == ["onMessageAdd"]
+            assert not any(each.done() for each in held)
+            assert len(room.asked) == per_host
+            goes_on.set()
+        assert sorted(each.result().message_index for each in held) == list(range(1, 1 + len(held)))
 
     play(scene)
 
