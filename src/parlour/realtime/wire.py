@@ -3,12 +3,18 @@
 What is sent to many is framed once: a server's frames are not masked, so two bytes and a length
 stand before a message, and they are the same for everybody. A frame of a client that is a whole
 binary message - nearly every one, and thousands of acknowledgements
-follow each message that is told to thousands - is unmasked at once; all others are the library's.
+follow each message that is told to thousands - is unmasked at once, by the library's compiled
+function; all other frames are the library's.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # Where it could not be compiled; a hundred times slower.
+    from websockets.utils import apply_mask
 
 _FINAL_BINARY: Final = 0x82
 _MASKED: Final = 0x80
@@ -56,11 +62,4 @@ def message_in(frame: bytes) -> bytes | None:
         return None
     if not size:
         return b""
-    mask = frame[begin - _MASK_BYTES : begin]
-    # As one number: the library's own unmasking is quick only where it could be compiled.
-    payload = int.from_bytes(frame[begin:], "big")
-    return (payload ^ _repeated(mask, size)).to_bytes(size, "big")
-
-
-def _repeated(mask: bytes, size: int) -> int:
-    return int.from_bytes((mask * (size // _MASK_BYTES + 1))[:size], "big")
+    return apply_mask(memoryview(frame)[begin:], frame[begin - _MASK_BYTES : begin])
