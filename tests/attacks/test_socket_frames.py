@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from websockets.frames import Frame, Opcode
 
 from tests.attacks.harness import healthz, messages, unhurt
 from tests.attacks.raw import (
@@ -23,7 +24,7 @@ from tests.support.twilsock import make_token, written
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.twilsock import Frame
+    from tests.support.twilsock import Frame as Told
 
 pytestmark = pytest.mark.embedded  # What a socket reads has nothing to do with the database.
 
@@ -31,6 +32,7 @@ PINGS = ws_frame(b"", PING) * 10_000
 PARTS = ws_frame(b"", CONTINUATION, is_final=False) * 10_000
 FLOOD_BYTES = 4 << 20
 IDLE_SOCKETS = 48
+LARGE_FRAMES = 5
 TOO_MANY_MESSAGES = (308, 51128)
 
 
@@ -42,12 +44,17 @@ def server() -> Iterator[Server]:
 
 def reason(raw: RawSocket) -> tuple[int, int | None]:
     """Code and error code of the frame with which the server closes the connection."""
-    found: list[Frame] = []
+    found: list[Told] = []
     with suppress(WebSocketClosedError):
         found.extend(frame for frame in raw.frames() if frame.method == "close")
     assert found, "closed without a reason"
     status = found[0].header["status"]
     return status["code"], status.get("errorCode")
+
+
+def masked_frame(payload: bytes) -> bytes:
+    """One binary frame with a mask that is not zero."""
+    return Frame(Opcode.BINARY, payload).serialize(mask=True)
 
 
 def send_flood(raw: RawSocket, repeated: bytes, size: int = FLOOD_BYTES) -> None:
@@ -119,3 +126,42 @@ def test_idle_sockets_keep_nothing_of_their_last_frame(server: Server, control: 
         for raw in raws:
             raw.send(ws_frame(b"", PING))
             assert raw.receive() == (PONG, b"")
+
+
+@pytest.mark.parametrize("users", [1, 4])
+def test_large_frames_on_several_sockets_hold_up_nobody(
+    server: Server, control: Server, users: int
+) -> None:
+    """All within what a client may send: no socket is closed."""
+    acknowledgement = masked_frame(written({"method": "reply", "id": "TM0"}, bytes(900_000)))
+    with ExitStack() as stack:
+        raws = [stack.enter_context(RawSocket(server)) for _ in range(3 * users)]
+        for number, raw in enumerate(raws):
+            raw.init(make_token(server, f"large-{users}-{number % users}"))
+        with unhurt(server, control, healthz, messages):
+            for _ in range(LARGE_FRAMES):
+                for raw in raws:
+                    raw.send(acknowledgement)
+        for raw in raws:
+            raw.send(ws_frame(b"", PING))
+            assert raw.receive() == (PONG, b"")
+
+
+def test_a_user_that_sends_too_much_over_all_its_sockets_is_ended(server: Server) -> None:
+    large = ws_frame(written({"method": "reply", "id": "TM0"}, bytes(1_000_000)))
+    with ExitStack() as stack:
+        raws = [stack.enter_context(RawSocket(server)) for _ in range(8)]
+        other = stack.enter_context(RawSocket(server))
+        other.init(make_token(server, "frugal"))
+        for raw in raws:
+            raw.init(make_token(server, "lavish"))
+        for raw in raws:
+            send_flood(raw, large, 6 * len(large))
+        reasons = []
+        for raw in raws:
+            with suppress(AssertionError, TimeoutError):
+                raw.socket.settimeout(0.5)
+                reasons.append(reason(raw))
+        assert set(reasons) == {TOO_MANY_MESSAGES}
+        other.send(ws_frame(b"", PING))
+        assert other.receive() == (PONG, b"")

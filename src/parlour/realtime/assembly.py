@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from parlour.realtime.endpoint import Endpoint
 from parlour.realtime.hub import Hub
+from parlour.realtime.inputs import Inputs
 from parlour.realtime.news import News
 from parlour.realtime.objects import Objects
 from parlour.realtime.presence import Presence
@@ -59,6 +60,7 @@ class Realtime:
         ``sockets_max``: how many WebSockets of users this process has at most.
         """
         self._buffers = buffers
+        self._inputs = Inputs()
         self.hub = Hub(random, clock)
         self.recency = recency = Recency()
         self._presence = Presence(store, self.hub, clock, random.token(16).hex())
@@ -93,7 +95,7 @@ class Realtime:
         """Return the protocol of a connection that becomes a WebSocket, counted by a registry."""
         from parlour.realtime import websocket  # noqa: PLC0415 - see _load.
 
-        return websocket.Socket(registry, self.endpoint.accept, self._buffers)
+        return websocket.Socket(registry, self.endpoint.accept, self._buffers, self._inputs)
 
     def figures(self) -> Iterator[Metric]:
         """The figures for monitoring: none of them says whose they are."""

@@ -118,7 +118,8 @@ class Budget:
     def accept_init(self, now: float) -> None:
         """From now on the client may send so much per second."""
         seconds = limits.SOCKET_BURST_SECONDS
-        self._bytes = Allowance(limits.SOCKET_BYTES_PER_SECOND, seconds)
+        rate = limits.SOCKET_BYTES_PER_SECOND
+        self._bytes = Allowance(rate, limits.SOCKET_BURST_BYTES / rate)
         self._messages = Allowance(limits.SOCKET_MESSAGES_PER_SECOND, seconds)
         self._controls = Allowance(limits.SOCKET_CONTROL_FRAMES_PER_SECOND, seconds)
         self._refilled = now
@@ -129,6 +130,7 @@ class Budget:
             return
         seconds, self._refilled = now - self._refilled, now
         self._bytes.refill(seconds)
+        self._bytes.add(told * limits.ACKNOWLEDGEMENT_BYTES)
         self._messages.refill(seconds)
         self._messages.add(told)
         self._controls.refill(seconds)

@@ -12,14 +12,16 @@ state      what is read                        bounds                           
 =========  ==================================  =====================================  ==============
 handshake  the head of a request, at once      INIT_BYTES_MAX, HEAD_SECONDS_MAX       open, ending
 open       frames, so many per turn of the     before init INIT_BYTES_MAX and         ending
-           event loop (SOCKET_TURN_*); none    INIT_FRAMES_MAX; then SOCKET_*_PER_
-           while it is held                    SECOND; the outbox's
+           event loop (SOCKET_TURN_*, and all  INIT_FRAMES_MAX; then SOCKET_*_PER_
+           sockets SOCKETS_TURN_*); none       SECOND and USER_BYTES_PER_SECOND; the
+           while it is held                    outbox's
 ending     a close frame, or nothing from a    SOCKET_CLOSE_SECONDS_MAX               closed
            client that sent too much
 =========  ==================================  =====================================  ==============
 
 It is held while its receiver says so (too many requests in work) and while its outbox is full.
-Reading is paused then, and what was read already waits, a chunk of the event loop's at most.
+Reading is paused then, and what was read already waits, a chunk of the event loop's at most. It is
+also paused until the next turn once so much was read as may be taken in one.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.operations.buffers import BufferPool
+    from parlour.realtime.inputs import Inputs, UserBytes
     from parlour.realtime.receiver import Receiver, Registry
 
 PATH: Final = "/v3/wsconnect"
@@ -58,12 +61,14 @@ class Socket(asyncio.Protocol):
         registry: Registry,
         accept: Callable[[Socket], Receiver | None],
         buffers: BufferPool,
+        inputs: Inputs,
     ) -> None:
         """``registry`` counts the socket while it is open.
 
         ``accept`` gives who speaks through a new socket; None where there is no room. What it
-        buffers in both directions is reserved in ``buffers``.
+        buffers in both directions is reserved in ``buffers``. ``inputs`` are those of all sockets.
         """
+        self._inputs = inputs
         self._buffers = buffers
         self._counting: asyncio.TimerHandle | None = None
         self._registry = registry
@@ -77,7 +82,11 @@ class Socket(asyncio.Protocol):
         self._frames = FrameReader()
         self._fragments: bytearray | None = None
         self._is_binary = False
-        self._is_turn_due = False
+        self._read_bytes = 0
+        """Bytes that were read since its last turn."""
+        self._user_bytes: UserBytes | None = None
+        self.is_waiting = False
+        self.owner = ("", "")
         self._is_held = False
         self._discards_input = False
         self._is_reading = True
@@ -95,6 +104,7 @@ class Socket(asyncio.Protocol):
         self.outbox = Outbox(self._transport, self._slow, self.count)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.owner = ("", self.peer)
         self._reservation = self._buffers.open(self._cut, identity=self.peer)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
@@ -104,14 +114,32 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a handshake, then frames."""
-        if not self._discards_input and not self._budget.spend_bytes(len(data)):
+        if not self._discards_input and not self._may_send(len(data)):
             self._exceeded()
         if self._discards_input:
             return
         rest = data if self._head_is_read() else self._read_head(data)
         self._frames.feed(rest)
-        if not self._is_turn_due:
-            self._take_turn()
+        self._read_bytes += len(data)
+        if self.is_waiting:
+            self._set_reading(on=False)
+        else:
+            self._inputs.turns.start(self)
+        if self.is_waiting and self._input_bytes() > limits.SOCKET_UNCOUNTED_BYTES:
+            self.count()
+
+    def _may_send(self, size: int) -> bool:
+        """Return whether the client, and its user, may send so many bytes."""
+        self._refill()
+        is_allowed = self._user_bytes is None or self._user_bytes.spend(size)
+        return self._budget.spend_bytes(size) and is_allowed
+
+    def _refill(self) -> None:
+        now, notified = self._loop.time(), self.outbox.notified
+        self.outbox.notified = 0
+        self._budget.refill(now, notified)
+        if self._user_bytes is not None:
+            self._user_bytes.refill(now, notified)
 
     def _head_is_read(self) -> bool:
         return self._protocol.state is not State.CONNECTING
@@ -129,11 +157,13 @@ class Socket(asyncio.Protocol):
         self._feed_library(head)
         return rest
 
-    def _take_turn(self) -> None:
-        """Take what may be taken in one turn of the event loop; the rest waits for the next."""
-        self._is_turn_due = False
-        self._budget.refill(self._loop.time(), self.outbox.notified)
-        self.outbox.notified = 0
+    def take_turn(self) -> tuple[int, int]:
+        """Take what may be taken in one turn of the event loop; the rest waits for the next.
+
+        Return what it cost: in frames, and the bytes read since the last turn.
+        """
+        self._refill()
+        read_bytes, self._read_bytes = self._read_bytes, 0
         frames_left, bytes_left = limits.SOCKET_TURN_FRAMES, limits.SOCKET_TURN_BYTES
         while frames_left > 0 and bytes_left > 0 and not self._must_wait():
             frame = self._frames.next_frame()
@@ -141,20 +171,20 @@ class Socket(asyncio.Protocol):
                 break
             bytes_left -= len(frame)
             frames_left -= self._take_frame(frame)
-        is_spent = frames_left <= 0 or bytes_left <= 0
-        if is_spent and len(self._frames):
+        has_more = (frames_left <= 0 or bytes_left <= 0) and len(self._frames) > 0
+        if has_more or read_bytes >= limits.SOCKET_TURN_BYTES:
             self._set_reading(on=False)
             self._take_turn_soon()
         else:
             self._set_reading(on=not self._must_wait())
         if self._input_bytes() > limits.SOCKET_UNCOUNTED_BYTES:
             self.count()
+        return limits.SOCKET_TURN_FRAMES - frames_left, read_bytes
 
     def _take_turn_soon(self) -> None:
         """Go on behind everybody whose turn it is now."""
-        if not self._is_turn_due and self._transport is not None:
-            self._is_turn_due = True
-            self._loop.call_soon(self._take_turn)
+        if self._transport is not None:
+            self._inputs.turns.wait(self)
 
     def _must_wait(self) -> bool:
         if self._discards_input:
@@ -207,6 +237,8 @@ class Socket(asyncio.Protocol):
         if self._counting is not None:
             self._counting.cancel()
         self._transport = None
+        if self._user_bytes is not None:
+            self._inputs.leave(self._user_bytes, self._loop.time())
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.lost()
@@ -292,7 +324,10 @@ class Socket(asyncio.Protocol):
     def accept_init(self, account_sid: str, identity: str) -> None:
         """The client has said who it is: what it may send is now counted per second."""
         self._registry.authenticated(self)
-        self._budget.accept_init(self._loop.time())
+        now = self._loop.time()
+        self._budget.accept_init(now)
+        self.owner = (account_sid, identity)
+        self._user_bytes = self._inputs.join(self.owner, now)
         if not self._reservation.assign(account_sid, identity):
             self._cut()
 

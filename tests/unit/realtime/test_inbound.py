@@ -133,6 +133,19 @@ def test_after_init_frames_are_allowed_at_their_rate_and_for_a_burst(
         budget.refill(float(second), 0)
 
 
+def test_after_init_bytes_are_allowed_at_their_rate_and_for_a_burst() -> None:
+    budget = Budget(0.0)
+    budget.accept_init(0.0)
+    assert budget.spend_bytes(limits.SOCKET_BURST_BYTES)
+    assert not budget.spend_bytes(1)
+    budget.refill(1.0, 0)
+    assert budget.spend_bytes(limits.SOCKET_BYTES_PER_SECOND - 1)
+    assert not budget.spend_bytes(1)
+    budget.refill(1.0, 2)
+    assert budget.spend_bytes(2 * limits.ACKNOWLEDGEMENT_BYTES - 1)
+    assert not budget.spend_bytes(1)
+
+
 def test_what_is_acknowledged_costs_nothing() -> None:
     budget = Budget(0.0)
     budget.accept_init(0.0)

@@ -24,13 +24,26 @@ SOCKET_TURN_FRAMES = 128
 SOCKET_CONTROL_COST = 8
 # ... and a request as much as so many.
 SOCKET_REQUEST_COST = 32
+# Bytes of all connections that are taken in one turn; the rest waits, in turns by account and user.
+SOCKETS_TURN_BYTES = 256 * KIBIBYTE
+# What all connections may cost in one turn, in frames as above.
+SOCKETS_TURN_FRAMES = 512
 # Bytes that one connection may send per second, over the burst below; then it is closed.
-SOCKET_BYTES_PER_SECOND = 4 * MEBIBYTE
+SOCKET_BYTES_PER_SECOND = 2 * MEBIBYTE
+# What is allowed of it may be saved up to so many bytes: a few of the largest messages.
+SOCKET_BURST_BYTES = 8 * MEBIBYTE
+# Bytes that one user may send per second over all its connections, over the burst below; then the
+# one that exceeds it is closed.
+USER_BYTES_PER_SECOND = 4 * MEBIBYTE
+# What is allowed of it may be saved up to so many bytes.
+USER_BURST_BYTES = 16 * MEBIBYTE
+# So many bytes are allowed besides for each notification, which the client acknowledges.
+ACKNOWLEDGEMENT_BYTES = 256
 # Messages that one connection may send per second, on top of one for each that it is sent.
 SOCKET_MESSAGES_PER_SECOND = 2_000
 # Control frames and parts of messages that one connection may send per second.
 SOCKET_CONTROL_FRAMES_PER_SECOND = 100
-# What is allowed per second may be saved up for so many seconds.
+# Messages and control frames that are allowed may be saved up for so many seconds.
 SOCKET_BURST_SECONDS = 10
 # A request for subscriptions, in bytes; one of SUBSCRIPTIONS_PER_REQUEST_MAX has half of that.
 SUBSCRIPTIONS_BODY_BYTES_MAX = 256 * KIBIBYTE

@@ -1,0 +1,183 @@
+"""What all sockets of a process together take in one turn of the event loop, and users per second.
+
+A socket takes a bounded part of its input in a turn (``websocket.py``), but there are thousands of
+sockets, and one user may have many. ``InputTurns`` bounds what all of them take in one turn of the
+loop, in bytes and in frames. Sockets beyond it wait, and are paused when more comes for them. They
+go on round-robin by account, inside an account by user, and a user's own in order.
+
+=======  ======================================  ==================================================
+state    event                                   next
+=======  ======================================  ==================================================
+idle     a socket has input                      open: it takes its part
+open     a socket has input, none waits, and     open: it takes its part
+         the turn is not used up
+open     a socket has input otherwise, or more   open: it waits
+         than its part
+open     the next turn of the loop               open: those that wait take their parts until it
+                                                 is used up; idle if none waited
+=======  ======================================  ==================================================
+
+``UserBytes`` is how many bytes a user may send over all its sockets. It outlives them until it is
+full again, so that a new connection gives no new allowance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Final, Protocol
+
+from parlour.realtime.inbound import Allowance
+from parlour.vocabulary import limits
+
+
+class Input(Protocol):
+    """A socket, as its turns see it."""
+
+    owner: tuple[str, str]
+    """The account and its user; "" and the peer's address while it is unauthenticated."""
+    is_waiting: bool
+    """Whether it waits for its turn; set here."""
+
+    def take_turn(self) -> tuple[int, int]:
+        """Take a part of the input; return what it cost, in frames and in bytes."""
+        ...
+
+
+_Users = OrderedDict[str, dict[Input, None]]
+
+
+class InputTurns:
+    """The turns of the sockets of one process."""
+
+    __slots__ = ("_accounts", "_bytes_left", "_frames_left", "_is_open", "_waiting")
+
+    def __init__(self) -> None:
+        self._accounts: OrderedDict[str, _Users] = OrderedDict()
+        self._waiting = 0
+        self._is_open = False
+        self._frames_left = self._bytes_left = 0
+
+    def start(self, socket: Input) -> None:
+        """Let a socket with input take its part: now, or when it is its turn."""
+        if not self._is_open:
+            self._open()
+        if self._waiting or self._is_spent():
+            self.wait(socket)
+        else:
+            self._run(socket)
+
+    def wait(self, socket: Input) -> None:
+        """Let a socket take its part in a later turn, behind those that wait now."""
+        if socket.is_waiting:
+            return
+        socket.is_waiting = True
+        self._waiting += 1
+        account_sid, identity = socket.owner
+        users = self._accounts.setdefault(account_sid, OrderedDict())
+        users.setdefault(identity, {})[socket] = None
+        if not self._is_open:
+            self._open()
+
+    def _open(self) -> None:
+        self._is_open = True
+        self._frames_left = limits.SOCKETS_TURN_FRAMES
+        self._bytes_left = limits.SOCKETS_TURN_BYTES
+        asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _is_spent(self) -> bool:
+        return self._frames_left <= 0 or self._bytes_left <= 0
+
+    def _run(self, socket: Input) -> None:
+        frames, size = socket.take_turn()
+        self._frames_left -= frames
+        self._bytes_left -= size
+
+    def _next_turn(self) -> None:
+        """Begin a turn with those that wait, each once."""
+        self._is_open = False
+        left = self._waiting
+        if left:
+            self._open()
+        while left and not self._is_spent():
+            left -= 1
+            self._run(self._next())
+
+    def _next(self) -> Input:
+        """Take the next socket out of the queue; its account and its user go to the end."""
+        account_sid, users = self._accounts.popitem(last=False)
+        identity, sockets = users.popitem(last=False)
+        socket = next(iter(sockets))
+        del sockets[socket]
+        if sockets:
+            users[identity] = sockets
+        if users:
+            self._accounts[account_sid] = users
+        socket.is_waiting = False
+        self._waiting -= 1
+        return socket
+
+
+_FULL_SECONDS: Final = limits.USER_BURST_BYTES / limits.USER_BYTES_PER_SECOND
+
+
+class UserBytes:
+    """What one user may send over all its sockets."""
+
+    __slots__ = ("_allowance", "_refilled", "key", "sockets")
+
+    def __init__(self, key: tuple[str, str], now: float) -> None:
+        self.key = key
+        self.sockets = 0
+        self._allowance = Allowance(limits.USER_BYTES_PER_SECOND, _FULL_SECONDS)
+        self._refilled = now
+
+    def refill(self, now: float, told: int) -> None:
+        """Refill for elapsed time and for notifications sent, which are acknowledged."""
+        seconds, self._refilled = now - self._refilled, now
+        self._allowance.refill(seconds)
+        self._allowance.add(told * limits.ACKNOWLEDGEMENT_BYTES)
+
+    def spend(self, size: int) -> bool:
+        """Return whether the user may send so many bytes."""
+        return self._allowance.spend(size)
+
+
+class Inputs:
+    """What the sockets of one process share for their input."""
+
+    __slots__ = ("_gone", "_users", "turns")
+
+    def __init__(self) -> None:
+        self.turns = InputTurns()
+        self._users: dict[tuple[str, str], UserBytes] = {}
+        self._gone: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many users are known."""
+        return len(self._users)
+
+    def join(self, key: tuple[str, str], now: float) -> UserBytes:
+        """Return what a user may send, which has a socket more."""
+        self._forget(now)
+        user = self._users.get(key)
+        if user is None:
+            user = self._users[key] = UserBytes(key, now)
+        self._gone.pop(key, None)
+        user.sockets += 1
+        return user
+
+    def leave(self, user: UserBytes, now: float) -> None:
+        """A user has a socket less."""
+        user.sockets -= 1
+        if not user.sockets:
+            self._gone[user.key] = now
+        self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        """Forget users without sockets whose allowance is full again."""
+        while self._gone:
+            key, left_at = next(iter(self._gone.items()))
+            if now - left_at < _FULL_SECONDS:
+                return
+            del self._gone[key], self._users[key]

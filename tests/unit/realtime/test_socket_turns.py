@@ -1,0 +1,140 @@
+"""A socket reads no more than it may take in a turn, and what waits for its turn is reserved."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.uri import parse_uri
+
+from parlour.operations.buffers import BufferPool
+from parlour.realtime.inputs import Inputs
+from parlour.realtime.websocket import PATH, Socket
+from parlour.vocabulary import limits
+
+PART_BYTES = limits.SOCKET_TURN_BYTES // 4
+
+
+class Wire:
+    """A transport that keeps nothing."""
+
+    is_reading = True
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("192.0.2.1", 1) if name == "peername" else None
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        self.is_reading = True
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+class Receiver:
+    """Takes messages."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+
+    def received(self, message: bytes) -> int:
+        self.messages.append(message)
+        return 1
+
+    def held_bytes(self) -> int:
+        return 0
+
+    def lost(self) -> None:
+        pass
+
+
+class Registry:
+    """Counts nothing."""
+
+    def authenticated(self, counted: Any) -> None:
+        pass
+
+    def ending(self, counted: Any) -> None:
+        pass
+
+    def discard(self, counted: Any) -> None:
+        pass
+
+
+class Scene:
+    """An open socket of a known user."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.pool = BufferPool(1 << 30, 1 << 20)
+        self.receiver = Receiver()
+        self.wire = Wire()
+        accept: Any = lambda _: self.receiver  # noqa: E731 - typed as what the socket wants.
+        self.socket = Socket(Registry(), accept, self.pool, inputs)
+        self.socket.connection_made(self.wire)  # type: ignore[arg-type]
+        client = ClientProtocol(parse_uri(f"ws://parlour.test{PATH}"))
+        client.send_request(client.connect())
+        self.socket.data_received(b"".join(client.data_to_send()))
+        self.socket.accept_init("AC1", "alice")
+
+    def send(self, data: bytes) -> None:
+        self.socket.data_received(data)
+
+
+def frame(size: int) -> bytes:
+    return Frame(Opcode.BINARY, bytes(size)).serialize(mask=True)
+
+
+def test_a_socket_reads_no_more_than_its_part_in_a_turn() -> None:
+    async def scene() -> None:
+        socket = Scene(Inputs())
+        await asyncio.sleep(0)
+        large = frame(4 * limits.SOCKET_TURN_BYTES)
+        socket.send(large[: limits.SOCKET_TURN_BYTES])
+        assert not socket.wire.is_reading
+        await asyncio.sleep(0)
+        assert socket.wire.is_reading
+        socket.send(large[limits.SOCKET_TURN_BYTES :])
+        assert len(socket.receiver.messages) == 1
+
+    asyncio.run(scene())
+
+
+def test_a_socket_whose_turn_is_spent_by_others_waits_and_is_counted() -> None:
+    async def scene() -> None:
+        inputs = Inputs()
+        others = [Scene(inputs) for _ in range(5)]
+        last = Scene(inputs)
+        await asyncio.sleep(0)
+        part = frame(PART_BYTES)
+        for other in others:
+            other.send(part * 4)
+        last.send(part)
+        assert last.receiver.messages == []
+        assert last.pool.used == len(part)
+        assert last.wire.is_reading
+        last.send(part)
+        assert not last.wire.is_reading
+        assert last.pool.used == 2 * len(part)
+        for _ in range(8):
+            await asyncio.sleep(0)
+        assert len(last.receiver.messages) == 2
+        assert all(len(other.receiver.messages) == 4 for other in others)
+        assert last.wire.is_reading
+
+    asyncio.run(scene())
