@@ -100,6 +100,13 @@ class Body(Flow):
         assert request.caller is not None
         self._start(request, request.caller.account_sid)
 
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the rest of a head or a body is awaited, or that an answer is taken."""
+        if self._state == WORK:
+            return self.is_write_paused or not self._reader.is_complete
+        return self._state == HEAD
+
     async def read_body(self) -> bytes:
         """Return the whole body. Raises GoneError, and ApiError 400, 408, 413 and 503."""
         if self._failure is not None:

@@ -62,6 +62,16 @@ class Accepted(Counted, Protocol):
     deadline: float
 
     @property
+    def account_sid(self) -> str:
+        """The account of the last request; empty before the first."""
+        ...
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether a request has begun, and the client is slow to send it or take the answer."""
+        ...
+
+    @property
     def idle_since(self) -> float | None:
         """Since when no request came; None while there is one."""
         ...
@@ -77,6 +87,10 @@ class Accepted(Counted, Protocol):
 
 def _idle_since(connection: Accepted) -> float:
     return connection.idle_since or 0.0
+
+
+def _deadline(connection: Accepted) -> float:
+    return connection.deadline
 
 
 class Connections:
@@ -206,13 +220,31 @@ class Connections:
         """Close what is needed least: WebSockets that end, what is idle, what is unauthenticated.
 
         WebSockets before their init are among the unauthenticated; those of users are not closed.
+        If there is none of these, the account pays that has most connections waiting for clients.
         """
         if self._ending:
             ending = next(iter(self._ending))
             ending.abort()
             self.discard(ending)
             return True
-        return self._close_idle(newcomer) or self._close_stranger(newcomer)
+        return (
+            self._close_idle(newcomer)
+            or self._close_stranger(newcomer)
+            or self._close_slow(newcomer)
+        )
+
+    def _close_slow(self, newcomer: Accepted) -> bool:
+        """Close connections that wait for their clients, of the account with most of them."""
+        slow: dict[str, list[Accepted]] = {}
+        for each in self._open:
+            if each.waits_for_client and each is not newcomer:
+                slow.setdefault(each.account_sid, []).append(each)
+        most = max(slow.values(), key=len, default=[])
+        count = min(limits.IDLE_CLOSED_MAX, 1 + len(most) // limits.IDLE_CLOSED_MAX)
+        for connection in heapq.nsmallest(count, most, key=_deadline):
+            connection.abort()
+            self.discard(connection)
+        return bool(most)
 
     def _close_stranger(self, newcomer: Accepted) -> bool:
         """Close the oldest unauthenticated connection that has no request in work."""

@@ -238,6 +238,11 @@ class Flow(asyncio.BufferedProtocol):
 
     # --- What is kept ---------------------------------------------------------------------------
 
+    @property
+    def account_sid(self) -> str:
+        """The account of the last request; empty before the first."""
+        return self._account_sid
+
     def charge(self, account_sid: str, identity: str) -> None:
         """Count what is buffered here for this account and user. Raises ApiError 503."""
         if account_sid == self._account_sid and identity == self._identity:

@@ -73,6 +73,8 @@ class Handshake(asyncio.BufferedProtocol):
     )
 
     is_in_work = False
+    waits_for_client = False  # It counts as idle.
+    account_sid = ""
 
     def __init__(self, handshakes: Handshakes) -> None:
         self._all = handshakes
