@@ -45,6 +45,7 @@ class Body(Flow):
         "_body",
         "_collecting",
         "_failure",
+        "_head_bytes",
         "_keeps",
         "_mode",
         "_reader",
@@ -66,6 +67,8 @@ class Body(Flow):
         self._failure: ApiError | None = None
         """Why the body of the request in work cannot be read."""
         self._waiter: asyncio.Future[Any] | None = None
+        self._head_bytes = 0
+        """The head of the request in work, whose headers are kept as long as that is."""
         self._request_bytes = 0
         """The body of the request in work, where that has it as a whole."""
         self._reader = RequestReader(shared.header_blocks)
@@ -173,7 +176,7 @@ class Body(Flow):
             self._fail(ApiError(20001, "Invalid HTTP request"))
             return
         if reader.is_complete:
-            self._ahead = reader.rest
+            self._ahead, reader.rest = reader.rest, b""
             self._end_body(piece)
             return
         self._body += piece
@@ -222,7 +225,16 @@ class Body(Flow):
         reader = self._reader
         in_head = reader.kept_bytes if self._state <= HEAD else 0
         in_body = len(self._body) if self._mode == WHOLE else 0  # Media go to the disk.
-        return in_head + in_body + len(self._ahead) + self._request_bytes
+        return in_head + in_body + len(self._ahead) + self._head_bytes + self._request_bytes
+
+    def _drop_kept(self) -> bytes:
+        """Let go of all that is kept of an answered request; return what was read ahead of it."""
+        ahead, self._ahead = self._ahead, b""
+        self._body.clear()
+        self._reader.drop()
+        self._request_bytes = self._head_bytes = 0
+        self._release()
+        return ahead
 
     def _wake(self, result: bytes | None) -> None:
         request = self._collecting
@@ -248,6 +260,6 @@ class Body(Flow):
         # The request refers to the connection, and the parser to the reader: left as they are,
         # bodies and heads that never came to their end would stay until the next look for cycles.
         self._collecting = None
-        self._reader.drop()
+        self._drop_kept()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(GoneError())

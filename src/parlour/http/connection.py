@@ -17,7 +17,8 @@ WORK     belong to the body, or are  when the answer is with the         the bod
          read ahead of the request   kernel: QUEUED, IDLE, DRAIN,        REQUEST_SECONDS_MAX, then
          in work (then reading is    LINGER, CLOSED                      408; the answer:
          paused)                                                         SEND_STALL_SECONDS_MAX
-                                                                         without progress: cut off
+                                                                         without progress, looked
+                                                                         at that often: cut off
 QUEUED   are read ahead              IDLE, in the next turn of the loop  none
 DRAIN    are what is left of a body  QUEUED, IDLE; LINGER beyond         REQUEST_SECONDS_MAX: closed
          that was not read, and      BODY_BYTES_MAX
@@ -27,14 +28,17 @@ LINGER   are dropped, so that the    CLOSED with the client's end or     LINGER_
 CLOSED   none                        none                                none
 =======  ==========================  ==================================  ==========================
 
+CLOSED follows any state when the client has gone, when the buffers are given to another owner, and
+in IDLE, HEAD, DRAIN and LINGER when the server stops.
+
 A request for which there is no room, or whose login was wrong a moment ago, is WORK without a
 task: it is refused at once, or within ``REFUSAL_HELD_MS_MAX``.
 
 A HEAD with the wish for a WebSocket hands the connection over, and is CLOSED for this class.
 
 Bounds: one request in work; at most ``READ_BYTES_MAX`` per turn, and as much in all read ahead of
-the request in work (``get_buffer`` offers no more room); a request that was read ahead begins in a
-turn of its own, behind everybody else's.
+the request in work (``get_buffer`` offers no more room); nothing of an answered request; a request
+that was read ahead begins in a turn of its own, behind everybody else's.
 """
 
 from __future__ import annotations
@@ -152,7 +156,8 @@ class Connection(Body):
             request.has_body = True
         self._enter_work()
         self._request_bytes = len(request.body)
-        if self._request_bytes + len(self._ahead) > limits.UNCOUNTED_BYTES_MAX and not self._hold():
+        kept = self._head_bytes + self._request_bytes + len(self._ahead)
+        if kept > limits.UNCOUNTED_BYTES_MAX and not self._hold():
             self._refuse(503)
             return
         account_sid = server.recognize(request)
@@ -167,8 +172,9 @@ class Connection(Body):
 
     def _enter_work(self) -> None:
         reader = self._reader
-        reader.head = b""
-        self._ahead = reader.rest
+        self._head_bytes = len(reader.head)
+        # Kept in one place: the bytes ahead are joined with those that follow.
+        self._ahead, reader.head, reader.rest = reader.rest, b"", b""
         self._state = WORK
         self._keeps = reader.keep_alive
         self._is_answered = False
@@ -299,7 +305,7 @@ class Connection(Body):
         """Go on with the next request, if there is one already in the next turn of the loop."""
         self._reader.next()
         self._mode = UNASKED
-        self._request_bytes = 0
+        self._request_bytes = self._head_bytes = 0
         if self._ahead:
             if self._reservation is not None:
                 self._hold()
@@ -384,11 +390,9 @@ class Connection(Body):
         """Drop what is left of the body, and go on behind it."""
         self._state = DRAIN
         self._dropped_bytes = 0
-        self._body.clear()
         self._set_due(self._shared.now + limits.REQUEST_SECONDS_MAX)
         self._resume_reading()
-        ahead, self._ahead = self._ahead, b""
-        self._release()
+        ahead = self._drop_kept()
         if ahead:
             self._drop(ahead)
 
@@ -417,11 +421,10 @@ class Connection(Body):
         what it sends is dropped for a while: until the end of the body, or, where that cannot be
         found, until the client has seen that we send no more.
         """
-        self._state = LINGER
-        self._set_due(self._shared.now + limits.LINGER_SECONDS_MAX)
-        ahead, self._ahead = self._ahead, b""
-        self._body.clear()
-        self._release()
+        if self._state != LINGER:  # It may turn out later that the end of the body is not found.
+            self._state = LINGER
+            self._set_due(self._shared.now + limits.LINGER_SECONDS_MAX)
+        ahead = self._drop_kept()
         self._resume_reading()
         if not is_broken and not self._reader.is_complete:
             if ahead:

@@ -62,6 +62,7 @@ CHUNKED: Final = -1
 
 
 _NO_BLOCK: Final = HeaderBlock({})
+_NOTHING_REPEATED: Final[list[tuple[bytes, bytes]]] = []
 
 
 class RequestError(Exception):
@@ -258,6 +259,7 @@ class RequestReader:
         if len(self.headers) + len(self.repeated) > limits.HEADERS_MAX:
             raise RequestError("too many headers", 431)
         method, target, version = parser.get_method(), self._target, parser.get_http_version()
+        self._target = b""
         # The parser must have read this very line: it takes "GET /", LF for a request of HTTP/0.9.
         is_same = head[:line] == b"%s %s HTTP/%s" % (method, target, version.encode())
         if not is_same or self._heads != 1 or self._is_ambiguous:
@@ -398,7 +400,7 @@ class RequestReader:
         except ChunkError as error:
             raise RequestError(str(error)) from None
         self.is_complete = self._chunks.is_complete
-        self.rest = self._chunks.rest
+        self.rest, self._chunks.rest = self._chunks.rest, b""
         return body
 
     @property
@@ -407,19 +409,22 @@ class RequestReader:
         return max(0, self._left) if self._chunks is None else None
 
     def drop(self) -> None:
-        """Let go of a head that does not come to its end."""
+        """Let go of all bytes: of a head that does not come to its end, or is answered already."""
         self._parser = None
         self._buffer = None
+        self._target = self.head = self.query = self.rest = b""
+        self.path = ""
+        self.block = _NO_BLOCK
+        self.headers = _NO_BLOCK.fields
+        self.repeated = _NOTHING_REPEATED
 
     def next(self) -> bytes:
         """Begin the next request, and return what was received of it, for ``receive``."""
         assert self.is_complete
         rest = self.rest
-        self.rest = b""
+        self.drop()  # An idle connection keeps nothing.
         self._chunks = None
         self.is_complete = False
-        self.block = _NO_BLOCK  # An idle connection keeps nothing.
-        self.headers = _NO_BLOCK.fields
         return rest
 
 

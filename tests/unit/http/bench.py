@@ -154,7 +154,6 @@ class Bench:
         self,
         handler: Handler,
         server_type: type[Handled] = Handled,
-        kernel: Kernel | None = None,
     ) -> None:
         self.pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
         caps = Caps(1, 1, 1, lambda _: False)
@@ -163,7 +162,7 @@ class Bench:
             server, lambda _: asyncio.Protocol(), self.pool, SystemClock(), caps
         )
         self.connection = self.connections.make()
-        self.kernel = Kernel() if kernel is None else kernel
+        self.kernel = Kernel()
         self.connection.connection_made(self.kernel)
 
     def receive(self, data: bytes) -> int:

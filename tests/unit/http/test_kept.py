@@ -1,0 +1,97 @@
+"""What a connection keeps in memory, counted in the buffers or below what is not counted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvloop
+
+from parlour.http.connections import Caps, Connections
+from parlour.operations.buffers import BufferPool
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import SystemClock
+from tests.unit.http.machine import Script, SlowKernel, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+UNCOUNTED = limits.UNCOUNTED_BYTES_MAX
+LONG = "x" * 7_000
+REPEATED = ["X: " + "y" * 300] * 80
+
+
+def head(method: str, query: str, *headers: str) -> bytes:
+    """A long head of a request, as few clients send them."""
+    line = f"{method} /{LONG}?{query} HTTP/1.1"
+    return "\r\n".join([line, "Host: x", *REPEATED, *headers, "", ""]).encode()
+
+
+def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
+    """Look at a connection after it received some bytes, and did what follows at once."""
+
+    async def run() -> None:
+        pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
+        server: Any = Script()
+        caps = Caps(1, 1, 1, lambda _: False)
+        shared = Connections(server, lambda _: asyncio.Protocol(), pool, SystemClock(), caps)
+        connection = Watched(shared)
+        kernel = SlowKernel(connection)
+        connection.connection_made(kernel)
+        connection.get_buffer(-1)[: len(data)] = data
+        connection.buffer_updated(len(data))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        look(connection, pool)
+        kernel.abort()
+        server.may_go_on.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert connection.kept_bytes() <= UNCOUNTED
+        assert not pool.used
+        await shared.stop()
+
+    uvloop.run(run())
+
+
+@pytest.mark.parametrize(
+    ("data", "state"),
+    [
+        (head("GET", "a"), "IDLE"),
+        (head("POST", "a", "Content-Length: 100000"), "DRAIN"),
+        (head("POST", "closes", "Content-Length: 100000"), "LINGER"),
+        (head("GET", "closes") + b"x" * 20_000, "LINGER"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000, "LINGER"),
+        (head("GET", "a", "A: " + "x" * limits.HEADER_BYTES_MAX), "LINGER"),
+    ],
+    ids=["idle", "drained", "lingering", "ahead", "refused amid it", "refused"],
+)
+def test_nothing_is_kept_of_an_answered_request(data: bytes, state: str) -> None:
+    def look(connection: Watched, pool: BufferPool) -> None:
+        assert connection.state == state
+        assert connection.kept_bytes() <= UNCOUNTED
+        assert not pool.used
+
+    after(data, look)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        head("GET", "waits"),
+        head("GET", "waits") + b"x" * 20_000,
+        head("POST", "read", "Content-Length: 100000"),
+        head("POST", "read", "Content-Length: 100000") + b"x" * 20_000,
+        head("POST", "waits", "Transfer-Encoding: chunked"),
+    ],
+    ids=["get", "ahead", "body", "part of a body", "chunks"],
+)
+def test_the_head_of_a_request_in_work_is_counted(data: bytes) -> None:
+    def look(connection: Watched, pool: BufferPool) -> None:
+        assert connection.state == "WORK"
+        kept = connection.kept_bytes()
+        assert kept > UNCOUNTED
+        assert kept <= pool.used + UNCOUNTED
+
+    after(data, look)
