@@ -20,7 +20,6 @@ from tests.attacks.harness import basic, request
 from tests.attacks.raw import ask_in_turn, connect
 from tests.support.beside import Beside
 from tests.support.client import Answer, Api
-from tests.support.pressure import Stopwatch
 from tests.support.server import Server
 from tests.support.threads import Threads
 from tests.support.waiting import eventually
@@ -164,13 +163,12 @@ def test_a_right_key_gets_in_during_a_storm_of_guesses(
         eventually(lambda: figure(server, "parlour_logins_held"), lambda now: now >= held)
         reads = figure(server, "parlour_login_reads_total")
         refused = figure(server, "parlour_logins_refused_total")
-        watch = Stopwatch()
-        answer, _ = ask(server, key_sid, secret, **{"X-Forwarded-For": "198.18.0.1"})
-        seconds = watch.seconds_at_least
+        began = time.monotonic()
+        answer, seconds = ask(server, key_sid, secret, **{"X-Forwarded-For": "198.18.0.1"})
         answer.expect(200)
         again, seconds_again = ask(server, key_sid, secret, **{"X-Forwarded-For": "198.18.0.1"})
         again.expect(200)
-        passed = watch.seconds
+        passed = time.monotonic() - began
         reads = figure(server, "parlour_login_reads_total") - reads
         refused = figure(server, "parlour_logins_refused_total") - refused
     finally:
@@ -214,7 +212,6 @@ def test_right_keys_get_in_beside_guesses_of_made_up_names_from_the_same_address
             taken.append(seconds)
     finally:
         storm.stop()
-    print(taken, storm.statuses)
     assert statistics.median(taken) < 2
     assert max(taken) < SECONDS_MAX
     assert storm.statuses.keys() == {"401"}
