@@ -255,8 +255,11 @@ def test_an_object_that_is_named_twice_is_told_and_confirmed_once(tmp_path: Path
     play(tmp_path, scene)
 
 
+@pytest.mark.parametrize(
+    ("bound", "value"), [("REPLAYED_BYTES_PER_STEP", 4_000), ("REPLAYED_EVENTS_PER_STEP", 10)]
+)
 def test_a_long_replay_comes_in_steps_and_complete(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
 ) -> None:
     async def scene(stage: Stage) -> None:
         ear = await stage.set()
@@ -264,7 +267,7 @@ def test_a_long_replay_comes_in_steps_and_complete(
         for number in range(80):
             await stage.house.say(stage.sid, str(number) * 20)
         await stage.heard()
-        monkeypatch.setattr(limits, "REPLAYED_BYTES_PER_STEP", 4_000)
+        monkeypatch.setattr(limits, bound, value)
         await ear.subscribe(
             (Kind.CONVERSATION, stage.sid, before),
             (Kind.ROSTER, stage.sid, before),
@@ -274,6 +277,7 @@ def test_a_long_replay_comes_in_steps_and_complete(
         indices = [event["item_index"] for each in added for event in each["events"]]
         assert indices == list(range(80))
         assert len(added) > 5
+        assert max(len(each["events"]) for each in added) <= limits.REPLAYED_EVENTS_PER_STEP
         assert ear.kinds().count("document_updated") == 1
         assert ear.kinds()[-1] == "subscription_established"
 

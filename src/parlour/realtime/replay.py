@@ -223,7 +223,7 @@ async def _events(
     kinds = {name.kind for name in after}
     events: list[ReplayedEvent] = []
     size_bytes = date_ms = 0
-    asked = numbers[: event_log.FOUND_AT_ONCE]
+    asked = numbers[: limits.REPLAYED_EVENTS_PER_STEP]  # Not more than event_log.FOUND_AT_ONCE.
     for event in await event_log.find_some(tx, session.scope, asked):
         date_ms = event.date_ms
         for change in await changes_for(tx, event, kinds):

@@ -1,0 +1,168 @@
+"""Clients that vanish at any moment of their init or of a subscription leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.protocol.access_tokens import AccessToken
+from parlour.resources.users import store as users
+from parlour.vocabulary.objects import Kind, ObjectName
+from tests.attacks.raw import request_frame, ws_frame
+from tests.events.house import House, until_read
+from tests.support.transport import opened
+from tests.support.twilsock import init_header, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.realtime.connection import Connection
+    from parlour.realtime.session import Session
+    from parlour.realtime.websocket import Socket
+    from tests.support.transport import Transport
+
+# Reads are done in the event loop there, so that the moments can be counted in its turns.
+pytestmark = pytest.mark.embedded
+
+TURNS_MAX = 1_000
+INIT = ws_frame(written({"id": "TM1", **init_header("x")}))
+
+
+class Scene:
+    """Alice, who is shown online while she is connected, and a conversation of hers."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.endpoint = house.app.realtime.endpoint
+        self.hub = house.app.realtime.hub
+
+    async def set(self) -> None:
+        house = self.house
+        await house.do(
+            "UpdateServiceConfiguration",
+            {"ReachabilityEnabled": "true"},
+            ChatServiceSid=house.scope.service_sid,
+        )
+        self.sid = (await house.do("CreateConversation")).sid
+        await house.do(
+            "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=self.sid
+        )
+        await house.say(self.sid, "Hello")
+        token = AccessToken(
+            account_sid=house.scope.account_sid,
+            key_sid="SK",
+            identity="alice",
+            service_sid=house.scope.service_sid,
+            expires_ms=1 << 45,
+        )
+
+        async def verify(*_: object) -> AccessToken:
+            await asyncio.sleep(0)
+            return token
+
+        open_session = self.endpoint.open_session
+
+        async def open_session_slowly(*given: Any) -> Session:
+            await asyncio.sleep(0)
+            session = await open_session(*given)
+            await asyncio.sleep(0)
+            return session
+
+        # Both take some turns, as on a shared engine.
+        endpoint: Any = self.endpoint
+        endpoint.tokens = SimpleNamespace(verify=verify)
+        endpoint.open_session = open_session_slowly
+
+    def subscription(self) -> bytes:
+        """The frame that subscribes to the conversation, from its beginning."""
+        kinds = (Kind.CONVERSATION, Kind.MESSAGES, Kind.ROSTER)
+        requests = [
+            {
+                "object_type": kind.type,
+                "object_sid": ObjectName(kind, self.sid).sid,
+                "last_event_id": 0,
+            }
+            for kind in kinds
+        ]
+        body = {"action": "establish", "correlation_id": 1, "requests": requests}
+        return request_frame("POST", "/v4/Subscriptions", body)
+
+    def connect(self) -> tuple[Socket, Transport, Connection]:
+        made: list[Any] = []
+
+        def accept(socket: Socket) -> Any:
+            made.append(self.endpoint.accept(socket))
+            return made[0]
+
+        return *opened(accept), made[0]
+
+    async def vanish(self, frames: list[tuple[bytes, bytes]], turns: int) -> bool:
+        """Vanish so many turns of the loop after the last frame was sent.
+
+        ``frames``: each with what its answer contains. Return whether the last one was answered
+        before that.
+        """
+        socket, transport, connection = self.connect()
+        for frame, answer in frames:
+            is_last = frame is frames[-1][0]
+            socket.data_received(frame)
+            for _ in range(turns if is_last else TURNS_MAX):
+                if answer in transport.written:
+                    break
+                await asyncio.sleep(0)
+        is_answered = frames[-1][1] in transport.written
+        socket.connection_lost(None)
+        if connection._tasks:
+            await asyncio.wait(set(connection._tasks))
+        return is_answered
+
+    async def is_online(self) -> bool:
+        found = await self.house.store.read(
+            lambda tx: users.find_by_identity(tx, self.house.scope, "alice")
+        )
+        assert found is not None
+        return bool(found.is_online)
+
+    def open_sockets(self) -> float:
+        """What the metric says."""
+        (metric,) = self.house.app.realtime.figures()
+        return metric.samples[0].value
+
+
+@pytest.mark.parametrize("amid", ["init", "subscription"])
+def test_a_client_that_vanishes_at_any_moment_is_offline_and_registered_nowhere(
+    tmp_path: Path, amid: str
+) -> None:
+    async def run() -> None:
+        async with House(tmp_path) as house:
+            scene = Scene(house)
+            await scene.set()
+            frames = [(INIT, b'"method":"reply"')]
+            if amid == "subscription":
+                frames.append((scene.subscription(), b"subscription_established"))
+            turns = 0
+            while not await scene.vanish(frames, turns):
+                assert scene.open_sockets() == 0
+                assert not scene.hub.is_of_interest(scene.sid)
+                turns += 1
+                assert turns < TURNS_MAX
+            assert turns > 3  # There were moments to vanish at.
+            assert scene.open_sockets() == 0
+
+            async def is_offline() -> bool:
+                return not await scene.is_online()
+
+            await until_read(is_offline)
+            # Who stays is online, and then is not.
+            socket, _, _ = scene.connect()
+            socket.data_received(INIT)
+            await until_read(scene.is_online)
+            assert scene.open_sockets() == 1
+            socket.connection_lost(None)
+            await until_read(is_offline)
+            assert scene.open_sockets() == 0
+
+    asyncio.run(run())
