@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.attacks.harness import MEBIBYTE, Bounds, unhurt
+from tests.attacks.harness import MEBIBYTE, Bounds, healthz, messages, unhurt
 from tests.attacks.raw import RawSocket, request_frame, ws_frame
 from tests.support.client import Api
 from tests.support.server import Server
-from tests.support.twilsock import Socket, make_token, written
+from tests.support.twilsock import Socket, make_token, request_header, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,3 +220,15 @@ def typing_frame(sid: str) -> bytes:
         "http_request": {"path": "/Client/v2/Typing", "method": "POST"},
     }
     return ws_frame(written(header, f"ChannelSid={sid}".encode()))
+
+
+@pytest.mark.parametrize("size", [250_000, 990_000])
+def test_bodies_of_many_empty_arrays_hold_up_nobody(room: Room, control: Server, size: int) -> None:
+    body = b'{"x":[' + b"[]," * (size // 3) + b"0]}"
+    header = {"id": "TM4", **request_header("POST", "/Client/v2/Users/me")}
+    nested = ws_frame(written(header, body))
+    with unhurt(room.server, control, healthz, messages), RawSocket(room.server) as raw:
+        raw.init(room.token)
+        for _ in range(6_000_000 // size):
+            raw.send(nested)
+            raw.receive()

@@ -260,10 +260,12 @@ class MediaEdge:
 
 
 def _wanted(body: bytes) -> list[str]:
-    """The sids that a MediaSet request names. Raises 20001."""
+    """The sids that a MediaSet request names. Raises 20001 and 20413."""
+    if len(body) > limits.MEDIA_SET_BYTES_MAX:
+        raise ApiError(20413)
     try:
         asked = msgspec.json.decode(body, type=_MediaSet)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ApiError(20001, "Invalid post body.") from None
     if asked.command != "get":
         raise ApiError.invalid("command")

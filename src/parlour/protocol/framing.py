@@ -25,13 +25,14 @@ Header = dict[str, Any]
 """The header of a frame, as JSON."""
 
 _header = msgspec.json.Decoder(dict[str, Any])
+_json = msgspec.json.Decoder(msgspec.Raw)
 
 
 class FrameError(Enum):
     """What is wrong with the bytes of a frame."""
 
     NOT_TWILSOCK = "it does not begin with TWILSOCK V3.0, a length and CR LF"
-    HEADER_TOO_LARGE = "the header is too large"
+    HEADER_TOO_LARGE = "the header is too large, or has too many objects and arrays"
     HEADER_CUT = "the header is shorter than it says, or CR LF does not follow it"
     HEADER_NOT_JSON = "the header is not a JSON object in UTF-8"
     NO_ID = "there is no id, or it is too long"
@@ -65,14 +66,25 @@ def parse(raw: bytes) -> Frame | FrameError:
     end = begin + size_bytes
     if raw[end : end + len(_END)] != _END:
         return FrameError.HEADER_CUT
-    try:
-        header = _header.decode(raw[begin:end])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return FrameError.HEADER_NOT_JSON
+    header = _header_in(raw[begin:end])
+    if isinstance(header, FrameError):
+        return header
     payload = _payload_of(header, raw, end + len(_END))
     if isinstance(payload, FrameError):
         return payload
     return _frame_of(header, payload)
+
+
+def _header_in(raw: bytes) -> Header | FrameError:
+    # Each of them is an object to make: 64 KiB of brackets would hold up all others.
+    has_too_many = raw.count(b"{") + raw.count(b"[") > limits.FRAME_HEADER_OBJECTS_MAX
+    try:
+        if not has_too_many:
+            return _header.decode(raw)
+        _json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return FrameError.HEADER_NOT_JSON
+    return FrameError.HEADER_TOO_LARGE
 
 
 def _payload_of(header: Header, raw: bytes, begin: int) -> bytes | FrameError:

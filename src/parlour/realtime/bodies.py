@@ -1,43 +1,67 @@
 """What a client says in JSON, as the parameters of an operation.
 
-A command names the members that count, each with a reader; what else stands in a body is ignored.
-A reader makes of a value the texts that a form would hold, so that one set of rules judges both.
-A member that is null says nothing, unless its reader knows better.
+A command names the members that count, each with a reader; what else stands in a body is checked
+as JSON and skipped, without making objects of it: a body of a million brackets would hold up the
+event loop for as long as thousands of commands. A reader is given a value as JSON, and makes of it
+the texts that a form would hold, so that one set of rules judges both. A member that is null says
+nothing, unless its reader knows better.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 
 from parlour.protocol.addresses import EMAIL, parse_address
+from parlour.protocol.forms import Form
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from parlour.protocol.forms import Form
-
-    Reader = Callable[[object], Form]
+Reader = Callable[[bytes], Form]
+"""Reads one value of JSON; raises ApiError for a wrong one."""
 
 _NULL: Final = "null"
-_object = msgspec.json.Decoder(dict[str, Any]).decode
+_string: Final = msgspec.json.Decoder(str | None).decode
+_strings: Final = msgspec.json.Decoder(list[str] | None).decode
+_number: Final = msgspec.json.Decoder(int | float).decode
+_ABSENT: Final = msgspec.Raw(b"")
 
 
-def parse(body: bytes, readers: Mapping[str, Reader]) -> Form:
-    """The parameters of a body. Raises ApiError for what is no JSON object, or no such value."""
-    form: Form = {}
-    if not readers:
+class Members:
+    """The members of an object that count, each with its reader."""
+
+    __slots__ = ("_decode", "_readers")
+
+    def __init__(self, readers: dict[str, Reader]) -> None:
+        self._readers = readers
+        known: list[tuple[str, Any, Any]] = [(name, msgspec.Raw, _ABSENT) for name in readers]
+        self._decode = msgspec.json.Decoder(msgspec.defstruct("Known", known)).decode
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._readers)
+
+    def read(self, raw: bytes) -> Form:
+        """Read an object. Raises msgspec.ValidationError if it is none, and ApiError."""
+        found = self._decode(raw)
+        form: Form = {}
+        for name, reader in self._readers.items():
+            value = bytes(getattr(found, name))
+            if value:
+                form |= reader(value)
         return form
+
+
+def parse(body: bytes, members: Members) -> Form:
+    """The parameters of a body. Raises ApiError for what is no JSON object, or no such value."""
+    if not members or not body:
+        return {}
     try:
-        members = _object(body) if body else {}
+        return members.read(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ApiError(20001, "Invalid post body.") from None
-    for name, reader in readers.items():
-        if name in members:
-            form |= reader(members[name])
-    return form
 
 
 def _clean(wire_name: str, said: str) -> str:
@@ -54,23 +78,24 @@ def _has_surrogates(said: str) -> bool:
 def text(wire_name: str) -> Reader:
     """A reader of a text."""
 
-    def read(value: object) -> Form:
-        if value is None:
-            return {}
-        if not isinstance(value, str):
-            raise ApiError.invalid(wire_name)
-        return {wire_name: [_clean(wire_name, value)]}
+    def read(raw: bytes) -> Form:
+        try:
+            value = _string(raw)
+        except msgspec.ValidationError:
+            raise ApiError.invalid(wire_name) from None
+        return {} if value is None else {wire_name: [_clean(wire_name, value)]}
 
     return read
 
 
 def json_text(wire_name: str) -> Reader:
-    """A reader of JSON in a text; an object in its place counts as its text."""
+    """A reader of JSON in a text; an object or array in its place counts as its text."""
+    read_text = text(wire_name)
 
-    def read(value: object) -> Form:
-        if isinstance(value, dict | list):
-            value = msgspec.json.encode(value).decode()
-        return text(wire_name)(value)
+    def read(raw: bytes) -> Form:
+        if raw[:1] not in {b"{", b"["}:
+            return read_text(raw)
+        return {wire_name: [_clean(wire_name, msgspec.json.format(raw, indent=-1).decode())]}
 
     return read
 
@@ -78,12 +103,13 @@ def json_text(wire_name: str) -> Reader:
 def number_or_null(wire_name: str) -> Reader:
     """A reader of a whole number; null takes off what was said before."""
 
-    def read(value: object) -> Form:
-        if value is None:
+    def read(raw: bytes) -> Form:
+        if raw == b"null":
             return {wire_name: [_NULL]}
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ApiError(50421)
-        return {wire_name: [str(value)]}
+        try:
+            return {wire_name: [str(_number(raw))]}
+        except msgspec.ValidationError:
+            raise ApiError(50421) from None
 
     return read
 
@@ -91,41 +117,41 @@ def number_or_null(wire_name: str) -> Reader:
 def texts(wire_name: str, count_max: int) -> Reader:
     """A reader of a list of texts; an empty one says nothing."""
 
-    def read(value: object) -> Form:
-        if value is None or value == []:
-            return {}
-        if not isinstance(value, list) or len(value) > count_max:
+    def read(raw: bytes) -> Form:
+        if len(raw) > limits.COMMAND_LIST_BYTES_MAX:
             raise ApiError.invalid(wire_name)
-        if not all(isinstance(each, str) and each for each in value):
+        try:
+            values = _strings(raw) or []
+        except msgspec.ValidationError:
+            raise ApiError.invalid(wire_name) from None
+        if len(values) > count_max or not all(values):
             raise ApiError.invalid(wire_name)
-        return {wire_name: [_clean(wire_name, each) for each in value]}
+        return {wire_name: [_clean(wire_name, each) for each in values]} if values else {}
 
     return read
 
 
-def inside(readers: Mapping[str, Reader], wire_name: str) -> Reader:
+def inside(readers: dict[str, Reader], wire_name: str) -> Reader:
     """A reader of an object whose members have readers."""
+    members = Members(readers)
 
-    def read(value: object) -> Form:
-        if value is None:
+    def read(raw: bytes) -> Form:
+        if raw == b"null":
             return {}
-        if not isinstance(value, dict):
-            raise ApiError.invalid(wire_name)
-        form: Form = {}
-        for name, reader in readers.items():
-            if name in value:
-                form |= reader(value[name])
-        return form
+        try:
+            return members.read(raw)
+        except msgspec.ValidationError:
+            raise ApiError.invalid(wire_name) from None
 
     return read
 
 
-def messaging_binding(value: object) -> Form:
+def messaging_binding(raw: bytes) -> Form:
     """A reader of how a new participant is reached.
 
     Clients always name a proxy; an e-mail address has none, and is not refused for it.
     """
-    form = _binding(value)
+    form = _binding(raw)
     address = parse_address(form.get("MessagingBinding.Address", [""])[0])
     if address is not None and address.type == EMAIL:
         form.pop("MessagingBinding.ProxyAddress", None)

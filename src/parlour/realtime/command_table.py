@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.realtime.bodies import (
+    Members,
     inside,
     json_text,
     messaging_binding,
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from parlour.operations.operation import Operation
     from parlour.protocol.access_tokens import AccessToken
     from parlour.protocol.forms import Form
-    from parlour.realtime.bodies import Reader
     from parlour.realtime.session import Session
 
 Show = Callable[[Any, "Session"], Any]
+
+
+_NOTHING: Final = Members({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class Command:
     method: str
     path: tuple[str, ...]
     operation: Operation
-    reads: Mapping[str, Reader] = field(default_factory=dict)
+    reads: Members = _NOTHING
     shows: Show | None = None
     adds: Callable[[AccessToken], Form] | None = None
     reads_form: bool = False
@@ -94,37 +97,49 @@ def _typing(_participant: object, _session: Session) -> dict[str, int]:
     return {"typing_timeout": limits.TYPING_SECONDS}
 
 
-_CONVERSATION: Final = {
-    "friendly_name": text("FriendlyName"),
-    "unique_name": text("UniqueName"),
-    "attributes": json_text("Attributes"),
-}
-_OWN_PLACE: Final = {
-    "notification_level": text("NotificationLevel"),
-    "last_read_message_index": number_or_null("LastReadMessageIndex"),
-}
-_NEW_PARTICIPANT: Final = {
-    "identity": text("Identity"),
-    "attributes": json_text("Attributes"),
-    "messaging_binding": messaging_binding,
-}
-_PARTICIPANT: Final = {"attributes": json_text("Attributes")}
-_NEW_MESSAGE: Final = {
-    "body": text("Body"),
-    "subject": text("Subject"),
-    "attributes": json_text("Attributes"),
-    "media_sids": texts("MediaSids", limits.MEDIA_PER_MESSAGE_MAX),
-    "content_sid": text("ContentSid"),
-    "content_variables": json_text("ContentVariables"),
-}
-_MESSAGE: Final = {"body": text("Body"), "attributes": json_text("Attributes")}
-_USER: Final = {"friendly_name": text("FriendlyName"), "attributes": json_text("Attributes")}
-_REGISTRATION: Final = {
-    "channel_type": text("ChannelType"),
-    "message_types": texts("MessageTypes", limits.MESSAGE_TYPES_MAX),
-    "data": inside({"registration_id": text("Address")}, "data"),
-}
-_DEVICE: Final = {"binding_type": text("BindingType"), "address": text("Address")}
+_CONVERSATION: Final = Members(
+    {
+        "friendly_name": text("FriendlyName"),
+        "unique_name": text("UniqueName"),
+        "attributes": json_text("Attributes"),
+    }
+)
+_OWN_PLACE: Final = Members(
+    {
+        "notification_level": text("NotificationLevel"),
+        "last_read_message_index": number_or_null("LastReadMessageIndex"),
+    }
+)
+_NEW_PARTICIPANT: Final = Members(
+    {
+        "identity": text("Identity"),
+        "attributes": json_text("Attributes"),
+        "messaging_binding": messaging_binding,
+    }
+)
+_PARTICIPANT: Final = Members({"attributes": json_text("Attributes")})
+_NEW_MESSAGE: Final = Members(
+    {
+        "body": text("Body"),
+        "subject": text("Subject"),
+        "attributes": json_text("Attributes"),
+        "media_sids": texts("MediaSids", limits.MEDIA_PER_MESSAGE_MAX),
+        "content_sid": text("ContentSid"),
+        "content_variables": json_text("ContentVariables"),
+    }
+)
+_MESSAGE: Final = Members({"body": text("Body"), "attributes": json_text("Attributes")})
+_USER: Final = Members(
+    {"friendly_name": text("FriendlyName"), "attributes": json_text("Attributes")}
+)
+_REGISTRATION: Final = Members(
+    {
+        "channel_type": text("ChannelType"),
+        "message_types": texts("MessageTypes", limits.MESSAGE_TYPES_MAX),
+        "data": inside({"registration_id": text("Address")}, "data"),
+    }
+)
+_DEVICE: Final = Members({"binding_type": text("BindingType"), "address": text("Address")})
 
 _CH: Final = "Conversations/{ConversationSid}"
 _IM: Final = f"{_CH}/Messages/{{Sid}}"

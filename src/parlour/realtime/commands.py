@@ -189,7 +189,7 @@ def _segments(raw: str) -> list[str]:
 
 def _form(request: TunnelRequest, command: Command) -> Form:
     """What a request says: in its query if it has no body to read."""
-    if len(request.body) > limits.BODY_BYTES_MAX:
+    if len(request.body) > limits.COMMAND_BODY_BYTES_MAX:
         raise ApiError(20413)
     if command.reads_form:
         return parse_form(request.body)

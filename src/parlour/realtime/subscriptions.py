@@ -265,7 +265,7 @@ def _asked(body: bytes) -> Request | None:
         return None
     try:
         asked = _request.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     is_known = asked.action in {_ESTABLISH, _CANCEL}
     if not is_known or len(asked.requests) > limits.SUBSCRIPTIONS_PER_REQUEST_MAX:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -147,7 +147,29 @@ def enum(*values: str, code: int = _UNSPECIFIC, upper: bool = False) -> Parser[s
 # Raw checks the whole grammar without building values, so that a number of any size is
 # the JSON it is.
 _JSON = msgspec.json.Decoder(msgspec.Raw)
-_JSON_OBJECT = msgspec.json.Decoder(dict[str, object])
+_VARIABLES = msgspec.json.Decoder(dict[str, str | bool | int | float])
+
+
+class ParticipantBinding(TypedDict, total=False):
+    """The ``messaging_binding`` of a participant sent as JSON."""
+
+    address: str | None
+    proxy_address: str | None
+    projected_address: str | None
+
+
+class ParticipantJson(TypedDict, total=False):
+    """The members of a participant sent as JSON; nothing is made of others, however many."""
+
+    identity: str | None
+    attributes: str | None
+    role_sid: str | None
+    date_created: str | None
+    date_updated: str | None
+    messaging_binding: ParticipantBinding | None
+
+
+_PARTICIPANT = msgspec.json.Decoder(ParticipantJson)
 _ESCAPE = re.compile(r"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
 
 
@@ -195,15 +217,6 @@ def attributes(bytes_max: int) -> Parser[str]:
     return clearable(json_text(bytes_max, code_long=50303, code_bad=50304), "{}")
 
 
-def _json_object(value: str, bytes_max: int) -> dict[str, object] | None:
-    if bytes_of(value) > bytes_max:
-        return None
-    try:
-        return _JSON_OBJECT.decode(value)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
 def content_variables() -> Parser[str]:
     """Make the parser of ContentVariables, which come back exactly as received.
 
@@ -214,9 +227,10 @@ def content_variables() -> Parser[str]:
     def parse(_name: str, value: str) -> str:
         if bytes_of(value) > limits.CONTENT_VARIABLES_BYTES_MAX:
             raise ApiError(50529)
-        variables = _json_object(value, limits.CONTENT_VARIABLES_BYTES_MAX)
-        if variables is None:
-            raise ApiError(50527)
+        try:
+            variables = _VARIABLES.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            raise ApiError(50527) from None
         if len(variables) > limits.CONTENT_VARIABLES_MAX:
             raise ApiError(50529)
         for key, content in variables.items():
@@ -226,23 +240,23 @@ def content_variables() -> Parser[str]:
     return taking(parse, _json_schema(limits.CONTENT_VARIABLES_BYTES_MAX))
 
 
-def _check_content_variable(key: str, content: object) -> None:
-    if not isinstance(content, str | int | float):
-        raise ApiError(50527)
+def _check_content_variable(key: str, content: str | float) -> None:
     if len(key) > limits.CONTENT_VARIABLE_KEY_CHARS_MAX:
         raise ApiError(50540)
     if len(str(content)) > limits.CONTENT_VARIABLE_VALUE_CHARS_MAX:
         raise ApiError(50541)
 
 
-def participant_json() -> Parser[dict[str, object]]:
+def participant_json() -> Parser[ParticipantJson]:
     """Make the parser of a Participant sent as a JSON object (else 50424)."""
 
-    def parse(_name: str, value: str) -> dict[str, object]:
-        participant = _json_object(value, limits.PARTICIPANT_JSON_BYTES_MAX)
-        if participant is None:
+    def parse(_name: str, value: str) -> ParticipantJson:
+        if bytes_of(value) > limits.PARTICIPANT_JSON_BYTES_MAX:
             raise ApiError(50424)
-        return participant
+        try:
+            return _PARTICIPANT.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            raise ApiError(50424) from None
 
     return taking(parse, _json_schema(limits.PARTICIPANT_JSON_BYTES_MAX))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -108,6 +109,8 @@ def test_lengths_count_bytes() -> None:
         (CLOSE.replace(b"81", b"82"), FrameError.HEADER_CUT),
         (CLOSE.removesuffix(b"\r\n"), FrameError.HEADER_CUT),
         (CLOSE[:30], FrameError.HEADER_CUT),
+        (frame(named(more=[[]] * 1000)), FrameError.HEADER_TOO_LARGE),
+        (frame(named(more=[{}] * 1000)), FrameError.HEADER_TOO_LARGE),
         (frame(b""), FrameError.HEADER_NOT_JSON),
         (frame(b"{"), FrameError.HEADER_NOT_JSON),
         (frame(b"null"), FrameError.HEADER_NOT_JSON),
@@ -142,6 +145,22 @@ def test_lengths_count_bytes() -> None:
 )
 def test_what_is_no_frame_says_what_is_wrong(raw: bytes, wrong: FrameError) -> None:
     assert parse(raw) is wrong
+
+
+def test_a_header_with_many_objects_is_refused_before_they_are_made() -> None:
+    raw = frame(named(more=[[]] * 15_000))
+    tracemalloc.start()
+    try:
+        assert parse(raw) is FrameError.HEADER_TOO_LARGE
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(raw)
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_header_may_have_as_many_objects_as_its_limit() -> None:
+    read = parse(frame(named(more=[[]] * 998)))
+    assert isinstance(read, Frame)
+    assert len(read.header["more"]) == 998
 
 
 def test_the_largest_frame_is_read() -> None:

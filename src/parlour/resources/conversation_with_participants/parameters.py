@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from parlour.operations.parameters import said
 from parlour.resources.conversations.parameters import CreateConversation
@@ -12,6 +12,8 @@ from parlour.vocabulary import values
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from parlour.protocol.forms import Form
     from parlour.vocabulary.values import Unset
 
@@ -22,7 +24,6 @@ _NAMES: Final = {
     "date_created": "DateCreated",
     "date_updated": "DateUpdated",
 }
-_BINDING: Final = "messaging_binding"
 _BINDING_NAMES: Final = {
     "address": "MessagingBinding.Address",
     "proxy_address": "MessagingBinding.ProxyAddress",
@@ -34,23 +35,20 @@ _json = values.participant_json()
 def participant(name: str, text: str) -> Form:
     """A participant as JSON, turned into the form that would create it, and checked as such."""
     found = _json(name, text)
-    binding = found.get(_BINDING)
-    if not isinstance(binding, dict | None):
-        raise ApiError(50424)
-    form = _form(found, _NAMES) | _form(binding or {}, _BINDING_NAMES)
+    form = _form(found, _NAMES) | _form(found.get("messaging_binding") or {}, _BINDING_NAMES)
     CreateParticipant.parse(form)
     return form
 
 
-def _form(members: dict[str, object], names: dict[str, str]) -> Form:
+def _form(members: Mapping[str, object], names: dict[str, str]) -> Form:
     """The members that are known, under their wire names; null counts as absent."""
     form: Form = {}
     for member, wire_name in names.items():
-        text = members.get(member)
+        text = cast("str | None", members.get(member))
         if text is None:
             continue
         # No form can carry NUL, so JSON cannot smuggle it in either.
-        if not isinstance(text, str) or "\0" in text:
+        if "\0" in text:
             raise ApiError(50424)
         form[wire_name] = [text]
     return form

@@ -172,6 +172,8 @@ MEDIA_FILENAME_CHARS_MAX = 255
 MEDIA_TYPE_CHARS_MAX = 255
 # Media that one MediaSet request may ask for.
 MEDIA_SET_MAX = 100
+# A MediaSet request, in bytes; one of MEDIA_SET_MAX has less than a quarter of that.
+MEDIA_SET_BYTES_MAX = 32 * KIBIBYTE
 # How long a temporary URL of a medium is good for.
 MEDIA_URL_SECONDS = 300
 # What a multipart form may have around its file: boundaries, headers and small fields.

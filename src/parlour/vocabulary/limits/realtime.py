@@ -18,6 +18,8 @@ ACCESS_TOKEN_DATE_SECONDS_MAX = 253_402_300_799
 ENDPOINT_ID_CHARS_MAX = 256
 # The header of a frame from a client, in bytes; it holds an access token and telemetry at most.
 FRAME_HEADER_BYTES_MAX = 64 * KIBIBYTE
+# Objects and arrays in the header of a frame from a client; the official clients send about ten.
+FRAME_HEADER_OBJECTS_MAX = 1_000
 # The payload of a frame from a client, in bytes. What we send may be larger.
 FRAME_PAYLOAD_BYTES_MAX = 1 * MEBIBYTE
 # The id of a frame, in characters; the official clients' have 38.

@@ -45,6 +45,10 @@ SOCKET_MESSAGES_PER_SECOND = 2_000
 SOCKET_CONTROL_FRAMES_PER_SECOND = 100
 # Messages and control frames that are allowed may be saved up for so many seconds.
 SOCKET_BURST_SECONDS = 10
+# The body of a command, in bytes: all texts of a message with every character escaped have less.
+COMMAND_BODY_BYTES_MAX = 512 * KIBIBYTE
+# A list of texts in the body of a command, in bytes: of media or of types of push notifications.
+COMMAND_LIST_BYTES_MAX = 4 * KIBIBYTE
 # A request for subscriptions, in bytes; one of SUBSCRIPTIONS_PER_REQUEST_MAX has half of that.
 SUBSCRIPTIONS_BODY_BYTES_MAX = 256 * KIBIBYTE
 # News held back for one connection while its state is read, in bytes; then the connection ends.
