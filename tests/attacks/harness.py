@@ -14,7 +14,8 @@ that was broken:
 * resident memory grew by at most 96 MiB, and is back within 16 MiB of before within 10 s;
 * the 99th percentile of each innocent client's latency is at most 50 ms, or three times that of
   the same client of the control; beside other tests, which take a processor from the attacked
-  server and not from the idle control, at most 500 ms (`make attacks` runs these tests alone);
+  server and not from the idle control, at most 500 ms (`make attacks` and the end of `make gate`
+  run these tests alone);
 * every request of every innocent client succeeded.
 
 The default attack takes one to two seconds; longer variants get `@pytest.mark.gate`. All tests of

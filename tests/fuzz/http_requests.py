@@ -26,7 +26,6 @@ with atheris.instrument_imports(include=["parlour.protocol"]):
 
 from parlour.vocabulary import limits
 
-PLANTED = "--planted-fault"
 REQUESTS_MAX = 50
 # A head and what was read behind it; a piece is given and taken back whole.
 KEPT_BYTES_MAX = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX + limits.HEADER_BYTES_MAX
@@ -74,6 +73,8 @@ def read(stream: bytes, piece_bytes: int) -> Read:
                 part = reader.take_body(data)
                 assert len(part) <= len(data)
                 body += part
+                kept_max = len(data) if reader.is_complete else kept_of_line_max(reader)
+                assert reader.kept_bytes <= kept_max, reader.kept_bytes
             if reader.is_complete:
                 requests.append(Framed(reader.method, body, is_complete=True))
                 in_body, body = False, b""
@@ -85,6 +86,15 @@ def read(stream: bytes, piece_bytes: int) -> Read:
     if in_body:
         requests.append(Framed(reader.method, body, is_complete=False))
     return Read(requests, is_refused=False, has_upgrade=False)
+
+
+def kept_of_line_max(reader: RequestReader) -> int:
+    """What may be kept of a line of a body that has not come to its end."""
+    chunks = reader._chunks
+    if chunks is None:
+        return 0
+    is_trailer = chunks._state == chunked_body._TRAILERS
+    return limits.TRAILER_BYTES_MAX if is_trailer else limits.CHUNK_LINE_BYTES_MAX
 
 
 def framed_by_h11(stream: bytes, count: int) -> list[Framed]:
@@ -126,16 +136,28 @@ def check(data: bytes) -> None:
     assert theirs == complete, (complete, theirs)
 
 
-def plant() -> None:
+def plant_framing() -> None:
     """Let the reader take anything behind the size of a chunk."""
     chunked_body._SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8}).*\Z")  # type: ignore[misc]
 
 
+def plant_bounds() -> None:
+    """Let lines of chunks and trailers be of any length."""
+    chunked_body.ChunkedBody._count = lambda *_: None  # type: ignore[method-assign]
+
+
+FAULTS = {
+    "--planted-fault=framing": plant_framing,
+    "--planted-fault=bounds": plant_bounds,
+}
+
+
 def main() -> None:
     """Fuzz until a limit on the command line, or until something is found."""
-    if PLANTED in sys.argv:
-        sys.argv.remove(PLANTED)
-        plant()
+    for argument, plant in FAULTS.items():
+        if argument in sys.argv:
+            sys.argv.remove(argument)
+            plant()
     atheris.Setup(sys.argv, check)
     atheris.Fuzz()
 

@@ -222,10 +222,17 @@ class Body(Flow):
             self._fail(ApiError(20503, headers=RETRY_AFTER))
 
     def _kept_bytes(self) -> int:
-        reader = self._reader
-        in_head = reader.kept_bytes if self._state <= HEAD else 0
+        read = self._reader.kept_bytes
         in_body = len(self._body) if self._mode == WHOLE else 0  # Media go to the disk.
-        return in_head + in_body + len(self._ahead) + self._head_bytes + self._request_bytes
+        return read + in_body + len(self._ahead) + self._head_bytes + self._request_bytes
+
+    def _can_drain(self) -> bool:
+        """Whether the connection can go on after the body, which was not read."""
+        reader = self._reader
+        if reader.is_complete:
+            return True
+        # Without "100 Continue" the next bytes may be the body, or the next request.
+        return not reader.expects_continue and (reader.left_bytes or 0) <= limits.BODY_BYTES_MAX
 
     def _drop_kept(self) -> bytes:
         """Let go of all that is kept of an answered request; return what was read ahead of it."""
@@ -249,6 +256,7 @@ class Body(Flow):
         """Give up the body of the request in work. What follows it cannot be found."""
         self._failure = error
         self._keeps = False
+        self._ahead = b""
         self._body.clear()
         if self._collecting is not None:
             self._end_collecting(self._collecting)

@@ -16,9 +16,8 @@ HEAD     continue the head           WORK, LINGER                        HEAD_SE
 WORK     belong to the body, or are  when the answer is with the         the body: as long as
          read ahead of the request   kernel: QUEUED, IDLE, DRAIN,        REQUEST_SECONDS_MAX, then
          in work (then reading is    LINGER, CLOSED                      408; the answer:
-         paused)                                                         SEND_STALL_SECONDS_MAX
-                                                                         without progress, looked
-                                                                         at that often: cut off
+         paused)                                                         SEND_STALL_SECONDS_MAX to
+                                                                         twice that: cut off
 QUEUED   are read ahead              IDLE, in the next turn of the loop  none
 DRAIN    are what is left of a body  QUEUED, IDLE; LINGER beyond         REQUEST_SECONDS_MAX: closed
          that was not read, and      BODY_BYTES_MAX
@@ -28,14 +27,13 @@ LINGER   are dropped, so that the    CLOSED with the client's end or     LINGER_
 CLOSED   none                        none                                none
 =======  ==========================  ==================================  ==========================
 
-CLOSED follows any state when the client has gone, when the buffers are given to another owner, and
-in IDLE, HEAD, DRAIN and LINGER when the server stops.
+CLOSED follows any state when the client has gone or the buffers are given to another owner; and
+IDLE, HEAD, DRAIN and LINGER when the server stops.
 
 A request for which there is no room, or whose login was wrong a moment ago, is WORK without a
 task: it is refused at once, or within ``REFUSAL_HELD_MS_MAX``.
 
 A HEAD with the wish for a WebSocket hands the connection over, and is CLOSED for this class.
-
 Bounds: one request in work; at most ``READ_BYTES_MAX`` per turn, and as much in all read ahead of
 the request in work (``get_buffer`` offers no more room); nothing of an answered request; a request
 that was read ahead begins in a turn of its own, behind everybody else's.
@@ -360,14 +358,6 @@ class Connection(Body):
         if self.is_write_paused and not self._hold_answer(size):
             self.abort()
 
-    def _can_drain(self) -> bool:
-        """Whether the connection can go on after the body, which was not read."""
-        reader = self._reader
-        if reader.is_complete:
-            return True
-        # Without "100 Continue" the next bytes may be the body, or the next request.
-        return not reader.expects_continue and (reader.left_bytes or 0) <= limits.BODY_BYTES_MAX
-
     def finish(self) -> None:
         """Go on with the next request. Without an answer the connection is cut off."""
         self._task = None
@@ -381,7 +371,7 @@ class Connection(Body):
             self._queue()
         elif self._keeps:
             self._drain()
-        elif self._reader.is_complete and not self._ahead:
+        elif self._reader.is_complete and not self._ahead and self._failure is None:
             self._close()
         else:
             self._linger(is_broken=self._failure is not None)
@@ -421,7 +411,7 @@ class Connection(Body):
         what it sends is dropped for a while: until the end of the body, or, where that cannot be
         found, until the client has seen that we send no more.
         """
-        if self._state != LINGER:  # It may turn out later that the end of the body is not found.
+        if self._state != LINGER:  # The body may break later.
             self._state = LINGER
             self._set_due(self._shared.now + limits.LINGER_SECONDS_MAX)
         ahead = self._drop_kept()

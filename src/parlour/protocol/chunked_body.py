@@ -62,6 +62,11 @@ class ChunkedBody:
         """Whether the last chunk and the trailers were read."""
         return self._state == _DONE
 
+    @property
+    def kept_bytes(self) -> int:
+        """How many bytes are kept of a line that has not come to its end."""
+        return len(self._line)
+
     def decode(self, data: bytes) -> bytes:
         """Return the part of the body that is in these bytes. Raises ChunkError."""
         assert self._state != _DONE

@@ -145,7 +145,9 @@ class RequestReader:
     @property
     def kept_bytes(self) -> int:
         """How many bytes the reader keeps."""
-        return len(self.rest) + (0 if self._buffer is None else len(self._buffer))
+        in_head = 0 if self._buffer is None else len(self._buffer)
+        in_line = 0 if self._chunks is None else self._chunks.kept_bytes
+        return len(self.rest) + in_head + in_line
 
     def receive(self, data: bytes) -> bool:
         """Take bytes where a head is expected; True once it is complete. Raises RequestError."""
