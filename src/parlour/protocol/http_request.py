@@ -89,6 +89,7 @@ class RequestReader:
         "_blocks",
         "_buffer",
         "_chunks",
+        "_header_count",
         "_heads",
         "_is_ambiguous",
         "_left",
@@ -116,6 +117,7 @@ class RequestReader:
         self._buffer: bytearray | None = None
         self._parser: httptools.HttpRequestParser | None = None
         self._chunks: ChunkedBody | None = None
+        self._header_count = 0
         self._heads = 0
         self._is_ambiguous = False
         self._left = 0
@@ -184,7 +186,7 @@ class RequestReader:
             self._end_head(bytes(buffer[:end]), data[: end - before])
             return True
         line = buffer.find(b"\r\n")
-        if line < 0 and len(buffer) > _REQUEST_LINE_BYTES_MAX:
+        if (len(buffer) if line < 0 else line) > _REQUEST_LINE_BYTES_MAX:
             raise RequestError("URL too long", 414)
         if line >= 0 and len(buffer) - line > limits.HEADER_BYTES_MAX:
             raise RequestError("headers too large", 431)
@@ -210,7 +212,7 @@ class RequestReader:
     def _parse(self, data: bytes) -> None:
         parser = self._parser
         if parser is None:
-            self._heads = 0
+            self._header_count = self._heads = 0
             self._is_ambiguous = False
             self._target = b""
             self.headers = {}
@@ -221,14 +223,19 @@ class RequestReader:
         except httptools.HttpParserUpgrade:
             return  # The head is complete, and what follows is no matter of this parser anyway.
         except httptools.HttpParserError as error:
-            raise RequestError(str(error)) from None
+            status = 431 if self._header_count > limits.HEADERS_MAX else 400
+            raise RequestError(str(error), status) from None
 
     def on_url(self, target: bytes) -> None:
         """Take the target, or a part of it; the parser calls this."""
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; the parser calls this."""
+        """Take a header; the parser calls this. Any exception ends the parsing."""
+        self._header_count += 1
+        if self._header_count > limits.HEADERS_MAX:
+            # At once: the objects of a tiny header take 30 times its bytes.
+            raise RequestError("too many headers", 431)
         name = name.lower()
         headers = self.headers
         if name not in headers:
@@ -258,8 +265,6 @@ class RequestReader:
         self._parse(unparsed)
         parser, self._parser = self._parser, None  # It knows the reader, and the reader it.
         assert parser is not None
-        if len(self.headers) + len(self.repeated) > limits.HEADERS_MAX:
-            raise RequestError("too many headers", 431)
         method, target, version = parser.get_method(), self._target, parser.get_http_version()
         self._target = b""
         # The parser must have read this very line: it takes "GET /", LF for a request of HTTP/0.9.

@@ -177,6 +177,25 @@ def test_large_and_many_headers_are_refused_with_431() -> None:
     assert read([large[:-8], large[-8:]]) == ([], 431)
 
 
+@pytest.mark.parametrize("piece_bytes", [1, 100, 50_000])
+def test_too_many_headers_are_refused_before_the_head_ends(piece_bytes: int) -> None:
+    data = head()[:-2] + b"aa:bb\r\n" * 4_000
+    reader = RequestReader()
+    at = 0
+    with pytest.raises(RequestError) as refused:  # noqa: PT012 - some piece is the first beyond it.
+        for at in range(0, len(data), piece_bytes):
+            assert not reader.receive(data[at : at + piece_bytes])
+    assert refused.value.status == 431
+    assert at < 1_000
+    assert len(reader.headers) + len(reader.repeated) == limits.HEADERS_MAX
+
+
+def test_a_long_url_before_too_many_headers_is_refused_with_414() -> None:
+    data = head(*[b"X: y"] * 2 * limits.HEADERS_MAX, start=b"GET /" + b"x" * 2 * URL_BYTES_MAX)
+    assert status_of(data) == 414
+    assert read([data[:-100], data[-100:]])[1] == 414
+
+
 def test_an_endless_head_keeps_no_more_than_its_limit() -> None:
     for start in (b"GET /", b"GET / HTTP/1.1\r\n" + HOST + b"X: "):
         reader = RequestReader()

@@ -1,0 +1,66 @@
+"""Heads as large as they may be, or with many headers: unfinished, in work, and after it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.attacks.harness import MEBIBYTE, Bounds, healthz, messages, request, unhurt
+from tests.attacks.raw import connect
+
+if TYPE_CHECKING:
+    import socket
+
+    from tests.support.server import Server
+
+TARGET_QUERY = "?A=" + "z" * 8_000
+LARGE_HEADERS = [f"X: {'y' * 320}" for _ in range(90)]
+TINY_LINES = b"aa:bb\r\n" * 4_500
+# Without a bound they would take 90 MiB and more.
+FEW = Bounds(growth_bytes=40 * MEBIBYTE)
+
+
+def hold(server: Server, stack: ExitStack, sent: bytes, count: int) -> list[socket.socket]:
+    """Connections that sent this, and stay open."""
+    held = []
+    for _ in range(count):
+        made = stack.enter_context(connect(server))
+        made.sendall(sent)
+        held.append(made)
+    return held
+
+
+@pytest.mark.parametrize("has_login", [False, True], ids=["anonymous", "account"])
+def test_idle_connections_keep_no_heads(
+    fresh_server: Server, control: Server, has_login: bool
+) -> None:
+    account = fresh_server.make_account() if has_login else None
+    path = "/v1/Conversations" if has_login else "/healthz"
+    sent = request("GET", path + TARGET_QUERY, *LARGE_HEADERS, account=account)
+    with unhurt(fresh_server, control, healthz, messages, bounds=FEW), ExitStack() as stack:
+        for _ in range(1_500):
+            [made] = hold(fresh_server, stack, sent, 1)
+            assert made.recv(12) == b"HTTP/1.1 200"
+        time.sleep(0.5)
+
+
+def test_unfinished_heads_of_tiny_headers_are_refused_at_once(
+    fresh_server: Server, control: Server
+) -> None:
+    sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + TINY_LINES
+    with unhurt(fresh_server, control, healthz, messages, bounds=FEW), ExitStack() as stack:
+        for _ in range(400):
+            [made] = hold(fresh_server, stack, sent, 1)
+            assert made.recv(12) == b"HTTP/1.1 431"
+
+
+def test_a_flood_of_whole_heads_of_tiny_headers(fresh_server: Server, control: Server) -> None:
+    sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + TINY_LINES + b"\r\n"
+    with unhurt(fresh_server, control, healthz):
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            with ExitStack() as stack:
+                hold(fresh_server, stack, sent, 50)
