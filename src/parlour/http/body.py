@@ -22,7 +22,7 @@ from parlour.http.flow import CLOSED, HEAD, NEVER, WORK, Flow
 from parlour.http.messages import GoneError
 from parlour.protocol.http_request import RequestError, RequestReader
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import RETRY_AFTER, ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError, release_frames
 
 if TYPE_CHECKING:
     import asyncio
@@ -68,7 +68,7 @@ class Body(Flow):
         """Why the body of the request in work cannot be read."""
         self._waiter: asyncio.Future[Any] | None = None
         self._head_bytes = 0
-        """The head of the request in work, whose headers are kept as long as that is."""
+        """The head of the request in work, if it is large: it is kept as long as the request."""
         self._request_bytes = 0
         """The body of the request in work, where that has it as a whole."""
         self._reader = RequestReader(shared.header_blocks)
@@ -222,7 +222,7 @@ class Body(Flow):
             self._fail(ApiError(20503, headers=RETRY_AFTER))
 
     def _kept_bytes(self) -> int:
-        read = self._reader.kept_bytes
+        read = self._reader.kept_bytes + self._reader.parsed_bytes
         in_body = len(self._body) if self._mode == WHOLE else 0  # Media go to the disk.
         return read + in_body + len(self._ahead) + self._head_bytes + self._request_bytes
 
@@ -254,6 +254,7 @@ class Body(Flow):
 
     def _fail(self, error: ApiError) -> None:
         """Give up the body of the request in work. What follows it cannot be found."""
+        release_frames(error)  # Else it keeps the request, which is in those frames.
         self._failure = error
         self._keeps = False
         self._ahead = b""

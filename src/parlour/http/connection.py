@@ -45,12 +45,12 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.http.body import UNASKED, Body
 from parlour.http.flow import CLOSED, DRAIN, HEAD, IDLE, LINGER, NEVER, QUEUED, WORK
-from parlour.http.messages import Request, encode
+from parlour.http.messages import Request
 from parlour.http.server import OPEN_STARTS
 from parlour.http.starting import run_at_once
 from parlour.protocol.http_request import RequestError
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import RETRY_AFTER_LINE, ApiError
+from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     import asyncio
@@ -59,12 +59,6 @@ if TYPE_CHECKING:
 
 _CLOSE: Final = b"connection: close\r\n\r\n"
 _UNKNOWN_LOGIN: Final = "?"
-_REFUSALS: Final = {
-    400: encode(ApiError(20001, "Invalid HTTP request").body()),
-    414: encode(ApiError(20001, "The URL is too long", status=414).body()),
-    431: encode(ApiError(20001, "The headers are too large", status=431).body()),
-    503: encode(ApiError(20503).body()),
-}
 
 
 class Connection(Body):
@@ -91,7 +85,7 @@ class Connection(Body):
         super().connection_made(transport)
         self._set_due(self._shared.now + limits.HEAD_SECONDS_MAX)
         if not self._shared.add(self):
-            self._transport.write(self._refusal(503))
+            self._transport.write(self._shared.closing_refusal_of(503))
             self._close()
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -170,7 +164,8 @@ class Connection(Body):
 
     def _enter_work(self) -> None:
         reader = self._reader
-        self._head_bytes = len(reader.head)
+        size = len(reader.head) + reader.block.object_bytes
+        self._head_bytes = size if size > limits.UNCOUNTED_BYTES_MAX else 0
         # Kept in one place: the bytes ahead are joined with those that follow.
         self._ahead, reader.head, reader.rest = reader.rest, b"", b""
         self._state = WORK
@@ -290,14 +285,8 @@ class Connection(Body):
 
     def _refuse(self, status: int) -> None:
         """Answer what is no request in the API's shape, and close."""
-        self._transport.write(self._refusal(status))
+        self._transport.write(self._shared.closing_refusal_of(status))
         self._linger(is_broken=True)
-
-    def _refusal(self, status: int) -> bytes:
-        body = _REFUSALS[status]
-        lines = self._shared.server.refusal_lines(status, body)
-        retry = RETRY_AFTER_LINE if status == 503 else b""
-        return b"".join((self._shared.start_of(status), lines, retry, _CLOSE, body))
 
     def _queue(self) -> None:
         """Go on with the next request, if there is one already in the next turn of the loop."""

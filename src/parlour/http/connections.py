@@ -7,14 +7,16 @@ import heapq
 from collections import Counter
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from parlour.http import open_files
 from parlour.http.connection import Connection
 from parlour.http.memory import Trimmer
+from parlour.http.messages import encode
 from parlour.http.turns import Turns
 from parlour.protocol.header_block import HeaderBlocks
 from parlour.vocabulary import limits
+from parlour.vocabulary.errors import RETRY_AFTER_LINE, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
     from parlour.http.server import Server
     from parlour.operations.buffers import BufferPool
     from parlour.vocabulary.clock import Clock
+
+_CLOSING_REFUSALS: Final = {
+    400: encode(ApiError(20001, "Invalid HTTP request").body()),
+    414: encode(ApiError(20001, "The URL is too long", status=414).body()),
+    431: encode(ApiError(20001, "The headers are too large", status=431).body()),
+    503: encode(ApiError(20503).body()),
+}
 
 
 class Caps(NamedTuple):
@@ -317,6 +326,13 @@ class Connections:
             prepared = self.start_of(status) + lines, b"\r\n" + body
             self._refusals[status] = prepared
         return b"%s%s%s" % (prepared[0], self.server.count_refusal(status), prepared[1])
+
+    def closing_refusal_of(self, status: int) -> bytes:
+        """The answer to what is no request, or finds no room: the connection ends with it."""
+        body = _CLOSING_REFUSALS[status]
+        lines = self.server.refusal_lines(status, body)
+        retry = RETRY_AFTER_LINE if status == 503 else b""
+        return b"".join((self.start_of(status), lines, retry, b"connection: close\r\n\r\n", body))
 
     # --- Refusals that are held back --------------------------------------------------------------
 

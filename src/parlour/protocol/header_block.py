@@ -18,10 +18,19 @@ class HeaderBlock:
     """Headers that were read, and what they mean for framing. Shared, so it never changes.
 
     ``fields``: names in lower case; of a header that comes several times the first line, the
-    others are in ``repeated``. ``length`` is that of the body, or CHUNKED.
+    others are in ``repeated``. ``length`` is that of the body, or CHUNKED; ``object_bytes``: what
+    the headers take in memory beyond their bytes.
     """
 
-    __slots__ = ("expects_continue", "fields", "keep_alive", "length", "proof", "repeated")
+    __slots__ = (
+        "expects_continue",
+        "fields",
+        "keep_alive",
+        "length",
+        "object_bytes",
+        "proof",
+        "repeated",
+    )
 
     def __init__(
         self,
@@ -35,6 +44,7 @@ class HeaderBlock:
         self.fields = fields
         self.repeated = repeated
         self.length = length
+        self.object_bytes = limits.HEADER_OBJECT_BYTES * (len(fields) + len(repeated))
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
         self.proof = ""

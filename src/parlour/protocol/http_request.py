@@ -146,10 +146,17 @@ class RequestReader:
 
     @property
     def kept_bytes(self) -> int:
-        """How many bytes the reader keeps."""
+        """How many bytes that were received the reader keeps."""
         in_head = 0 if self._buffer is None else len(self._buffer)
         in_line = 0 if self._chunks is None else self._chunks.kept_bytes
         return len(self.rest) + in_head + in_line
+
+    @property
+    def parsed_bytes(self) -> int:
+        """The memory that the headers of an unfinished head take."""
+        if self._buffer is None:
+            return 0
+        return len(self._buffer) + limits.HEADER_OBJECT_BYTES * self._header_count
 
     def receive(self, data: bytes) -> bool:
         """Take bytes where a head is expected; True once it is complete. Raises RequestError."""

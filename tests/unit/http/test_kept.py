@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import uvloop
 
 from parlour.http.connections import Caps, Connections
 from parlour.operations.buffers import BufferPool
+from parlour.protocol.header_block import HeaderBlock
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
 from tests.unit.http.machine import Script, SlowKernel, Watched
@@ -95,3 +97,45 @@ def test_the_head_of_a_request_in_work_is_counted(data: bytes) -> None:
         assert kept <= pool.used + UNCOUNTED
 
     after(data, look)
+
+
+def test_the_objects_of_many_headers_are_counted() -> None:
+    start = b"GET /?waits HTTP/1.1\r\nHost: x\r\n"
+
+    def look(connection: Watched, pool: BufferPool) -> None:
+        del connection
+        assert pool.used > 90 * 100
+
+    after(start + b"X:\r\n" * 90, look)
+    after(start + b"X:\r\n" * 90 + b"\r\n", look)
+
+
+def test_a_request_without_room_for_its_body_is_freed_with_its_answer() -> None:
+    """Its refusal is kept to be raised, and must not keep the request."""
+    gc.collect()
+    gc.disable()
+    try:
+        # The room of all accounts is smaller than what the connection keeps.
+        asyncio.run(_refuse_without_room())
+        blocks = [each for each in gc.get_objects() if type(each) is HeaderBlock]
+        assert not [each for each in blocks if len(each.repeated) > 50]
+    finally:
+        gc.enable()
+
+
+async def _refuse_without_room() -> None:
+    pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN - 10_000)
+    server: Any = Script()
+    caps = Caps(1, 1, 1, lambda _: False)
+    shared = Connections(server, lambda _: asyncio.Protocol(), pool, SystemClock(), caps)
+    connection = Watched(shared)
+    kernel = SlowKernel(connection)
+    connection.connection_made(kernel)
+    data = head("POST", "a", "Content-Length: 100000").replace(b"POST /", b"POST /known")
+    connection.get_buffer(-1)[: len(data)] = data
+    connection.buffer_updated(len(data))
+    kernel.abort()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert pool.authenticated.refusals == 1
+    await shared.stop()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from parlour.protocol.header_block import HeaderBlock
 from parlour.protocol.http_request import CHUNKED, RequestError, RequestReader, has_word
 from parlour.vocabulary import limits
 from tests.support.requests import HOST, Read, head, read
@@ -205,6 +208,36 @@ def test_an_endless_head_keeps_no_more_than_its_limit() -> None:
                 assert not reader.receive(b"x" * 100)
                 assert reader.is_in_head
                 assert reader.kept_bytes <= URL_BYTES_MAX + limits.HEADER_BYTES_MAX
+
+
+def kept_by(reader: RequestReader) -> int:
+    """The bytes of memory that a reader keeps, but for what all readers share."""
+    shared = HeaderBlock({})
+    open_values = [getattr(reader, name) for name in RequestReader.__slots__ if name != "_blocks"]
+    kept = 0
+    while open_values:
+        value = open_values.pop()
+        if isinstance(value, HeaderBlock):
+            open_values += [value.fields, value.repeated]
+        elif isinstance(value, dict):
+            open_values += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple):
+            open_values += value
+        kept += sys.getsizeof(value)
+    return kept - sys.getsizeof(shared)
+
+
+LARGE_HEADERS = [b"X%d: " % (number // 2) + b"x" * 300 for number in range(90)]
+
+
+def test_what_unfinished_heads_take_in_memory_is_counted() -> None:
+    tiny = head(*[b"x%d: y" % number for number in range(90)])[:-2]
+    for data in (head(*LARGE_HEADERS)[:-2], tiny):
+        reader = RequestReader()
+        new = kept_by(reader)
+        assert not reader.receive(data)
+        counted = reader.kept_bytes + reader.parsed_bytes
+        assert 0.6 * counted < kept_by(reader) - new < 1.3 * counted
 
 
 # --- What is accepted -------------------------------------------------------------------------

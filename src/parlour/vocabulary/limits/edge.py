@@ -45,6 +45,8 @@ BOUNDARY_CHARS_MAX = 70
 
 # What one connection keeps without a reservation in the buffers of the process.
 UNCOUNTED_BYTES_MAX = 4 * KIBIBYTE
+# What a header is taken to need in memory beyond its bytes.
+HEADER_OBJECT_BYTES = 160
 # An answer to a read above this finds room in the buffers before it is sent, or becomes a 503.
 UNRESERVED_ANSWER_BYTES_MAX = 64 * KIBIBYTE
 # Answers together that wait for that room; the next one is a 503 at once.
