@@ -189,12 +189,13 @@ def _segments(raw: str) -> list[str]:
 
 def _form(request: TunnelRequest, command: Command) -> Form:
     """What a request says: in its query if it has no body to read."""
-    if len(request.body) > limits.COMMAND_BODY_BYTES_MAX:
+    body = request.take_body()
+    if len(body) > limits.COMMAND_BODY_BYTES_MAX:
         raise ApiError(20413)
     if command.reads_form:
-        return parse_form(request.body)
+        return parse_form(body)
     if request.method != "GET":
-        return bodies.parse(request.body, command.reads)
+        return bodies.parse(body, command.reads)
     fields = [f"{name}={value}" for name, values in request.params.items() for value in values]
     return parse_query("&".join(fields).encode())
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -106,9 +107,9 @@ class Connection:
             return 1
         if self._phase is _Phase.ENDED:
             return 1
-        return self._take(framing.parse(message))
+        return self._take(framing.parse(message), len(message))
 
-    def _take(self, frame: Frame | FrameError) -> int:
+    def _take(self, frame: Frame | FrameError, size: int) -> int:
         if not isinstance(frame, Frame):
             log.info("frame_unreadable", why=frame.name)
             self.end(disconnects.UNREADABLE)
@@ -116,10 +117,10 @@ class Connection:
             self._leave()
         elif frame.method == "init" and self._phase is _Phase.WAITING:
             self._phase = _Phase.OPENING
-            self._start(self._init(frame))
+            self._start(self._init(frame), size)
         elif self._phase is _Phase.OPEN and frame.method in {"message", "update"}:
             work = self._answer if frame.method == "message" else self._update
-            self._start(work(frame))
+            self._start(work(frame), size)
             return limits.SOCKET_REQUEST_COST
         elif frame.method in {"put_notification_ctx", "delete_notification_ctx"}:
             self._socket.reply(framing.write(framing.reply(frame.id)))
@@ -162,13 +163,25 @@ class Connection:
 
     # --- Work -------------------------------------------------------------------------------
 
-    def _start(self, work: Any) -> None:
-        """Do something without making others wait; no more at a time than the limit."""
+    def _start(self, work: Any, size: int = 0) -> None:
+        """Do something without making others wait; no more at a time than the limits.
+
+        ``size``: the bytes of the frame that asks for it. They are counted until it is done, also
+        when the client has gone.
+        """
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
-        task.add_done_callback(self._done)
-        if len(self._tasks) >= limits.SOCKET_REQUESTS_MAX:
+        task.add_done_callback(partial(self._done, size))
+        self._socket.counting.begin_request(size)
+        if self._has_enough():
             self._socket.hold()
+
+    def _has_enough(self) -> bool:
+        """Whether nothing more is read until a request is done."""
+        return (
+            len(self._tasks) >= limits.SOCKET_REQUESTS_MAX
+            or self._socket.counting.requests_bytes >= limits.SOCKET_REQUESTS_BYTES_MAX
+        )
 
     async def _guarded(self, work: Any) -> None:
         try:
@@ -180,14 +193,17 @@ class Connection:
             release_frames(error)
             self.end(disconnects.FAILED)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, size: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if len(self._tasks) < limits.SOCKET_REQUESTS_MAX:
+        self._socket.counting.end_request(size)
+        if not self._has_enough():
             self._socket.unhold()
 
     async def _answer(self, frame: Frame) -> None:
         await self.drained()  # A client that takes no answers is given no more of them.
-        await self._endpoint.tunnel.answer(self, frame)
+        work = self._endpoint.tunnel.answer(self, frame)
+        del frame  # Its payload is dropped once it is read, and not when all is done.
+        await work
 
     async def drained(self) -> None:
         """Wait until there is room for more in the outbox. Raises Gone."""

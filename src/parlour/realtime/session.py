@@ -29,7 +29,7 @@ class Session:
     root_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TunnelRequest:
     """An HTTP request inside a frame. ``path`` and ``params`` are as sent: percent-encoded."""
 
@@ -39,6 +39,11 @@ class TunnelRequest:
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     body: bytes = b""
+
+    def take_body(self) -> bytes:
+        """Return the body and drop it: a request may wait long for what it asks for."""
+        body, self.body = self.body, b""
+        return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ class Subscriptions:
 
     async def answer(self, connection: Connection, request: TunnelRequest) -> TunnelReply:
         """Begin or end listening to the objects of a request."""
-        asked = _asked(request.body)
+        asked = _asked(request.take_body())
         if asked is None:
             return objects.refusal(HTTPStatus.BAD_REQUEST, 54000, "Invalid subscription request")
         # The answer goes first. The client gives up its plan to subscribe to what it has opened

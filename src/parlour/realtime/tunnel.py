@@ -113,13 +113,14 @@ class Tunnel:
     async def answer(self, connection: Connection, frame: Frame) -> None:
         """Answer the request in a frame, and then do what follows from it."""
         request_sid = self._random.sid(sids.REQUEST)
-        request = request_of(frame)
+        request, frame_id = request_of(frame), frame.id
+        del frame
         if request is None or len(request.path) > limits.URL_PATH_BYTES_MAX:
             reply = _refusal(ApiError(20001, "Invalid HTTP request"))
-            _send_reply(connection, frame.id, request_sid, reply)
+            _send_reply(connection, frame_id, request_sid, reply)
             return
         work = partial(self._answered, connection, request)
-        send = partial(_send_reply, connection, frame.id, request_sid)
+        send = partial(_send_reply, connection, frame_id, request_sid)
         session = connection.session
         if _is_page(request):
             # One page of a connection after another, and none while it takes no answers.
@@ -177,6 +178,7 @@ class Tunnel:
 
     async def _answered(self, connection: Connection, request: TunnelRequest) -> TunnelReply:
         if request.path.startswith(_OBJECTS):
+            request.take_body()  # It has no meaning.
             return await self.objects.answer(connection.session, request)
         if request.path == _SUBSCRIPTIONS and request.method == "POST":
             return await self.subscriptions.answer(connection, request)

@@ -36,6 +36,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from parlour.protocol.forwarded import Forwarding
+from parlour.realtime.counting import Counting
 from parlour.realtime.inbound import Budget, FrameReader
 from parlour.realtime.outbox import Outbox
 from parlour.realtime.wire import encoded, message_in
@@ -70,7 +71,6 @@ class Socket(asyncio.Protocol):
         """
         self._inputs = inputs
         self._buffers = buffers
-        self._counting: asyncio.TimerHandle | None = None
         self._registry = registry
         self._accept = accept
         self._protocol = ServerProtocol(max_size=limits.SOCKET_MESSAGE_BYTES_MAX)
@@ -106,6 +106,7 @@ class Socket(asyncio.Protocol):
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
         self.owner = ("", self.peer)
         self._reservation = self._buffers.open(self._cut, identity=self.peer)
+        self.counting = Counting(self._reservation, self._waiting_bytes, self._cut)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
         self._end_after(limits.HEAD_SECONDS_MAX)
@@ -233,9 +234,7 @@ class Socket(asyncio.Protocol):
             self._ending.cancel()
         self.outbox.release()
         self._drop_input()
-        self._reservation.close()
-        if self._counting is not None:
-            self._counting.cancel()
+        self.counting.lose()
         self._transport = None
         if self._user_bytes is not None:
             self._inputs.leave(self._user_bytes, self._loop.time())
@@ -376,28 +375,12 @@ class Socket(asyncio.Protocol):
     # --- The bytes that are buffered --------------------------------------------------------
 
     def count(self) -> None:
-        """Reserve what is buffered now in both directions and by the receiver.
+        """Reserve what is held in memory now."""
+        self.counting.update()
 
-        While there is some it is looked again soon.
-        """
-        reservation, was = self._reservation, self._reservation.held
-        size = len(self.outbox) + self._input_bytes()
-        if self._receiver is not None:
-            size += self._receiver.held_bytes()
-        if size <= limits.SOCKET_UNCOUNTED_BYTES:
-            size = 0
-        if not reservation.is_open or size == was == 0:
-            return
-        if size < was:
-            reservation.progress()
-        if not reservation.resize(size):
-            self._cut()
-        elif size and self._counting is None:
-            self._counting = self._loop.call_later(limits.SOCKET_COUNT_MS / 1000, self._count_again)
-
-    def _count_again(self) -> None:
-        self._counting = None
-        self.count()
+    def _waiting_bytes(self) -> int:
+        held = 0 if self._receiver is None else self._receiver.held_bytes()
+        return len(self.outbox) + self._input_bytes() + held
 
     def _input_bytes(self) -> int:
         return len(self._frames) + len(self._head) + len(self._fragments or b"")
@@ -408,7 +391,9 @@ class Socket(asyncio.Protocol):
         self._drop_input()
         if self._receiver is not None:
             self._receiver.is_slow()
-        if self._receiver is None or len(self.outbox) > limits.SOCKET_UNCOUNTED_BYTES:
+        if self._transport is not None and (
+            self._receiver is None or len(self.outbox) > limits.SOCKET_UNCOUNTED_BYTES
+        ):
             self.abort()
 
     def _drop_input(self) -> None:

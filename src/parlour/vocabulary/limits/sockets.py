@@ -16,6 +16,8 @@ RETURNED_BLOCK_BYTES = 128 * KIBIBYTE
 SOCKET_UNCOUNTED_BYTES = 4 * KIBIBYTE
 # ... and while some are, their number is brought up to date this often.
 SOCKET_COUNT_MS = 500
+# Bytes of the requests of one connection in work; meanwhile nothing more is read from it.
+SOCKET_REQUESTS_BYTES_MAX = 1 * MEBIBYTE
 # Bytes of one connection that are taken in one turn of the event loop; the rest waits for the next.
 SOCKET_TURN_BYTES = 64 * KIBIBYTE
 # What one connection may cost in one turn, in frames; the rest waits for the next turn ...

@@ -1,0 +1,60 @@
+"""Requests with large payloads through sockets, while a pre-action webhook lets them wait."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.attacks.harness import MEBIBYTE, healthz, messages, unhurt
+from tests.attacks.raw import RawSocket, request_frame
+from tests.attacks.receivers import Hanging, say_nothing
+from tests.support.client import Api
+from tests.support.server import Server
+from tests.support.twilsock import make_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.embedded  # What a socket keeps has nothing to do with the database.
+
+USERS = 10
+REQUESTS = 15
+# What one connection may have in work, one frame more, and what it has read ahead.
+SOCKET_BYTES = 2 * MEBIBYTE
+
+
+@pytest.fixture
+def asked_before() -> Iterator[tuple[Server, str]]:
+    """A server whose account has a pre-action webhook that hangs, and a conversation of all."""
+    with Server() as server, Hanging(1, say_nothing) as receiver:
+        api = Api(server.base_url, server.account_sid, server.auth_token)
+        sid = api.post("/Conversations").expect(201)["sid"]
+        for number in range(USERS):
+            api.post(f"/Conversations/{sid}/Participants", Identity=f"user-{number}").expect(201)
+        hanging = {"Filters": ["onMessageAdd"], "PreWebhookUrl": receiver.url(0)}
+        api.post("/Configuration/Webhooks", **hanging).expect(200)
+        api.close()
+        yield server, sid
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+def test_payloads_of_requests_in_work_are_not_kept(
+    asked_before: tuple[Server, str], control: Server, leaves: bool
+) -> None:
+    server, sid = asked_before
+    body = {"body": "hello", "x": "x" * 500_000}
+    frame = request_frame("POST", f"/Client/v2/Conversations/{sid}/Messages", body)
+    with unhurt(server, control, healthz, messages) as watch, ExitStack() as stack:
+        for number in range(USERS):
+            raw = stack.enter_context(RawSocket(server))
+            raw.init(make_token(server, f"user-{number}"))
+            raw.socket.settimeout(0.3)
+            with suppress(TimeoutError):
+                raw.send(frame * REQUESTS)
+            if leaves:
+                raw.socket.close()
+        time.sleep(0.5)
+    assert watch.peak_bytes - watch.before_bytes < USERS * SOCKET_BYTES

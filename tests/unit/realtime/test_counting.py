@@ -1,0 +1,165 @@
+"""Requests in work on a socket: their bytes are reserved until they are over, and soon dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from parlour.realtime.commands import Commands
+from parlour.realtime.connection import Connection
+from parlour.realtime.tunnel import Tunnel
+from parlour.realtime.turns import Turns
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import SystemRandom
+from tests.attacks.raw import request_frame, ws_frame
+from tests.support.transport import opened
+from tests.support.twilsock import init_header, written
+from tests.unit.realtime.test_turn_budgets import Tunnel as HeldTunnel
+from tests.unit.realtime.test_turn_budgets import endpoint_of
+
+if TYPE_CHECKING:
+    from parlour.realtime.websocket import Socket
+
+BODY_BYTES = 100_000
+LARGE = request_frame("POST", "/Client/v2/Conversations", {"x": "x" * BODY_BYTES})
+TURNS = 100
+
+
+async def turns(count: int = TURNS) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def connected(endpoint: Any) -> tuple[Socket, Any]:
+    socket, transport = opened(lambda made: Connection(made, endpoint))
+    socket.data_received(ws_frame(written({"id": "TM1", **init_header("x")})))
+    await turns()
+    return socket, transport
+
+
+def test_requests_in_work_are_counted_until_they_are_over() -> None:
+    async def scene() -> None:
+        tunnel = HeldTunnel()
+        socket, _ = await connected(endpoint_of(tunnel))
+        pool = socket._buffers
+        assert pool.used == 0
+        socket.data_received(LARGE * 3)
+        await turns()
+        assert tunnel.running == 3
+        assert pool.used >= 3 * BODY_BYTES
+        tunnel.may_answer.set()
+        await turns()
+        assert pool.used == 0
+        socket.connection_lost(None)
+
+    asyncio.run(scene())
+
+
+def test_requests_of_a_client_that_has_gone_are_counted_until_they_are_over() -> None:
+    async def scene() -> None:
+        tunnel = HeldTunnel()
+        socket, _ = await connected(endpoint_of(tunnel))
+        pool = socket._buffers
+        socket.data_received(LARGE * 3)
+        await turns()
+        socket.connection_lost(None)
+        await turns()
+        assert tunnel.running == 3
+        assert pool.used >= 3 * BODY_BYTES
+        tunnel.may_answer.set()
+        await turns()
+        assert pool.used == 0
+        assert not socket._reservation.is_open
+
+    asyncio.run(scene())
+
+
+def test_a_client_that_goes_without_requests_leaves_nothing_counted() -> None:
+    async def scene() -> None:
+        socket, _ = await connected(endpoint_of(HeldTunnel()))
+        socket.data_received(LARGE[:BODY_BYTES])
+        await turns()
+        assert socket._buffers.used
+        socket.connection_lost(None)
+        assert socket._buffers.used == 0
+        assert not socket._reservation.is_open
+
+    asyncio.run(scene())
+
+
+def test_no_more_is_read_while_the_requests_in_work_have_many_bytes() -> None:
+    async def scene() -> None:
+        tunnel = HeldTunnel()
+        socket, transport = await connected(endpoint_of(tunnel))
+        socket.data_received(LARGE * 20)
+        await turns()
+        assert tunnel.running == limits.SOCKET_REQUESTS_BYTES_MAX // len(LARGE) + 1
+        assert not transport.is_reading
+        tunnel.may_answer.set()
+        await turns()
+        assert tunnel.answered == 20
+        assert transport.is_reading
+        socket.connection_lost(None)
+
+    asyncio.run(scene())
+
+
+class HangingPipeline:
+    """Runs no call before it may."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    async def run(self, call: Any, _keep: Any) -> Any:
+        self.calls.append(call)
+        await asyncio.Event().wait()
+
+
+class Unlimited:
+    """Admits every request."""
+
+    def enter(self, account_sid: str, identity: str) -> None:
+        pass
+
+    def leave(self, account_sid: str, identity: str) -> None:
+        pass
+
+
+def test_a_body_is_dropped_once_it_is_read() -> None:
+    async def scene() -> None:
+        pipeline: Any = HangingPipeline()
+        nothing: Any = None
+        unlimited: Any = Unlimited()
+        tunnel = Tunnel(
+            Commands(pipeline, nothing, nothing),
+            nothing,
+            nothing,
+            turns=Turns(),
+            admission=unlimited,
+            random=SystemRandom(),
+        )
+        endpoint = endpoint_of(tunnel)  # type: ignore[arg-type]
+        token = await endpoint.tokens.verify()
+
+        async def open_session(*_: object) -> Any:
+            scope = SimpleNamespace(account_sid="AC", service_sid="IS")
+            return SimpleNamespace(
+                token=token, user_sid="US", scope=scope, caller=None, identity="alice"
+            )
+
+        endpoint.open_session = open_session
+        socket, _ = await connected(endpoint)
+        tracemalloc.start()
+        try:
+            socket.data_received(LARGE * 8)
+            await turns()
+            assert len(pipeline.calls) == 8
+            assert tracemalloc.get_traced_memory()[0] < 3 * BODY_BYTES
+        finally:
+            tracemalloc.stop()
+        assert socket._buffers.used >= 8 * BODY_BYTES
+        socket.connection_lost(None)
+
+    asyncio.run(scene())
