@@ -75,8 +75,9 @@ bench-scale: $(VENV)/dev.stamp ## Measure what a request costs Parlour and Postg
 bench-overload: $(VENV)/dev.stamp ## Offer up to ten times the capacity, and measure what is left.
 	$(BIN)/python -m bench.overload $(ARGS)
 
-docs: $(VENV)/dev.stamp ## Write the generated pages of docs/reference.
+docs: $(VENV)/dev.stamp ## Write the generated pages.
 	$(BIN)/python -m parlour docs docs/reference
+	$(BIN)/python -m tests.docs.attacks
 
 lock: ## Write the lock files again: hashes, and no addresses.
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet pip-tools

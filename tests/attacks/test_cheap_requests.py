@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.attacks.harness import healthz, messages, request, unhurt
 from tests.attacks.raw import ask_in_turn
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 
+@pytest.mark.kind("refusals", by="anybody")
 def test_metrics_asked_for_without_end(fresh_server: Server, control: Server) -> None:
     with unhurt(fresh_server, control, healthz, messages):
         statuses = ask_in_turn(

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.attacks.harness import P99_SECONDS, Bounds, messages, request, unhurt
 from tests.attacks.raw import connect
 from tests.attacks.receivers import OK, Hanging
@@ -56,6 +58,7 @@ def large_page(server: Server) -> tuple[tuple[str, str], str]:
     return account, f"/v1/Conversations/{chat}/Messages?PageSize=100"
 
 
+@pytest.mark.kind("outlived", "turns", by="an account")
 def test_queued_pages_of_clients_that_reset_are_not_read(
     fresh_server: Server, control: Server
 ) -> None:
@@ -87,6 +90,7 @@ async def answer_late(_reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     writer.write(OK)
 
 
+@pytest.mark.kind("outlived", by="an account")
 def test_clients_that_go_during_a_pre_action_call_leave_whole_changes_and_no_place(
     fresh_server: Server, control: Server
 ) -> None:

@@ -6,6 +6,8 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.attacks.conftest import PLACES
 from tests.attacks.harness import healthz, messages, request, unhurt
 from tests.attacks.raw import connect
@@ -33,6 +35,7 @@ def hanging_post(server: Server, url: str) -> bytes:
     )
 
 
+@pytest.mark.kind("shares", by="two accounts")
 def test_two_accounts_that_hold_all_places_refuse_nobody_else(
     narrow_server: Server, control: Server
 ) -> None:

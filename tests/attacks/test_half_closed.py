@@ -20,6 +20,7 @@ CONNECTIONS = 200
 SMALL_BUFFER = 4096
 
 
+@pytest.mark.kind("outlived", "bytes", by="an account")
 @pytest.mark.gate
 def test_answers_for_clients_that_sent_their_end_are_not_kept(
     fresh_server: Server, control: Server

@@ -179,6 +179,7 @@ def hang(
             time.sleep(times - 1)
 
 
+@pytest.mark.kind("shares", by="an account")
 @pytest.mark.parametrize("hosts", [20, 1], ids=["many hosts", "one host"])
 def test_urls_that_hang_delay_no_other_account(
     fresh_server: Server, control: Server, hosts: int
@@ -186,6 +187,7 @@ def test_urls_that_hang_delay_no_other_account(
     hang(fresh_server, control, 270, Hanging(hosts), times=1, seconds=1.5)
 
 
+@pytest.mark.kind("shares", by="an account")
 @pytest.mark.gate
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
@@ -205,6 +207,7 @@ def test_many_urls_that_hang_delay_no_other_account_for_long(
     hang(fresh_server, control, urls, Hanging(hosts, answer), times=3, seconds=20)
 
 
+@pytest.mark.kind("shares", "admission", by="an account")
 def test_callers_that_wait_for_pre_action_webhooks_delay_no_other_account(
     fresh_server: Server, control: Server
 ) -> None:
@@ -234,6 +237,7 @@ def test_callers_that_wait_for_pre_action_webhooks_delay_no_other_account(
                 )
 
 
+@pytest.mark.kind("shares", by="an account")
 def test_participants_about_whom_nobody_answers_delay_no_other_account(
     fresh_server: Server,
 ) -> None:
@@ -253,6 +257,7 @@ def test_participants_about_whom_nobody_answers_delay_no_other_account(
             time.sleep(0.02)
 
 
+@pytest.mark.kind("shares", by="an account")
 def test_names_that_hang_delay_no_other_account(control: Server) -> None:
     """The system's resolver cannot be interrupted, and there are 64 threads for it."""
     with Server(program=(NAMES,)) as server:

@@ -67,12 +67,14 @@ ENDLESS = {
 }
 
 
+@pytest.mark.kind("bytes", by="anybody")
 def test_what_never_ends_is_not_kept(server: Server, control: Server) -> None:
     with unhurt(server, control):
         for head, repeated in ENDLESS.values():
             flood(server, head=head, repeated=repeated, seconds=SECONDS / 5, connections=2)
 
 
+@pytest.mark.kind("turns", "bytes", by="anybody")
 @pytest.mark.parametrize("reads", [True, False])
 def test_pipelined_requests_wait_for_their_turn(
     server: Server, control: Server, reads: bool
@@ -81,6 +83,7 @@ def test_pipelined_requests_wait_for_their_turn(
         flood(server, repeated=GET * 7_000, seconds=SECONDS, reads=reads)
 
 
+@pytest.mark.kind("bytes", "shares", by="anybody")
 @pytest.mark.gate
 def test_heads_that_do_not_end_share_a_small_pool(fresh_server: Server, control: Server) -> None:
     part = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 30_000
@@ -91,12 +94,14 @@ def test_heads_that_do_not_end_share_a_small_pool(fresh_server: Server, control:
         time.sleep(0.2)
 
 
+@pytest.mark.kind("refusals", "turns", by="anybody")
 def test_wrong_logins_in_a_pipeline(server: Server, control: Server) -> None:
     wrong = request("GET", "/v1/Conversations", account=(server.account_sid, "wrong"))
     with unhurt(server, control, healthz, messages):
         flood(server, repeated=wrong * 300, seconds=SECONDS)
 
 
+@pytest.mark.kind("shares", by="anybody")
 def test_connections_that_do_nothing_make_room_for_others(control: Server) -> None:
     small = {"PARLOUR_CONNECTIONS_MAX": "200"}
     with Server(env=small) as server, unhurt(server, control), ExitStack() as stack:
@@ -107,6 +112,7 @@ def test_connections_that_do_nothing_make_room_for_others(control: Server) -> No
 # --- An account ----------------------------------------------------------------------------------
 
 
+@pytest.mark.kind("turns", "bytes", by="an account")
 def test_requests_for_large_pages_in_one_segment(
     server: Server, control: Server, large_pages: tuple[tuple[str, str], str]
 ) -> None:
@@ -116,6 +122,7 @@ def test_requests_for_large_pages_in_one_segment(
         time.sleep(SECONDS)
 
 
+@pytest.mark.kind("admission", "bytes", by="an account")
 @pytest.mark.gate
 def test_slow_readers_of_large_pages(
     server: Server, control: Server, large_pages: tuple[tuple[str, str], str]
@@ -130,6 +137,7 @@ def test_slow_readers_of_large_pages(
         time.sleep(SECONDS)
 
 
+@pytest.mark.kind("admission", "shares", by="two accounts")
 @pytest.mark.gate
 def test_bodies_that_do_not_come_take_no_place_of_others(server: Server, control: Server) -> None:
     with unhurt(server, control, healthz, messages), ExitStack() as stack:
@@ -143,6 +151,7 @@ def test_bodies_that_do_not_come_take_no_place_of_others(server: Server, control
         time.sleep(SECONDS)
 
 
+@pytest.mark.kind("admission", "bytes", by="an account")
 @pytest.mark.gate
 def test_bodies_that_stop_before_their_end_share_the_pool(
     fresh_server: Server, control: Server
@@ -183,6 +192,7 @@ def upload(server: Server, account: tuple[str, str], size: int) -> str:
     return f"/v1/Services/{service}/Media/{sid}/Content"
 
 
+@pytest.mark.kind("admission", "outlived", by="an account")
 @pytest.mark.gate
 @pytest.mark.parametrize("ends", ["slow", "reset"])
 def test_downloads_that_are_slow_or_reset(fresh_server: Server, control: Server, ends: str) -> None:

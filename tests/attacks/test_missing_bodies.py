@@ -6,6 +6,8 @@ import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.attacks.conftest import PLACES
 from tests.attacks.harness import messages, request, unhurt
 from tests.attacks.raw import connect
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 SECONDS = 1.0
 
 
+@pytest.mark.kind("admission", "shares", by="two accounts")
 def test_missing_bodies_of_two_accounts_take_no_place_of_a_third(
     narrow_server: Server, control: Server
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from bench import workload
 from bench.api import Api, Credentials
 from bench.load import client, offered
@@ -37,6 +39,7 @@ def flood_of(server: Server) -> list[bytes]:
     return workload.update_participant(credentials, names).requests
 
 
+@pytest.mark.kind("refusals", "shares", by="an account")
 def test_flood_of_one_account_is_refused_and_hurts_no_other(
     fresh_server: Server, control: Server
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.attacks.harness import healthz, messages, request, unhurt
 from tests.attacks.raw import ask_in_turn
 from tests.support.client import Api
@@ -33,6 +35,7 @@ def refused_requests(server: Server) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.kind("refusals", by="anybody")
 def test_floods_of_refused_requests_hurt_no_other(fresh_server: Server, control: Server) -> None:
     refused = refused_requests(fresh_server)
     seen: dict[str, Counter[str]] = {}

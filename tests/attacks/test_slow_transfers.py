@@ -60,6 +60,7 @@ def slow_uploads(server: Server, heads: list[bytes]) -> Iterator[list[socket.soc
         yield sockets
 
 
+@pytest.mark.kind("shares", "admission", by="a user")
 def test_slow_uploads_of_one_user_take_no_place_from_others(
     fresh_server: Server, control: Server
 ) -> None:
@@ -98,6 +99,7 @@ def hasty_server() -> Iterator[Server]:
         yield running
 
 
+@pytest.mark.kind("shares", "admission", by="many users")
 def test_slow_uploads_of_many_users_give_up_a_place_for_one_more(hasty_server: Server) -> None:
     account = Account(hasty_server)
     heads = [account.upload_by(f"slow {number}", 1 << 20, b"x") for number in range(8)]
@@ -110,6 +112,7 @@ def test_slow_uploads_of_many_users_give_up_a_place_for_one_more(hasty_server: S
         assert len(cut) < len(sockets)
 
 
+@pytest.mark.kind("shares", "admission", by="an account")
 def test_slow_downloads_give_up_a_place_for_one_more(hasty_server: Server) -> None:
     account = Account(hasty_server)
     shelf = account.shelf_of("attacker")

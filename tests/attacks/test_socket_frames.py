@@ -66,6 +66,7 @@ def send_flood(raw: RawSocket, repeated: bytes, size: int = FLOOD_BYTES) -> None
     raw.socket.settimeout(10.0)
 
 
+@pytest.mark.kind("turns", by="anybody")
 @pytest.mark.parametrize("flooded", [PINGS, PARTS], ids=["pings", "parts"])
 def test_a_flood_before_init_is_ended_with_its_reason(
     server: Server, control: Server, flooded: bytes
@@ -78,6 +79,7 @@ def test_a_flood_before_init_is_ended_with_its_reason(
                 assert reason(raw) == TOO_MANY_MESSAGES
 
 
+@pytest.mark.kind("turns", by="a user")
 @pytest.mark.parametrize("flooded", [PINGS, PARTS], ids=["pings", "parts"])
 def test_a_flood_after_init_is_ended_with_its_reason(
     server: Server, control: Server, flooded: bytes
@@ -90,6 +92,7 @@ def test_a_flood_after_init_is_ended_with_its_reason(
         assert reason(raw) == TOO_MANY_MESSAGES
 
 
+@pytest.mark.kind("turns", by="a user")
 def test_a_flood_of_acknowledgements_that_nobody_asked_for_is_ended(
     server: Server, control: Server
 ) -> None:
@@ -101,6 +104,7 @@ def test_a_flood_of_acknowledgements_that_nobody_asked_for_is_ended(
         assert reason(raw) == TOO_MANY_MESSAGES
 
 
+@pytest.mark.kind("turns", "bytes", by="anybody")
 def test_frames_before_init_are_counted_wherever_they_stand(server: Server) -> None:
     with RawSocket(server) as raw:
         for _ in range(100):
@@ -109,12 +113,14 @@ def test_frames_before_init_are_counted_wherever_they_stand(server: Server) -> N
         assert reason(raw) == TOO_MANY_MESSAGES
 
 
+@pytest.mark.kind("bytes", by="anybody")
 def test_an_init_that_does_not_end_is_cut_off_at_its_bound(server: Server) -> None:
     with RawSocket(server) as raw:
         raw.send(ws_frame(b"x" * 200_000))
         assert reason(raw) == TOO_MANY_MESSAGES
 
 
+@pytest.mark.kind("bytes", by="a user")
 def test_idle_sockets_keep_nothing_of_their_last_frame(server: Server, control: Server) -> None:
     acknowledgement = ws_frame(written({"method": "reply", "id": "TM0"}, bytes(1_000_000)))
     with ExitStack() as stack:
@@ -128,6 +134,7 @@ def test_idle_sockets_keep_nothing_of_their_last_frame(server: Server, control: 
             assert raw.receive() == (PONG, b"")
 
 
+@pytest.mark.kind("turns", "shares", by="many users")
 @pytest.mark.parametrize("users", [1, 4])
 def test_large_frames_on_several_sockets_hold_up_nobody(
     server: Server, control: Server, users: int
@@ -147,6 +154,7 @@ def test_large_frames_on_several_sockets_hold_up_nobody(
             assert raw.receive() == (PONG, b"")
 
 
+@pytest.mark.kind("bytes", "shares", by="a user")
 def test_a_user_that_sends_too_much_over_all_its_sockets_is_ended(server: Server) -> None:
     large = ws_frame(written({"method": "reply", "id": "TM0"}, bytes(1_000_000)))
     with ExitStack() as stack:

@@ -91,6 +91,7 @@ def confirmed(raw: RawSocket) -> tuple[list[Frame], list[Frame]]:
     raise AssertionError
 
 
+@pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("kind", ["list", "document"])
 def test_an_object_that_is_named_often_is_told_once(room: Room, control: Server, kind: str) -> None:
     opened = room.messages if kind == "list" else room.channel
@@ -103,6 +104,7 @@ def test_an_object_that_is_named_often_is_told_once(room: Room, control: Server,
     assert len(confirmation.payload["events"]) == 1
 
 
+@pytest.mark.kind("outlived", by="a user")
 def test_a_client_that_leaves_at_once_costs_no_replay(room: Room, control: Server) -> None:
     asked = room.subscription(("list", room.messages))
     with unhurt(room.server, control):
@@ -112,6 +114,7 @@ def test_a_client_that_leaves_at_once_costs_no_replay(room: Room, control: Serve
                 raw.send(asked * 10)
 
 
+@pytest.mark.kind("outlived", by="a user")
 def test_the_work_of_clients_that_left_stops(room: Room, control: Server) -> None:
     """Log scans, replays and pages, in work or waiting for a turn, end with their clients."""
     asked = room.subscription(("list", room.messages)) * 60 + room.page * 20
@@ -144,6 +147,7 @@ def cpu_seconds(server: Server) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.kind("admission", "bytes", by="a user")
 def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: Server) -> None:
     with unhurt(room.server, control) as watch:
         raws = [RawSocket(room.server, receive_buffer=4096) for _ in range(4)]
@@ -156,6 +160,7 @@ def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: 
     assert watch.peak_bytes - watch.before_bytes < 48 * MEBIBYTE
 
 
+@pytest.mark.kind("bytes", "shares", by="a user")
 @pytest.mark.gate
 def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control: Server) -> None:
     """Each holds a page of 1 MiB: the slowest are cut, since the pool has 64 MiB for all."""
@@ -181,6 +186,7 @@ def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control:
             raw.socket.close()
 
 
+@pytest.mark.kind("turns", by="a user")
 def test_many_requests_in_one_segment_hold_up_nobody(room: Room, control: Server) -> None:
     with unhurt(room.server, control), RawSocket(room.server) as raw:
         raw.init(room.token)
@@ -189,6 +195,7 @@ def test_many_requests_in_one_segment_hold_up_nobody(room: Room, control: Server
             raw.receive()
 
 
+@pytest.mark.kind("bytes", by="a user")
 def test_typing_is_told_once_in_a_while(room: Room, control: Server) -> None:
     listeners = []
     for number in range(LISTENERS):
@@ -222,6 +229,7 @@ def typing_frame(sid: str) -> bytes:
     return ws_frame(written(header, f"ChannelSid={sid}".encode()))
 
 
+@pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("size", [250_000, 990_000])
 def test_bodies_of_many_empty_arrays_hold_up_nobody(room: Room, control: Server, size: int) -> None:
     body = b'{"x":[' + b"[]," * (size // 3) + b"0]}"

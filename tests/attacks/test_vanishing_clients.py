@@ -21,6 +21,7 @@ VANISHING = 400
 BOUNDS = Bounds(remaining_bytes=4 * MEBIBYTE)
 
 
+@pytest.mark.kind("outlived", by="a user")
 def test_clients_that_vanish_while_they_subscribe_leave_nothing(
     fresh_server: Server, control: Server
 ) -> None:

@@ -33,6 +33,7 @@ def login_reads(server: Server) -> float:
     return next(float(line[1]) for line in lines if line[:1] == ["parlour_login_reads_total"])
 
 
+@pytest.mark.kind("refusals", by="anybody")
 @pytest.mark.parametrize("kind", ["one-name", "unknown-names"])
 @pytest.mark.parametrize(
     ("connections", "seconds"),
@@ -55,6 +56,7 @@ def test_a_storm_of_guesses_delays_nobody_and_reads_little(
     assert login_reads(fresh_server) - before <= allowed
 
 
+@pytest.mark.kind("refusals", "turns", by="anybody")
 def test_pipelined_guesses_delay_nobody(fresh_server: Server, control: Server) -> None:
     sent = b"".join(guesses(lambda: f"AC{secrets.token_hex(16)}"))
     before = login_reads(fresh_server)

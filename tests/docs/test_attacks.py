@@ -1,0 +1,23 @@
+"""The page about attacks names every test of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.docs.attacks import ATTACKERS, KINDS, PAGE, attacks, page
+
+
+def test_each_test_of_an_attack_says_its_kinds_and_its_attacker() -> None:
+    for each in attacks():
+        assert each.kinds, f"{each.test} has no @pytest.mark.kind"
+        assert set(each.kinds) <= KINDS.keys(), each
+        assert each.by in ATTACKERS, each
+
+
+def test_each_kind_is_shown_by_several_attacks() -> None:
+    shown = Counter(kind for each in attacks() for kind in each.kinds)
+    assert all(shown[kind] >= 3 for kind in KINDS), shown
+
+
+def test_the_page_has_the_tables_of_now() -> None:
+    assert page(PAGE.read_text()) == PAGE.read_text(), "run `make docs`"
