@@ -35,6 +35,7 @@ def hold(server: Server, stack: ExitStack, sent: bytes, count: int) -> list[sock
     return held
 
 
+@pytest.mark.kind("bytes", by="anybody")
 @pytest.mark.parametrize("has_login", [False, True], ids=["anonymous", "account"])
 def test_idle_connections_keep_no_heads(
     fresh_server: Server, control: Server, has_login: bool
@@ -49,6 +50,7 @@ def test_idle_connections_keep_no_heads(
         time.sleep(0.5)
 
 
+@pytest.mark.kind("bytes", "admission", by="an account")
 def test_heads_whose_bodies_do_not_come_stay_within_the_buffers(
     fresh_server: Server, control: Server
 ) -> None:
@@ -62,6 +64,7 @@ def test_heads_whose_bodies_do_not_come_stay_within_the_buffers(
         time.sleep(0.5)
 
 
+@pytest.mark.kind("bytes", by="anybody")
 def test_unfinished_heads_of_tiny_headers_are_refused_at_once(
     fresh_server: Server, control: Server
 ) -> None:
@@ -72,6 +75,7 @@ def test_unfinished_heads_of_tiny_headers_are_refused_at_once(
             assert made.recv(12) == b"HTTP/1.1 431"
 
 
+@pytest.mark.kind("refusals", "bytes", by="anybody")
 def test_a_flood_of_whole_heads_of_tiny_headers(fresh_server: Server, control: Server) -> None:
     sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + TINY_LINES + b"\r\n"
     with unhurt(fresh_server, control, healthz):

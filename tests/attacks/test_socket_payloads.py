@@ -40,6 +40,7 @@ def asked_before() -> Iterator[tuple[Server, str]]:
         yield server, sid
 
 
+@pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
 def test_payloads_of_requests_in_work_are_not_kept(
     asked_before: tuple[Server, str], control: Server, leaves: bool
