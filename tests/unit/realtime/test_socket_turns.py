@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
@@ -59,6 +61,9 @@ class Receiver:
 
     def held_bytes(self) -> int:
         return 0
+
+    def exceeded(self) -> None:
+        pytest.fail("the client sends no more than it may")
 
     def lost(self) -> None:
         pass
@@ -136,5 +141,26 @@ def test_a_socket_whose_turn_is_spent_by_others_waits_and_is_counted() -> None:
         assert len(last.receiver.messages) == 2
         assert all(len(other.receiver.messages) == 4 for other in others)
         assert last.wire.is_reading
+
+    asyncio.run(scene())
+
+
+def test_a_client_that_was_silent_for_long_may_send_a_burst_again() -> None:
+    async def scene() -> None:
+        inputs = Inputs()
+        user = inputs.join(("AC1", "alice"), asyncio.get_running_loop().time())
+        socket = Scene(inputs)
+        loop: Any = SimpleNamespace(time=asyncio.get_running_loop().time)
+        socket.socket._loop = loop
+        budget = socket.socket._budget
+        assert budget.spend_bytes(limits.SOCKET_BURST_BYTES - len(frame(0)))
+        assert user.spend(limits.USER_BURST_BYTES - len(frame(0)))
+        now = loop.time()
+        loop.time = lambda: now + 3600.0
+        part = frame(PART_BYTES)
+        for _ in range(limits.SOCKET_BURST_BYTES // len(part)):
+            socket.send(part)
+            await asyncio.sleep(0)
+        assert not socket.socket._discards_input
 
     asyncio.run(scene())
