@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.attacks.probe import resident_bytes
 from tests.support.client import FORM_TYPE, Api, encode
 from tests.support.server import REPOSITORY
+from tests.support.tls import TlsApi, TlsServer
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -127,7 +128,7 @@ def healthz(server: Server) -> list[bytes]:
 def messages(server: Server) -> list[bytes]:
     """An account of its own that creates messages and fetches one."""
     sid, token = server.make_account()
-    api = Api(server.base_url, sid, token)
+    api = api_of(server, sid, token)
     chat = api.post("/Conversations").expect(201)["sid"]
     first = api.post(f"/Conversations/{chat}/Messages", Body="first").expect(201)["sid"]
     api.close()
@@ -136,6 +137,13 @@ def messages(server: Server) -> list[bytes]:
         request("POST", path, account=(sid, token), form={"Body": "hello"}),
         request("GET", f"{path}/{first}", account=(sid, token)),
     ]
+
+
+def api_of(server: Server, sid: str, token: str) -> Api:
+    """Requests as one account, over TLS if the server speaks that."""
+    if isinstance(server, TlsServer):
+        return TlsApi(server, sid, token)
+    return Api(server.base_url, sid, token)
 
 
 def request(
@@ -235,14 +243,19 @@ class _Prober:
     def __init__(self, server: Server, control: Server, innocents: Sequence[Innocent]) -> None:
         targets = []
         for each in innocents:
-            targets.append((each.__name__, server.port, each(server)))
-            targets.append((f"{each.__name__} of the control", control.port, each(control)))
+            targets.append((each.__name__, server, each(server)))
+            targets.append((f"{each.__name__} of the control", control, each(control)))
         self._plan = {
             "pid": server.pid,
             "growth_bytes_max": KILL_GROWTH_BYTES,
             "targets": [
-                {"name": name, "port": port, "requests": [base64.b64encode(r).decode() for r in rs]}
-                for name, port, rs in targets
+                {
+                    "name": name,
+                    "port": target.port,
+                    "authority": target.authority if isinstance(target, TlsServer) else "",
+                    "requests": [base64.b64encode(each).decode() for each in requests],
+                }
+                for name, target, requests in targets
             ],
         }
 

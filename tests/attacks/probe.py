@@ -25,6 +25,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -55,9 +56,11 @@ def resident_bytes(pid: int) -> int:
 class Prober(threading.Thread):
     """One innocent client: a keep-alive connection with a request every few milliseconds."""
 
-    def __init__(self, port: int, requests: list[bytes]) -> None:
+    def __init__(self, port: int, authority: str, requests: list[bytes]) -> None:
+        """Speak TLS if there is a file of an authority to trust."""
         super().__init__(daemon=True)
         self._port = port
+        self._context = ssl.create_default_context(cafile=authority) if authority else None
         self._requests = requests
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
@@ -109,8 +112,11 @@ class Prober(threading.Thread):
 
     def _answer_to(self, request: bytes) -> str:
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), TIMEOUT_SECONDS)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            made = socket.create_connection(("127.0.0.1", self._port), TIMEOUT_SECONDS)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is not None:
+                made = self._context.wrap_socket(made, server_hostname="127.0.0.1")
+            self._socket = made
         self._socket.sendall(request)
         answer = b""
         while b"\r\n\r\n" not in answer:
@@ -195,7 +201,11 @@ def main() -> None:
     plan = json.loads(line)
     memory = Memory(plan["pid"], plan["growth_bytes_max"])
     probers = {
-        each["name"]: Prober(each["port"], [base64.b64decode(text) for text in each["requests"]])
+        each["name"]: Prober(
+            each["port"],
+            each["authority"],
+            [base64.b64decode(text) for text in each["requests"]],
+        )
         for each in plan["targets"]
     }
     _warm(probers, plan["pid"])

@@ -8,12 +8,14 @@ import json
 import os
 import selectors
 import socket
+import ssl
 import struct
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.support.tls import TlsServer
 from tests.support.twilsock import Frame, init_header, parsed, request_header, written
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ SEND_BYTES = 1 << 16
 # A flood ends after so many bytes, however quickly the server takes them.
 FLOOD_BYTES_MAX = 64 << 20
 ANSWER_BYTES_MAX = 4096
+WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def connect(server: Server, *, receive_buffer: int | None = None) -> socket.socket:
@@ -36,6 +39,9 @@ def connect(server: Server, *, receive_buffer: int | None = None) -> socket.sock
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     made.settimeout(TIMEOUT_SECONDS)
     made.connect(("127.0.0.1", server.port))
+    if isinstance(server, TlsServer):
+        trusting = ssl.create_default_context(cafile=server.authority)
+        return trusting.wrap_socket(made, server_hostname="127.0.0.1")
     return made
 
 
@@ -64,7 +70,7 @@ class Flooding:
             self._pending = memoryview(self.repeated)
         try:
             count = self.socket.send(self._pending[:SEND_BYTES])
-        except BlockingIOError:
+        except WOULD_BLOCK:
             return
         except OSError:
             self.is_closed = True
@@ -76,7 +82,7 @@ class Flooding:
         """Receive what is there."""
         try:
             received = self.socket.recv(1 << 18)
-        except BlockingIOError:
+        except WOULD_BLOCK:
             return
         except OSError:
             received = b""

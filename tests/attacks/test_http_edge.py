@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.attacks.harness import healthz, messages, request, unhurt
+from tests.attacks.harness import api_of, healthz, messages, request, unhurt
 from tests.attacks.raw import connect, flood
 from tests.support.client import Api
 from tests.support.server import Server
@@ -36,8 +36,13 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def large_pages(server: Server) -> tuple[tuple[str, str], str]:
     """An account, and the path of a page of its messages with about 1 MiB."""
+    return write_large_pages(server)
+
+
+def write_large_pages(server: Server) -> tuple[tuple[str, str], str]:
+    """Make an account and messages; return it and the path of a page with about 1 MiB."""
     account = server.make_account()
-    api = Api(server.base_url, *account)
+    api = api_of(server, *account)
     chat = api.post("/Conversations").expect(201)["sid"]
 
     def write(number: int) -> None:

@@ -11,12 +11,27 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.client import Api
 from tests.support.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HOSTED = "conversations.twilio.com"
+
+
+class TlsApi(Api):
+    """Requests as one account of a server that speaks TLS, each on a connection of its own."""
+
+    def __init__(self, server: TlsServer, sid: str, token: str) -> None:
+        """Make a client that trusts the server's authority."""
+        super().__init__(server.base_url, sid, token)
+        self._server = server
+
+    def _connection(self) -> http.client.HTTPConnection:
+        self.close()
+        made = self._threads.kept = self._server.connect()
+        return made
 
 
 class TlsServer(Server):

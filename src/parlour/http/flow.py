@@ -277,7 +277,7 @@ class Flow(asyncio.BufferedProtocol):
 
     def _hold_answer(self, size: int) -> bool:
         """Count an answer that the kernel did not take; all of it is kept until it has."""
-        self._held_answer_bytes = size
+        self._held_answer_bytes = size if self._below is None else size + limits.TLS_UNSENT_BYTES
         return self._hold()
 
     def _release(self) -> None:
@@ -297,7 +297,7 @@ class Flow(asyncio.BufferedProtocol):
             raise GoneError
         if self._hold_answer(size):
             return
-        self._held_answer_bytes = 0
+        size, self._held_answer_bytes = self._held_answer_bytes, 0
         reservation = self._reservation
         if reservation is None or shared.waiting_bytes + size > limits.WAITING_ANSWER_BYTES_MAX:
             raise ApiError(20503, headers=RETRY_AFTER)

@@ -57,6 +57,8 @@ KERNEL_UNSENT_BYTES_MAX = 128 * KIBIBYTE
 # TLS is given an answer in pieces of so many bytes: it copies them, and keeps the room for them
 # until the connection ends.
 TLS_PIECE_BYTES = 32 * KIBIBYTE
+# What TLS keeps of an answer besides while the client takes nothing: copies, encrypted. Counted.
+TLS_UNSENT_BYTES = 144 * KIBIBYTE
 
 # When so much was buffered, and half of it no more, freed memory is given back to the system.
 TRIM_BYTES_MIN = 1 * MEBIBYTE
