@@ -46,9 +46,11 @@ class Body(Flow):
         "_collecting",
         "_failure",
         "_head_bytes",
+        "_identifying",
         "_keeps",
         "_mode",
         "_reader",
+        "_request",
         "_request_bytes",
         "_waiter",
     )
@@ -67,6 +69,10 @@ class Body(Flow):
         self._failure: ApiError | None = None
         """Why the body of the request in work cannot be read."""
         self._waiter: asyncio.Future[Any] | None = None
+        self._request: Request | None = None
+        """The request in work, until it is answered or its client has gone."""
+        self._identifying: asyncio.Task[None] | None = None
+        """The look-up of its login."""
         self._head_bytes = 0
         """The head of the request in work, if it is large: it is kept as long as the request."""
         self._request_bytes = 0
@@ -270,5 +276,18 @@ class Body(Flow):
         # bodies and heads that never came to their end would stay until the next look for cycles.
         self._collecting = None
         self._drop_kept()
+        self._drop_request()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(GoneError())
+
+    def _drop_request(self) -> None:
+        """Let go of the request of a client that has gone, as far as it is not in work yet."""
+        request, self._request = self._request, None
+        if request is None:
+            return
+        request.drop_body()  # What was parsed of it already is the caller's.
+        if self._identifying is not None:
+            # A login may be held for a second and more, with the request that brought it.
+            self._identifying.cancel()
+            self._identifying = None
+            self._shared.server.forget(request)

@@ -152,6 +152,7 @@ class Connection(Body):
         if kept > limits.UNCOUNTED_BYTES_MAX and not self._hold():
             self._refuse(503)
             return
+        self._request = request
         account_sid = server.recognize(request)
         if not request.has_body and reader.method == b"POST" and server.collects(request):
             # Nothing waits for a body that comes slowly: it is no more than these bytes.
@@ -178,8 +179,10 @@ class Connection(Body):
         if not self._shared.server.is_wrong_login(request):
             # Selects the queue only; grants no access.
             self._start(request, self._account_sid or _UNKNOWN_LOGIN)
-        elif not self._shared.hold(self, 401):
-            self.send_refusal(401)
+        else:
+            self._request = None
+            if not self._shared.hold(self, 401):
+                self.send_refusal(401)
 
     def _start(self, request: Request, account_sid: str) -> None:
         self._shared.server.begin(request)
@@ -195,7 +198,7 @@ class Connection(Body):
         if server.can_run_at_once(request):
             self._task = run_at_once(loop, server.serve(request))
         elif server.must_identify(request):
-            self._task = loop.create_task(self._identify(request))
+            self._identifying = loop.create_task(self._identify(request))
         else:
             self._task = loop.create_task(server.serve(request))
         return True
@@ -207,7 +210,9 @@ class Connection(Body):
         would go on in the turn in which it ends.
         """
         await self._shared.server.identify(request)
-        self._task = None
+        if self._identifying is None:
+            return  # The client has gone, and the request with it.
+        self._identifying = None
         caller = request.caller
         if caller is None:
             self._shared.turns.start(self, request, _UNKNOWN_LOGIN)
@@ -349,7 +354,7 @@ class Connection(Body):
 
     def finish(self) -> None:
         """Go on with the next request. Without an answer the connection is cut off."""
-        self._task = None
+        self._task = self._request = None
         if self._state == CLOSED:
             return
         if not self._is_answered or self.is_write_paused:

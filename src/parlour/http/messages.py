@@ -136,6 +136,11 @@ class Request:
         self.operation_id = ""
         self.work: Work | None = None
 
+    def drop_body(self) -> None:
+        """Let go of the body of a client that has gone: to read it raises GoneError from now on."""
+        self.body = b""
+        self.has_body = False
+
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""
         value = self._fields.get(name)

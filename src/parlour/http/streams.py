@@ -37,7 +37,8 @@ async def incoming(request: Request, bytes_max: int) -> AsyncGenerator[bytes, No
     if request.has_body:  # A small one came together with the head.
         request.is_unread = False
         must_not_exceed(len(request.body), bytes_max)
-        yield request.body
+        body, request.body = request.body, b""
+        yield body
         return
     begun = asyncio.get_running_loop().time()
     received = 0

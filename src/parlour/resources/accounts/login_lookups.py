@@ -49,6 +49,7 @@ class LoginLookups:
         # One future for each name that is being read or queued; requests share it.
         self._reading: dict[str, asyncio.Future[Logins]] = {}
         self._waiting: dict[str, asyncio.Future[Logins]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._queue = LookupQueue()
         self._draining: asyncio.Task[None] | None = None
         # When the last queued read began; the first one need not wait.
@@ -82,11 +83,17 @@ class LoginLookups:
         if reading is None:
             reading = asyncio.get_running_loop().create_future()
             self._reading[name] = reading
-            try:
-                await self._read([name], {name: reading})
-            finally:
-                del self._reading[name]
+            # A task of its own: the client of the request that asked first may go.
+            task = asyncio.create_task(self._read_one(name, reading))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(reading)
+
+    async def _read_one(self, name: str, reading: asyncio.Future[Logins]) -> None:
+        try:
+            await self._read([name], {name: reading})
+        finally:
+            del self._reading[name]
 
     async def in_turn(self, peer: str, name: str) -> Logins:
         """Return the same, read when it is this address's turn. Raises 429 if the queue is full."""

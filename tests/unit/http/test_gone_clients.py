@@ -1,0 +1,125 @@
+"""What is kept for clients that have gone while their requests wait."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvloop
+
+from parlour.http.messages import GoneError
+from parlour.http.streams import incoming, read_body
+from tests.unit.http.bench import POST, Bench, Handled
+
+if TYPE_CHECKING:
+    from parlour.http.messages import Request
+
+SENT = POST % 20_000 + b"x" * 20_000
+
+
+class Identifying(Handled):
+    """A server that looks up each login for as long as the test wants."""
+
+    def __init__(self, handler: Any) -> None:
+        super().__init__(handler)
+        self.looks_up = asyncio.Event()
+        self.is_cancelled = asyncio.Event()
+        self.forgotten: list[Request] = []
+
+    def recognize(self, request: Request) -> None:
+        del request
+
+    def is_wrong_login(self, request: Request) -> bool:
+        del request
+        return False
+
+    def must_identify(self, request: Request) -> bool:
+        del request
+        return True
+
+    async def identify(self, request: Request) -> None:
+        self.looks_up.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.is_cancelled.set()
+            raise
+        raise AssertionError(request)
+
+    def forget(self, request: Request) -> None:
+        self.forgotten.append(request)
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_a_look_up_ends_with_its_client_and_its_request_is_forgotten_once(has_begun: bool) -> None:
+    async def run() -> None:
+        async def never(_: Request) -> None:
+            raise AssertionError("its login is not known")
+
+        bench = Bench(never, Identifying)
+        server: Any = bench.connections.server
+        bench.receive(SENT)
+        if has_begun:
+            await asyncio.wait_for(server.looks_up.wait(), 10)
+        await bench.end()
+        if has_begun:
+            await asyncio.wait_for(server.is_cancelled.wait(), 10)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        [request] = server.forgotten
+        assert request.body == b""
+
+    uvloop.run(run())
+
+
+async def read_pieces(request: Request) -> None:
+    async for piece in incoming(request, 100_000):
+        raise AssertionError(piece)
+
+
+READS: dict[str, Any] = {"whole": read_body, "pieces": read_pieces}
+
+
+@pytest.mark.parametrize("reads", READS)
+def test_a_body_that_was_not_taken_is_dropped_with_its_client(reads: str) -> None:
+    async def run() -> None:
+        begun, gone, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def serve(request: Request) -> None:
+            begun.set()
+            await gone.wait()
+            assert request.body == b""
+            with pytest.raises(GoneError):
+                await READS[reads](request)
+            request.exchange.finish()
+            ended.set()
+
+        bench = Bench(serve)
+        bench.receive(SENT)
+        await asyncio.wait_for(begun.wait(), 10)
+        await bench.end()
+        gone.set()
+        await asyncio.wait_for(ended.wait(), 10)
+
+    uvloop.run(run())
+
+
+def test_a_body_that_was_taken_in_pieces_is_not_kept() -> None:
+    async def run() -> None:
+        ended = asyncio.Event()
+
+        async def serve(request: Request) -> None:
+            async for piece in incoming(request, 100_000):
+                assert piece == b"x" * 20_000
+                assert request.body == b""
+            request.exchange.answer(200, b"", b"", closes=False)
+            request.exchange.finish()
+            ended.set()
+
+        bench = Bench(serve)
+        bench.receive(SENT)
+        await asyncio.wait_for(ended.wait(), 10)
+        await bench.end()
+
+    uvloop.run(run())
