@@ -50,6 +50,9 @@ class Edge:
             await parse_multipart(request) if _is_multipart(request) else _form(operation, request)
         )
         call = self._call(operation, path, request, caller, form)
+        # The call may wait for long, and lets go of its form then.
+        request.body = b""
+        del form
         view = self._view(call, request)
         outcome = await self._pipeline.run(call, lambda c, o: self._render(c, o, view))
         if outcome.status == 204:

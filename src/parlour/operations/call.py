@@ -71,6 +71,8 @@ class Call(Generic[P]):
     origin: Origin = SILENT
     page: PageRequest | None = None
     idempotency_key: str | None = None
+    request_digest: str = ""
+    """Of what was asked, and where, if there is such a key."""
     scope: Scope = field(default=Scope(""))
     parsed: P | ApiError | None = None
     sealing: Vault | None = None

@@ -46,7 +46,7 @@ OLDEST = "SELECT date_created FROM idempotency ORDER BY date_created LIMIT 1"
 _KEPT_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
 
 
-def _digest(call: Call[Any]) -> str:
+def digest_of(call: Call[Any]) -> str:
     """What was asked, and where: two requests with the same digest are the same request."""
     said = repr((call.resource, sorted(call.form.items())))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
@@ -80,7 +80,7 @@ async def once(
 ) -> Outcome:
     """The outcome of the first request with this key, or of this one, which is then kept."""
     account_sid, key = call.caller.account_sid, call.idempotency_key
-    operation_id, digest = call.operation.operation_id, _digest(call)
+    operation_id, digest = call.operation.operation_id, call.request_digest
     # Sealed, since the answer to a new API key holds its secret.
     row_name = f"{account_sid} {operation_id} {key}"
     row = await tx.one(FIND, account_sid, operation_id, key, tx.now - _KEPT_MS)

@@ -77,6 +77,17 @@ class Parameters:
                     values[entry.name] = entry.parse(entry.wire_name, texts[-1])
         return cls(**values)
 
+    @classmethod
+    def counted(cls, form: Form) -> Form:
+        """The part of a form that ``parse`` reads; of a value that is not used its first letter."""
+        counted: Form = {}
+        for entry in _plan(cls).fields:
+            texts = form.get(entry.wire_name)
+            if texts is not None:
+                is_all = entry.repeated or len(texts) == 1
+                counted[entry.wire_name] = texts if is_all else [max(texts)[:1], texts[-1]]
+        return counted
+
     def given(self) -> dict[str, Any]:
         """The values that were sent, by the names of their fields."""
         found = ((name, getattr(self, name)) for name in _plan(type(self)).names)

@@ -81,6 +81,7 @@ class Pipeline:
         if call.idempotency_key is None:
             outcome = await self._write(call, self._act)
         else:
+            call.request_digest = idempotency.digest_of(call)
             async with self._idempotency.enter(call):
                 outcome = await self._write(
                     call, lambda tx, again: idempotency.once(tx, again, self._act, render)
@@ -106,6 +107,8 @@ class Pipeline:
         )
         if rehearsal.result.replayed is not None:
             return rehearsal.result
+        # The call is valid, and may wait for seconds: what does not count is not kept meanwhile.
+        call.form = call.operation.deed.parameters.counted(call.form)
         with _outside(call):
             call.parsed = await before.ask(call, rehearsal)
         return await self._change(call, act)

@@ -1,0 +1,53 @@
+"""The part of a form that a call keeps while it waits for a webhook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from parlour.operations.parameters import Parameters, said
+from parlour.vocabulary.errors import ApiError
+
+
+def text(name: str, value: str) -> str:
+    """Any text."""
+    del name
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Some(Parameters):
+    """One value, and a list."""
+
+    one: Any = said("One", text, required=True)
+    each: Any = said("Each", text, repeated=True)
+
+
+LONG = "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"One": ["a"]},
+        {"One": [LONG, "a"], "Each": ["b", "c"], "Other": [LONG]},
+        {"One": [LONG, ""]},
+        {"One": ["", LONG, ""], "Each": [""]},
+        {"One": ["", ""]},
+        {"Each": ["a"], LONG: [""]},
+    ],
+)
+def test_what_counts_is_kept_and_nothing_else(form: dict[str, list[str]]) -> None:
+    counted = Some.counted(form)
+    assert sum(len(name) + sum(map(len, texts)) for name, texts in counted.items()) < 20
+    assert result(counted) == result(form)
+
+
+def result(form: dict[str, list[str]]) -> Some | str:
+    """What a form is parsed to, or the error that it is refused with."""
+    try:
+        return Some.parse(form)
+    except ApiError as error:
+        return str(error.body())
