@@ -39,6 +39,12 @@ def connect(server: Server, *, receive_buffer: int | None = None) -> socket.sock
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     made.settimeout(TIMEOUT_SECONDS)
     made.connect(("127.0.0.1", server.port))
+    return made
+
+
+def connect_for_requests(server: Server, *, receive_buffer: int | None = None) -> socket.socket:
+    """A connection for HTTP: over TLS, if the server speaks that."""
+    made = connect(server, receive_buffer=receive_buffer)
     if isinstance(server, TlsServer):
         trusting = ssl.create_default_context(cafile=server.authority)
         return trusting.wrap_socket(made, server_hostname="127.0.0.1")
@@ -105,7 +111,7 @@ def flood(
     Answers are read and dropped, except their first bytes; ``reads=False`` leaves them unread.
     The connections are closed at the end.
     """
-    floods = [Flooding(connect(server), head, repeated) for _ in range(connections)]
+    floods = [Flooding(connect_for_requests(server), head, repeated) for _ in range(connections)]
     events = selectors.EVENT_WRITE | (selectors.EVENT_READ if reads else 0)
     deadline = time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.harness import healthz, messages, request, unhurt
-from tests.attacks.raw import connect, flood
+from tests.attacks.raw import connect_for_requests, flood
 from tests.attacks.test_http_edge import GET, SECONDS, SMALL_BUFFER, write_large_pages
 from tests.support.tls import TlsServer
 
@@ -45,6 +45,8 @@ def test_slow_readers_of_large_pages_over_tls(tls_server: TlsServer, control: Se
     asked = request("GET", path, account=account)
     with unhurt(tls_server, control, healthz, messages), ExitStack() as stack:
         for _ in range(READERS):
-            made = stack.enter_context(closing(connect(tls_server, receive_buffer=SMALL_BUFFER)))
+            made = stack.enter_context(
+                closing(connect_for_requests(tls_server, receive_buffer=SMALL_BUFFER))
+            )
             made.sendall(asked)
         time.sleep(SECONDS)
