@@ -5,12 +5,15 @@ from __future__ import annotations
 import http.client
 import re
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 from tests.attacks.raw import connect
 from tests.support.server import Server
 
 OF_ADDRESS_MAX = 3
+SECONDS_MAX = 20.0
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+REFUSED = 'parlour_requests_total{operation_id="",status="503"}'
 BUFFERED = 'parlour_buffer_bytes{room="unauthenticated"}'
 UPGRADE = (
     b"GET /v3/wsconnect HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -27,6 +30,22 @@ def figure(server: Server, name: str) -> float:
     return float(found[1]) if found else 0.0
 
 
+def wait_for(server: Server, name: str, value: float) -> None:
+    """Wait until a figure has a value: the server sees a little later what clients do."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while (found := figure(server, name)) != value:
+        assert time.monotonic() < deadline, f"{name} is {found}, and not {value}"
+        time.sleep(0.05)
+
+
+def ask(server: Server, request: bytes) -> bytes:
+    """The status of the answer to a request on a new connection, which is closed then."""
+    with closing(connect(server)) as made, suppress(ConnectionError):
+        made.sendall(request)
+        return made.recv(4096)[9:12]
+    return b""
+
+
 def test_connections_and_refused_ones_are_counted() -> None:
     caps = ["--connections-per-address-max", str(OF_ADDRESS_MAX), "--trusted-proxies", "10.0.0.0/8"]
     with Server(args=caps) as server, ExitStack() as stack:
@@ -34,24 +53,25 @@ def test_connections_and_refused_ones_are_counted() -> None:
         socket.sendall(UPGRADE)
         assert socket.recv(4096).startswith(b"HTTP/1.1 101 ")
         idle = stack.enter_context(closing(connect(server)))
-        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        idle.recv(4096)
-        assert figure(server, 'parlour_open_connections{kind="websocket"}') == 1
-        assert figure(server, 'parlour_open_connections{kind="http"}') == 2  # And that of the page.
+        idle.sendall(GET)
+        assert idle.recv(4096).startswith(b"HTTP/1.1 200 ")
+        wait_for(server, 'parlour_open_connections{kind="websocket"}', 1)
+        wait_for(server, 'parlour_open_connections{kind="http"}', 2)  # And that of the page.
         assert figure(server, "parlour_open_connections_max") > OF_ADDRESS_MAX
 
-        last = stack.enter_context(closing(connect(server)))
-        refused = stack.enter_context(closing(connect(server)))
-        assert refused.recv(4096).startswith(b"HTTP/1.1 503 ")
-        last.close()
-        broken = stack.enter_context(closing(connect(server)))
-        broken.sendall(b"no request\r\n\r\n")
-        assert broken.recv(4096).startswith(b"HTTP/1.1 400 ")
-        broken.close()
-        time.sleep(0.2)
+        deadline = time.monotonic() + SECONDS_MAX
+        while ask(server, b"no request\r\n\r\n") != b"400":  # That of the page may be there yet.
+            assert time.monotonic() < deadline
+        wait_for(server, 'parlour_requests_total{operation_id="",status="400"}', 1)
 
-        assert figure(server, 'parlour_requests_total{operation_id="",status="503"}') >= 1
-        assert figure(server, 'parlour_requests_total{operation_id="",status="400"}') == 1
+        before = figure(server, REFUSED)
+        last = stack.enter_context(closing(connect(server)))
+        last.sendall(GET)
+        while ask(server, GET) != b"503":
+            assert time.monotonic() < deadline + SECONDS_MAX
+        last.close()
+        while figure(server, REFUSED) <= before:
+            assert time.monotonic() < deadline + 2 * SECONDS_MAX
 
 
 def test_the_bytes_of_a_handshake_in_pieces_are_counted_no_more_after_it() -> None:
