@@ -68,6 +68,7 @@ async def _read(tx: Transaction, scope: Scope, world: World) -> None:
 async def ask_later(tx: Transaction, world: World) -> None:
     """What is asked when a conversation has gone."""
     scope = Scope(world.sid, world.default.sid)
+    assert await event_log.has_removals(tx, scope)
     assert await event_log.removal_of(tx, scope, world.default.chain["Conversations"])
 
 
