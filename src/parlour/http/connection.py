@@ -34,6 +34,7 @@ A request for which there is no room, or whose login was wrong a moment ago, is 
 task: it is refused at once, or within ``REFUSAL_HELD_MS_MAX``.
 
 A HEAD with the wish for a WebSocket hands the connection over, and is CLOSED for this class.
+
 Bounds: one request in work; at most ``READ_BYTES_MAX`` per turn, and as much in all read ahead of
 the request in work (``get_buffer`` offers no more room); nothing of an answered request; a request
 that was read ahead begins in a turn of its own, behind everybody else's.
