@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from parlour.delivery.parameters import AFTER, post_parameters, pre_parameters
+from parlour.delivery.parameters import (
+    AFTER,
+    parameter_names,
+    post_parameters,
+    pre_parameters,
+)
 from parlour.store.transaction import Emitted
 from parlour.vocabulary import events
 from parlour.vocabulary.events import Event
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
+from tests.events import webhook_tables
 from tests.events.house import ALICE, BY_SMS, WITH_HEADER
 from tests.events.tour import ME, OWN, ROBERT, Seen, tour
 
@@ -35,49 +41,14 @@ ORIGINS = {
 LEVELS = ("account", "service")
 LOUD = tuple(source for source, origin in ORIGINS.items() if origin.fires)
 
-# The reference, event by event: what is always there, and after the bar what may be.
-# Those below have Source, and ClientIdentity where a client did it; all have EVERYWHERE.
-EVERYWHERE = "EventType AccountSid ChatServiceSid RetryCount"
-MESSAGE = "ConversationSid Author Attributes | Body ParticipantSid Media Subject ContentSid"
-KEPT_MESSAGE = f"MessageSid Index DateCreated {MESSAGE}"
-CONVERSATION = "Attributes MessagingServiceSid State | FriendlyName UniqueName"
-KEPT_CONVERSATION = f"ConversationSid DateCreated DateUpdated {CONVERSATION}"
-PARTICIPANT = (
-    "ConversationSid Attributes MessagingBinding.Type | RoleSid Identity"
-    " MessagingBinding.ProxyAddress MessagingBinding.Address MessagingBinding.ProjectedAddress"
-    " MessagingBinding.Level"
-)
-KEPT_PARTICIPANT = f"ParticipantSid DateCreated {PARTICIPANT}"
-USER = "UserSid Identity RoleSid Attributes | FriendlyName"
-REFERENCE = {
-    "onMessageAdd": MESSAGE,
-    "onMessageAdded": f"MessagingServiceSid {KEPT_MESSAGE}",
-    "onMessageUpdate": f"DateUpdated {KEPT_MESSAGE}",
-    "onMessageUpdated": f"DateUpdated {KEPT_MESSAGE}",
-    "onMessageRemove": f"DateUpdated {KEPT_MESSAGE}",
-    "onMessageRemoved": f"DateUpdated DateRemoved {KEPT_MESSAGE}",
-    "onConversationAdd": CONVERSATION,
-    "onConversationAdded": KEPT_CONVERSATION,
-    "onConversationUpdate": KEPT_CONVERSATION,
-    "onConversationUpdated": KEPT_CONVERSATION,
-    "onConversationRemove": KEPT_CONVERSATION,
-    "onConversationRemoved": f"DateRemoved {KEPT_CONVERSATION}",
-    "onConversationStateUpdated": (
-        "ConversationSid MessagingServiceSid StateUpdated StateFrom StateTo Reason"
-    ),
-    "onParticipantAdd": PARTICIPANT,
-    "onParticipantAdded": KEPT_PARTICIPANT,
-    "onParticipantUpdate": f"DateUpdated {KEPT_PARTICIPANT}",
-    "onParticipantUpdated": f"DateUpdated {KEPT_PARTICIPANT} LastReadMessageIndex",
-    "onParticipantRemove": f"DateUpdated {KEPT_PARTICIPANT}",
-    "onParticipantRemoved": f"DateUpdated DateRemoved {KEPT_PARTICIPANT}",
-    "onDeliveryUpdated": (
-        "ConversationSid MessageSid ParticipantSid DeliveryReceiptSid Status DateCreated"
-        " DateUpdated | ChannelMessageSid ErrorCode"
-    ),
-    "onUserAdded": f"DateCreated DateUpdated {USER}",
-    "onUserUpdate": f"DateUpdated {USER}",
-    "onUserUpdated": f"DateCreated DateUpdated {USER} isOnline isNotifiable",
+# What no operation of the tour can bring about: a message from outside that a conversation is made
+# for, and names of e-mail addresses, which only clients give.
+BEYOND_THE_TOUR = {
+    "Conversation": {
+        *(f"MessagingBinding.{name}Address" for name in ("", "Author", "Projected", "Proxy")),
+        *("MessageBody", "Media", "ChannelMetadata"),
+    },
+    "Participant": {"MessagingBinding.Name"},
 }
 SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -93,20 +64,27 @@ def seen(source: str, level: str) -> Seen:
 
 def expected(event: str, source: str) -> tuple[set[str], set[str]]:
     """The names that are always there, and those that may be."""
-    always, _, maybe = REFERENCE[event].partition("|")
-    required = {*EVERYWHERE.split(), *always.split()}
+    required = {*webhook_tables.COMMON.split(), *webhook_tables.names(event, "R")}
     if event != "onDeliveryUpdated":
         required.add("Source")
         if source == "client":
             required.add("ClientIdentity")
-    return required, set(maybe.split())
+    return required, webhook_tables.names(event, "O") - beyond_the_tour(event)
+
+
+def beyond_the_tour(event: str) -> set[str]:
+    """The names that the tour has no value for."""
+    for noun, names in BEYOND_THE_TOUR.items():
+        if event.startswith(f"on{noun}"):
+            return names
+    return set()
 
 
 def cells() -> Iterator[Any]:
     """Every event, at every place that hears of it, from every source that fires."""
     for source in LOUD:
         for level in LEVELS:
-            for event in REFERENCE:
+            for event in webhook_tables.EVENTS:
                 place = "before" if event in events.PRE_ACTION else "after"
                 yield pytest.param(source, level, place, event, id=f"{event}-{level}-{source}")
                 if event in events.SCOPED_FILTERS:
@@ -115,7 +93,16 @@ def cells() -> Iterator[Any]:
 
 
 def test_the_reference_names_every_event() -> None:
-    assert set(REFERENCE) == events.FILTERS
+    assert set(webhook_tables.EVENTS) == events.FILTERS
+
+
+@pytest.mark.parametrize("event", sorted(events.FILTERS))
+def test_an_event_can_have_the_parameters_of_its_table_and_no_other(event: str) -> None:
+    """Those included that no action gives a value yet."""
+    common = {*webhook_tables.COMMON.split()}
+    if event != "onDeliveryUpdated":
+        common |= {*webhook_tables.BY_WHOM.split()}
+    assert parameter_names(event) == common | webhook_tables.names(event, "RO")
 
 
 @pytest.mark.parametrize(("source", "level", "place", "event"), list(cells()))

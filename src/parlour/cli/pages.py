@@ -12,6 +12,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Final
 
 from parlour import config
+from parlour.delivery.parameters import parameter_names
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
 from parlour.vocabulary import events, limits
@@ -207,7 +208,18 @@ def events_page() -> str:
         for name in events.POST_ACTION
     ]
     text = "The names that webhooks are filtered by; they are case-sensitive."
-    return _page("Events", text, _table(("event", "phase", "may be filtered at"), rows))
+    filters = _table(("event", "phase", "may be filtered at"), rows)
+    return _page("Events", text, filters + _event_parameters())
+
+
+def _event_parameters() -> str:
+    """The parameters of each event's webhook requests."""
+    parameters = (
+        (f"`{name}`", ", ".join(sorted(parameter_names(name))))
+        for name in (*events.PRE_ACTION, *events.POST_ACTION)
+    )
+    text = "The parameters of a request. One without a value is left out."
+    return f"\n## Parameters\n\n{text}\n\n{_table(('event', 'parameters'), parameters)}"
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {

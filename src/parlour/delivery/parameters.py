@@ -156,7 +156,7 @@ _PARTICIPANT: Final = (
 )
 _USER: Final = (
     _Shown("DateCreated", "date_created", _date, frozenset({"Added", "Updated"})),
-    _Shown("DateUpdated", "date_updated", _date),
+    _Shown("DateUpdated", "date_updated", _date, frozenset({"Update", "Updated"})),
     _Shown("UserSid", "sid"),
     _Shown("Identity", "identity"),
     _Shown("RoleSid", "role_sid"),
@@ -192,6 +192,17 @@ _TABLES: Final = {
     "ConversationState": ("conversation", _STATE),
     "Delivery": ("receipt", _RECEIPT),
 }
+
+
+def parameter_names(event_name: str) -> frozenset[str]:
+    """Return the names of all parameters that a request about this event may have."""
+    noun, phase = _parts(event_name)
+    tables = [_TABLES[noun][1], *([_INBOUND] if noun == "Conversation" else [])]
+    names = {each.name for table in tables for each in table if phase in each.phases}
+    names |= {"RetryCount", *_common(event_name, "", "")}
+    if event_name != events.ON_DELIVERY_UPDATED:
+        names |= set(_source(SDK, "an identity"))
+    return frozenset(names)
 
 
 def post_parameters(event: Event) -> dict[str, str]:
