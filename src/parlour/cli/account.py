@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from parlour.cli.offline import Offline, offline_options
+from parlour.cli.offline import Offline, creating_offline_options, offline_options
 from parlour.resources.accounts import actions, store
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
@@ -24,9 +24,12 @@ def command() -> None:
 
 @command.command("create")
 @click.option("--name", default="Account", show_default=True, help="A friendly name.")
-@offline_options
+@creating_offline_options
 def create(offline: Offline, *, name: str, as_json: bool) -> None:
-    """Make an account; its auth token is shown once."""
+    """Make an account; its auth token is shown once.
+
+    Where there is no store yet, one is made if --data (or PARLOUR_DATA) names its folder.
+    """
     sid, auth_token = offline.random.sid(sids.ACCOUNT), offline.random.token(16).hex()
 
     async def work(tx: Transaction) -> None:

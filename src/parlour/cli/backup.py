@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import tarfile
 from datetime import UTC, datetime
@@ -17,8 +18,16 @@ import msgspec
 from parlour.app import KEY_NAME, MEDIA_FOLDER, load_vault
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
-from parlour.store.backups import BackupError, Facts, Manifest, Places, make_backup
+from parlour.store.backups import (
+    BackupError,
+    Facts,
+    Manifest,
+    Places,
+    make_backup,
+    sync_folder,
+)
 from parlour.store.engines import DATABASE_NAME
+from parlour.store.private_files import PRIVATE_FILE
 from parlour.store.sqlite_backup import DamagedError
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
@@ -68,9 +77,10 @@ def command(*, target: Path, data: Path, database: str, with_key: bool, as_json:
 
 
 def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
+    data = data.absolute()
     source, progress = places(data), Progress()
     if not source.key.exists():
-        raise BackupError(f"there is no {source.key}")
+        raise BackupError(f"there is no {KEY_NAME} in {data}: name the data folder")
     now = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
     facts = Facts(
         version=metadata.version("parlour"),
@@ -79,15 +89,31 @@ def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
     )
     if target.suffix != TAR:
         return make_backup(source, target, facts, progress, with_key=with_key)
+    return _packed(source, target, facts, progress, with_key=with_key)
+
+
+def _packed(
+    source: Places, target: Path, facts: Facts, progress: Progress, *, with_key: bool
+) -> Manifest:
+    """Make a backup as one file; names beside it are its own, so no other file is in its way."""
     if target.exists():
         raise BackupError(f"{target} is there already")
-    folder = target.with_suffix("")
-    manifest = make_backup(source, folder, facts, progress, with_key=with_key)
-    progress("packing")
+    folder = target.with_name(f".{target.name}.folder")
+    shutil.rmtree(folder, ignore_errors=True)  # Of a run that was killed.
     unfinished = target.with_name(f".{target.name}.unfinished")
-    with unfinished.open("wb") as file, tarfile.open(fileobj=file, mode="w") as packed:
-        unfinished.chmod(0o600)
-        packed.add(folder, arcname=folder.name)
-    unfinished.rename(target)
-    shutil.rmtree(folder)
+    try:
+        manifest = make_backup(source, folder, facts, progress, with_key=with_key)
+        progress("packing")
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        with os.fdopen(descriptor, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w") as packed:
+                packed.add(folder, arcname=target.stem)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(target)
+        sync_folder(target.parent)
+    finally:
+        unfinished.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return manifest

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from parlour.app import KEY_NAME, UnsafeKeyFileError, read_vault
+from parlour.app import KEY_NAME, MEDIA_FOLDER, UnsafeKeyFileError, read_vault
 from parlour.http.tls import Tls, TlsFilesError
 from parlour.protocol.certificates import ends_at
 from parlour.store.engines import DATABASE_NAME
+from parlour.store.private_files import database_files, is_open_to_others
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
@@ -135,17 +135,32 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 def check_machine(settings: Settings) -> Iterator[Finding]:
     """What the files, the disk and the process say."""
+    if not (settings.data / KEY_NAME).exists():
+        yield Finding(
+            f"There is no store in {settings.data.absolute()}.",
+            "The first start makes one; if there was one already, name its folder with --data.",
+            is_unsafe=False,
+        )
     if settings.data.exists():
         yield from _files(settings.data)
     yield from _disk(settings)
     yield from _process(settings)
 
 
+def open_paths(data: Path) -> list[Path]:
+    """Return what the group or others can reach of a data folder; its key is checked apart."""
+    inner = [*database_files(data / DATABASE_NAME), data / MEDIA_FOLDER]
+    return [path for path in (data, *inner) if is_open_to_others(path)]
+
+
+def mode_for(path: Path) -> str:
+    """Return the mode that a file or folder should have, as chmod takes it."""
+    return "700" if path.is_dir() else "600"
+
+
 def _files(data: Path) -> Iterator[Finding]:
-    for path in (data, data / DATABASE_NAME):
-        if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            mode = "700" if path.is_dir() else "600"
-            yield Finding(f"{path} is open to other users.", f"chmod {mode} {path}")
+    for path in open_paths(data):
+        yield Finding(f"{path} is open to other users.", f"chmod {mode_for(path)} {path}")
     key = data / KEY_NAME
     if key.exists():
         try:

@@ -1,4 +1,8 @@
-"""What commands need that work on the data folder themselves, a running server or not."""
+"""What commands need that work on the data folder themselves, a running server or not.
+
+A mistyped folder must not become a new store, so these commands open only a store that is there.
+``account create`` makes one where the folder is named: the first account may precede the server.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +11,55 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from parlour.app import load_vault
+from parlour.app import KEY_NAME, UnsafeKeyFileError, load_vault
 from parlour.cli.options import settings_of, settings_options
-from parlour.store.engines import make_store
+from parlour.store.engines import database_exists, make_store
+from parlour.store.transaction import DatabaseError, Unavailable
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.config import Settings
+    from parlour.protocol.vault import Vault
     from parlour.store.transaction import Work
 
 T = TypeVar("T")
 
 
+class NoStoreError(Exception):
+    """There is no store where the settings say; the text names the place."""
+
+
 class Offline:
     """The store and the vault of a data folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, creates: bool = False) -> None:
+        """``creates``: make the store if there is none.
+
+        Raises NoStoreError, DatabaseError, Unavailable, UnsafeKeyFileError, ValueError, OSError.
+        """
         self._settings = settings
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.random = SystemRandom()
-        self.vault = load_vault(settings.data, self.random)
+        self.vault = self._open_vault(creates=creates)
+
+    def _open_vault(self, *, creates: bool) -> Vault:
+        settings = self._settings
+        data, key = settings.data.absolute(), settings.data / KEY_NAME
+        exists = asyncio.run(database_exists(settings.database, settings.data))
+        if exists and not key.exists():
+            # With a new key the secrets in the database could never be read again.
+            raise NoStoreError(f"there is no {KEY_NAME} in {data}, which the database needs")
+        if not exists and not creates:
+            where = "the database of --database" if settings.database else str(data)
+            raise NoStoreError(
+                f"there is no store in {where}: name its folder with --data "
+                "(a new one is made by parlour serve)"
+            )
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return load_vault(settings.data, self.random)
 
     def _run(self, work: Work[T], *, writes: bool) -> T:
         async def run() -> T:
@@ -56,12 +86,32 @@ class Offline:
 
 def offline_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the data folder's store as its first argument, and ``--json``."""
+    return _with_store(function, creates=False)
 
+
+def creating_offline_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Do the same, and make the store if there is none in a folder that the caller names."""
+    return _with_store(function, creates=True)
+
+
+def _with_store(function: Callable[..., Any], *, creates: bool) -> Callable[..., Any]:
     @settings_options("data", "database")
     @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
     @functools.wraps(function)
     def command(*, data: Any, database: str, **values: Any) -> Any:
-        offline = Offline(settings_of({"data": data, "database": database}))
+        settings = settings_of({"data": data, "database": database})
+        try:
+            offline = Offline(settings, creates=creates and _is_named("data"))
+        except (NoStoreError, UnsafeKeyFileError, ValueError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except (DatabaseError, Unavailable) as error:
+            raise click.ClickException(f"the database cannot be used: {error}") from error
         return function(offline, **values)
 
     return command
+
+
+def _is_named(setting: str) -> bool:
+    """Return whether the caller gave a setting, on the command line or in the environment."""
+    source = click.get_current_context().get_parameter_source(setting)
+    return source not in {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None}

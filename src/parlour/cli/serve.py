@@ -162,6 +162,8 @@ async def _serve(
         await app.start()
     except (DatabaseError, Unavailable) as error:
         raise click.ClickException(f"the database cannot be used: {error}") from error
+    if is_first:
+        _warn_of_open_files(settings.data)
     # One worker makes it and tells of it, so that the ready file has its secret.
     first = await app.first_account() if is_first else None
 
@@ -181,6 +183,17 @@ async def _serve(
         await serve_http(settings, started, app.connections(), tls, parent=parent)
     finally:
         await app.stop()
+
+
+def _warn_of_open_files(data: Path) -> None:
+    """Log what the doctor calls unsafe: a server does not change the mode of a given folder."""
+    import structlog  # noqa: PLC0415 - help needs none of it.
+
+    from parlour.cli.checkups import mode_for, open_paths  # noqa: PLC0415 - as above.
+
+    for path in open_paths(data):
+        advice = f"chmod {mode_for(path)} {path}"
+        structlog.get_logger().warning("data_open_to_others", path=str(path), advice=advice)
 
 
 async def _write_ready_file(ready_file: ReadyFile, url: str, pid: int) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from parlour.store.migrations import migrations
+from parlour.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER
 from parlour.store.sqlite_backup import check_database, copy_database, media_of
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 MANIFEST: Final = "backup.json"
 SUMS: Final = "SHA256SUMS"
 FORMAT: Final = 1
-_PRIVATE_FOLDER: Final = 0o700
-_PRIVATE_FILE: Final = 0o600
 _COPY_BYTES: Final = 1 << 20
 
 
@@ -97,14 +96,14 @@ def make_backup(
         raise BackupError(f"there is no {data.database}")
     unfinished = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True, mode=_PRIVATE_FOLDER)
+    unfinished.mkdir(parents=True, mode=PRIVATE_FOLDER)
     backup = data.at(unfinished)
     copies = _Copies(data.media, backup.media)
     tell("media")
     copies.copy_all()
     tell("database")
     copied = copy_database(data.database, backup.database, _told_pages(tell))
-    backup.database.chmod(_PRIVATE_FILE)
+    backup.database.chmod(PRIVATE_FILE)
     if copied.migrations != tuple(each.name for each in migrations()):
         raise BackupError("the server has not been started with this version yet")
     tell("media since then")
@@ -125,9 +124,9 @@ def make_backup(
     _write(backup.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
     tell("checksums")
     _write(backup.folder / SUMS, _sums(backup.folder))
-    _sync_folder(unfinished)
+    sync_folder(unfinished)
     unfinished.rename(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     return manifest
 
 
@@ -151,7 +150,7 @@ def restore_backup(backup: Places, data: Places, key: Path, tell: Callable[[str]
         raise BackupError(f"{data.folder} is not empty: restore into a new folder")
     unfinished = data.folder.with_name(f".{data.folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True, mode=_PRIVATE_FOLDER)
+    unfinished.mkdir(parents=True, mode=PRIVATE_FOLDER)
     made = data.at(unfinished)
     tell("database")
     _copy_file(backup.database, made.database)
@@ -159,11 +158,11 @@ def restore_backup(backup: Places, data: Places, key: Path, tell: Callable[[str]
     tell("media")
     _Copies(backup.media, made.media).copy_all()
     _copy_file(key, made.key)
-    _sync_folder(unfinished)
+    sync_folder(unfinished)
     if data.folder.exists():
         data.folder.rmdir()
     unfinished.rename(data.folder)
-    _sync_folder(data.folder.parent)
+    sync_folder(data.folder.parent)
 
 
 class _Copies:
@@ -195,7 +194,7 @@ class _Copies:
         target = self._target / relative
         if target.exists():
             return True
-        target.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         try:
             _copy_file(self._source / relative, target)
         except FileNotFoundError:
@@ -206,7 +205,7 @@ class _Copies:
 def _copy_file(source: Path, target: Path) -> None:
     """Copy one file, readable by its owner alone, and have it on disk."""
     with source.open("rb") as from_:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
         with os.fdopen(descriptor, "wb") as to:
             shutil.copyfileobj(from_, to, _COPY_BYTES)
             to.flush()
@@ -214,14 +213,15 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

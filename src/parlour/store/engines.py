@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from parlour.store.private_files import create_private_database
 from parlour.store.sqlite import SqliteStore
 from parlour.store.transaction import DatabaseError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 DATABASE_NAME: Final = "parlour.sqlite3"
 _SCHEMES: Final = ("postgresql://", "postgres://")
+_NO_DATABASE: Final = "a database is given as postgresql://user@host/name"
 
 
 class UnknownDatabaseError(DatabaseError):
@@ -29,10 +31,29 @@ def is_postgres(url: str) -> bool:
 def make_store(url: str, data: Path, clock: Clock, random: Random, *, connections: int) -> Store:
     """The engine for a URL; without one, SQLite in the data folder."""
     if not url:
-        return SqliteStore(data / DATABASE_NAME, clock, random)
+        path = data / DATABASE_NAME
+        try:
+            create_private_database(path)
+        except OSError as error:
+            raise DatabaseError(f"{path}: {error.strerror}") from error
+        return SqliteStore(path, clock, random)
     if is_postgres(url):
         # Its driver is slow to load, and most servers never need it.
         from parlour.store.postgres import PostgresStore  # noqa: PLC0415
 
         return PostgresStore(url, clock, random, connections=connections)
-    raise UnknownDatabaseError("a database is given as postgresql://user@host/name")
+    raise UnknownDatabaseError(_NO_DATABASE)
+
+
+async def database_exists(url: str, data: Path) -> bool:
+    """Return whether there is a database that Parlour has made tables in; creates nothing.
+
+    Raises UnknownDatabaseError, and Unavailable without a connection.
+    """
+    if not url:
+        return (data / DATABASE_NAME).exists()
+    if is_postgres(url):
+        from parlour.store.postgres_schema import has_schema  # noqa: PLC0415 - as above.
+
+        return await has_schema(url)
+    raise UnknownDatabaseError(_NO_DATABASE)

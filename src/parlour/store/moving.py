@@ -158,7 +158,7 @@ class _Source:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise MoveError(f"there is no database {path}")
+            raise MoveError(f"there is no database {path.absolute()}")
         self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             # Whoever serves this file holds a lock on it that is noticed here, and only here.

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from parlour.store.connections import REFUSED, connect
 from parlour.store.dialect import POSTGRES, in_dialect
 from parlour.store.migrations import migrations
-from parlour.store.transaction import DatabaseError
+from parlour.store.transaction import DatabaseError, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS migration (name TEXT COLLATE "C" NOT NULL PRIMARY KEY
 KNOWN: Final = "SELECT name FROM migration"
 NOTE: Final = "INSERT INTO migration (name) VALUES ($1)"
 ENCODING: Final = "SHOW server_encoding"
+HAS_SCHEMA: Final = "SELECT to_regclass('migration') IS NOT NULL"
 
 
 # Each table with an account that is not walled in yet: so none that a migration adds is forgotten.
@@ -59,6 +61,18 @@ $$
 
 class UnfitDatabaseError(DatabaseError):
     """The database cannot hold what it is asked to."""
+
+
+async def has_schema(url: str) -> bool:
+    """Return whether Parlour's tables are in the database of a URL. Raises Unavailable."""
+    try:
+        connection = await connect(url)
+    except REFUSED as error:
+        raise Unavailable(f"no connection: {error}") from error
+    try:
+        return bool(await connection.fetchval(HAS_SCHEMA))
+    finally:
+        await connection.close()
 
 
 async def migrate(connection: Connection[Any]) -> None:

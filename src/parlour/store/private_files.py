@@ -1,0 +1,43 @@
+"""File modes of a data folder: its files are for their owner alone, whatever umask is set.
+
+SQLite creates a database with the mode that the umask leaves, and gives the write-ahead log and
+the shared memory beside it the mode of the database. So the database file is created here first.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_BESIDE: Final = ("", "-wal", "-shm")
+
+
+def database_files(path: Path) -> Iterator[Path]:
+    """Yield the names of a SQLite database and of the files that SQLite keeps beside it."""
+    for suffix in _BESIDE:
+        yield path.with_name(path.name + suffix)
+
+
+def create_private_database(path: Path) -> None:
+    """Create an empty database file with mode 0600, or restrict the files that are there to it.
+
+    A file that belongs to another user keeps its mode: ``serve`` and the doctor name it. Raises
+    OSError if the file cannot be created.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
+    for each in database_files(path):
+        if each.exists() and each.stat().st_uid == os.geteuid():
+            each.chmod(PRIVATE_FILE)
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Return whether the group or others have any access to an existing file or folder."""
+    return path.exists() and bool(path.stat().st_mode & _OTHERS)

@@ -1,0 +1,222 @@
+"""The data folder: no command makes one by mistake, and its files are for their owner alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from parlour.cli import main
+from parlour.cli.offline import Offline
+from parlour.config import Settings
+from tests.support.client import Api
+from tests.support.postgres import shared
+from tests.support.server import ENGINE_VARIABLE, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from click.testing import Result
+
+SID = "AC" + "0" * 32
+KEY_SID = "SK" + "0" * 32
+
+_INHERITED = [name for name in os.environ if name.startswith("PARLOUR_")]
+
+# Every command, with arguments that are complete. The second is what it does without a store.
+COMMANDS: dict[tuple[str, ...], str] = {
+    ("account", "create"): "refuses",
+    ("account", "list"): "refuses",
+    ("account", "status", SID, "active"): "refuses",
+    ("account", "numbers", "set", SID): "refuses",
+    ("account", "numbers", "list", SID): "refuses",
+    ("key", "create", SID): "refuses",
+    ("key", "list", SID): "refuses",
+    ("key", "revoke", SID, KEY_SID): "refuses",
+    ("token", "--account", SID, "--identity", "alice"): "refuses",
+    ("webhooks", "list", SID): "refuses",
+    ("webhooks", "replay", SID, "--since", "2026-01-01T00:00:00Z"): "refuses",
+    ("webhooks", "retries", SID, "durable"): "refuses",
+    ("backup", "b"): "refuses",
+    ("doctor",): "names it",
+    ("migrate-store", "--from", "sqlite:.parlour", "--to", "postgresql://127.0.0.1:1/x"): "refuses",
+    ("restore", "."): "needs a backup",
+    ("serve",): "makes one",
+    ("certificates", "--out", "certificates"): "needs none",
+    ("routes",): "needs none",
+    ("openapi",): "needs none",
+    ("docs", "reference"): "needs none",
+}
+
+
+def _names(command: click.Command, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that does something, by its words."""
+    if not isinstance(command, click.Group):
+        yield before
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from _names(found, (*before, name))
+
+
+def _run(*arguments: str, **settings: str) -> Result:
+    """Run a command in this process: a start of its own takes most of a second."""
+    return CliRunner(env=dict.fromkeys(_INHERITED) | settings).invoke(main.main, arguments)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory in which there is nothing."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_table_has_every_command() -> None:
+    listed = {
+        name for name in _names(main.main) for given in COMMANDS if given[: len(name)] == name
+    }
+    assert listed == set(_names(main.main))
+    assert len(COMMANDS) == len(listed)
+
+
+@pytest.mark.parametrize(
+    "arguments", [each for each, does in COMMANDS.items() if does in {"refuses", "needs a backup"}]
+)
+def test_a_command_in_the_wrong_folder_names_it_and_makes_nothing(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = _run(*arguments)
+    assert done.exit_code != 0, done.stdout
+    assert str(tmp_path) in done.stderr or arguments[0] == "restore"
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_names_a_folder_without_a_store_and_makes_nothing(tmp_path: Path) -> None:
+    done = _run("doctor")
+    assert f"There is no store in {tmp_path / '.parlour'}" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_account_is_made_before_the_first_start_in_a_folder_that_is_named(
+    tmp_path: Path,
+) -> None:
+    first = _run("account", "create", "--json", "--data", "one")
+    assert json.loads(first.stdout)["account_sid"].startswith("AC")
+    second = _run("account", "create", "--json", PARLOUR_DATA="two")
+    assert json.loads(second.stdout)["account_sid"].startswith("AC")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["one", "two"]
+    listed = _run("account", "list", "--json", "--data", "one")
+    assert json.loads(listed.stdout)["account_sid"] == json.loads(first.stdout)["account_sid"]
+
+
+def test_a_database_without_its_key_gets_no_new_key(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert _run("account", "create", "--data", "data").exit_code == 0
+    (data / "parlour.key").unlink()
+    for arguments in (("account", "create"), ("account", "list"), ("backup", "b")):
+        done = _run(*arguments, "--data", "data")
+        assert done.exit_code != 0
+        assert f"there is no parlour.key in {data}" in done.stderr
+    assert not (data / "parlour.key").exists()
+
+
+def test_an_empty_postgresql_database_is_no_store_either(tmp_path: Path) -> None:
+    url = shared().make_database()
+    done = _run("account", "list", "--database", url)
+    assert done.exit_code != 0
+    assert "there is no store in the database of --database" in done.stderr
+    made = _run("account", "create", "--database", url, "--data", "data")
+    assert made.exit_code == 0, made.stderr
+    elsewhere = _run("account", "list", "--database", url)
+    assert f"there is no parlour.key in {tmp_path / '.parlour'}" in elsewhere.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["data"]
+
+
+embedded = pytest.mark.skipif(
+    os.environ.get(ENGINE_VARIABLE, "sqlite") != "sqlite", reason="the files of the embedded one"
+)
+
+# --- Modes -------------------------------------------------------------------------------------
+
+
+def _modes(folder: Path) -> dict[str, int]:
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777
+        for path in folder.rglob("*")
+    }
+
+
+def _unsafe(server: Server) -> list[str]:
+    done = _run(
+        "doctor",
+        "--json",
+        PARLOUR_DATA=str(server.data_dir),
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [each["what"] for each in found if each["unsafe"]]
+
+
+@embedded
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_a_server_makes_has_nothing_unsafe_for_the_doctor(umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with Server() as server:
+            api = Api(server.base_url, server.account_sid, server.auth_token)
+            api.post("/Conversations", UniqueName="kept").expect(201)
+            modes, data = _modes(server.data_dir), ("--data", str(server.data_dir))
+            assert _run("backup", str(server.data_dir.parent / "b"), *data).exit_code == 0
+            assert _run("backup", str(server.data_dir.parent / "b.tar"), *data).exit_code == 0
+            backup = _modes(server.data_dir.parent / "b")
+            assert (server.data_dir.parent / "b.tar").stat().st_mode & 0o777 == 0o600
+            assert (server.data_dir.stat().st_mode & 0o777) == 0o700
+            assert _unsafe(server) == []
+            assert "data_open_to_others" not in server.log_tail()
+            api.close()
+    finally:
+        os.umask(before)
+    assert {"parlour.sqlite3", "parlour.sqlite3-wal", "parlour.sqlite3-shm"} <= set(modes)
+    for found in (modes, backup):
+        assert {m for name, m in found.items() if not name.startswith("media")} == {0o600}
+        assert {m for name, m in found.items() if name.startswith("media")} <= {0o700, 0o600}
+
+
+@embedded
+def test_open_files_are_restricted_at_the_start_and_an_open_folder_is_warned_of() -> None:
+    with Server() as server:
+        server.stop()
+        database = server.data_dir / "parlour.sqlite3"
+        database.chmod(0o644)
+        server.data_dir.chmod(0o755)
+        (server.data_dir / "media").chmod(0o750)
+        server.start()
+        modes = _modes(server.data_dir)
+        named = {name: mode for name, mode in modes.items() if name.startswith("parlour")}
+        assert set(named.values()) == {0o600}, named
+        log = server.log_path.read_text()
+        for path in (server.data_dir, server.data_dir / "media"):
+            assert f"chmod 700 {path}" in log
+        assert _unsafe(server) == [
+            f"{path} is open to other users."
+            for path in (server.data_dir, server.data_dir / "media")
+        ]
+
+
+def test_a_database_made_by_a_command_is_private_too(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        Offline(Settings(data=tmp_path / "data"), creates=True).write(_nothing)
+    finally:
+        os.umask(before)
+    assert set(_modes(tmp_path / "data").values()) == {0o600}
+
+
+async def _nothing(_tx: object) -> None:
+    """Change nothing."""
