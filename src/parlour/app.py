@@ -34,6 +34,7 @@ from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
 from parlour.http.server import Server
 from parlour.http.uploads import Uploads
+from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
 from parlour.operations.pipeline import Pipeline
@@ -163,8 +164,13 @@ class App:
             auth_token_of=signer.auth_token_of,
             record=self.webhooks.record,
         )
+        rate = settings.actions_per_second
         self.pipeline = Pipeline(
-            self.store, self.vault, revoked=self.authentication.forget, before=before
+            self.store,
+            self.vault,
+            revoked=self.authentication.forget,
+            before=before,
+            action_rates=ActionRates(self.clock, rate) if rate else None,
         )
         sinks: list[Sink] = [OutboundSink(self.store, VirtualCarrier(self.random)), self.webhooks]
         lease = leases_of(self.store, self.clock, self.random.token(16).hex())

@@ -88,7 +88,9 @@ class Settings:
         "answers and the outboxes of sockets; uploads of media do not count.",
     )
     actions_per_second: int = _setting(
-        0, "Changes per second and service or conversation, as the hosted API limits them; 0: off."
+        0,
+        "Changes per second of one conversation or service, as an average over 5 seconds; beyond "
+        "it 429. The hosted API has 30; 0: off.",
     )
     webhook_allow_private: str = _setting(
         "auto",

@@ -79,6 +79,8 @@ class Call(Generic[P]):
     """Set by the pipeline."""
     work: Work | None = None
     """Its place among the requests in work, if it has one."""
+    is_counted: bool = False
+    """Whether it has been counted among the actions per second."""
 
     def said(self) -> P:
         """The parameters. Raises what was wrong with them.

@@ -18,6 +18,7 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from parlour.operations.action_rates import ActionRates
     from parlour.operations.parameters import Parameters
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import Emitted, Rehearsal, Store, Transaction
@@ -59,12 +60,14 @@ class Pipeline:
         *,
         revoked: Callable[[str], None],
         before: Before | None = None,
+        action_rates: ActionRates | None = None,
     ) -> None:
         """``revoked`` is told the name of each login that a call took away."""
         self._store = store
         self._vault = vault
         self._revoked = revoked
         self._before = before
+        self._action_rates = action_rates
         self._idempotency = idempotency.InFlight()
 
     async def run(self, call: Call[Any], render: Render) -> Outcome:
@@ -135,6 +138,8 @@ class Pipeline:
         call.scope = await scoping.resolve(tx, call)
         if call.caller.identity is not None:
             await access.permit(tx, call)
+        if self._action_rates is not None:
+            await self._action_rates.count(tx, call)
         result = await call.operation.deed.action(tx, call)
         if isinstance(result, Accepted):
             assert result.status in call.operation.deed.statuses

@@ -141,18 +141,12 @@ USER_ATTRIBUTES_BYTES_MAX = 16 * KIBIBYTE
 MESSAGE_BODY_BYTES_MAX = 32 * KIBIBYTE
 # Body of a message that has a recipient outside the chat, in characters.
 MESSAGE_BODY_CHANNEL_CHARS_MAX = 1600
-# Media one REST request may attach.
-MEDIA_PER_REST_MESSAGE_MAX = 1
 # Media a message of a connected user may have.
 MEDIA_PER_MESSAGE_MAX = 10
 # Size of a medium sent to chat users only.
 MEDIA_BYTES_MAX = 150 * MEBIBYTE
 # Size of all media of a message together.
 MEDIA_PER_MESSAGE_BYTES_MAX = 150 * MEBIBYTE
-# Size of a medium that also goes out as MMS.
-MEDIA_MMS_BYTES_MAX = 5 * MEBIBYTE
-# Size of a medium that also goes out over WhatsApp.
-MEDIA_WHATSAPP_BYTES_MAX = 16 * MEBIBYTE
 # Content templates of an account.
 CONTENT_TEMPLATES_PER_ACCOUNT_MAX = 1000
 # Variables of a content template.
@@ -254,10 +248,8 @@ WEBHOOK_SECONDS_MAX = 5
 # Retries of a webhook or flow, as configured by the account.
 WEBHOOK_RETRIES_MAX = 3
 
-# --- Rates, when they are switched on ---------------------------------------------------
+# --- Connections ------------------------------------------------------------------------
 
-# Changes per second of one service, or of one conversation.
-ACTIONS_PER_SECOND_MAX = 30
 # Connections of connected users, per account.
 CONNECTIONS_PER_ACCOUNT_MAX = 7000
 # Connections of connected users in total.

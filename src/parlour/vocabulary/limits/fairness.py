@@ -28,3 +28,12 @@ WANTING_MAX = 10_000
 TRANSFER_BYTES_PER_SECOND_CONTESTED = 256 * KIBIBYTE
 # ... but not before it ran for so long; the rate is that of the last one to two such times.
 TRANSFER_WINDOW_MS = 5_000
+
+# --- Actions per second, where they are limited -----------------------------------------
+
+# Actions per second are an average over so long: a burst of so many seconds' actions passes.
+ACTIONS_WINDOW_MS = 5_000
+# An account may have so many times the actions per second of one conversation or service.
+ACTIONS_OF_ACCOUNT_FACTOR = 10
+# Conversations and services whose actions are counted in one process; so many accounts besides.
+ACTION_COUNTERS_MAX = 20_000
