@@ -133,7 +133,7 @@ account_sid AC
 conversation_sid CH
 message_sid IM
 channel_message_sid sid?
-status sent|delivered|read|failed|undelivered?
+status sent|delivered|read|failed|undelivered
 error_code integer
 participant_sid MB
 date_created date
@@ -425,9 +425,6 @@ LISTINGS = {
 }
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("ConversationMessageReceipt", "status"): (
-        "null until a channel has taken the message; the public description has no such status"
-    ),
     ("ServiceWebhookConfiguration", "method"): (
         "null until it is set, as observed; the public description has only GET and POST"
     ),

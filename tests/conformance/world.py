@@ -11,6 +11,7 @@ from tests.conformance.seeds import seed_content_template, seed_media, seed_push
 from tests.contract.operations import operation_of
 from tests.support.client import Api
 from tests.support.numbers import PROXY, phone_number
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +113,10 @@ class World:
         self.make(f"{path}/Participants", **address, **{"MessagingBinding.ProxyAddress": PROXY})
         for _ in range(3):
             message = self.make(f"{path}/Messages", Body="x", Author="alice")
-        receipts = self.api.get(f"{path}/Messages/{message}/Receipts").expect(200)
+        receipts = eventually(
+            lambda: self.api.get(f"{path}/Messages/{message}/Receipts").expect(200),
+            lambda found: found["delivery_receipts"],
+        )
         for receipt in receipts["delivery_receipts"]:
             self._note(message, "Receipts", receipt["sid"])
         webhook = {"Configuration.Url": URL, "Target": "webhook"}

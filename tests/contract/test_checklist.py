@@ -227,7 +227,8 @@ def test_12_only_the_service_form_shows_the_service_below_a_conversation(
             (f"{path}/Webhooks", "webhooks"),
             (receipts, "delivery_receipts"),
         ):
-            (item,) = form_api.get(place).expect(200)[key]
+            found = eventually(lambda: form_api.get(place).expect(200)[key], bool)  # noqa: B023
+            (item,) = found
             assert ("chat_service_sid" in item) is shows
             assert not shows or item["chat_service_sid"] == conversation["chat_service_sid"]
 

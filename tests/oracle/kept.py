@@ -142,7 +142,10 @@ def _read_receipts(api: Api, message: Body, deadline: float) -> list[Body]:
     path = message["url"].removeprefix(api.base_url) + "/Receipts"
     return patiently(
         lambda: pages(api, path),
-        lambda found: all(receipt["status"] == "delivered" for receipt in found),
+        lambda found: (
+            len(found) == message["delivery"]["total"]
+            and all(receipt["status"] == "delivered" for receipt in found)
+        ),
         deadline,
     )
 

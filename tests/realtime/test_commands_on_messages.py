@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from parlour.channels.virtual import VirtualCarrier
 from parlour.resources.receipts import actions as receipts
-from parlour.resources.receipts.representation import client_resource
 from parlour.resources.receipts.statuses import Report
-from parlour.resources.receipts.store import Receipt
+from parlour.vocabulary.errors import ApiError
+from tests.events.logs import until
 from tests.realtime.people import NOT_PERMITTED
 
 if TYPE_CHECKING:
+    from parlour.channels.channel import Outbound
     from parlour.store.transaction import Transaction
     from tests.realtime.people import People, Play
 
@@ -278,11 +281,47 @@ def test_receipts(play: Play) -> None:
     play(scene)
 
 
-def test_a_receipt_that_no_carrier_has_taken_is_queued() -> None:
-    texts = dict.fromkeys(Receipt.__struct_fields__, "")
-    dates = {"date_created": 0, "date_updated": 0}
-    receipt = Receipt(**texts | dates | {"status": None, "sequence": 0, "error_code": 0})
-    assert client_resource(receipt)["status"] == "queued"
+def test_a_receipt_is_not_there_before_its_first_status(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The carrier holds the message for as long as everybody looks."""
+    given: list[str] = []
+    released = asyncio.Event()
+    send = VirtualCarrier.send
+
+    async def held(self: VirtualCarrier, outbound: Outbound) -> list[Report]:
+        given.append(outbound.reference)
+        await released.wait()
+        return await send(self, outbound)
+
+    monkeypatch.setattr(VirtualCarrier, "send", held)
+
+    async def scene(people: People) -> None:
+        sid = await people.room("bob")
+        here = {"ConversationSid": sid}
+        robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
+        await people.house.do("CreateConversationParticipant", robert, **here)
+        said = await people.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+        message = {"MessageSid": said.body["sid"], **here}
+        path = f"Conversations/{sid}/Messages/{said.body['sid']}/Receipts"
+
+        async def listed() -> list[str]:
+            page = await people.get("bob", path)
+            return [each["sid"] for each in page.body["delivery_receipts"]]
+
+        await until(lambda: given)
+        assert await listed() == []
+        with pytest.raises(ApiError) as refused:
+            await people.house.do("FetchConversationMessageReceipt", Sid=given[0], **message)
+        assert (refused.value.status, refused.value.code) == (404, 20404)
+        assert said.body["delivery"]["sent"] == "none"
+        released.set()
+        await people.house.settled()
+        assert await listed() == given
+        found = await people.house.do("FetchConversationMessageReceipt", Sid=given[0], **message)
+        assert found.status == "delivered"
+
+    play(scene)
 
 
 def test_recipients_by_email(play: Play) -> None:

@@ -233,10 +233,12 @@ def test_in_a_group_the_author_is_one_of_its_participants(talk: Talk) -> None:
     talk.refuses_post({"Body": "x", "Author": "nobody"}, 50513)
     message = talk.post(Body="x", Author="alice")
     assert message["participant_sid"] == own["sid"]
+    talk.settle()
     receipts = talk.receipts(message)
     assert {each["participant_sid"] for each in receipts} == {first["sid"], second["sid"]}
     talk.post(Body="x", Author=own["messaging_binding"]["projected_address"])
     by_first = talk.post(Body="x", Author=first["messaging_binding"]["address"])
+    talk.settle()
     assert [each["participant_sid"] for each in talk.receipts(by_first)] == [second["sid"]]
     talk.refuses_edit(message, {"Author": "nobody"}, 50513)
 
@@ -244,6 +246,7 @@ def test_in_a_group_the_author_is_one_of_its_participants(talk: Talk) -> None:
 def test_two_numbers_are_no_group_yet(talk: Talk) -> None:
     native = talk.native()
     message = talk.post(Body="x")
+    talk.settle()
     assert [each["participant_sid"] for each in talk.receipts(message)] == [native["sid"]]
 
 

@@ -221,6 +221,7 @@ def test_a_deleted_message_takes_its_receipts_and_media_along(talk: Talk) -> Non
     kept = talk.post(Body="kept")
     message = talk.post(MediaSid=media_sid)
     path = f"{talk.messages}/{message['sid']}"
+    talk.settle()
     assert len(talk.receipts(message)) == 1
     assert talk.api.delete(path).expect(204) is None
     talk.api.delete(path).refuses(404, 20404)

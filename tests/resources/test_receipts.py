@@ -160,8 +160,8 @@ def test_an_update_of_a_message_sends_nothing_again(talk: Talk) -> None:
 def test_receipts_are_found_below_their_own_message_only(talk: Talk, foreign_api: Api) -> None:
     talk.phone()
     message, other = talk.post(Body="1"), talk.post(Body="2")
-    (receipt,) = talk.receipts(message)
     talk.settle()
+    (receipt,) = talk.receipts(message)
     for path in (
         f"{talk.messages}/{message['sid']}/Receipts/DY{'0' * 32}",
         f"{talk.messages}/{message['sid']}/Receipts/x",
@@ -200,6 +200,41 @@ def test_a_participant_that_leaves_keeps_its_receipt(talk: Talk) -> None:
     assert talk.post(Body="y")["delivery"] is None
 
 
+def test_a_receipt_without_a_status_is_not_there(talk: Talk) -> None:
+    phones = [talk.phone() for _ in range(3)]
+    message = talk.post(Body="x")
+    talk.settle()
+    first, second, third = talk.receipts(message)
+    assert [each["participant_sid"] for each in (first, second, third)] == [
+        each["sid"] for each in phones
+    ]
+    # As the message's own transaction leaves it, before the carrier has it.
+    execute(talk.server, "UPDATE receipt SET status = NULL WHERE sid = ?", second["sid"])
+    assert talk.receipts(message) == [first, third]
+    path = f"{talk.messages}/{message['sid']}/Receipts"
+    pages = talk.api.get(path, PageSize=1).expect(200)
+    rest = talk.api.get(pages["meta"]["next_page_url"]).expect(200)
+    assert (rest["delivery_receipts"], rest["meta"]["next_page_url"]) == ([third], None)
+    talk.api.get(f"{path}/{second['sid']}").refuses(404, 20404)
+    assert talk.read(message)["delivery"] == {"total": 3, **DELIVERED}
+
+
+def test_no_quick_read_sees_a_receipt_before_its_first_status(talk: Talk) -> None:
+    for _ in range(2):
+        talk.phone()
+    seen = set()
+    for number in range(40):
+        message = talk.post(Body=str(number))
+        for _ in range(3):
+            found = talk.receipts(message)
+            seen |= {each["status"] for each in found}
+            for each in found:
+                one = f"{talk.messages}/{message['sid']}/Receipts/{each['sid']}"
+                seen.add(talk.api.get(one).expect(200)["status"])
+    talk.settle()
+    assert seen <= {"sent", "delivered"}
+
+
 @pytest.mark.parametrize("status", [None, "sent"])
 def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> None:
     """A receipt without a status is due; one that was handed over is its carrier's matter."""
@@ -226,7 +261,7 @@ def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> 
             assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
         else:
             later = talk.post(Body="y")
-            eventually(lambda: talk.receipts(later), lambda found: found[0]["status"], seconds=15)
+            eventually(lambda: talk.receipts(later), bool, seconds=15)
             assert talk.receipts(message)[0]["status"] == "sent"
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.security.tenants.forms import ALICE, PHONES, URL
 from tests.security.tenants.places import SID, Login, Place, Request, rows_of, settle
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -210,7 +211,8 @@ def _fill_conversation(
         )
         for _ in range(2)
     ]
-    receipts = account.get(f"{room}/Messages/{messages[0]['sid']}/Receipts")["delivery_receipts"]
+    path = f"{room}/Messages/{messages[0]['sid']}/Receipts"
+    receipts = eventually(lambda: account.get(path)["delivery_receipts"], bool)
     return {
         "Conversations": made["sid"],
         "Participants": alice["sid"],

@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 
 async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
-    """One receipt. Raises 404 for one of another message."""
+    """One receipt. Raises 404 for one of another message, and before its first status."""
     conversation_sid = await conversations.sid_in_path(tx, call)
     message = await messages.in_path(tx, call, conversation_sid, "MessageSid")
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.RECEIPT, sid):
         found = await store.find(tx, call.scope, sids.normal(sid))
-    if found is None or found.message_sid != message.sid:
+    if found is None or found.message_sid != message.sid or not found.is_visible:
         raise call.not_found()
     return found
 
 
 async def list_receipts(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of a message's receipts."""
+    """A page of a message's receipts, without those that have no status yet."""
     conversation_sid = await conversations.sid_in_path(tx, call)
     message = await messages.in_path(tx, call, conversation_sid, "MessageSid")
     return Rows(await store.page(tx, call.scope, message.sid, call.page_request))

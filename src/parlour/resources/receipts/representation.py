@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.resources.receipts.statuses import QUEUED
 from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
@@ -34,14 +33,14 @@ def resource(receipt: Receipt, view: View) -> dict[str, Any]:
 
 
 def client_resource(receipt: Receipt) -> dict[str, Any]:
-    """What clients see of a receipt; one that no carrier has taken yet counts as queued."""
+    """What clients see of a receipt."""
     return {
         "sid": receipt.sid,
         "message_sid": receipt.message_sid,
         "conversation_sid": receipt.conversation_sid,
         "channel_message_sid": receipt.channel_message_sid,
         "participant_sid": receipt.participant_sid,
-        "status": QUEUED if receipt.status is None else receipt.status,
+        "status": receipt.status,
         "error_code": receipt.error_code,
         "date_created": write_date_ms(receipt.date_created),
         "date_updated": write_date_ms(receipt.date_updated),

@@ -11,8 +11,6 @@ from typing import Final
 
 import msgspec
 
-QUEUED: Final = "queued"
-"""What clients call a receipt without a status."""
 SENT: Final = "sent"
 DELIVERED: Final = "delivered"
 READ: Final = "read"

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What became of one message at one recipient. ``status`` is None before any hand-over.
+    """What became of one message at one recipient.
 
+    ``status`` is None until the first report: until then the row is only the outbox entry of the
+    hand-over, and no reader of the API sees it (``LIST``, ``is_visible``).
     ``error_code`` is 0 without an error. Dates in milliseconds since 1970 UTC.
     """
 
@@ -34,6 +36,11 @@ class Receipt(msgspec.Struct, frozen=True):
     date_created: int
     date_updated: int
 
+    @property
+    def is_visible(self) -> bool:
+        """Whether the receipt has had its first status."""
+        return self.status is not None
+
 
 INSERT = insert("receipt", Receipt)
 UPDATE = """
@@ -46,7 +53,8 @@ FETCH = statement(
     Receipt,
 )
 LIST = window(
-    "SELECT {columns} FROM receipt WHERE account_sid = $1 AND message_sid = $2",
+    "SELECT {columns} FROM receipt WHERE account_sid = $1 AND message_sid = $2"
+    " AND status IS NOT NULL",
     Receipt,
     order="sequence",
     arguments=2,
@@ -71,7 +79,7 @@ async def add(tx: Transaction, scope: Scope, receipt: Receipt) -> None:
 
 
 async def find(tx: Transaction, scope: Scope, sid: str) -> Receipt | None:
-    """The receipt with this sid, if the service has it."""
+    """The receipt with this sid, if the service has it, visible or not."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return Receipt(*row) if row else None
 
@@ -85,7 +93,7 @@ async def hold_conversation_of(tx: Transaction, scope: Scope, sid: str) -> bool:
 async def page(
     tx: Transaction, scope: Scope, message_sid: str, request: PageRequest
 ) -> list[Receipt]:
-    """The message's receipts, oldest first."""
+    """The message's visible receipts, oldest first."""
     rows = await read_window(tx, LIST, request, scope.account_sid, message_sid)
     return [Receipt(*row) for row in rows]
 

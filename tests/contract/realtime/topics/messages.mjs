@@ -153,6 +153,8 @@ async function receipts(place, checks) {
   });
   const index = await alice.conversation.sendMessage("to a phone");
   const message = await messageAt(bob.conversation, index);
+  const early = await checks.works("at once", message.getDetailedDeliveryReceipts());
+  checks.equal("none without a status", early?.filter((each) => !["sent", "delivered"].includes(each.status)), []);
   const delivered = () => message.aggregatedDeliveryReceipt?.delivered;
   await checks.becomes("delivered", delivered, "all");
   const summary = message.aggregatedDeliveryReceipt;
