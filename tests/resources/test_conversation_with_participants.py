@@ -282,8 +282,28 @@ def test_members_of_a_group_have_numbers_of_north_america(form_api: Api) -> None
     send(form_api, projected(), native("+4915112345678")).refuses(400, 50407)
 
 
-def test_a_group_has_a_number_of_ours(form_api: Api) -> None:
-    send(form_api, native(), native()).refuses(400, 50412)
+def test_the_number_of_ours_may_come_later(form_api: Api) -> None:
+    people, ours = [native(), native()], projected()
+    begun = send(form_api, *people, ours).expect(202)
+    later = send(form_api, *people).expect(202)
+    assert len(completed(form_api, later)[1]) == 2
+    form = {PROJECTED_ADDRESS: ours["messaging_binding"]["projected_address"]}
+    answer = form_api.post(f"/Conversations/{later['sid']}/Participants", form)
+    assert answer.refuses(409, 50438)["message"].endswith(f"Conversation {begun['sid']}")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_members_do_not_join_plain_chat(form_api: Api, first: bool) -> None:
+    people = [native(), native()]
+    people.insert(0 if first else 2, chat())
+    send(form_api, *people).refuses(400, 50412)
+
+
+def test_nobody_has_an_address_and_a_projected_one(form_api: Api) -> None:
+    binding = {"address": phone_number(), "projected_address": phone_number()}
+    for more in ({}, {"proxy_address": PROXY}):
+        error = send(form_api, {"messaging_binding": binding | more}).refuses(400, 50407)
+        assert error["message"] == "Invalid messaging binding address"
 
 
 def test_the_same_member_is_not_in_a_group_twice(form_api: Api) -> None:

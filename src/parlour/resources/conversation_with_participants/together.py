@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.resources.participants import actions as participants
-from parlour.resources.participants import bindings, store
+from parlour.resources.participants import groups, store
 from parlour.resources.participants.parameters import CreateParticipant
 from parlour.vocabulary.errors import ApiError
 
@@ -64,9 +64,10 @@ def _must_differ(made: list[Participant]) -> None:
 async def _must_be_group(
     tx: Transaction, scope: Scope, conversation: Conversation, made: list[Participant]
 ) -> None:
-    """A group has a number of ours, only members that suit it, and a list of its own."""
-    if not any(each.projected_address or each.proxy_address for each in made):
+    """A group has only participants that suit it, and a set of numbers that no other one has."""
+    has_own = any(each.own_number is not None for each in made)
+    if not has_own and any(each.is_chat for each in made):
         raise ApiError(50412)
     for place, each in enumerate(made):
-        bindings.must_suit_group(each, made[:place])
-    await bindings.must_be_only_group(tx, scope, conversation.sid, made)
+        groups.must_suit_group(each, made[:place])
+    await groups.must_be_only_group(tx, scope, conversation.sid, [], made)

@@ -56,8 +56,14 @@ class Audience(msgspec.Struct, frozen=True):
 
     @property
     def is_group(self) -> bool:
-        """Whether the conversation is a group in which everybody sees everybody's number."""
-        return len(self.bound) >= _GROUP_MIN and any(each.is_group_form for each in self.bound)
+        """Whether the conversation is a group in which everybody sees everybody's number.
+
+        Members without a number of ours are one too: there is no sender for other authors yet.
+        """
+        if not any(each.is_group_form for each in self.bound):
+            return False
+        has_own = any(each.own_number is not None for each in self.bound)
+        return len(self.bound) >= _GROUP_MIN or not has_own
 
 
 async def audience(tx: Transaction, scope: Scope, conversation_sid: str, author: str) -> Audience:
@@ -125,7 +131,6 @@ def _sender(conversation: Conversation, found: Audience, recipient: Participant)
         return conversation.email_address
     authors = [] if found.author is None else [found.author]
     for each in (*authors, *found.bound):
-        own = each.projected_address or each.proxy_address
-        if own is not None:
-            return own
+        if each.own_number is not None:
+            return each.own_number
     return None

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.protocol.addresses import EMAIL, SMS, Address
+from parlour.protocol.addresses import EMAIL, Address
 from parlour.resources.conversations import actions as conversations
 from parlour.resources.conversations import timers
-from parlour.resources.participants import bindings, store
+from parlour.resources.participants import bindings, groups, store
 from parlour.resources.participants.parameters import AddParticipant
 from parlour.resources.participants.store import Participant
 from parlour.resources.roles import store as roles
@@ -78,43 +78,13 @@ async def keep_participant(tx: Transaction, scope: Scope, participant: Participa
     )
 
 
-async def check_binding(
-    tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
-) -> None:
-    """Which of identity, address, proxy and projected address may go together, and whose."""
-    address, proxy = _or_none(change.address), _or_none(change.proxy_address)
-    projected = _or_none(change.projected_address)
-    if change.identity is not UNSET and (address or proxy):
-        raise ApiError(50211)
-    if proxy is not None and address is None:
-        raise ApiError(50411)
-    if address is not None and projected is not None:
-        raise ApiError(50443)
-    if change.identity is UNSET and address is None and projected is None:
-        raise ApiError(50204)
-    if address is not None and proxy is None and address.type not in {SMS, EMAIL}:
-        raise ApiError(50412)
-    if (address or projected) and conversation.messaging_service_sid is None:
-        raise ApiError(50373)
-    if proxy is not None:
-        await bindings.must_be_sender(tx, scope, address, proxy)
-    if projected is not None:
-        await bindings.must_be_own_projected(tx, scope, projected)
-    if address is not None and await store.is_own_number(tx, scope, address.text):
-        raise ApiError(50407)
-
-
-def _or_none(address: Any) -> Address | None:
-    return None if address is UNSET else address
-
-
 async def make_participant(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> Participant:
     """The record of a new participant, right in itself; nothing is kept yet."""
-    await check_binding(tx, scope, conversation, change)
-    address, proxy = _or_none(change.address), _or_none(change.proxy_address)
-    projected = _or_none(change.projected_address)
+    await bindings.check_binding(tx, scope, conversation, change)
+    address, proxy = bindings.or_none(change.address), bindings.or_none(change.proxy_address)
+    projected = bindings.or_none(change.projected_address)
     bound = address or projected
     level, name = _email_details(change, bound)
     identity = None if change.identity is UNSET else change.identity
@@ -195,16 +165,17 @@ async def _must_have_room(
         await bindings.must_be_free(
             tx, scope, conversation.sid, participant.address, participant.proxy_address
         )
-    everyone, with_address, group = await store.counts(tx, scope, conversation.sid)
-    if participant.is_native and not group:
-        raise ApiError(50412)
-    if group or (participant.is_group_form and everyone):
-        others = await store.everyone(tx, scope, conversation.sid)
-        bindings.must_suit_group(participant, others)
-        await bindings.must_be_only_group(tx, scope, conversation.sid, [*others, participant])
-    if everyone >= limits.PARTICIPANTS_PER_CONVERSATION_MAX:
+    counts = await store.counts(tx, scope, conversation.sid)
+    if participant.is_native:
+        groups.must_take_members(counts)
+    if counts.in_group_form or participant.is_group_form:
+        others = await store.everyone(tx, scope, conversation.sid) if counts.total else []
+        groups.must_suit_group(participant, others)
+        everyone = [*others, participant]
+        await groups.must_be_only_group(tx, scope, conversation.sid, others, everyone)
+    if counts.total >= limits.PARTICIPANTS_PER_CONVERSATION_MAX:
         raise ApiError(50417)
-    if participant.address is not None and with_address >= limits.NON_CHAT_PARTICIPANTS_MAX:
+    if participant.address is not None and counts.with_address >= limits.NON_CHAT_PARTICIPANTS_MAX:
         raise ApiError(50418)
 
 
@@ -358,8 +329,12 @@ async def _rebound(
     after = await _with_default_role(tx, scope, after)
     others = await store.everyone(tx, scope, conversation.sid)
     others = [other for other in others if other.sid != after.sid]
-    if any(each.is_group_form for each in [*others, after]):
-        await bindings.must_be_only_group(tx, scope, conversation.sid, [*others, after])
+    is_group = after.is_group_form or any(other.is_group_form for other in others)
+    if is_group and not after.is_chat:
+        groups.must_suit_group(after, others)
+    await groups.must_be_only_group(
+        tx, scope, conversation.sid, [*others, before], [*others, after]
+    )
     return after
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -61,6 +61,21 @@ class Participant(msgspec.Struct, frozen=True):
         """Whether it makes its conversation a group: native, or with a projected address."""
         return self.binding_type == "sms" and self.proxy_address is None
 
+    @property
+    def own_number(self) -> str | None:
+        """The number of the account that others see in its place, if it has one."""
+        return self.proxy_address or self.projected_address
+
+
+class Counts(NamedTuple):
+    """How many participants a conversation has, of which kinds; one may be of several."""
+
+    total: int
+    with_address: int
+    in_group_form: int
+    chat: int
+    pairs: int
+
 
 INSERT = insert("participant", Participant)
 UPDATE = update("participant", Participant, key=("account_sid", "conversation_sid", "sid"))
@@ -112,7 +127,8 @@ SELECT EXISTS (SELECT 1 FROM participant WHERE account_sid = $1 AND proxy_addres
 """
 COUNT = """
 SELECT COUNT(*), COUNT(address),
-       COUNT(CASE WHEN binding_type = 'sms' AND proxy_address IS NULL THEN 1 END)
+       COUNT(CASE WHEN binding_type = 'sms' AND proxy_address IS NULL THEN 1 END),
+       COUNT(*) - COUNT(binding_type), COUNT(proxy_address)
   FROM participant WHERE account_sid = $1 AND conversation_sid = $2
 """
 COUNT_OPEN_OF_IDENTITY = """
@@ -121,15 +137,24 @@ SELECT COUNT(*) FROM (
      WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 AND is_open = 1 LIMIT $4
 ) AS found
 """
+# Of services that are still there: what is below a removed one goes in the background.
 GROUPS_WITH = """
 SELECT DISTINCT conversation_sid FROM (
-    SELECT conversation_sid FROM participant
+    SELECT service_sid, conversation_sid FROM participant
      WHERE account_sid = $1 AND address = $2 AND is_open = 1
      UNION ALL
-    SELECT conversation_sid FROM participant
+    SELECT service_sid, conversation_sid FROM participant
      WHERE account_sid = $1 AND projected_address = $2 AND is_open = 1
 ) AS found
- WHERE conversation_sid <> $3 ORDER BY conversation_sid LIMIT 1000
+ WHERE conversation_sid <> $4
+   AND EXISTS (SELECT 1 FROM service
+                WHERE service.account_sid = $1 AND service.sid = found.service_sid)
+   AND EXISTS (SELECT 1 FROM participant AS other
+                WHERE other.account_sid = $1 AND other.conversation_sid = found.conversation_sid
+                  AND other.binding_type IS NOT NULL
+                  AND (other.address = $3 OR other.proxy_address = $3
+                       OR other.projected_address = $3))
+ ORDER BY conversation_sid LIMIT 1000
 """
 # By sid, because that is what the index of the open ones holds: closed ones are not looked at.
 OPEN_OF_IDENTITY = statement(
@@ -277,11 +302,11 @@ async def is_own_number(tx: Transaction, scope: Scope, address: str) -> bool:
     return bool(row[0])
 
 
-async def counts(tx: Transaction, scope: Scope, conversation_sid: str) -> tuple[int, int, int]:
-    """How many participants: in all, with an address of their own, and in the form of a group."""
+async def counts(tx: Transaction, scope: Scope, conversation_sid: str) -> Counts:
+    """How many participants there are of each kind."""
     row = await tx.one(COUNT, scope.account_sid, conversation_sid)
     assert row is not None
-    return row[0], row[1], row[2]
+    return Counts(*row)
 
 
 async def open_conversations_of(
@@ -313,10 +338,10 @@ async def old_of_identity(
 
 
 async def groups_with(
-    tx: Transaction, scope: Scope, address: str, but_conversation_sid: str
+    tx: Transaction, scope: Scope, address: str, own: str, but_conversation_sid: str
 ) -> list[str]:
-    """Other open conversations of the account in which an address takes part."""
-    rows = await tx.all(GROUPS_WITH, scope.account_sid, address, but_conversation_sid)
+    """Other open conversations of the account in which both of these numbers take part."""
+    rows = await tx.all(GROUPS_WITH, scope.account_sid, address, own, but_conversation_sid)
     return [row[0] for row in rows]
 
 

@@ -40,9 +40,9 @@ class Seen(msgspec.Struct, frozen=True):
 async def _seen(tx: Transaction, call: Call[Any], conversation: Conversation) -> Seen:
     identity = call.caller.identity
     assert identity is not None
-    everybody, _, _ = await participants.counts(tx, call.scope, conversation.sid)
+    counts = await participants.counts(tx, call.scope, conversation.sid)
     own = await store.find(tx, call.scope, identity, conversation.sid)
-    return Seen(conversation, everybody, own)
+    return Seen(conversation, counts.total, own)
 
 
 async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Seen:

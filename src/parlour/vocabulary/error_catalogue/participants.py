@@ -18,7 +18,7 @@ TABLE = """
 50406 400 Invalid last consumed message index format
     Older form of 50421.
 50407 400 Invalid messaging binding address
-    MessagingBinding.Address is malformed, too long, or one of the account's own senders.
+    MessagingBinding.Address is malformed, too long, one of ours, or beside a projected address.
 50408 400 Invalid participant proxy address
     MessagingBinding.ProxyAddress is malformed or too long.
 50409 400 Participant address equals proxy address
@@ -26,7 +26,7 @@ TABLE = """
 50411 400 Participant address is empty
     A proxy address was sent without an address.
 50412 400 Participant proxy address is empty
-    An address was sent without a proxy address outside a group MMS conversation.
+    An address without a proxy address joins no plain chat identity and no 1:1 pair.
 50413 400 Account is not authorized to use proxy address
     The proxy address is not a sender of the account.
 50414 400 Participant address type does not match proxy address type
@@ -75,7 +75,7 @@ Messaging Binding parameters
     The same participant is in the group already.
 50438 409 Group MMS with given participant list already exists as \
 Conversation {conversation_sid}
-    Another open group has exactly this list of addresses.
+    The change would complete the list of addresses of another open group.
 50439 400 Account is not authorized to use the projected address
     MessagingBinding.ProjectedAddress is not a number of the account.
 50440 400 Failed to remove the proxy address of a participant.

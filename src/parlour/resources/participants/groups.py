@@ -1,0 +1,107 @@
+"""The rules of groups (group MMS): who may be in one, and which numbers name it.
+
+A conversation is a group as soon as one participant is in group form: a member (an address without
+a proxy) or a projected address. Participants may come in any order.
+
+| the conversation holds | a member | a projected address | a pair | a plain chat identity |
+|---|---|---|---|---|
+| none, or only e-mail | yes | yes | yes | yes |
+| a plain chat identity | 50412 | yes | yes | yes |
+| pairs only: they are 1:1 | 50412 | yes | yes | yes |
+| members or projected addresses | yes | yes | yes, as a masked member | 50434 |
+
+The first line that applies counts, from the second on. Members and own numbers (projected
+addresses, proxies of masked members) together are the *set* of a group; it is complete with one of
+each. Two open conversations of an account do not complete the same set: a change that would is
+refused with 50438. Removing a participant is never refused, so it may leave two equal sets.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from parlour.resources.participants import store
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from parlour.resources.participants.store import Counts, Participant
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+# Groups exist between long codes of the United States and Canada only: +1 numbers but those of
+# other countries of the plan, and no toll-free ones.
+_NORTH_AMERICAN = re.compile(r"\+1([2-9]\d{2})[2-9]\d{6}\Z")
+_EXCLUDED_AREAS = frozenset(
+    "242 246 264 268 284 340 345 441 473 649 658 664 670 671 684 721 758 767 784 787 809 829"
+    " 849 868 869 876 939 800 833 844 855 866 877 888".split()
+)
+
+
+def may_be_in_group(address: str) -> bool:
+    """Whether a number can take part in a group."""
+    found = _NORTH_AMERICAN.match(address)
+    return found is not None and found.group(1) not in _EXCLUDED_AREAS
+
+
+def must_take_members(counts: Counts) -> None:
+    """Raise 50412 if an address without a proxy cannot join the participants that are counted."""
+    if counts.chat or (counts.pairs and not counts.in_group_form):
+        raise ApiError(50412)
+
+
+def must_suit_group(participant: Participant, others: Sequence[Participant]) -> None:
+    """The rules of a group for one more, or a changed, participant."""
+    if participant.is_chat:
+        raise ApiError(50434)
+    if participant.is_native:
+        assert participant.address is not None
+        if not may_be_in_group(participant.address):
+            raise ApiError(50407)
+    alike = [other for other in others if other.address and other.address == participant.address]
+    if any(participant.is_native or other.is_native for other in alike):
+        raise ApiError(50437)
+    own = participant.own_number
+    if own is not None and any(other.address == own for other in others):
+        raise ApiError(50407)
+    if len(others) + 1 > limits.GROUP_MMS_PARTICIPANTS_MAX:
+        raise ApiError(50436)
+
+
+def complete_set(participants: Iterable[Participant]) -> frozenset[str]:
+    """The numbers that name a group; empty without a member, or without a number of ours."""
+    members: set[str] = set()
+    own: set[str] = set()
+    for each in participants:
+        if each.own_number is not None:
+            own.add(each.own_number)
+        elif each.is_native and each.address is not None:
+            members.add(each.address)
+    return frozenset(members | own) if members and own else frozenset()
+
+
+async def must_be_only_group(
+    tx: Transaction,
+    scope: Scope,
+    conversation_sid: str,
+    before: Iterable[Participant],
+    after: Sequence[Participant],
+) -> None:
+    """Raise 50438 if a change completes the set of another open conversation.
+
+    The name of the set is locked until the transaction ends: of two conversations that complete it
+    at the same time, the second one finds the first.
+    """
+    numbers = complete_set(after)
+    if not numbers or numbers == complete_set(before):
+        return
+    await tx.hold("group", scope.account_sid, *sorted(numbers))
+    member = next(each.address for each in after if each.is_native)
+    own = next(each.own_number for each in after if each.own_number is not None)
+    assert member is not None
+    for other_sid in await store.groups_with(tx, scope, member, own, conversation_sid):
+        if complete_set(await store.everyone(tx, scope, other_sid)) == numbers:
+            raise ApiError(50438, conversation_sid=other_sid)

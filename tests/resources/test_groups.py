@@ -1,0 +1,311 @@
+"""Groups: built in any order, posted to, and one open group for one set of numbers."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.resources.naming import at_once, unique
+from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.support.numbers import PROXY, phone_number
+
+if TYPE_CHECKING:
+    from tests.support.client import Answer, Api
+    from tests.support.server import Server
+
+TOGETHER = 12
+
+Form = dict[str, str]
+
+
+@pytest.fixture
+def room(server: Server, form_api: Api) -> Room:
+    return Room.make(server, form_api)
+
+
+def member(number: str | None = None) -> Form:
+    return {ADDRESS: number or phone_number()}
+
+
+def own(number: str | None = None, **more: str) -> Form:
+    return {PROJECTED_ADDRESS: number or phone_number(), **more}
+
+
+def pair(proxy: str = PROXY) -> Form:
+    return {ADDRESS: phone_number(), PROXY_ADDRESS: proxy}
+
+
+def add(room: Room, form: Form) -> Answer:
+    return room.api.post(room.path, form)
+
+
+def say(room: Room, **form: str) -> Answer:
+    return room.api.post(f"/Conversations/{room.sid}/Messages", form)
+
+
+def refuses(room: Room, form: Form, code: int, status: int = 400) -> dict[str, Any]:
+    """A participant is refused, and neither the list nor the event log changes."""
+    before, noted = room.api.get(room.path, PageSize=100).body, room.events()
+    error: dict[str, Any] = add(room, form).refuses(status, code)
+    assert room.api.get(room.path, PageSize=100).body == before
+    assert room.events() == noted
+    return error
+
+
+def as_json(form: Form) -> str:
+    """A participant as one of ConversationWithParticipants."""
+    names = {
+        ADDRESS: "address",
+        PROXY_ADDRESS: "proxy_address",
+        PROJECTED_ADDRESS: "projected_address",
+    }
+    binding = {names[name]: text for name, text in form.items() if name in names}
+    identity = {"identity": form["Identity"]} if "Identity" in form else {}
+    return json.dumps({"messaging_binding": binding, **identity})
+
+
+def bulk(api: Api, *forms: Form) -> Answer:
+    texts = [as_json(form) for form in forms]
+    return api.post("/ConversationWithParticipants", {"Participant": texts})
+
+
+# --- Who may come when
+
+
+def test_members_may_come_before_the_own_number(server: Server, room: Room) -> None:
+    ours, members = own(), [member(), member()]
+    for each in members:
+        shown = add(room, each).expect(201)
+        assert shown["messaging_binding"] == {"type": "sms", "address": each[ADDRESS]}
+        assert (shown["identity"], shown["role_sid"]) == (None, None)
+    add(room, ours).expect(201)
+    message = say(room, Author=ours[PROJECTED_ADDRESS], Body="hello").expect(201)
+    assert message["delivery"]["total"] == 2
+    second = Room.make(server, room.api)
+    for each in members:
+        add(second, each).expect(201)
+    error = refuses(second, ours, 50438, 409)
+    assert error["message"] == (
+        f"Group MMS with given participant list already exists as Conversation {room.sid}"
+    )
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [{"Identity": "alice"}],
+        [{"Identity": "alice"}, "own"],
+        ["pair"],
+        ["whatsapp"],
+        ["mail", "pair"],
+    ],
+    ids=str,
+)
+def test_no_member_joins_plain_chat_or_one_to_one_pairs(room: Room, before: list[Any]) -> None:
+    for each in before:
+        add(room, each if isinstance(each, dict) else form_of(each)).expect(201)
+    refuses(room, member(), 50412)
+
+
+@pytest.mark.parametrize("before", [["own", "pair"], ["pair", "own"], ["mail"], []], ids=str)
+def test_a_member_joins_what_is_or_can_become_a_group(room: Room, before: list[str]) -> None:
+    for each in before:
+        add(room, form_of(each)).expect(201)
+    add(room, member()).expect(201)
+
+
+def form_of(kind: str) -> Form:
+    number = phone_number()
+    return {
+        "own": own(number),
+        "pair": {ADDRESS: number, PROXY_ADDRESS: PROXY},
+        "whatsapp": {ADDRESS: f"whatsapp:{number}", PROXY_ADDRESS: f"whatsapp:{PROXY}"},
+        "mail": {ADDRESS: f"{unique('erin')}@example.com"},
+    }[kind]
+
+
+def test_a_pair_may_follow_members_and_is_a_masked_member(room: Room) -> None:
+    add(room, member()).expect(201)
+    add(room, member()).expect(201)
+    masked = pair(phone_number())
+    add(room, masked).expect(201)
+    message = say(room, Author=masked[ADDRESS], Body="x").expect(201)
+    assert message["delivery"]["total"] == 2
+    refuses(room, masked, 50437, 409)
+
+
+def test_a_plain_chat_identity_does_not_join_members(room: Room) -> None:
+    add(room, member()).expect(201)
+    refuses(room, {"Identity": unique("plain")}, 50434)
+    add(room, own(Identity=unique("projected"))).expect(201)
+
+
+def test_the_first_member_has_a_long_code_of_north_america(room: Room) -> None:
+    for number in ("+4915112345678", "+18005550100", "+12425550100"):
+        refuses(room, member(number), 50407)
+
+
+def test_the_same_member_comes_once_before_the_own_number_too(room: Room) -> None:
+    twice = member()
+    add(room, twice).expect(201)
+    refuses(room, twice, 50437, 409)
+    refuses(room, {**twice, PROXY_ADDRESS: PROXY}, 50437, 409)
+
+
+@pytest.mark.parametrize("last", ["member", "own"])
+def test_ten_members_are_all_of_a_group(room: Room, last: str) -> None:
+    for _ in range(10):
+        add(room, member()).expect(201)
+    refuses(room, member() if last == "member" else own(), 50436)
+
+
+def test_a_member_has_no_number_of_ours_in_either_order(room: Room) -> None:
+    number = phone_number()
+    add(room, member(number)).expect(201)
+    refuses(room, own(number), 50407)
+    refuses(room, pair(number), 50407)
+    bare = add(room, own()).expect(201)
+    room.refuses(bare, own(number), 50407)
+    masked = add(room, pair(phone_number())).expect(201)
+    room.refuses(masked, {PROXY_ADDRESS: number}, 50407)
+
+
+def test_an_update_that_makes_a_member_or_a_group_keeps_the_rules(room: Room) -> None:
+    foreign = add(room, {ADDRESS: f"+49151{phone_number()[-8:]}", PROXY_ADDRESS: PROXY}).expect(201)
+    room.refuses(foreign, {PROXY_ADDRESS: "null"}, 50407)
+    number = phone_number()
+    first, second = ({ADDRESS: number, PROXY_ADDRESS: proxy} for proxy in (PROXY, phone_number()))
+    add(room, first).expect(201)
+    twice = add(room, second).expect(201)
+    room.refuses(twice, {PROXY_ADDRESS: "null"}, 50437, 409)
+
+
+def test_a_conversation_of_more_than_ten_becomes_no_group(room: Room) -> None:
+    for number in range(10):
+        room.chat(f"user {number}")
+    room.refuses(room.chat(), own(), 50436)
+    refuses(room, own(), 50436)
+
+
+# --- Who may write
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_only_members_write_while_no_number_of_ours_is_there(room: Room, members: int) -> None:
+    numbers = [phone_number() for _ in range(members)]
+    for number in numbers:
+        add(room, member(number)).expect(201)
+    noted = room.events()
+    for form in ({"Author": phone_number()}, {"Author": unique("nobody")}, {}):
+        say(room, Body="x", **form).refuses(400, 50513)
+    assert room.events() == noted
+    message = say(room, Author=numbers[0], Body="x").expect(201)
+    assert (message["delivery"] or {"total": 0})["total"] == members - 1
+
+
+def test_one_member_and_one_number_of_ours_are_no_group_yet(room: Room) -> None:
+    add(room, member()).expect(201)
+    add(room, own()).expect(201)
+    message = say(room, Author=unique("anybody"), Body="x").expect(201)
+    assert message["delivery"]["total"] == 1
+
+
+# --- One open group for one set of numbers
+
+kinds = st.lists(st.sampled_from(["bare", "identity"]), min_size=1, max_size=2)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(members=st.integers(1, 3), owns=kinds, seed=st.integers(0, 2**32))
+def test_any_order_of_building_comes_to_the_same(
+    server: Server, api: Api, members: int, owns: list[str], seed: int
+) -> None:
+    order = random.Random(seed)
+    forms = [member() for _ in range(members)]
+    forms += [own(**({"Identity": unique("in")} if kind == "identity" else {})) for kind in owns]
+
+    def shuffled() -> list[Form]:
+        return order.sample(forms, len(forms))
+
+    first = Room.make(server, api)
+    for form in shuffled():
+        add(first, form).expect(201)
+    second = Room.make(server, api)
+    *steps, last = shuffled()
+    for form in steps:
+        add(second, form).expect(201)
+    error = refuses(second, last, 50438, 409)
+    assert error["message"].endswith(f"Conversation {first.sid}")
+    error = bulk(api, *shuffled()).refuses(409, 50438)
+    assert error["message"].endswith(f"Conversation {first.sid}")
+    api.post(f"/Conversations/{first.sid}", State="closed").expect(200)
+    add(second, last).expect(201)
+
+
+def test_an_update_that_completes_the_set_is_refused(server: Server, room: Room) -> None:
+    forms = [member(), member(), own()]
+    for form in forms:
+        add(room, form).expect(201)
+    second = Room.make(server, room.api)
+    for form in forms[:2]:
+        add(second, form).expect(201)
+    bare = add(second, own()).expect(201)
+    error = second.refuses(bare, forms[2], 50438, 409)
+    assert error["message"].endswith(f"Conversation {room.sid}")
+    # The same set again by a change that leaves the set as it is.
+    room.update(room.api.get(room.path).json["participants"][2], forms[2]).expect(200)
+
+
+def test_of_conversations_that_complete_a_set_at_once_one_does(server: Server, api: Api) -> None:
+    members, ours = [member() for _ in range(5)], own()
+    rooms = [Room.make(server, api) for _ in range(TOGETHER)]
+    # Each member is the last one once, so that no two are alike before: else it is the number.
+    lasts = [*members, *[ours] * (TOGETHER - len(members))]
+    for room, last in zip(rooms, lasts, strict=True):
+        for form in [*members, ours]:
+            if form is not last:
+                add(room, form).expect(201)
+    answers = at_once(TOGETHER, lambda number: add(rooms[number], lasts[number]))
+    assert sorted(answer.status for answer in answers) == [201] + [409] * (TOGETHER - 1)
+    (won,) = (answer.json["conversation_sid"] for answer in answers if answer.status == 201)
+    for answer in answers:
+        if answer.status == 409:
+            assert answer.refuses(409, 50438)["message"].endswith(f"Conversation {won}")
+
+
+def test_a_removal_is_never_refused_and_may_leave_two_equal_sets(
+    server: Server, room: Room
+) -> None:
+    forms = [member(), member(), own()]
+    for form in forms:
+        add(room, form).expect(201)
+    second = Room.make(server, room.api)
+    extra = add(second, member()).expect(201)
+    for form in forms:
+        bare = add(second, form).expect(201)
+    second.api.delete(f"{second.path}/{extra['sid']}").expect(204)
+    # What leaves the set as it is goes on, and a set of its own is free.
+    second.update(bare, {"Identity": unique("agent")}).expect(200)
+    add(second, member()).expect(201)
+    third = Room.make(server, room.api)
+    for form in forms[:2]:
+        add(third, form).expect(201)
+    refuses(third, forms[2], 50438, 409)
+
+
+def test_the_sets_of_a_removed_service_are_free(server: Server, api: Api) -> None:
+    service_sid = api.post("/Services", FriendlyName="short-lived").expect(201)["sid"]
+    forms = [member(), member(), own()]
+    there, here = Room.make(server, api.service(service_sid)), Room.make(server, api)
+    for form in forms:
+        add(there, form).expect(201)
+    for form in forms[:2]:
+        add(here, form).expect(201)
+    refuses(here, forms[2], 50438, 409)
+    api.delete(f"/Services/{service_sid}").expect(204)
+    add(here, forms[2]).expect(201)
