@@ -1,4 +1,4 @@
-"""The code keeps the fourteen rules; each rule knows right from wrong; each skip has its reason."""
+"""The code keeps the fifteen rules; each rule knows right from wrong; each skip has its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tidy import rules_of_change, rules_of_code, rules_of_sql, rules_of_tests
+from tests.tidy import rules_of_change, rules_of_code, rules_of_names, rules_of_sql, rules_of_tests
 from tests.tidy.sources import Rule, Skip, Sources, judge
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     *rules_of_sql.RULES,
     *rules_of_change.RULES,
     *rules_of_code.RULES,
+    *rules_of_names.RULES,
     *rules_of_tests.RULES,
 )
 NAMES = {rule.name for rule in RULES}
@@ -45,8 +46,8 @@ def _samples(side: str) -> list[ParameterSet]:
     ]
 
 
-def test_there_are_fourteen_rules() -> None:
-    assert len(NAMES) == len(RULES) == 14
+def test_there_are_fifteen_rules() -> None:
+    assert len(NAMES) == len(RULES) == 15
 
 
 @pytest.mark.parametrize(("rule", "sample"), _samples("valid"))

@@ -43,9 +43,11 @@ _FOREIGN: Final = {
 async def in_path(tx: Transaction, call: Call[Any]) -> AddressConfiguration:
     """The configuration that the path names, by sid or address. Raises 404."""
     text = call.path["Sid"]
-    if sids.is_sid(sids.ADDRESS_CONFIGURATION, text):
-        found = await store.find(tx, call.scope, sids.normal(text))
-    else:
+    sid = sids.parse(sids.ADDRESS_CONFIGURATION, text)
+    found = None
+    if sid is not None:
+        found = await store.find(tx, call.scope, sid)
+    if found is None:  # An address of the type chat may look like a sid.
         found = await store.find_by_address(tx, call.scope, text)
     if found is None:
         raise call.not_found()

@@ -45,6 +45,7 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "ConversationSid
     if sid is not None:
         found = await store.find(tx, call.scope, sid)
     else:
+        # tidy: sid-then-name - a unique name in the form of a sid is refused: 50390
         found = await store.find_by_unique_name(tx, call.scope, text)
     if found is None:
         raise call.not_found(50350)
@@ -58,6 +59,7 @@ async def sid_in_path(tx: Transaction, call: Call[Any]) -> str:
     if sid is not None:
         found = await store.find_sid(tx, call.scope, sid)
     else:
+        # tidy: sid-then-name - as above
         found = await store.find_sid_by_unique_name(tx, call.scope, text)
     if found is None:
         raise call.not_found(50350)

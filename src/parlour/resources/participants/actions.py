@@ -35,10 +35,15 @@ async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Pa
     """The participant that the path names, by sid or identity. Raises 404."""
     text = call.path["Sid"]
     sid = sids.parse(sids.PARTICIPANT, text)
+    found = None
     if sid is not None:
         found = await store.find(tx, call.scope, conversation_sid, sid)
-    else:
+    if found is None:
         found = await store.find_by_identity(tx, call.scope, conversation_sid, text)
+        if found is not None and sid is not None:
+            # An identity in the form of a sid: the reach of the call names another subject. The
+            # lock takes the call out of its group.
+            await tx.hold("identity", call.scope.account_sid, call.scope.service_sid, text)
     if found is None:
         raise call.not_found(50432)
     return found

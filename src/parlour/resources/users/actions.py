@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 async def in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> User:
     """The user that the path names, by sid or identity. Raises 404."""
     text = call.path[name]
-    if sids.is_sid(sids.USER, text):
-        found = await store.find(tx, call.scope, sids.normal(text))
-    else:
+    sid = sids.parse(sids.USER, text)
+    found = None
+    if sid is not None:
+        found = await store.find(tx, call.scope, sid)
+    if found is None:
         found = await store.find_by_identity(tx, call.scope, text)
+        if found is not None and sid is not None:
+            # An access token may name an identity in the form of a sid: as with participants.
+            await tx.hold("identity", call.scope.account_sid, call.scope.service_sid, text)
     if found is None:
         raise call.not_found(50200)
     return found
@@ -38,9 +43,11 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> Us
 async def in_path_to_change(tx: Transaction, call: Call[Any]) -> User:
     """The user that the path names, which nobody else changes meanwhile. Raises 404."""
     text = call.path["Sid"]
-    if sids.is_sid(sids.USER, text):
-        found = await store.find_to_change(tx, call.scope, sids.normal(text))
-    else:
+    sid = sids.parse(sids.USER, text)
+    found = None
+    if sid is not None:
+        found = await store.find_to_change(tx, call.scope, sid)
+    if found is None:
         found = await store.find_by_identity_to_change(tx, call.scope, text)
     if found is None:
         raise call.not_found()
