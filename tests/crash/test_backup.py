@@ -194,6 +194,18 @@ def test_a_file_with_the_key_is_enough_to_restore(
         api.close()
 
 
+def test_a_file_is_made_beside_a_folder_of_its_name(
+    small: tuple[Server, Path], tmp_path: Path
+) -> None:
+    server, _ = small
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    server.command("backup", str(tmp_path / "a.tar"), "--with-key")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.tar"]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["deep"]
+    _restore(server, tmp_path / "a.tar", tmp_path / "data")
+    assert (tmp_path / "data" / KEY).read_bytes() == (server.data_dir / KEY).read_bytes()
+
+
 def test_without_its_key_a_backup_is_not_restored(
     small: tuple[Server, Path], tmp_path: Path
 ) -> None:

@@ -18,14 +18,8 @@ import msgspec
 from parlour.app import KEY_NAME, MEDIA_FOLDER, load_vault
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
-from parlour.store.backups import (
-    BackupError,
-    Facts,
-    Manifest,
-    Places,
-    make_backup,
-    sync_folder,
-)
+from parlour.store.backup_sources import BackupError
+from parlour.store.backups import Facts, Manifest, Places, make_backup, sync_folder
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.private_files import PRIVATE_FILE
 from parlour.store.sqlite_backup import DamagedError

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +11,12 @@ from parlour.app import UnsafeKeyFileError, read_vault
 from parlour.cli.backup import TAR, places, told_errors
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
-from parlour.store.backups import BackupError, Manifest, Places, read_manifest, restore_backup
+from parlour.store.backup_sources import BackupError, FolderSource, TarSource
+from parlour.store.restores import Restore
 from parlour.vocabulary.clock import SystemRandom
+
+if TYPE_CHECKING:
+    from parlour.store.backups import Manifest
 
 
 @click.command("restore")
@@ -27,36 +30,21 @@ from parlour.vocabulary.clock import SystemRandom
 def command(*, backup: Path, data: Path, key: Path | None) -> None:
     """Restore BACKUP, a folder or a .tar file, into the new data folder."""
     with told_errors():
-        if backup.suffix != TAR:
-            manifest = _restored(places(backup), data, key)
-        else:
-            manifest = _unpacked(backup, data, key)
+        manifest = _restored(backup, data, key)
     click.echo(f"{data} is as of {manifest.date}, with every event up to {manifest.position}.")
 
 
-def _unpacked(packed: Path, data: Path, key: Path | None) -> Manifest:
-    """Restore a packed backup, from a folder beside the data folder that is removed again."""
-    data.parent.mkdir(parents=True, exist_ok=True)
-    folder = data.with_name(f".{data.name}.unpacked")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        with tarfile.open(packed) as archive:
-            archive.extractall(folder, filter="data")
-        (backup,) = folder.iterdir()
-        return _restored(places(backup), data, key)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _restored(backup: Places, data: Path, key: Path | None) -> Manifest:
-    progress = Progress()
+def _restored(backup: Path, data: Path, key: Path | None) -> Manifest:
+    target, progress = places(data), Progress()
     progress("checking the backup")
-    manifest = read_manifest(backup.folder)
+    source = (TarSource if backup.suffix == TAR else FolderSource)(backup, target.names)
+    restore = Restore(source, backup)
+    manifest = restore.manifest
     if key is None and not manifest.holds_key:
         raise BackupError(f"the key {manifest.key_fingerprint} is not in it: give it with --key")
-    key = key or backup.key
-    _must_be_its_key(key, manifest)
-    restore_backup(backup, places(data), key, progress)
+    if key is not None:
+        _must_be_its_key(key, manifest)
+    restore.run(target, key, lambda path: _must_be_its_key(path, manifest), progress)
     return manifest
 
 

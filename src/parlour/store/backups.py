@@ -19,21 +19,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from parlour.store.backup_sources import BackupError, Names
 from parlour.store.migrations import migrations
-from parlour.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER
-from parlour.store.sqlite_backup import check_database, copy_database, media_of
+from parlour.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_private_folders
+from parlour.store.sqlite_backup import copy_database, media_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MANIFEST: Final = "backup.json"
 SUMS: Final = "SHA256SUMS"
 FORMAT: Final = 1
 _COPY_BYTES: Final = 1 << 20
-
-
-class BackupError(Exception):
-    """A backup that cannot be made, or cannot be used; the text says why."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -73,6 +70,12 @@ class Places(msgspec.Struct, frozen=True):
         """The key file."""
         return self.folder / self.key_name
 
+    @property
+    def names(self) -> Names:
+        """The names of files in a backup."""
+        known = {MANIFEST, SUMS, self.database_name, self.key_name}
+        return Names(frozenset(known), self.media_name)
+
     def at(self, folder: Path) -> Places:
         """The same in another folder."""
         return msgspec.structs.replace(self, folder=folder)
@@ -109,7 +112,7 @@ def make_backup(
     tell("media since then")
     kept, missing = copies.keep_only(media_of(backup.database))
     if with_key:
-        _copy_file(data.key, backup.key)
+        copy_file(data.key, backup.key)
     manifest = Manifest(
         format=FORMAT,
         version=facts.version,
@@ -121,48 +124,15 @@ def make_backup(
         key_fingerprint=facts.key_fingerprint,
         holds_key=with_key,
     )
-    _write(backup.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    write_file(
+        backup.folder / MANIFEST, [msgspec.json.format(msgspec.json.encode(manifest)), b"\n"]
+    )
     tell("checksums")
-    _write(backup.folder / SUMS, _sums(backup.folder))
+    write_file(backup.folder / SUMS, [_sums(backup.folder)])
     sync_folder(unfinished)
     unfinished.rename(target)
     sync_folder(target.parent)
     return manifest
-
-
-def read_manifest(backup: Path) -> Manifest:
-    """What a backup says of itself. Raises ``BackupError`` if it is none, or is damaged."""
-    try:
-        manifest = msgspec.json.decode((backup / MANIFEST).read_bytes(), type=Manifest)
-        sums = (backup / SUMS).read_bytes()
-    except (OSError, msgspec.DecodeError) as error:
-        raise BackupError(f"{backup} is no backup: {error}") from error
-    if manifest.format != FORMAT:
-        raise BackupError(f"{backup} is of format {manifest.format}, this reads {FORMAT}")
-    if sums != _sums(backup):
-        raise BackupError(f"{backup} is damaged: its files are not those of {SUMS}")
-    return manifest
-
-
-def restore_backup(backup: Places, data: Places, key: Path, tell: Callable[[str], None]) -> None:
-    """Make a data folder of a backup and a key; it has its name only once it is whole."""
-    if data.folder.exists() and any(data.folder.iterdir()):
-        raise BackupError(f"{data.folder} is not empty: restore into a new folder")
-    unfinished = data.folder.with_name(f".{data.folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True, mode=PRIVATE_FOLDER)
-    made = data.at(unfinished)
-    tell("database")
-    _copy_file(backup.database, made.database)
-    check_database(made.database)
-    tell("media")
-    _Copies(backup.media, made.media).copy_all()
-    _copy_file(key, made.key)
-    sync_folder(unfinished)
-    if data.folder.exists():
-        data.folder.rmdir()
-    unfinished.rename(data.folder)
-    sync_folder(data.folder.parent)
 
 
 class _Copies:
@@ -194,28 +164,26 @@ class _Copies:
         target = self._target / relative
         if target.exists():
             return True
-        target.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        make_private_folders(target.parent)
         try:
-            _copy_file(self._source / relative, target)
+            copy_file(self._source / relative, target)
         except FileNotFoundError:
             return False
         return True
 
 
-def _copy_file(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     """Copy one file, readable by its owner alone, and have it on disk."""
     with source.open("rb") as from_:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-        with os.fdopen(descriptor, "wb") as to:
-            shutil.copyfileobj(from_, to, _COPY_BYTES)
-            to.flush()
-            os.fsync(to.fileno())
+        write_file(target, iter(lambda: from_.read(_COPY_BYTES), b""))
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, pieces: Iterable[bytes]) -> None:
+    """Make a new file for its owner alone, and have it on disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+        for piece in pieces:
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
 

@@ -38,6 +38,13 @@ def create_private_database(path: Path) -> None:
             each.chmod(PRIVATE_FILE)
 
 
+def make_private_folders(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each with mode 0700."""
+    if not folder.exists():
+        make_private_folders(folder.parent)
+        folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
+
+
 def is_open_to_others(path: Path) -> bool:
     """Return whether the group or others have any access to an existing file or folder."""
     return path.exists() and bool(path.stat().st_mode & _OTHERS)

@@ -341,6 +341,14 @@ CERTIFICATE_WARNED_DAYS = 14
 BACKUP_PAGES_PER_STEP = 4096
 # How long a backup waits for a database that a starting or stopping server has locked.
 BACKUP_BUSY_MS_MAX = 10_000
+# The manifest of a backup that is restored; one that Parlour made has less than a kilobyte.
+BACKUP_MANIFEST_BYTES_MAX = MEBIBYTE
+# What one header of a packed backup may make a restore read at once.
+BACKUP_HEADER_BYTES_MAX = MEBIBYTE
+# A line of SHA256SUMS has no more bytes than this beside the name of its file.
+BACKUP_SUM_BYTES = 80
+# Characters of a foreign file's name that the error of a restore shows.
+BACKUP_NAME_CHARS_SHOWN = 200
 # Rows that are moved to another store in one step; the largest have 50 KiB.
 MOVED_ROWS_PER_STEP_MAX = 2000
 # A command that takes long says how far it is, no more often than this.

@@ -1,0 +1,194 @@
+"""Restoring a backup: a data folder with exactly the files of the backup, or none.
+
+Each file is copied once, and its checksum is that of the copied bytes: nothing can change between
+a check and a copy. The new folder has another name until all of it is right and on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.store.backup_sources import BackupError
+from parlour.store.backups import (
+    FORMAT,
+    MANIFEST,
+    SUMS,
+    Manifest,
+    Places,
+    copy_file,
+    sync_folder,
+    write_file,
+)
+from parlour.store.private_files import PRIVATE_FOLDER, database_files, make_private_folders
+from parlour.store.sqlite_backup import Copied, check_database
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from parlour.store.backup_sources import Source
+
+_SUM: Final = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+class Restore:
+    """One backup, listed and with its manifest read."""
+
+    def __init__(self, source: Source, name: Path) -> None:
+        """``name``: how errors call the backup. Raises BackupError."""
+        self._source = source
+        self._name = name
+        self._files = source.files()
+        for each in (MANIFEST, SUMS):
+            if each not in self._files:
+                raise BackupError(f"{name} is no backup: there is no {each}")
+        self.manifest = self._read_manifest()
+
+    def _read_manifest(self) -> Manifest:
+        content = self._read(MANIFEST, limits.BACKUP_MANIFEST_BYTES_MAX)
+        try:
+            manifest = msgspec.json.decode(content, type=Manifest)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise BackupError(f"{self._name} is no backup: {error}") from error
+        if manifest.format != FORMAT:
+            text = f"{self._name} is of format {manifest.format}, this reads {FORMAT}"
+            raise BackupError(text)
+        return manifest
+
+    def _read(self, name: str, most: int) -> bytes:
+        if self._files[name] > most:
+            raise BackupError(f"{self._name} is no backup: {name} is too long")
+        content = bytearray()
+        for piece in self._source.pieces(name):
+            content += piece
+            if len(content) > most:
+                raise BackupError(f"{self._name} is no backup: {name} is too long")
+        return bytes(content)
+
+    def run(
+        self,
+        data: Places,
+        key: Path | None,
+        check_key: Callable[[Path], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        """Make the data folder, with ``key`` or the one in the backup.
+
+        ``check_key`` raises BackupError for a key file that is not the backup's.
+        """
+        if data.folder.is_symlink() or (data.folder.exists() and not data.folder.is_dir()):
+            raise BackupError(f"{data.folder} is not a folder")
+        if data.folder.exists() and any(data.folder.iterdir()):
+            raise BackupError(f"{data.folder} is not empty: restore into a new folder")
+        sums = self._sums(data)
+        self._must_have_room(data.folder)
+        made = data.at(data.folder.with_name(f".{data.folder.name}.unfinished"))
+        shutil.rmtree(made.folder, ignore_errors=True)  # Of a run that was killed.
+        added = _missing_folders(data.folder.parent)
+        try:
+            made.folder.mkdir(parents=True, mode=PRIVATE_FOLDER)
+            self._fill(made, sums, key, tell)
+            check_key(made.key)
+            if data.folder.exists():
+                data.folder.rmdir()
+            made.folder.rename(data.folder)
+        except BaseException:
+            shutil.rmtree(made.folder, ignore_errors=True)
+            for each in added:
+                if each.exists():
+                    each.rmdir()
+            raise
+        sync_folder(data.folder.parent)
+
+    def _sums(self, data: Places) -> dict[str, str]:
+        """Return the checksum of each file but SHA256SUMS. Raises BackupError."""
+        # Each line has a checksum and the name of a file that is there.
+        most = sum(len(name) + limits.BACKUP_SUM_BYTES for name in self._files)
+        sums: dict[str, str] = {}
+        for line in self._read(SUMS, most).decode("ascii", "replace").splitlines():
+            found = _SUM.fullmatch(line)
+            if found is None or found[2] in sums:
+                raise self._is_damaged()
+            sums[found[2]] = found[1]
+        if sums.keys() != self._files.keys() - {SUMS} or data.database_name not in sums:
+            raise self._is_damaged()
+        return sums
+
+    def _is_damaged(self) -> BackupError:
+        return BackupError(f"{self._name} is damaged: its files are not those of {SUMS}")
+
+    def _must_have_room(self, folder: Path) -> None:
+        place = folder.absolute()
+        while not place.exists():
+            place = place.parent
+        needed, free = sum(self._files.values()), shutil.disk_usage(place).free
+        if needed > free:
+            raise BackupError(f"{needed} bytes are needed in {place}, and {free} are free")
+
+    def _fill(
+        self, made: Places, sums: dict[str, str], key: Path | None, tell: Callable[[str], None]
+    ) -> None:
+        """Copy everything into the unfinished folder, and check it there."""
+        kept = sums.keys() - {MANIFEST, made.key_name}
+        # First what is never copied, so that a wrong manifest is refused before all the work.
+        for name in sorted(sums.keys() - kept):
+            self._check(name, sums[name])
+        tell("database")
+        self._copy(made.database_name, made.folder, sums)
+        self._check_database(made)
+        tell("media")
+        for name in sorted(kept - {made.database_name}):
+            self._copy(name, made.folder, sums)
+        if key is not None:
+            copy_file(key, made.key)
+        elif made.key_name in sums:
+            self._copy(made.key_name, made.folder, sums)
+        else:
+            raise BackupError(f"the key is not in {self._name}")
+        for folder in [*made.folder.rglob("*/"), made.folder]:
+            sync_folder(folder)
+
+    def _check(self, name: str, expected: str) -> None:
+        digest = hashlib.sha256()
+        for piece in self._source.pieces(name):
+            digest.update(piece)
+        if digest.hexdigest() != expected:
+            raise self._is_damaged()
+
+    def _copy(self, name: str, folder: Path, sums: dict[str, str]) -> None:
+        target = folder / name
+        make_private_folders(target.parent)
+        digest = hashlib.sha256()
+        write_file(target, _digested(self._source, name, digest.update))
+        if digest.hexdigest() != sums[name]:
+            raise self._is_damaged()
+
+    def _check_database(self, made: Places) -> None:
+        contents = check_database(made.database)
+        if contents != Copied(self.manifest.position, self.manifest.migrations):
+            raise BackupError(f"{self._name} is damaged: its database is not that of {MANIFEST}")
+        # Reading can leave files beside a database that says that it has a write-ahead log.
+        for path in database_files(made.database):
+            if path != made.database:
+                path.unlink(missing_ok=True)
+
+
+def _digested(source: Source, name: str, update: Callable[[bytes], None]) -> Iterator[bytes]:
+    for piece in source.pieces(name):
+        update(piece)
+        yield piece
+
+
+def _missing_folders(folder: Path) -> list[Path]:
+    """Return the folders on a path that are not there, the innermost first."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    return missing
