@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -43,7 +40,6 @@ from parlour.operations.work_limit import WorkLimit
 from parlour.protocol.egress_policy import policy_for
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
-from parlour.protocol.vault import KEY_BYTES, Vault
 from parlour.realtime.assembly import Realtime
 from parlour.realtime.commands import Commands
 from parlour.resources.accounts import actions as accounts
@@ -55,60 +51,20 @@ from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokens
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobs
-from parlour.store.engines import make_store
+from parlour.store.engines import make_store, name_of
 from parlour.store.leases import leases_of
+from parlour.store.master_key import open_vault
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from parlour.config import Settings
     from parlour.delivery.hints import Hints
-    from parlour.store.transaction import Transaction
+    from parlour.protocol.vault import Vault
+    from parlour.store.transaction import Store, Transaction
 
-KEY_NAME = "parlour.key"
 MEDIA_FOLDER = "media"
-
-
-class UnsafeKeyFileError(Exception):
-    """The key file can be read by others, or is not a key."""
-
-
-def load_vault(data: Path, random: SystemRandom) -> Vault:
-    """The vault of a data folder. Its key is made at the first start, readable by its owner."""
-    path = data / KEY_NAME
-    if not path.exists():
-        _make_key(path, random)
-    return read_vault(path, random)
-
-
-def read_vault(path: Path, random: SystemRandom) -> Vault:
-    """The vault of a key file."""
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UnsafeKeyFileError(f"{path} can be read by others: chmod 600 {path}")
-    key = bytes.fromhex(path.read_text().strip())
-    if len(key) != KEY_BYTES:
-        raise UnsafeKeyFileError(f"{path} is not a key of {KEY_BYTES} bytes")
-    return Vault(key, random.token)
-
-
-def _make_key(path: Path, random: SystemRandom) -> None:
-    """A new key. It gets its name only when it is whole and on disk: a crash leaves none or all."""
-    unfinished = path.with_name(f"{path.name}.{random.token(8).hex()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(random.token(KEY_BYTES).hex())
-        file.flush()
-        os.fsync(file.fileno())
-    # Another process may have been quicker: then its key counts.
-    with contextlib.suppress(FileExistsError):
-        os.link(unfinished, path)
-    unfinished.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    os.fsync(directory)
-    os.close(directory)
 
 
 def make_egress(settings: Settings) -> Egress:
@@ -122,21 +78,39 @@ def make_egress(settings: Settings) -> Egress:
     return Egress(policy, tls=lambda: make_tls_context(checks_certificates=checks))
 
 
+async def open_app(settings: Settings) -> App:
+    """Return the server of these settings, on a store whose key is that of the data folder.
+
+    Raises KeyFileError, DatabaseError, Unavailable and OSError; then nothing was changed but what
+    a new store begins with.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    random = SystemRandom()
+    store = make_store(
+        settings.database,
+        settings.data,
+        SystemClock(),
+        random,
+        connections=settings.database_connections,
+    )
+    try:
+        await store.start()
+        database = name_of(settings.database, settings.data)
+        vault = await open_vault(store, settings.data, random, database)
+    except BaseException:
+        await store.close()
+        raise
+    return App(settings, store, vault)
+
+
 class App:
     """One server: its store, its edges, and what runs in the background."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: Store, vault: Vault) -> None:
+        """``store`` is started, and ``vault`` is that of its key: see `open_app`."""
         self.settings = settings
         self.clock, self.random = SystemClock(), SystemRandom()
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.vault = load_vault(settings.data, self.random)
-        self.store = make_store(
-            settings.database,
-            settings.data,
-            self.clock,
-            self.random,
-            connections=settings.database_connections,
-        )
+        self.store, self.vault = store, vault
         self.blobs = DiskBlobs(settings.data / MEDIA_FOLDER)
         self.metrics = Metrics()
         self.admission = Admission(
@@ -293,7 +267,6 @@ class App:
 
     async def start(self) -> None:
         """Make what the settings ask for, and begin what runs in the background."""
-        await self.store.start()
         if self.settings.account_sid:
             await self._ensure_account()
         await self.realtime.start()
@@ -335,6 +308,13 @@ class App:
             return sid, token
 
         return await self.store.write(ensure)
+
+    async def some_accounts(self) -> list[str]:
+        """Return the SIDs of the first accounts; two at most, to say whether there are others."""
+        from parlour.resources.accounts import store as account_store  # noqa: PLC0415
+
+        found = await self.store.read(lambda tx: account_store.list_accounts(tx, "", 2))
+        return [account.sid for account in found]
 
     async def stop(self) -> None:
         """Finish what was accepted, and close the store."""

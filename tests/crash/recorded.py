@@ -95,7 +95,7 @@ def come_to_rest(folder: Path) -> None:
     """One more start, until nothing is left to be removed in the background."""
 
     async def run() -> None:
-        app = _application(folder)
+        app = await _application(folder)
         await app.start()
         deadline = asyncio.get_running_loop().time() + REST_SECONDS_MAX
         while await app.store.read(lambda tx: tx.one("SELECT 1 FROM purge LIMIT 1")):
@@ -118,19 +118,19 @@ def _on(recorder: Recorder, synchronous: str) -> Iterator[None]:
         yield
 
 
-def _application(folder: Path) -> parlour.app.App:
+async def _application(folder: Path) -> parlour.app.App:
     settings = Settings(data=folder, account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN)
-    return parlour.app.App(settings)
+    return await parlour.app.open_app(settings)
 
 
 async def _start_and_stop(folder: Path) -> None:
-    app = _application(folder)
+    app = await _application(folder)
     await app.start()
     await app.stop()
 
 
 async def _run(folder: Path, recorder: Recorder, steps: int, seed: int) -> None:
-    app = _application(folder)
+    app = await _application(folder)
     await app.start()
     client = InProcess(app.server)
     world = await _world(client, app.store)

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from parlour.app import load_vault
+from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from tests.support.client import Api
 from tests.support.server import Server

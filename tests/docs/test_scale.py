@@ -11,7 +11,16 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs/explanation/scale.md").read_
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\);", re.DOTALL)
 _NAME = re.compile(r"'(\w+)'")
 # Keys that do not begin with the account, as the page's table of exceptions explains.
-EXCEPTIONS = {"account", "login", "event", "sink_position", "lease", "node", "migration"}
+EXCEPTIONS = {
+    "account",
+    "login",
+    "event",
+    "sink_position",
+    "lease",
+    "node",
+    "migration",
+    "master_key",
+}
 
 
 def _tables() -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from parlour.app import App
+from parlour.app import App, open_app
 from parlour.config import Settings
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
@@ -51,15 +51,17 @@ class House:
     def __init__(self, data: Path, **settings: Any) -> None:
         """Prepare it on an empty folder."""
         account = {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}
-        self.app = App(Settings(data=data, database=database_of(data), **account, **settings))
-        self.store = self.app.store
-        if isinstance(self.store, SqliteStore):
-            # Nobody cuts the power here, so nobody waits for the disk.
-            self.store._writer.execute("PRAGMA synchronous = OFF")
+        self._settings = Settings(data=data, database=database_of(data), **account, **settings)
+        self.app: App
         self._seen: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
         """Start everything but the HTTP server."""
+        self.app = await open_app(self._settings)
+        self.store = self.app.store
+        if isinstance(self.store, SqliteStore):
+            # Nobody cuts the power here, so nobody waits for the disk.
+            self.store._writer.execute("PRAGMA synchronous = OFF")
         await self.app.start()
         self.scope = await self.store.read(_default_scope)
         return self

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from parlour.app import load_vault
 from parlour.resources.credentials.store import Credential, Secrets, unseal
+from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from tests.resources.rooms import DATE
 from tests.resources.settings import (

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from parlour.app import load_vault
 from parlour.protocol.media_urls import MediaLink, MediaUrls
+from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from parlour.vocabulary.scope import Scope
 from tests.resources.settings import account_of_its_own, service_of_its_own

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from twilio.jwt.access_token import AccessToken as OfficialToken
 
-from parlour.app import load_vault
 from parlour.protocol.access_tokens import verify
 from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
+from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from tests.resources.settings import (
     NOWHERE,

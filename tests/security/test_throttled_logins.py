@@ -340,4 +340,4 @@ def test_what_is_no_network_ends_the_start_with_a_sentence(
         check=False,
     )
     assert done.returncode == 2
-    assert f"trusted proxies: {text} is not a network or an address" in done.stderr
+    assert f"--trusted-proxies {text}: {text} is not a network or an address" in done.stderr

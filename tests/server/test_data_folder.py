@@ -123,7 +123,8 @@ def test_a_database_without_its_key_gets_no_new_key(tmp_path: Path) -> None:
     for arguments in (("account", "create"), ("account", "list"), ("backup", "b")):
         done = _run(*arguments, "--data", "data")
         assert done.exit_code != 0
-        assert f"there is no parlour.key in {data}" in done.stderr
+        named = f"parlour.key in {data}" if "b" in arguments else f"key file {data / 'parlour.key'}"
+        assert f"there is no {named}" in done.stderr
     assert not (data / "parlour.key").exists()
 
 
@@ -135,7 +136,7 @@ def test_an_empty_postgresql_database_is_no_store_either(tmp_path: Path) -> None
     made = _run("account", "create", "--database", url, "--data", "data")
     assert made.exit_code == 0, made.stderr
     elsewhere = _run("account", "list", "--database", url)
-    assert f"there is no parlour.key in {tmp_path / '.parlour'}" in elsewhere.stderr
+    assert f"there is no key file {tmp_path / '.parlour' / 'parlour.key'}" in elsewhere.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["data"]
 
 

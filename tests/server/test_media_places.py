@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.properties.wire import Wire
-from tests.support.server import Server
+from tests.support.server import UNCHECKED, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,8 @@ def test_lookups_give_their_places_back(small: Server, path: str) -> None:
 
 
 def test_lookups_without_a_place_get_429() -> None:
-    with Server(args=["--concurrent-requests-per-account-max", "0"]) as full, Wire(full) as wire:
+    none = ["--concurrent-requests-per-account-max", "0"]
+    with Server(args=none, program=[UNCHECKED]) as full, Wire(full) as wire:
         for target in ("/v1/Conversations", MEDIUM, f"{MEDIUM}/Content"):
             wire.ask(wire.get(target)).expect(429)
         wire.ask(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(429)

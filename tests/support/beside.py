@@ -52,8 +52,8 @@ class Beside:
 
     def set_auth_token(self, account_sid: str, auth_token: str) -> None:
         """Replace the auth token of an account."""
-        vault = self._offline.vault
-        self._write(lambda tx: actions.ensure_account(tx, vault, account_sid, auth_token))
+        offline = self._offline
+        self._write(lambda tx: actions.ensure_account(tx, offline.vault, account_sid, auth_token))
 
     def _write(self, work: Callable[[Transaction], Awaitable[Any]]) -> None:
         # In a thread: the one of the test may be running an event loop. A daemon, and not of an

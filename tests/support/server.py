@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+UNCHECKED = str(REPOSITORY / "tests" / "server" / "launch_without_setting_checks.py")
+"""A program that takes values of settings which the server refuses."""
 # No claims about the server: on a machine with other load a start takes several times as long.
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from parlour.app import KEY_NAME, MEDIA_FOLDER, load_vault
+from parlour.app import MEDIA_FOLDER
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
 from parlour.store.backup_sources import BackupError
 from parlour.store.backups import Facts, Manifest, Places, make_backup, sync_folder
 from parlour.store.engines import DATABASE_NAME
+from parlour.store.key_file import KEY_NAME, KeyFileError, read_vault
 from parlour.store.private_files import PRIVATE_FILE
 from parlour.store.sqlite_backup import DamagedError
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -41,7 +42,7 @@ def told_errors() -> Iterator[None]:
     """Say in one line what is wrong with a backup."""
     try:
         yield
-    except (BackupError, DamagedError, OSError, tarfile.TarError) as error:
+    except (BackupError, DamagedError, KeyFileError, OSError, tarfile.TarError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -79,7 +80,7 @@ def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
     facts = Facts(
         version=metadata.version("parlour"),
         date=now.isoformat(timespec="seconds"),
-        key_fingerprint=load_vault(data, SystemRandom()).fingerprint,
+        key_fingerprint=read_vault(source.key, SystemRandom()).fingerprint,
     )
     if target.suffix != TAR:
         return make_backup(source, target, facts, progress, with_key=with_key)

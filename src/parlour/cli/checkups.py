@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from parlour.app import KEY_NAME, MEDIA_FOLDER, UnsafeKeyFileError, read_vault
+from parlour.app import MEDIA_FOLDER
 from parlour.http.tls import Tls, TlsFilesError
 from parlour.protocol.certificates import ends_at
 from parlour.store.engines import DATABASE_NAME
+from parlour.store.key_file import KEY_NAME, UnsafeKeyFileError, read_vault
 from parlour.store.private_files import database_files, is_open_to_others
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -165,7 +166,7 @@ def _files(data: Path) -> Iterator[Finding]:
     if key.exists():
         try:
             read_vault(key, SystemRandom())
-        except (UnsafeKeyFileError, ValueError) as error:
+        except UnsafeKeyFileError as error:
             yield Finding(f"The key file: {error}.", "The server would not start.")
 
 

@@ -10,7 +10,8 @@ import click
 
 from parlour.cli.checkups import Finding, check_machine, check_settings
 from parlour.cli.checkups_of_databases import check_database
-from parlour.cli.options import settings_of, settings_options
+from parlour.cli.options import SettingsError, settings_of, settings_options
+from parlour.config import faults_between
 
 
 @click.command("doctor")
@@ -19,9 +20,12 @@ from parlour.cli.options import settings_of, settings_options
 def command(*, as_json: bool, **values: Any) -> None:
     """Say what is unsafe, with the same settings as serve; the status is 1 if anything is.
 
-    Nothing is changed, and no server has to run.
+    Nothing is changed, and no server has to run. Settings that `serve` would not start with are
+    named, and the status is 2.
     """
     settings = settings_of(values)
+    if faults := [f"{each}." for each in faults_between(settings)]:
+        raise SettingsError(faults)
     found = [
         *check_settings(settings),
         *check_machine(settings),

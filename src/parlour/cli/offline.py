@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from parlour.app import KEY_NAME, UnsafeKeyFileError, load_vault
+from parlour.cli.failures import sentences
 from parlour.cli.options import settings_of, settings_options
-from parlour.store.engines import database_exists, make_store
-from parlour.store.transaction import DatabaseError, Unavailable
+from parlour.store.engines import database_exists, make_store, name_of
+from parlour.store.master_key import open_vault
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
@@ -39,27 +39,28 @@ class Offline:
     def __init__(self, settings: Settings, *, creates: bool = False) -> None:
         """``creates``: make the store if there is none.
 
-        Raises NoStoreError, DatabaseError, Unavailable, UnsafeKeyFileError, ValueError, OSError.
+        Raises NoStoreError, DatabaseError, Unavailable and OSError; work on the store also
+        KeyFileError.
         """
         self._settings = settings
         self.random = SystemRandom()
-        self.vault = self._open_vault(creates=creates)
-
-    def _open_vault(self, *, creates: bool) -> Vault:
-        settings = self._settings
-        data, key = settings.data.absolute(), settings.data / KEY_NAME
+        self._vault: Vault | None = None
         exists = asyncio.run(database_exists(settings.database, settings.data))
-        if exists and not key.exists():
-            # With a new key the secrets in the database could never be read again.
-            raise NoStoreError(f"there is no {KEY_NAME} in {data}, which the database needs")
         if not exists and not creates:
+            data = settings.data.absolute()
             where = "the database of --database" if settings.database else str(data)
             raise NoStoreError(
                 f"there is no store in {where}: name its folder with --data "
                 "(a new one is made by parlour serve)"
             )
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return load_vault(settings.data, self.random)
+        if not exists:
+            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @property
+    def vault(self) -> Vault:
+        """The vault of the store's key, for work that runs on the store."""
+        assert self._vault is not None, "the store is not open yet"
+        return self._vault
 
     def _run(self, work: Work[T], *, writes: bool) -> T:
         async def run() -> T:
@@ -69,6 +70,8 @@ class Offline:
             )
             try:
                 await store.start()
+                name = name_of(settings.database, settings.data)
+                self._vault = await open_vault(store, settings.data, self.random, name)
                 return await (store.write(work) if writes else store.read(work))
             finally:
                 await store.close()
@@ -101,12 +104,11 @@ def _with_store(function: Callable[..., Any], *, creates: bool) -> Callable[...,
     def command(*, data: Any, database: str, **values: Any) -> Any:
         settings = settings_of({"data": data, "database": database})
         try:
-            offline = Offline(settings, creates=creates and _is_named("data"))
-        except (NoStoreError, UnsafeKeyFileError, ValueError, OSError) as error:
+            with sentences():
+                offline = Offline(settings, creates=creates and _is_named("data"))
+                return function(offline, **values)
+        except (NoStoreError, OSError) as error:
             raise click.ClickException(str(error)) from error
-        except (DatabaseError, Unavailable) as error:
-            raise click.ClickException(f"the database cannot be used: {error}") from error
-        return function(offline, **values)
 
     return command
 

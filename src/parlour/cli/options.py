@@ -1,32 +1,122 @@
-"""Settings on the command line and in the environment, made from ``config``."""
+"""Settings on the command line and in the environment, made from ``config`` and checked.
+
+Every value is checked before a command runs. All faults are reported at once, one sentence each
+that names the flag or the variable, and the exit status is 2.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
+from parlour.cli import variables
 from parlour.config import Settings, described
+from parlour.setting_checks import parse, without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from parlour.config import Described
+
+
+class SettingsError(click.ClickException):
+    """Settings that no command runs with: one sentence for each."""
+
+    exit_code = 2
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+    def show(self, file: Any = None) -> None:
+        """Print each sentence on a line of its own."""
+        for fault in self.faults:
+            click.echo(f"Error: {fault}", file=file, err=file is None)
+
+
+class _Fault(NamedTuple):
+    """What stands in place of a value that is wrong, until all values are read."""
+
+    sentence: str
+
+
+class _Kind(click.ParamType[Any]):
+    """A setting's type: parses a text, and checks it as its declaration says."""
+
+    def __init__(self, setting: Described) -> None:
+        self._setting = setting
+        words: dict[type, str] = {int: "integer", bool: "boolean", str: "text"}
+        self.name = words.get(setting.kind, "path")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, or what is wrong with it."""
+        setting = self._setting
+        fault, parsed = "", value
+        if isinstance(value, str):
+            try:
+                parsed = parse(value, setting.kind)
+            except ValueError as error:
+                fault = str(error)
+        fault = fault or setting.check.fault(parsed)
+        if not fault:
+            return parsed
+        assert param is not None
+        is_variable = (
+            ctx is not None
+            and param.name is not None
+            and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT
+        )
+        name = setting.variable if is_variable else setting.flag
+        if setting.secret:
+            return _Fault(f"{name}: {fault}.")
+        shown = without_password(str(value)) if "://" in setting.check.allowed else str(value)
+        between = "=" if is_variable else " "
+        return _Fault(f"{name}{between}{_printable(shown) or repr('')}: {fault}.")
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else repr(text)
+
+
+class _Option(click.Option):
+    """An option whose variable counts only if the operator set it, and not a platform."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the variable's value, if it is a value of this setting."""
+        value = super().resolve_envvar_value(ctx)
+        if value is None or variables.is_of_platform(str(self.envvar), value):
+            return None
+        return value
 
 
 def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Options for these settings, or for all; the command gets them as keyword arguments."""
 
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def command(*arguments: Any, **values: Any) -> Any:
+            faults = [each.sentence for each in values.values() if isinstance(each, _Fault)]
+            faults += variables.read(os.environ).mistyped
+            if faults:
+                raise SettingsError(faults)
+            return function(*arguments, **values)
+
         for setting in reversed(described()):
             if names and setting.name not in names:
                 continue
             command = click.option(
                 setting.flag,
                 setting.name,
+                cls=_Option,
                 envvar=setting.variable,
                 default=setting.default,
                 show_default=not setting.secret,
-                type=setting.kind,
-                help=setting.sentence,
+                type=_Kind(setting),
+                help=f"{setting.sentence} Allowed: {setting.check.allowed}.",
             )(command)
         return command
 

@@ -73,18 +73,26 @@ def errors_page() -> str:
 
 
 def settings_page() -> str:
-    """Every setting: flag, variable, default, sentence."""
+    """Every setting: flag, variable, default, what it may be, sentence."""
     rows = [
         (
             f"`{each.flag}`",
             f"`{each.variable}`",
             f"`{each.default}`" if str(each.default) else "",
+            each.check.allowed,
             each.sentence,
         )
         for each in config.described()
     ]
-    text = "The command line wins over the environment."
-    return _page("Settings", text, _table(("flag", "variable", "default", "meaning"), rows))
+    text = (
+        "The command line wins over the environment. All settings are checked at start: each wrong"
+        " one is named in a sentence, and the exit status is 2. A variable that begins with"
+        " `PARLOUR_` and is at most two letters away from one of these is an error too, any other"
+        " one a warning. Variables that a container platform sets for a service called parlour"
+        " (`PARLOUR_SERVICE_HOST`, `PARLOUR_PORT=tcp://…`, `PARLOUR_PORT_8080_TCP`) are ignored."
+    )
+    head = ("flag", "variable", "default", "allowed", "meaning")
+    return _page("Settings", text, _table(head, rows))
 
 
 def limits_page() -> str:

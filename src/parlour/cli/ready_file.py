@@ -5,7 +5,7 @@
 | absent | the server has not answered yet: a file of an earlier run is removed before the start |
 | there | requests are answered; the content is whole, because the file is renamed into place |
 
-It stays after the end of the server, so ``pid`` tells whether that process still runs.
+A clean stop removes it. After a crash it stays: ``pid`` says whether that process still runs.
 """
 
 from __future__ import annotations
@@ -76,6 +76,16 @@ def remove_old(path: Path) -> None:
     if not path.parent.is_dir():
         raise NotADirectoryError(f"{path.parent} is not a folder")
     path.unlink(missing_ok=True)
+
+
+def remove_own(path: Path) -> None:
+    """Remove the file at a clean stop, unless another server has written it since."""
+    try:
+        pid = json.loads(path.read_bytes())["pid"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return
+    if pid == os.getpid():
+        path.unlink(missing_ok=True)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

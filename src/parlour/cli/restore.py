@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from parlour.app import UnsafeKeyFileError, read_vault
 from parlour.cli.backup import TAR, places, told_errors
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
 from parlour.store.backup_sources import BackupError, FolderSource, TarSource
+from parlour.store.key_file import UnsafeKeyFileError, read_vault
 from parlour.store.restores import Restore
 from parlour.vocabulary.clock import SystemRandom
 
@@ -51,7 +51,7 @@ def _restored(backup: Path, data: Path, key: Path | None) -> Manifest:
 def _must_be_its_key(key: Path, manifest: Manifest) -> None:
     try:
         fingerprint = read_vault(key, SystemRandom()).fingerprint
-    except (UnsafeKeyFileError, ValueError) as error:
+    except UnsafeKeyFileError as error:
         raise BackupError(str(error)) from error
     if fingerprint != manifest.key_fingerprint:
         text = f"{key} is the key {fingerprint}, the backup needs {manifest.key_fingerprint}"

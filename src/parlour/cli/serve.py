@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import os
@@ -12,10 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from parlour.cli.options import settings_of, settings_options
-from parlour.vocabulary import limits, sids
+from parlour.cli import variables
+from parlour.cli.failures import sentences
+from parlour.cli.options import SettingsError, settings_of, settings_options
+from parlour.config import faults_between
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    from parlour.app import App
     from parlour.cli.ready_file import ReadyFile
     from parlour.config import Settings
     from parlour.http.tls import Tls
@@ -26,89 +34,82 @@ if TYPE_CHECKING:
 def command(**values: Any) -> None:
     """Run the server."""
     settings = settings_of(values)
-    for is_wrong, text in _refused(settings):
-        if is_wrong:
-            raise click.UsageError(text)
-    _must_be_networks(settings.trusted_proxies)
+    if faults := [f"{each}." for each in faults_between(settings)]:
+        raise SettingsError(faults)
+    if not __debug__:
+        raise click.UsageError("assertions guard the data: python -O is refused")
     tls = _tls_of(settings)
-    if settings.ready_file:
-        _prepare_ready_file(settings)
-    if settings.workers == 1:
-        run(settings, tls)
-    else:
-        _run_workers(settings, tls)
+    _warn_of_variables()
+    with sentences(), _locked(settings):
+        if settings.ready_file:
+            _prepare_ready_file(settings)
+        status = 0
+        if settings.workers == 1:
+            run(settings, _bound(settings), tls)
+        else:
+            status = _run_workers(settings, tls)
+        if settings.ready_file and status == 0:
+            _remove_ready_file(settings)
+    sys.exit(status)
 
 
-def _refused(settings: Settings) -> tuple[tuple[bool, str], ...]:
-    """What may be wrong with settings that are each right for themselves."""
-    redis = ("redis://", "rediss://", "unix://")
-    return (
-        (
-            bool(settings.account_sid) != bool(settings.auth_token),
-            "an account sid and its auth token are given together",
-        ),
-        (
-            bool(settings.api_key_sid) != bool(settings.api_key_secret),
-            "an API key's sid and its secret are given together",
-        ),
-        (
-            bool(settings.account_sid) and not settings.account_sid.startswith(sids.ACCOUNT),
-            "an account's sid begins with AC",
-        ),
-        (
-            bool(settings.api_key_sid) and not settings.api_key_sid.startswith(sids.API_KEY),
-            "an API key's sid begins with SK",
-        ),
-        (
-            settings.webhook_allow_private not in {"auto", "yes", "no"},
-            "webhooks to private addresses: yes, no or auto",
-        ),
-        (
-            settings.webhook_retries not in {"durable", "hosted"},
-            "webhook retries are durable or hosted",
-        ),
-        (
-            bool(settings.tls_cert) != bool(settings.tls_key),
-            "a certificate and its key are given together",
-        ),
-        (
-            bool(settings.redis) and not settings.redis.startswith(redis),
-            "Redis is given as redis://host:port",
-        ),
-        (
-            settings.workers < 1 or (settings.workers > 1 and not settings.database),
-            "several workers need PostgreSQL: --database postgresql://…",
-        ),
-        (
-            settings.buffer_bytes_max < limits.BUFFER_BYTES_MIN,
-            f"buffers of at least {limits.BUFFER_BYTES_MIN} bytes are needed",
-        ),
-        (not __debug__, "assertions guard the data: python -O is refused"),
-    )
+def _warn_of_variables() -> None:
+    found = variables.read(os.environ)
+    if found.of_platform:
+        names = ", ".join(found.of_platform)
+        click.echo(f"Set by the container platform, not settings, ignored: {names}.", err=True)
+    for name in found.unknown:
+        click.echo(f"Warning: {name} is not a setting and is ignored.", err=True)
 
 
-def _must_be_networks(trusted_proxies: str) -> None:
-    from parlour.protocol.forwarded import parse_networks  # noqa: PLC0415 - help needs none of it.
+@contextlib.contextmanager
+def _locked(settings: Settings) -> Iterator[None]:
+    """Hold the data folder's lock, where the database is in it."""
+    from parlour.store.folder_lock import lock_folder  # noqa: PLC0415 - help needs none of it.
 
+    with contextlib.ExitStack() as held:
+        with _file_errors(f"the data folder {settings.data.absolute()} cannot be used"):
+            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not settings.database:
+                held.enter_context(lock_folder(settings.data))
+        yield
+
+
+@contextlib.contextmanager
+def _file_errors(sentence: str) -> Iterator[None]:
     try:
-        parse_networks(trusted_proxies)
-    except ValueError as error:
-        raise click.UsageError(f"trusted proxies: {error}") from error
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise click.ClickException(f"{sentence}: {reason}") from error
 
 
-def _run_workers(settings: Settings, tls: Tls | None) -> None:
-    """Serve with several processes until a signal."""
-    from parlour.cli.workers import Workers, reserve_port  # noqa: PLC0415 - only where used.
+def _bound(settings: Settings) -> list[socket.socket]:
+    from parlour.http.binding import bind  # noqa: PLC0415 - help needs none of it.
+
+    return bind(settings.host, settings.port)
+
+
+def _run_workers(settings: Settings, tls: Tls | None) -> int:
+    """Serve with several processes until a signal; return the exit status."""
+    from parlour.cli.workers import Workers  # noqa: PLC0415 - only where it is used.
+    from parlour.http.binding import bind, reserve_port  # noqa: PLC0415 - as above.
     from parlour.vocabulary.clock import SystemClock  # noqa: PLC0415 - as above.
 
     # Open until the end: the port stays ours while a worker that died is replaced.
     reserved = reserve_port(settings.host, settings.port)
-    settings = dataclasses.replace(settings, port=reserved.getsockname()[1])
+    settings = dataclasses.replace(settings, port=reserved[0].getsockname()[1])
 
     def work(number: int, parent: int) -> None:
-        run(settings, tls, is_first=number == 0, parent=parent)
+        with sentences():
+            own = bind(settings.host, settings.port, shares=True)
+            run(settings, own, tls, is_first=number == 0, parent=parent)
 
-    sys.exit(Workers(settings.workers, work, SystemClock()).run())
+    try:
+        return Workers(settings.workers, work, SystemClock()).run()
+    finally:
+        for each in reserved:
+            each.close()
 
 
 def _tls_of(settings: Settings) -> Tls | None:
@@ -120,7 +121,7 @@ def _tls_of(settings: Settings) -> Tls | None:
     try:
         return Tls(Path(settings.tls_cert), Path(settings.tls_key))
     except TlsFilesError as error:
-        raise click.ClickException(str(error)) from error
+        raise SettingsError([f"--tls-cert, --tls-key: {error}."]) from error
 
 
 def _prepare_ready_file(settings: Settings) -> None:
@@ -133,8 +134,20 @@ def _prepare_ready_file(settings: Settings) -> None:
         raise click.ClickException(f"the ready file cannot be written: {error}") from error
 
 
+def _remove_ready_file(settings: Settings) -> None:
+    from parlour.cli.ready_file import remove_own  # noqa: PLC0415 - only where it is used.
+
+    with _file_errors("the ready file cannot be removed"):
+        remove_own(Path(settings.ready_file))
+
+
 def run(
-    settings: Settings, tls: Tls | None = None, *, is_first: bool = True, parent: int | None = None
+    settings: Settings,
+    sockets: list[socket.socket],
+    tls: Tls | None = None,
+    *,
+    is_first: bool = True,
+    parent: int | None = None,
 ) -> None:
     """Serve until a signal, or until the end of ``parent`` (a pipe) where there is one."""
     gc.disable()  # What a start loads stays: looking through it again and again takes long.
@@ -146,41 +159,45 @@ def run(
     configure_logs(settings)
     return_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, tls, is_first=is_first, parent=parent))
+        runner.run(_serve(settings, sockets, tls, is_first=is_first, parent=parent))
 
 
 async def _serve(
-    settings: Settings, tls: Tls | None, *, is_first: bool, parent: int | None
+    settings: Settings,
+    sockets: list[socket.socket],
+    tls: Tls | None,
+    *,
+    is_first: bool,
+    parent: int | None,
 ) -> None:
-    from parlour.app import App  # noqa: PLC0415 - as above.
-    from parlour.cli.ready_file import ReadyFile  # noqa: PLC0415
+    from parlour.cli.ready_file import ReadyFile  # noqa: PLC0415 - as above.
+    from parlour.http.binding import listen  # noqa: PLC0415
     from parlour.http.run import run as serve_http  # noqa: PLC0415
-    from parlour.store.transaction import DatabaseError, Unavailable  # noqa: PLC0415
 
+    app = await _opened(settings)
+    await app.start()
     try:
-        app = App(settings)
-        await app.start()
-    except (DatabaseError, Unavailable) as error:
-        raise click.ClickException(f"the database cannot be used: {error}") from error
-    if is_first:
-        _warn_of_open_files(settings.data)
-    # One worker makes it and tells of it, so that the ready file has its secret.
-    first = await app.first_account() if is_first else None
+        if is_first:
+            _warn_of_open_files(settings.data)
+        # Before an account is made, whose auth token would be lost if it failed.
+        listen(sockets)
+        # One worker makes it and shows it, so that the ready file has its secret.
+        first = await app.first_account() if is_first else None
+        accounts = await app.some_accounts() if is_first else []
 
-    async def started(url: str) -> None:
-        gc.freeze()
-        gc.set_threshold(limits.GARBAGE_OBJECTS)
-        gc.enable()
-        if not is_first:
-            return
-        _welcome(settings, url, first)
-        if settings.ready_file:
-            # The process that takes signals: the parent of workers.
-            pid = os.getpid() if parent is None else os.getppid()
-            await _write_ready_file(ReadyFile(settings, app.store, first), url, pid)
+        async def started(url: str) -> None:
+            gc.freeze()
+            gc.set_threshold(limits.GARBAGE_OBJECTS)
+            gc.enable()
+            if not is_first:
+                return
+            _welcome(settings, url, first, accounts)
+            if settings.ready_file:
+                # The process that takes signals: the parent of workers.
+                pid = os.getpid() if parent is None else os.getppid()
+                await _write_ready_file(ReadyFile(settings, app.store, first), url, pid)
 
-    try:
-        await serve_http(settings, started, app.connections(), tls, parent=parent)
+        await serve_http(settings, started, app.connections(), sockets, tls, parent=parent)
     finally:
         await app.stop()
 
@@ -196,6 +213,13 @@ def _warn_of_open_files(data: Path) -> None:
         structlog.get_logger().warning("data_open_to_others", path=str(path), advice=advice)
 
 
+async def _opened(settings: Settings) -> App:
+    from parlour.app import open_app  # noqa: PLC0415 - help needs none of it.
+
+    with _file_errors(f"the data folder {settings.data.absolute()} cannot be used"):
+        return await open_app(settings)
+
+
 async def _write_ready_file(ready_file: ReadyFile, url: str, pid: int) -> None:
     try:
         await ready_file.write(url, pid)
@@ -203,13 +227,10 @@ async def _write_ready_file(ready_file: ReadyFile, url: str, pid: int) -> None:
         raise click.ClickException(f"the ready file cannot be written: {error}") from error
 
 
-def _welcome(settings: Settings, url: str, first: tuple[str, str] | None) -> None:
-    """Say where the server is and, once, how to use the account that was made."""
-    url = settings.public_url or url
-    click.echo(f"Parlour answers at {url}")
-    if first is None:
-        return
-    sid, token = first
-    click.echo("An account was made. Its auth token is shown this once:")
-    click.echo(f"  export PARLOUR_URL={url} ACCOUNT_SID={sid} AUTH_TOKEN={token}")
-    click.echo('  curl -u "$ACCOUNT_SID:$AUTH_TOKEN" -X POST "$PARLOUR_URL/v1/Conversations"')
+def _welcome(
+    settings: Settings, url: str, first: tuple[str, str] | None, accounts: list[str]
+) -> None:
+    from parlour.cli.welcome import welcome  # noqa: PLC0415 - help needs none of it.
+
+    for line in welcome(settings, url, first, accounts):
+        click.echo(line)

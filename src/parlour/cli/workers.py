@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,24 +20,6 @@ if TYPE_CHECKING:
 
 # A worker that dies sooner than this could not even start.
 _START_MS: Final = 2_000
-
-
-def reserve_port(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to ``port`` (0: a free one) and never listens.
-
-    While it is open the port belongs to this user's processes: workers bind it as well, with
-    SO_REUSEPORT, and connections go only to those of them that listen. Raises ClickException.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    reserved = socket.socket(family, socket.SOCK_STREAM)
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        reserved.bind((host, port))
-    except OSError as error:
-        reserved.close()
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    return reserved
 
 
 class Workers:
@@ -89,6 +70,8 @@ class Workers:
             status = 0
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
+        except click.ClickException as error:
+            error.show()
         except BaseException:  # noqa: BLE001 - nothing may go on in what the parent was doing.
             sys.excepthook(*sys.exc_info())
         finally:

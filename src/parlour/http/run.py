@@ -6,8 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -37,23 +36,22 @@ class Listeners:
         self._make = Handshakes(connections, tls.context).make if tls else connections.make
         self._servers: list[asyncio.Server] = []
 
-    async def listen(self, **where: Any) -> int:
-        """Listen on a host and port, or a socket; return the port. Raises OSError."""
-        await self._add(**where)
-        listening = self._servers[0].sockets
-        for listener in listening:
+    async def accept(self, sockets: list[socket.socket]) -> int:
+        """Accept connections of these sockets, which listen; return the port."""
+        for listener in sockets:
+            await self._add(listener)
             # Connections inherit it.
             listener.setsockopt(
                 socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.KERNEL_UNSENT_BYTES_MAX
             )
             for _ in range(limits.ACCEPTED_PER_TURN - 1):
-                await self._add(sock=socket.socket(fileno=os.dup(listener.fileno())))
-        port: int = listening[0].getsockname()[1]
+                await self._add(socket.socket(fileno=os.dup(listener.fileno())))
+        port: int = sockets[0].getsockname()[1]
         return port
 
-    async def _add(self, **where: Any) -> None:
+    async def _add(self, listener: socket.socket) -> None:
         server: asyncio.Server = await asyncio.get_running_loop().create_server(
-            self._make, backlog=limits.BACKLOG_MAX, **where
+            self._make, backlog=limits.BACKLOG_MAX, sock=listener
         )
         self._servers.append(server)
 
@@ -67,15 +65,15 @@ async def run(
     settings: Settings,
     started: Callable[[str], Awaitable[None]],
     connections: Connections,
+    sockets: list[socket.socket],
     tls: Tls | None = None,
     *,
     parent: int | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; accepted requests finish, within the limit.
+    """Serve on sockets that listen until SIGTERM or SIGINT; accepted requests finish, in time.
 
-    ``started`` is told the address once requests are answered. With ``tls``, SIGHUP reads the
-    certificate again. A worker shares the port with others, and ends when the other end of the
-    pipe ``parent`` is closed.
+    ``started`` gets the address once requests are answered. With ``tls``, SIGHUP reads the
+    certificate again. A worker ends when the other end of the pipe ``parent`` is closed.
     """
     if (most := open_files.connections_max(settings)) < settings.connections_max:
         log.warning(
@@ -86,14 +84,7 @@ async def run(
         )
     listeners = Listeners(connections, tls)
     stopped = _stop_at_signals(tls, parent)
-    where: dict[str, Any] = {"host": settings.host, "port": settings.port}
-    try:
-        if parent is not None:
-            where = {"sock": _shared_port(settings)}
-        port = await listeners.listen(**where)
-    except OSError as error:
-        log.error("listen_failed", reason=str(error))  # noqa: TRY400 - no traceback for users.
-        sys.exit(1)
+    port = await listeners.accept(sockets)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     await started(f"{'https' if tls else 'http'}://{host}:{port}")
     await stopped.wait()
@@ -123,16 +114,6 @@ def _ended(loop: asyncio.AbstractEventLoop, parent: int, stop: Callable[[], None
     """The parent is gone."""
     loop.remove_reader(parent)
     stop()
-
-
-def _shared_port(settings: Settings) -> socket.socket:
-    """A socket of our own on a port that other processes have as well."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    made.bind((settings.host, settings.port))
-    return made
 
 
 def _reload(tls: Tls) -> None:

@@ -71,8 +71,17 @@ def parse_networks(text: str) -> tuple[Network, ...]:
         try:
             networks.append(ip_network(each))
         except ValueError as error:
-            raise ValueError(f"{each} is not a network or an address") from error
+            raise ValueError(network_fault(each)) from error
     return tuple(networks)
+
+
+def network_fault(text: str) -> str:
+    """Return what is wrong with a text that is no network."""
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        return f"{text} is not a network or an address"
+    return f"{text} has bits set behind its prefix: the network is {meant}"
 
 
 def parse_address(text: str) -> Address | None:

@@ -77,3 +77,13 @@ class Vault:
         raw = base64.b64decode(sealed)
         nonce, text = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
         return self._cipher.decrypt(nonce, text, bound_to.encode()).decode()
+
+    def opens(self, sealed: str, bound_to: str) -> bool:
+        """Whether this key sealed a value for the row named by ``bound_to``."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in `_cipher`.
+
+        try:
+            self.unseal(sealed, bound_to)
+        except InvalidTag:
+            return False
+        return True

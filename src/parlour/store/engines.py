@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from parlour.setting_checks import without_password
 from parlour.store.private_files import create_private_database
 from parlour.store.sqlite import SqliteStore
 from parlour.store.transaction import DatabaseError
@@ -57,3 +58,8 @@ async def database_exists(url: str, data: Path) -> bool:
 
         return await has_schema(url)
     raise UnknownDatabaseError(_NO_DATABASE)
+
+
+def name_of(url: str, data: Path) -> str:
+    """Return what a message calls the database; a password is not part of it."""
+    return without_password(url) if url else str((data / DATABASE_NAME).absolute())

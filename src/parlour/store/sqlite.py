@@ -29,7 +29,7 @@ from parlour.store.checkpoints import Checkpoints
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
 from parlour.store.sqlite_transaction import ReadTransaction, Settings, WriteTransaction
-from parlour.store.transaction import EVERY_ACCOUNT, Busy, Unavailable, acting
+from parlour.store.transaction import EVERY_ACCOUNT, Busy, DatabaseError, Unavailable, acting
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
@@ -88,10 +88,13 @@ class SqliteStore:
         self._clock = clock
         self._path = path
         self._vfs = vfs
-        self._writer = self._connect(synchronous)
-        self._migrate()
-        self._reader = self._connect(synchronous)
-        self._reader.execute("PRAGMA query_only = 1")
+        try:
+            self._writer = self._connect(synchronous)
+            self._migrate()
+            self._reader = self._connect(synchronous)
+            self._reader.execute("PRAGMA query_only = 1")
+        except apsw.Error as error:
+            raise DatabaseError(f"{path}: {error}") from error
         self._settings = Settings()
         self._write_tx = WriteTransaction(self._writer, clock, random, self._settings)
         self._read_tx = ReadTransaction(self._reader, clock, self._settings)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from parlour.app import App
+from parlour.app import open_app
 from parlour.config import Settings
 from parlour.resources.accounts import actions as account_actions
 from parlour.resources.accounts import store as account_rows
@@ -23,6 +23,7 @@ from tests.support.exchange import ask
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from parlour.app import App
     from parlour.store.transaction import Transaction, Work
     from tests.support.server import Server
 
@@ -212,7 +213,7 @@ class LocalPlace:
         self.app = self._runner.run(self._open(data))
 
     async def _open(self, data: Path) -> App:
-        app = App(Settings(data=data, request_log="none"))
+        app = await open_app(Settings(data=data, request_log="none"))
         await app.start()
         return app
 

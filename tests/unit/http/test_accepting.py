@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import uvloop
 
-from parlour.config import Settings
+from parlour.http.binding import bind
 from parlour.http.connections import Caps, Connections
-from parlour.http.run import Listeners, _shared_port
+from parlour.http.run import Listeners
 from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CLIENTS = 4 * limits.ACCEPTED_PER_TURN
 
@@ -30,7 +27,7 @@ async def turns_until_all_are_in() -> int:
     buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
     connections = Connections(server, lambda _: asyncio.Protocol(), buffers, SystemClock(), caps)
     listeners = Listeners(connections, None)
-    port = await listeners.listen(host="127.0.0.1", port=0)
+    port = await listeners.accept(bind("127.0.0.1", 0))
     turns = 0
     with ExitStack() as stack:
         for _ in range(CLIENTS):
@@ -52,17 +49,7 @@ def test_many_that_come_at_once_wait_for_few_turns_of_the_loop() -> None:
     assert turns < CLIENTS / 4
 
 
-def plain() -> dict[str, Any]:
-    """Where one process listens."""
-    return {"host": "127.0.0.1", "port": 0}
-
-
-def shared_port() -> dict[str, Any]:
-    """Where one of several processes listens, all of them with SO_REUSEPORT."""
-    return {"sock": _shared_port(Settings(host="127.0.0.1", port=0))}
-
-
-async def unsent_bounds(where: dict[str, Any]) -> list[int]:
+async def unsent_bounds(*, shares: bool) -> list[int]:
     """What the kernel takes unsent of accepted connections, for each of several."""
     server: Any = None  # No request comes.
     caps = Caps(CLIENTS, CLIENTS, CLIENTS, lambda _: True)
@@ -79,7 +66,7 @@ async def unsent_bounds(where: dict[str, Any]) -> list[int]:
 
     connections.make = Accepted  # type: ignore[assignment,method-assign]
     listeners = Listeners(connections, None)
-    port = await listeners.listen(**where)
+    port = await listeners.accept(bind("127.0.0.1", 0, shares=shares))
     with ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
@@ -93,10 +80,8 @@ async def unsent_bounds(where: dict[str, Any]) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("where", [plain, shared_port], ids=["plain", "shared port"])
-def test_accepted_connections_bound_what_the_kernel_takes_unsent(
-    where: Callable[[], dict[str, Any]],
-) -> None:
-    bounds = uvloop.run(unsent_bounds(where()))
+@pytest.mark.parametrize("shares", [False, True], ids=["plain", "shared port"])
+def test_accepted_connections_bound_what_the_kernel_takes_unsent(*, shares: bool) -> None:
+    bounds = uvloop.run(unsent_bounds(shares=shares))
 
     assert bounds == 4 * [limits.KERNEL_UNSENT_BYTES_MAX]

@@ -1,0 +1,27 @@
+"""What can be wrong with the port, the data folder, the database and the key: one sentence each."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """End a command with a sentence, and status 1, for what its operator can put right."""
+    from parlour.http.binding import BindError  # noqa: PLC0415 - help needs none of it.
+    from parlour.store.folder_lock import FolderInUseError  # noqa: PLC0415 - as above.
+    from parlour.store.key_file import KeyFileError  # noqa: PLC0415 - as above.
+    from parlour.store.transaction import DatabaseError, Unavailable  # noqa: PLC0415 - as above.
+
+    try:
+        yield
+    except (BindError, FolderInUseError, KeyFileError) as error:
+        raise click.ClickException(str(error)) from error
+    except (DatabaseError, Unavailable) as error:
+        raise click.ClickException(f"the database cannot be used: {error}") from error

@@ -1,0 +1,43 @@
+"""What `serve` prints when it answers: where it is, on which data, and for which account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.store.engines import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parlour.config import Settings
+
+
+def welcome(
+    settings: Settings, url: str, first: tuple[str, str] | None, accounts: list[str]
+) -> Iterator[str]:
+    """Yield the lines; ``first`` are SID and auth token of an account that was just made.
+
+    Only its auth token is shown, this once: no other secret is in any line.
+    """
+    url = settings.public_url or url
+    data = settings.data.absolute()
+    yield f"Parlour answers at {url}"
+    yield f"Data folder: {data}"
+    yield f"Database: {name_of(settings.database, settings.data)}"
+    if first is not None:
+        sid, token = first
+        yield "An account was made. Its auth token is shown this once:"
+        yield f"  export PARLOUR_URL={url} ACCOUNT_SID={sid} AUTH_TOKEN={token}"
+        yield '  curl -u "$ACCOUNT_SID:$AUTH_TOKEN" -X POST "$PARLOUR_URL/v1/Conversations"'
+        accounts = [sid]
+    if not accounts:
+        return
+    sid = settings.account_sid or accounts[0]
+    others = " (others: parlour account list)" if len(accounts) > 1 else ""
+    yield f"Account: {sid}{others}"
+    same = " with the same PARLOUR_DATABASE" if settings.database else ""
+    yield f"A new API key for it: parlour key create {sid} --data {data}{same}"
+    yield (
+        f"A new auth token for it: start with PARLOUR_ACCOUNT_SID={sid} and the token in "
+        "PARLOUR_AUTH_TOKEN"
+    )

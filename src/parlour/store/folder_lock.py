@@ -1,0 +1,70 @@
+"""One server for a data folder with the embedded database: a lock that ends with its process.
+
+The lock is on the folder itself (``flock``), so there is no file that a killed server leaves
+behind. `serve`, `restore` and `migrate-store` take it; commands such as `account create` do not:
+SQLite lets them write beside one server. Two servers must not: each would deliver webhooks and
+remember settings for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+log = structlog.get_logger()
+
+_HELD: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
+# What file systems answer that have no such lock, of the network for example.
+_WITHOUT_LOCKS: Final = frozenset({errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+class FolderInUseError(Exception):
+    """Another process has the lock; the text says which folder, and what to do."""
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder that exists. Raises FolderInUseError, and OSError."""
+    descriptor = _locked(folder)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(folder: Path) -> int:
+    """Return a descriptor that holds the lock of the folder that has this name now."""
+    while True:  # tidy: bounded - again only if the folder was replaced between two calls
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _lock(descriptor, folder)
+            now, opened = folder.stat(), os.fstat(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if (now.st_dev, now.st_ino) == (opened.st_dev, opened.st_ino):
+            return descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            raise FolderInUseError(
+                f"a server (or restore, or migrate-store) is using {folder.absolute()}: stop it "
+                "first, or name another folder with --data"
+            ) from error
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
+        log.warning("data_folder_not_locked", reason=error.strerror)
