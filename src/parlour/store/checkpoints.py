@@ -1,57 +1,129 @@
 """Checkpoints: moving the write-ahead log into the database file, beside the writer.
 
-A checkpoint runs on a connection and a thread of its own, so neither readers nor the writer wait
-for it. It starts when the log has grown by ``WAL_PAGES_CHECKPOINT``; while one runs no second is
-queued. When the log has come near its ceiling the checkpoint also resets it.
+They run on a connection and a thread of their own. A *passive* checkpoint takes no lock that the
+writer wants. It moves pages up to the oldest snapshot that a reader still has. A *reset*, after
+which the log is written from its beginning again, holds the write lock until no reader needs the
+log. So it is tried only after a passive checkpoint that moved every page, never against a reader.
+
+| state     | what is so                              | next                                     |
+|-----------|-----------------------------------------|------------------------------------------|
+| idle      | few pages were written since the last   | passive, after ``WAL_PAGES_CHECKPOINT``  |
+| held      | a reader needs pages that are not moved | passive, after a pause that doubles      |
+| caught up | all is moved, and the log is long       | reset, or truncate a file that is long   |
+
+While a reader stays (a backup, an analyst's shell) the log grows, and does not slow the writer
+down. Once it has gone, the log is moved and truncated without another commit.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
-from typing import TYPE_CHECKING
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final
 
 import apsw
 import structlog
 
+from parlour.store.log_readers import readers_of
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 log = structlog.get_logger()
+
+_FIRST_PAUSE_MS: Final = 25  # Doubled at once: readers of our own take a few milliseconds.
 
 
 class Checkpoints:
     """One connection that checkpoints when it is worth it."""
 
-    def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
+    def __init__(self, connect: Callable[[], apsw.Connection], database: Path) -> None:
         self._connection = connect()
-        self._thread = ThreadPoolExecutor(1, "parlour-checkpoint")
-        self._running = Lock()
+        self._log = database.with_name(database.name + "-wal")
+        self._index = database.with_name(database.name + "-shm")
+        # Pages in the log since its last reset, and how many of them are moved.
+        self._pages = self._moved = 0
+        self._is_held = False
+        self._pause_ms = _FIRST_PAUSE_MS
+        self._warned_bytes = limits.WAL_WARNED_BYTES
+        self._is_closing = False
+        self._wanted = Event()
+        if self._size() > limits.WAL_BYTES_MAX:
+            self._wanted.set()  # Left by a process that was killed.
+        # A process that ends without closing the store does not wait for it.
+        self._thread = Thread(target=self._run, name="parlour-checkpoint", daemon=True)
+        self._thread.start()
 
     def committed(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
-        """After each commit: how long the log is now. The signature is SQLite's."""
-        if pages >= limits.WAL_PAGES_CHECKPOINT and self._running.acquire(blocking=False):
-            self._thread.submit(self._checkpoint, pages)
+        """Take the length of the log after a commit. The signature is SQLite's."""
+        if pages < self._pages:
+            self._moved = 0  # The log began again.
+        self._pages = pages
+        if pages - self._moved >= limits.WAL_PAGES_CHECKPOINT and not self._is_held:
+            self._wanted.set()
         return int(apsw.SQLITE_OK)
 
-    def _checkpoint(self, pages: int) -> None:
-        mode = (
-            apsw.SQLITE_CHECKPOINT_RESTART
-            if pages >= limits.WAL_PAGES_MAX
-            else apsw.SQLITE_CHECKPOINT_PASSIVE
-        )
+    def _run(self) -> None:
+        pause_seconds: float | None = None
+        while True:  # Ends when the store is closed.
+            self._wanted.wait(pause_seconds)
+            self._wanted.clear()
+            if self._is_closing:
+                return
+            try:
+                pause_seconds = self._step()
+            except apsw.BusyError:
+                pause_seconds = self._hold()  # By a reader of the end, or another checkpoint.
+            except apsw.Error:
+                log.exception("checkpoint_failed", pages=self._pages)
+                pause_seconds = self._hold()
+
+    def _step(self) -> float | None:
+        """Make one checkpoint; return the seconds until the next, None if a commit asks for it."""
+        pages, moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self._moved = moved
+        size = self._size()
+        if moved < pages:
+            self._warn(size)
+            return self._hold()
+        is_too_long = size > limits.WAL_BYTES_MAX
+        if pages >= limits.WAL_PAGES_MAX or is_too_long:
+            if self._pages - moved >= limits.WAL_PAGES_CHECKPOINT:
+                return 0  # Much was written meanwhile: a reset would hold the writer for long.
+            self._reset(size, truncates=is_too_long)
+        self._pause_ms, self._is_held = _FIRST_PAUSE_MS, False
+        return None
+
+    def _hold(self) -> float:
+        """Wait for a reader, without a look at each commit; return the seconds until then."""
+        self._is_held = True
+        self._pause_ms = min(2 * self._pause_ms, limits.WAL_RETRY_MS)
+        return self._pause_ms / 1000
+
+    def _reset(self, size: int, *, truncates: bool) -> None:
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncates else apsw.SQLITE_CHECKPOINT_RESTART
+        self._connection.wal_checkpoint(mode=mode)
+        self._moved = 0
+        if truncates:
+            log.info("wal_truncated", size_bytes=size)
+            self._warned_bytes = limits.WAL_WARNED_BYTES
+
+    def _warn(self, size: int) -> None:
+        """Name the readers that keep a very long log; again each time it is twice as long."""
+        if size >= self._warned_bytes:
+            self._warned_bytes = 2 * size
+            log.warning("wal_held_by_reader", size_bytes=size, readers=readers_of(self._index))
+
+    def _size(self) -> int:
         try:
-            self._connection.wal_checkpoint(mode=mode)
-        except apsw.BusyError:
-            log.debug("checkpoint_busy", pages=pages)  # The next commit asks again.
-        except apsw.Error:
-            log.exception("checkpoint_failed", pages=pages)
-        finally:
-            self._running.release()
+            return self._log.stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def close(self) -> None:
         """Wait for a running checkpoint, and close."""
-        self._thread.shutdown()
+        self._is_closing = True
+        self._wanted.set()
+        self._thread.join()
         self._connection.close()

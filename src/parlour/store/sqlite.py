@@ -106,7 +106,7 @@ class SqliteStore:
         self._is_careful = False
         self._idle: asyncio.Future[None] | None = None
         self._commits = ThreadPoolExecutor(1, "parlour-commit")
-        self._checkpoints = Checkpoints(lambda: self._connect(synchronous))
+        self._checkpoints = Checkpoints(lambda: self._connect(synchronous), path)
         self._writer.set_wal_hook(self._checkpoints.committed)
         self._listeners: list[Callable[[], None]] = []
 
@@ -121,6 +121,8 @@ class SqliteStore:
             "wal_autocheckpoint = 0",
             "cache_size = -16384",
             "temp_store = MEMORY",
+            # What is deleted is overwritten, in the page and in the list of free pages.
+            "secure_delete = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection

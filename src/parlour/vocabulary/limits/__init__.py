@@ -282,8 +282,14 @@ STORE_TRIES_MAX = 8
 LEASE_MS = 3_000
 # Pages of write-ahead log after which a checkpoint begins (4 KiB each).
 WAL_PAGES_CHECKPOINT = 1000
-# Pages of write-ahead log at which a checkpoint also resets the log: 64 MiB.
-WAL_PAGES_MAX = 16_384
+# Pages of write-ahead log at which a checkpoint also resets the log, if no reader needs it: 48 MiB.
+WAL_PAGES_MAX = 12_288
+# A file of the log that became longer, for a reader, is truncated once no reader needs it.
+WAL_BYTES_MAX = 64 * MEBIBYTE
+# A log that a reader keeps from being reset is logged from this length on, with the reader.
+WAL_WARNED_BYTES = 1024 * MEBIBYTE
+# The pause before a checkpoint that a reader kept from its end is tried again.
+WAL_RETRY_MS = 2_000
 
 # --- The dispatcher and the event log -------------------------------------------------------
 
