@@ -26,7 +26,7 @@ state {CONVERSATION_STATES}
 timers object
 timers.date_inactive? date
 timers.date_closed? date
-bindings object
+bindings object?
 bindings.email? object
 bindings.email.projected_address text
 bindings.email.name text?

@@ -30,7 +30,7 @@ def conversations(place: Place) -> None:
     assert made.chat_service_sid == place.service_sid
     assert made.attributes == '{ "topic": "feedback" }'
     assert made.date_created == MOMENT
-    assert (made.state, set(made.timers), made.bindings) == ("active", {"date_closed"}, {})
+    assert (made.state, set(made.timers), made.bindings) == ("active", {"date_closed"}, None)
     assert made.url == place.url(f"/Conversations/{made.sid}")
     assert made.links["messages"] == place.url(f"/Conversations/{made.sid}/Messages")
     assert collection("repair-1").fetch().sid == made.sid

@@ -115,7 +115,7 @@ def test_04_the_next_page_is_on_this_server_and_needs_no_other_credentials(form_
 def test_05_a_create_without_a_body_gives_the_defaults(form_api: Api) -> None:
     made = form_api.request("POST", "/Conversations").expect(201)
     assert (made["state"], made["attributes"]) == ("active", "{}")
-    assert (made["timers"], made["bindings"]) == ({}, {})
+    assert (made["timers"], made["bindings"]) == ({}, None)
     assert (made["friendly_name"], made["unique_name"]) == (None, None)
     assert made["date_created"] == made["date_updated"]
     assert list(made) == [

@@ -86,10 +86,10 @@ def timers(conversation: HasTimers) -> dict[str, str]:
     return shown
 
 
-def bindings(conversation: Conversation) -> dict[str, Any]:
-    """The e-mail binding, if there is one: a name alone is kept, and shown with its address."""
+def bindings(conversation: Conversation) -> dict[str, Any] | None:
+    """The e-mail binding or None: a name alone is kept, and shown with its address."""
     if conversation.email_address is None:
-        return {}
+        return None
     return {
         "email": {
             "projected_address": conversation.email_address,
@@ -138,7 +138,7 @@ def realtime_document(
         "dateCreated": write_date_ms(conversation.date_created),
         "dateUpdated": updated,
         "state": {"current": conversation.state, "dateUpdated": updated},
-        "bindings": bindings(conversation),
+        "bindings": bindings(conversation) or {},
         "messages": ObjectName(Kind.MESSAGES, conversation.sid).unique_name,
         "roster": ObjectName(Kind.ROSTER, conversation.sid).unique_name,
     }
