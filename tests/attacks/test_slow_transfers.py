@@ -100,6 +100,7 @@ def hasty_server() -> Iterator[Server]:
 
 
 @pytest.mark.kind("shares", "admission", by="many users")
+@pytest.mark.promise("TRANSFER_BYTES_PER_SECOND_CONTESTED", 408)
 def test_slow_uploads_of_many_users_give_up_a_place_for_one_more(hasty_server: Server) -> None:
     account = Account(hasty_server)
     heads = [account.upload_by(f"slow {number}", 1 << 20, b"x") for number in range(8)]

@@ -84,6 +84,8 @@ def test_nonsense_changes_nothing_and_is_noted(play: Play, given: Answer) -> Non
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 400, 401, 403, 404, 410, 429])
+@pytest.mark.promise("3xx (not followed), 4xx, 5xx", 403)
+@pytest.mark.promise("4xx or 5xx", 403)
 def test_any_other_status_rejects(play: Play, status: int) -> None:
     async def scene(room: Room) -> None:
         room.answers(answer(status, '{"body":"amended"}', f"Location: {room.hooks.url('/x')}"))
@@ -100,6 +102,7 @@ def test_any_other_status_rejects(play: Play, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 599])
+@pytest.mark.promise("explanation/webhooks.md", "an error status rejects it with 403")
 def test_an_error_of_the_backend_rejects(play: Play, status: int) -> None:
     async def scene(room: Room) -> None:
         room.answers(answer(status))

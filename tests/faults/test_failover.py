@@ -114,6 +114,7 @@ def test_a_killed_primary_costs_seconds_and_nothing_that_was_answered(
         at_work.work(1)
 
 
+@pytest.mark.promise("how-to/move-to-postgresql.md", "After a fail-over requests are answered 503")
 def test_a_primary_whose_machine_is_gone_is_not_waited_for(pair: Pair, tmp_path: Path) -> None:
     with Proxy(pair.primary.port) as wire:
         server = server_on(pair.url(wire.port, pair.standby.port), tmp_path)

@@ -119,6 +119,7 @@ def test_a_timer_acts_once_on_however_many_nodes(postgres: Postgres, tmp_path: P
         api.close()
 
 
+@pytest.mark.promise("decisions/0014-postgresql.md", "at once, one is answered 201")
 def test_of_many_that_create_the_same_on_different_nodes_one_does(
     postgres: Postgres, tmp_path: Path
 ) -> None:

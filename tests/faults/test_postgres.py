@@ -138,6 +138,7 @@ def test_connections_that_are_cut_are_made_anew(postgres: Postgres, server: Serv
     api.close()
 
 
+@pytest.mark.promise("STORE_TRANSACTION_MS_MAX", 503)
 def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(
     postgres: Postgres, server: Server
 ) -> None:

@@ -48,6 +48,7 @@ def test_odd_forms_say_nothing_that_is_known(wire: Wire, form: str) -> None:
     wire.ask(wire.post(CONVERSATIONS, form.encode())).expect(201)
 
 
+@pytest.mark.promise("FORM_KEYS_MAX", 400)
 def test_ten_thousand_keys_are_refused(wire: Wire) -> None:
     form = b"&".join(b"k%d=v" % number for number in range(10_000))
     refuses(wire.ask(wire.post(CONVERSATIONS, form)), 400)
@@ -56,6 +57,7 @@ def test_ten_thousand_keys_are_refused(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.promise("BODY_BYTES_MAX", 413)
 def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
     wire: Wire, again: Callable[[], Wire], chunked: bool
 ) -> None:
@@ -79,9 +81,19 @@ def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
     refuses(far_too_long.ask(sent(5 * limits.BODY_BYTES_MAX, far_too_long)), 413, 20413)
 
 
-def test_a_form_of_escapes_alone_is_refused_before_it_is_decoded(wire: Wire) -> None:
+@pytest.mark.promise("FORM_ESCAPES_MAX", 413)
+@pytest.mark.promise("FORM_ESCAPES_WITH_PARTICIPANTS_MAX", 413)
+def test_a_form_of_escapes_alone_is_refused_before_it_is_decoded(
+    wire: Wire, again: Callable[[], Wire]
+) -> None:
     escapes = b"%41" * (limits.FORM_ESCAPES_MAX + 1)
     refuses(wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=" + escapes)), 413, 20413)
+    # A form that names participants may have more.
+    together = "/v1/ConversationWithParticipants"
+    most = b"%41" * limits.FORM_ESCAPES_WITH_PARTICIPANTS_MAX
+    for sent, answered in ((escapes, (400, 50003)), (most + b"%41", (413, 20413))):
+        other = again()
+        refuses(other.ask(other.post(together, b"FriendlyName=" + sent)), *answered)
 
 
 def test_the_largest_message_may_be_escaped_byte_by_byte(wire: Wire) -> None:

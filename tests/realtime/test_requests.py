@@ -92,6 +92,7 @@ def test_a_body_that_says_nothing_clear(play: Play, body: bytes) -> None:
     play(scene)
 
 
+@pytest.mark.promise("COMMAND_BODY_BYTES_MAX", 413)
 def test_a_body_that_is_too_large(play: Play) -> None:
     async def scene(people: People) -> None:
         sid = await people.room("bob")

@@ -56,6 +56,8 @@ async def refused(house: House, operation_id: str, form: Any = None, **path: str
     return caught.value.status, caught.value.code
 
 
+@pytest.mark.promise("--actions-per-second", 429)
+@pytest.mark.promise("reference/quirks.md", "and of a service beyond N, are answered 429")
 def test_over_rest_it_is_429_with_retry_after_and_nothing_changed(limited: Server) -> None:
     api = Api(limited.base_url, *limited.make_account())
     sid = api.post("/Conversations").expect(201)["sid"]
@@ -144,6 +146,7 @@ def test_conversations_users_and_roles_count_for_their_service(play: Play) -> No
     play(scene)
 
 
+@pytest.mark.promise("ACTIONS_OF_ACCOUNT_FACTOR", 429)
 def test_an_account_has_ten_times_as_many_in_all(play: Play) -> None:
     async def scene(people: People) -> None:
         house = people.house

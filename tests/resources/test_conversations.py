@@ -173,6 +173,8 @@ def test_an_empty_unique_name_is_none_and_many_have_none(form_api: Api) -> None:
 # --- Who sees it
 
 
+@pytest.mark.promise("50350", 20404)
+@pytest.mark.promise("reference/quirks.md", "Where REST answers 20404")
 def test_a_conversation_of_elsewhere_looks_like_a_missing_one(
     api: Api, service_api: Api, foreign_api: Api
 ) -> None:
@@ -249,6 +251,7 @@ def test_an_email_binding_is_cleared_by_empty_values(form_api: Api) -> None:
 
 
 @pytest.mark.parametrize("form", [{}, {"Unknown": "x"}, {"friendlyname": "x"}])
+@pytest.mark.promise("reference/quirks.md", "An update that says nothing known is refused: 50347")
 def test_an_update_without_a_known_parameter_is_refused(
     form_api: Api, form: dict[str, str]
 ) -> None:

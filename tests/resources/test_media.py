@@ -33,6 +33,7 @@ def account(server: Server, api: Api, service_sid: str) -> Shelf:
     return Shelf.of_account(server, api, service_sid)
 
 
+@pytest.mark.promise("how-to/media.md", "The answer, 201")
 def test_an_upload_answers_the_record_that_the_sdk_reads(shelf: Shelf, api: Api) -> None:
     made = shelf.add(b"hello", "text/plain", Category="media", Filename="a b.txt")
     assert list(made) == RECORD
@@ -138,8 +139,10 @@ def test_a_set_has_its_limit_and_one_command(account: Shelf) -> None:
         ({}, "multipart/form-data", 20001),
         ({}, "multipart/form-data; boundary=", 20001),
         ({}, "multipart/form-data; boundary=cut", 20001),
+        ({}, "multipart/form-data; boundary=" + "b" * 71, 20001),
     ],
 )
+@pytest.mark.promise("BOUNDARY_CHARS_MAX", 400)
 def test_an_upload_that_says_nonsense_is_refused_and_leaves_nothing(
     account: Shelf, query: dict[str, str], content_type: str, code: int
 ) -> None:

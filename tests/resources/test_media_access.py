@@ -124,6 +124,7 @@ def test_a_sent_medium_is_for_the_participants(house: House) -> None:
         looks_like_never_made(other, medium["sid"])
 
 
+@pytest.mark.promise("reference/quirks.md", "a removed participant's URL answers 404")
 def test_a_participant_who_was_removed_sees_nothing_any_more(house: House) -> None:
     alice, bob = house.shelf("alice"), house.shelf("bob")
     medium = alice.add()
@@ -275,6 +276,7 @@ def refusals(house: House, medium: Medium) -> list[str]:
     return [*paths, f"{parts.path}?{parts.query}&x=%ff", f"{parts.path}?{parts.query}&Expires=1"]
 
 
+@pytest.mark.promise("reference/quirks.md", "A forged or expired one answers 403")
 def test_a_forged_url_confirms_nothing(house: House) -> None:
     medium = house.shelf("alice").add()
     answers = [house.shelf().ask_bare("GET", path) for path in refusals(house, medium)]

@@ -207,6 +207,8 @@ def test_the_media_of_a_message_are_bounded_together(play: Play) -> None:
     play(scenario)
 
 
+@pytest.mark.promise("UNATTACHED_PER_UPLOADER_MAX", 429)
+@pytest.mark.promise("UNATTACHED_BYTES_PER_UPLOADER_MAX", 429)
 def test_what_waits_for_a_message_is_bounded_for_each_user(play: Play) -> None:
     async def scenario(desk: Desk) -> None:
         large = limits.MEDIA_PER_MESSAGE_BYTES_MAX

@@ -157,6 +157,8 @@ def test_several_requests_follow_each_other_on_one_connection(shelf: Shelf) -> N
 # --- Size ---------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("MEDIA_BYTES_MAX", 413)
+@pytest.mark.promise("reference/quirks.md", "An upload above 150 MB is refused with status 413")
 def test_the_largest_medium_is_taken_and_one_byte_more_is_not(tight: Shelf) -> None:
     before = files(tight.server)
     for extra in (1, 50_000, 5_000_000):
@@ -212,6 +214,7 @@ def begin(shelf: Shelf, wire: Wire, size: int = 1000, sent: bytes = b"x") -> Non
     wire.send(head + sent)
 
 
+@pytest.mark.promise("UPLOAD_GRACE_SECONDS", 408)
 def test_an_upload_that_stops_is_broken_off(tight: Shelf) -> None:
     before = files(tight.server)
     with Wire(tight.server) as wire:
@@ -222,6 +225,7 @@ def test_an_upload_that_stops_is_broken_off(tight: Shelf) -> None:
     assert files(tight.server) == before
 
 
+@pytest.mark.promise("UPLOAD_BYTES_PER_SECOND_MIN", 408)
 def test_an_upload_that_drips_is_broken_off(tight: Shelf) -> None:
     with Wire(tight.server) as wire:
         begin(tight, wire)
@@ -269,6 +273,9 @@ def narrow() -> Iterator[Server]:
         yield running
 
 
+@pytest.mark.promise("UPLOADS_MAX", 429)
+@pytest.mark.promise("UPLOADS_MAX", 503)
+@pytest.mark.promise("UPLOADS_PER_ACCOUNT_MAX", 429)
 def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server) -> None:
     account = narrow.make_account()
     own, other = shelf_on(narrow), shelf_on(narrow, account)
@@ -304,6 +311,37 @@ def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: Shelf) -> 
         assert tight.direct(medium).status == 200
         for each in (wire, another):
             assert sum(answers_until_cut(each)) < WANTED
+
+
+@pytest.fixture
+def scarce() -> Iterator[Server]:
+    """A server that lets few downloads run at a time."""
+    few = "DOWNLOADS_PER_ACCOUNT_MAX=2 DOWNLOADS_MAX=3"
+    with Server(env={"LIMITS": few}, program=(LAUNCH,)) as running:
+        yield running
+
+
+@pytest.mark.promise("DOWNLOADS_MAX", 429)
+@pytest.mark.promise("DOWNLOADS_MAX", 503)
+@pytest.mark.promise("DOWNLOADS_PER_ACCOUNT_MAX", 429)
+def test_downloads_at_once_are_bounded_for_each_account_and_in_all(scarce: Server) -> None:
+    account = scarce.make_account()
+    own, other = shelf_on(scarce), shelf_on(scarce, account)
+    large, others = large_medium(own), large_medium(other)
+    with contextlib.ExitStack() as stack:
+
+        def download(medium: Medium) -> None:
+            wire = stack.enter_context(Wire(scarce))
+            wire.send(wire.get(direct_url(medium).removeprefix(scarce.base_url)) * WANTED)
+
+        for _ in range(2):
+            download(large)
+        eventually(lambda: {own.direct(large).status for _ in range(5)}, lambda seen: seen == {429})
+        assert other.direct(others).status == 200
+        download(others)
+        eventually(
+            lambda: {other.direct(others).status for _ in range(5)}, lambda seen: seen == {503}
+        )
 
 
 def answers_until_cut(wire: Wire) -> Iterator[bool]:

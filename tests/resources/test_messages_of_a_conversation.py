@@ -166,6 +166,7 @@ def test_at_most_a_hundred_messages_are_on_a_page(talk: Talk) -> None:
 # --- Fetch, update, delete
 
 
+@pytest.mark.promise("50500", 20404)
 def test_a_message_is_found_in_its_conversation_by_its_sid_only(
     talk: Talk, foreign_api: Api
 ) -> None:

@@ -112,6 +112,7 @@ def test_a_configuration_is_reached_by_an_address_like_a_sid(api: Api) -> None:
     api.get(path).refuses(404, 20404)
 
 
+@pytest.mark.promise("reference/quirks.md", "unique name of that form is refused with 50390")
 def test_a_unique_name_like_a_sid_is_refused_wherever_it_is_given(form_api: Api) -> None:
     name = like_sid("CH")
     made = form_api.post("/Conversations").expect(201)

@@ -91,6 +91,7 @@ def test_other_channels_have_addresses_of_their_own(room: Room, address: str) ->
     assert made["messaging_binding"]["address"] == address
 
 
+@pytest.mark.promise("reference/quirks.md", "over REST it is refused with 50453")
 def test_mail_has_no_proxy(room: Room) -> None:
     address = f"{unique('erin')}@example.com"
     made = room.add({ADDRESS: address})
@@ -348,6 +349,7 @@ def test_a_participant_is_found_by_sid_and_by_identity(room: Room, identity: str
     assert room.api.get(f"{room.path}/MB{made['sid'][2:].upper()}").expect(200) == made
 
 
+@pytest.mark.promise("50432", 20404)
 def test_a_participant_of_elsewhere_looks_like_a_missing_one(
     server: Server, room: Room, foreign_api: Api
 ) -> None:

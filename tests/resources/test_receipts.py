@@ -200,6 +200,7 @@ def test_a_participant_that_leaves_keeps_its_receipt(talk: Talk) -> None:
     assert talk.post(Body="y")["delivery"] is None
 
 
+@pytest.mark.promise("reference/quirks.md", "for REST and client SDKs alike, and answers 404")
 def test_a_receipt_without_a_status_is_not_there(talk: Talk) -> None:
     phones = [talk.phone() for _ in range(3)]
     message = talk.post(Body="x")

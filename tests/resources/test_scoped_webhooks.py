@@ -295,6 +295,7 @@ def test_an_update_has_to_say_something(hooks: Hooks, form: dict[str, str]) -> N
     assert hooks.look(hook) == hook
 
 
+@pytest.mark.promise("50360", 20404)
 def test_a_webhook_is_found_in_its_conversation_only(hooks: Hooks, foreign_api: Api) -> None:
     hook = hooks.attach(FORMS["webhook"])
     other = Hooks.make(hooks.server, hooks.api)

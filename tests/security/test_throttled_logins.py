@@ -217,6 +217,8 @@ def test_right_keys_get_in_beside_guesses_of_made_up_names_from_the_same_address
     assert storm.statuses.keys() == {"401"}
 
 
+@pytest.mark.promise("reference/quirks.md", "wrong ones are answered 429")
+@pytest.mark.promise("reference/quirks.md", "before they are judged, and are answered 401")
 def test_more_guesses_than_may_wait_are_answered_429_at_once(server: Server) -> None:
     sid, token = server.make_account()
     for _ in range(FREE):
@@ -246,6 +248,7 @@ def test_more_guesses_than_may_wait_are_answered_429_at_once(server: Server) -> 
     assert figure(server, "parlour_logins_held") == 0
 
 
+@pytest.mark.promise("LOGINS_HELD_PER_PAIR_MAX", 429)
 def test_a_flooded_login_causes_no_look_up(server: Server) -> None:
     sid, _ = server.make_account()
     for _ in range(FREE):
@@ -265,6 +268,9 @@ def test_a_flooded_login_causes_no_look_up(server: Server) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.promise("WRONG_LOGINS_CACHED_MAX", 401)
+@pytest.mark.promise("reference/quirks.md", "repeated within a second is answered 401")
+@pytest.mark.promise("explanation/overload.md", "second is answered with a prepared 401")
 def test_a_repeated_wrong_login_is_answered_at_once_and_without_a_look_up(
     server: Server, known: bool
 ) -> None:
@@ -282,6 +288,15 @@ def test_a_repeated_wrong_login_is_answered_at_once_and_without_a_look_up(
     # The cache lasts for a second, so one or two of them are looked up, after a delay.
     assert sum(seconds >= DELAY_SECONDS for _, seconds in answers) <= 3
     assert figure(server, "parlour_login_reads_total") - reads <= 3
+
+
+@pytest.mark.promise("LOGIN_NAME_CHARS_MAX", 401)
+def test_a_name_that_is_too_long_is_refused_without_a_look_up(server: Server) -> None:
+    reads = figure(server, "parlour_login_reads_total")
+    for _ in range(3):
+        name = f"AC{secrets.token_hex(16)}".ljust(limits.LOGIN_NAME_CHARS_MAX + 1, "0")
+        ask(server, name, "wrong")[0].refuses(401, 20003)
+    assert figure(server, "parlour_login_reads_total") == reads
 
 
 def test_a_wrong_login_that_becomes_right_gets_in_within_a_second(server: Server) -> None:

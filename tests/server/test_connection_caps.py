@@ -5,23 +5,23 @@ from __future__ import annotations
 import base64
 import os
 import select
+import socket
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from parlour.vocabulary.limits import LOGIN_FAILURES_MAX
 from tests.attacks.raw import RawSocket, connect
 from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.twilsock import Socket, make_token
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
-    from contextlib import ExitStack
 
     Opens = Callable[[Server, ExitStack], tuple[socket.socket, int]]
 
@@ -140,6 +140,7 @@ def wait_for_room(server: Server, stack: ExitStack) -> None:
 
 
 @pytest.mark.parametrize("opens", [health, upgrade])
+@pytest.mark.promise("--connections-per-address-max", 503)
 def test_connections_of_one_address_beyond_the_cap_get_503(
     server: Server, stack: ExitStack, opens: Opens
 ) -> None:
@@ -195,6 +196,8 @@ def test_an_account_whose_requests_do_not_end_keeps_no_other_out(
 
 
 @pytest.mark.parametrize("capped", ["process", "account"])
+@pytest.mark.promise("CONNECTIONS_MAX", 51124)
+@pytest.mark.promise("CONNECTIONS_PER_ACCOUNT_MAX", 51124)
 def test_a_user_with_all_websockets_keeps_no_other_user_and_no_request_out(
     stack: ExitStack, capped: str
 ) -> None:
@@ -292,3 +295,53 @@ def test_the_oldest_unauthenticated_connection_makes_room_for_a_new_one(
         assert known.connection.ping().wait(SECONDS_MAX)
         closed = [is_closed(each) for each in opened]
         assert closed == [True] * (2 * STRANGERS_MAX) + [False] * STRANGERS_MAX
+
+
+@pytest.mark.promise("--connections-max", 503)
+def test_a_connection_beyond_requests_that_all_wait_for_a_webhook_gets_503(
+    trusting: Server, stack: ExitStack
+) -> None:
+    hanging = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
+    url = f"http://127.0.0.1:{hanging.getsockname()[1]}/"
+    with closing(Api(trusting.base_url, trusting.account_sid, trusting.auth_token)) as api:
+        hooks = {"PreWebhookUrl": url, "Filters": "onConversationAdd"}
+        api.post("/Configuration/Webhooks", hooks).expect(200)
+    login = base64.b64encode(f"{trusting.account_sid}:{trusting.auth_token}".encode())
+    asked = (
+        b"POST /v1/Conversations HTTP/1.1\r\nHost: x\r\nX-Twilio-Webhook-Enabled: true\r\n"
+        b"Content-Length: 0\r\nAuthorization: Basic " + login + b"\r\n\r\n"
+    )
+    # Connections that are idle for a moment make room, until all of them have their request.
+    began = time.monotonic()
+    status = 0
+    while status != 503:
+        assert time.monotonic() - began < SECONDS_MAX
+        made = stack.enter_context(connect(trusting))
+        made.sendall(asked)
+        readable, _, _ = select.select([made], [], [], 0.02)
+        status = int(made.recv(65_536)[9:12] or 0) if readable else 0
+
+
+@pytest.mark.promise("UNAUTHENTICATED_CONNECTIONS_MAX", 503)
+def test_a_stranger_beyond_logins_that_are_all_held_gets_503(
+    guarded: Server, stack: ExitStack
+) -> None:
+    sid, _ = guarded.make_account()
+    began = time.monotonic()
+    statuses: set[int] = set()
+    # A login is held for half a second at least; a slow machine may be too late for the first ones.
+    while 503 not in statuses:
+        assert time.monotonic() - began < SECONDS_MAX, statuses
+        with ExitStack() as guesses:
+            for number in range(2 * LOGIN_FAILURES_MAX):
+                wrong = base64.b64encode(f"{sid}:{time.monotonic_ns()}{number}".encode())
+                made = guesses.enter_context(connect(guarded))
+                made.sendall(
+                    b"GET /v1/Conversations HTTP/1.1\r\nHost: x\r\n"
+                    b"Authorization: Basic " + wrong + b"\r\n\r\n"
+                )
+                readable, _, _ = select.select([made], [], [], 0.01)
+                if readable:
+                    statuses.add(int(made.recv(65_536)[9:12] or 0))
+                statuses.add(health(guarded, guesses)[1])
+    assert statuses <= {0, 200, 401, 503}

@@ -120,12 +120,14 @@ def status_of(admission: Admission, *owner: str) -> int:
     return 200
 
 
+@pytest.mark.promise("--concurrent-requests-max", 429)
 def test_account_below_its_share_is_admitted_to_a_full_server() -> None:
     admission, _ = admission_with(AC1=6, AC2=6)
     assert [status_of(admission, "AC3") for _ in range(5)] == [200, 200, 200, 200, 429]
     assert status_of(admission, "AC1") == 429
 
 
+@pytest.mark.promise("--concurrent-requests-max", 503)
 def test_503_only_if_all_accounts_are_within_their_shares() -> None:
     admission, _ = admission_with(AC1=6, AC2=6)
     assert status_of(admission, "AC1") == 503

@@ -150,6 +150,11 @@ BROKEN_CHUNKS = {
 
 
 @pytest.mark.parametrize("data", BROKEN_CHUNKS.values(), ids=BROKEN_CHUNKS)
+@pytest.mark.promise("CHUNK_LINE_BYTES_MAX", 400)
+@pytest.mark.promise("CHUNK_SIZE_DIGITS_MAX", 400)
+@pytest.mark.promise("CHUNK_FRAME_BYTES_MAX", 400)
+@pytest.mark.promise("CHUNK_BYTES_PER_FRAME_BYTE_MIN", 400)
+@pytest.mark.promise("TRAILER_BYTES_MAX", 400)
 def test_broken_chunks_are_refused(data: bytes) -> None:
     assert read([CHUNKED_HEAD + data]) == ([], 400)
     assert read([CHUNKED_HEAD, *[data[at : at + 1] for at in range(len(data))]]) == ([], 400)
@@ -160,6 +165,8 @@ def test_small_chunks_of_a_small_body_are_read() -> None:
     assert read([CHUNKED_HEAD + chunks])[0][0].body == b"a" * 3_000
 
 
+@pytest.mark.promise("URL_PATH_BYTES_MAX", 414)
+@pytest.mark.promise("URL_QUERY_BYTES_MAX", 414)
 def test_a_long_url_is_refused_with_414() -> None:
     longest = b"/" + b"x" * (URL_BYTES_MAX - 1)
     assert read([head(start=b"GET " + longest + b" HTTP/1.1")])[1] == 0
@@ -169,6 +176,17 @@ def test_a_long_url_is_refused_with_414() -> None:
         assert read([whole[at : at + 1000] for at in range(0, len(whole), 1000)]) == ([], 414)
 
 
+@pytest.mark.promise("REQUEST_LINE_FRAME_BYTES_MAX", 414)
+def test_a_request_line_that_does_not_end_is_refused_with_414() -> None:
+    most = URL_BYTES_MAX + limits.REQUEST_LINE_FRAME_BYTES_MAX
+    reader = RequestReader()
+    assert not reader.receive(b"GET /".ljust(most, b"x"))
+    with pytest.raises(RequestError) as refused:
+        reader.receive(b"xx")
+    assert refused.value.status == 414
+
+
+@pytest.mark.promise("HEADER_BYTES_MAX", 431)
 def test_large_and_many_headers_are_refused_with_431() -> None:
     most = [b"X%d: y" % number for number in range(limits.HEADERS_MAX - 1)]
     assert read([head(*most)])[1] == 0
@@ -181,6 +199,7 @@ def test_large_and_many_headers_are_refused_with_431() -> None:
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 100, 50_000])
+@pytest.mark.promise("HEADERS_MAX", 431)
 def test_too_many_headers_are_refused_before_the_head_ends(piece_bytes: int) -> None:
     data = head()[:-2] + b"aa:bb\r\n" * 4_000
     reader = RequestReader()
@@ -352,6 +371,7 @@ def test_how_much_of_a_body_is_left() -> None:
     assert (reader.length, reader.left_bytes) == (CHUNKED, None)
 
 
+@pytest.mark.promise("BLANK_LINE_BYTES_MAX", 400)
 def test_blank_lines_are_counted_between_two_requests() -> None:
     some = b"\r\n" * (limits.BLANK_LINE_BYTES_MAX // 2)
     found, status = read([some + head(), some + head(), some[:-1], b"\n", b"\r", b"\n"])

@@ -87,6 +87,7 @@ def test_members_are_read(said: dict[str, Any], form: Form) -> None:
         {"inside": {"text": 1}},
     ],
 )
+@pytest.mark.promise("COMMAND_LIST_BYTES_MAX", 400)
 def test_wrong_values_are_refused(said: dict[str, Any]) -> None:
     with pytest.raises(ApiError) as caught:
         read(**said)

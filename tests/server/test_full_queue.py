@@ -1,0 +1,75 @@
+"""A store that has too much to do, or whose disk fails, is answered 503, and nothing is changed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from parlour.vocabulary import limits
+from tests.attacks.harness import request
+from tests.attacks.raw import connect
+from tests.resources.uploads import Shelf
+from tests.support.client import Api
+from tests.support.server import Server
+from tests.support.waiting import eventually
+
+LAUNCH = str(Path(__file__).parents[1] / "resources" / "launch_with_limits.py")
+AT_ONCE = 20
+
+
+def statuses_at_once(server: Server) -> list[int]:
+    """The statuses of as many changes, sent together on connections of their own."""
+    account = (server.account_sid, server.auth_token)
+    sent = request("POST", "/v1/Conversations", account=account, body=b"")
+    with ExitStack() as stack:
+        opened = [stack.enter_context(connect(server)) for _ in range(AT_ONCE)]
+        for each in opened:
+            each.sendall(sent)
+        answers = [each.recv(65_536) for each in opened]
+    for each in answers:
+        assert (b" 503 " in each[:16]) == (b"retry-after: 1" in each.lower()), each
+    return [int(each[9:12]) for each in answers]
+
+
+@pytest.mark.promise("QUEUE_ACTIONS_MAX", 503)
+def test_a_change_behind_a_full_queue_is_refused_and_changes_nothing() -> None:
+    with Server(env={"LIMITS": "QUEUE_ACTIONS_MAX=1"}, program=(LAUNCH,)) as server:
+        met: list[int] = []
+
+        def ask() -> list[int]:
+            met.extend(statuses_at_once(server))
+            return met
+
+        eventually(ask, lambda statuses: 503 in statuses)
+        assert set(met) == {201, 503}
+        with closing(Api(server.base_url, server.account_sid, server.auth_token)) as api:
+            found, page = 0, api.get("/Conversations", PageSize=limits.PAGE_SIZE_MAX)
+            while True:
+                found += len(page.expect(200)["conversations"])
+                if page.json["meta"]["next_page_url"] is None:
+                    break
+                page = api.get(page.json["meta"]["next_page_url"])
+        assert found == met.count(201)
+
+
+@pytest.mark.promise(
+    "explanation/durability.md", "An error of the disk during an upload is answered 503"
+)
+def test_an_error_of_the_disk_during_an_upload_is_answered_503(fresh_server: Server) -> None:
+    server = fresh_server
+    with closing(Api(server.base_url, server.account_sid, server.auth_token)) as api:
+        service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+        shelf = Shelf.of_account(server, api, service_sid)
+        shelf.add(b"before")
+        media = server.data_dir / "media"
+        away = media.rename(server.data_dir / "media of another time")
+        media.write_bytes(b"a file where the folder was")
+        refused = shelf.upload(b"during")
+        refused.refuses(503, 20503)
+        assert refused.headers["Retry-After"] == "1"
+        media.unlink()
+        away.rename(media)
+        made = shelf.add(b"after")
+        assert shelf.direct(made).body == b"after"

@@ -1,0 +1,148 @@
+"""What a request meets while the buffers of the process are full: a wait, and then 503."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.http.messages import GoneError
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError
+from tests.sim.virtual import virtual_loop
+from tests.unit.http.bench import GET, POST, Bench, Collecting
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from parlour.http.messages import Request
+    from parlour.operations.buffers import Reservation
+
+ACCOUNT = "AC" + "0" * 32
+ROOM = limits.BUFFER_BYTES_MIN // 2
+WAIT_SECONDS = limits.BUFFER_WAIT_MS_MAX / 1000
+
+
+def in_virtual_time(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a scene in a loop whose time jumps."""
+    loop = virtual_loop(FakeClock())
+    loop.run_until_complete(scene())
+    loop.close()
+
+
+class Refusals:
+    """The errors that requests met."""
+
+    def __init__(self, ask: Callable[[Request], Awaitable[object]]) -> None:
+        self._ask = ask
+        self.met: list[ApiError | None] = []
+
+    async def __call__(self, request: Request) -> None:
+        try:
+            await self._ask(request)
+            self.met.append(None)
+        except ApiError as error:
+            self.met.append(error)
+        except GoneError:
+            pass
+        request.exchange.answer(200, b"content-length: 0\r\n", b"", closes=True)
+        request.exchange.finish()
+
+    def assert_refused(self) -> None:
+        """One request was refused with 503, and told when to come back."""
+        (error,) = self.met
+        assert error is not None
+        assert (error.status, error.code, error.headers) == (503, 20503, RETRY_AFTER)
+
+
+async def answer_much(request: Request) -> None:
+    """Find room for a large answer, as the server does for an account's request."""
+    request.exchange.charge(ACCOUNT, "")
+    await request.exchange.reserve(1_000_000)
+
+
+def full(bench: Bench) -> Reservation:
+    """An exchange of the same account that holds all room of the accounts."""
+    held = bench.pool.open(lambda: None, ACCOUNT, "")
+    assert held.grow(ROOM)
+    return held
+
+
+async def passes(seconds: float, held: Reservation) -> None:
+    """Let time pass in which the exchange that holds the room goes on."""
+    for _ in range(10):
+        await asyncio.sleep(seconds / 10)
+        held.progress()
+
+
+@pytest.mark.promise("--buffer-bytes-max", 503)
+@pytest.mark.promise("BUFFER_WAIT_MS_MAX", 503)
+def test_a_body_without_room_waits_and_is_refused_with_503() -> None:
+    async def scene() -> None:
+        handler = Refusals(lambda request: request.exchange.read_body())
+        bench = Bench(handler, Collecting)
+        held = full(bench)
+        bench.receive(POST % 500_000)
+        bench.receive(b"x" * 100_000)
+        await passes(0.9 * WAIT_SECONDS, held)
+        assert not handler.met
+        await passes(0.2 * WAIT_SECONDS, held)
+        handler.assert_refused()
+        await bench.end()
+
+    in_virtual_time(scene)
+
+
+@pytest.mark.promise("BUFFER_WAITERS_MAX", 503)
+def test_a_body_behind_too_many_waiters_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "BUFFER_WAITERS_MAX", 0)
+
+    async def scene() -> None:
+        handler = Refusals(lambda request: request.exchange.read_body())
+        bench = Bench(handler, Collecting)
+        full(bench)
+        bench.receive(POST % 500_000)
+        bench.receive(b"x" * 100_000)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        handler.assert_refused()
+        await bench.end()
+
+    in_virtual_time(scene)
+
+
+@pytest.mark.promise("UNRESERVED_ANSWER_BYTES_MAX", 503)
+def test_a_large_answer_without_room_waits_and_is_refused_with_503() -> None:
+    async def scene() -> None:
+        handler = Refusals(answer_much)
+        bench = Bench(handler, Collecting)
+        held = full(bench)
+        bench.receive(GET)
+        await passes(0.9 * WAIT_SECONDS, held)
+        assert not handler.met
+        await passes(0.2 * WAIT_SECONDS, held)
+        handler.assert_refused()
+        assert not bench.connections.waiting_bytes
+        await bench.end()
+
+    in_virtual_time(scene)
+
+
+@pytest.mark.promise("WAITING_ANSWER_BYTES_MAX", 503)
+def test_an_answer_behind_too_many_that_wait_is_refused_at_once() -> None:
+    async def scene() -> None:
+        handler = Refusals(answer_much)
+        bench = Bench(handler, Collecting)
+        full(bench)
+        bench.connections.waiting_bytes = limits.WAITING_ANSWER_BYTES_MAX - 999_999
+        bench.receive(GET)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        handler.assert_refused()
+        await bench.end()
+
+    in_virtual_time(scene)
