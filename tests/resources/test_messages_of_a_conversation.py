@@ -271,7 +271,7 @@ def test_each_change_of_a_message_is_one_event(talk: Talk) -> None:
         (message_rows.UPDATE, ["message_sid"]),
         (receipt_rows.LIST.forward, ["receipt_order"]),
         (receipt_rows.PENDING, ["receipt_order"]),
-        (conversation_rows.NOTE_MESSAGE, ["sqlite_autoindex_conversation_1"]),
+        (conversation_rows.NOTE_MESSAGE.short, ["sqlite_autoindex_conversation_1"]),
     ],
 )
 def test_a_message_costs_the_same_among_many(

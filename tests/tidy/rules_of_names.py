@@ -31,7 +31,7 @@ def sid_then_name(sources: Sources) -> Iterator[Finding]:
 
 
 def _about_sid(test: ast.expr) -> bool:
-    names = {dotted(each) for each in ast.walk(test)}
+    names = {dotted(each) for each in ast.walk(test) if isinstance(each, ast.expr)}
     return bool(names & {"sid", "normal_sid", "sids.is_sid", "sids.parse"})
 
 

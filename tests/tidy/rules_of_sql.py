@@ -33,7 +33,10 @@ _CONDITION = re.compile(r"\baccount_sid = ")
 _INSERT = re.compile(r"\bINSERT INTO\b")
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\);", re.DOTALL)
 _ASKING = {"tx.one", "tx.all", "tx.run"}
-_BUILDERS = {"statement", "insert", "update", "window"}
+_BUILDERS = {"statement", "insert", "update", "row_update", "assignments", "window"}
+_KEYS = {"sid", "account_sid", "service_sid", "conversation_sid", "user_sid", "message_sid"}
+_NO_RECORDS = {"tx", "scope", "limits", "call", "self"}
+_OF_TABLE = {"insert", "update", "row_update"}
 _ENDINGS = {"commit", "rollback", "savepoint"}
 _ENDING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
 
@@ -130,7 +133,7 @@ def _built_without_account(source: Source) -> Iterator[Finding]:
     """``insert`` and ``update`` make their text of a record and its key."""
     scoped = _scoped_records(source)
     for node in ast.walk(source.tree):
-        if not isinstance(node, ast.Call) or dotted(node.func) not in {"insert", "update"}:
+        if not isinstance(node, ast.Call) or dotted(node.func) not in _OF_TABLE:
             continue
         table = node.args[0]
         if not (isinstance(table, ast.Constant) and table.value in tenant_tables()):
@@ -180,6 +183,25 @@ def _asked_of_transaction(source: Source, function: AnyFunction) -> Iterator[Fin
             yield source.found(node, f"{name} is given something that is not a named constant")
         if name in _BUILDERS and not source.path.startswith(STORE):
             yield source.found(node, f"{name} is called at run time")
+
+
+def derived_update(sources: Sources) -> Iterator[Finding]:
+    """A record is written by statements derived from it: a field added later is written as well."""
+    for source in sources:
+        if not source.path.startswith("src/parlour/resources/"):
+            continue
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Call) and dotted(node.func) == "tx.run":
+                for argument in node.args[1:]:
+                    if _is_field_of_record(argument):
+                        text = f"{dotted(argument)} is written by itself, not with its record"
+                        yield source.found(argument, text)
+
+
+def _is_field_of_record(argument: ast.expr) -> bool:
+    if not isinstance(argument, ast.Attribute) or not isinstance(argument.value, ast.Name):
+        return False
+    return argument.value.id not in _NO_RECORDS and argument.attr not in _KEYS
 
 
 def no_commit(sources: Sources) -> Iterator[Finding]:
@@ -270,6 +292,20 @@ RULES = (
             {"a.py": 'async def f(tx): await tx.one("SELECT 1", 1)'},
             {"a.py": "async def f(tx): await tx.run(build(table), 1)"},
             {"a.py": 'def f(): return statement("SELECT 1 FROM role")'},
+        ),
+    ),
+    Rule(
+        "derived-update",
+        derived_update,
+        valid=(
+            {_STORE_FILE: "async def add(tx, role): await tx.run(INSERT, *values_of(role))"},
+            {_STORE_FILE: "async def remove(tx, role): await tx.run(DELETE, role.sid, tx.now)"},
+            {_STORE_FILE: "async def mute(tx, scope, on): await tx.run(MUTE, scope.sid, on)"},
+            {"src/parlour/delivery/queue.py": "async def f(tx, a): await tx.run(NOTE, a.state)"},
+        ),
+        invalid=(
+            {_STORE_FILE: "async def f(tx, a): await tx.run(UPDATE, a.sid, a.attributes)"},
+            {_STORE_FILE: "async def f(tx, a):\n    return await tx.run(UPDATE, a.type)"},
         ),
     ),
     Rule(

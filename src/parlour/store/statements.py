@@ -1,15 +1,21 @@
 """How statements are put together: at import, from constants, and nowhere else.
 
 A record is a ``msgspec.Struct`` whose fields are the columns of its table, in any fixed order;
-``statement`` fills ``{columns}``, ``{values}`` and ``{changes}`` from it so that a new field is
-named in one place. No value from a request ever reaches these functions.
+``statement`` fills ``{columns}`` and ``{values}`` from it, and ``insert``, ``update``,
+``row_update`` and ``assignments`` derive the rest, so that a new field is named in one place. A
+tidy rule (``derived-update``) finds writes that name a record's fields one by one. No value from a
+request ever reaches these functions.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def statement(text: str, record: type[msgspec.Struct] | None = None, **parts: str) -> str:
@@ -32,6 +38,57 @@ def update(table: str, record: type[msgspec.Struct], *, key: tuple[str, ...]) ->
     changes = ", ".join(f"{name} = {place[name]}" for name in names if name not in key)
     found = " AND ".join(f"{name} = {place[name]}" for name in key)
     return f"UPDATE {table} SET {changes} WHERE {found}"  # noqa: S608 - constants only.
+
+
+class RowUpdate(NamedTuple):
+    """The UPDATE of one row from its record: of some columns only, where the others stay.
+
+    A column that neither is in the short statement nor stays as it was makes it the whole one, so
+    nothing is lost, whatever is added to the record.
+    """
+
+    short: str
+    whole: str
+    arguments: Callable[[Any], tuple[object, ...]]
+    """Those of the short statement: the key, and the columns that it writes."""
+    others: Callable[[Any], object]
+    """What the short statement does not write."""
+
+    def of(self, before: msgspec.Struct, after: msgspec.Struct) -> tuple[str, tuple[object, ...]]:
+        """The statement that turns the row of ``before`` into ``after``, and its arguments."""
+        if self.others(before) == self.others(after):
+            return self.short, self.arguments(after)
+        return self.whole, values_of(after)
+
+
+def row_update(
+    table: str, record: type[msgspec.Struct], *, key: tuple[str, ...], columns: tuple[str, ...]
+) -> RowUpdate:
+    """The UPDATE whose short statement writes ``columns``. Raises ``ValueError`` at import."""
+    others = columns_without(record, *key, *columns)
+    place = {name: f"${number}" for number, name in enumerate((*key, *columns), 1)}
+    changes = ", ".join(f"{name} = {place[name]}" for name in columns)
+    found = " AND ".join(f"{name} = {place[name]}" for name in key)
+    return RowUpdate(
+        short=f"UPDATE {table} SET {changes} WHERE {found}",  # noqa: S608 - constants only.
+        whole=update(table, record, key=key),
+        arguments=attrgetter(*key, *columns),
+        others=attrgetter(*others),
+    )
+
+
+def columns_without(record: type[msgspec.Struct], *names: str) -> tuple[str, ...]:
+    """The record's columns without these. Raises ``ValueError`` for a name that is none of them."""
+    columns = record.__struct_fields__
+    if unknown := set(names) - set(columns):
+        raise ValueError(f"{record.__name__} has no {', '.join(sorted(unknown))}")
+    return tuple(each for each in columns if each not in names)
+
+
+def assignments(record: type[msgspec.Struct], *, first: int) -> str:
+    """``column = $n`` for every column, numbered from ``first``: what stands behind SET."""
+    names = record.__struct_fields__
+    return ", ".join(f"{name} = ${number}" for number, name in enumerate(names, first))
 
 
 def insert(table: str, record: type[msgspec.Struct]) -> str:

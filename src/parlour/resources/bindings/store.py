@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.store.statements import insert, statement, values_of, window
+from parlour.store.statements import insert, statement, update, values_of, window
 from parlour.store.windows import read_window
 from parlour.vocabulary import limits
 
@@ -74,11 +74,7 @@ OF_IDENTITY = statement(
     " WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 ORDER BY sequence LIMIT $4",
     PushBinding,
 )
-RENEW = """
-UPDATE push_binding
-   SET endpoint = $4, credential_sid = $5, message_types = $6, date_updated = $7
- WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
-"""
+RENEW = update("push_binding", PushBinding, key=("account_sid", "service_sid", "sid"))
 DELETE = "DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
 
 
@@ -90,16 +86,8 @@ async def add(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
 
 async def renew(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
     """Write what a device says anew."""
-    count = await tx.run(
-        RENEW,
-        scope.account_sid,
-        scope.service_sid,
-        binding.sid,
-        binding.endpoint,
-        binding.credential_sid,
-        binding.message_types,
-        binding.date_updated,
-    )
+    assert binding.service_sid == scope.service_sid
+    count = await tx.run(RENEW, *values_of(binding))
     assert count == 1, binding.sid
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.statements import insert, row_update, statement, update, values_of, window
 from parlour.store.windows import read_window
 from parlour.vocabulary import limits
 
@@ -65,11 +65,12 @@ FETCH_BY_UNIQUE_NAME = statement(
     Conversation,
 )
 # What a message changes while the state stays: the indexes of names and states are left alone.
-NOTE_MESSAGE = """
-UPDATE conversation
-   SET next_message_index = $4, last_activity = $5, date_inactive = $6, date_closed = $7
- WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
-"""
+NOTE_MESSAGE = row_update(
+    "conversation",
+    Conversation,
+    key=("account_sid", "service_sid", "sid"),
+    columns=("next_message_index", "last_activity", "date_inactive", "date_closed"),
+)
 NOTE_REMOVED_MESSAGE = """
 UPDATE conversation SET removed_messages = removed_messages + 1
  WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
@@ -167,19 +168,14 @@ async def change(tx: Transaction, scope: Scope, conversation: Conversation) -> N
     assert count == 1, conversation.sid
 
 
-async def note_message(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
-    """Write what a new message changes: the next index, the activity, and the timers."""
-    count = await tx.run(
-        NOTE_MESSAGE,
-        scope.account_sid,
-        scope.service_sid,
-        conversation.sid,
-        conversation.next_message_index,
-        conversation.last_activity,
-        conversation.date_inactive,
-        conversation.date_closed,
-    )
-    assert count == 1, conversation.sid
+async def note_message(
+    tx: Transaction, scope: Scope, before: Conversation, after: Conversation
+) -> None:
+    """Write what a new message changes: the next index, the activity, the timers; rarely more."""
+    assert after.service_sid == scope.service_sid
+    sql, arguments = NOTE_MESSAGE.of(before, after)
+    count = await tx.run(sql, *arguments)
+    assert count == 1, after.sid
 
 
 async def note_removed_message(tx: Transaction, scope: Scope, sid: str) -> None:

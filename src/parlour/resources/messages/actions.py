@@ -122,9 +122,7 @@ async def _keep_message(
     woken = after.state != conversation.state
     await store.add(tx, scope, message)
     reached = await fan_out.send(tx, scope, conversation, message, found)
-    # A changed state touches more indexes than the counting that every message needs.
-    write = conversation_rows.change if woken else conversation_rows.note_message
-    await write(tx, scope, after)
+    await conversation_rows.note_message(tx, scope, conversation, after)
     await tx.emit(
         scope,
         events.ON_MESSAGE_ADDED,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.statements import assignments, insert, statement, update, values_of, window
 from parlour.store.windows import read_window
 
 if TYPE_CHECKING:
@@ -88,12 +88,10 @@ FETCH_COUNTS = statement(
     " WHERE conversation.account_sid = $1 AND conversation.sid = message.conversation_sid)",
     Counts,
 )
-COUNT_RECEIPTS = """
-UPDATE message
-   SET receipts_sent = $3, receipts_delivered = $4, receipts_read = $5, receipts_failed = $6,
-       receipts_undelivered = $7
- WHERE account_sid = $1 AND sid = $2
-"""
+COUNT_RECEIPTS = statement(
+    "UPDATE message SET {changes} WHERE account_sid = $1 AND sid = $2",
+    changes=assignments(Counts, first=3),
+)
 
 
 async def add(tx: Transaction, scope: Scope, message: Message) -> None:
@@ -171,6 +169,5 @@ async def find_counts(tx: Transaction, scope: Scope, sid: str) -> tuple[int, Cou
 
 async def change_counts(tx: Transaction, scope: Scope, sid: str, counts: Counts) -> None:
     """Write how many receipts have reached each status."""
-    _, *reached = values_of(counts)
-    count = await tx.run(COUNT_RECEIPTS, scope.account_sid, sid, *reached)
+    count = await tx.run(COUNT_RECEIPTS, scope.account_sid, sid, *values_of(counts))
     assert count == 1, sid

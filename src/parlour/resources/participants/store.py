@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.statements import (
+    columns_without,
+    insert,
+    row_update,
+    statement,
+    values_of,
+    window,
+)
 from parlour.store.windows import read_window
 from parlour.vocabulary import limits
 
@@ -78,14 +85,28 @@ class Counts(NamedTuple):
 
 
 INSERT = insert("participant", Participant)
-UPDATE = update("participant", Participant, key=("account_sid", "conversation_sid", "sid"))
-# Most changes touch no index: then none of the table's ten is written.
-UPDATE_DETAILS = """
-UPDATE participant
-   SET attributes = $4, notification_level = $5, last_read_message_index = $6,
-       last_read_timestamp = $7, date_created = $8, date_updated = $9
- WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3
-"""
+_INDEXED = (
+    "account_sid",
+    "service_sid",
+    "conversation_sid",
+    "sid",
+    "sequence",
+    "identity",
+    "role_sid",
+    "binding_type",
+    "address",
+    "proxy_address",
+    "projected_address",
+    "holds_pair",
+    "is_open",
+)
+# Most changes touch no index: then none of the table's is written.
+UPDATE = row_update(
+    "participant",
+    Participant,
+    key=("account_sid", "conversation_sid", "sid"),
+    columns=columns_without(Participant, *_INDEXED),
+)
 FETCH = statement(
     "SELECT {columns} FROM participant"
     " WHERE account_sid = $1 AND sid = $3 AND conversation_sid = $2",
@@ -235,34 +256,9 @@ async def everyone(tx: Transaction, scope: Scope, conversation_sid: str) -> list
 async def change(tx: Transaction, scope: Scope, before: Participant, after: Participant) -> None:
     """Write what changed of one participant."""
     assert after.service_sid == scope.service_sid
-    if _reached_alike(before, after):
-        count = await tx.run(
-            UPDATE_DETAILS,
-            scope.account_sid,
-            after.conversation_sid,
-            after.sid,
-            after.attributes,
-            after.notification_level,
-            after.last_read_message_index,
-            after.last_read_timestamp,
-            after.date_created,
-            after.date_updated,
-        )
-    else:
-        count = await tx.run(UPDATE, *values_of(after))
+    sql, arguments = UPDATE.of(before, after)
+    count = await tx.run(sql, *arguments)
     assert count == 1, after.sid
-
-
-def _reached_alike(before: Participant, after: Participant) -> bool:
-    """Whether nothing changed that an index holds."""
-    return (
-        before.identity == after.identity
-        and before.role_sid == after.role_sid
-        and before.proxy_address == after.proxy_address
-        and before.projected_address == after.projected_address
-        and before.binding_type == after.binding_type
-        and before.holds_pair == after.holds_pair
-    )
 
 
 async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:

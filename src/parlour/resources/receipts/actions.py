@@ -66,7 +66,7 @@ async def record_status(tx: Transaction, scope: Scope, receipt_sid: str, report:
         date_updated=tx.now,
     )
     counts = _moved(counts, before.status, report.status)
-    await store.change(tx, scope, after)
+    await store.change(tx, scope, before, after)
     await message_rows.change_counts(tx, scope, after.message_sid, counts)
     message = {
         "sid": after.message_sid,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, values_of, window
+from parlour.store.statements import insert, row_update, statement, values_of, window
 from parlour.store.windows import read_window
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 INSERT = insert("receipt", Receipt)
-UPDATE = """
-UPDATE receipt
-   SET channel_message_sid = $4, status = $5, error_code = $6, date_updated = $7
- WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
-"""
+UPDATE = row_update(
+    "receipt",
+    Receipt,
+    key=("account_sid", "service_sid", "sid"),
+    columns=("channel_message_sid", "status", "error_code", "date_updated"),
+)
 FETCH = statement(
     "SELECT {columns} FROM receipt WHERE account_sid = $1 AND sid = $3 AND service_sid = $2",
     Receipt,
@@ -103,19 +104,12 @@ async def pending(tx: Transaction, scope: Scope, message_sid: str) -> set[str]:
     return {row[0] for row in await tx.all(PENDING, scope.account_sid, message_sid)}
 
 
-async def change(tx: Transaction, scope: Scope, receipt: Receipt) -> None:
+async def change(tx: Transaction, scope: Scope, before: Receipt, after: Receipt) -> None:
     """Write what a report changes."""
-    count = await tx.run(
-        UPDATE,
-        scope.account_sid,
-        scope.service_sid,
-        receipt.sid,
-        receipt.channel_message_sid,
-        receipt.status,
-        receipt.error_code,
-        receipt.date_updated,
-    )
-    assert count == 1, receipt.sid
+    assert after.service_sid == scope.service_sid
+    sql, arguments = UPDATE.of(before, after)
+    count = await tx.run(sql, *arguments)
+    assert count == 1, after.sid
 
 
 async def remove_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:

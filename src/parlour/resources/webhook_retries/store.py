@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from parlour.store.statements import values_of
+
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
@@ -45,4 +47,4 @@ async def change(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
         await tx.run(CLEAR, scope.account_sid)
         return
     assert chosen.retries in SCHEDULES
-    await tx.run(SET, scope.account_sid, chosen.retries)
+    await tx.run(SET, *values_of(chosen))

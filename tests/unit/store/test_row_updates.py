@@ -1,0 +1,184 @@
+"""Updates derived from records: a field that is added to a record is written as well."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import pkgutil
+import re
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+import parlour.resources
+from parlour.resources.participants import store as participants
+from parlour.store import statements
+from parlour.store.dialect import SQLITE
+from parlour.store.migrations import migrations
+from parlour.store.statements import RowUpdate
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCOPE = Scope("AC" + "0" * 32, "IS" + "0" * 32)
+INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
+_SET = re.compile(r"UPDATE \w+ SET (.*) WHERE (.*)")
+_ASSIGNED = re.compile(r"(\w+) = \$(\d+)")
+
+
+class Recorded:
+    """A transaction that keeps what it is asked to run."""
+
+    def __init__(self) -> None:
+        self.sql = ""
+        self.arguments: tuple[object, ...] = ()
+
+    async def run(self, sql: str, *arguments: object) -> int:
+        """One row, as always."""
+        self.sql, self.arguments = sql, arguments
+        return 1
+
+    def written(self) -> dict[str, object]:
+        """What the statement assigns, by column."""
+        return written(self.sql, self.arguments)
+
+
+def written(sql: str, arguments: tuple[object, ...]) -> dict[str, object]:
+    found = _SET.fullmatch(sql)
+    assert found is not None, sql
+    return {name: arguments[int(number) - 1] for name, number in _ASSIGNED.findall(found[1])}
+
+
+def filled(record: type[msgspec.Struct], **changes: object) -> Any:
+    """A record of texts, whatever its fields are for: each its own name."""
+    names = {name: f"old {name}" for name in record.__struct_fields__}
+    return record(**{**names, "service_sid": SCOPE.service_sid, **changes})
+
+
+def row_updates() -> list[tuple[str, type[msgspec.Struct], RowUpdate]]:
+    """Each one of the program, with the record that it is of."""
+    found = []
+    for module in pkgutil.walk_packages(parlour.resources.__path__, "parlour.resources."):
+        if not module.name.endswith(".store"):
+            continue
+        names = vars(importlib.import_module(module.name))
+        for name, value in names.items():
+            if isinstance(value, RowUpdate):
+                columns = {each for each, _ in _ASSIGNED.findall(value.whole)}
+                (record,) = (
+                    each
+                    for each in names.values()
+                    if isinstance(each, type)
+                    and issubclass(each, msgspec.Struct)
+                    and set(each.__struct_fields__) == columns
+                )
+                found.append((f"{module.name}.{name}", record, value))
+    return found
+
+
+UPDATES = row_updates()
+
+
+def test_the_stores_have_row_updates() -> None:
+    assert {name.split(".")[2] for name, _, _ in UPDATES} >= {
+        "conversations",
+        "participants",
+        "receipts",
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "change"), [each[1:] for each in UPDATES], ids=[each[0] for each in UPDATES]
+)
+def test_each_column_is_written_when_it_changes(
+    record: type[msgspec.Struct], change: RowUpdate
+) -> None:
+    before = filled(record)
+    match = _SET.fullmatch(change.whole)
+    assert match is not None
+    keys = {name for name, _ in _ASSIGNED.findall(match[2])}
+    for name in set(record.__struct_fields__) - keys:
+        after = msgspec.structs.replace(before, **{name: "new"})
+        sql, arguments = change.of(before, after)
+        assert written(sql, arguments)[name] == "new"
+        found = _SET.fullmatch(sql)
+        assert found is not None
+        for key, number in _ASSIGNED.findall(found[2]):
+            assert arguments[int(number) - 1] == getattr(after, key)
+
+
+# --- A clone of a store whose record has a field more
+
+CLONES: dict[str, tuple[str, Callable[[ModuleType, Any, Any, Any], Any]]] = {
+    "participants": (
+        "Participant",
+        lambda store, tx, before, after: store.change(tx, SCOPE, before, after),
+    ),
+    "conversations": (
+        "Conversation",
+        lambda store, tx, before, after: store.note_message(tx, SCOPE, before, after),
+    ),
+    "receipts": (
+        "Receipt",
+        lambda store, tx, before, after: store.change(tx, SCOPE, before, after),
+    ),
+    "bindings": ("PushBinding", lambda store, tx, _, after: store.renew(tx, SCOPE, after)),
+}
+
+
+def clone(resource: str, record: str) -> ModuleType:
+    """The store of a resource, with a field more at the end of its record."""
+    original = importlib.import_module(f"parlour.resources.{resource}.store")
+    text = Path(str(original.__file__)).read_text()
+    last = original.__dict__[record].__struct_fields__[-1]
+    start = text.index(f"class {record}(")
+    place = text.index("\n", text.index(f"    {last}: ", start))
+    made = ModuleType(f"clone_of_{resource}")
+    sys.modules[made.__name__] = made
+    text = f"{text[:place]}\n    nickname: str{text[place:]}"
+    exec(compile(text, made.__name__, "exec"), vars(made))  # noqa: S102 - our own text.
+    return made
+
+
+@pytest.mark.parametrize("resource", CLONES)
+def test_a_field_that_is_added_to_a_record_is_written(resource: str) -> None:
+    name, change = CLONES[resource]
+    store = clone(resource, name)
+    record = vars(store)[name]
+    before, tx = filled(record, nickname="first"), Recorded()
+    after = msgspec.structs.replace(before, nickname="second")
+    asyncio.run(change(store, tx, before, after))
+    assert tx.written()["nickname"] == "second"
+
+
+def test_a_column_that_the_record_does_not_have_fails_at_import() -> None:
+    for columns in (("attributes", "nickname"), ("attribute",)):
+        with pytest.raises(ValueError, match="Participant has no"):
+            statements.row_update(
+                "participant", participants.Participant, key=("sid",), columns=columns
+            )
+
+
+def test_the_short_update_of_participants_leaves_every_index_alone() -> None:
+    """It writes every column that no index holds, and none that one does."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for each in migrations():
+            connection.executescript(each.text.format_map(SQLITE))
+        indexes = connection.execute(INDEXES, ("participant",)).fetchall()
+        held = {"account_sid"}
+        for name, sql in indexes:
+            held |= {row[2] for row in connection.execute(f"PRAGMA index_info({name})")}
+            held |= set(re.findall(r"(\w+) (?:=|IS)", (sql or "").partition(" WHERE ")[2]))
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(participant)")}
+    assert len(indexes) >= 10
+    assert columns == set(participants.Participant.__struct_fields__)
+    changes, _, _ = participants.UPDATE.short.partition(" WHERE ")
+    assert {name for name, _ in _ASSIGNED.findall(changes)} == columns - held
