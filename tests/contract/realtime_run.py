@@ -28,6 +28,16 @@ VERSIONS = {
     "2.6.5": "conversations-2.6",
     "2.4.0": "conversations-2.4",
 }
+"""The versions that run all topics."""
+
+EVERY_VERSION = {
+    "2.1.0": "conversations-2.1",
+    "2.4.0": "conversations-2.4",
+    "2.6.5": "conversations-2.6",
+    "2.7.0": "conversations-2.7",
+    "3.0.1": "conversations-3.0",
+}
+"""The versions whose order of replies and notifications is tested, the oldest first."""
 
 
 class Run:
@@ -115,7 +125,7 @@ def settings_for(server: Installation, version: str) -> dict[str, str]:
         "AUTH_TOKEN": auth_token,
         "KEY_SID": key_sid,
         "KEY_SECRET": key_secret,
-        "SDK": VERSIONS[version],
+        "SDK": (VERSIONS | EVERY_VERSION)[version],
     }
 
 

@@ -120,6 +120,7 @@ def _files_below(folder: str) -> tuple[Source, ...]:
     return tuple(
         Source(str(path.relative_to(REPOSITORY)), path.read_text())
         for path in sorted((REPOSITORY / folder).rglob("*.py"))
+        if "node_modules" not in path.parts
     )
 
 

@@ -14,6 +14,7 @@ from parlour.realtime.news import News
 from parlour.realtime.objects import Objects
 from parlour.realtime.presence import Presence
 from parlour.realtime.recency import Recency
+from parlour.realtime.reply_order import ReplyOrder
 from parlour.realtime.socket_shares import SocketShares
 from parlour.realtime.subscriptions import Subscriptions
 from parlour.realtime.tunnel import Tunnel
@@ -70,6 +71,7 @@ class Realtime:
             commands(self.hub),
             Objects(store),
             Subscriptions(store, self.hub, recency, clock, turns=turns),
+            order=ReplyOrder(store, self.hub, self._reached),
             turns=turns,
             admission=admission,
             random=random,
@@ -90,6 +92,10 @@ class Realtime:
             public_url=public_url,
             continuation_key=vault.continuation_key,
         )
+
+    async def _reached(self, sequence: int) -> None:
+        """Wait until the events up to a number are published to the connections."""
+        await self.endpoint.news.reached(sequence)
 
     def open_socket(self, registry: Registry) -> Socket:
         """Return the protocol of a connection that becomes a WebSocket, counted by a registry."""

@@ -13,6 +13,7 @@ it is one change, whole or not at all.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from parlour.protocol import framing
 from parlour.protocol.access_tokens import TokenRefused
 from parlour.protocol.framing import Frame
 from parlour.realtime import disconnects
+from parlour.realtime.acknowledgements import Acknowledgements
 from parlour.realtime.hub import Held, UserKey
 from parlour.realtime.outbox import Gone
 from parlour.realtime.wire import encoded
@@ -31,6 +33,8 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError, release_frames
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from parlour.protocol.access_tokens import AccessToken
     from parlour.protocol.framing import FrameError
     from parlour.realtime.disconnects import Disconnect
@@ -59,12 +63,16 @@ class Connection:
     __slots__ = (
         "_endpoint",
         "_heard_ms",
+        "_held_replies",
+        "_held_replies_bytes",
         "_phase",
         "_session",
         "_socket",
         "_tasks",
         "_timer",
         "_token_timer",
+        "acknowledgements",
+        "handled_through",
         "held",
         "listening",
         "reading",
@@ -84,6 +92,10 @@ class Connection:
         self.user_sid = ""
         self.listening: dict[str, ObjectName] = {}
         self.held = Held(socket.count)
+        self.acknowledgements = Acknowledgements(endpoint.clock, self._send_ping)
+        self.handled_through = 0
+        """The last event of which the client is known to have handled every notification."""
+        self._held_replies = self._held_replies_bytes = 0
         self.reading = asyncio.Lock()
         self.subscribing = asyncio.Lock()
         self._token_timer: asyncio.TimerHandle | None = None
@@ -104,6 +116,7 @@ class Connection:
         """Take one frame; return its cost."""
         self._heard_ms = self._endpoint.clock.monotonic_ms()
         if self._phase is _Phase.OPEN and _ACKNOWLEDGES in message[:_HEAD_BYTES]:
+            self.acknowledgements.receive(self._heard_ms)
             return 1
         if self._phase is _Phase.ENDED:
             return 1
@@ -124,14 +137,16 @@ class Connection:
             return limits.SOCKET_REQUEST_COST
         elif frame.method in {"put_notification_ctx", "delete_notification_ctx"}:
             self._socket.reply(framing.write(framing.reply(frame.id)))
+        elif self._phase is _Phase.OPEN and frame.method == "reply":
+            self.acknowledgements.receive(self._heard_ms)  # Written as others write JSON.
         elif self._phase is not _Phase.OPEN or frame.method == "init":
             self.end(disconnects.OUT_OF_TURN)
         # Whatever else an open client says (telemetry, what is newer than this) wants no answer.
         return limits.SOCKET_CONTROL_COST
 
     def held_bytes(self) -> int:
-        """Return how many bytes of news are held back."""
-        return len(self.held)
+        """Return how many bytes of news and of replies are held back."""
+        return len(self.held) + self._held_replies_bytes
 
     def exceeded(self) -> None:
         """Send the client away: it sends more than it may."""
@@ -157,8 +172,9 @@ class Connection:
         """The connection is gone."""
         self._over()
 
-    def push(self, wire: bytes) -> None:
-        """Send news that is encoded already."""
+    def push(self, wire: bytes, frames: int = 1) -> None:
+        """Send news that is encoded already: so many frames."""
+        self.acknowledgements.sent += frames
         self._socket.push(wire)
 
     # --- Work -------------------------------------------------------------------------------
@@ -173,13 +189,18 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(partial(self._done, size))
         self._socket.counting.begin_request(size)
+        self._hold_if_enough()
+
+    def _hold_if_enough(self) -> None:
         if self._has_enough():
             self._socket.hold()
+            self.acknowledgements.give_up()
 
     def _has_enough(self) -> bool:
-        """Whether nothing more is read until a request is done."""
+        """Whether nothing more is read until a request is done; replies held back are no matter."""
         return (
-            len(self._tasks) >= limits.SOCKET_REQUESTS_MAX
+            len(self._tasks) - min(self._held_replies, limits.HELD_REPLIES_MAX)
+            >= limits.SOCKET_REQUESTS_MAX
             or self._socket.counting.requests_bytes >= limits.SOCKET_REQUESTS_BYTES_MAX
         )
 
@@ -198,6 +219,30 @@ class Connection:
         self._socket.counting.end_request(size)
         if not self._has_enough():
             self._socket.unhold()
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[bool]:
+        """Hold a reply of so many bytes back; yield whether it may wait for the client.
+
+        Its request is in work no more, so that the acknowledgements behind it are read.
+        """
+        is_read = not self._has_enough() and not self._socket.outbox.is_full
+        self._held_replies += 1
+        self._held_replies_bytes += size
+        try:
+            if self.held_bytes() > limits.SOCKET_UNCOUNTED_BYTES:
+                self._socket.count()
+            if not self._has_enough():
+                self._socket.unhold()
+            yield (
+                is_read
+                and self._held_replies <= limits.HELD_REPLIES_MAX
+                and self._held_replies_bytes <= limits.HELD_REPLIES_BYTES_MAX
+            )
+        finally:
+            self._held_replies -= 1
+            self._held_replies_bytes -= size
+            self._hold_if_enough()
 
     async def _answer(self, frame: Frame) -> None:
         await self.drained()  # A client that takes no answers is given no more of them.
@@ -303,7 +348,7 @@ class Connection:
             "token_about_to_expire",
             f"Your token is about to expire. Time left: less than {left_ms} ms",
         )
-        self._socket.push(encoded(framing.write(header)))
+        self.push(encoded(framing.write(header)))
         left = (self.session.token.expires_ms - self._endpoint.clock.now_ms()) / 1000
         loop = asyncio.get_running_loop()
         self._token_timer = loop.call_later(max(left, 0), self.end, disconnects.TOKEN_RAN_OUT)
@@ -319,11 +364,13 @@ class Connection:
         if silent_ms > limits.SILENT_SECONDS_MAX * 1000:
             self.end(disconnects.KEEPALIVE_LOST)
             return
-        self._socket.push(
-            encoded(framing.write(framing.ping(self._endpoint.random.sid(sids.FRAME))))
-        )
+        self._send_ping()
         self._set_ping_timer()
         self.check_rights()
+
+    def _send_ping(self) -> None:
+        frame = framing.ping(self._endpoint.random.sid(sids.FRAME))
+        self.push(encoded(framing.write(frame)))
 
     def check_rights(self) -> None:
         """End the connection if its key, user, service or account is gone."""
@@ -356,6 +403,7 @@ class Connection:
         if self._phase is _Phase.ENDED:
             return
         self._phase = _Phase.ENDED
+        self.acknowledgements.give_up()
         for timer in (self._timer, self._token_timer):
             if timer is not None:
                 timer.cancel()

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 _HELD: Final = 1 << 62
 """The number of a listener whose own is not known yet."""
+_PAUSED: Final = _HELD + 1
+"""The number of a listener that is paused."""
 
 CONVERSATION_KINDS: Final = (Kind.CONVERSATION, Kind.MESSAGES, Kind.ROSTER)
 
@@ -77,9 +79,12 @@ class Held:
             self._reserve()
         return self._count <= limits.HELD_NEWS_MAX and self._bytes <= limits.HELD_NEWS_BYTES_MAX
 
-    def take(self, sid: str) -> list[tuple[int, bytes]]:
-        """Return those of one object, which are not held any more."""
-        found = self._by_sid.pop(sid, [])
+    def take(self, sid: str, through: int = _HELD) -> list[tuple[int, bytes]]:
+        """Return those of one object up to a number, which are not held any more."""
+        waiting = self._by_sid.pop(sid, [])
+        found = [each for each in waiting if each[0] <= through]
+        if len(found) < len(waiting):
+            self._by_sid[sid] = waiting[len(found) :]
         self._count -= len(found)
         self._bytes -= sum(len(wire) for _, wire in found)
         return found
@@ -93,13 +98,24 @@ class Listener(Protocol):
     listening: dict[str, ObjectName]
     held: Held
 
-    def push(self, wire: bytes) -> None:
-        """Send what is encoded already."""
+    def push(self, wire: bytes, frames: int = 1) -> None:
+        """Send so many frames, which are encoded already."""
         ...
 
     def overflow(self) -> None:
         """End the connection: too much is held back for it."""
         ...
+
+
+class Pause(msgspec.Struct):
+    """A listener that is sent nothing of one object for now."""
+
+    listener: Listener
+    name: ObjectName
+    after: int
+    """What it knows of."""
+    last: int
+    """The last event that it was sent, or is about to be sent."""
 
 
 class Hub:
@@ -111,6 +127,7 @@ class Hub:
         self._of_user: dict[UserKey, dict[Listener, None]] = {}
         self._of_account: Counter[str] = Counter()
         self._listeners: dict[str, dict[Listener, int]] = {}
+        self._last: dict[str, int] = {}
         self.presence: Callable[[UserKey], None] | None = None
         """Told of a user's first connection and last."""
         self.relay: Callable[[bytes], None] | None = None
@@ -180,9 +197,35 @@ class Hub:
         if listeners is None or listener not in listeners:
             return  # It went away, or lost its right, while its state was read.
         listeners[listener] = after
+        self._last[sid] = max(after, self._last.get(sid, 0))  # It was sent the replay up to here.
         for number, wire in listener.held.take(sid):
             if number > after:
                 listener.push(wire)
+
+    def pause(self, listener: Listener, name: ObjectName) -> Pause | None:
+        """Hold news of one object back from one listener; None unless it is sent such news."""
+        listeners = self._listeners.get(name.sid, {})
+        after = listeners.get(listener, _HELD)
+        if after >= _HELD:
+            return None
+        listeners[listener] = _PAUSED
+        return Pause(listener, name, after, self._last.get(name.sid, 0))
+
+    def push_through(self, pause: Pause, number: int) -> None:
+        """Send what was held back up to an event."""
+        if self._is_paused(pause):
+            for last, wire in pause.listener.held.take(pause.name.sid, number):
+                pause.listener.push(wire)
+                pause.last = last
+
+    def resume(self, pause: Pause) -> None:
+        """Send what was held back, and everything from now on."""
+        if self._is_paused(pause):
+            self.listen(pause.listener, pause.name, pause.after)
+
+    def _is_paused(self, pause: Pause) -> bool:
+        """Whether it still is: it may have gone, or subscribed to the object again."""
+        return self._listeners.get(pause.name.sid, {}).get(pause.listener) == _PAUSED
 
     def unlisten(self, listener: Listener, sid: str) -> None:
         """Send nothing more of an object."""
@@ -196,6 +239,7 @@ class Hub:
         del listeners[listener]
         if not listeners:
             del self._listeners[sid]
+            self._last.pop(sid, None)
 
     def revoke(self, key: UserKey, names: list[ObjectName]) -> None:
         """A user may not see these objects any more."""
@@ -226,6 +270,7 @@ class Hub:
                 payload = sync_events.live(change, number, date_ms)
                 wire = self.news(sync_events.LIVE_TYPES[change.name.kind.type], payload)
                 told.append((change.name.sid, listeners, wire))
+                self._last[change.name.sid] = number
         if len(told) == 2:
             # A message changes the list and the document: who hears of both gets one write.
             told = self._publish_two(told, number)
@@ -246,7 +291,7 @@ class Hub:
             if after < number and other.get(listener, _HELD) < number
         }
         for listener in both:
-            listener.push(wire)
+            listener.push(wire, 2)
         return [
             (one_sid, {key: one[key] for key in one if key not in both}, one_wire),
             (other_sid, {key: other[key] for key in other if key not in both}, other_wire),
@@ -256,7 +301,7 @@ class Hub:
     def _tell(listener: Listener, sid: str, after: int, number: int, wire: bytes) -> None:
         if after < number:
             listener.push(wire)
-        elif after == _HELD and not listener.held.add(sid, number, wire):
+        elif after >= _HELD and not listener.held.add(sid, number, wire):
             listener.overflow()
 
     def news(self, message_type: str, payload: bytes) -> bytes:

@@ -61,6 +61,7 @@ class News:
         self._began: asyncio.Future[None] = asyncio.Future()
         self._looking_back: asyncio.Task[None] | None = None
         self._stopping = False
+        self._awaited: list[tuple[int, asyncio.Future[None]]] = []
 
     @property
     def is_awake(self) -> bool:
@@ -70,6 +71,27 @@ class News:
     def wake(self) -> None:
         """There may be news."""
         self._hint.set()
+
+    async def reached(self, sequence: int) -> None:
+        """Wait until the events up to a number are published here, REPLY_FEED_MS_MAX at most."""
+        if self._recency.position >= sequence or self._stopping:
+            return
+        self.wake()
+        waiter = (sequence, asyncio.get_running_loop().create_future())
+        self._awaited.append(waiter)
+        try:
+            async with asyncio.timeout(limits.REPLY_FEED_MS_MAX / 1000):
+                await waiter[1]
+        except TimeoutError:
+            log.info("reply_ahead_of_events")
+        finally:
+            self._awaited.remove(waiter)
+
+    def _resolve_awaited(self) -> None:
+        position = self._recency.position
+        for sequence, waiter in self._awaited:
+            if sequence <= position and not waiter.done():
+                waiter.set_result(None)
 
     async def awaken(self) -> None:
         """Be there for a new connection: from now on everything is told."""
@@ -126,6 +148,8 @@ class News:
         for event in batch:
             await self.tell(event)
             self._recency.position = event.sequence
+            if self._awaited:
+                self._resolve_awaited()
         return len(batch) >= limits.EVENTS_PER_BATCH_MAX
 
     async def tell(self, event: Event) -> None:

@@ -7,6 +7,7 @@ the number it was given misses nothing and sees nothing twice.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Store, Transaction
 
 _TYPES: Final = {"Documents": objects.DOCUMENT, "Lists": objects.LIST, "Maps": objects.MAP}
-_PATH_PARTS: Final = (4, 5)
+_ITEMS_PARTS: Final = 5
+_PATH_PARTS: Final = (4, _ITEMS_PARTS)
 # The numbers of the hosted service: an unknown sid of each type, and an unknown name.
 NOT_FOUND_CODES: Final = {objects.DOCUMENT: 54100, objects.LIST: 54150, objects.MAP: 54200}
 _NAME_NOT_FOUND: Final = 54300
@@ -71,16 +73,13 @@ class Objects:
         """Answer one request. Clients only read: nothing here changes anything."""
         parts = request.path.split("/")
         type_ = _TYPES.get(parts[2]) if len(parts) in _PATH_PARTS else None
-        wants_items = len(parts) == 5
+        wants_items = len(parts) == _ITEMS_PARTS
         if type_ is None or (wants_items and (parts[4] != "Items" or type_ == objects.DOCUMENT)):
             return refusal(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Not found")
         if request.method != "GET":
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED, _INVALID, "Method not allowed")
         text = decode_path_segment(parts[3]) or ""
-        named = objects.named(text)
-        candidates = objects.with_sid(type_, text)
-        if named is not None and named.kind.type == type_:
-            candidates = (named,)
+        candidates = _candidates(type_, text)
 
         async def look(tx: Transaction) -> TunnelReply:
             name = await Visibility(session).seen(tx, candidates)
@@ -92,6 +91,23 @@ class Objects:
             return reply(HTTPStatus.OK, await _root(tx, session, name, includes_items=includes))
 
         return await self._store.read(look, account_sid=session.scope.account_sid)
+
+
+def _candidates(type_: str, text: str) -> tuple[ObjectName, ...]:
+    """The objects that a path may mean."""
+    named = objects.named(text)
+    if named is not None and named.kind.type == type_:
+        return (named,)
+    return objects.with_sid(type_, text)
+
+
+def items_named(request: TunnelRequest) -> tuple[ObjectName, ...]:
+    """The objects whose items a request may ask for."""
+    parts = request.path.split("/")
+    if len(parts) != _ITEMS_PARTS or parts[1] != "v3" or parts[4] != "Items":
+        return ()
+    type_ = _TYPES.get(parts[2])
+    return () if type_ is None else _candidates(type_, decode_path_segment(parts[3]) or "")
 
 
 def _missing(type_: str, text: str) -> TunnelReply:
@@ -155,9 +171,10 @@ async def _items(
     page = await _asked_page(tx, session, name, request)
     if page is None:
         return refusal(HTTPStatus.BAD_REQUEST, _INVALID, "Invalid page parameters")
+    newest = await event_log.newest_sequence(tx)
     page, shown = items.cut_page(page, lambda item: sync_events.encode(_item(name, item, number)))
     url = f"{sync_events.object_url(name.kind, name.sid)}/Items"
-    return reply(
+    made = reply(
         HTTPStatus.OK,
         {
             "items": shown,
@@ -171,6 +188,7 @@ async def _items(
             },
         },
     )
+    return replace(made, newest=newest)
 
 
 async def _asked_page(

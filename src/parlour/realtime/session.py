@@ -48,9 +48,13 @@ class TunnelRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelReply:
-    """Its answer, and what is done then. ``body`` is JSON without line ends, or empty."""
+    """Its answer, and what is done then. ``body`` is JSON without line ends, or empty.
+
+    ``newest`` is the last event that a page of items was read with; 0 for anything else.
+    """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    newest: int = 0
     then: Callable[[], Awaitable[None]] | None = None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from parlour.protocol.framing import Frame
     from parlour.realtime.connection import Connection
     from parlour.realtime.objects import Objects
+    from parlour.realtime.reply_order import ReplyOrder
     from parlour.realtime.session import Session
     from parlour.realtime.subscriptions import Subscriptions
     from parlour.realtime.turns import Turns
@@ -99,10 +100,12 @@ class Tunnel:
         objects: Objects,
         subscriptions: Subscriptions,
         *,
+        order: ReplyOrder,
         turns: Turns,
         admission: Admission,
         random: Random,
     ) -> None:
+        self._order = order
         self._commands = commands
         self.objects = objects
         self.subscriptions = subscriptions
@@ -119,20 +122,52 @@ class Tunnel:
             reply = _refusal(ApiError(20001, "Invalid HTTP request"))
             _send_reply(connection, frame_id, request_sid, reply)
             return
-        work = partial(self._answered, connection, request)
         send = partial(_send_reply, connection, frame_id, request_sid)
-        session = connection.session
         if _is_page(request):
             # One page of a connection after another, and none while it takes no answers.
             async with connection.reading:
                 await connection.drained()
-                async with self._turns.of(session.scope.account_sid, session.identity):
-                    connection.must_be_there()  # It may have gone while it waited for its turn.
-                    then = await self._admit(session, request_sid, work, send)
+                reply = await self._carry_out(connection, request, request_sid, send)
         else:
-            then = await self._admit(session, request_sid, work, send)
-        if then is not None:
-            await self._follow(request_sid, then)
+            reply = await self._carry_out(connection, request, request_sid, send)
+        if reply.then is not None:
+            await self._follow(request_sid, reply.then)
+
+    async def _carry_out(
+        self,
+        connection: Connection,
+        request: TunnelRequest,
+        request_sid: str,
+        send: Callable[[TunnelReply], None],
+    ) -> TunnelReply:
+        """Carry a request out, and send its reply when it is its turn (``reply_order.py``)."""
+        hold = self._order.hold(connection, request)
+        work = partial(self._admitted, connection, request, request_sid)
+        if hold is None:
+            return await work(send)
+        try:
+            reply = await work(_send_later)
+            await hold.settle(reply)
+            send(reply)
+        finally:
+            hold.release()
+        return reply
+
+    async def _admitted(
+        self,
+        connection: Connection,
+        request: TunnelRequest,
+        request_sid: str,
+        send: Callable[[TunnelReply], None],
+    ) -> TunnelReply:
+        """Carry a request out in its turn, if it is a read of a page."""
+        session = connection.session
+        work = partial(self._answered, connection, request)
+        if not _is_page(request):
+            return await self._admit(session, request_sid, work, send)
+        async with self._turns.of(session.scope.account_sid, session.identity):
+            connection.must_be_there()  # It may have gone while it waited for its turn.
+            return await self._admit(session, request_sid, work, send)
 
     @staticmethod
     async def _follow(request_sid: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -158,23 +193,24 @@ class Tunnel:
         request_sid: str,
         work: Callable[[], Awaitable[TunnelReply]],
         send: Callable[[TunnelReply], None],
-    ) -> Callable[[], Awaitable[None]] | None:
-        """Admit a request, carry it out and send its reply; return what follows from it.
+    ) -> TunnelReply:
+        """Admit a request, carry it out and send its reply.
 
-        It keeps its place until the reply is in the outbox, and so in the byte pool.
+        It keeps its place until the reply is in the outbox, or held back, and so in the byte pool.
         """
         account_sid, identity = session.scope.account_sid, session.identity
         try:
             self._admission.enter(account_sid, identity)
         except ApiError as error:
-            send(_refusal(error))
-            return None
+            refusal = _refusal(error)
+            send(refusal)
+            return refusal
         try:
             reply = await _result(request_sid, work)
             send(reply)
         finally:
             self._admission.leave(account_sid, identity)
-        return reply.then
+        return reply
 
     async def _answered(self, connection: Connection, request: TunnelRequest) -> TunnelReply:
         if request.path.startswith(_OBJECTS):
@@ -210,6 +246,10 @@ def _send_reply(
 ) -> None:
     headers = {"i-twilio-request-id": request_sid} | reply.headers
     connection.reply(reply_frame(frame_id, replace(reply, headers=headers)))
+
+
+def _send_later(_reply: TunnelReply) -> None:
+    """Send nothing yet: the reply is held back."""
 
 
 def _is_page(request: TunnelRequest) -> bool:

@@ -57,6 +57,7 @@ FIND_SOME = statement(
     Event,
     places=", ".join(f"${number}" for number in range(2, FOUND_AT_ONCE + 2)),
 )
+NEWEST = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
 OLDEST = "SELECT sequence, date_ms FROM event ORDER BY sequence LIMIT $1"
 RETIRE = "DELETE FROM event WHERE sequence <= $1"
 
@@ -76,6 +77,12 @@ def _event(*row: Any) -> Event:
 async def last_sequence(tx: Transaction) -> int:
     """The number of the newest event before which none can be missing; 0 before the first."""
     return await tx.last_event()
+
+
+async def newest_sequence(tx: Transaction) -> int:
+    """The number of the newest event of all, whether one before it is missing; 0 before it."""
+    row = await tx.one(NEWEST)
+    return row[0] if row else 0
 
 
 async def attached_at(tx: Transaction, scope: Scope, webhook_sid: str) -> int:

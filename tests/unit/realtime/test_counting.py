@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.realtime.commands import Commands
 from parlour.realtime.connection import Connection
+from parlour.realtime.reply_order import ReplyOrder
 from parlour.realtime.tunnel import Tunnel
 from parlour.realtime.turns import Turns
 from parlour.vocabulary import limits
@@ -136,6 +137,7 @@ def test_a_body_is_dropped_once_it_is_read() -> None:
             Commands(pipeline, nothing, nothing),
             nothing,
             nothing,
+            order=ReplyOrder(nothing, nothing, nothing),
             turns=Turns(),
             admission=unlimited,
             random=SystemRandom(),

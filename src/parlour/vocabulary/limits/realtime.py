@@ -94,3 +94,15 @@ NODE_MS = 40_000
 ONLY_NODE_MS = 100 * 366 * 24 * 60 * 60 * 1000
 # News of typing that waits to be told to other nodes; the oldest is forgotten.
 TYPING_UNTOLD_MAX = 1_000
+# A reply waits for the events that it follows to be published for so long at most ...
+REPLY_FEED_MS_MAX = 1_000
+# ... and then for the client to acknowledge what it was sent of them.
+HANDLED_RECEIVED_MS_MAX = 1_000
+# A client SDK handles a notification this long after it has acknowledged it, if it is not busy.
+HANDLED_TURN_MS = 2
+# A client that acknowledges no ping within this time has handled what it acknowledged before.
+HANDLED_PROBE_MS_MAX = 50
+# Replies of one connection that wait for the client; further ones follow their events alone.
+HELD_REPLIES_MAX = 64
+# Replies of one connection that wait for the client, in bytes; the same of further ones.
+HELD_REPLIES_BYTES_MAX = 1 * MEBIBYTE

@@ -1,0 +1,125 @@
+"""What a client has received of its notifications, and what it has handled.
+
+A client acknowledges each notification when it receives it, in order, so counting is enough. The
+official SDKs handle it later: one turn of the event loop later, since they pass it on with
+``setTimeout(…, 0)``, while a reply is handled at once. So a reply that follows a notification too
+closely overtakes it, however far apart both were sent: the network, or a busy client, may deliver
+them together.
+
+``handled`` waits until that cannot happen. Of a client with unhandled notifications:
+
+==========  ===========================================  ============================  ===========
+step        what is waited for                           at most                       next
+==========  ===========================================  ============================  ===========
+received    the acknowledgement of the last one          HANDLED_RECEIVED_MS_MAX       turn; silent
+turn        HANDLED_TURN_MS: its timer is due            HANDLED_TURN_MS               probe
+probe       the acknowledgement of a ping sent now: the  HANDLED_PROBE_MS_MAX          handled
+            turn of the event loop that the timer is in
+            is over before the next frame is read
+silent      nothing, until it has acknowledged all       -                             received
+==========  ===========================================  ============================  ===========
+
+Nothing is waited for while nothing is read from the client, as its acknowledgements are not then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parlour.vocabulary.clock import Clock
+
+
+class Acknowledgements:
+    """Counts the notifications of one connection, and its acknowledgements."""
+
+    __slots__ = (
+        "_acknowledged",
+        "_clock",
+        "_handled",
+        "_is_silent",
+        "_lock",
+        "_probe",
+        "_quiet_since_ms",
+        "_waiter",
+        "_wanted",
+        "sent",
+    )
+
+    def __init__(self, clock: Clock, probe: Callable[[], None]) -> None:
+        """``probe`` sends a ping; it is counted by ``sent`` as notifications are."""
+        self._clock = clock
+        self._probe = probe
+        self.sent = 0
+        """Frames sent so far that the client acknowledges."""
+        self._acknowledged = self._handled = 0
+        self._quiet_since_ms = clock.monotonic_ms()
+        self._is_silent = False
+        self._lock: asyncio.Lock | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        self._wanted = 0
+
+    def receive(self, now_ms: float) -> None:
+        """Count one acknowledgement."""
+        if self._acknowledged < self.sent:
+            self._acknowledged += 1
+            if self._acknowledged == self.sent:
+                self._quiet_since_ms = now_ms
+                self._is_silent = False
+        if self._waiter is not None and self._acknowledged >= self._wanted:
+            self._resolve(received=True)
+
+    def give_up(self) -> None:
+        """Wait for nothing more: nothing is read from the client for now."""
+        self._resolve(received=False)
+
+    async def handled(self, number: int) -> None:
+        """Wait until the client has handled its first ``number`` frames; see above for how long."""
+        if self._are_handled(number):
+            return
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        async with self._lock:
+            # One that waited behind another finds its frames handled, too.
+            if not self._are_handled(number):
+                await self._follow(self.sent)
+
+    def _are_handled(self, number: int) -> bool:
+        if self._handled < number <= self._acknowledged == self.sent:
+            quiet_ms = self._clock.monotonic_ms() - self._quiet_since_ms
+            if quiet_ms >= limits.HANDLED_PROBE_MS_MAX:
+                self._handled = self.sent
+        return self._handled >= number or self._is_silent
+
+    async def _follow(self, number: int) -> None:
+        """Go through the steps above for everything sent so far."""
+        if not await self._receives(number, limits.HANDLED_RECEIVED_MS_MAX):
+            self._is_silent = True
+            return
+        await asyncio.sleep(limits.HANDLED_TURN_MS / 1000)
+        self._probe()
+        await self._receives(self.sent, limits.HANDLED_PROBE_MS_MAX)
+        self._handled = number
+
+    async def _receives(self, number: int, ms_max: int) -> bool:
+        """Whether the client acknowledges its first ``number`` frames in time."""
+        if self._acknowledged >= number:
+            return True
+        self._wanted = number
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(ms_max / 1000):
+                return await self._waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._waiter = None
+
+    def _resolve(self, *, received: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(received)

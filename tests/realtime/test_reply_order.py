@@ -1,0 +1,187 @@
+"""Replies and notifications of one connection leave in the order of the event log."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.realtime.scene import Scene, connected
+from tests.support.twilsock import Frame, Socket, request_header, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+PAGES = 40
+BURST = 80
+
+
+@pytest.fixture
+def scene(api: Api) -> Scene:
+    return Scene.made(api)
+
+
+@pytest.fixture
+def alice(server: Server, scene: Scene) -> Iterator[Socket]:
+    """A connection that listens to the conversation, and acknowledges when it is told to."""
+    with connected(server, "alice") as socket:
+        scene.listen(socket)
+        socket.quiet()
+        socket.acknowledges = False
+        yield socket
+
+
+def acknowledge(socket: Socket, frame: Frame) -> None:
+    header = {"method": "reply", "id": frame.header["id"], "status": {"code": 200, "status": "OK"}}
+    socket.connection.send(written(header))
+
+
+def asked(socket: Socket, method: str, path: str, payload: bytes = b"", **params: str) -> str:
+    return socket.send(request_header(method, path, params), payload)
+
+
+def before_reply(socket: Socket, frame_id: str, *, acknowledges: bool = True) -> list[Frame]:
+    """Everything up to a reply, acknowledged as it comes; the reply is the last."""
+    frames: list[Frame] = []
+    while not frames or frames[-1].header["id"] != frame_id:
+        frames.append(socket.receive())
+        if frames[-1].method != "reply" and acknowledges:
+            acknowledge(socket, frames[-1])
+    return frames
+
+
+def kinds(frames: list[Frame]) -> list[str]:
+    return [
+        frame.payload["event_type"] if frame.method == "notification" else frame.method
+        for frame in frames
+    ]
+
+
+def replied_without_ping(socket: Socket, frame_id: str) -> bool:
+    """Whether a reply waits for none of the notifications, of which none is acknowledged yet."""
+    notified = [socket.receive(), socket.receive()]
+    others = [each for each in notified if each.method != "reply"]
+    for frame in others:
+        acknowledge(socket, frame)
+    rest = [] if notified[-1].header["id"] == frame_id else before_reply(socket, frame_id)
+    return "ping" not in kinds(rest)
+
+
+def send_message(socket: Socket, scene: Scene) -> str:
+    return asked(socket, "POST", f"/Client/v2{scene.path}/Messages", b'{"body": "mine"}')
+
+
+def newest_index(reply: Frame) -> int:
+    items: list[dict[str, Any]] = reply.payload["items"]
+    return max((item["index"] for item in items), default=-1)
+
+
+def newest_page(socket: Socket, scene: Scene) -> str:
+    path = f"/v3/Lists/{scene.sid}.messages/Items"
+    return asked(socket, "GET", path, Order="desc", PageSize="1")
+
+
+def test_reply_to_a_command_follows_the_ping_behind_its_events(alice: Socket, scene: Scene) -> None:
+    frames = before_reply(alice, send_message(alice, scene))
+    assert kinds(frames) == ["list_item_added", "document_updated", "ping", "reply"]
+    assert frames[-1].header["http_status"]["code"] == 201
+
+
+def test_no_ping_is_sent_before_the_events_are_acknowledged(alice: Socket, scene: Scene) -> None:
+    sent = send_message(alice, scene)
+    first, second = alice.receive(), alice.receive()
+    acknowledge(alice, first)
+    # What is said now comes before the ping, however long the last acknowledgement takes.
+    scene.say("meanwhile")
+    others = [alice.receive(), alice.receive()]
+    assert kinds([first, second, *others]) == ["list_item_added", "document_updated"] * 2
+    for frame in (second, *others):
+        acknowledge(alice, frame)
+    assert kinds(before_reply(alice, sent)) == ["ping", "reply"]
+
+
+def test_page_follows_the_ping_behind_what_it_shows(alice: Socket, scene: Scene) -> None:
+    scene.say("new")
+    pushed = [alice.receive(), alice.receive()]
+    assert kinds(pushed) == ["list_item_added", "document_updated"]
+    page = newest_page(alice, scene)
+    for frame in pushed:
+        acknowledge(alice, frame)
+    frames = before_reply(alice, page)
+    assert kinds(frames) == ["ping", "reply"]
+    assert newest_index(frames[-1]) == 0
+    # All of it was handled: the same page again waits for nothing.
+    assert kinds(before_reply(alice, newest_page(alice, scene))) == ["reply"]
+
+
+def test_page_of_another_object_waits_for_nothing(alice: Socket, scene: Scene) -> None:
+    roster = f"/v3/Maps/{scene.sid}.roster/Items"
+    assert kinds(before_reply(alice, asked(alice, "GET", roster))) == ["reply"]
+    scene.say("new")
+    assert replied_without_ping(alice, asked(alice, "GET", roster))
+
+
+def test_pages_have_their_place_among_notifications(alice: Socket, scene: Scene) -> None:
+    done = threading.Event()
+
+    def talk() -> None:
+        while not done.is_set():
+            scene.say("on and on")
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    notified = -1
+    try:
+        for _ in range(PAGES):
+            *others, reply = before_reply(alice, newest_page(alice, scene))
+            added = [each for each in others if kinds([each]) == ["list_item_added"]]
+            notified = max([notified, *(each.payload["event"]["item_index"] for each in added)])
+            assert newest_index(reply) == notified
+    finally:
+        done.set()
+        talker.join()
+    assert notified >= 0
+
+
+def test_client_that_acknowledges_nothing_is_waited_for_once(alice: Socket, scene: Scene) -> None:
+    for _ in range(3):
+        frames = before_reply(alice, send_message(alice, scene), acknowledges=False)
+        assert kinds(frames) == ["list_item_added", "document_updated", "reply"]
+
+
+def test_many_commands_at_once_are_all_answered_behind_their_events(
+    alice: Socket, scene: Scene
+) -> None:
+    sent = [send_message(alice, scene) for _ in range(BURST)]
+    indexes: dict[str, int] = {}
+    notified: set[int] = set()
+    while len(indexes) < len(sent):
+        frame = alice.receive()
+        if frame.method == "reply":
+            indexes[frame.header["id"]] = frame.payload["index"]
+            assert frame.payload["index"] in notified
+        else:
+            acknowledge(alice, frame)
+        if kinds([frame]) == ["list_item_added"]:
+            notified.add(frame.payload["event"]["item_index"])
+    assert sorted(indexes.values()) == list(range(BURST))
+
+
+def test_refused_command_waits_for_nothing(alice: Socket, scene: Scene) -> None:
+    scene.say("new")
+    again = b'{"identity": "bob"}'
+    assert replied_without_ping(
+        alice, asked(alice, "POST", f"/Client/v2{scene.path}/Participants", again)
+    )
+
+
+def test_connection_that_listens_to_nothing_gets_its_reply_at_once(
+    server: Server, scene: Scene
+) -> None:
+    with connected(server, "alice") as socket:
+        socket.acknowledges = False
+        assert kinds(before_reply(socket, send_message(socket, scene))) == ["reply"]
