@@ -18,6 +18,7 @@ NOWHERE = {
     "CR": "CR" + "0" * 31 + "1",
     "BS": "BS" + "0" * 31 + "1",
     "IG": "IG" + "0" * 31 + "1",
+    "AC": "AC" + "0" * 31 + "1",
     "SK": "SK" + "0" * 31 + "1",
 }
 """Well-formed sids that nothing has."""

@@ -12,6 +12,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
+from parlour.resources.table import operations
 from tests.resources.settings import NOWHERE, account_of_its_own, everything_kept, told
 from tests.support.server import ServerError
 from tests.support.waiting import eventually
@@ -150,16 +151,36 @@ def test_a_list_has_the_shape_of_its_version(server: Server) -> None:
     own.get("/Keys.json?PageSize=0").refuses(400, 20001)
 
 
-def test_a_key_has_the_same_rights_but_is_not_shown_the_auth_token(own: Api) -> None:
-    made = own.post("/Keys.json").expect(201)
+def _with_auth_token_only() -> list[tuple[str, str]]:
+    """Method and path of what an API key may not do, as the table of operations has it."""
+    return [(each.method, each.path) for each in operations() if each.needs_auth_token]
+
+
+def test_accounts_and_keys_are_all_that_a_key_may_not_do() -> None:
+    paths = {path for _, path in _with_auth_token_only()}
+    assert paths == {each.path for each in operations() if each.path.startswith("/2010-04-01/")}
+
+
+@pytest.mark.promise("reference/quirks.md", "A key that tries is answered with 403")
+@pytest.mark.parametrize(("method", "path"), _with_auth_token_only())
+def test_a_key_cannot_manage_accounts_and_keys(own: Api, method: str, path: str) -> None:
+    made = own.post("/Keys.json", FriendlyName="leaked").expect(201)
     by_key = own.signed(made["sid"], made["secret"])
-    account = by_key.get(f"/2010-04-01/Accounts/{own.sid}.json").expect(200)
-    assert account["sid"] == own.sid
-    assert account["auth_token"] is None
-    second = by_key.post("/Keys.json").expect(201)
-    assert second["sid"] in [key["sid"] for key in by_key.get("/Keys.json").expect(200)["keys"]]
-    by_key.delete(f"/Keys/{second['sid']}.json").expect(204)
-    own.get(f"/Keys/{made['sid']}.json").expect(200)
+    before = own.get("/Keys.json", PageSize=1000).expect(200)
+    place = path.format(AccountSid=own.sid, Sid=made["sid"])
+    form = {"FriendlyName": "mine"} if method == "POST" else None
+    by_key.request(method, place, form=form).refuses(403, 20403)
+    by_key.request(method, place.replace(str(own.sid), NOWHERE["AC"])).refuses(403, 20403)
+    assert own.get("/Keys.json", PageSize=1000).expect(200)["keys"] == before["keys"]
+    by_key.under("/v1").get("/Configuration").expect(200)
+
+
+def test_a_key_is_not_shown_the_secret_that_a_repeated_request_made(own: Api) -> None:
+    made = own.post("/Keys.json").expect(201)
+    repeated = {"Idempotency-Key": secrets.token_hex(8)}
+    own.post("/Keys.json", FriendlyName="new", headers=repeated).expect(201)
+    by_key = own.signed(made["sid"], made["secret"])
+    by_key.post("/Keys.json", FriendlyName="new", headers=repeated).refuses(403, 20403)
 
 
 def test_another_account_is_not_there(own: Api, api: Api) -> None:

@@ -96,6 +96,26 @@ def test_a_token_may_be_for_another_service_and_by_another_key(own: Api) -> None
     assert claims["exp"] - claims["iat"] == DAY
 
 
+def test_a_key_signs_with_itself_alone(own: Api) -> None:
+    (first, secret), (second, _) = new_key(own), new_key(own)
+    by_key = own.signed(first, secret)
+    named = by_key.post("/Tokens", Identity="a", ApiKeySid=first).expect(201)
+    assert OfficialToken.from_jwt(named["token"]).payload["iss"] == first
+    own.post("/Tokens", Identity="a").expect(201)
+    development = next(k for k in keys_of(own) if k["friendly_name"] == DEVELOPMENT_KEY_NAME)
+    for other in (second, development["sid"], NOWHERE["SK"]):
+        by_key.post("/Tokens", Identity="a", ApiKeySid=other).refuses(403, 20403)
+
+
+def test_a_repeated_request_of_another_login_gets_no_token_of_the_first(own: Api) -> None:
+    key_sid, secret = new_key(own)
+    by_key = own.signed(key_sid, secret)
+    repeated = {"Idempotency-Key": secrets.token_hex(8)}
+    first = own.post("/Tokens", Identity="a", headers=repeated)
+    assert own.post("/Tokens", Identity="a", headers=repeated).body == first.body
+    by_key.post("/Tokens", Identity="a", headers=repeated).refuses(422, 20422)
+
+
 def test_with_the_auth_token_a_key_is_made_once_and_kept_sealed(server: Server) -> None:
     own = account_of_its_own(server).under("/parlour/v1")
     assert keys_of(own) == []

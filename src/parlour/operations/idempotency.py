@@ -48,7 +48,10 @@ _KEPT_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
 
 def digest_of(call: Call[Any]) -> str:
     """What was asked, and where: two requests with the same digest are the same request."""
-    said = repr((call.resource, sorted(call.form.items())))
+    asked: tuple[object, ...] = (call.resource, sorted(call.form.items()))
+    if call.operation.answers_by_login:
+        asked = (*asked, call.caller.login)
+    said = repr(asked)
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -191,6 +191,9 @@ class Collection:
     ``listed`` is false for what is served beside the 103 operations: aliases and other versions.
     ``is_setting``: changes of an account's settings are rare and come one after the other, so
     that each may read what another wrote before.
+    ``needs_auth_token``: an API key may not do it (403, 20403), so that a leaked one cannot make
+    another that outlives its revocation. ``answers_by_login``: the answer depends on the login, so
+    a request that is sent again by another login is another request.
     """
 
     noun: str
@@ -203,6 +206,8 @@ class Collection:
     version: str = "/v1"
     listed: bool = True
     is_setting: bool = False
+    needs_auth_token: bool = False
+    answers_by_login: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +222,8 @@ class Operation:
     represent: Represent
     listed: bool = True
     is_setting: bool = False
+    needs_auth_token: bool = False
+    answers_by_login: bool = False
 
     @property
     def writes(self) -> bool:
@@ -246,6 +253,8 @@ def operations_of(collection: Collection) -> list[Operation]:
                     represent=deed.represent or collection.represent,
                     listed=collection.listed,
                     is_setting=collection.is_setting,
+                    needs_auth_token=collection.needs_auth_token,
+                    answers_by_login=collection.answers_by_login,
                 )
             )
     return made

@@ -1,7 +1,7 @@
 """What an account can do with itself and its API keys over the network.
 
-An API key has the same rights as the auth token, but for one: it is not shown the auth token,
-with which it would outlive its own revocation.
+Only the auth token lets in here (``needs_auth_token`` of the routes): an API key that could make
+another one, or see the auth token, would outlive its own revocation.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class OwnAccount(msgspec.Struct, frozen=True):
-    """An account; its auth token is shown to whoever holds it, and to nobody else."""
+    """An account and its auth token, which the caller showed."""
 
     account: Account
-    auth_token: str | None
+    auth_token: str
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -56,12 +56,10 @@ async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
 
 
 async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount:
-    """The account itself; with its auth token for a caller that showed it."""
+    """The account itself, with its auth token."""
     _must_be_own(call)
+    assert call.caller.login == call.scope.account_sid
     account = await store.find_account(tx, call.scope)
-    if call.caller.login != call.scope.account_sid:
-        assert account is not None
-        return OwnAccount(account, None)
     login = await store.find_login(tx, call.scope, call.scope.account_sid)
     assert account is not None
     assert login is not None

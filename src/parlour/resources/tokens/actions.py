@@ -1,8 +1,8 @@
 """Making access tokens, as a program of the account would make them with one of its API keys.
 
-A token is signed with the API key that is named, or with the caller's own. A caller who showed
-the auth token has none, so a key is made for this once, and kept among the account's API keys:
-revoking it there ends every token that it signed.
+An API key signs its tokens itself and may name no other key: revoking it ends all that came of it.
+A caller who showed the auth token names the key; if it names none, a key is made for this once, and
+kept among the account's API keys: revoking it there ends every token that it signed.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class MadeToken(msgspec.Struct, frozen=True):
 
 
 async def create_token(tx: Transaction, call: Call[CreateToken]) -> MadeToken:
-    """A new access token."""
-    given = call.said().given()
-    if sids.is_sid(sids.API_KEY, call.caller.login):
-        given.setdefault("api_key_sid", call.caller.login)
+    """A new access token. Raises 20403 for an API key that names another one."""
+    given, login = call.said().given(), call.caller.login
+    if sids.is_sid(sids.API_KEY, login) and given.setdefault("api_key_sid", login) != login:
+        raise ApiError(20403)
     return await make_token(tx, call.vault, call.scope, Wanted(**given))
 
 

@@ -14,4 +14,5 @@ TOKENS = Collection(
     represent=representation.resource,
     deeds=(create(actions.create_token, parameters.CreateToken),),
     listed=False,
+    answers_by_login=True,
 )
