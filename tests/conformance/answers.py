@@ -102,10 +102,11 @@ account_sid AC
 conversation_sid CH
 body text?
 media objects?
-media[].sid ME
+media[].category text
+media[].filename text?
 media[].size integer
 media[].content_type text
-media[].filename text?
+media[].sid ME
 author text
 participant_sid MB?
 attributes json

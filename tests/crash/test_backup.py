@@ -174,6 +174,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Pa
     with Server() as server:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         api.post("/Conversations", UniqueName="kept").expect(201)
+        template = {"FriendlyName": "greeting", "Body": "Hello"}
+        made = api.post("/parlour/v1/ContentTemplates", template).expect(201)
+        api.post("/Conversations/kept/Messages", ContentSid=made["sid"]).expect(201)
         server.stop()
         yield server, tmp_path_factory.mktemp("small")
 
@@ -183,14 +186,19 @@ def test_a_file_with_the_key_is_enough_to_restore(
 ) -> None:
     server, _ = small
     packed = tmp_path / "tuesday.tar"
-    server.command("backup", str(packed), "--with-key")
+    said = server.command("backup", str(packed), "--with-key")
+    # The content of a template has no file, so none is missing.
+    assert "missing" not in said
     assert packed.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["tuesday.tar"]
     _restore(server, packed, tmp_path / "new" / "data")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["data"]
     with _again(server, tmp_path / "new" / "data") as restored:
         api = Api(restored.base_url, restored.account_sid, restored.auth_token)
-        api.get("/Conversations/kept").expect(200)
+        kept = api.get("/Conversations/kept").expect(200)
+        ((medium,),) = _rows(tmp_path / "new" / "data" / DATABASE, "SELECT sid FROM media")
+        shelf = Shelf.of_account(restored, api, kept["chat_service_sid"])
+        assert shelf.content(medium).body == b'{"data":{"body":"Hello"}}'
         api.close()
 
 

@@ -25,7 +25,7 @@ from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 from tests.events import webhook_tables
 from tests.events.house import ALICE, BY_SMS, WITH_HEADER
-from tests.events.tour import ME, OWN, ROBERT, Seen, tour
+from tests.events.tour import HX, ME, OWN, ROBERT, Seen, tour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,6 +181,13 @@ def test_a_message_as_it_was_said() -> None:
         {"Sid": ME, "Filename": "cat.jpg", "ContentType": "image/jpeg", "Size": 12345}
     ]
     assert SID.fullmatch(values["ParticipantSid"])
+
+
+def test_the_content_of_a_template_is_no_medium_that_was_attached() -> None:
+    for event, place in (("onMessageAdd", "before"), ("onMessageAdded", "after")):
+        values = first(event, place, ContentSid=HX)
+        assert values["Body"] == "Hello"
+        assert "Media" not in values
 
 
 def test_before_an_update_the_proposed_state_with_the_last_date() -> None:

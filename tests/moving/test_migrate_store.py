@@ -17,6 +17,7 @@ from tests.oracle.crowd import Crowd, basic
 from tests.oracle.kept import read_everything
 from tests.oracle.ledger import Ledger
 from tests.oracle.workload import Writer
+from tests.resources.uploads import Shelf
 from tests.support.client import Api
 from tests.support.postgres import shared
 from tests.support.server import Server, ServerError
@@ -63,9 +64,20 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, K
             crowd.start()
             crowd.wait_for(ANSWERS, SECONDS_MAX)
             crowd.stop()
+            _say_with_template(server)
             seen = _seen(server)
             server.stop()
             yield server, seen
+
+
+def _say_with_template(server: Server) -> None:
+    """A message whose content is a medium without a file."""
+    api = Api(server.base_url, server.account_sid, server.auth_token)
+    template = {"FriendlyName": "greeting", "Body": "Hello"}
+    made = api.post("/parlour/v1/ContentTemplates", template).expect(201)
+    api.post("/Conversations", UniqueName="templates").expect(201)
+    api.post("/Conversations/templates/Messages", ContentSid=made["sid"]).expect(201)
+    api.close()
 
 
 def _move(server: Server, target: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
@@ -117,6 +129,10 @@ def test_all_rows_arrive_and_the_server_answers_the_same(source: tuple[Server, K
         assert after.objects == before.objects
         made = Api(again.base_url, again.account_sid, again.auth_token)
         made.post("/Conversations", FriendlyName="the first of the new store").expect(201)
+        service_sid = made.get("/Conversations/templates").expect(200)["chat_service_sid"]
+        sid = shared().sql("SELECT sid FROM media WHERE content IS NOT NULL", target).strip()
+        content = Shelf.of_account(again, made, service_sid).content(sid)
+        assert content.body == b'{"data":{"body":"Hello"}}'
         made.close()
     # The wall between accounts stands as in any other store.
     low = """SELECT count(*) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid

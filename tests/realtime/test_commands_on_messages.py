@@ -155,6 +155,18 @@ def test_rich_content(play: Play) -> None:
         assert said.status == 201
         assert said.body["content_sid"] == HX
         assert said.body["body"] == "Hello Bob and {{name}}, Bob"
+        (medium,) = said.body["media"]
+        assert medium == {
+            "category": "body",
+            "filename": None,
+            "size": len('{"data":{"body":"Hello Bob and {{name}}, Bob"}}'),
+            "content_type": "application/x-vnd.com.twilio.rich.twilio.text",
+            "sid": medium["sid"],
+        }
+        edited = await people.post(
+            "bob", f"Conversations/{sid}/Messages/{said.body['sid']}", {"body": "other"}
+        )
+        assert edited.body["media"] == [medium]
 
     play(scene)
 

@@ -10,8 +10,10 @@ import pytest
 
 from parlour.resources.conversations import store as conversations
 from parlour.resources.media import actions as media_actions
+from parlour.resources.media import attachments
 from parlour.resources.media import store as media_rows
 from parlour.resources.media.actions import Upload
+from parlour.resources.media.attachments import Attachment
 from parlour.resources.messages import actions
 from parlour.resources.messages.parameters import CreateMessage, SendMessage
 from parlour.vocabulary import limits, sids
@@ -45,15 +47,29 @@ def shelf(server: Server, api: Api) -> Shelf:
 def test_the_official_sdk_sends_a_medium_and_reads_it(server: Server, shelf: Shelf) -> None:
     client = client_for(server, server.account_sid, server.auth_token)
     room = client.conversations.v1.conversations.create(friendly_name="with media")
-    medium = shelf.add(b"\xff\xd8\xff\xe0", "image/jpeg", Filename="car.jpg", Category="media")
+    medium = shelf.add(b"\xff\xd8\xff\xe0", "image/jpeg", Filename="car.jpg", Category="history")
     sent = room.messages.create(author="alice", body="look", media_sid=medium["sid"])
     expected = [
-        {"sid": medium["sid"], "size": 4, "content_type": "image/jpeg", "filename": "car.jpg"}
+        {
+            "category": "history",
+            "filename": "car.jpg",
+            "size": 4,
+            "content_type": "image/jpeg",
+            "sid": medium["sid"],
+        }
     ]
     assert sent.media == expected
     assert room.messages(sent.sid).fetch().media == expected
     assert [each.media for each in room.messages.list()] == [expected]
     assert sent.body == "look"
+
+
+def test_every_interface_names_each_member() -> None:
+    members = set(Attachment.__struct_fields__) - {"is_content"}
+    for form in (attachments.REST, attachments.COMMANDS, attachments.REALTIME):
+        assert set(form.names) == members
+    # The documented parameter has four members.
+    assert set(attachments.WEBHOOKS.names) == members - {"category"}
 
 
 def test_a_medium_goes_with_one_message_alone(server: Server, api: Api, shelf: Shelf) -> None:

@@ -284,7 +284,14 @@ def _recipients(talk: Talk, message: dict[str, Any]) -> list[tuple[str, str, boo
 def test_a_message_carries_a_medium(talk: Talk) -> None:
     unused, sid = (seed_media(talk.server, talk.account_sid, talk.service_sid) for _ in "12")
     message = talk.post(MediaSid=[unused, sid])
-    item = {"sid": sid, "size": 42056, "content_type": "image/jpeg", "filename": "car.jpg"}
+    item = {
+        "category": "media",
+        "filename": "car.jpg",
+        "size": 42056,
+        "content_type": "image/jpeg",
+        "sid": sid,
+    }
+    assert list(message["media"][0]) == list(item)
     assert (message["body"], message["media"]) == (None, [item])
     assert talk.read(message)["media"] == [item]
     talk.refuses_post({"MediaSid": sid}, 50508)

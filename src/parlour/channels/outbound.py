@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from parlour.channels.channel import Outbound
+from parlour.resources.media import attachments
 from parlour.resources.messages.fan_out import Recipient  # noqa: TC001 - decoded at run time.
 from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts import store as receipt_rows
@@ -151,7 +152,7 @@ def _jobs(scope: Scope, event: Event) -> Iterator[_Job]:
                 sender=recipient.sender,
                 recipient=recipient.address,
                 body=payload.message.body,
-                media=payload.message.media,
+                media=attachments.attached(payload.message.media),
                 is_in_group=recipient.is_in_group,
             ),
         )

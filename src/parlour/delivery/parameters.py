@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from parlour.resources.media import attachments
 from parlour.vocabulary import events
 from parlour.vocabulary.origin import SDK
 from parlour.vocabulary.values import write_date_ms
@@ -57,28 +58,11 @@ def _addresses(value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else _text(value)
 
 
-_MEDIA_NAMES: Final = {
-    "sid": "Sid",
-    "filename": "Filename",
-    "content_type": "ContentType",
-    "size": "Size",
-}
-
-
 def _media(value: Any) -> str:
-    """What a message carries, from the JSON it is kept as."""
-    if not value:
-        return ""
-    shown = [
-        {
-            name: carried[member]
-            for member, name in _MEDIA_NAMES.items()
-            if carried.get(member) is not None
-        }
-        for carried in _decode(value)
-    ]
+    """The files that were attached to a message, from the JSON it is kept as."""
+    shown = attachments.shown(value or None, attachments.WEBHOOKS)
     written: bytes = _encode(shown)
-    return written.decode()
+    return written.decode() if shown else ""
 
 
 # --- Which parameters there are -----------------------------------------------------------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from parlour.http.messages import Headers, Request
     from parlour.resources.media.store import Media
-    from parlour.store.blobs import Blobs
+    from parlour.store.blobs import Blob, Blobs
     from parlour.vocabulary.clock import Clock
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ class Downloads:
         """The bytes, and a place among the downloads for as long as they are sent."""
         account_sid = medium.account_sid
         try:
-            blob = await self._blobs.open(BlobName(account_sid, medium.sid))
+            blob = await self._opened(medium)
         except BaseException:
             self._transfers.leave(transfer)
             raise
@@ -76,6 +76,28 @@ class Downloads:
             await blob.close()
 
         return Content(part.length, _counted(blob.pieces(*part), transfer), close)
+
+    async def _opened(self, medium: Media) -> Blob | None:
+        """The bytes: those in the row of a medium that the server made, else a file's."""
+        if medium.content is not None:
+            return _Made(medium.content)
+        return await self._blobs.open(BlobName(medium.account_sid, medium.sid))
+
+
+class _Made:
+    """The bytes of a medium that the server made, in the place of a blob."""
+
+    def __init__(self, text: str) -> None:
+        self._bytes = text.encode()
+        self.size = len(self._bytes)
+
+    async def pieces(self, first: int, count: int) -> AsyncGenerator[bytes, None]:
+        """So many bytes from a place on, a piece at a time."""
+        for start in range(first, first + count, limits.BLOB_PIECE_BYTES):
+            yield self._bytes[start : min(start + limits.BLOB_PIECE_BYTES, first + count)]
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 async def _counted(

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 POSITION: Final = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'"
 MIGRATIONS: Final = "SELECT name FROM migration ORDER BY name"
 # tidy: account-in-sql - a backup is of all accounts
-MEDIA: Final = "SELECT account_sid, sid FROM media WHERE is_removed = 0 ORDER BY account_sid, sid"
+MEDIA: Final = """
+SELECT account_sid, sid FROM media WHERE is_removed = 0 AND content IS NULL
+ ORDER BY account_sid, sid
+"""
 
 
 class DamagedError(Exception):
@@ -70,7 +73,7 @@ def check_database(path: Path) -> Copied:
 
 
 def media_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Account and sid of every medium that a copy of the database has."""
+    """Account and sid of every medium that a copy of the database has, if its bytes are a file."""
     with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
         for account_sid, sid in connection.execute(MEDIA):
             yield str(account_sid), str(sid)

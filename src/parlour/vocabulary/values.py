@@ -241,6 +241,8 @@ def content_variables() -> Parser[str]:
 
 
 def _check_content_variable(key: str, content: str | float) -> None:
+    if "\0" in f"{key}{content}":
+        raise ApiError(50527)
     if len(key) > limits.CONTENT_VARIABLE_KEY_CHARS_MAX:
         raise ApiError(50540)
     if len(str(content)) > limits.CONTENT_VARIABLE_VALUE_CHARS_MAX:

@@ -77,6 +77,12 @@ export class Place {
     return must("POST", `${BASE_URL}/v1/Credentials`, { Type, FriendlyName: Type, ...secret });
   }
 
+  // A content template of the account with variants by type.
+  static template(types) {
+    const form = { FriendlyName: "of a scene", Types: JSON.stringify(types) };
+    return must("POST", `${BASE_URL}/parlour/v1/ContentTemplates`, form);
+  }
+
   constructor(serviceSid) {
     this.serviceSid = serviceSid;
     this.clients = [];

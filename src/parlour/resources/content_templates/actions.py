@@ -39,11 +39,14 @@ async def create_template(tx: Transaction, call: Call[CreateContentTemplate]) ->
     if await store.count(tx, call.scope) >= limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX:
         most = limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX
         raise ApiError(20001, f"An account has {most} content templates at most.")
+    body = given["body"] if "body" in given else _text_of(given["types"])
+    if "\0" in body:
+        raise ApiError.invalid("Types")
     template = ContentTemplate(
         account_sid=call.scope.account_sid,
         sid=tx.new_sid(sids.CONTENT),
         friendly_name=given["friendly_name"],
-        body=given["body"] if "body" in given else _text_of(given["types"]),
+        body=body,
         types=given.get("types"),
         variables=given.get("variables"),
         date_created=tx.now,

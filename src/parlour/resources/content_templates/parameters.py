@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from parlour.operations.parameters import Parameters, said
+from parlour.resources.content_templates.rendering import TYPES
 from parlour.vocabulary import limits, values
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import UNSET, Unset
-
-TEXT: Final = "twilio/text"
-_TYPES: Final = frozenset(
-    {
-        TEXT,
-        "twilio/media",
-        "twilio/location",
-        "twilio/quick-reply",
-        "twilio/call-to-action",
-        "twilio/list-picker",
-        "twilio/card",
-    }
-)
-"""The types that clients know how to show."""
 
 _objects = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
@@ -39,7 +26,7 @@ def _types(name: str, text: str) -> str:
         raise ApiError.invalid(name) from None
     if not found:
         raise ApiError.invalid(name)
-    if not _TYPES.issuperset(found):
+    if not set(TYPES).issuperset(found):
         raise ApiError(50542)
     return text
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.resources.content_templates.parameters import TEXT
-from parlour.resources.content_templates.store import variables_in
+from parlour.resources.content_templates.rendering import TEXT, variables_in
 from parlour.vocabulary.values import write_date_ms
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""Content templates as rows, and their texts with variables filled in."""
+"""Content templates as rows."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from parlour.protocol.pages import PageRequest
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
-
-_PLACE = re.compile(r"\{\{([^{}]{1,16})\}\}")
-_variables = msgspec.json.Decoder(dict[str, str | bool | int | float])
 
 
 class ContentTemplate(msgspec.Struct, frozen=True):
@@ -78,20 +74,3 @@ async def page(tx: Transaction, scope: Scope, request: PageRequest) -> list[Cont
     """The account's templates."""
     rows = await read_window(tx, LIST, request, scope.account_sid)
     return [ContentTemplate(*row) for row in rows]
-
-
-def variables_in(template: ContentTemplate) -> list[str]:
-    """The names of the places in a template's text, each once, in order."""
-    return list(dict.fromkeys(name.strip() for name in _PLACE.findall(template.body)))
-
-
-def rendered(template: ContentTemplate, variables: str | None) -> str:
-    """The template's text with a JSON object of variables; a place without one stays as it is."""
-    if variables is None:
-        return template.body
-    texts = {name: _text(value) for name, value in _variables.decode(variables).items()}
-    return _PLACE.sub(lambda place: texts.get(place[1].strip(), place[0]), template.body)
-
-
-def _text(value: str | bool | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -78,6 +78,7 @@ async def add_media(tx: Transaction, scope: Scope, identity: str | None, upload:
         filename=upload.filename,
         category=upload.category,
         author=identity,
+        content=None,
         date_created=tx.now,
         date_updated=tx.now,
     )

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Media(msgspec.Struct, frozen=True):
     """One uploaded medium. ``message_sid`` is None until a message carries it; size in bytes.
 
-    ``author`` is the identity that uploaded it, None for the account itself.
+    ``author`` is the identity that uploaded it, None for the account itself. ``content`` are the
+    bytes of a medium that the server made itself; None: the bytes are a blob.
     """
 
     account_sid: str
@@ -32,6 +33,7 @@ class Media(msgspec.Struct, frozen=True):
     filename: str | None
     category: str
     author: str | None
+    content: str | None
     date_created: int
     date_updated: int
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.resources.content_templates import store as content_templates
 from parlour.resources.conversations import actions as conversations
 from parlour.resources.conversations import store as conversation_rows
 from parlour.resources.conversations import timers
+from parlour.resources.media import attachments
 from parlour.resources.media import store as media
-from parlour.resources.messages import fan_out, store
+from parlour.resources.messages import content, fan_out, store
 from parlour.resources.messages.store import Message
 from parlour.resources.receipts import store as receipts
 from parlour.vocabulary import events, limits, sids
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
     from parlour.resources.conversations.store import Conversation
-    from parlour.resources.media.store import Media
     from parlour.resources.messages.parameters import CreateMessage, ListMessages, UpdateMessage
     from parlour.store.transaction import Reach, Transaction
     from parlour.vocabulary.scope import Scope
@@ -75,8 +74,8 @@ async def add_message(
     author = _given(change.author, tx.origin.client_identity or fan_out.SYSTEM_AUTHOR)
     found = await fan_out.audience(tx, scope, conversation.sid, author)
     fan_out.must_be_known_in_group(found)
-    body, carried = await _content(tx, scope, change)
-    if found.recipients and len(body or "") > limits.MESSAGE_BODY_CHANNEL_CHARS_MAX:
+    said = await content.of_new(tx, scope, change)
+    if found.recipients and len(said.body or "") > limits.MESSAGE_BODY_CHANNEL_CHARS_MAX:
         raise ApiError(50504)
     created = _given(change.date_created, tx.now)
     message = Message(
@@ -87,10 +86,10 @@ async def add_message(
         message_index=conversation.next_message_index,
         author=author,
         participant_sid=found.author_sid,
-        body=body,
+        body=said.body,
         subject=_given(change.subject, None),
         attributes=_given(change.attributes, "{}"),
-        media=_shown_media(carried) if carried else None,
+        media=attachments.written(said.media),
         content_sid=_given(change.content_sid, None),
         content_variables=_given(change.content_variables, None),
         source=tx.origin.source,
@@ -104,8 +103,7 @@ async def add_message(
         date_created=created,
         date_updated=_given(change.date_updated, created),
     )
-    for each in carried:
-        await media.attach(tx, scope, each.sid, message.sid)
+    await content.keep_media(tx, scope, said, message.sid)
     await _keep_message(tx, scope, conversation, message, found)
     return message
 
@@ -141,54 +139,6 @@ async def _keep_message(
 def _given(value: Any, otherwise: Any) -> Any:
     """What was said, or what counts where nothing was."""
     return otherwise if value is UNSET else value
-
-
-async def _content(
-    tx: Transaction, scope: Scope, change: CreateMessage
-) -> tuple[str | None, list[Media]]:
-    """The body, and the media if there are any; a template replaces both."""
-    variables = _given(change.content_variables, None)
-    if change.content_sid is not UNSET:
-        template = await content_templates.find(tx, scope, change.content_sid)
-        if template is None:
-            raise ApiError(50526)
-        return content_templates.rendered(template, variables), []
-    if variables is not None:
-        raise ApiError(50528)
-    named = [] if change.media_sid is UNSET else [change.media_sid]
-    return _given(change.body, None), await _free_media(tx, scope, _given(change.media_sids, named))
-
-
-async def _free_media(tx: Transaction, scope: Scope, named: list[str]) -> list[Media]:
-    """Media of the service that no message carries yet; of a connected user, that user's own."""
-    assert len(named) <= limits.MEDIA_PER_MESSAGE_MAX
-    identity = tx.origin.client_identity
-    carried: dict[str, Media] = {}
-    for sid in named:
-        found = await media.find(tx, scope, sid)
-        if found is None or (identity is not None and found.author != identity):
-            raise ApiError(50507)
-        if found.message_sid is not None or sid in carried:
-            raise ApiError(50508)
-        carried[sid] = found
-    if sum(each.size for each in carried.values()) > limits.MEDIA_PER_MESSAGE_BYTES_MAX:
-        raise ApiError(50512, status=400)
-    return list(carried.values())
-
-
-def _shown_media(carried: list[Media]) -> str:
-    """The JSON array of what a message carries."""
-    shown = [
-        {
-            "sid": each.sid,
-            "size": each.size,
-            "content_type": each.content_type,
-            "filename": each.filename,
-            "category": each.category,
-        }
-        for each in carried
-    ]
-    return msgspec.json.encode(shown).decode()
 
 
 async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from parlour.resources.media import attachments
 from parlour.vocabulary import labels
 from parlour.vocabulary.values import write_date, write_date_ms
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 SOME: Final = "some"
 NONE: Final = "none"
-
-# What REST shows of a medium; the clients of connected users see its category too.
-_MEDIA_MEMBERS: Final = ("sid", "size", "content_type", "filename")
 
 
 class _Links(msgspec.Struct, frozen=True, gc=False):
@@ -70,13 +68,6 @@ def delivery(counted: Message | Counts) -> dict[str, int | str] | None:
     }
 
 
-def media(message: Message) -> list[dict[str, Any]]:
-    """What the message carries, as REST shows it."""
-    assert message.media is not None
-    carried = msgspec.json.decode(message.media)
-    return [{member: each[member] for member in _MEDIA_MEMBERS} for each in carried]
-
-
 def resource(message: Message, view: View) -> MessageResource:
     """The REST resource. The subject is never shown."""
     conversation_sid, sid = message.conversation_sid, message.sid
@@ -90,7 +81,9 @@ def resource(message: Message, view: View) -> MessageResource:
         message.service_sid if view.shows_service else msgspec.UNSET,
         conversation_sid,
         message.body,
-        None if message.media is None else media(message),
+        None
+        if message.media is None
+        else attachments.shown(message.media, attachments.REST) or None,
         message.author,
         message.participant_sid,
         message.attributes,
@@ -122,21 +115,12 @@ def realtime_item(message: Message) -> dict[str, Any]:
     counted = delivery(message)
     if counted is not None:
         shown["delivery"] = counted
-    if message.media is not None:
-        medias = [_realtime_media(each) for each in msgspec.json.decode(message.media)]
-        # The first one alone as well: older clients know no other.
+    medias = attachments.shown(message.media, attachments.REALTIME)
+    if medias:
+        # The first one alone as well: older clients know no other. Clients up to 2.4 look for the
+        # content of a template only in messages of this type.
         shown |= {"type": "media", "medias": medias, "media": medias[0]}
     return shown
-
-
-def _realtime_media(carried: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "sid": carried["sid"],
-        "category": carried.get("category", "media"),
-        "filename": carried["filename"],
-        "contentType": carried["content_type"],
-        "size": carried["size"],
-    }
 
 
 def client_resource(message: Message) -> dict[str, Any]:
@@ -156,7 +140,7 @@ def client_resource(message: Message) -> dict[str, Any]:
         "attributes": message.attributes,
         "date_created": write_date_ms(message.date_created),
         "date_updated": write_date_ms(message.date_updated),
-        "media": None if message.media is None else msgspec.json.decode(message.media),
+        "media": attachments.shown(message.media, attachments.COMMANDS) or None,
         "content_sid": message.content_sid,
         "delivery": delivery(message),
         "url": url,

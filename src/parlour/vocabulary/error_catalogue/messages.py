@@ -38,7 +38,7 @@ TABLE = """
 50526 400 Invalid content SID
     ContentSid is not HX and 32 hex digits, or names no content template.
 50527 400 Invalid content variables format
-    ContentVariables is not a JSON object of plain values.
+    ContentVariables is not a JSON object of plain values, or has a null character.
 50528 400 Content SID is missing
     ContentVariables was sent without ContentSid.
 50529 400 Content variables are too long

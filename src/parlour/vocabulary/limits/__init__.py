@@ -139,6 +139,8 @@ USER_ATTRIBUTES_BYTES_MAX = 16 * KIBIBYTE
 
 # Body of a message, in bytes of UTF-8.
 MESSAGE_BODY_BYTES_MAX = 32 * KIBIBYTE
+# What a content template makes for clients, as JSON: more than a text makes with its escapes.
+MESSAGE_CONTENT_BYTES_MAX = 256 * KIBIBYTE
 # Body of a message that has a recipient outside the chat, in characters.
 MESSAGE_BODY_CHANNEL_CHARS_MAX = 1600
 # Media a message of a connected user may have.

@@ -1,0 +1,118 @@
+"""What a template makes of its variables: the text of a message, and its content by type.
+
+Clients read the content of a message as JSON, ``{"data": <variant>}``, from a medium of the message
+whose type names the variant's: ``application/x-vnd.com.twilio.rich.twilio.card`` is that of
+``twilio/card``.
+A message has one content. Of a template's variants that is the most complex one, as the hosted
+service's documentation orders them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parlour.resources.content_templates.store import ContentTemplate
+
+TEXT: Final = "twilio/text"
+TYPES: Final = (
+    TEXT,
+    "twilio/media",
+    "twilio/location",
+    "twilio/quick-reply",
+    "twilio/call-to-action",
+    "twilio/list-picker",
+    "twilio/card",
+)
+"""The types that clients know how to show, the most complex one last."""
+CONTENT_TYPE_PREFIX: Final = "application/x-vnd.com.twilio.rich."
+
+_PLACE: Final = re.compile(r"\{\{([^{}]{1,16})\}\}")
+# As JSON text a name may be longer: six characters for one.
+_JSON_PLACE: Final = re.compile(r"\{\{([^{}]{1,96})\}\}")
+_variables: Final = msgspec.json.Decoder(dict[str, str | bool | int | float]).decode
+_variants: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_string: Final = msgspec.json.Decoder(str).decode
+
+
+class Content(msgspec.Struct, frozen=True):
+    """The content of a message: its type as a medium, and JSON."""
+
+    content_type: str
+    json: str
+
+
+def variables_in(template: ContentTemplate) -> list[str]:
+    """Return the names of the places in a template's text, each once, in order."""
+    return list(dict.fromkeys(name.strip() for name in _PLACE.findall(template.body)))
+
+
+def text_of(template: ContentTemplate, variables: str | None) -> str:
+    """Return the template's text with a JSON object of variables filled in.
+
+    A place without a variable stays as it is. Raises 50504 for a text that is too long.
+    """
+    texts = _texts(variables)
+    text = _PLACE.sub(lambda place: texts.get(place[1].strip(), place[0]), template.body)
+    if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
+        raise ApiError(50504)
+    return text
+
+
+def content_of(template: ContentTemplate, variables: str | None) -> Content:
+    """Return the content that clients show, with the variables filled in.
+
+    Raises 50504 if it is too long.
+    """
+    type_, variant = _most_complex(template)
+    filled = _JSON_PLACE.sub(_filler(_texts(variables)), variant)
+    if len(filled.encode()) > limits.MESSAGE_CONTENT_BYTES_MAX:
+        raise ApiError(50504)
+    # The clients make a slash of the first dot.
+    return Content(CONTENT_TYPE_PREFIX + type_.replace("/", "."), f'{{"data":{filled}}}')
+
+
+def _most_complex(template: ContentTemplate) -> tuple[str, str]:
+    """The type and the JSON of the variant that clients show."""
+    if template.types is not None:
+        variants = _variants(template.types)
+        for type_ in reversed(TYPES):
+            if type_ in variants:
+                return type_, bytes(variants[type_]).decode()
+    return TEXT, msgspec.json.encode({"body": template.body}).decode()
+
+
+def _filler(texts: dict[str, str]) -> Callable[[re.Match[str]], str]:
+    """Make the replacement of a place in JSON text: two opening braces stand only in strings."""
+
+    def fill(place: re.Match[str]) -> str:
+        text = texts.get(_unquoted(place[1]).strip())
+        return place[0] if text is None else msgspec.json.encode(text).decode()[1:-1]
+
+    return fill
+
+
+def _unquoted(name: str) -> str:
+    """The name of a place; one that is cut off amid an escape is no name."""
+    try:
+        return _string(f'"{name}"')
+    except msgspec.DecodeError:
+        return name
+
+
+def _texts(variables: str | None) -> dict[str, str]:
+    if variables is None:
+        return {}
+    return {name: _text(value) for name, value in _variables(variables).items()}
+
+
+def _text(value: str | bool | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

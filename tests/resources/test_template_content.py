@@ -1,0 +1,191 @@
+"""The content of messages made with a template: a medium of the message, made by the server."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.resources.settings import account_of_its_own
+from tests.resources.talks import Talk, rows
+from tests.resources.uploads import Shelf
+from tests.support.numbers import PROXY, phone_number
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.client import Api
+    from tests.support.server import Server
+
+PREFIX = "application/x-vnd.com.twilio.rich."
+SIMPLE_FIRST = (
+    "text",
+    "media",
+    "location",
+    "quick-reply",
+    "call-to-action",
+    "list-picker",
+    "card",
+)
+MADE = "SELECT sid, content_type, content FROM media WHERE message_sid = ?"
+
+
+@pytest.fixture
+def own(server: Server) -> Iterator[Api]:
+    """An account of its own."""
+    api = account_of_its_own(server)
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def talk(server: Server, own: Api) -> Talk:
+    """A conversation of that account."""
+    made = Talk.make(server, own)
+    assert isinstance(made, Talk)
+    return made
+
+
+def template(own: Api, types: dict[str, Any] | None = None, **form: str) -> str:
+    """The sid of a template of these variants."""
+    if types is not None:
+        form["Types"] = json.dumps({f"twilio/{name}": each for name, each in types.items()})
+    made = own.post("/parlour/v1/ContentTemplates", FriendlyName="t", **form).expect(201)
+    sid: str = made["sid"]
+    return sid
+
+
+def sent(talk: Talk, sid: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """A message made with a template."""
+    return talk.post(ContentSid=sid, ContentVariables=json.dumps(variables))
+
+
+def content_of(talk: Talk, message: dict[str, Any]) -> tuple[str, Any]:
+    """The type and the data of a message's one medium, as a client downloads them."""
+    ((sid, content_type, _),) = rows(talk.server, MADE, message["sid"])
+    answer = shelf_of(talk).content(sid)
+    assert answer.headers["Content-Type"] == content_type
+    (member,) = json.loads(answer.body).items()
+    assert member[0] == "data"
+    return content_type.removeprefix(PREFIX), member[1]
+
+
+def shelf_of(talk: Talk) -> Shelf:
+    """The media of the conversation's service, as its account sees them."""
+    return Shelf.of_account(talk.server, talk.api, talk.service_sid)
+
+
+def test_the_content_is_a_medium_of_the_message(own: Api, talk: Talk) -> None:
+    message = sent(talk, template(own, Body="Hello {{1}}"), {"1": "Ünal"})
+    ((sid, _, _),) = rows(talk.server, MADE, message["sid"])
+    shelf = shelf_of(talk)
+    record = shelf.look(sid).expect(200)
+    data = '{"data":{"body":"Hello Ünal"}}'.encode()
+    expected = {
+        "category": "body",
+        "content_type": f"{PREFIX}twilio.text",
+        "filename": None,
+        "size": len(data),
+        "message_sid": message["sid"],
+        "channel_sid": talk.sid,
+        "author": None,
+    }
+    assert record == {**record, **expected}
+    assert shelf.content(sid).body == data
+    assert shelf.ask_bare("GET", record["links"]["content_direct_temporary"]).body == data
+    assert shelf.content(sid, Range="bytes=1-6").body == data[1:7]
+    # To REST it is no attachment: the documented answer has none.
+    assert (message["body"], message["media"]) == ("Hello Ünal", None)
+    assert talk.read(message)["media"] is None
+
+
+def test_the_most_complex_variant_is_the_content(own: Api, talk: Talk) -> None:
+    variants: dict[str, Any] = {}
+    for name in SIMPLE_FIRST:
+        # In any order of the template's own.
+        variants = {name: {"title": name, "body": "{{x}}"}, **variants}
+        message = sent(talk, template(own, variants), {"x": name})
+        assert content_of(talk, message) == (f"twilio.{name}", {"title": name, "body": name})
+
+
+def test_a_body_beside_variants_is_the_text_alone(own: Api, talk: Talk) -> None:
+    message = sent(talk, template(own, {"card": {"title": "{{1}}"}}, Body="see {{1}}"), {"1": "a"})
+    assert message["body"] == "see a"
+    assert content_of(talk, message) == ("twilio.card", {"title": "a"})
+
+
+def test_variables_are_filled_in_as_texts(own: Api, talk: Talk) -> None:
+    variant = {
+        "body": '{{1}}|{{ n }}|{{b}}|{{unknown}}|{{é"}}',
+        "actions": [{"title": "{{1}}", "deep": [{"er": "{{1}}"}]}],
+        "number": 5,
+        "none": None,
+    }
+    hostile = '"},{"x":"\\u0041\n{{n}}</script>\u2028😀'
+    values = {"1": hostile, "n": 7, "b": True, 'é"': "quoted", "unused": "{{1}}"}
+    message = sent(talk, template(own, {"quick-reply": variant}), values)
+    name, data = content_of(talk, message)
+    assert name == "twilio.quick-reply"
+    assert data == {
+        "body": f"{hostile}|7|true|{{{{unknown}}}}|quoted",
+        "actions": [{"title": hostile, "deep": [{"er": hostile}]}],
+        "number": 5,
+        "none": None,
+    }
+    assert message["body"] == data["body"]
+
+
+def test_the_content_outlives_its_template_and_goes_with_its_message(own: Api, talk: Talk) -> None:
+    sid = template(own, Body="Hello {{1}}")
+    message = sent(talk, sid, {"1": "you"})
+    own.delete(f"/parlour/v1/ContentTemplates/{sid}").expect(204)
+    assert talk.edit(message, Body="edited").expect(200)["media"] is None
+    assert content_of(talk, message) == ("twilio.text", {"body": "Hello you"})
+    ((medium, _, _),) = rows(talk.server, MADE, message["sid"])
+    own.delete(f"{talk.messages}/{message['sid']}").expect(204)
+    assert shelf_of(talk).look(medium).status == 404
+    # Its row goes too, though there is no file to remove.
+    eventually(lambda: rows(talk.server, MADE, message["sid"]), lambda found: found == [])
+
+
+@pytest.mark.promise("how-to/content-templates.md", "longer than 256 KiB, is refused with 400")
+def test_what_gets_too_long_is_refused_and_leaves_nothing(own: Api, talk: Talk) -> None:
+    places = "{{1}}" * 200
+    for types in ({"text": {"body": places}}, {"card": {"title": "", "x": places * 6}}):
+        form = {
+            "ContentSid": template(own, types),
+            "ContentVariables": json.dumps({"1": "x" * 256}),
+        }
+        talk.refuses_post(form, 50504)
+    sql = "SELECT COUNT(*) FROM media WHERE service_sid = ?"
+    assert rows(talk.server, sql, talk.service_sid) == [(0,)]
+    longest = "\n" * 32_768
+    message = sent(talk, template(own, Body=longest), {})
+    assert content_of(talk, message) == ("twilio.text", {"body": longest})
+
+
+def test_a_phone_gets_a_text_and_no_medium(own: Api, talk: Talk) -> None:
+    talk.add({"MessagingBinding.Address": phone_number(), "MessagingBinding.ProxyAddress": PROXY})
+    message = sent(talk, template(own, Body="Hello {{1}}"), {"1": "you"})
+    talk.settle()
+    assert [each["channel_message_sid"][:2] for each in talk.receipts(message)] == ["SM"]
+
+
+def test_who_is_not_in_the_conversation_does_not_see_its_content(own: Api, talk: Talk) -> None:
+    talk.chat("alice")
+    message = sent(talk, template(own, Body="secret"), {})
+    ((sid, _, _),) = rows(talk.server, MADE, message["sid"])
+    seen = Shelf.of_user(talk.server, own, talk.service_sid, "alice").content(sid)
+    assert json.loads(seen.body) == {"data": {"body": "secret"}}
+    assert Shelf.of_user(talk.server, own, talk.service_sid, "mallory").look(sid).status == 404
+
+
+def test_a_null_character_is_refused(own: Api, talk: Talk) -> None:
+    """No engine may keep it in one place and refuse it in another."""
+    form = {"ContentSid": template(own, Body="x {{1}}")}
+    for variables in ('{"1":"\\u0000"}', '{"\\u0000":"1"}'):
+        talk.refuses_post(form | {"ContentVariables": variables}, 50527)
+    types = {"FriendlyName": "t", "Types": '{"twilio/text":{"body":"\\u0000"}}'}
+    own.post("/parlour/v1/ContentTemplates", types).refuses(400, 20001)
