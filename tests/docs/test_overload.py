@@ -101,6 +101,7 @@ NOT_ON_THE_PAGE: Final = {
         "EXPIRED_ATTEMPTS_MAX",
         "LOOKS_OUTDATED_MAX",
         "PRE_ACTIONS_PER_WRITE_MAX",
+        "PURGE_POSTPONED_MS",
         "PURGE_ROWS_MAX",
         "SINK_PAUSE_MS",
     },

@@ -49,10 +49,13 @@ class House:
     """A running server with one account, and what a test does to it."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
-        """Prepare it on an empty folder."""
+        """Prepare it on an empty folder, or on that and the ``database`` of an earlier one."""
         account = {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}
-        self._settings = Settings(data=data, database=database_of(data), **account, **settings)
+        self.database = settings.pop("database", None) or database_of(data)
+        self._settings = Settings(data=data, database=self.database, **account, **settings)
         self.app: App
+        # Called before the server starts, with whatever it is to start with.
+        self.before_start: Callable[[House], object] = lambda _house: None
         self._seen: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -62,6 +65,7 @@ class House:
         if isinstance(self.store, SqliteStore):
             # Nobody cuts the power here, so nobody waits for the disk.
             self.store._writer.execute("PRAGMA synchronous = OFF")
+        self.before_start(self)
         await self.app.start()
         self.scope = await self.store.read(_default_scope)
         return self

@@ -149,7 +149,9 @@ async def sides(tx: Transaction, scope: Scope) -> list[tuple[str, str, str]]:
         target = await asked_before(tx, scope, name)
         if target is not None and name in events.PRE_ACTION:
             found.append(("before", name, target.url))
-        found += [("after", name, each.url) for each in await targets_of(tx, event(name, scope))]
+        if name in events.POST_ACTION:
+            told = await targets_of(tx, event(name, scope))
+            found += [("after", name, each.url) for each in told]
     return found
 
 
@@ -158,7 +160,7 @@ def event(
 ) -> Event:
     """An event that fires."""
     values: dict[str, Any] = {
-        "sequence": 1,
+        "sequence": 1 << 62,
         "account_sid": scope.account_sid,
         "service_sid": scope.service_sid,
         "conversation_sid": "CH" + "0" * 32,

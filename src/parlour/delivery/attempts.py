@@ -84,6 +84,16 @@ class Result(msgspec.Struct, frozen=True):
         """Whether nothing more is to be done for the delivery."""
         return self.state != store.PENDING
 
+    def stopped(self) -> Result:
+        """Return the result of the same attempt if no other one follows."""
+        return msgspec.structs.replace(
+            self,
+            outcome=store.STOPPED,
+            state=store.STOPPED,
+            retry_count=self.delivery.retry_count,
+            due_ms=None,
+        )
+
     def attempt(self, sid: str) -> WebhookAttempt:
         """The row of the log."""
         return WebhookAttempt(

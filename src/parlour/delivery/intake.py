@@ -1,50 +1,61 @@
-"""What events are to be told as: from the event log to the queue of webhooks on disk.
+"""Webhook intake: from the event log to the queue of deliveries on disk.
 
-First a look, without a transaction that could hold up anybody: most events have nobody to hear of
-them, and cost nothing more. For the others one transaction writes their deliveries, and how far
-the sink is then, so that a crash neither loses nor doubles any of them.
+First a read: most events have no webhook, and cost nothing more. For the others one transaction
+writes their deliveries, and the position of the sink, so that a crash neither loses nor doubles
+any of them. Which webhooks an event is sent to does not depend on when it is read
+(``webhook_settings.py``).
+
+An event that cannot be read must not stop the events of all accounts behind it, and must not be
+lost without a trace: it gets an attempt in the webhook log with the outcome ``unreadable``, in the
+same transaction. That there is a table of parameters for each event is checked at import
+(``parameters.py``).
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import structlog
 
 from parlour.delivery import webhook_queue as queue
 from parlour.delivery.parameters import post_parameters
-from parlour.delivery.targets import Webhooks, replays_of, targets_of
+from parlour.delivery.targets import replays_of, targets_of
 from parlour.delivery.webhook_request import new_token
+from parlour.delivery.webhook_settings import SettingsInForce
 from parlour.resources.webhook_attempts import store as rows
-from parlour.resources.webhook_attempts.store import WebhookDelivery
+from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
 from parlour.store import events as event_log
 from parlour.vocabulary import events, limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from parlour.delivery.targets import Target
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.clock import Random
     from parlour.vocabulary.events import Event
 
-    Heard = tuple[Event, list[Target]]
-
 log = structlog.get_logger()
 
-INTERNAL: Final = frozenset(
+SETTINGS_EVENTS: Final = frozenset(
     {
         events.SCOPED_WEBHOOK_ADDED,
         events.SCOPED_WEBHOOK_CHANGED,
         events.WEBHOOKS_REPLAYED,
     }
 )
-# What a payload that nobody expected may raise. The store's own errors are not among them.
-_POISON: Final = (LookupError, ValueError, TypeError, AssertionError, msgspec.MsgspecError)
+"""Events that change what is queued, whatever webhooks there are."""
+
+_UNREADABLE: Final = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    msgspec.MsgspecError,
+)
+"""Raised for a payload of an unexpected shape. Errors of the store are not among them."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -75,12 +86,21 @@ _change = msgspec.json.Decoder(_WebhookChange).decode
 _replayed = msgspec.json.Decoder(_Reopened).decode
 
 
+class Matched(NamedTuple):
+    """An event with its webhooks, or with what is wrong with it."""
+
+    event: Event
+    targets: list[Target]
+    error: str | None = None
+
+
 class Enqueued(msgspec.Struct):
     """What one transaction of the sink changed."""
 
     queued: list[WebhookDelivery]
     ended: list[WebhookDelivery]
     reopened_of: Counter[str]
+    unreadable: int = 0
 
 
 def lane_of(url: str, conversation_sid: str, subject_sid: str) -> int:
@@ -98,38 +118,39 @@ class Intake:
         self._random = random
         self._studio_url = studio_url
 
-    async def heard(self, chunk: list[Event], tx: Transaction) -> list[Heard]:
-        """Which of some events have webhooks to hear of them, or change what webhooks hear."""
-        heard: list[Heard] = []
-        webhooks = Webhooks()
+    async def match(self, chunk: list[Event], tx: Transaction) -> list[Matched]:
+        """Return the events that have webhooks, or change what is queued, or cannot be read."""
+        matched: list[Matched] = []
+        settings = SettingsInForce()
         for event in chunk:
-            with self._readable(event):
-                targets = await targets_of(tx, event, self._studio_url, webhooks=webhooks)
-                if targets or event.name in INTERNAL:
-                    heard.append((event, targets))
-        return heard
-
-    @staticmethod
-    @contextlib.contextmanager
-    def _readable(event: Event) -> Iterator[None]:
-        """Go on after an event that cannot be read: it must not stop all that come after it."""
-        try:
-            yield
-        except _POISON:
-            log.exception("webhook_event_unreadable", sequence=event.sequence)
+            try:
+                targets = await targets_of(tx, event, self._studio_url, settings=settings)
+            except _UNREADABLE as error:
+                log.exception("webhook_event_unreadable", sequence=event.sequence)
+                matched.append(Matched(event, [], repr(error)))
+                continue
+            if targets or event.name in SETTINGS_EVENTS:
+                matched.append(Matched(event, targets))
+        return matched
 
     async def enqueue(
-        self, heard: list[Heard], last: int, pending: Counter[str], tx: Transaction
+        self, matched: list[Matched], last: int, pending: Counter[str], tx: Transaction
     ) -> Enqueued:
-        """One transaction: the deliveries of some events, and how far the sink is then.
+        """Write the deliveries of some events and the position of the sink, in one transaction.
 
-        ``last``: the number of the last event that was looked at; ``pending``: how many
-        deliveries of each account are waiting, of which there is a most.
+        ``last``: the number of the last event that was read; ``pending``: how many deliveries of
+        each account are waiting, of which there is a maximum.
         """
         made = Enqueued([], [], Counter())
-        for event, targets in heard:
-            with self._readable(event):
+        for event, targets, error in matched:
+            if error is not None:
+                await self._record_unreadable(tx, event, error, made)
+                continue
+            try:
                 await self._enqueue_one(tx, event, targets, made)
+            except _UNREADABLE as raised:
+                log.exception("webhook_event_unreadable", sequence=event.sequence)
+                await self._record_unreadable(tx, event, repr(raised), made)
         for account_sid, count in Counter(each.account_sid for each in made.queued).items():
             excess = pending[account_sid] + count - limits.DELIVERIES_PENDING_PER_ACCOUNT_MAX
             if excess > 0:
@@ -191,9 +212,33 @@ class Intake:
         )
 
     async def _stop_removed(self, tx: Transaction, event: Event, made: Enqueued) -> None:
-        """A webhook that was detached hears nothing more, not even what was waiting for it."""
+        """A webhook that was detached gets no retries, and nothing that waits behind a retry."""
         change = _change(event.payload)
         webhook = change.scoped_webhook
         if change.is_removed and webhook.url is not None:
             lane = lane_of(webhook.url, webhook.conversation_sid, "")
             made.ended += await queue.stop_removed(tx, event.account_sid, lane, webhook.sid)
+
+    @staticmethod
+    async def _record_unreadable(tx: Transaction, event: Event, error: str, made: Enqueued) -> None:
+        """Put an event that cannot be read into the webhook log. No request was made."""
+        text = f"the event cannot be read: {error}".replace("\0", "\N{REPLACEMENT CHARACTER}")
+        attempt = WebhookAttempt(
+            account_sid=event.account_sid,
+            sid=rows.new_attempt_sid(tx),
+            event_sequence=event.sequence,
+            target_key="",
+            conversation_sid=event.conversation_sid,
+            event_name=event.name,
+            outcome=rows.UNREADABLE,
+            retry_count=0,
+            status=None,
+            error_code=None,
+            error=text[: limits.ANSWER_BYTES_KEPT_MAX],
+            elapsed_ms=0,
+            answer="",
+            next_attempt_ms=None,
+            date_created=tx.now,
+        )
+        await rows.add_attempt(tx, attempt)
+        made.unreadable += 1

@@ -65,6 +65,17 @@ OLDEST_DATE = """
 SELECT date_queued FROM webhook_delivery WHERE account_sid = $1 AND state = 'pending'
  ORDER BY event_sequence LIMIT 1
 """
+HEAD_RETRIES = """
+SELECT retry_count FROM webhook_delivery
+ WHERE account_sid = $1 AND lane = $2 AND state = 'pending' ORDER BY lane_order LIMIT 1
+"""
+# What went with its conversation or its service was not detached: it is still sent.
+DETACHED = """
+SELECT 1 FROM conversation JOIN service
+    ON service.account_sid = $1 AND service.sid = conversation.service_sid
+ WHERE conversation.account_sid = $1 AND conversation.sid = $2
+   AND NOT EXISTS (SELECT 1 FROM scoped_webhook WHERE account_sid = $1 AND sid = $3)
+"""
 OF_REMOVED_WEBHOOK = statement(
     "SELECT {columns} FROM webhook_delivery WHERE account_sid = $1 AND lane = $2"
     " AND state = 'pending' AND webhook_sid = $3 ORDER BY lane_order LIMIT $4",
@@ -143,7 +154,13 @@ async def drop_oldest(tx: Transaction, account_sid: str, count: int) -> list[Web
 async def stop_removed(
     tx: Transaction, account_sid: str, lane: int, webhook_sid: str
 ) -> list[WebhookDelivery]:
-    """Stop what is pending for a webhook that was detached from its conversation."""
+    """Stop what waits for a webhook that was detached from its conversation, if its lane fails.
+
+    What was committed before the detaching and waits for nothing but its turn is sent once.
+    """
+    head = await tx.one(HEAD_RETRIES, account_sid, lane)
+    if head is None or not head[0]:
+        return []
     count = limits.DELIVERIES_DROPPED_PER_STEP_MAX
     rows = await tx.all(OF_REMOVED_WEBHOOK, account_sid, lane, webhook_sid, count)
     stopped = [WebhookDelivery(*row) for row in rows]
@@ -151,6 +168,14 @@ async def stop_removed(
         await give_up(tx, delivery, store.STOPPED, "its webhook was removed")
     await promote(tx, account_sid, lane)
     return [msgspec.structs.replace(delivery, state=store.STOPPED) for delivery in stopped]
+
+
+async def is_detached(tx: Transaction, delivery: WebhookDelivery) -> bool:
+    """Return whether the webhook of a delivery was deleted from a conversation that remains."""
+    if delivery.webhook_sid is None:
+        return False
+    sids = (delivery.conversation_sid, delivery.webhook_sid)
+    return await tx.one(DETACHED, delivery.account_sid, *sids) is not None
 
 
 async def give_up(tx: Transaction, delivery: WebhookDelivery, state: str, why: str) -> None:

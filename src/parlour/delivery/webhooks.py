@@ -26,12 +26,14 @@ import structlog
 
 from parlour.delivery import webhook_queue as queue
 from parlour.delivery.asked_log import write_asked
+from parlour.delivery.attempts import Result  # noqa: TC001 - msgspec reads it.
 from parlour.delivery.due_poller import DuePoller, wait_for
-from parlour.delivery.intake import INTERNAL, Intake
+from parlour.delivery.intake import SETTINGS_EVENTS, Intake
 from parlour.delivery.lanes import Lane, Lanes
 from parlour.delivery.unwritten import Unwritten
 from parlour.delivery.webhook_figures import Figures
 from parlour.resources.webhook_attempts import store as rows
+from parlour.store.events import WEBHOOK_SINK
 from parlour.store.leases import LeaseLost, SoleTenure
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import crash_points, limits
@@ -42,10 +44,10 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from parlour.delivery.attempts import Attempts, Result
+    from parlour.delivery.attempts import Attempts
     from parlour.delivery.before import Asked
     from parlour.delivery.governor import Governor
-    from parlour.delivery.intake import Enqueued, Heard
+    from parlour.delivery.intake import Enqueued, Matched
     from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.leases import Tenure
     from parlour.store.transaction import Store, Transaction, Work
@@ -58,16 +60,17 @@ log = structlog.get_logger()
 
 
 class _Noted(msgspec.Struct):
-    """Which lanes have a new head on disk, and which deliveries were pending until then."""
+    """Which lanes have a new head on disk, and which results were written of pending deliveries."""
 
     promoted: set[tuple[str, int]]
+    results: list[Result]
     was_pending: list[bool]
 
 
 class WebhookSink:
     """Takes events, and sees to it that every webhook that is to hear of one does."""
 
-    name: Final = "webhooks"
+    name: Final = WEBHOOK_SINK
     # Events from before the first start had nobody to hear of them.
     begins_at_start: Final = False
 
@@ -108,7 +111,7 @@ class WebhookSink:
 
     def wants(self, event: Event) -> bool:
         """Whether webhooks may hear of it, or it changes what they hear."""
-        return event.fires or event.name in INTERNAL
+        return event.fires or event.name in SETTINGS_EVENTS
 
     async def take(self, events_taken: list[Event]) -> bool:
         """Queue what the events are to be told as, a few events in one transaction."""
@@ -117,20 +120,20 @@ class WebhookSink:
             await self._governor.turn()
             crash_point(crash_points.EVENT_READ)
             chunk = events_taken[start : start + step]
-            heard = await self._tenure.store.read(
-                self._measured(partial(self._intake.heard, chunk))
+            matched = await self._tenure.store.read(
+                self._measured(partial(self._intake.match, chunk))
             )
-            if heard or self._doubts_intake:
-                await self._enqueue(heard, chunk[-1].sequence)
+            if matched or self._doubts_intake:
+                await self._enqueue(matched, chunk[-1].sequence)
         crash_point(crash_points.POSITION)
         return False  # Whatever was queued, was queued together with the position.
 
-    async def _enqueue(self, heard: list[Heard], last: int) -> None:
+    async def _enqueue(self, matched: list[Matched], last: int) -> None:
         """Queue what some events are to be told as, up to the one with the number ``last``."""
         async with self._enqueuing:
             try:
                 made = await self._tenure.store.write(
-                    self._measured(partial(self._intake.enqueue, heard, last, self._pending))
+                    self._measured(partial(self._intake.enqueue, matched, last, self._pending))
                 )
             except Unavailable:
                 self._doubts_intake = True
@@ -152,6 +155,8 @@ class WebhookSink:
     def _begin(self, made: Enqueued) -> None:
         """What was queued is on disk: send it."""
         now_ms = self._clock.now_ms()
+        if made.unreadable:
+            self._outcomes[rows.UNREADABLE] += made.unreadable
         for delivery in made.ended:
             self._outcomes[delivery.state] += 1
             self._pending[delivery.account_sid] -= 1
@@ -322,7 +327,10 @@ class WebhookSink:
         crash_point(crash_points.NOTED)
         for _ in asked:
             self._asked.written()
-        for (lane, result), was_pending in zip(batch, written.was_pending, strict=True):
+        lanes = (lane for lane, _ in batch)
+        for lane, result, was_pending in zip(
+            lanes, written.results, written.was_pending, strict=True
+        ):
             self._results.written()
             account_sid = result.delivery.account_sid
             if result.was_sent:
@@ -341,9 +349,14 @@ class WebhookSink:
     ) -> _Noted:
         """One transaction with what came of some attempts."""
         lanes: dict[tuple[str, int], None] = {}
+        results: list[Result] = []
         was_pending: list[bool] = []
-        for lane, result in batch:
-            delivery = result.delivery
+        for lane, made in batch:
+            delivery = made.delivery
+            is_retried = made.was_sent and not made.is_done
+            is_stopped = is_retried and await queue.is_detached(tx, delivery)
+            result = made.stopped() if is_stopped else made
+            results.append(result)
             count = await queue.note(tx, delivery, result.state, result.retry_count, result.due_ms)
             was_pending.append(bool(count))
             if result.was_sent:
@@ -353,7 +366,7 @@ class WebhookSink:
         promoted = {lane for lane in lanes if await queue.promote(tx, *lane)}
         for each in asked:
             await write_asked(tx, each)
-        return _Noted(promoted, was_pending)
+        return _Noted(promoted, results, was_pending)
 
     async def _refill(self, lane: Lane) -> None:
         account_sid = lane.endpoint.key[0]

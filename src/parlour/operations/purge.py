@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from parlour.store import events as event_log
 from parlour.vocabulary import limits
+from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.scope import Scope
 
 SERVICE: Final = "service"
 CONVERSATION: Final = "conversation"
@@ -23,6 +24,7 @@ ROLE: Final = "role"
 NOTE = "INSERT INTO purge (account_sid, owner_sid, kind, sequence) VALUES ($1, $2, $3, $4)"
 # tidy: account-in-sql - what is gone is removed, whose ever it was
 NEXT = "SELECT account_sid, owner_sid, kind, sequence FROM purge ORDER BY sequence LIMIT 1"
+POSTPONE = "UPDATE purge SET sequence = $3 WHERE account_sid = $1 AND owner_sid = $2"
 DONE = "DELETE FROM purge WHERE account_sid = $1 AND owner_sid = $2"
 FREE_PAIRS = """
 UPDATE participant SET holds_pair = 0
@@ -118,7 +120,6 @@ _DELETE_CONVERSATION = "DELETE FROM conversation WHERE account_sid = $1 AND sid 
 _SINGLETONS: Final = (
     "DELETE FROM service_configuration WHERE account_sid = $1 AND service_sid = $2",
     "DELETE FROM service_notification WHERE account_sid = $1 AND service_sid = $2",
-    "DELETE FROM service_webhook_configuration WHERE account_sid = $1 AND service_sid = $2",
     "DELETE FROM pending_pair WHERE account_sid = $1 AND service_sid = $2",
     "DELETE FROM departure WHERE account_sid = $1 AND service_sid = $2",
 )
@@ -168,6 +169,12 @@ async def step(tx: Transaction) -> bool:
         return False
     account_sid, owner_sid, kind, sequence = note
     if _ripe_ms(tx, kind, sequence) > tx.now:
+        return False
+    scope = Scope(account_sid, owner_sid)
+    if kind == SERVICE and await event_log.webhook_change_awaits(tx, scope, owner_sid):
+        # Its conversations' webhooks are still to be sent what was committed before the delete.
+        postponed_ms = tx.now + limits.PURGE_POSTPONED_MS
+        await tx.run(POSTPONE, account_sid, owner_sid, postponed_ms * 1000)
         return False
     for statement in _STATEMENTS[kind]:
         if await tx.run(statement, account_sid, owner_sid, limits.PURGE_ROWS_MAX):

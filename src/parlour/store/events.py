@@ -23,6 +23,9 @@ READ_AFTER = statement(
     "SELECT {columns} FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2", Event
 )
 _FIRES: Final = Event.__struct_fields__.index("fires")
+WEBHOOK_SINK: Final = "webhooks"
+"""The sink whose position says how far the webhook intake is."""
+
 FETCH_POSITION = "SELECT sequence FROM sink_position WHERE sink = $1"
 SAVE_POSITION = """
 INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)
@@ -33,14 +36,21 @@ ATTACHED = """
 SELECT sequence FROM event
  WHERE account_sid = $1 AND subject_sid = $2 AND name = 'scopedWebhookAdded' LIMIT 1
 """
-REMOVAL = """
-SELECT payload FROM event
- WHERE account_sid = $1 AND subject_sid = $2 AND name = 'onConversationRemoved' LIMIT 1
+# Changes of webhook settings (event_webhook_settings): the subject is whose settings they are.
+HAS_WEBHOOK_CHANGES = """
+SELECT 1 FROM event WHERE account_sid = $1 AND sequence >= $2
+   AND name IN ('webhooksChanged', 'onConversationRemoved')
+ ORDER BY sequence LIMIT 1
 """
-# The order is that of the index: without it PostgreSQL expects a hit soon, and reads the table.
-HAS_REMOVALS = """
-SELECT 1 FROM event WHERE account_sid = $1 AND name = 'onConversationRemoved'
- ORDER BY subject_sid LIMIT 1
+NEXT_WEBHOOK_CHANGE = """
+SELECT sequence, payload FROM event WHERE account_sid = $1 AND subject_sid = $2 AND sequence >= $3
+   AND name IN ('webhooksChanged', 'onConversationRemoved')
+ ORDER BY sequence LIMIT 1
+"""
+LAST_WEBHOOK_CHANGE = """
+SELECT sequence FROM event WHERE account_sid = $1 AND subject_sid = $2
+   AND name IN ('webhooksChanged', 'onConversationRemoved')
+ ORDER BY sequence DESC LIMIT 1
 """
 # Both read an index alone, in which rows only come at the end (event_conversations).
 AFTER = """
@@ -91,15 +101,31 @@ async def attached_at(tx: Transaction, scope: Scope, webhook_sid: str) -> int:
     return row[0] if row else 0
 
 
-async def removal_of(tx: Transaction, scope: Scope, conversation_sid: str) -> str | None:
-    """The payload of the event with which a conversation was removed, if it is in the log."""
-    row = await tx.one(REMOVAL, scope.account_sid, conversation_sid)
-    return row[0] if row else None
+async def has_webhook_changes(tx: Transaction, scope: Scope, sequence: int) -> bool:
+    """Return whether any webhook settings of the account changed at an event or after it."""
+    return await tx.one(HAS_WEBHOOK_CHANGES, scope.account_sid, sequence) is not None
 
 
-async def has_removals(tx: Transaction, scope: Scope) -> bool:
-    """Whether the log has the removal of any conversation of the account."""
-    return await tx.one(HAS_REMOVALS, scope.account_sid) is not None
+async def next_webhook_change(
+    tx: Transaction, scope: Scope, owner_sid: str, sequence: int
+) -> tuple[int, str] | None:
+    """Return number and payload of the first change of an owner's webhooks, from an event on.
+
+    The owner is an account, a service or a conversation. The payload has the settings before.
+    """
+    row = await tx.one(NEXT_WEBHOOK_CHANGE, scope.account_sid, owner_sid, sequence)
+    return (row[0], row[1]) if row else None
+
+
+async def webhook_change_awaits(tx: Transaction, scope: Scope, owner_sid: str) -> bool:
+    """Return whether the webhook intake is still before the last change of an owner's webhooks.
+
+    Until it has passed, it needs the rows that the change put out of reach. An intake that never
+    ran needs nothing.
+    """
+    position = await find_position(tx, WEBHOOK_SINK)
+    row = await tx.one(LAST_WEBHOOK_CHANGE, scope.account_sid, owner_sid)
+    return position is not None and row is not None and position < int(row[0])
 
 
 async def conversations_after(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str]]:

@@ -65,7 +65,7 @@ SCOPED_FILTERS: Final = frozenset(POST_ACTION) - {
 }
 """What may stand in the filters of a conversation-scoped webhook: ten names."""
 
-# Told to sockets and kept for the record, never to webhooks.
+# Published to sockets and kept for the record, never sent to webhooks.
 RECEIPT_ADDED: Final = "receiptAdded"
 USER_REMOVED: Final = "userRemoved"
 USER_REACHABILITY_UPDATED: Final = "userReachabilityUpdated"
@@ -76,6 +76,28 @@ ACCOUNT_CHANGED: Final = "accountChanged"
 SCOPED_WEBHOOK_ADDED: Final = "scopedWebhookAdded"
 SCOPED_WEBHOOK_CHANGED: Final = "scopedWebhookChanged"
 WEBHOOKS_REPLAYED: Final = "webhooksReplayed"
+WEBHOOKS_CHANGED: Final = "webhooksChanged"
+"""The webhook settings of an account, a service or a conversation: how they were before."""
+
+INTERNAL: Final = frozenset(
+    {
+        RECEIPT_ADDED,
+        USER_REMOVED,
+        USER_REACHABILITY_UPDATED,
+        USER_CONVERSATION_UPDATED,
+        ROLE_CHANGED,
+        SERVICE_CHANGED,
+        ACCOUNT_CHANGED,
+        SCOPED_WEBHOOK_ADDED,
+        SCOPED_WEBHOOK_CHANGED,
+        WEBHOOKS_REPLAYED,
+        WEBHOOKS_CHANGED,
+    }
+)
+"""Events that no webhook is sent, by decision."""
+
+ALL: Final = INTERNAL.union(POST_ACTION)
+"""Every name that an event of this version has."""
 
 
 class Event(msgspec.Struct, frozen=True):

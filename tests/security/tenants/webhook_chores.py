@@ -68,8 +68,10 @@ async def _read(tx: Transaction, scope: Scope, world: World) -> None:
 async def ask_later(tx: Transaction, world: World) -> None:
     """What is asked when a conversation has gone."""
     scope = Scope(world.sid, world.default.sid)
-    assert await event_log.has_removals(tx, scope)
-    assert await event_log.removal_of(tx, scope, world.default.chain["Conversations"])
+    assert await event_log.has_webhook_changes(tx, scope, 1)
+    lobby_sid = world.default.chain["Conversations"]
+    assert await event_log.next_webhook_change(tx, scope, lobby_sid, 1)
+    await event_log.webhook_change_awaits(tx, scope, lobby_sid)
 
 
 def _delivery(tx: Transaction, world: World, number: int) -> WebhookDelivery:

@@ -8,6 +8,7 @@ import msgspec
 
 from parlour.store.statements import insert, statement, update, values_of, window
 from parlour.store.windows import read_window
+from parlour.vocabulary import events
 
 if TYPE_CHECKING:
     from parlour.protocol.pages import PageRequest
@@ -63,9 +64,21 @@ DELETE FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2 AND 
 """
 
 
+async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
+    """Put into the log how a conversation's webhooks are, before they change.
+
+    The webhook intake reads it, for events that were committed earlier.
+    """
+    before = await all_of(tx, scope, conversation_sid)
+    await tx.emit(
+        scope, events.WEBHOOKS_CHANGED, subject_sid=conversation_sid, payload={"before": before}
+    )
+
+
 async def add(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
     """Keep a new webhook."""
     assert webhook.service_sid == scope.service_sid
+    await _record_change(tx, scope, webhook.conversation_sid)
     await tx.run(INSERT, *values_of(webhook))
 
 
@@ -99,10 +112,12 @@ async def any_of(tx: Transaction, scope: Scope) -> bool:
 async def change(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
     """Write every changeable column of one webhook."""
     assert webhook.service_sid == scope.service_sid
+    await _record_change(tx, scope, webhook.conversation_sid)
     count = await tx.run(UPDATE, *values_of(webhook))
     assert count == 1, webhook.sid
 
 
 async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
     """Delete the row; how many that was."""
+    await _record_change(tx, scope, conversation_sid)
     return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.store.statements import insert, statement, update, values_of
+from parlour.vocabulary import events
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -43,6 +44,7 @@ FETCH = statement(
     " WHERE account_sid = $1 AND service_sid = $2",
     ServiceWebhookConfiguration,
 )
+DELETE = "DELETE FROM service_webhook_configuration WHERE account_sid = $1 AND service_sid = $2"
 
 
 async def fetch(tx: Transaction, scope: Scope) -> ServiceWebhookConfiguration:
@@ -54,7 +56,21 @@ async def fetch(tx: Transaction, scope: Scope) -> ServiceWebhookConfiguration:
 
 
 async def change(tx: Transaction, scope: Scope, configuration: ServiceWebhookConfiguration) -> None:
-    """Write every changeable column, of a new row if need be."""
+    """Write every changeable column, of a new row if need be, and record how it was before."""
     assert configuration.service_sid == scope.service_sid
+    await _record_change(tx, scope)
     if not await tx.run(UPDATE, *values_of(configuration)):
         await tx.run(INSERT, *values_of(configuration))
+
+
+async def remove(tx: Transaction, scope: Scope) -> None:
+    """Delete it, with its service; what is in the log still goes by it."""
+    await _record_change(tx, scope)
+    await tx.run(DELETE, scope.account_sid, scope.service_sid)
+
+
+async def _record_change(tx: Transaction, scope: Scope) -> None:
+    before = await fetch(tx, scope)
+    await tx.emit(
+        scope, events.WEBHOOKS_CHANGED, subject_sid=before.service_sid, payload={"before": before}
+    )

@@ -15,6 +15,9 @@ from parlour.resources.roles import store as roles
 from parlour.resources.roles.store import Role
 from parlour.resources.service_configuration import store as service_configurations
 from parlour.resources.service_configuration.store import ServiceConfiguration
+from parlour.resources.service_webhook_configuration import (
+    store as service_webhook_configurations,
+)
 from parlour.resources.services import store
 from parlour.resources.services.store import Service
 from parlour.vocabulary import events, sids
@@ -114,6 +117,7 @@ async def delete_service(tx: Transaction, call: Call[NoParameters]) -> None:
     service = await in_path(tx, call)
     await store.remove(tx, call.scope, service.sid)
     inside = Scope(service.account_sid, service.sid)
+    await service_webhook_configurations.remove(tx, inside)
     await purge.service(tx, inside)
     await address_configurations.forget_service(tx, call.scope, service.sid)
     configuration = await configurations.fetch(tx, call.scope)

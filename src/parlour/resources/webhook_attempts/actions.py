@@ -65,7 +65,9 @@ async def replay_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> L
     """Make the delivery of an attempt once more, under the same token."""
     logged = await _in_path(tx, call)
     delivery = logged.delivery
-    if delivery is None or not await store.reopen(tx, call.scope, delivery):
+    if delivery is None:
+        raise ApiError(20001, "The request of this attempt is not kept: it cannot be replayed.")
+    if not await store.reopen(tx, call.scope, delivery):
         raise ApiError(20001, "A pre-action webhook cannot be replayed.")
     await _tell(tx, call.scope, logged.sid, [delivery])
     return await _in_path(tx, call)

@@ -28,13 +28,15 @@ DROPPED: Final = "dropped"
 ASKED: Final = "asked"
 RETRYING: Final = "retrying"
 REJECTED: Final = "rejected"
+UNREADABLE: Final = "unreadable"
 
-OUTCOMES: Final = (DELIVERED, RETRYING, FAILED, STOPPED, DROPPED, REJECTED)
+OUTCOMES: Final = (DELIVERED, RETRYING, FAILED, STOPPED, DROPPED, REJECTED, UNREADABLE)
 """What an attempt can come to.
 
 ``delivered``: taken (2xx). ``retrying``: failed, and another one follows. ``failed``: failed, and
 none follows. ``stopped``: 410, or its webhook was removed. ``dropped``: no request was made, there
-were too many waiting. ``rejected``: a pre-action webhook refused the action.
+were too many waiting. ``rejected``: a pre-action webhook refused the action. ``unreadable``: no
+request was made, the event in the log cannot be read by this version.
 """
 
 STATES: Final = (PENDING, DELIVERED, FAILED, STOPPED, DROPPED, ASKED)

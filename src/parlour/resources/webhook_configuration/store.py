@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.store.statements import insert, statement, update, values_of
+from parlour.vocabulary import events
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -38,7 +39,11 @@ async def fetch(tx: Transaction, scope: Scope) -> WebhookConfiguration:
 
 
 async def change(tx: Transaction, scope: Scope, configuration: WebhookConfiguration) -> None:
-    """Write every changeable column, of a new row if need be."""
+    """Write every changeable column, of a new row if need be, and record how it was before."""
     assert configuration.account_sid == scope.account_sid
+    before = await fetch(tx, scope)
+    await tx.emit(
+        scope, events.WEBHOOKS_CHANGED, subject_sid=before.account_sid, payload={"before": before}
+    )
     if not await tx.run(UPDATE, *values_of(configuration)):
         await tx.run(INSERT, *values_of(configuration))

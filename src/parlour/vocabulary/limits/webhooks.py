@@ -139,6 +139,8 @@ REPLAYED_MESSAGES_MAX = 1000
 FILTER_LISTS_REMEMBERED_MAX = 1024
 # Rows removed in one step of a background removal, so that nobody waits for it.
 PURGE_ROWS_MAX = 200
+# A deleted service whose events the webhook intake has not passed yet: pause until the next look.
+PURGE_POSTPONED_MS = 500
 # From the first byte of a request, or a new connection, to the end of its headers.
 HEAD_SECONDS_MAX = 10
 # How long an idle connection is kept for the next request.

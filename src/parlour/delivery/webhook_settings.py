@@ -1,0 +1,268 @@
+"""Webhook settings in force when an event was committed, however far the intake lags behind.
+
+Settings are those of an account, of a service, and of a conversation (its webhooks). Every change
+of them writes an event in its own transaction, and that event takes along how the settings were
+before. So the settings in force at event N are what the first change at or after N says that they
+were before it; without such a change they are as the rows are now. "At" counts because the
+removal of a conversation is both: a change, and an event that its webhooks are sent.
+
+The order is that of the log's numbers. Changes of one owner are serialized by a lock until they
+commit, and a number is given while the lock is held; a client that has the response to a change
+before it sends a request gets a higher number with that request (docs/explanation/events.md).
+
+Nothing has to be kept or removed for this: an event stays in the log until the intake has passed
+it. A restart, or another node that takes over, reads the same.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+import msgspec
+import structlog
+
+from parlour.resources.scoped_webhooks import store as scoped_webhooks
+from parlour.resources.scoped_webhooks.store import ScopedWebhook  # noqa: TC001 - msgspec reads it.
+from parlour.resources.service_webhook_configuration import store as service_configurations
+from parlour.resources.service_webhook_configuration.store import (
+    ServiceWebhookConfiguration,  # noqa: TC001 - as above.
+)
+from parlour.resources.webhook_configuration import store as account_configurations
+from parlour.resources.webhook_configuration.store import (
+    WebhookConfiguration,  # noqa: TC001 - as above.
+)
+from parlour.store import events as event_log
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.scope import Scope
+
+    ReadNow = Callable[[Transaction, Scope, str], Awaitable[Any]]
+
+log = structlog.get_logger()
+
+DEFAULT_METHOD: Final = "POST"
+_FLEX: Final = "flex"
+
+
+class Configured(msgspec.Struct, frozen=True):
+    """The configuration that counts in a service, wherever it comes from."""
+
+    key: str
+    scope: Literal["account", "service"]
+    method: str
+    filters: frozenset[str]
+    pre_webhook_url: str | None
+    post_webhook_url: str | None
+
+
+class _BeforeOfAccount(msgspec.Struct):
+    before: WebhookConfiguration
+
+
+class _BeforeOfService(msgspec.Struct):
+    before: ServiceWebhookConfiguration
+
+
+class _BeforeOfConversation(msgspec.Struct):
+    """Written by a change of one webhook, or by the removal of the conversation."""
+
+    before: list[ScopedWebhook] | None = None
+    scoped_webhooks: list[ScopedWebhook] | None = None
+
+
+_account_change = msgspec.json.Decoder(_BeforeOfAccount)
+_service_change = msgspec.json.Decoder(_BeforeOfService)
+_conversation_change = msgspec.json.Decoder(_BeforeOfConversation)
+_decode = msgspec.json.Decoder().decode
+
+
+@lru_cache(maxsize=limits.FILTER_LISTS_REMEMBERED_MAX)
+def names_of(listed: str | None) -> frozenset[str]:
+    """Return a list of event names, or of words, from the text of its column."""
+    return frozenset(_decode(listed)) if listed else frozenset()
+
+
+@lru_cache(maxsize=limits.FILTER_LISTS_REMEMBERED_MAX)
+def _warn_flex_is_silent(account_sid: str) -> None:
+    """Log it once per account, and not with every event."""
+    log.warning("webhooks_silent_for_target_flex", account_sid=account_sid)
+
+
+def effective(
+    own: ServiceWebhookConfiguration, shared: WebhookConfiguration | None
+) -> Configured | None:
+    """Return what counts in a service: its own configuration once it has a URL, else ``shared``.
+
+    ``shared``: the account's; it need not be read for a service that replaces it.
+    """
+    if own.replaces_account:
+        return Configured(
+            key=own.service_sid,
+            scope="service",
+            method=own.method or DEFAULT_METHOD,
+            filters=names_of(own.filters),
+            pre_webhook_url=own.pre_webhook_url,
+            post_webhook_url=own.post_webhook_url,
+        )
+    assert shared is not None, own.service_sid
+    if shared.pre_webhook_url is None and shared.post_webhook_url is None:
+        return None
+    if shared.target == _FLEX:
+        _warn_flex_is_silent(shared.account_sid)
+        return None
+    return Configured(
+        key=shared.account_sid,
+        scope="account",
+        method=shared.method,
+        filters=names_of(shared.filters),
+        pre_webhook_url=shared.pre_webhook_url,
+        post_webhook_url=shared.post_webhook_url,
+    )
+
+
+async def configured_now(tx: Transaction, scope: Scope) -> Configured | None:
+    """Return the configuration that counts in a service at this moment."""
+    own = await service_configurations.fetch(tx, scope)
+    shared = None if own.replaces_account else await account_configurations.fetch(tx, scope)
+    return effective(own, shared)
+
+
+async def _service_now(tx: Transaction, scope: Scope, _: str) -> ServiceWebhookConfiguration:
+    return await service_configurations.fetch(tx, scope)
+
+
+async def _account_now(tx: Transaction, scope: Scope, _: str) -> WebhookConfiguration:
+    return await account_configurations.fetch(tx, scope)
+
+
+def _before_of_account(payload: str) -> WebhookConfiguration:
+    return _account_change.decode(payload).before
+
+
+def _before_of_service(payload: str) -> ServiceWebhookConfiguration:
+    return _service_change.decode(payload).before
+
+
+def _before_of_conversation(payload: str) -> list[ScopedWebhook]:
+    read = _conversation_change.decode(payload)
+    found = read.scoped_webhooks if read.before is None else read.before
+    if found is None:
+        raise msgspec.ValidationError("a change of webhooks does not have the webhooks before it")
+    return found
+
+
+class _Span(NamedTuple):
+    """What was in force from one event to another, both included; ``last`` None: until now."""
+
+    first: int
+    last: int | None
+    value: Any
+
+    def covers(self, sequence: int) -> bool:
+        return self.first <= sequence and (self.last is None or sequence <= self.last)
+
+
+class SettingsInForce:
+    """Settings as of each of some events, read once per transaction.
+
+    The events of a chunk are of a few conversations, and nearly always nothing has changed since:
+    one look at an index per account says so. Bounded by the chunk.
+    """
+
+    def __init__(self) -> None:
+        self._spans: dict[tuple[str, str], _Span] = {}
+        self._changed_since: dict[str, tuple[int, bool]] = {}
+        self._has_attached: dict[str, bool] = {}
+
+    async def configured(self, tx: Transaction, scope: Scope, sequence: int) -> Configured | None:
+        """Return the configuration that counted in a service at an event."""
+        own: ServiceWebhookConfiguration = await self._in_force(
+            tx,
+            scope,
+            scope.service_sid,
+            sequence,
+            _service_now,
+            _before_of_service,
+        )
+        if own.replaces_account:
+            return effective(own, None)
+        shared: WebhookConfiguration = await self._in_force(
+            tx,
+            scope,
+            scope.account_sid,
+            sequence,
+            _account_now,
+            _before_of_account,
+        )
+        return effective(own, shared)
+
+    async def attached(self, tx: Transaction, scope: Scope, event: Event) -> list[ScopedWebhook]:
+        """Return the webhooks that the conversation of an event had then, oldest first."""
+        found: list[ScopedWebhook] = await self._in_force(
+            tx,
+            scope,
+            event.conversation_sid,
+            event.sequence,
+            self._attached_now,
+            _before_of_conversation,
+        )
+        return [each for each in found if await _was_attached(tx, scope, each, event)]
+
+    async def _attached_now(
+        self, tx: Transaction, scope: Scope, conversation_sid: str
+    ) -> list[ScopedWebhook]:
+        account_sid = scope.account_sid
+        if account_sid not in self._has_attached:
+            self._has_attached[account_sid] = await scoped_webhooks.any_of(tx, scope)
+        if not self._has_attached[account_sid]:
+            return []
+        return await scoped_webhooks.all_of(tx, scope, conversation_sid)
+
+    async def _in_force(
+        self,
+        tx: Transaction,
+        scope: Scope,
+        owner_sid: str,
+        sequence: int,
+        read_now: ReadNow,
+        read_before: Callable[[str], Any],
+    ) -> Any:
+        key = (scope.account_sid, owner_sid)
+        span = self._spans.get(key)
+        if span is None or not span.covers(sequence):
+            change = None
+            if await self._has_changes(tx, scope, sequence):
+                change = await event_log.next_webhook_change(tx, scope, owner_sid, sequence)
+            if change is None:
+                span = _Span(sequence, None, await read_now(tx, scope, owner_sid))
+            else:
+                span = _Span(sequence, change[0], read_before(change[1]))
+            self._spans[key] = span
+        return span.value
+
+    async def _has_changes(self, tx: Transaction, scope: Scope, sequence: int) -> bool:
+        """Whether any settings of the account changed at an event or after it."""
+        known = self._changed_since.get(scope.account_sid)
+        if known is None or sequence < known[0]:
+            has_any = await event_log.has_webhook_changes(tx, scope, sequence)
+            known = self._changed_since[scope.account_sid] = (sequence, has_any)
+        return known[1]
+
+
+async def _was_attached(
+    tx: Transaction, scope: Scope, webhook: ScopedWebhook, event: Event
+) -> bool:
+    """Return whether the webhook was there when the event was committed.
+
+    It was, unless it was attached by a version that did not record the webhooks before a change.
+    """
+    if webhook.date_created < event.date_ms:
+        return True
+    # In the same millisecond, or read late: the order of the log decides.
+    return await event_log.attached_at(tx, scope, webhook.sid) < event.sequence

@@ -1,0 +1,71 @@
+"""An event that cannot be read is in the webhook log, and holds up no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from parlour.protocol.pages import PageRequest
+from parlour.resources.webhook_attempts import store as attempts
+from parlour.resources.webhook_attempts.store import Filters, Logged
+from parlour.vocabulary import events
+from tests.events.house import WITH_HEADER, House, player
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.store.transaction import Transaction
+    from tests.events.hooks import Hooks
+
+# The name of a later version; a payload without the record; one whose record has another shape.
+BROKEN = [
+    ("onPollAdded", {}),
+    (events.ON_MESSAGE_ADDED, {}),
+    (events.ON_MESSAGE_UPDATED, {"message": {"media": "no JSON", "sid": "IM\0"}}),
+    (events.ON_CONVERSATION_STATE_UPDATED, {"conversation": [1]}),
+]
+
+
+@pytest.mark.parametrize(("name", "payload"), BROKEN, ids=[str(each) for each in range(4)])
+def test_an_unreadable_event_is_logged_and_the_next_one_is_sent(
+    tmp_path: Path, name: str, payload: dict[str, Any]
+) -> None:
+    async def scene(house: House, hooks: Hooks) -> None:
+        form: Any = {"PostWebhookUrl": hooks.url("/a"), "Filters": sorted(events.POST_ACTION)}
+        await house.do("UpdateConfigurationWebhook", form)
+        sid = (await house.do("CreateConversation")).sid
+        await house.attach(sid, Url=hooks.url("/b"), Filters=sorted(events.SCOPED_FILTERS))
+
+        async def emit(tx: Transaction) -> None:
+            await tx.emit(house.scope, name, conversation_sid=sid, subject_sid=sid, payload=payload)
+
+        await house.store.write(emit, WITH_HEADER)
+        await house.say(sid, "the next one", WITH_HEADER)
+        await house.settled()
+        assert sorted(each.path for each in hooks.told) == ["/a", "/b"]
+        assert {each.values["Body"] for each in hooks.told} == {"the next one"}
+        (logged,) = await unreadable(house)
+        attempt = logged.attempt
+        assert (attempt.event_name, attempt.conversation_sid) == (name, sid)
+        assert attempt.error is not None
+        assert attempt.error.startswith("the event cannot be read: ")
+        assert replace(attempt, status=None) == attempt
+        figures = {each.name: each for each in webhook_figures(house)}
+        counted = figures["parlour_webhook_attempts"].samples
+        assert {each.labels["outcome"]: each.value for each in counted}["unreadable"] == 1
+
+    player(tmp_path / "data")(scene)
+
+
+async def unreadable(house: House) -> list[Logged]:
+    filters = Filters(outcome=attempts.UNREADABLE)
+    return await house.store.read(
+        lambda tx: attempts.page(tx, house.scope, filters, PageRequest(0, 10, None))
+    )
+
+
+def webhook_figures(house: House) -> list[Any]:
+    (sink,) = (lane.sink for lane in house.app.dispatcher._lanes if lane.sink.name == "webhooks")
+    return list(sink.figures())  # type: ignore[attr-defined]
