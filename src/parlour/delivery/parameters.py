@@ -20,7 +20,7 @@ from parlour.vocabulary.origin import SDK
 from parlour.vocabulary.values import write_date_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from parlour.store.transaction import Emitted
     from parlour.vocabulary.events import Event
@@ -189,6 +189,30 @@ def parameter_names(event_name: str) -> frozenset[str]:
     return frozenset(names)
 
 
+def _parts(event_name: str) -> tuple[str, str]:
+    """The noun and the phase in the name of an event."""
+    for phase in ("Added", "Updated", "Removed", "Add", "Update", "Remove"):
+        if event_name.endswith(phase):
+            return event_name.removeprefix("on").removesuffix(phase), phase
+    raise ValueError(f"the name of event {event_name!r} does not end with a phase")
+
+
+def names_without_table(event_names: Iterable[str]) -> list[str]:
+    """Return the events that have no table, or of whose records no parameter is shown."""
+    missing = []
+    for name in event_names:
+        noun, phase = _parts(name)
+        _, table = _TABLES.get(noun, ("", ()))
+        if not any(phase in each.phases for each in table):
+            missing.append(name)
+    return missing
+
+
+# An event without parameters would be committed and never sent: the server does not start.
+if _missing := names_without_table((*events.PRE_ACTION, *events.POST_ACTION)):
+    raise RuntimeError(f"no webhook parameters for {_missing}: add a table to _TABLES")
+
+
 def post_parameters(event: Event) -> dict[str, str]:
     """The parameters of a post-action event, in alphabetical order, without RetryCount."""
     shown = _common(event.name, event.account_sid, event.service_sid)
@@ -234,14 +258,6 @@ def _source(source: str, client_identity: str | None) -> dict[str, str]:
     if source == SDK and client_identity:
         return {"Source": source, "ClientIdentity": client_identity}
     return {"Source": source}
-
-
-def _parts(event_name: str) -> tuple[str, str]:
-    """The noun and the phase in the name of an event."""
-    for phase in ("Added", "Updated", "Removed", "Add", "Update", "Remove"):
-        if event_name.endswith(phase):
-            return event_name.removeprefix("on").removesuffix(phase), phase
-    raise AssertionError(event_name)
 
 
 def _written(table: tuple[_Shown, ...], record: Mapping[str, Any], phase: str) -> dict[str, str]:

@@ -211,3 +211,27 @@ _READERS: Final = {
     events.ON_USER_UPDATED: _of_user,
     events.USER_REACHABILITY_UPDATED: _of_user,
 }
+_NO_CHANGES: Final = {
+    events.ON_CONVERSATION_ADDED: "its first participant brings it to a client",
+    events.ON_USER_ADDED: "a user document is read when it is opened",
+    events.USER_REMOVED: "ends the connections of the user (news.py)",
+    events.RECEIPT_ADDED: "the receipt is pending; onDeliveryUpdated tells its status",
+    events.ROLE_CHANGED: "permissions are read with each command",
+    events.SERVICE_CHANGED: "has connections check their rights (news.py)",
+    events.ACCOUNT_CHANGED: "has connections check their rights (news.py)",
+    events.SCOPED_WEBHOOK_ADDED: "webhooks are no realtime objects",
+    events.SCOPED_WEBHOOK_CHANGED: "webhooks are no realtime objects",
+    events.WEBHOOKS_CHANGED: "webhooks are no realtime objects",
+    events.WEBHOOKS_REPLAYED: "webhooks are no realtime objects",
+}
+"""Events that change no realtime object, and why."""
+
+
+def unmapped(event_names: Collection[str]) -> set[str]:
+    """Return the events that have neither a reader nor a reason to have none, or have both."""
+    return set(event_names) ^ (_READERS.keys() ^ _NO_CHANGES.keys())
+
+
+# An event without a mapping would never reach a client: the server does not start.
+if _unmapped := unmapped(events.ALL):
+    raise RuntimeError(f"add {sorted(_unmapped)} to either _READERS or _NO_CHANGES, not both")

@@ -1,0 +1,93 @@
+"""Every event has webhook parameters and a realtime mapping, or a written reason to have none."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import parlour
+from parlour.delivery.parameters import names_without_table
+from parlour.realtime.changes import unmapped
+from parlour.vocabulary import events
+
+SOURCES = Path(parlour.__file__).parent
+
+
+def test_every_event_of_the_api_has_parameters() -> None:
+    assert names_without_table((*events.PRE_ACTION, *events.POST_ACTION)) == []
+
+
+def test_an_event_without_a_table_is_found() -> None:
+    assert names_without_table(["onMessageAdded", "onPollAdded"]) == ["onPollAdded"]
+    assert names_without_table(["onDeliveryRemoved"]) == []
+    with pytest.raises(ValueError, match="onPollClosed"):
+        names_without_table(["onPollClosed"])
+
+
+def test_every_event_has_a_realtime_mapping_or_a_reason() -> None:
+    assert unmapped(events.ALL) == set()
+
+
+def test_an_event_without_a_mapping_is_found() -> None:
+    assert unmapped(events.ALL | {"onPollAdded"}) == {"onPollAdded"}
+    assert unmapped(events.ALL - {events.ON_USER_ADDED}) == {events.ON_USER_ADDED}
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [("parlour.delivery.parameters", "POST_ACTION"), ("parlour.realtime.changes", "ALL")],
+)
+def test_the_server_does_not_start_with_an_event_that_would_never_be_sent(
+    module: str, names: str
+) -> None:
+    program = (
+        "from parlour.vocabulary import events\n"
+        f"events.{names} = type(events.{names})([*events.{names}, 'onPollAdded'])\n"
+        f"import {module}\n"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 1
+    assert "RuntimeError" in made.stderr
+    assert "onPollAdded" in made.stderr
+
+
+def _named_in_vocabulary() -> set[str]:
+    """Every name of an event that the vocabulary defines by itself."""
+    return {
+        value
+        for name, value in vars(events).items()
+        if name.isupper() and isinstance(value, str) and not name.startswith("_")
+    }
+
+
+def test_every_name_is_either_of_the_api_or_internal() -> None:
+    assert _named_in_vocabulary() == set(events.ALL)
+    assert not events.INTERNAL & events.FILTERS
+
+
+def _emitted() -> list[tuple[str, ast.expr]]:
+    """The second argument of every ``tx.emit``, with its place."""
+    return [
+        (f"{path.name}:{node.lineno}", node.args[1])
+        for path in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "tx.emit"
+    ]
+
+
+def test_what_is_emitted_has_its_name_from_the_vocabulary() -> None:
+    emitted = _emitted()
+    literal = [place for place, name in emitted if isinstance(name, ast.Constant)]
+    unknown = [
+        place
+        for place, name in emitted
+        if isinstance(name, ast.Attribute) and getattr(events, name.attr, None) not in events.ALL
+    ]
+    assert len(emitted) > 20
+    assert (literal, unknown) == ([], [])
