@@ -6,7 +6,6 @@ and in both directions, and compares what the receiver got afterwards.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -15,12 +14,11 @@ from parlour.protocol.pages import PageRequest
 from parlour.resources.webhook_attempts import store as attempts
 from parlour.store import events as event_log
 from parlour.vocabulary.scope import Scope
-from tests.events.held import HeldIntake
-from tests.events.hooks import Hooks, answer
-from tests.events.house import ACCOUNT_SID, WITH_HEADER, House, until_read
+from tests.events.held import Bench, play
+from tests.events.hooks import answer
+from tests.events.house import ACCOUNT_SID, WITH_HEADER, until_read
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
@@ -110,95 +108,6 @@ OF_CONVERSATION = {
         f"POST /flows/v1/Accounts/{ACCOUNT_SID}/Flows/{FLOW_SIDS[1]}",
     ),
 }
-
-
-class Bench:
-    """A server with a held intake, a conversation and a receiver; it may be started again."""
-
-    def __init__(self, data: Path, hooks: Hooks) -> None:
-        self._data, self.hooks = data, hooks
-        self._database = ""
-
-    async def start(self) -> None:
-        """Start the server on its data."""
-        settings = {"database": self._database, "webhook_studio_url": self.hooks.url("/flows")}
-        self.house = House(self._data, **settings)
-        self._database = self.house.database
-        self.house.before_start = self._hold
-        await self.house.__aenter__()
-
-    def _hold(self, house: House) -> None:
-        self.held = HeldIntake(house)
-
-    async def stop(self) -> None:
-        """Stop the server."""
-        await self.house.__aexit__()
-
-    async def told(self, *, restarts: bool = False) -> list[tuple[str, str]]:
-        """What the receiver got, once the intake is let go: where, and the message."""
-        assert self.hooks.told == []
-        if restarts:
-            await self.stop()
-            await self.start()
-        self.held.release()
-        await self.house.settled()
-        return sorted((f"{each.method} {each.path}", said(each.values)) for each in self.hooks.told)
-
-    def form(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The parameters, with paths made URLs of the receiver."""
-        return {
-            name: self.hooks.url(value) if name.endswith("Url") and value else value
-            for name, value in values.items()
-        }
-
-    async def account(self, **values: Any) -> None:
-        """Change the account's webhooks."""
-        await self.house.do("UpdateConfigurationWebhook", self.form(values))
-
-    async def service(self, service_sid: str, **values: Any) -> None:
-        """Change a service's webhooks."""
-        form = self.form(values)
-        await self.house.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=service_sid)
-
-    async def attach(self, conversation_sid: str, **values: Any) -> Any:
-        """Attach a webhook to a conversation."""
-        target = values.pop("Target", "webhook")
-        return await self.house.attach(conversation_sid, target, **self.form(values))
-
-    async def update(self, conversation_sid: str, sid: str, **values: Any) -> None:
-        """Change a webhook of a conversation."""
-        form = {f"Configuration.{name}": value for name, value in self.form(values).items()}
-        here = {"ConversationSid": conversation_sid, "Sid": sid}
-        await self.house.do("UpdateConversationScopedWebhook", form, **here)
-
-    async def detach(self, conversation_sid: str, sid: str) -> None:
-        """Delete a webhook of a conversation."""
-        here = {"ConversationSid": conversation_sid, "Sid": sid}
-        await self.house.do("DeleteConversationScopedWebhook", **here)
-
-    async def say(self, conversation_sid: str, body: str) -> None:
-        """A message that fires."""
-        await self.house.say(conversation_sid, body, WITH_HEADER)
-
-
-def said(values: dict[str, str]) -> str:
-    """What tells events apart."""
-    return values.get("Body", values["EventType"])
-
-
-def play(data: Path, scene: Callable[[Bench], Awaitable[None]]) -> None:
-    """Run a scene on a server of its own with a held intake."""
-
-    async def run() -> None:
-        async with Hooks() as hooks:
-            bench = Bench(data, hooks)
-            await bench.start()
-            try:
-                await scene(bench)
-            finally:
-                await bench.stop()
-
-    asyncio.run(run())
 
 
 def wanted(changes: dict[str, Change]) -> list[tuple[str, str]]:

@@ -1,0 +1,239 @@
+"""Any sequence of changes, events, pauses and restarts: the receiver gets what a model expects.
+
+The model knows no log and no intake. It has the settings of the moment, and decides for each event
+when it is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.events.held import Bench
+from tests.events.hooks import Hooks
+from tests.events.house import WITH_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.events.hooks import Told
+
+RUNS = int(os.environ.get("PARLOUR_SETTINGS_RUNS", "20"))
+STEPS_MAX = 24
+WEBHOOKS_MAX = 3
+MESSAGE, UPDATE, REMOVAL = "onMessageAdded", "onConversationUpdated", "onConversationRemoved"
+WORDS = ["red", "blue"]
+Sent = tuple[str, str, str]
+"""Method, path and event, as a request of the receiver."""
+
+
+@dataclass
+class Model:
+    """The settings of the moment, and what is sent by them."""
+
+    account: dict[str, Any] = field(default_factory=dict)
+    service: dict[str, Any] = field(default_factory=dict)
+    attached: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sent: list[Sent] = field(default_factory=list)
+
+    def happen(self, name: str, label: str, body: str = "") -> None:
+        """An event is committed."""
+        counts = self.service if self.service["PostWebhookUrl"] else self.account
+        is_silent = counts.get("Target") == "flex"
+        if counts["PostWebhookUrl"] and name in counts["Filters"] and not is_silent:
+            self.sent.append((counts["Method"], counts["PostWebhookUrl"], label))
+        for webhook in self.attached.values():
+            if "Triggers" in webhook:
+                is_wanted = name == MESSAGE and any(word in body for word in webhook["Triggers"])
+            else:
+                is_wanted = name in webhook["Filters"]
+            if is_wanted:
+                self.sent.append((webhook["Method"], webhook["Url"], label))
+
+
+methods = st.sampled_from(["POST", "GET"])
+filters = st.lists(st.sampled_from([MESSAGE, UPDATE, REMOVAL]), min_size=1, unique=True)
+
+
+def configurations(scope: str, **more: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Webhooks of an account or a service."""
+    urls = st.sampled_from(["", f"/{scope}/1", f"/{scope}/2"])
+    return st.fixed_dictionaries(
+        {"PostWebhookUrl": urls, "Method": methods, "Filters": filters, **more}
+    )
+
+
+accounts = configurations("account", Target=st.sampled_from(["webhook", "webhook", "flex"]))
+services = configurations("service")
+scoped = st.fixed_dictionaries(
+    {
+        "Url": st.sampled_from(["/scoped/1", "/scoped/2"]),
+        "Method": methods,
+        "Filters": filters,
+        "Triggers": st.lists(st.sampled_from(WORDS), min_size=1, unique=True),
+    }
+)
+steps = st.one_of(
+    st.tuples(st.just("message"), st.sampled_from(WORDS)),
+    st.tuples(st.just("message"), st.sampled_from(WORDS)),
+    st.tuples(st.just("update"), st.none()),
+    st.tuples(st.just("remove"), st.none()),
+    st.tuples(st.just("account"), accounts),
+    st.tuples(st.just("service"), services),
+    st.tuples(st.just("attach"), st.tuples(st.booleans(), scoped)),
+    st.tuples(st.just("change"), st.tuples(st.integers(0, 9), scoped)),
+    st.tuples(st.just("detach"), st.integers(0, 9)),
+    st.tuples(st.just("pass"), st.integers(1, 5)),
+    st.tuples(st.just("restart"), st.none()),
+)
+
+
+class Run:
+    """One sequence of steps, done by the server and by the model."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.model = bench, Model()
+        self._number = 0
+
+    async def begin(self) -> None:
+        """Go on from whatever the run before left."""
+        self.bench.hooks.told.clear()
+        start = {"PostWebhookUrl": "/start", "Method": "POST", "Filters": [UPDATE]}
+        await self.account(start | {"Target": "webhook"})
+        await self.service(start | {"PostWebhookUrl": ""})
+        await self._new_conversation()
+
+    async def _new_conversation(self) -> None:
+        self.sid = (await self.bench.house.do("CreateConversation")).sid
+
+    def _label(self) -> str:
+        self._number += 1
+        return str(self._number)
+
+    async def account(self, values: dict[str, Any]) -> None:
+        await self.bench.account(**values)
+        self.model.account = values
+
+    async def service(self, values: dict[str, Any]) -> None:
+        await self.bench.service(self.bench.house.scope.service_sid, **values)
+        self.model.service = values
+
+    async def message(self, word: str) -> None:
+        label = self._label()
+        await self.bench.say(self.sid, f"{label} {word}")
+        self.model.happen(MESSAGE, label, word)
+
+    async def update(self, _: None) -> None:
+        label = self._label()
+        form: Any = {"Attributes": json.dumps({"label": label})}
+        await self.bench.house.do("UpdateConversation", form, origin=WITH_HEADER, Sid=self.sid)
+        self.model.happen(UPDATE, label)
+
+    async def remove(self, _: None) -> None:
+        await self.bench.house.do("DeleteConversation", origin=WITH_HEADER, Sid=self.sid)
+        self.model.happen(REMOVAL, self.sid)
+        self.model.attached.clear()
+        await self._new_conversation()
+
+    async def attach(self, values: tuple[bool, dict[str, Any]]) -> None:
+        if len(self.model.attached) == WEBHOOKS_MAX:
+            return
+        is_trigger, form = values
+        form = {
+            name: form[name] for name in form if name != ("Filters", "Triggers")[not is_trigger]
+        }
+        target = "trigger" if is_trigger else "webhook"
+        made = await self.bench.attach(self.sid, Target=target, **form)
+        self.model.attached[made.sid] = form
+
+    def _chosen(self, number: int) -> str | None:
+        there = sorted(self.model.attached)
+        return there[number % len(there)] if there else None
+
+    async def change(self, values: tuple[int, dict[str, Any]]) -> None:
+        sid = self._chosen(values[0])
+        if sid is not None:
+            form = {name: values[1][name] for name in self.model.attached[sid]}
+            await self.bench.update(self.sid, sid, **form)
+            self.model.attached[sid] = form
+
+    async def detach(self, number: int) -> None:
+        sid = self._chosen(number)
+        if sid is not None:
+            await self.bench.detach(self.sid, sid)
+            del self.model.attached[sid]
+
+    async def let_pass(self, count: int) -> None:
+        """The intake passes some events, sooner or later."""
+        self.bench.held.pass_events(count)
+        await asyncio.sleep(0)
+
+    async def restart(self, _: None) -> None:
+        await self.bench.stop()
+        await self.bench.start()
+
+    async def compare(self) -> None:
+        """The intake passes the rest; the receiver has what the model expects, and no more."""
+        self.bench.held.release()
+        await self.bench.house.settled()
+        got = sorted(received(told) for told in self.bench.hooks.told)
+        self.bench.held.hold()
+        assert got == sorted(self.model.sent)
+
+    @property
+    def deeds(self) -> dict[str, Callable[[Any], Any]]:
+        """What each kind of step does."""
+        names = ("message", "update", "remove", "account", "service", "attach", "change", "detach")
+        deeds: dict[str, Callable[[Any], Any]] = {name: getattr(self, name) for name in names}
+        return deeds | {"pass": self.let_pass, "restart": self.restart}
+
+
+def received(told: Told) -> Sent:
+    """A request, as the model names it."""
+    values = told.values
+    if told.event == MESSAGE:
+        return told.method, told.path, values["Body"].split()[0]
+    if told.event == UPDATE:
+        return told.method, told.path, json.loads(values["Attributes"])["label"]
+    assert told.event == REMOVAL
+    return told.method, told.path, values["ConversationSid"]
+
+
+def test_what_is_sent_is_decided_when_it_is_committed(tmp_path: Path) -> None:
+    with asyncio.Runner() as runner, started(tmp_path, runner) as bench:
+
+        @settings(max_examples=RUNS, suppress_health_check=list(HealthCheck))
+        @given(st.lists(steps, min_size=6, max_size=STEPS_MAX))
+        def any_sequence(chosen: list[tuple[str, Any]]) -> None:
+            async def act() -> None:
+                run = Run(bench)
+                await run.begin()
+                for name, argument in chosen:
+                    await run.deeds[name](argument)
+                await run.compare()
+
+            runner.run(act())
+
+        any_sequence()
+
+
+@contextlib.contextmanager
+def started(data: Path, runner: asyncio.Runner) -> Iterator[Bench]:
+    """A server and a receiver for all runs."""
+    hooks = Hooks()
+    runner.run(hooks.__aenter__())
+    bench = Bench(data, hooks)
+    try:
+        runner.run(bench.start())
+        yield bench
+    finally:
+        runner.run(bench.stop())
+        runner.run(hooks.__aexit__())
