@@ -54,7 +54,7 @@ def test_a_message_without_anything_said_is_empty(talk: Talk) -> None:
     assert list(message) == keys
     assert message["account_sid"] == talk.account_sid
     assert message["conversation_sid"] == talk.sid
-    assert (message["body"], message["media"], message["delivery"]) == (None, None, None)
+    assert (message["body"], message["media"], message["delivery"]) == ("", None, None)
     assert (message["author"], message["participant_sid"]) == ("system", None)
     assert (message["attributes"], message["index"]) == ("{}", 0)
     assert DATE.fullmatch(message["date_created"])
@@ -292,7 +292,7 @@ def test_a_message_carries_a_medium(talk: Talk) -> None:
         "sid": sid,
     }
     assert list(message["media"][0]) == list(item)
-    assert (message["body"], message["media"]) == (None, [item])
+    assert (message["body"], message["media"]) == ("", [item])
     assert talk.read(message)["media"] == [item]
     talk.refuses_post({"MediaSid": sid}, 50508)
     both = talk.post(MediaSid=unused.upper(), Body="look")

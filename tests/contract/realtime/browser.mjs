@@ -128,7 +128,7 @@ async function media(place, checks, { page }, bob) {
 }
 
 async function reload(place, checks, tab, uri, sid) {
-  const before = (await place.list(`/Conversations/${sid}/Messages`)).map((each) => each.body ?? null);
+  const before = (await place.list(`/Conversations/${sid}/Messages`)).map((each) => each.body || null);
   await place.say(sid, "while the page reloads");
   await tab.page.reload();
   checks.true("started again", (await tab.begin(await place.token("alice"), uri)) !== undefined);

@@ -33,7 +33,7 @@ class MessageResource(msgspec.Struct, frozen=True, gc=False):
     account_sid: str
     chat_service_sid: str | msgspec.UnsetType
     conversation_sid: str
-    body: str | None
+    body: str
     media: list[dict[str, Any]] | None
     author: str
     participant_sid: str | None
@@ -80,7 +80,7 @@ def resource(message: Message, view: View) -> MessageResource:
         message.account_sid,
         message.service_sid if view.shows_service else msgspec.UNSET,
         conversation_sid,
-        message.body,
+        message.body or "",  # As recorded; client SDKs get null.
         None
         if message.media is None
         else attachments.shown(message.media, attachments.REST) or None,
