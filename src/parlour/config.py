@@ -41,8 +41,8 @@ class Settings:
     ready_file: str = _setting(
         "",
         "A file that is written once requests are answered: JSON with the URL, the port, the "
-        "process, and the account and its secrets where the settings or this start made them; "
-        "empty: none.",
+        "process, and the account and its secrets where the settings or this start made them. A "
+        "clean stop removes it. Empty: none.",
         checks.OPTIONAL_PATH,
     )
     data: Path = _setting(

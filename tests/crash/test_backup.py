@@ -18,6 +18,8 @@ import pytest
 
 from parlour.cli.backup import places
 from parlour.store.backups import Facts, make_backup
+from parlour.store.key_file import read_vault
+from parlour.vocabulary.clock import SystemRandom
 from tests.crash.kills import WRITERS, set_up
 from tests.oracle.crowd import Crowd, basic
 from tests.oracle.ledger import Ledger
@@ -313,7 +315,8 @@ def test_media_that_go_while_it_is_taken_are_there_as_of_the_database(tmp_path: 
             if told == "media since then":
                 next(data.media.glob(f"AC*/*/{late}")).unlink()
 
-        facts = Facts(version="", date="", key_fingerprint="")
+        fingerprint = read_vault(data.key, SystemRandom()).fingerprint
+        facts = Facts(version="", date="", key_fingerprint=fingerprint)
         made = make_backup(data, tmp_path / "b", facts, remove_meanwhile, with_key=False)
         assert [path.name for path in (tmp_path / "b" / "media").glob("AC*/*/*")] == [late]
         assert (made.media_files, made.media_missing) == (1, 0)

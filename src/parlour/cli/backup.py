@@ -21,6 +21,7 @@ from parlour.cli.progress import Progress
 from parlour.store.backup_sources import BackupError
 from parlour.store.backups import Facts, Manifest, Places, make_backup, sync_folder
 from parlour.store.engines import DATABASE_NAME
+from parlour.store.folder_lock import FolderInUseError
 from parlour.store.key_file import KEY_NAME, KeyFileError, read_vault
 from parlour.store.private_files import PRIVATE_FILE
 from parlour.store.sqlite_backup import DamagedError
@@ -42,7 +43,14 @@ def told_errors() -> Iterator[None]:
     """Say in one line what is wrong with a backup."""
     try:
         yield
-    except (BackupError, DamagedError, KeyFileError, OSError, tarfile.TarError) as error:
+    except (
+        BackupError,
+        DamagedError,
+        FolderInUseError,
+        KeyFileError,
+        OSError,
+        tarfile.TarError,
+    ) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ import click
 
 from parlour.cli.progress import Progress
 from parlour.store.engines import DATABASE_NAME, is_postgres
+from parlour.store.folder_lock import FolderInUseError, lock_folder
 from parlour.store.moving import MoveError, move_store
 
 if TYPE_CHECKING:
@@ -41,8 +43,11 @@ def command(*, source: str, target: str, as_json: bool) -> None:
     path = Path(source.removeprefix(_SQLITE).removeprefix("//"))
     path = path / DATABASE_NAME if path.is_dir() else path
     try:
-        moved = asyncio.run(move_store(path, target, Progress()))
-    except MoveError as error:
+        with contextlib.ExitStack() as held:
+            if path.is_file():
+                held.enter_context(lock_folder(path.parent))
+            moved = asyncio.run(move_store(path, target, Progress()))
+    except (MoveError, FolderInUseError) as error:
         raise click.ClickException(str(error)) from error
     for each in moved:
         click.echo(json.dumps(_shown(each)) if as_json else f"{each.table}: {each.contents}")

@@ -22,7 +22,7 @@ import msgspec
 from parlour.store.backup_sources import BackupError, Names
 from parlour.store.migrations import migrations
 from parlour.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_private_folders
-from parlour.store.sqlite_backup import copy_database, media_of
+from parlour.store.sqlite_backup import copy_database, key_fingerprint_of, media_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -109,6 +109,12 @@ def make_backup(
     backup.database.chmod(PRIVATE_FILE)
     if copied.migrations != tuple(each.name for each in migrations()):
         raise BackupError("the server has not been started with this version yet")
+    belongs = key_fingerprint_of(backup.database)
+    if belongs not in {"", facts.key_fingerprint}:
+        raise BackupError(
+            f"{data.key} is the key {facts.key_fingerprint}, but {data.database} belongs to the "
+            f"key {belongs}: copy that key file to {data.key}"
+        )
     tell("media since then")
     kept, missing = copies.keep_only(media_of(backup.database))
     if with_key:

@@ -62,8 +62,8 @@ def _lock(descriptor: int, folder: Path) -> None:
     except OSError as error:
         if error.errno in _HELD:
             raise FolderInUseError(
-                f"a server (or restore, or migrate-store) is using {folder.absolute()}: stop it "
-                "first, or name another folder with --data"
+                f"{folder.absolute()} is in use: stop the server first (or let restore or "
+                "migrate-store end), or name another folder with --data"
             ) from error
         if error.errno not in _WITHOUT_LOCKS:
             raise

@@ -24,8 +24,9 @@ from parlour.store.backups import (
     sync_folder,
     write_file,
 )
+from parlour.store.folder_lock import lock_folder
 from parlour.store.private_files import PRIVATE_FOLDER, database_files, make_private_folders
-from parlour.store.sqlite_backup import Copied, check_database
+from parlour.store.sqlite_backup import Copied, check_database, key_fingerprint_of
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -90,14 +91,15 @@ class Restore:
         self._must_have_room(data.folder)
         made = data.at(data.folder.with_name(f".{data.folder.name}.unfinished"))
         shutil.rmtree(made.folder, ignore_errors=True)  # Of a run that was killed.
-        added = _missing_folders(data.folder.parent)
+        added = _missing_folders(data.folder)
         try:
-            made.folder.mkdir(parents=True, mode=PRIVATE_FOLDER)
-            self._fill(made, sums, key, tell)
-            check_key(made.key)
-            if data.folder.exists():
-                data.folder.rmdir()
-            made.folder.rename(data.folder)
+            # It is there and locked while it is filled: no server can begin in it meanwhile.
+            data.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+            with lock_folder(data.folder):
+                made.folder.mkdir(mode=PRIVATE_FOLDER)
+                self._fill(made, sums, key, tell)
+                check_key(made.key)
+                made.folder.rename(data.folder)  # Replaces the empty one, and nothing else.
         except BaseException:
             shutil.rmtree(made.folder, ignore_errors=True)
             for each in added:
@@ -173,6 +175,9 @@ class Restore:
         contents = check_database(made.database)
         if contents != Copied(self.manifest.position, self.manifest.migrations):
             raise BackupError(f"{self._name} is damaged: its database is not that of {MANIFEST}")
+        belongs = key_fingerprint_of(made.database)
+        if belongs not in {"", self.manifest.key_fingerprint}:
+            raise BackupError(f"{self._name} is damaged: its database belongs to the key {belongs}")
         # Reading can leave files beside a database that says that it has a write-ahead log.
         for path in database_files(made.database):
             if path != made.database:

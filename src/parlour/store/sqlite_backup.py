@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apsw
 
+from parlour.store.master_key import FETCH as FETCH_FINGERPRINT
 from parlour.store.migrations import migrations
 from parlour.vocabulary import limits
 
@@ -26,6 +27,9 @@ MEDIA: Final = """
 SELECT account_sid, sid FROM media WHERE is_removed = 0 AND content IS NULL
  ORDER BY account_sid, sid
 """
+
+
+HAS_KEY: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'master_key'"
 
 
 class DamagedError(Exception):
@@ -77,6 +81,16 @@ def media_of(path: Path) -> Iterator[tuple[str, str]]:
     with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
         for account_sid, sid in connection.execute(MEDIA):
             yield str(account_sid), str(sid)
+
+
+def key_fingerprint_of(path: Path) -> str:
+    """Return the fingerprint of the key that a database belongs to; empty if it does not say."""
+    with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
+        # A backup may be of a version that did not keep it.
+        if next(iter(connection.execute(HAS_KEY)), None) is None:
+            return ""
+        row = next(iter(connection.execute(FETCH_FINGERPRINT)), None)
+        return str(row[0]) if row is not None else ""
 
 
 def _contents(connection: apsw.Connection) -> Copied:
