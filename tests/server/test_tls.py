@@ -173,13 +173,16 @@ def test_a_renewed_certificate_is_taken_at_a_signal() -> None:
         assert _seen_serial(server) == after
 
 
-def test_the_files_are_for_their_owner_alone_and_kept(folder: Path) -> None:
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+def test_clients_can_read_the_authority_and_nothing_else_and_files_are_kept(folder: Path) -> None:
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     before = {name: (folder / name).read_bytes() for name in FILES}
-    assert {stat.S_IMODE((folder / name).stat().st_mode) for name in FILES} == {0o600}
+    modes = {name: stat.S_IMODE((folder / name).stat().st_mode) for name in FILES}
+    assert modes == dict.fromkeys(FILES, 0o600) | {"authority.pem": 0o644}
+    (folder / "authority.pem").chmod(0o600)  # As an earlier version made it.
     server = Server()
     server.command("certificates", "--out", str(folder), on_data=False)
     assert {name: (folder / name).read_bytes() for name in FILES} == before
+    assert stat.S_IMODE((folder / "authority.pem").stat().st_mode) == 0o644
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     server.close()
 

@@ -66,7 +66,9 @@ def command(*, target: Path, data: Path, database: str, with_key: bool, as_json:
     backup is of no use without it.
     """
     if database:
-        raise click.UsageError("a PostgreSQL server is backed up by its own tools, see the docs")
+        raise click.UsageError(
+            "a PostgreSQL server is backed up by its own tools: pg_dump, or pg_basebackup"
+        )
     with told_errors():
         manifest = _made(target, data, with_key=with_key)
     if as_json:

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
 _LABEL: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME: Final = re.compile(rf"({_LABEL}\.)*{_LABEL}")
+_FOR_ALL: Final = 0o644
 _SERIAL_BYTES: Final = 16
 
 
 class _Folder:
-    """The folder that holds both pairs, each file for its owner alone."""
+    """The folder that holds both pairs. Clients read the authority's certificate, and no other."""
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            path.mkdir(parents=True)
+            path.chmod(0o755)  # Whatever the umask: clients run as other users.
         self.authority = path / "authority.pem"
         self.authority_key = path / "authority.key"
         self.server = path / "server.pem"
@@ -56,7 +59,7 @@ class _Folder:
     def keep_authority(self, made: Pair) -> None:
         """Write the authority; the certificate last, since it says that the authority is there."""
         _write(self.authority_key, made.key_pem)
-        _write(self.authority, made.certificate_pem)
+        _write(self.authority, made.certificate_pem, mode=_FOR_ALL)
 
     def keep_server(self, made: Pair, authority: Pair) -> None:
         """Write the server's key, and its certificate with the chain."""
@@ -64,8 +67,8 @@ class _Folder:
         _write(self.server, made.certificate_pem + authority.certificate_pem)
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file for its owner alone; it gets its name when it is whole."""
+def _write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file, for its owner alone if nothing else is given; it gets its name when whole."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         unfinished.unlink()
@@ -73,6 +76,7 @@ def _write(path: Path, content: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
+        os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
     unfinished.replace(path)
 
@@ -133,6 +137,7 @@ def _authority(folder: _Folder, names: list[str]) -> Pair:
         made = certificates.make_authority(names, now_ms, SystemRandom().token(_SERIAL_BYTES))
         folder.keep_authority(made)
         return made
+    folder.authority.chmod(_FOR_ALL)  # Earlier versions kept it from the clients.
     place = folder.authority.parent
     if certificates.is_over(found, now_ms):
         raise click.ClickException(
@@ -167,6 +172,7 @@ def _explained(shown: dict[str, Any]) -> str:
         f"The server's certificate is good until {shown['expires']};",
         f"run this again in its last {days} days, and send the server SIGHUP.",
         f"  parlour serve --port 443 {files}",
-        "What Node.js, Python and browsers need: docs/how-to/run-unchanged-programs.md",
+        f"Clients trust {shown['authority']}: Node.js by NODE_EXTRA_CA_CERTS, Python by",
+        "REQUESTS_CA_BUNDLE and SSL_CERT_FILE, browsers and systems as an authority.",
     ]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from parlour.protocol.media_urls import PREFIX
 
 _SERVICE: Final = r"/v1/Services/(?P<service>[^/]+)"
+_SHOWN: Final = "/v1/Services/{ChatServiceSid}"
 _READING: Final = ("GET", "HEAD")
 
 
@@ -17,14 +18,26 @@ class Place(NamedTuple):
     path: re.Pattern[str]
     operation_id: str
     methods: tuple[str, ...]
+    template: str
+    """How the log shows it: without the signature of a temporary URL."""
 
 
 _PLACES: Final = (
-    Place(re.compile(rf"{_SERVICE}/Media\Z"), "CreateMedia", ("POST",)),
-    Place(re.compile(rf"{_SERVICE}/MediaSet\Z"), "FetchMediaSet", ("POST",)),
-    Place(re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)\Z"), "FetchMedia", _READING),
-    Place(re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)/Content\Z"), "FetchMediaContent", _READING),
-    Place(re.compile(rf"{PREFIX}.*\Z"), "FetchMediaDirect", _READING),
+    Place(re.compile(rf"{_SERVICE}/Media\Z"), "CreateMedia", ("POST",), f"{_SHOWN}/Media"),
+    Place(re.compile(rf"{_SERVICE}/MediaSet\Z"), "FetchMediaSet", ("POST",), f"{_SHOWN}/MediaSet"),
+    Place(
+        re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)\Z"),
+        "FetchMedia",
+        _READING,
+        f"{_SHOWN}/Media/{{Sid}}",
+    ),
+    Place(
+        re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)/Content\Z"),
+        "FetchMediaContent",
+        _READING,
+        f"{_SHOWN}/Media/{{Sid}}/Content",
+    ),
+    Place(re.compile(rf"{PREFIX}.*\Z"), "FetchMediaDirect", _READING, f"{PREFIX}{{Signed}}"),
 )
 # Most requests are for something else, and this is asked of each of them.
 _PERHAPS: Final = re.compile(rf"{_SERVICE}/Media|{PREFIX}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from falcon.routing import CompiledRouter
 
+from parlour.http.front_page import FRONT_PAGE, accepts_html
 from parlour.http.messages import Reply
 from parlour.protocol.forms import decode_path_segment
 from parlour.vocabulary.errors import ApiError
@@ -55,6 +56,7 @@ class Place:
         self.operations = {each.method: (each, template(each.path)[1]) for each in operations}
         if "GET" in self.operations:
             self.operations["HEAD"] = self.operations["GET"]
+        self.path = next(iter(self.operations.values()))[0].path
         self.allow = ", ".join(method for method in _METHODS if method in self.operations)
 
 
@@ -77,7 +79,23 @@ class Router:
             return None
         if request.path == "/healthz":
             return Reply(200, b'{"status":"ok"}')
+        if request.path == "/" and accepts_html(request.header(b"accept")):
+            return FRONT_PAGE
         return None
+
+    def template_of(self, path: str) -> str | None:
+        """Return the path of the operations that a request's path leads to; None for an unknown."""
+        found = self._find(path)
+        return None if found is None else found[0].path
+
+    def _find(self, path: str) -> tuple[Place, dict[str, str]] | None:
+        # The framework's router takes several slashes at the beginning for one.
+        found = None if path.startswith("//") else self._routes.find(path)
+        if found is None:
+            return None
+        place, _, values, _ = found
+        assert isinstance(place, Place)
+        return place, values
 
     async def metrics_reply(self, request: Request) -> Reply | None:
         """The figures, if the request only reads; it needs no credentials either."""
@@ -87,12 +105,10 @@ class Router:
 
     async def respond(self, request: Request, caller: Caller) -> Reply:
         """Run the operation that the path and the method name. Raises 404 and 405."""
-        # The framework's router takes several slashes at the beginning for one.
-        found = None if request.path.startswith("//") else self._routes.find(request.path)
+        found = self._find(request.path)
         if found is None:
             raise ApiError.not_found(self._edge.resource_of(request.path))
-        place, _, values, _ = found
-        assert isinstance(place, Place)
+        place, values = found
         operation, names = place.operations.get(request.method, (None, ()))
         if operation is None:
             raise ApiError(20004, headers={"Allow": place.allow})

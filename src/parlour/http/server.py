@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from parlour.http import logged_paths
 from parlour.http.authentication import CHALLENGE, wrong_login
 from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, encode, refusal
 from parlour.http.streams import read_body, send_pieces
@@ -406,7 +407,13 @@ class Server:
             request_sid=request.request_sid,
             operation_id=request.operation_id,
             method=request.method,
+            path=self._logged_path(request),
             status=status,
             seconds=round(seconds, 6),
             account_sid=request.caller.account_sid if request.caller else "",
         )
+
+    def _logged_path(self, request: Request) -> str:
+        if request.medium is not None:
+            return request.medium.place.template
+        return logged_paths.shown(request.path, self._router.template_of)

@@ -343,6 +343,11 @@ CERTIFICATE_RENEWED_DAYS = 30
 # The doctor warns of any certificate that ends sooner than this.
 CERTIFICATE_WARNED_DAYS = 14
 
+# --- The request log ------------------------------------------------------------------------
+
+# Parts of an unknown path that the request log looks at; what is behind them is one more.
+LOGGED_PATH_PARTS_MAX = 10
+
 # --- Backups --------------------------------------------------------------------------------
 
 # Pages of the database that a backup copies in one step, before it says how far it is: 16 MiB.
