@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.resources.naming import at_once, unique
-from tests.resources.rooms import PROJECTED_ADDRESS, Room, make_role
+from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, Room, make_role
 from tests.support.client import Api
 from tests.support.database import events
 from tests.support.numbers import PROXY, phone_number
@@ -282,23 +282,6 @@ def test_members_of_a_group_have_numbers_of_north_america(form_api: Api) -> None
     send(form_api, projected(), native("+4915112345678")).refuses(400, 50407)
 
 
-def test_the_number_of_ours_may_come_later(form_api: Api) -> None:
-    people, ours = [native(), native()], projected()
-    begun = send(form_api, *people, ours).expect(202)
-    later = send(form_api, *people).expect(202)
-    assert len(completed(form_api, later)[1]) == 2
-    form = {PROJECTED_ADDRESS: ours["messaging_binding"]["projected_address"]}
-    answer = form_api.post(f"/Conversations/{later['sid']}/Participants", form)
-    assert answer.refuses(409, 50438)["message"].endswith(f"Conversation {begun['sid']}")
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_members_do_not_join_plain_chat(form_api: Api, first: bool) -> None:
-    people = [native(), native()]
-    people.insert(0 if first else 2, chat())
-    send(form_api, *people).refuses(400, 50412)
-
-
 def test_nobody_has_an_address_and_a_projected_one(form_api: Api) -> None:
     binding = {"address": phone_number(), "projected_address": phone_number()}
     for more in ({}, {"proxy_address": PROXY}):
@@ -418,6 +401,23 @@ def test_nothing_but_delete_is_possible_before_it_is_complete(asleep: Asleep) ->
     found, (member,) = completed(asleep.wake(), again)
     assert found["state"] == "active"
     assert member["messaging_binding"]["address"] == address
+
+
+def test_a_set_is_taken_before_its_conversation_is_complete(asleep: Asleep) -> None:
+    api, people = asleep.api, [native(), native(), projected()]
+    begun = send(api, *people).expect(202)
+    again = send(api, *reversed(people)).refuses(409, 50438)
+    assert again["message"].endswith(f"Conversation {begun['sid']}")
+    step_by_step = Room.make(asleep.server, api)
+    for each in people[:2]:
+        step_by_step.add({ADDRESS: each["messaging_binding"]["address"]})
+    last = {PROJECTED_ADDRESS: people[2]["messaging_binding"]["projected_address"]}
+    refused = api.post(step_by_step.path, last).refuses(409, 50438)
+    assert refused["message"].endswith(f"Conversation {begun['sid']}")
+    api.delete(f"/Conversations/{begun['sid']}").expect(204)
+    api.post(step_by_step.path, last).expect(201)
+    larger = send(api, *people, native()).expect(202)
+    assert len(completed(asleep.wake(), larger)[1]) == 4
 
 
 def test_what_cannot_be_completed_is_closed_and_logged(asleep: Asleep) -> None:

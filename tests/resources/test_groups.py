@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.resources.naming import at_once, unique
 from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
 from tests.support.numbers import PROXY, phone_number
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.support.client import Answer, Api
@@ -66,7 +67,7 @@ def as_json(form: Form) -> str:
     }
     binding = {names[name]: text for name, text in form.items() if name in names}
     identity = {"identity": form["Identity"]} if "Identity" in form else {}
-    return json.dumps({"messaging_binding": binding, **identity})
+    return json.dumps({"messaging_binding": binding or None, **identity})
 
 
 def bulk(api: Api, *forms: Form) -> Answer:
@@ -143,6 +144,23 @@ def test_a_plain_chat_identity_does_not_join_members(room: Room) -> None:
     add(room, member()).expect(201)
     refuses(room, {"Identity": unique("plain")}, 50434)
     add(room, own(Identity=unique("projected"))).expect(201)
+
+
+def test_the_number_of_ours_may_come_after_members_that_were_made_together(api: Api) -> None:
+    forms, ours = [member(), member()], own()
+    begun = bulk(api, *forms, ours).expect(202)
+    path = f"/Conversations/{bulk(api, *forms).expect(202)['sid']}"
+    eventually(lambda: api.get(path).expect(200), lambda shown: shown["state"] == "active")
+    error = api.post(f"{path}/Participants", ours).refuses(409, 50438)
+    assert error["message"].endswith(f"Conversation {begun['sid']}")
+    api.post(f"{path}/Participants", own()).expect(201)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_members_are_not_made_together_with_plain_chat(api: Api, first: bool) -> None:
+    forms = [member(), member()]
+    forms.insert(0 if first else 2, {"Identity": unique("plain")})
+    bulk(api, *forms).refuses(400, 50412)
 
 
 def test_the_first_member_has_a_long_code_of_north_america(room: Room) -> None:
@@ -276,6 +294,20 @@ def test_of_conversations_that_complete_a_set_at_once_one_does(server: Server, a
     for answer in answers:
         if answer.status == 409:
             assert answer.refuses(409, 50438)["message"].endswith(f"Conversation {won}")
+
+
+def test_of_conversations_that_are_made_with_a_set_at_once_one_is(api: Api) -> None:
+    forms = [member(), member(), own()]
+    answers = at_once(
+        TOGETHER, lambda number: bulk(api, *forms[number % 3 :], *forms[: number % 3])
+    )
+    assert sorted(answer.status for answer in answers) == [202] + [409] * (TOGETHER - 1)
+    (won,) = (answer.json["sid"] for answer in answers if answer.status == 202)
+    for answer in answers:
+        if answer.status == 409:
+            assert answer.refuses(409, 50438)["message"].endswith(f"Conversation {won}")
+    path = f"/Conversations/{won}"
+    eventually(lambda: api.get(path).expect(200), lambda shown: shown["state"] == "active")
 
 
 def test_a_removal_is_never_refused_and_may_leave_two_equal_sets(

@@ -71,6 +71,9 @@ UNSEEN_OVER_REST = {
     r"resources\.participants\.store\.GROUPS_WITH\[": (
         "the conversations that it names are read again under the account before they count"
     ),
+    r"resources\.participants\.store\.HOLDER_OF_PENDING_PAIR\[": (
+        "shows only while a conversation of the other account is completed with the same numbers"
+    ),
     r"resources\.bindings\.store\.OF_IDENTITY\[": "only what sends pushes asks for it",
     r"resources\.webhook_attempts\.store\.(HURRY|LAST_IN_LANE|FETCH_SCHEDULE)\[": (
         "counts only while a webhook waits, which none of the twins' does"

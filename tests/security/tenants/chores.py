@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from parlour.operations import purge
 from parlour.resources.accounts import store as accounts
 from parlour.resources.address_configurations import store as address_configurations
 from parlour.resources.bindings import store as bindings
 from parlour.resources.participants import store as participants
+from parlour.resources.receipts import store as receipts
 from parlour.resources.tokens import store as tokens
 from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
 from parlour.resources.users import departures
@@ -127,7 +130,14 @@ async def _ask_stores(tx: Transaction, world: World) -> None:
         assert await participants.is_own_number(tx, scope, own)
     await participants.hold_pending_pair(tx, scope, lobby_sid, GROUP[1], PROXY)
     assert await participants.holder_of_pair(tx, scope, GROUP[1], PROXY) == lobby_sid
-    assert await participants.release_pending_pairs(tx, scope, lobby_sid) == 1
+    numbers = frozenset(GROUP)
+    await participants.hold_pending_set(tx, scope, lobby_sid, numbers)
+    assert await participants.holder_of_pending_set(tx, scope, numbers) == lobby_sid
+    assert await participants.release_pending_pairs(tx, scope, lobby_sid) == 2
+    receipt = await receipts.find(tx, scope, world.default.chain["Receipts"])
+    assert receipt is not None
+    older = msgspec.structs.replace(receipt, date_created=receipt.date_created - 1)
+    await receipts.change(tx, scope, receipt, older)
     assert await bindings.of_identity(tx, scope, ALICE)
     assert await address_configurations.of_service(tx, scope, world.second.sid, 10)
     key = await tokens.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)

@@ -10,6 +10,7 @@ from parlour.operations.call import Accepted
 from parlour.resources.conversation_with_participants import completion, together
 from parlour.resources.conversations import actions as conversations
 from parlour.resources.conversations import timers
+from parlour.resources.participants import groups
 from parlour.resources.participants import store as participant_store
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -29,7 +30,8 @@ async def create_conversation_with_participants(
 ) -> Conversation | Accepted:
     """A new conversation; with participants it is only begun, and completed in the background.
 
-    Everything is checked before anything is kept, and the pairs of addresses are taken at once.
+    Everything is checked before anything is kept; the pairs of addresses and the set of a group
+    are taken at once.
     """
     said = call.said()
     forms = [] if said.participants is UNSET else said.participants
@@ -52,4 +54,6 @@ async def create_conversation_with_participants(
         pair = together.pair_of(each)
         if pair is not None:
             await participant_store.hold_pending_pair(tx, call.scope, begun.sid, *pair)
+    if numbers := groups.complete_set(made):
+        await participant_store.hold_pending_set(tx, call.scope, begun.sid, numbers)
     return Accepted(202, begun)

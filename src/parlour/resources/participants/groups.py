@@ -99,6 +99,9 @@ async def must_be_only_group(
     if not numbers or numbers == complete_set(before):
         return
     await tx.hold("group", scope.account_sid, *sorted(numbers))
+    pending_sid = await store.holder_of_pending_set(tx, scope, numbers)
+    if pending_sid is not None and pending_sid != conversation_sid:
+        raise ApiError(50438, conversation_sid=pending_sid)
     member = next(each.address for each in after if each.is_native)
     own = next(each.own_number for each in after if each.own_number is not None)
     assert member is not None

@@ -190,6 +190,13 @@ OLD_OF_IDENTITY = statement(
     " AND identity = $3 AND sequence < $4 ORDER BY sequence, sid LIMIT $5",
     Participant,
 )
+# A pending conversation claims its set like a pair: of this word, which is no address, and of the
+# numbers.
+_SET = "group"
+HOLDER_OF_PENDING_PAIR = """
+SELECT conversation_sid FROM pending_pair
+ WHERE account_sid = $1 AND address = $2 AND proxy_address = $3
+"""
 HOLD_PENDING_PAIR = """
 INSERT INTO pending_pair (account_sid, service_sid, conversation_sid, address, proxy_address)
 VALUES ($1, $2, $3, $4, $5)
@@ -286,8 +293,24 @@ async def hold_pending_pair(
     await tx.run(HOLD_PENDING_PAIR, *owner, address, proxy_address)
 
 
+async def hold_pending_set(
+    tx: Transaction, scope: Scope, conversation_sid: str, numbers: frozenset[str]
+) -> None:
+    """Claim the set of a group whose participants are still to be added."""
+    await hold_pending_pair(tx, scope, conversation_sid, _SET, ",".join(sorted(numbers)))
+
+
+async def holder_of_pending_set(
+    tx: Transaction, scope: Scope, numbers: frozenset[str]
+) -> str | None:
+    """The conversation to be completed with this set, in any service of the account."""
+    claimed = ",".join(sorted(numbers))
+    row = await tx.one(HOLDER_OF_PENDING_PAIR, scope.account_sid, _SET, claimed)
+    return row[0] if row else None
+
+
 async def release_pending_pairs(tx: Transaction, scope: Scope, conversation_sid: str) -> int:
-    """Free the pairs of participants that were still to be added; how many there were."""
+    """Free the pairs and the set of participants that were still to be added; how many."""
     return await tx.run(RELEASE_PENDING_PAIRS, scope.account_sid, conversation_sid)
 
 
