@@ -304,3 +304,30 @@ def test_what_waits_for_its_turn_is_sent_after_its_webhook_was_detached(tmp_path
         assert {each.delivery.webhook_sid for each in stopped if each.delivery} == {bad.sid}
 
     play(tmp_path, scene)
+
+
+FORGET_SETTINGS = "DELETE FROM event WHERE account_sid = $1 AND name = 'webhooksChanged'"
+
+
+def test_a_backlog_of_an_earlier_version_goes_by_the_settings_of_the_upgrade(
+    tmp_path: Path,
+) -> None:
+    """Its log does not have the settings before a change; a webhook's age is known all the same."""
+
+    async def scene(bench: Bench) -> None:
+        sid = (await bench.house.do("CreateConversation")).sid
+        await bench.account(PostWebhookUrl="/a", Filters=MESSAGES)
+        await bench.say(sid, "first")
+        await bench.account(PostWebhookUrl="/b")
+        await bench.attach(sid, Url="/scoped", Filters=[*MESSAGES, "onConversationRemoved"])
+        await bench.say(sid, "second")
+        await bench.house.store.write(lambda tx: tx.run(FORGET_SETTINGS, ACCOUNT_SID))
+        await bench.house.do("DeleteConversation", origin=WITH_HEADER, Sid=sid)
+        assert await bench.told(restarts=True) == [
+            ("POST /b", "first"),
+            ("POST /b", "second"),
+            ("POST /scoped", "onConversationRemoved"),
+            ("POST /scoped", "second"),
+        ]
+
+    play(tmp_path, scene)

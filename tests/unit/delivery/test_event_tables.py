@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,26 @@ def test_what_is_emitted_has_its_name_from_the_vocabulary() -> None:
     ]
     assert len(emitted) > 20
     assert (literal, unknown) == ([], [])
+
+
+# Who may write the rows that decide where webhooks go, and how their state before is recorded.
+RECORDED = {
+    "resources/scoped_webhooks/store.py": "records it by itself",
+    "resources/webhook_configuration/store.py": "records it by itself",
+    "resources/service_webhook_configuration/store.py": "records it by itself",
+    "resources/conversations/actions.py": "onConversationRemoved has them",
+    "operations/purge.py": "waits until the intake has passed the deletion of the service",
+}
+_TABLE = r"(scoped_webhook|webhook_configuration|service_webhook_configuration)"
+_WRITES = re.compile(
+    rf"(INSERT INTO|UPDATE|DELETE FROM)\s+{_TABLE}\b|\b(insert|update)\(\s*\"{_TABLE}\""
+)
+
+
+def test_every_change_of_webhook_settings_is_recorded_in_the_log() -> None:
+    writing = {
+        path.relative_to(SOURCES).as_posix()
+        for path in SOURCES.rglob("*.py")
+        if _WRITES.search(path.read_text("utf-8"))
+    }
+    assert writing == set(RECORDED)
