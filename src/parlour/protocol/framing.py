@@ -18,6 +18,7 @@ from parlour.vocabulary import limits
 
 JSON_TYPE: Final = "application/json"
 
+_SDK_VERSION_CHARS: Final = 32
 _START: Final = re.compile(rb"TWILSOCK V3\.0 ([0-9]{1,9})\r\n")
 _END: Final = b"\r\n"
 
@@ -196,3 +197,19 @@ def backoff(reconnect_ms_min: int, reconnect_ms_max: int) -> bytes:
     assert 0 < reconnect_ms_min <= reconnect_ms_max
     policy = {"reconnect_min_ms": reconnect_ms_min, "reconnect_max_ms": reconnect_ms_max}
     return msgspec.json.encode({"backoff_policy": policy})
+
+
+def unsupported_sdk(metadata: object) -> str | None:
+    """The version of a JavaScript SDK of another protocol, by the ``metadata`` of its ``init``.
+
+    ``@twilio/conversations`` 1.x and most of ``twilio-chat`` open a session as a list of Sync; the
+    last ``twilio-chat`` asks for paths below ``/Client/v1``. Neither shows what such a request is
+    answered; both show why ``init`` is refused.
+    """
+    if not isinstance(metadata, dict) or metadata.get("sdk") != "JS":
+        return None
+    version = str(metadata.get("sdkv"))[:_SDK_VERSION_CHARS]
+    if metadata.get("type") == "chat":
+        return f"twilio-chat {version}"
+    is_early = metadata.get("type") == "conversations" and version.startswith(("0.", "1."))
+    return f"conversations {version}" if is_early else None

@@ -269,7 +269,14 @@ class Connection:
 
     async def _init(self, frame: Frame) -> None:
         is_stopping = self._endpoint.is_stopping
-        found = disconnects.SERVER_FULL if is_stopping else await self._checked(frame)
+        found: AccessToken | Disconnect
+        if is_stopping:
+            found = disconnects.SERVER_FULL
+        elif sdk := framing.unsupported_sdk(frame.header.get("metadata")):
+            log.info("client_sdk_unsupported", sdk=sdk)
+            found = disconnects.SDK_UNSUPPORTED
+        else:
+            found = await self._checked(frame)
         if isinstance(found, disconnects.Disconnect):
             self._refuse(frame, found)
         elif self._phase is _Phase.OPENING:

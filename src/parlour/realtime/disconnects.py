@@ -88,6 +88,17 @@ ACCOUNT_NOT_ACTIVE: Final = Disconnect(
     description=CATALOGUE[20005].message,
     may_return=False,
 )
+# What programs with such a client show: the rejection of `Client.create()`, and `connectionError`.
+SDK_UNSUPPORTED: Final = Disconnect(
+    code=403,
+    status="FORBIDDEN",
+    error_code=None,
+    description=(
+        "This client SDK is not supported: use @twilio/conversations 2.1 to 3.0 in place of"
+        " 1.x and twilio-chat"
+    ),
+    may_return=False,
+)
 TOO_MANY_CONNECTIONS: Final = Disconnect(
     code=429,
     status="TOO_MANY_REQUESTS",
@@ -115,6 +126,7 @@ REFUSALS: Final = (
     TOKEN_SIGNATURE_WRONG,
     SERVICE_UNKNOWN,
     ACCOUNT_NOT_ACTIVE,
+    SDK_UNSUPPORTED,
     TOO_MANY_CONNECTIONS,
     SERVER_FULL,
 )

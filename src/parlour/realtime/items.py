@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
@@ -50,8 +50,8 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     """A page: ``key`` is where it begins, or, ``backwards``, what it ends before."""
 
     descending: bool
-    size: int
-    key: Key | None = None
+    size: Annotated[int, msgspec.Meta(ge=1, le=limits.ITEMS_PER_PAGE_MAX)]
+    key: str | Annotated[int, msgspec.Meta(ge=-_INDEX_LAST, le=_INDEX_LAST)] | None = None
     backwards: bool = False
 
 
@@ -81,10 +81,10 @@ def parse_token(text: str) -> Place | None:
     """The page of a token; None for anything that is none."""
     try:
         place = _place.decode(base64.urlsafe_b64decode(text))
-    except (ValueError, binascii.Error, msgspec.DecodeError):
+    except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError):
         return None
-    is_sized = 1 <= place.size <= limits.ITEMS_PER_PAGE_MAX
-    return place if is_sized and place.key is not None else None
+    is_text = isinstance(place.key, str)
+    return None if place.key is None or (is_text and "\0" in str(place.key)) else place
 
 
 async def fetch_page(

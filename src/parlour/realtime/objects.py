@@ -36,10 +36,20 @@ _TYPES: Final = {"Documents": objects.DOCUMENT, "Lists": objects.LIST, "Maps": o
 _ITEMS_PARTS: Final = 5
 _PATH_PARTS: Final = (4, _ITEMS_PARTS)
 # The numbers of the hosted service: an unknown sid of each type, and an unknown name.
-NOT_FOUND_CODES: Final = {objects.DOCUMENT: 54100, objects.LIST: 54150, objects.MAP: 54200}
+NOT_FOUND_CODES: Final = {
+    objects.DOCUMENT: 54100,
+    objects.LIST: 54150,
+    objects.MAP: 54200,
+    "stream": 54250,
+}
 _NAME_NOT_FOUND: Final = 54300
 _INVALID: Final = 54000
-_TITLES: Final = {objects.DOCUMENT: "Document", objects.LIST: "List", objects.MAP: "Map"}
+_TITLES: Final = {
+    objects.DOCUMENT: "Document",
+    objects.LIST: "List",
+    objects.MAP: "Map",
+    "stream": "Message Stream",  # Clients of Sync may ask for some; there are none here.
+}
 
 
 class _Times(NamedTuple):
@@ -58,7 +68,9 @@ def refusal(status: int, code: int, message: str) -> TunnelReply:
 
 
 def not_found(type_: str) -> dict[str, Any]:
-    """What is said of an object that is not there, or not for this user."""
+    """What is said of an object that is not there, not for this user, or of an unknown type."""
+    if type_ not in _TITLES:
+        return {"status": 400, "code": _INVALID, "message": "Invalid object type"}
     message = f"{_TITLES[type_]} not found"
     return {"status": 404, "code": NOT_FOUND_CODES[type_], "message": message}
 

@@ -15,7 +15,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -51,12 +51,17 @@ _ACCEPTED: Final = {
 }
 
 
+EventNumber = Annotated[int, msgspec.Meta(ge=-1, le=(1 << 53) - 1)]
+"""What a client may know as the number of an event: an integer of JavaScript; -1 for none yet."""
+Correlation = Annotated[int, msgspec.Meta(ge=-(1 << 53), le=(1 << 53) - 1)]
+
+
 class Wanted(msgspec.Struct, frozen=True):
     """One object of a request; without a number nothing is told again."""
 
     object_sid: str
     object_type: str
-    last_event_id: int | None = None
+    last_event_id: EventNumber | None = None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -64,7 +69,7 @@ class Request(msgspec.Struct, frozen=True):
 
     action: str
     requests: list[Wanted]
-    correlation_id: int | None = None
+    correlation_id: Correlation | None = None
 
 
 @dataclass(slots=True)

@@ -314,3 +314,25 @@ def test_a_backoff_is_json_without_line_ends() -> None:
     assert not re.search(rb"\s", written)
     with pytest.raises(AssertionError):
         framing.backoff(1000, 500)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "unsupported"),
+    [
+        ({"sdk": "JS", "type": "conversations", "sdkv": "1.2.0"}, "conversations 1.2.0"),
+        ({"sdk": "JS", "type": "conversations", "sdkv": "0.1.0"}, "conversations 0.1.0"),
+        ({"sdk": "JS", "type": "chat", "sdkv": "6.0.0"}, "twilio-chat 6.0.0"),
+        ({"sdk": "JS", "type": "chat", "sdkv": "6" * 99}, "twilio-chat " + "6" * 32),
+        ({"sdk": "JS", "type": "conversations", "sdkv": "2.1.0"}, None),
+        ({"sdk": "JS", "type": "conversations", "sdkv": "10.0.0"}, None),
+        ({"sdk": "JS", "type": ["chat"], "sdkv": None}, None),
+        ({"sdk": "ios", "type": "conversations", "sdkv": "1.2.0"}, None),
+        ({}, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_metadata_of_another_protocol_is_recognised(
+    metadata: object, unsupported: str | None
+) -> None:
+    assert framing.unsupported_sdk(metadata) == unsupported
