@@ -1,7 +1,8 @@
 """``make bench-realtime``: the socket beside a bare broadcaster, in one interleaved run.
 
-Prints deliveries per second and their ratio, latencies, memory per idle connection, and how long
-the client SDK takes to start. A missed goal is an error only with ``--check``.
+Prints deliveries per second and their ratio, latencies, what the order of replies costs, memory per
+idle connection, and how long the client SDK takes to start. A missed goal is an error only with
+``--check``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import goals, machine, report, servers
 from bench.processes import cores_apart, data_folder
-from bench.realtime import fanout, probe, room, start
+from bench.realtime import fanout, ordered, probe, room, start
 from bench.realtime.client import chunks
 from bench.realtime.fanout import BASELINE, PARLOUR, Fanout
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bench.goals import Goal
     from bench.realtime.client import Seen
     from bench.realtime.fanout import Stalled
+    from bench.realtime.ordered import Ordered
     from bench.realtime.start import Starts
 
 
@@ -41,9 +43,10 @@ class Plan:
     conversation_seconds: float = 20.0
     conversations: int = 1000
     starts: int = 3
+    replies: int = 300
 
 
-QUICK = Plan((200,), 1, 2_000, 20, 10.0, 2.0, 3.0, 50, 1)
+QUICK = Plan((200,), 1, 2_000, 20, 10.0, 2.0, 3.0, 50, 1, 30)
 PER_SECOND = 20.0
 
 
@@ -56,6 +59,7 @@ class Figures:
     conversation: Seen
     talk: dict[str, Any]
     alone: dict[str, Any]
+    ordered: Ordered
     starts: Starts
 
 
@@ -95,8 +99,8 @@ def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
 
 def _measure_clients(
     folder: Path, stack: ExitStack, plan: Plan
-) -> tuple[Seen, dict[str, Any], dict[str, Any], Starts]:
-    """A conversation of eleven, one of two, and the SDK's start, on a server of their own."""
+) -> tuple[Seen, dict[str, Any], dict[str, Any], Ordered, Starts]:
+    """Conversations, the order of replies, and the SDK's start, on a server of their own."""
     server_cores, load_cores = cores_apart()
     parlour, credentials, key = room.serve(folder, "clients", server_cores)
     stack.enter_context(parlour)
@@ -120,6 +124,8 @@ def _measure_clients(
         )
 
     talked, alone = talk(11), talk(2)
+    _tell("replies behind notifications")
+    in_order = ordered.measure(made, plan.replies)
     _tell(f"{plan.conversations} conversations of one user")
     start.fill(parlour, credentials, plan.conversations)
     memory = stack.enter_context(start.stand_in(folder, parlour))
@@ -127,7 +133,7 @@ def _measure_clients(
     started = start.measure(
         parlour, memory, key, plan.conversations, load_cores, rounds=plan.starts
     )
-    return spoken, talked, alone, started
+    return spoken, talked, alone, in_order, started
 
 
 def goals_of(figures: Figures, plan: Plan) -> list[Goal]:
@@ -190,6 +196,7 @@ def lines_of(figures: Figures, plan: Plan) -> list[str]:
         f"one to one, SDK: p50 {alone['p50Ms']:.2f} ms, p99 {alone['p99Ms']:.2f} ms, "
         f"both clients take {alone['cpuMs']:.1f} ms a message"
     )
+    lines += ordered.lines_of(figures.ordered)
     for name, starts in (("Parlour", figures.starts.parlour), ("memory", figures.starts.memory)):
         shown = ", ".join(f"{s.initialized_ms:.0f} / {s.joined_ms:.0f}" for s in starts)
         lines.append(f"SDK start, {name}: ready / all joined {shown} ms")
