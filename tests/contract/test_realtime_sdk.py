@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.realtime_run import HERE, VERSIONS, run_of_topics
+from tests.contract.realtime_run import EVERY_VERSION, HERE, VERSIONS, run_of_topics
+from tests.support.node import install_packages
 
 if TYPE_CHECKING:
     from tests.contract.realtime_run import Run
@@ -20,6 +21,7 @@ TOPICS = (
     "conversations",
     "participants",
     "messages",
+    "contents",
     "horizon",
     "typing",
     "users",
@@ -124,6 +126,19 @@ def test_every_public_method_is_called_and_every_event_comes(run: Run, version: 
 @pytest.mark.parametrize("version", each_version())
 def test_there_are_many_checks(run: Run, version: str) -> None:
     assert sum(len(lines) for lines in run.checks.values()) >= CHECKS_MIN
+
+
+def test_content_of_templates_on_the_other_version_that_reads_it(server: Server) -> None:
+    install_packages(HERE)
+    have = {
+        version
+        for version, name in EVERY_VERSION.items()
+        if "getContentData" in (HERE / "node_modules" / name / "builds" / "lib.d.ts").read_text()
+    }
+    assert have == {*VERSIONS, "2.7.0"}
+    run = run_of_topics(server, "2.7.0", ["contents"], DRIVE_SECONDS_MAX)
+    assert run.failed("contents") == []
+    assert len(run.checks["contents"]) > 50
 
 
 def test_the_lock_file_holds_hashes_and_no_addresses() -> None:

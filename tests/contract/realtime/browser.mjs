@@ -119,6 +119,12 @@ async function media(place, checks, { page }, bob) {
   const [medium] = inNode?.attachedMedia ?? [];
   const bytes = await (await fetch(await medium.getContentTemporaryUrl())).text();
   checks.equal("the same there", [medium.filename, medium.contentType, bytes], ["b.txt", "text/plain", "a text"]);
+  const card = { title: "For {{1}}", actions: [{ type: "URL", title: "Open", url: "https://x.example" }] };
+  const template = await Place.template({ "twilio/card": card });
+  const variables = JSON.stringify({ 1: "Ann" });
+  const rich = await place.post(`/Conversations/${inNode.conversation.sid}/Messages`, { ContentSid: template.sid, ContentVariables: variables });
+  const content = await checks.works("content of a template", page.evaluate((at) => window.content(at), rich.index));
+  checks.equal("as a card", content, { type: "card", title: "For Ann", titles: ["Open"] });
   const missing = `${baseUrl}/v1/Services/${place.serviceSid}/Media/ME${"0".repeat(32)}`;
   const refused = page.evaluate(async (url) => {
     const headers = { "X-Twilio-Token": window.client.token };

@@ -28,6 +28,12 @@ window.bodies = async () => {
   return items.map((each) => each.body);
 };
 
+window.content = async (index) => {
+  const { items } = await (await window.only()).getMessages(1, index, "forward");
+  const { type, title, actions } = await items[0].getContentData();
+  return { type, title, titles: actions.map((each) => each.title) };
+};
+
 window.firstBytes = async (index) => {
   const { items } = await (await window.only()).getMessages(1, index, "forward");
   const [medium] = items[0].attachedMedia;
