@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tidy import rules_of_change, rules_of_code, rules_of_names, rules_of_sql, rules_of_tests
+from tests.tidy import (
+    rules_of_change,
+    rules_of_code,
+    rules_of_dates,
+    rules_of_names,
+    rules_of_sql,
+    rules_of_tests,
+)
 from tests.tidy.sources import Rule, Skip, Sources, judge
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     *rules_of_sql.RULES,
     *rules_of_change.RULES,
     *rules_of_code.RULES,
+    *rules_of_dates.RULES,
     *rules_of_names.RULES,
     *rules_of_tests.RULES,
 )

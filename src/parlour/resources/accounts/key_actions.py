@@ -14,6 +14,7 @@ from parlour.operations.call import Revoked, Rows
 from parlour.resources.accounts import store
 from parlour.resources.accounts.actions import add_login, tell_of_key
 from parlour.vocabulary import sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.values import Unset
 
 if TYPE_CHECKING:
@@ -100,7 +101,13 @@ async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
     name = call.said().friendly_name
     if isinstance(name, Unset):
         return before
-    after = msgspec.structs.replace(before, friendly_name=name, date_updated=tx.now)
+    after = msgspec.structs.replace(
+        before,
+        friendly_name=name,
+        date_updated=updated_at(
+            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+        ),
+    )
     await store.change_login(tx, call.scope, after)
     await tell_of_key(tx, call.scope, after)
     return after

@@ -62,7 +62,12 @@ FETCH_ACCOUNT = statement("SELECT {columns} FROM account WHERE sid = $1", Accoun
 LIST_ACCOUNTS = statement(
     "SELECT {columns} FROM account WHERE sid > $1 ORDER BY sid LIMIT $2", Account
 )
-UPDATE_STATUS = "UPDATE account SET status = $2, date_updated = $3 WHERE sid = $1"
+UPDATE_STATUS = """
+UPDATE account
+   SET status = $2,
+       date_updated = CASE WHEN date_updated > $3 THEN date_updated ELSE $3 END
+ WHERE sid = $1
+"""
 INSERT_LOGIN = insert("login", Login)
 # tidy: account-in-sql - the account is what is asked for
 ADMIT = """

@@ -13,6 +13,7 @@ from parlour.resources.address_configurations import store
 from parlour.resources.address_configurations.store import AddressConfiguration, AutoCreation
 from parlour.resources.services import store as services
 from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import Unset
 
@@ -132,7 +133,9 @@ async def update_address_configuration(
         before,
         friendly_name=said.given().get("friendly_name", before.friendly_name),
         auto_creation=store.write(creation),
-        date_updated=tx.now,
+        date_updated=updated_at(
+            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+        ),
     )
     await store.change(tx, call.scope, after)
     await _tell(tx, call.scope, after)
@@ -153,7 +156,11 @@ async def forget_service(tx: Transaction, scope: Scope, service_sid: str) -> Non
         for before in found:
             creation = msgspec.structs.replace(before.creation, conversation_service_sid=None)
             after = msgspec.structs.replace(
-                before, auto_creation=store.write(creation), date_updated=tx.now
+                before,
+                auto_creation=store.write(creation),
+                date_updated=updated_at(
+                    tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+                ),
             )
             await store.change(tx, scope, after)
             await _tell(tx, scope, after)

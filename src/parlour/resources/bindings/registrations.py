@@ -16,6 +16,7 @@ from parlour.resources.bindings import store
 from parlour.resources.bindings.store import PushBinding
 from parlour.resources.users import reachability
 from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.values import UNSET
 
 if TYPE_CHECKING:
@@ -50,7 +51,11 @@ async def register(tx: Transaction, call: Call[RegisterDevice]) -> PushBinding:
         credential_sid=None if change.credential_sid is UNSET else change.credential_sid,
         message_types=msgspec.json.encode(change.short_names()).decode(),
         date_created=tx.now if known is None else known.date_created,
-        date_updated=tx.now,
+        date_updated=(
+            tx.now
+            if known is None
+            else updated_at(tx.now, created_ms=known.date_created, updated_ms=known.date_updated)
+        ),
     )
     if known is not None:
         await store.renew(tx, call.scope, binding)

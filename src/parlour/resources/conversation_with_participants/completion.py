@@ -27,6 +27,7 @@ from parlour.resources.participants import actions as participants
 from parlour.resources.participants import store as participant_store
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import events, limits
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 
@@ -202,7 +203,10 @@ async def _give_up(tx: Transaction, begun: Conversation) -> None:
         return
     await participant_store.release_pending_pairs(tx, scope, begun.sid)
     closed = msgspec.structs.replace(
-        held, state=timers.CLOSED, pending_participants=None, date_updated=tx.now
+        held,
+        state=timers.CLOSED,
+        pending_participants=None,
+        date_updated=updated_at(tx.now, created_ms=held.date_created, updated_ms=held.date_updated),
     )
     await conversation_store.change(tx, scope, closed)
     await timers.tell_state(tx, scope, closed, timers.INITIALIZING, timers.BY_EVENT)

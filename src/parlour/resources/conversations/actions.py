@@ -15,6 +15,7 @@ from parlour.resources.conversations.store import Conversation
 from parlour.resources.scoped_webhooks import store as scoped_webhooks
 from parlour.store.transaction import Reach
 from parlour.vocabulary import events, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import UNSET, Unset
 
@@ -223,7 +224,10 @@ def _changed(before: Conversation, change: UpdateConversation, now_ms: int) -> C
         attributes=_given(change.attributes, before.attributes),
         state=_given(change.state, before.state),
         date_created=created,
-        date_updated=_given(change.date_updated, now_ms),
+        date_updated=_given(
+            change.date_updated,
+            updated_at(now_ms, created_ms=created, updated_ms=before.date_updated),
+        ),
         inactive_timer_seconds=_changed_timer(
             change.timers_inactive, before.inactive_timer_seconds
         ),

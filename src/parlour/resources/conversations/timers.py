@@ -13,6 +13,7 @@ import msgspec
 from parlour.operations import scoping
 from parlour.resources.conversations import store
 from parlour.vocabulary import events, limits
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SYSTEM, Origin
 from parlour.vocabulary.scope import Scope
@@ -70,7 +71,13 @@ def with_message(conversation: Conversation, activity: int, now_ms: int) -> Conv
     after = msgspec.structs.replace(
         conversation,
         state=ACTIVE if woken else conversation.state,
-        date_updated=now_ms if woken else conversation.date_updated,
+        date_updated=(
+            updated_at(
+                now_ms, created_ms=conversation.date_created, updated_ms=conversation.date_updated
+            )
+            if woken
+            else conversation.date_updated
+        ),
         next_message_index=conversation.next_message_index + 1,
         last_activity=activity,
     )
@@ -116,7 +123,9 @@ async def expire(tx: Transaction) -> None:
             state=CLOSED if closes else INACTIVE,
             date_inactive=None,
             date_closed=None if closes else conversation.date_closed,
-            date_updated=tx.now,
+            date_updated=updated_at(
+                tx.now, created_ms=conversation.date_created, updated_ms=conversation.date_updated
+            ),
         )
         await store.change(tx, scope, after)
         await tell_state(tx, scope, after, conversation.state, BY_TIMER, SYSTEM)

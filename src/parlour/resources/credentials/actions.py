@@ -10,6 +10,7 @@ from parlour.operations.call import Rows
 from parlour.resources.credentials import store
 from parlour.resources.credentials.store import Credential, Secrets
 from parlour.vocabulary import events, sids
+from parlour.vocabulary.dates import updated_at
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -65,7 +66,12 @@ async def update_credential(tx: Transaction, call: Call[UpdateCredential]) -> Cr
     """Change a credential; secrets that are not sent stay."""
     before = await in_path(tx, call)
     changed = _changed(before, call, call.said().given())
-    after = msgspec.structs.replace(changed, date_updated=tx.now)
+    after = msgspec.structs.replace(
+        changed,
+        date_updated=updated_at(
+            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+        ),
+    )
     await store.change(tx, call.scope, after)
     await _tell(tx, call, after)
     return after

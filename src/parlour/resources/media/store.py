@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.store.statements import insert, statement, values_of
+from parlour.vocabulary.dates import updated_at
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -90,10 +91,12 @@ async def unattached(tx: Transaction, scope: Scope, author: str) -> tuple[int, i
     return int(row[0]), int(row[1])
 
 
-async def attach(tx: Transaction, scope: Scope, sid: str, message_sid: str) -> None:
+async def attach(tx: Transaction, scope: Scope, medium: Media, message_sid: str) -> None:
     """Give a medium to the one message that carries it."""
-    count = await tx.run(ATTACH, scope.account_sid, scope.service_sid, sid, message_sid, tx.now)
-    assert count == 1, sid
+    updated = updated_at(tx.now, created_ms=medium.date_created, updated_ms=medium.date_updated)
+    key = (scope.account_sid, scope.service_sid, medium.sid)
+    count = await tx.run(ATTACH, *key, message_sid, updated)
+    assert count == 1, medium.sid
 
 
 async def remove_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:

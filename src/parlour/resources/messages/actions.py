@@ -16,6 +16,7 @@ from parlour.resources.messages import content, fan_out, store
 from parlour.resources.messages.store import Message
 from parlour.resources.receipts import store as receipts
 from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import UNSET
 
@@ -171,14 +172,16 @@ async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
     before = await in_path(tx, call, conversation.sid)
     change = call.said()
     timers.must_accept_changes(conversation)
+    created = _given(change.date_created, before.date_created)
+    updated = updated_at(tx.now, created_ms=created, updated_ms=before.date_updated)
     after = msgspec.structs.replace(
         before,
         body=_given(change.body, before.body),
         subject=_given(change.subject, before.subject),
         attributes=_given(change.attributes, before.attributes),
         last_updated_by=tx.origin.client_identity or fan_out.SYSTEM_AUTHOR,
-        date_created=_given(change.date_created, before.date_created),
-        date_updated=_given(change.date_updated, tx.now),
+        date_created=created,
+        date_updated=_given(change.date_updated, updated),
     )
     if change.author is not UNSET:
         found = await fan_out.audience(tx, call.scope, conversation.sid, change.author)

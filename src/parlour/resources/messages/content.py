@@ -51,7 +51,7 @@ async def keep_media(tx: Transaction, scope: Scope, content: Content, message_si
     """Give the media to the message that carries them, and write the one that was made."""
     for each in content.media:
         if each.content is None:
-            await media.attach(tx, scope, each.sid, message_sid)
+            await media.attach(tx, scope, each, message_sid)
         else:
             made = msgspec.structs.replace(each, message_sid=message_sid)
             await media.add(tx, scope, made)

@@ -17,6 +17,7 @@ from parlour.resources.roles import store as roles
 from parlour.resources.service_configuration import store as service_configurations
 from parlour.resources.users import arrivals
 from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
 from parlour.vocabulary.values import UNSET
@@ -238,11 +239,13 @@ async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> 
     after = _with_horizon(before, conversation, change, tx.now)
     if change.role_sid is not UNSET:
         await must_be_conversation_role(tx, call.scope, change.role_sid)
+    created = before.date_created if change.date_created is UNSET else change.date_created
+    updated = updated_at(tx.now, created_ms=created, updated_ms=before.date_updated)
     after = msgspec.structs.replace(
         after,
         attributes=before.attributes if change.attributes is UNSET else change.attributes,
-        date_created=before.date_created if change.date_created is UNSET else change.date_created,
-        date_updated=tx.now if change.date_updated is UNSET else change.date_updated,
+        date_created=created,
+        date_updated=updated if change.date_updated is UNSET else change.date_updated,
         role_sid=before.role_sid if change.role_sid is UNSET else change.role_sid,
     )
     if _rebinds(change):

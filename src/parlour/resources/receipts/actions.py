@@ -13,6 +13,7 @@ from parlour.resources.messages import store as message_rows
 from parlour.resources.messages.store import Counts
 from parlour.resources.receipts import statuses, store
 from parlour.vocabulary import events, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.origin import SYSTEM
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ async def record_status(tx: Transaction, scope: Scope, receipt_sid: str, report:
         status=report.status,
         error_code=report.error_code,
         channel_message_sid=before.channel_message_sid or report.channel_message_sid,
-        date_updated=tx.now,
+        date_updated=updated_at(
+            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+        ),
     )
     counts = _moved(counts, before.status, report.status)
     await store.change(tx, scope, before, after)

@@ -13,6 +13,7 @@ from parlour.resources.roles.parameters import permissions_for
 from parlour.resources.roles.store import Role
 from parlour.resources.service_configuration import store as service_configurations
 from parlour.vocabulary import events, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
     after = msgspec.structs.replace(
         before,
         permissions=msgspec.json.encode(permissions).decode(),
-        date_updated=tx.now,
+        date_updated=updated_at(
+            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+        ),
     )
     await store.change(tx, call.scope, after)
     await _tell(tx, call, after)

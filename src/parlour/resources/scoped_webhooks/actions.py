@@ -12,6 +12,7 @@ from parlour.resources.scoped_webhooks import store
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
 from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import UNSET, Unset
 
@@ -141,7 +142,12 @@ async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]
     """Change a webhook; its target stays what it is."""
     before = await in_path(tx, call, await conversations.sid_in_path(tx, call))
     after = _configured(before, call.said())
-    after = msgspec.structs.replace(after, date_updated=tx.now)
+    after = msgspec.structs.replace(
+        after,
+        date_updated=updated_at(
+            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+        ),
+    )
     await store.change(tx, call.scope, after)
     await _tell_change(tx, call.scope, after, is_removed=False)
     return after

@@ -14,6 +14,7 @@ from parlour.resources.participants import store as participant_store
 from parlour.resources.user_conversations import store
 from parlour.resources.users import actions as users
 from parlour.vocabulary import events, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.values import UNSET
 
 if TYPE_CHECKING:
@@ -89,7 +90,12 @@ async def change_place(
             timestamp=change.last_read_timestamp,
             now_ms=tx.now,
         )
-        after = msgspec.structs.replace(after, date_updated=tx.now)
+        after = msgspec.structs.replace(
+            after,
+            date_updated=updated_at(
+                tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+            ),
+        )
         await participants.keep_update(tx, call.scope, before, after, origin)
     if isinstance(change.notification_level, str):
         after = msgspec.structs.replace(after, notification_level=change.notification_level)

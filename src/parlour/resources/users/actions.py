@@ -10,6 +10,7 @@ from parlour.operations.call import Rows
 from parlour.resources.roles import store as roles
 from parlour.resources.users import arrivals, departures, reachability, store
 from parlour.vocabulary import events, sids
+from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
 from parlour.vocabulary.values import UNSET, Unset
@@ -100,7 +101,12 @@ async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
     """Change a user's name, attributes or role."""
     before = await in_path_to_change(tx, call)
     after = await _changed(tx, call.scope, before, call.said())
-    after = msgspec.structs.replace(after, date_updated=tx.now)
+    after = msgspec.structs.replace(
+        after,
+        date_updated=updated_at(
+            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
+        ),
+    )
     await store.change(tx, call.scope, after)
     shown = await reachability.shown(tx, call.scope, after)
     await tx.emit(

@@ -257,5 +257,6 @@ async def reopen(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bo
     order = reopened_order(await event_log.last_sequence(tx))
     if last is not None:
         order = max(order, last[0] + 1)
+    # tidy: dated-updates - it is the age of a row of the queue, and in no answer
     await tx.run(REOPEN, *key, order, tx.now if last is None else None, tx.now)
     return True

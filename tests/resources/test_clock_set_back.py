@@ -1,0 +1,190 @@
+"""The server's clock jumps forward and back: dates of changed rows do not follow it back."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import parlour.app
+from parlour.resources.accounts import actions as accounts
+from parlour.resources.accounts import store as account_rows
+from parlour.resources.receipts import actions as receipts
+from parlour.resources.receipts import store as receipt_rows
+from parlour.resources.receipts.statuses import Report
+from parlour.vocabulary.clock import SystemClock
+from parlour.vocabulary.scope import Scope
+from tests.events.house import House
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.store.transaction import Transaction
+
+HOUR_MS = 3_600_000
+JUMPS = (0, 72 * HOUR_MS, -HOUR_MS, 0, 72 * HOUR_MS + 1000, -30 * 24 * HOUR_MS)
+PERMISSION = "createConversation"
+PAST, FUTURE = "2001-02-03T04:05:06Z", "2101-02-03T04:05:06Z"
+
+
+class JumpingClock(SystemClock):
+    """The machine's clock, off by as much as a test sets."""
+
+    offset_ms = 0
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970, and the offset."""
+        return super().now_ms() + JumpingClock.offset_ms
+
+
+@pytest.fixture(autouse=True)
+def _jumping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JumpingClock, "offset_ms", 0)
+    monkeypatch.setattr(parlour.app, "SystemClock", JumpingClock)
+
+
+class Dates:
+    """The dates of rows, and what was wrong with them after a change."""
+
+    def __init__(self) -> None:
+        self.latest: dict[str, int] = {}
+        self.wrong: list[str] = []
+
+    def see(self, name: str, row: Any) -> None:
+        """Compare with what the row had before."""
+        if row.date_updated < row.date_created:
+            self.wrong.append(f"{name}: updated before it was created")
+        if row.date_updated < self.latest.get(name, 0):
+            self.wrong.append(f"{name}: went back")
+        self.latest[name] = row.date_updated
+
+
+async def _set_up(house: House) -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
+    """One row of each resource that can be updated: by the operation, its form and its path."""
+    conversation = await house.do("CreateConversation")
+    here = {"ConversationSid": conversation.sid}
+    user = await house.do("CreateUser", {"Identity": "alice"})
+    participant = await house.do("CreateConversationParticipant", {"Identity": "alice"}, **here)
+    message = await house.say(conversation.sid, "first")
+    webhook = await house.attach(
+        conversation.sid, Url="https://example.com/", Filters="onMessageAdded"
+    )
+    role = {"FriendlyName": "r", "Type": "service", "Permission": PERMISSION}
+    made = await house.do("CreateRole", role)
+    address = {"Type": "sms", "Address": "+15558675310"}
+    configured = await house.do("CreateConfigurationAddress", address)
+    credential = await house.do("CreateCredential", {"Type": "fcm", "Secret": "s"})
+    service = await house.do("CreateService", {"FriendlyName": "s"})
+    other = {"ChatServiceSid": service.sid}
+    away = await house.do("CreateServiceConversation", **other)
+    body = {"Body": "other"}
+    return {
+        "UpdateConversation": ({"FriendlyName": "f"}, {"Sid": conversation.sid}),
+        "UpdateUser": ({"FriendlyName": "f"}, {"Sid": user.sid}),
+        "UpdateConversationParticipant": ({"Attributes": "{}"}, here | {"Sid": participant.sid}),
+        "UpdateConversationMessage": (body, here | {"Sid": message.sid}),
+        "UpdateConversationScopedWebhook": (
+            {"Configuration.Method": "POST"},
+            here | {"Sid": webhook.sid},
+        ),
+        "UpdateRole": ({"Permission": PERMISSION}, {"Sid": made.sid}),
+        "UpdateConfigurationAddress": ({"FriendlyName": "f"}, {"Sid": configured.sid}),
+        "UpdateCredential": ({"FriendlyName": "f"}, {"Sid": credential.sid}),
+        "UpdateServiceConversation": ({"FriendlyName": "f"}, other | {"Sid": away.sid}),
+    }
+
+
+async def _account(scope: Scope, tx: Transaction) -> Any:
+    await accounts.set_status(tx, scope, "active")
+    return await account_rows.find_account(tx, scope)
+
+
+async def _add_receipt(scope: Scope, message: Any, tx: Transaction) -> str:
+    made = receipt_rows.Receipt(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        conversation_sid=message.conversation_sid,
+        message_sid=message.sid,
+        sid=tx.new_sid("DY"),
+        sequence=tx.next_sequence(),
+        participant_sid="MB" + "0" * 32,
+        channel_message_sid=None,
+        status=None,
+        error_code=0,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    await receipt_rows.add(tx, scope, made)
+    return made.sid
+
+
+async def _report(scope: Scope, sid: str, status: str, tx: Transaction) -> Any:
+    assert await receipts.record_status(tx, scope, sid, Report(status, 0))
+    return await receipt_rows.find(tx, scope, sid)
+
+
+async def _receipt_dates(folder: Path) -> Dates:
+    dates = Dates()
+    async with House(folder) as house:
+        conversation = await house.do("CreateConversation")
+        message = await house.say(conversation.sid, "first")
+        sid = await house.store.write(partial(_add_receipt, house.scope, message))
+        for status, offset_ms in (("sent", 0), ("delivered", 72 * HOUR_MS), ("read", -HOUR_MS)):
+            JumpingClock.offset_ms = offset_ms
+            dates.see(sid, await house.store.write(partial(_report, house.scope, sid, status)))
+    return dates
+
+
+def test_dates_of_receipts_do_not_go_back_with_the_clock(tmp_path: Path) -> None:
+    assert asyncio.run(_receipt_dates(tmp_path)).wrong == []
+
+
+async def _jump(folder: Path) -> Dates:
+    dates = Dates()
+    async with House(folder) as house:
+        rows = await _set_up(house)
+        account = Scope(house.scope.account_sid)
+        for offset_ms in JUMPS:
+            JumpingClock.offset_ms = offset_ms
+            for operation_id, (form, path) in rows.items():
+                dates.see(operation_id, await house.do(operation_id, form, **path))
+            dates.see("account", await house.store.write(partial(_account, account)))
+            new = await house.do("CreateConversation")
+            dates.see(new.sid, new)
+            renamed = await house.do("UpdateConversation", {"FriendlyName": "n"}, Sid=new.sid)
+            dates.see(new.sid, renamed)
+    assert len(dates.latest) == len(rows) + 1 + len(JUMPS)
+    return dates
+
+
+def test_dates_of_changed_rows_do_not_go_back_with_the_clock(tmp_path: Path) -> None:
+    assert asyncio.run(_jump(tmp_path)).wrong == []
+
+
+async def _client_dates(folder: Path) -> None:
+    async with House(folder) as house:
+        for given in (FUTURE, PAST):
+            form = {"DateCreated": given, "DateUpdated": given}
+            made = await house.do("CreateConversation", form)
+            here = {"ConversationSid": made.sid}
+            member = await house.do(
+                "CreateConversationParticipant", form | {"Identity": "alice"}, **here
+            )
+            message = await house.say(made.sid, "b", **form)
+            set_again = {"DateUpdated": PAST}
+            for operation_id, path in (
+                ("UpdateConversationMessage", here | {"Sid": message.sid}),
+                ("UpdateConversationParticipant", here | {"Sid": member.sid}),
+                ("UpdateConversation", {"Sid": made.sid}),
+            ):
+                changed = await house.do(operation_id, {"Attributes": "{}"}, **path)
+                assert changed.date_updated >= changed.date_created, operation_id
+                stays = await house.do(operation_id, set_again, **path)
+                assert stays.date_updated < stays.date_created or given == PAST, operation_id
+                assert stays.date_updated == 981173106000, operation_id
+
+
+def test_dates_that_a_client_sets_stay_as_set(tmp_path: Path) -> None:
+    asyncio.run(_client_dates(tmp_path))
