@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -158,4 +159,16 @@ def test_a_backup_is_named_as_one_and_no_other_argument_is(tmp_path: Path) -> No
     assert found[0].startswith(f"process {reader.pid} (")
     assert "secret" not in found[0]
     assert readers_of(index) == [UNKNOWN]
+    asyncio.run(store.close())
+
+
+def test_the_planner_has_statistics_after_the_first_checkpoint(tmp_path: Path) -> None:
+    database = tmp_path / "p.sqlite"
+    store = open_store(database)
+    asyncio.run(write(store, 0))
+    with closing(sqlite3.connect(database)) as connection:
+        named = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'"
+        eventually(lambda: connection.execute(named).fetchone(), lambda row: row == (1,))
+        rows = "SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'sink_position'"
+        eventually(lambda: connection.execute(rows).fetchone(), lambda row: row[0] > 0)
     asyncio.run(store.close())

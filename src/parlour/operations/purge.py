@@ -31,26 +31,29 @@ UPDATE participant SET holds_pair = 0
  WHERE account_sid = $1 AND service_sid = $2 AND holds_pair = 1
 """
 
-# Each takes the account, the owner and how many rows at most.
+# Each takes the account, the owner and how many rows at most. Those that join begin with the first
+# few rows of the owner, in one order: so no plan can begin with the rows of the whole account.
 _BELOW_CONVERSATION: Final = (
     """
     DELETE FROM receipt WHERE account_sid = $1 AND sid IN (
-        SELECT receipt.sid FROM message JOIN receipt
-            ON receipt.account_sid = $1 AND receipt.message_sid = message.sid
-         WHERE message.account_sid = $1 AND message.conversation_sid = $2 LIMIT $3)
+        SELECT receipt.sid FROM (
+            SELECT sid FROM message WHERE account_sid = $1 AND conversation_sid = $2
+             ORDER BY message_index LIMIT $3) AS first CROSS JOIN receipt
+         WHERE receipt.account_sid = $1 AND receipt.message_sid = first.sid LIMIT $3)
     """,
     # Their files go first, and then their rows: resources/media/disposal.py.
     """
     UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND sid IN (
-        SELECT media.sid FROM message JOIN media
-            ON media.account_sid = $1 AND media.message_sid = message.sid
-           AND media.is_removed = 0
-         WHERE message.account_sid = $1 AND message.conversation_sid = $2 LIMIT $3)
+        SELECT media.sid FROM (
+            SELECT sid FROM message WHERE account_sid = $1 AND conversation_sid = $2
+             ORDER BY message_index LIMIT $3) AS first CROSS JOIN media
+         WHERE media.account_sid = $1 AND media.message_sid = first.sid
+           AND media.is_removed = 0 LIMIT $3)
     """,
     """
     DELETE FROM message WHERE account_sid = $1 AND conversation_sid = $2 AND message_index IN (
         SELECT message_index FROM message
-         WHERE account_sid = $1 AND conversation_sid = $2 LIMIT $3)
+         WHERE account_sid = $1 AND conversation_sid = $2 ORDER BY message_index LIMIT $3)
     """,
 )
 _BELOW_SERVICE: Final = (
@@ -61,16 +64,18 @@ _BELOW_SERVICE: Final = (
     """,
     """
     DELETE FROM participant WHERE account_sid = $1 AND sid IN (
-        SELECT participant.sid FROM conversation JOIN participant
-            ON participant.account_sid = $1 AND participant.conversation_sid = conversation.sid
-         WHERE conversation.account_sid = $1 AND conversation.service_sid = $2 LIMIT $3)
+        SELECT participant.sid FROM (
+            SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2
+             ORDER BY created_order, sid LIMIT $3) AS first CROSS JOIN participant
+         WHERE participant.account_sid = $1 AND participant.conversation_sid = first.sid LIMIT $3)
     """,
     """
     DELETE FROM scoped_webhook WHERE account_sid = $1 AND sid IN (
-        SELECT scoped_webhook.sid FROM conversation JOIN scoped_webhook
-            ON scoped_webhook.account_sid = $1
-           AND scoped_webhook.conversation_sid = conversation.sid
-         WHERE conversation.account_sid = $1 AND conversation.service_sid = $2 LIMIT $3)
+        SELECT scoped_webhook.sid FROM (
+            SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2
+             ORDER BY created_order, sid LIMIT $3) AS first CROSS JOIN scoped_webhook
+         WHERE scoped_webhook.account_sid = $1
+           AND scoped_webhook.conversation_sid = first.sid LIMIT $3)
     """,
     """
     DELETE FROM chat_user WHERE account_sid = $1 AND sid IN (
@@ -114,7 +119,8 @@ _STATEMENTS: Final = {
     ROLE: _HOLDERS_OF_ROLE,
 }
 _CONVERSATION_OF = """
-SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 LIMIT $3
+SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2
+ ORDER BY created_order, sid LIMIT $3
 """
 _DELETE_CONVERSATION = "DELETE FROM conversation WHERE account_sid = $1 AND sid = $2"
 _SINGLETONS: Final = (

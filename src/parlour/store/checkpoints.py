@@ -11,6 +11,9 @@ log. So it is tried only after a passive checkpoint that moved every page, never
 | held      | a reader needs pages that are not moved | passive, after a pause that doubles      |
 | caught up | all is moved, and the log is long       | reset, or truncate a file that is long   |
 
+The same thread keeps the statistics of the planner: after the first checkpoint of a process, and
+then once an hour, if something is written. Few rows of each index are read for them.
+
 While a reader stays (a backup, an analyst's shell) the log grows, and does not slow the writer
 down. Once it has gone, the log is moved and truncated without another commit.
 """
@@ -30,15 +33,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from parlour.vocabulary.clock import Clock
+
 log = structlog.get_logger()
 
+# 0x02: ANALYZE what needs it. 0x10000: of all tables, since this connection asks for no rows.
+_OPTIMIZE: Final = "PRAGMA optimize = 0x10002"
 _FIRST_PAUSE_MS: Final = 25  # Doubled at once: readers of our own take a few milliseconds.
 
 
 class Checkpoints:
     """One connection that checkpoints when it is worth it."""
 
-    def __init__(self, connect: Callable[[], apsw.Connection], database: Path) -> None:
+    def __init__(
+        self, connect: Callable[[], apsw.Connection], database: Path, clock: Clock
+    ) -> None:
         self._connection = connect()
         self._log = database.with_name(database.name + "-wal")
         self._index = database.with_name(database.name + "-shm")
@@ -48,6 +57,9 @@ class Checkpoints:
         self._pause_ms = _FIRST_PAUSE_MS
         self._warned_bytes = limits.WAL_WARNED_BYTES
         self._is_closing = False
+        self._clock = clock
+        self._statistics_due_ms = 0.0
+        self._connection.execute(f"PRAGMA analysis_limit = {limits.STATISTICS_ROWS}")
         self._wanted = Event()
         if self._size() > limits.WAL_BYTES_MAX:
             self._wanted.set()  # Left by a process that was killed.
@@ -73,6 +85,7 @@ class Checkpoints:
                 return
             try:
                 pause_seconds = self._step()
+                self._keep_statistics()
             except apsw.BusyError:
                 pause_seconds = self._hold()  # By a reader of the end, or another checkpoint.
             except apsw.Error:
@@ -108,6 +121,17 @@ class Checkpoints:
         if truncates:
             log.info("wal_truncated", size_bytes=size)
             self._warned_bytes = limits.WAL_WARNED_BYTES
+
+    def _keep_statistics(self) -> None:
+        """Have SQLite read tables that have none, or have changed in size, a few rows of each."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms < self._statistics_due_ms:
+            return
+        try:
+            self._connection.execute(_OPTIMIZE)
+        except apsw.BusyError:
+            return  # Another process writes: after the next checkpoint.
+        self._statistics_due_ms = now_ms + limits.STATISTICS_MS
 
     def _warn(self, size: int) -> None:
         """Name the readers that keep a very long log; again each time it is twice as long."""

@@ -295,6 +295,7 @@ class _Target:
         """Have all of it on disk; from now on it is a store like any other."""
         await self._connection.execute(COMMIT_NOW)
         await self._connection.execute(REMOVE_NOTES)
+        await self._connection.execute("ANALYZE")  # Or the first plans are those of empty tables.
 
     async def close(self) -> None:
         """Let go of the database."""

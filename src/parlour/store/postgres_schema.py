@@ -58,6 +58,26 @@ END
 $$
 """
 
+# A table is analysed after every fiftieth row has changed, and cleaned after every twentieth. With
+# the defaults, a fifth of a large table would be dead rows first. What an operator set stays.
+KEEP_CLEAN: Final = """
+DO $$
+DECLARE
+    named record;
+BEGIN
+    FOR named IN
+        SELECT relname FROM pg_class
+         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND reloptions IS NULL
+         ORDER BY relname
+    LOOP
+        EXECUTE format('ALTER TABLE %I SET (autovacuum_analyze_scale_factor = 0.02,'
+            ' autovacuum_vacuum_scale_factor = 0.05,'
+            ' autovacuum_vacuum_insert_scale_factor = 0.05)', named.relname);
+    END LOOP;
+END
+$$
+"""
+
 
 class UnfitDatabaseError(DatabaseError):
     """The database cannot hold what it is asked to."""
@@ -91,5 +111,6 @@ async def migrate(connection: Connection[Any]) -> None:
                 await connection.execute(in_dialect(migration.text, POSTGRES))
                 await connection.execute(NOTE, migration.name)
         await connection.execute(WALL_IN)
+        await connection.execute(KEEP_CLEAN)
     finally:
         await connection.fetchval(UNLOCK, MIGRATING)

@@ -106,7 +106,7 @@ class SqliteStore:
         self._is_careful = False
         self._idle: asyncio.Future[None] | None = None
         self._commits = ThreadPoolExecutor(1, "parlour-commit")
-        self._checkpoints = Checkpoints(lambda: self._connect(synchronous), path)
+        self._checkpoints = Checkpoints(lambda: self._connect(synchronous), path, clock)
         self._writer.set_wal_hook(self._checkpoints.committed)
         self._listeners: list[Callable[[], None]] = []
 

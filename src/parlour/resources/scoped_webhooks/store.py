@@ -58,7 +58,10 @@ ALL = statement(
     " ORDER BY sequence, sid LIMIT 5",
     ScopedWebhook,
 )
-ANY = "SELECT 1 FROM scoped_webhook WHERE account_sid = $1 LIMIT 1"
+# In the order of an index: without it PostgreSQL reads the table, whose rows may all be of others.
+ANY = """
+SELECT 1 FROM scoped_webhook WHERE account_sid = $1 ORDER BY conversation_sid LIMIT 1
+"""
 DELETE = """
 DELETE FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3
 """

@@ -36,7 +36,7 @@ INSERT INTO node (name, expires_ms) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET expires_ms = excluded.expires_ms
 """
 END_OTHER_NODES = "UPDATE node SET expires_ms = 0 WHERE name <> $1"
-NEXT_NODE = "SELECT name, expires_ms FROM node ORDER BY expires_ms LIMIT 1"
+NEXT_NODE = "SELECT name, expires_ms FROM node ORDER BY expires_ms, name LIMIT 1"
 FORGET_NODE = "DELETE FROM node WHERE name = $1"
 
 

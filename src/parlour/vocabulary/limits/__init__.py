@@ -290,6 +290,10 @@ WAL_PAGES_MAX = 12_288
 WAL_BYTES_MAX = 64 * MEBIBYTE
 # A log that a reader keeps from being reset is logged from this length on, with the reader.
 WAL_WARNED_BYTES = 1024 * MEBIBYTE
+# Statistics of the embedded database are brought up to date no more often than this.
+STATISTICS_MS = 3_600_000
+# Rows of each index that are read for them at most, so that writers wait for milliseconds.
+STATISTICS_ROWS = 400
 # The pause before a checkpoint that a reader kept from its end is tried again.
 WAL_RETRY_MS = 2_000
 
