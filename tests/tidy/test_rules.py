@@ -1,4 +1,4 @@
-"""The code keeps the sixteen rules; each rule knows right from wrong; each skip has its reason."""
+"""The code keeps the rules; each rule knows right from wrong; each skip has its reason."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def _samples(side: str) -> list[ParameterSet]:
     ]
 
 
-def test_there_are_sixteen_rules() -> None:
-    assert len(NAMES) == len(RULES) == 16
+def test_no_two_rules_have_one_name() -> None:
+    assert len(NAMES) == len(RULES)
 
 
 @pytest.mark.parametrize(("rule", "sample"), _samples("valid"))
