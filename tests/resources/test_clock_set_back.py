@@ -15,10 +15,14 @@ from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts import store as receipt_rows
 from parlour.resources.receipts.statuses import Report
 from parlour.vocabulary.clock import SystemClock
+from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
+from tests.events.hooks import Hooks, answer
 from tests.events.house import House
+from tests.support.pressure import Stopwatch
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 JUMPS = (0, 72 * HOUR_MS, -HOUR_MS, 0, 72 * HOUR_MS + 1000, -30 * 24 * HOUR_MS)
 PERMISSION = "createConversation"
+REMAINING = "SELECT count(*) FROM message WHERE account_sid = $1"
+SECONDS_MAX = 20.0
+FIRES = Origin("API", None, fires=True)
 PAST, FUTURE = "2001-02-03T04:05:06Z", "2101-02-03T04:05:06Z"
 
 
@@ -188,3 +195,79 @@ async def _client_dates(folder: Path) -> None:
 
 def test_dates_that_a_client_sets_stay_as_set(tmp_path: Path) -> None:
     asyncio.run(_client_dates(tmp_path))
+
+
+async def _until(look: Callable[[], Awaitable[bool]]) -> None:
+    watch = Stopwatch()
+    while not await look():
+        assert not watch.is_over(SECONDS_MAX)
+        await asyncio.sleep(0.02)
+
+
+async def _failing_lane(folder: Path) -> list[str]:
+    async with Hooks() as hooks, House(folder) as house:
+        conversation = await house.do("CreateConversation")
+        await house.attach(conversation.sid, Url=hooks.url("/hook"), Filters="onMessageAdded")
+        hooks.answers["/hook"] = answer(500)
+        JumpingClock.offset_ms = 72 * HOUR_MS
+
+        async def heard(count: int) -> bool:
+            return len(hooks.at("/hook")) >= count
+
+        for body in ("one", "two"):
+            await house.say(conversation.sid, body, origin=FIRES)
+        await _until(partial(heard, 2))  # The first of them, and its retry.
+        JumpingClock.offset_ms = 0
+        del hooks.answers["/hook"]
+        await house.say(conversation.sid, "three", origin=FIRES)
+        await house.settled()
+        return [told.values["Body"] for told in hooks.at("/hook")]
+
+
+def test_a_failing_webhook_goes_on_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    bodies = asyncio.run(_failing_lane(tmp_path))
+    assert bodies[-3:] == ["one", "two", "three"]
+
+
+async def _timer(folder: Path) -> None:
+    async with House(folder) as house:
+        JumpingClock.offset_ms = 72 * HOUR_MS
+        form = {"Timers.Inactive": "PT1M", "Timers.Closed": "PT10M"}
+        made = await house.do("CreateConversation", form)
+        kept = await house.do("CreateConversation", {"Timers.Closed": "P30D"})
+        await asyncio.sleep(0)
+        JumpingClock.offset_ms = 0
+
+        async def is_capped() -> bool:
+            seen = await house.do("FetchConversation", Sid=made.sid)
+            now_ms = JumpingClock().now_ms()
+            return seen.date_inactive <= now_ms + 60_000 and seen.date_closed <= now_ms + 600_000
+
+        await _until(is_capped)
+        seen = await house.do("FetchConversation", Sid=kept.sid)
+        assert seen.date_closed <= JumpingClock().now_ms() + 30 * 24 * HOUR_MS
+
+
+def test_timers_of_conversations_end_in_time_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    asyncio.run(_timer(tmp_path))
+
+
+async def _removal(folder: Path) -> None:
+    async with House(folder) as house:
+        JumpingClock.offset_ms = 72 * HOUR_MS
+        made = await house.do("CreateConversation")
+        await house.say(made.sid, "first")
+        JumpingClock.offset_ms = 0
+        await house.do("DeleteConversation", Sid=made.sid)
+        account = house.scope.account_sid
+
+        async def is_gone() -> bool:
+            row = await house.store.read(lambda tx: tx.one(REMAINING, account))
+            assert row is not None
+            return bool(row[0] == 0)
+
+        await _until(is_gone)
+
+
+def test_what_is_deleted_goes_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    asyncio.run(_removal(tmp_path))

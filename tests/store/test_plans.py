@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 BOUNDED: Final = ONE_PER_ACCOUNT | FEW_PER_ACCOUNT | FEW
 DECLARED: Final = {
     "parlour.delivery.webhook_queue.COUNTS": "once, when a process begins to deliver",
+    "parlour.delivery.webhook_queue.CAP_DUE": "after the clock was set back, or at a start",
+    "parlour.operations.purge.CAP": "as above; the table is short",
     "parlour.operations.purge.FREE_PAIRS": "it changes every row that it reads",
     "parlour.operations.purge._SINGLETONS": "it deletes every row that it reads",
     "parlour.resources.accounts.store.LIST_ACCOUNTS": "the command line's pages of all accounts",

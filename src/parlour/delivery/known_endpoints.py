@@ -99,6 +99,11 @@ class KnownEndpoints:
             del self._unlisted_ms[account_sid]
         return due
 
+    def search_again(self) -> None:
+        """Search every account now, as the clock was set back."""
+        self._unlisted_ms = dict.fromkeys(self._unlisted_ms, 0)
+        self._full_until_ms = 0
+
     def next_unlisted_ms(self) -> int | None:
         """When accounts are to be searched next."""
         if not self._unlisted_ms:

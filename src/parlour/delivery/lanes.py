@@ -114,7 +114,7 @@ class Lanes:
 
     # --- What comes.
 
-    def offer(self, delivery: WebhookDelivery, now_ms: int) -> None:
+    def offer(self, delivery: WebhookDelivery) -> None:
         """Take a delivery that was just queued, if there is room for it in memory."""
         endpoint = self.endpoints.obtain((delivery.account_sid, delivery.url))
         lane = endpoint.lanes.get(delivery.lane)
@@ -129,7 +129,6 @@ class Lanes:
         elif endpoint.room <= 0 or endpoint.look_ms == 0:
             self.look_at(endpoint.key, 0)
         else:
-            assert delivery.due_ms <= now_ms
             self._take(endpoint, delivery.lane, [delivery], is_whole=True)
 
     def load(
@@ -306,6 +305,12 @@ class Lanes:
             self.look_at(key, due_ms)
         else:
             endpoints.leave_out(key[0], due_ms)
+
+    def look_again(self) -> None:
+        """Look at every endpoint now: the times that are known are of a clock that was set back."""
+        for endpoint in self.endpoints:
+            self.look_at(endpoint.key, 0)
+        self.endpoints.search_again()
 
     def next_look_ms(self, may: Callable[[Hashable], bool] | None = None) -> int | None:
         """When an endpoint is to be looked at: 0 if one is due, and there is room for it.

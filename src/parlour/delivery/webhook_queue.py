@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.protocol import retries
 from parlour.resources.webhook_attempts import store
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
 from parlour.store.statements import statement, values_of
@@ -36,6 +37,17 @@ UPDATE webhook_delivery SET due_ms = $3
  WHERE account_sid = $1 AND lane = $2 AND state = 'pending' AND due_ms IS NULL
    AND lane_order = (SELECT MIN(lane_order) FROM webhook_delivery
                       WHERE account_sid = $1 AND lane = $2 AND state = 'pending')
+"""
+# What is due later than its own delay from now was written before the clock was set back. It waits
+# that delay from now, at most $3. A first attempt waits for nothing.
+CAP_DUE = """
+UPDATE webhook_delivery
+   SET due_ms = $2 + CASE WHEN retry_count = 0 OR due_ms < date_updated THEN 0
+                          WHEN due_ms - date_updated > $3 THEN $3
+                          ELSE due_ms - date_updated END,
+       date_updated = $2
+ WHERE account_sid = $1 AND due_ms > $2
+   AND (retry_count = 0 OR date_updated > $2 OR due_ms > $2 + $3)
 """
 FOLLOWING = statement(
     "SELECT {columns} FROM webhook_delivery WHERE account_sid = $1 AND lane = $2"
@@ -100,6 +112,11 @@ async def note(
 async def promote(tx: Transaction, account_sid: str, lane: int) -> bool:
     """Make the first pending delivery of a lane its head; whether there was one that was not."""
     return bool(await tx.run(PROMOTE, account_sid, lane, tx.now))
+
+
+async def cap_due(tx: Transaction, account_sid: str) -> int:
+    """Let no delivery of an account wait longer than a step of its schedule; how many did."""
+    return await tx.run(CAP_DUE, account_sid, tx.now, retries.STEP_MS_MAX)
 
 
 async def following(

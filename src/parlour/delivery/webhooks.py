@@ -58,6 +58,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+_NEVER_MS: Final = limits.INTEGER_MAX
+
 
 class _Noted(msgspec.Struct):
     """Which lanes have a new head on disk, and which results were written of pending deliveries."""
@@ -103,6 +105,8 @@ class WebhookSink:
         self._noting: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        # The latest time that was seen; a later one than now makes the next look cap what is due.
+        self._latest_ms = _NEVER_MS
         self._enqueuing = asyncio.Lock()
         # A commit is in doubt: of the intake, which is tried again, and of any, to start over then.
         self._doubts_intake = self._is_in_doubt = False
@@ -154,7 +158,6 @@ class WebhookSink:
 
     def _begin(self, made: Enqueued) -> None:
         """What was queued is on disk: send it."""
-        now_ms = self._clock.now_ms()
         if made.unreadable:
             self._outcomes[rows.UNREADABLE] += made.unreadable
         for delivery in made.ended:
@@ -163,7 +166,7 @@ class WebhookSink:
             self._lanes.changed(delivery.account_sid, delivery.url, delivery.lane)
         for delivery in made.queued:
             self._pending[delivery.account_sid] += 1
-            self._lanes.offer(delivery, now_ms)
+            self._lanes.offer(delivery)
         for account_sid, count in made.reopened_of.items():
             self._pending[account_sid] += count
             self._start(self._poller.find_endpoints([account_sid]))
@@ -179,6 +182,7 @@ class WebhookSink:
     async def begin(self, tenure: Tenure) -> None:
         """Begin a turn, with what was left by the last one."""
         self._tenure = tenure
+        self._latest_ms = _NEVER_MS
         self._pending = Counter(await self._store.read(queue.counts))
         self._lanes = self._poller.lanes = Lanes()
         self._results.clear()
@@ -384,9 +388,24 @@ class WebhookSink:
     async def _look(self) -> None:
         while not self._is_stopping:
             try:
+                await self._follow_clock()
                 await self._poller.load_due()
                 await self._figures.measure(self._store, self._pending)
             except Exception:
                 log.exception("webhook_look_failed")
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
             await self._poller.pause()
+
+    async def _follow_clock(self) -> None:
+        """After the clock was set back, and at the start, let nothing wait for the time before."""
+        now_ms = self._clock.now_ms()
+        if now_ms < self._latest_ms - limits.CLOCK_SET_BACK_MS_MIN:
+            for account_sid in list(self._pending):
+                await self._tenure.store.write(partial(_cap_due, account_sid))
+            self._lanes.look_again()
+            self._start(self._poller.find_endpoints(list(self._pending)))
+        self._latest_ms = now_ms
+
+
+async def _cap_due(account_sid: str, tx: Transaction) -> int:
+    return await queue.cap_due(tx, account_sid)

@@ -25,6 +25,8 @@ NOTE = "INSERT INTO purge (account_sid, owner_sid, kind, sequence) VALUES ($1, $
 # tidy: account-in-sql - what is gone is removed, whose ever it was
 NEXT = "SELECT account_sid, owner_sid, kind, sequence FROM purge ORDER BY sequence LIMIT 1"
 POSTPONE = "UPDATE purge SET sequence = $3 WHERE account_sid = $1 AND owner_sid = $2"
+# tidy: account-in-sql - as above
+CAP = "UPDATE purge SET sequence = $1 WHERE sequence > $1"
 DONE = "DELETE FROM purge WHERE account_sid = $1 AND owner_sid = $2"
 FREE_PAIRS = """
 UPDATE participant SET holds_pair = 0
@@ -136,12 +138,12 @@ async def service(tx: Transaction, scope: Scope) -> None:
     await tx.run(FREE_PAIRS, scope.account_sid, scope.service_sid)
     for statement in _SINGLETONS:
         await tx.run(statement, scope.account_sid, scope.service_sid)
-    await tx.run(NOTE, scope.account_sid, scope.service_sid, SERVICE, tx.next_sequence())
+    await tx.run(NOTE, scope.account_sid, scope.service_sid, SERVICE, tx.now * 1000)
 
 
 async def conversation(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
     """Note that the messages of this conversation are to go."""
-    await tx.run(NOTE, scope.account_sid, conversation_sid, CONVERSATION, tx.next_sequence())
+    await tx.run(NOTE, scope.account_sid, conversation_sid, CONVERSATION, tx.now * 1000)
 
 
 async def role(tx: Transaction, scope: Scope, role_sid: str) -> None:
@@ -151,7 +153,7 @@ async def role(tx: Transaction, scope: Scope, role_sid: str) -> None:
         count = await tx.run(statement, scope.account_sid, role_sid, limits.PURGE_ROWS_MAX)
         remain = remain or count == limits.PURGE_ROWS_MAX
     if remain:
-        await tx.run(NOTE, scope.account_sid, role_sid, ROLE, tx.next_sequence())
+        await tx.run(NOTE, scope.account_sid, role_sid, ROLE, tx.now * 1000)
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
@@ -165,7 +167,14 @@ def _ripe_ms(tx: Transaction, kind: str, sequence: int) -> int:
 
     Who adds to a conversation, or gives a role, holds it: only services take time.
     """
-    return int(sequence // 1000) + (tx.overlap_ms if kind == SERVICE else 0)
+    if kind != SERVICE:
+        return min(int(sequence // 1000), tx.now)  # The clock may have been set back.
+    return int(sequence // 1000) + tx.overlap_ms
+
+
+async def cap(tx: Transaction) -> None:
+    """Have nothing wait for a time of a clock that was set back."""
+    await tx.run(CAP, tx.now * 1000)
 
 
 async def step(tx: Transaction) -> bool:
@@ -196,5 +205,5 @@ async def _conversations(tx: Transaction, account_sid: str, service_sid: str) ->
     found = await tx.all(_CONVERSATION_OF, account_sid, service_sid, limits.PURGE_ROWS_MAX)
     for (sid,) in found:
         await tx.run(_DELETE_CONVERSATION, account_sid, sid)
-        await tx.run(NOTE, account_sid, sid, CONVERSATION, tx.next_sequence())
+        await tx.run(NOTE, account_sid, sid, CONVERSATION, tx.now * 1000)
     return bool(found)

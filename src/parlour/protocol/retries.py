@@ -127,6 +127,10 @@ DURABLE: Final = Schedule(
 _HOSTED_DELAYS_MS: Final = (1 * _SECOND, 2 * _SECOND, 4 * _SECOND)
 assert len(_HOSTED_DELAYS_MS) == limits.WEBHOOK_RETRIES_MAX
 
+_LONGEST_MS: Final = max(*DURABLE.delays_ms, *_HOSTED_DELAYS_MS, limits.RETRY_AFTER_MS_MAX)
+STEP_MS_MAX: Final = _LONGEST_MS + _LONGEST_MS * limits.RETRY_JITTER_PERCENT // 100
+"""The longest time from an attempt to the next one, in any schedule."""
+
 
 def hosted_schedule(retry_count: int = 0) -> Schedule:
     """What the hosted API does with this retry count."""

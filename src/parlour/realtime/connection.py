@@ -358,7 +358,9 @@ class Connection:
         self.push(encoded(framing.write(header)))
         left = (self.session.token.expires_ms - self._endpoint.clock.now_ms()) / 1000
         loop = asyncio.get_running_loop()
-        self._token_timer = loop.call_later(max(left, 0), self.end, disconnects.TOKEN_RAN_OUT)
+        # No longer than was announced, also if the clock was set back meanwhile.
+        left = min(max(left, 0), limits.TOKEN_WARNING_SECONDS)
+        self._token_timer = loop.call_later(left, self.end, disconnects.TOKEN_RAN_OUT)
 
     def _set_ping_timer(self) -> None:
         if self._timer is not None:

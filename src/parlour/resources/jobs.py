@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from parlour.operations import idempotency, purge
 from parlour.operations.scheduler import Job, in_transaction
+from parlour.resources.clock_job import ClockJob
 from parlour.resources.conversations import store as conversations
 from parlour.resources.conversations import timers
 from parlour.resources.users import departures, presence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def jobs(completion: Completion) -> tuple[Job, ...]:
     """The jobs of one server process."""
     return (
+        ClockJob().job(),
         Job("timers", conversations.next_due_ms, in_transaction(timers.expire)),
         Job("pending_participants", completion.next_due_ms, completion.complete_some),
         Job("departures", departures.next_due_ms, in_transaction(departures.step)),

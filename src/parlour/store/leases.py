@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 # Only on PostgreSQL: on SQLite there is one process. It may take seconds to get at the row, so what
 # is set there is counted from then on: otherwise each of several that waited would find it expired.
+# One that ends later than a lease taken now is of before the database's clock was set back.
 TAKE: Final = """
 INSERT INTO lease (name, owner, fence, expires_ms)
 VALUES ($1, $2, 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $3)
@@ -40,6 +41,7 @@ ON CONFLICT (name) DO UPDATE
        fence = lease.fence + CASE WHEN lease.owner = excluded.owner THEN 0 ELSE 1 END
  WHERE lease.owner = excluded.owner
     OR lease.expires_ms <= (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    OR lease.expires_ms > (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $3
 RETURNING fence
 """
 RELEASE: Final = "UPDATE lease SET expires_ms = 0 WHERE name = $1 AND owner = $2"

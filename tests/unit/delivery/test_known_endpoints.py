@@ -28,7 +28,7 @@ def test_the_oldest_idle_endpoints_of_the_largest_account_are_dropped() -> None:
     lanes = Lanes()
     for number in range(3):
         lanes.look_at((SMALL, url_of(number)), LATER)
-    lanes.offer(delivery(1, 1, url=url_of(0), account=LARGE), NOW)
+    lanes.offer(delivery(1, 1, url=url_of(0), account=LARGE))
     for number in range(1, 5 * KNOWN_MAX):
         lanes.look_at((LARGE, url_of(number)), LATER + number)
         assert len(lanes.endpoints) <= KNOWN_MAX

@@ -82,8 +82,8 @@ def look(lanes: Lanes, heads: dict[int, list[WebhookDelivery]], now_ms: int = NO
 
 def test_a_lane_has_one_on_its_way_and_keeps_its_order() -> None:
     lanes = Lanes()
-    lanes.offer(delivery(1, 1), NOW)
-    lanes.offer(delivery(1, 2), NOW)
+    lanes.offer(delivery(1, 1))
+    lanes.offer(delivery(1, 2))
     lane, *sent = send(lanes)
     assert sent == [1, 1]
     assert not lanes.has_turn
@@ -94,8 +94,8 @@ def test_a_lane_has_one_on_its_way_and_keeps_its_order() -> None:
 def test_endpoints_take_turns() -> None:
     lanes = Lanes()
     for number in range(3):
-        lanes.offer(delivery(number, number, url="http://a.test/"), NOW)
-    lanes.offer(delivery(9, 9, url="http://b.test/"), NOW)
+        lanes.offer(delivery(number, number, url="http://a.test/"))
+    lanes.offer(delivery(9, 9, url="http://b.test/"))
     assert [send(lanes)[1] for _ in range(3)] == [0, 9, 1]
 
 
@@ -104,8 +104,8 @@ def test_what_is_loaded_from_disk_and_what_comes_live_share_one_endpoint() -> No
     lanes = Lanes()
     lanes.look_at((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 1), delivery(1, 2)], 2: [delivery(2, 3)]}) == [1, 2]
-    lanes.offer(delivery(3, 4), NOW)
-    lanes.offer(delivery(1, 5, due_ms=None), NOW)
+    lanes.offer(delivery(3, 4))
+    lanes.offer(delivery(1, 5, due_ms=None))
     (endpoint,) = lanes.endpoints
     assert sorted(endpoint.lanes) == [1, 2, 3]
     assert sorted(all_sent(lanes)) == [(1, 1), (1, 2), (1, 5), (2, 3), (3, 4)]
@@ -120,8 +120,8 @@ def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
     with lanes.loading(endpoint):
         assert lanes.wanted(endpoint, [(1, NOW, 1)], NOW) == [1]
         # Meanwhile: something behind a head on disk, and something with nothing before it.
-        lanes.offer(delivery(1, 2, due_ms=None), NOW)
-        lanes.offer(delivery(2, 3), NOW)
+        lanes.offer(delivery(1, 2, due_ms=None))
+        lanes.offer(delivery(2, 3))
         lanes.load(endpoint, 1, [delivery(1, 1), delivery(1, 2)], is_whole=True)
     assert list(lanes.endpoints) == [endpoint]
     assert sorted(all_sent(lanes)) == [(1, 1), (1, 2), (2, 3)]
@@ -159,12 +159,12 @@ def test_what_is_due_later_is_looked_at_then() -> None:
 def test_one_that_was_timed_out_holds_its_lane_and_its_endpoint_gets_one_turn() -> None:
     lanes = Lanes()
     for number in range(4):
-        lanes.offer(delivery(number, number), NOW)
+        lanes.offer(delivery(number, number))
     sent = [send(lanes)[0] for _ in range(limits.WEBHOOKS_AT_ONCE_FIRST)]
     finish(lanes, sent[0], timed_out=True)
     assert lanes.next_look_ms() == NOW + 5000
-    lanes.offer(delivery(8, 8), NOW)
-    lanes.offer(delivery(9, 9), NOW)
+    lanes.offer(delivery(8, 8))
+    lanes.offer(delivery(9, 9))
     for lane in sent[1:]:
         assert not lanes.has_turn
         lanes.ended(lane, is_done=False, timed_out=True)
@@ -175,7 +175,7 @@ def test_one_that_was_timed_out_holds_its_lane_and_its_endpoint_gets_one_turn() 
 def test_an_endpoint_that_answers_gets_more_turns_up_to_its_limit() -> None:
     lanes = Lanes()
     for number in range(100):
-        lanes.offer(delivery(number % 40, number), NOW)
+        lanes.offer(delivery(number % 40, number))
     most = 0
     for _ in range(60):
         running = []
@@ -189,9 +189,9 @@ def test_an_endpoint_that_answers_gets_more_turns_up_to_its_limit() -> None:
 
 def test_more_than_a_lane_holds_is_read_from_disk_again() -> None:
     lanes = Lanes()
-    lanes.offer(delivery(1, 0), NOW)
+    lanes.offer(delivery(1, 0))
     for order in range(1, limits.LANE_DELIVERIES_MAX + 3):
-        lanes.offer(delivery(1, order, due_ms=None), NOW)
+        lanes.offer(delivery(1, order, due_ms=None))
     for order in range(limits.LANE_DELIVERIES_MAX):
         lane, _, sent = send(lanes)
         assert sent == order
@@ -206,8 +206,8 @@ def test_more_than_a_lane_holds_is_read_from_disk_again() -> None:
 
 def test_a_lane_that_changed_on_disk_is_read_again() -> None:
     lanes = Lanes()
-    lanes.offer(delivery(1, 1), NOW)
-    lanes.offer(delivery(1, 2, due_ms=None), NOW)
+    lanes.offer(delivery(1, 1))
+    lanes.offer(delivery(1, 2, due_ms=None))
     lanes.changed(ACCOUNT, URL, 1)
     assert not lanes.has_turn
     assert lanes.next_look_ms() == 0
@@ -217,8 +217,8 @@ def test_a_lane_that_changed_on_disk_is_read_again() -> None:
 
 def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> None:
     lanes = Lanes()
-    lanes.offer(delivery(1, 1), NOW)
-    lanes.offer(delivery(1, 2, due_ms=None), NOW)
+    lanes.offer(delivery(1, 1))
+    lanes.offer(delivery(1, 2, due_ms=None))
     lane, _, _ = send(lanes)
     lanes.changed(ACCOUNT, URL, 1)
     lanes.ended(lane, is_done=True, timed_out=False)
@@ -231,7 +231,7 @@ def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> N
 
 def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_disk() -> None:
     lanes = Lanes()
-    lanes.offer(delivery(1, 1), NOW)
+    lanes.offer(delivery(1, 1))
     lane, _, _ = send(lanes)
     lanes.ended(lane, is_done=True, timed_out=False)
     lanes.look_at((ACCOUNT, URL), 0)
@@ -244,7 +244,7 @@ def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_di
 
 def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
     lanes = Lanes()
-    lanes.offer(delivery(1, 5), NOW)
+    lanes.offer(delivery(1, 5))
     lane, _, _ = send(lanes)
     lanes.look_at((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 3)]}) == []
@@ -258,7 +258,7 @@ def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
 
 def test_the_head_that_is_known_needs_no_look() -> None:
     lanes = Lanes()
-    lanes.offer(delivery(1, 1), NOW)
+    lanes.offer(delivery(1, 1))
     lanes.look_at((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 1)]}) == []
     lane, _, _ = send(lanes)
@@ -287,29 +287,29 @@ def send_all(lanes: Lanes) -> list[Lane]:
 def test_an_account_whose_urls_hang_leaves_room_for_others() -> None:
     lanes = Lanes()
     for number in range(3000):
-        lanes.offer(delivery(number, number, url=f"http://h{number}.test/"), NOW)
+        lanes.offer(delivery(number, number, url=f"http://h{number}.test/"))
     assert len(send_all(lanes)) == limits.WEBHOOKS_AT_ONCE_MAX // 2
     for number in range(100):
-        lanes.offer(delivery(number, number, url=f"http://b{number}.test/", account="AC2"), NOW)
+        lanes.offer(delivery(number, number, url=f"http://b{number}.test/", account="AC2"))
     assert len(send_all(lanes)) == 100
 
 
 def test_the_urls_of_one_host_share_what_one_host_may_have() -> None:
     lanes = Lanes()
     for number in range(300):
-        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"), NOW)
+        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"))
     sent = send_all(lanes)
     assert len(sent) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX
     assert len({lane.endpoint.key for lane in sent}) == len(sent)
     # Another port is another host.
-    lanes.offer(delivery(900, 900, url="http://h.test:81/"), NOW)
+    lanes.offer(delivery(900, 900, url="http://h.test:81/"))
     assert [lane.key for lane in send_all(lanes)] == [900]
 
 
 def test_a_host_that_hangs_is_probed_with_few_requests_and_others_go_on() -> None:
     lanes = Lanes()
     for number in range(600):
-        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"), NOW)
+        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"))
     sent = send_all(lanes)
     for lane in sent:
         finish(lanes, lane, timed_out=True)
@@ -324,14 +324,14 @@ def test_a_host_that_hangs_is_probed_with_few_requests_and_others_go_on() -> Non
             again = delivery(key, key, url=endpoint.key[1])
             lanes.load(endpoint, key, [again], is_whole=True)
     assert len(send_all(lanes)) == limits.PROBES_PER_HOST_MAX
-    lanes.offer(delivery(900, 900, url="http://well.test/"), NOW)
+    lanes.offer(delivery(900, 900, url="http://well.test/"))
     assert [lane.key for lane in send_all(lanes)] == [900]
 
 
 def test_a_host_that_answers_again_gets_its_share_back() -> None:
     lanes = Lanes()
     for number in range(64):
-        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"), NOW)
+        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"))
     first = send_all(lanes)
     for lane in first[1:]:
         finish(lanes, lane, timed_out=True)
@@ -350,12 +350,12 @@ def test_lanes_of_one_account_leave_memory_for_others() -> None:
     lanes = Lanes()
     for number in range(2 * limits.LANES_MAX):
         url = f"http://h{number}.test/"
-        lanes.offer(delivery(number, number, url=url), NOW)
+        lanes.offer(delivery(number, number, url=url))
     in_memory = sum(len(each.lanes) for each in lanes.endpoints)
     assert in_memory == limits.LANES_MAX // 2
     # Those that found no room wait for it, and cost no look at the disk until then.
     assert lanes.due_look(NOW) is None
-    lanes.offer(delivery(1, 1, url="http://b.test/", account="AC2"), NOW)
+    lanes.offer(delivery(1, 1, url="http://b.test/", account="AC2"))
     assert lanes.endpoints.get(("AC2", "http://b.test/")) is not None
     assert any(lane.endpoint.key[0] == "AC2" for lane in send_all(lanes))
 
@@ -366,7 +366,7 @@ def test_endpoints_that_wait_for_room_are_looked_at_when_there_is_some(
     monkeypatch.setattr(limits, "LANES_MAX", 4)
     lanes = Lanes()
     for number in range(5):
-        lanes.offer(delivery(number, number, url=f"http://h{number}.test/"), NOW)
+        lanes.offer(delivery(number, number, url=f"http://h{number}.test/"))
     assert lanes.due_look(NOW) is None
     assert lanes.next_look_ms() is None
     lane = lanes.take_turn()
@@ -395,7 +395,7 @@ def test_nothing_is_left_of_endpoints_that_are_done() -> None:
     lanes = Lanes()
     for number in range(40):
         url = f"http://h{number % 7}.test/{number % 11}"
-        lanes.offer(delivery(number, number, url=url, account=f"AC{number % 3}"), NOW)
+        lanes.offer(delivery(number, number, url=url, account=f"AC{number % 3}"))
     for round_ in range(3):
         for lane in send_all(lanes):
             finish(lanes, lane, timed_out=round_ == 0)

@@ -120,6 +120,16 @@ NEXT_DUE = """
 SELECT (SELECT MIN(date_inactive) FROM conversation WHERE date_inactive IS NOT NULL),
        (SELECT MIN(date_closed) FROM conversation WHERE date_closed IS NOT NULL)
 """
+TIMED_INACTIVE = statement(
+    # tidy: account-in-sql - as above
+    "SELECT {columns} FROM conversation WHERE date_inactive > $1 ORDER BY date_inactive LIMIT $2",
+    Conversation,
+)
+TIMED_CLOSED = statement(
+    # tidy: account-in-sql - as above
+    "SELECT {columns} FROM conversation WHERE date_closed > $1 ORDER BY date_closed LIMIT $2",
+    Conversation,
+)
 PENDING = statement(
     # tidy: account-in-sql - as above
     "SELECT {columns} FROM conversation WHERE pending_participants IS NOT NULL"
@@ -227,6 +237,12 @@ async def next_due_ms(tx: Transaction) -> int | None:
     row = await tx.one(NEXT_DUE)
     assert row is not None
     return min((moment for moment in row if moment is not None), default=None)
+
+
+# tidy: scope-first - as above
+async def timed(tx: Transaction, listing: str, after_ms: int, count: int) -> list[Conversation]:
+    """Conversations of any account by the date of one of their timers, after a date."""
+    return [Conversation(*row) for row in await tx.all(listing, after_ms, count)]
 
 
 # tidy: scope-first - as above

@@ -62,6 +62,19 @@ def restarted(conversation: Conversation, now_ms: int) -> Conversation:
     )
 
 
+def capped(conversation: Conversation, now_ms: int) -> Conversation:
+    """The conversation with no timer that ends later than the whole timer from now."""
+
+    def cap(date: int | None, seconds: int | None) -> int | None:
+        return date if date is None or not seconds else min(date, now_ms + seconds * 1000)
+
+    return msgspec.structs.replace(
+        conversation,
+        date_inactive=cap(conversation.date_inactive, conversation.inactive_timer_seconds),
+        date_closed=cap(conversation.date_closed, conversation.closed_timer_seconds),
+    )
+
+
 def with_message(conversation: Conversation, activity: int, now_ms: int) -> Conversation:
     """The conversation after one more message: active, its timers counting from now.
 

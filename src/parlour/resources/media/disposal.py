@@ -46,7 +46,7 @@ class Disposal:
     def __init__(self, blobs: Blobs, clock: Clock) -> None:
         self._blobs = blobs
         self._clock = clock
-        self._next_sweep_ms = 0
+        self._next_sweep_ms = 0.0  # Of the monotonic clock.
 
     def jobs(self) -> tuple[Job, ...]:
         """Removing what is marked or too old, and looking after what a crash left."""
@@ -79,8 +79,8 @@ class Disposal:
 
         await store.write(forget)
 
-    async def _next_look_ms(self, _tx: Transaction) -> int:
-        return self._next_sweep_ms
+    async def _next_look_ms(self, tx: Transaction) -> int:
+        return tx.now + max(0, int(self._next_sweep_ms - self._clock.monotonic_ms()))
 
     async def _sweep(self, store: Store) -> None:
         """One look at old uploads that nobody settled: a row decides whether the file stays."""
@@ -96,4 +96,4 @@ class Disposal:
             else:
                 await self._blobs.remove(name)
         if len(old) < _STEP:
-            self._next_sweep_ms = self._clock.now_ms() + limits.MEDIA_SWEEP_PAUSE_MS
+            self._next_sweep_ms = self._clock.monotonic_ms() + limits.MEDIA_SWEEP_PAUSE_MS

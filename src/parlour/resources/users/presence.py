@@ -37,6 +37,7 @@ ON CONFLICT (name) DO UPDATE SET expires_ms = excluded.expires_ms
 """
 END_OTHER_NODES = "UPDATE node SET expires_ms = 0 WHERE name <> $1"
 NEXT_NODE = "SELECT name, expires_ms FROM node ORDER BY expires_ms, name LIMIT 1"
+CAP_NODES = "UPDATE node SET expires_ms = $1 WHERE expires_ms > $1 AND expires_ms < $2"
 FORGET_NODE = "DELETE FROM node WHERE name = $1"
 
 
@@ -76,6 +77,11 @@ async def renew(tx: Transaction, node: str, *, is_only: bool) -> None:
         await tx.run(END_OTHER_NODES, node)
     life_ms = limits.ONLY_NODE_MS if is_only else limits.NODE_MS
     await tx.run(RENEW_NODE, node, tx.now + life_ms)
+
+
+async def cap(tx: Transaction) -> None:
+    """Keep no node for longer than after its sign of life: the clock may have been set back."""
+    await tx.run(CAP_NODES, tx.now + limits.NODE_MS, tx.now + limits.ONLY_NODE_MS // 2)
 
 
 async def next_due_ms(tx: Transaction) -> int | None:

@@ -268,6 +268,8 @@ WRITTEN_DATES_MAX = 4096
 SLOW_REQUEST_SECONDS = 1
 # How long a statement waits for another process that writes; the loop waits with it.
 STORE_BUSY_MS_MAX = 20
+# A clock that shows less than before by so much was set back: what is due is capped.
+CLOCK_SET_BACK_MS_MIN = 1_000
 # The pause of who waits for another process that writes: to begin, or before a gap in the log.
 STORE_RETRY_MS = 5
 # How long a new connection to the database may take.

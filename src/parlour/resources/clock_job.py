@@ -1,0 +1,93 @@
+"""After the server's clock was set back, nothing waits for a time that the clock showed before.
+
+Times at which something is due are dates. A timer that was started while the clock was three days
+ahead would act three days late. So once the clock shows less than before, and at the start of each
+process, the timers of conversations are read in steps, and those that end later than the whole
+timer from now are started again. Webhooks look after their own (`delivery/webhooks.py`), leases go
+by the clock of the database, and what is kept for a time is only kept for longer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from parlour.operations import purge
+from parlour.operations.scheduler import Job
+from parlour.resources.conversations import store as conversations
+from parlour.resources.conversations import timers
+from parlour.resources.users import presence
+from parlour.vocabulary import limits
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Store, Transaction
+
+_PASS: Final = (conversations.TIMED_INACTIVE, conversations.TIMED_CLOSED)
+
+
+class ClockJob:
+    """One pass over the timers after each time that the clock was set back."""
+
+    def __init__(self) -> None:
+        self._latest_ms = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        # The statements that are left of the pass, and how far the first of them has been read.
+        self._left = list(_PASS)
+        self._after_ms = 0
+
+    def job(self) -> Job:
+        """The job of the scheduler."""
+        return Job("clock", self._next_due_ms, self._step)
+
+    async def _next_due_ms(self, tx: Transaction) -> int | None:
+        now_ms = tx.now
+        if now_ms < self._latest_ms - limits.CLOCK_SET_BACK_MS_MIN:
+            self._begin()
+        self._latest_ms = now_ms
+        return now_ms if self._left else None
+
+    async def _step(self, store: Store) -> None:
+        if len(self._left) == len(_PASS) and not self._after_ms:
+            await store.write(_cap_others)
+        listing = self._left[0]
+        found = await store.read(partial(_after, listing, self._after_ms))
+        late = [each for each, now_ms in found if timers.capped(each, now_ms) != each]
+        if late:
+            await store.write(partial(_cap, late))
+        if len(found) < limits.TIMERS_PER_STEP_MAX:
+            del self._left[0]
+            self._after_ms = 0
+        else:
+            last = found[-1][0]
+            date = last.date_inactive if listing == _PASS[0] else last.date_closed
+            assert date is not None
+            self._after_ms = date
+
+
+# tidy: scope-first - the timers of every account
+async def _after(
+    listing: str, after_ms: int, tx: Transaction
+) -> list[tuple[conversations.Conversation, int]]:
+    now_ms = tx.now
+    found = await conversations.timed(
+        tx, listing, max(after_ms, now_ms), limits.TIMERS_PER_STEP_MAX
+    )
+    return [(each, now_ms) for each in found]
+
+
+# tidy: event-for-change - a date that only the clock has changed is no news to clients
+async def _cap(late: list[conversations.Conversation], tx: Transaction) -> None:
+    for each in late:
+        scope = Scope(each.account_sid, each.service_sid)
+        # Once more, as it may have changed until nobody else may change it.
+        conversation = await conversations.find(tx, scope, each.sid)
+        if conversation is not None:
+            await conversations.change(tx, scope, timers.capped(conversation, tx.now))
+
+
+async def _cap_others(tx: Transaction) -> None:
+    await purge.cap(tx)
+    await presence.cap(tx)
