@@ -67,7 +67,6 @@ class ClockJob:
             self._after_ms = date
 
 
-# tidy: scope-first - the timers of every account
 async def _after(
     listing: str, after_ms: int, tx: Transaction
 ) -> list[tuple[conversations.Conversation, int]]:

@@ -79,6 +79,7 @@ async def renew(tx: Transaction, node: str, *, is_only: bool) -> None:
     await tx.run(RENEW_NODE, node, tx.now + life_ms)
 
 
+# tidy: event-for-change - as above
 async def cap(tx: Transaction) -> None:
     """Keep no node for longer than after its sign of life: the clock may have been set back."""
     await tx.run(CAP_NODES, tx.now + limits.NODE_MS, tx.now + limits.ONLY_NODE_MS // 2)
