@@ -83,10 +83,10 @@ SELECT retry_count FROM webhook_delivery
 """
 # What went with its conversation or its service was not detached: it is still sent.
 DETACHED = """
-SELECT 1 FROM conversation
- WHERE conversation.account_sid = $1 AND conversation.sid = $2
-   AND EXISTS (SELECT 1 FROM service WHERE account_sid = $1 AND sid = conversation.service_sid)
-   AND NOT EXISTS (SELECT 1 FROM scoped_webhook WHERE account_sid = $1 AND sid = $3)
+SELECT 1 FROM (
+    SELECT service_sid FROM conversation WHERE account_sid = $1 AND sid = $2 LIMIT 1) AS here
+  JOIN service ON service.account_sid = $1 AND service.sid = here.service_sid
+ WHERE NOT EXISTS (SELECT 1 FROM scoped_webhook WHERE account_sid = $1 AND sid = $3)
 """
 OF_REMOVED_WEBHOOK = statement(
     "SELECT {columns} FROM webhook_delivery WHERE account_sid = $1 AND lane = $2"
