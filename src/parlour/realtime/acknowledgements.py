@@ -1,23 +1,25 @@
 """What a client has received of its notifications, and what it has handled.
 
 A client acknowledges each notification when it receives it, in order, so counting is enough. The
-official SDKs handle it later: one turn of the event loop later, since they pass it on with
-``setTimeout(…, 0)``, while a reply is handled at once. So a reply that follows a notification too
-closely overtakes it, however far apart both were sent: the network, or a busy client, may deliver
-them together.
+official SDKs handle it later: they acknowledge it first, and then pass it on with
+``setTimeout(…, 0)``, so one turn of the event loop later, while a reply is handled at once. So a
+reply that follows a notification too closely overtakes it, however far apart both were sent: the
+network, or a busy client, may deliver them together.
 
 ``handled`` waits until that cannot happen. Of a client with unhandled notifications:
 
-==========  ===========================================  ============================  ===========
-step        what is waited for                           at most                       next
-==========  ===========================================  ============================  ===========
-received    the acknowledgement of the last one          HANDLED_RECEIVED_MS_MAX       turn; silent
-turn        HANDLED_TURN_MS: its timer is due            HANDLED_TURN_MS               probe
-probe       the acknowledgement of a ping sent now: the  HANDLED_PROBE_MS_MAX          handled
-            turn of the event loop that the timer is in
-            is over before the next frame is read
-silent      nothing, until it has acknowledged all       -                             received
-==========  ===========================================  ============================  ===========
+========  ======================================  ========================  ==================
+step      what is waited for                      at most                   next
+========  ======================================  ========================  ==================
+received  the acknowledgement of a ping sent now  HANDLED_RECEIVED_MS_MAX   turn; else silent
+          behind them: their timers are set, as
+          each frame is taken whole
+turn      HANDLED_TURN_MS: their timers are due   HANDLED_TURN_MS           probe
+probe     the acknowledgement of another ping:    HANDLED_PROBE_MS_MAX      handled
+          due timers come before the next frame
+          is read
+silent    nothing, until it has acknowledged all  -                         received
+========  ======================================  ========================  ==================
 
 Nothing is waited for while nothing is read from the client, as its acknowledgements are not then.
 """
@@ -98,7 +100,8 @@ class Acknowledgements:
 
     async def _follow(self, number: int) -> None:
         """Go through the steps above for everything sent so far."""
-        if not await self._receives(number, limits.HANDLED_RECEIVED_MS_MAX):
+        self._probe()
+        if not await self._receives(self.sent, limits.HANDLED_RECEIVED_MS_MAX):
             self._is_silent = True
             return
         await asyncio.sleep(limits.HANDLED_TURN_MS / 1000)

@@ -98,7 +98,7 @@ TYPING_UNTOLD_MAX = 1_000
 REPLY_FEED_MS_MAX = 1_000
 # ... and then for the client to acknowledge what it was sent of them.
 HANDLED_RECEIVED_MS_MAX = 1_000
-# A client SDK handles a notification this long after it has acknowledged it, if it is not busy.
+# A client SDK handles a notification this long after it has taken it, if it is not busy.
 HANDLED_TURN_MS = 2
 # A client that acknowledges no ping within this time has handled what it acknowledged before.
 HANDLED_PROBE_MS_MAX = 50
