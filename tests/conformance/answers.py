@@ -100,7 +100,7 @@ sid IM
 account_sid AC
 +chat_service_sid IS
 conversation_sid CH
-body text
+body text?
 media objects?
 media[].category text
 media[].filename text?

@@ -292,7 +292,7 @@ def test_a_message_carries_a_medium(talk: Talk) -> None:
         "sid": sid,
     }
     assert list(message["media"][0]) == list(item)
-    assert (message["body"], message["media"]) == ("", [item])
+    assert (message["body"], message["media"]) == (None, [item])
     assert talk.read(message)["media"] == [item]
     talk.refuses_post({"MediaSid": sid}, 50508)
     both = talk.post(MediaSid=unused.upper(), Body="look")

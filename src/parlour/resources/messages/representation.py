@@ -33,7 +33,7 @@ class MessageResource(msgspec.Struct, frozen=True, gc=False):
     account_sid: str
     chat_service_sid: str | msgspec.UnsetType
     conversation_sid: str
-    body: str
+    body: str | None
     media: list[dict[str, Any]] | None
     author: str
     participant_sid: str | None
@@ -74,16 +74,18 @@ def resource(message: Message, view: View) -> MessageResource:
     created, updated = message.date_created, message.date_updated
     date_created = write_date(created)
     url = f"{view.base_url}/Conversations/{conversation_sid}/Messages/{sid}"
+    media = None
+    if message.media is not None:
+        media = attachments.shown(message.media, attachments.REST) or None
     # By position: a page shows hundreds.
     return MessageResource(
         sid,
         message.account_sid,
         message.service_sid if view.shows_service else msgspec.UNSET,
         conversation_sid,
-        message.body or "",  # As recorded; client SDKs get null.
-        None
-        if message.media is None
-        else attachments.shown(message.media, attachments.REST) or None,
+        # An empty message has an empty text, media alone null; client SDKs get null for both.
+        "" if message.body is None and media is None else message.body,
+        media,
         message.author,
         message.participant_sid,
         message.attributes,
