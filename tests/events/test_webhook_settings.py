@@ -222,12 +222,17 @@ def test_the_end_of_a_conversation_reaches_its_webhooks_of_the_time(tmp_path: Pa
         here = {"ConversationSid": sid, "Sid": message.sid}
         await bench.house.do("DeleteConversationMessage", origin=WITH_HEADER, **here)
         await bench.house.do("DeleteConversation", origin=WITH_HEADER, Sid=sid)
+        # An event that is read without an earlier one of its conversation.
+        quiet = (await bench.house.do("CreateConversation")).sid
+        await bench.attach(quiet, Url="/c", Filters=names)
+        await bench.house.do("DeleteConversation", origin=WITH_HEADER, Sid=quiet)
         await bench.told(restarts=True)
         got = sorted((each.path, each.event) for each in bench.hooks.told)
         assert got == [
             ("/a", "onMessageAdded"),
             ("/b", "onConversationRemoved"),
             ("/b", "onMessageRemoved"),
+            ("/c", "onConversationRemoved"),
         ]
 
     play(tmp_path, scene)
