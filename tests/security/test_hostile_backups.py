@@ -47,7 +47,7 @@ def _run(*arguments: str) -> Result:
 
 
 def _sums(files: Files) -> bytes:
-    """Checksums as whoever changes a backup can write them."""
+    """Checksums, as an attacker who changes a backup writes them."""
     listed = sorted((name, body) for name, body in files.items() if name != "SHA256SUMS")
     return b"".join(
         f"{hashlib.sha256(body).hexdigest()}  {name}\n".encode() for name, body in listed
