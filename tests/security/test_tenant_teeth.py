@@ -49,6 +49,9 @@ WITHOUT_EFFECT = {
     r"resources\.receipts\.store\.CONVERSATION_OF\[[123]:": (
         "the conversation of the account that a receipt names by its sid"
     ),
+    r"resources\.participants\.store\.GROUPS_WITH\[[0123]:": (
+        "members, service and other number are each looked up under the account: one is enough"
+    ),
     r"operations\.purge\._HOLDERS_OF_ROLE\.\d\[0:": (
         "the default role is read from the one row that a service has, found by its sid"
     ),
