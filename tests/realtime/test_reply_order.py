@@ -125,6 +125,27 @@ def test_page_of_another_object_waits_for_nothing(alice: Socket, scene: Scene) -
     assert replied_without_ping(alice, asked(alice, "GET", roster))
 
 
+def test_page_that_waits_for_its_client_holds_no_other_connection_back(
+    server: Server, alice: Socket, scene: Scene
+) -> None:
+    with connected(server, "bob") as bob:
+        scene.listen(bob)
+        bob.quiet()
+        scene.say("shown")
+        pushed = [alice.receive(), alice.receive()]
+        page = newest_page(alice, scene)
+        assert kinds([alice.receive()]) == ["ping"]
+        scene.say("meanwhile")
+        # It is sent to bob while alice has acknowledged nothing, and to alice behind her page.
+        added = [bob.next_event("list_item_added") for _ in range(2)]
+        assert [each["event"]["item_index"] for each in added] == [0, 1]
+        for frame in pushed:
+            acknowledge(alice, frame)
+        *others, reply = before_reply(alice, page)
+        assert set(kinds(others)) <= {"ping", "document_updated"}
+        assert newest_index(reply) == 0
+
+
 def test_pages_have_their_place_among_notifications(alice: Socket, scene: Scene) -> None:
     done = threading.Event()
 

@@ -1,0 +1,112 @@
+"""What the pages name exists: commands with their flags, versions of client SDKs, contracts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+import pytest
+
+from parlour.cli.main import main
+from tests.contract.realtime_run import EVERY_VERSION
+from tests.support.server import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DOCS = REPOSITORY / "docs"
+PAGES = sorted([REPOSITORY / "README.md", *DOCS.rglob("*.md")])
+BLOCK = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
+# What ends a command in a shell, and what may stand before its name.
+ENDS = re.compile(r"&&|\|\|?|;|\n|(?:^|\s)#.*")
+NAME = re.compile(r"\s*(?:\w+=\S*\s+)*(?:\S*/)?parlour\s+(.+)")
+
+
+class Named(NamedTuple):
+    """A command as a page names it: its words and its flags."""
+
+    words: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+def named(text: str) -> Iterator[Named]:
+    """Every command line of Parlour's in the code of a page."""
+    blocks = BLOCK.findall(text)
+    inline = [" ".join(each.split()) for each in INLINE.findall(BLOCK.sub("", text))]
+    for code in [*(each.replace("\\\n", " ") for each in blocks), *inline]:
+        for line in map(NAME.match, ENDS.split(code)):
+            words = line[1].split() if line else [""]
+            if words[0][:1].isalpha():
+                first = next((at for at, word in enumerate(words) if word[0] == "-"), len(words))
+                flags = (word.partition("=")[0] for word in words if word.startswith("--"))
+                yield Named(tuple(words[:first]), tuple(flags))
+
+
+def command_of(words: tuple[str, ...]) -> tuple[tuple[str, ...], click.Command] | None:
+    """The command that the first of these words are, and they."""
+    found: click.Command = main
+    for at, word in enumerate(words):
+        if not isinstance(found, click.Group):
+            return words[:at], found
+        following = found.get_command(click.Context(found), word)
+        if following is None:
+            return None
+        found = following
+    return words, found
+
+
+def faults(text: str) -> list[str]:
+    """What a page says of commands that is not so."""
+    wrong = []
+    for words, flags in named(text):
+        found = command_of(words)
+        if found is None:
+            wrong.append(f"there is no command: parlour {' '.join(words)}")
+            continue
+        known = {"--help"} | {each for param in found[1].params for each in param.opts}
+        wrong += [f"{' '.join(found[0])} has no {flag}" for flag in flags if flag not in known]
+    return wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_commands_of_a_page_exist_with_their_flags(page: Path) -> None:
+    assert faults(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_wrong_command_and_a_wrong_flag_are_found() -> None:
+    page = "`parlour move`\n```sh\nparlour serve --prot 1\nsystemctl restart parlour # now\n```\n"
+    page += "```sh\nA=1 /opt/bin/parlour key create AC… \\\n  --nam x && parlour docto\n"
+    page += "docker run --name parlour --publish 1 parlour\n```\n"
+    assert faults(page) == [
+        "serve has no --prot",
+        "key create has no --nam",
+        "there is no command: parlour docto",
+        "there is no command: parlour move",
+    ]
+
+
+def test_the_move_names_its_command_before_the_start_on_postgresql() -> None:
+    page = (DOCS / "how-to" / "move-to-postgresql.md").read_text(encoding="utf-8")
+    steps = [words[0] for words, _ in named(page)]
+    assert steps.index("backup") < steps.index("migrate-store") < steps.index("serve")
+
+
+def test_the_versions_of_client_sdks_that_work_are_those_that_the_tests_run() -> None:
+    page = (DOCS / "how-to" / "run-unchanged-programs.md").read_text(encoding="utf-8")
+    *most, last = EVERY_VERSION
+    assert f"works; the tests drive {', '.join(most)} and {last}," in page
+    least, latest = (each.rpartition(".")[0] for each in (most[0], last))
+    assert f"| `@twilio/conversations` | {least} to {latest} |" in page
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"Versions {least} to {latest} of the package work" in readme
+
+
+def test_contracts_of_imports_that_a_decision_names_exist() -> None:
+    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    decision = (DOCS / "decisions" / "0001-a-resource-is-a-folder.md").read_text(encoding="utf-8")
+    assert "Two import-linter contracts" in decision
+    contract = r"^# Decision 0001\..*\n\[\[tool\.importlinter\.contracts\]\]\nname = \"(\w+)"
+    assert re.findall(contract, project, re.MULTILINE) == ["A", "Resources"]
