@@ -131,6 +131,7 @@ def test_variables_are_kept_as_they_were_said(own: Api, server: Server) -> None:
     assert rows(server, sql, made["sid"]) == [(' { "1" : "Ada" } ',)]
 
 
+@pytest.mark.promise("how-to/content-templates.md", "Other forms are refused with 400")
 @pytest.mark.parametrize(
     ("form", "code"),
     [
@@ -143,6 +144,15 @@ def test_variables_are_kept_as_they_were_said(own: Api, server: Server) -> None:
         ({"Types": "[]"}, 20001),
         ({"Types": '{"twilio/text":"Hello"}'}, 20001),
         ({"Types": '{"twilio/carousel":{}}'}, 50542),
+        ({"Types": '{"twilio/call-to-action":{"body":"x"}}'}, 20001),
+        ({"Types": '{"twilio/call-to-action":{"body":"x","actions":null}}'}, 20001),
+        ({"Types": '{"twilio/text":{"body":"x"},"twilio/quick-reply":{"body":"x"}}'}, 20001),
+        ({"Types": '{"twilio/list-picker":{"body":"x","button":"b","items":{}}}'}, 20001),
+        ({"Types": '{"twilio/list-picker":{"body":"x","button":"b","items":["a"]}}'}, 20001),
+        ({"Types": '{"twilio/card":{"title":"x","actions":{"type":"URL"}}}'}, 20001),
+        ({"Types": '{"twilio/card":{"title":"x","actions":[null]}}'}, 20001),
+        ({"Types": '{"twilio/card":{"title":"x","media":"https://m.example"}}'}, 20001),
+        ({"Types": '{"twilio/media":{"body":"x","media":[1]}}'}, 20001),
         ({"Types": '{"twilio/text":{"body":"' + "x" * 32_768 + '"}}'}, 20001),
         ({"Variables": "[]"}, 50527),
         ({"Variables": json.dumps({"x" * 17: "x"})}, 50540),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.resources.settings import account_of_its_own
-from tests.resources.talks import Talk, rows
+from tests.resources.talks import Talk, execute, rows
 from tests.resources.uploads import Shelf
 from tests.support.numbers import PROXY, phone_number
 from tests.support.waiting import eventually
@@ -105,9 +105,11 @@ def test_the_most_complex_variant_is_the_content(own: Api, talk: Talk) -> None:
     variants: dict[str, Any] = {}
     for name in SIMPLE_FIRST:
         # In any order of the template's own.
-        variants = {name: {"title": name, "body": "{{x}}"}, **variants}
+        lists: dict[str, Any] = {"actions": [], "items": []}
+        variants = {name: {"title": name, "body": "{{x}}", **lists}, **variants}
         message = sent(talk, template(own, variants), {"x": name})
-        assert content_of(talk, message) == (f"twilio.{name}", {"title": name, "body": name})
+        shown = {"title": name, "body": name, **lists}
+        assert content_of(talk, message) == (f"twilio.{name}", shown)
 
 
 def test_a_body_beside_variants_is_the_text_alone(own: Api, talk: Talk) -> None:
@@ -189,3 +191,21 @@ def test_a_null_character_is_refused(own: Api, talk: Talk) -> None:
         talk.refuses_post(form | {"ContentVariables": variables}, 50527)
     types = {"FriendlyName": "t", "Types": '{"twilio/text":{"body":"\\u0000"}}'}
     own.post("/parlour/v1/ContentTemplates", types).refuses(400, 20001)
+
+
+def test_a_form_that_clients_cannot_read_is_not_shown_to_them(own: Api, talk: Talk) -> None:
+    """Earlier versions accepted it. One such form made an SDK fail for all templates."""
+    sid = template(own, {"text": {"body": "Hello"}})
+    bad = {"twilio/call-to-action": {"body": "Buttons"}, "twilio/card": {"actions": [None]}}
+    types = json.dumps({"twilio/text": {"body": "Hello"}, **bad})
+    execute(talk.server, "UPDATE content_template SET types = ? WHERE sid = ?", types, sid)
+    shown = own.get(f"/parlour/v1/ContentTemplates/{sid}").expect(200)
+    assert shown["variants"] == {"twilio/text": {"body": "Hello"}}
+    assert content_of(talk, sent(talk, sid, {})) == ("twilio.text", {"body": "Hello"})
+
+
+def test_a_place_does_not_reach_from_one_string_into_another(own: Api, talk: Talk) -> None:
+    """Filling it in would break the JSON that clients read."""
+    variant = {"title": "t", "media": ["{{"], "z": "}}"}
+    message = sent(talk, template(own, {"card": variant}), {'"],"z":"': "x"})
+    assert content_of(talk, message) == ("twilio.card", variant)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from parlour.operations.parameters import Parameters, said
-from parlour.resources.content_templates.rendering import TYPES
+from parlour.resources.content_templates.rendering import TYPES, has_lists
 from parlour.vocabulary import limits, values
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.values import UNSET, Unset
@@ -17,7 +17,10 @@ _objects = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 def _types(name: str, text: str) -> str:
-    """A JSON object with an object for each type. Raises 50542 for a type that is none."""
+    """A JSON object with an object for each type. Raises 50542 for a type that is none.
+
+    The lists that clients walk must be there: else one template would fail them all.
+    """
     if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError.invalid(name)
     try:
@@ -28,6 +31,8 @@ def _types(name: str, text: str) -> str:
         raise ApiError.invalid(name)
     if not set(TYPES).issuperset(found):
         raise ApiError(50542)
+    if not all(has_lists(type_, variant) for type_, variant in found.items()):
+        raise ApiError.invalid(name)
     return text
 
 

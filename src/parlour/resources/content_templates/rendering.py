@@ -5,12 +5,16 @@ whose type names the variant's: ``application/x-vnd.com.twilio.rich.twilio.card`
 ``twilio/card``.
 A message has one content. Of a template's variants that is the most complex one, as the hosted
 service's documentation orders them.
+
+Clients walk some lists of a variant without a look whether they are there: a variant without them
+makes ``getContentTemplates`` fail for all templates, and ``getContentData`` never end. So no such
+variant is accepted, and those that an earlier version accepted are not shown.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -35,6 +39,26 @@ TYPES: Final = (
 """The types that clients know how to show, the most complex one last."""
 CONTENT_TYPE_PREFIX: Final = "application/x-vnd.com.twilio.rich."
 
+
+class _List(NamedTuple):
+    """A list of a variant, and the type of its entries."""
+
+    name: str
+    of: type
+    is_required: bool = True
+
+
+_LISTS: Final = {
+    "twilio/media": (_List("media", str, is_required=False),),
+    "twilio/quick-reply": (_List("actions", dict),),
+    "twilio/call-to-action": (_List("actions", dict),),
+    "twilio/list-picker": (_List("items", dict),),
+    "twilio/card": (
+        _List("media", str, is_required=False),
+        _List("actions", dict, is_required=False),
+    ),
+}
+
 _PLACE: Final = re.compile(r"\{\{([^{}]{1,16})\}\}")
 # As JSON text a name may be longer: six characters for one.
 _JSON_PLACE: Final = re.compile(r"\{\{([^{}]{1,96})\}\}")
@@ -48,6 +72,17 @@ class Content(msgspec.Struct, frozen=True):
 
     content_type: str
     json: str
+
+
+def has_lists(type_: str, variant: dict[str, Any]) -> bool:
+    """Return whether the lists of a variant are lists, and those that clients need are there."""
+    for each in _LISTS.get(type_, ()):
+        found = variant.get(each.name)
+        if found is None and not each.is_required:
+            continue
+        if not isinstance(found, list) or not all(isinstance(one, each.of) for one in found):
+            return False
+    return True
 
 
 def variables_in(template: ContentTemplate) -> list[str]:
@@ -85,7 +120,7 @@ def _most_complex(template: ContentTemplate) -> tuple[str, str]:
     if template.types is not None:
         variants = _variants(template.types)
         for type_ in reversed(TYPES):
-            if type_ in variants:
+            if type_ in variants and has_lists(type_, msgspec.json.decode(variants[type_])):
                 return type_, bytes(variants[type_]).decode()
     return TEXT, msgspec.json.encode({"body": template.body}).decode()
 
@@ -94,18 +129,19 @@ def _filler(texts: dict[str, str]) -> Callable[[re.Match[str]], str]:
     """Make the replacement of a place in JSON text: two opening braces stand only in strings."""
 
     def fill(place: re.Match[str]) -> str:
-        text = texts.get(_unquoted(place[1]).strip())
+        name = _unquoted(place[1])
+        text = None if name is None else texts.get(name.strip())
         return place[0] if text is None else msgspec.json.encode(text).decode()[1:-1]
 
     return fill
 
 
-def _unquoted(name: str) -> str:
-    """The name of a place; one that is cut off amid an escape is no name."""
+def _unquoted(name: str) -> str | None:
+    """The name of a place; None for text that ends in another string than it begins in."""
     try:
         return _string(f'"{name}"')
     except msgspec.DecodeError:
-        return name
+        return None
 
 
 def _texts(variables: str | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.resources.content_templates.rendering import TEXT, variables_in
+from parlour.resources.content_templates.rendering import TEXT, has_lists, variables_in
 from parlour.vocabulary.values import write_date_ms
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def _variants(template: ContentTemplate) -> dict[str, Any]:
     """The forms of a template by their types; the text is one where none was given."""
     types: dict[str, Any] = {} if template.types is None else msgspec.json.decode(template.types)
+    types = {type_: each for type_, each in types.items() if has_lists(type_, each)}
     return types or {TEXT: {"body": template.body}}
 
 
