@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+\Z")
+_DATABASE_HOST: Final = re.compile(r"\[[^\[\]]+\]|[^\[\]:]*")
+_NAME: Final = "1 to 63 characters between its dots"
 # Behind the last colon, unless that is within an IPv6 address in brackets.
 _PORT: Final = re.compile(r":([^:\]]*)\Z")
+_PORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _WORDS: Final = {
     **dict.fromkeys(("true", "yes", "on", "t", "y", "1"), True),
     **dict.fromkeys(("false", "no", "off", "f", "n", "0"), False),
@@ -66,7 +70,16 @@ def _host_fault(value: str) -> str:
         return "must be an address or a host name; 0.0.0.0 or :: is every address"
     if not _HOST.match(value):
         return "must be an address or a host name, without a scheme and a path"
-    return ""
+    return "" if _is_name(value) else f"must be a host name with {_NAME}"
+
+
+def _is_name(host: str) -> bool:
+    """Whether a host name can be looked up: otherwise a resolver raises UnicodeError."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _database_fault(value: str) -> str:
@@ -78,11 +91,19 @@ def _database_fault(value: str) -> str:
         return "must not contain spaces: write them as %20"
     # Several hosts may stand there, each with its port.
     authority = re.split("[/?#]", value.partition("://")[2], maxsplit=1)[0]
-    for host in authority.rpartition("@")[2].split(","):
-        port = _PORT.search(host)
-        if port and not (port[1].isascii() and port[1].isdigit() and 0 < int(port[1]) <= 65535):
-            return "must have ports from 1 to 65535"
-    return ""
+    faults = map(_database_host_fault, authority.rpartition("@")[2].split(","))
+    return next(filter(None, faults), "")
+
+
+def _database_host_fault(host: str) -> str:
+    port = _PORT.search(host)
+    if port and not (_PORT_NUMBER.fullmatch(port[1]) and 0 < int(port[1]) <= 65535):
+        return "must have ports from 1 to 65535"
+    name = host[: port.start()] if port else host
+    if not _DATABASE_HOST.fullmatch(name):
+        return "must have host names, or IPv6 addresses in brackets"
+    # With "%" it is the path of a socket.
+    return "" if "%" in name or _is_name(name) else f"must have hosts with {_NAME}"
 
 
 def _redis_fault(value: str) -> str:
@@ -120,6 +141,8 @@ def _authority_fault(value: str) -> str:
         return "must have a host and, if any, a port from 1 to 65535"
     if not parts.hostname:
         return "must name a host"
+    if not _is_name(parts.hostname):
+        return f"must have a host with {_NAME}"
     return "must have a port from 1 to 65535" if port == 0 else ""
 
 
@@ -170,6 +193,10 @@ NETWORKS_AND_NAMES: Final = Check("networks, addresses and host names", _network
 
 def parse(text: str, kind: type) -> Any:
     """Return the value that a text stands for. Raises ValueError with what it must be."""
+    # Bytes of the command line or environment that are not UTF-8 become lone surrogates, which
+    # neither SQLite nor a cipher takes.
+    if _SURROGATE.search(text):
+        raise ValueError("must be text in UTF-8")
     if kind is int:
         if not _NUMBER.match(text.strip()):
             raise ValueError("must be a whole number")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.test_nodes import api_of
 from tests.support.database import connect
-from tests.support.postgres import Postgres
+from tests.support.postgres import Postgres, shared
 from tests.support.server import Server, ServerError
 from tests.support.threads import Threads
 from tests.support.waiting import eventually
@@ -164,18 +164,27 @@ def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(
     api.close()
 
 
+def test_a_database_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", {"PARLOUR_DATABASE": "postgresql://nobody@127.0.0.1:9/none"})
+    with pytest.raises(ServerError, match="the database cannot be used: no connection") as raised:
+        server.start()
+    assert "Traceback" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
-    ("url", "reason"),
+    ("parameter", "reason"),
     [
-        ("postgresql://nobody@127.0.0.1:9/none", "no connection"),
-        ("mysql://nobody@127.0.0.1/none", "a database is given as"),
+        ("foo=bar", 'unrecognized configuration parameter "foo"'),
+        ("work_mem=much", 'invalid value for parameter "work_mem"'),
+        ("max_connections=3", "cannot be changed without restarting"),
     ],
 )
-def test_a_database_that_is_not_there_is_said_at_the_start(
-    tmp_path: Path, url: str, reason: str
+def test_a_parameter_that_the_database_refuses_is_said_at_the_start(
+    tmp_path: Path, parameter: str, reason: str
 ) -> None:
+    url = f"{shared().make_database()}?{parameter}"
     server = Server(tmp_path / "data", {"PARLOUR_DATABASE": url})
-    with pytest.raises(ServerError, match="the database cannot be used: ") as raised:
+    with pytest.raises(ServerError, match="the database cannot be used: no connection: ") as raised:
         server.start()
     assert reason in str(raised.value)
     assert "Traceback" not in str(raised.value)

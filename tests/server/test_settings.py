@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ SECRET = "a secret\n"
 WRONG = [
     ("--host", "", "must be an address or a host name"),
     ("--host", "http://0.0.0.0", "without a scheme"),
+    ("--host", "a..b", "with 1 to 63 characters between its dots"),
     ("--port", "70000", "must be from 0 to 65535"),
     ("--port", "99999", "must be from 0 to 65535"),
     ("--port", "-1", "must be from 0 to 65535"),
@@ -34,10 +36,16 @@ WRONG = [
     ("--database", "foo://", "must be postgresql://"),
     ("--database", "postgresql://db:99999/parlour", "ports from 1 to 65535"),
     ("--database", "postgresql://db1:5432,db2:x/parlour", "ports from 1 to 65535"),
+    ("--database", "postgresql://db1,a..b/parlour", "with 1 to 63 characters between its dots"),
+    ("--database", f"postgresql://db:{'9' * 5000}/parlour", "ports from 1 to 65535"),
+    ("--database", "postgresql://[::1/parlour", "IPv6 addresses in brackets"),
+    ("--database", "postgresql://db:80:80/parlour", "IPv6 addresses in brackets"),
     ("--database-connections", "0", "must be from 1 to 1000"),
     ("--redis", "foo", "must be redis://host:port"),
+    ("--redis", "redis://a..b", "with 1 to 63 characters between its dots"),
     ("--redis", "redis://:70000", "must have a host and, if any, a port"),
     ("--public-url", "foo", "must begin with http:// or https://"),
+    ("--public-url", "https://a..b", "with 1 to 63 characters between its dots"),
     ("--public-url", "https://", "must name a host"),
     ("--public-url", "https://chat.example.net/#top", "must not contain spaces, a query"),
     ("--public-url", "https://chat.example.net:0", "must have a port from 1 to 65535"),
@@ -125,6 +133,16 @@ def test_every_setting_declares_what_it_may_be_and_its_default_is(name: str) -> 
     setting = EACH[name]
     assert setting.check.allowed
     assert not setting.check.fault(setting.default)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, each in EACH.items() if each.kind not in {int, bool})
+)
+def test_bytes_that_are_no_utf8_are_refused(name: str) -> None:
+    variable = EACH[name].variable
+    (sentence,) = _sentences(_serve(**{variable: os.fsdecode(b"a\xff")}))
+    assert sentence.startswith(f"Error: {variable}")
+    assert sentence.endswith(": must be text in UTF-8.")
 
 
 @pytest.mark.parametrize("flag", ["--auth-token", "--api-key-secret"])

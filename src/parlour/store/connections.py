@@ -45,6 +45,12 @@ REFUSED: Final = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.ClientConfigurationError,
     asyncpg.TargetServerAttributeNotMatched,
+    # Parameters of the URL that the server does not know, or whose values it does not take.
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.CantChangeRuntimeParamError,
+    # A URL that the driver cannot read, a host that cannot be looked up.
+    ValueError,
 )
 """What is raised when no connection can be made."""
 
