@@ -32,7 +32,8 @@ class Settings:
     host: str = _setting("127.0.0.1", "The address to listen on.", checks.HOST)
     port: int = _setting(
         8080,
-        "The port to listen on, for everything the server speaks; 0: a free one, see ready_file.",
+        "The port to listen on, for everything the server speaks; 0: a free one, written to "
+        "--ready-file.",
         between(0, 65535),
     )
     workers: int = _setting(
@@ -86,12 +87,15 @@ class Settings:
         checks.PUBLIC_URL,
     )
     account_sid: str = _setting(
-        "", "An account that exists after the start.", checks.sid(sids.ACCOUNT)
+        "", "SID of an account to create at startup.", checks.sid(sids.ACCOUNT)
     )
-    auth_token: str = _setting("", "The auth token of that account.", checks.SECRET, secret=True)
-    api_key_sid: str = _setting(
-        "", "An API key of that account that exists after the start.", checks.sid(sids.API_KEY)
+    auth_token: str = _setting(
+        "",
+        "The auth token of that account; it replaces the one of an existing account.",
+        checks.SECRET,
+        secret=True,
     )
+    api_key_sid: str = _setting("", "SID of an API key to create for it.", checks.sid(sids.API_KEY))
     api_key_secret: str = _setting("", "The secret of that API key.", checks.SECRET, secret=True)
     request_log: str = _setting(
         "errors",

@@ -14,7 +14,7 @@ from parlour.cli import main
 from parlour.cli.offline import Offline
 from parlour.config import Settings
 from tests.support.client import Api
-from tests.support.postgres import shared
+from tests.support.postgres import USER, shared
 from tests.support.server import ENGINE_VARIABLE, Server
 
 if TYPE_CHECKING:
@@ -126,6 +126,69 @@ def test_a_database_without_its_key_gets_no_new_key(tmp_path: Path) -> None:
         named = f"parlour.key in {data}" if "b" in arguments else f"key file {data / 'parlour.key'}"
         assert f"there is no {named}" in done.stderr
     assert not (data / "parlour.key").exists()
+
+
+def test_a_backup_of_a_folder_without_a_store_says_so(tmp_path: Path) -> None:
+    assert f"there is no store in {tmp_path / '.parlour'}" in _run("backup", "b").stderr
+
+
+def test_a_compressed_backup_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(b"")
+    done = _run("restore", "a.tar.gz")
+    assert done.exit_code == 1
+    assert "a.tar.gz is no backup: it is neither a folder nor a file" in done.stderr
+    assert "decompress it first" in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+@pytest.mark.parametrize("arguments", [each for each in COMMANDS if SID in each])
+def test_a_command_for_an_account_that_is_not_there_fails(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    _run("account", "create", "--data", str(tmp_path))
+    done = _run(*arguments, "--data", str(tmp_path))
+    assert done.exit_code == 1, done.stdout
+    assert done.stderr == f"Error: there is no account {SID}\n"
+    assert done.stdout == ""
+
+
+def test_a_date_that_is_none_is_refused_with_the_option_and_the_value(tmp_path: Path) -> None:
+    _run("account", "create", "--data", str(tmp_path))
+    done = _run("webhooks", "list", SID, "--until", "yesterday", "--data", str(tmp_path))
+    assert done.exit_code == 2
+    assert "--until: yesterday is not a date such as 2026-01-31" in done.stderr
+
+
+def test_a_database_of_another_role_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    url = shared().make_database()
+    shared().sql(
+        f"ALTER DATABASE {url.rpartition('/')[2]} OWNER TO {USER};"
+        f" REVOKE CREATE ON SCHEMA public FROM PUBLIC; ALTER SCHEMA public OWNER TO {USER}",
+        url,
+    )
+    assert _run("account", "create", "--data", "data").exit_code == 0
+    for arguments in (
+        ("account", "create", "--data", "other", "--database", url),
+        ("migrate-store", "--from", "sqlite:data", "--to", url),
+    ):
+        done = _run(*arguments)
+        assert done.exit_code == 1
+        assert isinstance(done.exception, SystemExit), done.exception
+        assert "permission denied for schema public" in done.stderr
+        assert "the role of the URL has to own the database" in done.stderr
+
+
+def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_path: Path) -> None:
+    url = "postgresql://parlour:pass-word@127.0.0.1:9/chat"
+    assert _run("account", "create", "--data", "data").exit_code == 0
+    for arguments in (
+        ("account", "list", "--database", url),
+        ("migrate-store", "--from", "sqlite:data", "--to", url),
+    ):
+        done = _run(*arguments)
+        assert done.exit_code == 1
+        assert "no connection to postgresql://parlour@127.0.0.1:9/chat: " in done.stderr
+        assert "pass-word" not in done.stderr
 
 
 def test_an_empty_postgresql_database_is_no_store_either(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import resource
+import shlex
 import signal
 import socket
 import subprocess
@@ -116,7 +117,7 @@ def test_a_name_with_several_addresses_is_bound_on_one_port() -> None:
 def test_every_start_names_folder_database_and_account_and_ways_to_new_credentials(
     tmp_path: Path,
 ) -> None:
-    data = tmp_path / "data"
+    data = tmp_path / "a folder"
     with Server(data, NO_ACCOUNT | EMBEDDED) as server:
         first = server.ready()
         sid = first["account_sid"]
@@ -135,7 +136,7 @@ def test_every_start_names_folder_database_and_account_and_ways_to_new_credentia
         # Both ways that are printed.
         Api(server.base_url, sid, "a-new-token").get("/Conversations").expect(200)
         (line,) = [each for each in log.splitlines() if "key create" in each]
-        made = json.loads(_command(*line.partition("parlour ")[2].split(), "--json").stdout)
+        made = json.loads(_command(*shlex.split(line.partition("parlour ")[2]), "--json").stdout)
         by_key = Api(server.base_url, sid, "").signed(made["sid"], made["secret"])
         by_key.get("/Conversations").expect(200)
 
@@ -145,8 +146,12 @@ def test_no_line_shows_the_password_of_the_database() -> None:
     settings = Settings(data=Path("/data"), database=url, public_url="https://chat.example.net")
     lines = list(welcome(settings, "http://127.0.0.1:8080", None, ["AC1", "AC2"]))
     assert lines[0] == "Parlour answers at https://chat.example.net"
+    assert lines[1] == "Listening on http://127.0.0.1:8080"
     assert "Database: postgresql://parlour@db1:5432,db2:5432/parlour" in lines
-    assert "Account: AC1 (others: parlour account list)" in lines
+    assert (
+        "Account: AC1 (others: parlour account list --data /data with the same PARLOUR_DATABASE)"
+        in lines
+    )
     assert "with the same PARLOUR_DATABASE" in "\n".join(lines)
     assert "pass-word" not in "\n".join(lines)
 
@@ -243,9 +248,13 @@ def test_two_nodes_on_postgresql_share_a_folder(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for data in (tmp_path / "file", tmp_path / "file" / "data"):
+    reasons = {
+        tmp_path / "file": f"{tmp_path / 'file'} is a file",
+        tmp_path / "file" / "data": "Not a directory",
+    }
+    for data, reason in reasons.items():
         done = _fails("--port", "0", "--data", str(data))
-        assert done.stderr.startswith(f"Error: the data folder {data} cannot be used: ")
+        assert done.stderr == f"Error: the data folder {data} cannot be used: {reason}\n"
 
 
 def _without_power_over_modes() -> None:

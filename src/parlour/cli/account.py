@@ -89,7 +89,7 @@ def set_numbers(
     offline: Offline, *, account_sid: str, addresses: tuple[str, ...], as_json: bool
 ) -> None:
     """Replace the list; without addresses, any number is allowed again."""
-    scope = Scope(account_sid)
+    scope = offline.scope_of(account_sid)
     offline.write(lambda tx: store.set_numbers(tx, scope, list(addresses)))
     _show({"account_sid": account_sid, "addresses": sorted(set(addresses))}, as_json=as_json)
 
@@ -99,7 +99,8 @@ def set_numbers(
 @offline_options
 def list_numbers(offline: Offline, *, account_sid: str, as_json: bool) -> None:
     """List the numbers an account is restricted to."""
-    found = offline.read(lambda tx: store.list_numbers(tx, Scope(account_sid)))
+    scope = offline.scope_of(account_sid)
+    found = offline.read(lambda tx: store.list_numbers(tx, scope))
     _show({"account_sid": account_sid, "addresses": found}, as_json=as_json)
 
 

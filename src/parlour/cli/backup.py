@@ -84,8 +84,12 @@ def command(*, target: Path, data: Path, database: str, with_key: bool, as_json:
 def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
     data = data.absolute()
     source, progress = places(data), Progress()
+    if not source.key.exists() and not source.database.exists():
+        raise BackupError(f"there is no store in {data}: name its folder with --data")
     if not source.key.exists():
-        raise BackupError(f"there is no {KEY_NAME} in {data}: name the data folder")
+        raise BackupError(
+            f"there is no {KEY_NAME} in {data}: copy the key file of its database there"
+        )
     now = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
     facts = Facts(
         version=metadata.version("parlour"),

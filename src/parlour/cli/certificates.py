@@ -8,6 +8,7 @@ import json
 import os
 import re
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -164,7 +165,7 @@ def _server(folder: _Folder, authority: Pair, names: list[str]) -> Pair:
 
 
 def _explained(shown: dict[str, Any]) -> str:
-    files = f"--tls-cert {shown['tls_cert']} --tls-key {shown['tls_key']}"
+    files = f"--tls-cert {quote(shown['tls_cert'])} --tls-key {quote(shown['tls_key'])}"
     days = limits.CERTIFICATE_RENEWED_DAYS
     lines = [
         f"The authority is {shown['authority']}, until {shown['authority_expires']};",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -154,14 +155,14 @@ def open_paths(data: Path) -> list[Path]:
     return [path for path in (data, *inner) if is_open_to_others(path)]
 
 
-def mode_for(path: Path) -> str:
-    """Return the mode that a file or folder should have, as chmod takes it."""
-    return "700" if path.is_dir() else "600"
+def advice_for(path: Path) -> str:
+    """Return the command that closes a file or folder to others."""
+    return f"chmod {'700' if path.is_dir() else '600'} {quote(str(path))}"
 
 
 def _files(data: Path) -> Iterator[Finding]:
     for path in open_paths(data):
-        yield Finding(f"{path} is open to other users.", f"chmod {mode_for(path)} {path}")
+        yield Finding(f"{path} is open to other users.", advice_for(path))
     key = data / KEY_NAME
     if key.exists():
         try:

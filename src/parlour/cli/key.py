@@ -12,10 +12,10 @@ from parlour.cli.offline import Offline, offline_options
 from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.accounts import actions, store
 from parlour.vocabulary import sids
-from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
 
 
 @click.group("key")
@@ -29,9 +29,7 @@ def command() -> None:
 @offline_options
 def create(offline: Offline, *, account_sid: str, name: str, as_json: bool) -> None:
     """Make an API key; its secret is shown once."""
-    scope = Scope(account_sid)
-    if offline.read(lambda tx: store.find_account(tx, scope)) is None:
-        raise click.ClickException(f"there is no account {account_sid}")
+    scope = offline.scope_of(account_sid)
     sid, secret = offline.random.sid(sids.API_KEY), offline.random.token(16).hex()
     offline.write(lambda tx: actions.add_login(tx, offline.vault, scope, sid, secret, name))
     if as_json:
@@ -45,7 +43,7 @@ def create(offline: Offline, *, account_sid: str, name: str, as_json: bool) -> N
 @offline_options
 def list_(offline: Offline, *, account_sid: str, as_json: bool) -> None:
     """List an account's API keys."""
-    scope, position = Scope(account_sid), None
+    scope, position = offline.scope_of(account_sid), None
     while True:  # Ends at the last key; each round reads at most a hundred.
         request = PageRequest(0, 100, position)
         found = offline.read(partial(_keys_of, scope, request))[:100]
@@ -69,6 +67,7 @@ def revoke(offline: Offline, *, account_sid: str, sid: str, as_json: bool) -> No
     """Revoke an API key; a running server lets it in for one second more at most."""
     if not sids.is_sid(sids.API_KEY, sid):
         raise click.ClickException(f"{sid} is not the sid of an API key")
-    if not offline.write(lambda tx: actions.revoke_key(tx, Scope(account_sid), sid)):
+    scope = offline.scope_of(account_sid)
+    if not offline.write(lambda tx: actions.revoke_key(tx, scope, sid)):
         raise click.ClickException(f"account {account_sid} has no key {sid}")
     click.echo(json.dumps({"sid": sid}) if as_json else f"revoked {sid}")

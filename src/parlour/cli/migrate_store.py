@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from parlour.cli.failures import sentences
 from parlour.cli.progress import Progress
 from parlour.store.engines import DATABASE_NAME, is_postgres
-from parlour.store.folder_lock import FolderInUseError, lock_folder
+from parlour.store.folder_lock import lock_folder
 from parlour.store.moving import MoveError, move_store
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ _SQLITE: Final = "sqlite:"
     "target",
     envvar="PARLOUR_DATABASE",
     required=True,
-    help="postgresql://… of an empty database; or in PARLOUR_DATABASE, where nobody reads it.",
+    help="postgresql://… of an empty database. Better in PARLOUR_DATABASE: other users of the "
+    "machine can read command lines.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per table.")
 def command(*, source: str, target: str, as_json: bool) -> None:
     """Copy everything from an embedded database to PostgreSQL, and compare both.
 
-    The server has to be stopped. An interrupted run is gone on with by the same command.
+    The server has to be stopped. After an interruption the same command continues.
     """
     if not source.startswith(_SQLITE):
         raise click.BadParameter("it is given as sqlite:PATH", param_hint="--from")
@@ -43,11 +45,11 @@ def command(*, source: str, target: str, as_json: bool) -> None:
     path = Path(source.removeprefix(_SQLITE).removeprefix("//"))
     path = path / DATABASE_NAME if path.is_dir() else path
     try:
-        with contextlib.ExitStack() as held:
+        with sentences(), contextlib.ExitStack() as held:
             if path.is_file():
                 held.enter_context(lock_folder(path.parent))
             moved = asyncio.run(move_store(path, target, Progress()))
-    except (MoveError, FolderInUseError) as error:
+    except MoveError as error:
         raise click.ClickException(str(error)) from error
     for each in moved:
         click.echo(json.dumps(_shown(each)) if as_json else f"{each.table}: {each.contents}")

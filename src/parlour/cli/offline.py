@@ -15,9 +15,11 @@ from click.core import ParameterSource
 
 from parlour.cli.failures import sentences
 from parlour.cli.options import settings_of, settings_options
+from parlour.resources.accounts import store as accounts
 from parlour.store.engines import database_exists, make_store, name_of
 from parlour.store.master_key import open_vault
 from parlour.vocabulary.clock import SystemClock, SystemRandom
+from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +87,13 @@ class Offline:
     def write(self, work: Work[T]) -> T:
         """Run a change."""
         return self._run(work, writes=True)
+
+    def scope_of(self, account_sid: str) -> Scope:
+        """Return the scope of an account. Raises ClickException if there is no such account."""
+        scope = Scope(account_sid)
+        if self.read(lambda tx: accounts.find_account(tx, scope)) is None:
+            raise click.ClickException(f"there is no account {account_sid}")
+        return scope
 
 
 def offline_options(function: Callable[..., Any]) -> Callable[..., Any]:

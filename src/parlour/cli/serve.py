@@ -80,8 +80,9 @@ def _file_errors(sentence: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise click.ClickException(f"{sentence}: {reason}") from error
+        is_file = isinstance(error, FileExistsError)
+        reason = f"{error.filename} is a file" if is_file else error.strerror
+        raise click.ClickException(f"{sentence}: {reason or error}") from error
 
 
 def _bound(settings: Settings) -> list[socket.socket]:
@@ -206,10 +207,10 @@ def _warn_of_open_files(data: Path) -> None:
     """Log what the doctor calls unsafe: a server does not change the mode of a given folder."""
     import structlog  # noqa: PLC0415 - help needs none of it.
 
-    from parlour.cli.checkups import mode_for, open_paths  # noqa: PLC0415 - as above.
+    from parlour.cli.checkups import advice_for, open_paths  # noqa: PLC0415 - as above.
 
     for path in open_paths(data):
-        advice = f"chmod {mode_for(path)} {path}"
+        advice = advice_for(path)
         structlog.get_logger().warning("data_open_to_others", path=str(path), advice=advice)
 
 

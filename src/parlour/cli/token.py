@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from parlour.cli.offline import Offline, offline_options
-from parlour.resources.accounts import store as accounts
 from parlour.resources.tokens import actions, representation
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.resources.tokens.actions import MadeToken
@@ -65,15 +63,14 @@ def command(
     as_json: bool,
 ) -> None:
     """Make an access token for a user, who need not exist yet."""
-    scope = Scope(_sid(sids.ACCOUNT, "--account", account_sid))
+    account_sid = _sid(sids.ACCOUNT, "--account", account_sid)
     wanted = actions.Wanted(
         identity=_identity(identity),
         service_sid=service_sid and _sid(sids.SERVICE, "--service", service_sid),
         ttl_seconds=ttl_seconds,
         api_key_sid=api_key_sid and _sid(sids.API_KEY, "--key", api_key_sid),
     )
-    if offline.read(lambda tx: accounts.find_account(tx, scope)) is None:
-        raise click.ClickException(f"there is no account {scope.account_sid}")
+    scope = offline.scope_of(account_sid)
 
     async def work(tx: Transaction) -> MadeToken:
         return await actions.make_token(tx, offline.vault, scope, wanted)

@@ -11,14 +11,12 @@ import click
 
 from parlour.cli.offline import Offline, offline_options
 from parlour.protocol.pages import PageRequest, Position
-from parlour.resources.accounts import store as accounts
 from parlour.resources.webhook_attempts import actions, representation, store
 from parlour.resources.webhook_retries.actions import keep_choice
 from parlour.resources.webhook_retries.representation import row as retries_row
 from parlour.resources.webhook_retries.store import SCHEDULES, WebhookRetries
 from parlour.vocabulary import values
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from parlour.resources.webhook_attempts.actions import Replayed
     from parlour.resources.webhook_attempts.store import Filters, Logged
     from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
 
 _SHOWN_MAX = 1000
 
@@ -39,7 +38,7 @@ def _filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--until", default="", help="Before this date (ISO 8601)."),
         click.option("--since", default="", help="From this date on (ISO 8601)."),
-        click.option("--outcome", default="", type=click.Choice(["", *store.OUTCOMES])),
+        click.option("--outcome", type=click.Choice(store.OUTCOMES)),
         click.option("--event", "event_name", default="", help="An event, as onMessageAdded."),
         click.option("--conversation", "conversation_sid", default="", help="A conversation."),
         click.argument("account_sid"),
@@ -52,11 +51,12 @@ def _moment(name: str, text: str) -> int:
     try:
         return values.timestamp()(name, text)
     except ApiError as error:
-        raise click.BadParameter(error.message) from error
+        text = f"{text} is not a date such as 2026-01-31 or 2026-01-31T09:00:00Z"
+        raise click.BadParameter(text, param_hint=f"--{name}") from error
 
 
-def _filters(since: str, until: str, **given: str) -> Filters:
-    bounds = {}
+def _filters(since: str, until: str, outcome: str | None, **given: str) -> Filters:
+    bounds = {"outcome": outcome or ""}
     if since:
         bounds["from_sid"] = store.attempt_sid_at(_moment("since", since))
     if until:
@@ -70,7 +70,8 @@ def _filters(since: str, until: str, **given: str) -> Filters:
 @offline_options
 def list_(offline: Offline, *, account_sid: str, limit: int, as_json: bool, **given: str) -> None:
     """List attempts at an account's webhooks, newest first."""
-    scope, filters, position = Scope(account_sid), _filters(**given), None
+    filters, position = _filters(**given), None
+    scope = offline.scope_of(account_sid)
     left = min(limit, _SHOWN_MAX)
     while left > 0:
         request = PageRequest(0, min(left, 100), position)
@@ -107,11 +108,12 @@ def _show(row: dict[str, Any], *, as_json: bool) -> None:
 def replay(offline: Offline, *, account_sid: str, as_json: bool, **given: str) -> None:
     """Make the deliveries of attempts once more, oldest first; --since is required."""
     if not given["since"]:
-        raise click.UsageError("--since says from when on")
+        raise click.UsageError("--since is required: the date of the first attempt to replay")
     now = datetime.now(UTC) + timedelta(seconds=1)  # tidy: no-wall-clock - no server runs here
     until_ms = _moment("until", given["until"]) if given["until"] else int(now.timestamp() * 1000)
     given["until"] = values.write_date(until_ms)
-    scope, filters, after, count = Scope(account_sid), _filters(**given), "", 0
+    filters, after, count = _filters(**given), "", 0
+    scope = offline.scope_of(account_sid)
     while True:  # Ends with the range: each round is bounded and begins behind the last one.
         made = offline.write(partial(_replay, scope, filters, after, until_ms))
         count += made.deliveries
@@ -133,9 +135,7 @@ async def _replay(
 @offline_options
 def retries(offline: Offline, *, account_sid: str, schedule: str, as_json: bool) -> None:
     """Choose how an account's failed webhooks are retried: for a day, or as the hosted API does."""
-    scope = Scope(account_sid)
-    if offline.read(lambda tx: accounts.find_account(tx, scope)) is None:
-        raise click.ClickException(f"there is no account {account_sid}")
+    scope = offline.scope_of(account_sid)
     chosen = WebhookRetries(account_sid, schedule)
     offline.write(lambda tx: keep_choice(tx, scope, chosen))
     click.echo(json.dumps(retries_row(chosen)) if as_json else f"{account_sid}  {schedule}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from parlour.store.engines import name_of
@@ -19,9 +20,11 @@ def welcome(
 
     Only its auth token is shown, this once: no other secret is in any line.
     """
-    url = settings.public_url or url
+    listening, url = url, settings.public_url or url
     data = settings.data.absolute()
     yield f"Parlour answers at {url}"
+    if listening != url:
+        yield f"Listening on {listening}"
     yield f"Data folder: {data}"
     yield f"Database: {name_of(settings.database, settings.data)}"
     if first is not None:
@@ -33,10 +36,11 @@ def welcome(
     if not accounts:
         return
     sid = settings.account_sid or accounts[0]
-    others = " (others: parlour account list)" if len(accounts) > 1 else ""
-    yield f"Account: {sid}{others}"
     same = " with the same PARLOUR_DATABASE" if settings.database else ""
-    yield f"A new API key for it: parlour key create {sid} --data {data}{same}"
+    named = f"--data {shlex.quote(str(data))}{same}"
+    others = f" (others: parlour account list {named})" if len(accounts) > 1 else ""
+    yield f"Account: {sid}{others}"
+    yield f"A new API key for it: parlour key create {sid} {named}"
     yield (
         f"A new auth token for it: start with PARLOUR_ACCOUNT_SID={sid} and the token in "
         "PARLOUR_AUTH_TOKEN"

@@ -81,6 +81,11 @@ class FolderSource:
 
     def files(self) -> dict[str, int]:
         """Return the name and the size of every file."""
+        if not self._folder.is_dir():
+            raise BackupError(
+                f"{self._folder} is no backup: it is neither a folder nor a file whose name ends "
+                "with .tar (unpack or decompress it first)"
+            )
         return dict(self._walk(""))
 
     def _walk(self, folder: str) -> Iterator[tuple[str, int]]:

@@ -19,7 +19,7 @@ import msgspec
 
 from parlour.store.connections import REFUSED, UNLIMITED, connect
 from parlour.store.migrations import migrations
-from parlour.store.postgres_schema import migrate
+from parlour.store.postgres_schema import migrate, no_connection
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import BATCH_MOVED, crash_point
 
@@ -222,7 +222,7 @@ class _Target:
         try:
             return cls(await connect(url, **UNLIMITED))
         except REFUSED as error:
-            raise MoveError(f"no connection to the target: {error}") from error
+            raise MoveError(str(no_connection(url, error))) from error
 
     async def prepare(self, tables: list[Table]) -> None:
         """Make the schema, if it is not there, and see that it takes these tables."""

@@ -30,7 +30,7 @@ from parlour.store.connections import LOST, REFUSED, UNLIMITED, Connections, con
 from parlour.store.grouping import Grouping
 from parlour.store.postgres_group import FellApart, Group, GroupTransaction, Texts, Waiting
 from parlour.store.postgres_prefetch import ReadPlans
-from parlour.store.postgres_schema import migrate
+from parlour.store.postgres_schema import migrate, no_connection
 from parlour.store.postgres_transaction import (
     Creations,
     ReadTransaction,
@@ -104,7 +104,7 @@ class PostgresStore:
             # Whoever waits for the lock of the migrations, or makes an index, takes its time.
             connection = await connect(self._url, **UNLIMITED)
         except REFUSED as error:
-            raise Unavailable(f"no connection: {error}") from error
+            raise no_connection(self._url, error) from error
         try:
             await migrate(connection)
             self._creations.start_after(await connection.fetchval(LAST_EVENT_DATE) or 0)

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
+
+from parlour.setting_checks import without_password
 from parlour.store.connections import REFUSED, connect
 from parlour.store.dialect import POSTGRES, in_dialect
 from parlour.store.migrations import migrations
@@ -83,12 +86,17 @@ class UnfitDatabaseError(DatabaseError):
     """The database cannot hold what it is asked to."""
 
 
+def no_connection(url: str, error: Exception) -> Unavailable:
+    """Return the error for a database that takes no connection, with its address."""
+    return Unavailable(f"no connection to {without_password(url)}: {error}")
+
+
 async def has_schema(url: str) -> bool:
     """Return whether Parlour's tables are in the database of a URL. Raises Unavailable."""
     try:
         connection = await connect(url)
     except REFUSED as error:
-        raise Unavailable(f"no connection: {error}") from error
+        raise no_connection(url, error) from error
     try:
         return bool(await connection.fetchval(HAS_SCHEMA))
     finally:
@@ -96,7 +104,19 @@ async def has_schema(url: str) -> bool:
 
 
 async def migrate(connection: Connection[Any]) -> None:
-    """Bring the schema up to date; other nodes that start meanwhile wait their turn."""
+    """Bring the schema up to date; other nodes that start meanwhile wait their turn.
+
+    Raises UnfitDatabaseError.
+    """
+    try:
+        await _migrate(connection)
+    except asyncpg.InsufficientPrivilegeError as error:
+        # Such as after a restore by a superuser, who then owns the tables.
+        text = f"{error}; the role of the URL has to own the database and its tables"
+        raise UnfitDatabaseError(text) from error
+
+
+async def _migrate(connection: Connection[Any]) -> None:
     encoding = await connection.fetchval(ENCODING)
     if encoding != "UTF8":
         raise UnfitDatabaseError(f"the database is encoded as {encoding}; it has to be UTF8")
