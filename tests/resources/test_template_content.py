@@ -207,5 +207,5 @@ def test_a_form_that_clients_cannot_read_is_not_shown_to_them(own: Api, talk: Ta
 def test_a_place_does_not_reach_from_one_string_into_another(own: Api, talk: Talk) -> None:
     """Filling it in would break the JSON that clients read."""
     variant = {"title": "t", "media": ["{{"], "z": "}}"}
-    message = sent(talk, template(own, {"card": variant}), {'"],"z":"': "x"})
+    message = sent(talk, template(own, {"card": variant}), {'"], "z": "': "x"})
     assert content_of(talk, message) == ("twilio.card", variant)
