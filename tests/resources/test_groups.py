@@ -330,6 +330,26 @@ def test_a_removal_is_never_refused_and_may_leave_two_equal_sets(
     refuses(third, forms[2], 50438, 409)
 
 
+def whatsapp_pair(proxy: str) -> Form:
+    return {ADDRESS: f"whatsapp:{phone_number()}", PROXY_ADDRESS: f"whatsapp:{proxy}"}
+
+
+def test_a_sender_of_whatsapp_is_no_number_of_a_set(server: Server, room: Room) -> None:
+    """No phone sees it in the thread, and one sender serves many conversations."""
+    forms, sender = [member(), member(), own()], phone_number()
+    rooms = [room, *(Room.make(server, room.api) for _ in range(2))]
+    for each in rooms:
+        for form in (*forms[:2], whatsapp_pair(sender)):
+            add(each, form).expect(201)
+        say(each, Author="system", Body="x").refuses(400, 50513)
+    add(rooms[0], forms[2]).expect(201)
+    error = refuses(rooms[1], forms[2], 50438, 409)
+    assert error["message"].endswith(f"Conversation {room.sid}")
+    bulk(room.api, *forms, whatsapp_pair(phone_number())).refuses(409, 50438)
+    bulk(room.api, member(), {"Identity": unique("x")}, whatsapp_pair(sender)).refuses(400, 50412)
+    refuses(rooms[2], {**forms[2], "Identity": unique("in")}, 50438, 409)
+
+
 def test_the_sets_of_a_removed_service_are_free(server: Server, api: Api) -> None:
     service_sid = api.post("/Services", FriendlyName="short-lived").expect(201)["sid"]
     forms = [member(), member(), own()]

@@ -65,7 +65,7 @@ async def _must_be_group(
     tx: Transaction, scope: Scope, conversation: Conversation, made: list[Participant]
 ) -> None:
     """A group has only participants that suit it, and a set of numbers that no other one has."""
-    has_own = any(each.own_number is not None for each in made)
+    has_own = any(each.group_number is not None for each in made)
     if not has_own and any(each.is_chat for each in made):
         raise ApiError(50412)
     for place, each in enumerate(made):

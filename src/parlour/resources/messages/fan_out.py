@@ -62,7 +62,7 @@ class Audience(msgspec.Struct, frozen=True):
         """
         if not any(each.is_group_form for each in self.bound):
             return False
-        has_own = any(each.own_number is not None for each in self.bound)
+        has_own = any(each.group_number is not None for each in self.bound)
         return len(self.bound) >= _GROUP_MIN or not has_own
 
 
@@ -131,6 +131,6 @@ def _sender(conversation: Conversation, found: Audience, recipient: Participant)
         return conversation.email_address
     authors = [] if found.author is None else [found.author]
     for each in (*authors, *found.bound):
-        if each.own_number is not None:
-            return each.own_number
+        if each.group_number is not None:
+            return each.group_number
     return None

@@ -12,8 +12,9 @@ a proxy) or a projected address. Participants may come in any order.
 
 The first line that applies counts, from the second on. Members and own numbers (projected
 addresses, proxies of masked members) together are the *set* of a group; it is complete with one of
-each. Two open conversations of an account do not complete the same set: a change that would is
-refused with 50438. Removing a participant is never refused, so it may leave two equal sets.
+each. Only numbers of SMS are in it: WhatsApp pairs and e-mail beside them are on no thread. Two
+open conversations of an account do not complete the same set: a change that would is refused with
+50438. Removing a participant is never refused, so it may leave two equal sets.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def complete_set(participants: Iterable[Participant]) -> frozenset[str]:
     members: set[str] = set()
     own: set[str] = set()
     for each in participants:
-        if each.own_number is not None:
-            own.add(each.own_number)
+        if each.group_number is not None:
+            own.add(each.group_number)
         elif each.is_native and each.address is not None:
             members.add(each.address)
     return frozenset(members | own) if members and own else frozenset()
@@ -103,7 +104,7 @@ async def must_be_only_group(
     if pending_sid is not None and pending_sid != conversation_sid:
         raise ApiError(50438, conversation_sid=pending_sid)
     member = next(each.address for each in after if each.is_native)
-    own = next(each.own_number for each in after if each.own_number is not None)
+    own = next(each.group_number for each in after if each.group_number is not None)
     assert member is not None
     for other_sid in await store.groups_with(tx, scope, member, own, conversation_sid):
         if complete_set(await store.everyone(tx, scope, other_sid)) == numbers:

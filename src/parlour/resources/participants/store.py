@@ -73,6 +73,11 @@ class Participant(msgspec.Struct, frozen=True):
         """The number of the account that others see in its place, if it has one."""
         return self.proxy_address or self.projected_address
 
+    @property
+    def group_number(self) -> str | None:
+        """Its own number, if phones can see it in the thread of a group: one of SMS."""
+        return self.own_number if self.binding_type == "sms" else None
+
 
 class Counts(NamedTuple):
     """How many participants a conversation has, of which kinds; one may be of several."""
