@@ -44,7 +44,7 @@ test: $(VENV)/dev.stamp check ## Set up and pass every test.
 
 # Attacks come last and alone: what others take of the machine would hide what an attack takes.
 gate: $(VENV)/dev.stamp check ## The tests, the long reliability runs, and attacks.
-	PARLOUR_KILLS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --ignore tests/attacks
+	PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --ignore tests/attacks
 	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ON_BOTH_ENGINES) $(IN_THE_GATE)
 	$(BIN)/python -m pytest tests/attacks
 

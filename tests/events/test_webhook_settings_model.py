@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.events.hooks import Told
 
-RUNS = int(os.environ.get("PARLOUR_SETTINGS_RUNS", "20"))
+RUNS = int(os.environ.get("PARLOUR_SETTINGS_RUNS", "10"))
 STEPS_MAX = 24
 WEBHOOKS_MAX = 3
 MESSAGE, UPDATE, REMOVAL = "onMessageAdded", "onConversationUpdated", "onConversationRemoved"
