@@ -75,6 +75,16 @@ def test_over_rest_it_is_429_with_retry_after_and_nothing_changed(limited: Serve
     api.close()
 
 
+def test_another_account_cannot_use_up_the_rate_of_a_conversation(limited: Server) -> None:
+    api, foreign = (Api(limited.base_url, *limited.make_account()) for _ in range(2))
+    path = f"/Conversations/{api.post('/Conversations').expect(201)['sid']}/Messages"
+    for number in range(4 * BURST):
+        foreign.post(path, Body=str(number))
+    api.post(path, Body="not mine").expect(201)
+    foreign.close()
+    api.close()
+
+
 def test_the_setting_is_off_by_default(api: Api, tmp_path: Path) -> None:
     async def scene(people: People) -> None:
         assert people.house.app.pipeline._action_rates is None
