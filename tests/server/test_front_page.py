@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from importlib.metadata import version
@@ -36,6 +38,17 @@ def test_a_browser_gets_a_page_and_no_password_dialogue(api: Api) -> None:
     head = api.signed(None, None).under("").request("HEAD", "/", headers=BROWSER)
     assert (head.status, head.body) == (200, b"")
     assert head.headers["Content-Length"] == str(len(page.body))
+
+
+def test_the_page_has_its_style_in_light_and_dark(api: Api) -> None:
+    page = api.signed(None, None).under("").request("GET", "/", headers=BROWSER)
+    (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    # A browser applies a style only if its digest is that of the policy.
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in page.headers["Content-Security-Policy"]
+    assert "color-scheme:light dark" in style
+    assert "@media(prefers-color-scheme:dark)" in style
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page.text
 
 
 def test_a_program_gets_the_answers_of_the_api(api: Api) -> None:

@@ -13,25 +13,48 @@ from typing import Final
 from parlour import __version__
 from parlour.http.messages import Reply
 
-_STYLE: Final = "body{font:1rem/1.5 sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}"
+_STYLE: Final = """
+:root{color-scheme:light dark;--page:#f6f6f4;--card:#fff;--text:#1c1d1f;
+--soft:#5c5f66;--line:#e1e1dc;--link:#0b5cad}
+@media(prefers-color-scheme:dark){:root{--page:#141517;--card:#1c1e21;--text:#ececea;
+--soft:#a3a6ad;--line:#303338;--link:#7db8f5}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--text);font:1rem/1.55 system-ui,sans-serif}
+main{max-width:42rem;margin:0 auto;padding:clamp(1.5rem,8vh,6rem) 1.25rem 2rem}
+h1{margin:0;font-size:1.75rem;line-height:1.2;letter-spacing:-.02em}
+h1 span{margin-left:.25rem;color:var(--soft);font-size:1rem;font-weight:400;letter-spacing:0}
+p{margin:.75rem 0 0}
+dl{margin:1.75rem 0 0;border:1px solid var(--line);border-radius:.75rem;background:var(--card)}
+dl div{display:grid;grid-template-columns:9.5rem 1fr;gap:.15rem 1.25rem;padding:.9rem 1.25rem}
+dl div+div{border-top:1px solid var(--line)}
+dt{color:var(--soft)}
+dd{margin:0;overflow-wrap:anywhere}
+a{color:var(--link);text-underline-offset:.15em}
+a:focus-visible{outline:2px solid;outline-offset:3px;border-radius:.2rem}
+code{font:.9em/1.5 ui-monospace,monospace;white-space:nowrap}
+@media(max-width:32rem){dl div{grid-template-columns:1fr}}
+"""
 _PAGE: Final = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Parlour</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Parlour {__version__}</title>
 <link rel="icon" href="data:,">
 <style>{_STYLE}</style>
-<h1>Parlour</h1>
-<p>This is a server of the Conversations API, version 1, for programs: there is nothing to log in to
-here. It is Parlour {__version__}.</p>
-<ul>
-<li><a href="https://www.twilio.com/docs/conversations/api">The API's documentation</a>
-(of the hosted service)</li>
-<li><a href="/healthz">Whether the server answers</a></li>
-</ul>
-<p>Parlour's own documentation is in the folder <code>docs</code> of its source;
-<code>parlour docs FOLDER</code> writes the reference, <code>parlour --help</code> lists the
-commands.</p>
+<main>
+<h1>Parlour <span>{__version__}</span></h1>
+<p>This is a self-hosted server of the Conversations API, version 1. Programs and client SDKs use
+this address: there is nothing to log in to in a browser.</p>
+<dl>
+<div><dt>API reference</dt><dd><a href="https://www.twilio.com/docs/conversations/api">Documentation
+of the hosted service</a></dd></div>
+<div><dt>Manual</dt><dd>The folder <code>docs</code> of the source;
+<code>parlour docs FOLDER</code> writes the reference.</dd></div>
+<div><dt>Commands</dt><dd><code>parlour --help</code></dd></div>
+<div><dt>Health check</dt><dd><a href="/healthz"><code>/healthz</code></a></dd></div>
+</dl>
+</main>
 </html>
 """
 _STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
