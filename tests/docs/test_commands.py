@@ -94,6 +94,17 @@ def test_the_move_names_its_command_before_the_start_on_postgresql() -> None:
     assert steps.index("backup") < steps.index("migrate-store") < steps.index("serve")
 
 
+def test_programs_are_led_to_hosts_of_the_table_alone() -> None:
+    page = (DOCS / "how-to" / "run-unchanged-programs.md").read_text(encoding="utf-8")
+    hosts = re.findall(r"^\| `([\w.]+)`(?:, `([\w.]+)`)? \|", page, re.MULTILINE)
+    table = {host for row in hosts for host in row if host}
+    mapped = re.findall(r"MAP (\S+?):", page)
+    names = re.findall(r"^127\.0\.0\.1 (.+)$", page, re.MULTILINE)
+    assert mapped
+    assert names
+    assert {*mapped, *" ".join(names).split()} <= table
+
+
 def test_the_versions_of_client_sdks_that_work_are_those_that_the_tests_run() -> None:
     page = (DOCS / "how-to" / "run-unchanged-programs.md").read_text(encoding="utf-8")
     *most, last = EVERY_VERSION
