@@ -93,7 +93,8 @@ def _never_serves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def _serve(*arguments: str, **environment: str | None) -> Result:
-    return CliRunner().invoke(main, ["serve", *arguments], env=environment)
+    inherited = dict.fromkeys(each for each in os.environ if each.startswith("PARLOUR_"))
+    return CliRunner().invoke(main, ["serve", *arguments], env=inherited | environment)
 
 
 def _sentences(result: Result) -> list[str]:
