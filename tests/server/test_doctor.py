@@ -16,6 +16,7 @@ from parlour.cli import checkups, checkups_of_databases
 from parlour.config import Settings
 from parlour.http import open_files
 from parlour.protocol import certificates
+from parlour.store.engines import DATABASE_NAME
 from parlour.store.postgres_settings import DatabaseSettings
 from parlour.vocabulary import limits
 from tests.support.postgres import shared
@@ -130,7 +131,7 @@ def test_a_certificate_that_ends_is_found(
 def test_files_that_others_can_read_are_found(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o755)
-    database, key = data / checkups.DATABASE_NAME, data / checkups.KEY_NAME
+    database, key = data / DATABASE_NAME, data / checkups.KEY_NAME
     database.touch(mode=0o644)
     key.touch(mode=0o640)
     key.write_text("0" * 64)

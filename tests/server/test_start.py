@@ -308,3 +308,10 @@ def test_the_ready_file_stays_after_a_crash(tmp_path: Path) -> None:
     with Server(tmp_path / "data", EMBEDDED) as server:
         server.kill()
         assert server.ready_path.exists()
+
+
+def test_a_start_does_not_load_what_only_secrets_and_certificates_need(tmp_path: Path) -> None:
+    """The library of ciphers takes a start longer than much of the rest: its first use loads it."""
+    with Server(tmp_path / "data", EMBEDDED) as server:
+        server.restart()  # The first start seals the secret of its account.
+        assert "cryptography" not in Path(f"/proc/{server.pid}/maps").read_text()

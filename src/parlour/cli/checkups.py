@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from parlour.app import MEDIA_FOLDER
+from parlour.cli.open_folders import advice_for, open_paths
 from parlour.http.tls import Tls, TlsFilesError
 from parlour.protocol.certificates import ends_at
-from parlour.store.engines import DATABASE_NAME
 from parlour.store.key_file import KEY_NAME, UnsafeKeyFileError, read_vault
-from parlour.store.private_files import database_files, is_open_to_others
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
@@ -147,17 +144,6 @@ def check_machine(settings: Settings) -> Iterator[Finding]:
         yield from _files(settings.data)
     yield from _disk(settings)
     yield from _process(settings)
-
-
-def open_paths(data: Path) -> list[Path]:
-    """Return what the group or others can reach of a data folder; its key is checked apart."""
-    inner = [*database_files(data / DATABASE_NAME), data / MEDIA_FOLDER]
-    return [path for path in (data, *inner) if is_open_to_others(path)]
-
-
-def advice_for(path: Path) -> str:
-    """Return the command that closes a file or folder to others."""
-    return f"chmod {'700' if path.is_dir() else '600'} {quote(str(path))}"
 
 
 def _files(data: Path) -> Iterator[Finding]:

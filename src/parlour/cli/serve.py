@@ -207,7 +207,7 @@ def _warn_of_open_files(data: Path) -> None:
     """Log what the doctor calls unsafe: a server does not change the mode of a given folder."""
     import structlog  # noqa: PLC0415 - help needs none of it.
 
-    from parlour.cli.checkups import advice_for, open_paths  # noqa: PLC0415 - as above.
+    from parlour.cli.open_folders import advice_for, open_paths  # noqa: PLC0415 - as above.
 
     for path in open_paths(data):
         advice = advice_for(path)
