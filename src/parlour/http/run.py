@@ -98,8 +98,8 @@ def _stop_at_signals(tls: Tls | None, parent: int | None) -> asyncio.Event:
     stopped = asyncio.Event()
 
     def stop() -> None:
-        log.info("stopping")
         stopped.set()
+        log.info("stopping")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
