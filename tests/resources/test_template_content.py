@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from parlour.resources.content_templates import rendering
+from parlour.resources.content_templates.store import ContentTemplate
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
 from tests.resources.settings import account_of_its_own
 from tests.resources.talks import Talk, execute, rows
 from tests.resources.uploads import Shelf
@@ -209,3 +213,21 @@ def test_a_place_does_not_reach_from_one_string_into_another(own: Api, talk: Tal
     variant = {"title": "t", "media": ["{{"], "z": "}}"}
     message = sent(talk, template(own, {"card": variant}), {'"], "z": "': "x"})
     assert content_of(talk, message) == ("twilio.card", variant)
+
+
+def test_what_gets_too_long_is_given_up_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of a few bytes must not make megabytes that are then refused."""
+    names: list[str] = []
+    unquoted = rendering._unquoted
+
+    def counted(name: str) -> str | None:
+        names.append(name)
+        return unquoted(name)
+
+    monkeypatch.setattr(rendering, "_unquoted", counted)
+    types = json.dumps({"twilio/card": {"title": "", "subtitle": "{{1}}" * 6000}})
+    longest = "\x01" * limits.CONTENT_VARIABLE_VALUE_CHARS_MAX
+    made = ContentTemplate("AC", "HX", "name", "", types, None, 0, 0)
+    with pytest.raises(ApiError, match="50504"):
+        rendering.content_of(made, json.dumps({"1": longest}))
+    assert len(names) <= limits.MESSAGE_CONTENT_BYTES_MAX // (6 * len(longest)) + 1

@@ -95,11 +95,7 @@ def text_of(template: ContentTemplate, variables: str | None) -> str:
 
     A place without a variable stays as it is. Raises 50504 for a text that is too long.
     """
-    texts = _texts(variables)
-    text = _PLACE.sub(lambda place: texts.get(place[1].strip(), place[0]), template.body)
-    if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
-        raise ApiError(50504)
-    return text
+    return _filled(_PLACE, template.body, _texts(variables), limits.MESSAGE_BODY_BYTES_MAX)
 
 
 def content_of(template: ContentTemplate, variables: str | None) -> Content:
@@ -108,9 +104,11 @@ def content_of(template: ContentTemplate, variables: str | None) -> Content:
     Raises 50504 if it is too long.
     """
     type_, variant = _most_complex(template)
-    filled = _JSON_PLACE.sub(_filler(_texts(variables)), variant)
-    if len(filled.encode()) > limits.MESSAGE_CONTENT_BYTES_MAX:
-        raise ApiError(50504)
+    # Two opening braces stand only in strings of JSON.
+    texts = {name: _quoted(text)[1:-1] for name, text in _texts(variables).items()}
+    filled = _filled(
+        _JSON_PLACE, variant, texts, limits.MESSAGE_CONTENT_BYTES_MAX, name_of=_unquoted
+    )
     # The clients make a slash of the first dot.
     return Content(CONTENT_TYPE_PREFIX + type_.replace("/", "."), f'{{"data":{filled}}}')
 
@@ -125,15 +123,40 @@ def _most_complex(template: ContentTemplate) -> tuple[str, str]:
     return TEXT, msgspec.json.encode({"body": template.body}).decode()
 
 
-def _filler(texts: dict[str, str]) -> Callable[[re.Match[str]], str]:
-    """Make the replacement of a place in JSON text: two opening braces stand only in strings."""
+def _filled(
+    places: re.Pattern[str],
+    text: str,
+    texts: dict[str, str],
+    bytes_max: int,
+    *,
+    name_of: Callable[[str], str | None] = str,
+) -> str:
+    """Return a text with its places filled in. Raises 50504 if it is too long.
+
+    It ends as soon as what was filled in is too long: a small request may name a template that
+    repeats a variable thousands of times.
+    """
+    room = bytes_max
 
     def fill(place: re.Match[str]) -> str:
-        name = _unquoted(place[1])
-        text = None if name is None else texts.get(name.strip())
-        return place[0] if text is None else msgspec.json.encode(text).decode()[1:-1]
+        nonlocal room
+        name = name_of(place[1])
+        found = None if name is None else texts.get(name.strip())
+        if found is None:
+            return place[0]
+        room -= len(found)
+        if room < 0:
+            raise ApiError(50504)
+        return found
 
-    return fill
+    filled = places.sub(fill, text)
+    if len(filled.encode()) > bytes_max:
+        raise ApiError(50504)
+    return filled
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 def _unquoted(name: str) -> str | None:
