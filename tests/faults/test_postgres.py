@@ -10,7 +10,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from parlour.cli.main import main
 from tests.faults.test_nodes import api_of
 from tests.support.database import connect
 from tests.support.postgres import Postgres, shared
@@ -172,6 +174,33 @@ def test_a_database_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        ("serve", "--port", "0", "--database"),
+        ("account", "create", "--database"),
+        ("migrate-store", "--from", "sqlite:parlour.sqlite3", "--to"),
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_a_role_without_rights_on_the_schema_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Since PostgreSQL 15, only the owner of a database may create tables in its public schema."""
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner(env={"PARLOUR_DATA": str(tmp_path)})
+    if command[0] == "migrate-store":
+        assert runner.invoke(main, ["account", "create"]).exit_code == 0
+    url = shared().make_database()
+    name = url.rpartition("/")[2]
+    shared().sql(f"ALTER DATABASE {name} OWNER TO parlour")
+    done = runner.invoke(main, [*command, url])
+    assert done.exit_code == 1, done.output
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert "permission denied for schema public" in done.stderr
+    assert "the role of the URL has to own the database" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("parameter", "reason"),
     [
         ("foo=bar", 'unrecognized configuration parameter "foo"'),
@@ -184,7 +213,9 @@ def test_a_parameter_that_the_database_refuses_is_said_at_the_start(
 ) -> None:
     url = f"{shared().make_database()}?{parameter}"
     server = Server(tmp_path / "data", {"PARLOUR_DATABASE": url})
-    with pytest.raises(ServerError, match="the database cannot be used: no connection: ") as raised:
+    with pytest.raises(
+        ServerError, match="the database cannot be used: no connection to "
+    ) as raised:
         server.start()
     assert reason in str(raised.value)
     assert "Traceback" not in str(raised.value)

@@ -191,6 +191,32 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_pat
         assert "pass-word" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("doctor", "--data"),
+        ("certificates", "--out"),
+        ("migrate-store", "--to", "postgresql://x@127.0.0.1:1/x", "--from"),
+        ("backup", "b", "--data"),
+        ("account", "list", "--data"),
+        ("account", "create", "--data"),
+    ],
+    ids=" ".join,
+)
+def test_a_folder_that_cannot_be_used_is_named_without_a_traceback(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A name that no file system takes stands for all that a system call refuses, even to root."""
+    name = "a" * 300
+    named = f"sqlite:{name}" if arguments[-1] == "--from" else name
+    done = _run(*arguments, named)
+    assert done.exit_code == 1, done.output
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert name in done.output
+    assert "File name too long" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_postgresql_database_is_no_store_either(tmp_path: Path) -> None:
     url = shared().make_database()
     done = _run("account", "list", "--database", url)

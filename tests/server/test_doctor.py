@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,6 @@ from tests.support.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from parlour.cli.checkups import Finding
 
@@ -213,5 +213,5 @@ def test_a_database_that_is_not_there_is_said() -> None:
     assert status == 1
     assert any("cannot be asked" in str(each["what"]) for each in found)
     server.close()
-    (found_alone,) = asyncio.run(checkups_of_databases.check_database("mysql://x"))
+    (found_alone,) = asyncio.run(checkups_of_databases.check_database("mysql://x", Path()))
     assert "none of PostgreSQL" in found_alone.what

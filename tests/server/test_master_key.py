@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -182,6 +183,41 @@ def test_of_two_first_starts_on_one_database_with_two_keys_one_is_refused(tmp_pa
 
     opened = asyncio.run(run())
     assert sorted(isinstance(each, WrongKeyError) for each in opened) == [False, True], opened
+
+
+def test_the_doctor_names_another_key_and_a_missing_one(settings: Settings, tmp_path: Path) -> None:
+    assert "parlour.key" not in _command(settings, "doctor").stdout
+    fingerprint = _start(settings)
+    files = sorted(each.name for each in settings.data.iterdir())
+    _right, other = _another_key(settings, tmp_path)
+    done = _command(settings, "doctor")
+    assert done.exit_code == 1
+    assert f"parlour.key is the key {other}, but" in done.stdout
+    assert f"belongs to the key {fingerprint}" in done.stdout
+    assert sorted(each.name for each in settings.data.iterdir()) == files
+    (settings.data / KEY_NAME).unlink()
+    done = _command(settings, "doctor")
+    assert done.exit_code == 1
+    assert f"There is no key file {settings.data / KEY_NAME}" in done.stdout
+    assert f"has secrets of the key {fingerprint}" in done.stdout
+
+
+def test_the_doctor_names_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "parlour.sqlite3").write_bytes(b"no database" * 1_000)
+    done = _command(Settings(data=tmp_path), "doctor")
+    assert done.exit_code == 1
+    assert "The database cannot be read" in done.stdout
+    assert "There is no store" not in done.stdout
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_key_that_is_a_fifo_is_refused_and_not_waited_for(settings: Settings) -> None:
+    (settings.data / KEY_NAME).unlink()
+    os.mkfifo(settings.data / KEY_NAME, 0o600)
+    for command in (("doctor",), ("account", "list")):
+        done = _command(settings, *command)
+        assert done.exit_code == 1
+        assert f"{settings.data / KEY_NAME} is not a file" in done.output
 
 
 @pytest.mark.parametrize("content", ["", "no key", "ff" * 31, "ä" * 64])

@@ -101,10 +101,13 @@ def command(*, out: Path, more_names: tuple[str, ...], as_json: bool) -> None:
 
     Run again, it keeps what is still good and renews what is about to end.
     """
-    folder = _Folder(out)
     names = _names(more_names)
-    authority = _authority(folder, names)
-    server = _server(folder, authority, names)
+    try:
+        folder = _Folder(out)
+        authority = _authority(folder, names)
+        server = _server(folder, authority, names)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
     shown: dict[str, Any] = {
         "authority": str(folder.authority),
         "authority_sha256": authority.fingerprint,

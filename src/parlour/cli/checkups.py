@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from parlour.cli.open_folders import advice_for, open_paths
 from parlour.http.tls import Tls, TlsFilesError
 from parlour.protocol.certificates import ends_at
+from parlour.store.engines import DATABASE_NAME
 from parlour.store.key_file import KEY_NAME, UnsafeKeyFileError, read_vault
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -134,7 +135,21 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 def check_machine(settings: Settings) -> Iterator[Finding]:
     """What the files, the disk and the process say."""
-    if not (settings.data / KEY_NAME).exists():
+    try:
+        yield from _folder(settings)
+        yield from _disk(settings)
+    except OSError as error:
+        yield Finding(
+            f"{error.filename or settings.data} cannot be read: {error.strerror}.",
+            "Run this as the user that the server runs as.",
+        )
+    yield from _process(settings)
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
+    has_key = (settings.data / KEY_NAME).exists()
+    has_database = not settings.database and (settings.data / DATABASE_NAME).exists()
+    if not has_key and not has_database:
         yield Finding(
             f"There is no store in {settings.data.absolute()}.",
             "The first start makes one; if there was one already, name its folder with --data.",
@@ -142,8 +157,6 @@ def check_machine(settings: Settings) -> Iterator[Finding]:
         )
     if settings.data.exists():
         yield from _files(settings.data)
-    yield from _disk(settings)
-    yield from _process(settings)
 
 
 def _files(data: Path) -> Iterator[Finding]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parlour.cli.checkups import Finding
+from parlour.cli.checkups_of_keys import check_embedded_key, check_key
+from parlour.setting_checks import without_password
 from parlour.store.engines import is_postgres
 from parlour.store.postgres_settings import DatabaseSettings, read_settings
 from parlour.store.transaction import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _LOSES: Final = {
     "fsync": "a power cut can leave nothing that can be read",
@@ -19,17 +22,18 @@ _LOSES: Final = {
 }
 
 
-async def check_database(url: str) -> list[Finding]:
-    """What is unsafe about the database of a URL; nothing for the embedded one."""
+async def check_database(url: str, data: Path) -> list[Finding]:
+    """What is unsafe about the database of a URL, or the embedded one if that is empty."""
     if not url:
-        return []
+        return list(check_embedded_key(data))
     if not is_postgres(url):
         return [Finding("The database's URL is none of PostgreSQL.", "The server would not start.")]
     try:
         settings = await read_settings(url)
     except Unavailable as error:
         return [Finding(f"The database cannot be asked: {error}.", "See that it runs.")]
-    return list(_findings(settings))
+    name = without_password(url)
+    return [*_findings(settings), *check_key(data, settings.key_fingerprint, name)]
 
 
 def _findings(settings: DatabaseSettings) -> Iterator[Finding]:

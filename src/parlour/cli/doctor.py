@@ -29,7 +29,7 @@ def command(*, as_json: bool, **values: Any) -> None:
     found = [
         *check_settings(settings),
         *check_machine(settings),
-        *asyncio.run(check_database(settings.database)),
+        *asyncio.run(check_database(settings.database, settings.data)),
     ]
     for each in sorted(found, key=lambda finding: not finding.is_unsafe):
         click.echo(_line(each, as_json=as_json))

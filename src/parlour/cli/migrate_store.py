@@ -43,13 +43,13 @@ def command(*, source: str, target: str, as_json: bool) -> None:
     if not is_postgres(target):
         raise click.BadParameter("it is given as postgresql://…", param_hint="--to")
     path = Path(source.removeprefix(_SQLITE).removeprefix("//"))
-    path = path / DATABASE_NAME if path.is_dir() else path
     try:
         with sentences(), contextlib.ExitStack() as held:
+            path = path / DATABASE_NAME if path.is_dir() else path
             if path.is_file():
                 held.enter_context(lock_folder(path.parent))
             moved = asyncio.run(move_store(path, target, Progress()))
-    except MoveError as error:
+    except (MoveError, OSError) as error:
         raise click.ClickException(str(error)) from error
     for each in moved:
         click.echo(json.dumps(_shown(each)) if as_json else f"{each.table}: {each.contents}")

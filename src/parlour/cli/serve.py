@@ -80,9 +80,12 @@ def _file_errors(sentence: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        is_file = isinstance(error, FileExistsError)
-        reason = f"{error.filename} is a file" if is_file else error.strerror
-        raise click.ClickException(f"{sentence}: {reason or error}") from error
+        reason = error.strerror or str(error)
+        if isinstance(error, FileExistsError):
+            reason = f"{error.filename} is a file"
+        elif error.filename and str(error.filename) not in sentence:
+            reason = f"{reason}: {error.filename}"
+        raise click.ClickException(f"{sentence}: {reason}") from error
 
 
 def _bound(settings: Settings) -> list[socket.socket]:

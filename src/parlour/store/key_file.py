@@ -38,6 +38,8 @@ def load_vault(data: Path, random: SystemRandom) -> Vault:
 
 def read_vault(path: Path, random: SystemRandom) -> Vault:
     """Return the vault of a key file. Raises UnsafeKeyFileError."""
+    if not path.is_file():  # Reading a FIFO would wait for ever.
+        raise UnsafeKeyFileError(f"{path} is not a file")
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise UnsafeKeyFileError(f"{path} can be read by others: chmod 600 {path}")
     try:

@@ -110,7 +110,7 @@ async def migrate(connection: Connection[Any]) -> None:
     """
     try:
         await _migrate(connection)
-    except asyncpg.InsufficientPrivilegeError as error:
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidSchemaNameError) as error:
         # Such as after a restore by a superuser, who then owns the tables.
         text = f"{error}; the role of the URL has to own the database and its tables"
         raise UnfitDatabaseError(text) from error

@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from parlour.store.connections import REFUSED, connect
+from parlour.store.master_key import FETCH as FETCH_FINGERPRINT
 from parlour.store.transaction import Unavailable
 
 NAMES: Final = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names")
 SETTINGS: Final = "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])"
 ROLE: Final = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
 
+# Null where the table is missing.
+MAY_READ_KEY: Final = "SELECT has_table_privilege(to_regclass('public.master_key'), 'SELECT')"
+
 
 class DatabaseSettings(NamedTuple):
-    """The settings by name, and whether the role is held by no policy."""
+    """The settings by name, whether the role is held by no policy, and which key it belongs to."""
 
     values: dict[str, str]
     passes_policies: bool
+    key_fingerprint: str = ""
 
 
 async def read_settings(url: str) -> DatabaseSettings:
@@ -27,6 +32,10 @@ async def read_settings(url: str) -> DatabaseSettings:
         raise Unavailable(str(error)) from error
     try:
         values = dict(await connection.fetch(SETTINGS, NAMES))
-        return DatabaseSettings(values, bool(await connection.fetchval(ROLE)))
+        passes_policies = bool(await connection.fetchval(ROLE))
+        fingerprint = ""
+        if await connection.fetchval(MAY_READ_KEY):
+            fingerprint = await connection.fetchval(FETCH_FINGERPRINT) or ""
+        return DatabaseSettings(values, passes_policies, fingerprint)
     finally:
         await connection.close()

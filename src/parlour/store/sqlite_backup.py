@@ -86,11 +86,34 @@ def media_of(path: Path) -> Iterator[tuple[str, str]]:
 def key_fingerprint_of(path: Path) -> str:
     """Return the fingerprint of the key that a database belongs to; empty if it does not say."""
     with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
-        # A backup may be of a version that did not keep it.
-        if next(iter(connection.execute(HAS_KEY)), None) is None:
-            return ""
-        row = next(iter(connection.execute(FETCH_FINGERPRINT)), None)
-        return str(row[0]) if row is not None else ""
+        return _fingerprint(connection)
+
+
+def recorded_fingerprint(path: Path) -> str:
+    """Return the same of a database that may be in use, and leave no file beside it.
+
+    Raises DamagedError for a file that is no database.
+    """
+    # Without a log nothing is in use, and reading it as such would make a log.
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    try:
+        connection = apsw.Connection(f"{path.absolute().as_uri()}?{mode}", flags=flags)
+        try:
+            connection.set_busy_timeout(limits.BACKUP_BUSY_MS_MAX)
+            return _fingerprint(connection)
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise DamagedError(f"{path}: {error}") from error
+
+
+def _fingerprint(connection: apsw.Connection) -> str:
+    # A database may be of a version that did not keep it.
+    if next(iter(connection.execute(HAS_KEY)), None) is None:
+        return ""
+    row = next(iter(connection.execute(FETCH_FINGERPRINT)), None)
+    return str(row[0]) if row is not None else ""
 
 
 def _contents(connection: apsw.Connection) -> Copied:
