@@ -96,6 +96,7 @@ def test_members_may_come_before_the_own_number(server: Server, room: Room) -> N
     )
 
 
+@pytest.mark.promise("reference/quirks.md", "It is refused with 50412")
 @pytest.mark.parametrize(
     "before",
     [
@@ -213,6 +214,7 @@ def test_a_conversation_of_more_than_ten_becomes_no_group(room: Room) -> None:
 # --- Who may write
 
 
+@pytest.mark.promise("reference/quirks.md", "any other author is refused with 50513")
 @pytest.mark.parametrize("members", [1, 2])
 def test_only_members_write_while_no_number_of_ours_is_there(room: Room, members: int) -> None:
     numbers = [phone_number() for _ in range(members)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -130,6 +132,39 @@ def test_a_database_without_its_key_gets_no_new_key(tmp_path: Path) -> None:
 
 def test_a_backup_of_a_folder_without_a_store_says_so(tmp_path: Path) -> None:
     assert f"there is no store in {tmp_path / '.parlour'}" in _run("backup", "b").stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 4096], ids=["empty", "damaged"])
+def test_a_database_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+    assert _run("account", "create", "--data", "data").exit_code == 0
+    for each in (tmp_path / "data").glob("parlour.sqlite3*"):
+        each.unlink()
+    (tmp_path / "data" / "parlour.sqlite3").write_bytes(content)
+    for arguments in (
+        ("backup", "b", "--data", "data"),
+        ("migrate-store", "--from", "sqlite:data", "--to", shared().make_database()),
+    ):
+        done = _run(*arguments)
+        assert done.exit_code == 1
+        assert isinstance(done.exception, SystemExit), done.exception
+        assert "parlour.sqlite3" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_backup_to_a_disk_that_is_full_ends_with_a_sentence(tmp_path: Path) -> None:
+    assert _run("account", "create", "--data", "data").exit_code == 0
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        done = _run("backup", "b", "--data", "data")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert "is the disk full?" in done.stderr
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_compressed_backup_is_refused_with_what_to_do(tmp_path: Path) -> None:

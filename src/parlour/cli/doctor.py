@@ -35,7 +35,7 @@ def command(*, as_json: bool, **values: Any) -> None:
         click.echo(_line(each, as_json=as_json))
     unsafe = sum(each.is_unsafe for each in found)
     if not as_json:
-        click.echo(f"{unsafe} unsafe, {len(found) - unsafe} worth a thought.")
+        click.echo(f"{_counted(unsafe, 'error')}, {_counted(len(found) - unsafe, 'warning')}.")
     if unsafe:
         raise SystemExit(1)
 
@@ -44,4 +44,8 @@ def _line(finding: Finding, *, as_json: bool) -> str:
     if as_json:
         shown = {"unsafe": finding.is_unsafe, "what": finding.what, "do": finding.do}
         return json.dumps(shown)
-    return f"{'UNSAFE' if finding.is_unsafe else 'advice'}  {finding.what}\n        {finding.do}"
+    return f"{'ERROR' if finding.is_unsafe else 'warning':7}  {finding.what}\n         {finding.do}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

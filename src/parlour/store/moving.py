@@ -164,13 +164,13 @@ class _Source:
             # Whoever serves this file holds a lock on it that is noticed here, and only here.
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("BEGIN IMMEDIATE")
+            self._check_version(path)
         except apsw.BusyError as error:
             self._connection.close()
             raise MoveError(f"{path} is in use: stop the server first") from error
         except apsw.Error as error:
             self._connection.close()
             raise MoveError(f"{path} cannot be read: {error}") from error
-        self._check_version(path)
         self.tables = [self._table(name) for (name,) in self._all(TABLES)]
         self.numbered: dict[str, int] = dict(self._all(NUMBERED))
         accounts = "".join(sid for (sid,) in self._all(ACCOUNTS))

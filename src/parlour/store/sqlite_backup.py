@@ -44,7 +44,23 @@ class Copied(NamedTuple):
 
 
 def copy_database(source: Path, target: Path, tell: Callable[[int, int], None]) -> Copied:
-    """Copy the database file, and check the copy; ``tell`` is told of pages done and in all."""
+    """Copy the database file, and check the copy; ``tell`` gets the pages done and in all.
+
+    Raises DamagedError, and OSError where the copy cannot be written.
+    """
+    try:
+        copied = _copy(source, target, tell)
+    except (apsw.IOError, apsw.FullError) as error:
+        # SQLite does not say which of the two files it was, nor always why.
+        raise OSError(f"{source} cannot be copied to {target}: is the disk full?") from error
+    except apsw.Error as error:
+        raise DamagedError(f"{source}: {error}") from error
+    if check_database(target) != copied:
+        raise DamagedError(f"{target} is not what was copied")
+    return copied
+
+
+def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> Copied:
     with _opened(source, apsw.SQLITE_OPEN_READWRITE) as from_, _opened(target) as to:
         from_.execute("BEGIN")
         copied = _contents(from_)
@@ -55,8 +71,6 @@ def copy_database(source: Path, target: Path, tell: Callable[[int, int], None]) 
         from_.execute("COMMIT")
         # One file that is complete by itself, without a log beside it.
         to.execute("PRAGMA journal_mode = DELETE")
-    if check_database(target) != copied:
-        raise DamagedError(f"{target} is not what was copied")
     return copied
 
 
