@@ -95,7 +95,9 @@ class Settings:
         checks.SECRET,
         secret=True,
     )
-    api_key_sid: str = _setting("", "SID of an API key to create for it.", checks.sid(sids.API_KEY))
+    api_key_sid: str = _setting(
+        "", "SID of an API key to create for that account.", checks.sid(sids.API_KEY)
+    )
     api_key_secret: str = _setting("", "The secret of that API key.", checks.SECRET, secret=True)
     request_log: str = _setting(
         "errors",

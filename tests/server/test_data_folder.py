@@ -187,6 +187,16 @@ def test_a_command_for_an_account_that_is_not_there_fails(
     assert done.stdout == ""
 
 
+def test_a_token_of_another_service_or_key_is_refused_by_its_option(tmp_path: Path) -> None:
+    made = _run("account", "create", "--json", "--data", str(tmp_path))
+    sid = json.loads(made.stdout)["account_sid"]
+    for option, value in (("--service", "IS" + "0" * 32), ("--key", KEY_SID)):
+        token = ("token", "--account", sid, "--identity", "alice", option, value)
+        done = _run(*token, "--data", str(tmp_path))
+        assert done.exit_code == 1
+        assert done.stderr.startswith(f"Error: {option} {value}: ")
+
+
 def test_a_date_that_is_none_is_refused_with_the_option_and_the_value(tmp_path: Path) -> None:
     _run("account", "create", "--data", str(tmp_path))
     done = _run("webhooks", "list", SID, "--until", "yesterday", "--data", str(tmp_path))

@@ -219,7 +219,7 @@ def test_a_mistyped_variable_is_an_error_that_names_the_setting(
 ) -> None:
     result = CliRunner().invoke(main, [*command], env={mistyped: "x"})
     assert list(Path().iterdir()) == []
-    assert _sentences(result) == [f"Error: {mistyped} is not a setting: {meant} is meant."]
+    assert _sentences(result) == [f"Error: {mistyped} is not a setting; did you mean {meant}?"]
 
 
 def test_any_other_variable_is_a_warning() -> None:

@@ -78,5 +78,7 @@ def command(
     try:
         made = offline.write(work)
     except ApiError as error:
-        raise click.ClickException(error.message) from error
+        given = {"--service": service_sid, "--key": api_key_sid}
+        named = ", ".join(f"{option} {sid}" for option, sid in given.items() if sid)
+        raise click.ClickException(f"{named or scope.account_sid}: {error.message}") from error
     click.echo(json.dumps(representation.row(made)) if as_json else made.token)

@@ -57,7 +57,7 @@ def read(environment: Mapping[str, str]) -> Variables:
         elif name not in known and name not in OTHER_VARIABLES:
             near = _nearest(name, known)
             if near:
-                found.mistyped.append(f"{name} is not a setting: {' or '.join(near)} is meant.")
+                found.mistyped.append(f"{name} is not a setting; did you mean {' or '.join(near)}?")
             else:
                 found.unknown.append(name)
     return found
