@@ -197,6 +197,17 @@ def test_a_token_of_another_service_or_key_is_refused_by_its_option(tmp_path: Pa
         assert done.stderr.startswith(f"Error: {option} {value}: ")
 
 
+@pytest.mark.parametrize("command", [("docs",), ("certificates", "--out"), ("backup",)])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
+    _run("account", "create", "--data", "data")
+    (tmp_path / "file").write_text("")
+    data = ("--data", "data") if command == ("backup",) else ()
+    done = _run(*command, str(tmp_path / "file" / "inner"), *data)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert f"Not a directory: '{tmp_path / 'file'}" in done.stderr
+
+
 def test_a_date_that_is_none_is_refused_with_the_option_and_the_value(tmp_path: Path) -> None:
     _run("account", "create", "--data", str(tmp_path))
     done = _run("webhooks", "list", SID, "--until", "yesterday", "--data", str(tmp_path))

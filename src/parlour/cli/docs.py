@@ -16,6 +16,13 @@ _PAGE_WITH_BOUNDS = Path("explanation/overload.md")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def command(folder: Path) -> None:
     """Write the generated pages into FOLDER, and the tables of the page about overload."""
+    try:
+        _write(folder)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in PAGES.items():
         (folder / name).write_text(make(), encoding="utf-8")
