@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+import secrets
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from parlour.resources.participants.store import Participant
 from tests.resources.naming import at_once, unique
 from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.talks import execute
+from tests.support.database import connect
 from tests.support.numbers import PROXY, phone_number
 from tests.support.waiting import eventually
 
@@ -350,6 +355,31 @@ def test_a_sender_of_whatsapp_is_no_number_of_a_set(server: Server, room: Room) 
     bulk(room.api, *forms, whatsapp_pair(phone_number())).refuses(409, 50438)
     bulk(room.api, member(), {"Identity": unique("x")}, whatsapp_pair(sender)).refuses(400, 50412)
     refuses(rooms[2], {**forms[2], "Identity": unique("in")}, 50438, 409)
+
+
+def test_a_set_is_found_among_thousands_of_groups_of_one_member(server: Server, api: Api) -> None:
+    """One agent and one number of ours may be in a group with each of thousands of customers."""
+    forms = [member(), member(), own()]
+    first, second = Room.make(server, api), Room.make(server, api)
+    made = [add(first, form).expect(201)["sid"] for form in forms]
+    names = Participant.__struct_fields__
+    changed = {"conversation_sid": "?", "sid": "?"}
+    shown = ", ".join(changed.get(name, name) for name in names)
+    copy = f"INSERT INTO participant ({', '.join(names)}) SELECT {shown}"
+    with closing(connect(server)) as connection, connection:
+        connection.executemany(
+            f"{copy} FROM participant WHERE sid = ?",
+            [
+                (f"CH{number:032x}", f"MB{secrets.token_hex(16)}", sid)
+                for number in range(1001)
+                for sid in (made[0], made[2])
+            ],
+        )
+    for form in forms[:2]:
+        add(second, form).expect(201)
+    error = add(second, forms[2]).refuses(409, 50438)
+    assert error["message"].endswith(f"Conversation {first.sid}")
+    execute(server, "DELETE FROM participant WHERE conversation_sid < ?", f"CH{1001:032x}")
 
 
 def test_the_sets_of_a_removed_service_are_free(server: Server, api: Api) -> None:

@@ -49,8 +49,8 @@ WITHOUT_EFFECT = {
     r"resources\.receipts\.store\.CONVERSATION_OF\[[123]:": (
         "the conversation of the account that a receipt names by its sid"
     ),
-    r"resources\.participants\.store\.GROUPS_WITH\[[0123]:": (
-        "members, service and other number are each looked up under the account: one is enough"
+    r"resources\.participants\.store\.GROUPS_OF\[[0123]:": (
+        "member, participants and service are each looked up under the account: one is enough"
     ),
     r"operations\.purge\._HOLDERS_OF_ROLE\.\d\[0:": (
         "the default role is read from the one row that a service has, found by its sid"
@@ -71,7 +71,7 @@ UNSEEN_OVER_REST = {
     r"resources\.participants\.store\.COUNT_OPEN_OF_IDENTITY\[1:": (
         "counts the conversations of an identity, and matters from the thousandth on"
     ),
-    r"resources\.participants\.store\.GROUPS_WITH\[": (
+    r"resources\.participants\.store\.GROUPS_OF\[": (
         "the conversations that it names are read again under the account before they count"
     ),
     r"resources\.participants\.store\.HOLDER_OF_PENDING_PAIR\[": (

@@ -125,7 +125,7 @@ async def _ask_stores(tx: Transaction, world: World) -> None:
     lobby_sid = world.default.chain["Conversations"]
     assert await participants.open_of_identity(tx, scope, ALICE)
     assert await participants.old_of_identity(tx, scope, ALICE, SEQUENCE_MAX, 10)
-    assert await participants.groups_with(tx, scope, GROUP[1], GROUP[0], lobby_sid)
+    assert await participants.groups_of(tx, scope, frozenset(GROUP), GROUP[1], lobby_sid)
     for own in (PROXY, GROUP[0]):
         assert await participants.is_own_number(tx, scope, own)
     await participants.hold_pending_pair(tx, scope, lobby_sid, GROUP[1], PROXY)

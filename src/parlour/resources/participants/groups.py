@@ -104,8 +104,7 @@ async def must_be_only_group(
     if pending_sid is not None and pending_sid != conversation_sid:
         raise ApiError(50438, conversation_sid=pending_sid)
     member = next(each.address for each in after if each.is_native)
-    own = next(each.group_number for each in after if each.group_number is not None)
     assert member is not None
-    for other_sid in await store.groups_with(tx, scope, member, own, conversation_sid):
+    for other_sid in await store.groups_of(tx, scope, numbers, member, conversation_sid):
         if complete_set(await store.everyone(tx, scope, other_sid)) == numbers:
             raise ApiError(50438, conversation_sid=other_sid)

@@ -163,24 +163,26 @@ SELECT COUNT(*) FROM (
      WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 AND is_open = 1 LIMIT $4
 ) AS found
 """
-# Of services that are still there: what is below a removed one goes in the background.
-GROUPS_WITH = """
-SELECT DISTINCT conversation_sid FROM (
-    SELECT service_sid, conversation_sid FROM participant
+# Conversations with exactly these numbers of SMS, as groups.py makes a set of them: $4 has a comma
+# before and behind each, and $5 is their count. Compared here, as one member may be in thousands of
+# groups. Of services that are still there: what is below a removed one goes in the background.
+GROUPS_OF = """
+SELECT found.conversation_sid FROM (
+    SELECT conversation_sid FROM participant
      WHERE account_sid = $1 AND address = $2 AND is_open = 1
      UNION ALL
-    SELECT service_sid, conversation_sid FROM participant
+    SELECT conversation_sid FROM participant
      WHERE account_sid = $1 AND projected_address = $2 AND is_open = 1
-) AS found
- WHERE conversation_sid <> $4
+) AS found CROSS JOIN participant AS other
+ WHERE other.account_sid = $1 AND other.conversation_sid = found.conversation_sid
+   AND found.conversation_sid <> $3 AND other.binding_type = 'sms'
    AND EXISTS (SELECT 1 FROM service
-                WHERE service.account_sid = $1 AND service.sid = found.service_sid)
-   AND EXISTS (SELECT 1 FROM participant AS other
-                WHERE other.account_sid = $1 AND other.conversation_sid = found.conversation_sid
-                  AND other.binding_type IS NOT NULL
-                  AND (other.address = $3 OR other.proxy_address = $3
-                       OR other.projected_address = $3))
- ORDER BY conversation_sid LIMIT 1000
+                WHERE service.account_sid = $1 AND service.sid = other.service_sid)
+ GROUP BY found.conversation_sid
+HAVING COUNT(DISTINCT COALESCE(other.proxy_address, other.projected_address, other.address)) = $5
+   AND SUM(CASE WHEN $4 LIKE '%,' || COALESCE(other.proxy_address, other.projected_address,
+                                              other.address) || ',%' THEN 0 ELSE 1 END) = 0
+ ORDER BY found.conversation_sid LIMIT 1000
 """
 # By sid, because that is what the index of the open ones holds: closed ones are not looked at.
 OPEN_OF_IDENTITY = statement(
@@ -361,11 +363,20 @@ async def old_of_identity(
     return [Participant(*row) for row in found]
 
 
-async def groups_with(
-    tx: Transaction, scope: Scope, address: str, own: str, but_conversation_sid: str
+async def groups_of(
+    tx: Transaction,
+    scope: Scope,
+    numbers: frozenset[str],
+    member: str,
+    but_conversation_sid: str,
 ) -> list[str]:
-    """Other open conversations of the account in which both of these numbers take part."""
-    rows = await tx.all(GROUPS_WITH, scope.account_sid, address, own, but_conversation_sid)
+    """Return other open conversations of the account with exactly these numbers of SMS.
+
+    ``member`` is one of them, from which the search begins.
+    """
+    listed = f",{','.join(sorted(numbers))},"
+    key = (scope.account_sid, member, but_conversation_sid)
+    rows = await tx.all(GROUPS_OF, *key, listed, len(numbers))
     return [row[0] for row in rows]
 
 
