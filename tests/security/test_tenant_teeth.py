@@ -89,7 +89,7 @@ UNSEEN_OVER_REST = {
     r"resources\.(\w+\.store\.FETCH|bindings\.store\.LIST(_OF_IDENTITIES)?\.\w+)\[1:service_sid": (
         "which row of the account's two services comes first is chance"
     ),
-    r"store\.events\.HAS_REMOVALS\[|resources\.scoped_webhooks\.store\.ANY\[": (
+    r"store\.events\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.ANY\[": (
         "says whether it is worth looking; what is found is read under the account"
     ),
     r"resources\.webhook_retries\.store\.CLEAR\[": (
