@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import parlour.app
+from parlour.operations import purge
 from parlour.resources.accounts import actions as accounts
 from parlour.resources.accounts import store as account_rows
 from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts import store as receipt_rows
 from parlour.resources.receipts.statuses import Report
+from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 JUMPS = (0, 72 * HOUR_MS, -HOUR_MS, 0, 72 * HOUR_MS + 1000, -30 * 24 * HOUR_MS)
 PERMISSION = "createConversation"
+STEP = 2
+NOTES = "SELECT count(*) FROM purge"
 REMAINING = "SELECT count(*) FROM message WHERE account_sid = $1"
 SECONDS_MAX = 20.0
 FIRES = Origin("API", None, fires=True)
@@ -274,3 +278,50 @@ async def _removal(folder: Path) -> None:
 
 def test_what_is_deleted_goes_after_the_clock_was_set_back(tmp_path: Path) -> None:
     asyncio.run(_removal(tmp_path))
+
+
+async def _notes_are_gone(house: House) -> bool:
+    row = await house.store.read(lambda tx: tx.one(NOTES))
+    assert row is not None
+    return bool(row[0] == 0)
+
+
+async def _note(kind: str, scope: Scope, tx: Transaction) -> None:
+    """Something that was deleted while the clock was three days ahead."""
+    due = (tx.now + 72 * HOUR_MS) * 1000
+    await tx.run(purge.NOTE, scope.account_sid, f"{kind}{due:032}", kind, due)
+
+
+async def _removal_of_the_future(folder: Path) -> None:
+    async with House(folder) as house:
+        await house.store.write(partial(_note, purge.CONVERSATION, house.scope))
+        await _until(partial(_notes_are_gone, house))
+
+
+def test_what_was_deleted_before_the_clock_was_set_back_goes(tmp_path: Path) -> None:
+    asyncio.run(_removal_of_the_future(tmp_path))
+
+
+async def _restart(folder: Path) -> None:
+    form = {"Timers.Closed": "PT10M"}
+    async with House(folder) as house:
+        JumpingClock.offset_ms = 72 * HOUR_MS
+        made = [(await house.do("CreateConversation", form)).sid for _ in range(2 * STEP + 1)]
+        await house.store.write(partial(_note, purge.SERVICE, house.scope))
+    JumpingClock.offset_ms = 0
+    async with House(folder, database=house.database) as house:
+
+        async def are_capped() -> bool:
+            latest_ms = JumpingClock().now_ms() + 600_000
+            seen = [await house.do("FetchConversation", Sid=sid) for sid in made]
+            return all(each.date_closed <= latest_ms for each in seen)
+
+        await _until(are_capped)
+        await _until(partial(_notes_are_gone, house))
+
+
+def test_a_start_after_the_clock_was_set_back_caps_every_timer_and_removal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TIMERS_PER_STEP_MAX", STEP)
+    asyncio.run(_restart(tmp_path))

@@ -121,6 +121,8 @@ def test_a_reader_that_stays_makes_the_log_longer_and_never_the_writer_wait(
         eventually(lambda: log_size(database), lambda size: size <= limits.WAL_BYTES_MAX)
         eventually(lambda: logged[-1]["event"], lambda event: event == "wal_truncated")
     warnings = [each for each in logged if each["event"] == "wal_held_by_reader"]
+    assert warnings
+    assert {each["log_level"] for each in warnings} == {"warning"}
     assert all(each["readers"][0].startswith(named) for each in warnings)
     sizes = [each["size_bytes"] for each in warnings]
     assert all(later >= 2 * size for size, later in pairwise(sizes)), sizes

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Store, Transaction
 
 _PASS: Final = (conversations.TIMED_INACTIVE, conversations.TIMED_CLOSED)
+# Timers of one moment are told apart by the sid: many may end at the same millisecond.
+_START: Final = (0, "")
 
 
 class ClockJob:
@@ -36,7 +38,7 @@ class ClockJob:
     def _begin(self) -> None:
         # The statements that are left of the pass, and how far the first of them has been read.
         self._left = list(_PASS)
-        self._after_ms = 0
+        self._after = _START
 
     def job(self) -> Job:
         """The job of the scheduler."""
@@ -50,30 +52,29 @@ class ClockJob:
         return now_ms if self._left else None
 
     async def _step(self, store: Store) -> None:
-        if len(self._left) == len(_PASS) and not self._after_ms:
+        if len(self._left) == len(_PASS) and self._after == _START:
             await store.write(_cap_others)
         listing = self._left[0]
-        found = await store.read(partial(_after, listing, self._after_ms))
+        found = await store.read(partial(_after, listing, self._after))
         late = [each for each, now_ms in found if timers.capped(each, now_ms) != each]
         if late:
             await store.write(partial(_cap, late))
         if len(found) < limits.TIMERS_PER_STEP_MAX:
             del self._left[0]
-            self._after_ms = 0
+            self._after = _START
         else:
             last = found[-1][0]
             date = last.date_inactive if listing == _PASS[0] else last.date_closed
             assert date is not None
-            self._after_ms = date
+            self._after = date, last.sid
 
 
 async def _after(
-    listing: str, after_ms: int, tx: Transaction
+    listing: str, after: tuple[int, str], tx: Transaction
 ) -> list[tuple[conversations.Conversation, int]]:
     now_ms = tx.now
-    found = await conversations.timed(
-        tx, listing, max(after_ms, now_ms), limits.TIMERS_PER_STEP_MAX
-    )
+    first = max(after, (now_ms, ""))
+    found = await conversations.timed(tx, listing, first, limits.TIMERS_PER_STEP_MAX)
     return [(each, now_ms) for each in found]
 
 

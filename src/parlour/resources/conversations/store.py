@@ -122,12 +122,14 @@ SELECT (SELECT MIN(date_inactive) FROM conversation WHERE date_inactive IS NOT N
 """
 TIMED_INACTIVE = statement(
     # tidy: account-in-sql - as above
-    "SELECT {columns} FROM conversation WHERE date_inactive > $1 ORDER BY date_inactive LIMIT $2",
+    "SELECT {columns} FROM conversation WHERE date_inactive >= $1"
+    " AND (date_inactive > $1 OR sid > $2) ORDER BY date_inactive, sid LIMIT $3",
     Conversation,
 )
 TIMED_CLOSED = statement(
     # tidy: account-in-sql - as above
-    "SELECT {columns} FROM conversation WHERE date_closed > $1 ORDER BY date_closed LIMIT $2",
+    "SELECT {columns} FROM conversation WHERE date_closed >= $1"
+    " AND (date_closed > $1 OR sid > $2) ORDER BY date_closed, sid LIMIT $3",
     Conversation,
 )
 PENDING = statement(
@@ -240,9 +242,11 @@ async def next_due_ms(tx: Transaction) -> int | None:
 
 
 # tidy: scope-first - as above
-async def timed(tx: Transaction, listing: str, after_ms: int, count: int) -> list[Conversation]:
-    """Conversations of any account by the date of one of their timers, after a date."""
-    return [Conversation(*row) for row in await tx.all(listing, after_ms, count)]
+async def timed(
+    tx: Transaction, listing: str, after: tuple[int, str], count: int
+) -> list[Conversation]:
+    """Conversations of any account by the date of one of their timers and sid, after these."""
+    return [Conversation(*row) for row in await tx.all(listing, *after, count)]
 
 
 # tidy: scope-first - as above
