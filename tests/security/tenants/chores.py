@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.operations import purge
+from parlour.operations.action_rates import NAMED_CONVERSATION
 from parlour.resources.accounts import store as accounts
 from parlour.resources.address_configurations import store as address_configurations
 from parlour.resources.bindings import store as bindings
@@ -123,6 +124,8 @@ async def _ask_stores(tx: Transaction, world: World) -> None:
     """Questions that only carriers, sockets and the background ask."""
     scope = Scope(world.sid, world.default.sid)
     lobby_sid = world.default.chain["Conversations"]
+    named = await tx.one(NAMED_CONVERSATION, world.sid, world.default.sid, "lobby")
+    assert named == (lobby_sid,)
     assert await participants.open_of_identity(tx, scope, ALICE)
     assert await participants.old_of_identity(tx, scope, ALICE, SEQUENCE_MAX, 10)
     assert await participants.groups_of(tx, scope, frozenset(GROUP), GROUP[1], lobby_sid)

@@ -42,6 +42,13 @@ async def ask(tx: Transaction, world: World) -> None:
     delivered = msgspec.structs.replace(queued[0], state=store.DELIVERED)
     assert await store.reopen(tx, scope, delivered)
     assert len(await webhook_queue.drop_oldest(tx, world.sid, 2)) == 2
+    here = world.default.chain["Conversations"]
+    detached = msgspec.structs.replace(queued[2], conversation_sid=here)
+    assert await webhook_queue.is_detached(tx, detached)
+    # Of a detached webhook only a lane that fails is stopped.
+    assert await webhook_queue.note(tx, queued[2], store.PENDING, 1, tx.now) == 1
+    assert await webhook_queue.note(tx, queued[3], store.PENDING, 1, tx.now + (1 << 40)) == 1
+    assert await webhook_queue.cap_due(tx, world.sid) == 1
     assert len(await webhook_queue.stop_removed(tx, world.sid, LANE, WEBHOOK_SID)) == 2
     await _read(tx, scope, world)
     for retries in (webhook_retries.HOSTED, None, webhook_retries.DURABLE):
