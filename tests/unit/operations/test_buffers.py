@@ -348,7 +348,7 @@ def test_cancelled_wait_keeps_nothing() -> None:
 
 def test_too_many_waiters_refuse_the_largest_owner() -> None:
     async def run() -> tuple[bool, int]:
-        pool = BufferPool(TOTAL, STRANGERS)
+        pool = BufferPool(TOTAL, STRANGERS, HOUR_MS)
         opened(pool, 60, "AC1")
         opened(pool, 40, "AC2")
         large = [
@@ -357,7 +357,7 @@ def test_too_many_waiters_refuse_the_largest_owner() -> None:
         ]
         await asyncio.sleep(0)
         small = asyncio.create_task(pool.open(lambda: None, "AC2").wait(60))
-        await asyncio.sleep(0.01)
+        await asyncio.wait(large, timeout=30, return_when=asyncio.FIRST_COMPLETED)
         refused = [each for each in large if each.done()]
         is_first_refused = len(refused) == 1 and not refused[0].result()
         count = len(pool.authenticated.waiters)
