@@ -233,6 +233,33 @@ def test_a_failing_webhook_goes_on_after_the_clock_was_set_back(tmp_path: Path) 
     assert bodies[-3:] == ["one", "two", "three"]
 
 
+async def _failing_lane_at_a_start(folder: Path) -> list[str]:
+    async with Hooks() as hooks:
+        hooks.answers["/hook"] = answer(500)
+        async with House(folder) as house:
+            conversation = await house.do("CreateConversation")
+            await house.attach(conversation.sid, Url=hooks.url("/hook"), Filters="onMessageAdded")
+            JumpingClock.offset_ms = 72 * HOUR_MS
+            await house.say(conversation.sid, "one", origin=FIRES)
+
+            async def is_retried() -> bool:
+                return len(hooks.at("/hook")) > 1
+
+            await _until(is_retried)  # So the time of a retry is in the queue.
+        JumpingClock.offset_ms = 0
+        failed = len(hooks.at("/hook"))
+        del hooks.answers["/hook"]
+        async with House(folder, database=house.database) as house:
+            await house.settled()
+        return [told.values["Body"] for told in hooks.at("/hook")[failed:]]
+
+
+def test_a_failing_webhook_goes_on_at_a_start_after_the_clock_was_set_back(
+    tmp_path: Path,
+) -> None:
+    assert asyncio.run(_failing_lane_at_a_start(tmp_path)) == ["one"]
+
+
 async def _timer(folder: Path) -> None:
     async with House(folder) as house:
         JumpingClock.offset_ms = 72 * HOUR_MS
