@@ -45,7 +45,7 @@ def test_the_answers_show_each_member_both_set_and_not_set(tour: Tour) -> None:
             for key, value in body.items():
                 seen.setdefault((noun_of(operation_id), key), set()).add(value is None)
     always_null = {name for name, states in seen.items() if states == {True}}
-    # Nobody has been online: that takes a connected client. A conversation that is made together
+    # No user has been online: that takes a connected client. A conversation that is made together
     # with participants cannot be given an e-mail binding.
     assert always_null == {
         ("User", "is_online"),

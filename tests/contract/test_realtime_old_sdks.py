@@ -1,4 +1,4 @@
-"""Client SDKs of another protocol are told so, and what to use in their place."""
+"""Client SDKs of another protocol are refused with a text that names those to use."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ NAMED = re.compile(r"(?<![\w./-])(?:docs|deploy|tests|bench)/[\w./-]+")
 
 
 def _messages(source: str) -> Iterator[str]:
-    """Every text of a module but its docstrings, which nobody sees who runs it."""
+    """Every text of a module but its docstrings, which no user sees."""
     tree = ast.parse(source)
     unseen = set()
     for node in ast.walk(tree):

@@ -63,7 +63,7 @@ class House:
         self.app = await open_app(self._settings)
         self.store = self.app.store
         if isinstance(self.store, SqliteStore):
-            # Nobody cuts the power here, so nobody waits for the disk.
+            # The power is not cut here, so no commit waits for the disk.
             self.store._writer.execute("PRAGMA synchronous = OFF")
         self.before_start(self)
         await self.app.start()

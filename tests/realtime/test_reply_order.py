@@ -29,7 +29,7 @@ def scene(api: Api) -> Scene:
 
 @pytest.fixture
 def alice(server: Server, scene: Scene) -> Iterator[Socket]:
-    """A connection that listens to the conversation, and acknowledges when it is told to."""
+    """A connection that listens to the conversation, and acknowledges on request."""
     with connected(server, "alice") as socket:
         scene.listen(socket)
         socket.quiet()

@@ -1,4 +1,4 @@
-"""The write-ahead log beside a reader that stays: it grows, nobody waits, and it is truncated."""
+"""The write-ahead log beside a reader that stays: it grows, no writer waits; it is truncated."""
 
 from __future__ import annotations
 

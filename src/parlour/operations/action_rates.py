@@ -88,7 +88,7 @@ class ActionRates:
         if counted_for is None:
             return  # No such conversation: the action answers so.
         account_sid, now_ms = call.scope.account_sid, self._clock.monotonic_ms()
-        # Nobody has looked yet whether the account has this conversation.
+        # It is not known yet whether the account has this conversation.
         counted_for = f"{account_sid} {counted_for}"
         if not self._accounts.has_room(account_sid, now_ms):
             raise ApiError(50074, headers=RETRY_AFTER)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Store, Transaction
 
 _PASS: Final = (conversations.TIMED_INACTIVE, conversations.TIMED_CLOSED)
-# Timers of one moment are told apart by the sid: many may end at the same millisecond.
+# Timers of one moment are distinguished by the sid: many may end at the same millisecond.
 _START: Final = (0, "")
 
 
@@ -82,7 +82,7 @@ async def _after(
 async def _cap(late: list[conversations.Conversation], tx: Transaction) -> None:
     for each in late:
         scope = Scope(each.account_sid, each.service_sid)
-        # Once more, as it may have changed until nobody else may change it.
+        # Read again in this transaction: it may have changed since it was listed.
         conversation = await conversations.find(tx, scope, each.sid)
         if conversation is not None:
             await conversations.change(tx, scope, timers.capped(conversation, tx.now))

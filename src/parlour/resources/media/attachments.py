@@ -20,7 +20,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """What a message keeps of a medium.
 
     ``is_content`` marks what the server made of a content template. It belongs to the body: only
-    clients see it, which look for it there. It is no file that somebody attached.
+    clients see it, which look for it there. It is no file that a user attached.
     """
 
     sid: str
