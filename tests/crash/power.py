@@ -84,7 +84,7 @@ class RecordingFile(apsw.VFSFile):
         # A file without a name is SQLite's scratch space: it is gone after any crash.
         self._name = Path(path).name if path else ""
         self._owes_directory_sync = bool(flags[0] & JOURNAL_FLAGS)
-        if self._name and not Path(path).exists():
+        if self._name and recorder.is_new(Path(path)):
             self._events.append(Event("create", self._name))
         super().__init__("", filename, flags)
 
@@ -117,12 +117,19 @@ class Recorder(apsw.VFS):
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self._opened: set[str] = set()
         self.name = f"recorder-{os.getpid()}-{next(self._numbers)}"
         super().__init__(self.name, "")
 
     def xOpen(self, name: Any, flags: list[int]) -> RecordingFile:  # noqa: N802 (APSW's name)
         """A recording file."""
         return RecordingFile(self, name, flags)
+
+    def is_new(self, path: Path) -> bool:
+        """Whether a file was created since the record began; the server creates its database."""
+        is_first = path.name not in self._opened
+        self._opened.add(path.name)
+        return not path.exists() or (is_first and path.stat().st_size == 0)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 (APSW's name)
         """Takes a name away, unsynced unless `syncdir` says so."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest import mock
 
-import apsw
 import pytest
 
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
 from parlour.store.sqlite import SqliteStore
+from parlour.store.transaction import DatabaseError
 from tests.crash.recorded import record_first_start
 from tests.crash.test_power_loss import cut
 
@@ -30,5 +30,5 @@ def test_a_migration_in_pieces_is_reported(tmp_path: Path) -> None:
     with mock.patch.object(SqliteStore, "_migrate", migrate_in_pieces):
         record = record_first_start(tmp_path)
 
-    with pytest.raises(apsw.SQLError, match="already exists"):
+    with pytest.raises(DatabaseError, match="already exists"):
         cut(record, survivals=1, seed=1)

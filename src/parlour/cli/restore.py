@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from parlour.cli.backup import TAR, places, told_errors
+from parlour.cli.backup_archives import TarSource
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
-from parlour.store.backup_sources import BackupError, FolderSource, TarSource
+from parlour.store.backup_sources import BackupError, FolderSource
 from parlour.store.key_file import UnsafeKeyFileError, read_vault
 from parlour.store.restores import Restore
 from parlour.vocabulary.clock import SystemRandom

@@ -137,6 +137,8 @@ def as_the_twin(pair: Pair, login: Login) -> Iterator[Answered]:
     """The victim's own requests, sent with a good login of the twin: what it names is not there."""
     for operation, request in requests_of(pair.victim):
         statuses = (404,) if kinds_of(operation) else ANY_STATUS
+        if operation.needs_auth_token and login.name.startswith("SK"):
+            statuses = (403,)  # Whatever it names.
         name = f"{operation.operation_id} with the twin's login"
         sent = request._replace(authorization=login.header)
         yield Answered(name, sent, pair.hidden, statuses=statuses)
