@@ -106,7 +106,9 @@ class Sockets:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.write(command + "\n")
-        ready, _, _ = select.select([self._child.stdout], [], [], ANSWER_SECONDS_MAX)
+        poll = select.poll()  # select() takes no descriptor above 1,023.
+        poll.register(self._child.stdout, select.POLLIN)
+        ready = poll.poll(ANSWER_SECONDS_MAX * 1000)
         line = self._child.stdout.readline() if ready else ""
         if not line:
             self._child.kill()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import select
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pytest
 from tests.attacks.raw import BINARY, PING, RawSocket, WebSocketClosedError, ws_frame
 from tests.support.server import Server
 from tests.support.twilsock import Frame, Socket, init_header, make_token, parsed, written
+from tests.support.waiting import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +53,7 @@ def last_frame(raw: RawSocket, pieces: Iterable[bytes]) -> Frame:
     for piece in pieces:
         if piece:
             raw.send(piece)
-        while select.select([raw.socket], [], [], PAUSE_SECONDS)[0]:
+        while readable([raw.socket], PAUSE_SECONDS):
             opcode, payload = raw.receive()  # One at a time: a pong is no reason to go on waiting.
             if opcode == BINARY and (frame := parsed(payload)).method == "close":
                 return frame

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import select
 import socket
 import time
 from contextlib import ExitStack, closing
@@ -19,6 +18,7 @@ from tests.attacks.raw import RawSocket, connect
 from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.twilsock import Socket, make_token
+from tests.support.waiting import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,9 +106,8 @@ def begin_post(server: Server, stack: ExitStack) -> socket.socket:
 
 def is_closed(connection: socket.socket, seconds: float = 0) -> bool:
     """Whether the server closes, within a time, a connection on which no further answer comes."""
-    readable, _, _ = select.select([connection], [], [], seconds)
     try:
-        return bool(readable) and connection.recv(1) == b""
+        return bool(readable([connection], seconds)) and connection.recv(1) == b""
     except ConnectionError:
         return True
 
@@ -172,7 +171,7 @@ def test_websockets_of_users_count_in_the_cap_on_all_connections(
     # One of those whose bodies are awaited makes room for the next one.
     made, status = health(trusting, stack)
     assert status == 200
-    ready, _, _ = select.select(busy, [], [], SECONDS_MAX)
+    ready = readable(busy, SECONDS_MAX)
     assert [is_closed(each) for each in ready] == [True]
     busy.remove(ready[0])
     assert upgrade(trusting, stack)[1] == 101
@@ -318,8 +317,8 @@ def test_a_connection_beyond_requests_that_all_wait_for_a_webhook_gets_503(
         assert time.monotonic() - began < SECONDS_MAX
         made = stack.enter_context(connect(trusting))
         made.sendall(asked)
-        readable, _, _ = select.select([made], [], [], 0.02)
-        status = int(made.recv(65_536)[9:12] or 0) if readable else 0
+        is_answered = readable([made], 0.02)
+        status = int(made.recv(65_536)[9:12] or 0) if is_answered else 0
 
 
 @pytest.mark.promise("UNAUTHENTICATED_CONNECTIONS_MAX", 503)
@@ -340,8 +339,7 @@ def test_a_stranger_beyond_logins_that_are_all_held_gets_503(
                     b"GET /v1/Conversations HTTP/1.1\r\nHost: x\r\n"
                     b"Authorization: Basic " + wrong + b"\r\n\r\n"
                 )
-                readable, _, _ = select.select([made], [], [], 0.01)
-                if readable:
+                if readable([made], 0.01):
                     statuses.add(int(made.recv(65_536)[9:12] or 0))
                 statuses.add(health(guarded, guesses)[1])
     assert statuses <= {0, 200, 401, 503}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import ssl
 import time
 from contextlib import ExitStack, closing, suppress
@@ -21,6 +20,7 @@ from tests.server.test_connection_caps import (
     UNTRUSTED,
 )
 from tests.support.tls import HOSTED, TlsServer
+from tests.support.waiting import readable
 
 if TYPE_CHECKING:
     import socket
@@ -66,7 +66,7 @@ def begin(server: TlsServer, stack: ExitStack, data: bytes) -> socket.socket:
 def is_closed(connection: socket.socket, seconds: float = 0) -> bool:
     """Whether the server closes a connection within some seconds; its answers are dropped."""
     deadline = time.monotonic() + seconds
-    while select.select([connection], [], [], max(0, deadline - time.monotonic()))[0]:
+    while readable([connection], max(0, deadline - time.monotonic())):
         try:
             if connection.recv(65_536) == b"":
                 return True

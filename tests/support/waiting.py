@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import select
 import time
 from typing import TYPE_CHECKING, TypeVar
 
 from tests.support.pressure import Stopwatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import socket
+    from collections.abc import Callable, Sequence
 
 Seen = TypeVar("Seen")
 
@@ -29,3 +31,15 @@ def eventually(
             return seen
         assert not watch.is_over(seconds), f"Still not so after {seconds} s: {seen!r}"
         time.sleep(PAUSE_SECONDS)
+
+
+def readable(sockets: Sequence[socket.socket], seconds: float) -> list[socket.socket]:
+    """Return those that can be read, as soon as there is one; empty after some seconds.
+
+    Unlike ``select()`` it takes descriptors above 1,023, which a worker of the tests can come to.
+    """
+    poll = select.poll()
+    for each in sockets:
+        poll.register(each, select.POLLIN)
+    found = {number for number, _ in poll.poll(seconds * 1000)}
+    return [each for each in sockets if each.fileno() in found]
