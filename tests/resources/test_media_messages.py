@@ -18,7 +18,7 @@ from parlour.resources.messages import actions
 from parlour.resources.messages.parameters import CreateMessage, SendMessage
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 from tests.contract.python_client import client_for
 from tests.events.house import ALICE, House
 from tests.resources.rooms import Room

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.http import media
+from parlour.protocol import json_parsers
 from parlour.realtime import subscriptions
 from parlour.resources.conversation_with_participants.parameters import participant
-from parlour.vocabulary import limits, values
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def participants(text: str) -> None:
 
 
 def variables(text: str) -> None:
-    values.content_variables()("ContentVariables", text)
+    json_parsers.content_variables()("ContentVariables", text)
 
 
 def media_set(text: str) -> None:

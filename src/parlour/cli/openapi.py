@@ -21,7 +21,7 @@ from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from parlour.operations.operation import Deed, Operation
-    from parlour.vocabulary.values import Schema
+    from parlour.protocol.parsers import Schema
 
 _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parlour.cli.offline import Offline, offline_options
+from parlour.protocol import timestamps
 from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.webhook_attempts import actions, representation, store
 from parlour.resources.webhook_retries.actions import keep_choice
 from parlour.resources.webhook_retries.representation import row as retries_row
 from parlour.resources.webhook_retries.store import SCHEDULES, WebhookRetries
-from parlour.vocabulary import values
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _moment(name: str, text: str) -> int:
     try:
-        return values.timestamp()(name, text)
+        return timestamps.timestamp()(name, text)
     except ApiError as error:
         text = f"{text} is not a date such as 2026-01-31 or 2026-01-31T09:00:00Z"
         raise click.BadParameter(text, param_hint=f"--{name}") from error
@@ -111,7 +111,7 @@ def replay(offline: Offline, *, account_sid: str, as_json: bool, **given: str) -
         raise click.UsageError("--since is required: the date of the first attempt to replay")
     now = datetime.now(UTC) + timedelta(seconds=1)  # tidy: no-wall-clock - no server runs here
     until_ms = _moment("until", given["until"]) if given["until"] else int(now.timestamp() * 1000)
-    given["until"] = values.write_date(until_ms)
+    given["until"] = timestamps.format_date(until_ms)
     filters, after, count = _filters(**given), "", 0
     scope = offline.scope_of(account_sid)
     while True:  # Ends with the range: each round is bounded and begins behind the last one.

@@ -25,7 +25,7 @@ from parlour.resources.webhook_attempts.store import DELIVERED, FAILED, REJECTED
 from parlour.store.transaction import must_hold_no_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from parlour.protocol.timestamps import format_date_ms
 from parlour.resources.media import attachments
 from parlour.vocabulary import events
 from parlour.vocabulary.origin import SDK
-from parlour.vocabulary.values import write_date_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +42,7 @@ def _text(value: Any) -> str:
 
 
 def _date(value: Any) -> str:
-    return "" if value is None else write_date_ms(value)
+    return "" if value is None else format_date_ms(value)
 
 
 def _boolean(value: Any) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
+from parlour.protocol.parsers import schema_of
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET, schema_of
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.protocol.forms import Form
-    from parlour.vocabulary.values import Schema
+    from parlour.protocol.parsers import Schema
 
 
 class _Field(NamedTuple):

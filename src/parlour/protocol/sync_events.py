@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from parlour.protocol.timestamps import format_date_ms
 from parlour.vocabulary.objects import DOCUMENT, LIST, MAP, Kind, ObjectName
-from parlour.vocabulary.values import write_date_ms
 
 VERSION: Final = 4
 SYNC_EVENT: Final = "twilio.sync.event"
@@ -70,7 +70,7 @@ def event(change: Change, number: int, date_ms: int) -> dict[str, Any]:
     """One event, as it stands in a live message and in a replay."""
     kind, sid = change.name.kind, change.name.sid
     said: dict[str, Any] = {"id": number, f"{kind.type}_sid": sid}
-    said["date_created"] = write_date_ms(date_ms)
+    said["date_created"] = format_date_ms(date_ms)
     if kind.type == DOCUMENT:
         return said if change.verb == REMOVED else said | _of_document(change, number)
     if change.key is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parlour.protocol import sync_events
 from parlour.protocol.forms import decode_path_segment
+from parlour.protocol.timestamps import format_date_ms
 from parlour.realtime import items
 from parlour.realtime.session import TunnelReply
 from parlour.realtime.visibility import Visibility
@@ -23,7 +24,6 @@ from parlour.resources.users import store as users
 from parlour.store import events as event_log
 from parlour.vocabulary import limits, objects
 from parlour.vocabulary.objects import Kind, ObjectName
-from parlour.vocabulary.values import write_date_ms
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -143,8 +143,8 @@ async def _root(
         "url": url,
         "revision": sync_events.revision(number),
         "last_event_id": number,
-        "date_created": write_date_ms(times.created_ms),
-        "date_updated": write_date_ms(times.updated_ms),
+        "date_created": format_date_ms(times.created_ms),
+        "date_updated": format_date_ms(times.updated_ms),
         "date_expires": None,
         "created_by": "system",
     }
@@ -257,8 +257,8 @@ def _item(name: ObjectName, item: Item, number: int) -> dict[str, Any]:
         "url": sync_events.item_url(kind, sid, item.key),
         "revision": sync_events.revision(number),
         "last_event_id": number,
-        "date_created": write_date_ms(item.created_ms),
-        "date_updated": write_date_ms(item.updated_ms),
+        "date_created": format_date_ms(item.created_ms),
+        "date_updated": format_date_ms(item.updated_ms),
         "date_expires": None,
         "data": item.value,
     }

@@ -15,7 +15,7 @@ from parlour.resources.accounts import store
 from parlour.resources.accounts.actions import add_login, tell_of_key
 from parlour.vocabulary import sids
 from parlour.vocabulary.dates import updated_at
-from parlour.vocabulary.values import Unset
+from parlour.vocabulary.unset import Unset
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, values
+from parlour.protocol import parsers
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,5 +18,5 @@ class ChangeKey(Parameters):
     """A new key, or a change of one."""
 
     friendly_name: str | Unset = said(
-        "FriendlyName", values.text(limits.KEY_FRIENDLY_NAME_CHARS_MAX, 20002)
+        "FriendlyName", parsers.text(limits.KEY_FRIENDLY_NAME_CHARS_MAX, 20002)
     )

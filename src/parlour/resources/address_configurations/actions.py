@@ -15,7 +15,7 @@ from parlour.resources.services import store as services
 from parlour.vocabulary import events, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import Unset
+from parlour.vocabulary.unset import Unset
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

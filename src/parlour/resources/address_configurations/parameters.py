@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import parsers, url_parsers
 from parlour.resources.webhook_configuration.parameters import event_name
-from parlour.vocabulary import events, limits, sids, values
+from parlour.vocabulary import events, limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
 _COUNTRY = re.compile(r"[A-Za-z]{2}\Z")
 _AUTO_CREATION = "auto_creation_"
 
-address_type = values.enum("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
-_friendly_name = values.clearable(values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), None)
+address_type = parsers.enum("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
+_friendly_name = parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), None)
 
 
 def _country(name: str, text: str) -> str:
@@ -33,30 +34,30 @@ class UpdateAddressConfiguration(Parameters):
     """A change of a configuration. Absent means unchanged; an empty text clears."""
 
     friendly_name: str | Unset | None = said("FriendlyName", _friendly_name)
-    auto_creation_enabled: bool | Unset = said("AutoCreation.Enabled", values.boolean())
+    auto_creation_enabled: bool | Unset = said("AutoCreation.Enabled", parsers.boolean())
     auto_creation_type: str | Unset = said(
-        "AutoCreation.Type", values.enum("webhook", "studio", "default")
+        "AutoCreation.Type", parsers.enum("webhook", "studio", "default")
     )
     auto_creation_conversation_service_sid: str | Unset | None = said(
-        "AutoCreation.ConversationServiceSid", values.clearable(values.sid(sids.SERVICE), None)
+        "AutoCreation.ConversationServiceSid", parsers.clearable(parsers.sid(sids.SERVICE), None)
     )
     auto_creation_webhook_url: str | Unset | None = said(
-        "AutoCreation.WebhookUrl", values.clearable(values.url(50369, code_long=50372), None)
+        "AutoCreation.WebhookUrl", parsers.clearable(url_parsers.url(50369, code_long=50372), None)
     )
     auto_creation_webhook_method: str | Unset = said(
-        "AutoCreation.WebhookMethod", values.enum("get", "post", code=50055, upper=True)
+        "AutoCreation.WebhookMethod", parsers.enum("get", "post", code=50055, upper=True)
     )
     auto_creation_webhook_filters: list[str] | Unset = said(
         "AutoCreation.WebhookFilters", event_name(events.SCOPED_FILTERS, 50365), repeated=True
     )
     auto_creation_studio_flow_sid: str | Unset | None = said(
         "AutoCreation.StudioFlowSid",
-        values.clearable(values.sid(sids.STUDIO_FLOW, 50367), None),
+        parsers.clearable(parsers.sid(sids.STUDIO_FLOW, 50367), None),
     )
     auto_creation_studio_retry_count: int | Unset | None = said(
         "AutoCreation.StudioRetryCount",
-        values.clearable(
-            values.integer(50065, minimum=0, maximum=limits.WEBHOOK_RETRIES_MAX), None
+        parsers.clearable(
+            parsers.integer(50065, minimum=0, maximum=limits.WEBHOOK_RETRIES_MAX), None
         ),
     )
 
@@ -80,7 +81,7 @@ class CreateAddressConfiguration(UpdateAddressConfiguration):
     """A new configuration. Type, address and country never change."""
 
     type: str = said("Type", address_type, required=True)
-    address: str = said("Address", values.text(limits.ADDRESS_CHARS_MAX), required=True)
+    address: str = said("Address", parsers.text(limits.ADDRESS_CHARS_MAX), required=True)
     address_country: str | Unset = said("AddressCountry", _country)
 
 

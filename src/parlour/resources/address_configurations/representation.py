@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.vocabulary.values import write_date
+from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -23,7 +23,7 @@ def resource(configuration: AddressConfiguration, view: View) -> dict[str, Any]:
         "friendly_name": configuration.friendly_name,
         "address_country": configuration.address_country,
         "auto_creation": msgspec.structs.asdict(configuration.creation),
-        "date_created": write_date(configuration.date_created),
-        "date_updated": write_date(configuration.date_updated),
+        "date_created": format_date(configuration.date_created),
+        "date_updated": format_date(configuration.date_updated),
         "url": f"{view.root_url}/Configuration/Addresses/{configuration.sid}",
     }

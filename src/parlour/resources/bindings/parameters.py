@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import parsers
 from parlour.resources.bindings.store import BINDING_TYPES
-from parlour.vocabulary import limits, sids, values
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import Unset
+from parlour.vocabulary.unset import Unset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +18,10 @@ class ListBindings(Parameters):
     """Filters of a list: any of the types, and any of the identities."""
 
     binding_type: list[str] | Unset = said(
-        "BindingType", values.enum(*BINDING_TYPES, code=50209), repeated=True
+        "BindingType", parsers.enum(*BINDING_TYPES, code=50209), repeated=True
     )
     identity: list[str] | Unset = said(
-        "Identity", values.text(limits.IDENTITY_CHARS_MAX, 50207), repeated=True
+        "Identity", parsers.text(limits.IDENTITY_CHARS_MAX, 50207), repeated=True
     )
 
     def types(self) -> list[str]:
@@ -41,20 +42,20 @@ _SHORT_NAMES: Final = {
     "twilio.conversations.added_to_conversation": "added_to_conversation",
     "twilio.conversations.removed_from_conversation": "removed_from_conversation",
 }
-_address = values.text(limits.DEVICE_ADDRESS_CHARS_MAX)
+_address = parsers.text(limits.DEVICE_ADDRESS_CHARS_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterDevice(Parameters):
     """A device that asks for notifications. The last two come from the access token."""
 
-    channel_type: str = said("ChannelType", values.enum(*_DEVICE_TYPES, code=50209), required=True)
+    channel_type: str = said("ChannelType", parsers.enum(*_DEVICE_TYPES, code=50209), required=True)
     address: str = said("Address", _address, required=True)
     message_types: list[str] | Unset = said(
-        "MessageTypes", values.text(limits.MESSAGE_TYPE_CHARS_MAX), repeated=True
+        "MessageTypes", parsers.text(limits.MESSAGE_TYPE_CHARS_MAX), repeated=True
     )
-    credential_sid: str | Unset = said("CredentialSid", values.sid(sids.CREDENTIAL))
-    endpoint: str | Unset = said("Endpoint", values.text(limits.ENDPOINT_ID_CHARS_MAX))
+    credential_sid: str | Unset = said("CredentialSid", parsers.sid(sids.CREDENTIAL))
+    endpoint: str | Unset = said("Endpoint", parsers.text(limits.ENDPOINT_ID_CHARS_MAX))
 
     def short_names(self) -> list[str]:
         """What is pushed: the types that are pushed at all, by their short names."""
@@ -66,7 +67,7 @@ class RegisterDevice(Parameters):
 class ForgetDevice(Parameters):
     """A device that wants no more notifications, by what the push service calls it."""
 
-    binding_type: str = said("BindingType", values.enum(*_DEVICE_TYPES, code=50209), required=True)
+    binding_type: str = said("BindingType", parsers.enum(*_DEVICE_TYPES, code=50209), required=True)
     address: str = said("Address", _address, required=True)
 
 

@@ -17,7 +17,7 @@ from parlour.resources.bindings.store import PushBinding
 from parlour.resources.users import reachability
 from parlour.vocabulary import events, limits, sids
 from parlour.vocabulary.dates import updated_at
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.vocabulary.values import write_date
+from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -21,8 +21,8 @@ def resource(binding: PushBinding, view: View) -> dict[str, Any]:
         "sid": binding.sid,
         "account_sid": binding.account_sid,
         "chat_service_sid": binding.service_sid,
-        "date_created": write_date(binding.date_created),
-        "date_updated": write_date(binding.date_updated),
+        "date_created": format_date(binding.date_created),
+        "date_updated": format_date(binding.date_updated),
         "endpoint": binding.endpoint,
         "identity": binding.identity,
         "binding_type": binding.binding_type,

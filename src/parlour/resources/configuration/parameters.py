@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import parsers
 from parlour.resources.conversations.parameters import closed_timer, inactive_timer
-from parlour.vocabulary import sids, values
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary import sids
+from parlour.vocabulary.unset import UNSET, Unset
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.values import Parser
+    from parlour.protocol.parsers import Parser
 
 
 def _default_timer(seconds: Parser[int]) -> Parser[str | None]:
@@ -28,11 +29,11 @@ class UpdateConfiguration(Parameters):
     """A change of the configuration. Absent means unchanged; so do empty sids."""
 
     default_chat_service_sid: str | Unset = said(
-        "DefaultChatServiceSid", values.clearable(values.sid(sids.SERVICE), UNSET)
+        "DefaultChatServiceSid", parsers.clearable(parsers.sid(sids.SERVICE), UNSET)
     )
     default_messaging_service_sid: str | Unset = said(
         "DefaultMessagingServiceSid",
-        values.clearable(values.sid(sids.MESSAGING_SERVICE, 50341), UNSET),
+        parsers.clearable(parsers.sid(sids.MESSAGING_SERVICE, 50341), UNSET),
     )
     default_inactive_timer: str | Unset | None = said(
         "DefaultInactiveTimer", _default_timer(inactive_timer)

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import json_parsers, parsers
 from parlour.resources.content_templates.rendering import TYPES, has_lists
-from parlour.vocabulary import limits, values
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset
 
 _objects = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
@@ -48,8 +49,8 @@ class CreateContentTemplate(Parameters):
     """A text with places like ``{{1}}``, and a name for it; or forms, of which one has a text."""
 
     friendly_name: str | Unset = said(
-        "FriendlyName", values.text(limits.FRIENDLY_NAME_CHARS_MAX), required=True
+        "FriendlyName", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX), required=True
     )
     body: str | Unset = said("Body", _body)
     types: str | Unset = said("Types", _types)
-    variables: str | Unset = said("Variables", values.content_variables())
+    variables: str | Unset = said("Variables", json_parsers.content_variables())

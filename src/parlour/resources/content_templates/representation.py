@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from parlour.protocol.timestamps import format_date_ms
 from parlour.resources.content_templates.rendering import TEXT, has_lists, variables_in
-from parlour.vocabulary.values import write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -37,8 +37,8 @@ def client_resource(template: ContentTemplate) -> dict[str, Any]:
         "friendly_name": template.friendly_name,
         "variables": msgspec.json.encode(_variables(template)).decode(),
         "variants": _variants(template),
-        "date_created": write_date_ms(template.date_created),
-        "date_updated": write_date_ms(template.date_updated),
+        "date_created": format_date_ms(template.date_created),
+        "date_updated": format_date_ms(template.date_updated),
     }
 
 

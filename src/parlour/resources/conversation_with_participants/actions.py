@@ -14,7 +14,7 @@ from parlour.resources.participants import groups
 from parlour.resources.participants import store as participant_store
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

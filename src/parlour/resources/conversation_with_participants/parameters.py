@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from parlour.operations.parameters import said
+from parlour.protocol import json_parsers
 from parlour.resources.conversations.parameters import CreateConversation
 from parlour.resources.participants.parameters import CreateParticipant
-from parlour.vocabulary import values
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from parlour.protocol.forms import Form
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
 _NAMES: Final = {
     "identity": "Identity",
@@ -29,7 +29,7 @@ _BINDING_NAMES: Final = {
     "proxy_address": "MessagingBinding.ProxyAddress",
     "projected_address": "MessagingBinding.ProjectedAddress",
 }
-_json = values.participant_json()
+_json = json_parsers.participant_json()
 
 
 def participant(name: str, text: str) -> Form:

@@ -17,7 +17,7 @@ from parlour.store.transaction import Reach
 from parlour.vocabulary import events, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import json_parsers, parsers, timestamps
 from parlour.protocol.durations import parse_duration
-from parlour.vocabulary import limits, sids, values
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset
 
 _SECOND_MS = 1000
 _DAY_MS = 86_400_000
 
-_unique_name_text = values.text(limits.UNIQUE_NAME_CHARS_MAX, 50004)
-_friendly_name_text = values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)
-_given_messaging_service_sid = values.sid(sids.MESSAGING_SERVICE, 50341)
-_given_state = values.enum("active", "inactive", "closed", code=50378)
-_date = values.timestamp()
+_unique_name_text = parsers.text(limits.UNIQUE_NAME_CHARS_MAX, 50004)
+_friendly_name_text = parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)
+_given_messaging_service_sid = parsers.sid(sids.MESSAGING_SERVICE, 50341)
+_given_state = parsers.enum("active", "inactive", "closed", code=50378)
+_date = timestamps.timestamp()
 
 
 def _unique_name(name: str, text: str) -> str | None:
@@ -43,7 +44,7 @@ def _state(name: str, text: str) -> str:
     return _given_state(name, text)
 
 
-def timer_seconds(minimum: int, code_format: int, code_minimum: int) -> values.Parser[int]:
+def timer_seconds(minimum: int, code_format: int, code_minimum: int) -> parsers.Parser[int]:
     """A timer in seconds; 0 switches it off. Empty is a format error, like any other text."""
 
     def parse(_name: str, text: str) -> int:
@@ -74,20 +75,20 @@ class CreateConversation(Parameters):
 
     friendly_name: str | Unset = said("FriendlyName", _friendly_name)
     unique_name: str | Unset | None = said("UniqueName", _unique_name)
-    date_created: int | Unset = said("DateCreated", values.timestamp(50308))
-    date_updated: int | Unset = said("DateUpdated", values.timestamp(50309))
+    date_created: int | Unset = said("DateCreated", timestamps.timestamp(50308))
+    date_updated: int | Unset = said("DateUpdated", timestamps.timestamp(50309))
     messaging_service_sid: str | Unset = said("MessagingServiceSid", _messaging_service_sid)
     attributes: str | Unset = said(
-        "Attributes", values.attributes(limits.CONVERSATION_ATTRIBUTES_BYTES_MAX)
+        "Attributes", json_parsers.attributes(limits.CONVERSATION_ATTRIBUTES_BYTES_MAX)
     )
     state: str | Unset = said("State", _state)
     timers_inactive: int | Unset = said("Timers.Inactive", inactive_timer)
     timers_closed: int | Unset = said("Timers.Closed", closed_timer)
     bindings_email_address: str | Unset | None = said(
-        "Bindings.Email.Address", values.clearable(values.text(limits.ADDRESS_CHARS_MAX), None)
+        "Bindings.Email.Address", parsers.clearable(parsers.text(limits.ADDRESS_CHARS_MAX), None)
     )
     bindings_email_name: str | Unset | None = said(
-        "Bindings.Email.Name", values.clearable(values.text(limits.FRIENDLY_NAME_CHARS_MAX), None)
+        "Bindings.Email.Name", parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX), None)
     )
 
 
@@ -102,6 +103,6 @@ class UpdateConversation(CreateConversation):
 class ListConversations(Parameters):
     """Filters of a list: dates at second precision; both ends count, the end is kept exclusive."""
 
-    start_date: int | Unset = said("StartDate", values.timestamp())
+    start_date: int | Unset = said("StartDate", timestamps.timestamp())
     end_date: int | Unset = said("EndDate", _end_date)
-    state: str | Unset = said("State", values.enum("initializing", "active", "inactive", "closed"))
+    state: str | Unset = said("State", parsers.enum("initializing", "active", "inactive", "closed"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from parlour.protocol.timestamps import format_date, format_date_ms
 from parlour.vocabulary import labels
 from parlour.vocabulary.objects import Kind, ObjectName
-from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -80,9 +80,9 @@ def timers(conversation: HasTimers) -> dict[str, str]:
     """The dates at which timers will act; only those that are set."""
     shown = {}
     if conversation.date_inactive is not None:
-        shown["date_inactive"] = write_date(conversation.date_inactive)
+        shown["date_inactive"] = format_date(conversation.date_inactive)
     if conversation.date_closed is not None:
-        shown["date_closed"] = write_date(conversation.date_closed)
+        shown["date_closed"] = format_date(conversation.date_closed)
     return shown
 
 
@@ -109,8 +109,8 @@ def resource(conversation: Conversation, view: View) -> dict[str, Any]:
         "friendly_name": conversation.friendly_name,
         "unique_name": conversation.unique_name,
         "attributes": conversation.attributes,
-        "date_created": write_date(conversation.date_created),
-        "date_updated": write_date(conversation.date_updated),
+        "date_created": format_date(conversation.date_created),
+        "date_updated": format_date(conversation.date_updated),
         "state": conversation.state,
         "timers": timers(conversation),
         "bindings": bindings(conversation),
@@ -128,14 +128,14 @@ def realtime_document(
     conversation: Conversation, last_message: tuple[int, int] | None
 ) -> dict[str, Any]:
     """The conversation's document; ``last_message`` is the index and date of the newest one."""
-    updated = write_date_ms(conversation.date_updated)
+    updated = format_date_ms(conversation.date_updated)
     shown: dict[str, Any] = {
         "sid": conversation.sid,
         "friendlyName": conversation.friendly_name,
         "uniqueName": conversation.unique_name,
         "attributes": conversation.attributes,
         "createdBy": conversation.created_by,
-        "dateCreated": write_date_ms(conversation.date_created),
+        "dateCreated": format_date_ms(conversation.date_created),
         "dateUpdated": updated,
         "state": {"current": conversation.state, "dateUpdated": updated},
         "bindings": bindings(conversation) or {},
@@ -144,7 +144,7 @@ def realtime_document(
     }
     if last_message is not None:
         index, date_ms = last_message
-        shown["lastMessage"] = {"index": index, "timestamp": write_date_ms(date_ms)}
+        shown["lastMessage"] = {"index": index, "timestamp": format_date_ms(date_ms)}
     return shown
 
 
@@ -160,8 +160,8 @@ def client_resource(conversation: HasNames, sid: str) -> dict[str, Any]:
         "unique_name": conversation.unique_name,
         "attributes": conversation.attributes,
         "created_by": conversation.created_by,
-        "date_created": write_date_ms(conversation.date_created),
-        "date_updated": write_date_ms(conversation.date_updated),
+        "date_created": format_date_ms(conversation.date_created),
+        "date_updated": format_date_ms(conversation.date_updated),
         "state": conversation.state,
         "url": url,
         "sync_objects": {

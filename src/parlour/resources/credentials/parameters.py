@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, values
+from parlour.protocol import parsers
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
-_type = values.enum("apn", "gcm", "fcm")
-_friendly_name = values.clearable(values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), None)
-_secret = values.clearable(values.text(limits.CREDENTIAL_SECRET_CHARS_MAX), None)
+_type = parsers.enum("apn", "gcm", "fcm")
+_friendly_name = parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), None)
+_secret = parsers.clearable(parsers.text(limits.CREDENTIAL_SECRET_CHARS_MAX), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class CreateCredential(Parameters):
     friendly_name: str | Unset | None = said("FriendlyName", _friendly_name)
     certificate: str | Unset | None = said("Certificate", _secret)
     private_key: str | Unset | None = said("PrivateKey", _secret)
-    sandbox: bool | Unset = said("Sandbox", values.boolean())
+    sandbox: bool | Unset = said("Sandbox", parsers.boolean())
     api_key: str | Unset | None = said("ApiKey", _secret)
     secret: str | Unset | None = said("Secret", _secret)
 

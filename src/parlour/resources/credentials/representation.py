@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.vocabulary.values import write_date
+from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -19,7 +19,7 @@ def resource(credential: Credential, view: View) -> dict[str, Any]:
         "friendly_name": credential.friendly_name,
         "type": credential.type,
         "sandbox": credential.sandbox,
-        "date_created": write_date(credential.date_created),
-        "date_updated": write_date(credential.date_updated),
+        "date_created": format_date(credential.date_created),
+        "date_updated": format_date(credential.date_updated),
         "url": f"{view.root_url}/Credentials/{credential.sid}",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.vocabulary.values import write_date_ms
+from parlour.protocol.timestamps import format_date_ms
 
 if TYPE_CHECKING:
     from parlour.resources.media.actions import Seen
@@ -14,7 +14,7 @@ def record(seen: Seen, *, root_url: str, direct_url: str) -> dict[str, Any]:
     """The media record; ``direct_url`` is where its bytes are for a few minutes."""
     medium = seen.medium
     url = f"{root_url}/v1/Services/{medium.service_sid}/Media/{medium.sid}"
-    created = write_date_ms(medium.date_created)
+    created = format_date_ms(medium.date_created)
     return {
         "sid": medium.sid,
         "account_sid": medium.account_sid,
@@ -23,7 +23,7 @@ def record(seen: Seen, *, root_url: str, direct_url: str) -> dict[str, Any]:
         "message_sid": medium.message_sid,
         "date_created": created,
         "date_upload_updated": created,
-        "date_updated": write_date_ms(medium.date_updated),
+        "date_updated": format_date_ms(medium.date_updated),
         "size": medium.size,
         "content_type": medium.content_type,
         "filename": medium.filename,

@@ -18,7 +18,7 @@ from parlour.resources.receipts import store as receipts
 from parlour.vocabulary import events, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

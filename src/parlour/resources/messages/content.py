@@ -12,7 +12,7 @@ from parlour.resources.media import store as media
 from parlour.resources.media.store import Media
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from parlour.resources.messages.parameters import CreateMessage

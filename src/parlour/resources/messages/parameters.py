@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, said, unsaid
-from parlour.vocabulary import limits, sids, values
+from parlour.protocol import json_parsers, parsers, timestamps
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset
 
-_author_text = values.text(limits.AUTHOR_CHARS_MAX, 50310)
-_given_media_sid = values.sid(sids.MEDIA, 50510)
+_author_text = parsers.text(limits.AUTHOR_CHARS_MAX, 50310)
+_given_media_sid = parsers.sid(sids.MEDIA, 50510)
 
 
 def _body(_name: str, text: str) -> str:
     """A text of bounded size in bytes; the bound in characters depends on the recipients."""
-    if values.bytes_of(text) > limits.MESSAGE_BODY_BYTES_MAX:
+    if json_parsers.utf8_bytes(text) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError(50504)
     return text
 
@@ -38,12 +39,12 @@ class MessageParameters(Parameters):
 
     author: str | Unset = said("Author", _author)
     body: str | Unset = said("Body", _body)
-    date_created: int | Unset = said("DateCreated", values.timestamp(50308))
-    date_updated: int | Unset = said("DateUpdated", values.timestamp(50309))
+    date_created: int | Unset = said("DateCreated", timestamps.timestamp(50308))
+    date_updated: int | Unset = said("DateUpdated", timestamps.timestamp(50309))
     attributes: str | Unset = said(
-        "Attributes", values.attributes(limits.MESSAGE_ATTRIBUTES_BYTES_MAX)
+        "Attributes", json_parsers.attributes(limits.MESSAGE_ATTRIBUTES_BYTES_MAX)
     )
-    subject: str | Unset = said("Subject", values.text(limits.SUBJECT_CHARS_MAX))
+    subject: str | Unset = said("Subject", parsers.text(limits.SUBJECT_CHARS_MAX))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +54,8 @@ class CreateMessage(MessageParameters):
     media_sid: str | Unset = said("MediaSid", _media_sid)
     media_sids: list[str] | Unset = unsaid()
     """What the message of a connected user carries: see ``SendMessage``."""
-    content_sid: str | Unset = said("ContentSid", values.sid(sids.CONTENT, 50526))
-    content_variables: str | Unset = said("ContentVariables", values.content_variables())
+    content_sid: str | Unset = said("ContentSid", parsers.sid(sids.CONTENT, 50526))
+    content_variables: str | Unset = said("ContentVariables", json_parsers.content_variables())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,4 +76,4 @@ class UpdateMessage(MessageParameters):
 class ListMessages(Parameters):
     """How a list is ordered: by index, the lowest first unless asked otherwise."""
 
-    order: str | Unset = said("Order", values.enum("asc", "desc"))
+    order: str | Unset = said("Order", parsers.enum("asc", "desc"))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from parlour.protocol.timestamps import format_date, format_date_ms
 from parlour.resources.media import attachments
 from parlour.vocabulary import labels
-from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -72,7 +72,7 @@ def resource(message: Message, view: View) -> MessageResource:
     """The REST resource. The subject is never shown."""
     conversation_sid, sid = message.conversation_sid, message.sid
     created, updated = message.date_created, message.date_updated
-    date_created = write_date(created)
+    date_created = format_date(created)
     url = f"{view.base_url}/Conversations/{conversation_sid}/Messages/{sid}"
     media = None
     if message.media is not None:
@@ -90,7 +90,7 @@ def resource(message: Message, view: View) -> MessageResource:
         message.participant_sid,
         message.attributes,
         date_created,
-        date_created if updated == created else write_date(updated),
+        date_created if updated == created else format_date(updated),
         message.message_index,
         delivery(message) if message.receipts_total else None,
         message.content_sid,
@@ -106,8 +106,8 @@ def realtime_item(message: Message) -> dict[str, Any]:
         "author": message.author,
         "text": message.body,
         "type": "text",
-        "timestamp": write_date_ms(message.date_created),
-        "dateUpdated": write_date_ms(message.date_updated),
+        "timestamp": format_date_ms(message.date_created),
+        "dateUpdated": format_date_ms(message.date_updated),
         "lastUpdatedBy": message.last_updated_by,
         "attributes": message.attributes,
         "memberSid": message.participant_sid,
@@ -140,8 +140,8 @@ def client_resource(message: Message) -> dict[str, Any]:
         "body": message.body,
         "subject": message.subject,
         "attributes": message.attributes,
-        "date_created": write_date_ms(message.date_created),
-        "date_updated": write_date_ms(message.date_updated),
+        "date_created": format_date_ms(message.date_created),
+        "date_updated": format_date_ms(message.date_updated),
         "media": attachments.shown(message.media, attachments.COMMANDS) or None,
         "content_sid": message.content_sid,
         "delivery": delivery(message),

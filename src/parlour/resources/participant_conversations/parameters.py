@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, values
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.protocol import parsers
+from parlour.vocabulary import limits
+from parlour.vocabulary.unset import UNSET, Unset
 
 
-def _text(chars_max: int) -> values.Parser[str | Unset]:
+def _text(chars_max: int) -> parsers.Parser[str | Unset]:
     """A text to look for; empty counts as absent."""
-    parse = values.text(chars_max)
+    parse = parsers.text(chars_max)
     return lambda name, text: parse(name, text) or UNSET
 
 

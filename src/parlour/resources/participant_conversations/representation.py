@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from parlour.protocol.timestamps import format_date
 from parlour.resources.conversations.representation import timers
-from parlour.vocabulary.values import write_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -38,8 +38,8 @@ def resource(found: ParticipantConversation, view: View) -> dict[str, Any]:
         "conversation_state": found.state,
         "conversation_timers": timers(found),
         "conversation_attributes": found.attributes,
-        "conversation_date_created": write_date(found.date_created),
-        "conversation_date_updated": write_date(found.date_updated),
+        "conversation_date_created": format_date(found.date_created),
+        "conversation_date_updated": format_date(found.date_updated),
         "conversation_created_by": found.created_by,
         "conversation_unique_name": found.unique_name,
         "participant_user_sid": found.participant_user_sid,

@@ -11,7 +11,7 @@ from parlour.protocol.addresses import EMAIL, SMS, Address
 from parlour.resources.accounts import store as accounts
 from parlour.resources.participants import store
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from parlour.resources.conversations.store import Conversation

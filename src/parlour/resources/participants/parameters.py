@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import json_parsers, parsers, timestamps
 from parlour.protocol.addresses import Address, parse_address, parse_proxy_address
 from parlour.resources.users.parameters import identity
-from parlour.vocabulary import limits, sids, values
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset
 
 REMOVED = "null"
 """The literal that takes something off a participant: an empty text says nothing."""
 
-_given_role_sid = values.sid(sids.ROLE, 50109)
+_given_role_sid = parsers.sid(sids.ROLE, 50109)
 
 
 def address(_name: str, text: str) -> Address | None:
@@ -53,7 +54,7 @@ def role_sid(name: str, text: str) -> str | Unset:
     return _given_role_sid(name, text) if text else UNSET
 
 
-def _or_removed(parse: values.Parser[Address | None]) -> values.Parser[Address | Unset | None]:
+def _or_removed(parse: parsers.Parser[Address | None]) -> parsers.Parser[Address | Unset | None]:
     """On update: the literal ``null`` removes, an empty text says nothing."""
 
     def parse_update(name: str, text: str) -> Address | Unset | None:
@@ -68,7 +69,7 @@ def _identity_or_removed(name: str, text: str) -> str | None:
     return None if text == REMOVED else identity(name, text)
 
 
-last_read_message_index = values.nullable(values.integer(50421, minimum=0))
+last_read_message_index = parsers.nullable(parsers.integer(50421, minimum=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +79,10 @@ class CreateParticipant(Parameters):
     identity: str | Unset = said("Identity", identity)
     address: Address | Unset | None = said("MessagingBinding.Address", address)
     proxy_address: Address | Unset | None = said("MessagingBinding.ProxyAddress", proxy_address)
-    date_created: int | Unset = said("DateCreated", values.timestamp(50308))
-    date_updated: int | Unset = said("DateUpdated", values.timestamp(50309))
+    date_created: int | Unset = said("DateCreated", timestamps.timestamp(50308))
+    date_updated: int | Unset = said("DateUpdated", timestamps.timestamp(50309))
     attributes: str | Unset = said(
-        "Attributes", values.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
+        "Attributes", json_parsers.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
     )
     projected_address: Address | Unset | None = said(
         "MessagingBinding.ProjectedAddress", projected_address
@@ -93,8 +94,8 @@ class CreateParticipant(Parameters):
 class AddParticipant(CreateParticipant):
     """A new participant as a client adds it: an e-mail address comes with more."""
 
-    level: str | Unset = said("MessagingBinding.Level", values.enum("to", "cc", code=50420))
-    name: str | Unset = said("MessagingBinding.Name", values.text(limits.FRIENDLY_NAME_CHARS_MAX))
+    level: str | Unset = said("MessagingBinding.Level", parsers.enum("to", "cc", code=50420))
+    name: str | Unset = said("MessagingBinding.Name", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX))
 
     @property
     def says_more(self) -> bool:
@@ -108,10 +109,10 @@ class UpdateParticipant(Parameters):
 
     nothing_said_code: ClassVar[int | None] = 20161
 
-    date_created: int | Unset = said("DateCreated", values.timestamp(50308))
-    date_updated: int | Unset = said("DateUpdated", values.timestamp(50309))
+    date_created: int | Unset = said("DateCreated", timestamps.timestamp(50308))
+    date_updated: int | Unset = said("DateUpdated", timestamps.timestamp(50309))
     attributes: str | Unset = said(
-        "Attributes", values.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
+        "Attributes", json_parsers.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
     )
     role_sid: str | Unset = said("RoleSid", role_sid)
     proxy_address: Address | Unset | None = said(
@@ -124,4 +125,4 @@ class UpdateParticipant(Parameters):
     last_read_message_index: int | Unset | None = said(
         "LastReadMessageIndex", last_read_message_index
     )
-    last_read_timestamp: int | Unset = said("LastReadTimestamp", values.timestamp(50405))
+    last_read_timestamp: int | Unset = said("LastReadTimestamp", timestamps.timestamp(50405))

@@ -8,7 +8,7 @@ from parlour.operations import access
 from parlour.resources.conversations import permits as conversations
 from parlour.resources.participants import actions
 from parlour.vocabulary.permissions import Permission
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from parlour.protocol.timestamps import format_date, format_date_ms
 from parlour.vocabulary import labels
 from parlour.vocabulary.objects import Kind, ObjectName
-from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -63,16 +63,16 @@ def resource(participant: Participant, view: View) -> ParticipantResource:
         participant.attributes,
         None if participant.binding_type is None else messaging_binding(participant),
         participant.role_sid,
-        write_date(participant.date_created),
-        write_date(participant.date_updated),
+        format_date(participant.date_created),
+        format_date(participant.date_updated),
         f"{view.base_url}/Conversations/{conversation_sid}/Participants/{sid}",
         participant.last_read_message_index,
-        None if read_at is None else write_date(read_at),
+        None if read_at is None else format_date(read_at),
     )
 
 
 def _date(ms: int | None) -> str | None:
-    return None if ms is None else write_date_ms(ms)
+    return None if ms is None else format_date_ms(ms)
 
 
 def realtime_item(participant: Participant, user_sid: str | None) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def realtime_item(participant: Participant, user_sid: str | None) -> dict[str, A
         "type": "chat" if participant.identity is not None else participant.binding_type,
         "roleSid": participant.role_sid,
         "attributes": participant.attributes,
-        "dateCreated": write_date_ms(participant.date_created),
-        "dateUpdated": write_date_ms(participant.date_updated),
+        "dateCreated": format_date_ms(participant.date_created),
+        "dateUpdated": format_date_ms(participant.date_updated),
         "lastConsumedMessageIndex": participant.last_read_message_index,
         "lastConsumptionTimestamp": _date(participant.last_read_timestamp),
         "bindings": {"email": email} if is_email else {},
@@ -121,10 +121,10 @@ def client_resource(participant: Participant) -> dict[str, Any]:
         "role_sid": participant.role_sid,
         "identity": participant.identity,
         "attributes": participant.attributes,
-        "date_created": write_date_ms(participant.date_created),
-        "date_updated": write_date_ms(participant.date_updated),
+        "date_created": format_date_ms(participant.date_created),
+        "date_updated": format_date_ms(participant.date_updated),
         "last_read_message_index": participant.last_read_message_index,
-        "last_read_timestamp": None if read_at is None else write_date_ms(read_at),
+        "last_read_timestamp": None if read_at is None else format_date_ms(read_at),
         "messaging_binding": messaging_binding(participant),
         "url": f"{conversation_url}/Participants/{participant.sid}",
         "links": {"conversation": conversation_url},

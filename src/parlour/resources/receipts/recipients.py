@@ -13,11 +13,12 @@ import msgspec
 
 from parlour.operations.call import Rows
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import parsers
 from parlour.resources.conversations import actions as conversations
 from parlour.resources.messages import actions as messages
 from parlour.resources.messages import store as message_rows
-from parlour.vocabulary import sids, values
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary import sids
+from parlour.vocabulary.unset import UNSET, Unset
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -67,7 +68,7 @@ class Recipients(msgspec.Struct, frozen=True):
 class ListRecipients(Parameters):
     """Of one message, or of a whole conversation."""
 
-    message_sid: str | Unset = said("MessageSid", values.sid(sids.MESSAGE, 50501))
+    message_sid: str | Unset = said("MessageSid", parsers.sid(sids.MESSAGE, 50501))
 
 
 async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:

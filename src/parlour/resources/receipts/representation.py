@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.vocabulary.values import write_date, write_date_ms
+from parlour.protocol.timestamps import format_date, format_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -25,8 +25,8 @@ def resource(receipt: Receipt, view: View) -> dict[str, Any]:
         "status": receipt.status,
         "error_code": receipt.error_code,
         "participant_sid": receipt.participant_sid,
-        "date_created": write_date(receipt.date_created),
-        "date_updated": write_date(receipt.date_updated),
+        "date_created": format_date(receipt.date_created),
+        "date_updated": format_date(receipt.date_updated),
         "url": f"{view.base_url}{message}/Receipts/{receipt.sid}",
     }
     return shown
@@ -42,8 +42,8 @@ def client_resource(receipt: Receipt) -> dict[str, Any]:
         "participant_sid": receipt.participant_sid,
         "status": receipt.status,
         "error_code": receipt.error_code,
-        "date_created": write_date_ms(receipt.date_created),
-        "date_updated": write_date_ms(receipt.date_updated),
+        "date_created": format_date_ms(receipt.date_created),
+        "date_updated": format_date_ms(receipt.date_updated),
     }
 
 

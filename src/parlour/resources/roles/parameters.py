@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, values
+from parlour.protocol import parsers
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import PERMISSIONS, Permission, RoleType
 
@@ -32,9 +33,9 @@ class CreateRole(Parameters):
     """A new role. Its name need not be unique."""
 
     friendly_name: str = said(
-        "FriendlyName", values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), required=True
+        "FriendlyName", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), required=True
     )
-    type: str = said("Type", values.enum("conversation", "service", code=50105), required=True)
+    type: str = said("Type", parsers.enum("conversation", "service", code=50105), required=True)
     permissions: list[Permission] = said("Permission", _permission, required=True, repeated=True)
 
 

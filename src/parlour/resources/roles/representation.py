@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.vocabulary.values import write_date
+from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -24,7 +24,7 @@ def resource(role: Role, view: View) -> dict[str, Any]:
         "friendly_name": role.friendly_name,
         "type": role.type,
         "permissions": _NAMES.decode(role.permissions),
-        "date_created": write_date(role.date_created),
-        "date_updated": write_date(role.date_updated),
+        "date_created": format_date(role.date_created),
+        "date_updated": format_date(role.date_updated),
         "url": f"{view.base_url}/Roles/{role.sid}",
     }

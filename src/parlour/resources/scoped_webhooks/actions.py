@@ -14,7 +14,7 @@ from parlour.resources.scoped_webhooks.store import ScopedWebhook
 from parlour.vocabulary import events, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

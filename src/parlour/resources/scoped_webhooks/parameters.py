@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, sids, values
+from parlour.protocol import parsers, url_parsers
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.events import SCOPED_FILTERS
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset
 
 if TYPE_CHECKING:
     from parlour.protocol.forms import Form
@@ -18,8 +19,8 @@ WEBHOOK: Final = "webhook"
 TRIGGER: Final = "trigger"
 STUDIO: Final = "studio"
 
-_target = values.enum(WEBHOOK, TRIGGER, STUDIO, code=50364)
-_given_url = values.url(code_long=50372)
+_target = parsers.enum(WEBHOOK, TRIGGER, STUDIO, code=50364)
+_given_url = url_parsers.url(code_long=50372)
 
 
 def _url(name: str, text: str) -> str | None:
@@ -46,11 +47,11 @@ class WebhookParameters(Parameters):
 
     url: str | Unset | None = said("Configuration.Url", _url)
     method: str | Unset = said(
-        "Configuration.Method", values.enum("get", "post", code=50055, upper=True)
+        "Configuration.Method", parsers.enum("get", "post", code=50055, upper=True)
     )
     filters: list[str] | Unset = said("Configuration.Filters", _filter, repeated=True)
     triggers: list[str] | Unset = said("Configuration.Triggers", _trigger, repeated=True)
-    flow_sid: str | Unset = said("Configuration.FlowSid", values.sid(sids.STUDIO_FLOW, 50367))
+    flow_sid: str | Unset = said("Configuration.FlowSid", parsers.sid(sids.STUDIO_FLOW, 50367))
 
     def must_be_few(self) -> None:
         """Raise what is documented for too many triggers or filters."""
@@ -66,7 +67,7 @@ class CreateScopedWebhook(WebhookParameters):
     """A new webhook; what else it needs depends on its target."""
 
     target: str = said("Target", _target, required=True)
-    replay_after: int | Unset = said("Configuration.ReplayAfter", values.integer(minimum=0))
+    replay_after: int | Unset = said("Configuration.ReplayAfter", parsers.integer(minimum=0))
 
     @classmethod
     def parse(cls, form: Form) -> Self:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.vocabulary.values import write_date
+from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -49,8 +49,8 @@ def resource(webhook: ScopedWebhook, view: View) -> dict[str, Any]:
         "sid": webhook.sid,
         "target": webhook.target,
         "configuration": configuration(webhook),
-        "date_created": write_date(webhook.date_created),
-        "date_updated": write_date(webhook.date_updated),
+        "date_created": format_date(webhook.date_created),
+        "date_updated": format_date(webhook.date_updated),
         "url": f"{conversation}/Webhooks/{webhook.sid}",
     }
     return shown

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from parlour.resources.service_configuration.store import ServiceConfiguration
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
 
 async def fetch_service_configuration(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import sids, values
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.protocol import parsers
+from parlour.vocabulary import sids
+from parlour.vocabulary.unset import UNSET, Unset
 
-_conversation_role_sid = values.clearable(values.sid(sids.ROLE, 50109), UNSET)
-_service_role_sid = values.clearable(values.sid(sids.ROLE, 50102), UNSET)
+_conversation_role_sid = parsers.clearable(parsers.sid(sids.ROLE, 50109), UNSET)
+_service_role_sid = parsers.clearable(parsers.sid(sids.ROLE, 50102), UNSET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,4 +26,4 @@ class UpdateServiceConfiguration(Parameters):
     default_chat_service_role_sid: str | Unset = said(
         "DefaultChatServiceRoleSid", _service_role_sid
     )
-    reachability_enabled: bool | Unset = said("ReachabilityEnabled", values.boolean())
+    reachability_enabled: bool | Unset = said("ReachabilityEnabled", parsers.boolean())

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, values
+from parlour.protocol import parsers
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
-_flag = values.boolean()
-_template = values.clearable(values.text(limits.NOTIFICATION_TEMPLATE_CHARS_MAX, 50058), None)
-_sound = values.clearable(values.text(limits.NOTIFICATION_SOUND_CHARS_MAX, 50059), None)
+_flag = parsers.boolean()
+_template = parsers.clearable(parsers.text(limits.NOTIFICATION_TEMPLATE_CHARS_MAX, 50058), None)
+_sound = parsers.clearable(parsers.text(limits.NOTIFICATION_SOUND_CHARS_MAX, 50059), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

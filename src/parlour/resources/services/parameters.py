@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, values
+from parlour.protocol import parsers
+from parlour.vocabulary import limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,5 +14,5 @@ class CreateService(Parameters):
     """A new service. Its name need not be unique."""
 
     friendly_name: str = said(
-        "FriendlyName", values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), required=True
+        "FriendlyName", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), required=True
     )

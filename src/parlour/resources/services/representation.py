@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.vocabulary.values import write_date
+from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -18,8 +18,8 @@ def resource(service: Service, view: View) -> dict[str, Any]:
         "sid": service.sid,
         "account_sid": service.account_sid,
         "friendly_name": service.friendly_name,
-        "date_created": write_date(service.date_created),
-        "date_updated": write_date(service.date_updated),
+        "date_created": format_date(service.date_created),
+        "date_updated": format_date(service.date_updated),
         "url": url,
         "links": {
             "conversations": f"{url}/Conversations",

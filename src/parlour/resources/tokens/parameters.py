@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, sids, values
+from parlour.protocol import parsers
+from parlour.vocabulary import limits, sids
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +18,10 @@ class CreateToken(Parameters):
     """A token for one user of one service; without ``ServiceSid``, of the default service."""
 
     identity: str | Unset = said(
-        "Identity", values.text(limits.IDENTITY_CHARS_MAX, 50207), required=True
+        "Identity", parsers.text(limits.IDENTITY_CHARS_MAX, 50207), required=True
     )
-    service_sid: str | Unset = said("ServiceSid", values.sid(sids.SERVICE))
+    service_sid: str | Unset = said("ServiceSid", parsers.sid(sids.SERVICE))
     ttl_seconds: int | Unset = said(
-        "Ttl", values.integer(minimum=1, maximum=limits.ACCESS_TOKEN_SECONDS_MAX)
+        "Ttl", parsers.integer(minimum=1, maximum=limits.ACCESS_TOKEN_SECONDS_MAX)
     )
-    api_key_sid: str | Unset = said("ApiKeySid", values.sid(sids.API_KEY))
+    api_key_sid: str | Unset = said("ApiKeySid", parsers.sid(sids.API_KEY))

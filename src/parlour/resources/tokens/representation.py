@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.vocabulary.values import write_date
+from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -22,5 +22,5 @@ def row(made: MadeToken) -> dict[str, Any]:
         "token": made.token,
         "identity": made.identity,
         "service_sid": made.service_sid,
-        "date_expires": write_date(made.expires_ms),
+        "date_expires": format_date(made.expires_ms),
     }

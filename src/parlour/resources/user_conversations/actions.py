@@ -15,7 +15,7 @@ from parlour.resources.user_conversations import store
 from parlour.resources.users import actions as users
 from parlour.vocabulary import events, sids
 from parlour.vocabulary.dates import updated_at
-from parlour.vocabulary.values import UNSET
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import parsers, timestamps
 from parlour.resources.participants.parameters import last_read_message_index
-from parlour.vocabulary import values
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +20,9 @@ class UpdateUserConversation(Parameters):
     nothing_said_code: ClassVar[int | None] = 20161
 
     notification_level: str | Unset = said(
-        "NotificationLevel", values.enum("default", "muted", code=50210)
+        "NotificationLevel", parsers.enum("default", "muted", code=50210)
     )
     last_read_message_index: int | Unset | None = said(
         "LastReadMessageIndex", last_read_message_index
     )
-    last_read_timestamp: int | Unset = said("LastReadTimestamp", values.timestamp(50405))
+    last_read_timestamp: int | Unset = said("LastReadTimestamp", timestamps.timestamp(50405))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from parlour.protocol.timestamps import format_date
 from parlour.resources.conversations import representation as conversations
 from parlour.resources.conversations.representation import timers
-from parlour.vocabulary.values import write_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -29,8 +29,8 @@ def resource(found: UserConversation, view: View) -> dict[str, Any]:
         "conversation_state": found.state,
         "timers": timers(found),
         "attributes": found.attributes,
-        "date_created": write_date(found.date_created),
-        "date_updated": write_date(found.date_updated),
+        "date_created": format_date(found.date_created),
+        "date_updated": format_date(found.date_updated),
         "created_by": found.created_by,
         "notification_level": found.notification_level,
         "unique_name": found.unique_name,

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import limits, sids, values
+from parlour.protocol import json_parsers, parsers
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset
 
 RESERVED: Final = "system"
 """The author of what nobody in particular wrote: no user can have this identity."""
 
-_identity_text = values.text(limits.IDENTITY_CHARS_MAX, 50207)
-_friendly_name_text = values.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)
-_given_role_sid = values.sid(sids.ROLE, 50102)
+_identity_text = parsers.text(limits.IDENTITY_CHARS_MAX, 50207)
+_friendly_name_text = parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)
+_given_role_sid = parsers.sid(sids.ROLE, 50102)
 
 
 def identity(name: str, text: str) -> str:
@@ -46,7 +47,7 @@ class CreateUser(Parameters):
     identity: str = said("Identity", identity, required=True)
     friendly_name: str | Unset = said("FriendlyName", _friendly_name)
     attributes: str | Unset = said(
-        "Attributes", values.attributes(limits.USER_ATTRIBUTES_BYTES_MAX)
+        "Attributes", json_parsers.attributes(limits.USER_ATTRIBUTES_BYTES_MAX)
     )
     role_sid: str | Unset = said("RoleSid", _role_sid)
 
@@ -59,6 +60,6 @@ class UpdateUser(Parameters):
 
     friendly_name: str | Unset = said("FriendlyName", _friendly_name)
     attributes: str | Unset = said(
-        "Attributes", values.attributes(limits.USER_ATTRIBUTES_BYTES_MAX)
+        "Attributes", json_parsers.attributes(limits.USER_ATTRIBUTES_BYTES_MAX)
     )
     role_sid: str | Unset = said("RoleSid", _role_sid)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from parlour.protocol.timestamps import format_date, format_date_ms
 from parlour.vocabulary import labels
 from parlour.vocabulary.objects import Kind, ObjectName
-from parlour.vocabulary.values import write_date, write_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -32,8 +32,8 @@ def resource(user: User, view: View) -> dict[str, Any]:
         "attributes": user.attributes,
         "is_online": _claim(user.is_online, view),
         "is_notifiable": _claim(user.is_notifiable, view),
-        "date_created": write_date(user.date_created),
-        "date_updated": write_date(user.date_updated),
+        "date_created": format_date(user.date_created),
+        "date_updated": format_date(user.date_updated),
         "url": url,
         "links": {"user_conversations": f"{url}/Conversations"},
     }
@@ -66,8 +66,8 @@ def client_resource(user: User) -> dict[str, Any]:
         "role_sid": user.role_sid,
         "is_online": None if online is None else bool(online),
         "is_notifiable": None if notifiable is None else bool(notifiable),
-        "date_created": write_date_ms(user.date_created),
-        "date_updated": write_date_ms(user.date_updated),
+        "date_created": format_date_ms(user.date_created),
+        "date_updated": format_date_ms(user.date_updated),
         "url": f"{labels.COMMANDS}/Users/{quote(user.identity, '')}",
         "sync_objects": {"user_info_map": ObjectName(Kind.USER_INFO, user.sid).unique_name},
     }

@@ -6,25 +6,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import parsers, timestamps
 from parlour.resources.webhook_attempts import store
-from parlour.vocabulary import events, sids, values
+from parlour.vocabulary import events, sids
 
 if TYPE_CHECKING:
     from parlour.resources.webhook_attempts.store import Filters
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
-_EVENT_NAMES = values.enum(*events.POST_ACTION, *events.PRE_ACTION)
+_EVENT_NAMES = parsers.enum(*events.POST_ACTION, *events.PRE_ACTION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListWebhookAttempts(Parameters):
     """Filters of the list; all that are given have to fit."""
 
-    conversation_sid: str | Unset = said("ConversationSid", values.sid(sids.CONVERSATION))
+    conversation_sid: str | Unset = said("ConversationSid", parsers.sid(sids.CONVERSATION))
     event_type: str | Unset = said("EventType", _EVENT_NAMES)
-    outcome: str | Unset = said("Outcome", values.enum(*store.OUTCOMES))
-    since: int | Unset = said("Since", values.timestamp())
-    until: int | Unset = said("Until", values.timestamp())
+    outcome: str | Unset = said("Outcome", parsers.enum(*store.OUTCOMES))
+    since: int | Unset = said("Since", timestamps.timestamp())
+    until: int | Unset = said("Until", timestamps.timestamp())
 
     def filters(self) -> Filters:
         """The same, as the store takes it."""
@@ -46,5 +47,5 @@ class ListWebhookAttempts(Parameters):
 class ReplayWebhookAttempts(ListWebhookAttempts):
     """A range: its attempts' deliveries are made again. ``Since`` is required."""
 
-    since: int | Unset = said("Since", values.timestamp(), required=True)
-    after: str | Unset = said("After", values.sid(sids.WEBHOOK_ATTEMPT))
+    since: int | Unset = said("Since", timestamps.timestamp(), required=True)
+    after: str | Unset = said("After", parsers.sid(sids.WEBHOOK_ATTEMPT))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from parlour.vocabulary.values import write_date_ms
+from parlour.protocol.timestamps import format_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -56,8 +56,8 @@ def row(logged: Logged) -> dict[str, Any]:
         "elapsed_ms": attempt.elapsed_ms,
         "error_code": attempt.error_code,
         "error": attempt.error,
-        "date_created": write_date_ms(attempt.date_created),
-        "date_next_attempt": None if next_ms is None else write_date_ms(next_ms),
+        "date_created": format_date_ms(attempt.date_created),
+        "date_next_attempt": None if next_ms is None else format_date_ms(next_ms),
     }
 
 
@@ -77,5 +77,5 @@ def replayed(made: Replayed, _view: View) -> dict[str, Any]:
         "replayed": made.deliveries,
         "has_more": made.is_more,
         "after": made.last_attempt_sid,
-        "until": write_date_ms(made.until_ms),
+        "until": format_date_ms(made.until_ms),
     }

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.parameters import Parameters, said
-from parlour.vocabulary import events, limits, values
+from parlour.protocol import parsers, url_parsers
+from parlour.vocabulary import events, limits
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.values import Unset
+from parlour.vocabulary.unset import Unset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +32,13 @@ def event_name(names: frozenset[str], code: int) -> Callable[[str, str], str]:
 class UpdateWebhooks(Parameters):
     """A change that an account and a service have in common. Absent means unchanged."""
 
-    method: str | Unset = said("Method", values.enum("get", "post", code=50055, upper=True))
+    method: str | Unset = said("Method", parsers.enum("get", "post", code=50055, upper=True))
     filters: list[str] | Unset = said("Filters", event_name(events.FILTERS, 50054), repeated=True)
     pre_webhook_url: str | Unset | None = said(
-        "PreWebhookUrl", values.clearable(values.url(50077), None)
+        "PreWebhookUrl", parsers.clearable(url_parsers.url(50077), None)
     )
     post_webhook_url: str | Unset | None = said(
-        "PostWebhookUrl", values.clearable(values.url(50078), None)
+        "PostWebhookUrl", parsers.clearable(url_parsers.url(50078), None)
     )
 
     def columns(self) -> dict[str, Any]:
@@ -55,4 +56,4 @@ class UpdateWebhooks(Parameters):
 class UpdateWebhookConfiguration(UpdateWebhooks):
     """A change of an account's webhooks."""
 
-    target: str | Unset = said("Target", values.enum("webhook", "flex"))
+    target: str | Unset = said("Target", parsers.enum("webhook", "flex"))

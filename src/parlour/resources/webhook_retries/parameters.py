@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, said
+from parlour.protocol import parsers
 from parlour.resources.webhook_retries.store import SCHEDULES
-from parlour.vocabulary import values
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.values import Unset
+    from parlour.vocabulary.unset import Unset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateWebhookRetries(Parameters):
     """A choice; an empty one goes back to the server's default."""
 
-    retries: str | Unset | None = said("Retries", values.clearable(values.enum(*SCHEDULES), None))
+    retries: str | Unset | None = said("Retries", parsers.clearable(parsers.enum(*SCHEDULES), None))

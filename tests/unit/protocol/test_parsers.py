@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parlour.vocabulary import limits, values
+from parlour.protocol import parsers, url_parsers
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.unset import UNSET, Unset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,18 +27,18 @@ def refused(parser: Callable[[str, str], T], text: str) -> ApiError:
 
 
 def test_unset_is_neither_none_nor_another_value() -> None:
-    assert repr(values.UNSET) == "UNSET"
-    assert values.UNSET is values.Unset.UNSET
-    assert list(values.Unset) == [values.UNSET]
+    assert repr(UNSET) == "UNSET"
+    assert UNSET is Unset.UNSET
+    assert list(Unset) == [UNSET]
 
 
 def test_an_unspecific_refusal_names_the_parameter() -> None:
-    error = refused(values.boolean(), "yes")
+    error = refused(parsers.boolean(), "yes")
     assert (error.code, error.message) == (20001, "Invalid Name.")
 
 
 def test_a_specific_refusal_has_its_own_message() -> None:
-    error = refused(values.boolean(50304), "yes")
+    error = refused(parsers.boolean(50304), "yes")
     assert (error.code, error.message) == (50304, "Attributes not valid JSON")
 
 
@@ -44,17 +46,17 @@ def test_a_specific_refusal_has_its_own_message() -> None:
     ("text", "value"), [("true", True), ("TRUE", True), ("True", True), ("fAlse", False)]
 )
 def test_a_boolean_is_accepted_in_any_case(text: str, *, value: bool) -> None:
-    assert values.boolean()("Name", text) is value
+    assert parsers.boolean()("Name", text) is value
 
 
 @pytest.mark.parametrize("text", ["", "1", "0", "yes", " true", "null", "true\n"])
 def test_other_booleans_are_refused(text: str) -> None:
-    assert refused(values.boolean(), text).status == 400
+    assert refused(parsers.boolean(), text).status == 400
 
 
 @given(st.integers(-limits.INTEGER_MAX, limits.INTEGER_MAX))
 def test_every_integer_that_can_be_stored_is_read(number: int) -> None:
-    parse = values.integer()
+    parse = parsers.integer()
     assert parse("Name", str(number)) == number
     assert parse("Name", f"{number:+}") == number
 
@@ -80,11 +82,11 @@ def test_every_integer_that_can_be_stored_is_read(number: int) -> None:
     ],
 )
 def test_other_integers_are_refused(text: str) -> None:
-    assert refused(values.integer(), text).code == 20001
+    assert refused(parsers.integer(), text).code == 20001
 
 
 def test_the_bounds_of_an_integer_are_included() -> None:
-    parse = values.integer(50065, minimum=0, maximum=3)
+    parse = parsers.integer(50065, minimum=0, maximum=3)
     assert [parse("Name", text) for text in ("0", "3", "+3", "003", "-0")] == [0, 3, 3, 3, 0]
     assert refused(parse, "-1").code == 50065
     assert refused(parse, "4").code == 50065
@@ -92,16 +94,16 @@ def test_the_bounds_of_an_integer_are_included() -> None:
 
 
 def test_a_text_is_measured_in_characters() -> None:
-    parse = values.text(3, 50504)
+    parse = parsers.text(3, 50504)
     assert parse("Name", "äöü") == "äöü"
     assert parse("Name", "") == ""
     assert refused(parse, "abcd").code == 50504
-    assert refused(values.text(0), "a").code == 20001
+    assert refused(parsers.text(0), "a").code == 20001
 
 
 def test_a_sid_comes_back_in_lower_case() -> None:
     digits = "0123456789ABCDEFabcdef0000000000"
-    assert values.sid("RL")("RoleSid", "RL" + digits) == "RL" + digits.lower()
+    assert parsers.sid("RL")("RoleSid", "RL" + digits) == "RL" + digits.lower()
 
 
 @pytest.mark.parametrize(
@@ -118,21 +120,21 @@ def test_a_sid_comes_back_in_lower_case() -> None:
     ],
 )
 def test_other_sids_are_refused(text: str) -> None:
-    assert refused(values.sid("RL"), text).code == 20001
-    assert refused(values.sid("RL", 50109), text).code == 50109
+    assert refused(parsers.sid("RL"), text).code == 20001
+    assert refused(parsers.sid("RL", 50109), text).code == 50109
 
 
 def test_a_word_is_found_in_any_case() -> None:
-    parse = values.enum("webhook", "onMessageAdded")
+    parse = parsers.enum("webhook", "onMessageAdded")
     assert parse("Name", "WEBhook") == "webhook"
     assert parse("Name", "onmessageadded") == "onMessageAdded"
-    assert values.enum("get", "POST", upper=True)("Name", "Get") == "GET"
+    assert parsers.enum("get", "POST", upper=True)("Name", "Get") == "GET"
 
 
 @pytest.mark.parametrize("text", ["", "web", "webhook ", "null", "web\u212aook", "wor\u212a"])
 def test_other_words_are_refused(text: str) -> None:
-    assert refused(values.enum("webhook", "work"), text).code == 20001
-    assert refused(values.enum("webhook", "work", code=50364), text).code == 50364
+    assert refused(parsers.enum("webhook", "work"), text).code == 20001
+    assert refused(parsers.enum("webhook", "work", code=50364), text).code == 50364
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_other_words_are_refused(text: str) -> None:
     ],
 )
 def test_an_absolute_url_comes_back_as_received(text: str) -> None:
-    assert values.url()("Url", text) == text
+    assert url_parsers.url()("Url", text) == text
 
 
 @pytest.mark.parametrize(
@@ -189,22 +191,22 @@ def test_an_absolute_url_comes_back_as_received(text: str) -> None:
     ],
 )
 def test_other_urls_are_refused(text: str) -> None:
-    assert refused(values.url(), text).code == 20001
-    assert refused(values.url(50077), text).code == 50077
+    assert refused(url_parsers.url(), text).code == 20001
+    assert refused(url_parsers.url(50077), text).code == 50077
 
 
 def test_a_url_has_a_length() -> None:
     longest = "http://a/" + "b" * (limits.URL_CHARS_MAX - 9)
-    assert values.url()("Url", longest) == longest
-    assert refused(values.url(50077), longest + "b").code == 50077
-    assert refused(values.url(code_long=50372), longest + "b").code == 50372
-    assert refused(values.url(chars_max=8), "http://ab").code == 20001
+    assert url_parsers.url()("Url", longest) == longest
+    assert refused(url_parsers.url(50077), longest + "b").code == 50077
+    assert refused(url_parsers.url(code_long=50372), longest + "b").code == 50372
+    assert refused(url_parsers.url(chars_max=8), "http://ab").code == 20001
 
 
 @given(st.text())
 def test_no_text_breaks_the_url_parser(text: str) -> None:
     try:
-        assert values.url()("Url", text) == text
+        assert url_parsers.url()("Url", text) == text
     except ApiError as error:
         assert error.code == 20001  # noqa: PT017
 
@@ -212,13 +214,13 @@ def test_no_text_breaks_the_url_parser(text: str) -> None:
 @given(st.text(max_size=20))
 def test_no_authority_breaks_the_url_parser(text: str) -> None:
     try:
-        assert values.url()("Url", f"http://{text}/")
+        assert url_parsers.url()("Url", f"http://{text}/")
     except ApiError as error:
         assert error.code == 20001  # noqa: PT017
 
 
 def test_null_and_nothing_are_none() -> None:
-    parse = values.nullable(values.integer())
+    parse = parsers.nullable(parsers.integer())
     assert parse("Name", "") is None
     assert parse("Name", "null") is None
     assert parse("Name", "7") == 7
@@ -226,7 +228,7 @@ def test_null_and_nothing_are_none() -> None:
 
 
 def test_nothing_clears() -> None:
-    assert values.clearable(values.url(), None)("Url", "") is None
-    assert values.clearable(values.text(5), "x")("Name", "") == "x"
-    assert values.clearable(values.text(5), "x")("Name", "null") == "null"
-    assert refused(values.clearable(values.url(), None), "null").code == 20001
+    assert parsers.clearable(url_parsers.url(), None)("Url", "") is None
+    assert parsers.clearable(parsers.text(5), "x")("Name", "") == "x"
+    assert parsers.clearable(parsers.text(5), "x")("Name", "null") == "null"
+    assert refused(parsers.clearable(url_parsers.url(), None), "null").code == 20001

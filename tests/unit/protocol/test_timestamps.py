@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parlour.vocabulary import values
+from parlour.protocol import timestamps
 from parlour.vocabulary.errors import ApiError
 
-PARSE = values.timestamp(50308)
+PARSE = timestamps.timestamp(50308)
 FIRST_MS = -62_135_596_800_000
 LAST_MS = 253_402_300_799_000
 
@@ -35,7 +35,7 @@ LAST_MS = 253_402_300_799_000
     ],
 )
 def test_a_date_is_read_as_utc_in_whole_seconds(text: str, written: str) -> None:
-    assert values.write_date(PARSE("DateCreated", text)) == written
+    assert timestamps.format_date(PARSE("DateCreated", text)) == written
 
 
 @pytest.mark.parametrize(
@@ -85,17 +85,17 @@ def test_other_dates_are_refused(text: str) -> None:
 
 def test_a_refused_date_may_have_no_code_of_its_own() -> None:
     with pytest.raises(ApiError, match=r"20001: Invalid StartDate\."):
-        values.timestamp()("StartDate", "yesterday")
+        timestamps.timestamp()("StartDate", "yesterday")
 
 
 @given(st.integers(FIRST_MS, LAST_MS))
 @example(FIRST_MS)
 @example(LAST_MS)
 def test_what_is_written_is_read_back(ms: int) -> None:
-    written = values.write_date(ms)
+    written = timestamps.format_date(ms)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written)
     assert PARSE("DateCreated", written) == ms // 1000 * 1000
-    fraction = values.write_date_ms(ms)
+    fraction = timestamps.format_date_ms(ms)
     assert fraction == f"{written[:-1]}.{ms % 1000:03}Z"
     assert PARSE("DateCreated", fraction) == ms // 1000 * 1000
 
@@ -111,5 +111,5 @@ def test_every_offset_leads_to_the_same_moment(moment: datetime, minutes: int) -
 
 
 def test_milliseconds_are_written_with_three_digits() -> None:
-    assert values.write_date_ms(7) == "1970-01-01T00:00:00.007Z"
-    assert values.write_date_ms(-1) == "1969-12-31T23:59:59.999Z"
+    assert timestamps.format_date_ms(7) == "1970-01-01T00:00:00.007Z"
+    assert timestamps.format_date_ms(-1) == "1969-12-31T23:59:59.999Z"

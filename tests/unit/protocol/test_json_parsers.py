@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parlour.vocabulary import limits, values
+from parlour.protocol import json_parsers, parsers
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 ANY_JSON = st.recursive(
@@ -19,10 +20,10 @@ ANY_JSON = st.recursive(
     | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-PARSE = values.attributes(limits.CONVERSATION_ATTRIBUTES_BYTES_MAX)
+PARSE = json_parsers.attributes(limits.CONVERSATION_ATTRIBUTES_BYTES_MAX)
 
 
-def code_of(parser: values.Parser[object], text: str) -> int:
+def code_of(parser: parsers.Parser[object], text: str) -> int:
     """Return the code a parser refuses a text with."""
     with pytest.raises(ApiError) as caught:
         parser("Name", text)
@@ -88,7 +89,7 @@ def test_no_attributes_are_an_empty_object() -> None:
 
 
 def test_attributes_are_measured_in_bytes() -> None:
-    parse = values.attributes(6)
+    parse = json_parsers.attributes(6)
     assert parse("Attributes", '"1234"') == '"1234"'
     assert parse("Attributes", '"ää"') == '"ää"'
     assert code_of(parse, '"12345"') == 50303
@@ -98,7 +99,7 @@ def test_attributes_are_measured_in_bytes() -> None:
 
 
 def test_json_text_has_the_codes_it_is_made_with() -> None:
-    parse = values.json_text(2, code_long=20001, code_bad=50527)
+    parse = json_parsers.json_text(2, code_long=20001, code_bad=50527)
     assert parse("Name", "{}") == "{}"
     assert code_of(parse, "{ }") == 20001
     assert code_of(parse, "") == 50527
@@ -107,7 +108,7 @@ def test_json_text_has_the_codes_it_is_made_with() -> None:
 @given(ANY_JSON, st.booleans())
 def test_all_json_is_accepted(value: object, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
-    assert values.attributes(10**6)("Attributes", text) == text
+    assert json_parsers.attributes(10**6)("Attributes", text) == text
 
 
 @given(st.text())
@@ -130,7 +131,7 @@ def test_attributes_agree_with_another_parser(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["{}", '{"1":"Joe","2":7,"c":true,"d":1.5}', ' {"a" : ""}'])
 def test_content_variables_come_back_exactly_as_received(text: str) -> None:
-    assert values.content_variables()("ContentVariables", text) == text
+    assert json_parsers.content_variables()("ContentVariables", text) == text
 
 
 @pytest.mark.parametrize(
@@ -149,11 +150,11 @@ def test_content_variables_come_back_exactly_as_received(text: str) -> None:
     ],
 )
 def test_other_content_variables_are_refused(text: str) -> None:
-    assert code_of(values.content_variables(), text) == 50527
+    assert code_of(json_parsers.content_variables(), text) == 50527
 
 
 def test_content_variables_have_bounds() -> None:
-    parse = values.content_variables()
+    parse = json_parsers.content_variables()
     most = json.dumps({str(number): "x" for number in range(100)})
     assert parse("ContentVariables", most) == most
     assert code_of(parse, json.dumps({str(number): "x" for number in range(101)})) == 50529
@@ -166,22 +167,22 @@ def test_content_variables_have_bounds() -> None:
 
 def test_all_content_variables_at_full_length_fit() -> None:
     full = json.dumps({f"{number:016}": "v" * 256 for number in range(100)})
-    assert values.content_variables()("ContentVariables", full) == full
+    assert json_parsers.content_variables()("ContentVariables", full) == full
 
 
 def test_a_participant_is_read_as_an_object() -> None:
-    parse = values.participant_json()
+    parse = json_parsers.participant_json()
     sent = {"identity": "alice", "messaging_binding": {"address": "+15550000001"}}
     assert parse("Participant", json.dumps(sent)) == sent
 
 
 @pytest.mark.parametrize("text", ["", "[]", '"x"', "{", '{"a":' * 5000, r'{"a":"\ud800"}'])
 def test_other_participants_are_refused(text: str) -> None:
-    assert code_of(values.participant_json(), text) == 50424
+    assert code_of(json_parsers.participant_json(), text) == 50424
 
 
 def test_a_participant_has_a_size() -> None:
-    parse = values.participant_json()
+    parse = json_parsers.participant_json()
     blank = " " * (limits.PARTICIPANT_JSON_BYTES_MAX - 2)
     assert parse("Participant", blank + "{}") == {}
     assert code_of(parse, blank + " {}") == 50424
