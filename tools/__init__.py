@@ -1,0 +1,1 @@
+"""Development tools: figures about the code and its language."""
