@@ -14,7 +14,7 @@ IN_THE_GATE := $(filter-out $(ON_BOTH_ENGINES),$(wildcard tests/events/test_*.py
 # Servers of the tests start from compiled code: in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve check test gate attacks teeth bench bench-postgres bench-growth bench-realtime bench-moving bench-scale bench-overload docs lock clean
+.PHONY: help serve check test gate attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -51,8 +51,8 @@ gate: $(VENV)/dev.stamp check ## The tests, the long reliability runs, and attac
 attacks: $(VENV)/dev.stamp ## Attack a server for long, with nothing else beside it.
 	$(BIN)/python -m pytest tests/attacks
 
-teeth: $(VENV)/dev.stamp ## Plant each fault; the harness must report it.
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/teeth
+planted-faults: $(VENV)/dev.stamp ## Plant each fault; the harness must report it.
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/planted_faults
 
 bench: $(VENV)/dev.stamp ## Measure speed against bare baselines, in one interleaved run.
 	$(BIN)/python -m bench.run $(ARGS)
@@ -66,8 +66,8 @@ bench-growth: $(VENV)/dev.stamp ## Measure that a large store is as fast as a sm
 bench-realtime: $(VENV)/dev.stamp ## Measure the socket beside a bare broadcaster, and the SDK's start.
 	$(BIN)/python -m bench.realtime.run $(ARGS)
 
-bench-moving: $(VENV)/dev.stamp ## Move a million messages into PostgreSQL, and measure it.
-	$(BIN)/python -m bench.moving $(ARGS)
+bench-migration: $(VENV)/dev.stamp ## Move a million messages into PostgreSQL, and measure it.
+	$(BIN)/python -m bench.migration $(ARGS)
 
 bench-scale: $(VENV)/dev.stamp ## Measure what a request costs Parlour and PostgreSQL.
 	$(BIN)/python -m bench.scale $(ARGS)

@@ -15,10 +15,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import goals, machine, report, rounds, seed, servers, workload
-from bench.api import Api, Credentials
+from bench import goals, interleaving, machine, report, seed, servers, workload
+from bench.api_client import Api, Credentials
+from bench.interleaving import Measured, Plan, Target
 from bench.processes import cores_apart, data_folder
-from bench.rounds import Measured, Plan, Target
 from bench.seed import Filled, Shape
 from bench.workload import Operation
 
@@ -112,7 +112,9 @@ def run(plan: Plan, big: Shape, json_path: Path | None) -> int:
                 name: Target(named(name, size), server, asked[name]) for name in OPERATIONS
             }
         targets = [sizes[size][name] for name in OPERATIONS for size in sizes]
-        measured = rounds.measure(targets, plan, folder=folder, load_cores=load_cores, tell=_tell)
+        measured = interleaving.measure(
+            targets, plan, folder=folder, load_cores=load_cores, tell=_tell
+        )
         described = machine.describe(folder)
     rows = [
         report.Row(measured, target.name, connections)

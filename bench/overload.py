@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import against, goals, machine, report, servers, workload
-from bench.api import Api
+from bench import earlier_version, goals, machine, report, servers, workload
+from bench.api_client import Api
 from bench.load import client, offered
 from bench.processes import ROOT, cores_apart, data_folder
 from bench.workload import Operation
@@ -270,7 +270,7 @@ def run(plan: Plan, earlier: str, json_path: Path | None) -> int:
         credentials = servers.make_credentials()
         process = servers.parlour(folder, credentials)
         if earlier:
-            source = against.checkout(earlier, folder)
+            source = earlier_version.checkout(earlier, folder)
             process.environment["PYTHONPATH"] = os.pathsep.join([str(source), str(ROOT)])
         stack.enter_context(process)
         process.start(cores_apart()[0])

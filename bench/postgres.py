@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import goals, machine, pages, report, rounds, servers, workload
-from bench.api import Api, Credentials
+from bench import docs_pages, goals, interleaving, machine, report, servers, workload
+from bench.api_client import Api, Credentials
+from bench.interleaving import Measured, Plan, Target
 from bench.processes import ROOT, cores_apart, data_folder
-from bench.rounds import Measured, Plan, Target
-from tests.support.postgres import Postgres
+from tests.support.postgres_server import Postgres
 
 if TYPE_CHECKING:
     from bench.processes import Process
@@ -92,7 +92,7 @@ def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
         folder.chmod(0o711)  # Whoever runs the database server passes through it.
         postgres = stack.enter_context(Postgres(parent=folder, synchronous_commit="on"))
         _, load_cores = cores_apart()
-        measured = rounds.measure(
+        measured = interleaving.measure(
             targets(folder, postgres, stack), plan, folder=folder, load_cores=load_cores, tell=_tell
         )
         described = machine.describe(folder)
@@ -107,7 +107,7 @@ def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
     if json_path:
         json_path.write_text(json.dumps(shown, indent=2) + "\n")
     if writes_page:
-        PAGE.write_text(pages.put(PAGE.read_text(), "beside", pages.section(shown)))
+        PAGE.write_text(docs_pages.put(PAGE.read_text(), "beside", docs_pages.section(shown)))
     if errors := measured.errors():
         print(f"wrong answers: {errors}", file=sys.stderr)
         return -1

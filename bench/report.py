@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.goals import Goal
-    from bench.rounds import Measured
+    from bench.interleaving import Measured
 
 HEAD = (
     f"{'target':<24}{'c':>4}{'rate/s':>9}{'p50 us':>9}{'p99 us':>9}"

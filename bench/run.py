@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import (
-    against,
+    earlier_version,
     goals,
+    interleaving,
     machine,
     report,
-    rounds,
     servers,
     startup,
     webhooks,
     workload,
 )
-from bench.api import Api, Credentials
+from bench.api_client import Api, Credentials
+from bench.interleaving import Measured, Plan, Target
 from bench.load import client
 from bench.processes import cores_apart, data_folder
-from bench.rounds import Measured, Plan, Target
 
 if TYPE_CHECKING:
     from bench.processes import Process
@@ -105,15 +105,15 @@ class Bench:
         """Four operations of this Parlour, each beside the same of an earlier commit."""
         parlour = self.start(servers.parlour(self.folder, self.credentials))
         with Api(parlour.port, self.credentials) as api:
-            operations = against.operations(api, self.credentials)
+            operations = earlier_version.operations(api, self.credentials)
         ours = [Target(each.name, parlour, each) for each in operations]
         pairs = zip(ours, self.earlier(revision), strict=True)
         return [target for pair in pairs for target in pair]
 
     def earlier(self, revision: str) -> list[Target]:
         """The four operations of an earlier commit."""
-        process = self.start(against.server(self.folder, self.credentials, revision))
-        return against.targets(process, self.credentials)
+        process = self.start(earlier_version.server(self.folder, self.credentials, revision))
+        return earlier_version.targets(process, self.credentials)
 
     def _told(self) -> Target:
         """Another Parlour that tells a receiver of every update; its store is its own."""
@@ -216,17 +216,17 @@ def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
     """Measure this commit and an earlier one, nothing else; returns as ``run`` does."""
     with data_folder() as folder, ExitStack() as stack:
         bench = Bench(folder, stack)
-        measured = rounds.measure(
+        measured = interleaving.measure(
             bench.pair(revision), plan, folder=folder, load_cores=bench.load_cores, tell=_tell
         )
         described = machine.describe(folder)
     ours = [
-        report.Row(measured, name, connections, beside=(against.earlier(name),))
-        for name in against.RATES_MIN
+        report.Row(measured, name, connections, beside=(earlier_version.earlier(name),))
+        for name in earlier_version.RATES_MIN
         for connections in CONNECTIONS
     ]
-    rows = [*ours, *against.rows(measured, CONNECTIONS)]
-    checked = against.checked(measured, max(CONNECTIONS))
+    rows = [*ours, *earlier_version.rows(measured, CONNECTIONS)]
+    checked = earlier_version.checked(measured, max(CONNECTIONS))
     print(report.text(described, rows, [f"earlier commit: {revision}"], checked))
     if json_path:
         _write(json_path, report.record(described, rows, {}, checked))
@@ -247,7 +247,7 @@ def run(plan: Plan, starts: int, json_path: Path | None, revision: str) -> int:
         )
         parlour, targets = bench.targets()
         targets += bench.earlier(revision) if revision else []
-        measured = rounds.measure(
+        measured = interleaving.measure(
             targets, plan, folder=folder, load_cores=bench.load_cores, tell=_tell
         )
         facts = {
@@ -261,8 +261,8 @@ def run(plan: Plan, starts: int, json_path: Path | None, revision: str) -> int:
         described = machine.describe(folder)
     rows, checked = rows_of(measured), goals_of(measured, started, told)
     if revision:
-        rows += against.rows(measured, CONNECTIONS)
-        checked += against.checked(measured, max(CONNECTIONS))
+        rows += earlier_version.rows(measured, CONNECTIONS)
+        checked += earlier_version.checked(measured, max(CONNECTIONS))
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in facts.items()]
     print(report.text(described, rows, lines, checked))
     if json_path:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import machine, servers, workload
-from bench.api import Api
+from bench.api_client import Api
+from bench.docs_pages import put
 from bench.load import client
-from bench.pages import put
 from bench.processes import ROOT, TICKS_PER_SECOND, cores_apart, data_folder
-from tests.support.postgres import Postgres
+from tests.support.postgres_server import Postgres
 
 if TYPE_CHECKING:
     from bench.processes import Process

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from bench.api import Api
+    from bench.api_client import Api
 
 LONG_MESSAGES = 60
 """Messages of a long conversation: enough for a full page of 50."""

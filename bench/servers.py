@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from bench.api import Credentials
+from bench.api_client import Credentials
 from bench.processes import Process
 from tests.support.ports import ReservedPort
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench import servers
 
 if TYPE_CHECKING:
-    from bench.api import Credentials
+    from bench.api_client import Credentials
 
 AS_INSTALLED = str(Path(__file__).with_name("launch_as_installed.py"))
 # Memory is read a moment after the first answer, when what starts in the background has.

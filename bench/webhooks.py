@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench import servers, workload
-from bench.api import Api
+from bench.api_client import Api
 from bench.load import openloop
 from bench.processes import pinned_to
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bench.api import Credentials
+    from bench.api_client import Credentials
     from bench.processes import Process
 
 RATE = 200.0

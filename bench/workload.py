@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.api import Api, Credentials
+    from bench.api_client import Api, Credentials
 
 CONVERSATIONS = 20
 PARTICIPANTS_EACH = 25

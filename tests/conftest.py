@@ -10,7 +10,7 @@ from _pytest.nodeid import coerce_node_id
 from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, settings
 
-from tests.support import loopback
+from tests.support import network_guard
 from tests.support.client import Api
 from tests.support.ports import ReservedPort, port_for_good
 from tests.support.server import ENGINE_VARIABLE, Server
@@ -18,7 +18,7 @@ from tests.support.server import ENGINE_VARIABLE, Server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-loopback.install()
+network_guard.install()
 
 # How long an example takes, or its making, says more about what else the machine does.
 settings.register_profile("parlour", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -78,10 +78,10 @@ def _name_groups(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _only_loopback() -> Iterator[None]:
-    loopback.take_attempts()
+    network_guard.take_attempts()
     yield
-    attempts = loopback.take_attempts()
-    assert not attempts, loopback.describe(attempts)
+    attempts = network_guard.take_attempts()
+    assert not attempts, network_guard.describe(attempts)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from bench.baselines.handling import Receive, Scope, Send, answer
+from bench.baselines.update_handling import Receive, Scope, Send, answer
 
 
 def _frames(raw: bytes) -> list[bytes]:

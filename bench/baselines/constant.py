@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bench.baselines.handling import Receive, Scope, Send, answer
+from bench.baselines.update_handling import Receive, Scope, Send, answer
 
 BODY = Path(os.environ["BENCH_BODY_FILE"]).read_bytes()
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.baselines import handling
+from bench.baselines import update_handling
 
 if TYPE_CHECKING:
-    from bench.baselines.handling import Receive, Scope, Send
+    from bench.baselines.update_handling import Receive, Scope, Send
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer the participant that the request describes."""
     if scope["path"] == "/healthz":
-        await handling.answer_health(send)
+        await update_handling.answer_health(send)
         return
     try:
-        account_sid = handling.authenticate(scope["headers"])
-        form = await handling.read_form(receive)
-        participant = handling.participant_of(account_sid, scope["path"], form)
-    except handling.Refused as refused:
-        await handling.answer(send, refused.status, b"{}")
+        account_sid = update_handling.authenticate(scope["headers"])
+        form = await update_handling.read_form(receive)
+        participant = update_handling.participant_of(account_sid, scope["path"], form)
+    except update_handling.Refused as refused:
+        await update_handling.answer(send, refused.status, b"{}")
         return
-    await handling.answer(send, 200, handling.encode(participant))
+    await update_handling.answer(send, 200, update_handling.encode(participant))

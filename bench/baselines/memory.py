@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import connect
 
-from bench.baselines.handling import Receive, Scope, Send, answer
+from bench.baselines.update_handling import Receive, Scope, Send, answer
 from bench.realtime.frames import frame, parsed
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from bench.baselines import handling
+from bench.baselines import update_handling
 
 if TYPE_CHECKING:
-    from bench.baselines.handling import Participant, Receive, Scope, Send
+    from bench.baselines.update_handling import Participant, Receive, Scope, Send
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS participant (
@@ -78,7 +78,7 @@ class Database:
         except BaseException:
             self.execute("ROLLBACK")
             raise
-        return handling.encode(changed)
+        return update_handling.encode(changed)
 
     def _write(self, changed: Participant) -> None:
         values = (
@@ -89,7 +89,7 @@ class Database:
             changed.last_read_timestamp,
         )
         self.execute(UPDATE, (*values, changed.account_sid, changed.sid))
-        payload = handling.encode(changed).decode()
+        payload = update_handling.encode(changed).decode()
         now_ms = int(time.time() * 1000)
         subject = (changed.account_sid, changed.conversation_sid, changed.sid)
         self.execute(INSERT_EVENT, (*subject, now_ms, payload))
@@ -110,15 +110,15 @@ thread = ThreadPoolExecutor(max_workers=1)
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Keep the change, then answer it."""
     if scope["path"] == "/healthz":
-        await handling.answer_health(send)
+        await update_handling.answer_health(send)
         return
     try:
-        account_sid = handling.authenticate(scope["headers"])
-        form = await handling.read_form(receive)
-        changed = handling.participant_of(account_sid, scope["path"], form)
-    except handling.Refused as refused:
-        await handling.answer(send, refused.status, b"{}")
+        account_sid = update_handling.authenticate(scope["headers"])
+        form = await update_handling.read_form(receive)
+        changed = update_handling.participant_of(account_sid, scope["path"], form)
+    except update_handling.Refused as refused:
+        await update_handling.answer(send, refused.status, b"{}")
         return
     loop = asyncio.get_running_loop()
     body = await loop.run_in_executor(thread, database.update, changed)
-    await handling.answer(send, 200, body)
+    await update_handling.answer(send, 200, body)

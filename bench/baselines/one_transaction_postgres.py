@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from bench.baselines import handling
+from bench.baselines import update_handling
 
 if TYPE_CHECKING:
-    from bench.baselines.handling import Participant, Receive, Scope, Send
+    from bench.baselines.update_handling import Participant, Receive, Scope, Send
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS participant (
@@ -94,10 +94,10 @@ class Database:
                 changed.account_sid,
                 changed.sid,
             )
-            payload = handling.encode(changed).decode()
+            payload = update_handling.encode(changed).decode()
             await connection.execute(INSERT_EVENT, *key, int(time.time() * 1000), payload)
             await connection.execute("COMMIT")
-        return handling.encode(changed)
+        return update_handling.encode(changed)
 
 
 database = Database(os.environ["BENCH_DATABASE"])
@@ -106,13 +106,13 @@ database = Database(os.environ["BENCH_DATABASE"])
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Keep the change, then answer it."""
     if scope["path"] == "/healthz":
-        await handling.answer_health(send)
+        await update_handling.answer_health(send)
         return
     try:
-        account_sid = handling.authenticate(scope["headers"])
-        form = await handling.read_form(receive)
-        changed = handling.participant_of(account_sid, scope["path"], form)
-    except handling.Refused as refused:
-        await handling.answer(send, refused.status, b"{}")
+        account_sid = update_handling.authenticate(scope["headers"])
+        form = await update_handling.read_form(receive)
+        changed = update_handling.participant_of(account_sid, scope["path"], form)
+    except update_handling.Refused as refused:
+        await update_handling.answer(send, refused.status, b"{}")
         return
-    await handling.answer(send, 200, await database.update(changed))
+    await update_handling.answer(send, 200, await database.update(changed))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.processes import Process
-    from bench.realtime.room import Room
+    from bench.realtime.listeners import Room
 
 PARLOUR = "Parlour"
 BASELINE = "D: broadcast of a constant"

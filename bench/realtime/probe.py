@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from websockets.sync.client import connect
 
-from bench.api import Api
+from bench.api_client import Api
 from bench.realtime import frames
-from bench.realtime.room import BODY
+from bench.realtime.listeners import BODY
 
 if TYPE_CHECKING:
-    from bench.realtime.room import Room
+    from bench.realtime.listeners import Room
 
 QUIET_SECONDS = 1.0
 LISTEN_SECONDS_MAX = 10.0

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import goals, machine, report, servers
 from bench.processes import cores_apart, data_folder
-from bench.realtime import fanout, ordered, probe, room, start
+from bench.realtime import fanout, listeners, probe, reply_order, sdk_start
 from bench.realtime.client import chunks
 from bench.realtime.fanout import BASELINE, PARLOUR, Fanout
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from bench.goals import Goal
     from bench.realtime.client import Seen
     from bench.realtime.fanout import Stalled
-    from bench.realtime.ordered import Ordered
-    from bench.realtime.start import Starts
+    from bench.realtime.reply_order import Ordered
+    from bench.realtime.sdk_start import Starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ class Figures:
 def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
     """Every measurement, one after another on the same two servers."""
     server_cores, load_cores = cores_apart()
-    parlour, credentials, key = room.serve(folder, "parlour", server_cores)
+    parlour, credentials, key = listeners.serve(folder, "parlour", server_cores)
     stack.enter_context(parlour)
     count = max(plan.counts)
-    _tell(f"making {min(count, room.MEMBERS_MAX)} members")
-    made = room.fill(parlour, credentials, key, min(count, room.MEMBERS_MAX))
+    _tell(f"making {min(count, listeners.MEMBERS_MAX)} members")
+    made = listeners.fill(parlour, credentials, key, min(count, listeners.MEMBERS_MAX))
     told = probe.frames_of_a_message(made)
     _tell(f"a message is {len(told)} frames of {[len(each) for each in told]} bytes")
     broadcaster = stack.enter_context(servers.broadcaster(folder, chunks(told)))
@@ -102,18 +102,18 @@ def _measure_clients(
 ) -> tuple[Seen, dict[str, Any], dict[str, Any], Ordered, Starts]:
     """Conversations, the order of replies, and the SDK's start, on a server of their own."""
     server_cores, load_cores = cores_apart()
-    parlour, credentials, key = room.serve(folder, "clients", server_cores)
+    parlour, credentials, key = listeners.serve(folder, "clients", server_cores)
     stack.enter_context(parlour)
     _tell("a conversation of eleven")
-    made = room.fill(parlour, credentials, key, 11)
+    made = listeners.fill(parlour, credentials, key, 11)
     seconds = plan.conversation_seconds
     spoken = fanout.measure_conversation(
         made, folder, load_cores, per_second=PER_SECOND, seconds=seconds
     )
-    start.ensure_sdk()
+    sdk_start.ensure_sdk()
 
     def talk(members: int) -> dict[str, Any]:
-        return start.sdk(
+        return sdk_start.sdk(
             "talk",
             parlour.port,
             [key.token(each) for each in made.identities[:members]],
@@ -125,12 +125,12 @@ def _measure_clients(
 
     talked, alone = talk(11), talk(2)
     _tell("replies behind notifications")
-    in_order = ordered.measure(made, plan.replies)
+    in_order = reply_order.measure(made, plan.replies)
     _tell(f"{plan.conversations} conversations of one user")
-    start.fill(parlour, credentials, plan.conversations)
-    memory = stack.enter_context(start.stand_in(folder, parlour))
+    sdk_start.fill(parlour, credentials, plan.conversations)
+    memory = stack.enter_context(sdk_start.stand_in(folder, parlour))
     memory.start(server_cores)
-    started = start.measure(
+    started = sdk_start.measure(
         parlour, memory, key, plan.conversations, load_cores, rounds=plan.starts
     )
     return spoken, talked, alone, in_order, started
@@ -196,7 +196,7 @@ def lines_of(figures: Figures, plan: Plan) -> list[str]:
         f"one to one, SDK: p50 {alone['p50Ms']:.2f} ms, p99 {alone['p99Ms']:.2f} ms, "
         f"both clients take {alone['cpuMs']:.1f} ms a message"
     )
-    lines += ordered.lines_of(figures.ordered)
+    lines += reply_order.lines_of(figures.ordered)
     for name, starts in (("Parlour", figures.starts.parlour), ("memory", figures.starts.memory)):
         shown = ", ".join(f"{s.initialized_ms:.0f} / {s.joined_ms:.0f}" for s in starts)
         lines.append(f"SDK start, {name}: ready / all joined {shown} ms")
@@ -205,7 +205,7 @@ def lines_of(figures: Figures, plan: Plan) -> list[str]:
 
 def run(plan: Plan, json_path: Path | None) -> int:
     """Measure, print and write; returns how many goals were missed."""
-    room.raise_file_limit()
+    listeners.raise_file_limit()
     with data_folder() as folder, ExitStack() as stack:
         figures = measure(folder, stack, plan)
         described = machine.describe(folder)

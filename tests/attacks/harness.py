@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.attacks.probe import resident_bytes
 from tests.support.client import FORM_TYPE, Api, encode
 from tests.support.server import REPOSITORY
-from tests.support.tls import TlsApi, TlsServer
+from tests.support.tls_server import TlsApi, TlsServer
 
 if TYPE_CHECKING:
     from tests.support.server import Server

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attack_traffic import ask_in_turn
 from tests.attacks.harness import healthz, messages, request, unhurt
-from tests.attacks.raw import ask_in_turn
 
 if TYPE_CHECKING:
     from tests.support.server import Server

@@ -20,16 +20,16 @@ import pytest
 
 from tests.attacks.harness import Bounds, request
 from tests.attacks.probe import resident_bytes
-from tests.attacks.receivers import Hanging, Prompt, challenge, drip, say_nothing
+from tests.attacks.webhook_receivers import Hanging, Prompt, challenge, drip, say_nothing
 from tests.support.client import Api
 from tests.support.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.attacks.receivers import Answer
+    from tests.attacks.webhook_receivers import Answer
 
-NAMES = str(Path(__file__).with_name("launch_with_hanging_names.py"))
+NAMES = str(Path(__file__).with_name("launch_with_hanging_dns.py"))
 TOLD = {"X-Twilio-Webhook-Enabled": "true"}
 URLS_PER_CONVERSATION = 5
 # Far below the five seconds that a webhook has to answer, and two that one waits for a turn.

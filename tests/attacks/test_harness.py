@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attack_traffic import RawSocket, WebSocketClosedError, flood, ws_frame
 from tests.attacks.harness import Bounds, healthz, messages, request, unhurt
-from tests.attacks.raw import RawSocket, WebSocketClosedError, flood, ws_frame
 from tests.support.client import send_bytes
 from tests.support.server import Server
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attack_traffic import connect, flood
 from tests.attacks.harness import api_of, healthz, messages, request, unhurt
-from tests.attacks.raw import connect, flood
 from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.sockets import receive

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import MEBIBYTE, P99_SECONDS, Bounds, healthz, messages, request, unhurt
-from tests.attacks.raw import connect
 
 if TYPE_CHECKING:
     import socket

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attack_traffic import connect
 from tests.attacks.conftest import PLACES
 from tests.attacks.harness import messages, request, unhurt
-from tests.attacks.raw import connect
 from tests.support.client import Api
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import workload
-from bench.api import Api, Credentials
+from bench.api_client import Api, Credentials
 from bench.load import client, offered
 from tests.attacks.harness import P99_SECONDS, Bounds, messages, unhurt
 

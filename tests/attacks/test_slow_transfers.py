@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
+from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import healthz, unhurt
-from tests.attacks.raw import connect
-from tests.resources.uploads import Shelf, direct_url
+from tests.resources.media_setup import Shelf, direct_url
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     import socket

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.frames import Frame, Opcode
 
-from tests.attacks.harness import healthz, messages, unhurt
-from tests.attacks.raw import (
+from tests.attacks.attack_traffic import (
     BINARY,
     CONTINUATION,
     PING,
@@ -18,13 +17,14 @@ from tests.attacks.raw import (
     WebSocketClosedError,
     ws_frame,
 )
+from tests.attacks.harness import healthz, messages, unhurt
 from tests.support.server import Server
-from tests.support.twilsock import make_token, written
+from tests.support.twilsock_client import make_token, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.twilsock import Frame as Told
+    from tests.support.twilsock_client import Frame as Told
 
 pytestmark = pytest.mark.embedded  # What a socket reads has nothing to do with the database.
 

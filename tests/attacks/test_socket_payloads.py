@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attack_traffic import RawSocket, request_frame
 from tests.attacks.harness import MEBIBYTE, healthz, messages, unhurt
-from tests.attacks.raw import RawSocket, request_frame
-from tests.attacks.receivers import Hanging, say_nothing
+from tests.attacks.webhook_receivers import Hanging, say_nothing
 from tests.support.client import Api
 from tests.support.server import Server
-from tests.support.twilsock import make_token
+from tests.support.twilsock_client import make_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.attacks.attack_traffic import RawSocket, request_frame, ws_frame
 from tests.attacks.harness import MEBIBYTE, Bounds, healthz, messages, unhurt
-from tests.attacks.raw import RawSocket, request_frame, ws_frame
 from tests.support.client import Api
 from tests.support.server import Server
-from tests.support.twilsock import Socket, make_token, request_header, written
+from tests.support.twilsock_client import Socket, make_token, request_header, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.twilsock import Frame
+    from tests.support.twilsock_client import Frame
 
 pytestmark = pytest.mark.embedded  # What a socket reads has nothing to do with the database.
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attack_traffic import connect_for_requests, flood
 from tests.attacks.harness import healthz, messages, request, unhurt
-from tests.attacks.raw import connect_for_requests, flood
 from tests.attacks.test_http_edge import GET, SECONDS, SMALL_BUFFER, write_large_pages
-from tests.support.tls import TlsServer
+from tests.support.tls_server import TlsServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
+from tests.attacks.attack_traffic import ask_in_turn, flood
 from tests.attacks.harness import basic, healthz, messages, request, unhurt
-from tests.attacks.raw import ask_in_turn, flood
 from tests.support.client import Api
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import servers, workload
-from bench.api import Api, Credentials
+from bench.api_client import Api, Credentials
 from bench.workload import Names
 
 if TYPE_CHECKING:

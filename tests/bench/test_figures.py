@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import against, goals, overload, pages, workload
-from bench.api import Credentials
+from bench import docs_pages, earlier_version, goals, overload, workload
+from bench.api_client import Credentials
+from bench.interleaving import Measured, Sample
 from bench.load.offered import Latencies, Offered, Window
 from bench.processes import cores_apart
-from bench.rounds import Measured, Sample
 from bench.seed import LONG_MESSAGES, Shape
 from bench.workload import MESSAGES_EACH_MIN, Names
 
@@ -50,18 +50,18 @@ def test_a_goal_is_met_up_to_its_bound_and_missed_beyond() -> None:
 
 
 def test_an_earlier_commit_is_compared_at_the_most_connections_and_alone() -> None:
-    ours = {name: sample(1.5 * 100) for name in against.RATES_MIN}
-    both = ours | {against.earlier(name): sample(100) for name in against.RATES_MIN}
+    ours = {name: sample(1.5 * 100) for name in earlier_version.RATES_MIN}
+    both = ours | {earlier_version.earlier(name): sample(100) for name in earlier_version.RATES_MIN}
     measured = Measured({(name, c): [both[name]] for name in both for c in (1, 64)})
 
-    checked = against.checked(measured, 64)
+    checked = earlier_version.checked(measured, 64)
 
     assert [goal.value for goal in checked] == pytest.approx([1.5, 1.5, 1.5, 1.5, 1 / 1.5])
     assert all(goal.is_met for goal in checked)
 
 
 def test_the_sources_of_an_earlier_commit_are_whole(tmp_path: Path) -> None:
-    source = against.checkout("HEAD", tmp_path)
+    source = earlier_version.checkout("HEAD", tmp_path)
 
     assert (source / "parlour" / "__main__.py").is_file()
 
@@ -118,16 +118,16 @@ def test_figures_are_written_between_the_marks_and_replace_the_old_ones() -> Non
         "facts": {"later_start_seconds": 0.4},
         "goals": [{"goal": "beside B", "value": 0.456, "bound": 0.4, "is_met": True}],
     }
-    page = f"# Before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n"
+    page = f"# Before\n{docs_pages.BEGIN}\nold\n{docs_pages.END}\nafter\n"
 
-    written = pages.with_figures(page, [pages.section(record)])
+    written = docs_pages.with_figures(page, [docs_pages.section(record)])
 
-    assert written.startswith(f"# Before\n{pages.BEGIN}\n")
-    assert written.endswith(f"{pages.END}\nafter\n")
+    assert written.startswith(f"# Before\n{docs_pages.BEGIN}\n")
+    assert written.endswith(f"{docs_pages.END}\nafter\n")
     assert "| update participant | 64 | 4,321 | 1 | 2 | 3 | 0.46 of B |" in written
     assert "| beside B | 0.456 | 0.4 | met |" in written
     assert "old" not in written
-    assert pages.with_figures(written, [pages.section(record)]) == written
+    assert docs_pages.with_figures(written, [docs_pages.section(record)]) == written
 
 
 def window(*, refused: int = 0, mean_us: float = 1000.0) -> Window:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.load import client
-from tests.bench.stand_in import Answering
+from tests.bench.echo_server import Answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

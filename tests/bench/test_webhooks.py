@@ -11,7 +11,7 @@ from bench import goals, webhooks
 from bench.processes import cores_apart, data_folder
 from bench.webhooks import Figures, Round
 
-TEETH = Path(__file__).parent.parent / "teeth"
+PLANTED_FAULTS = Path(__file__).parent.parent / "planted_faults"
 # Far below the five seconds that a webhook has to answer.
 NOT_WAITING_MS_MAX = 3000.0
 
@@ -44,7 +44,7 @@ def test_who_hangs_holds_up_nobody_else() -> None:
 @pytest.mark.timeout(180)
 def test_a_server_whose_endpoints_wait_for_one_another_is_reported() -> None:
     """Teeth: with one request at a time in all, the others wait until the hanging ones give up."""
-    launcher = str(TEETH / "launch_one_webhook_at_a_time.py")
+    launcher = str(PLANTED_FAULTS / "launch_one_webhook_at_a_time.py")
     with data_folder() as folder:
         figures = webhooks.measure(folder, webhooks.QUICK, program=(launcher,))
     assert figures.late > 0

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.conformance.asking import WAYS, WELL_FORMED, Request, requests
-from tests.conformance.checking import faults
-from tests.conformance.consistency import RULES, broken
-from tests.conformance.world import World
+from tests.checkers.atomicity_checker import databases
+from tests.conformance.database_checker import RULES, broken
+from tests.conformance.request_builder import WAYS, WELL_FORMED, Request, requests
+from tests.conformance.response_checker import faults
+from tests.conformance.sample_resources import World
 from tests.contract.operations import OPERATIONS, Operation, operation_of
-from tests.oracle.wholeness import databases
 from tests.support.server import Server
 
 if TYPE_CHECKING:

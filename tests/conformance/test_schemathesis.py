@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from tests.conformance.consistency import broken
-from tests.conformance.overlay import overlaid
+from tests.conformance.database_checker import broken
+from tests.conformance.openapi_overlay import overlaid
+from tests.conformance.sample_resources import World
 from tests.conformance.test_bad_input import in_order
-from tests.conformance.world import World
 from tests.contract.operations import BY_ID, OPERATIONS
 from tests.support.server import Server
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.database import seed_push_binding
+from tests.support.server_database import seed_push_binding
 
 if TYPE_CHECKING:
     from tests.contract.python_client import Place

@@ -12,7 +12,7 @@ from twilio.rest import Client
 from tests.contract.operations import operation_of
 
 if TYPE_CHECKING:
-    from tests.support.nodes import Installation
+    from tests.support.cluster import Installation
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.client import Api, send_bytes
-from tests.support.database import events
-from tests.support.numbers import PROXY, phone_number
-from tests.support.waiting import eventually
+from tests.support.phone_numbers import PROXY, phone_number
+from tests.support.polling import eventually
+from tests.support.server_database import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twilio.rest import Client
 
     from tests.support.client import Api
-    from tests.support.nodes import Installation
+    from tests.support.cluster import Installation
     from tests.support.server import Server
 
 # All of these lean on one long run of the client: one process should do it.

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract import test_every_operation, test_every_operation_by_node
+from tests.contract import test_every_operation, test_every_operation_npm
 from tests.contract.operations import BY_ID
-from tests.support.node import install_packages
-from tests.support.nodes import Balanced
-from tests.support.postgres import shared
+from tests.support.cluster import Balanced
+from tests.support.nodejs import install_packages
+from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +37,9 @@ def test_a_program_written_for_the_python_client_works(balanced: Balanced) -> No
 
 @pytest.mark.gate
 def test_a_program_written_for_the_npm_client_works(balanced: Balanced) -> None:
-    install_packages(test_every_operation_by_node.HERE)
-    drive = test_every_operation_by_node.Drive(balanced)
+    install_packages(test_every_operation_npm.HERE)
+    drive = test_every_operation_npm.Drive(balanced)
     failed = [line for lines in drive.checks.values() for line in lines if not line["ok"]]
     assert failed == []
-    assert sorted(drive.checks) == test_every_operation_by_node.RUNS
+    assert sorted(drive.checks) == test_every_operation_npm.RUNS
     assert drive.driven == set(BY_ID)

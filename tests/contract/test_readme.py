@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.contract import test_every_operation_by_node as by_node
+from tests.contract import test_every_operation_npm as by_node
 from tests.support.client import FORM_TYPE, Answer, Api, encode
-from tests.support.node import node_command
+from tests.support.nodejs import node_command
 from tests.support.server import Server
 
 if TYPE_CHECKING:

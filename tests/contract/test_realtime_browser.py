@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.realtime_run import HERE, Run, settings_for
-from tests.support.node import install_packages, node_command
-from tests.support.waiting import eventually
+from tests.contract.sdk_runner import HERE, Run, settings_for
+from tests.support.nodejs import install_packages, node_command
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.realtime_run import VERSIONS, run_of_topics
-from tests.contract.test_realtime_ledger import ledger
+from tests.contract.sdk_runner import VERSIONS, run_of_topics
+from tests.contract.test_realtime_kills import ledger
 from tests.contract.test_realtime_sdk import CHECKS_MIN, TOPICS, every_method_and_event
-from tests.support.nodes import Balanced
-from tests.support.postgres import shared
+from tests.support.cluster import Balanced
+from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.realtime.disconnects import SDK_UNSUPPORTED
-from tests.contract.realtime_run import EVERY_VERSION, Run, settings_for
-from tests.support.waiting import eventually
+from tests.contract.sdk_runner import EVERY_VERSION, Run, settings_for
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from tests.support.server import Server

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.realtime_run import EVERY_VERSION, Run, settings_for
-from tests.support.nodes import Balanced
-from tests.support.postgres import shared
+from tests.contract.sdk_runner import EVERY_VERSION, Run, settings_for
+from tests.support.cluster import Balanced
+from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.nodes import Installation
+    from tests.support.cluster import Installation
     from tests.support.server import Server
 
 COUNT, FIRSTS = 20, 8

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.realtime_run import VERSIONS, Run, settings_for
+from tests.contract.sdk_runner import VERSIONS, Run, settings_for
 
 if TYPE_CHECKING:
     from tests.support.server import Server

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.realtime_run import EVERY_VERSION, HERE, VERSIONS, run_of_topics
-from tests.support.node import install_packages
+from tests.contract.sdk_runner import EVERY_VERSION, HERE, VERSIONS, run_of_topics
+from tests.support.nodejs import install_packages
 
 if TYPE_CHECKING:
-    from tests.contract.realtime_run import Run
+    from tests.contract.sdk_runner import Run
     from tests.support.server import Server
 
 DRIVE_SECONDS_MAX = 200

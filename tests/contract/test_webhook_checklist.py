@@ -2,8 +2,8 @@
 
 What each of them stands for is tested in width elsewhere: names and values of every event in
 tests/events/test_webhook_parameters.py, scopes in test_webhook_scopes.py, answers of pre-action
-webhooks in test_pre_action.py, replays in test_webhook_replays.py, retries in tests/sim and
-tests/unit/protocol/test_retries.py, signatures in test_webhook_signatures.py.
+webhooks in test_pre_action.py, replays in test_webhook_replays.py, retries in tests/virtual_time
+and tests/unit/protocol/test_retries.py, signatures in test_webhook_signatures.py.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from twilio.request_validator import RequestValidator
 from parlour.protocol import retries
 from parlour.resources.scoped_webhooks import store as scoped_webhooks
 from parlour.vocabulary import events
-from tests.contract import test_every_operation_by_node as by_node
+from tests.checkers.webhook_receiver import Receiver
+from tests.contract import test_every_operation_npm as by_node
 from tests.contract.test_webhook_signatures import in_node, in_python, received
-from tests.events.hooks import Hooks, answer
-from tests.events.house import ALICE, BY_SMS, WITH_HEADER, House, Play, player
-from tests.events.rooms import refusal
-from tests.events.tour import ME, seed
-from tests.oracle.receiver import Receiver
+from tests.events.event_tour import ME, seed
+from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, House, Play, player
+from tests.events.pre_action_setup import refusal
+from tests.events.webhook_backend import Hooks, answer
 from tests.resources import test_timers
-from tests.resources.settings import account_of_its_own
+from tests.resources.settings_setup import account_of_its_own
 from tests.support.client import Api
-from tests.support.pressure import Stopwatch
-from tests.support.waiting import eventually
+from tests.support.machine_pressure import Stopwatch
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.events.hooks import Answer
+    from tests.events.webhook_backend import Answer
     from tests.support.ports import ReservedPort
     from tests.support.server import Server
 

@@ -15,13 +15,13 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from parlour.protocol.signatures import prepare_json_url, prepare_url, sign
-from tests.contract import test_every_operation_by_node as by_node
-from tests.events.hooks import Hooks
-from tests.events.house import ALICE, AUTH_TOKEN, WITH_HEADER, House
-from tests.support.node import node_command
+from tests.contract import test_every_operation_npm as by_node
+from tests.events.in_process_server import ALICE, AUTH_TOKEN, WITH_HEADER, House
+from tests.events.webhook_backend import Hooks
+from tests.support.nodejs import node_command
 
 if TYPE_CHECKING:
-    from tests.events.hooks import Told
+    from tests.events.webhook_backend import Told
 
 # Both run Node.js; one process should do it.
 pytestmark = pytest.mark.xdist_group("npm-client")

@@ -20,12 +20,12 @@ from parlour.cli.backup import places
 from parlour.store.backups import Facts, make_backup
 from parlour.store.key_file import read_vault
 from parlour.vocabulary.clock import SystemRandom
-from tests.crash.kills import WRITERS, set_up
-from tests.oracle.crowd import Crowd, basic
-from tests.oracle.ledger import Ledger
-from tests.oracle.wholeness import halves
-from tests.oracle.workload import Writer
-from tests.resources.uploads import Shelf
+from tests.checkers.atomicity_checker import halves
+from tests.checkers.concurrent_writers import Crowd, basic
+from tests.checkers.request_log import Ledger
+from tests.checkers.workload import Writer
+from tests.crash.kill_run import WRITERS, set_up
+from tests.resources.media_setup import Shelf
 from tests.support.client import Api
 from tests.support.server import Server, ServerError
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.store.engines import DATABASE_NAME
-from tests.crash.cuts import Bench, Verdict, judge, states_of
-from tests.crash.recorded import is_kept, record_first_start, record_work
+from tests.crash.power_cuts import Bench, Verdict, judge, states_of
+from tests.crash.recorded_server import is_kept, record_first_start, record_work
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.crash.power import Record
+    from tests.crash.recording_disk import Record
 
 SEED = os.environ.get("PARLOUR_SEED")
 STEPS = 25

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from parlour.cli.main import main
-from tests.contract.realtime_run import EVERY_VERSION
+from tests.contract.sdk_runner import EVERY_VERSION
 from tests.support.server import REPOSITORY
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 
 from parlour.cli.main import main
-from tests.support.postgres import OWNER, USER, binaries, shared
+from tests.support.postgres_server import OWNER, USER, binaries, shared
 from tests.support.server import REPOSITORY
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twilio.rest import Client
 
-from tests.resources.settings import account_of_its_own, service_of_its_own
+from tests.resources.settings_setup import account_of_its_own, service_of_its_own
 from tests.support.server import REPOSITORY
 
 if TYPE_CHECKING:

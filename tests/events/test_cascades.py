@@ -10,14 +10,22 @@ import pytest
 from parlour.store import events as event_log
 from parlour.vocabulary import events
 from parlour.vocabulary.origin import SILENT
-from tests.events.house import ALICE, BY_SMS, WITH_HEADER, House, Play, player, until_read
-from tests.events.tour import OWN, ROBERT
+from tests.events.event_tour import OWN, ROBERT
+from tests.events.in_process_server import (
+    ALICE,
+    BY_SMS,
+    WITH_HEADER,
+    House,
+    Play,
+    player,
+    until_read,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.vocabulary.origin import Origin
-    from tests.events.hooks import Hooks
+    from tests.events.webhook_backend import Hooks
 
 ORIGINS = {"header": WITH_HEADER, "client": ALICE, "sms": BY_SMS}
 PAIR = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.protocol import connection_overrides
-from tests.events.hooks import Hooks, Told, answer
-from tests.events.house import ALICE, House
+from tests.events.in_process_server import ALICE, House
+from tests.events.webhook_backend import Hooks, Told, answer
 
 if TYPE_CHECKING:
     from pathlib import Path

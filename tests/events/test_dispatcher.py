@@ -10,7 +10,7 @@ import pytest
 from parlour.delivery import dispatcher as under_test
 from parlour.store import events as event_log
 from parlour.vocabulary import limits
-from tests.events.logs import Log, Taken, crash, running, until
+from tests.events.event_log_setup import Log, Taken, crash, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

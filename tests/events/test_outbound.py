@@ -20,7 +20,7 @@ from parlour.resources.receipts.statuses import Report
 from parlour.resources.receipts.store import Receipt
 from parlour.store import events as event_log
 from parlour.vocabulary import events
-from tests.events.logs import SCOPE, Log, crash, running, until
+from tests.events.event_log_setup import SCOPE, Log, crash, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.oracle.receiver import Receiver
-from tests.resources.settings import account_of_its_own
-from tests.support.waiting import eventually
+from tests.checkers.webhook_receiver import Receiver
+from tests.resources.settings_setup import account_of_its_own
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.oracle.receiver import Line
+    from tests.checkers.webhook_receiver import Line
     from tests.support.client import Api
     from tests.support.server import Server
 

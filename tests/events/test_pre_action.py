@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary import limits
-from tests.events.hooks import OK, Hooks, answer, hang, hang_up
-from tests.events.house import ALICE, BY_SMS, WITH_HEADER, House, until_read
-from tests.events.rooms import Play, Room, player, refusal
-from tests.support.pressure import Stopwatch
+from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, House, until_read
+from tests.events.pre_action_setup import Play, Room, player, refusal
+from tests.events.webhook_backend import OK, Hooks, answer, hang, hang_up
+from tests.support.machine_pressure import Stopwatch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
-    from tests.events.hooks import Answer
+    from tests.events.webhook_backend import Answer
 
 TOO_LARGE = b'{"body":"amended","filler":"' + b"x" * 65536 + b'"}'
 

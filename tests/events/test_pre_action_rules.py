@@ -12,11 +12,11 @@ from parlour.delivery.egress import OutboundRequest
 from parlour.protocol import signatures
 from parlour.resources.conversations import store as conversations
 from parlour.vocabulary import limits
-from tests.events.hooks import OK, Hooks, Told, answer, hang
-from tests.events.house import AUTH_TOKEN, WITH_HEADER, House
-from tests.events.logs import until
-from tests.events.rooms import Play, Room, player, refusal
-from tests.support.pressure import Stopwatch
+from tests.events.event_log_setup import until
+from tests.events.in_process_server import AUTH_TOKEN, WITH_HEADER, House
+from tests.events.pre_action_setup import Play, Room, player, refusal
+from tests.events.webhook_backend import OK, Hooks, Told, answer, hang
+from tests.support.machine_pressure import Stopwatch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from twilio.request_validator import RequestValidator
 
-from tests.oracle.receiver import Line, Receiver
-from tests.resources.settings import account_of_its_own
+from tests.checkers.webhook_receiver import Line, Receiver
+from tests.resources.settings_setup import account_of_its_own
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import UNCHECKED, Server
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,9 +23,9 @@ from parlour.vocabulary import events
 from parlour.vocabulary.events import Event
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
-from tests.events import webhook_tables
-from tests.events.house import ALICE, BY_SMS, WITH_HEADER
-from tests.events.tour import HX, ME, OWN, ROBERT, Seen, tour
+from tests.events import webhook_parameter_tables
+from tests.events.event_tour import HX, ME, OWN, ROBERT, Seen, tour
+from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,12 +64,15 @@ def seen(source: str, level: str) -> Seen:
 
 def expected(event: str, source: str) -> tuple[set[str], set[str]]:
     """The names that are always there, and those that may be."""
-    required = {*webhook_tables.COMMON.split(), *webhook_tables.names(event, "R")}
+    required = {
+        *webhook_parameter_tables.COMMON.split(),
+        *webhook_parameter_tables.names(event, "R"),
+    }
     if event != "onDeliveryUpdated":
         required.add("Source")
         if source == "client":
             required.add("ClientIdentity")
-    return required, webhook_tables.names(event, "O") - beyond_the_tour(event)
+    return required, webhook_parameter_tables.names(event, "O") - beyond_the_tour(event)
 
 
 def beyond_the_tour(event: str) -> set[str]:
@@ -84,7 +87,7 @@ def cells() -> Iterator[Any]:
     """Every event, at every place that hears of it, from every source that fires."""
     for source in LOUD:
         for level in LEVELS:
-            for event in webhook_tables.EVENTS:
+            for event in webhook_parameter_tables.EVENTS:
                 place = "before" if event in events.PRE_ACTION else "after"
                 yield pytest.param(source, level, place, event, id=f"{event}-{level}-{source}")
                 if event in events.SCOPED_FILTERS:
@@ -93,16 +96,16 @@ def cells() -> Iterator[Any]:
 
 
 def test_the_reference_names_every_event() -> None:
-    assert set(webhook_tables.EVENTS) == events.FILTERS
+    assert set(webhook_parameter_tables.EVENTS) == events.FILTERS
 
 
 @pytest.mark.parametrize("event", sorted(events.FILTERS))
 def test_an_event_can_have_the_parameters_of_its_table_and_no_other(event: str) -> None:
     """Those included that no action gives a value yet."""
-    common = {*webhook_tables.COMMON.split()}
+    common = {*webhook_parameter_tables.COMMON.split()}
     if event != "onDeliveryUpdated":
-        common |= {*webhook_tables.BY_WHOM.split()}
-    assert parameter_names(event) == common | webhook_tables.names(event, "RO")
+        common |= {*webhook_parameter_tables.BY_WHOM.split()}
+    assert parameter_names(event) == common | webhook_parameter_tables.names(event, "RO")
 
 
 @pytest.mark.parametrize(("source", "level", "place", "event"), list(cells()))

@@ -10,12 +10,12 @@ import pytest
 from parlour.delivery.targets import replays_of
 from parlour.store import events as event_log
 from parlour.vocabulary import events, limits
-from tests.events.house import ALICE, BY_SMS, WITH_HEADER, House, Play, player
+from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, House, Play, player
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.events.hooks import Hooks
+    from tests.events.webhook_backend import Hooks
 
 
 @pytest.fixture

@@ -11,8 +11,16 @@ from msgspec.structs import replace
 from parlour.delivery.targets import asked_before, targets_of
 from parlour.store import events as event_log
 from parlour.vocabulary import events, limits
-from tests.events.hooks import Hooks
-from tests.events.house import ACCOUNT_SID, ALICE, BY_SMS, WITH_HEADER, House, Play, player
+from tests.events.in_process_server import (
+    ACCOUNT_SID,
+    ALICE,
+    BY_SMS,
+    WITH_HEADER,
+    House,
+    Play,
+    player,
+)
+from tests.events.webhook_backend import Hooks
 
 if TYPE_CHECKING:
     from pathlib import Path

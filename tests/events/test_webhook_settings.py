@@ -14,9 +14,9 @@ from parlour.protocol.pages import PageRequest
 from parlour.resources.webhook_attempts import store as attempts
 from parlour.store import events as event_log
 from parlour.vocabulary.scope import Scope
-from tests.events.held import Bench, play
-from tests.events.hooks import answer
-from tests.events.house import ACCOUNT_SID, WITH_HEADER, until_read
+from tests.events.held_intake import Bench, play
+from tests.events.in_process_server import ACCOUNT_SID, WITH_HEADER, until_read
+from tests.events.webhook_backend import answer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import crash_points
-from tests.oracle.receiver import Receiver
+from tests.checkers.webhook_receiver import Receiver
 from tests.support.client import Api
-from tests.support.database import connect
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.events.held import Bench
-from tests.events.hooks import Hooks
-from tests.events.house import WITH_HEADER
+from tests.events.held_intake import Bench
+from tests.events.in_process_server import WITH_HEADER
+from tests.events.webhook_backend import Hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.events.hooks import Told
+    from tests.events.webhook_backend import Told
 
 RUNS = int(os.environ.get("PARLOUR_SETTINGS_RUNS", "10"))
 STEPS_MAX = 24

@@ -11,13 +11,13 @@ from parlour.protocol.pages import PageRequest
 from parlour.resources.webhook_attempts import store as attempts
 from parlour.resources.webhook_attempts.store import Filters, Logged
 from parlour.vocabulary import events
-from tests.events.house import WITH_HEADER, House, player
+from tests.events.in_process_server import WITH_HEADER, House, player
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
-    from tests.events.hooks import Hooks
+    from tests.events.webhook_backend import Hooks
 
 # The name of a later version; a payload without the record; one whose record has another shape.
 BROKEN = [

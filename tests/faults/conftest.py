@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.postgres import shared
+from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
-    from tests.support.postgres import Postgres
+    from tests.support.postgres_server import Postgres
 
 
 @pytest.fixture(scope="session")

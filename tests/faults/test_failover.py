@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.disturbed import ANSWER_SECONDS_MAX, disturbed
-from tests.faults.heard import heard
+from tests.faults.fault_run import ANSWER_SECONDS_MAX, disturbed
 from tests.faults.test_nodes import api_of
-from tests.support.postgres import Postgres
-from tests.support.proxy import Proxy
+from tests.faults.webhook_completeness import heard
+from tests.support.postgres_server import Postgres
 from tests.support.server import Server
+from tests.support.tcp_proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.faults.disturbed import Disturbed
+    from tests.faults.fault_run import Disturbed
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 

@@ -14,8 +14,8 @@ import pytest
 
 from parlour.vocabulary import limits
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

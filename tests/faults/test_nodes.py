@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.oracle.receiver import Receiver
-from tests.oracle.told import committed, differences, duplicates, is_complete
+from tests.checkers.delivery_checker import committed, differences, duplicates, is_complete
+from tests.checkers.webhook_receiver import Receiver
 from tests.support.client import Api
-from tests.support.database import connect
-from tests.support.nodes import Nodes
-from tests.support.waiting import eventually
+from tests.support.cluster import Nodes
+from tests.support.polling import eventually
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.postgres import Postgres
+    from tests.support.postgres_server import Postgres
     from tests.support.server import Server
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 
 from parlour.cli.main import main
 from tests.faults.test_nodes import api_of
-from tests.support.database import connect
-from tests.support.postgres import Postgres, shared
+from tests.support.background_threads import Threads
+from tests.support.polling import eventually
+from tests.support.postgres_server import Postgres, shared
 from tests.support.server import Server, ServerError
-from tests.support.threads import Threads
-from tests.support.waiting import eventually
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.test_nodes import api_of
-from tests.realtime.scene import Scene, connected
-from tests.support.nodes import Nodes
-from tests.support.redis import Redis
+from tests.realtime.sample_conversation import Scene, connected
+from tests.support.cluster import Nodes
+from tests.support.redis_server import Redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.client import Api
-    from tests.support.postgres import Postgres
+    from tests.support.postgres_server import Postgres
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 

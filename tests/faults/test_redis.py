@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.checkers.webhook_receiver import Receiver
 from tests.faults.test_nodes import api_of, conversations, owners
-from tests.oracle.receiver import Receiver
-from tests.realtime.scene import Scene, connected
-from tests.support.nodes import Nodes
-from tests.support.proxy import Proxy
-from tests.support.redis import Redis
-from tests.support.waiting import eventually
+from tests.realtime.sample_conversation import Scene, connected
+from tests.support.cluster import Nodes
+from tests.support.polling import eventually
+from tests.support.redis_server import Redis
+from tests.support.tcp_proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.support.client import Api
-    from tests.support.postgres import Postgres
-    from tests.support.twilsock import Socket
+    from tests.support.postgres_server import Postgres
+    from tests.support.twilsock_client import Socket
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 

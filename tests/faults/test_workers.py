@@ -14,13 +14,13 @@ import pytest
 
 from tests.faults.test_nodes import api_of
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import Server, ServerError
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.postgres import Postgres
+    from tests.support.postgres_server import Postgres
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("nodes")]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.properties.wire import Wire
+from tests.properties.raw_connection import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
-from tests.properties.refusals import CONVERSATIONS, count, refuses, refuses_connection
-from tests.properties.wire import ClosedError, Wire
+from tests.properties.error_assertions import CONVERSATIONS, count, refuses, refuses_connection
+from tests.properties.raw_connection import ClosedError, Wire
 from tests.support.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SMALL_LIMITS = str(Path(__file__).with_name("launch_with_small_limits.py"))
+SMALL_LIMITS = str(Path(__file__).with_name("launch_with_short_timeouts.py"))
 
 
 # --- Several requests on one connection -------------------------------------------------------

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
-from tests.properties.refusals import CONVERSATIONS, count, refuses, refuses_connection
-from tests.properties.wire import Wire
+from tests.properties.error_assertions import CONVERSATIONS, count, refuses, refuses_connection
+from tests.properties.raw_connection import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

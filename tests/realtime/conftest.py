@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.realtime.people import Play, player
+from tests.realtime.users import Play, player
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from parlour.operations.call import Call
 from parlour.operations.caller import Caller
 from parlour.resources.client_table import client_operations
 from parlour.resources.table import operations
-from tests.events.house import ACCOUNT_SID, ALICE, House, Play, player
-from tests.realtime.people import (
+from tests.events.in_process_server import ACCOUNT_SID, ALICE, House, Play, player
+from tests.realtime.users import (
     KEY_SID,
     NO_CONVERSATION,
     NO_MEMBER,
@@ -24,7 +24,7 @@ from tests.realtime.people import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.events.hooks import Hooks
+    from tests.events.webhook_backend import Hooks
 
 OF_THE_API = {
     "DeleteServiceConversation",

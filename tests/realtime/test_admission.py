@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from parlour.protocol.framing import Frame
-from tests.events.house import House
-from tests.realtime.ear import Ear
+from tests.events.in_process_server import House
+from tests.realtime.client_listener import Ear
 
 if TYPE_CHECKING:
     from pathlib import Path

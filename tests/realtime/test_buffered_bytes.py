@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.attacks.raw import BINARY, CONTINUATION, RawSocket, request_frame, ws_frame
-from tests.realtime.scene import Scene, connected
+from tests.attacks.attack_traffic import BINARY, CONTINUATION, RawSocket, request_frame, ws_frame
+from tests.realtime.sample_conversation import Scene, connected
 from tests.support.server import Server
-from tests.support.twilsock import make_token
+from tests.support.twilsock_client import make_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary import events
-from tests.events.hooks import answer
+from tests.events.webhook_backend import answer
 
 if TYPE_CHECKING:
-    from tests.events.hooks import Told
-    from tests.realtime.people import People, Play
+    from tests.events.webhook_backend import Told
+    from tests.realtime.users import People, Play
 
 COMMON = {"Source": "SDK", "ClientIdentity": "alice"}
 

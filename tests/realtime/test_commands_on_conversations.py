@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.realtime.people import NO_CONVERSATION, NO_MEMBER
+from tests.realtime.users import NO_CONVERSATION, NO_MEMBER
 
 if TYPE_CHECKING:
-    from tests.realtime.people import People, Play
+    from tests.realtime.users import People, Play
 
 COMMANDS = "https://aim.us1.twilio.com/Client/v2"
 

@@ -11,13 +11,13 @@ from parlour.channels.virtual import VirtualCarrier
 from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts.statuses import Report
 from parlour.vocabulary.errors import ApiError
-from tests.events.logs import until
-from tests.realtime.people import NOT_PERMITTED
+from tests.events.event_log_setup import until
+from tests.realtime.users import NOT_PERMITTED
 
 if TYPE_CHECKING:
     from parlour.channels.channel import Outbound
     from parlour.store.transaction import Transaction
-    from tests.realtime.people import People, Play
+    from tests.realtime.users import People, Play
 
 COMMANDS = "https://aim.us1.twilio.com/Client/v2"
 ROBERT, OWN = "+15558675310", "+15017122661"

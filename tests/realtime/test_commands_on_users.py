@@ -8,11 +8,11 @@ import pytest
 
 from parlour.protocol.pages import PageRequest
 from parlour.resources.bindings import store as binding_rows
-from tests.realtime.people import NO_CONVERSATION, NOT_PERMITTED, ROOT_URL, Typed
+from tests.realtime.users import NO_CONVERSATION, NOT_PERMITTED, ROOT_URL, Typed
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
-    from tests.realtime.people import People, Play
+    from tests.realtime.users import People, Play
 
 COMMANDS = "https://aim.us1.twilio.com/Client/v2"
 CR = "CR" + "0" * 31 + "1"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.attacks.raw import BINARY, PING, RawSocket, WebSocketClosedError, ws_frame
+from tests.attacks.attack_traffic import BINARY, PING, RawSocket, WebSocketClosedError, ws_frame
+from tests.support.polling import readable
 from tests.support.server import Server
-from tests.support.twilsock import Frame, Socket, init_header, make_token, parsed, written
-from tests.support.waiting import readable
+from tests.support.twilsock_client import Frame, Socket, init_header, make_token, parsed, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

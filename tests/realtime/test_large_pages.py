@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.realtime.session import TunnelReply
-    from tests.realtime.ear import Ear
-    from tests.realtime.people import People, Play
+    from tests.realtime.client_listener import Ear
+    from tests.realtime.users import People, Play
 
 BOUND = 6_000
 COUNT = 30

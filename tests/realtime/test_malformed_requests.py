@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.realtime.scene import Scene, connected
+from tests.realtime.sample_conversation import Scene, connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.server import Server
-    from tests.support.twilsock import Socket
+    from tests.support.twilsock_client import Socket
 
 HUGE = 10**30
 NUMBERS = st.sampled_from([-HUGE, -(2**63) - 1, -(2**63), -1, 0, 1, 5, 2**62, 2**63, 2**64, HUGE])

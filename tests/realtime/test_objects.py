@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.realtime.scene import Scene, connected
+from tests.realtime.sample_conversation import Scene, connected
 
 if TYPE_CHECKING:
     from tests.support.client import Api
     from tests.support.server import Server
-    from tests.support.twilsock import Socket
+    from tests.support.twilsock_client import Socket
 
 
 def items(socket: Socket, kind: str, name: str, **params: str) -> tuple[list[Any], dict[str, Any]]:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary.permissions import PERMISSIONS, Permission, RoleType
-from tests.events.house import ALICE
+from tests.events.in_process_server import ALICE
 from tests.realtime.test_commands_on_messages import seed_media
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.realtime.people import Answer, People, Play
+    from tests.realtime.users import Answer, People, Play
 
 ROBERT, OWN = "+15558675310", "+15017122661"
 REFUSED = (403, 50107)

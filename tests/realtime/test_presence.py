@@ -9,8 +9,8 @@ import pytest
 
 from parlour.resources.users import presence
 from parlour.resources.users import store as users
-from tests.events.house import House, until_read
-from tests.realtime.ear import Ear
+from tests.events.in_process_server import House, until_read
+from tests.realtime.client_listener import Ear
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ from parlour.resources.participants import store as participants
 from parlour.store import events as event_log
 from parlour.vocabulary import limits
 from parlour.vocabulary.objects import Kind, ObjectName
-from tests.events.house import House, until_read
-from tests.realtime.ear import Ear
+from tests.events.in_process_server import House, until_read
+from tests.realtime.client_listener import Ear
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

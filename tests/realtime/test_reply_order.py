@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.realtime.scene import Scene, connected
-from tests.support.pressure import Stopwatch
-from tests.support.twilsock import Frame, Socket, request_header, written
+from tests.realtime.sample_conversation import Scene, connected
+from tests.support.machine_pressure import Stopwatch
+from tests.support.twilsock_client import Frame, Socket, request_header, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

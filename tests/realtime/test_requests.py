@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.realtime.session import TunnelRequest
-from tests.realtime.people import NO_CONVERSATION
+from tests.realtime.users import NO_CONVERSATION
 
 if TYPE_CHECKING:
-    from tests.realtime.people import People, Play
+    from tests.realtime.users import People, Play
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.realtime.scene import Scene, connected
+from tests.realtime.sample_conversation import Scene, connected
 
 if TYPE_CHECKING:
     from tests.support.client import Api

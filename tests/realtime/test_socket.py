@@ -10,8 +10,8 @@ import pytest
 import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.pressure import Stopwatch
-from tests.support.twilsock import Socket, make_token, written
+from tests.support.machine_pressure import Stopwatch
+from tests.support.twilsock_client import Socket, make_token, written
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.realtime.scene import Scene, connected, my_map
+from tests.realtime.sample_conversation import Scene, connected, my_map
 from tests.support.client import Api
 
 if TYPE_CHECKING:
     from tests.support.server import Server
-    from tests.support.twilsock import Socket
+    from tests.support.twilsock_client import Socket
 
 
 def event_types(socket: Socket) -> list[str]:

@@ -11,10 +11,10 @@ import pytest
 from parlour.protocol.access_tokens import AccessToken
 from parlour.resources.users import store as users
 from parlour.vocabulary.objects import Kind, ObjectName
-from tests.attacks.raw import request_frame, ws_frame
-from tests.events.house import House, until_read
-from tests.support.transport import opened
-from tests.support.twilsock import init_header, written
+from tests.attacks.attack_traffic import request_frame, ws_frame
+from tests.events.in_process_server import House, until_read
+from tests.support.twilsock_client import init_header, written
+from tests.support.websocket_transport import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parlour.realtime.connection import Connection
     from parlour.realtime.session import Session
     from parlour.realtime.websocket import Socket
-    from tests.support.transport import Transport
+    from tests.support.websocket_transport import Transport
 
 # Reads are done in the event loop there, so that the moments can be counted in its turns.
 pytestmark = pytest.mark.embedded

@@ -13,9 +13,9 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from parlour.resources.table import operations
-from tests.resources.settings import NOWHERE, account_of_its_own, everything_kept, told
+from tests.resources.settings_setup import NOWHERE, account_of_its_own, everything_kept, told
+from tests.support.polling import eventually
 from tests.support.server import ServerError
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

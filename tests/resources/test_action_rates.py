@@ -10,17 +10,17 @@ from parlour.operations.action_rates import ActionRates
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
-from tests.events.house import WITH_HEADER, House
-from tests.realtime.people import People, player
+from tests.events.in_process_server import WITH_HEADER, House
+from tests.realtime.users import People, player
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.realtime.people import Play
+    from tests.realtime.users import Play
 
 BURST = limits.ACTIONS_WINDOW_MS // 1000
 """What passes at once where one action per second is allowed."""

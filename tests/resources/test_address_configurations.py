@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary.events import SCOPED_FILTERS
-from tests.resources.rooms import DATE
-from tests.resources.settings import (
+from tests.resources.participant_setup import DATE
+from tests.resources.settings_setup import (
     NOWHERE,
     account_of_its_own,
     changes,
@@ -18,7 +18,7 @@ from tests.resources.settings import (
     service_of_its_own,
     told,
 )
-from tests.support.numbers import phone_number
+from tests.support.phone_numbers import phone_number
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.naming import at_once, unique
-from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
-from tests.support.database import connect
-from tests.support.numbers import PROXY, phone_number
-from tests.support.waiting import eventually
+from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.unique_names import at_once, unique
+from tests.support.phone_numbers import PROXY, phone_number
+from tests.support.polling import eventually
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from tests.support.client import Answer, Api

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.rooms import DATE
-from tests.resources.settings import NOWHERE, service_of_its_own, told
-from tests.support.database import seed_push_binding
+from tests.resources.participant_setup import DATE
+from tests.resources.settings_setup import NOWHERE, service_of_its_own, told
+from tests.support.server_database import seed_push_binding
 
 if TYPE_CHECKING:
     from tests.support.client import Api

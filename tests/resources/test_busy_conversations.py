@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.database import connect
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,9 +19,9 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
-from tests.events.hooks import Hooks, answer
-from tests.events.house import House
-from tests.support.pressure import Stopwatch
+from tests.events.in_process_server import House
+from tests.events.webhook_backend import Hooks, answer
+from tests.support.machine_pressure import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

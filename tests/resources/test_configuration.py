@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.settings import (
+from tests.resources.settings_setup import (
     NOWHERE,
     account_of_its_own,
     changes,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.settings import NOWHERE, account_of_its_own, told
-from tests.resources.talks import rows
-from tests.support.database import connect
+from tests.resources.message_setup import rows
+from tests.resources.settings_setup import NOWHERE, account_of_its_own, told
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.naming import at_once, unique
-from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, Room, make_role
+from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, Room, make_role
+from tests.resources.unique_names import at_once, unique
 from tests.support.client import Api
-from tests.support.database import events
-from tests.support.numbers import PROXY, phone_number
+from tests.support.phone_numbers import PROXY, phone_number
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
+from tests.support.server_database import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

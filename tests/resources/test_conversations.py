@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.resources.naming import unique
-from tests.resources.rooms import DATE
+from tests.resources.participant_setup import DATE
+from tests.resources.unique_names import unique
 from tests.support.client import Api
-from tests.support.database import events
+from tests.support.server_database import events
 
 if TYPE_CHECKING:
     from tests.support.server import Server

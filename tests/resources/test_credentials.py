@@ -14,8 +14,8 @@ from cryptography.exceptions import InvalidTag
 from parlour.resources.credentials.store import Credential, Secrets, unseal
 from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
-from tests.resources.rooms import DATE
-from tests.resources.settings import (
+from tests.resources.participant_setup import DATE
+from tests.resources.settings_setup import (
     NOWHERE,
     account_of_its_own,
     changes,
@@ -23,7 +23,7 @@ from tests.resources.settings import (
     refuses,
     told,
 )
-from tests.support.database import connect
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from tests.support.client import Api

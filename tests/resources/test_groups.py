@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parlour.resources.participants.store import Participant
-from tests.resources.naming import at_once, unique
-from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
-from tests.resources.talks import execute
-from tests.support.database import connect
-from tests.support.numbers import PROXY, phone_number
-from tests.support.waiting import eventually
+from tests.resources.message_setup import execute
+from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.unique_names import at_once, unique
+from tests.support.phone_numbers import PROXY, phone_number
+from tests.support.polling import eventually
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from tests.support.client import Answer, Api

@@ -9,7 +9,7 @@ import pytest
 
 from parlour.vocabulary import limits
 from tests.contract.python_client import Place, client_for
-from tests.resources.talks import Talk
+from tests.resources.message_setup import Talk
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.resources.uploads import Part, Shelf, direct_url
+from tests.resources.media_setup import Part, Shelf, direct_url
 from tests.support.client import Api
 from tests.support.server import Server
 

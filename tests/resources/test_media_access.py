@@ -18,10 +18,10 @@ from parlour.protocol.media_urls import MediaLink, MediaUrls
 from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from parlour.vocabulary.scope import Scope
-from tests.resources.settings import account_of_its_own, service_of_its_own
-from tests.resources.talks import rows
-from tests.resources.uploads import Medium, Shelf, direct_url
-from tests.support.waiting import eventually
+from tests.resources.media_setup import Medium, Shelf, direct_url
+from tests.resources.message_setup import rows
+from tests.resources.settings_setup import account_of_its_own, service_of_its_own
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

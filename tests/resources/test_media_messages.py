@@ -20,9 +20,9 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
 from tests.contract.python_client import client_for
-from tests.events.house import ALICE, House
-from tests.resources.rooms import Room
-from tests.resources.uploads import Shelf
+from tests.events.in_process_server import ALICE, House
+from tests.resources.media_setup import Shelf
+from tests.resources.participant_setup import Room
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary import limits
-from tests.properties.wire import ClosedError, Wire
-from tests.resources.uploads import Part, Shelf, direct_url
+from tests.properties.raw_connection import ClosedError, Wire
+from tests.resources.media_setup import Part, Shelf, direct_url
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import Server
 from tests.support.sockets import receive
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.resources.uploads import Medium
+    from tests.resources.media_setup import Medium
 
 pytestmark = pytest.mark.embedded  # How bytes travel has nothing to do with the database.
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.rooms import ADDRESS, DATE, PROXY_ADDRESS
-from tests.resources.talks import Talk, rows, seed_media, seed_template
-from tests.support.numbers import PROXY, phone_number
+from tests.resources.message_setup import Talk, rows, seed_media, seed_template
+from tests.resources.participant_setup import ADDRESS, DATE, PROXY_ADDRESS
+from tests.support.phone_numbers import PROXY, phone_number
 
 if TYPE_CHECKING:
     from tests.support.client import Api

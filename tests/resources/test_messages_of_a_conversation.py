@@ -17,8 +17,8 @@ from parlour.resources.participants import store as participant_rows
 from parlour.resources.receipts import store as receipt_rows
 from parlour.store.dialect import for_sqlite
 from parlour.store.engines import DATABASE_NAME
-from tests.resources.talks import Talk, execute, rows, seed_media
-from tests.support.waiting import eventually
+from tests.resources.message_setup import Talk, execute, rows, seed_media
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.realtime.scene import connected
-from tests.resources.naming import at_once, unique
-from tests.resources.rooms import PROJECTED_ADDRESS, Room
-from tests.support.numbers import phone_number
+from tests.realtime.sample_conversation import connected
+from tests.resources.participant_setup import PROJECTED_ADDRESS, Room
+from tests.resources.unique_names import at_once, unique
+from tests.support.phone_numbers import phone_number
 
 if TYPE_CHECKING:
     from tests.support.client import Answer, Api

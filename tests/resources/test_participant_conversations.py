@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.naming import unique
-from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
-from tests.support.numbers import PROXY, phone_number
+from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.unique_names import unique
+from tests.support.phone_numbers import PROXY, phone_number
 
 if TYPE_CHECKING:
     from tests.support.client import Api, Fields

@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.resources.naming import unique
-from tests.resources.rooms import (
+from tests.resources.participant_setup import (
     ADDRESS,
     DATE,
     PROJECTED_ADDRESS,
@@ -18,9 +17,10 @@ from tests.resources.rooms import (
     Room,
     make_role,
 )
+from tests.resources.unique_names import unique
 from tests.support.client import Api
-from tests.support.database import connect
-from tests.support.numbers import PROXY, phone_number
+from tests.support.phone_numbers import PROXY, phone_number
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from tests.support.server import Server

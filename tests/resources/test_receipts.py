@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.wholeness import halves
-from tests.resources.rooms import ADDRESS, DATE
-from tests.resources.talks import Talk, execute, rows, seed_media
+from tests.checkers.atomicity_checker import halves
+from tests.resources.message_setup import Talk, execute, rows, seed_media
+from tests.resources.participant_setup import ADDRESS, DATE
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
 
 KEYS = [
     "sid",

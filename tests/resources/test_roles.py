@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary.permissions import PERMISSIONS, RoleType
-from tests.resources.rooms import DATE, make_role
-from tests.resources.settings import (
+from tests.resources.participant_setup import DATE, make_role
+from tests.resources.settings_setup import (
     NOWHERE,
     account_of_its_own,
     changes,
@@ -18,8 +18,8 @@ from tests.resources.settings import (
     service_of_its_own,
     told,
 )
-from tests.support.database import columns, connect
-from tests.support.waiting import eventually
+from tests.support.polling import eventually
+from tests.support.server_database import columns, connect
 
 if TYPE_CHECKING:
     from tests.support.client import Api

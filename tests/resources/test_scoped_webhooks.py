@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.rooms import DATE
-from tests.resources.talks import Talk, rows
+from tests.resources.message_setup import Talk, rows
+from tests.resources.participant_setup import DATE
 
 if TYPE_CHECKING:
     from tests.support.client import Answer, Api, Fields

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.rooms import make_role
-from tests.resources.settings import NOWHERE, changes, refuses, service_of_its_own, told
+from tests.resources.participant_setup import make_role
+from tests.resources.settings_setup import NOWHERE, changes, refuses, service_of_its_own, told
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.settings import changes, refuses, service_of_its_own, told
+from tests.resources.settings_setup import changes, refuses, service_of_its_own, told
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.rooms import ADDRESS, PROXY_ADDRESS, make_role
-from tests.resources.settings import account_of_its_own, service_of_its_own, told
-from tests.support.database import connect, seed_push_binding
-from tests.support.numbers import PROXY, phone_number
-from tests.support.waiting import eventually
+from tests.resources.participant_setup import ADDRESS, PROXY_ADDRESS, make_role
+from tests.resources.settings_setup import account_of_its_own, service_of_its_own, told
+from tests.support.phone_numbers import PROXY, phone_number
+from tests.support.polling import eventually
+from tests.support.server_database import connect, seed_push_binding
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -11,11 +11,11 @@ from parlour.resources.content_templates import rendering
 from parlour.resources.content_templates.store import ContentTemplate
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
-from tests.resources.settings import account_of_its_own
-from tests.resources.talks import Talk, execute, rows
-from tests.resources.uploads import Shelf
-from tests.support.numbers import PROXY, phone_number
-from tests.support.waiting import eventually
+from tests.resources.media_setup import Shelf
+from tests.resources.message_setup import Talk, execute, rows
+from tests.resources.settings_setup import account_of_its_own
+from tests.support.phone_numbers import PROXY, phone_number
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,15 +15,15 @@ from parlour.protocol.access_tokens import verify
 from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
 from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
-from tests.resources.settings import (
+from tests.resources.settings_setup import (
     NOWHERE,
     account_of_its_own,
     everything_kept,
     service_of_its_own,
     told,
 )
-from tests.support.database import connect
 from tests.support.server import ServerError
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.rooms import (
+from tests.resources.participant_setup import (
     ADDRESS,
     DATE,
     PROJECTED_ADDRESS,
@@ -15,7 +15,7 @@ from tests.resources.rooms import (
     Room,
     make_role,
 )
-from tests.support.numbers import phone_number
+from tests.support.phone_numbers import phone_number
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.resources.rooms import Room
-from tests.support.database import connect
+from tests.resources.participant_setup import Room
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from tests.support.client import Api

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.rooms import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
 from tests.support.client import Api
-from tests.support.numbers import PROXY, phone_number
+from tests.support.phone_numbers import PROXY, phone_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.naming import unique
-from tests.resources.rooms import DATE, Room
-from tests.support.database import connect
+from tests.resources.participant_setup import DATE, Room
+from tests.resources.unique_names import unique
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from tests.support.client import Api

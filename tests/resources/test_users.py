@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.resources.naming import unique
-from tests.resources.rooms import DATE, make_role
+from tests.resources.participant_setup import DATE, make_role
+from tests.resources.unique_names import unique
 from tests.support.client import Api
-from tests.support.database import connect, seed_push_binding
-from tests.support.waiting import eventually
+from tests.support.polling import eventually
+from tests.support.server_database import connect, seed_push_binding
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary.events import FILTERS
-from tests.resources.settings import (
+from tests.resources.settings_setup import (
     account_of_its_own,
     changes,
     refuses,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.settings import account_of_its_own, changes, refuses
+from tests.resources.settings_setup import account_of_its_own, changes, refuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,15 +14,15 @@ import pytest
 from parlour.operations.operation import Form
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
-from tests.security.tenants import owners
-from tests.security.tenants.cells import values_of
-from tests.security.tenants.forms import form_of
-from tests.security.tenants.paths import fill
-from tests.security.tenants.places import LocalPlace, Login, Request, ServerPlace, settle
-from tests.security.tenants.twins import World, build
+from tests.security.tenants import owner_actions
+from tests.security.tenants.matrix import values_of
+from tests.security.tenants.path_variables import fill
+from tests.security.tenants.targets import LocalPlace, Login, Request, ServerPlace, settle
+from tests.security.tenants.twin_accounts import World, build
+from tests.security.tenants.valid_forms import form_of
 from tests.support.client import Answer, Api, send_bytes
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -313,7 +313,7 @@ def sung() -> Iterator[tuple[Server, World]]:
         assert not [
             wrong
             for form in (Form.SHORT, Form.SERVICE, Form.ACCOUNT)
-            for cell in owners.writing(other, frozenset(), form)
+            for cell in owner_actions.writing(other, frozenset(), form)
             for wrong in cell.run(place)
         ]
         settle(place)

@@ -9,14 +9,14 @@ import pytest
 
 from parlour.app import make_egress
 from parlour.config import Settings
-from tests.oracle.receiver import Receiver
+from tests.checkers.webhook_receiver import Receiver
 from tests.security.test_ssrf import try_to_reach
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.oracle.receiver import Line
+    from tests.checkers.webhook_receiver import Line
 
 ENABLED = {"X-Twilio-Webhook-Enabled": "true"}
 LOOPBACK, PRIVATE, LISTED, METADATA, PUBLIC = (

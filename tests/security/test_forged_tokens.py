@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parlour.protocol.access_tokens import AccessToken, TokenRefused, verify
-from tests.security.forgery import FORGED, SHAPES, WRITTEN_AT, Forge, Key, written
+from tests.security.token_forgery import FORGED, SHAPES, WRITTEN_AT, Forge, Key, written
 
 FORGED_MIN = 60
 

@@ -9,9 +9,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from parlour.vocabulary import limits
-from tests.security.forgery import FORGED, Forge, Key
+from tests.security.token_forgery import FORGED, Forge, Key
 from tests.support.client import Api
-from tests.support.twilsock import Socket
+from tests.support.twilsock_client import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from parlour.cli.backup import places
 from parlour.cli.offline import Offline
 from parlour.config import Settings
 from parlour.store.backup_sources import BackupError, FolderSource
-from tests.support.beside import Beside
+from tests.support.offline_writes import Beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable

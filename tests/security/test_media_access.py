@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.uploads import Shelf, direct_url
+from tests.resources.media_setup import Shelf, direct_url
 
 if TYPE_CHECKING:
-    from tests.resources.uploads import Medium
+    from tests.resources.media_setup import Medium
     from tests.support.client import Answer, Api
     from tests.support.server import Server
 

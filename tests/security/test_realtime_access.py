@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.twilsock import Socket
+from tests.support.twilsock_client import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.client import Api
     from tests.support.server import Server
-    from tests.support.twilsock import Answer
+    from tests.support.twilsock_client import Answer
 
 NEVER = "f" * 32
 SECRET = "what only the two of them know"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.security import launch_without_conditions
-from tests.security.launch_without_conditions import without_conditions
-from tests.security.tenants.pair import Pair
-from tests.security.tenants.places import ServerPlace
+from tests.security import launch_without_account_conditions
+from tests.security.launch_without_account_conditions import without_conditions
+from tests.security.tenants.intruder_and_victim import Pair
+from tests.security.tenants.targets import ServerPlace
 from tests.security.test_tenants import (  # noqa: F401 - they run here with another server.
     _victim_is_as_it_was,
     test_a_foreign_sid_and_one_that_was_never_made_are_answered_alike,
@@ -26,9 +26,9 @@ from tests.security.test_tenants import (  # noqa: F401 - they run here with ano
     test_what_is_taken_elsewhere_is_free_here,
 )
 from tests.support.client import Api
-from tests.support.database import PostgresConnection
-from tests.support.postgres import as_superuser, shared
+from tests.support.postgres_server import as_superuser, shared
 from tests.support.server import Server
+from tests.support.server_database import PostgresConnection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.xdist_group("row security"), pytest.mark.timeout(180)]
 def server() -> Iterator[Server]:
     """A server without the first wall."""
     env = {"PARLOUR_REQUEST_LOG": "none", "PARLOUR_DATABASE": shared().make_database()}
-    program = (launch_without_conditions.__file__,)
+    program = (launch_without_account_conditions.__file__,)
     with Server(env=env, program=program) as running:
         yield running
 
@@ -83,7 +83,7 @@ def test_a_session_that_names_no_account_sees_nothing(pair: Pair, server: Server
 def test_without_either_wall_accounts_see_each_other() -> None:
     """What the tests above rely on: the first wall is down indeed, and the second one counts."""
     database = as_superuser(shared().make_database())
-    program = (launch_without_conditions.__file__,)
+    program = (launch_without_account_conditions.__file__,)
     with Server(env={"PARLOUR_DATABASE": database}, program=program) as running:
         path = "/Configuration/Addresses"
         first = Api(running.base_url, running.account_sid, running.auth_token)

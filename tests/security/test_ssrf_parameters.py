@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
 from parlour.vocabulary.errors import ApiError
-from tests.events.house import WITH_HEADER, House
-from tests.events.logs import until
+from tests.events.event_log_setup import until
+from tests.events.in_process_server import WITH_HEADER, House
 from tests.security.test_ssrf import CORPUS, GUARDED, MALFORMED, REFUSED, UNGUARDED, Network
 
 if TYPE_CHECKING:

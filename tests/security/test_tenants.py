@@ -1,6 +1,6 @@
 """Two twin accounts, and a second service in each: nothing is read, changed, counted or confirmed.
 
-The cells are made from the table of operations (`tests/security/tenants/cells.py`).
+The cells are made from the table of operations (`tests/security/tenants/matrix.py`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.operations.operation import Form
-from tests.security.tenants import logins, owners
-from tests.security.tenants.pair import (
+from tests.security.tenants import owner_actions, rejected_logins
+from tests.security.tenants.intruder_and_victim import (
     Pair,
     changed,
     rows_of_service,
     run,
     victim_changes,
 )
-from tests.security.tenants.places import ServerPlace, rows_of, settle
-from tests.security.tenants.twins import build
+from tests.security.tenants.targets import ServerPlace, rows_of, settle
+from tests.security.tenants.twin_accounts import build
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -53,17 +53,17 @@ def assert_none(wrong: list[str]) -> None:
 
 
 def test_a_twin_that_appears_changes_nothing_that_is_shown(pair: Pair) -> None:
-    assert owners.dump(pair.place, pair.bystander) == pair.shown_before
+    assert owner_actions.dump(pair.place, pair.bystander) == pair.shown_before
 
 
 def test_credentials_that_let_nobody_in_are_refused_everywhere_alike(pair: Pair) -> None:
-    classes = logins.refused(pair)
+    classes = rejected_logins.refused(pair)
     pair.note()  # The revoked key was made, and taken away again.
     wrong = []
     shown: dict[int, set[tuple[object, bytes]]] = {}
     # A login stays known to be wrong for a moment, so the requests of each follow one another: in
     # turns over the logins each request would be delayed.
-    requests = logins.requests_of(pair.victim)
+    requests = rejected_logins.requests_of(pair.victim)
     for each, (operation, request) in product(classes, requests):
         answer = pair.place.send(request._replace(authorization=each.authorization))
         code = json.loads(answer.body).get("code")
@@ -82,16 +82,16 @@ def test_the_twins_login_finds_nothing_where_the_victims_sids_are_named(
     login = pair.intruder.login if kind == "auth token" else pair.intruder.key
     assert login is not None
 
-    assert_none(run(pair.place, logins.as_the_twin(pair, login)))
+    assert_none(run(pair.place, rejected_logins.as_the_twin(pair, login)))
 
 
 def test_a_foreign_sid_and_one_that_was_never_made_are_answered_alike(pair: Pair) -> None:
-    shown = owners.dump(pair.place, pair.victim)
+    shown = owner_actions.dump(pair.place, pair.victim)
 
     assert_none(run(pair.place, pair.matrix.positions()))
 
     settle(pair.place)
-    assert owners.dump(pair.place, pair.victim) == shown
+    assert owner_actions.dump(pair.place, pair.victim) == shown
 
 
 def test_a_foreign_sid_in_a_parameter_is_as_good_as_one_that_was_never_made(pair: Pair) -> None:
@@ -99,14 +99,14 @@ def test_a_foreign_sid_in_a_parameter_is_as_good_as_one_that_was_never_made(pair
 
 
 def test_a_page_token_is_of_use_in_its_own_list_alone(pair: Pair) -> None:
-    assert_none(run(pair.place, logins.page_tokens(pair)))
+    assert_none(run(pair.place, rejected_logins.page_tokens(pair)))
 
 
 def test_what_is_taken_elsewhere_is_free_here(pair: Pair) -> None:
     newcomer = build(pair.place)
 
-    assert_none(run(pair.place, owners.taking(newcomer, pair.hidden)))
-    assert_none(run(pair.place, owners.sending(pair.neighbour, pair.hidden)))
+    assert_none(run(pair.place, owner_actions.taking(newcomer, pair.hidden)))
+    assert_none(run(pair.place, owner_actions.sending(pair.neighbour, pair.hidden)))
 
 
 def test_an_owner_can_do_everything_and_touches_nobody_else(pair: Pair) -> None:
@@ -114,7 +114,7 @@ def test_an_owner_can_do_everything_and_touches_nobody_else(pair: Pair) -> None:
     of_other = {Form.SHORT: owner.second.sid, Form.SERVICE: owner.default.sid}
     for form in (Form.SHORT, Form.SERVICE, Form.ACCOUNT):
         before = rows_of(pair.place, owner.sid)
-        assert_none(run(pair.place, owners.writing(owner, pair.hidden, form)))
+        assert_none(run(pair.place, owner_actions.writing(owner, pair.hidden, form)))
         settle(pair.place)
         if form in of_other:
             after = rows_of_service(rows_of(pair.place, owner.sid), of_other[form])

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
+from tests.attacks.attack_traffic import ask_in_turn, connect
 from tests.attacks.harness import basic, request
-from tests.attacks.raw import ask_in_turn, connect
-from tests.support.beside import Beside
+from tests.support.background_threads import Threads
 from tests.support.client import Answer, Api
+from tests.support.offline_writes import Beside
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.threads import Threads
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
-from tests.security.forgery import Forge, Key, written
+from tests.security.token_forgery import Forge, Key, written
 from tests.support.client import Api
 from tests.support.server import Server
-from tests.support.twilsock import Socket
+from tests.support.twilsock_client import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

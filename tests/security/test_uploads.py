@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.resources.media_setup import Part
 from tests.resources.test_media_transfer import GROWTH_BYTES_MAX, Memory, shelf_on
-from tests.resources.uploads import Part
 from tests.support.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.resources.uploads import Medium, Shelf
+    from tests.resources.media_setup import Medium, Shelf
     from tests.support.client import Answer
 
 FILES = tomllib.loads((Path(__file__).parent / "corpora" / "uploads.toml").read_text("utf-8"))[

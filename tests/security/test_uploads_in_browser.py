@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.resources.media_setup import direct_url
 from tests.resources.test_media_transfer import shelf_on
-from tests.resources.uploads import direct_url
 from tests.security.test_uploads import FILES, content_of, send
-from tests.support.browser import chromium
+from tests.support.chromium import chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

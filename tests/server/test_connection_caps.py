@@ -14,11 +14,11 @@ import pytest
 import requests
 
 from parlour.vocabulary.limits import LOGIN_FAILURES_MAX
-from tests.attacks.raw import RawSocket, connect
+from tests.attacks.attack_traffic import RawSocket, connect
 from tests.support.client import Api
+from tests.support.polling import readable
 from tests.support.server import Server
-from tests.support.twilsock import Socket, make_token
-from tests.support.waiting import readable
+from tests.support.twilsock_client import Socket, make_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ os.execv(sys.executable, [sys.executable, "-m", "parlour", *sys.argv[1:]])
 """
 FEW_FILES = ("-c", _LIMITED)
 FEW_SOCKETS = str(Path(__file__).with_name("launch_with_few_sockets.py"))
-FEW_STRANGERS = str(Path(__file__).with_name("launch_with_few_strangers.py"))
+FEW_STRANGERS = str(Path(__file__).with_name("launch_with_few_unauthenticated_connections.py"))
 SECONDS_MAX = 20.0
 
 

@@ -7,7 +7,7 @@ import re
 import time
 from contextlib import ExitStack, closing, suppress
 
-from tests.attacks.raw import connect
+from tests.attacks.attack_traffic import connect
 from tests.support.server import Server
 
 OF_ADDRESS_MAX = 3

@@ -16,7 +16,7 @@ from parlour.cli import main
 from parlour.cli.offline import Offline
 from parlour.config import Settings
 from tests.support.client import Api
-from tests.support.postgres import USER, shared
+from tests.support.postgres_server import USER, shared
 from tests.support.server import ENGINE_VARIABLE, Server
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from parlour.protocol import certificates
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.postgres_settings import DatabaseSettings
 from parlour.vocabulary import limits
-from tests.support.postgres import shared
+from tests.support.postgres_server import shared
 from tests.support.server import Server
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from parlour.vocabulary import limits
+from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import request
-from tests.attacks.raw import connect
-from tests.resources.uploads import Shelf
+from tests.resources.media_setup import Shelf
 from tests.support.client import Api
+from tests.support.polling import eventually
 from tests.support.server import Server
-from tests.support.waiting import eventually
 
 LAUNCH = str(Path(__file__).parents[1] / "resources" / "launch_with_limits.py")
 AT_ONCE = 20

@@ -19,7 +19,7 @@ from parlour.store.key_file import KEY_NAME, KeyFileError, load_vault
 from parlour.store.master_key import MissingKeyError, WrongKeyError
 from parlour.vocabulary.clock import SystemRandom
 from tests.support.client import Api
-from tests.support.postgres import shared
+from tests.support.postgres_server import shared
 from tests.support.server import Server, ServerError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
+from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import request
-from tests.attacks.raw import connect
 from tests.support.client import Api
 from tests.support.server import Server
 

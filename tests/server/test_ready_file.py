@@ -11,7 +11,7 @@ import pytest
 from parlour import __version__
 from tests.support.client import Api
 from tests.support.server import Server, ServerError
-from tests.support.tls import TlsServer
+from tests.support.tls_server import TlsServer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,7 +24,7 @@ from parlour.config import Settings
 from parlour.http.binding import BindError, bind, listen, reserve_port
 from parlour.store.folder_lock import FolderInUseError, lock_folder
 from tests.support.client import Api
-from tests.support.postgres import shared
+from tests.support.postgres_server import shared
 from tests.support.server import REPOSITORY, Server
 
 if TYPE_CHECKING:

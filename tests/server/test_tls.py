@@ -19,7 +19,7 @@ import pytest
 from tests.attacks.probe import resident_bytes
 from tests.support.client import FORM_TYPE, encode
 from tests.support.server import Server, ServerError
-from tests.support.tls import HOSTED, TlsServer
+from tests.support.tls_server import HOSTED, TlsServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import basic
-from tests.attacks.raw import connect
 from tests.server.test_connection_caps import (
     FEW_FILES,
     FEW_STRANGERS,
@@ -19,8 +19,8 @@ from tests.server.test_connection_caps import (
     STRANGERS_MAX,
     UNTRUSTED,
 )
-from tests.support.tls import HOSTED, TlsServer
-from tests.support.waiting import readable
+from tests.support.polling import readable
+from tests.support.tls_server import HOSTED, TlsServer
 
 if TYPE_CHECKING:
     import socket

@@ -9,10 +9,10 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import request
-from tests.attacks.raw import connect
 from tests.server.test_tls import large_list
-from tests.support.tls import HOSTED, TlsServer
+from tests.support.tls_server import HOSTED, TlsServer
 
 HEALTH = request("GET", "/healthz")
 CLIENTS = 5

@@ -20,7 +20,7 @@ from parlour.store.log_readers import UNKNOWN, readers_of
 from parlour.store.sqlite import SqliteStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
-from tests.support.waiting import eventually
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from parlour.store import connections as under_test
 from parlour.store.connections import Connections, Hosts, urls_of_hosts
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
-from tests.support.postgres import Postgres, shared
-from tests.support.proxy import Proxy
+from tests.support.postgres_server import Postgres, shared
+from tests.support.tcp_proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from parlour.store.sqlite import SqliteStore
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.store.plan_data import FEW, FEW_PER_ACCOUNT, ONE_PER_ACCOUNT, ROWS, argument, value
 from tests.store.test_statements import statements
-from tests.support.postgres import as_superuser, shared
+from tests.support.postgres_server import as_superuser, shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
-from tests.support.postgres import shared
+from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

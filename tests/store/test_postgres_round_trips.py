@@ -16,7 +16,7 @@ from parlour.resources.table import operations
 from parlour.store.postgres import PostgresStore
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.origin import SILENT, Origin
-from tests.support.postgres import shared
+from tests.support.postgres_server import shared
 from tests.support.round_trips import RoundTrips
 
 if TYPE_CHECKING:

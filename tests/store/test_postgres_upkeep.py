@@ -8,7 +8,7 @@ import asyncpg
 
 from parlour.store.postgres import PostgresStore
 from parlour.vocabulary.clock import SystemClock, SystemRandom
-from tests.support.postgres import shared
+from tests.support.postgres_server import shared
 
 OPTIONS = (
     "SELECT relname, reloptions FROM pg_class WHERE relkind = 'r'"

@@ -15,7 +15,7 @@ from parlour.store.settling import settled_count
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
-from tests.support.postgres import Postgres, shared
+from tests.support.postgres_server import Postgres, shared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -16,7 +16,7 @@ from parlour.store.manifold import many
 from parlour.store.postgres import PostgresStore
 from parlour.store.statements import Window
 from parlour.vocabulary.clock import SystemClock, SystemRandom
-from tests.support.postgres import shared
+from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

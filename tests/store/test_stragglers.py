@@ -13,8 +13,8 @@ from parlour.store.postgres import PostgresStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.store.test_settling import Beside, emit, names_after, soon
-from tests.support.postgres import shared
-from tests.support.proxy import Proxy
+from tests.support.postgres_server import shared
+from tests.support.tcp_proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -19,7 +19,7 @@ class ReservedPort:
     the port to no connection and to no program that asks for any port. A program that is given
     the number can listen there, with SO_REUSEADDR on both sides, as often as it is started;
     servers set that option so that they can be started again. So it is on Linux, where the tests
-    run; `tests/contract/test_support.py` shows it.
+    run; `tests/contract/test_test_support.py` shows it.
     """
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.support.beside import Beside
+from tests.support.offline_writes import Beside
 from tests.support.ports import ReservedPort
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def database_of(data_dir: Path) -> str:
     """
     if os.environ.get(ENGINE_VARIABLE, "sqlite") == "sqlite":
         return ""
-    from tests.support.postgres import shared  # noqa: PLC0415 - it needs this module.
+    from tests.support.postgres_server import shared  # noqa: PLC0415 - it needs this module.
 
     return shared().make_database()
 

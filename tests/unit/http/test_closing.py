@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from parlour.vocabulary import limits
-from tests.unit.http.bench import Bench, Kernel
+from tests.unit.http.connection_setup import Bench, Kernel
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request

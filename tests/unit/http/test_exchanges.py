@@ -14,7 +14,7 @@ from parlour.http.connection import Connection
 from parlour.http.messages import GoneError
 from parlour.protocol.http_request import RequestReader
 from parlour.vocabulary import limits
-from tests.unit.http.bench import GET, POST, Bench, Collecting
+from tests.unit.http.connection_setup import GET, POST, Bench, Collecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

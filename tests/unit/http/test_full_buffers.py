@@ -11,8 +11,8 @@ from parlour.http.messages import GoneError
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
-from tests.sim.virtual import virtual_loop
-from tests.unit.http.bench import GET, POST, Bench, Collecting
+from tests.unit.http.connection_setup import GET, POST, Bench, Collecting
+from tests.virtual_time.virtual_loop import virtual_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

@@ -10,7 +10,7 @@ import uvloop
 
 from parlour.http.messages import GoneError
 from parlour.http.streams import incoming, read_body
-from tests.unit.http.bench import POST, Bench, Handled
+from tests.unit.http.connection_setup import POST, Bench, Handled
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request

@@ -14,7 +14,7 @@ from parlour.operations.buffers import BufferPool
 from parlour.protocol.header_block import HeaderBlock
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
-from tests.unit.http.machine import Script, SlowKernel, Watched
+from tests.unit.http.scripted_connection import Script, SlowKernel, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,12 @@ import uvloop
 from parlour.http.messages import GoneError
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
-from tests.sim.virtual import virtual_loop
-from tests.unit.http.bench import GET, POST, Bench, Collecting, Handled
+from tests.unit.http.connection_setup import GET, POST, Bench, Collecting, Handled
+from tests.virtual_time.virtual_loop import virtual_loop
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
-    from tests.unit.http.bench import Handler
+    from tests.unit.http.connection_setup import Handler
 
 MUCH = b"x" * (4 * limits.READ_BYTES_MAX)
 LONG = POST % limits.BODY_BYTES_MAX

@@ -9,7 +9,7 @@ from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
 from parlour.protocol.header_block import HeaderBlock
 from parlour.vocabulary.errors import ApiError
-from tests.support.exchange import RecordedExchange
+from tests.support.in_process_requests import RecordedExchange
 
 HOST = b"chat.example.net"
 LOOPBACK = Peers("127.0.0.0/8, ::1")

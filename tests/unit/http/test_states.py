@@ -15,8 +15,8 @@ from parlour.http.connections import Caps, Connections
 from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemClock
-from tests.sim.virtual import virtual_loop
-from tests.unit.http.machine import STATES, Script, SlowKernel, Watched
+from tests.unit.http.scripted_connection import STATES, Script, SlowKernel, Watched
+from tests.virtual_time.virtual_loop import virtual_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

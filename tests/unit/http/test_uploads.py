@@ -17,7 +17,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
-from tests.support.exchange import RecordedExchange
+from tests.support.in_process_requests import RecordedExchange
 
 if TYPE_CHECKING:
     from pathlib import Path

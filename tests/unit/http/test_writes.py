@@ -10,7 +10,7 @@ import uvloop
 
 import parlour.http.connection
 from parlour.vocabulary import limits
-from tests.unit.http.bench import GET, POST, Bench, Refusing
+from tests.unit.http.connection_setup import GET, POST, Bench, Refusing
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request

@@ -10,7 +10,7 @@ import pytest
 from parlour.operations.scheduler import Job, Scheduler, in_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemClock
-from tests.support.pressure import Stopwatch
+from tests.support.machine_pressure import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -9,7 +9,7 @@ import pytest
 from parlour.protocol.header_block import HeaderBlock
 from parlour.protocol.http_request import CHUNKED, RequestError, RequestReader, has_word
 from parlour.vocabulary import limits
-from tests.support.requests import HOST, Read, head, read
+from tests.support.request_parsing import HOST, Read, head, read
 
 URL_BYTES_MAX = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from parlour.protocol.header_block import HeaderBlocks
 from parlour.protocol.http_request import RequestError, RequestReader
-from tests.support.requests import HOST, Read, head, read
+from tests.support.request_parsing import HOST, Read, head, read
 
 CHUNKED_HEAD = head(b"Transfer-Encoding: chunked")
 

@@ -14,9 +14,9 @@ from parlour.realtime.tunnel import Tunnel
 from parlour.realtime.turns import Turns
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
-from tests.attacks.raw import request_frame, ws_frame
-from tests.support.transport import opened
-from tests.support.twilsock import init_header, written
+from tests.attacks.attack_traffic import request_frame, ws_frame
+from tests.support.twilsock_client import init_header, written
+from tests.support.websocket_transport import opened
 from tests.unit.realtime.test_turn_budgets import Tunnel as HeldTunnel
 from tests.unit.realtime.test_turn_budgets import endpoint_of
 

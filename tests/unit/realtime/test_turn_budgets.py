@@ -14,9 +14,9 @@ from parlour.realtime.connection import Connection
 from parlour.realtime.socket_shares import SocketShares
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
-from tests.attacks.raw import PING, request_frame, ws_frame
-from tests.support.transport import opened
-from tests.support.twilsock import init_header, written
+from tests.attacks.attack_traffic import PING, request_frame, ws_frame
+from tests.support.twilsock_client import init_header, written
+from tests.support.websocket_transport import opened
 
 if TYPE_CHECKING:
     from parlour.protocol.framing import Frame

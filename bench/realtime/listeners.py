@@ -1,0 +1,111 @@
+"""A conversation with many listeners, made through REST, and what each connection first sends."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import servers, workload
+from bench.api_client import Api
+from bench.realtime import frames
+from parlour.vocabulary.objects import Kind, ObjectName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.api_client import Credentials
+    from bench.processes import Process
+
+MEMBERS_MAX = 1000
+BODY = workload.BODY
+MESSAGES_BEFORE = 5
+PREPARED = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One conversation of a running Parlour, its members, and the key of their tokens."""
+
+    process: Process
+    credentials: Credentials
+    key: frames.Key
+    conversation_sid: str
+    identities: list[str]
+    user_sids: dict[str, str]
+
+    def script(self, number: int) -> list[bytes]:
+        """What the SDK sends at its start, for the connection with this number."""
+        identity = self.identities[number % len(self.identities)]
+        user_sid = self.user_sids[identity]
+        mine = ObjectName(Kind.MY_CONVERSATIONS, user_sid)
+        info = ObjectName(Kind.USER_INFO, user_sid)
+        of_room = [
+            ObjectName(kind, self.conversation_sid)
+            for kind in (Kind.CONVERSATION, Kind.MESSAGES, Kind.ROSTER)
+        ]
+        opened = [(mine, "Maps"), (info, "Maps")]
+        opened += zip(of_room, ("Documents", "Lists", "Maps"), strict=True)
+        asked = [
+            ("/Client/v2/Configuration", {}),
+            *((f"/v3/{folder}/{name.unique_name}", {}) for name, folder in opened),
+        ]
+        requests = [
+            frames.request(at, "GET", path, params=params)
+            for at, (path, params) in enumerate(asked)
+        ]
+        known = [(name.kind.type, name.sid) for name, _ in opened]
+        begin = frames.init(self.key.token(identity), number)
+        return [begin, *requests, frames.subscribe(len(asked), known)]
+
+    def by_rest(self) -> list[bytes]:
+        """Requests that create a message, as the official Python library sends them."""
+        path = f"/v1/Conversations/{self.conversation_sid}/Messages"
+        return [
+            workload.raw_request(self.credentials, "POST", path, {"Author": "system", "Body": BODY})
+            for _ in range(PREPARED)
+        ]
+
+    def by_socket(self) -> list[bytes]:
+        """Frames with which a connected member creates a message."""
+        path = f"/Client/v2/Conversations/{self.conversation_sid}/Messages"
+        body = {"body": BODY, "attributes": "{}"}
+        return [
+            frames.request(100 + at, "POST", path, body, payload_type=frames.JSON_COMMAND)
+            for at in range(PREPARED)
+        ]
+
+
+def serve(
+    folder: Path, name: str, cores: frozenset[int]
+) -> tuple[Process, Credentials, frames.Key]:
+    """A running Parlour with an account and an API key."""
+    credentials = servers.make_credentials()
+    process = servers.parlour(folder, credentials, name)
+    sid, secret = "SK" + secrets.token_hex(16), secrets.token_hex(16)
+    process.environment |= {"PARLOUR_API_KEY_SID": sid, "PARLOUR_API_KEY_SECRET": secret}
+    process.start(cores)
+    with Api(process.port, credentials) as api:
+        service_sid = api.get("/v1/Configuration")["default_chat_service_sid"]
+    return process, credentials, frames.Key(credentials.account_sid, sid, secret, service_sid)
+
+
+def fill(process: Process, credentials: Credentials, key: frames.Key, members: int) -> Room:
+    """Make the conversation, its members and a few messages."""
+    identities = [f"listener-{number:04d}" for number in range(members)]
+    with Api(process.port, credentials) as api:
+        sid = api.post("/v1/Conversations", FriendlyName="Everybody")["sid"]
+        for identity in identities:
+            api.post(f"/v1/Conversations/{sid}/Participants", Identity=identity)
+        for _ in range(MESSAGES_BEFORE):
+            api.post(f"/v1/Conversations/{sid}/Messages", Author="system", Body=BODY)
+        users = {each: api.get(f"/v1/Users/{each}")["sid"] for each in identities}
+    return Room(process, credentials, key, sid, identities, users)
+
+
+def raise_file_limit() -> None:
+    """Let this process, and those it starts, hold as many connections as they may."""
+    import resource  # noqa: PLC0415 - it exists on Unix only.
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

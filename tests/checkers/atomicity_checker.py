@@ -1,0 +1,304 @@
+"""The database as a crash left it: each change is whole, rows and event together.
+
+What `state_checker.py` sees from outside, this sees from inside: every row has the event that made
+it, the last event of an object says what its row says, nothing hangs below what is gone. A file is
+opened after the server has ended, a PostgreSQL database when nobody writes any more; what is still
+to be removed in the background is marked as such in it and does not count.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter, defaultdict
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import apsw
+
+from tests.support.server_database import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.checkers.expected_state import History
+    from tests.support.server import Server
+
+Row = dict[str, Any]
+
+
+class Noun(NamedTuple):
+    """How objects of one kind are kept and told."""
+
+    table: str
+    payload: str
+    added: str
+    removed: str
+    # Columns that other changes than the object's own may touch, without an event that shows it.
+    hidden: frozenset[str] = frozenset()
+
+
+NOUNS = (
+    Noun(
+        "conversation",
+        "conversation",
+        "onConversationAdded",
+        "onConversationRemoved",
+        frozenset(
+            {
+                "next_message_index",
+                "removed_messages",
+                "last_activity",
+                "date_inactive",
+                "date_closed",
+            }
+        ),
+    ),
+    Noun(
+        "participant",
+        "participant",
+        "onParticipantAdded",
+        "onParticipantRemoved",
+        frozenset({"holds_pair", "is_open"}),
+    ),
+    Noun("message", "message", "onMessageAdded", "onMessageRemoved"),
+    Noun("chat_user", "user", "onUserAdded", "userRemoved"),
+)
+BELOW_A_CONVERSATION = ("participant", "message", "receipt", "scoped_webhook")
+WITH_A_SID = (
+    *BELOW_A_CONVERSATION,
+    "conversation",
+    "service",
+    "chat_user",
+    "role",
+    "credential",
+    "address_configuration",
+)
+BELOW_A_SERVICE = ("conversation", "participant", "message", "chat_user", "role")
+
+
+def halves(data_dir: Path, history: History | None = None) -> list[str]:
+    """Everything in a data directory that is not whole; empty if all is well."""
+    return [what for path in databases(data_dir) for what in halves_of(path, history)]
+
+
+def databases(data_dir: Path) -> list[Path]:
+    """The database files of a data directory; an AssertionError if there is none."""
+    magic = b"SQLite format 3\0"
+    found = [path for path in data_dir.iterdir() if path.is_file()]
+    result = [path for path in found if path.read_bytes()[: len(magic)] == magic]
+    assert result, f"no database in {data_dir}"
+    return result
+
+
+def halves_of(path: Path, history: History | None = None) -> Iterator[str]:
+    """Everything in one database file that is not whole."""
+    connection = apsw.Connection(str(path))
+
+    def rows(table: str) -> list[Row]:
+        columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        names = [str(column[1]) for column in columns]
+        found = connection.execute(f"SELECT * FROM {table}").fetchall()
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    try:
+        for (verdict,) in connection.execute("PRAGMA integrity_check").fetchall():
+            if verdict != "ok":
+                yield f"integrity: {verdict}"
+        tables = Tables(rows)
+        yield from _numbers(tables)
+        yield from _halves(tables, history)
+    finally:
+        connection.close()
+
+
+def halves_behind(server: Server, history: History | None = None) -> list[str]:
+    """Everything in the database of a server that is not whole; on PostgreSQL."""
+
+    def rows(table: str) -> list[Row]:
+        found = connection.execute(f"SELECT * FROM {table}")
+        names = [name for name, *_ in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    with closing(connect(server)) as connection:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")  # One moment of all tables.
+        # Numbers of events have gaps there: who was given one may be undone.
+        return list(_halves(Tables(rows), history))
+
+
+def _halves(tables: Tables, history: History | None) -> Iterator[str]:
+    for noun in NOUNS:
+        yield from _rows_and_events(tables, noun)
+    yield from _orphans(tables)
+    yield from _messages(tables)
+    yield from _sids(tables)
+    if history is not None:
+        yield from _phantoms(tables, history)
+
+
+class Tables:
+    """The tables of one database, read once each."""
+
+    def __init__(self, read: Callable[[str], list[Row]]) -> None:
+        self._fetch = read
+        self._read: dict[str, list[Row]] = {}
+        self.purged = {row["owner_sid"] for row in self.rows("purge")}
+        self.events_of: dict[str, list[Row]] = defaultdict(list)
+        for event in self.events:
+            self.events_of[event["subject_sid"]].append(event)
+
+    @property
+    def events(self) -> list[Row]:
+        """The event log, in its order."""
+        return sorted(self.rows("event"), key=lambda event: int(event["sequence"]))
+
+    def rows(self, table: str) -> list[Row]:
+        """Every row of a table."""
+        if table not in self._read:
+            self._read[table] = self._fetch(table)
+        return self._read[table]
+
+    def is_doomed(self, row: Row) -> bool:
+        """Whether a row only waits for its removal in the background."""
+        owners = {row.get("conversation_sid"), row.get("service_sid"), row.get("message_sid")}
+        return bool(owners & self.purged)
+
+
+def _numbers(tables: Tables) -> Iterator[str]:
+    """The event log has no gap: an event is never undone alone."""
+    sequences = [event["sequence"] for event in tables.events]
+    if sequences and sequences != list(range(sequences[0], sequences[0] + len(sequences))):
+        gap = next(a for a, b in itertools.pairwise(sequences) if b != a + 1)
+        yield f"the event log has a gap after {gap}"
+
+
+def _rows_and_events(tables: Tables, noun: Noun) -> Iterator[str]:
+    """Each object of a kind: its row, and what its events say."""
+    rows = {row["sid"]: row for row in tables.rows(noun.table)}
+    roles = {None, *(row["sid"] for row in tables.rows("role"))}
+    told: dict[str, list[Row]] = {
+        sid: [event for event in found if noun.payload in json.loads(event["payload"])]
+        for sid, found in tables.events_of.items()
+        if any(event["name"] in {noun.added, noun.removed} for event in found)
+    }
+    for sid, row in rows.items():
+        added = [event for event in told.get(sid, []) if event["name"] == noun.added]
+        if len(added) != 1:
+            yield f"{noun.table} {sid} has {len(added)} events {noun.added}"
+            continue
+        last = told[sid][-1]
+        if last["name"] == noun.removed and not tables.is_doomed(row):
+            yield f"{noun.table} {sid} has a row and the event {noun.removed}"
+        elif last["name"] != noun.removed:
+            said = _said_last(noun, told[sid])
+            if said.get("role_sid") not in roles:
+                # Who had a role that was deleted has a default one; the role's event tells that.
+                del said["role_sid"]
+            yield from _unlike(noun, row, said, last["name"])
+    for sid, found in told.items():
+        if sid not in rows and not _is_removed(tables, noun, found):
+            yield f"{noun.table} {sid} has the event {found[0]['name']} and no row"
+
+
+def _said_last(noun: Noun, found: list[Row]) -> Row:
+    """What was last said of each column: an event about a part of an object shows that part."""
+    said: Row = {}
+    for event in found:
+        said |= json.loads(event["payload"])[noun.payload]
+    return said
+
+
+def _unlike(noun: Noun, row: Row, told: Row, event: str) -> Iterator[str]:
+    """The columns in which a row is not what its last event says."""
+    for column, value in row.items():
+        if column not in noun.hidden and column in told and told[column] != value:
+            yield (
+                f"{noun.table} {row['sid']}: {column} is {value!r}, "
+                f"its last event {event} says {told[column]!r}"
+            )
+
+
+def _is_removed(tables: Tables, noun: Noun, found: list[Row]) -> bool:
+    """Whether an object without a row was removed by itself or with its owner."""
+    if any(event["name"] == noun.removed for event in found):
+        return True
+    conversations = {row["sid"] for row in tables.rows("conversation")}
+    services = {row["sid"] for row in tables.rows("service")}
+    first = found[0]
+    is_below = bool(first["conversation_sid"]) and noun.table != "conversation"
+    return (is_below and first["conversation_sid"] not in conversations) or (
+        first["service_sid"] not in services
+    )
+
+
+def _orphans(tables: Tables) -> Iterator[str]:
+    """Nothing hangs below a conversation, a service or a user that is gone."""
+    conversations = {row["sid"] for row in tables.rows("conversation")}
+    services = {row["sid"] for row in tables.rows("service")}
+    users = {(row["service_sid"], row["identity"]) for row in tables.rows("chat_user")}
+    for table in BELOW_A_CONVERSATION:
+        for row in tables.rows(table):
+            if row["conversation_sid"] not in conversations and not tables.is_doomed(row):
+                yield f"{table} {row['sid']} is in no conversation"
+    for table in BELOW_A_SERVICE:
+        for row in tables.rows(table):
+            if row["service_sid"] not in services and not tables.is_doomed(row):
+                yield f"{table} {row['sid']} is in no service"
+    for row in tables.rows("participant"):
+        is_user = (row["service_sid"], row["identity"]) in users
+        if row["identity"] is not None and not is_user and not tables.is_doomed(row):
+            yield f"participant {row['sid']} is no user: {row['identity']}"
+
+
+def _messages(tables: Tables) -> Iterator[str]:
+    """A message's number was counted, and its receipts are there."""
+    receipts = Counter(row["message_sid"] for row in tables.rows("receipt"))
+    highest: dict[str, int] = {}
+    for row in tables.rows("message"):
+        sid = row["conversation_sid"]
+        highest[sid] = max(highest.get(sid, -1), row["message_index"])
+        if row["receipts_total"] != receipts[row["sid"]] and not tables.is_doomed(row):
+            yield f"message {row['sid']} has {receipts[row['sid']]} receipts"
+    for row in tables.rows("conversation"):
+        if row["next_message_index"] <= highest.get(row["sid"], -1):
+            yield f"conversation {row['sid']} would give the index of a message again"
+
+
+def _sids(tables: Tables) -> Iterator[str]:
+    """No sid stands in two rows."""
+    found = Counter(row["sid"] for table in WITH_A_SID for row in tables.rows(table))
+    for sid, count in found.items():
+        if count > 1:
+            yield f"the sid {sid} stands in {count} rows"
+
+
+def _phantoms(tables: Tables, history: History) -> Iterator[str]:
+    """Every event is of something that somebody asked for, and every answer has its event."""
+    nouns = {noun.payload: noun for noun in NOUNS}
+    added = {event["subject_sid"] for event in tables.events if event["name"].endswith("Added")}
+    removed = {
+        event["subject_sid"] for event in tables.events if event["name"].lower().endswith("removed")
+    }
+    for known in history.known.values():
+        if known.kind not in nouns:
+            continue
+        if known.sid not in added:
+            yield f"{known.kind} {known.sid} was acknowledged and has no event"
+        if known.gone == "yes" and known.sid not in removed:
+            yield f"{known.kind} {known.sid} was deleted and has no event"
+        if known.gone == "no" and known.sid in removed and not _has_gone_owner(history, known.sid):
+            yield f"{known.kind} {known.sid} was told as removed, and nobody asked for it"
+
+
+def _has_gone_owner(history: History, sid: str) -> bool:
+    """Whether the removal of something else may have removed this too."""
+    known = next(each for each in history.known.values() if each.sid == sid)
+    owners = [
+        history.known.get((kind, parent))
+        for parent in known.parents
+        for kind in ("conversation", "service")
+    ]
+    if known.body.get("identity") and known.parents:
+        owners += history.of_identity(known.parents[-1], known.body["identity"])
+    return any(owner is not None and owner.gone != "no" for owner in owners)

@@ -1,0 +1,252 @@
+"""Requests for each operation, right or wrong in one of several ways, made from its schema."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_from_bytes
+
+from hypothesis import strategies as st
+
+from parlour.cli.openapi import description
+from parlour.vocabulary import limits
+from tests.conformance.parameter_dependencies import Sense, senses_of
+from tests.conformance.parameter_values import (
+    CORPUS,
+    Draw,
+    Value,
+    chance,
+    dice,
+    good_by_name,
+    good_there,
+    hostile,
+    pick,
+)
+from tests.conformance.sample_resources import ACCOUNT, NEVER_MADE
+from tests.support.client import FORM_TYPE
+
+if TYPE_CHECKING:
+    from tests.conformance.sample_resources import World
+    from tests.contract.operations import Operation
+
+WELL_FORMED = "well formed"
+ONE_WRONG = "one thing wrong"
+ALL_HOSTILE = "every value hostile"
+MISPLACED = "paths, paging and envelopes hostile"
+WAYS = (WELL_FORMED, ONE_WRONG, ALL_HOSTILE, MISPLACED)
+
+_VARIABLE = re.compile(r"/([A-Za-z]+)/\{(\w+)\}")
+_OF_THE_ACCOUNT = frozenset({"Services", "Credentials", "Addresses"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as it goes on the wire."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A parameter as the interface describes itself."""
+
+    name: str
+    values: st.SearchStrategy[str]
+    required: bool
+    repeated: bool = False
+
+
+@cache
+def said_to(operation_id: str) -> tuple[Said, ...]:
+    """The parameters of an operation: of its form, or of its query."""
+    for path in description()["paths"].values():
+        for each in path.values():
+            if each["operationId"] == operation_id:
+                return (*_of_query(each), *_of_form(each))
+    raise KeyError(operation_id)
+
+
+def _of_query(described: dict[str, Any]) -> list[Said]:
+    return [
+        _as_said(each["name"], each["schema"], required=each["required"])
+        for each in described["parameters"]
+        if each["in"] == "query"
+    ]
+
+
+def _of_form(described: dict[str, Any]) -> list[Said]:
+    if "requestBody" not in described:
+        return []
+    schema = described["requestBody"]["content"][FORM_TYPE]["schema"]
+    return [
+        _as_said(name, each, required=name in schema.get("required", ()))
+        for name, each in schema["properties"].items()
+    ]
+
+
+def _as_said(name: str, schema: dict[str, Any], *, required: bool) -> Said:
+    items = schema.get("items")
+    return Said(name, good_by_name(name, items or schema), required, items is not None)
+
+
+@st.composite
+def requests(draw: Draw, operation: Operation, way: str, world: World) -> Request:
+    """One request for an operation."""
+    pairs = _pairs(draw, operation.operation_id, way, world)
+    path = _path(draw, operation, way, world)
+    headers: dict[str, str] = {}
+    body = None
+    target = path
+    if operation.method == "POST":
+        headers["Content-Type"] = FORM_TYPE
+        body = _encoded(draw, pairs, way)
+        if way == MISPLACED:
+            _spoil_envelope(draw, headers)
+    elif pairs:
+        target += "?" + _encoded(draw, pairs, way).decode()[: limits.URL_QUERY_BYTES_MAX + 99]
+    if chance(draw, 30):
+        value = draw(st.sampled_from(["true", "TRUE", "false", "1", "", "maybe"]))
+        headers["X-Twilio-Webhook-Enabled"] = value
+    follows_link = chance(draw, 15)
+    # What is drawn must not depend on what exists, so everything is drawn and some is not used.
+    page = pick(draw, world.pages[operation.operation_id] or [target])
+    if follows_link and way in {WELL_FORMED, MISPLACED}:
+        target = page
+    return Request(operation.method, target, headers, body)
+
+
+def _pairs(draw: Draw, operation_id: str, way: str, world: World) -> list[tuple[str, Value]]:
+    known = said_to(operation_id)
+    pairs: list[tuple[str, Value]] = []
+    for each in known:
+        often = {"PageToken": 3}.get(each.name, 35)
+        if each.required or chance(draw, often):
+            pairs += _said(draw, each, way, world)
+    if way == WELL_FORMED and known and not pairs:
+        # A change says one thing at least.
+        pairs = _said(draw, known[dice(draw) % len(known)], way, world)
+    senses = senses_of(operation_id)
+    if way == WELL_FORMED and senses:
+        pairs = _sensible(draw, known, pairs, draw(st.sampled_from(senses)), world)
+    if way == ONE_WRONG and known:
+        pairs = _spoil_one(draw, known, pairs)
+    if chance(draw, 5):
+        pairs.append((draw(st.sampled_from(["Unknown", "sid", "friendlyname", "Page "])), "x"))
+    return pairs
+
+
+def _sensible(
+    draw: Draw, known: tuple[Said, ...], pairs: list[tuple[str, Value]], sense: Sense, world: World
+) -> list[tuple[str, Value]]:
+    """The pairs with those that have to be there, and without those that must not be."""
+    kept = [pair for pair in pairs if pair[0] not in sense.unsaid | sense.said.keys()]
+    for each in known:
+        if each.name in sense.said:
+            value = sense.said[each.name]
+            kept += [(each.name, value)] if value else _said(draw, each, WELL_FORMED, world)
+    return kept
+
+
+def _said(draw: Draw, each: Said, way: str, world: World) -> list[tuple[str, Value]]:
+    times = draw(st.integers(1, 3)) if each.repeated else 1
+    paging = each.name in {"Page", "PageSize", "PageToken"}
+    if way == ALL_HOSTILE or (way == MISPLACED and paging):
+        return [(each.name, draw(hostile)) for _ in range(times)]
+    return [
+        (each.name, good_there(draw, each.name, world) or draw(each.values)) for _ in range(times)
+    ]
+
+
+def _spoil_one(
+    draw: Draw, known: tuple[Said, ...], pairs: list[tuple[str, Value]]
+) -> list[tuple[str, Value]]:
+    """One value hostile, one name in other letters, one required parameter gone, or one twice."""
+    said = known[dice(draw) % len(known)]
+    rest = [pair for pair in pairs if pair[0] != said.name]
+    choice = dice(draw) % 10
+    if choice == 0:
+        return rest
+    if choice == 1:
+        return [*rest, (said.name.lower(), draw(hostile))]
+    if choice == 2:
+        return [*pairs, (said.name, draw(hostile))]
+    return [*rest, (said.name, draw(hostile))]
+
+
+def _encoded(draw: Draw, pairs: list[tuple[str, Value]], way: str) -> bytes:
+    text = "&".join(f"{quote(name)}={_quoted(value)}" for name, value in pairs)
+    if way in {ALL_HOSTILE, MISPLACED} and chance(draw, 10):
+        text += draw(st.sampled_from(["&", "&&&=&", "&%", "&%zz=1", "&a=%ff", "&=x", "&a=%00"]))
+    return text.encode()
+
+
+def _quoted(value: Value) -> str:
+    return quote(value, "") if isinstance(value, str) else quote_from_bytes(value, "")
+
+
+def _spoil_envelope(draw: Draw, headers: dict[str, str]) -> None:
+    """Other content types, keys of idempotency, a Host that is none."""
+    choice = dice(draw) % 100
+    if choice < 15:
+        kinds = [
+            "application/json",
+            "text/plain",
+            "multipart/form-data",
+            "",
+            "x",
+            f"{FORM_TYPE}; a",
+        ]
+        headers["Content-Type"] = draw(st.sampled_from(kinds))
+    elif choice < 30:
+        keys = ["k", "", "a" * 256, "a" * 257, "same", "same", "same"]
+        headers["Idempotency-Key"] = draw(st.sampled_from(keys))
+    elif choice < 35:
+        headers["Host"] = draw(st.sampled_from(["", "a b", "x/y", "[::1", "exa%mple.com", "x:y"]))
+
+
+def _path(draw: Draw, operation: Operation, way: str, world: World) -> str:
+    """The path with its variables filled, in each place by something of the right kind, or not."""
+    wrong = {WELL_FORMED: 2, ONE_WRONG: 4, ALL_HOSTILE: 5, MISPLACED: 40}[way]
+    owner = ACCOUNT if "{ChatServiceSid}" in operation.path else world.default_sid
+    path = operation.path
+    places = _VARIABLE.findall(operation.path)
+    kinds = [kind for kind, _ in places]
+    for number, (kind, variable) in enumerate(places):
+        if kind in _OF_THE_ACCOUNT:
+            owner = ACCOUNT
+        if chance(draw, wrong):
+            text = _misplaced(draw, owner, kind, world)
+        else:
+            there = world.leading(owner, kinds[number:])
+            name = pick(draw, there, 2 if kind == "Services" else 12)
+            owner = world.owner_of(owner, name)
+            text = quote(name, "+@:!$'()*,;=~" if draw(st.booleans()) else "")
+        path = path.replace("{" + variable + "}", text, 1)
+    return path
+
+
+def _misplaced(draw: Draw, owner: str, kind: str, world: World) -> str:
+    """Somebody else's, another kind's, never made, upper case, or no text at all."""
+    choice = dice(draw) % 7
+    if choice == 0:
+        return world.foreign.get(kind, "XX" + NEVER_MADE)
+    if choice == 1:
+        other = draw(st.sampled_from(["Users", "Roles", "Conversations"]))
+        return quote(pick(draw, world.there(world.service_sid, other)), "")
+    if choice == 2:
+        prefixes = ["CH", "MB", "IM", "US", "RL", "IS", "WH", "DY", "CR", "IG", "BS"]
+        return draw(st.sampled_from(prefixes)) + NEVER_MADE
+    if choice == 3:
+        value = pick(draw, world.there(owner, kind))
+        return quote(value[:2] + value[2:].upper(), "")
+    if choice == 4:
+        return draw(
+            st.sampled_from(["%", "%zz", "%ff", "%00", "%C0%AF", "%25", "%2F", "%u0041", "+"])
+        )
+    value = draw(st.sampled_from(CORPUS)) if choice == 5 else draw(hostile)
+    return _quoted(value)[:4_000]

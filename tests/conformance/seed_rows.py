@@ -1,0 +1,49 @@
+"""Rows that no operation of this API makes: media, content templates, push bindings."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from tests.support.server_database import connect, seed_push_binding
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+__all__ = ["seed_content_template", "seed_media", "seed_push_binding"]
+
+
+def seed_media(server: Server, account_sid: str, service_sid: str, filename: str | None) -> str:
+    """A medium that was uploaded and that no message carries yet; gives its sid."""
+    row = {
+        "service_sid": service_sid,
+        "message_sid": None,
+        "size": 42_056,
+        "content_type": "image/jpeg",
+        "filename": filename,
+        "category": "media",
+        "author": None,
+    }
+    return _seed(server, "media", account_sid, f"ME{secrets.token_hex(16)}", row)
+
+
+def seed_content_template(server: Server, account_sid: str, body: str) -> str:
+    """A content template of an account; gives its sid."""
+    row = {"friendly_name": "greeting", "body": body}
+    return _seed(server, "content_template", account_sid, f"HX{secrets.token_hex(16)}", row)
+
+
+def _seed(server: Server, table: str, account_sid: str, sid: str, row: dict[str, Any]) -> str:
+    now_ms = int(time.time() * 1000)
+    whole = {
+        "account_sid": account_sid,
+        "sid": sid,
+        "date_created": now_ms,
+        "date_updated": now_ms,
+    } | row
+    names, places = ", ".join(whole), ", ".join(f":{name}" for name in whole)
+    with closing(connect(server)) as connection, connection:
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", whole)
+    return sid

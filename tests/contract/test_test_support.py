@@ -1,0 +1,166 @@
+"""The tests' own tools: what they promise to the tests that lean on them."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import machine_pressure, network_guard
+from tests.support.load_balancer import Balancer
+from tests.support.polling import eventually
+from tests.support.ports import ReservedPort
+from tests.support.server import REPOSITORY, Server, ServerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Reserved for documentation: nobody answers there.
+ELSEWHERE = "192.0.2.1"
+
+
+@pytest.mark.parametrize("address", [(ELSEWHERE, 9), (ELSEWHERE, 0)])
+def test_a_socket_outside_the_loopback_is_refused_and_noted(address: tuple[str, int]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        use = sock.bind if address[1] == 0 else sock.connect
+        with pytest.raises(network_guard.SocketOutsideLoopbackError):
+            use(address)
+    assert len(network_guard.take_attempts()) == 1
+
+
+def test_a_name_of_another_host_is_not_looked_up() -> None:
+    with pytest.raises(network_guard.SocketOutsideLoopbackError):
+        socket.create_connection(("host.invalid", 80))
+    assert len(network_guard.take_attempts()) == 1
+
+
+def test_the_loopback_is_free_to_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_connection(("localhost", port)) as sock:
+            assert sock.getpeername()[1] == port
+    assert network_guard.take_attempts() == []
+
+
+def test_a_server_that_cannot_start_shows_what_it_wrote(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="no-such-option"):
+        Server(tmp_path / "data", args=["--no-such-option"]).start()
+
+
+def test_a_server_does_not_outlive_a_test_process_that_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys, time; from tests.support.server import Server;"
+        "server = Server(pathlib.Path(sys.argv[1]) / 'data').start();"
+        "print(server.port, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=REPOSITORY, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        assert listens(port)
+        process.kill()
+    eventually(lambda: listens(port), lambda open_: not open_)
+
+
+def test_a_reserved_port_is_nobody_elses_and_can_be_listened_on_again_and_again() -> None:
+    with ReservedPort() as reserved:
+        others = [socket.create_server(("127.0.0.1", 0)) for _ in range(200)]
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", reserved.number))
+        for _ in range(3):
+            assert not listens(reserved.number)
+            with socket.create_server(("127.0.0.1", reserved.number)):
+                assert listens(reserved.number)
+        assert reserved.number not in [each.getsockname()[1] for each in others]
+        for each in others:
+            each.close()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_killed_server_comes_back_on_its_port_with_its_data(fresh_server: Server) -> None:
+    port = fresh_server.port
+    account = fresh_server.make_account()
+    fresh_server.kill()
+    assert not fresh_server.is_healthy()
+    fresh_server.start()
+    assert fresh_server.port == port
+    assert fresh_server.make_key(account[0])[0].startswith("SK")
+    assert fresh_server.stop() == 0
+    assert not fresh_server.is_healthy()
+
+
+class Named(BaseHTTPRequestHandler):
+    """A node that says its port."""
+
+    def do_GET(self) -> None:
+        said = str(self.server.server_port).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_balancer_sends_each_request_to_the_next_node_that_is_there() -> None:
+    nodes = [ThreadingHTTPServer(("127.0.0.1", 0), Named) for _ in range(3)]
+    for node in nodes:
+        threading.Thread(target=node.serve_forever, args=(0.02,)).start()
+    reserved = ReservedPort()
+    balancer = Balancer(reserved.number)
+
+    def asked() -> str:
+        with closing(http.client.HTTPConnection("127.0.0.1", balancer.port, timeout=5)) as client:
+            client.request("GET", "/")
+            return client.getresponse().read().decode()
+
+    try:
+        balancer.start([node.server_port for node in nodes])
+        heard = [asked() for _ in range(6)]
+        assert heard[:3] == heard[3:]
+        assert set(heard) == {str(node.server_port) for node in nodes}
+        gone = nodes.pop()
+        gone.shutdown()
+        gone.server_close()
+        assert {asked() for _ in range(6)} == {str(node.server_port) for node in nodes}
+        assert [taken.requests for taken in balancer.taken()] == [5, 5, 2]
+    finally:
+        balancer.kill()
+        reserved.close()
+        for node in nodes:
+            node.shutdown()
+            node.server_close()
+
+
+def test_a_stopwatch_leaves_out_what_the_machine_was_busy_with_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, waited = [100.0], [7.0]
+    monkeypatch.setattr(machine_pressure.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(machine_pressure, "_waited_seconds", lambda: waited[0])
+    watch = machine_pressure.Stopwatch()
+    now[0], waited[0] = 110.0, 13.0
+    assert (watch.seconds, watch.seconds_at_least) == (10.0, 4.0)
+    assert watch.is_over(4.0)
+    assert not watch.is_over(4.5)
+    now[0], waited[0] = 100.0 + machine_pressure.LOAD_SECONDS_MAX + 4.5, 100.0
+    assert watch.seconds_at_least == 0
+    assert watch.is_over(4.5)
+
+
+def test_what_the_kernel_counts_does_not_run_faster_than_time() -> None:
+    watch = machine_pressure.Stopwatch()
+    assert 0 <= watch.seconds_at_least <= watch.seconds

@@ -1,0 +1,115 @@
+"""Programs that cannot be told another base URL, led to the server by name over TLS."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.contract import test_every_operation_npm as by_node
+from tests.support.nodejs import install_packages, node_command
+from tests.support.tls_server import HOSTED, TlsServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# It runs Node.js, as others do; one process should.
+pytestmark = pytest.mark.xdist_group("npm-client")
+
+installed_node_packages = by_node.installed_node_packages
+
+HERE = Path(__file__).parent
+REALTIME = HERE / "realtime"
+SECONDS_MAX = 60
+
+
+@pytest.fixture(scope="module")
+def tls_server() -> Iterator[TlsServer]:
+    with TlsServer() as running:
+        yield running
+
+
+def _ran(
+    server: TlsServer, command: list[str], trusted: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    settings = {
+        "PORT": str(server.port),
+        "ACCOUNT_SID": server.account_sid,
+        "AUTH_TOKEN": server.auth_token,
+    }
+    inherited = {k: v for k, v in os.environ.items() if k != "REQUESTS_CA_BUNDLE"}
+    return subprocess.run(
+        command,
+        cwd=HERE / "node",
+        env=inherited | settings | trusted,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+
+
+def _python() -> list[str]:
+    folder = HERE / "unmodified"
+    return [sys.executable, str(folder / "resolved.py"), str(folder / "program.py")]
+
+
+def _node() -> list[str]:
+    preload = str(HERE / "unmodified" / "resolved.cjs")
+    return [*node_command(), "--require", preload, "unchanged_program.mjs"]
+
+
+def _is_as_hosted(server: TlsServer, done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    assert seen["bodies"] == [f"message {number}" for number in range(5)]
+    assert seen["account_sid"] == server.account_sid
+    # What the server writes leads back to where the program believes it is.
+    assert seen["url"].startswith(f"https://{HOSTED}/v1/Conversations/CH")
+
+
+def test_a_python_program_is_led_here_by_name(tls_server: TlsServer) -> None:
+    done = _ran(tls_server, _python(), {"REQUESTS_CA_BUNDLE": tls_server.authority})
+    _is_as_hosted(tls_server, done)
+
+
+def test_a_node_program_is_led_here_by_name(
+    tls_server: TlsServer, installed_node_packages: None
+) -> None:
+    done = _ran(tls_server, _node(), {"NODE_EXTRA_CA_CERTS": tls_server.authority})
+    _is_as_hosted(tls_server, done)
+
+
+def _client_sdk() -> list[str]:
+    preload = str(HERE / "unmodified" / "resolved.cjs")
+    return [*node_command(), "--require", preload, str(HERE / "unmodified" / "chat.mjs")]
+
+
+def test_a_program_of_the_client_sdk_is_led_here_by_name(tls_server: TlsServer) -> None:
+    install_packages(REALTIME)
+    settings = {
+        "NODE_EXTRA_CA_CERTS": tls_server.authority,
+        "TOKEN": tls_server.make_token("alice"),
+        "SDK_FOLDER": str(REALTIME),
+    }
+    done = _ran(tls_server, _client_sdk(), settings)
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    assert (seen["body"], seen["author"], seen["content"]) == ("hello", "alice", "a medium")
+    # The socket's name is the only one that it knew: media are fetched from there as well.
+    assert seen["mediaUrl"].startswith("https://tsock.us1.twilio.com/")
+
+
+@pytest.mark.parametrize("command", [_python, _node])
+def test_a_program_that_does_not_trust_the_authority_says_nothing(
+    tls_server: TlsServer, installed_node_packages: None, command: Any
+) -> None:
+    done = _ran(tls_server, command(), {})
+    assert done.returncode != 0
+    assert "certificate" in done.stderr
+    assert tls_server.auth_token not in tls_server.log_path.read_text()

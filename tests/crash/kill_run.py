@@ -1,0 +1,212 @@
+"""`kill -9` at random moments under a crowd of writers, and what is left in the end."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.checkers.atomicity_checker import halves
+from tests.checkers.concurrent_writers import Crowd, basic, exchange
+from tests.checkers.expected_state import History
+from tests.checkers.observed_state import Kept, pages, read_everything
+from tests.checkers.request_log import Ledger, Line, Step, read_ledger
+from tests.checkers.state_checker import differences, tell
+from tests.checkers.workload import World, Writer
+from tests.support.client import Api
+from tests.support.server_database import seed_push_binding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.server import Server
+
+WRITERS = 8
+SETUP = -1
+SHARED_CONVERSATIONS = 4
+SHARED_MESSAGES = 3
+PUSH_BINDINGS = 80
+DIFFERENCES_SHOWN_MAX = 5
+# Some kills fall into the start itself, most into the work.
+START_KILLS_SHARE = 0.15
+START_SECONDS_MAX = 0.6
+PHASE_SECONDS_MAX = 0.02
+# A kill comes after so many answers, so that a slow machine does as much work as a quick one.
+ANSWERS_MAX = 300
+WORK_SECONDS_MAX = 3.0
+
+
+@dataclass
+class Outcome:
+    """What a run of kills came to."""
+
+    history: History
+    kept: Kept
+    lines: list[Line]
+    found: list[str]
+    restart_seconds: list[float] = field(default_factory=list)
+
+    def report(self) -> str:
+        """One line of figures."""
+        slowest = max(self.restart_seconds, default=0.0)
+        return (
+            f"{self.history.acknowledged} acknowledged, {self.history.unanswered} unanswered, "
+            f"{len(self.kept.objects)} objects kept, slowest start {slowest:.2f} s, "
+            f"{len(self.found)} differences"
+        )
+
+
+def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
+    """Lets the writers work while the server is killed `kills` times; then compares all."""
+    dice = random.Random(seed)
+    ledger_path = folder / "ledger.jsonl"
+    restarts: list[float] = []
+    with closing(Ledger(ledger_path)) as ledger, server.start():
+        world = set_up(server, ledger)
+        writers = [Writer(number, seed, world) for number in range(WRITERS)]
+        credentials = basic(server.account_sid, server.auth_token)
+        crowd = Crowd(writers, ledger, lambda: server.port, credentials)
+        crowd.start()
+        try:
+            for number in range(1, kills + 1):
+                crowd.wait_for(dice.randrange(ANSWERS_MAX), WORK_SECONDS_MAX)
+                _kill(server, ledger, dice, number)
+                restarts.append(_start(server, ledger))
+                crowd.raise_failure()
+            crowd.wait_for(ANSWERS_MAX, WORK_SECONDS_MAX)
+        finally:
+            crowd.stop()
+        outcome = look(server, ledger_path)
+        outcome.restart_seconds = restarts
+        # The last look is at the file itself, as a crash leaves it.
+        server.kill()
+        outcome.found += halves(server.data_dir, outcome.history)
+    print(f"{kills} kills, seed {seed}: {outcome.report()}", file=sys.stderr)
+    return outcome
+
+
+def look(server: Server, ledger_path: Path) -> Outcome:
+    """Compares what was told with what is kept."""
+    lines = read_ledger(ledger_path)
+    history = History(lines)
+    api = Api(server.base_url, server.account_sid, server.auth_token)
+    memberships = [
+        (known.parents[-1], member.body)
+        for known in history.of("user_conversation")
+        if (member := history.known.get(("participant", known.sid))) is not None
+    ]
+    kept = read_everything(api, memberships)
+    api.close()
+    found = [tell(difference, lines) for difference in differences(history, kept)]
+    return Outcome(history, kept, lines, found)
+
+
+def shown(outcome: Outcome) -> str:
+    """The first differences as stories."""
+    return "\n\n".join([outcome.report(), *outcome.found[:DIFFERENCES_SHOWN_MAX]])
+
+
+def _kill(server: Server, ledger: Ledger, dice: random.Random, number: int) -> None:
+    """Kills the server at work, and sometimes once more while it starts again."""
+    time.sleep(dice.uniform(0.0, PHASE_SECONDS_MAX))
+    ledger.note(f"kill {number}")
+    server.kill()
+    if dice.random() < START_KILLS_SHARE:
+        server._spawn()
+        time.sleep(dice.uniform(0.0, START_SECONDS_MAX))
+        ledger.note(f"kill {number}, while it started")
+        server.kill()
+
+
+def _start(server: Server, ledger: Ledger) -> float:
+    """Starts the server, and says how many seconds it took to its first answer."""
+    begin = time.monotonic()
+    server.start()
+    ledger.note("the server is back")
+    return time.monotonic() - begin
+
+
+def set_up(server: Server, ledger: Ledger, push_bindings: int = PUSH_BINDINGS) -> World:
+    """The shared conversations, each with its first messages; told in the ledger like the rest."""
+    api = Api(server.base_url, server.account_sid, server.auth_token)
+    service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
+    roles = pages(api, f"/v1/Services/{service_sid}/Roles")
+    api.close()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    authorization = basic(server.account_sid, server.auth_token)
+
+    def do(step: Step) -> str:
+        number = ledger.asked(SETUP, step)
+        status, body = exchange(connection, step, authorization)
+        ledger.told(number, status, body)
+        assert status == 201, body
+        assert body is not None
+        return str(body["sid"])
+
+    shared = [do(_conversation(number, service_sid)) for number in range(SHARED_CONVERSATIONS)]
+    for sid in shared:
+        for number in range(SHARED_MESSAGES):
+            do(_message(number, sid, service_sid))
+    connection.close()
+    bindings = [
+        _push_binding(server, ledger, service_sid, number) for number in range(push_bindings)
+    ]
+    return World(
+        service_sid,
+        tuple(role["sid"] for role in roles if role["type"] == "conversation"),
+        tuple(role["sid"] for role in roles if role["type"] == "service"),
+        tuple(shared),
+        tuple(bindings),
+    )
+
+
+def _push_binding(server: Server, ledger: Ledger, service_sid: str, number: int) -> str:
+    """A push binding put into the database; the ledger takes what the server shows of it."""
+    sid = seed_push_binding(server, server.account_sid, service_sid, f"owner {number}")
+    step = Step(
+        "seed_push_binding",
+        "push_binding",
+        "create",
+        "",
+        parents=(service_sid,),
+        changes={"endpoint": f"owner {number}-endpoint"},
+        statuses=(200,),
+    )
+    asked = ledger.asked(SETUP, step)
+    api = Api(server.base_url, server.account_sid, server.auth_token)
+    shown = api.get(f"/v1/Services/{service_sid}/Bindings/{sid}")
+    api.close()
+    ledger.told(asked, shown.status, shown.json)
+    return sid
+
+
+def _conversation(number: int, service_sid: str) -> Step:
+    name = f"shared {number}"
+    return Step(
+        "create_conversation",
+        "conversation",
+        "create",
+        "/v1/Conversations",
+        (("FriendlyName", name),),
+        parents=(service_sid,),
+        changes={"friendly_name": name, "state": "active"},
+        statuses=(201,),
+    )
+
+
+def _message(number: int, sid: str, service_sid: str) -> Step:
+    body = f"message {number} of {sid}"
+    return Step(
+        "create_message",
+        "message",
+        "create",
+        f"/v1/Conversations/{sid}/Messages",
+        (("Body", body),),
+        parents=(sid, service_sid),
+        changes={"body": body, "index": number, "author": "system"},
+        statuses=(201,),
+    )

@@ -1,0 +1,189 @@
+"""Power cuts at every write and sync of a recorded run, judged by the states it went through.
+
+While the run was recorded, each answer set a mark. After it, the disk as it was at each mark and
+each sync, with nothing lost, gives the states that the database went through. An image that a cut
+may leave is opened with the real store, as a restart would; it must then be in exactly one of
+those states, and not in one from before the last answer. A state is the content of all tables, so
+a change that is there by half, or a row without its event, is no state of the run.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import marshal
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from parlour.store.sqlite import SqliteStore
+from parlour.vocabulary.clock import FakeClock, SystemRandom
+from tests.checkers.atomicity_checker import halves_of
+from tests.crash.recording_disk import Disk, images
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from parlour.store.transaction import Transaction
+    from tests.crash.recording_disk import Event, Image, Record
+
+# The last version whose bytes depend on the values alone.
+MARSHAL_VERSION = 2
+MEMORY = Path("/dev/shm")  # noqa: S108 (an image needs no real disk)
+
+
+@dataclass
+class Verdict:
+    """What came of the images of one run."""
+
+    images: int = 0
+    lost: int = 0
+    corrupt: int = 0
+    strange: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def count(self, kind: str, position: int, what: str) -> None:
+        """Counts one bad image, and remembers the first of each kind."""
+        if getattr(self, kind) == 0:
+            self.first.append(f"{kind}: a cut after event {position}: {what}")
+        setattr(self, kind, getattr(self, kind) + 1)
+
+    @property
+    def bad(self) -> int:
+        """How many images were not as promised."""
+        return self.lost + self.corrupt + self.strange
+
+    def __str__(self) -> str:
+        """The figures, and the first bad image of each kind."""
+        return (
+            f"{self.images} images, {self.lost} lost answers, {self.corrupt} corrupt, "
+            f"{self.strange} in no state of the run. " + " ".join(self.first)
+        )
+
+
+class Bench:
+    """A folder in memory where one image at a time is started on."""
+
+    def __init__(self, database: str) -> None:
+        base = MEMORY if MEMORY.is_dir() else None
+        self._folder = Path(tempfile.mkdtemp(prefix="parlour-cut-", dir=base))
+        # A restart on the same bytes ends the same: tried once.
+        self._tried: dict[tuple[Any, ...], str | Exception] = {}
+        self.path = self._folder / database
+
+    def close(self) -> None:
+        """Removes the folder."""
+        shutil.rmtree(self._folder)
+
+    async def state(self, image: Image) -> str:
+        """A digest of all tables after a restart on an image; an exception if it is not sound."""
+        if image.key not in self._tried:
+            try:
+                self._tried[image.key] = await self.restart(image)
+            except Exception as error:  # A corrupt row may trip the store itself.
+                self._tried[image.key] = error
+        result = self._tried[image.key]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    @property
+    def different(self) -> int:
+        """How many different images were tried."""
+        return len(self._tried)
+
+    async def restart(self, image: Image) -> str:
+        """What `state` tells, tried on the spot; the files stay in the folder."""
+        for left in self._folder.iterdir():
+            left.unlink()
+        image.write_to(self._folder)
+        store = SqliteStore(self.path, FakeClock(), SystemRandom())
+        try:
+            return await store.read(_digest)
+        finally:
+            await store.close()
+
+
+async def _digest(tx: Transaction) -> str:
+    verdict = await tx.all("PRAGMA integrity_check")
+    if verdict != [("ok",)]:
+        raise apsw.CorruptError(str(verdict[0]))
+    digest = hashlib.sha256()
+    query = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+    for (table,) in await tx.all(query):
+        rows = await tx.all(f"SELECT * FROM {table}")
+        digest.update(marshal.dumps((table, rows), MARSHAL_VERSION))
+    return digest.hexdigest()
+
+
+@dataclass
+class States:
+    """The states that a run went through, in order, with the positions they stood at."""
+
+    positions: list[int] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    # Of each mark, in order: the number of the state that it found.
+    of_marks: list[int] = field(default_factory=list)
+    places: dict[str, set[int]] = field(default_factory=dict)
+
+    def add(self, position: int, digest: str) -> None:
+        """Takes what the database was at a position; the same again is no new state."""
+        if not self.digests or self.digests[-1] != digest:
+            self.positions.append(position)
+            self.digests.append(digest)
+            self.places.setdefault(digest, set()).add(len(self.digests) - 1)
+
+    def judge(self, digest: str, position: int, marks: int) -> str | None:
+        """None for a state that a cut may leave; else `lost` or `strange`."""
+        oldest = self.of_marks[marks - 1] if marks else 0
+        newest = bisect.bisect_left(self.positions, position)
+        places = self.places.get(digest, set())
+        if any(oldest <= place <= newest for place in places):
+            return None
+        return "lost" if any(place < oldest for place in places) else "strange"
+
+
+async def states_of(record: Record, bench: Bench, is_kept: Callable[[Path, Any], bool]) -> States:
+    """The states of a run; asserts that each mark finds what it was told, and nothing by half."""
+    states, disk = States(), Disk(record.before)
+    states.add(-1, await bench.restart(disk.intact(-1)))
+    for position, event in enumerate(record.events):
+        disk.play(event)
+        if event.kind not in {"sync", "mark"}:
+            continue
+        states.add(position, await bench.restart(disk.intact(position)))
+        if event.kind == "mark":
+            assert is_kept(bench.path, event.mark), f"answered and not there: {event.mark}"
+            states.of_marks.append(len(states.digests) - 1)
+            wrong = next(halves_of(bench.path), None)
+            assert wrong is None, wrong
+    return states
+
+
+async def judge(
+    record: Record, states: States, bench: Bench, dice: random.Random, survivals: int
+) -> Verdict:
+    """Opens the images of cuts after each event, and counts what is wrong with them."""
+    verdict = Verdict()
+    for image, marks in images(record, dice, survivals):
+        verdict.images += 1
+        try:
+            digest = await bench.state(image)
+        except Exception as error:
+            verdict.count("corrupt", image.position, f"{type(error).__name__}: {error}")
+            continue
+        kind = states.judge(digest, image.position, marks)
+        if kind is not None:
+            verdict.count(kind, image.position, _around(record.events, image.position))
+    return verdict
+
+
+def _around(events: list[Event], position: int) -> str:
+    """The last things before a cut, in words."""
+    near = events[max(0, position - 3) : position + 1]
+    return ", ".join(f"{event.kind} {event.name} {event.offset}" for event in near)

@@ -1,0 +1,106 @@
+"""`kill -9` while media come in and go: no row without its file, no file that stays."""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.vocabulary.crash_points import BLOB_KEPT, FILE_REMOVED, MEDIA_COMMITTED
+from tests.crash.media_kill_run import (
+    LAUNCH,
+    NORMAL,
+    SOON,
+    Run,
+    differences,
+    files_of,
+    rows_of,
+    shelf_of,
+    unsettled_of,
+)
+from tests.support.client import Api
+from tests.support.polling import eventually
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.resources.media_setup import Shelf
+
+KILLS = max(8, int(os.environ.get("PARLOUR_KILLS", "25")) // 5)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """A server on a folder of its own, with a seed that a failure prints."""
+    seed = int(os.environ.get("PARLOUR_SEED", random.getrandbits(32)))
+    print(f"seed {seed}")
+    server = Server(tmp_path / "data", env=NORMAL, program=(LAUNCH,))
+    yield Run(server, seed)
+    server.kill()
+
+
+def upload(shelf: Shelf) -> None:
+    shelf.upload(b"cut off").expect(201)
+
+
+@pytest.mark.timeout(120 + KILLS * 6)
+def test_no_kill_leaves_a_row_without_its_file_or_a_file_for_good(run: Run) -> None:
+    run.kill_at_random(KILLS)
+    assert not run.found, run.found[:5]
+    # Without work, and without kills that fell into it, nothing was shown.
+    assert len(run.uploaders.acknowledged) > KILLS * 3
+    assert run.uploaders.unanswered > KILLS
+
+
+def test_a_file_whose_row_was_never_committed_is_removed(run: Run) -> None:
+    run.crash_at(BLOB_KEPT, upload)
+    assert rows_of(run.server) == {}
+    assert len(files_of(run.server)) == len(unsettled_of(run.server)) == 1
+    assert differences(run.server, {}) == []
+    # Not before its time: another process may be about to commit the row.
+    run.server.start()
+    assert len(files_of(run.server)) == 1
+    run.server.kill()
+    run.must_become_clean()
+
+
+def test_a_file_whose_row_was_committed_stays(run: Run) -> None:
+    run.crash_at(MEDIA_COMMITTED, upload)
+    [sid] = rows_of(run.server)
+    assert unsettled_of(run.server) == {sid}
+    assert differences(run.server, {}) == []
+    run.server.start()
+    shelf = shelf_of(run.server)
+    assert shelf.content(sid).body == b"cut off"
+    with closing(Api(run.server.base_url, run.server.account_sid, run.server.auth_token)) as api:
+        room = api.post("/Conversations").expect(201)["sid"]
+        api.post(f"/Conversations/{room}/Messages", MediaSid=sid).expect(201)
+    run.server.kill()
+    run.server._env["LIMITS"] = SOON
+    run.server.start()
+    eventually(lambda: unsettled_of(run.server), lambda left: not left)
+    assert shelf.content(sid).body == b"cut off"
+
+
+def test_a_row_whose_file_is_removed_follows_it(run: Run) -> None:
+    def remove(shelf: Shelf) -> None:
+        sid = shelf.add()["sid"]
+        with closing(
+            Api(run.server.base_url, run.server.account_sid, run.server.auth_token)
+        ) as api:
+            room = api.post("/Conversations").expect(201)["sid"]
+            path = f"/Conversations/{room}/Messages"
+            message = api.post(path, MediaSid=sid).expect(201)["sid"]
+            api.delete(f"{path}/{message}").expect(204)
+
+    run.crash_at(FILE_REMOVED, remove)
+    assert files_of(run.server) == {}
+    assert [removed for _, removed in rows_of(run.server).values()] == [1]
+    assert differences(run.server, {}) == []
+    run.server.start()
+    eventually(lambda: rows_of(run.server), lambda left: not left)

@@ -1,0 +1,184 @@
+"""A tour through everything that webhooks hear of, with all optional values and with none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from parlour.resources.receipts import actions as receipts
+from parlour.resources.receipts import store as receipt_rows
+from parlour.resources.receipts.statuses import Report
+from parlour.vocabulary import events
+from tests.events.in_process_server import House
+from tests.events.webhook_backend import Hooks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.origin import Origin
+    from tests.events.webhook_backend import Told
+
+ROBERT, OWN = "+15558675310", "+15017122661"
+SECOND_OWN = "+15017122662"
+ME = "ME" + "0" * 31 + "1"
+HX = "HX" + "0" * 31 + "1"
+SEED_MEDIA = """
+INSERT INTO media (account_sid, service_sid, sid, message_sid, size, content_type, filename,
+                   category, author, date_created, date_updated)
+VALUES ($1, $2, $3, NULL, 12345, 'image/jpeg', 'cat.jpg', 'media', $4, $5, $5)
+"""
+SEED_TEMPLATE = """
+INSERT INTO content_template (account_sid, sid, friendly_name, body, date_created, date_updated)
+VALUES ($1, $2, 'greeting', 'Hello', 0, 0)
+"""
+REACHABLE = "UPDATE chat_user SET is_online = 1, is_notifiable = 0 WHERE account_sid = $1"
+
+
+@dataclass
+class Seen:
+    """What the webhooks were told on a tour."""
+
+    before: list[Told] = field(default_factory=list)
+    after: list[Told] = field(default_factory=list)
+    scoped: list[Told] = field(default_factory=list)
+    service_sid: str = ""
+
+    def at(self, place: str, event: str) -> list[dict[str, str]]:
+        """The parameters of one event at one place."""
+        return [told.values for told in getattr(self, place) if told.event == event]
+
+
+async def tour(data: Path, origin: Origin, level: str) -> Seen:
+    """Do everything as this origin, with the webhooks of the account or of the service."""
+    async with Hooks() as hooks, House(data) as house:
+        urls = {"PreWebhookUrl": hooks.url("/pre"), "PostWebhookUrl": hooks.url("/post")}
+        form: dict[str, Any] = {**urls, "Filters": sorted(events.FILTERS)}
+        if level == "account":
+            await house.do("UpdateConfigurationWebhook", form)
+        else:
+            service = {"ChatServiceSid": house.scope.service_sid}
+            await house.do("UpdateServiceWebhookConfiguration", form, **service)
+        await house.store.write(lambda tx: seed(tx, house, origin))
+        walk = _Walk(house, hooks, origin)
+        await walk.users()
+        await walk.rich_conversation()
+        await walk.bare_conversation()
+        await house.settled()
+        return Seen(
+            hooks.at("/pre"), hooks.at("/post"), hooks.at("/scoped"), house.scope.service_sid
+        )
+
+
+async def seed(tx: Transaction, house: House, origin: Origin) -> None:
+    """A medium that the origin uploaded, and a template."""
+    owner = (house.scope.account_sid, house.scope.service_sid)
+    await tx.run(SEED_MEDIA, *owner, ME, origin.client_identity, tx.now)
+    await tx.run(SEED_TEMPLATE, house.scope.account_sid, HX)
+
+
+class _Walk:
+    """The stations of a tour."""
+
+    def __init__(self, house: House, hooks: Hooks, origin: Origin) -> None:
+        self.house = house
+        self.hooks = hooks
+        self.origin = origin
+
+    async def do(self, operation_id: str, form: dict[str, Any] | None = None, **path: str) -> Any:
+        """One call as the origin of the tour."""
+        return await self.house.do(operation_id, form, origin=self.origin, **path)
+
+    async def _listen(self, conversation_sid: str) -> None:
+        await self.house.attach(
+            conversation_sid,
+            Url=self.hooks.url("/scoped"),
+            Filters=sorted(events.SCOPED_FILTERS),
+        )
+
+    async def users(self) -> None:
+        """Users with and without a name, known and unknown to be online."""
+        await self.do("CreateUser", {"Identity": "plain"})
+        await self.do("UpdateUser", {"Attributes": "{}"}, Sid="plain")
+        await self.do("CreateUser", {"Identity": "named", "FriendlyName": "Named"})
+        await self.house.do(
+            "UpdateServiceConfiguration",
+            {"ReachabilityEnabled": "true"},
+            ChatServiceSid=self.house.scope.service_sid,
+        )
+        await self.house.store.write(lambda tx: tx.run(REACHABLE, self.house.scope.account_sid))
+        await self.do("UpdateUser", {"Attributes": '{"a":1}'}, Sid="named")
+
+    async def rich_conversation(self) -> None:
+        """A conversation with every value that can be given."""
+        names = {"FriendlyName": "Rich", "UniqueName": "rich"}
+        made = await self.do("CreateConversation", {**names, "Attributes": '{"k":"v"}'})
+        await self._listen(made.sid)
+        here = {"ConversationSid": made.sid}
+        bob = await self.do("CreateConversationParticipant", {"Identity": "bob"}, **here)
+        robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
+        robert_made = await self.do("CreateConversationParticipant", robert, **here)
+        rich = {"Author": "bob", "Body": "Grüße & 50% off", "Subject": "s", "MediaSid": ME}
+        said = await self.do("CreateConversationMessage", rich, **here)
+        template = {"ContentSid": HX, "Author": "bob"}
+        sent = await self.do("CreateConversationMessage", template, **here)
+        await self.do("UpdateConversationMessage", {"Body": "changed"}, Sid=said.sid, **here)
+        await self.do("UpdateConversationMessage", {"Attributes": "{}"}, Sid=sent.sid, **here)
+        read = {"LastReadMessageIndex": "1"}
+        await self.do("UpdateConversationParticipant", read, Sid=bob.sid, **here)
+        other = {"Attributes": '{"n":1}'}
+        await self.do("UpdateConversationParticipant", other, Sid=robert_made.sid, **here)
+        await self.house.settled()  # Before the receipts of the message go with it.
+        await self._fail_receipt(made.sid, sent.sid)
+        await self.do("DeleteConversationMessage", Sid=sent.sid, **here)
+        await self.do("DeleteConversationMessage", Sid=said.sid, **here)
+        await self.do("UpdateConversation", {"State": "inactive"}, Sid=made.sid)
+        await self.do("CreateConversationMessage", {"Body": "wake up"}, **here)
+        for participant in (robert_made, bob):
+            await self.do("DeleteConversationParticipant", Sid=participant.sid, **here)
+        await self.do("DeleteConversation", Sid=made.sid)
+
+    async def _fail_receipt(self, conversation_sid: str, message_sid: str) -> None:
+        """One more receipt of the message, that ends badly."""
+        scope = self.house.scope
+
+        async def work(tx: Transaction) -> None:
+            receipt = receipt_rows.Receipt(
+                account_sid=scope.account_sid,
+                service_sid=scope.service_sid,
+                conversation_sid=conversation_sid,
+                message_sid=message_sid,
+                sid=tx.new_sid("DY"),
+                sequence=tx.next_sequence(),
+                participant_sid="MB" + "0" * 32,
+                channel_message_sid=None,
+                status=None,
+                error_code=0,
+                date_created=tx.now,
+                date_updated=tx.now,
+            )
+            await receipt_rows.add(tx, scope, receipt)
+            report = Report("failed", 30003)
+            assert await receipts.record_status(tx, scope, receipt.sid, report)
+
+        await self.house.store.write(work)
+
+    async def bare_conversation(self) -> None:
+        """A conversation with nothing that can be left out, and a group."""
+        made = await self.do("CreateConversation")
+        await self._listen(made.sid)
+        here = {"ConversationSid": made.sid}
+        projected = {"MessagingBinding.ProjectedAddress": SECOND_OWN}
+        lone = await self.do("CreateConversationParticipant", projected, **here)
+        await self.do("UpdateConversationParticipant", {"Attributes": "{}"}, Sid=lone.sid, **here)
+        await self.do("DeleteConversationParticipant", Sid=lone.sid, **here)
+        # By e-mail: the only participants with a level.
+        mail = {"MessagingBinding.Address": "robert@example.com"}
+        mailed = await self.do("CreateConversationParticipant", mail, **here)
+        await self.do("UpdateConversationParticipant", {"Attributes": "{}"}, Sid=mailed.sid, **here)
+        await self.do("DeleteConversationParticipant", Sid=mailed.sid, **here)
+        said = await self.do("CreateConversationMessage", {"Author": "nobody"}, **here)
+        await self.do("UpdateConversationMessage", {"Attributes": "{}"}, Sid=said.sid, **here)
+        await self.do("DeleteConversationMessage", Sid=said.sid, **here)
+        await self.do("UpdateConversation", {"Attributes": "{}"}, Sid=made.sid)
+        await self.do("DeleteConversation", Sid=made.sid)

@@ -1,0 +1,164 @@
+"""The webhook intake of a server in the test's process, held back as far as a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from tests.events.in_process_server import WITH_HEADER, House
+from tests.events.webhook_backend import Hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from parlour.delivery.webhooks import WebhookSink
+    from parlour.vocabulary.events import Event
+
+RETRY_SECONDS = 0.005
+HELD_SECONDS_MAX = 0.2
+
+
+class IntakeHeld(Exception):  # noqa: N818 - named after the condition.
+    """The intake may not go on: the dispatcher tries again soon."""
+
+
+class HeldIntake:
+    """Lets the intake pass so many events, or all of them.
+
+    What it is given is only tried again, as after any failure: an event may be taken twice.
+    """
+
+    def __init__(self, house: House) -> None:
+        """Hold the intake of a server that is about to be started."""
+        dispatcher = house.app.dispatcher
+        dispatcher._retry_seconds = RETRY_SECONDS
+        (lane,) = (each for each in dispatcher._lanes if each.sink.name == "webhooks")
+        sink: WebhookSink = lane.sink  # type: ignore[assignment]
+        self._take_all = sink.take
+        sink.take = self._take  # type: ignore[method-assign]
+        self._passed = 0
+        self._room: int | None = 0
+        self._moved = asyncio.Event()
+
+    def pass_events(self, count: int) -> None:
+        """Let the intake pass some more events."""
+        if self._room is not None:
+            self._room += count
+            self._moved.set()
+
+    def hold(self) -> None:
+        """Let it pass nothing more."""
+        self._room = 0
+
+    def release(self) -> None:
+        """Let it pass all."""
+        self._room = None
+        self._moved.set()
+
+    async def _take(self, found: list[Event]) -> bool:
+        if self._room is None:
+            return await self._take_all(found)
+        new = [each for each in found if each.sequence > self._passed][: self._room]
+        if not new:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), HELD_SECONDS_MAX)
+            self._moved.clear()
+            raise IntakeHeld
+        taken = [each for each in found if each.sequence <= new[-1].sequence]
+        await self._take_all(taken)
+        self._passed = new[-1].sequence
+        self._room -= len(new)
+        if len(taken) < len(found):
+            raise IntakeHeld
+        return False
+
+
+class Bench:
+    """A server with a held intake, a conversation and a receiver; it may be started again."""
+
+    def __init__(self, data: Path, hooks: Hooks) -> None:
+        self._data, self.hooks = data, hooks
+        self._database = ""
+
+    async def start(self) -> None:
+        """Start the server on its data."""
+        settings = {"database": self._database, "webhook_studio_url": self.hooks.url("/flows")}
+        self.house = House(self._data, **settings)
+        self._database = self.house.database
+        self.house.before_start = self._hold
+        await self.house.__aenter__()
+
+    def _hold(self, house: House) -> None:
+        self.held = HeldIntake(house)
+
+    async def stop(self) -> None:
+        """Stop the server."""
+        await self.house.__aexit__()
+
+    async def told(self, *, restarts: bool = False) -> list[tuple[str, str]]:
+        """What the receiver got, once the intake is let go: where, and the message."""
+        assert self.hooks.told == []
+        if restarts:
+            await self.stop()
+            await self.start()
+        self.held.release()
+        await self.house.settled()
+        return sorted((f"{each.method} {each.path}", said(each.values)) for each in self.hooks.told)
+
+    def form(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The parameters, with paths made URLs of the receiver."""
+        return {
+            name: self.hooks.url(value) if name.endswith("Url") and value else value
+            for name, value in values.items()
+        }
+
+    async def account(self, **values: Any) -> None:
+        """Change the account's webhooks."""
+        await self.house.do("UpdateConfigurationWebhook", self.form(values))
+
+    async def service(self, service_sid: str, **values: Any) -> None:
+        """Change a service's webhooks."""
+        form = self.form(values)
+        await self.house.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=service_sid)
+
+    async def attach(self, conversation_sid: str, **values: Any) -> Any:
+        """Attach a webhook to a conversation."""
+        target = values.pop("Target", "webhook")
+        return await self.house.attach(conversation_sid, target, **self.form(values))
+
+    async def update(self, conversation_sid: str, sid: str, **values: Any) -> None:
+        """Change a webhook of a conversation."""
+        form = {f"Configuration.{name}": value for name, value in self.form(values).items()}
+        here = {"ConversationSid": conversation_sid, "Sid": sid}
+        await self.house.do("UpdateConversationScopedWebhook", form, **here)
+
+    async def detach(self, conversation_sid: str, sid: str) -> None:
+        """Delete a webhook of a conversation."""
+        here = {"ConversationSid": conversation_sid, "Sid": sid}
+        await self.house.do("DeleteConversationScopedWebhook", **here)
+
+    async def say(self, conversation_sid: str, body: str) -> None:
+        """A message that fires."""
+        await self.house.say(conversation_sid, body, WITH_HEADER)
+
+
+def said(values: dict[str, str]) -> str:
+    """What tells events apart."""
+    return values.get("Body", values["EventType"])
+
+
+def play(data: Path, scene: Callable[[Bench], Awaitable[None]]) -> None:
+    """Run a scene on a server of its own with a held intake."""
+
+    async def run() -> None:
+        async with Hooks() as hooks:
+            bench = Bench(data, hooks)
+            await bench.start()
+            try:
+                await scene(bench)
+            finally:
+                await bench.stop()
+
+    asyncio.run(run())

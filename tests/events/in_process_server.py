@@ -1,0 +1,181 @@
+"""A whole server in the test's own process: calls as the API's, a client's or a channel's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from parlour.app import App, open_app
+from parlour.config import Settings
+from parlour.operations.call import Call
+from parlour.operations.caller import Caller
+from parlour.resources.configuration import store as configurations
+from parlour.resources.table import operations
+from parlour.store import events as event_log
+from parlour.store.sqlite import SqliteStore
+from parlour.vocabulary.origin import SDK, SILENT, Origin
+from parlour.vocabulary.scope import Scope
+from tests.events.webhook_backend import Hooks
+from tests.support.server import database_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+    from parlour.operations.call import Outcome
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.events import Event
+
+ACCOUNT_SID = "AC" + "0" * 31 + "1"
+AUTH_TOKEN = "an auth token of a test"
+SECONDS_MAX = 60
+
+WITH_HEADER = Origin(fires=True)
+"""A request of the API with ``X-Twilio-Webhook-Enabled: true``."""
+ALICE = Origin(SDK, "alice", fires=True)
+"""A client of the user alice."""
+BY_SMS = Origin("SMS", fires=True)
+"""A text message that came in."""
+
+_BY_ID = {operation.operation_id: operation for operation in operations()}
+UNDELIVERED = "SELECT COUNT(*) FROM webhook_delivery WHERE state = 'pending'"
+
+Form = dict[str, str | list[str]]
+
+
+class House:
+    """A running server with one account, and what a test does to it."""
+
+    def __init__(self, data: Path, **settings: Any) -> None:
+        """Prepare it on an empty folder, or on that and the ``database`` of an earlier one."""
+        account = {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}
+        self.database = settings.pop("database", None) or database_of(data)
+        self._settings = Settings(data=data, database=self.database, **account, **settings)
+        self.app: App
+        # Called before the server starts, with whatever it is to start with.
+        self.before_start: Callable[[House], object] = lambda _house: None
+        self._seen: dict[str, int] = {}
+
+    async def __aenter__(self) -> Self:
+        """Start everything but the HTTP server."""
+        self.app = await open_app(self._settings)
+        self.store = self.app.store
+        if isinstance(self.store, SqliteStore):
+            # The power is not cut here, so no commit waits for the disk.
+            self.store._writer.execute("PRAGMA synchronous = OFF")
+        self.before_start(self)
+        await self.app.start()
+        self.scope = await self.store.read(_default_scope)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop everything."""
+        await self.app.stop()
+
+    async def run(
+        self,
+        operation_id: str,
+        form: Form | None = None,
+        *,
+        origin: Origin = SILENT,
+        idempotency_key: str | None = None,
+        **path: str,
+    ) -> Outcome:
+        """Carry one call through, as HTTP or a socket would; ``path`` are its variables."""
+        call: Call[Any] = Call(
+            operation=_BY_ID[operation_id],
+            caller=Caller(ACCOUNT_SID, ACCOUNT_SID),
+            path=path,
+            resource=f"/{operation_id}",
+            form={
+                name: [value] if isinstance(value, str) else value
+                for name, value in (form or {}).items()
+            },
+            origin=origin,
+            idempotency_key=idempotency_key,
+        )
+        return await self.app.pipeline.run(call, lambda _call, outcome: repr(outcome).encode())
+
+    async def do(
+        self,
+        operation_id: str,
+        form: Form | None = None,
+        *,
+        origin: Origin = SILENT,
+        **path: str,
+    ) -> Any:
+        """What a call gives."""
+        return (await self.run(operation_id, form, origin=origin, **path)).result
+
+    async def say(
+        self, conversation_sid: str, body: str, origin: Origin = SILENT, **form: str
+    ) -> Any:
+        """A new message."""
+        said: Form = {"Body": body, **form}
+        return await self.do(
+            "CreateConversationMessage", said, origin=origin, ConversationSid=conversation_sid
+        )
+
+    async def attach(self, conversation_sid: str, target: str = "webhook", **values: Any) -> Any:
+        """A webhook of a conversation; ``values`` are the members of its configuration."""
+        form = {f"Configuration.{name}": value for name, value in values.items()}
+        return await self.do(
+            "CreateConversationScopedWebhook",
+            {"Target": target, **form},
+            ConversationSid=conversation_sid,
+        )
+
+    async def settled(self) -> None:
+        """Wait until nothing more is to be told to anybody."""
+        await until_read(self._is_settled)
+
+    async def _is_settled(self) -> bool:
+        for lane in self.app.dispatcher._lanes:
+            seen = max(self._seen.get(lane.sink.name, 0), lane.position)
+            for event in await self.store.read(partial(_read_after, seen)):
+                if lane.sink.wants(event):
+                    return False
+                self._seen[lane.sink.name] = event.sequence
+        return await self.store.read(_nothing_pending)
+
+
+async def _read_after(sequence: int, tx: Transaction) -> list[Event]:
+    return await event_log.read_after(tx, sequence, 1000)
+
+
+async def _nothing_pending(tx: Transaction) -> bool:
+    row = await tx.one(UNDELIVERED)
+    return row is None or row[0] == 0
+
+
+Scene = Callable[[House, Hooks], Awaitable[None]]
+Play = Callable[[Scene], None]
+
+
+def player(data: Path, **settings: Any) -> Play:
+    """What runs a scene on a server of its own, beside a customer's backend."""
+
+    def play(scene: Scene) -> None:
+        async def run() -> None:
+            async with Hooks() as hooks, House(data, **settings) as house:
+                await scene(house, hooks)
+
+        asyncio.run(run())
+
+    return play
+
+
+async def until_read(look: Callable[[], Awaitable[object]]) -> None:
+    """Wait until what is read is so."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:  # Ends with the timeout.
+            if await look():
+                return
+            await asyncio.sleep(0.005)
+
+
+async def _default_scope(tx: Transaction) -> Scope:
+    found = await configurations.fetch(tx, Scope(ACCOUNT_SID))
+    return Scope(ACCOUNT_SID, found.default_chat_service_sid)

@@ -1,0 +1,105 @@
+"""A room for tests of pre-action webhooks: one conversation, and the backend that is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.resources.conversations import store as conversations
+from parlour.resources.messages import store as messages
+from parlour.resources.participants import store as participants
+from parlour.store import events as event_log
+from parlour.vocabulary import events
+from parlour.vocabulary.errors import ApiError
+from tests.events.event_log_setup import until
+from tests.events.in_process_server import WITH_HEADER, House
+from tests.events.in_process_server import player as play_in_house
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.store.transaction import Transaction
+    from tests.events.webhook_backend import Answer, Hooks
+
+ATTEMPTS = """
+SELECT event_name, outcome, status, error_code, error, answer FROM webhook_attempt
+ WHERE event_sequence = 0 ORDER BY sid LIMIT 100
+"""
+
+
+class Room:
+    """A server with one conversation in it, and the backend that is asked."""
+
+    def __init__(self, house: House, hooks: Hooks) -> None:
+        self.house = house
+        self.hooks = hooks
+        self.sid = ""
+
+    async def listen(self, url: str | None = None, **changes: Any) -> None:
+        """Ask everything, and tell everything."""
+        form = {
+            "PreWebhookUrl": url or self.hooks.url("/pre"),
+            "PostWebhookUrl": self.hooks.url("/post"),
+            "Filters": sorted(events.FILTERS),
+        }
+        await self.house.do("UpdateConfigurationWebhook", form | changes)
+
+    def answers(self, given: Answer) -> None:
+        """What the backend says from now on."""
+        self.hooks.answers["/pre"] = given
+
+    @property
+    def asked(self) -> list[str]:
+        """What was asked."""
+        return self.hooks.events_at("/pre")
+
+    async def say(self, body: str = "said", **form: str) -> Any:
+        """A message with the header."""
+        return await self.house.say(self.sid, body, WITH_HEADER, **form)
+
+    async def log(self) -> list[tuple[Any, ...]]:
+        """The pre-action requests in the webhook log, once all are written."""
+        await until(lambda: not self.house.app.webhooks._asked)
+        return await self.house.store.read(lambda tx: tx.all(ATTEMPTS))
+
+    async def rows(self) -> dict[str, list[Any]]:
+        """What is stored of the conversation."""
+        scope = self.house.scope
+
+        async def read(tx: Transaction) -> dict[str, list[Any]]:
+            return {
+                "conversation": [await conversations.find(tx, scope, self.sid)],
+                "participants": await participants.everyone(tx, scope, self.sid),
+                "messages": await messages.between(tx, scope, self.sid, 0, 100, 100),
+                "last_event": [await event_log.last_sequence(tx)],
+            }
+
+        return await self.house.store.read(read)
+
+
+Scene = Callable[[Room], Awaitable[None]]
+Play = Callable[[Scene], None]
+
+
+def player(data: Path) -> Play:
+    """What runs a scene in a room of its own."""
+
+    def play(scene: Scene) -> None:
+        async def furnish(house: House, hooks: Hooks) -> None:
+            room = Room(house, hooks)
+            room.sid = (await house.do("CreateConversation", {"FriendlyName": "n"})).sid
+            await room.listen()
+            await scene(room)
+
+        play_in_house(data)(furnish)
+
+    return play
+
+
+async def refusal(doing: Awaitable[Any]) -> tuple[int, int]:
+    """The status and the code of a call that is refused."""
+    with pytest.raises(ApiError) as caught:
+        await doing
+    return caught.value.status, caught.value.code

@@ -1,0 +1,108 @@
+"""A server under eight writers while something around it goes wrong, and what is left of it all."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from tests.checkers.atomicity_checker import halves_behind
+from tests.checkers.concurrent_writers import Crowd, basic
+from tests.checkers.request_log import Ledger
+from tests.checkers.workload import Writer
+from tests.crash.kill_run import WRITERS, look, set_up, shown
+from tests.support.client import Api
+from tests.support.polling import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.server import Server
+
+REFUSED = 503
+CODE_REFUSED = 20503
+PUSH_BINDINGS = 8
+LOOK_SECONDS_MAX = 20.0
+ANSWER_SECONDS_MAX = 12.0
+"""Longer than this nobody waits for a 503: for a connection, to have one made, for its answer."""
+
+
+class Disturbed:
+    """The server and its writers."""
+
+    def __init__(self, server: Server, ledger: Ledger, crowd: Crowd, conversation: str) -> None:
+        self._server = server
+        self._ledger = ledger
+        self._crowd = crowd
+        self._conversation = conversation
+
+    @property
+    def refused(self) -> int:
+        """How many requests were answered 503 so far."""
+        return len(self._crowd.refusals)
+
+    def work(self, seconds: float) -> None:
+        """Let the writers be at it for a while."""
+        self._crowd.wait_for(1_000_000, seconds)
+        self._crowd.raise_failure()
+
+    def note(self, text: str) -> None:
+        """Say in the ledger what happens."""
+        self._ledger.note(text)
+
+    def reads(self) -> bool:
+        """Whether a read is answered now."""
+        return self._is_answered(lambda api: api.get(f"/Conversations/{self._conversation}").status)
+
+    def writes(self) -> bool:
+        """Whether a change is taken now."""
+        path = f"/Conversations/{self._conversation}"
+        return self._is_answered(lambda api: api.post(path, Attributes="{}").status)
+
+    def _is_answered(self, ask: Callable[[Api], int]) -> bool:
+        api = Api(self._server.base_url, self._server.account_sid, self._server.auth_token)
+        begun = time.monotonic()
+        with closing(api):
+            status = ask(api)
+        assert status in {200, REFUSED}
+        assert time.monotonic() - begun < ANSWER_SECONDS_MAX
+        return status == 200
+
+    def seconds_until(self, look: Callable[[], bool], begun: float) -> float:
+        """How long after ``begun`` it is so again."""
+        eventually(look, lambda is_back: is_back, seconds=LOOK_SECONDS_MAX)
+        return time.monotonic() - begun
+
+
+@contextmanager
+def disturbed(server: Server, folder: Path, seed: int = 1) -> Iterator[Disturbed]:
+    """Writers at work; in the end, nothing that was told may be lost, and nothing half done."""
+    path = folder / "ledger.jsonl"
+    with closing(Ledger(path)) as ledger:
+        world = set_up(server, ledger, PUSH_BINDINGS)
+        api = Api(server.base_url, server.account_sid, server.auth_token)
+        conversation = api.post("/Conversations", FriendlyName="probed").expect(201)["sid"]
+        crowd = Crowd(
+            [Writer(number, seed, world) for number in range(WRITERS)],
+            ledger,
+            lambda: server.port,
+            basic(server.account_sid, server.auth_token),
+            doubtful={REFUSED},
+        )
+        crowd.start()
+        try:
+            yield Disturbed(server, ledger, crowd, conversation)
+        finally:
+            crowd.stop()
+        api.delete(f"/Conversations/{conversation}").expect(204)
+        api.close()
+    outcome = look(server, path)
+    outcome.found += halves_behind(server, outcome.history)
+    print(f"{len(crowd.refusals)} refused, {outcome.report()}", file=sys.stderr)
+    assert not outcome.found, shown(outcome)
+    for status, body in crowd.refusals:
+        assert body is not None
+        assert (body["status"], body["code"]) == (status, CODE_REFUSED)
+        assert body.keys() == {"code", "message", "more_info", "status"}

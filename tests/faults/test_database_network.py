@@ -1,0 +1,112 @@
+"""The wire to the database is cut, slow or silent: nothing answered is lost, nothing half done."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.fault_run import Disturbed, disturbed
+from tests.faults.webhook_completeness import heard
+from tests.support.server import Server
+from tests.support.tcp_proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.postgres_server import Postgres
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
+
+SECONDS = 1.5
+LASTING_SECONDS = float(os.environ.get("PARLOUR_FAULT_SECONDS", "30"))
+RECOVERY_SECONDS_MAX = 5.0
+
+
+class Scene:
+    """A server whose every byte from and to the database goes through a wire that can be cut."""
+
+    def __init__(self, wire: Proxy, server: Server, at_work: Disturbed) -> None:
+        self.wire = wire
+        self.server = server
+        self.at_work = at_work
+
+
+@contextmanager
+def scene(postgres: Postgres, folder: Path) -> Iterator[Scene]:
+    """The scene at work; in the end nothing is lost, half done, unheard or made up."""
+    url = postgres.make_database()
+    with Proxy(postgres.port) as wire:
+        env = {"PARLOUR_DATABASE": wire.in_front_of(url), "PARLOUR_REQUEST_LOG": "none"}
+        server = Server(folder / "data", env)
+        server.database = url  # The test itself looks past the wire.
+        with server, heard(server, folder, 1), disturbed(server, folder) as at_work:
+            at_work.work(0.5)
+            yield Scene(wire, server, at_work)
+            healed = time.monotonic()
+            wire.heal()
+            writes = at_work.seconds_until(at_work.writes, healed)
+            print(f"{wire.cuts} cuts, changes after {writes:.2f} s", file=sys.stderr)
+            assert writes <= RECOVERY_SECONDS_MAX
+            at_work.work(0.5)
+
+
+CUTS = {"lost_answer_chance": 0.2, "lost_commit_chance": 0.2, "cut_chance": 0.02}
+"""After a COMMIT was carried over and before its answer, before it, and anywhere at all."""
+SLOW = {"delay_seconds": 0.1}
+
+
+def suffer(here: Scene, fault: str, value: float, seconds: float) -> None:
+    """Let one thing go wrong for a while."""
+    cuts = here.wire.cuts
+    here.at_work.note(fault)
+    here.wire.heal()
+    setattr(here.wire.faults, fault, value)
+    here.at_work.work(seconds)
+    assert fault not in CUTS or here.wire.cuts > cuts + seconds
+
+
+def fall_silent(here: Scene, seconds: float) -> None:
+    """Swallow everything for a while: whoever asks is told 503 in time, as the probes see."""
+    here.at_work.note("the wire is silent")
+    refused, begun = here.at_work.refused, time.monotonic()
+    here.wire.black_hole()
+    while time.monotonic() < begun + seconds:
+        assert not here.at_work.writes()
+        assert not here.at_work.reads()
+    here.at_work.seconds_until(lambda: here.at_work.refused > refused, begun)
+
+
+def test_a_wire_that_is_cut_again_and_again_and_then_slow(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with scene(postgres, tmp_path) as here:
+        for fault, chance in CUTS.items():
+            suffer(here, fault, chance, SECONDS)
+        here.wire.heal()
+        for _ in range(3):
+            here.wire.cut()
+            here.at_work.work(0.2)
+        for fault, seconds in SLOW.items():
+            suffer(here, fault, seconds, SECONDS)
+
+
+def test_a_wire_that_swallows_everything(postgres: Postgres, tmp_path: Path) -> None:
+    with scene(postgres, tmp_path) as here:
+        fall_silent(here, SECONDS)
+
+
+@pytest.mark.gate
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", [*CUTS, *SLOW, "silence"])
+def test_a_fault_that_lasts(postgres: Postgres, tmp_path: Path, fault: str) -> None:
+    with scene(postgres, tmp_path) as here:
+        if fault == "silence":
+            fall_silent(here, LASTING_SECONDS)
+        else:
+            suffer(here, fault, (CUTS | SLOW)[fault], LASTING_SECONDS)

@@ -1,0 +1,83 @@
+"""Speakers whose every committed word a webhook is to hear, whatever goes wrong meanwhile."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from tests.checkers.delivery_checker import committed, differences, duplicates, is_complete
+from tests.checkers.webhook_receiver import Receiver
+from tests.support.background_threads import Threads
+from tests.support.client import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.server import Server
+
+SPEAKERS = 4
+PAUSE_SECONDS = 0.02
+COMPLETE_SECONDS_MAX = 30.0
+IN_FLIGHT_MAX = 64
+"""What may have been sent and not noted when the database goes away."""
+HEADERS = {"X-Twilio-Webhook-Enabled": "true"}
+
+
+class Speakers(Threads):
+    """Threads that say something in conversations of their own account."""
+
+    def __init__(self, server: Server, receiver: Receiver) -> None:
+        self._server = server
+        self._account = server.make_account()
+        self.told: list[str] = []
+        self.statuses: set[int] = set()
+        conversations = [self._conversation(receiver) for _ in range(SPEAKERS)]
+        super().__init__(*((sid,) for sid in conversations))
+
+    def _api(self) -> Api:
+        return Api(self._server.base_url, *self._account)
+
+    def _conversation(self, receiver: Receiver) -> str:
+        with closing(self._api()) as api:
+            sid: str = api.post("/Conversations").expect(201)["sid"]
+            hears = {
+                "Target": "webhook",
+                "Configuration.Url": receiver.url(),
+                "Configuration.Method": "POST",
+                "Configuration.Filters": ["onMessageAdded"],
+            }
+            api.post(f"/Conversations/{sid}/Webhooks", hears).expect(201)
+        return sid
+
+    def _run(self, sid: str) -> None:
+        with closing(self._api()) as api:
+            while not self._stop.wait(PAUSE_SECONDS):
+                answer = api.post(f"/Conversations/{sid}/Messages", Body="heard", headers=HEADERS)
+                self.statuses.add(answer.status)
+                if answer.status == 201:
+                    self.told.append(answer.json["sid"])
+
+
+@contextmanager
+def heard(server: Server, folder: Path, disturbances: int) -> Iterator[None]:
+    """Speakers at work; in the end everything committed was heard, in order, and nothing else."""
+    with Receiver(folder) as receiver:
+        speakers = Speakers(server, receiver)
+        speakers.start()
+        try:
+            yield
+        finally:
+            speakers.stop()
+        deadline = time.monotonic() + COMPLETE_SECONDS_MAX
+        while not is_complete(committed(server), receiver.lines()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.5)  # What would come twice, or too much, has a moment to come.
+        log, lines = committed(server), receiver.lines()
+    found = differences(log, lines)
+    assert not found, found[:5]
+    assert duplicates(lines) <= disturbances * IN_FLIGHT_MAX
+    assert speakers.statuses <= {201, 503}
+    assert set(speakers.told) <= {sid for sids in log.values() for sid in sids}
+    assert speakers.told

@@ -1,0 +1,112 @@
+"""The look into the database file, with one thing wrong in it: it must say so, and only then."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.store.engines import DATABASE_NAME
+from tests.checkers.atomicity_checker import halves, halves_of
+from tests.crash.recorded_server import come_to_rest, record_work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEED = 20_240_607
+STEPS = 60
+MEMBER = "SELECT sid FROM participant WHERE identity IS NOT NULL ORDER BY sequence LIMIT 1"
+OWNER = "SELECT conversation_sid FROM message ORDER BY date_created LIMIT 1"
+
+FAULTS = {
+    "an event is missing": (
+        (
+            "DELETE FROM event WHERE sequence ="
+            " (SELECT MAX(sequence) FROM event WHERE subject_sid IN (SELECT sid FROM message)"
+            "  AND name = 'onMessageAdded')"
+        ),
+        "has 0 events onMessageAdded",
+    ),
+    "the event log has a gap": (
+        "DELETE FROM event WHERE sequence = 5",
+        "the event log has a gap after 4",
+    ),
+    "a row is not what its event says": (
+        "UPDATE message SET body = 'another' WHERE sid = (SELECT sid FROM message LIMIT 1)",
+        "body is 'another', its last event",
+    ),
+    "a row is missing": (
+        f"DELETE FROM participant WHERE sid = ({MEMBER})",
+        "has the event onParticipantAdded and no row",
+    ),
+    "a row is there in spite of its removal": (
+        (
+            "UPDATE event SET name = 'onParticipantRemoved' WHERE sequence ="
+            " (SELECT MAX(event.sequence) FROM event JOIN participant ON sid = subject_sid"
+            "   WHERE name = 'onParticipantUpdated' AND event.sequence ="
+            "       (SELECT MAX(sequence) FROM event AS last WHERE last.subject_sid = sid))"
+        ),
+        "has a row and the event onParticipantRemoved",
+    ),
+    "a conversation is gone without its messages": (
+        f"DELETE FROM conversation WHERE sid = ({OWNER})",
+        "is in no conversation",
+    ),
+    "a service is gone without what is in it": (
+        "DELETE FROM service WHERE sid = (SELECT service_sid FROM message LIMIT 1)",
+        "is in no service",
+    ),
+    "a participant is no user": (
+        (
+            "DELETE FROM chat_user WHERE identity ="
+            f" (SELECT identity FROM participant WHERE sid = ({MEMBER}))"
+        ),
+        "is no user",
+    ),
+    "an index would be given again": (
+        f"UPDATE conversation SET next_message_index = 0 WHERE sid = ({OWNER})",
+        "would give the index of a message again",
+    ),
+    "a receipt is missing": (
+        (
+            "UPDATE message SET receipts_total = receipts_total + 1"
+            " WHERE sid = (SELECT sid FROM message LIMIT 1)"
+        ),
+        "receipts",
+    ),
+    "a sid is in two rows": (
+        (
+            "UPDATE role SET sid = (SELECT sid FROM conversation LIMIT 1)"
+            " WHERE sid = (SELECT sid FROM role LIMIT 1)"
+        ),
+        "stands in 2 rows",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of a run that ended well."""
+    folder = tmp_path_factory.mktemp("whole")
+    record_work(folder, synchronous="OFF", steps=STEPS, seed=SEED)
+    # What waits for its removal counts for nothing, and a fault in it would not be seen.
+    come_to_rest(folder)
+    return folder
+
+
+def test_nothing_is_said_when_all_is_well(whole: Path) -> None:
+    assert halves(whole) == []
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_one_thing_wrong_is_reported(whole: Path, tmp_path: Path, name: str) -> None:
+    statement, said = FAULTS[name]
+    path = tmp_path / DATABASE_NAME
+    shutil.copy(whole / DATABASE_NAME, path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute(statement).rowcount == 1
+
+    assert any(said in what for what in halves_of(path)), list(halves_of(path))

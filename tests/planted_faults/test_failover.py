@@ -1,0 +1,35 @@
+"""The harness of fail-overs bites: a standby that confirms nothing loses what was answered."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.fault_run import disturbed
+from tests.faults.test_failover import Pair, server_on
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("nodes"), pytest.mark.gate]
+
+BEHIND_SECONDS = 1.0
+
+
+def lose_a_second(pair: Pair, folder: Path) -> None:
+    """Nothing reaches the standby for a second, and then it has to do."""
+    with server_on(pair.url(), folder) as server, disturbed(server, folder) as at_work:
+        pair.wire.black_hole()
+        at_work.work(BEHIND_SECONDS)
+        pair.primary.kill()
+        pair.fail_over()
+        at_work.work(BEHIND_SECONDS)
+
+
+def test_what_an_asynchronous_standby_has_not_got_is_reported(tmp_path: Path) -> None:
+    with closing(Pair(is_synchronous=False)) as pair:
+        with pytest.raises(AssertionError, match="was not found") as raised:
+            lose_a_second(pair, tmp_path)
+        assert " 0 differences" not in str(raised.value)

@@ -1,0 +1,62 @@
+"""What shows that no event is sent by two owners bites: owners without a fence are reported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.checkers.lease_checker import Recorded, broken_turns
+from tests.checkers.webhook_receiver import Line
+from tests.faults.test_lease_owners import disturbed
+from tests.support.postgres_server import shared
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWER_MS = 300
+TURNS = {3: 0.0, 4: 100.0, 6: 200.0}
+
+
+def line(token: str, fence: int, at: float, retry_count: int = 0) -> Line:
+    headers = {"i-twilio-idempotency-token": token, "x-fence": str(fence), "x-at": str(at)}
+    return Line(at, "POST", "/ok", headers, {"RetryCount": str(retry_count)})
+
+
+FAULTLESS = [line("a", 3, 50.0), line("b", 3, 98.0), line("b", 4, 101.0), line("c", 6, 200.5)]
+LOG = [Recorded("a", 0, "delivered", 3), Recorded("b", 0, "delivered", 4)]
+
+
+def test_what_was_on_its_way_and_not_recorded_may_be_sent_once_more() -> None:
+    assert broken_turns(TURNS, FAULTLESS, LOG) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "log", "expected"),
+    [
+        ([line("c", 3, 100.01)], [], "superseded"),
+        ([line("c", 3, 200.01)], [], "superseded"),
+        ([line("c", 5, 1.0)], [], "unknown"),
+        ([], [Recorded("a", 0, "retrying", 4)], "two owners"),
+        ([], [Recorded("a", 1, "delivered", 6)], "two owners"),
+        ([line("a", 4, 101.0)], [], "again"),
+    ],
+)
+def test_each_kind_of_fault_is_reported(
+    lines: list[Line], log: list[Recorded], expected: str
+) -> None:
+    found = broken_turns(TURNS, FAULTLESS + lines, LOG + log)
+    assert found
+    assert all(each.startswith((expected, "superseded")) for each in found), found
+    assert any(each.startswith(expected) for each in found), found
+
+
+@pytest.mark.gate
+@pytest.mark.timeout(200)
+@pytest.mark.xdist_group("nodes")
+def test_owners_without_a_fence_are_reported(tmp_path: Path) -> None:
+    # Many wait in the memory of the one that is paused.
+    found = disturbed(shared(), tmp_path, ["pause_owner"], ANSWER_MS, planted="unfenced")
+    broken = found.broken_turns()
+    kinds = {each.partition(":")[0] for each in broken}
+    assert kinds >= {"superseded", "two owners"}, broken[:5]

@@ -1,0 +1,41 @@
+"""The harness of media and kills bites: planted faults are reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parlour.vocabulary.crash_points import BLOB_KEPT, MEDIA_COMMITTED
+from tests.crash.media_kill_run import Run, differences, files_of, shelf_of
+from tests.support.server import Server
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("launcher", "point", "expected"),
+    [
+        ("launch_media_row_before_file.py", MEDIA_COMMITTED, "a row without a file"),
+        ("launch_blob_settled_before_commit.py", BLOB_KEPT, "a file that nobody remembers"),
+    ],
+)
+def test_a_planted_fault_is_reported(
+    tmp_path: Path, launcher: str, point: str, expected: str
+) -> None:
+    run = Run(Server(tmp_path / "data", program=(str(HERE / launcher),)), seed=1)
+    run.crash_at(point, lambda shelf: shelf.upload(b"cut off"))
+    (found,) = differences(run.server, {})
+    assert expected in found
+
+
+def test_each_other_fault_is_reported(tmp_path: Path) -> None:
+    run = Run(Server(tmp_path / "data"), seed=1)
+    with run.server.start():
+        sid = shelf_of(run.server).add(b"whole")["sid"]
+        files_of(run.server)[sid].write_bytes(b"other")
+        assert differences(run.server, {sid: "0" * 64}) == [f"{sid}: not the bytes that were sent"]
+        files_of(run.server)[sid].write_bytes(b"cut")
+        assert differences(run.server, {}) == [f"{sid}: not as long as its row says"]
+        never = "ME" + "0" * 32
+        assert f"{never}: acknowledged, and no row" in differences(run.server, {never: ""})

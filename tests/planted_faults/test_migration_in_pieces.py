@@ -1,0 +1,34 @@
+"""The power-loss harness on a migration that is not one transaction: it must report it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+from parlour.store.dialect import SQLITE, in_dialect
+from parlour.store.migrations import migrations
+from parlour.store.sqlite import SqliteStore
+from parlour.store.transaction import DatabaseError
+from tests.crash.recorded_server import record_first_start
+from tests.crash.test_power_loss import cut
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def migrate_in_pieces(self: SqliteStore) -> None:
+    """Every migration, each of its statements committed alone."""
+    self._writer.execute("CREATE TABLE IF NOT EXISTS migration (name TEXT NOT NULL PRIMARY KEY)")
+    for migration in migrations():
+        self._writer.execute(in_dialect(migration.text, SQLITE))
+        self._writer.execute("INSERT INTO migration (name) VALUES (?)", (migration.name,))
+
+
+def test_a_migration_in_pieces_is_reported(tmp_path: Path) -> None:
+    with mock.patch.object(SqliteStore, "_migrate", migrate_in_pieces):
+        record = record_first_start(tmp_path)
+
+    with pytest.raises(DatabaseError, match="already exists"):
+        cut(record, survivals=1, seed=1)

@@ -1,0 +1,269 @@
+"""The checker, on ledgers and databases with one thing wrong: it must say so, and only then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.checkers.expected_state import History
+from tests.checkers.observed_state import Kept
+from tests.checkers.request_log import Asked, Line, Note, Step, Told
+from tests.checkers.state_checker import differences, tell
+
+SERVICE = "IS" + "0" * 31 + "1"
+CONVERSATION = "CH" + "0" * 31 + "1"
+OTHER = "CH" + "0" * 31 + "2"
+MESSAGES = tuple("IM" + "0" * 31 + str(number) for number in range(3))
+MEMBER = "MB" + "0" * 31 + "1"
+USER = "US" + "0" * 31 + "1"
+AT_MS = 1_700_000_000_000
+DATE = "2023-11-14T22:13:20Z"
+CREATED, UPDATED, DELETED = (201,), (200,), (204,)
+
+Body = dict[str, Any]
+
+
+def dated(body: Body) -> Body:
+    return body | {"date_created": DATE, "date_updated": DATE}
+
+
+def conversation(sid: str, name: str) -> Body:
+    return dated(
+        {
+            "sid": sid,
+            "chat_service_sid": SERVICE,
+            "friendly_name": name,
+            "unique_name": None,
+            "attributes": "{}",
+            "state": "active",
+        }
+    )
+
+
+def message(index: int) -> Body:
+    body = {"sid": MESSAGES[index], "conversation_sid": CONVERSATION, "index": index}
+    return dated(body | {"body": f"body {index}", "attributes": "{}", "delivery": None})
+
+
+MEMBER_BODY = dated(
+    {
+        "sid": MEMBER,
+        "conversation_sid": CONVERSATION,
+        "identity": "ann",
+        "attributes": "{1}",
+        "messaging_binding": None,
+    }
+)
+USER_BODY = dated({"sid": USER, "chat_service_sid": SERVICE, "identity": "ann"})
+
+
+class Case:
+    """A ledger and what is kept; at first they agree."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.kept = Kept()
+        self.kept.objects["configuration", "configuration"] = {"default_chat_service_sid": SERVICE}
+        self.told("conversation", conversation(CONVERSATION, "first"), {"friendly_name": "first"})
+        for index in range(3):
+            changes = {"body": f"body {index}"}
+            self.told("message", message(index), changes, (CONVERSATION, SERVICE))
+        form = (("Identity", "ann"),)
+        parents = (CONVERSATION, SERVICE)
+        self.told("participant", MEMBER_BODY, {"attributes": "{1}"}, parents, form)
+        self.kept.objects["user", USER] = USER_BODY
+
+    def ask(self, step: Step) -> int:
+        number = len(self.lines) + 1
+        self.lines.append(Asked(number, 0, AT_MS, step))
+        return number
+
+    def told(
+        self,
+        kind: str,
+        body: Body,
+        changes: dict[str, Any],
+        parents: tuple[str, ...] = (SERVICE,),
+        form: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """A create that was answered, and kept."""
+        step = Step(f"create_{kind}", kind, "create", "", form, "", parents, changes, CREATED)
+        self.lines.append(Told(self.ask(step), AT_MS, 201, body))
+        self.kept.objects[kind, body["sid"]] = dict(body)
+
+    def update(self, changes: dict[str, Any], *, answered: bool) -> None:
+        """An update of the conversation; what is kept stays as it is."""
+        step = Step("update", "conversation", "update", "", (), CONVERSATION, (), changes, UPDATED)
+        number = self.ask(step)
+        if answered:
+            body = conversation(CONVERSATION, "first") | changes
+            self.lines.append(Told(number, AT_MS, 200, body))
+
+    def delete(self, kind: str, sid: str, *, answered: bool) -> None:
+        """A removal; what is kept stays as it is."""
+        step = Step("delete", kind, "delete", "", (), sid, (), {}, DELETED)
+        number = self.ask(step)
+        if answered:
+            self.lines.append(Told(number, AT_MS, 204, None))
+
+    def found(self) -> list[str]:
+        """What the checker says."""
+        return [each.what for each in differences(History(self.lines), self.kept)]
+
+    def of(self, kind: str, sid: str) -> Body:
+        """A kept object."""
+        return self.kept.objects[kind, sid]
+
+
+@pytest.fixture
+def case() -> Case:
+    return Case()
+
+
+def test_nothing_is_said_when_all_is_well(case: Case) -> None:
+    assert case.found() == []
+
+
+def test_a_lost_object_is_reported(case: Case) -> None:
+    del case.kept.objects["message", MESSAGES[1]]
+
+    assert case.found()[0] == f"message {MESSAGES[1]} is lost"
+
+
+def test_a_lost_update_is_reported(case: Case) -> None:
+    case.update({"friendly_name": "second", "attributes": "{2}"}, answered=True)
+
+    assert "friendly_name should be 'second'" in case.found()[0] or (
+        "attributes should be '{2}'" in case.found()[0]
+    )
+
+
+def test_an_update_that_was_lost_under_a_later_one_is_reported(case: Case) -> None:
+    case.update({"attributes": "{2}"}, answered=True)
+    # The next answer shows the attributes as they were before.
+    case.update({"friendly_name": "third"}, answered=True)
+    case.of("conversation", CONVERSATION)["friendly_name"] = "third"
+
+    assert "attributes should be '{2}' and is '{}'" in case.found()[0]
+
+
+def test_an_update_without_an_answer_may_be_done_or_not(case: Case) -> None:
+    case.update({"friendly_name": "second", "attributes": "{2}"}, answered=False)
+    assert case.found() == []
+
+    case.of("conversation", CONVERSATION).update(friendly_name="second", attributes="{2}")
+    assert case.found() == []
+
+
+def test_an_update_without_an_answer_may_not_be_done_by_half(case: Case) -> None:
+    case.update({"friendly_name": "second", "attributes": "{2}"}, answered=False)
+    case.of("conversation", CONVERSATION).update(friendly_name="second")
+
+    assert "neither as told last" in case.found()[0]
+
+
+def test_a_deleted_object_that_is_there_again_is_reported(case: Case) -> None:
+    case.delete("message", MESSAGES[2], answered=True)
+
+    assert case.found()[0] == f"message {MESSAGES[2]} was deleted and is there again"
+
+
+def test_a_removal_without_an_answer_takes_everything_below_or_nothing(case: Case) -> None:
+    case.delete("conversation", CONVERSATION, answered=False)
+    assert case.found() == []
+
+    for key in [("conversation", CONVERSATION), ("participant", MEMBER)]:
+        del case.kept.objects[key]
+    for sid in MESSAGES[:2]:
+        del case.kept.objects["message", sid]
+    assert case.found() == [f"message {MESSAGES[2]} was deleted and is there again"]
+
+
+def test_what_nobody_asked_for_is_reported(case: Case) -> None:
+    case.kept.objects["conversation", OTHER] = conversation(OTHER, "nobody's")
+
+    assert case.found()[0].startswith(f"nobody asked for conversation {OTHER}")
+
+
+def test_a_create_without_an_answer_may_be_done_or_not(case: Case) -> None:
+    changes = {"friendly_name": "second", "attributes": "{2}"}
+    case.ask(Step("create", "conversation", "create", "", (), "", (SERVICE,), changes, CREATED))
+    assert case.found() == []
+
+    made = conversation(OTHER, "second") | {"attributes": "{2}"}
+    case.kept.objects["conversation", OTHER] = made
+    assert case.found() == []
+
+    case.kept.objects["conversation", OTHER] = conversation(OTHER, "second")
+    assert f"conversation {OTHER} was made by half" in case.found()[0]
+
+
+def test_a_gap_in_the_indexes_is_reported(case: Case) -> None:
+    case.of("message", MESSAGES[2])["index"] = 3
+
+    assert any("has index 3 and should have 2" in what for what in case.found())
+
+
+def test_the_index_of_a_removed_message_is_no_gap(case: Case) -> None:
+    case.delete("message", MESSAGES[1], answered=True)
+    del case.kept.objects["message", MESSAGES[1]]
+
+    assert case.found() == []
+
+
+def test_a_sid_given_twice_is_reported(case: Case) -> None:
+    case.told("message", message(1), {"body": "body 1"}, (CONVERSATION, SERVICE))
+
+    assert f"the sid {MESSAGES[1]} was given twice" in case.found()
+
+
+def test_an_answer_that_is_out_of_order_is_reported(case: Case) -> None:
+    step = Step("update", "conversation", "update", "", (), CONVERSATION, (), {}, UPDATED)
+    case.lines.append(Told(case.ask(step), AT_MS, 404, {"code": 20404}))
+
+    assert "update was answered 404" in case.found()[0]
+
+
+def test_a_refusal_for_want_of_room_is_in_order(case: Case) -> None:
+    step = Step("update", "conversation", "update", "", (), CONVERSATION, (), {}, UPDATED)
+    case.lines.append(Told(case.ask(step), AT_MS, 503, {"code": 20503}))
+
+    assert case.found() == []
+
+
+def test_a_participant_that_is_no_user_is_reported(case: Case) -> None:
+    del case.kept.objects["user", USER]
+
+    assert case.found() == [f"there is no user ('{SERVICE}', 'ann')"]
+
+
+def test_a_unique_name_that_two_were_given_is_reported(case: Case) -> None:
+    for sid in (OTHER, "CH" + "0" * 31 + "3"):
+        changes = {"friendly_name": sid, "unique_name": "claim"}
+        step = Step("claim_unique_name", "conversation", "create", "", (), "", (), changes, CREATED)
+        body = conversation(sid, sid) | {"unique_name": "claim"}
+        case.lines.append(Told(case.ask(step), AT_MS, 201, body))
+        case.kept.objects["conversation", sid] = body
+
+    assert case.found() == ["2 got the unique name claim"]
+
+
+def test_a_message_without_one_of_its_receipts_is_reported(case: Case) -> None:
+    case.of("message", MESSAGES[0])["delivery"] = {"total": 2}
+    case.kept.receipts[MESSAGES[0]] = [{"status": "delivered"}]
+
+    assert f"message {MESSAGES[0]}: {{'total': 2}}" in case.found()[0]
+
+
+def test_a_story_tells_what_was_asked_and_told_and_when_the_server_died(case: Case) -> None:
+    case.lines.append(Note(AT_MS + 500, "kill 7"))
+    del case.kept.objects["message", MESSAGES[1]]
+
+    story = tell(next(differences(History(case.lines), case.kept)), case.lines)
+
+    assert [line.strip().split(" ", 1)[-1][:24] for line in story.splitlines()[1:]] == [
+        "writer 0 asked (no. 5) P",
+        "and was told (no. 5) 201",
+        "** kill 7",
+    ]

@@ -1,0 +1,361 @@
+"""The server does what a plain model of it does, over any sequence of requests."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import seed as with_seed
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.checkers.observed_state import pages
+from tests.properties.service_model import Model, Person, Talk
+from tests.support.client import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.client import Answer
+    from tests.support.server import Server
+
+RUNS = int(os.environ.get("PARLOUR_MODEL_RUNS", "100"))
+STEPS = 30
+IDENTITIES = ["alice", "bob@example.com", "carol d/é"]
+PROXIES = ["+15017122661", "+15017122662"]
+PROJECTED = "+15017122663"
+NAMES = ["one", "two words", "three/ü"]
+
+some = st.integers(0, 11)
+identities = st.sampled_from(IDENTITIES)
+names = st.none() | st.sampled_from(NAMES)
+_numbers = itertools.count(1)
+
+
+class Machine(RuleBasedStateMachine):
+    """Asks the server and the model the same, in a new service for each run."""
+
+    api: Api
+    steps = 0
+
+    @initialize()
+    def begin(self) -> None:
+        made = self.api.under("/v1").post("/Services", FriendlyName="x").expect(201)
+        self.service = self.api.service(made["sid"])
+        self.service._threads = self.api._threads
+        configuration = self.service.get("/Configuration").expect(200)
+        self.model = Model(configuration["default_conversation_role_sid"])
+        # Pairs of addresses are the account's, not the service's: each run has numbers of its own.
+        self.numbers = [f"+1555{next(_numbers) * 10 + last:07}" for last in range(3)]
+        self.said: dict[str, str] = {}
+
+    def post(self, path: str, refusal: int | None, status: int, **form: Any) -> Any:
+        """The JSON of an answer; None where the model said that there is a refusal."""
+        named = {name.replace("__", "."): text for name, text in form.items() if text is not None}
+        return self._judge(self.service.post(path, named), refusal, status)
+
+    def remove(self, path: str, refusal: int | None = None) -> bool:
+        """Whether something was deleted."""
+        self._judge(self.service.delete(path), refusal, 204)
+        return refusal is None
+
+    def _judge(self, answer: Answer, refusal: int | None, status: int) -> Any:
+        Machine.steps += 1
+        if refusal is None:
+            return answer.expect(status)
+        answer.refuses(409 if refusal in {50353, 50416, 50433} else 400, refusal)
+        return None
+
+    def talk(self, number: int) -> Talk:
+        return self.model.talks[number % len(self.model.talks)]
+
+    def path(self, talk: Talk) -> str:
+        """By its unique name, where it has one."""
+        return f"/Conversations/{talk.name.replace('/', '%2F') if talk.name else talk.sid}"
+
+    def has_talks(self) -> bool:
+        return bool(self.model.talks)
+
+    def has_people(self) -> bool:
+        return any(talk.people for talk in self.model.talks)
+
+    def member(self, number: int) -> tuple[Talk, Person]:
+        there = [(talk, person) for talk in self.model.talks for person in talk.people]
+        return there[number % len(there)]
+
+    def person_path(self, talk: Talk, person: Person, *, by_identity: bool = False) -> str:
+        name = person.sid
+        if by_identity and person.identity is not None:
+            name = person.identity.replace("/", "%2F")
+        return f"{self.path(talk)}/Participants/{name}"
+
+    # --- Conversations.
+
+    @rule(name=names, state=st.sampled_from([None, "active", "inactive"]))
+    def create_conversation(self, name: str | None, state: str | None) -> None:
+        refusal = self.model.refusal_to_name(name)
+        made = self.post("/Conversations", refusal, 201, UniqueName=name, State=state)
+        if made:
+            self.model.talks.append(Talk(made["sid"], name, state or "active"))
+
+    @precondition(has_talks)
+    @rule(number=some, name=st.sampled_from([*NAMES, ""]))
+    def rename_conversation(self, number: int, name: str) -> None:
+        talk = self.talk(number)
+        refusal = self.model.refusal_to_change(talk)
+        refusal = refusal or self.model.refusal_to_name(name or None, talk)
+        if self.post(self.path(talk), refusal, 200, UniqueName=name):
+            talk.name = name or None
+
+    @precondition(has_talks)
+    @rule(number=some, state=st.sampled_from(["active", "inactive", "inactive", "closed"]))
+    def change_state(self, number: int, state: str) -> None:
+        talk = self.talk(number)
+        if self.post(self.path(talk), self.model.refusal_to_change(talk), 200, State=state):
+            talk.state = state
+
+    @precondition(has_talks)
+    @rule(number=some)
+    def delete_conversation(self, number: int) -> None:
+        talk = self.talk(number)
+        self.remove(self.path(talk))
+        self.model.talks.remove(talk)
+
+    # --- Participants.
+
+    def _add(self, talk: Talk, person: Person) -> None:
+        made = self.post(
+            f"{self.path(talk)}/Participants",
+            self.model.refusal_to_add(talk, person),
+            201,
+            Identity=person.identity,
+            MessagingBinding__Address=person.address,
+            MessagingBinding__ProxyAddress=person.proxy,
+            MessagingBinding__ProjectedAddress=person.projected,
+            RoleSid=person.role,
+        )
+        if made:
+            person.sid = made["sid"]
+            self.model.add(talk, person)
+
+    def role(self, number: int) -> str | None:
+        """Mostly none is asked for, sometimes one that exists, sometimes one that never did."""
+        roles = [None, None, None, *self.model.roles, "RL" + "0" * 32]
+        return roles[number % len(roles)]
+
+    @precondition(has_talks)
+    @rule(number=some, identity=identities, role=some)
+    def add_chat(self, number: int, identity: str, role: int) -> None:
+        self._add(self.talk(number), Person(identity=identity, role=self.role(role)))
+
+    @precondition(has_talks)
+    @rule(
+        number=some, which=st.integers(0, 2), proxy=st.sampled_from(PROXIES), whatsapp=st.booleans()
+    )
+    def add_pair(self, number: int, which: int, proxy: str, whatsapp: bool) -> None:
+        kind = "whatsapp:" if whatsapp else ""
+        person = Person(address=kind + self.numbers[which], proxy=kind + proxy)
+        self._add(self.talk(number), person)
+
+    @precondition(has_talks)
+    @rule(number=some, identity=st.none() | identities)
+    def add_projected(self, number: int, identity: str | None) -> None:
+        self._add(self.talk(number), Person(identity=identity, projected=PROJECTED))
+
+    @precondition(has_people)
+    @rule(number=some, projected=st.sampled_from([None, PROJECTED]))
+    def project(self, number: int, projected: str | None) -> None:
+        talk, person = self.member(number)
+        refusal = self.model.refusal_to_project(talk, person, projected)
+        path = self.person_path(talk, person)
+        said = projected or "null"
+        if self.post(path, refusal, 200, MessagingBinding__ProjectedAddress=said):
+            person.projected = projected
+
+    @precondition(has_people)
+    @rule(number=some, identity=identities)
+    def identify(self, number: int, identity: str) -> None:
+        talk, person = self.member(number)
+        refusal = self.model.refusal_to_identify(talk, person, identity)
+        if self.post(self.person_path(talk, person), refusal, 200, Identity=identity):
+            self.model.identify(person, identity)
+
+    @precondition(has_people)
+    @rule(number=some, index=st.none() | st.integers(0, 6), as_user=st.booleans())
+    def read_up_to(self, number: int, index: int | None, as_user: bool) -> None:
+        talk, person = self.member(number)
+        path = self.person_path(talk, person, by_identity=True)
+        if as_user and person.identity is not None:
+            user = person.identity.replace("/", "%2F")
+            path = f"/Users/{user}/Conversations/{talk.sid}"
+        said = "" if index is None else str(index)
+        refusal = self.model.refusal_to_change(talk)
+        shown = self.post(path, refusal, 200, LastReadMessageIndex=said)
+        if shown:
+            self.model.read_up_to(talk, person, index)
+            assert shown["last_read_message_index"] == person.horizon
+
+    @precondition(has_people)
+    @rule(number=some, role=some)
+    def change_role(self, number: int, role: int) -> None:
+        talk, person = self.member(number)
+        wanted = self.role(role)
+        refusal = self.model.refusal_to_change(talk)
+        if wanted is None:
+            return
+        if refusal is None and wanted not in self.model.roles:
+            refusal = 50109
+        if self.post(self.person_path(talk, person), refusal, 200, RoleSid=wanted):
+            person.role = wanted
+
+    @precondition(has_people)
+    @rule(number=some)
+    def remove_participant(self, number: int) -> None:
+        talk, person = self.member(number)
+        path = self.person_path(talk, person, by_identity=True)
+        if self.remove(path, self.model.refusal_to_change(talk)):
+            talk.people.remove(person)
+            self.service.get(path).refuses(404, 20404)
+
+    # --- Messages.
+
+    @precondition(has_talks)
+    @rule(number=some, author=st.sampled_from([None, *IDENTITIES, PROJECTED, "somebody"]))
+    def say(self, number: int, author: str | None) -> None:
+        talk = self.talk(number)
+        refusal = self.model.refusal_to_say(talk, author or "system")
+        body = f"message {self.steps}"
+        made = self.post(f"{self.path(talk)}/Messages", refusal, 201, Author=author, Body=body)
+        if made:
+            self.said[made["sid"]] = body
+            message = self.model.say(talk, made["sid"], author or "system")
+            assert made["index"] == message.index
+            assert made["participant_sid"] == message.participant_sid
+
+    @precondition(lambda self: any(talk.messages for talk in self.model.talks))
+    @rule(number=some)
+    def unsay(self, number: int) -> None:
+        there = [(talk, message) for talk in self.model.talks for message in talk.messages]
+        talk, message = there[number % len(there)]
+        path = f"{self.path(talk)}/Messages/{message.sid}"
+        if self.remove(path, self.model.refusal_to_change(talk)):
+            talk.messages.remove(message)
+
+    # --- Users and roles.
+
+    @precondition(lambda self: bool(self.model.users))
+    @rule(number=some)
+    def delete_user(self, number: int) -> None:
+        identity = sorted(self.model.users)[number % len(self.model.users)]
+        self.remove(f"/Users/{identity.replace('/', '%2F')}")
+        self.model.remove_user(identity)
+
+    @precondition(lambda self: len(self.model.roles) < 3)
+    @rule()
+    def create_role(self) -> None:
+        form = {"FriendlyName": "x", "Type": "conversation", "Permission": "sendMessage"}
+        self.model.roles.append(self.post("/Roles", None, 201, **form)["sid"])
+
+    @precondition(lambda self: bool(self.model.roles))
+    @rule(number=some)
+    def delete_role(self, number: int) -> None:
+        role = self.model.roles[number % len(self.model.roles)]
+        self.remove(f"/Roles/{role}")
+        self.model.remove_role(role)
+
+    # --- What everything looks like.
+
+    @precondition(has_talks)
+    @rule(number=some)
+    def look_at_a_conversation(self, number: int) -> None:
+        self._look_at(self.talk(number))
+
+    def _look_at(self, talk: Talk) -> None:
+        shown = self.service.get(self.path(talk)).expect(200)
+        assert (shown["sid"], shown["unique_name"]) == (talk.sid, talk.name)
+        assert shown["state"] == talk.state
+        people = pages(self.service, f"{self.path(talk)}/Participants")
+        assert [_as_person(each) for each in people] == talk.people
+        assert [each["messaging_binding"] for each in people] == [p.binding() for p in talk.people]
+        messages = pages(self.service, f"{self.path(talk)}/Messages")
+        assert [
+            (each["sid"], each["index"], each["author"], each["participant_sid"], each["body"])
+            for each in messages
+        ] == [
+            (m.sid, m.index, m.author, m.participant_sid, self.said[m.sid]) for m in talk.messages
+        ]
+
+    def teardown(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        shown = pages(self.service, "/Conversations")
+        assert {each["sid"] for each in shown} == {talk.sid for talk in self.model.talks}
+        for talk in self.model.talks:
+            self._look_at(talk)
+        assert {each["identity"] for each in pages(self.service, "/Users")} == self.model.users
+        for identity in self.model.users:
+            self._look_at_memberships(identity)
+
+    def _look_at_memberships(self, identity: str) -> None:
+        rows = pages(self.service, f"/Users/{identity.replace('/', '%2F')}/Conversations")
+        members = {
+            talk.sid: (person.sid, person.horizon, talk.unread(person), talk.state)
+            for talk in self.model.talks
+            if (person := talk.person(identity)) is not None
+        }
+        assert {
+            each["conversation_sid"]: (
+                each["participant_sid"],
+                each["last_read_message_index"],
+                each["unread_messages_count"],
+                each["conversation_state"],
+            )
+            for each in rows
+        } == members
+
+
+def _as_person(shown: dict[str, Any]) -> Person:
+    binding = shown["messaging_binding"] or {}
+    return Person(
+        sid=shown["sid"],
+        identity=shown["identity"],
+        address=binding.get("address"),
+        proxy=binding.get("proxy_address"),
+        projected=binding.get("projected_address"),
+        role=shown["role_sid"],
+        horizon=shown["last_read_message_index"],
+    )
+
+
+@pytest.fixture
+def machine(server: Server) -> Iterator[type[Machine]]:
+    Machine.api = Api(server.base_url, *server.make_account())
+    Machine.steps = 0
+    yield Machine
+    Machine.api.close()
+
+
+@pytest.mark.timeout(600)
+def test_the_server_does_what_the_model_does(machine: type[Machine]) -> None:
+    run = with_seed(int(os.environ.get("PARLOUR_SEED", "1")))(machine)
+    run_state_machine_as_test(
+        run,
+        settings=settings(
+            max_examples=RUNS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    print(f"{machine.steps} changes asked for")
+    assert machine.steps > RUNS * STEPS / 3

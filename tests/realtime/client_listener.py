@@ -1,0 +1,121 @@
+"""A connection without a socket: subscribes in the process, and keeps what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations.caller import Caller
+from parlour.protocol.access_tokens import AccessToken
+from parlour.realtime.hub import Held, UserKey
+from parlour.realtime.outbox import Gone
+from parlour.realtime.session import Session, TunnelRequest
+from parlour.realtime.wire import encoded
+from parlour.vocabulary.objects import Kind, ObjectName
+from tests.support.twilsock_client import parsed
+
+if TYPE_CHECKING:
+    from tests.events.in_process_server import House
+    from tests.support.twilsock_client import Frame
+
+_HEADS = {126: 4, 127: 10}
+
+
+def unwrapped(wire: bytes) -> Frame:
+    """The frame in one WebSocket frame of a server."""
+    assert wire[0] == 0x82
+    return parsed(wire[_HEADS.get(wire[1], 2) :])
+
+
+class Ear:
+    """One connection, as the hub and the subscriptions see it."""
+
+    def __init__(self, house: House, identity: str, user_sid: str) -> None:
+        """A user that is there already."""
+        self.realtime = house.app.realtime
+        self.admission = house.app.admission
+        scope = house.scope
+        token = AccessToken(
+            account_sid=scope.account_sid,
+            key_sid="SK" + "0" * 32,
+            identity=identity,
+            service_sid=scope.service_sid,
+            expires_ms=1 << 50,
+        )
+        caller = Caller(scope.account_sid, token.key_sid, identity)
+        self.session = Session(
+            token=token,
+            scope=scope,
+            caller=caller,
+            identity=identity,
+            user_sid=user_sid,
+            root_url="http://localhost",
+        )
+        self.user_key = UserKey(scope.account_sid, scope.service_sid, identity)
+        self.user_sid = user_sid
+        self.listening: dict[str, ObjectName] = {}
+        self.held = Held(self.reserve)
+        self.told: list[dict[str, Any]] = []
+        self.reading = asyncio.Lock()
+        self.subscribing = asyncio.Lock()
+        self.running_at_reply: list[int] = []
+        self.overflowed = False
+        self.is_gone = False
+
+    def must_be_there(self) -> None:
+        """It is there until a test says that it has gone."""
+        if self.is_gone:
+            raise Gone
+
+    async def drained(self) -> None:
+        """There is always room for more."""
+
+    async def enter(self) -> None:
+        """Connect."""
+        await self.realtime.endpoint.news.awaken()
+        self.realtime.hub.enter(self)
+
+    def push(self, wire: bytes) -> None:
+        """Keep what is told."""
+        frame = unwrapped(wire)
+        self.told.append(frame.payload)
+
+    def reply(self, answer: bytes) -> None:
+        """Keep how many requests had a place when an answer came."""
+        assert unwrapped(encoded(answer)).header["http_status"]["code"] == 200
+        self.running_at_reply.append(self.admission.running)
+
+    def reserve(self) -> None:
+        """It has no byte pool."""
+
+    def overflow(self) -> None:
+        """Keep that it was too much."""
+        self.overflowed = True
+
+    async def subscribe(self, *wanted: tuple[Kind, str, int | None]) -> None:
+        """Listen to objects: kind, owner, number of the last event."""
+        body = {
+            "action": "establish",
+            "correlation_id": 1,
+            "requests": [
+                {
+                    "object_type": kind.type,
+                    "object_sid": ObjectName(kind, owner).sid,
+                    "last_event_id": after,
+                }
+                for kind, owner, after in wanted
+            ],
+        }
+        request = TunnelRequest(
+            method="POST", path="/v4/Subscriptions", body=json.dumps(body).encode()
+        )
+        tunnel = self.realtime.endpoint.tunnel
+        reply = await tunnel.subscriptions.answer(self, request)  # type: ignore[arg-type]
+        assert reply.status == 202
+        assert reply.then is not None
+        await reply.then()
+
+    def kinds(self) -> list[str]:
+        """The kinds of what was told so far."""
+        return [each["event_type"] for each in self.told]

@@ -1,0 +1,210 @@
+"""Users of a house: what their clients send, and what they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+import pytest
+
+from parlour.operations.call import Call
+from parlour.operations.caller import Caller
+from parlour.protocol.access_tokens import AccessToken
+from parlour.protocol.pages import PageTokens
+from parlour.realtime.commands import Commands
+from parlour.realtime.session import Session, TunnelRequest
+from parlour.resources.client_table import client_operations
+from parlour.resources.users import arrivals
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.origin import SDK, Origin
+from tests.events.in_process_server import ACCOUNT_SID, House
+from tests.events.in_process_server import player as play_in_house
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.resources.users.store import User
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+    from tests.events.in_process_server import Form
+    from tests.events.webhook_backend import Hooks
+
+KEY_SID = "SK" + "0" * 31 + "1"
+ROOT_URL = "https://chat.example.com"
+
+NOT_PERMITTED = (403, 50107)
+NO_CONVERSATION = (404, 50350)
+NO_MEMBER = (403, 50430)
+
+
+class Answer(NamedTuple):
+    """What a client is answered."""
+
+    status: int
+    body: Any
+
+    @property
+    def refusal(self) -> tuple[int, int]:
+        """The status and the code of an error."""
+        assert self.body["status"] == self.status, self
+        return self.status, self.body["code"]
+
+
+class Typed(NamedTuple):
+    """One user was said to type."""
+
+    scope: Scope
+    conversation_sid: str
+    participant_sid: str
+    identity: str
+
+
+@dataclass
+class _Hub:
+    typed: list[Typed] = field(default_factory=list)
+
+    def typing(self, *told: Any) -> None:
+        self.typed.append(Typed(*told))
+
+
+class People:
+    """A house, the backend it tells, and its users' clients."""
+
+    def __init__(self, house: House, hooks: Hooks) -> None:
+        self.house = house
+        self.hooks = hooks
+        self.hub = _Hub()
+        self.commands = Commands(
+            house.app.pipeline, PageTokens(house.app.vault.page_token_key), self.hub
+        )
+        self.sessions: dict[str, Session] = {}
+
+    async def session(self, identity: str, **token: Any) -> Session:
+        """The session of a user, who is made at the first connection."""
+        if identity in self.sessions and not token:
+            return self.sessions[identity]
+        scope = self.house.scope
+        user = await self.house.store.write(
+            partial(_ensure, scope, identity), Origin(SDK, identity, fires=True)
+        )
+        session = Session(
+            token=AccessToken(
+                account_sid=ACCOUNT_SID,
+                key_sid=KEY_SID,
+                identity=identity,
+                service_sid=scope.service_sid,
+                expires_ms=1 << 45,
+                **token,
+            ),
+            scope=scope,
+            caller=Caller(ACCOUNT_SID, KEY_SID, identity),
+            identity=identity,
+            user_sid=user.sid,
+            root_url=ROOT_URL,
+        )
+        self.sessions[identity] = session
+        return session
+
+    async def send(self, identity: str, request: TunnelRequest) -> Answer:
+        """The answer to a request of a user's client."""
+        try:
+            reply = await self.commands.answer(await self.session(identity), request)
+        except ApiError as error:
+            return Answer(error.status, error.body())
+        return Answer(reply.status, msgspec.json.decode(reply.body) if reply.body else None)
+
+    async def ask(
+        self, identity: str, method: str, path: str, body: Any = None, **params: str
+    ) -> Answer:
+        """The same, from its parts; a path without a slash in front is a command's."""
+        request = TunnelRequest(
+            method=method,
+            path=path if path.startswith("/") else f"/Client/v2/{path}",
+            params={name: [quote(value, "")] for name, value in params.items()},
+            body=b"" if body is None else msgspec.json.encode(body),
+        )
+        return await self.send(identity, request)
+
+    async def get(self, identity: str, path: str, **params: str) -> Answer:
+        """What is there."""
+        return await self.ask(identity, "GET", path, **params)
+
+    async def post(self, identity: str, path: str, body: Any) -> Answer:
+        """A change."""
+        return await self.ask(identity, "POST", path, body)
+
+    async def delete(self, identity: str, path: str, body: Any = None) -> Answer:
+        """A removal, with the body that clients send along."""
+        return await self.ask(identity, "DELETE", path, body or {})
+
+    async def typing(self, identity: str, body: bytes) -> Answer:
+        """Somebody types."""
+        request = TunnelRequest(
+            method="POST",
+            path="/Client/v2/Typing",
+            content_type="application/x-www-form-urlencoded",
+            body=body,
+        )
+        return await self.send(identity, request)
+
+    async def room(self, *identities: str, **names: str) -> str:
+        """A conversation of the account with these participants."""
+        made = await self.house.do("CreateConversation", names)
+        for identity in identities:
+            await self.session(identity)
+            await self.house.do(
+                "CreateConversationParticipant",
+                {"Identity": identity},
+                ConversationSid=made.sid,
+            )
+        return str(made.sid)
+
+
+async def _ensure(scope: Scope, identity: str, tx: Transaction) -> User:
+    return await arrivals.ensure_user(tx, scope, identity)
+
+
+Scene = Callable[[People], Awaitable[None]]
+Play = Callable[[Scene], None]
+
+
+def player(data: Path, **settings: Any) -> Play:
+    """What runs a scene among the users of a house of its own."""
+    play_house = play_in_house(data, **settings)
+
+    def play(scene: Scene) -> None:
+        async def among_people(house: House, hooks: Hooks) -> None:
+            await scene(People(house, hooks))
+
+        play_house(among_people)
+
+    return play
+
+
+async def run_as(
+    house: House, identity: str, operation_id: str, form: Form | None = None, **path: str
+) -> Any:
+    """What an operation gives a user, without a command in front of it."""
+    call: Call[Any] = Call(
+        operation=client_operations()[operation_id],
+        caller=Caller(ACCOUNT_SID, KEY_SID, identity),
+        path={"ChatServiceSid": house.scope.service_sid, **path},
+        resource=f"/{operation_id}",
+        form={
+            name: [value] if isinstance(value, str) else value
+            for name, value in (form or {}).items()
+        },
+        origin=Origin(SDK, identity, fires=True),
+    )
+    return (await house.app.pipeline.run(call, lambda *_: b"")).result
+
+
+async def refusal(asked: Awaitable[object]) -> tuple[int, int]:
+    """The status and the code with which a call is refused."""
+    with pytest.raises(ApiError) as caught:
+        await asked
+    return caught.value.status, caught.value.code

@@ -1,0 +1,153 @@
+"""Messages of a conversation for tests, and rows that no operation of the API makes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from tests.resources.participant_setup import ADDRESS, Room
+from tests.support.phone_numbers import phone_number
+from tests.support.polling import eventually
+from tests.support.server_database import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.support.client import Answer, Fields
+    from tests.support.server import Server
+
+Message = dict[str, Any]
+
+
+class Talk(Room):
+    """One conversation and what is said in it, in one of the two forms of its path."""
+
+    @property
+    def messages(self) -> str:
+        """The path of its messages."""
+        return f"/Conversations/{self.sid}/Messages"
+
+    @property
+    def account_sid(self) -> str:
+        """Whose it is."""
+        sid: str = self.conversation["account_sid"]
+        return sid
+
+    @property
+    def service_sid(self) -> str:
+        """The service it is in."""
+        sid: str = self.conversation["chat_service_sid"]
+        return sid
+
+    def post(self, form: Fields | None = None, **more: Any) -> Message:
+        """A new message."""
+        made: Message = self.api.post(self.messages, form, **more).expect(201)
+        return made
+
+    def read(self, message: Message) -> Message:
+        """A message as it is now."""
+        found: Message = self.api.get(f"{self.messages}/{message['sid']}").expect(200)
+        return found
+
+    def edit(self, message: Message, form: Fields | None = None, **more: Any) -> Answer:
+        """The answer to an update of a message."""
+        return self.api.post(f"{self.messages}/{message['sid']}", form, **more)
+
+    def bodies(self, **query: Any) -> list[str]:
+        """What was said, in the order of a list."""
+        page = self.api.get(self.messages, query).expect(200)
+        return [each["body"] for each in page["messages"]]
+
+    def refuses_post(self, form: Fields, code: int, status: int = 400) -> dict[str, Any]:
+        """A new message is refused, and nothing is left of it."""
+        self.settle()
+        before, noted = self.bodies(), self.events()
+        error: dict[str, Any] = self.api.post(self.messages, form).refuses(status, code)
+        assert (self.bodies(), self.events()) == (before, noted)
+        return error
+
+    def refuses_edit(self, message: Message, form: Fields, code: int) -> None:
+        """A change of a message is refused, and nothing changes."""
+        self.settle()
+        before, noted = self.read(message), self.events()
+        self.edit(message, form).refuses(400, code)
+        assert (self.read(message), self.events()) == (before, noted)
+
+    def settle(self) -> None:
+        """Wait until everything that was sent is delivered."""
+        sql = (
+            "SELECT COUNT(*) FROM receipt WHERE conversation_sid = ? AND status IS DISTINCT FROM ?"
+        )
+        # After a crash on PostgreSQL the lease of whoever died has to run out first.
+        eventually(
+            lambda: rows(self.server, sql, self.sid, "delivered"),
+            lambda found: found == [(0,)],
+            seconds=15,
+        )
+
+    def receipts(self, message: Message) -> list[dict[str, Any]]:
+        """The receipts of a message."""
+        page = self.api.get(f"{self.messages}/{message['sid']}/Receipts").expect(200)
+        found: list[dict[str, Any]] = page["delivery_receipts"]
+        return found
+
+    def in_group(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """A group of three numbers: the projected one of alice, and two natives."""
+        own = self.projected("alice")
+        return own, [self.add({ADDRESS: phone_number()}) for _ in range(2)]
+
+
+def seed_media(server: Server, account_sid: str, service_sid: str, **more: Any) -> str:
+    """A medium, as an upload leaves it; gives its sid."""
+    now_ms = int(time.time() * 1000)
+    row: dict[str, Any] = {
+        "account_sid": account_sid,
+        "service_sid": service_sid,
+        "sid": f"ME{secrets.token_hex(16)}",
+        "message_sid": None,
+        "size": 42056,
+        "content_type": "image/jpeg",
+        "filename": "car.jpg",
+        "category": "media",
+        "author": None,
+        "date_created": now_ms,
+        "date_updated": now_ms,
+    }
+    return _seed(server, "media", row | more)
+
+
+def seed_template(server: Server, account_sid: str, body: str) -> str:
+    """A content template; gives its sid."""
+    now_ms = int(time.time() * 1000)
+    row: dict[str, Any] = {
+        "account_sid": account_sid,
+        "sid": f"HX{secrets.token_hex(16)}",
+        "friendly_name": "greeting",
+        "body": body,
+        "date_created": now_ms,
+        "date_updated": now_ms,
+    }
+    return _seed(server, "content_template", row)
+
+
+def _seed(server: Server, table: str, row: Mapping[str, Any]) -> str:
+    names = ", ".join(row)
+    places = ", ".join(f":{name}" for name in row)
+    with closing(connect(server)) as connection, connection:
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", row)
+    sid: str = row["sid"]
+    return sid
+
+
+def rows(server: Server, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    """What a query beside the server finds."""
+    with closing(connect(server)) as connection:
+        return connection.execute(sql, arguments).fetchall()
+
+
+def execute(server: Server, sql: str, *arguments: object) -> None:
+    """A change beside the server."""
+    with closing(connect(server)) as connection, connection:
+        connection.execute(sql, arguments)

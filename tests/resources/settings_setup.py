@@ -1,0 +1,88 @@
+"""What tests of an account's and a service's settings have in common."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from tests.support.client import Api
+from tests.support.server_database import columns, connect, tables
+
+if TYPE_CHECKING:
+    from tests.support.client import Fields
+    from tests.support.server import Server
+
+NOWHERE = {
+    "IS": "IS" + "0" * 31 + "1",
+    "RL": "RL" + "0" * 31 + "1",
+    "CR": "CR" + "0" * 31 + "1",
+    "BS": "BS" + "0" * 31 + "1",
+    "IG": "IG" + "0" * 31 + "1",
+    "AC": "AC" + "0" * 31 + "1",
+    "SK": "SK" + "0" * 31 + "1",
+}
+"""Well-formed sids that nothing has."""
+
+
+def account_of_its_own(server: Server) -> Api:
+    """A new account, so that a test may change what others rely on."""
+    return Api(server.base_url, *server.make_account())
+
+
+def service_of_its_own(api: Api, name: str = "Of its own") -> Api:
+    """A new service of the account, in the service form of the paths."""
+    sid = api.under("/v1").post("/Services", FriendlyName=name).expect(201)["sid"]
+    return api.service(sid)
+
+
+def told(server: Server, account_sid: str) -> list[tuple[str, str]]:
+    """Name and subject of what requests changed silently in an account, in order.
+
+    What happens by itself, as when a conversation of another test closes, is not among it.
+    """
+    with closing(connect(server)) as connection:
+        rows = connection.execute(
+            "SELECT name, subject_sid, fires FROM event WHERE account_sid = ? ORDER BY sequence",
+            (account_sid,),
+        ).fetchall()
+    return [(name, subject_sid) for name, subject_sid, fires in rows if not fires]
+
+
+def everything_kept(server: Server, account_sid: str) -> str:
+    """All rows of an account in all tables, as one text: where a secret must not stand."""
+    found: list[Any] = []
+    with closing(connect(server)) as connection:
+        for table in tables(server):
+            if "account_sid" in columns(server, table):
+                query = f"SELECT * FROM {table} WHERE account_sid = ?"
+                found += connection.execute(query, (account_sid,)).fetchall()
+    return repr(found)
+
+
+def changes(api: Api, path: str, form: Fields, **expected: Any) -> dict[str, Any]:
+    """An update changes what is expected and nothing else, and a fetch shows the same."""
+    before = api.get(path).expect(200)
+    answer = api.post(path, form)
+    after: dict[str, Any] = answer.expect(200)
+    assert list(after) == list(before)
+    dates = {"date_updated": after["date_updated"]} if "date_updated" in after else {}
+    assert after == {**before, **dates, **expected}
+    assert api.get(path).body == answer.body
+    return after
+
+
+def refuses(
+    server: Server, api: Api, path: str, form: Fields, code: int, status: int = 400
+) -> dict[str, Any]:
+    """An update is refused, and neither the resource nor the event log changes."""
+    assert api.sid is not None
+    before, noted = api.get(path).body, _changes_told(server, api.sid)
+    error: dict[str, Any] = api.post(path, form).refuses(status, code)
+    assert api.get(path).body == before
+    assert _changes_told(server, api.sid) == noted
+    return error
+
+
+def _changes_told(server: Server, account_sid: str) -> list[tuple[str, str]]:
+    """The events of settings: a timer that an earlier test set may tell of itself meanwhile."""
+    return [each for each in told(server, account_sid) if each[0].endswith("Changed")]

@@ -1,0 +1,90 @@
+"""A twin with the very same sids: what no two accounts will ever have, so the strictest of all.
+
+Sids are random, so a condition on the account beside one on a sid seems to be of no use. It is
+what keeps tenants apart should a sid ever be known or repeated, and here it has to prove that: in
+a copy of the database every row of an account is given a second time to another account.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from parlour.store.dialect import for_sqlite
+
+if TYPE_CHECKING:
+    from tests.security.tenants.statement_mutants import Mutant
+
+# Keys without an account in front: a row of these cannot be there twice.
+_NOT_COPIED = {"login", "event", "account"}
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%account_sid%'"
+_ORDER = re.compile(r"order$|sequence$|index$|\Adate_")
+_JOURNAL_MODE = slice(18, 20)
+
+
+def differs(
+    connection: apsw.Connection, mutant: Mutant, arguments: tuple[object, ...], account_sid: str
+) -> bool:
+    """Whether a mutant gives or does anything else than its statement, beside such a twin."""
+    image = bytearray(connection.serialize("main"))
+    image[_JOURNAL_MODE] = b"\x01\x01"  # No write-ahead log in memory.
+    twin_sid = f"AC{secrets.token_hex(16)}"
+    for share in (_double, _double_earlier, _move):
+        outcomes = []
+        for sql in (mutant.statement.text, mutant.text):
+            copy = apsw.Connection(":memory:")
+            copy.deserialize("main", bytes(image))
+            share(copy, account_sid, twin_sid)
+            outcomes.append(_outcome(copy, sql, arguments))
+            copy.close()
+        if outcomes[0] != outcomes[1]:
+            return True
+    return False
+
+
+def _move(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
+    """Give every row of an account to another one instead."""
+    for (table,) in copy.execute(_TABLES).fetchall():
+        if table not in _NOT_COPIED:
+            moved = f"UPDATE {table} SET account_sid = ?1 WHERE account_sid = ?2"
+            copy.execute(moved, (twin_sid, account_sid))
+
+
+def _double(copy: apsw.Connection, account_sid: str, twin_sid: str, number: str = "{}") -> None:
+    """Give every row of an account to another one as well; ``number`` is what becomes of those."""
+    for (table,) in copy.execute(_TABLES).fetchall():
+        if table in _NOT_COPIED:
+            continue
+        columns = [row[1] for row in copy.execute(f"PRAGMA table_info({table})")]
+        taken = ", ".join(
+            "?1"
+            if name == "account_sid"
+            else (number if _ORDER.search(name) else "{}").format(name)
+            for name in columns
+        )
+        copy.execute(
+            f"INSERT INTO {table} SELECT {taken} FROM {table} WHERE account_sid = ?2",
+            (twin_sid, account_sid),
+        )
+
+
+def _double_earlier(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
+    """The same, but the other one was always a little earlier."""
+    _double(copy, account_sid, twin_sid, "{} - 1")
+
+
+def _outcome(copy: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> Any:
+    """What a statement gives, and every row afterwards."""
+    try:
+        given = copy.execute(for_sqlite(sql), arguments).fetchall()
+    except apsw.ConstraintError as error:
+        return str(error)
+    if sql.lstrip().startswith("SELECT"):
+        return given
+    tables = [table for (table,) in copy.execute(_TABLES).fetchall()]
+    return {
+        table: copy.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall() for table in tables
+    }

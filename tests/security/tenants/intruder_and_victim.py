@@ -1,0 +1,89 @@
+"""An intruder and its victim in one place, and what must not have changed afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.security.tenants import owner_actions
+from tests.security.tenants.matrix import Matrix
+from tests.security.tenants.targets import SID, Place, Rows, rows_of, settle
+from tests.security.tenants.twin_accounts import PROXY, Service, World, add_only, build, sids_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.security.tenants.matrix import Cell
+
+
+class Pair:
+    """Two twins, built one after the other."""
+
+    def __init__(self, place: Place) -> None:
+        """Build both, and note what the first is shown before the second exists."""
+        self.place = place
+        self.intruder = build(place)
+        self.bystander = build(place)
+        """Does nothing; it came after one of the twins and before the other."""
+        self.shown_before = owner_actions.dump(place, self.bystander)
+        self.victim = build(place)
+        add_only(place, self.victim)
+        self.neighbour = place.make_account()
+        place.set_numbers(self.neighbour.name, PROXY)
+        self.hidden = frozenset(sids_of(place, self.victim))
+        self.rows = rows_of(place, self.victim.sid)
+        self.matrix = Matrix(
+            self.intruder,
+            self.victim,
+            self.hidden,
+            {each.sid: sids_of_service(place, self.intruder, each.sid) for each in self.services},
+        )
+
+    def note(self) -> None:
+        """Compare the victim's rows with what they are now."""
+        self.rows = rows_of(self.place, self.victim.sid)
+
+    @property
+    def services(self) -> tuple[Service, Service]:
+        """The intruder's services."""
+        return self.intruder.services
+
+
+def sids_of_service(place: Place, world: World, service_sid: str) -> frozenset[str]:
+    """The sids that belong to one service of an account, and to nothing else of it."""
+    inside = rows_of_service(rows_of(place, world.sid), service_sid)
+    found = _sids(row for rows in inside.values() for row in rows)
+    return frozenset(found - {world.sid, world.account["MessagingServices"]})
+
+
+def _sids(rows: Iterable[tuple[object, ...]]) -> set[str]:
+    return {
+        sid for row in rows for cell in row if isinstance(cell, str) for sid in SID.findall(cell)
+    }
+
+
+def rows_of_service(rows: Rows, service_sid: str) -> Rows:
+    """The rows that name a service."""
+    return {table: {row for row in found if service_sid in row} for table, found in rows.items()}
+
+
+def changed(before: Rows, after: Rows) -> list[str]:
+    """What differs between two states, in words."""
+    found = []
+    for table in sorted(before | after):
+        for what, rows in (
+            ("lost or changed", before[table] - after[table]),
+            ("new or changed", after[table] - before[table]),
+        ):
+            found += [f"{what} in {table}: {row}" for row in rows]
+    return found
+
+
+def run(place: Place, cells: Iterable[Cell]) -> list[str]:
+    """Everything that is wrong in some cells."""
+    return [each for cell in cells for each in cell.run(place)]
+
+
+def victim_changes(pair: Pair) -> list[str]:
+    """What is not as it was in the victim's account."""
+    settle(pair.place)
+    return changed(pair.rows, rows_of(pair.place, pair.victim.sid))

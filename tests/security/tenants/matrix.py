@@ -1,0 +1,303 @@
+"""The matrix: made from the table of operations, so that a new operation is in it or it fails.
+
+A cell is one thing that somebody may try. ``Alike`` is its commonest form: what is asked with
+another's sid must be answered, byte for byte, as what is asked with a sid that was never made.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations.operation import Form as UrlForm
+from parlour.operations.parameters import wire_names
+from parlour.resources.table import operations
+from tests.security.tenants.path_variables import KINDS, fill, kinds_of, never_made, never_made_like
+from tests.security.tenants.targets import SID, Answer, Login, Place, Request
+from tests.security.tenants.twin_accounts import CHAIN_OF_USER, Service, World
+from tests.security.tenants.valid_forms import FRESH_NAME, form_of, participant, queries_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from parlour.operations.operation import Operation
+
+DATE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+
+DONE = (200, 201, 202, 204)
+REFUSED = (400, 404)
+
+# Parameters that name something: where a chain or an account keeps it.
+OF_SERVICE = {
+    "DefaultConversationCreatorRoleSid": "Roles",
+    "DefaultConversationRoleSid": "Roles",
+    "DefaultChatServiceRoleSid": "ServiceRoles",
+    "MediaSid": "Media",
+    "Participant": "Roles",
+    "ConversationSid": "Conversations",
+}
+OF_ACCOUNT = {
+    "DefaultChatServiceSid": "Services",
+    "AutoCreation.ConversationServiceSid": "Services",
+    "ServiceSid": "Services",
+    "ApiKeySid": "Keys",
+    "ContentSid": "ContentTemplates",
+    "DefaultMessagingServiceSid": "MessagingServices",
+    "MessagingServiceSid": "MessagingServices",
+}
+# Flows are things of another product: no account has any here.
+OF_NOBODY = {"AutoCreation.StudioFlowSid", "Configuration.FlowSid"}
+# Only noted, or only a filter: any will do, and none is looked up.
+NEVER_REFUSED = {"MessagingServices", "Conversations"}
+PREFIXES = {
+    "Conversations": "CH",
+    "Roles": "RL",
+    "ServiceRoles": "RL",
+    "Media": "ME",
+    "Services": "IS",
+} | {
+    "ContentTemplates": "HX",
+    "Keys": "SK",
+    "MessagingServices": "MG",
+}
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Two requests that differ in one value; whatever it names, it is not there for the caller."""
+
+    name: str
+    asked: Request
+    value: str
+    control: Request
+    control_value: str
+    hidden: frozenset[str]
+    statuses: tuple[int, ...] = (404,)
+
+    def run(self, place: Place) -> list[str]:
+        """What is wrong, in words."""
+        answer, control = place.send(self.asked), place.send(self.control)
+        found = shown_of(answer, self.asked, self.hidden)
+        if control.status not in self.statuses:
+            found.append(f"a sid that was never made gives {control.status}: {control.body!r}")
+        if alike(answer, self.value) != alike(control, self.control_value):
+            found.append(f"{answer.status} {answer.body!r}, but {control.status} {control.body!r}")
+        return [f"{self.name}: {self.asked}: {each}" for each in found]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A request of somebody about what is theirs: it succeeds, and shows nothing of others."""
+
+    name: str
+    asked: Request
+    hidden: frozenset[str]
+    body: bytes | None = None
+    statuses: tuple[int, ...] = DONE
+
+    def run(self, place: Place) -> list[str]:
+        """What is wrong, in words."""
+        answer = place.send(self.asked)
+        found = shown_of(answer, self.asked, self.hidden)
+        if answer.status not in self.statuses:
+            found.append(f"{answer.status} {answer.body!r}")
+        elif self.body is not None and answer.body != self.body:
+            found.append(f"{answer.body!r} instead of {self.body!r}")
+        return [f"{self.name}: {self.asked}: {each}" for each in found]
+
+
+Cell = Alike | Answered
+
+
+def shown_of(answer: Answer, asked: Request, hidden: frozenset[str]) -> list[str]:
+    """Sids in an answer that the caller must not get to know; those it named are no news."""
+    said = f"{asked.path} {asked.fields}"
+    text = answer.body.decode() + repr(answer.headers)
+    return [f"shows {sid}" for sid in sorted(set(SID.findall(text)) & hidden) if sid not in said]
+
+
+def alike(answer: Answer, value: str) -> tuple[int, Any, bytes]:
+    """An answer without the value that was tried, and without what is new in every answer."""
+    body = answer.body.replace(value.encode(), b"{it}")
+    if answer.status < 300:
+        body = FRESH_NAME.sub("{fresh}", body.decode()).encode()
+        body = DATE.sub(b"{date}", SID.sub(lambda sid: sid[0][:2], body.decode()).encode())
+    return answer.status, answer.headers, body
+
+
+@dataclass
+class Matrix:
+    """One account trying everything on what belongs to its twin, or to its own other service."""
+
+    intruder: World
+    victim: World
+    hidden: frozenset[str]
+    hidden_of_service: dict[str, frozenset[str]]
+    login: Login | None = None
+    operations: Sequence[Operation] = field(default_factory=operations)
+
+    def _send(self, operation: Operation, values: Sequence[str]) -> Request:
+        header = (self.login or self.intruder.login).header
+        fields = form_of(operation) if operation.writes else queries_of(operation)[0]
+        return Request(operation.method, fill(operation, values), fields, header)
+
+    def _not_for(self, service: Service) -> frozenset[str]:
+        return self.hidden | self.hidden_of_service[service.sid]
+
+    # Positions.
+
+    def positions(self) -> Iterator[Cell]:
+        """Every place in a path, with what is another's."""
+        for operation in self.operations:
+            for place in range(len(kinds_of(operation))):
+                yield from self._twins(operation, place)
+                yield from self._other_service(operation, place)
+                yield from self._elsewhere(operation, place)
+                yield from self._names(operation, place)
+
+    def _cell(
+        self,
+        name: str,
+        operation: Operation,
+        values: list[str],
+        place: int,
+        *,
+        hidden: frozenset[str] | None = None,
+        control_value: str | None = None,
+    ) -> Alike:
+        """The values as they are, beside the same with one that was never made."""
+        kind = kinds_of(operation)[place]
+        never = control_value or never_made(kind)
+        control = [*values[:place], never, *values[place + 1 :]]
+        return Alike(
+            f"{operation.operation_id}, {kind}, {name}",
+            self._send(operation, values),
+            values[place],
+            self._send(operation, control),
+            never,
+            self.hidden if hidden is None else hidden,
+        )
+
+    def _twins(self, operation: Operation, place: int) -> Iterator[Cell]:
+        own, theirs = values_of(operation, self.intruder), values_of(operation, self.victim)
+        values = [*own[:place], *theirs[place:]]
+        yield self._cell("the twin's sid", operation, values, place)
+        named = [*values[: place + 1], *names_of(operation, self.victim, theirs)[place + 1 :]]
+        if named != values:
+            yield self._cell("the twin's sid, then names", operation, named, place)
+
+    def _other_service(self, operation: Operation, place: int) -> Iterator[Cell]:
+        kinds = kinds_of(operation)
+        own = values_of(operation, self.intruder)
+        here, other = services_of(operation, self.intruder)
+        theirs = values_of(operation, self.intruder, other)
+        if kinds[place] == "Services" and len(own) > place + 1:
+            values = [*own[:place], theirs[place], *own[place + 1 :]]
+        elif KINDS[kinds[place]].is_of_service:
+            values = [*own[:place], *theirs[place:]]
+        else:
+            return
+        hidden = self._not_for(here if kinds[place] == "Services" else other)
+        yield self._cell("another service's sid", operation, values, place, hidden=hidden)
+
+    def _elsewhere(self, operation: Operation, place: int) -> Iterator[Cell]:
+        kinds = kinds_of(operation)
+        if "Conversations" not in kinds[:place] or "Users" in kinds:
+            return
+        here, _ = services_of(operation, self.intruder)
+        own = values_of(operation, self.intruder)
+        values = [*own[:place], *(here.elsewhere[kind] for kind in kinds[place:])]
+        yield self._cell("another conversation's sid", operation, values, place)
+
+    def _names(self, operation: Operation, place: int) -> Iterator[Cell]:
+        kind = kinds_of(operation)[place]
+        if not KINDS[kind].has_names:
+            return
+        own, theirs = values_of(operation, self.intruder), values_of(operation, self.victim)
+        _, other = services_of(operation, self.intruder)
+        tried = [("the twin's name", self.victim.only, theirs)]
+        if KINDS[kind].is_of_service:
+            others = values_of(operation, self.intruder, other)
+            tried.append(("another service's name", other.only, others))
+        for name, only, rest in tried:
+            value = only[kind]
+            values = [*own[:place], value, *rest[place + 1 :]]
+            never = never_made_like(value)
+            yield self._cell(name, operation, values, place, control_value=never)
+
+    # Parameters.
+
+    def parameters(self) -> Iterator[Cell]:
+        """Every parameter that names something, with what is another's."""
+        for operation in self.operations:
+            for name, _, _ in wire_names(operation.deed.parameters):
+                if name not in OF_NOBODY and (name.endswith("Sid") or name == "Participant"):
+                    yield from self._parameter(operation, name)
+
+    def _parameter(self, operation: Operation, name: str) -> Iterator[Cell]:
+        _, other = services_of(operation, self.intruder)
+        theirs, _ = services_of(operation, self.victim)
+        if name in OF_ACCOUNT:
+            kind = OF_ACCOUNT[name]
+            tried = [("the twin's", self.victim.account[kind])]
+        else:
+            kind = _role_of(operation) if name == "RoleSid" else OF_SERVICE[name]
+            tried = [("the twin's", theirs.chain[kind])]
+            if operation.form is not UrlForm.ACCOUNT:
+                tried.append(("another service's", other.chain[kind]))
+        for whose, value in tried:
+            never = PREFIXES[kind] + secrets.token_hex(16)
+            yield Alike(
+                f"{operation.operation_id}, {name}, {whose}",
+                self._saying(operation, name, value),
+                value,
+                self._saying(operation, name, never),
+                never,
+                self.hidden,
+                DONE if kind in NEVER_REFUSED else REFUSED,
+            )
+
+    def _saying(self, operation: Operation, name: str, value: str) -> Request:
+        request = self._send(operation, values_of(operation, self.intruder))
+        said = [participant(role_sid=value)] if name == "Participant" else value
+        return request._replace(fields={**request.fields, name: said})
+
+
+def _role_of(operation: Operation) -> str:
+    return "ServiceRoles" if "User" in operation.deed.parameters.__name__ else "Roles"
+
+
+def services_of(operation: Operation, world: World) -> tuple[Service, Service]:
+    """The service that an operation is tried in, and the account's other one."""
+    if operation.form is UrlForm.SERVICE:
+        return world.second, world.default
+    return world.default, world.second
+
+
+def values_of(operation: Operation, world: World, service: Service | None = None) -> list[str]:
+    """What an operation's path names, of one account and one of its services."""
+    here = service or services_of(operation, world)[0]
+    kinds = kinds_of(operation)
+    values = []
+    for place, kind in enumerate(kinds):
+        if kind == "Conversations" and "Users" in kinds[:place]:
+            values.append(here.chain[CHAIN_OF_USER])
+        elif KINDS[kind].is_of_service or operation.form is UrlForm.SERVICE:
+            values.append(here.chain[kind])
+        else:
+            values.append(world.account[kind])
+    return values
+
+
+def names_of(operation: Operation, world: World, values: Sequence[str]) -> list[str]:
+    """The same, by names wherever there are some."""
+    here, _ = services_of(operation, world)
+    names = here.names | world.names
+    kinds = kinds_of(operation)
+    in_user = "Users" in kinds
+    return [
+        "attic" if in_user and kind == "Conversations" else names.get(kind, value)
+        for kind, value in zip(kinds, values, strict=True)
+    ]

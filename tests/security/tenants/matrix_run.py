@@ -1,0 +1,170 @@
+"""The whole matrix in this process, on a copy of the same twins for each run: quick to repeat."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from parlour.operations.operation import Form
+from tests.security.tenants import owner_actions
+from tests.security.tenants.intruder_and_victim import (
+    Pair,
+    changed,
+    rows_of_service,
+    sids_of_service,
+)
+from tests.security.tenants.statement_interceptor import mutated, watched
+from tests.security.tenants.targets import SID, LocalPlace, Rows, rows_of, settle
+from tests.security.tenants.twin_accounts import PROXY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tests.security.tenants.matrix import Cell
+    from tests.security.tenants.statement_mutants import Mutant
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What the operator does to one account."""
+
+    account_sid: str
+
+    def run(self, place: LocalPlace) -> list[str]:
+        """What is wrong, in words."""
+        place.set_numbers(self.account_sid, PROXY)
+        numbers = place.list_numbers(self.account_sid)
+        place.suspend(self.account_sid)
+        return [] if numbers == [PROXY] else [f"numbers of others: {numbers}"]
+
+
+@dataclass
+class Stage:
+    """Some cells, and the service of the intruder's that they must leave as it is."""
+
+    cells: list[Cell | Operator]
+    spared: str | None = None
+    writes: bool = False
+    used: list[set[str]] = field(default_factory=list)
+    """The statements that each cell ran."""
+
+
+class Bench:
+    """Twins in a folder, everything that is tried on them, and which statements that takes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Build the twins, and run everything once as it stands."""
+        self._folder = folder
+        self._template = folder / "template"
+        place = LocalPlace(self._template)
+        self.pair = Pair(place)
+        self._of_service = {
+            each.sid: sids_of_service(place, self.pair.intruder, each.sid)
+            for each in self.pair.services
+        }
+        place.close()
+        self.stages = self._stages()
+
+    def _stages(self) -> list[Stage]:
+        pair = self.pair
+        intruder, hidden = pair.intruder, pair.hidden
+        second, default = intruder.second.sid, intruder.default.sid
+        return [
+            Stage([*owner_actions.reading(pair.bystander, pair.shown_before, hidden)]),
+            Stage([*pair.matrix.positions()]),
+            Stage([*pair.matrix.parameters()]),
+            Stage([*owner_actions.sending(pair.neighbour, hidden)], writes=True),
+            Stage([Operator(pair.neighbour.name)], writes=True),
+            Stage([*owner_actions.taking(pair.intruder, hidden)], writes=True),
+            Stage([*owner_actions.writing(intruder, hidden, Form.SHORT)], second, writes=True),
+            Stage([*owner_actions.writing(intruder, hidden, Form.SERVICE)], default, writes=True),
+            Stage([*owner_actions.writing(intruder, hidden, Form.ACCOUNT)], default, writes=True),
+        ]
+
+    def learn(self) -> list[str]:
+        """Everything, as the code stands: what is wrong, and which statements each cell takes."""
+        with watched() as used:
+            return self._run(self.stages, used)
+
+    def with_mutant(self, mutant: Mutant) -> list[str]:
+        """What is wrong with one condition less, in the cells that the statement has part in.
+
+        Which these are was learned once. Rows are cached and some work goes on in the background,
+        so it can be another cell the next time: where nothing is wrong, `with_mutant_everywhere`
+        decides.
+        """
+        text = mutant.statement.text
+        stages = []
+        for stage in self.stages:
+            taken = [text in used for used in stage.used]
+            if stage.writes and any(taken):
+                stages.append(stage)  # As a whole: what it changes is looked at in the end.
+            elif any(taken):
+                cells = [
+                    cell for cell, is_taken in zip(stage.cells, taken, strict=False) if is_taken
+                ]
+                stages.append(Stage(cells, stage.spared))
+        with mutated(mutant):
+            return self._run(stages)
+
+    def with_mutant_everywhere(self, mutant: Mutant) -> list[str]:
+        """What is wrong with one condition less in all cells."""
+        with mutated(mutant):
+            return self._run(self.stages)
+
+    @property
+    def ran(self) -> set[str]:
+        """The statements that the matrix takes."""
+        return {text for stage in self.stages for used in stage.used for text in used}
+
+    def _run(self, stages: Iterable[Stage], used: set[str] | None = None) -> list[str]:
+        data = self._folder / "run"
+        shutil.copytree(self._template, data)
+        place = LocalPlace(data)
+        try:
+            return [wrong for stage in stages for wrong in self._stage(place, stage, used)]
+        finally:
+            place.close()
+            shutil.rmtree(data)
+
+    def _stage(self, place: LocalPlace, stage: Stage, used: set[str] | None) -> list[str]:
+        before = self._spared_rows(place, stage)
+        wrong = []
+        for cell in stage.cells:
+            if used is not None:
+                used.clear()
+            wrong += cell.run(place)
+            if used is not None:
+                stage.used.append(set(used))
+        if not stage.writes:
+            return wrong
+        settle(place)
+        if used is not None:
+            stage.used.append(set(used))
+        wrong += changed(before, self._spared_rows(place, stage))
+        wrong += changed(self.pair.rows, rows_of(place, self.pair.victim.sid))
+        return wrong + self._crossings(place)
+
+    def _spared_rows(self, place: LocalPlace, stage: Stage) -> Rows:
+        rows = rows_of(place, self.pair.intruder.sid)
+        return rows_of_service(rows, stage.spared) if stage.spared else {}
+
+    def _crossings(self, place: LocalPlace) -> list[str]:
+        """Rows of one service that name something of the other one."""
+        rows = rows_of(place, self.pair.intruder.sid)
+        found = []
+        for here, foreign in self._foreign():
+            for table, inside in rows_of_service(rows, here).items():
+                for row in inside:
+                    named = {
+                        sid for cell in row if isinstance(cell, str) for sid in SID.findall(cell)
+                    }
+                    found += [f"{sid} in {table}: {row}" for sid in named & foreign]
+        return found
+
+    def _foreign(self) -> list[tuple[str, frozenset[str]]]:
+        one, other = (each.sid for each in self.pair.services)
+        shared = {one, other}
+        return [(one, self._of_service[other] - shared), (other, self._of_service[one] - shared)]

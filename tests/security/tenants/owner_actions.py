@@ -1,0 +1,203 @@
+"""What the owner of an account does: reads everything, and changes everything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from parlour.operations.operation import Form as UrlForm
+from parlour.resources.table import operations
+from tests.security.tenants.matrix import Answered, names_of, values_of
+from tests.security.tenants.path_variables import fill
+from tests.security.tenants.targets import Login, Place, Request
+from tests.security.tenants.twin_accounts import (
+    GROUP,
+    IDEMPOTENCY_KEY,
+    IDEMPOTENT_FORM,
+    ONLY_ADDRESS,
+    ONLY_CONFIGURED,
+    ONLY_LISTED,
+    ONLY_PENDING,
+    ONLY_PROXY,
+    PROXY,
+    World,
+)
+from tests.security.tenants.valid_forms import form_of, fresh_number, queries_of
+from tests.support.client import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from parlour.operations.operation import Operation
+
+PAGES_MAX = 8
+# There is nothing to show there, for anybody.
+NEVER_SHOWN = {
+    "FetchConversationMessageChannelMetadata",
+    "FetchServiceConversationMessageChannelMetadata",
+}
+
+NOTIFICATIONS = "Configuration/Notifications"
+
+Dump = dict[str, bytes]
+"""Everything that an account is shown: the body for each path with its query."""
+
+
+def dump(place: Place, world: World) -> Dump:
+    """What the owner is shown by every operation that reads: by sid, by name, page by page."""
+    seen: Dump = {}
+    for operation in operations():
+        if operation.writes:
+            continue
+        values = values_of(operation, world)
+        by_sid, by_name = values, names_of(operation, world, values)
+        for path in dict.fromkeys((fill(operation, by_sid), fill(operation, by_name))):
+            for query in queries_of(operation):
+                seen[_with(path, query)] = _shown(place, operation, world, _with(path, query))
+                if operation.deed.list_key:
+                    _walk(place, world, _with(path, {**query, "PageSize": "1"}), seen)
+    return seen
+
+
+def _with(path: str, query: Mapping[str, str | list[str]]) -> str:
+    return f"{path}?{encode(query)}" if query else path
+
+
+def asked(world: World, path: str) -> Request:
+    """A request of the owner to read something."""
+    return Request("GET", path, {}, world.login.header)
+
+
+def _shown(place: Place, operation: Operation, world: World, path: str) -> bytes:
+    answer = place.send(asked(world, path))
+    expected = 404 if operation.operation_id in NEVER_SHOWN else 200
+    assert answer.status == expected, f"{path}: {answer.status} {answer.body!r}"
+    return answer.body
+
+
+def _walk(place: Place, world: World, path: str, seen: Dump) -> None:
+    """A few pages of one item each, and from each of them one page back."""
+    at: str | None = path
+    for _ in range(PAGES_MAX):
+        if at is None:
+            return
+        seen[at] = place.send(asked(world, at)).body
+        shown = json.loads(seen[at])
+        before, at = page_url(shown, "previous"), page_url(shown, "next")
+        if before is not None:
+            seen[before] = place.send(asked(world, before)).body
+
+
+def page_url(shown: dict[str, Any], which: str) -> str | None:
+    """Path and query of a neighbouring page; both versions of the API are understood."""
+    url = shown["meta"][f"{which}_page_url"] if "meta" in shown else shown[f"{which}_page_uri"]
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def reading(world: World, dumped: Dump, hidden: frozenset[str]) -> Iterator[Answered]:
+    """The same requests again: what they show must not have changed by a byte."""
+    for path, body in dumped.items():
+        yield Answered("own things", asked(world, path), hidden, body, (200, 404))
+
+
+def writing(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
+    """Every operation of one URL form that changes something, done by the owner."""
+    found = [each for each in operations() if each.writes and each.form is form]
+    if form is not UrlForm.ACCOUNT:
+        yield from _more(world, hidden, form)
+    for operation in sorted(found, key=_order):
+        path = fill(operation, values_of(operation, world))
+        request = Request(operation.method, path, form_of(operation), world.login.header)
+        yield Answered(f"{operation.operation_id} by the owner", request, hidden)
+
+
+def _more(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
+    """The same operations in other ways: what is closed, carried, rebound or held.
+
+    Settings are changed in both services: which of the two rows a query finds that forgot to ask
+    for one of them is a matter of their sids, which are random.
+    """
+    service = world.second if form is UrlForm.SERVICE else world.default
+    base = f"/v1/Services/{service.sid}" if form is UrlForm.SERVICE else "/v1"
+    room = f"{base}/Conversations/{service.chain['Conversations']}"
+    only_here = f"{base}/Conversations/{service.only['Conversations']}"
+    header = world.login.header
+    phone = f"{room}/Participants/{service.chain['Phones']}"
+    for request in (
+        Request("POST", f"{room}/Messages", {"MediaSid": service.chain["Media"]}, header),
+        Request("POST", phone, {"MessagingBinding.ProxyAddress": fresh_number()}, header),
+        Request("POST", only_here, {"State": "closed"}, header),
+        Request("DELETE", f"{base}/Roles/{service.chain['ServiceRoles']}", {}, header),
+        Request(
+            "POST", f"/v1/Services/{service.sid}/{NOTIFICATIONS}", {"LogEnabled": "true"}, header
+        ),
+    ):
+        yield Answered("more by the owner", request, hidden)
+
+
+def _order(operation: Operation) -> tuple[bool, bool, int]:
+    """Changes first; then what is deleted: roles while somebody has them, then from below."""
+    is_delete = operation.method == "DELETE"
+    return is_delete, "/Roles/" not in operation.path, -operation.path.count("/")
+
+
+def sending(neighbour: Login, hidden: frozenset[str]) -> Iterator[Answered]:
+    """A number that only the victim may send from, tried by an account with a list of its own."""
+    header = neighbour.header
+    made = Request("POST", "/v1/Conversations", {"UniqueName": "room"}, header)
+    yield Answered("a conversation", made, hidden, statuses=(201,))
+    for proxy_address, statuses in ((ONLY_LISTED, (400,)), (PROXY, (201,))):
+        form = _phone(fresh_number(), proxy_address)
+        request = Request("POST", "/v1/Conversations/room/Participants", form, header)
+        yield Answered("the twin's sender", request, hidden, statuses=statuses)
+
+
+def taking(world: World, hidden: frozenset[str]) -> Iterator[Answered]:
+    """Names, pairs and numbers that only the twin has, or only the other service: free here."""
+    room = f"/v1/Conversations/{world.default.chain['Conversations']}/Participants"
+    second = f"/v1/Services/{world.second.sid}"
+    lobby_sid = world.second.chain["Conversations"]
+    forms: list[tuple[str, dict[str, str]]] = [
+        ("/v1/Conversations", {"UniqueName": "cellar"}),
+        ("/v1/Conversations", {"UniqueName": "loft"}),
+        (f"{second}/Conversations", {"UniqueName": "den"}),
+        ("/v1/Users", {"Identity": "carol"}),
+        ("/v1/Users", {"Identity": "loft"}),
+        (f"{second}/Users", {"Identity": "den"}),
+        (room, {"Identity": "carol"}),
+        (f"{second}/Conversations/{lobby_sid}/Participants", {"Identity": "den"}),
+        ("/v1/Configuration/Addresses", {"Type": "sms", "Address": ONLY_CONFIGURED}),
+        *((room, _phone(address, PROXY)) for address in (ONLY_LISTED, ONLY_PROXY, GROUP[0])),
+        (room, _phone(ONLY_PENDING, PROXY)),
+        (room, _phone(ONLY_ADDRESS, ONLY_PROXY)),
+    ]
+    for path, form in forms:
+        request = Request("POST", path, form, world.login.header)
+        yield Answered("a name that is free here", request, hidden, statuses=(201,))
+    once = Request("POST", "/v1/Conversations", IDEMPOTENT_FORM, world.login.header)
+    request = once._replace(idempotency_key=IDEMPOTENCY_KEY)
+    yield Answered("the twin's Idempotency-Key", request, hidden, statuses=(201,))
+    yield from _taking_group(world, hidden)
+
+
+def _taking_group(world: World, hidden: frozenset[str]) -> Iterator[Answered]:
+    """A group of the very numbers that are a group of the twin's."""
+    named = Request("POST", "/v1/Conversations", {"UniqueName": "group"}, world.login.header)
+    yield Answered("a group", named, hidden, statuses=(201,))
+    room = "/v1/Conversations/group/Participants"
+    members = [{"Identity": "alice", "MessagingBinding.ProjectedAddress": GROUP[0]}]
+    members += [{"MessagingBinding.Address": address} for address in GROUP[1:]]
+    for form in members:
+        request = Request("POST", room, form, world.login.header)
+        yield Answered("the twin's group", request, hidden, statuses=(201,))
+
+
+def _phone(address: str, proxy_address: str) -> dict[str, str]:
+    return {
+        "MessagingBinding.Address": address,
+        "MessagingBinding.ProxyAddress": proxy_address,
+    }

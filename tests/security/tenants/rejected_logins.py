@@ -1,0 +1,178 @@
+"""Logins that let nobody in, and the twin's, which lets in somebody else."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from parlour.operations.operation import Form as UrlForm
+from parlour.resources.table import operations
+from tests.security.tenants.matrix import Alike, Answered, values_of
+from tests.security.tenants.owner_actions import asked, page_url
+from tests.security.tenants.path_variables import fill, kinds_of
+from tests.security.tenants.targets import Login, Place, Request
+from tests.security.tenants.twin_accounts import Account, World, build
+from tests.security.tenants.valid_forms import form_of, queries_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from parlour.operations.operation import Operation
+    from tests.security.tenants.intruder_and_victim import Pair
+    from tests.security.tenants.targets import Fields
+
+REMEMBERED_SECONDS_MAX = 2.0
+ANY_STATUS = tuple(range(200, 500))
+
+
+class Refused(NamedTuple):
+    """One class of credentials, and how it is refused."""
+
+    name: str
+    authorization: str | None
+    status: int = 401
+    code: int = 20003
+
+
+def refused(pair: Pair) -> list[Refused]:
+    """Every class of credentials that lets nobody in."""
+    victim, intruder = pair.victim, pair.intruder
+    assert victim.key is not None
+    assert intruder.key is not None
+    unknown = f"AC{secrets.token_hex(16)}"
+    unknown_key = f"SK{secrets.token_hex(16)}"
+    access_token = _access_token(victim)
+    logins = {
+        "an unknown account": Login(unknown, intruder.login.secret),
+        "an unknown key": Login(unknown_key, intruder.key.secret),
+        "a wrong token": Login(victim.sid, secrets.token_hex(16)),
+        "no token": Login(victim.sid, ""),
+        "a token with something after it": Login(victim.sid, f"{victim.login.secret} "),
+        "the twin's token": Login(victim.sid, intruder.login.secret),
+        "the twin's key secret": Login(victim.key.name, intruder.key.secret),
+        "the key secret as auth token": Login(victim.sid, victim.key.secret),
+        "the auth token as key secret": Login(victim.key.name, victim.login.secret),
+        "a revoked key": _revoked(pair.place, victim),
+        "a realtime access token": Login(victim.key.name, access_token),
+    }
+    return [
+        Refused("nothing", None),
+        Refused("an empty header", ""),
+        Refused("a scheme alone", "Basic"),
+        Refused("no base64", "Basic ~~~~"),
+        Refused("no colon", "Basic " + base64.b64encode(victim.sid.encode()).decode()),
+        Refused("a bearer", f"Bearer {victim.login.secret}"),
+        Refused("a bearer with an access token", f"Bearer {access_token}"),
+        *(Refused(name, login.header) for name, login in logins.items()),
+        *_suspended(pair.place),
+    ]
+
+
+def _access_token(world: World) -> str:
+    """A token as the chat SDKs show it, rightly signed by a key of the account."""
+    assert world.key is not None
+    header = {"typ": "JWT", "alg": "HS256", "cty": "twilio-fpa;v=1"}
+    claims = {
+        "jti": f"{world.key.name}-1",
+        "iss": world.key.name,
+        "sub": world.sid,
+        "exp": 4_000_000_000,
+        "grants": {"identity": "alice", "chat": {"service_sid": world.default.sid}},
+    }
+    parts = [_url_safe(json.dumps(part).encode()) for part in (header, claims)]
+    signed = ".".join(parts)
+    return (
+        f"{signed}.{_url_safe(hmac.digest(world.key.secret.encode(), signed.encode(), 'sha256'))}"
+    )
+
+
+def _url_safe(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _revoked(place: Place, world: World) -> Login:
+    """A key that has worked, and works no more."""
+    account = Account(place, world.login)
+    path = f"/2010-04-01/Accounts/{world.sid}/Keys"
+    made = account.post(f"{path}.json", FriendlyName="Revoked")
+    login = Login(made["sid"], made["secret"])
+    assert place.send(Request("GET", "/v1/Services", {}, login.header)).status == 200
+    gone = Request("DELETE", f"{path}/{login.name}.json", {}, world.login.header)
+    assert place.send(gone).status == 204
+    return login
+
+
+def _suspended(place: Place) -> list[Refused]:
+    """The right credentials of an account that is suspended."""
+    world = build(place)
+    place.suspend(world.sid)
+    assert world.key is not None
+    logins = {"a suspended account": world.login, "a suspended account's key": world.key}
+    for login in logins.values():
+        _wait_until_refused(place, login)
+    return [Refused(name, login.header, 403, 20005) for name, login in logins.items()]
+
+
+def _wait_until_refused(place: Place, login: Login) -> None:
+    """A login is remembered for a moment; what another process says counts from then on."""
+    deadline = time.monotonic() + REMEMBERED_SECONDS_MAX
+    while place.send(Request("GET", "/v1/Services", {}, login.header)).status != 403:
+        assert time.monotonic() < deadline, "A suspended account is still let in."
+        place.pause()
+
+
+def requests_of(world: World) -> Iterator[tuple[Operation, Request]]:
+    """Each operation as the owner would ask for it, but without credentials."""
+    for operation in operations():
+        path = fill(operation, values_of(operation, world))
+        fields = form_of(operation) if operation.writes else queries_of(operation)[0]
+        yield operation, Request(operation.method, path, fields, None)
+
+
+def as_the_twin(pair: Pair, login: Login) -> Iterator[Answered]:
+    """The victim's own requests, sent with a good login of the twin: what it names is not there."""
+    for operation, request in requests_of(pair.victim):
+        statuses = (404,) if kinds_of(operation) else ANY_STATUS
+        if operation.needs_auth_token and login.name.startswith("SK"):
+            statuses = (403,)  # Whatever it names.
+        name = f"{operation.operation_id} with the twin's login"
+        sent = request._replace(authorization=login.header)
+        yield Answered(name, sent, pair.hidden, statuses=statuses)
+
+
+def page_tokens(pair: Pair) -> Iterator[Alike]:
+    """Every list with a page token of the twin, or of the same list in the other service."""
+    intruder, victim = pair.intruder, pair.victim
+    for operation in operations():
+        if not operation.deed.list_key:
+            continue
+        own = fill(operation, values_of(operation, intruder))
+        theirs = fill(operation, values_of(operation, victim))
+        for query in queries_of(operation):
+            yield _with_token(pair, operation, own, query, _token(pair, victim, theirs, query))
+        if operation.form is UrlForm.SERVICE:
+            query = queries_of(operation)[0]
+            other = fill(operation, values_of(operation, intruder, intruder.default))
+            yield _with_token(pair, operation, own, query, _token(pair, intruder, other, query))
+
+
+def _token(pair: Pair, world: World, path: str, query: Fields) -> str:
+    request = asked(world, path)._replace(fields={**query, "PageSize": "1"})
+    following = page_url(json.loads(pair.place.send(request).body), "next")
+    assert following is not None, f"{path} {query}: twins need two of everything"
+    return following.rpartition("PageToken=")[2]
+
+
+def _with_token(pair: Pair, operation: Operation, path: str, query: Fields, token: str) -> Alike:
+    broken = token[:-1] + ("A" if token[-1] != "A" else "B")
+
+    def request(text: str) -> Request:
+        fields = {**query, "PageSize": "1", "PageToken": text}
+        return asked(pair.intruder, path)._replace(fields=fields)
+
+    name = f"{operation.operation_id}, another's PageToken"
+    return Alike(name, request(token), token, request(broken), broken, pair.hidden, (400,))

@@ -1,0 +1,164 @@
+"""The one seam through which every statement goes: it can be watched, changed, or asked twice."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from parlour.store import sqlite_transaction
+from parlour.store.dialect import for_sqlite
+from parlour.store.sqlite_transaction import ReadTransaction, WriteTransaction
+from parlour.vocabulary import limits
+from tests.security.tenants.identical_sids import differs
+from tests.security.tenants.statement_mutants import Mutant, is_inner, mutants_of, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import apsw
+
+ASKED_MIN = 3
+"""How often a statement is asked for somebody who has nothing, before it is believed."""
+SHADOWED_MAX = 20
+"""How often it is tried beside a twin with the same sids; that costs a copy of the database."""
+
+
+@contextmanager
+def watched() -> Iterator[set[str]]:
+    """The statements that are run meanwhile."""
+    used: set[str] = set()
+
+    def translated(sql: str) -> str:
+        used.add(sql)
+        return for_sqlite(sql)
+
+    with _translating(translated):
+        yield used
+
+
+@contextmanager
+def mutated(mutant: Mutant) -> Iterator[None]:
+    """One statement without one of its conditions."""
+
+    def translated(sql: str) -> str:
+        return for_sqlite(mutant.text if sql == mutant.statement.text else sql)
+
+    with _translating(translated):
+        yield
+
+
+@contextmanager
+def _translating(translated: Any) -> Iterator[None]:
+    # What is remembered of settings is not asked again, and here everything has to be asked.
+    with (
+        mock.patch.object(sqlite_transaction, "for_sqlite", translated),
+        mock.patch.object(limits, "SETTINGS_REMEMBERED_MAX", 0),
+    ):
+        yield
+
+
+class Probe:
+    """Runs each statement a second time for somebody who has nothing, and undoes what it did.
+
+    The statement itself must then find nothing; its mutant, which has forgotten to look at just
+    that, must find something at least once.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has been asked yet."""
+        self._mutants = {each.text: mutants_of(each) for each in statements()}
+        self._asked: Counter[Mutant] = Counter()
+        self._shadowed: Counter[Mutant] = Counter()
+        self.seen: set[str] = set()
+        self.leaks: set[str] = set()
+        self.caught: set[Mutant] = set()
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Ask before every statement that anybody runs."""
+        originals = []
+        for owner in (ReadTransaction, WriteTransaction):
+            for name in ("one", "all", "run"):
+                originals.append((owner, name, getattr(owner, name)))
+                setattr(owner, name, self._asking_first(getattr(owner, name)))
+        try:
+            with mock.patch.object(limits, "SETTINGS_REMEMBERED_MAX", 0):
+                yield
+        finally:
+            for owner, name, original in originals:
+                setattr(owner, name, original)
+
+    def _asking_first(self, original: Any) -> Any:
+        probe = self
+
+        async def asked(tx: Any, sql: str, *arguments: object) -> Any:
+            probe.ask(tx._connection, sql, arguments)
+            return await original(tx, sql, *arguments)
+
+        return asked
+
+    def ask(self, connection: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> None:
+        """The same for somebody who has nothing, as it stands and mutated."""
+        self.seen.add(sql)
+        mutants = self._mutants.get(sql, ())
+        for mutant in mutants:
+            self._asked[mutant] += 1
+            if mutant in self.caught and self._asked[mutant] > ASKED_MIN:
+                continue
+            if mutant.argument is not None and not sql.lstrip().startswith("INSERT"):
+                self._ask_for_nobody(connection, mutant, arguments)
+            if mutant not in self.caught and not is_inner(mutant):
+                self._ask_beside_shadow(connection, mutant, arguments)
+
+    def _ask_for_nobody(
+        self, connection: apsw.Connection, mutant: Mutant, arguments: tuple[object, ...]
+    ) -> None:
+        assert mutant.argument is not None
+        of_nobody = list(arguments)
+        of_nobody[mutant.argument - 1] = _nobody(mutant)
+        if _finds(connection, mutant.statement.text, of_nobody):
+            self.leaks.add(mutant.name)
+        if _finds(connection, mutant.text, of_nobody):
+            self.caught.add(mutant)
+
+    def _ask_beside_shadow(
+        self, connection: apsw.Connection, mutant: Mutant, arguments: tuple[object, ...]
+    ) -> None:
+        sql = mutant.statement.text
+        if self._shadowed[mutant] >= SHADOWED_MAX or not _finds(connection, sql, [*arguments]):
+            return
+        self._shadowed[mutant] += 1
+        whose = {
+            arguments[each.argument - 1]
+            for each in self._mutants[sql]
+            if each.argument is not None and each.column != "service_sid"
+        }
+        (account_sid,) = whose
+        if differs(connection, mutant, arguments, str(account_sid)):
+            self.caught.add(mutant)
+
+
+def _nobody(mutant: Mutant) -> str:
+    return ("IS" if mutant.column == "service_sid" else "AC") + secrets.token_hex(16)
+
+
+def _finds(connection: apsw.Connection, sql: str, arguments: list[object]) -> bool:
+    """Whether a statement finds rows, or a number other than 0, or changes something."""
+    cursor = connection.cursor()
+    if sql.lstrip().startswith("SELECT"):
+        rows = cursor.execute(for_sqlite(sql), arguments).fetchall()
+        return any(any(row) for row in rows)
+    cursor.execute("SAVEPOINT probe")
+    try:
+        cursor.execute(for_sqlite(sql), arguments)
+        return connection.changes() > 0
+    except Exception as error:  # A mutant may try what a key of the table forbids: it found rows.
+        if "UNIQUE" not in str(error):
+            raise
+        return True
+    finally:
+        cursor.execute("ROLLBACK TO probe")
+        cursor.execute("RELEASE probe")

@@ -1,0 +1,290 @@
+"""Where the matrix runs: a server process, or the same application inside this process."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+from parlour.app import open_app
+from parlour.config import Settings
+from parlour.resources.accounts import actions as account_actions
+from parlour.resources.accounts import store as account_rows
+from parlour.vocabulary import sids
+from parlour.vocabulary.scope import Scope
+from tests.support.client import FORM_TYPE, Api, encode
+from tests.support.in_process_requests import ask
+from tests.support.server_database import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.app import App
+    from parlour.store.transaction import Transaction, Work
+    from tests.support.server import Server
+
+T = TypeVar("T")
+Fields = Mapping[str, str | list[str]]
+Rows = dict[str, set[tuple[Any, ...]]]
+"""The rows of an account, by table."""
+
+SETTLE_SECONDS_MAX = 10.0
+VOLATILE = {"date", "twilio-request-id", "twilio-request-duration"}
+SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
+
+# What is still going on: nothing of it may be left when states are compared.
+GOING_ON = """
+SELECT (SELECT COUNT(*) FROM purge) + (SELECT COUNT(*) FROM departure)
+     + (SELECT COUNT(*) FROM conversation WHERE pending_participants IS NOT NULL)
+     + (SELECT COUNT(*) FROM receipt
+         WHERE (status IS NULL OR status <> 'delivered')
+           AND EXISTS (SELECT 1 FROM message WHERE message.sid = receipt.message_sid))
+"""
+TABLES_OF_POSTGRES = """
+SELECT table_name FROM information_schema.columns
+ WHERE table_schema = 'public' AND column_name = 'account_sid'
+"""
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%account_sid%'"
+
+
+class Login(NamedTuple):
+    """What a caller shows."""
+
+    name: str
+    secret: str
+
+    @property
+    def header(self) -> str:
+        """The value of the Authorization header."""
+        return "Basic " + base64.b64encode(f"{self.name}:{self.secret}".encode()).decode()
+
+
+class Request(NamedTuple):
+    """One request: a query of a GET, or a form."""
+
+    method: str
+    path: str
+    fields: Fields
+    authorization: str | None
+    idempotency_key: str | None = None
+
+    def __str__(self) -> str:
+        """As a person would write it down."""
+        return f"{self.method} {self.path} {dict(self.fields) or ''}".rstrip()
+
+
+class Answer(NamedTuple):
+    """What came back: the headers sorted, without those that differ from request to request."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def _kept(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    lowered = ((name.lower(), value) for name, value in headers)
+    return tuple(sorted(each for each in lowered if each[0] not in VOLATILE))
+
+
+class Place(Protocol):
+    """What the matrix needs of where it runs."""
+
+    def send(self, request: Request) -> Answer:
+        """The answer to one request."""
+        ...
+
+    def make_account(self) -> Login:
+        """A new account."""
+        ...
+
+    def suspend(self, account_sid: str) -> None:
+        """Suspend an account."""
+        ...
+
+    def set_numbers(self, account_sid: str, *numbers: str) -> None:
+        """Restrict an account to numbers."""
+        ...
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> None:
+        """Write a row that no operation can make."""
+        ...
+
+    def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Rows of the database."""
+        ...
+
+    def pause(self) -> None:
+        """Let the background work go on for a moment."""
+        ...
+
+
+def rows_of(place: Place, account_sid: str) -> Rows:
+    """Every row of an account."""
+    found: Rows = {}
+    for (table,) in place.ask(TABLES):
+        rows = place.ask(f"SELECT * FROM {table} WHERE account_sid = ?1", account_sid)
+        found[table] = set(rows)
+    found["account"] = set(place.ask("SELECT * FROM account WHERE sid = ?1", account_sid))
+    return found
+
+
+def settle(place: Place) -> None:
+    """Wait until nothing goes on in the background."""
+    deadline = time.monotonic() + SETTLE_SECONDS_MAX
+    while place.ask(GOING_ON)[0][0]:
+        assert time.monotonic() < deadline, "The background work does not come to rest."
+        place.pause()
+
+
+def _insert(table: str, row: Mapping[str, Any]) -> str:
+    places = ", ".join(f"?{number}" for number in range(1, len(row) + 1))
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"
+
+
+class ServerPlace:
+    """A server process, through its port."""
+
+    def __init__(self, server: Server) -> None:
+        """Send to a running server."""
+        self._server = server
+        self._api = Api(server.base_url, None, None)
+
+    def send(self, request: Request) -> Answer:
+        """The answer to one request."""
+        reads = request.method == "GET"
+        headers = {
+            "Authorization": request.authorization,
+            "Idempotency-Key": request.idempotency_key,
+        }
+        answer = self._api.request(
+            request.method,
+            request.path,
+            headers={name: value for name, value in headers.items() if value is not None},
+            query=request.fields if reads else None,
+            form=None if reads else request.fields,
+        )
+        return Answer(answer.status, _kept(answer.headers.items()), answer.body)
+
+    def make_account(self) -> Login:
+        """A new account."""
+        return Login(*self._server.make_account())
+
+    def suspend(self, account_sid: str) -> None:
+        """Suspend an account."""
+        self._server.command("account", "status", account_sid, "suspended")
+
+    def set_numbers(self, account_sid: str, *numbers: str) -> None:
+        """Restrict an account to numbers."""
+        self._server.set_numbers(account_sid, *numbers)
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> None:
+        """Write a row that no operation can make."""
+        with closing(connect(self._server)) as connection, connection:
+            connection.execute(_insert(table, row), tuple(row.values()))
+
+    def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Rows of the database."""
+        if sql == TABLES and self._server.database:
+            sql = TABLES_OF_POSTGRES
+        with closing(connect(self._server)) as connection:
+            found: list[tuple[Any, ...]] = connection.execute(sql, arguments).fetchall()
+            return found
+
+    def pause(self) -> None:
+        """Let the background work go on for a moment."""
+        time.sleep(0.02)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._api.close()
+
+
+class LocalPlace:
+    """The application of a data folder, called without a network."""
+
+    def __init__(self, data: Path) -> None:
+        """Open the folder, and begin what runs in the background."""
+        self._runner = asyncio.Runner()
+        self.peer = "127.0.0.1"
+        self.app = self._runner.run(self._open(data))
+
+    async def _open(self, data: Path) -> App:
+        app = await open_app(Settings(data=data, request_log="none"))
+        await app.start()
+        return app
+
+    def close(self) -> None:
+        """End the background work and close the folder."""
+        self._runner.run(self.app.stop())
+        self._runner.close()
+
+    def send(self, request: Request) -> Answer:
+        """The answer to one request."""
+        return self._runner.run(self._send(request))
+
+    def list_numbers(self, account_sid: str) -> list[str]:
+        """The numbers that an account is restricted to."""
+        scope = Scope(account_sid)
+        return self.write(lambda tx: account_rows.list_numbers(tx, scope))
+
+    def write(self, work: Work[T]) -> T:
+        """Run a change in a transaction of its own."""
+        return self._runner.run(self.app.store.write(work))
+
+    async def _send(self, request: Request) -> Answer:
+        said = encode(request.fields).encode()
+        query, body = (said, b"") if request.method == "GET" else (b"", said)
+        target = request.path
+        if query and "?" not in target:
+            target += f"?{query.decode()}"
+        headers = {b"host": b"127.0.0.1"}
+        if body:
+            headers[b"content-type"] = FORM_TYPE.encode()
+        if request.authorization is not None:
+            headers[b"authorization"] = request.authorization.encode()
+        if request.idempotency_key is not None:
+            headers[b"idempotency-key"] = request.idempotency_key.encode()
+        answered = await ask(self.app.server, request.method, target, headers, body, peer=self.peer)
+        found = [(name.decode(), value.decode()) for name, value in answered.headers]
+        return Answer(answered.status, _kept(found), answered.body)
+
+    def make_account(self) -> Login:
+        """A new account."""
+        sid, auth_token = self.app.random.sid(sids.ACCOUNT), self.app.random.token(16).hex()
+
+        async def work(tx: Transaction) -> None:
+            await account_actions.create_account(
+                tx, self.app.vault, sid=sid, auth_token=auth_token, friendly_name="Account"
+            )
+
+        self.write(work)
+        return Login(sid, auth_token)
+
+    def suspend(self, account_sid: str) -> None:
+        """Suspend an account."""
+        scope = Scope(account_sid)
+        self.write(lambda tx: account_rows.update_status(tx, scope, "suspended"))
+
+    def set_numbers(self, account_sid: str, *numbers: str) -> None:
+        """Restrict an account to numbers."""
+        scope = Scope(account_sid)
+        self.write(lambda tx: account_rows.set_numbers(tx, scope, list(numbers)))
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> None:
+        """Write a row that no operation can make."""
+        self.write(lambda tx: tx.run(_insert(table, row), *row.values()))
+
+    def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Rows of the database."""
+        found: list[tuple[Any, ...]] = self._runner.run(
+            self.app.store.read(lambda tx: tx.all(sql, *arguments))
+        )
+        return found
+
+    def pause(self) -> None:
+        """Let the background work go on for a moment."""
+        self._runner.run(asyncio.sleep(0.002))

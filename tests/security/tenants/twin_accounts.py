@@ -1,0 +1,393 @@
+"""Twins: accounts that hold the same names, texts and addresses, and differ in their sids only.
+
+Isolation usually fails at names: the unique name in a path, an identity, a pair of addresses. So
+both accounts, and the two services of each, call everything alike. Beside that each service has a
+few names that the other one lacks, and `Only` holds what one account alone has.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.security.tenants.targets import SID, Login, Place, Request, rows_of, settle
+from tests.security.tenants.valid_forms import ALICE, PHONES, URL
+from tests.support.polling import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROXY = "+15017122661"
+PROXIES = (PROXY, "+15017122662", "+15017122663", "+15017122664")
+"""One for each conversation, since the same two people are in all of them."""
+CHAIN_OF_USER = "Users/Conversations"
+"""Where a chain keeps the conversation that a user's path ends in."""
+
+
+@dataclass
+class Service:
+    """One service: a chain of sids from its conversation downwards, and a second such chain."""
+
+    sid: str
+    chain: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """Names that both services have."""
+    only: dict[str, str] = field(default_factory=dict)
+    """Names that the account's other service lacks."""
+
+
+@dataclass
+class World:
+    """One account with everything in it."""
+
+    login: Login
+    default: Service
+    second: Service
+    account: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    key: Login | None = None
+    only: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sid(self) -> str:
+        """The account's sid."""
+        return self.login.name
+
+    @property
+    def services(self) -> tuple[Service, Service]:
+        """The default service and the other one."""
+        return self.default, self.second
+
+
+class Account:
+    """One account, as its owner talks to it."""
+
+    def __init__(self, place: Place, login: Login) -> None:
+        """Talk with a login."""
+        self.place = place
+        self.login = login
+
+    def get(self, path: str) -> dict[str, Any]:
+        """What is shown."""
+        return self._json("GET", path, {})
+
+    def post(self, path: str, **fields: str | list[str]) -> dict[str, Any]:
+        """What is made or changed. Two underscores of a name stand for a dot."""
+        return self._json("POST", path, {name.replace("__", "."): v for name, v in fields.items()})
+
+    def _json(self, method: str, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self.place.send(Request(method, path, fields, self.login.header))
+        assert answer.status < 300, f"{method} {path} {fields}: {answer.status} {answer.body!r}"
+        found: dict[str, Any] = json.loads(answer.body)
+        return found
+
+
+def build(place: Place) -> World:
+    """A new account with everything that twins have."""
+    login = place.make_account()
+    account = Account(place, login)
+    default_sid = account.get("/v1/Configuration")["default_chat_service_sid"]
+    second_sid = account.post("/v1/Services", FriendlyName="Second")["sid"]
+    world = World(login, Service(default_sid), Service(second_sid))
+    _fill_account(account, world)
+    for number, service in enumerate(world.services):
+        _fill_service(account, world, service, number)
+    settle(place)
+    return world
+
+
+def _fill_account(account: Account, world: World) -> None:
+    """What belongs to the account as a whole."""
+    made = [
+        account.post("/v1/Configuration/Addresses", Type="sms", Address=f"+1500555020{number}")
+        for number in range(2)
+    ]
+    credentials = [
+        account.post("/v1/Credentials", Type="fcm", Secret="a push secret", FriendlyName="Push")
+        for _ in range(2)
+    ]
+    keys = [
+        account.post(f"/2010-04-01/Accounts/{world.sid}/Keys.json", FriendlyName="Key")
+        for _ in range(2)
+    ]
+    account.post(
+        "/v1/Configuration/Webhooks", PostWebhookUrl=URL, Filters=["onConversationUpdated"]
+    )
+    configuration = account.post("/v1/Configuration", DefaultClosedTimer="P30D")
+    templates = [
+        account.post("/parlour/v1/ContentTemplates", FriendlyName="Greeting", Body="Hello {{1}}")
+        for _ in range(2)
+    ]
+    attempts = [seed_attempt(account.place, world, number) for number in (1, 2)]
+    world.account = {
+        "Accounts": world.sid,
+        "Addresses": made[0]["sid"],
+        "Credentials": credentials[0]["sid"],
+        "Keys": keys[0]["sid"],
+        "Services": world.second.sid,
+        "MessagingServices": configuration["default_messaging_service_sid"],
+        "ContentTemplates": templates[0]["sid"],
+        "WebhookAttempts": attempts[0],
+    }
+    world.names = {"Addresses": made[0]["address"]}
+    world.key = Login(keys[1]["sid"], keys[1]["secret"])
+
+
+def _fill_service(account: Account, world: World, service: Service, number: int) -> None:
+    """What belongs to one service: two of everything, and names that the other service lacks."""
+    base = f"/v1/Services/{service.sid}"
+    service.chain["Services"] = service.elsewhere["Services"] = service.sid
+    role = account.post(
+        f"{base}/Roles", FriendlyName="Moderator", Type="conversation", Permission=["sendMessage"]
+    )
+    warden = account.post(
+        f"{base}/Roles", FriendlyName="Warden", Type="service", Permission=["joinConversation"]
+    )
+    for identity in (ALICE, "bob"):
+        account.post(
+            f"{base}/Users", Identity=identity, FriendlyName="A user", RoleSid=warden["sid"]
+        )
+    _configure(account, base)
+    lobby = _fill_conversation(account, base, "lobby", role["sid"], PROXIES[2 * number])
+    attic = _fill_conversation(account, base, "attic", role["sid"], PROXIES[2 * number + 1])
+    user = account.get(f"{base}/Users/{ALICE}")
+    bindings = [
+        _seed_binding(account.place, world, service, kind) for kind in ("fcm", "fcm", "apn")
+    ]
+    service.chain |= lobby | {
+        "Roles": role["sid"],
+        "ServiceRoles": warden["sid"],
+        "Users": user["sid"],
+        "Bindings": bindings[0],
+        "Media": seed_media(account.place, world, service),
+        CHAIN_OF_USER: attic["Conversations"],
+    }
+    service.elsewhere |= attic
+    service.names = {"Conversations": "lobby", "Participants": ALICE, "Users": ALICE}
+    service.only = _only_here(account, base, lobby["Conversations"], ("den", "loft")[number])
+
+
+def _configure(account: Account, base: str) -> None:
+    account.post(f"{base}/Configuration", ReachabilityEnabled="true")
+    account.post(
+        f"{base}/Configuration/Notifications",
+        NewMessage__Enabled="true",
+        NewMessage__Template="A message",
+    )
+    account.post(
+        f"{base}/Configuration/Webhooks", PostWebhookUrl=URL, Filters=["onConversationUpdated"]
+    )
+
+
+def _fill_conversation(
+    account: Account, base: str, name: str, role_sid: str, proxy_address: str
+) -> dict[str, str]:
+    """A conversation with a chat participant, two phones, messages, receipts and webhooks."""
+    made = account.post(f"{base}/Conversations", UniqueName=name, FriendlyName=name.title())
+    room = f"{base}/Conversations/{made['sid']}"
+    alice = account.post(f"{room}/Participants", Identity=ALICE, RoleSid=role_sid)
+    phones = [
+        account.post(
+            f"{room}/Participants",
+            MessagingBinding__Address=address,
+            MessagingBinding__ProxyAddress=proxy_address,
+        )
+        for address in PHONES
+    ]
+    messages = [
+        account.post(f"{room}/Messages", Body=text, Author=ALICE) for text in ("one", "two")
+    ]
+    account.post(f"{room}/Participants/{ALICE}", LastReadMessageIndex="0")
+    webhooks = [
+        account.post(
+            f"{room}/Webhooks",
+            Target="webhook",
+            Configuration__Url=URL,
+            Configuration__Filters=["onMessageAdded"],
+        )
+        for _ in range(2)
+    ]
+    path = f"{room}/Messages/{messages[0]['sid']}/Receipts"
+    receipts = eventually(lambda: account.get(path)["delivery_receipts"], bool)
+    return {
+        "Conversations": made["sid"],
+        "Participants": alice["sid"],
+        "Messages": messages[0]["sid"],
+        "Receipts": receipts[0]["sid"],
+        "Webhooks": webhooks[0]["sid"],
+        "Phones": phones[0]["sid"],
+    }
+
+
+def _only_here(account: Account, base: str, lobby_sid: str, name: str) -> dict[str, str]:
+    """A conversation, a user and a participant by a name that nothing else has."""
+    account.post(f"{base}/Conversations", UniqueName=name)
+    account.post(f"{base}/Conversations/{lobby_sid}/Participants", Identity=name)
+    return {"Conversations": name, "Users": name, "Participants": name}
+
+
+def _seed_binding(place: Place, world: World, service: Service, kind: str) -> str:
+    """A push binding: only client SDKs make them."""
+    sid = f"BS{secrets.token_hex(16)}"
+    place.insert(
+        "push_binding",
+        _row(world, service, sid)
+        | {
+            "sequence": 1,
+            "identity": ALICE,
+            "endpoint": "alice-endpoint",
+            "address": secrets.token_hex(8),
+            "binding_type": kind,
+            "credential_sid": None,
+            "message_types": '["new_message"]',
+        },
+    )
+    return sid
+
+
+def seed_media(place: Place, world: World, service: Service) -> str:
+    """A medium that no message carries yet."""
+    sid = f"ME{secrets.token_hex(16)}"
+    place.insert(
+        "media",
+        _row(world, service, sid)
+        | {
+            "message_sid": None,
+            "size": 3,
+            "content_type": "text/plain",
+            "filename": "one.txt",
+            "category": "media",
+            "author": ALICE,
+            # What no message carries in time is removed.
+            "date_created": int(time.time() * 1000),
+        },
+    )
+    return sid
+
+
+def seed_attempt(place: Place, world: World, number: int) -> str:
+    """A webhook that was tried and failed, as the twin's at the same event was."""
+    sid = f"NO{number:016x}{secrets.token_hex(8)}"
+    now_ms = int(time.time() * 1000)
+    shared = {
+        "account_sid": world.sid,
+        "event_sequence": number,
+        "target_key": "account",
+        "conversation_sid": "",
+        "event_name": "onMessageAdded",
+        "retry_count": 0,
+    }
+    delivery = shared | {
+        "service_sid": world.second.sid,
+        "scope": "account",
+        "webhook_sid": None,
+        "url": URL,
+        "method": "POST",
+        "retry_limit": None,
+        "token": secrets.token_hex(8),
+        "parameters": "{}",
+        "lane": 1,
+        "lane_order": number,
+        "state": "failed",
+        "due_ms": None,
+        "date_queued": now_ms,
+        "date_updated": now_ms,
+    }
+    attempt = shared | {
+        "sid": sid,
+        "outcome": "failed",
+        "status": 500,
+        "error_code": None,
+        "error": None,
+        "elapsed_ms": 1,
+        "answer": "",
+        "next_attempt_ms": None,
+        "date_created": now_ms,
+    }
+    place.insert("webhook_delivery", delivery)
+    place.insert("webhook_attempt", attempt)
+    return sid
+
+
+def _row(world: World, service: Service, sid: str) -> dict[str, Any]:
+    return {
+        "account_sid": world.sid,
+        "service_sid": service.sid,
+        "sid": sid,
+        "date_created": 1,
+        "date_updated": 1,
+    }
+
+
+# What one account has and its twin lacks.
+ONLY_ADDRESS = "+15005550301"
+ONLY_PROXY = "+15005550302"
+ONLY_CONFIGURED = "+15005550303"
+ONLY_LISTED = "+15005550304"
+ONLY_PENDING = "+15005550308"
+GROUP = ("+12135550305", "+12135550306", "+12135550307")
+IDEMPOTENCY_KEY = "the same key in both accounts"
+IDEMPOTENT_FORM = {"FriendlyName": "Sent once"}
+
+
+def add_only(place: Place, world: World) -> None:
+    """Give an account what its twin lacks: names, a pair, a group, a list of numbers."""
+    account = Account(place, world.login)
+    made = account.post("/v1/Conversations", UniqueName="cellar")
+    room = f"/v1/Conversations/{made['sid']}"
+    account.post(f"{room}/Participants", Identity="carol")
+    account.post(
+        f"{room}/Participants",
+        MessagingBinding__Address=ONLY_ADDRESS,
+        MessagingBinding__ProxyAddress=ONLY_PROXY,
+    )
+    account.post("/v1/Conversations/lobby/Participants", Identity="carol")
+    account.post("/v1/Configuration/Addresses", Type="sms", Address=ONLY_CONFIGURED)
+    make_group(account)
+    place.insert(
+        "pending_pair",
+        {
+            "account_sid": world.sid,
+            "service_sid": world.default.sid,
+            "conversation_sid": made["sid"],
+            "address": ONLY_PENDING,
+            "proxy_address": PROXY,
+        },
+    )
+    account.place.send(
+        Request("POST", "/v1/Conversations", IDEMPOTENT_FORM, world.login.header, IDEMPOTENCY_KEY)
+    )
+    world.only = {
+        "Conversations": "cellar",
+        "Users": "carol",
+        "Participants": "carol",
+        "Addresses": ONLY_CONFIGURED,
+    }
+    place.set_numbers(world.sid, PROXY, ONLY_PROXY, ONLY_LISTED, *GROUP)
+    settle(place)
+
+
+def make_group(account: Account) -> None:
+    """A group of three numbers, of which the first stands for a chat user."""
+    made = account.post("/v1/Conversations", FriendlyName="Group")
+    room = f"/v1/Conversations/{made['sid']}/Participants"
+    account.post(room, Identity=ALICE, MessagingBinding__ProjectedAddress=GROUP[0])
+    for address in GROUP[1:]:
+        account.post(room, MessagingBinding__Address=address)
+
+
+def sids_of(place: Place, world: World) -> set[str]:
+    """Every sid that belongs to an account, but of messaging services: they are not kept here."""
+    found = {
+        sid
+        for rows in rows_of(place, world.sid).values()
+        for row in rows
+        for cell in row
+        if isinstance(cell, str)
+        for sid in SID.findall(cell)
+    }
+    return {sid for sid in found if not sid.startswith("MG")}

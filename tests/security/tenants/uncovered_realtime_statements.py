@@ -1,0 +1,87 @@
+"""What only connected users, their devices and their media ask of the stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.operations import access
+from parlour.protocol.pages import PageRequest, Position
+from parlour.resources.bindings import store as bindings
+from parlour.resources.content_templates import store as templates
+from parlour.resources.media import disposal
+from parlour.resources.media import store as media
+from parlour.resources.messages import store as messages
+from parlour.resources.participants import roster
+from parlour.resources.receipts import recipients
+from parlour.resources.users import presence
+from parlour.resources.users import store as users
+from parlour.store import events as event_log
+from parlour.vocabulary.scope import Scope
+from tests.security.tenants.valid_forms import ALICE
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from tests.security.tenants.twin_accounts import World
+
+FIRST_SID = ""
+LAST_SID = "~"
+A_NODE = "a node"
+AN_EVENT = "SELECT MAX(sequence) FROM event WHERE account_sid = $1"
+
+
+async def ask(tx: Transaction, world: World) -> None:
+    """A user's places and roles, and what a socket reads of its objects."""
+    scope = Scope(world.sid, world.default.sid)
+    lobby_sid = world.default.chain["Conversations"]
+    newest = await tx.one(AN_EVENT, world.sid)
+    assert newest is not None
+    assert await event_log.find_some(tx, scope, [newest[0]])
+    for descending, sid in ((False, FIRST_SID), (True, LAST_SID)):
+        way = {"descending": descending}
+        assert await roster.members_from(tx, scope, lobby_sid, sid, 10, **way)
+        assert await roster.own_from(tx, scope, ALICE, sid, 10, **way)
+        index = 10 if descending else 0
+        assert await messages.from_index(tx, scope, lobby_sid, index, 10, **way)
+    assert await messages.find_last(tx, scope, lobby_sid)
+    user_sid = world.default.chain["Users"]
+    await users.set_online(tx, scope, user_sid, 1)
+    for is_connected in (True, False, True):
+        await presence.note(tx, scope, ALICE, A_NODE, is_connected=is_connected)
+    await users.set_notifiable(tx, scope, user_sid, 1)
+    (binding, *_) = await bindings.of_identity(tx, scope, ALICE)
+    await bindings.renew(tx, scope, binding)
+    await _ask_roles(tx, scope, lobby_sid)
+    await _ask_mail(tx, scope, lobby_sid)
+    await _ask_account(tx, scope, world)
+
+
+async def _ask_roles(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
+    tenant = (scope.account_sid, scope.service_sid)
+    assert await tx.one(access.PLACE, *tenant, lobby_sid, ALICE)
+    assert await tx.one(access.SERVICE_ROLE, *tenant, ALICE)
+    assert await tx.all(access.ROLES_BESIDE, *tenant, ALICE, ALICE)
+
+
+async def _ask_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
+    """Two people of a message get an e-mail address for the time of a question."""
+    mailed = (
+        "UPDATE participant SET binding_type = $3 WHERE account_sid = $1 AND conversation_sid = $2"
+    )
+    before = "SELECT sid, binding_type FROM participant WHERE account_sid = $1"
+    kinds = await tx.all(before + " AND conversation_sid = $2", scope.account_sid, lobby_sid)
+    await tx.run(mailed, scope.account_sid, lobby_sid, "email")
+    assert await tx.all(recipients.OF_MESSAGES, scope.account_sid, lobby_sid, 0, 10)
+    for sid, kind in kinds:
+        back = "UPDATE participant SET binding_type = $3 WHERE account_sid = $1 AND sid = $2"
+        await tx.run(back, scope.account_sid, sid, kind)
+
+
+async def _ask_account(tx: Transaction, scope: Scope, world: World) -> None:
+    medium_sid = world.default.chain["Media"]
+    message_sid = world.default.chain["Messages"]
+    assert await tx.one(disposal.IS_KEPT, scope.account_sid, medium_sid)
+    assert await media.conversation_of(tx, scope, message_sid)
+    assert (await media.unattached(tx, scope, ALICE))[0]
+    assert await templates.page(tx, scope, PageRequest(0, 10, None))
+    for position in (Position(FIRST_SID, FIRST_SID), Position(LAST_SID, LAST_SID, backwards=True)):
+        assert await templates.page(tx, scope, PageRequest(0, 10, position))

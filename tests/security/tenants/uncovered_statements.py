@@ -1,0 +1,178 @@
+"""What an account has to do for statements that the matrix does not reach, or not with success."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.operations import purge
+from parlour.operations.action_rates import NAMED_CONVERSATION
+from parlour.resources.accounts import store as accounts
+from parlour.resources.address_configurations import store as address_configurations
+from parlour.resources.bindings import store as bindings
+from parlour.resources.participants import store as participants
+from parlour.resources.receipts import store as receipts
+from parlour.resources.tokens import store as tokens
+from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
+from parlour.resources.users import departures
+from parlour.resources.users.departures import Departure
+from parlour.store.statements import values_of
+from parlour.vocabulary.scope import Scope
+from tests.security.tenants import uncovered_realtime_statements, uncovered_webhook_statements
+from tests.security.tenants.owner_actions import page_url
+from tests.security.tenants.targets import LocalPlace, Request, settle
+from tests.security.tenants.twin_accounts import (
+    GROUP,
+    PROXY,
+    Account,
+    Service,
+    World,
+    make_group,
+    seed_media,
+)
+from tests.security.tenants.valid_forms import ALICE, fresh_number
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+
+OTHER_PROXY = "+15017122662"
+SEQUENCE_MAX = 1 << 62
+
+
+def do_all(place: LocalPlace, world: World) -> None:
+    """Everything, in an account that nothing else needs afterwards."""
+    account = Account(place, world.login)
+    lobby = f"/v1/Conversations/{world.default.chain['Conversations']}"
+    place.write(lambda tx: uncovered_realtime_statements.ask(tx, world))
+    _media(account, world)
+    _addresses(account, world)
+    make_group(account)
+    account.post("/parlour/v1/Tokens", Identity=ALICE)
+    place.write(lambda tx: _ask_stores(tx, world))
+    place.write(lambda tx: uncovered_webhook_statements.ask(tx, world))
+    _unread(account, world)
+    for kind in ("Roles", "ServiceRoles"):
+        _delete(account, f"/v1/Roles/{world.default.chain[kind]}")
+    place.write(lambda tx: _hold_pair(tx, world.default, world.sid))
+    account.post(lobby, State="closed")
+    _delete(account, lobby)
+    place.write(lambda tx: uncovered_webhook_statements.ask_later(tx, world))
+    seed_media(place, world, world.second)  # It goes with its service.
+    place.write(lambda tx: _remove_service(tx, world))
+    settle(place)
+
+
+def _delete(account: Account, path: str) -> None:
+    request = Request("DELETE", path, {}, account.login.header)
+    assert account.place.send(request).status == 204, path
+
+
+def _media(account: Account, world: World) -> None:
+    """Messages with a medium, of which one goes with its service, and one from a template."""
+    messages = f"/v1/Conversations/{world.default.elsewhere['Conversations']}/Messages"
+    made = account.post(messages, MediaSid=world.default.chain["Media"])
+    _delete(account, f"{messages}/{made['sid']}")
+    messages = f"/v1/Services/{world.second.sid}/Conversations/attic/Messages"
+    account.post(messages, MediaSid=world.second.chain["Media"])
+    made = account.post(messages, ContentSid=world.account["ContentTemplates"])
+    assert made["body"] == "Hello {{1}}"
+
+
+def _unread(account: Account, world: World) -> None:
+    """Messages that have to be counted, since one above the read horizon was removed."""
+    room = f"/v1/Conversations/{world.default.chain['Conversations']}"
+    for _ in range(2):
+        made = account.post(f"{room}/Messages", Body="unread")
+    account.post(f"{room}/Messages", Body="unread")
+    _delete(account, f"{room}/Messages/{made['sid']}")
+    of_user = f"/v1/Users/{ALICE}/Conversations"
+    assert account.get(f"{of_user}/lobby")["unread_messages_count"] == 3
+    following = page_url(account.get(f"{of_user}?PageSize=1"), "next")
+    assert following is not None
+    previous = page_url(account.get(following), "previous")
+    assert previous is not None
+    account.get(previous)
+
+
+def _addresses(account: Account, world: World) -> None:
+    """An address in several conversations, another proxy, and a stranger's messages."""
+    address = fresh_number()
+    for name in ("lobby", "attic", "den"):
+        people = f"/v1/Conversations/{name}/Participants"
+        made = account.post(
+            people, MessagingBinding__Address=address, MessagingBinding__ProxyAddress=fresh_number()
+        )
+    account.post(f"{people}/{made['sid']}", MessagingBinding__ProxyAddress=OTHER_PROXY)
+    following = page_url(
+        account.get(f"/v1/ParticipantConversations?Address=%2B{address[1:]}&PageSize=1"), "next"
+    )
+    assert following is not None
+    previous = page_url(account.get(following), "previous")
+    assert previous is not None
+    account.get(previous)
+    account.post(
+        "/v1/Configuration/Addresses",
+        Type="sms",
+        Address=fresh_number(),
+        AutoCreation__Enabled="true",
+        AutoCreation__ConversationServiceSid=world.second.sid,
+    )
+
+
+async def _ask_stores(tx: Transaction, world: World) -> None:
+    """Questions that only carriers, sockets and the background ask."""
+    scope = Scope(world.sid, world.default.sid)
+    lobby_sid = world.default.chain["Conversations"]
+    named = await tx.one(NAMED_CONVERSATION, world.sid, world.default.sid, "lobby")
+    assert named == (lobby_sid,)
+    assert await participants.open_of_identity(tx, scope, ALICE)
+    assert await participants.old_of_identity(tx, scope, ALICE, SEQUENCE_MAX, 10)
+    assert await participants.groups_of(tx, scope, frozenset(GROUP), GROUP[1], lobby_sid)
+    for own in (PROXY, GROUP[0]):
+        assert await participants.is_own_number(tx, scope, own)
+    await participants.hold_pending_pair(tx, scope, lobby_sid, GROUP[1], PROXY)
+    assert await participants.holder_of_pair(tx, scope, GROUP[1], PROXY) == lobby_sid
+    numbers = frozenset(GROUP)
+    await participants.hold_pending_set(tx, scope, lobby_sid, numbers)
+    assert await participants.holder_of_pending_set(tx, scope, numbers) == lobby_sid
+    assert await participants.release_pending_pairs(tx, scope, lobby_sid) == 2
+    receipt = await receipts.find(tx, scope, world.default.chain["Receipts"])
+    assert receipt is not None
+    older = msgspec.structs.replace(receipt, date_created=receipt.date_created - 1)
+    await receipts.change(tx, scope, receipt, older)
+    assert await bindings.of_identity(tx, scope, ALICE)
+    assert await address_configurations.of_service(tx, scope, world.second.sid, 10)
+    key = await tokens.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
+    assert key is not None
+    assert key.account_sid == world.sid
+    await accounts.set_numbers(tx, scope, [PROXY])
+    assert await accounts.list_numbers(tx, scope) == [PROXY]
+    assert await participants.is_own_number(tx, scope, PROXY)
+    await accounts.set_numbers(tx, scope, [])
+    assert await accounts.update_status(tx, scope, "active") == 1
+
+
+async def _hold_pair(tx: Transaction, service: Service, account_sid: str) -> None:
+    """A pair that is held for a participant who never comes."""
+    scope = Scope(account_sid, service.sid)
+    sid = service.chain["Conversations"]
+    await participants.hold_pending_pair(tx, scope, sid, fresh_number(), PROXY)
+
+
+async def _remove_service(tx: Transaction, world: World) -> None:
+    """A service goes, with somebody in it who has not left everything yet."""
+    await _hold_pair(tx, world.second, world.sid)
+    departure = Departure(
+        account_sid=world.sid,
+        service_sid=world.second.sid,
+        user_sid=world.second.chain["Users"],
+        identity="nobody",
+        sequence=1,
+        source="API",
+        client_identity=None,
+        fires=0,
+    )
+    await tx.run(departures.INSERT, *values_of(departure))
+    await purge.service(tx, Scope(world.sid, world.second.sid))
+    await tx.run(departures.INSERT, *values_of(departure))

@@ -1,0 +1,108 @@
+"""What only the delivery of webhooks asks of the stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parlour.delivery import webhook_queue
+from parlour.protocol.pages import PageRequest, Position
+from parlour.resources.messages import store as messages
+from parlour.resources.webhook_attempts import store
+from parlour.resources.webhook_attempts.store import Filters, WebhookDelivery
+from parlour.resources.webhook_retries import store as webhook_retries
+from parlour.store import events as event_log
+from parlour.vocabulary.scope import Scope
+from tests.security.tenants.valid_forms import URL
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from tests.security.tenants.twin_accounts import World
+
+EVENT_NAME = "onMessageAdded"
+LANE = 7
+WEBHOOK_SID = "WH" + "0" * 32
+LAST_SID = "NO" + "f" * 32
+
+
+async def ask(tx: Transaction, world: World) -> None:
+    """Queue a few deliveries, let one be made, replay it, and give all of them up."""
+    scope = Scope(world.sid, world.default.sid)
+    queued = [_delivery(tx, world, number) for number in (101, 102, 103, 104)]
+    assert [(await webhook_queue.add(tx, each))[1] for each in queued] == [tx.now, *[None] * 3]
+    assert await webhook_queue.heads(tx, world.sid, URL, 10)
+    assert await webhook_queue.oldest_date(tx, world.sid) == tx.now
+    assert len(await webhook_queue.following(tx, world.sid, LANE, 101)) == 3
+    assert await webhook_queue.note(tx, queued[0], store.DELIVERED, 0, None) == 1
+    assert await webhook_queue.promote(tx, world.sid, LANE)
+    # What is due later is due at once when somebody asks for it.
+    assert await webhook_queue.note(tx, queued[1], store.PENDING, 1, tx.now + 60_000) == 1
+    assert await store.reopen(tx, scope, queued[1])
+    delivered = msgspec.structs.replace(queued[0], state=store.DELIVERED)
+    assert await store.reopen(tx, scope, delivered)
+    assert len(await webhook_queue.drop_oldest(tx, world.sid, 2)) == 2
+    here = world.default.chain["Conversations"]
+    detached = msgspec.structs.replace(queued[2], conversation_sid=here)
+    assert await webhook_queue.is_detached(tx, detached)
+    # Of a detached webhook only a lane that fails is stopped.
+    assert await webhook_queue.note(tx, queued[2], store.PENDING, 1, tx.now) == 1
+    assert await webhook_queue.note(tx, queued[3], store.PENDING, 1, tx.now + (1 << 40)) == 1
+    assert await webhook_queue.cap_due(tx, world.sid) == 1
+    assert len(await webhook_queue.stop_removed(tx, world.sid, LANE, WEBHOOK_SID)) == 2
+    await _read(tx, scope, world)
+    for retries in (webhook_retries.HOSTED, None, webhook_retries.DURABLE):
+        chosen = webhook_retries.WebhookRetries(world.sid, retries)
+        await webhook_retries.change(tx, scope, chosen)
+        assert await webhook_retries.fetch(tx, scope) == chosen
+
+
+async def _read(tx: Transaction, scope: Scope, world: World) -> None:
+    # The intake asks this only where an event is no later than its webhook.
+    assert await event_log.attached_at(tx, scope, world.default.chain["Webhooks"])
+    lobby_sid = world.default.chain["Conversations"]
+    for filters in (
+        Filters(conversation_sid=lobby_sid),
+        Filters(outcome=store.STOPPED),
+        Filters(event_name=EVENT_NAME),
+        Filters(),
+    ):
+        found = await store.page(tx, scope, filters, PageRequest(0, 10, None))
+        assert found, filters
+        for position in (Position(LAST_SID, LAST_SID), Position("", "", backwards=True)):
+            assert await store.page(tx, scope, filters, PageRequest(0, 10, position)), position
+    assert await messages.between(tx, scope, lobby_sid, 0, 10, 10)
+
+
+async def ask_later(tx: Transaction, world: World) -> None:
+    """What is asked when a conversation has gone."""
+    scope = Scope(world.sid, world.default.sid)
+    assert await event_log.has_webhook_changes(tx, scope, 1)
+    lobby_sid = world.default.chain["Conversations"]
+    assert await event_log.next_webhook_change(tx, scope, lobby_sid, 1)
+    await event_log.webhook_change_awaits(tx, scope, lobby_sid)
+
+
+def _delivery(tx: Transaction, world: World, number: int) -> WebhookDelivery:
+    return WebhookDelivery(
+        account_sid=world.sid,
+        event_sequence=number,
+        target_key="conversation",
+        service_sid=world.default.sid,
+        conversation_sid=world.default.chain["Conversations"],
+        event_name=EVENT_NAME,
+        scope="conversation",
+        webhook_sid=WEBHOOK_SID,
+        url=URL,
+        method="POST",
+        retry_limit=None,
+        token=str(number),
+        parameters="{}",
+        lane=LANE,
+        lane_order=number,
+        state=store.PENDING,
+        retry_count=0,
+        due_ms=tx.now,
+        date_queued=tx.now,
+        date_updated=tx.now,
+    )

@@ -1,0 +1,195 @@
+"""Take one condition on a tenant out of a statement, and something must notice.
+
+Twice over. First where the stores are asked: each statement is run once more for somebody who has
+nothing, and on a copy of the database in which a twin has the very same sids. Then through the
+whole matrix of `test_tenants.py`, run in this process with one condition less.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from parlour.operations.operation import Form
+from tests.security.tenants import owner_actions, uncovered_statements
+from tests.security.tenants.intruder_and_victim import Pair, run
+from tests.security.tenants.matrix_run import Bench
+from tests.security.tenants.statement_interceptor import Probe
+from tests.security.tenants.statement_mutants import (
+    Mutant,
+    is_held_by_sid,
+    is_inner,
+    mutants,
+    mutants_of,
+    statements,
+)
+from tests.security.tenants.targets import LocalPlace, settle
+from tests.security.tenants.twin_accounts import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there.
+SLICES = 4
+SAMPLE = 16
+
+# Conditions that change no outcome, each for its own reason; where one does, it may not stand here.
+WITHOUT_EFFECT = {
+    r"operations\.access\.ROLES_BESIDE\[": (
+        "gives each set of permissions once, and those of a twin are the same"
+    ),
+    r"operations\.access\.(SERVICE_ROLE\[[13]|PLACE\[1):": (
+        "who is of a service has a role of that service, so one of the two is enough"
+    ),
+    r"resources\.receipts\.store\.CONVERSATION_OF\[[123]:": (
+        "the conversation of the account that a receipt names by its sid"
+    ),
+    r"resources\.participants\.store\.GROUPS_OF\[[0123]:": (
+        "member, participants and service are each looked up under the account: one is enough"
+    ),
+    r"delivery\.webhook_queue\.DETACHED\[[02]:": (
+        "conversation and webhook are found by the sids in a delivery of the account"
+    ),
+    r"operations\.purge\._HOLDERS_OF_ROLE\.\d\[0:": (
+        "the default role is read from the one row that a service has, found by its sid"
+    ),
+    r"resources\.messages\.store\.FETCH_COUNTS\[1:": (
+        "whether a conversation is there, found by the sid that a message of the account names"
+    ),
+    r"resources\.participant_conversations\.store\.OF_(IDENTITY|ADDRESS)\.\w+\[0:": (
+        "the sid of a user, found by the sid of its service and its identity"
+    ),
+    r"resources\.participant_conversations\.store\.OF_ADDRESS\.\w+\[1:": (
+        "a participant with an address has no identity, and so no user"
+    ),
+}
+
+# Conditions that the matrix cannot miss although no sid stands beside them.
+UNSEEN_OVER_REST = {
+    r"resources\.participants\.store\.COUNT_OPEN_OF_IDENTITY\[1:": (
+        "counts the conversations of an identity, and matters from the thousandth on"
+    ),
+    r"resources\.participants\.store\.GROUPS_OF\[": (
+        "the conversations that it names are read again under the account before they count"
+    ),
+    r"resources\.participants\.store\.HOLDER_OF_PENDING_PAIR\[": (
+        "shows only while a conversation of the other account is completed with the same numbers"
+    ),
+    r"operations\.action_rates\.": "counts where actions per second are limited: not here",
+    r"resources\.bindings\.store\.OF_IDENTITY\[": "only what sends pushes asks for it",
+    r"resources\.webhook_attempts\.store\.(HURRY|LAST_IN_LANE|FETCH_SCHEDULE)\[": (
+        "counts only while a webhook waits, which none of the twins' does"
+    ),
+    (
+        r"store\.events\.FIND(_SOME)?\[|operations\.access\."
+        r"|resources\.content_templates\.store\.LIST|resources\.media\.store\.UNATTACHED\["
+        r"|resources\.participants\.roster\.|resources\.users\.presence\."
+    ): "no operation asks for it, only a connected user and what it uploads",
+    r"resources\.(\w+\.store\.FETCH|bindings\.store\.LIST(_OF_IDENTITIES)?\.\w+)\[1:service_sid": (
+        "which row of the account's two services comes first is chance"
+    ),
+    r"store\.events\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.ANY\[": (
+        "says whether it is worth looking; what is found is read under the account"
+    ),
+    r"resources\.webhook_retries\.store\.CLEAR\[": (
+        "shows only where the other account has chosen retries before"
+    ),
+    r"delivery\.webhook_queue\.": "no operation asks for it, only what delivers webhooks",
+}
+
+
+def reason(mutant: Mutant, reasons: dict[str, str]) -> str | None:
+    """Why a mutant is let off, if it is."""
+    return next((why for name, why in reasons.items() if re.match(name, mutant.name)), None)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is one: nothing here is about what survives."""
+    if not MEMORY.is_dir():
+        yield tmp_path_factory.mktemp("teeth")
+        return
+    with tempfile.TemporaryDirectory(prefix="parlour-teeth-", dir=MEMORY) as made:
+        yield Path(made)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Mutants make bugs, and each would write a long log."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.timeout(240)
+def test_every_condition_counts_where_stores_are_asked(folder: Path) -> None:
+    probe = Probe()
+    with probe.attached():
+        place = LocalPlace(folder / "stores")
+        try:
+            uncovered_statements.do_all(place, build(place))
+            pair = Pair(place)
+            run(place, owner_actions.taking(pair.intruder, pair.hidden))
+            for form in (Form.SHORT, Form.SERVICE, Form.ACCOUNT):
+                run(place, owner_actions.writing(pair.intruder, pair.hidden, form))
+                settle(place)
+        finally:
+            place.close()
+
+    tenants = [each for each in statements() if mutants_of(each)]
+    assert {each.name for each in tenants if each.text not in probe.seen} == set()
+    assert probe.leaks == set()
+    missed = {each for each in mutants() if each not in probe.caught and not is_inner(each)}
+    let_off = {each for each in mutants() if reason(each, WITHOUT_EFFECT)}
+    assert {each.name for each in missed} == {each.name for each in let_off}
+
+
+@pytest.fixture(scope="module")
+def bench(folder: Path) -> Bench:
+    """The matrix as it stands: nothing is wrong, and what each cell runs is known."""
+    made = Bench(folder / "bench")
+    assert made.learn() == []
+    return made
+
+
+def expected_red(bench: Bench) -> list[Mutant]:
+    """The mutants that the matrix has to miss a condition of."""
+    return [
+        each
+        for each in mutants()
+        if each.statement.text in bench.ran
+        and not (is_held_by_sid(each) or is_inner(each) or reason(each, UNSEEN_OVER_REST))
+    ]
+
+
+@pytest.mark.xdist_group("tenant teeth")
+@pytest.mark.timeout(240)
+def test_the_matrix_misses_each_condition_of_a_sample(bench: Bench) -> None:
+    found = expected_red(bench)
+    sample = found[:: max(len(found) // SAMPLE, 1)]
+
+    assert len(sample) >= SAMPLE
+    survivors = [each for each in sample if not bench.with_mutant(each)]
+    assert [each.name for each in survivors if not bench.with_mutant_everywhere(each)] == []
+
+
+@pytest.mark.gate
+@pytest.mark.xdist_group("tenant teeth")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("number", range(SLICES))
+def test_the_matrix_misses_every_condition_that_no_sid_stands_beside(
+    bench: Bench, number: int
+) -> None:
+    survivors = [each for each in mutants()[number::SLICES] if not bench.with_mutant(each)]
+
+    unexplained = [
+        each
+        for each in survivors
+        if not (is_held_by_sid(each) or is_inner(each) or reason(each, UNSEEN_OVER_REST))
+    ]
+    assert [each.name for each in unexplained if not bench.with_mutant_everywhere(each)] == []

@@ -1,0 +1,53 @@
+"""Places of look-ups of media: taken after the body, and for the look-up."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.properties.raw_connection import Wire
+from tests.support.server import UNCHECKED, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLACES = 4
+MEDIA = "/v1/Services/IS" + "0" * 32 + "/Media"
+MEDIUM = f"{MEDIA}/ME{'0' * 32}"
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Server]:
+    """A server with few places for one account."""
+    with Server(args=["--concurrent-requests-per-account-max", str(PLACES)]) as running:
+        yield running
+
+
+def test_bodies_that_do_not_come_take_no_places(small: Server) -> None:
+    with ExitStack() as stack:
+        for _ in range(2 * PLACES):
+            slow = stack.enter_context(Wire(small))
+            slow.ask(slow.get("/v1/Conversations")).expect(200)  # Its login is known from now on.
+            slow.send(slow.post(f"{MEDIA}Set", b"{}")[:-1])
+        with Wire(small) as other:
+            for _ in range(PLACES):
+                other.ask(other.get("/v1/Conversations")).expect(200)
+
+
+@pytest.mark.parametrize("path", [MEDIUM, f"{MEDIUM}/Content"])
+def test_lookups_give_their_places_back(small: Server, path: str) -> None:
+    with Wire(small) as wire:
+        for _ in range(2 * PLACES):
+            wire.ask(wire.get(path)).expect(404)
+            wire.ask(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(200)
+        wire.ask(wire.get("/v1/Conversations")).expect(200)
+
+
+def test_lookups_without_a_place_get_429() -> None:
+    none = ["--concurrent-requests-per-account-max", "0"]
+    with Server(args=none, program=[UNCHECKED]) as full, Wire(full) as wire:
+        for target in ("/v1/Conversations", MEDIUM, f"{MEDIUM}/Content"):
+            wire.ask(wire.get(target)).expect(429)
+        wire.ask(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(429)

@@ -1,0 +1,232 @@
+"""``parlour migrate-store``: the same store in PostgreSQL, also after an interruption."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.checkers.concurrent_writers import Crowd, basic
+from tests.checkers.observed_state import read_everything
+from tests.checkers.request_log import Ledger
+from tests.checkers.workload import Writer
+from tests.crash.kill_run import WRITERS, set_up
+from tests.resources.media_setup import Shelf
+from tests.support.client import Api
+from tests.support.postgres_server import shared
+from tests.support.server import Server, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.checkers.observed_state import Kept
+
+# The database server is started once; one process should do it.
+pytestmark = pytest.mark.xdist_group("moving")
+
+DATABASE = "parlour.sqlite3"
+SEED = 11
+ANSWERS = 500
+SECONDS_MAX = 20.0
+BATCH = "a batch of rows moved, the next not begun"
+
+
+def _seen(server: Server) -> Kept:
+    api = Api(server.base_url, server.account_sid, server.auth_token)
+    try:
+        return read_everything(api, [])
+    finally:
+        api.close()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Kept]]:
+    """A stopped server on the embedded database, with something of everything, as it was seen."""
+    folder = tmp_path_factory.mktemp("source")
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        closing(Ledger(folder / "ledger.jsonl")) as ledger,
+    ):
+        patched.setenv("PARLOUR_TEST_ENGINE", "sqlite")
+        # URLs of answers have to be the same from another port.
+        with Server(env={"PARLOUR_PUBLIC_URL": "https://chat.example.net"}) as server:
+            world = set_up(server, ledger)
+            writers = [Writer(number, SEED, world) for number in range(WRITERS)]
+            place = basic(server.account_sid, server.auth_token)
+            crowd = Crowd(writers, ledger, lambda: server.port, place)
+            crowd.start()
+            crowd.wait_for(ANSWERS, SECONDS_MAX)
+            crowd.stop()
+            _say_with_template(server)
+            seen = _seen(server)
+            server.stop()
+            yield server, seen
+
+
+def _say_with_template(server: Server) -> None:
+    """A message whose content is a medium without a file."""
+    api = Api(server.base_url, server.account_sid, server.auth_token)
+    template = {"FriendlyName": "greeting", "Body": "Hello"}
+    made = api.post("/parlour/v1/ContentTemplates", template).expect(201)
+    api.post("/Conversations", UniqueName="templates").expect(201)
+    api.post("/Conversations/templates/Messages", ContentSid=made["sid"]).expect(201)
+    api.close()
+
+
+def _move(server: Server, target: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
+    environment = server.environment() | {"PARLOUR_DATABASE": target, "PARLOUR_CRASH_AT": crash_at}
+    command = ["migrate-store", "--from", f"sqlite:{server.data_dir}", "--json"]
+    return subprocess.run(
+        [sys.executable, "-m", "parlour", *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _lines(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    return {line["table"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+
+def _numbers(server: Server) -> dict[str, int]:
+    """The number of rows of each table of the embedded database."""
+    with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        tables = [n for (n,) in names if not n.startswith("sqlite_") and n != "migration"]
+        return {
+            name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            for name in tables
+        }
+
+
+def _served(server: Server, target: str) -> Server:
+    """The same server on the database that was moved to, with the same key."""
+    settings = {"PARLOUR_DATABASE": target, "PARLOUR_PUBLIC_URL": "https://chat.example.net"}
+    other = Server(server.data_dir, env=settings)
+    other.account_sid, other.auth_token = server.account_sid, server.auth_token
+    return other
+
+
+def test_all_rows_arrive_and_the_server_answers_the_same(source: tuple[Server, Kept]) -> None:
+    server, before = source
+    target = shared().make_database()
+    moved = _lines(_move(server, target))
+    assert {name: line["rows"] for name, line in moved.items()} == _numbers(server)
+    assert sum(line["rows"] > 0 for line in moved.values()) > 10
+    with _served(server, target) as again:
+        after = _seen(again)
+        assert len(before.objects) > 100
+        assert after.objects == before.objects
+        made = Api(again.base_url, again.account_sid, again.auth_token)
+        made.post("/Conversations", FriendlyName="the first of the new store").expect(201)
+        service_sid = made.get("/Conversations/templates").expect(200)["chat_service_sid"]
+        sid = shared().sql("SELECT sid FROM media WHERE content IS NOT NULL", target).strip()
+        content = Shelf.of_account(again, made, service_sid).content(sid)
+        assert content.body == b'{"data":{"body":"Hello"}}'
+        made.close()
+    # The wall between accounts stands as in any other store.
+    low = """SELECT count(*) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+              WHERE relkind = 'r' AND attname = 'account_sid' AND NOT relforcerowsecurity"""
+    assert shared().sql(low, target) == "0\n"
+    # Numbers of events go on: none is given a second time.
+    last = "SELECT seq FROM sqlite_sequence WHERE name = 'event'"
+    with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection:
+        (position,) = connection.execute(last).fetchone()
+    next_event = f"SELECT min(sequence) FROM event WHERE sequence > {position}"
+    found = shared().sql(next_event, target)
+    assert int(found) == position + 1
+
+
+def test_an_interrupted_move_goes_on_where_it_was(source: tuple[Server, Kept]) -> None:
+    server, before = source
+    target = shared().make_database()
+    noted = []
+    for passage in (1, 4, 7):
+        killed = _move(server, target, f"{BATCH}#{passage}")
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        noted.append(int(shared().sql("SELECT sum(rows) FROM store_move", target)))
+    assert 0 < noted[0] < noted[1] < noted[2]
+    done = _move(server, target)
+    assert {name: line["rows"] for name, line in _lines(done).items()} == _numbers(server)
+    # What was there already was not copied again.
+    first_table = done.stderr.splitlines()[0]
+    assert "account:" not in first_table, first_table
+    assert shared().sql("SELECT to_regclass('store_move') IS NULL", target) == "t\n"
+    with _served(server, target) as again:
+        assert _seen(again).objects == before.objects
+
+
+def test_a_source_that_changed_in_between_is_noticed(
+    source: tuple[Server, Kept], tmp_path: Path
+) -> None:
+    server, _ = source
+    target = shared().make_database()
+    assert _move(server, target, f"{BATCH}#12").returncode == -signal.SIGKILL
+    change = "UPDATE account SET friendly_name = 'another'"
+    with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection, connection:
+        (kept,) = connection.execute("SELECT friendly_name FROM account").fetchone()
+        connection.execute(change)
+    try:
+        done = _move(server, target)
+    finally:
+        with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection, connection:
+            connection.execute("UPDATE account SET friendly_name = ?", (kept,))
+    assert done.returncode == 1
+    assert "account is not the same on both sides" in done.stderr
+
+
+def test_a_target_that_is_not_empty_is_left_alone(source: tuple[Server, Kept]) -> None:
+    server, _ = source
+    target = shared().make_database()
+    _lines(_move(server, target))
+    again = _move(server, target)
+    assert again.returncode == 1
+    assert "the target is not empty: there are rows in account" in again.stderr
+
+
+def test_part_of_another_store_is_not_gone_on_with(
+    source: tuple[Server, Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, _ = source
+    target = shared().make_database()
+    assert _move(server, target, f"{BATCH}#1").returncode == -signal.SIGKILL
+    monkeypatch.setenv("PARLOUR_TEST_ENGINE", "sqlite")
+    with Server() as other:
+        other.stop()
+        done = _move(other, target)
+    assert done.returncode == 1
+    assert "part of another store" in done.stderr
+
+
+def test_a_running_server_is_not_moved_under_its_feet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLOUR_TEST_ENGINE", "sqlite")
+    with Server() as server:
+        done = _move(server, shared().make_database())
+        assert done.returncode == 1
+        assert "is in use: stop the server first" in done.stderr
+        Api(server.base_url, server.account_sid, server.auth_token).get("/Services").expect(200)
+
+
+@pytest.mark.parametrize(
+    ("source_url", "target_url", "said"),
+    [
+        ("mysql:x", "postgresql://127.0.0.1:1/x", "sqlite:PATH"),
+        ("sqlite:/nowhere/at/all", "mysql://x", "postgresql://"),
+        ("sqlite:/nowhere/at/all", "postgresql://127.0.0.1:1/x", "there is no database"),
+    ],
+)
+def test_what_cannot_be_moved_is_said(source_url: str, target_url: str, said: str) -> None:
+    server = Server()
+    with pytest.raises(ServerError, match=said):
+        server.command("migrate-store", "--from", source_url, "--to", target_url, on_data=False)
+    server.close()

@@ -1,0 +1,63 @@
+"""Reads that take their time, in virtual time: what comes meanwhile is told in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.resources.webhook_attempts import store as rows
+from parlour.vocabulary import limits
+from tests.virtual_time.test_retries import NARROW, SEEDS, disorder
+from tests.virtual_time.virtual_loop import World, play
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.store.transaction import Store
+
+SECONDS_MAX = 0.01
+SUBJECTS = 3
+HOURS = 0.5
+
+
+class Slow:
+    """A store that is far away: what was read is some milliseconds old when it arrives."""
+
+    def __init__(self, store: Store, dice: random.Random) -> None:
+        self._store = store
+        self._dice = dice
+        self.write = store.write
+
+    async def read(self, *given: Any, **more: Any) -> Any:
+        """What is there now, a little later."""
+        found = await self._store.read(*given, **more)
+        await asyncio.sleep(self._dice.uniform(0, SECONDS_MAX))
+        return found
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_what_comes_while_the_store_is_read_is_told_in_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    dice = random.Random(seed)
+    for name, values in NARROW.items():
+        monkeypatch.setattr(limits, name, dice.choice(values))
+
+    async def scenario(world: World) -> None:
+        world.sink._store = Slow(world.store, dice)  # type: ignore[assignment]
+        count = 0
+        for _ in range(60):
+            told = dice.randrange(1, 4)
+            count += told
+            await world.tell(told, subject=f"US{dice.randrange(SUBJECTS):032x}")
+            await asyncio.sleep(dice.choice([0, 0.001, 0.005, 0.02]))
+        await world.settle(HOURS)
+        assert await world.states() == {rows.DELIVERED: count}
+        assert await disorder(world) == []
+        assert len(world.sent) == count
+        assert sum(world.sink._pending.values()) == 0
+
+    play(tmp_path / "slow.sqlite3", scenario)

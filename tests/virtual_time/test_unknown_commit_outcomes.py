@@ -1,0 +1,187 @@
+"""A store that does not say whether it committed, in virtual time: nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.delivery import webhook_queue
+from parlour.delivery.attempts import Signer
+from parlour.resources.webhook_attempts import store as rows
+from parlour.store import events as event_log
+from parlour.store.leases import SoleTenure
+from parlour.store.transaction import Unavailable
+from parlour.vocabulary import limits
+from tests.virtual_time.test_retries import disorder
+from tests.virtual_time.virtual_loop import ACCOUNT, World, play
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parlour.delivery.attempts import Signing
+    from parlour.delivery.egress import OutboundRequest
+    from parlour.store.transaction import Store
+    from parlour.vocabulary.events import Event
+    from tests.virtual_time.virtual_loop import Answer
+
+MINUTES = 1 / 60
+
+
+class Doubtful:
+    """The store of a sink whose next writes are committed, and not said to be."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.read = store.read
+        self.doubts = 0
+
+    async def write(self, *given: Any, **more: Any) -> Any:
+        """Commit it; whether that is known is another matter."""
+        result = await self._store.write(*given, **more)
+        if self.doubts:
+            self.doubts -= 1
+            raise Unavailable("commit: nobody knows")
+        return result
+
+
+def doubted(world: World) -> Doubtful:
+    """Have the sink write through such a store."""
+    store = Doubtful(world.store)
+    world.sink._tenure = SoleTenure(store)  # type: ignore[arg-type]
+    return store
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
+    """Have the next look into the queue fail; what is asked from now on."""
+    look, asked = getattr(webhook_queue, name), []
+
+    async def looks(*given: Any) -> Any:
+        asked.append(given)
+        if len(asked) == 1:
+            raise Unavailable("gone")
+        return await look(*given)
+
+    monkeypatch.setattr(webhook_queue, name, looks)
+    return asked
+
+
+async def take_in_doubt(world: World, store: Doubtful, count: int) -> None:
+    """Events come, the commit of their deliveries is in doubt, and they are taken again."""
+    before = await world.store.read(event_log.last_sequence)
+    store.doubts = 1
+    with pytest.raises(Unavailable):
+        await world.tell(count)
+    await world.take_after(before)  # As the dispatcher does after a pause.
+
+
+def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await take_in_doubt(world, doubted(world), 3)
+        await world.tell(2)
+        await world.settle(2 * MINUTES)
+        assert await world.states() == {rows.DELIVERED: 5}
+        assert len(world.sent) == 5
+        assert sum(world.sink._pending.values()) == 0
+
+    play(tmp_path / "store", scenario)
+
+
+def test_what_comes_after_a_commit_in_doubt_is_told_after_what_was_in_it(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async def slow(_request: OutboundRequest) -> Answer:
+            await asyncio.sleep(1)
+            return 200
+
+        world.answer = slow
+        store = doubted(world)
+        await world.tell(2)  # Their lane is in memory.
+        before = await world.store.read(event_log.last_sequence)
+        store.doubts = 1
+        with pytest.raises(Unavailable):
+            await world.tell(2)
+        take, world.sink.take = world.sink.take, nothing  # type: ignore[method-assign]
+        await world.tell(2)
+        world.sink.take = take  # type: ignore[method-assign]
+        await world.take_after(before)
+        await world.settle(2 * MINUTES)
+        assert await world.states() == {rows.DELIVERED: 6}
+        assert await disorder(world) == []
+
+    play(tmp_path / "store", scenario)
+
+
+async def nothing(_events: list[Event]) -> bool:
+    """The sink is busy elsewhere."""
+    return False
+
+
+def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        store = doubted(world)
+        await world.tell(1)
+        store.doubts = 1
+        await world.tell(limits.LANE_DELIVERIES_MAX + 5)
+        await world.settle(2 * MINUTES)
+        await world.tell(1)
+        await world.settle(2 * MINUTES)
+        assert await world.states() == {rows.DELIVERED: limits.LANE_DELIVERIES_MAX + 7}
+        assert sum(world.sink._pending.values()) == 0
+
+    play(tmp_path / "store", scenario)
+
+
+def test_an_attempt_waits_for_a_store_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signing, refused = Signer.signing, [0]
+
+    async def fails_twice(self: Signer, account_sid: str) -> Signing:
+        assert account_sid == ACCOUNT
+        refused[0] += 1
+        if refused[0] <= 2:
+            raise Unavailable("gone")
+        return await signing(self, account_sid)
+
+    async def scenario(world: World) -> None:
+        monkeypatch.setattr(Signer, "signing", fails_twice)
+        await world.tell(3)
+        await world.settle(2 * MINUTES)
+        assert await world.states() == {rows.DELIVERED: 3}
+        assert len(world.sent) == 3
+
+    play(tmp_path / "store", scenario)
+
+
+def test_what_waits_from_before_is_found_though_the_first_look_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        world.sink._is_stopping = True  # Nothing is sent of what comes now.
+        await world.tell(3)
+        await world.settle(MINUTES)
+        assert world.sent == []
+        asked = fail_once(monkeypatch, "endpoints")
+        await world.crash()
+        await world.settle(2 * MINUTES)
+        assert len(asked) > 1
+        assert await world.states() == {rows.DELIVERED: 3}
+
+    play(tmp_path / "store", scenario)
+
+
+def test_a_lane_goes_on_though_the_rest_of_it_could_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = limits.LANE_DELIVERIES_MAX + 5
+
+    async def scenario(world: World) -> None:
+        asked = fail_once(monkeypatch, "following")
+        await world.tell(count)
+        await world.settle(2 * MINUTES)
+        assert len(asked) > 1
+        assert await world.states() == {rows.DELIVERED: count}
+        assert sum(world.sink._pending.values()) == 0
+
+    play(tmp_path / "store", scenario)
