@@ -1,1 +1,1 @@
-"""Development tools: figures about the code and its language."""
+"""Development tools: metrics of the code and its language."""

@@ -1,6 +1,6 @@
 """Measure the size, structure and language of the code: ``python -m tools.measure``.
 
-With ``--against REV`` each figure is printed twice: of that revision, and of the working tree.
+With ``--against REV`` each metric is printed twice: of that revision, and of the working tree.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def of_language(root: Path) -> dict[str, str]:
 
 
 def figures(root: Path) -> dict[str, str]:
-    """Return every figure of a tree, in the order of the report."""
+    """Return every metric of a tree, in the order of the report."""
     modules = structure.modules_below(root)
     return of_sizes(modules) | of_structure(modules) | of_language(root)
 
@@ -169,7 +169,7 @@ def at_revision(revision: str, measure: Callable[[Path], dict[str, str]]) -> dic
 
 
 def report(columns: dict[str, dict[str, str]]) -> str:
-    """Return the figures as a table with a column for each tree."""
+    """Return the metrics as a table with a column for each tree."""
     names = list(dict.fromkeys(name for column in columns.values() for name in column))
     width = max(len(name) for name in names)
     rows = [f"{'':{width}}  " + "".join(f"{title:>18}" for title in columns)]
@@ -180,7 +180,7 @@ def report(columns: dict[str, dict[str, str]]) -> str:
 
 
 def details(root: Path) -> str:
-    """Return the names behind the figures about structure, and the avoided words by file."""
+    """Return the names behind the metrics of structure, and the avoided words by file."""
     modules = structure.modules_below(root)
     aliases = structure.alias_homonyms(modules)
     graph = structure.import_graph(modules)
@@ -222,7 +222,7 @@ def main(arguments: list[str]) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.measure", description=__doc__)
     parser.add_argument("--against", metavar="REV", help="a revision to compare with")
-    parser.add_argument("--details", action="store_true", help="the names behind the figures")
+    parser.add_argument("--details", action="store_true", help="the names behind the metrics")
     parser.add_argument(
         "--words", nargs="+", metavar="PATH", help="list the avoided words of files"
     )

@@ -65,13 +65,16 @@ def comments(text: str) -> Iterator[Passage]:
             yield Passage(token.start[0], directive["rest"].split(" - ", 1)[1])
 
 
+def of_python(text: str, tree: ast.Module | None = None) -> list[Passage]:
+    """Return the comments and docstrings of a Python file, in order, with code blanked out."""
+    found = [*docstrings(tree or ast.parse(text)), *comments(text)]
+    return [Passage(each.line, plain(each.text)) for each in sorted(found)]
+
+
 def passages(path: Path) -> list[Passage]:
     """Return the prose of a Python or Markdown file, in order, with code blanked out."""
     text = path.read_text()
-    if path.suffix == ".md":
-        return [Passage(1, plain(text))]
-    found = [*docstrings(ast.parse(text)), *comments(text)]
-    return [Passage(each.line, plain(each.text)) for each in sorted(found)]
+    return [Passage(1, plain(text))] if path.suffix == ".md" else of_python(text)
 
 
 def joined(path: Path) -> str:

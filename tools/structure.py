@@ -176,7 +176,7 @@ def of_resource_folders(graph: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def _visit(name: str, edges: dict[str, set[str]], seen: set[str]) -> list[str]:
-    """Return what is reachable and unseen, each name after those that it leads to."""
+    """Return the reachable unseen names, each after the names that it leads to."""
     out: list[str] = []
     stack = [(name, iter(sorted(edges.get(name, ()))))]
     seen.add(name)

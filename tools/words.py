@@ -2,11 +2,11 @@
 
 Both lists are regular expressions, matched at word boundaries in any case. ``AVOIDED`` was found by
 reading the project's own text: words that are correct English but have to be translated into a term
-of the field before a sentence can be understood. ``STANDARD`` holds the terms themselves.
+of the field before a reader understands it. ``STANDARD`` holds the terms themselves.
 
 The standard list leaves out the nouns of the API and of HTTP (request, connection, transaction,
 message, event, token, row) and the ``Return`` of a docstring: they were frequent before, and
-counting them would reach any target without a better sentence.
+counting them would reach any target without a better text.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _standard(table: str) -> tuple[Standard, ...]:
     return tuple(Standard(name, pattern) for name, pattern in rows)
 
 
-# "What is ...?" is a question, and no relative clause without a noun.
+# `What is ...?` is a question, and no relative clause without a noun.
 _WHAT = r"what (?:is|was|were|are|has|have|had|will|must|may|can)(?![^.;:]*\?)"
 _WHO = (
     r"who (?:waits?|asks?|leads?|acts?|answers?|listens?|wants?|reads?|writes?|sends?|calls?|takes?"
@@ -112,7 +112,7 @@ piece | pieces? | chunk, part
 pause | pauses? | interval, delay, backoff
 hand over | hand(?:s|ed|ing)? (?:over|out|to|it|them)|hand-over | pass, deliver
 lies | lies?|lay | is, is located
-a while | (?:a|for) (?:while|long) | state the time, for a long time -> the limit
+a while | a while|for (?:so )?long | state the time or the limit
 vouch | vouch\w* | sign, certify
 sentence | sentences? | message, text, statement
 good-bye | = | close frame
