@@ -50,9 +50,9 @@ from parlour.resources.media.disposal import Disposal
 from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokens
 from parlour.resources.webhook_attempts.retention import retention_job
-from parlour.store.blobs import DiskBlobs
+from parlour.store.blobs import DiskBlobStore
 from parlour.store.engines import make_store, name_of
-from parlour.store.leases import leases_of
+from parlour.store.leases import lease_factory
 from parlour.store.master_key import open_vault
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -111,7 +111,7 @@ class App:
         self.settings = settings
         self.clock, self.random = SystemClock(), SystemRandom()
         self.store, self.vault = store, vault
-        self.blobs = DiskBlobs(settings.data / MEDIA_FOLDER)
+        self.blobs = DiskBlobStore(settings.data / MEDIA_FOLDER)
         self.metrics = Metrics()
         self.admission = Admission(
             self.clock,
@@ -147,7 +147,7 @@ class App:
             action_rates=ActionRates(self.clock, rate) if rate else None,
         )
         sinks: list[Sink] = [OutboundSink(self.store, VirtualCarrier(self.random)), self.webhooks]
-        lease = leases_of(self.store, self.clock, self.random.token(16).hex())
+        lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
         self.dispatcher = Dispatcher(self.store, sinks, self.clock, lease=lease)
         self.store.on_commit(self.dispatcher.wake)
         self.completion = Completion(before)
@@ -298,7 +298,7 @@ class App:
         from parlour.resources.accounts import store as account_store  # noqa: PLC0415
 
         async def ensure(tx: Transaction) -> tuple[str, str] | None:
-            await tx.hold("first account")
+            await tx.lock_name("first account")
             if await account_store.list_accounts(tx, "", 1):
                 return None
             sid, token = tx.new_sid(sids.ACCOUNT), self.random.token(16).hex()

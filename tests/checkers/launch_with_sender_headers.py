@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from parlour.cli.main import main
 from parlour.delivery.attempts import Attempts
 from parlour.delivery.egress_connection import Connection
-from parlour.store.leases import FencedTenure
+from parlour.store.leases import FencedLeaseTerm
 
 if TYPE_CHECKING:
     from parlour.delivery.attempts import MayGo, Result
@@ -32,8 +32,8 @@ async def make_in_turn(
     self: Attempts, delivery: WebhookDelivery, may_go: MayGo | None = None
 ) -> Result:
     """An attempt, and whose turn it is made in."""
-    tenure = may_go.__self__  # type: ignore[union-attr]
-    fence.set(tenure.fence)
+    lease_term = may_go.__self__  # type: ignore[union-attr]
+    fence.set(lease_term.fence)
     return await make(self, delivery, may_go)
 
 
@@ -44,15 +44,15 @@ async def ask_signed(self: Connection, written: bytes, read_bytes_max: int) -> N
     await ask(self, head + signs.encode() + END_OF_HEAD + body, read_bytes_max)
 
 
-async def check_nothing(_self: FencedTenure, _tx: Transaction) -> None:
+async def check_nothing(_self: FencedLeaseTerm, _tx: Transaction) -> None:
     """Whoever writes may write."""
 
 
 Attempts.make = make_in_turn  # type: ignore[method-assign]
 Connection.ask = ask_signed  # type: ignore[method-assign]
 if os.environ.get("PLANTED") == "unfenced":
-    FencedTenure.is_current = lambda _self: True  # type: ignore[method-assign]
-    FencedTenure.check = check_nothing  # type: ignore[method-assign]
+    FencedLeaseTerm.is_current = lambda _self: True  # type: ignore[method-assign]
+    FencedLeaseTerm.check = check_nothing  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -16,7 +16,7 @@ import apsw
 import parlour.app
 from parlour.config import Settings
 from parlour.store import engines
-from parlour.store.sqlite import SqliteStore
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary import limits
 from tests.checkers.concurrent_writers import Answered, basic
 from tests.checkers.request_log import Step

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.cli.backup import places
-from parlour.store.backups import Facts, make_backup
 from parlour.store.key_file import read_vault
+from parlour.store.maintenance.backup import BackupFacts, make_backup
 from parlour.vocabulary.clock import SystemRandom
 from tests.checkers.atomicity_checker import halves
 from tests.checkers.concurrent_writers import Crowd, basic
@@ -316,7 +316,7 @@ def test_media_that_go_while_it_is_taken_are_there_as_of_the_database(tmp_path: 
                 next(data.media.glob(f"AC*/*/{late}")).unlink()
 
         fingerprint = read_vault(data.key, SystemRandom()).fingerprint
-        facts = Facts(version="", date="", key_fingerprint=fingerprint)
+        facts = BackupFacts(version="", date="", key_fingerprint=fingerprint)
         made = make_backup(data, tmp_path / "b", facts, remove_meanwhile, with_key=False)
         assert [path.name for path in (tmp_path / "b" / "media").glob("AC*/*/*")] == [late]
         assert (made.media_files, made.media_missing) == (1, 0)

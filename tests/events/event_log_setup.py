@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from parlour.delivery.dispatcher import Dispatcher
-from parlour.store import events as event_log
-from parlour.store.sqlite import SqliteStore
+from parlour.store import event_log
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 

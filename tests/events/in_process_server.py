@@ -13,8 +13,8 @@ from parlour.operations.call import Call
 from parlour.operations.caller import Caller
 from parlour.resources.configuration import store as configurations
 from parlour.resources.table import operations
-from parlour.store import events as event_log
-from parlour.store.sqlite import SqliteStore
+from parlour.store import event_log
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.origin import SDK, SILENT, Origin
 from parlour.vocabulary.scope import Scope
 from tests.events.webhook_backend import Hooks

@@ -10,7 +10,7 @@ import pytest
 from parlour.resources.conversations import store as conversations
 from parlour.resources.messages import store as messages
 from parlour.resources.participants import store as participants
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import events
 from parlour.vocabulary.errors import ApiError
 from tests.events.event_log_setup import until
@@ -73,7 +73,7 @@ class Room:
                 "conversation": [await conversations.find(tx, scope, self.sid)],
                 "participants": await participants.everyone(tx, scope, self.sid),
                 "messages": await messages.between(tx, scope, self.sid, 0, 100, 100),
-                "last_event": [await event_log.last_sequence(tx)],
+                "last_event": [await event_log.visible_through(tx)],
             }
 
         return await self.house.store.read(read)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import events
 from parlour.vocabulary.origin import SILENT
 from tests.events.event_tour import OWN, ROBERT
@@ -221,7 +221,7 @@ def test_an_action_asks_and_tells_in_order(play: Play, name: str, origin: str) -
         on = Stage(house, ORIGINS[origin])
         await on.furnish()
         await on.listen(hooks)
-        begun = await house.store.read(event_log.last_sequence)
+        begun = await house.store.read(event_log.visible_through)
         await do(on)
         await house.settled()
         assert hooks.events_at("/pre") == asked.split()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.delivery import dispatcher as under_test
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import limits
 from tests.events.event_log_setup import Log, Taken, crash, running, until
 
@@ -74,7 +74,7 @@ def test_an_event_is_as_it_was_written(play: Play) -> None:
 def test_asking_for_the_end_of_the_log_holds_no_snapshot(play: Play) -> None:
     async def scenario(log: Log) -> None:
         await log.write("event")
-        assert await log.store.read(event_log.last_sequence) == 1
+        assert await log.store.read(event_log.visible_through) == 1
         await log.write("event")
         # While a commit is on its way, a read has a snapshot of its own: it must be a new one.
         log.store._committing = True
@@ -419,7 +419,9 @@ def test_the_newest_event_stays_and_a_step_is_bounded(play: Play) -> None:
         later_ms = log.clock.now_ms() + 1
 
         async def step(count: int) -> int:
-            return await log.store.write(lambda tx: event_log.retire(tx, [], later_ms, count))
+            return await log.store.write(
+                lambda tx: event_log.delete_old_events(tx, [], later_ms, count)
+            )
 
         assert [await step(4), await step(4), await step(4), await step(4)] == [4, 4, 1, 0]
         assert await log.sequences() == [10]
@@ -435,7 +437,9 @@ def test_an_old_event_behind_a_young_one_waits_so_that_there_are_no_gaps(play: P
         await log.write("young")
         log.clock._now_ms = start_ms  # The machine's clock was set back.
         await log.write("old again", "newest")
-        removed = await log.store.write(lambda tx: event_log.retire(tx, [], start_ms + 1, 100))
+        removed = await log.store.write(
+            lambda tx: event_log.delete_old_events(tx, [], start_ms + 1, 100)
+        )
         assert removed == 1
         assert await log.sequences() == [2, 3, 4]
 

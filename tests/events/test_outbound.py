@@ -18,7 +18,7 @@ from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts import store as receipt_rows
 from parlour.resources.receipts.statuses import Report
 from parlour.resources.receipts.store import Receipt
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import events
 from tests.events.event_log_setup import SCOPE, Log, crash, running, until
 

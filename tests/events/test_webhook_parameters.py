@@ -18,7 +18,7 @@ from parlour.delivery.parameters import (
     post_parameters,
     pre_parameters,
 )
-from parlour.store.transaction import Emitted
+from parlour.store.transaction import EmittedEvent
 from parlour.vocabulary import events
 from parlour.vocabulary.events import Event
 from parlour.vocabulary.origin import SILENT, Origin
@@ -279,7 +279,7 @@ def test_a_conversation_made_for_a_message_from_outside() -> None:
     assert told["MessagingBinding.ProjectedAddress"] == OWN
     assert told["ChannelMetadata"] == '{"type":"sms"}'
     assert not {"MessagingBinding.ProxyAddress", "MessageBody", "Media"} & set(told)
-    emitted = Emitted(
+    emitted = EmittedEvent(
         "onConversationAdded",
         Scope("AC1", "IS1"),
         "CH1",

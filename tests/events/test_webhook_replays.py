@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.delivery.targets import replays_of
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import events, limits
 from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, House, Play, player
 

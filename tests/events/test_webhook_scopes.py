@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from parlour.delivery.targets import asked_before, targets_of
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import events, limits
 from tests.events.in_process_server import (
     ACCOUNT_SID,

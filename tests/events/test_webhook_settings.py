@@ -12,7 +12,7 @@ import pytest
 
 from parlour.protocol.pages import PageRequest
 from parlour.resources.webhook_attempts import store as attempts
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
 from tests.events.held_intake import Bench, play
 from tests.events.in_process_server import ACCOUNT_SID, WITH_HEADER, until_read
@@ -264,7 +264,7 @@ def test_a_deleted_service_keeps_its_webhooks_until_the_intake_has_passed(tmp_pa
             return len(await tx.all(SERVICE_WEBHOOKS, scope.account_sid, service_sid))
 
         async def is_held(tx: Transaction) -> bool:
-            return await event_log.webhook_change_awaits(tx, scope, service_sid)
+            return await event_log.webhook_change_is_pending(tx, scope, service_sid)
 
         assert await house.store.read(is_held)
         for _ in range(3):  # The purge comes by, and leaves the service for later.

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from parlour.cli.main import main
-from parlour.store.sqlite import SqliteStore
+from parlour.store.sqlite.engine import SqliteStore
 
 COMMIT_DELAY_SECONDS = 0.02
 

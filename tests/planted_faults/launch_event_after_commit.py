@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from parlour.cli.main import main
-from parlour.store.sqlite_transaction import APPEND, WriteTransaction
+from parlour.store.sqlite.transaction import APPEND, SqliteWriteTransaction
 
-open_group = WriteTransaction.open_group
-emit = WriteTransaction.emit
+open_group = SqliteWriteTransaction.open_group
+emit = SqliteWriteTransaction.emit
 
 
 class Later:
@@ -26,7 +26,7 @@ class Later:
         return self.cursor.execute(sql, arguments)
 
 
-def open_group_with_old_events(self: WriteTransaction) -> None:
+def open_group_with_old_events(self: SqliteWriteTransaction) -> None:
     """A new group begins with the events of the last one."""
     if not isinstance(self._cursor, Later):
         self._cursor = Later(self._cursor)  # type: ignore[assignment]
@@ -36,7 +36,7 @@ def open_group_with_old_events(self: WriteTransaction) -> None:
         self._cursor.cursor.execute(APPEND, arguments)  # type: ignore[attr-defined]
 
 
-WriteTransaction.open_group = open_group_with_old_events  # type: ignore[method-assign]
+SqliteWriteTransaction.open_group = open_group_with_old_events  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

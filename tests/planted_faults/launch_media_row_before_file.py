@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from parlour.cli.main import main
 from parlour.store import blobs
-from parlour.store.blobs import BlobName, DiskBlobs
+from parlour.store.blobs import BlobKey, DiskBlobStore
 
 keep = blobs._NewFile.keep
-settle = DiskBlobs.settle
+settle = DiskBlobStore.settle
 late: dict[str, blobs._NewFile] = {}
 
 
@@ -17,14 +17,14 @@ async def keep_later(self: blobs._NewFile) -> None:
     late[self._file._place.name] = self
 
 
-async def keep_and_settle(self: DiskBlobs, name: BlobName) -> None:
+async def keep_and_settle(self: DiskBlobStore, name: BlobKey) -> None:
     """Keep it now."""
     await keep(late.pop(name.sid))
     await settle(self, name)
 
 
 blobs._NewFile.keep = keep_later  # type: ignore[method-assign]
-DiskBlobs.settle = keep_and_settle  # type: ignore[method-assign]
+DiskBlobStore.settle = keep_and_settle  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from parlour.cli.main import main
 from parlour.delivery.webhooks import WebhookSink
-from parlour.store import events as event_log
+from parlour.store import event_log
 
 if TYPE_CHECKING:
     from parlour.vocabulary.events import Event

@@ -9,7 +9,7 @@ import pytest
 
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
-from parlour.store.sqlite import SqliteStore
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.store.transaction import DatabaseError
 from tests.crash.recorded_server import record_first_start
 from tests.crash.test_power_loss import cut

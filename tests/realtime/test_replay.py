@@ -12,7 +12,7 @@ from parlour.realtime import subscriptions
 from parlour.realtime.outbox import Gone
 from parlour.realtime.turns import Turns
 from parlour.resources.participants import store as participants
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import limits
 from parlour.vocabulary.objects import Kind, ObjectName
 from tests.events.in_process_server import House, until_read
@@ -45,7 +45,7 @@ class Stage:
 
     async def last(self) -> int:
         """The number of the newest event."""
-        return await self.house.store.read(event_log.last_sequence)
+        return await self.house.store.read(event_log.visible_through)
 
     async def heard(self) -> None:
         """Wait until everything that is committed has been told."""
@@ -89,7 +89,7 @@ def test_a_conversation_begins_anew_where_the_log_does_not_help(
 
 
 async def _retire_all_but_one(tx: Transaction) -> None:
-    await tx.run(event_log.RETIRE, await event_log.last_sequence(tx) - 1)
+    await tx.run(event_log.DELETE_UP_TO, await event_log.visible_through(tx) - 1)
 
 
 def test_what_comes_while_the_state_is_read_comes_after_it(tmp_path: Path) -> None:

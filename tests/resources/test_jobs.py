@@ -19,7 +19,7 @@ from parlour.resources.jobs import jobs
 from parlour.resources.participants import actions as participants
 from parlour.resources.participants import store as participant_store
 from parlour.resources.participants.parameters import CreateParticipant
-from parlour.store.sqlite import SqliteStore
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from parlour.cli.main import main
-from parlour.store.postgres_transaction import ReadTransaction, WriteTransaction
+from parlour.store.postgres.transaction import PostgresReadTransaction, PostgresWriteTransaction
 
 _CONDITION = re.compile(r"\b(\w+\.)?account_sid = (\$\d+|\w+\.account_sid)")
 
@@ -35,6 +35,6 @@ def take_down(kind: Any) -> None:
 
 
 if __name__ == "__main__":
-    for each in (ReadTransaction, WriteTransaction):
+    for each in (PostgresReadTransaction, PostgresWriteTransaction):
         take_down(each)
     main()

@@ -24,7 +24,7 @@ from parlour.cli import main
 from parlour.cli.backup import places
 from parlour.cli.offline import Offline
 from parlour.config import Settings
-from parlour.store.backup_sources import BackupError, FolderSource
+from parlour.store.maintenance.backup_sources import BackupError, FolderSource
 from tests.support.offline_writes import Beside
 
 if TYPE_CHECKING:

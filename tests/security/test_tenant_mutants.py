@@ -86,14 +86,14 @@ UNSEEN_OVER_REST = {
         "counts only while a webhook waits, which none of the twins' does"
     ),
     (
-        r"store\.events\.FIND(_SOME)?\[|operations\.access\."
+        r"store\.event_log\.FIND(_BY_SEQUENCES)?\[|operations\.access\."
         r"|resources\.content_templates\.store\.LIST|resources\.media\.store\.UNATTACHED\["
         r"|resources\.participants\.roster\.|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
     r"resources\.(\w+\.store\.FETCH|bindings\.store\.LIST(_OF_IDENTITIES)?\.\w+)\[1:service_sid": (
         "which row of the account's two services comes first is chance"
     ),
-    r"store\.events\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.ANY\[": (
+    r"store\.event_log\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.ANY\[": (
         "says whether it is worth looking; what is found is read under the account"
     ),
     r"resources\.webhook_retries\.store\.CLEAR\[": (

@@ -18,7 +18,7 @@ from parlour.config import Settings
 from parlour.http import open_files
 from parlour.protocol import certificates
 from parlour.store.engines import DATABASE_NAME
-from parlour.store.postgres_settings import DatabaseSettings
+from parlour.store.postgres.settings import DatabaseSettings
 from parlour.vocabulary import limits
 from tests.support.postgres_server import shared
 from tests.support.server import Server

@@ -215,14 +215,14 @@ def test_restore_and_migrate_store_respect_the_lock(tmp_path: Path) -> None:
 def test_a_server_is_refused_while_its_folder_is_restored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parlour.store import restores  # noqa: PLC0415 - patched here only.
+    from parlour.store.maintenance import restore  # noqa: PLC0415 - patched here only.
 
     data, new = tmp_path / "data", tmp_path / "new"
     assert _command("account", "create", "--data", str(data)).exit_code == 0
     backup = str(tmp_path / "backup")
     assert _command("backup", backup, "--with-key", "--data", str(data)).exit_code == 0
     seen: list[str] = []
-    copied = restores.check_database
+    copied = restore.check_database
 
     def meanwhile(path: Path) -> Any:
         with pytest.raises(FolderInUseError) as refusal, lock_folder(new):
@@ -230,7 +230,7 @@ def test_a_server_is_refused_while_its_folder_is_restored(
         seen.append(str(refusal.value))
         return copied(path)
 
-    monkeypatch.setattr(restores, "check_database", meanwhile)
+    monkeypatch.setattr(restore, "check_database", meanwhile)
     assert _command("restore", backup, "--data", str(new)).exit_code == 0
     assert len(seen) == 1
     with lock_folder(new):

@@ -15,9 +15,9 @@ import apsw
 import pytest
 from structlog.testing import capture_logs
 
-from parlour.store import sqlite
-from parlour.store.log_readers import UNKNOWN, readers_of
-from parlour.store.sqlite import SqliteStore
+from parlour.store.sqlite import engine as sqlite_engine
+from parlour.store.sqlite.engine import SqliteStore
+from parlour.store.sqlite.wal_readers import UNKNOWN, readers_of
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.support.polling import eventually
@@ -60,7 +60,7 @@ class Watched(apsw.Connection):
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite.apsw, "Connection", Watched)
+    monkeypatch.setattr(sqlite_engine.apsw, "Connection", Watched)
     monkeypatch.setattr(Watched, "modes", [])
     monkeypatch.setattr(Watched, "refused", [])
     monkeypatch.setattr(limits, "WAL_PAGES_CHECKPOINT", 4)

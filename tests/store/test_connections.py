@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from parlour.store import connections as under_test
-from parlour.store.connections import Connections, Hosts, urls_of_hosts
+from parlour.store.postgres import connections as under_test
+from parlour.store.postgres.connections import ConnectionPool, Hosts, urls_of_hosts
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
 from tests.support.postgres_server import Postgres, shared
@@ -109,16 +109,16 @@ def test_nobody_waits_for_ever_for_a_connection_of_others(
     monkeypatch.setattr(under_test.limits, "STORE_TRANSACTION_MS_MAX", 100)
 
     async def scene() -> None:
-        connections = Connections(shared().url(), 1)
-        held = await connections.take()
+        connections = ConnectionPool(shared().url(), 1)
+        held = await connections.acquire()
         with pytest.raises(Unavailable, match="no connection came free"):
-            await connections.take()
+            await connections.acquire()
         # Who gave up is passed over when there is one again.
-        waiting = asyncio.create_task(connections.take())
+        waiting = asyncio.create_task(connections.acquire())
         await asyncio.sleep(0)
-        connections.give_back(held)
+        connections.release(held)
         assert await waiting is held
-        connections.give_back(held)
+        connections.release(held)
         await connections.close()
 
     asyncio.run(scene())

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 
-from parlour.store import sqlite
-from parlour.store.sqlite import SqliteStore
-from parlour.store.sqlite_transaction import ReadTransaction
+from parlour.store.sqlite import engine as sqlite_engine
+from parlour.store.sqlite.engine import SqliteStore
+from parlour.store.sqlite.transaction import SqliteReadTransaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -88,7 +88,7 @@ class WatchedCursor(apsw.Cursor):
 @pytest.fixture(autouse=True)
 def _watched(monkeypatch: pytest.MonkeyPatch) -> None:
     violations.clear()
-    monkeypatch.setattr(sqlite.apsw, "Connection", Watched)
+    monkeypatch.setattr(sqlite_engine.apsw, "Connection", Watched)
     monkeypatch.setattr(limits, "WAL_PAGES_CHECKPOINT", 4)
 
 
@@ -123,6 +123,6 @@ def test_every_connection_has_one_user_at_a_time(tmp_path: Path) -> None:
 
 def test_a_reader_that_does_not_wait_for_the_commit_is_seen(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "p.sqlite", SystemClock(), SystemRandom())
-    store._read_tx = ReadTransaction(store._writer, SystemClock(), store._settings)
+    store._read_tx = SqliteReadTransaction(store._writer, SystemClock(), store._settings_cache)
     asyncio.run(load(store))
     assert violations != []

@@ -16,8 +16,8 @@ import asyncpg
 import pytest
 
 from parlour.store.dialect import for_sqlite
-from parlour.store.postgres import PostgresStore
-from parlour.store.sqlite import SqliteStore
+from parlour.store.postgres.engine import PostgresStore
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.store.plan_data import FEW, FEW_PER_ACCOUNT, ONE_PER_ACCOUNT, ROWS, argument, value
 from tests.store.test_statements import statements
@@ -38,7 +38,7 @@ DECLARED: Final = {
     "parlour.operations.purge._SINGLETONS": "it deletes every row that it reads",
     "parlour.resources.accounts.store.LIST_ACCOUNTS": "the command line's pages of all accounts",
     "parlour.resources.media.disposal.EXPIRE": "an index of the media that no message carries",
-    "parlour.store.events.OLDEST": "the first row of the table",
+    "parlour.store.event_log.OLDEST": "the first row of the table",
 }
 """Statements that read more, and why they may: by the place where they stand."""
 
@@ -63,7 +63,7 @@ class Plan(NamedTuple):
 def asked() -> Iterator[tuple[str, str]]:
     """Each statement of the program that both engines have, and its place."""
     for text, place in statements().items():
-        if not _POSTGRES_ONLY.search(text) and not place.startswith("parlour.store.postgres"):
+        if not _POSTGRES_ONLY.search(text) and not place.startswith("parlour.store.postgres."):
             yield text, place
 
 

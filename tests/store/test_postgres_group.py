@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from parlour.store import events as event_log
-from parlour.store.postgres import PostgresStore
-from parlour.store.transaction import Reach, Unavailable
+from parlour.store import event_log
+from parlour.store.postgres.engine import PostgresStore
+from parlour.store.transaction import ConflictScope, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.errors import ApiError
@@ -61,7 +61,7 @@ class Bench:
                 await then(tx)
             return int(row[0] + 1)
 
-        return await self.store.write(work, account_sid=ACCOUNT, reach=Reach(sid))
+        return await self.store.write(work, account_sid=ACCOUNT, conflict_scope=ConflictScope(sid))
 
     async def tallies(self) -> dict[str, int]:
         """Each tally's number."""
@@ -138,7 +138,7 @@ async def _collide(tx: Transaction) -> None:
 
 
 async def _hold(tx: Transaction) -> None:
-    await tx.hold("pair", ACCOUNT)
+    await tx.lock_name("pair", ACCOUNT)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,9 @@ def test_accounts_do_not_see_each_other_in_a_group() -> None:
 
         await asyncio.gather(
             *(
-                bench.store.write(whose(account), account_sid=account, reach=Reach(sid))
+                bench.store.write(
+                    whose(account), account_sid=account, conflict_scope=ConflictScope(sid)
+                )
                 for sid in sids(4)
                 for account in (ACCOUNT, OTHER_ACCOUNT)
             )

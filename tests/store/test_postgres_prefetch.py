@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.store.postgres_prefetch import ReadPlans, RecordedRead
-from parlour.store.transaction import Reach
+from parlour.store.postgres.prefetch import ReadPlans, RecordedRead
+from parlour.store.transaction import ConflictScope
 from parlour.vocabulary import limits
 from tests.store.test_postgres_group import (
     ACCOUNT,
@@ -40,7 +40,7 @@ COUNT_MEMBERS = "SELECT COUNT(*) FROM member WHERE account_sid = $1 AND conversa
 COUNT_MEMBER_UP = """
 UPDATE member SET number = $4 WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3
 """
-REACH = Reach("CH00", SUBJECT, "count up")
+REACH = ConflictScope("CH00", SUBJECT, "count up")
 BLOCKED = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -68,13 +68,15 @@ def test_a_predicted_row_is_as_new_as_the_lock_that_was_waited_for() -> None:
         await bench.beside.execute(MAKE_MEMBER)
         await bench.beside.execute(ADD_MEMBER, ACCOUNT, "CH00", SUBJECT, 0)
         for number in (1, 2, 3):
-            counted = await bench.store.write(count_member_up, account_sid=ACCOUNT, reach=REACH)
+            counted = await bench.store.write(
+                count_member_up, account_sid=ACCOUNT, conflict_scope=REACH
+            )
             assert counted == number
         async with bench.beside.transaction():
             await bench.beside.execute(LOOK, ACCOUNT, "CH00")
             await bench.beside.execute(COUNT_MEMBER_UP, ACCOUNT, "CH00", SUBJECT, 100)
             waiting = asyncio.create_task(
-                bench.store.write(count_member_up, account_sid=ACCOUNT, reach=REACH)
+                bench.store.write(count_member_up, account_sid=ACCOUNT, conflict_scope=REACH)
             )
             await until_blocked(bench)
         assert await waiting == 101
@@ -93,15 +95,20 @@ def test_a_read_behind_the_lock_that_is_not_locked_itself_is_not_predicted() -> 
             await tx.run(ADD_MEMBER, ACCOUNT, "CH00", f"MB{row[0]}", 0)
             return int(row[0])
 
-        reach = Reach("CH00", "", "add")
-        assert [await bench.store.write(add, account_sid=ACCOUNT, reach=reach) for _ in "abc"] == [
+        conflict_scope = ConflictScope("CH00", "", "add")
+        assert [
+            await bench.store.write(add, account_sid=ACCOUNT, conflict_scope=conflict_scope)
+            for _ in "abc"
+        ] == [
             0,
             1,
             2,
         ]
         async with bench.beside.transaction():
             await bench.beside.execute(LOOK, ACCOUNT, "CH00")
-            waiting = asyncio.create_task(bench.store.write(add, account_sid=ACCOUNT, reach=reach))
+            waiting = asyncio.create_task(
+                bench.store.write(add, account_sid=ACCOUNT, conflict_scope=conflict_scope)
+            )
             await until_blocked(bench)
             await bench.beside.execute(ADD_MEMBER, ACCOUNT, "CH00", "MB3", 0)
         assert await waiting == 4
@@ -115,7 +122,12 @@ def test_a_write_of_no_row_is_answered_with_none() -> None:
             return await tx.run(COUNT_UP, ACCOUNT, "CH of nothing", 1)
 
         for _ in range(3):
-            assert await bench.store.write(miss, account_sid=ACCOUNT, reach=Reach("CH00")) == 0
+            assert (
+                await bench.store.write(
+                    miss, account_sid=ACCOUNT, conflict_scope=ConflictScope("CH00")
+                )
+                == 0
+            )
 
     on_a_bench(scene)
 
@@ -131,9 +143,11 @@ def test_an_action_reads_what_it_wrote() -> None:
                 await tx.run(COUNT_UP, ACCOUNT, "CH00", row[0] + 1)
             return seen
 
-        reach = Reach("CH00", "", "twice")
+        conflict_scope = ConflictScope("CH00", "", "twice")
         for start in (0, 3, 6):
-            seen = await bench.store.write(twice, account_sid=ACCOUNT, reach=reach)
+            seen = await bench.store.write(
+                twice, account_sid=ACCOUNT, conflict_scope=conflict_scope
+            )
             assert seen == [start, start + 1, start + 2]
 
     on_a_bench(scene)
@@ -193,7 +207,7 @@ def test_random_actions_come_to_what_a_model_says(seed: int) -> None:
                     bench.store.write(
                         lambda tx, steps=steps, new=new: play(tx, steps, new),  # type: ignore[misc]
                         account_sid=ACCOUNT,
-                        reach=Reach(sid, "", " ".join(step for step, _ in steps)),
+                        conflict_scope=ConflictScope(sid, "", " ".join(step for step, _ in steps)),
                     )
                     for sid, steps, new in zip(chosen, plans, news, strict=True)
                 )
@@ -208,6 +222,6 @@ def test_plans_are_bounded() -> None:
     plans = ReadPlans()
     read = RecordedRead(LOOK, (ACCOUNT, "CH00"), is_setting=False)
     for number in range(limits.READ_PLANS_MAX + 1):
-        plans.learn(ACCOUNT, Reach("CH00", "", f"kind {number}"), [read], fires=False)
-    assert plans.find(ACCOUNT, Reach("CH00", "", "kind 0"), fires=False) == ()
-    assert plans.find(ACCOUNT, Reach("CH00", "", "kind 1"), fires=False) != ()
+        plans.learn(ACCOUNT, ConflictScope("CH00", "", f"kind {number}"), [read], fires=False)
+    assert plans.find(ACCOUNT, ConflictScope("CH00", "", "kind 0"), fires=False) == ()
+    assert plans.find(ACCOUNT, ConflictScope("CH00", "", "kind 1"), fires=False) != ()

@@ -13,7 +13,7 @@ from parlour.operations.pipeline import Pipeline
 from parlour.protocol.vault import KEY_BYTES, Vault
 from parlour.resources.accounts import actions as accounts
 from parlour.resources.table import operations
-from parlour.store.postgres import PostgresStore
+from parlour.store.postgres.engine import PostgresStore
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.origin import SILENT, Origin
 from tests.support.postgres_server import shared

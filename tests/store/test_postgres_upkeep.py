@@ -6,7 +6,7 @@ import asyncio
 
 import asyncpg
 
-from parlour.store.postgres import PostgresStore
+from parlour.store.postgres.engine import PostgresStore
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.support.postgres_server import shared
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parlour.store import events as event_log
-from parlour.store.sqlite import SqliteStore
+from parlour.store import event_log
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -134,7 +134,7 @@ def test_groups_after_a_spoiled_one_are_careful_for_a_while(
     async def scene(store: SqliteStore) -> None:
         with pytest.raises(Refused):
             await store.write(write("a", 0, fails=True))
-        for number in range(limits.CAREFUL_GROUPS):
+        for number in range(limits.SAVEPOINT_GROUPS):
             with pytest.raises(Refused):
                 await store.write(write("b", number, fails=True))
         assert await rows_of(store) == []
@@ -148,7 +148,7 @@ def test_groups_after_a_spoiled_one_are_careful_for_a_while(
 def test_a_rehearsal_leaves_nothing_and_tells_its_events(path: Path) -> None:
     async def scene(store: SqliteStore) -> None:
         made, rehearsed = await asyncio.gather(
-            store.write(write("a", 1)), store.rehearse(write("b", 2))
+            store.write(write("a", 1)), store.dry_run(write("b", 2))
         )
         assert made == 1
         assert rehearsed.result == 2
@@ -159,7 +159,7 @@ def test_a_rehearsal_leaves_nothing_and_tells_its_events(path: Path) -> None:
 
 
 PLAN = st.lists(
-    st.lists(st.sampled_from(["write", "refuse", "fail", "rehearse"]), min_size=1, max_size=8),
+    st.lists(st.sampled_from(["write", "refuse", "fail", "dry_run"]), min_size=1, max_size=8),
     min_size=1,
     max_size=6,
 )
@@ -177,8 +177,8 @@ def test_what_was_answered_is_what_is_kept(
             asked: list[Awaitable[Any]] = []
             for kind in group:
                 number += 1
-                if kind == "rehearse":
-                    asked.append(store.rehearse(write(f"{number}", number)))
+                if kind == "dry_run":
+                    asked.append(store.dry_run(write(f"{number}", number)))
                 elif kind == "refuse":
                     asked.append(store.write(cast("Any", refuse)))
                 else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.store.sqlite import SqliteStore
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 

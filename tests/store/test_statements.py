@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 
 import parlour
-from parlour.store.manifold import many
-from parlour.store.postgres import PostgresStore
+from parlour.store.postgres.batching import batched
+from parlour.store.postgres.engine import PostgresStore
 from parlour.store.statements import Window
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.support.postgres_server import shared
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
-_EMBEDDED = re.compile(r"parlour\.(__main__|store\.(sqlite|checkpoints|moving))")
+_EMBEDDED = re.compile(r"parlour\.(__main__|store\.(sqlite|maintenance\.move))")
 """What the embedded engine says, or a new database, and what runs when it is imported."""
 
 
@@ -65,7 +65,7 @@ def test_every_statement_can_be_prepared_alone_and_for_many() -> None:
             try:
                 prepared = await connection.prepare(text)
                 types = [each.name for each in prepared.get_parameters()]
-                if (together := many(text, types)) is not None:
+                if (together := batched(text, types)) is not None:
                     await connection.prepare(together.text)
             except asyncpg.PostgresError as error:
                 found.append(f"{place}: {error}")

@@ -20,7 +20,7 @@ from parlour.protocol import retries
 from parlour.resources.webhook_attempts import store as rows
 from parlour.resources.webhook_retries.actions import keep_choice
 from parlour.resources.webhook_retries.store import HOSTED, WebhookRetries
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.events import ON_USER_ADDED
@@ -356,7 +356,7 @@ def test_whatever_happens_everything_is_told_once_it_can_be(
 
 def test_an_event_that_cannot_be_read_stops_none_that_come_after_it(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        before = await world.store.read(event_log.last_sequence)
+        before = await world.store.read(event_log.visible_through)
         scope, origin = Scope(ACCOUNT, SERVICE), Origin(fires=True)
         await world.store.write(
             lambda tx: tx.emit(scope, ON_USER_ADDED, subject_sid="x", payload={}, origin=origin)

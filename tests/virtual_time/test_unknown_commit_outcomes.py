@@ -10,8 +10,8 @@ import pytest
 from parlour.delivery import webhook_queue
 from parlour.delivery.attempts import Signer
 from parlour.resources.webhook_attempts import store as rows
-from parlour.store import events as event_log
-from parlour.store.leases import SoleTenure
+from parlour.store import event_log
+from parlour.store.leases import LocalLeaseTerm
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
 from tests.virtual_time.test_retries import disorder
@@ -49,7 +49,7 @@ class Doubtful:
 def doubted(world: World) -> Doubtful:
     """Have the sink write through such a store."""
     store = Doubtful(world.store)
-    world.sink._tenure = SoleTenure(store)  # type: ignore[arg-type]
+    world.sink._lease_term = LocalLeaseTerm(store)  # type: ignore[arg-type]
     return store
 
 
@@ -69,7 +69,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
 
 async def take_in_doubt(world: World, store: Doubtful, count: int) -> None:
     """Events come, the commit of their deliveries is in doubt, and they are taken again."""
-    before = await world.store.read(event_log.last_sequence)
+    before = await world.store.read(event_log.visible_through)
     store.doubts = 1
     with pytest.raises(Unavailable):
         await world.tell(count)
@@ -97,7 +97,7 @@ def test_what_comes_after_a_commit_in_doubt_is_told_after_what_was_in_it(tmp_pat
         world.answer = slow
         store = doubted(world)
         await world.tell(2)  # Their lane is in memory.
-        before = await world.store.read(event_log.last_sequence)
+        before = await world.store.read(event_log.visible_through)
         store.doubts = 1
         with pytest.raises(Unavailable):
             await world.tell(2)

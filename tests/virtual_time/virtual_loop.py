@@ -17,8 +17,8 @@ from parlour.resources.webhook_attempts.actions import replay_range
 from parlour.resources.webhook_attempts.store import Filters, attempt_sid_at
 from parlour.resources.webhook_configuration import store as configurations
 from parlour.resources.webhook_configuration.store import WebhookConfiguration
-from parlour.store import events as event_log
-from parlour.store.sqlite import SqliteStore
+from parlour.store import event_log
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.events import ON_USER_ADDED
 from parlour.vocabulary.origin import Origin
@@ -161,13 +161,13 @@ class World:
                     origin=Origin(fires=True),
                 )
 
-        before = await self.store.read(event_log.last_sequence)
+        before = await self.store.read(event_log.visible_through)
         await self.store.write(emit)
         await self.take_after(before)
 
     async def replay(self) -> None:
         """Have everything told once more that stands in the log, and let the sink take that."""
-        before = await self.store.read(event_log.last_sequence)
+        before = await self.store.read(event_log.visible_through)
         scope, now_ms = Scope(ACCOUNT), self.clock.now_ms() + 1
         filters = Filters(before_sid=attempt_sid_at(now_ms))
         await self.store.write(lambda tx: replay_range(tx, scope, filters, "", now_ms))

@@ -20,7 +20,7 @@ from parlour.resources.media import attachments
 from parlour.resources.messages.fan_out import Recipient  # noqa: TC001 - decoded at run time.
 from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts import store as receipt_rows
-from parlour.store.leases import LeaseLost, SoleTenure
+from parlour.store.leases import LeaseLost, LocalLeaseTerm
 from parlour.vocabulary import limits
 from parlour.vocabulary.events import ON_MESSAGE_ADDED
 from parlour.vocabulary.origin import SYSTEM
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from parlour.channels.channel import Carrier
     from parlour.resources.receipts.statuses import Report
-    from parlour.store.leases import Tenure
+    from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.events import Event
 
@@ -80,12 +80,12 @@ class OutboundSink:
         self._store = store
         self._carrier = carrier
         self._turns = asyncio.Semaphore(limits.OUTBOUND_LANES_MAX)
-        self._tenure: Tenure = SoleTenure(store)
+        self._lease_term: LeaseTerm = LocalLeaseTerm(store)
 
-    async def begin(self, tenure: Tenure) -> None:
+    async def begin(self, lease_term: LeaseTerm) -> None:
         """Hand over in this turn."""
-        self._tenure = tenure
-        self._store = tenure.store
+        self._lease_term = lease_term
+        self._store = lease_term.store
 
     async def end(self) -> None:
         """Nothing is kept in mind."""
@@ -118,7 +118,7 @@ class OutboundSink:
         """The messages of one binding, one after the other."""
         async with self._turns:
             for job in jobs:
-                if not self._tenure.is_current():
+                if not self._lease_term.is_current():
                     raise LeaseLost(self.name)
                 reports = await self._carrier.send(job.outbound)
                 await self._record(job, reports)

@@ -18,13 +18,19 @@ import msgspec
 from parlour.app import MEDIA_FOLDER
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
-from parlour.store.backup_sources import BackupError
-from parlour.store.backups import Facts, Manifest, Places, make_backup, sync_folder
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.folder_lock import FolderInUseError
 from parlour.store.key_file import KEY_NAME, KeyFileError, read_vault
+from parlour.store.maintenance.backup import (
+    BackupFacts,
+    DataPaths,
+    Manifest,
+    make_backup,
+    sync_folder,
+)
+from parlour.store.maintenance.backup_sources import BackupError
 from parlour.store.private_files import PRIVATE_FILE
-from parlour.store.sqlite_backup import DamagedError
+from parlour.store.sqlite.online_backup import DamagedError
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
@@ -33,9 +39,9 @@ if TYPE_CHECKING:
 TAR: Final = ".tar"
 
 
-def places(data: Path) -> Places:
+def places(data: Path) -> DataPaths:
     """What stands where in a data folder."""
-    return Places(data, DATABASE_NAME, MEDIA_FOLDER, KEY_NAME)
+    return DataPaths(data, DATABASE_NAME, MEDIA_FOLDER, KEY_NAME)
 
 
 @contextlib.contextmanager
@@ -91,7 +97,7 @@ def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
             f"there is no {KEY_NAME} in {data}: copy the key file of its database there"
         )
     now = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
-    facts = Facts(
+    facts = BackupFacts(
         version=metadata.version("parlour"),
         date=now.isoformat(timespec="seconds"),
         key_fingerprint=read_vault(source.key, SystemRandom()).fingerprint,
@@ -102,7 +108,7 @@ def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
 
 
 def _packed(
-    source: Places, target: Path, facts: Facts, progress: Progress, *, with_key: bool
+    source: DataPaths, target: Path, facts: BackupFacts, progress: Progress, *, with_key: bool
 ) -> Manifest:
     """Make a backup as one file; names beside it are its own, so no other file is in its way."""
     if target.exists():

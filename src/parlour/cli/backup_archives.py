@@ -1,4 +1,4 @@
-"""A backup that is read from a tar archive, which is not trusted (``store/backup_sources.py``).
+"""A backup in a tar archive, which is not trusted (``store/maintenance/backup_sources.py``).
 
 Here and not in the store: a server never loads the library for archives.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 import tarfile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from parlour.store.backup_sources import READ_BYTES, BackupError, foreign_file
+from parlour.store.maintenance.backup_sources import READ_BYTES, BackupError, foreign_file
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from parlour.store.backup_sources import Names
+    from parlour.store.maintenance.backup_sources import BackupNames
 
 _REGULAR: Final = (tarfile.REGTYPE, tarfile.AREGTYPE)
 
@@ -23,7 +23,7 @@ _REGULAR: Final = (tarfile.REGTYPE, tarfile.AREGTYPE)
 class TarSource:
     """A backup that is an uncompressed tar archive with one folder in it."""
 
-    def __init__(self, path: Path, names: Names) -> None:
+    def __init__(self, path: Path, names: BackupNames) -> None:
         self._path = path
         self._names = names
         self._places: dict[str, tuple[int, int]] = {}

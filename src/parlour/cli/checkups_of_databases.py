@@ -8,7 +8,7 @@ from parlour.cli.checkups import Finding
 from parlour.cli.checkups_of_keys import check_embedded_key, check_key
 from parlour.setting_checks import without_password
 from parlour.store.engines import is_postgres
-from parlour.store.postgres_settings import DatabaseSettings, read_settings
+from parlour.store.postgres.settings import DatabaseSettings, read_settings
 from parlour.store.transaction import Unavailable
 
 if TYPE_CHECKING:

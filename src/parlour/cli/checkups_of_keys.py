@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from parlour.cli.checkups import Finding
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.key_file import KEY_NAME, UnsafeKeyFileError, read_vault
-from parlour.store.sqlite_backup import DamagedError, recorded_fingerprint
+from parlour.store.sqlite.online_backup import DamagedError, recorded_fingerprint
 from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from parlour.cli.failures import sentences
 from parlour.cli.progress import Progress
 from parlour.store.engines import DATABASE_NAME, is_postgres
 from parlour.store.folder_lock import lock_folder
-from parlour.store.moving import MoveError, move_store
+from parlour.store.maintenance.move import MoveError, move_store
 
 if TYPE_CHECKING:
-    from parlour.store.moving import Moved
+    from parlour.store.maintenance.move import Moved
 
 _SQLITE: Final = "sqlite:"
 

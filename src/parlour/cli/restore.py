@@ -11,13 +11,13 @@ from parlour.cli.backup import TAR, places, told_errors
 from parlour.cli.backup_archives import TarSource
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
-from parlour.store.backup_sources import BackupError, FolderSource
 from parlour.store.key_file import UnsafeKeyFileError, read_vault
-from parlour.store.restores import Restore
+from parlour.store.maintenance.backup_sources import BackupError, FolderSource
+from parlour.store.maintenance.restore import Restore
 from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
-    from parlour.store.backups import Manifest
+    from parlour.store.maintenance.backup import Manifest
 
 
 @click.command("restore")

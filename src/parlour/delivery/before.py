@@ -22,7 +22,7 @@ from parlour.delivery.webhook_request import make_request, new_token
 from parlour.operations import scoping
 from parlour.protocol import retries
 from parlour.resources.webhook_attempts.store import DELIVERED, FAILED, REJECTED
-from parlour.store.transaction import must_hold_no_transaction
+from parlour.store.transaction import assert_outside_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from parlour.delivery.targets import Target
     from parlour.operations.call import Call
     from parlour.operations.parameters import Parameters
-    from parlour.store.transaction import Emitted, Rehearsal, Store, Transaction
+    from parlour.store.transaction import DryRun, EmittedEvent, Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.scope import Scope
 
@@ -120,25 +120,25 @@ class PreActionWebhooks:
             is not None
         )
 
-    async def ask(self, call: Call[Any], rehearsal: Rehearsal[Any]) -> Parameters:
+    async def ask(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
         """The parameters to go on with. Raises 50056, or what is wrong with an amended value."""
         event_name = call.operation.deed.before
         assert event_name is not None
         said: Parameters = call.said()
-        told = (each for each in rehearsal.events if each.name == AFTER[event_name])
+        told = (each for each in dry_run.events if each.name == AFTER[event_name])
         emitted = next(told, None)
         if emitted is None:
             return said  # Nothing would happen.
         members = await self._ask(event_name, emitted)
         return _amended(call, said, members, _AMENDABLE.get(event_name, {}))
 
-    async def permit(self, event_name: str, emitted: Emitted) -> None:
+    async def permit(self, event_name: str, emitted: EmittedEvent) -> None:
         """Ask about a change that is no call. Raises 50056; an answer amends nothing."""
         await self._ask(event_name, emitted)
 
-    async def _ask(self, event_name: str, emitted: Emitted) -> Members:
+    async def _ask(self, event_name: str, emitted: EmittedEvent) -> Members:
         """The members of the answer. Raises 50056 if the webhook refuses."""
-        must_hold_no_transaction()
+        assert_outside_transaction()
         target = await self._store.read(
             lambda tx: asked_before(tx, emitted.scope, event_name),
             account_sid=emitted.scope.account_sid,

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import structlog
 
-from parlour.store import events as event_log
-from parlour.store.leases import LeaseLost, SoleLease
+from parlour.store import event_log
+from parlour.store.leases import LeaseLost, LocalLease
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from parlour.store.leases import Lease, Tenure
+    from parlour.store.leases import Lease, LeaseTerm
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
     from parlour.vocabulary.events import Event
@@ -66,7 +66,7 @@ class Sink(Protocol):
 class Led(Protocol):
     """A sink that keeps something in mind from one batch to the next, or asks a network."""
 
-    async def begin(self, tenure: Tenure) -> None:
+    async def begin(self, lease_term: LeaseTerm) -> None:
         """This process leads the sink from now on; it writes through the turn's own store."""
         ...
 
@@ -99,7 +99,7 @@ class _Tail:
         wakes = self._wakes
         batch = await store.read(
             lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX),
-            asks_once=True,
+            single_statement=True,
         )
         if wakes == self._wakes:
             self._after, self._batch = position, batch
@@ -115,34 +115,34 @@ class _Lane:
         self.news = asyncio.Event()
         self.read_at = 0.0
         self.position = 0
-        self.tenure: Tenure | None = None
+        self.lease_term: LeaseTerm | None = None
         self._store = store
         self._tail = tail
         self._kept = 0
 
     async def try_begin(self) -> bool:
         """Begin a turn if the lease is ours; whether it is."""
-        if self.tenure is not None:
+        if self.lease_term is not None:
             return True
-        tenure = self.lease.tenure()
-        if tenure is None:
+        lease_term = self.lease.current_term()
+        if lease_term is None:
             return False
-        self._store = tenure.store
+        self._store = lease_term.store
         await self._find_position()
         if isinstance(self.sink, Led):
-            await self.sink.begin(tenure)
-        self.tenure = tenure
+            await self.sink.begin(lease_term)
+        self.lease_term = lease_term
         return True
 
     async def end(self) -> None:
         """End the turn."""
-        if self.tenure is None:
+        if self.lease_term is None:
             return
         if isinstance(self.sink, Led):
             await self.sink.end()
-        if self.tenure.is_current() and not self.is_kept:
+        if self.lease_term.is_current() and not self.is_kept:
             await self.keep_position()
-        self.tenure = None
+        self.lease_term = None
 
     async def _find_position(self) -> None:
         """Go on at the kept position; a new sink begins at the log's end, or its start."""
@@ -151,7 +151,7 @@ class _Lane:
             self.position = self._kept = position
             return
         if not self.sink.begins_at_start:
-            self.position = await self._store.read(event_log.last_sequence)
+            self.position = await self._store.read(event_log.visible_through)
         await self.keep_position()
 
     async def step(self) -> bool:
@@ -203,7 +203,7 @@ class Dispatcher:
         self._clock = clock
         self._poll_seconds = poll_ms / 1000
         self._retry_seconds = retry_ms / 1000
-        of_name = lease or (lambda _name: SoleLease(store))
+        of_name = lease or (lambda _name: LocalLease(store))
         self._tail = _Tail()
         self._lanes = [
             _Lane(store, sink, of_name(f"sink {sink.name}"), self._tail) for sink in sinks
@@ -254,8 +254,8 @@ class Dispatcher:
 
     async def _lead(self, lane: _Lane) -> None:
         """One turn of one sink, until it is over or the stop. What it fails with is raised."""
-        assert lane.tenure is not None
-        while lane.tenure.is_current() and not self._stopping.is_set():
+        assert lane.lease_term is not None
+        while lane.lease_term.is_current() and not self._stopping.is_set():
             lane.news.clear()  # Before reading, so that what comes meanwhile wakes again.
             lane.read_at = asyncio.get_running_loop().time()
             try:
@@ -298,7 +298,7 @@ class Dispatcher:
         while not self._stopping.is_set():
             removed = 0
             try:
-                if self._lanes and self._lanes[0].tenure is not None:
+                if self._lanes and self._lanes[0].lease_term is not None:
                     removed = await self.retire()
             except Exception:
                 log.exception("retiring_failed")
@@ -311,5 +311,5 @@ class Dispatcher:
         names = [lane.sink.name for lane in self._lanes]
         before_ms = self._clock.now_ms() - limits.EVENT_RETENTION_MS
         return await self._store.write(
-            lambda tx: event_log.retire(tx, names, before_ms, limits.RETIRED_EVENTS_MAX)
+            lambda tx: event_log.delete_old_events(tx, names, before_ms, limits.RETIRED_EVENTS_MAX)
         )

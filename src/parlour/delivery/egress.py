@@ -38,7 +38,7 @@ from parlour.delivery.egress_resolver import Resolve, SystemResolver
 from parlour.delivery.egress_turns import Turns
 from parlour.protocol.digest_authentication import answer_challenge
 from parlour.protocol.egress_policy import Address, EgressPolicy, EgressRefused
-from parlour.store.transaction import must_hold_no_transaction
+from parlour.store.transaction import assert_outside_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
 
@@ -171,7 +171,7 @@ class Egress:
 
     async def send(self, request: OutboundRequest) -> OutboundAnswer:
         """The answer to one request. Raises EgressRefused or EgressFailed."""
-        must_hold_no_transaction()
+        assert_outside_transaction()
         url = request.url
         key = (url.scheme, url.host.name, url.port)
         target = self._targets.get(key)

@@ -27,7 +27,7 @@ from parlour.delivery.webhook_request import new_token
 from parlour.delivery.webhook_settings import SettingsInForce
 from parlour.resources.webhook_attempts import store as rows
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import events, limits
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from parlour.vocabulary.origin import SDK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from parlour.store.transaction import Emitted
+    from parlour.store.transaction import EmittedEvent
     from parlour.vocabulary.events import Event
 
 AFTER: Final = {
@@ -228,7 +228,7 @@ def post_parameters(event: Event) -> dict[str, str]:
     return dict(sorted(shown.items()))
 
 
-def pre_parameters(event_name: str, emitted: Emitted) -> dict[str, str]:
+def pre_parameters(event_name: str, emitted: EmittedEvent) -> dict[str, str]:
     """The parameters of a pre-action event, in alphabetical order, without RetryCount.
 
     ``emitted`` is what the action would tell: a new record has no sid and no dates yet, a change

@@ -32,7 +32,7 @@ from parlour.resources.webhook_configuration import store as account_configurati
 from parlour.resources.webhook_configuration.store import (
     WebhookConfiguration,  # noqa: TC001 - as above.
 )
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:

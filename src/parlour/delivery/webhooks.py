@@ -33,8 +33,8 @@ from parlour.delivery.lanes import Lane, Lanes
 from parlour.delivery.unwritten import Unwritten
 from parlour.delivery.webhook_figures import Figures
 from parlour.resources.webhook_attempts import store as rows
-from parlour.store.events import WEBHOOK_SINK
-from parlour.store.leases import LeaseLost, SoleTenure
+from parlour.store.event_log import WEBHOOK_SINK
+from parlour.store.leases import LeaseLost, LocalLeaseTerm
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import crash_points, limits
 from parlour.vocabulary.crash_points import crash_point
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from parlour.delivery.governor import Governor
     from parlour.delivery.intake import Enqueued, Matched
     from parlour.resources.webhook_attempts.store import WebhookDelivery
-    from parlour.store.leases import Tenure
+    from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store, Transaction, Work
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.events import Event
@@ -98,7 +98,7 @@ class WebhookSink:
         self._asked: Unwritten[Asked] = Unwritten()
         self._figures = Figures(clock)
         self._outcomes = self._figures.outcomes
-        self._tenure: Tenure = SoleTenure(store)
+        self._lease_term: LeaseTerm = LocalLeaseTerm(store)
         self._to_send, self._to_note = asyncio.Event(), asyncio.Event()
         self._poller = DuePoller(store, governor, clock, self._lanes, self._to_send.set)
         self._loops: list[asyncio.Task[None]] = []
@@ -124,7 +124,7 @@ class WebhookSink:
             await self._governor.turn()
             crash_point(crash_points.EVENT_READ)
             chunk = events_taken[start : start + step]
-            matched = await self._tenure.store.read(
+            matched = await self._lease_term.store.read(
                 self._measured(partial(self._intake.match, chunk))
             )
             if matched or self._doubts_intake:
@@ -136,7 +136,7 @@ class WebhookSink:
         """Queue what some events are to be told as, up to the one with the number ``last``."""
         async with self._enqueuing:
             try:
-                made = await self._tenure.store.write(
+                made = await self._lease_term.store.write(
                     self._measured(partial(self._intake.enqueue, matched, last, self._pending))
                 )
             except Unavailable:
@@ -177,11 +177,11 @@ class WebhookSink:
 
     async def start(self) -> None:
         """Begin on a store that nobody else serves."""
-        await self.begin(self._tenure)
+        await self.begin(self._lease_term)
 
-    async def begin(self, tenure: Tenure) -> None:
+    async def begin(self, lease_term: LeaseTerm) -> None:
         """Begin a turn, with what was left by the last one."""
-        self._tenure = tenure
+        self._lease_term = lease_term
         self._latest_ms = _NEVER_MS
         self._pending = Counter(await self._store.read(queue.counts))
         self._lanes = self._poller.lanes = Lanes()
@@ -193,7 +193,7 @@ class WebhookSink:
 
     async def end(self) -> None:
         """Stop in order if the turn is not over yet, or leave all to the next owner."""
-        if self._tenure.is_current():
+        if self._lease_term.is_current():
             await self.stop()
             return
         # What is being noted too: it must not touch what the next turn has in memory.
@@ -275,7 +275,7 @@ class WebhookSink:
     async def _attempt(self, delivery: WebhookDelivery) -> Result:
         while True:  # Ends when the store says what to sign with, or with the turn.
             try:
-                return await self._attempts.make(delivery, self._tenure.is_current)
+                return await self._attempts.make(delivery, self._lease_term.is_current)
             except (Busy, Unavailable):
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
 
@@ -309,7 +309,7 @@ class WebhookSink:
 
     async def _start_over(self) -> None:
         """Know again what is on disk, after a commit of which nobody knew whether it was one."""
-        if self._tenure.is_current():
+        if self._lease_term.is_current():
             async with self._enqueuing:  # Nothing else counts meanwhile.
                 self._pending = Counter(await self._store.read(queue.counts))
             self._lanes.all_changed()
@@ -322,7 +322,7 @@ class WebhookSink:
         asked = self._asked.first(limits.PRE_ACTIONS_PER_WRITE_MAX)
         if not batch and not asked:
             return
-        store = self._tenure.store if batch else self._store
+        store = self._lease_term.store if batch else self._store
         whose = [result.delivery.account_sid for _, result in batch]
         whose += [each.scope.account_sid for each in asked]
         written = await store.write(
@@ -401,7 +401,7 @@ class WebhookSink:
         now_ms = self._clock.now_ms()
         if now_ms < self._latest_ms - limits.CLOCK_SET_BACK_MS_MIN:
             for account_sid in list(self._pending):
-                await self._tenure.store.write(partial(_cap_due, account_sid))
+                await self._lease_term.store.write(partial(_cap_due, account_sid))
             self._lanes.look_again()
             self._start(self._poller.find_endpoints(list(self._pending)))
         self._latest_ms = now_ms

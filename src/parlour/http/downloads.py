@@ -11,7 +11,7 @@ from parlour.http.messages import Content, Reply
 from parlour.operations.transfers import Transfer, Transfers
 from parlour.protocol import content
 from parlour.protocol.byte_ranges import ByteRange, OutOfRange, parse_range
-from parlour.store.blobs import BlobName
+from parlour.store.blobs import BlobKey
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from parlour.http.messages import Headers, Request
     from parlour.resources.media.store import Media
-    from parlour.store.blobs import Blob, Blobs
+    from parlour.store.blobs import BlobReader, BlobStore
     from parlour.vocabulary.clock import Clock
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 class Downloads:
     """Hands out media, to a bounded number of clients at a time."""
 
-    def __init__(self, blobs: Blobs, clock: Clock) -> None:
+    def __init__(self, blobs: BlobStore, clock: Clock) -> None:
         self._blobs = blobs
         self._transfers = Transfers(
             clock,
@@ -77,11 +77,11 @@ class Downloads:
 
         return Content(part.length, _counted(blob.pieces(*part), transfer), close)
 
-    async def _opened(self, medium: Media) -> Blob | None:
+    async def _opened(self, medium: Media) -> BlobReader | None:
         """The bytes: those in the row of a medium that the server made, else a file's."""
         if medium.content is not None:
             return _Made(medium.content)
-        return await self._blobs.open(BlobName(medium.account_sid, medium.sid))
+        return await self._blobs.open(BlobKey(medium.account_sid, medium.sid))
 
 
 class _Made:

@@ -16,7 +16,7 @@ from parlour.protocol import content
 from parlour.protocol.forms import parse_query
 from parlour.resources.media import actions
 from parlour.resources.media.actions import Upload
-from parlour.store.blobs import BlobName
+from parlour.store.blobs import BlobKey
 from parlour.store.transaction import Busy
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.crash_points import BLOB_KEPT, MEDIA_COMMITTED, crash_point
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from parlour.http.messages import Request
     from parlour.resources.media.actions import Seen
-    from parlour.store.blobs import Blobs, NewBlob
+    from parlour.store.blobs import BlobStore, BlobWriter
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.scope import Scope
@@ -47,7 +47,7 @@ class _Declared(NamedTuple):
 class Uploads:
     """Takes uploads, a bounded number at a time."""
 
-    def __init__(self, store: Store, blobs: Blobs, clock: Clock, random: Random) -> None:
+    def __init__(self, store: Store, blobs: BlobStore, clock: Clock, random: Random) -> None:
         self._store = store
         self._blobs = blobs
         self._random = random
@@ -74,7 +74,7 @@ class Uploads:
         self, request: Request, scope: Scope, identity: str | None, transfer: Transfer
     ) -> Seen:
         said = _said(request)
-        name = BlobName(scope.account_sid, self._random.sid(sids.MEDIA))
+        name = BlobKey(scope.account_sid, self._random.sid(sids.MEDIA))
         blob = await self._blobs.begin(name)
         try:
             async with _until_cut(transfer):
@@ -126,7 +126,7 @@ async def _until_cut(transfer: Transfer) -> AsyncGenerator[None, None]:
 class _Counted:
     """The blob of an upload, whose bytes are counted for the pace of the transfer."""
 
-    def __init__(self, blob: NewBlob, transfer: Transfer) -> None:
+    def __init__(self, blob: BlobWriter, transfer: Transfer) -> None:
         self._blob = blob
         self._transfer = transfer
 

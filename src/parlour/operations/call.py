@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parlour.protocol.forms import Form as RequestForm
     from parlour.protocol.pages import PageRequest
     from parlour.protocol.vault import Vault
-    from parlour.store.transaction import Reach
+    from parlour.store.transaction import ConflictScope
 
 P = TypeVar("P", bound="Parameters")
 
@@ -92,12 +92,16 @@ class Call(Generic[P]):
             raise self.parsed.with_traceback(None)
         return self.parsed
 
-    def reach(self) -> Reach | None:
+    def conflict_scope(self) -> ConflictScope | None:
         """How far the change reaches, if its deed tells; an answer that is kept lies outside."""
-        reach = self.operation.deed.reach
-        if reach is None or self.idempotency_key is not None or isinstance(self.parsed, ApiError):
+        conflict_scope = self.operation.deed.conflict_scope
+        if (
+            conflict_scope is None
+            or self.idempotency_key is not None
+            or isinstance(self.parsed, ApiError)
+        ):
             return None
-        return reach(self)
+        return conflict_scope(self)
 
     def not_found(self, code: int = 20404) -> ApiError:
         """The answer for anything in the path that is not there for this caller.

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from parlour.operations.call import Call, View
     from parlour.protocol.pages import Envelope
-    from parlour.store.transaction import Reach, Transaction
+    from parlour.store.transaction import ConflictScope, Transaction
 
 Action = Callable[["Transaction", "Call[Any]"], Awaitable[Any]]
 Represent = Callable[[Any, "View"], "dict[str, Any] | msgspec.Struct"]
-Reaches = Callable[["Call[Any]"], "Reach | None"]
+ConflictScopeOf = Callable[["Call[Any]"], "ConflictScope | None"]
 Permits = Callable[["Transaction", "Call[Any]"], Awaitable[None]]
 
 
@@ -53,7 +53,7 @@ class Deed:
     parameters: type[Parameters] = NoParameters
     takes_webhook_header: bool = False
     before: str | None = None
-    reach: Reaches | None = None
+    conflict_scope: ConflictScopeOf | None = None
     """How far a call reaches, where that is within one conversation: then calls share commits."""
     permits: Permits | None = None
     """Whether a connected user may do this. None: no user may, only the account."""
@@ -81,7 +81,7 @@ def create(
     before: str | None = None,
     other_statuses: tuple[int, ...] = (),
     form_escapes_max: int = limits.FORM_ESCAPES_MAX,
-    reach: Reaches | None = None,
+    conflict_scope: ConflictScopeOf | None = None,
     permits: Permits | None = None,
 ) -> Deed:
     """POST on a collection: 201."""
@@ -96,7 +96,7 @@ def create(
         parameters=parameters,
         takes_webhook_header=webhook_header,
         before=before,
-        reach=reach,
+        conflict_scope=conflict_scope,
         permits=permits,
     )
 
@@ -114,7 +114,7 @@ def update(
     *,
     webhook_header: bool = False,
     before: str | None = None,
-    reach: Reaches | None = None,
+    conflict_scope: ConflictScopeOf | None = None,
     permits: Permits | None = None,
 ) -> Deed:
     """POST on an instance: 200; absent parameters keep their values."""
@@ -127,7 +127,7 @@ def update(
         parameters=parameters,
         takes_webhook_header=webhook_header,
         before=before,
-        reach=reach,
+        conflict_scope=conflict_scope,
         permits=permits,
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parlour.operations.action_rates import ActionRates
     from parlour.operations.parameters import Parameters
     from parlour.protocol.vault import Vault
-    from parlour.store.transaction import Emitted, Rehearsal, Store, Transaction
+    from parlour.store.transaction import DryRun, EmittedEvent, Store, Transaction
     from parlour.vocabulary.scope import Scope
 
     Act = Callable[[Transaction, Call[Any]], Awaitable[Outcome]]
@@ -38,7 +38,7 @@ class Before(Protocol):
         """Whether somebody listens to this call's pre-action event."""
         ...
 
-    async def ask(self, call: Call[Any], rehearsal: Rehearsal[Any]) -> Parameters:
+    async def ask(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
         """The parameters to go on with: as said, or amended. Raises ApiError to reject."""
         ...
 
@@ -46,7 +46,7 @@ class Before(Protocol):
         """Whether somebody listens to a pre-action event in this scope."""
         ...
 
-    async def permit(self, event_name: str, emitted: Emitted) -> None:
+    async def permit(self, event_name: str, emitted: EmittedEvent) -> None:
         """Ask about what a change that is no call would tell. Raises ApiError to reject."""
         ...
 
@@ -110,15 +110,15 @@ class Pipeline:
         outcome = await self._change(call, unless_asked)
         if outcome is not None:
             return outcome
-        rehearsal = await self._store.rehearse(
+        dry_run = await self._store.dry_run(
             lambda tx: act(tx, call), call.origin, account_sid=call.caller.account_sid
         )
-        if rehearsal.result.replayed is not None:
-            return rehearsal.result
+        if dry_run.result.replayed is not None:
+            return dry_run.result
         # The call is valid, and may wait for seconds: what does not count is not kept meanwhile.
         call.form = call.operation.deed.parameters.counted(call.form)
         with _outside(call):
-            call.parsed = await before.ask(call, rehearsal)
+            call.parsed = await before.ask(call, dry_run)
         return await self._change(call, act)
 
     async def _change(
@@ -129,7 +129,7 @@ class Pipeline:
             lambda tx: act(tx, call),
             call.origin,
             account_sid=call.caller.account_sid,
-            reach=call.reach() if self._store.is_shared else None,
+            conflict_scope=call.conflict_scope() if self._store.is_shared else None,
         )
 
     def _asked_before(self, call: Call[Any]) -> Before | None:
@@ -139,7 +139,7 @@ class Pipeline:
 
     async def _act(self, tx: Transaction, call: Call[Any]) -> Outcome:
         if call.operation.is_setting:
-            await tx.hold("settings", call.caller.account_sid)
+            await tx.lock_name("settings", call.caller.account_sid)
         call.scope = await scoping.resolve(tx, call)
         if call.caller.identity is not None:
             await access.permit(tx, call)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
 
@@ -186,7 +186,7 @@ async def step(tx: Transaction) -> bool:
     if _ripe_ms(tx, kind, sequence) > tx.now:
         return False
     scope = Scope(account_sid, owner_sid)
-    if kind == SERVICE and await event_log.webhook_change_awaits(tx, scope, owner_sid):
+    if kind == SERVICE and await event_log.webhook_change_is_pending(tx, scope, owner_sid):
         # Its conversations' webhooks are still to be sent what was committed before the delete.
         postponed_ms = tx.now + limits.PURGE_POSTPONED_MS
         await tx.run(POSTPONE, account_sid, owner_sid, postponed_ms * 1000)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from parlour.store.leases import SoleLease
+from parlour.store.leases import LocalLease
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Scheduler:
         self, store: Store, clock: Clock, jobs: Sequence[Job], lease: Lease | None = None
     ) -> None:
         """``lease``: the right to do them; without it nobody else serves this store."""
-        self._lease = lease or SoleLease(store)
+        self._lease = lease or LocalLease(store)
         self._clock = clock
         self._jobs = tuple(jobs)
         self._resting_until: dict[str, float] = {}
@@ -79,16 +79,16 @@ class Scheduler:
         A job that fails is logged, rests, and stops no other.
         """
         soonest: int | None = None
-        tenure = self._lease.tenure()
-        if tenure is None:
+        lease_term = self._lease.current_term()
+        if lease_term is None:
             return None
         for job in self._jobs:
             if self._resting_until.get(job.name, 0) > self._clock.monotonic_ms():
                 continue
             try:
-                due_ms = await tenure.store.read(job.next_due_ms)
+                due_ms = await lease_term.store.read(job.next_due_ms)
                 if due_ms is not None and due_ms <= self._clock.now_ms():
-                    await job.run(tenure.store)
+                    await job.run(lease_term.store)
                     self._resting_until.pop(job.name, None)
             except Exception:
                 log.exception("job_failed", job=job.name)

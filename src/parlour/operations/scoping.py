@@ -18,7 +18,7 @@ DEFAULT_SERVICE = "SELECT default_chat_service_sid FROM configuration WHERE acco
 
 async def service_exists(tx: Transaction, scope: Scope) -> bool:
     """Whether the service is there: what is below a removed one may outlive it for a while."""
-    return await tx.recall(SERVICE_EXISTS, scope.account_sid, scope.service_sid) is not None
+    return await tx.one_cached(SERVICE_EXISTS, scope.account_sid, scope.service_sid) is not None
 
 
 async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
@@ -27,13 +27,13 @@ async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
     if call.operation.form is Form.ACCOUNT:
         return Scope(account_sid)
     if call.operation.form is Form.SHORT:
-        row = await tx.recall(DEFAULT_SERVICE, account_sid)
+        row = await tx.one_cached(DEFAULT_SERVICE, account_sid)
         assert row is not None, "every account has a configuration"
         return Scope(account_sid, row[0])
     service_sid = sids.parse(sids.SERVICE, call.path["ChatServiceSid"])
     if service_sid is None:
         raise call.not_found(50050)
-    row = await tx.recall(SERVICE_EXISTS, account_sid, service_sid)
+    row = await tx.one_cached(SERVICE_EXISTS, account_sid, service_sid)
     if row is None:
         raise call.not_found(50050)
     return Scope(account_sid, row[0])

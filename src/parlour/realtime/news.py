@@ -18,7 +18,7 @@ from parlour.protocol.sync_events import ITEM_REMOVED, Change
 from parlour.realtime.changes import changes_of, departed, participant_of
 from parlour.realtime.hub import CONVERSATION_KINDS, UserKey
 from parlour.realtime.recency import keys_of, user_key
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import events, limits
 from parlour.vocabulary.objects import Kind, ObjectName
 
@@ -111,7 +111,7 @@ class News:
                 await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self, began: asyncio.Future[None]) -> None:
-        self._recency.begin(await self._store.read(event_log.last_sequence))
+        self._recency.begin(await self._store.read(event_log.visible_through))
         began.set_result(None)
         self._looking_back = asyncio.create_task(self._recency.look_back(self._store))
         lonely_since: float | None = None
@@ -143,7 +143,7 @@ class News:
         position = self._recency.position
         batch = await self._store.read(
             lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX),
-            asks_once=True,
+            single_statement=True,
         )
         for event in batch:
             await self.tell(event)

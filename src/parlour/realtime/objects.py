@@ -21,7 +21,7 @@ from parlour.resources.conversations import representation as conversation_faces
 from parlour.resources.conversations import store as conversations
 from parlour.resources.messages import store as messages
 from parlour.resources.users import store as users
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import limits, objects
 from parlour.vocabulary.objects import Kind, ObjectName
 
@@ -132,7 +132,7 @@ async def _root(
     tx: Transaction, session: Session, name: ObjectName, *, includes_items: bool
 ) -> dict[str, Any]:
     """The object itself; documents with their value, maps with their items if asked."""
-    number = await event_log.last_sequence(tx)
+    number = await event_log.visible_through(tx)
     times = await _times(tx, session, name)
     url = sync_events.object_url(name.kind, name.sid)
     shown: dict[str, Any] = {
@@ -179,7 +179,7 @@ async def _items(
     tx: Transaction, session: Session, name: ObjectName, request: TunnelRequest
 ) -> TunnelReply:
     """A page of items, or the one with the key that was asked for."""
-    number = await event_log.last_sequence(tx)
+    number = await event_log.visible_through(tx)
     page = await _asked_page(tx, session, name, request)
     if page is None:
         return refusal(HTTPStatus.BAD_REQUEST, _INVALID, "Invalid page parameters")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from parlour.protocol.sync_events import CHANGED, Change
 from parlour.realtime import items, objects
 from parlour.realtime.changes import changes_for
 from parlour.resources.conversations import store as conversations
-from parlour.store import events as event_log
-from parlour.store.transaction import EVERY_ACCOUNT
+from parlour.store import event_log
+from parlour.store.transaction import ALL_ACCOUNTS
 from parlour.vocabulary import limits
 from parlour.vocabulary.objects import Kind, ObjectName
 
@@ -147,7 +147,7 @@ class Replay:
 
     async def read_log(self, work: Work[T]) -> T:
         """Read the log of all accounts in a turn of its own. Raises Gone."""
-        return await self._read(work, EVERY_ACCOUNT)
+        return await self._read(work, ALL_ACCOUNTS)
 
     async def _read(self, work: Work[T], account_sid: str) -> T:
         self._connection.must_be_there()
@@ -167,7 +167,7 @@ class Replay:
         document = ObjectName(Kind.CONVERSATION, next(iter(after)).owner_sid)
         changes_document = document in after and numbers[-1] > after[document]
         if len(after) == 1 and document in after:
-            numbers = numbers[-event_log.FOUND_AT_ONCE :]
+            numbers = numbers[-event_log.SEQUENCES_PER_QUERY :]
         date_ms = 0
         while numbers:
             step = await self.read(partial(_events, self._session, numbers, after))
@@ -223,8 +223,10 @@ async def _events(
     kinds = {name.kind for name in after}
     events: list[ReplayedEvent] = []
     size_bytes = date_ms = 0
-    asked = numbers[: limits.REPLAYED_EVENTS_PER_STEP]  # Not more than event_log.FOUND_AT_ONCE.
-    for event in await event_log.find_some(tx, session.scope, asked):
+    asked = numbers[
+        : limits.REPLAYED_EVENTS_PER_STEP
+    ]  # Not more than event_log.SEQUENCES_PER_QUERY.
+    for event in await event_log.find_by_sequences(tx, session.scope, asked):
         date_ms = event.date_ms
         for change in await changes_for(tx, event, kinds):
             if change.name in after and event.sequence > after[change.name]:

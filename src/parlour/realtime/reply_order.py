@@ -24,7 +24,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from parlour.realtime.objects import items_named
-from parlour.store import events as event_log
+from parlour.store import event_log
 
 if TYPE_CHECKING:
     from parlour.realtime.connection import Connection
@@ -86,7 +86,7 @@ class _OfCommand:
         if reply.status >= HTTPStatus.BAD_REQUEST:
             return  # Nothing was changed.
         with self._connection.holding(len(reply.body)) as may_wait:
-            newest = await self._store.read(event_log.newest_sequence, asks_once=True)
+            newest = await self._store.read(event_log.newest_sequence, single_statement=True)
             await self._reached(newest)
             sent = self._connection.acknowledgements.sent
             if may_wait and sent > self._sent_before:

@@ -1,1 +1,1 @@
-"""What is kept: engines, transactions, migrations and the event log."""
+"""Persistence: the engines, what they share, migrations, the event log and maintenance."""

@@ -20,7 +20,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from parlour.store.transaction import Unavailable, must_hold_no_transaction
+from parlour.store.transaction import Unavailable, assert_outside_transaction
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 
 
-class BlobName(NamedTuple):
+class BlobKey(NamedTuple):
     """What a blob is called: whose it is, and the sid of its row."""
 
     account_sid: str
     sid: str
 
 
-class NewBlob(Protocol):
+class BlobWriter(Protocol):
     """A blob that is being written."""
 
     size: int
@@ -60,7 +60,7 @@ class NewBlob(Protocol):
         ...
 
 
-class Blob(Protocol):
+class BlobReader(Protocol):
     """A blob that is being read."""
 
     size: int
@@ -74,26 +74,26 @@ class Blob(Protocol):
         ...
 
 
-class Blobs(Protocol):
+class BlobStore(Protocol):
     """A place for blobs: the local disk, or a store of objects somewhere else."""
 
-    async def begin(self, name: BlobName) -> NewBlob:
+    async def begin(self, name: BlobKey) -> BlobWriter:
         """A new blob. Raises Unavailable."""
         ...
 
-    async def settle(self, name: BlobName) -> None:
+    async def settle(self, name: BlobKey) -> None:
         """The row that names a kept blob is committed: it is no orphan any more."""
         ...
 
-    async def open(self, name: BlobName) -> Blob | None:
+    async def open(self, name: BlobKey) -> BlobReader | None:
         """A kept blob; None if there is none."""
         ...
 
-    async def remove(self, name: BlobName) -> None:
+    async def remove(self, name: BlobKey) -> None:
         """Remove a blob under each of its names; one that is not there is no harm."""
         ...
 
-    async def unsettled(self, before_ms: int) -> list[BlobName]:
+    async def uncommitted(self, before_ms: int) -> list[BlobKey]:
         """Blobs that were begun before a moment and never settled, up to a number."""
         ...
 
@@ -102,7 +102,7 @@ class Blobs(Protocol):
         ...
 
 
-class DiskBlobs:
+class DiskBlobStore:
     """Blobs as files: a folder for each account, and in it folders by the digits of sids."""
 
     def __init__(self, folder: Path) -> None:
@@ -112,26 +112,26 @@ class DiskBlobs:
             each.mkdir(exist_ok=True, mode=_PRIVATE_FOLDER)
         self._threads = _Threads()
 
-    def _place(self, name: BlobName) -> Path:
+    def _place(self, name: BlobKey) -> Path:
         assert all(part.isalnum() for part in name), "a name from outside never becomes a path"
         return self._folder / name.account_sid / name.sid[_FOLDER_DIGITS] / name.sid
 
-    def _first_place(self, name: BlobName) -> Path:
+    def _first_place(self, name: BlobKey) -> Path:
         return self._unfinished / ".".join(name)
 
-    async def begin(self, name: BlobName) -> NewBlob:
+    async def begin(self, name: BlobKey) -> BlobWriter:
         """A new file among the unfinished ones."""
         path, place = self._first_place(name), self._place(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         descriptor = await self._threads.write(lambda: os.open(path, flags, _PRIVATE_FILE))
         return _NewFile(_Writing(descriptor, path, place), self._threads)
 
-    async def settle(self, name: BlobName) -> None:
+    async def settle(self, name: BlobKey) -> None:
         """Take the first name away; the other one stays."""
         path = self._first_place(name)
         await self._threads.run(lambda: path.unlink(missing_ok=True))
 
-    async def open(self, name: BlobName) -> Blob | None:
+    async def open(self, name: BlobKey) -> BlobReader | None:
         """The file, opened."""
         path = self._place(name)
         try:
@@ -140,12 +140,12 @@ class DiskBlobs:
             return None
         return _File(descriptor, self._threads)
 
-    async def remove(self, name: BlobName) -> None:
+    async def remove(self, name: BlobKey) -> None:
         """Unlink it; who is reading it reads on."""
         paths = (self._place(name), self._first_place(name))
         await self._threads.run(lambda: _unlink(paths))
 
-    async def unsettled(self, before_ms: int) -> list[BlobName]:
+    async def uncommitted(self, before_ms: int) -> list[BlobKey]:
         """What is old among the unfinished ones."""
         return await self._threads.run(lambda: _older(self._unfinished, before_ms))
 
@@ -159,9 +159,9 @@ def _unlink(paths: tuple[Path, ...]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _older(folder: Path, before_ms: int) -> list[BlobName]:
+def _older(folder: Path, before_ms: int) -> list[BlobKey]:
     """The files that were last written before a moment, up to a number."""
-    found: list[BlobName] = []
+    found: list[BlobKey] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if len(found) == limits.MEDIA_REMOVED_PER_STEP_MAX:
@@ -169,7 +169,7 @@ def _older(folder: Path, before_ms: int) -> list[BlobName]:
             # It may go at any moment: then nobody has to look after it.
             with contextlib.suppress(FileNotFoundError):
                 if entry.stat().st_mtime * 1000 < before_ms:
-                    found.append(BlobName(*entry.name.split(".")))
+                    found.append(BlobKey(*entry.name.split(".")))
     return found
 
 
@@ -190,7 +190,7 @@ class _Threads:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do this in a thread."""
-        must_hold_no_transaction()
+        assert_outside_transaction()
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def write(self, work: Callable[[], T]) -> T:

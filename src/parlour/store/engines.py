@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.setting_checks import without_password
 from parlour.store.private_files import create_private_database
-from parlour.store.sqlite import SqliteStore
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.store.transaction import DatabaseError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def make_store(url: str, data: Path, clock: Clock, random: Random, *, connection
         return SqliteStore(path, clock, random)
     if is_postgres(url):
         # Its driver is slow to load, and most servers never need it.
-        from parlour.store.postgres import PostgresStore  # noqa: PLC0415
+        from parlour.store.postgres.engine import PostgresStore  # noqa: PLC0415
 
         return PostgresStore(url, clock, random, connections=connections)
     raise UnknownDatabaseError(_NO_DATABASE)
@@ -54,7 +54,7 @@ async def database_exists(url: str, data: Path) -> bool:
     if not url:
         return (data / DATABASE_NAME).exists()
     if is_postgres(url):
-        from parlour.store.postgres_schema import has_schema  # noqa: PLC0415 - as above.
+        from parlour.store.postgres.schema import has_schema  # noqa: PLC0415 - as above.
 
         return await has_schema(url)
     raise UnknownDatabaseError(_NO_DATABASE)

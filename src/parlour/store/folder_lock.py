@@ -67,4 +67,4 @@ def _lock(descriptor: int, folder: Path) -> None:
             ) from error
         if error.errno not in _WITHOUT_LOCKS:
             raise
-        log.warning("data_folder_not_locked", reason=error.strerror)
+        log.warning("data_folder_lock_failed", reason=error.strerror)

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import structlog
 
-from parlour.store.transaction import EVERY_ACCOUNT, Busy, Unavailable
+from parlour.store.transaction import ALL_ACCOUNTS, Busy, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from parlour.store.transaction import Reach, Rehearsal, Store, Transaction, Work
+    from parlour.store.transaction import ConflictScope, DryRun, Store, Transaction, Work
     from parlour.vocabulary.clock import Clock
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class LeaseLost(Exception):  # noqa: N818 - named after the condition.
     """Somebody else does this work now: nothing was done."""
 
 
-class Tenure(Protocol):
+class LeaseTerm(Protocol):
     """One turn of one owner: from when it took the lease to when it lost it."""
 
     @property
@@ -76,7 +76,7 @@ class Lease(Protocol):
         """Begin to ask for it."""
         ...
 
-    def tenure(self) -> Tenure | None:
+    def current_term(self) -> LeaseTerm | None:
         """The turn that this process has now, if it has one."""
         ...
 
@@ -85,7 +85,7 @@ class Lease(Protocol):
         ...
 
 
-class SoleTenure:
+class LocalLeaseTerm:
     """The only turn there is: no other process works on this store."""
 
     def __init__(self, store: Store) -> None:
@@ -96,24 +96,24 @@ class SoleTenure:
         return True
 
 
-class SoleLease:
+class LocalLease:
     """The lease of the only process."""
 
     def __init__(self, store: Store) -> None:
-        self._tenure = SoleTenure(store)
+        self._lease_term = LocalLeaseTerm(store)
 
     async def start(self) -> None:
         """Nobody has to be asked."""
 
-    def tenure(self) -> SoleTenure:
+    def current_term(self) -> LocalLeaseTerm:
         """The only turn there is."""
-        return self._tenure
+        return self._lease_term
 
     async def stop(self) -> None:
         """Nobody waits for it."""
 
 
-class FencedTenure:
+class FencedLeaseTerm:
     """A turn among several processes."""
 
     def __init__(self, store: Store, clock: Clock, name: str, owner: str, fence: int) -> None:
@@ -124,11 +124,11 @@ class FencedTenure:
         self._owner = owner
         self._until_ms = 0.0
 
-    def confirmed(self, asked_at_ms: float) -> None:
+    def confirm(self, asked_at_ms: float) -> None:
         """The lease was this process's when it asked."""
         self._until_ms = asked_at_ms + _RELIED_ON_MS
 
-    def ended(self) -> None:
+    def end(self) -> None:
         """The lease is somebody else's."""
         self._until_ms = 0.0
 
@@ -140,16 +140,16 @@ class FencedTenure:
         """Keep others from beginning until the transaction has ended. Raises ``LeaseLost``."""
         if await tx.one(CHECK, self._name, self._owner, self.fence) is None:
             # Sooner than our own clock would have said: the database's may have jumped.
-            self.ended()
+            self.end()
             raise LeaseLost(self._name)
 
 
 class FencedStore:
     """The store as the owner of a turn writes to it."""
 
-    def __init__(self, store: Store, tenure: FencedTenure) -> None:
+    def __init__(self, store: Store, lease_term: FencedLeaseTerm) -> None:
         self._store = store
-        self._tenure = tenure
+        self._lease_term = lease_term
         self.is_shared = store.is_shared
         self.start = store.start
         self.close = store.close
@@ -161,21 +161,21 @@ class FencedStore:
         work: Work[T],
         origin: Origin = SILENT,
         *,
-        account_sid: str = EVERY_ACCOUNT,
-        reach: Reach | None = None,  # noqa: ARG002 - the fence lies outside.
+        account_sid: str = ALL_ACCOUNTS,
+        conflict_scope: ConflictScope | None = None,  # noqa: ARG002 - the fence lies outside.
     ) -> T:
         """Run a change in this turn. Raises ``LeaseLost`` when it is over."""
         return await self._store.write(self._fenced(work), origin, account_sid=account_sid)
 
-    async def rehearse(
-        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
-    ) -> Rehearsal[T]:
+    async def dry_run(
+        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = ALL_ACCOUNTS
+    ) -> DryRun[T]:
         """Run a change in this turn for what it would give."""
-        return await self._store.rehearse(self._fenced(work), origin, account_sid=account_sid)
+        return await self._store.dry_run(self._fenced(work), origin, account_sid=account_sid)
 
     def _fenced(self, work: Work[T]) -> Work[T]:
         async def fenced(tx: Transaction) -> T:
-            await self._tenure.check(tx)
+            await self._lease_term.check(tx)
             return await work(tx)
 
         return fenced
@@ -189,7 +189,7 @@ class SharedLease:
         self._clock = clock
         self._name = name
         self._owner = owner
-        self._tenure: FencedTenure | None = None
+        self._lease_term: FencedLeaseTerm | None = None
         self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -197,9 +197,9 @@ class SharedLease:
         await self._ask()
         self._renewing = asyncio.create_task(self._renew(), name=f"lease {self._name}")
 
-    def tenure(self) -> FencedTenure | None:
+    def current_term(self) -> FencedLeaseTerm | None:
         """The turn that this process has now, if it is certain that it has one."""
-        held = self._tenure
+        held = self._lease_term
         return held if held is not None and held.is_current() else None
 
     async def _renew(self) -> None:
@@ -213,19 +213,19 @@ class SharedLease:
         try:
             fence = await self._store.write(self._take)
         except (Busy, Unavailable) as error:
-            log.warning("lease_not_asked_for", lease=self._name, error=str(error))
+            log.warning("lease_renewal_failed", lease=self._name, error=str(error))
             return
-        held = self._tenure
+        held = self._lease_term
         if held is not None and (held.fence != fence or not held.is_current()):
             # A turn that was in doubt once is over: what relied on it has stopped.
-            held.ended()
+            held.end()
             held = None
         if held is None and fence is not None:
-            log.info("lease_taken", lease=self._name, fence=fence)
-            held = FencedTenure(self._store, self._clock, self._name, self._owner, fence)
+            log.info("lease_acquired", lease=self._name, fence=fence)
+            held = FencedLeaseTerm(self._store, self._clock, self._name, self._owner, fence)
         if held is not None:
-            held.confirmed(asked_at_ms)
-        self._tenure = held
+            held.confirm(asked_at_ms)
+        self._lease_term = held
 
     async def _take(self, tx: Transaction) -> int | None:
         row = await tx.one(TAKE, self._name, self._owner, limits.LEASE_MS)
@@ -236,19 +236,19 @@ class SharedLease:
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
-        if self._tenure is None:
+        if self._lease_term is None:
             return
-        self._tenure.ended()
+        self._lease_term.end()
         try:
             await self._store.write(lambda tx: tx.run(RELEASE, self._name, self._owner))
         except (Busy, Unavailable):
-            log.warning("lease_not_released", lease=self._name)  # It runs out by itself.
+            log.warning("lease_release_failed", lease=self._name)  # It runs out by itself.
 
 
-def leases_of(store: Store, clock: Clock, owner: str) -> Callable[[str], Lease]:
+def lease_factory(store: Store, clock: Clock, owner: str) -> Callable[[str], Lease]:
     """Makes the lease of each kind of work, for one process that calls itself ``owner``."""
 
     def lease(name: str) -> Lease:
-        return SharedLease(store, clock, name, owner) if store.is_shared else SoleLease(store)
+        return SharedLease(store, clock, name, owner) if store.is_shared else LocalLease(store)
 
     return lease

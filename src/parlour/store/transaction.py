@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-acting: Final[ContextVar[bool]] = ContextVar("acting", default=False)
+in_transaction: Final[ContextVar[bool]] = ContextVar("in_transaction", default=False)
 """Set by an engine while it runs an action, and seen by whatever the action calls or starts."""
 
 
-EVERY_ACCOUNT: Final = "*"
+ALL_ACCOUNTS: Final = "*"
 """Whose work it is that serves all accounts: the scheduler's, for one."""
 
 
@@ -47,7 +47,7 @@ class Transaction(Protocol):
         """The first row, or None."""
         ...
 
-    async def recall(self, sql: str, *arguments: object) -> Row | None:
+    async def one_cached(self, sql: str, *arguments: object) -> Row | None:
         """As ``one``, for a row of settings: an engine may remember it until a setting changes.
 
         Settings are what only operations change that hold the name ``settings``.
@@ -75,21 +75,21 @@ class Transaction(Protocol):
         """Write one event in this transaction. ``origin`` replaces the transaction's own."""
         ...
 
-    async def hold(self, *name: str) -> None:
+    async def lock_name(self, *name: str) -> None:
         """Hold a name until the end: nobody else's transaction holds it meanwhile.
 
         For what is no row that could be locked. One writer holds every name anyway.
         """
         ...
 
-    def settled(self, after: int, numbers: list[int]) -> int:
+    def visible_count(self, after: int, numbers: list[int]) -> int:
         """How many of the events with these numbers, read after ``after``, may be passed.
 
         Behind the others one may still be missing that will be committed.
         """
         ...
 
-    async def last_event(self) -> int:
+    async def visible_through(self) -> int:
         """The number up to which no event can be missing; 0 before the first."""
         ...
 
@@ -102,7 +102,7 @@ class Transaction(Protocol):
         ...
 
 
-class Emitted(NamedTuple):
+class EmittedEvent(NamedTuple):
     """An event as its action wrote it: not yet numbered."""
 
     name: str
@@ -113,17 +113,17 @@ class Emitted(NamedTuple):
     payload: str
 
 
-class Rehearsal(NamedTuple, Generic[T]):
+class DryRun(NamedTuple, Generic[T]):
     """What an action would give."""
 
     result: T
-    events: tuple[Emitted, ...]
+    events: tuple[EmittedEvent, ...]
 
 
 Work = Callable[[Transaction], Awaitable[T]]
 
 
-class Reach(NamedTuple):
+class ConflictScope(NamedTuple):
     """How far a change reaches: it locks and writes nothing outside of one conversation.
 
     With a subject it writes that alone, and reads nothing else that a change of another subject
@@ -136,7 +136,7 @@ class Reach(NamedTuple):
     kind: str = ""
     """Changes of one kind read the same rows, but for the sids: operation and service."""
 
-    def is_apart(self, other: Reach) -> bool:
+    def is_disjoint_from(self, other: ConflictScope) -> bool:
         """Whether both come to the same in either order, and side by side."""
         if self.conversation_sid != other.conversation_sid:
             return True
@@ -164,12 +164,14 @@ class Store(Protocol):
         """Finish what is queued, and let go of what is kept."""
         ...
 
-    async def read(self, work: Work[T], *, account_sid: str = ..., asks_once: bool = ...) -> T:
+    async def read(
+        self, work: Work[T], *, account_sid: str = ..., single_statement: bool = ...
+    ) -> T:
         """Run reading work on one snapshot.
 
         ``account_sid``: whose work it is. An engine with a wall between accounts shows it no row
-        of another one; without it the work is that of all accounts. ``asks_once``: the work is a
-        single statement, which is a snapshot by itself.
+        of another one; without it the work is that of all accounts.
+        ``single_statement``: the work is a single statement, which is a snapshot by itself.
         """
         ...
 
@@ -179,26 +181,26 @@ class Store(Protocol):
         origin: Origin = ...,
         *,
         account_sid: str = ...,
-        reach: Reach | None = ...,
+        conflict_scope: ConflictScope | None = ...,
     ) -> T:
         """Run a change; the answer comes after it is on disk. ``account_sid`` as in ``read``.
 
-        ``reach``: how far it reaches, if that is known: an engine may run changes that are apart
-        side by side. Raises ``Busy`` when no more can be queued, ``Unavailable`` when the commit
-        failed.
+        ``conflict_scope``: how far it reaches, if that is known: an engine may run changes that are
+        apart side by side. Raises ``Busy`` when no more can be queued, ``Unavailable`` when the
+        commit failed.
         """
         ...
 
-    async def rehearse(
+    async def dry_run(
         self, work: Work[T], origin: Origin = ..., *, account_sid: str = ...
-    ) -> Rehearsal[T]:
+    ) -> DryRun[T]:
         """Run a change to see what it would give, and undo it."""
         ...
 
 
-def must_hold_no_transaction() -> None:
+def assert_outside_transaction() -> None:
     """Fail whoever is about to wait for a network inside an action."""
-    assert not acting.get(), "a network is asked inside a transaction"
+    assert not in_transaction.get(), "a network is asked inside a transaction"
 
 
 class Busy(Exception):  # noqa: N818 - named after the condition, as in HTTP.

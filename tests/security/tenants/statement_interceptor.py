@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from parlour.store import sqlite_transaction
 from parlour.store.dialect import for_sqlite
-from parlour.store.sqlite_transaction import ReadTransaction, WriteTransaction
+from parlour.store.sqlite import transaction as sqlite_tx
+from parlour.store.sqlite.transaction import SqliteReadTransaction, SqliteWriteTransaction
 from parlour.vocabulary import limits
 from tests.security.tenants.identical_sids import differs
 from tests.security.tenants.statement_mutants import Mutant, is_inner, mutants_of, statements
@@ -54,8 +54,8 @@ def mutated(mutant: Mutant) -> Iterator[None]:
 def _translating(translated: Any) -> Iterator[None]:
     # What is remembered of settings is not asked again, and here everything has to be asked.
     with (
-        mock.patch.object(sqlite_transaction, "for_sqlite", translated),
-        mock.patch.object(limits, "SETTINGS_REMEMBERED_MAX", 0),
+        mock.patch.object(sqlite_tx, "for_sqlite", translated),
+        mock.patch.object(limits, "SETTINGS_CACHED_MAX", 0),
     ):
         yield
 
@@ -80,12 +80,12 @@ class Probe:
     def attached(self) -> Iterator[None]:
         """Ask before every statement that anybody runs."""
         originals = []
-        for owner in (ReadTransaction, WriteTransaction):
+        for owner in (SqliteReadTransaction, SqliteWriteTransaction):
             for name in ("one", "all", "run"):
                 originals.append((owner, name, getattr(owner, name)))
                 setattr(owner, name, self._asking_first(getattr(owner, name)))
         try:
-            with mock.patch.object(limits, "SETTINGS_REMEMBERED_MAX", 0):
+            with mock.patch.object(limits, "SETTINGS_CACHED_MAX", 0):
                 yield
         finally:
             for owner, name, original in originals:

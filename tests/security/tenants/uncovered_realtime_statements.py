@@ -15,7 +15,7 @@ from parlour.resources.participants import roster
 from parlour.resources.receipts import recipients
 from parlour.resources.users import presence
 from parlour.resources.users import store as users
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants.valid_forms import ALICE
 
@@ -35,7 +35,7 @@ async def ask(tx: Transaction, world: World) -> None:
     lobby_sid = world.default.chain["Conversations"]
     newest = await tx.one(AN_EVENT, world.sid)
     assert newest is not None
-    assert await event_log.find_some(tx, scope, [newest[0]])
+    assert await event_log.find_by_sequences(tx, scope, [newest[0]])
     for descending, sid in ((False, FIRST_SID), (True, LAST_SID)):
         way = {"descending": descending}
         assert await roster.members_from(tx, scope, lobby_sid, sid, 10, **way)

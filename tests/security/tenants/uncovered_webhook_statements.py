@@ -12,7 +12,7 @@ from parlour.resources.messages import store as messages
 from parlour.resources.webhook_attempts import store
 from parlour.resources.webhook_attempts.store import Filters, WebhookDelivery
 from parlour.resources.webhook_retries import store as webhook_retries
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants.valid_forms import URL
 
@@ -80,7 +80,7 @@ async def ask_later(tx: Transaction, world: World) -> None:
     assert await event_log.has_webhook_changes(tx, scope, 1)
     lobby_sid = world.default.chain["Conversations"]
     assert await event_log.next_webhook_change(tx, scope, lobby_sid, 1)
-    await event_log.webhook_change_awaits(tx, scope, lobby_sid)
+    await event_log.webhook_change_is_pending(tx, scope, lobby_sid)
 
 
 def _delivery(tx: Transaction, world: World, number: int) -> WebhookDelivery:

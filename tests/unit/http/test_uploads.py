@@ -11,7 +11,7 @@ from parlour.http.messages import Request
 from parlour.http.uploads import Uploads
 from parlour.protocol.header_block import HeaderBlock
 from parlour.resources.media.disposal import Disposal
-from parlour.store.blobs import DiskBlobs
+from parlour.store.blobs import DiskBlobStore
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
@@ -50,7 +50,7 @@ def upload_into(folder: Path, failure: BaseException) -> int:
     """How many files an upload leaves whose row fails in this way, and what a look leaves later."""
 
     async def play() -> tuple[int, int]:
-        blobs, store = DiskBlobs(folder), BrokenStore(failure)
+        blobs, store = DiskBlobStore(folder), BrokenStore(failure)
         uploads = Uploads(store, blobs, FakeClock(), SystemRandom())  # type: ignore[arg-type]
         with pytest.raises(type(failure)):
             await uploads.take(request(), SCOPE, None)

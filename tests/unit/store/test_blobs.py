@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.store import blobs as module
-from parlour.store.blobs import BlobName, DiskBlobs
-from parlour.store.transaction import Unavailable, acting
+from parlour.store.blobs import BlobKey, DiskBlobStore
+from parlour.store.transaction import Unavailable, in_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    Scenario = Callable[[DiskBlobs], Awaitable[None]]
+    Scenario = Callable[[DiskBlobStore], Awaitable[None]]
     Play = Callable[[Scenario], None]
 
-NAME = BlobName("AC" + "1" * 32, "ME" + "a" * 32)
-OTHER = BlobName("AC" + "1" * 32, "MEab" + "c" * 30)
+NAME = BlobKey("AC" + "1" * 32, "ME" + "a" * 32)
+OTHER = BlobKey("AC" + "1" * 32, "MEab" + "c" * 30)
 LATER_MS = 10**14
 
 
@@ -38,7 +38,7 @@ def play(folder: Path) -> Play:
 
     def run(scenario: Scenario) -> None:
         async def play() -> None:
-            blobs = DiskBlobs(folder)
+            blobs = DiskBlobStore(folder)
             try:
                 await scenario(blobs)
             finally:
@@ -53,7 +53,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-async def content(blobs: DiskBlobs, name: BlobName, first: int = 0, count: int = -1) -> bytes:
+async def content(blobs: DiskBlobStore, name: BlobKey, first: int = 0, count: int = -1) -> bytes:
     blob = await blobs.open(name)
     assert blob is not None
     pieces = [piece async for piece in blob.pieces(first, blob.size if count < 0 else count)]
@@ -61,7 +61,7 @@ async def content(blobs: DiskBlobs, name: BlobName, first: int = 0, count: int =
     return b"".join(pieces)
 
 
-async def keep(blobs: DiskBlobs, name: BlobName, *pieces: bytes) -> None:
+async def keep(blobs: DiskBlobStore, name: BlobKey, *pieces: bytes) -> None:
     blob = await blobs.begin(name)
     for piece in pieces:
         await blob.write(piece)
@@ -71,7 +71,7 @@ async def keep(blobs: DiskBlobs, name: BlobName, *pieces: bytes) -> None:
 def test_a_blob_is_there_once_it_is_kept(play: Play, folder: Path) -> None:
     first, own = f"incoming/{'.'.join(NAME)}", f"{NAME.account_sid}/aa/{NAME.sid}"
 
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         blob = await blobs.begin(NAME)
         await blob.write(b"one ")
         await blob.write(b"two")
@@ -95,7 +95,7 @@ def test_a_blob_is_there_once_it_is_kept(play: Play, folder: Path) -> None:
 def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(play: Play) -> None:
     whole = os.urandom(1_000_003)
 
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, *(whole[at : at + 70_001] for at in range(0, len(whole), 70_001)))
         blob = await blobs.open(NAME)
         assert blob is not None
@@ -110,7 +110,7 @@ def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(play: Play) -> None:
 
 
 def test_what_is_discarded_is_gone_kept_or_not(play: Play, folder: Path) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         blob = await blobs.begin(NAME)
         await blob.write(b"x" * 300_000)
         await blob.discard()
@@ -142,7 +142,7 @@ def test_a_blob_is_synced_before_it_has_its_name_and_the_name_before_it_counts(
 
         monkeypatch.setattr(module.os, name, call)
 
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         blob = await blobs.begin(NAME)
         await blob.write(b"x")
         for name in ("write", "fsync", "link"):
@@ -157,7 +157,7 @@ def test_a_blob_is_synced_before_it_has_its_name_and_the_name_before_it_counts(
 def test_a_disk_that_refuses_leaves_nothing(
     play: Play, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -167,7 +167,7 @@ def test_a_disk_that_refuses_leaves_nothing(
                 await one_blob(blobs)
         assert files(folder) == set()
 
-    async def one_blob(blobs: DiskBlobs) -> None:
+    async def one_blob(blobs: DiskBlobStore) -> None:
         blob = await blobs.begin(NAME)
         try:
             await blob.write(b"x")
@@ -182,7 +182,7 @@ def test_a_disk_that_refuses_leaves_nothing(
 def test_what_cannot_be_removed_now_is_found_later(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         blob = await blobs.begin(NAME)
 
         def refuse(*_: object) -> None:
@@ -191,35 +191,35 @@ def test_what_cannot_be_removed_now_is_found_later(
         with monkeypatch.context() as patch:
             patch.setattr(module, "_unlink", refuse)
             await blob.discard()
-        assert await blobs.unsettled(LATER_MS) == [NAME]
+        assert await blobs.uncommitted(LATER_MS) == [NAME]
 
     play(scenario)
 
 
 def test_only_old_ones_are_unsettled_and_settled_ones_never(play: Play) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"kept")
         await keep(blobs, OTHER, b"settled")
         await blobs.settle(OTHER)
-        assert await blobs.unsettled(0) == []
-        assert await blobs.unsettled(LATER_MS) == [NAME]
+        assert await blobs.uncommitted(0) == []
+        assert await blobs.uncommitted(LATER_MS) == [NAME]
 
     play(scenario)
 
 
 def test_a_look_at_what_is_unsettled_is_bounded(play: Play, folder: Path) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         for number in range(60):
             (folder / "incoming" / f"AC1.ME{number}").touch()
-        assert len(await blobs.unsettled(LATER_MS)) == 50
+        assert len(await blobs.uncommitted(LATER_MS)) == 50
 
     play(scenario)
 
 
 @pytest.mark.parametrize("sid", ["../x", "a/b", "", "..", "a\0b", "a.b"])
 def test_a_name_that_is_no_sid_never_becomes_a_path(play: Play, sid: str) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
-        for name in (BlobName(NAME.account_sid, sid), BlobName(sid, NAME.sid)):
+    async def scenario(blobs: DiskBlobStore) -> None:
+        for name in (BlobKey(NAME.account_sid, sid), BlobKey(sid, NAME.sid)):
             with pytest.raises(AssertionError):
                 await blobs.begin(name)
 
@@ -227,7 +227,7 @@ def test_a_name_that_is_no_sid_never_becomes_a_path(play: Play, sid: str) -> Non
 
 
 def test_nobody_else_may_read(play: Play, folder: Path) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"secret")
 
     play(scenario)
@@ -236,19 +236,19 @@ def test_nobody_else_may_read(play: Play, folder: Path) -> None:
 
 
 def test_no_file_is_touched_inside_a_transaction(play: Play) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
-        outside = acting.set(True)
+    async def scenario(blobs: DiskBlobStore) -> None:
+        outside = in_transaction.set(True)
         try:
             with pytest.raises(AssertionError):
                 await blobs.open(NAME)
         finally:
-            acting.reset(outside)
+            in_transaction.reset(outside)
 
     play(scenario)
 
 
 def test_who_reads_reads_on_when_the_blob_is_removed(play: Play) -> None:
-    async def scenario(blobs: DiskBlobs) -> None:
+    async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"still there")
         blob = await blobs.open(NAME)
         assert blob is not None

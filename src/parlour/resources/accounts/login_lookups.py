@@ -131,7 +131,7 @@ class LoginLookups:
         try:
             if len(names) == 1:
                 of_one = await self._store.read(
-                    lambda tx: accounts.admitted(tx, names[0]), asks_once=True
+                    lambda tx: accounts.admitted(tx, names[0]), single_statement=True
                 )
                 found = {names[0]: of_one}
             else:

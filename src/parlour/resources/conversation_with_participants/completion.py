@@ -155,8 +155,8 @@ class Completion:
             pending = _decode(begun.pending_participants or "")
             origin = pending.origin
             if before is not None:
-                rehearsal = await store.rehearse(lambda tx: _complete(tx, begun, pending), origin)
-                added = [each for each in rehearsal.events if each.name == _ADDED]
+                dry_run = await store.dry_run(lambda tx: _complete(tx, begun, pending), origin)
+                added = [each for each in dry_run.events if each.name == _ADDED]
                 await asyncio.gather(*(before.permit(_ASKED, each) for each in added))
             await store.write(lambda tx: _complete(tx, begun, pending), origin)
         except (Busy, Unavailable):

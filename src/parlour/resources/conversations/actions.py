@@ -13,7 +13,7 @@ from parlour.resources.configuration import store as configurations
 from parlour.resources.conversations import store, timers
 from parlour.resources.conversations.store import Conversation
 from parlour.resources.scoped_webhooks import store as scoped_webhooks
-from parlour.store.transaction import Reach
+from parlour.store.transaction import ConflictScope
 from parlour.vocabulary import events, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -67,13 +67,13 @@ async def sid_in_path(tx: Transaction, call: Call[Any]) -> str:
     return found
 
 
-def reach_in_path(call: Call[Any], subject_sid: str = "") -> Reach | None:
+def conflict_scope_in_path(call: Call[Any], subject_sid: str = "") -> ConflictScope | None:
     """How far a change reaches that stays within the conversation of the path, named by its sid."""
     sid = sids.parse(sids.CONVERSATION, call.path["ConversationSid"])
     if sid is None:
         return None
     kind = f"{call.operation.operation_id} {call.path.get('ChatServiceSid', '')}"
-    return Reach(sid, subject_sid, kind)
+    return ConflictScope(sid, subject_sid, kind)
 
 
 async def create_conversation(tx: Transaction, call: Call[CreateConversation]) -> Conversation:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.scheduler import Job
-from parlour.store.blobs import BlobName
+from parlour.store.blobs import BlobKey
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import FILE_REMOVED, crash_point
 
 if TYPE_CHECKING:
-    from parlour.store.blobs import Blobs
+    from parlour.store.blobs import BlobStore
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
@@ -43,7 +43,7 @@ _STEP: Final = limits.MEDIA_REMOVED_PER_STEP_MAX
 class Disposal:
     """The jobs that remove what is left of media."""
 
-    def __init__(self, blobs: Blobs, clock: Clock) -> None:
+    def __init__(self, blobs: BlobStore, clock: Clock) -> None:
         self._blobs = blobs
         self._clock = clock
         self._next_sweep_ms = 0.0  # Of the monotonic clock.
@@ -64,9 +64,9 @@ class Disposal:
     async def _remove_some(self, store: Store) -> None:
         """One step: mark what is too old, remove files, and forget their rows."""
 
-        async def mark(tx: Transaction) -> list[BlobName]:
+        async def mark(tx: Transaction) -> list[BlobKey]:
             await tx.run(EXPIRE, tx.now - limits.MEDIA_UNATTACHED_MS, _STEP)
-            return [BlobName(*row) for row in await tx.all(REMOVED, _STEP)]
+            return [BlobKey(*row) for row in await tx.all(REMOVED, _STEP)]
 
         marked = await store.write(mark)
         for name in marked:
@@ -84,9 +84,9 @@ class Disposal:
 
     async def _sweep(self, store: Store) -> None:
         """One look at old uploads that nobody settled: a row decides whether the file stays."""
-        old = await self._blobs.unsettled(self._clock.now_ms() - limits.MEDIA_UNATTACHED_MS)
+        old = await self._blobs.uncommitted(self._clock.now_ms() - limits.MEDIA_UNATTACHED_MS)
 
-        async def kept(tx: Transaction) -> set[BlobName]:
+        async def kept(tx: Transaction) -> set[BlobKey]:
             return {name for name in old if await tx.one(IS_KEPT, *name) is not None}
 
         with_row = await store.read(kept)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from parlour.operations.parameters import NoParameters
     from parlour.resources.conversations.store import Conversation
     from parlour.resources.messages.parameters import CreateMessage, ListMessages, UpdateMessage
-    from parlour.store.transaction import Reach, Transaction
+    from parlour.store.transaction import ConflictScope, Transaction
     from parlour.vocabulary.scope import Scope
 
 
@@ -49,12 +49,12 @@ async def of_conversation(
     return found
 
 
-def reach_of_new(call: Call[CreateMessage]) -> Reach | None:
+def conflict_scope_of_create(call: Call[CreateMessage]) -> ConflictScope | None:
     """How far a new message reaches: into its conversation, and to the media that it takes."""
     change = call.said()
     if change.media_sid is not UNSET or change.media_sids is not UNSET:
         return None
-    return conversations.reach_in_path(call)
+    return conversations.conflict_scope_in_path(call)
 
 
 async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:

@@ -32,7 +32,7 @@ MESSAGES = Collection(
             parameters.CreateMessage,
             webhook_header=True,
             before="onMessageAdd",
-            reach=actions.reach_of_new,
+            conflict_scope=actions.conflict_scope_of_create,
         ),
         fetch(actions.fetch_message),
         update(
@@ -74,7 +74,7 @@ MESSAGES_OF_CLIENTS = Collection(
             actions.create_message,
             parameters.SendMessage,
             before="onMessageAdd",
-            reach=actions.reach_of_new,
+            conflict_scope=actions.conflict_scope_of_create,
             permits=permits.create_message,
         ),
     ),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from parlour.operations.parameters import NoParameters
     from parlour.resources.conversations.store import Conversation
     from parlour.resources.participants.parameters import CreateParticipant, UpdateParticipant
-    from parlour.store.transaction import Reach, Transaction
+    from parlour.store.transaction import ConflictScope, Transaction
     from parlour.vocabulary.origin import Origin
     from parlour.vocabulary.scope import Scope
 
@@ -44,7 +44,7 @@ async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Pa
         if found is not None and sid is not None:
             # An identity in the form of a sid: the reach of the call names another subject. The
             # lock takes the call out of its group.
-            await tx.hold("identity", call.scope.account_sid, call.scope.service_sid, text)
+            await tx.lock_name("identity", call.scope.account_sid, call.scope.service_sid, text)
     if found is None:
         raise call.not_found(50432)
     return found
@@ -189,7 +189,7 @@ async def must_be_new(tx: Transaction, scope: Scope, conversation_sid: str, iden
     """The identity is not in this conversation yet, nor in too many others."""
     if await store.find_by_identity(tx, scope, conversation_sid, identity) is not None:
         raise ApiError(50433)
-    await tx.hold("identity", scope.account_sid, scope.service_sid, identity)
+    await tx.lock_name("identity", scope.account_sid, scope.service_sid, identity)
     most = limits.CONVERSATIONS_PER_IDENTITY_MAX
     if await store.open_conversations_of(tx, scope, identity, most) >= most:
         raise ApiError(50214)
@@ -222,12 +222,12 @@ async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
     return Rows(await store.page(tx, call.scope, conversation_sid, call.page_request))
 
 
-def reach_of_update(call: Call[UpdateParticipant]) -> Reach | None:
+def conflict_scope_of_update(call: Call[UpdateParticipant]) -> ConflictScope | None:
     """How far a change reaches: to the participant alone, unless it changes who that is."""
     sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
     if sid is None or _rebinds(call.said()):
         return None
-    return conversations.reach_in_path(call, sid)
+    return conversations.conflict_scope_in_path(call, sid)
 
 
 async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> Participant:

@@ -99,7 +99,7 @@ async def must_be_only_group(
     numbers = complete_set(after)
     if not numbers or numbers == complete_set(before):
         return
-    await tx.hold("group", scope.account_sid, *sorted(numbers))
+    await tx.lock_name("group", scope.account_sid, *sorted(numbers))
     pending_sid = await store.holder_of_pending_set(tx, scope, numbers)
     if pending_sid is not None and pending_sid != conversation_sid:
         raise ApiError(50438, conversation_sid=pending_sid)

@@ -34,7 +34,7 @@ PARTICIPANTS = Collection(
             parameters.UpdateParticipant,
             webhook_header=True,
             before="onParticipantUpdate",
-            reach=actions.reach_of_update,
+            conflict_scope=actions.conflict_scope_of_update,
             permits=permits.update_participant,
         ),
         delete(

@@ -287,7 +287,7 @@ async def holder_of_pair(
 
     Nobody else looks until the transaction has ended: who finds it free may take it.
     """
-    await tx.hold("pair", scope.account_sid, address, proxy_address)
+    await tx.lock_name("pair", scope.account_sid, address, proxy_address)
     row = await tx.one(HOLDER_OF_PAIR, scope.account_sid, address, proxy_address)
     return row[0] if row else None
 

@@ -58,7 +58,7 @@ async def find(tx: Transaction, scope: Scope, sid: str) -> Role | None:
 
 async def find_to_give(tx: Transaction, scope: Scope, sid: str) -> Role | None:
     """As ``find``; the role is not removed while somebody is being given it."""
-    row = await tx.recall(FETCH_TO_GIVE, scope.account_sid, scope.service_sid, sid)
+    row = await tx.one_cached(FETCH_TO_GIVE, scope.account_sid, scope.service_sid, sid)
     return Role(*row) if row else None
 
 

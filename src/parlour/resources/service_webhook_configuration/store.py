@@ -49,7 +49,7 @@ DELETE = "DELETE FROM service_webhook_configuration WHERE account_sid = $1 AND s
 
 async def fetch(tx: Transaction, scope: Scope) -> ServiceWebhookConfiguration:
     """The configuration of the scope's service, as it was set or as it begins."""
-    row = await tx.recall(FETCH, scope.account_sid, scope.service_sid)
+    row = await tx.one_cached(FETCH, scope.account_sid, scope.service_sid)
     if row is None:
         return ServiceWebhookConfiguration(scope.account_sid, scope.service_sid)
     return ServiceWebhookConfiguration(*row)

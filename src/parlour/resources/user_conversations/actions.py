@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parlour.resources.participants.store import Participant
     from parlour.resources.user_conversations.parameters import UpdateUserConversation
     from parlour.resources.user_conversations.store import UserConversation
-    from parlour.store.transaction import Reach, Transaction
+    from parlour.store.transaction import ConflictScope, Transaction
     from parlour.vocabulary.origin import Origin
 
 
@@ -60,11 +60,11 @@ async def fetch_user_conversation(tx: Transaction, call: Call[NoParameters]) -> 
     return await _shown(tx, call, participant)
 
 
-def reach_of_update(call: Call[UpdateUserConversation]) -> Reach | None:
+def conflict_scope_of_update(call: Call[UpdateUserConversation]) -> ConflictScope | None:
     """How far a change of a user's place reaches: no further than the place."""
     text = call.path["UserSid"]
     subject_sid = sids.normal(text) if sids.is_sid(sids.USER, text) else ""
-    return conversations.reach_in_path(call, subject_sid)
+    return conversations.conflict_scope_in_path(call, subject_sid)
 
 
 async def update_user_conversation(

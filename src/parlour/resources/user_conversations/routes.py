@@ -41,7 +41,7 @@ USER_CONVERSATIONS = Collection(
         update(
             actions.update_user_conversation,
             parameters.UpdateUserConversation,
-            reach=actions.reach_of_update,
+            conflict_scope=actions.conflict_scope_of_update,
         ),
         delete(actions.delete_user_conversation),
     ),
@@ -84,7 +84,7 @@ PLACES_OF_CLIENTS = Collection(
             seen.update_own_place,
             parameters.UpdateUserConversation,
             before="onParticipantUpdate",
-            reach=actions.reach_of_update,
+            conflict_scope=actions.conflict_scope_of_update,
             permits=permits.update_user_conversation,
         ),
     ),

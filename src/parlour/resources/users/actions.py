@@ -35,7 +35,7 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> Us
         found = await store.find_by_identity(tx, call.scope, text)
         if found is not None and sid is not None:
             # An access token may name an identity in the form of a sid: as with participants.
-            await tx.hold("identity", call.scope.account_sid, call.scope.service_sid, text)
+            await tx.lock_name("identity", call.scope.account_sid, call.scope.service_sid, text)
     if found is None:
         raise call.not_found(50200)
     return found

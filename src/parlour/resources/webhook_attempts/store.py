@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.store import events as event_log
+from parlour.store import event_log
 from parlour.store.statements import insert, statement, values_of, window
 from parlour.store.windows import read_window
 from parlour.vocabulary import limits, sids
@@ -254,7 +254,7 @@ async def reopen(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bo
         await tx.run(HURRY, *key, tx.now)
         return True
     last = await tx.one(LAST_IN_LANE, scope.account_sid, delivery.lane)
-    order = reopened_order(await event_log.last_sequence(tx))
+    order = reopened_order(await event_log.visible_through(tx))
     if last is not None:
         order = max(order, last[0] + 1)
     # tidy: dated-updates - it is the age of a row of the queue, and in no answer

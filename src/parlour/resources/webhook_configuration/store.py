@@ -34,7 +34,7 @@ FETCH = statement(
 
 async def fetch(tx: Transaction, scope: Scope) -> WebhookConfiguration:
     """The configuration of the scope's account, as it was set or as it begins."""
-    row = await tx.recall(FETCH, scope.account_sid)
+    row = await tx.one_cached(FETCH, scope.account_sid)
     return WebhookConfiguration(*row) if row else WebhookConfiguration(scope.account_sid)
 
 

@@ -69,7 +69,7 @@ INTEGER_MAX = 2**63 - 1
 INTEGER_DIGITS_MAX = 19
 
 # Rows of settings that are remembered until one changes.
-SETTINGS_REMEMBERED_MAX = 10_000
+SETTINGS_CACHED_MAX = 10_000
 
 # --- Lists ------------------------------------------------------------------------------
 
@@ -277,9 +277,9 @@ STORE_CONNECT_MS_MAX = 2_000
 # How long one attempt at an action may take, or wait for a lock; then it is answered 503.
 STORE_TRANSACTION_MS_MAX = 5_000
 # A transaction that is older was left by its node: every limit of its own has passed.
-STRAGGLER_MS_MIN = 7_500
+ORPHANED_TRANSACTION_MS_MIN = 7_500
 # The pause between two looks for transactions that were left.
-STRAGGLERS_LOOK_MS = 2_500
+ORPHANED_TRANSACTIONS_POLL_MS = 2_500
 # How often an action is run that others raced: each race was won by somebody.
 STORE_TRIES_MAX = 8
 # An owner of work that falls silent for so long is followed by another.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # After an action of a group failed with something written, so many groups run with a savepoint
 # around each action: failing actions cost the others one group in so many.
-CAREFUL_GROUPS = 64
+SAVEPOINT_GROUPS = 64
 # The shortest time between two reads of the event log by a sink: commits come in crowds, and a
 # read for each would cost as much as the change. The first event after a pause is read at once.
 SINK_PAUSE_MS = 5

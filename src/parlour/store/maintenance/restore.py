@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.store.backup_sources import BackupError
-from parlour.store.backups import (
+from parlour.store.folder_lock import lock_folder
+from parlour.store.maintenance.backup import (
     FORMAT,
     MANIFEST,
     SUMS,
+    DataPaths,
     Manifest,
-    Places,
     copy_file,
     sync_folder,
     write_file,
 )
-from parlour.store.folder_lock import lock_folder
+from parlour.store.maintenance.backup_sources import BackupError
 from parlour.store.private_files import PRIVATE_FOLDER, database_files, make_private_folders
-from parlour.store.sqlite_backup import Copied, check_database, key_fingerprint_of
+from parlour.store.sqlite.online_backup import Copied, check_database, key_fingerprint_of
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from parlour.store.backup_sources import Source
+    from parlour.store.maintenance.backup_sources import BackupSource
 
 _SUM: Final = re.compile(r"([0-9a-f]{64})  (.+)")
 
@@ -41,7 +41,7 @@ _SUM: Final = re.compile(r"([0-9a-f]{64})  (.+)")
 class Restore:
     """One backup, listed and with its manifest read."""
 
-    def __init__(self, source: Source, name: Path) -> None:
+    def __init__(self, source: BackupSource, name: Path) -> None:
         """``name``: how errors call the backup. Raises BackupError."""
         self._source = source
         self._name = name
@@ -74,7 +74,7 @@ class Restore:
 
     def run(
         self,
-        data: Places,
+        data: DataPaths,
         key: Path | None,
         check_key: Callable[[Path], None],
         tell: Callable[[str], None],
@@ -108,7 +108,7 @@ class Restore:
             raise
         sync_folder(data.folder.parent)
 
-    def _sums(self, data: Places) -> dict[str, str]:
+    def _sums(self, data: DataPaths) -> dict[str, str]:
         """Return the checksum of each file but SHA256SUMS. Raises BackupError."""
         # Each line has a checksum and the name of a file that is there.
         most = sum(len(name) + limits.BACKUP_SUM_BYTES for name in self._files)
@@ -134,7 +134,7 @@ class Restore:
             raise BackupError(f"{needed} bytes are needed in {place}, and {free} are free")
 
     def _fill(
-        self, made: Places, sums: dict[str, str], key: Path | None, tell: Callable[[str], None]
+        self, made: DataPaths, sums: dict[str, str], key: Path | None, tell: Callable[[str], None]
     ) -> None:
         """Copy everything into the unfinished folder, and check it there."""
         kept = sums.keys() - {MANIFEST, made.key_name}
@@ -171,7 +171,7 @@ class Restore:
         if digest.hexdigest() != sums[name]:
             raise self._is_damaged()
 
-    def _check_database(self, made: Places) -> None:
+    def _check_database(self, made: DataPaths) -> None:
         contents = check_database(made.database)
         if contents != Copied(self.manifest.position, self.manifest.migrations):
             raise BackupError(f"{self._name} is damaged: its database is not that of {MANIFEST}")
@@ -184,7 +184,7 @@ class Restore:
                 path.unlink(missing_ok=True)
 
 
-def _digested(source: Source, name: str, update: Callable[[bytes], None]) -> Iterator[bytes]:
+def _digested(source: BackupSource, name: str, update: Callable[[bytes], None]) -> Iterator[bytes]:
     for piece in source.pieces(name):
         update(piece)
         yield piece

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from parlour.store.connections import LOST
+from parlour.store.postgres.connections import LOST
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection
 
-    from parlour.store.connections import Connections
+    from parlour.store.postgres.connections import ConnectionPool
 
 log = structlog.get_logger()
 
@@ -47,64 +47,64 @@ OLDEST_RUNNING: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::b
 _ANSWER_SECONDS: Final = limits.STORE_TRANSACTION_MS_MAX / 1000
 
 
-def settled_count(known: int, after: int, numbers: list[int]) -> int:
+def visible_count(visible_through: int, after: int, numbers: list[int]) -> int:
     """How many of these numbers, which follow ``after``, may be passed.
 
-    Everything up to ``known`` was settled before they were read.
+    Everything up to ``visible_through`` was settled before they were read.
     """
     last = after
     for count, number in enumerate(numbers):
-        if number != last + 1 and number - 1 > known:
+        if number != last + 1 and number - 1 > visible_through:
             return count
         last = number
     return len(numbers)
 
 
-class Settling:
+class EventGaps:
     """What one process knows of how far the log is complete."""
 
-    def __init__(self, connections: Connections, settled: Callable[[], None]) -> None:
-        """``settled`` is called when more is known than before."""
+    def __init__(self, connections: ConnectionPool, on_advance: Callable[[], None]) -> None:
+        """``on_advance`` is called when more is known than before."""
         self._connections = connections
-        self._settled = settled
-        self._look: asyncio.Task[None] | None = None
-        self.known = 0
+        self._on_advance = on_advance
+        self._refreshing: asyncio.Task[None] | None = None
+        self.visible_through = 0
 
-    def found(self, number: int) -> None:
+    def advance(self, number: int) -> None:
         """A reader that missed nothing has come this far."""
-        self.known = max(self.known, number)
+        self.visible_through = max(self.visible_through, number)
 
-    def ask(self) -> None:
+    def request_refresh(self) -> None:
         """A reader stands before a gap."""
-        if self._look is None or self._look.done():
-            self._look = asyncio.create_task(self._settle())
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh_and_notify())
 
-    async def begin(self) -> None:
+    async def refresh(self) -> None:
         """Know how far the log is complete now."""
-        connection = await self._connections.take()
+        connection = await self._connections.acquire()
         try:
-            self.found(await _settled_by_now(connection))
+            self.advance(await _read_visible_through(connection))
         except BaseException:
-            self._connections.drop(connection)
+            self._connections.discard(connection)
             raise
-        self._connections.give_back(connection)
+        self._connections.release(connection)
 
-    async def _settle(self) -> None:
+    async def _refresh_and_notify(self) -> None:
         try:
-            await self.begin()
+            await self.refresh()
         except (Busy, Unavailable, *LOST):
-            log.warning("event_log_not_settled", exc_info=True)
+            log.warning("event_gap_refresh_failed", exc_info=True)
             return  # Whoever reads next asks again.
-        self._settled()
+        self._on_advance()
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._look is not None:
-            self._look.cancel()
-            await asyncio.gather(self._look, return_exceptions=True)
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
 
 
-async def _settled_by_now(connection: Connection[Any]) -> int:
+async def _read_visible_through(connection: Connection[Any]) -> int:
     """The last event that is there once all who were given a number so far have ended."""
     last: int = await connection.fetchval(LAST_NUMBER, timeout=_ANSWER_SECONDS)
     mark: int = await connection.fetchval(NEW_ID, timeout=_ANSWER_SECONDS)

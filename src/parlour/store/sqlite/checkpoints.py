@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 import apsw
 import structlog
 
-from parlour.store.log_readers import readers_of
+from parlour.store.sqlite.wal_readers import readers_of
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:

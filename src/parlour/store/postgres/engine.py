@@ -26,29 +26,35 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import asyncpg
 import structlog
 
-from parlour.store.connections import LOST, REFUSED, UNLIMITED, Connections, connect
-from parlour.store.grouping import Grouping
-from parlour.store.postgres_group import FellApart, Group, GroupTransaction, Texts, Waiting
-from parlour.store.postgres_prefetch import ReadPlans
-from parlour.store.postgres_schema import migrate, no_connection
-from parlour.store.postgres_transaction import (
-    Creations,
-    ReadTransaction,
-    Statement,
-    WriteTransaction,
+from parlour.store.postgres.connections import LOST, REFUSED, UNLIMITED, ConnectionPool, connect
+from parlour.store.postgres.event_gaps import EventGaps
+from parlour.store.postgres.group import (
+    Group,
+    GroupAborted,
+    GroupTransaction,
+    PendingAction,
+    StatementCache,
 )
-from parlour.store.settling import Settling
+from parlour.store.postgres.group_scheduler import GroupScheduler
+from parlour.store.postgres.orphaned_transactions import OrphanedTransactions
+from parlour.store.postgres.prefetch import ReadPlans
+from parlour.store.postgres.schema import migrate, no_connection
+from parlour.store.postgres.transaction import (
+    PostgresReadTransaction,
+    PostgresSingleStatement,
+    PostgresWriteTransaction,
+    SequenceGenerator,
+)
 from parlour.store.statements import statement
-from parlour.store.stragglers import Stragglers
-from parlour.store.transaction import EVERY_ACCOUNT, Unavailable, acting
+from parlour.store.transaction import ALL_ACCOUNTS, Unavailable, in_transaction
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.origin import SILENT, Origin
 
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-    from parlour.store.grouping import More
-    from parlour.store.transaction import Reach, Rehearsal, Transaction, Work
+    from parlour.store.postgres.group_scheduler import More
+    from parlour.store.transaction import ConflictScope, DryRun, Transaction, Work
     from parlour.vocabulary.clock import Clock, Random
 
 log = structlog.get_logger()
@@ -89,13 +95,15 @@ class PostgresStore:
         self._url = url
         self._clock = clock
         self._random = random
-        self._connections = Connections(url, connections)
+        self._connections = ConnectionPool(url, connections)
         self._listeners: list[Callable[[], None]] = []
-        self._settling = Settling(self._connections, self._tell)
-        self._stragglers = Stragglers(self._connections)
-        self._creations = Creations()
-        self._grouping = Grouping(self._run_group, min(limits.GROUPS_MAX, (connections + 1) // 2))
-        self._texts = Texts()
+        self._event_gaps = EventGaps(self._connections, self._tell)
+        self._orphaned_transactions = OrphanedTransactions(self._connections)
+        self._sequences = SequenceGenerator()
+        self._groups = GroupScheduler(
+            self._run_group, min(limits.GROUPS_MAX, (connections + 1) // 2)
+        )
+        self._statements = StatementCache()
         self._plans = ReadPlans()
 
     async def start(self) -> None:
@@ -107,11 +115,11 @@ class PostgresStore:
             raise no_connection(self._url, error) from error
         try:
             await migrate(connection)
-            self._creations.start_after(await connection.fetchval(LAST_EVENT_DATE) or 0)
+            self._sequences.start_after(await connection.fetchval(LAST_EVENT_DATE) or 0)
         finally:
             await connection.close()
-        await self._settling.begin()
-        self._stragglers.start()
+        await self._event_gaps.refresh()
+        self._orphaned_transactions.start()
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call this after each commit that wrote an event: a hint that there is news."""
@@ -122,15 +130,17 @@ class PostgresStore:
             listener()
 
     async def read(
-        self, work: Work[T], *, account_sid: str = EVERY_ACCOUNT, asks_once: bool = False
+        self, work: Work[T], *, account_sid: str = ALL_ACCOUNTS, single_statement: bool = False
     ) -> T:
         """Run reading work on one snapshot."""
-        assert not asks_once or account_sid == EVERY_ACCOUNT, account_sid
+        assert not single_statement or account_sid == ALL_ACCOUNTS, account_sid
 
         async def attempt(connection: Connection[Any]) -> T:
-            if asks_once:
-                return await _acted(work, Statement(connection, self._settling, self._clock))
-            tx = ReadTransaction(connection, self._settling, self._clock)
+            if single_statement:
+                return await _acted(
+                    work, PostgresSingleStatement(connection, self._event_gaps, self._clock)
+                )
+            tx = PostgresReadTransaction(connection, self._event_gaps, self._clock)
             await connection.execute(_begun(BEGIN_READING, account_sid))
             result = await _acted(work, tx)
             await connection.execute("COMMIT")
@@ -143,19 +153,19 @@ class PostgresStore:
         work: Work[T],
         origin: Origin = SILENT,
         *,
-        account_sid: str = EVERY_ACCOUNT,
-        reach: Reach | None = None,
+        account_sid: str = ALL_ACCOUNTS,
+        conflict_scope: ConflictScope | None = None,
     ) -> T:
         """Run a change; the answer comes once it is on disk."""
-        if reach is None or account_sid == EVERY_ACCOUNT:
+        if conflict_scope is None or account_sid == ALL_ACCOUNTS:
             return await self._write_alone(work, origin, account_sid)
         answer = asyncio.get_running_loop().create_future()
-        waiting = Waiting(work, origin, reach, answer)
-        return cast("T", await self._grouping.join(account_sid, waiting))
+        waiting = PendingAction(work, origin, conflict_scope, answer)
+        return cast("T", await self._groups.join(account_sid, waiting))
 
     async def _write_alone(self, work: Work[T], origin: Origin, account_sid: str) -> T:
         async def attempt(connection: Connection[Any]) -> T:
-            tx = self._writing(connection, origin, rehearses=False)
+            tx = self._writing(connection, origin, is_dry_run=False)
             await connection.execute(_begun(BEGIN_WRITING, account_sid))
             result = await _acted(work, tx)
             await _commit(connection)
@@ -165,12 +175,12 @@ class PostgresStore:
 
         return await self._run(attempt)
 
-    async def _run_group(self, account_sid: str, first: list[Waiting], more: More) -> None:
+    async def _run_group(self, account_sid: str, first: list[PendingAction], more: More) -> None:
         """Run a group to its end and answer it: together, or else one by one."""
         actions = list(first)
 
         async def attempt(connection: Connection[Any]) -> Group:
-            group = Group(connection, self._texts, partial(self._in_group, connection))
+            group = Group(connection, self._statements, partial(self._in_group, connection))
             await connection.execute(_begun(BEGIN_GROUP, account_sid))
             young_until_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
             try:
@@ -179,16 +189,16 @@ class PostgresStore:
                     actions.extend(later)
                     await group.run(later)
             except asyncpg.LockNotAvailableError as error:
-                raise FellApart(str(error)) from error
+                raise GroupAborted(str(error)) from error
             await group.finish()
             await _commit(connection)
             return group
 
         try:
             group = await self._attempt(attempt)
-        except (FellApart, _Lost, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (GroupAborted, _Lost, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             # Whoever is to blame hears of it from a run of its own.
-            log.debug("group_undone", actions=len(actions), error=repr(error))
+            log.debug("group_rolled_back", actions=len(actions), error=repr(error))
             await asyncio.gather(*(self._answer_alone(each, account_sid) for each in actions))
         except Exception as error:  # noqa: BLE001 - as above; Busy and Unavailable come here too.
             for each in actions:
@@ -199,29 +209,33 @@ class PostgresStore:
                 self._tell()
 
     async def _run_first(
-        self, group: Group, connection: Connection[Any], account_sid: str, first: list[Waiting]
+        self,
+        group: Group,
+        connection: Connection[Any],
+        account_sid: str,
+        first: list[PendingAction],
     ) -> None:
         """Run the first actions of a group on what they are expected to read."""
-        reach, fires = first[0].reach, first[0].origin.fires
-        plan = self._plans.find(account_sid, reach, fires=fires)
+        conflict_scope, fires = first[0].conflict_scope, first[0].origin.fires
+        plan = self._plans.find(account_sid, conflict_scope, fires=fires)
         if len(first) > 1:
             plan = tuple(each for each in plan if each.is_setting)
-        prefetched = await self._plans.fetch(connection, plan, reach) if plan else {}
+        prefetched = await self._plans.fetch(connection, plan, conflict_scope) if plan else {}
         await group.run(first, prefetched)
         if len(first) == 1 and group.first_reads is not None:
-            self._plans.learn(account_sid, reach, group.first_reads, fires=fires)
+            self._plans.learn(account_sid, conflict_scope, group.first_reads, fires=fires)
 
     def _in_group(self, connection: Connection[Any], **own: Any) -> GroupTransaction:
         return GroupTransaction(
             connection=connection,
-            settling=self._settling,
-            creations=self._creations,
+            event_gaps=self._event_gaps,
+            sequences=self._sequences,
             clock=self._clock,
             random=self._random,
             **own,
         )
 
-    async def _answer_alone(self, waiting: Waiting, account_sid: str) -> None:
+    async def _answer_alone(self, waiting: PendingAction, account_sid: str) -> None:
         try:
             result = await self._write_alone(waiting.work, waiting.origin, account_sid)
         except Exception as error:  # noqa: BLE001 - the caller gets whatever it was.
@@ -230,31 +244,31 @@ class PostgresStore:
             if not waiting.answer.done():
                 waiting.answer.set_result(result)
 
-    async def rehearse(
-        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = EVERY_ACCOUNT
-    ) -> Rehearsal[T]:
+    async def dry_run(
+        self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = ALL_ACCOUNTS
+    ) -> DryRun[T]:
         """Run a change for what it would give, and undo it."""
 
-        async def attempt(connection: Connection[Any]) -> Rehearsal[T]:
-            tx = self._writing(connection, origin, rehearses=True)
+        async def attempt(connection: Connection[Any]) -> DryRun[T]:
+            tx = self._writing(connection, origin, is_dry_run=True)
             await connection.execute(_begun(BEGIN_WRITING, account_sid))
             result = await _acted(work, tx)
             await connection.execute("ROLLBACK")
-            return tx.rehearsal(result)
+            return tx.dry_run_result(result)
 
         return await self._run(attempt)
 
     def _writing(
-        self, connection: Connection[Any], origin: Origin, *, rehearses: bool
-    ) -> WriteTransaction:
-        return WriteTransaction(
+        self, connection: Connection[Any], origin: Origin, *, is_dry_run: bool
+    ) -> PostgresWriteTransaction:
+        return PostgresWriteTransaction(
             connection,
-            self._settling,
-            self._creations,
+            self._event_gaps,
+            self._sequences,
             clock=self._clock,
             random=self._random,
             origin=origin,
-            rehearses=rehearses,
+            is_dry_run=is_dry_run,
         )
 
     async def _run(self, attempt: Attempt[T]) -> T:
@@ -279,25 +293,25 @@ class PostgresStore:
 
     async def _attempt(self, attempt: Attempt[T]) -> T:
         """One attempt; the connection is whole afterwards, or gone."""
-        connection = await self._connections.take()
+        connection = await self._connections.acquire()
         try:
             async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
                 result = await attempt(connection)
         except (Unavailable, TimeoutError) as error:
-            self._connections.drop(connection, is_lost=True)
+            self._connections.discard(connection, is_lost=True)
             raise Unavailable(str(error)) from error
         except Exception as error:
             if _is_loss(error):
-                self._connections.drop(connection, is_lost=True)
+                self._connections.discard(connection, is_lost=True)
                 raise _Lost(str(error)) from error
             await self._undo(connection)
             if isinstance(error, _REFUSED):
                 raise Unavailable(str(error)) from error
             raise
         except BaseException:
-            self._connections.drop(connection)
+            self._connections.discard(connection)
             raise
-        self._connections.give_back(connection)
+        self._connections.release(connection)
         return result
 
     async def _undo(self, connection: Connection[Any]) -> None:
@@ -306,25 +320,25 @@ class PostgresStore:
             async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
                 await connection.execute("ROLLBACK")
         except (*LOST, TimeoutError, asyncpg.PostgresError):
-            self._connections.drop(connection)
+            self._connections.discard(connection)
         except BaseException:
-            self._connections.drop(connection)
+            self._connections.discard(connection)
             raise
         else:
-            self._connections.give_back(connection)
+            self._connections.release(connection)
 
     async def close(self) -> None:
         """Finish what is queued, and close every connection."""
-        await self._grouping.close()
-        await self._stragglers.stop()
-        await self._settling.stop()
+        await self._groups.close()
+        await self._orphaned_transactions.stop()
+        await self._event_gaps.stop()
         await self._connections.close()
 
 
 @lru_cache(maxsize=1024)
 def _begun(text: str, account_sid: str) -> str:
     """The begin of a transaction that sees no other account: see ``postgres_schema``."""
-    if account_sid == EVERY_ACCOUNT:
+    if account_sid == ALL_ACCOUNTS:
         return text
     assert sids.is_sid(sids.ACCOUNT, account_sid), account_sid
     return statement("{begin}; SET LOCAL parlour.account = '{sid}'", begin=text, sid=account_sid)
@@ -342,11 +356,11 @@ def _is_loss(error: Exception) -> bool:
 
 async def _acted(work: Work[T], tx: Transaction) -> T:
     """What an action gives; nothing that it calls may ask a network meanwhile."""
-    outside = acting.set(True)
+    outside = in_transaction.set(True)
     try:
         return await work(tx)
     finally:
-        acting.reset(outside)
+        in_transaction.reset(outside)
 
 
 async def _commit(connection: Connection[Any]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from parlour.store.connections import REFUSED, connect
 from parlour.store.master_key import FETCH as FETCH_FINGERPRINT
+from parlour.store.postgres.connections import REFUSED, connect
 from parlour.store.transaction import Unavailable
 
 NAMES: Final = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names")

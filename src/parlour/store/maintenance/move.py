@@ -17,9 +17,9 @@ import apsw
 import asyncpg
 import msgspec
 
-from parlour.store.connections import REFUSED, UNLIMITED, connect
 from parlour.store.migrations import migrations
-from parlour.store.postgres_schema import migrate, no_connection
+from parlour.store.postgres.connections import REFUSED, UNLIMITED, connect
+from parlour.store.postgres.schema import migrate, no_connection
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import BATCH_MOVED, crash_point
 
@@ -68,7 +68,7 @@ class MoveError(Exception):
     """The store cannot be moved; the text says why, and what to do."""
 
 
-class Table(NamedTuple):
+class MovedTable(NamedTuple):
     """One table and its columns, in the order of the source."""
 
     name: str
@@ -102,9 +102,9 @@ class _Note(NamedTuple):
 
 async def move_store(path: Path, url: str, tell: Callable[[str], None]) -> list[Moved]:
     """Copy everything, or go on with it, and compare. Raises ``MoveError``."""
-    source = _Source(path)
+    source = _SqliteSource(path)
     try:
-        target = await _Target.connected(url)
+        target = await _PostgresTarget.connected(url)
         try:
             return await _Move(source, target, tell).run()
         finally:
@@ -118,7 +118,9 @@ async def move_store(path: Path, url: str, tell: Callable[[str], None]) -> list[
 class _Move:
     """One run."""
 
-    def __init__(self, source: _Source, target: _Target, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, source: _SqliteSource, target: _PostgresTarget, tell: Callable[[str], None]
+    ) -> None:
         self._source, self._target, self._tell = source, target, tell
 
     async def run(self) -> list[Moved]:
@@ -132,7 +134,7 @@ class _Move:
         await self._target.finish()
         return moved
 
-    async def _copy(self, table: Table, note: _Note) -> None:
+    async def _copy(self, table: MovedTable, note: _Note) -> None:
         in_all = self._source.count(table)
         while batch := self._source.batch(table, note.last_row):
             rows = [row[1:] for row in batch]
@@ -141,7 +143,7 @@ class _Move:
             crash_point(BATCH_MOVED)
             self._tell(f"{table.name}: {note.rows} of {in_all} rows copied")
 
-    async def _compared(self, table: Table) -> Moved:
+    async def _compared(self, table: MovedTable) -> Moved:
         """The table, once both sides are the same."""
         self._tell(f"{table.name}: comparing")
         here, there = self._source.contents(table), await self._target.contents(table)
@@ -153,7 +155,7 @@ class _Move:
         return Moved(table.name, here)
 
 
-class _Source:
+class _SqliteSource:
     """The embedded database, which nobody else has open."""
 
     def __init__(self, path: Path) -> None:
@@ -187,21 +189,21 @@ class _Source:
                 f"{path} is of another version: start this version's server on it once, and stop it"
             )
 
-    def _table(self, name: str) -> Table:
-        return Table(name, tuple(column for (column,) in self._all(COLUMNS, name)))
+    def _table(self, name: str) -> MovedTable:
+        return MovedTable(name, tuple(column for (column,) in self._all(COLUMNS, name)))
 
-    def count(self, table: Table) -> int:
+    def count(self, table: MovedTable) -> int:
         """How many rows there are."""
         # tidy: no-sql-building - the name comes from the schema
         found = self._all(f"SELECT count(*) FROM {table.name}")  # noqa: S608 - as above.
         return int(found[0][0])
 
-    def batch(self, table: Table, after: int) -> list[tuple[Any, ...]]:
+    def batch(self, table: MovedTable, after: int) -> list[tuple[Any, ...]]:
         """The next rows, each behind its number in the file."""
         sql = _selected(table, "rowid, ") + NEXT_ROWS
         return self._all(sql, after, limits.MOVED_ROWS_PER_STEP_MAX)
 
-    def contents(self, table: Table) -> Contents:
+    def contents(self, table: MovedTable) -> Contents:
         """What the table holds."""
         return _contents(self._connection.execute(_selected(table)))
 
@@ -210,21 +212,21 @@ class _Source:
         self._connection.close()
 
 
-class _Target:
+class _PostgresTarget:
     """The PostgreSQL database."""
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 
     @classmethod
-    async def connected(cls, url: str) -> _Target:
+    async def connected(cls, url: str) -> _PostgresTarget:
         """The database of a URL."""
         try:
             return cls(await connect(url, **UNLIMITED))
         except REFUSED as error:
             raise MoveError(str(no_connection(url, error))) from error
 
-    async def prepare(self, tables: list[Table]) -> None:
+    async def prepare(self, tables: list[MovedTable]) -> None:
         """Make the schema, if it is not there, and see that it takes these tables."""
         await migrate(self._connection)
         for table in tables:
@@ -235,7 +237,7 @@ class _Target:
             if columns != set(table.columns):
                 raise MoveError(f"{table.name} has other columns in the target")
 
-    async def begin(self, tables: list[Table], identity: str) -> dict[str, _Note]:
+    async def begin(self, tables: list[MovedTable], identity: str) -> dict[str, _Note]:
         """How far each table got in an earlier run of the same source; else it must be empty."""
         if not await self._connection.fetchval(HAS_NOTES):
             await self._must_be_empty(tables)
@@ -246,7 +248,7 @@ class _Target:
         await self._connection.execute(COMMIT_LATER)
         return {name: _Note(last_row, rows) for name, last_row, rows, _ in found}
 
-    async def _must_be_empty(self, tables: list[Table]) -> None:
+    async def _must_be_empty(self, tables: list[MovedTable]) -> None:
         for table in tables:
             # tidy: no-sql-building - the name comes from the schema
             sql = f"SELECT EXISTS (SELECT 1 FROM {table.name})"  # noqa: S608 - as above.
@@ -254,7 +256,7 @@ class _Target:
                 raise MoveError(f"the target is not empty: there are rows in {table.name}")
 
     async def add(
-        self, table: Table, rows: list[tuple[Any, ...]], note: _Note, identity: str
+        self, table: MovedTable, rows: list[tuple[Any, ...]], note: _Note, identity: str
     ) -> None:
         """Add a batch and its note, both or none."""
         async with self._connection.transaction():
@@ -270,7 +272,7 @@ class _Target:
                 await self._wall(table, "FORCE")
             await self._connection.execute(NOTE, table.name, *note, identity)
 
-    async def _wall(self, table: Table, word: str) -> None:
+    async def _wall(self, table: MovedTable, word: str) -> None:
         await self._connection.execute(f"ALTER TABLE {table.name} {word} ROW LEVEL SECURITY")
 
     async def continue_numbers(self, numbered: dict[str, int]) -> None:
@@ -279,7 +281,7 @@ class _Target:
             if last > 0:
                 await self._connection.execute(CONTINUE_NUMBERS, name, last)
 
-    async def contents(self, table: Table) -> Contents:
+    async def contents(self, table: MovedTable) -> Contents:
         """What the table holds, read in one transaction and a part at a time."""
         found = Contents(0, 0)
         async with self._connection.transaction(readonly=True):
@@ -302,7 +304,7 @@ class _Target:
         await self._connection.close()
 
 
-def _selected(table: Table, before: str = "") -> str:
+def _selected(table: MovedTable, before: str = "") -> str:
     """The statement that reads a table; its names come from the schema and nowhere else."""
     return f"SELECT {before}{', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - see above.
 

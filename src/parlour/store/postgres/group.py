@@ -1,10 +1,10 @@
 """A group on PostgreSQL: many actions side by side in one transaction, and one commit for all.
 
-Each action of a group says beforehand how far it reaches (``Reach``), and those that run side by
-side are apart: whatever the order of their steps, they come to the same as one after the other.
-The engine drives their coroutines by hand. Each goes on until it asks something; what all of them
-ask goes to the server together, equal texts as one statement (``manifold.py``); then each gets its
-answer and goes on. Their events are written last.
+Each action of a group says beforehand how far it reaches (``ConflictScope``), and those that run
+side by side are apart: whatever the order of their steps, they come to the same as one after the
+other. The engine drives their coroutines by hand. Each goes on until it asks something; what all of
+them ask goes to the server together, equal texts as one statement (``manifold.py``); then each gets
+its answer and goes on. Their events are written last.
 
 Most writes are not waited for: an INSERT, or an UPDATE of one row, is taken to write one row, and
 is sent with the other writes and the events of the group as one statement, before anything else is
@@ -25,10 +25,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 from parlour.store.dialect import locks_rows
-from parlour.store.manifold import Many, many, write_together, written_table
-from parlour.store.postgres_prefetch import Prefetched, RecordedRead
-from parlour.store.postgres_transaction import APPEND, WriteTransaction
-from parlour.store.transaction import acting
+from parlour.store.postgres.batching import BatchedStatement, batched, combine_writes, written_table
+from parlour.store.postgres.prefetch import Prefetched, RecordedRead
+from parlour.store.postgres.transaction import APPEND, PostgresWriteTransaction
+from parlour.store.transaction import in_transaction
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -37,93 +37,93 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection
 
-    from parlour.store.postgres_transaction import Recalled
-    from parlour.store.transaction import Reach, Row, Work
+    from parlour.store.postgres.transaction import CachedRows
+    from parlour.store.transaction import ConflictScope, Row, Work
     from parlour.vocabulary.origin import Origin
 
 Arguments = tuple[object, ...]
 
 
-class Texts:
+class StatementCache:
     """The statements for many that were made so far: as many as the program has."""
 
     def __init__(self) -> None:
-        self._many: dict[str, Many | None] = {}
+        self._batched: dict[str, BatchedStatement | None] = {}
         self._parameters: dict[str, int] = {}
-        self._together: dict[tuple[str, ...], str] = {}
+        self._combined: dict[tuple[str, ...], str] = {}
         # Writes that did once not write one row: their number is asked from then on.
         self.unpredictable: set[str] = set()
 
-    async def many(self, connection: Connection[Any], sql: str) -> Many | None:
+    async def batched(self, connection: Connection[Any], sql: str) -> BatchedStatement | None:
         """The statement for many of a statement for one, if it has such a form."""
-        if sql not in self._many:
+        if sql not in self._batched:
             prepared = await connection.prepare(sql)
             types = [each.name for each in prepared.get_parameters()]
-            self._many[sql] = many(sql, types)
+            self._batched[sql] = batched(sql, types)
             self._parameters[sql] = len(types)
-        return self._many[sql]
+        return self._batched[sql]
 
-    async def together(self, connection: Connection[Any], texts: tuple[str, ...]) -> str:
+    async def combined(self, connection: Connection[Any], statements: tuple[str, ...]) -> str:
         """One statement for several writes, each in its form for many."""
-        if texts not in self._together:
+        if statements not in self._combined:
             writes = []
-            for sql in texts:
-                made = await self.many(connection, sql)
+            for sql in statements:
+                made = await self.batched(connection, sql)
                 assert made is not None, sql
                 writes.append((made, self._parameters[sql]))
-            self._together[texts] = write_together(writes)
-        return self._together[texts]
+            self._combined[statements] = combine_writes(writes)
+        return self._combined[statements]
 
 
-class FellApart(Exception):  # noqa: N818 - named after the condition.
+class GroupAborted(Exception):  # noqa: N818 - named after the condition.
     """Something is wrong with one action of a group: nothing of the group may stay."""
 
 
-class Waiting(NamedTuple):
+class PendingAction(NamedTuple):
     """An action that waits for a group, and who waits for its answer."""
 
     work: Work[Any]
     origin: Origin
-    reach: Reach
+    conflict_scope: ConflictScope
     answer: asyncio.Future[Any]
 
 
-class Ask(NamedTuple):
+class StatementRequest(NamedTuple):
     """What an action has to know before it goes on: rows, or how many it has written."""
 
     sql: str
     arguments: Arguments
     writes: bool = False
-    recalls: bool = False
+    is_cached: bool = False
 
-    def __await__(self) -> Generator[Ask, Any, Any]:
+    def __await__(self) -> Generator[StatementRequest, Any, Any]:
         """Stop until the group has asked the server."""
         return (yield self)
 
 
-class GroupTransaction(WriteTransaction):
+class GroupTransaction(PostgresWriteTransaction):
     """What one action of a group sees of the store."""
 
     def __init__(
         self,
         *,
-        recalled: Recalled,
+        cached_rows: CachedRows,
         prefetched: Prefetched,
         unpredictable: Container[str],
         **shared: Any,
     ) -> None:
-        """``recalled``: rows of settings that those beside it have read.
+        """``cached_rows``: rows of settings that those beside it have read.
 
         ``prefetched``: rows that it is expected to read, taken out as they are read;
         ``unpredictable``: statements whose number of written rows has to be asked.
         """
-        super().__init__(**shared, rehearses=False)
-        self._settings = recalled
+        super().__init__(**shared, is_dry_run=False)
+        self._settings = cached_rows
         self._prefetched = prefetched
         self._unpredictable = unpredictable
         self.reads: list[RecordedRead] = []
         self.pending: list[tuple[str, Arguments]] = []
-        self.told: list[Arguments] = []
+        self.events: list[Arguments] = []
         self.has_written = False
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
@@ -134,22 +134,22 @@ class GroupTransaction(WriteTransaction):
             if key in self._prefetched:
                 # Taken out: a second look may be for what another has changed meanwhile.
                 return self._prefetched.pop(key)
-        rows = await Ask(sql, arguments)
+        rows = await StatementRequest(sql, arguments)
         return cast("Row", rows[0]) if rows else None
 
-    async def recall(self, sql: str, *arguments: object) -> Row | None:
+    async def one_cached(self, sql: str, *arguments: object) -> Row | None:
         """As ``one``; read once for all who run side by side."""
         key = (sql, arguments)
         if not self.has_written:
             self.reads.append(RecordedRead(sql, arguments, is_setting=True))
         if key not in self._settings:
-            rows = await Ask(sql, arguments, recalls=True)
+            rows = await StatementRequest(sql, arguments, is_cached=True)
             self._settings[key] = rows[0] if rows else None
         return self._settings[key]
 
     async def all(self, sql: str, *arguments: object) -> list[Row]:
         """Every row."""
-        return cast("list[Row]", await Ask(sql, arguments))
+        return cast("list[Row]", await StatementRequest(sql, arguments))
 
     async def run(self, sql: str, *arguments: object) -> int:
         """Change rows, and say how many."""
@@ -158,36 +158,36 @@ class GroupTransaction(WriteTransaction):
         if written_table(sql) and sql not in self._unpredictable:
             self.pending.append((sql, arguments))
             return 1
-        return cast("int", await Ask(sql, arguments, writes=True))
+        return cast("int", await StatementRequest(sql, arguments, writes=True))
 
-    async def hold(self, *name: str) -> NoReturn:
+    async def lock_name(self, *name: str) -> NoReturn:
         """No matter for an action of a group: others of the group would hold the name too."""
-        raise FellApart(f"a name is held: {name}")
+        raise GroupAborted(f"a name is held: {name}")
 
     async def _append(self, *values: object) -> None:
-        self.told.append(values)
+        self.events.append(values)
 
 
-class _Member:
+class _ActionRun:
     """One action of a group, and where it stands."""
 
-    def __init__(self, waiting: Waiting, tx: GroupTransaction) -> None:
+    def __init__(self, waiting: PendingAction, tx: GroupTransaction) -> None:
         self.answer = waiting.answer
         self.tx = tx
         self.coroutine = cast("Coroutine[Any, Any, Any]", waiting.work(tx))
-        self.ask: Ask | None = None
+        self.ask: StatementRequest | None = None
         self.result: object = None
         self.error: ApiError | None = None
 
     @property
-    def recalls(self) -> bool:
+    def is_cached(self) -> bool:
         """Whether it asks for a setting."""
-        return self.ask is not None and self.ask.recalls
+        return self.ask is not None and self.ask.is_cached
 
-    def go_on(self, answer: object = None) -> None:
-        """Run until it asks something or has ended. Raises ``FellApart``."""
+    def resume(self, answer: object = None) -> None:
+        """Run until it asks something or has ended. Raises ``GroupAborted``."""
         self.ask = None
-        outside = acting.set(True)
+        outside = in_transaction.set(True)
         try:
             asked = self.coroutine.send(answer)
         except StopIteration as stop:
@@ -195,18 +195,18 @@ class _Member:
             return
         except ApiError as error:
             if self.tx.has_written:
-                raise FellApart(str(error)) from error
+                raise GroupAborted(str(error)) from error
             self.error = error
-            self.tx.told.clear()
+            self.tx.events.clear()
             return
-        except FellApart:
+        except GroupAborted:
             raise
         except Exception as error:
-            raise FellApart(repr(error)) from error
+            raise GroupAborted(repr(error)) from error
         finally:
-            acting.reset(outside)
-        if not isinstance(asked, Ask):
-            raise FellApart("an action of a group awaited something that is not its transaction")
+            in_transaction.reset(outside)
+        if not isinstance(asked, StatementRequest):
+            raise GroupAborted("an action of a group awaited something that is not its transaction")
         self.ask = asked
 
 
@@ -216,19 +216,19 @@ class Group:
     def __init__(
         self,
         connection: Connection[Any],
-        texts: Texts,
+        statements: StatementCache,
         make_transaction: Callable[..., GroupTransaction],
     ) -> None:
         self._connection = connection
-        self._texts = texts
+        self._statements = statements
         self._make_transaction = make_transaction
-        self._members: list[_Member] = []
-        self._told: list[Arguments] = []
+        self._members: list[_ActionRun] = []
+        self._events: list[Arguments] = []
 
     @property
     def has_events(self) -> bool:
         """Whether any action told of anything."""
-        return bool(self._told)
+        return bool(self._events)
 
     @property
     def first_reads(self) -> list[RecordedRead] | None:
@@ -236,26 +236,29 @@ class Group:
         first = self._members[0]
         return None if first.error is not None else first.tx.reads
 
-    async def run(self, actions: Sequence[Waiting], prefetched: Prefetched | None = None) -> None:
-        """Run actions that are apart to their ends, side by side. Raises ``FellApart``.
+    async def run(
+        self, actions: Sequence[PendingAction], prefetched: Prefetched | None = None
+    ) -> None:
+        """Run actions that are apart to their ends, side by side. Raises ``GroupAborted``.
 
         ``prefetched``: settings for all of them and, for a single one, rows it will read.
         """
         # Read again: settings may have changed since the group began.
-        recalled: Recalled = dict(prefetched or {})
+        cached_rows: CachedRows = dict(prefetched or {})
         shared = {
-            "recalled": recalled,
+            "cached_rows": cached_rows,
             "prefetched": dict(prefetched or {}) if len(actions) == 1 else {},
-            "unpredictable": self._texts.unpredictable,
+            "unpredictable": self._statements.unpredictable,
         }
         members = [
-            _Member(each, self._make_transaction(**shared, origin=each.origin)) for each in actions
+            _ActionRun(each, self._make_transaction(**shared, origin=each.origin))
+            for each in actions
         ]
         self._members += members
         try:
             for member in members:
-                member.go_on()
-                while member.recalls:
+                member.resume()
+                while member.is_cached:
                     # At once: then all others know it too.
                     await self._step([member])
             while going := [each for each in members if each.ask is not None]:
@@ -264,13 +267,13 @@ class Group:
             for member in members:
                 member.coroutine.close()
         for member in members:
-            self._told += member.tx.told
+            self._events += member.tx.events
 
-    async def _step(self, going: list[_Member]) -> None:
+    async def _step(self, going: list[_ActionRun]) -> None:
         """Ask what those ask who need no lock, or what all ask; and let them go on."""
-        if not all(each.recalls for each in going):
+        if not all(each.is_cached for each in going):
             await self._write_pending([])
-        asking: dict[tuple[str, bool], list[_Member]] = defaultdict(list)
+        asking: dict[tuple[str, bool], list[_ActionRun]] = defaultdict(list)
         for member in going:
             assert member.ask is not None
             asking[member.ask.sql, member.ask.writes].append(member)
@@ -280,7 +283,7 @@ class Group:
             answer = self._write if writes else self._read
             answers = await answer(sql, arguments)
             for member, each in zip(those, answers, strict=True):
-                member.go_on(each)
+                member.resume(each)
 
     async def _read(self, sql: str, arguments: list[Arguments]) -> list[list[Row]]:
         """The rows for each of these arguments."""
@@ -288,7 +291,7 @@ class Group:
         if locks_rows(sql):
             distinct.sort(key=repr)
         found: dict[Arguments, list[Row]] = {each: [] for each in distinct}
-        made = await self._many(sql) if len(distinct) > 1 else None
+        made = await self._batched(sql) if len(distinct) > 1 else None
         if made is None:
             for each in distinct:
                 rows = await self._connection.fetch(sql, *each)
@@ -301,7 +304,7 @@ class Group:
 
     async def _write(self, sql: str, arguments: list[Arguments]) -> list[int]:
         """How many rows were written for each of these arguments."""
-        made = await self._many(sql) if len(arguments) > 1 else None
+        made = await self._batched(sql) if len(arguments) > 1 else None
         if made is None:
             statuses = [await self._connection.execute(sql, *each) for each in arguments]
             return [int(status.rpartition(" ")[2]) for status in statuses]
@@ -313,15 +316,15 @@ class Group:
             counts[number - 1] += 1
         return counts
 
-    async def _many(self, sql: str) -> Many | None:
-        return await self._texts.many(self._connection, sql)
+    async def _batched(self, sql: str) -> BatchedStatement | None:
+        return await self._statements.batched(self._connection, sql)
 
     async def finish(self) -> None:
         """Write what is pending, and the events in the order in which their actions began."""
-        await self._write_pending(self._told)
+        await self._write_pending(self._events)
 
-    async def _write_pending(self, told: list[Arguments]) -> None:
-        """Write what the actions left to be written, and these events. Raises ``FellApart``."""
+    async def _write_pending(self, events: list[Arguments]) -> None:
+        """Write what the actions left to be written, and these events. Raises ``GroupAborted``."""
         writes: dict[str, list[Arguments]] = {}
         for member in self._members:
             for sql, arguments in member.tx.pending:
@@ -332,11 +335,11 @@ class Group:
             writes = {}
         for member in self._members:
             member.tx.pending.clear()
-        if told:
-            writes[APPEND] = told
+        if events:
+            writes[APPEND] = events
         if not writes:
             return
-        text = await self._texts.together(self._connection, tuple(writes))
+        text = await self._statements.combined(self._connection, tuple(writes))
         columns = [column for rows in writes.values() for column in zip(*rows, strict=True)]
         counts = await self._connection.fetchrow(text, *columns)
         assert counts is not None
@@ -358,8 +361,8 @@ class Group:
     def _must_be_one_each(self, sql: str, expected: int, written: int, askers: int) -> None:
         """Undo the group where a write was not of one row, as its action was answered."""
         if written != expected or askers != expected:
-            self._texts.unpredictable.add(sql)
-            raise FellApart(f"{written} rows written in place of {expected}")
+            self._statements.unpredictable.add(sql)
+            raise GroupAborted(f"{written} rows written in place of {expected}")
 
     def answer(self) -> None:
         """Answer everybody: the group is on disk."""

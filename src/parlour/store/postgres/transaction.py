@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from parlour.store.dialect import for_reading
+from parlour.store.postgres.event_gaps import visible_count
 from parlour.store.read_only import ReadOnly
-from parlour.store.settling import settled_count
-from parlour.store.transaction import Emitted, Rehearsal, Row
+from parlour.store.transaction import DryRun, EmittedEvent, Row
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-    from parlour.store.settling import Settling
+    from parlour.store.postgres.event_gaps import EventGaps
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.scope import Scope
 
 T = TypeVar("T")
-Recalled = dict[tuple[str, tuple[object, ...]], Row | None]
+CachedRows = dict[tuple[str, tuple[object, ...]], Row | None]
 """Rows of settings by statement and arguments."""
 
 APPEND: Final = """
@@ -29,13 +29,13 @@ INSERT INTO event (account_sid, service_sid, conversation_sid, subject_sid, name
                    client_identity, fires, date_ms, payload)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-HOLD: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+LOCK_NAME: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 NUMBERS_AFTER: Final = "SELECT sequence FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2"
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Creations:
+class SequenceGenerator:
     """Numbers in the order of creation: microseconds, and never the same twice in one process."""
 
     def __init__(self) -> None:
@@ -51,43 +51,45 @@ class Creations:
         return self._last
 
 
-class _Statements:
+class _PostgresTransaction:
     """What reading and writing have in common."""
 
     overlap_ms: Final = limits.STORE_TRANSACTION_MS_MAX
 
-    def __init__(self, connection: Connection[Any], settling: Settling) -> None:
+    def __init__(self, connection: Connection[Any], event_gaps: EventGaps) -> None:
         self._connection = connection
-        self._settling = settling
-        self._known = settling.known  # Of before the snapshot, which begins with a statement.
+        self._event_gaps = event_gaps
+        self._visible_through = (
+            event_gaps.visible_through
+        )  # Of before the snapshot, which begins with a statement.
 
-    def settled(self, after: int, numbers: list[int]) -> int:
+    def visible_count(self, after: int, numbers: list[int]) -> int:
         """How many of the events with these numbers, which follow ``after``, may be passed."""
-        count = settled_count(self._known, after, numbers)
-        if count and after <= self._known:
-            self._settling.found(numbers[count - 1])
+        count = visible_count(self._visible_through, after, numbers)
+        if count and after <= self._visible_through:
+            self._event_gaps.advance(numbers[count - 1])
         if count < len(numbers):
-            self._settling.ask()
+            self._event_gaps.request_refresh()
         return count
 
-    async def last_event(self) -> int:
+    async def visible_through(self) -> int:
         """The number up to which nothing can be missing in this snapshot."""
-        last = self._known
+        last = self._visible_through
         while True:  # Ends at a gap or at the end of the log.
             rows = await self._connection.fetch(NUMBERS_AFTER, last, limits.EVENTS_PER_BATCH_MAX)
             numbers = [row[0] for row in rows]
-            count = self.settled(last, numbers)
+            count = self.visible_count(last, numbers)
             if count:
                 last = numbers[count - 1]
             if count < limits.EVENTS_PER_BATCH_MAX:
                 return last
 
 
-class ReadTransaction(ReadOnly, _Statements):
+class PostgresReadTransaction(ReadOnly, _PostgresTransaction):
     """One snapshot. Writing through it is a bug."""
 
-    def __init__(self, connection: Connection[Any], settling: Settling, clock: Clock) -> None:
-        super().__init__(connection, settling)
+    def __init__(self, connection: Connection[Any], event_gaps: EventGaps, clock: Clock) -> None:
+        super().__init__(connection, event_gaps)
         self._clock = clock
 
     @property
@@ -105,7 +107,7 @@ class ReadTransaction(ReadOnly, _Statements):
         row = await self._connection.fetchrow(for_reading(sql), *arguments)
         return None if row is None else tuple(row)
 
-    async def recall(self, sql: str, *arguments: object) -> Row | None:
+    async def one_cached(self, sql: str, *arguments: object) -> Row | None:
         """As ``one``: another process may have changed it."""
         return await self.one(sql, *arguments)
 
@@ -114,11 +116,11 @@ class ReadTransaction(ReadOnly, _Statements):
         rows = await self._connection.fetch(for_reading(sql), *arguments)
         return [tuple(row) for row in rows]
 
-    async def hold(self, *name: str) -> None:
+    async def lock_name(self, *name: str) -> None:
         """Nothing to do: nobody waits for one who only reads."""
 
 
-class Statement(ReadTransaction):
+class PostgresSingleStatement(PostgresReadTransaction):
     """One statement without a transaction around it: two round trips less."""
 
     _is_asked = False
@@ -138,28 +140,28 @@ class Statement(ReadTransaction):
         self._is_asked = True
 
 
-class WriteTransaction(_Statements):
+class PostgresWriteTransaction(_PostgresTransaction):
     """One attempt at one action, on a connection of its own."""
 
     def __init__(
         self,
         connection: Connection[Any],
-        settling: Settling,
-        creations: Creations,
+        event_gaps: EventGaps,
+        sequences: SequenceGenerator,
         *,
         clock: Clock,
         random: Random,
         origin: Origin,
-        rehearses: bool,
+        is_dry_run: bool,
     ) -> None:
-        super().__init__(connection, settling)
+        super().__init__(connection, event_gaps)
         self.new_sid = random.sid
-        self._creations = creations
+        self._sequences = sequences
         self._now = clock.now_ms()
         self._origin = origin
-        self._rehearses = rehearses
-        self._emitted: list[Emitted] = []
-        self._recalled: Recalled | None = {}
+        self._is_dry_run = is_dry_run
+        self._emitted: list[EmittedEvent] = []
+        self._cached_rows: CachedRows | None = {}
 
     @property
     def now(self) -> int:
@@ -176,23 +178,23 @@ class WriteTransaction(_Statements):
         """Whether the action told of anything."""
         return bool(self._emitted)
 
-    def rehearsal(self, result: T) -> Rehearsal[T]:
+    def dry_run_result(self, result: T) -> DryRun[T]:
         """What the action gave, and which events it would have written."""
-        return Rehearsal(result, tuple(self._emitted))
+        return DryRun(result, tuple(self._emitted))
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
         """The first row, or None."""
         row = await self._connection.fetchrow(sql, *arguments)
         return None if row is None else tuple(row)
 
-    async def recall(self, sql: str, *arguments: object) -> Row | None:
+    async def one_cached(self, sql: str, *arguments: object) -> Row | None:
         """As ``one``; read once, unless this very transaction changes settings."""
-        if self._recalled is None:
+        if self._cached_rows is None:
             return await self.one(sql, *arguments)
         key = (sql, arguments)
-        if key not in self._recalled:
-            self._recalled[key] = await self.one(sql, *arguments)
-        return self._recalled[key]
+        if key not in self._cached_rows:
+            self._cached_rows[key] = await self.one(sql, *arguments)
+        return self._cached_rows[key]
 
     async def all(self, sql: str, *arguments: object) -> list[Row]:
         """Every row."""
@@ -203,11 +205,11 @@ class WriteTransaction(_Statements):
         status = await self._connection.execute(sql, *arguments)
         return int(status.rpartition(" ")[2])
 
-    async def hold(self, *name: str) -> None:
+    async def lock_name(self, *name: str) -> None:
         """Wait until no other transaction holds this name, and hold it until the end."""
         if name[0] == "settings":
-            self._recalled = None
-        await self._connection.execute(HOLD, "\n".join(name))
+            self._cached_rows = None
+        await self._connection.execute(LOCK_NAME, "\n".join(name))
 
     async def emit(
         self,
@@ -222,8 +224,8 @@ class WriteTransaction(_Statements):
         """Write one event in this transaction."""
         by = origin or self._origin
         text = _encode(payload).decode()
-        self._emitted.append(Emitted(name, scope, conversation_sid, subject_sid, by, text))
-        if self._rehearses:
+        self._emitted.append(EmittedEvent(name, scope, conversation_sid, subject_sid, by, text))
+        if self._is_dry_run:
             return  # A number that is taken for nothing is a gap that readers have to settle.
         await self._append(
             scope.account_sid,
@@ -243,4 +245,4 @@ class WriteTransaction(_Statements):
 
     def next_sequence(self) -> int:
         """The next number in the order of creation."""
-        return self._creations.next(self._now)
+        return self._sequences.next(self._now)

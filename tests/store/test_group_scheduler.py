@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.store.grouping import Backlog, Grouping
-from parlour.store.postgres_group import Waiting
-from parlour.store.transaction import Busy, Reach
+from parlour.store.postgres.group import PendingAction
+from parlour.store.postgres.group_scheduler import GroupQueue, GroupScheduler
+from parlour.store.transaction import Busy, ConflictScope
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from parlour.store.grouping import More
+    from parlour.store.postgres.group_scheduler import More
 
 
 @pytest.fixture(autouse=True)
@@ -27,21 +27,25 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     made.close()
 
 
-def waiting(loop: asyncio.AbstractEventLoop, conversation: str, subject: str = "") -> Waiting:
+def waiting(loop: asyncio.AbstractEventLoop, conversation: str, subject: str = "") -> PendingAction:
     """An action that reaches so far, and does nothing."""
 
     async def nothing(_tx: Any) -> None:
         """Nothing."""
 
-    return Waiting(nothing, SILENT, Reach(conversation, subject), loop.create_future())
+    return PendingAction(
+        nothing, SILENT, ConflictScope(conversation, subject), loop.create_future()
+    )
 
 
-def reaches(taken: list[Waiting]) -> list[tuple[str, str]]:
+def reaches(taken: list[PendingAction]) -> list[tuple[str, str]]:
     """How far these actions reach."""
-    return [(each.reach.conversation_sid, each.reach.subject_sid) for each in taken]
+    return [
+        (each.conflict_scope.conversation_sid, each.conflict_scope.subject_sid) for each in taken
+    ]
 
 
-def take(backlog: Backlog, *, without: str = "") -> tuple[str, list[tuple[str, str]]] | None:
+def take(backlog: GroupQueue, *, without: str = "") -> tuple[str, list[tuple[str, str]]] | None:
     """The next group."""
     taken = backlog.take(lambda account: account != without)
     return None if taken is None else (taken[0], reaches(taken[1]))
@@ -60,12 +64,12 @@ def take(backlog: Backlog, *, without: str = "") -> tuple[str, list[tuple[str, s
     ],
 )
 def test_what_is_apart(one: tuple[str, str], other: tuple[str, str], apart: bool) -> None:
-    assert Reach(*one).is_apart(Reach(*other)) is apart
-    assert Reach(*other).is_apart(Reach(*one)) is apart
+    assert ConflictScope(*one).is_disjoint_from(ConflictScope(*other)) is apart
+    assert ConflictScope(*other).is_disjoint_from(ConflictScope(*one)) is apart
 
 
 def test_a_group_takes_the_heads_that_are_apart(loop: asyncio.AbstractEventLoop) -> None:
-    backlog = Backlog()
+    backlog = GroupQueue()
     for conversation, subject in [
         ("CH1", "MB1"), ("CH1", "MB2"), ("CH2", ""), ("CH1", "MB1"), ("CH1", "MB3"), ("CH2", ""),
     ]:  # fmt: skip
@@ -78,7 +82,7 @@ def test_a_group_takes_the_heads_that_are_apart(loop: asyncio.AbstractEventLoop)
 
 
 def test_what_is_held_waits_until_it_is_released(loop: asyncio.AbstractEventLoop) -> None:
-    backlog = Backlog()
+    backlog = GroupQueue()
     backlog.add("AC1", waiting(loop, "CH1"))
     assert take(backlog) == ("AC1", [("CH1", "")])
     backlog.add("AC1", waiting(loop, "CH1"))
@@ -90,7 +94,7 @@ def test_what_is_held_waits_until_it_is_released(loop: asyncio.AbstractEventLoop
 
 
 def test_accounts_take_turns(loop: asyncio.AbstractEventLoop) -> None:
-    backlog = Backlog()
+    backlog = GroupQueue()
     for number in range(limits.GROUP_ACTIONS_MAX + 1):
         backlog.add("AC1", waiting(loop, f"CH{number}"))
     backlog.add("AC2", waiting(loop, "CH1"))
@@ -101,7 +105,7 @@ def test_accounts_take_turns(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def test_an_account_that_may_not_begin_holds_up_nobody(loop: asyncio.AbstractEventLoop) -> None:
-    backlog = Backlog()
+    backlog = GroupQueue()
     backlog.add("AC1", waiting(loop, "CH1"))
     backlog.add("AC2", waiting(loop, "CH1"))
     assert take(backlog, without="AC1") == ("AC2", [("CH1", "")])
@@ -115,7 +119,7 @@ class Runner:
         self.sizes: list[tuple[str, int]] = []
         self.gates: list[asyncio.Event] = []
 
-    async def run(self, account_sid: str, first: list[Waiting], _more: More) -> None:
+    async def run(self, account_sid: str, first: list[PendingAction], _more: More) -> None:
         """Wait at the gate, then answer everybody."""
         self.sizes.append((account_sid, len(first)))
         gate = asyncio.Event()
@@ -137,7 +141,7 @@ async def began(runner: Runner, count: int) -> None:
 def test_what_arrives_while_a_group_runs_shares_the_next(loop: asyncio.AbstractEventLoop) -> None:
     async def scene() -> None:
         runner = Runner()
-        grouping = Grouping(runner.run, 4)
+        grouping = GroupScheduler(runner.run, 4)
         answers = [grouping.join("AC1", waiting(loop, "CH1"))]
         await began(runner, 1)
         answers += [grouping.join("AC1", waiting(loop, f"CH{number}")) for number in (2, 3, 4)]
@@ -159,7 +163,7 @@ def test_what_arrives_while_a_group_runs_shares_the_next(loop: asyncio.AbstractE
 def test_another_group_is_begun_when_one_takes_long(loop: asyncio.AbstractEventLoop) -> None:
     async def scene() -> None:
         runner = Runner()
-        grouping = Grouping(runner.run, 2)
+        grouping = GroupScheduler(runner.run, 2)
         grouping.join("AC1", waiting(loop, "CH1"))
         await began(runner, 1)
         begun = loop.time()
@@ -185,7 +189,7 @@ def test_a_full_queue_refuses(
 
     async def scene() -> None:
         runner = Runner()
-        grouping = Grouping(runner.run, 1)
+        grouping = GroupScheduler(runner.run, 1)
         grouping.join("AC1", waiting(loop, "CH1"))
         with pytest.raises(Busy):
             grouping.join("AC1", waiting(loop, "CH2"))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from parlour.store import events as event_log
-from parlour.store.postgres import BEGIN_WRITING, PostgresStore
-from parlour.store.postgres_transaction import APPEND
-from parlour.store.settling import settled_count
+from parlour.store import event_log
+from parlour.store.postgres.engine import BEGIN_WRITING, PostgresStore
+from parlour.store.postgres.event_gaps import visible_count
+from parlour.store.postgres.transaction import APPEND
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
@@ -27,7 +27,7 @@ SOON_SECONDS = 5.0
 
 
 @pytest.mark.parametrize(
-    ("known", "after", "numbers", "passed"),
+    ("visible_through", "after", "numbers", "passed"),
     [
         (0, 0, [], 0),
         (0, 0, [1, 2, 3], 3),
@@ -41,9 +41,9 @@ SOON_SECONDS = 5.0
     ],
 )
 def test_a_gap_is_passed_only_if_it_was_settled(
-    known: int, after: int, numbers: list[int], passed: int
+    visible_through: int, after: int, numbers: list[int], passed: int
 ) -> None:
-    assert settled_count(known, after, numbers) == passed
+    assert visible_count(visible_through, after, numbers) == passed
 
 
 class UndoneError(Exception):
@@ -127,11 +127,11 @@ def test_a_reader_waits_before_what_may_still_be_committed(how: str, names: list
         await emit(store)
         for _ in range(10):
             assert await names_after(store, 0) == ["ours"]
-            assert await store.read(event_log.last_sequence) == 1
+            assert await store.read(event_log.visible_through) == 1
             await asyncio.sleep(0.02)
         await other.end(how)
         await soon(lambda: names_after(store, 0), names)
-        await soon(lambda: store.read(event_log.last_sequence), 3)
+        await soon(lambda: store.read(event_log.visible_through), 3)
 
     on_a_store(scene)
 
@@ -145,7 +145,7 @@ def test_a_snapshot_from_before_passes_nothing_that_was_settled_after_it() -> No
         async def old(tx: Transaction) -> None:
             await tx.one("SELECT 1 FROM migration")  # The snapshot begins here.
             await other.end("COMMIT")
-            await store._settling.begin()  # What is known now is newer than the snapshot.
+            await store._event_gaps.refresh()  # What is known now is newer than the snapshot.
             found = await event_log.read_after(tx, 0, 100)
             seen.append([event.name for event in found])
 
@@ -170,11 +170,11 @@ def test_a_single_statement_is_read_without_a_transaction_and_a_second_is_refuse
             await tx.one("SELECT sequence FROM event")
 
         assert await store.read(isolation) == "repeatable read"
-        assert await store.read(isolation, asks_once=True) == "read committed"
-        found = await store.read(lambda tx: event_log.read_after(tx, 0, 100), asks_once=True)
+        assert await store.read(isolation, single_statement=True) == "read committed"
+        found = await store.read(lambda tx: event_log.read_after(tx, 0, 100), single_statement=True)
         assert [event.name for event in found] == ["ours"]
         with pytest.raises(AssertionError, match="another snapshot"):
-            await store.read(twice, asks_once=True)
+            await store.read(twice, single_statement=True)
         assert await names_after(store, 0) == ["ours"]
 
     on_a_store(scene)
@@ -239,10 +239,10 @@ def test_a_number_that_a_crash_gives_again_was_not_settled() -> None:
             await emit(store)
             while postgres.sql("SELECT log_cnt FROM event_sequence_seq", url).strip() != "0":
                 await emit(store)
-            last = await store.read(event_log.last_sequence)
+            last = await store.read(event_log.visible_through)
             undone = await Beside.begin(url)
             await undone.end("ROLLBACK")
-            await store._settling.begin()
+            await store._event_gaps.refresh()
             postgres.kill()
             postgres.start()
             other = await Beside.begin(url)

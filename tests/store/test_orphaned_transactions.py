@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from parlour.store.connections import SESSION, UNLIMITED
-from parlour.store.postgres import PostgresStore
+from parlour.store.postgres.connections import SESSION, UNLIMITED
+from parlour.store.postgres.engine import PostgresStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
-from tests.store.test_settling import Beside, emit, names_after, soon
+from tests.store.test_event_gaps import Beside, emit, names_after, soon
 from tests.support.postgres_server import shared
 from tests.support.tcp_proxy import Proxy
 
@@ -26,8 +26,8 @@ SHORT = dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "STRAGGLER_MS_MIN", PATIENCE_MS)
-    monkeypatch.setattr(limits, "STRAGGLERS_LOOK_MS", 100)
+    monkeypatch.setattr(limits, "ORPHANED_TRANSACTION_MS_MIN", PATIENCE_MS)
+    monkeypatch.setattr(limits, "ORPHANED_TRANSACTIONS_POLL_MS", 100)
 
 
 def play(scene: Callable[[PostgresStore, str, Proxy], Awaitable[None]]) -> None:
@@ -69,7 +69,7 @@ def test_who_is_no_node_may_take_its_time(session: dict[str, str]) -> None:
         other = await Beside.begin(url, **session)
         await emit(store)
         await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
-        assert await store._stragglers.put_out() == 0
+        assert await store._orphaned_transactions.terminate() == 0
         await other.end("COMMIT")
         await soon(lambda: names_after(store, 0), ["beside", "ours"])
 
@@ -79,7 +79,7 @@ def test_who_is_no_node_may_take_its_time(session: dict[str, str]) -> None:
 def test_a_node_has_its_time() -> None:
     async def scene(store: PostgresStore, url: str, _wire: Proxy) -> None:
         other = await Beside.begin(url, **SESSION)
-        assert await store._stragglers.put_out() == 0
+        assert await store._orphaned_transactions.terminate() == 0
         await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
             await other.end("COMMIT")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from parlour.store.transaction import EVERY_ACCOUNT, Busy, Unavailable
+from parlour.store.transaction import ALL_ACCOUNTS, Busy, Unavailable
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ SESSION: Final = {
     "idle_in_transaction_session_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
     "search_path": "public",
     # The wall between accounts (postgres_schema.py) stands where a transaction names one.
-    "parlour.account": EVERY_ACCOUNT,
+    "parlour.account": ALL_ACCOUNTS,
 }
 """What a session is set to: nobody may hold a lock for ever, whatever becomes of its node."""
 
@@ -135,7 +135,7 @@ async def _connect_to(url: str, session: dict[str, str]) -> Connection[Any]:
     )
 
 
-class Connections:
+class ConnectionPool:
     """The connections of one process, and who waits for one."""
 
     def __init__(self, url: str, size: int) -> None:
@@ -149,7 +149,7 @@ class Connections:
         )
         self._is_closed = False
 
-    async def take(self) -> Connection[Any]:
+    async def acquire(self) -> Connection[Any]:
         """A connection that nobody else has. Raises ``Busy`` or ``Unavailable``."""
         while not self._is_closed:
             while self._idle:
@@ -190,12 +190,12 @@ class Connections:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 handed = turn.result()
-                self._wake() if handed is None else self.give_back(handed)
+                self._wake() if handed is None else self.release(handed)
             raise
         finally:
             over.cancel()
 
-    def give_back(self, connection: Connection[Any]) -> None:
+    def release(self, connection: Connection[Any]) -> None:
         """A connection without a transaction, ready for the next."""
         while self._waiting:
             turn = self._waiting.popleft()
@@ -204,7 +204,7 @@ class Connections:
                 return
         self._idle.append(connection)
 
-    def drop(self, connection: Connection[Any], *, is_lost: bool = False) -> None:
+    def discard(self, connection: Connection[Any], *, is_lost: bool = False) -> None:
         """End a connection at once; the server undoes what was not committed on it."""
         connection.terminate()
         self._open -= 1

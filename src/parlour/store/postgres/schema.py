@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from parlour.setting_checks import without_password
-from parlour.store.connections import REFUSED, connect
 from parlour.store.dialect import POSTGRES, in_dialect
 from parlour.store.migrations import migrations
+from parlour.store.postgres.connections import REFUSED, connect
 from parlour.store.transaction import DatabaseError, Unavailable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ HAS_SCHEMA: Final = "SELECT to_regclass('migration') IS NOT NULL"
 
 
 # Each table with an account that is not walled in yet: so none that a migration adds is forgotten.
-WALL_IN: Final = """
+ENABLE_ROW_SECURITY: Final = """
 DO $$
 DECLARE
     named record;
@@ -63,7 +63,7 @@ $$
 
 # A table is analysed after every fiftieth row has changed, and cleaned after every twentieth. With
 # the defaults, a fifth of a large table would be dead rows first. What an operator set stays.
-KEEP_CLEAN: Final = """
+TUNE_AUTOVACUUM: Final = """
 DO $$
 DECLARE
     named record;
@@ -130,7 +130,7 @@ async def _migrate(connection: Connection[Any]) -> None:
             async with connection.transaction():
                 await connection.execute(in_dialect(migration.text, POSTGRES))
                 await connection.execute(NOTE, migration.name)
-        await connection.execute(WALL_IN)
-        await connection.execute(KEEP_CLEAN)
+        await connection.execute(ENABLE_ROW_SECURITY)
+        await connection.execute(TUNE_AUTOVACUUM)
     finally:
         await connection.fetchval(UNLOCK, MIGRATING)

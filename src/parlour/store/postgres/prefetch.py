@@ -21,7 +21,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parlour.store.dialect import locks_rows
-from parlour.store.manifold import renumbered
+from parlour.store.postgres.batching import renumbered
 from parlour.store.statements import statement
 from parlour.vocabulary import limits, sids
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection
 
-    from parlour.store.transaction import Reach, Row
+    from parlour.store.transaction import ConflictScope, Row
 
 Arguments = tuple[object, ...]
 Read = tuple[str, Arguments]
 """One statement and its arguments."""
 Prefetched = dict[Read, "Row | None"]
 
-READ_TOGETHER: Final = "SELECT {columns} FROM (VALUES (1)) AS start{reads}"
+COMBINED_READS: Final = "SELECT {columns} FROM (VALUES (1)) AS start{reads}"
 ONE_READ: Final = (
     " LEFT JOIN LATERAL (SELECT TRUE AS found, q.* FROM ({read}) AS q{condition}) AS r{place}"
     " ON TRUE"
@@ -59,28 +59,29 @@ class RecordedRead(NamedTuple):
 
 
 class _Planned(NamedTuple):
-    """A predicted read: arguments are values, or places in the ``Reach`` of the action."""
+    """A predicted read: arguments are values, or places in the ``ConflictScope`` of the action."""
 
     sql: str
     arguments: tuple[object, ...]
     is_setting: bool
     locks_subject: bool
 
-    def of(self, reach: Reach) -> Read:
+    def of(self, conflict_scope: ConflictScope) -> Read:
         """The read that an action with this reach is expected to make."""
         return self.sql, tuple(
-            reach[each.place] if isinstance(each, _Place) else each for each in self.arguments
+            conflict_scope[each.place] if isinstance(each, _ScopeField) else each
+            for each in self.arguments
         )
 
 
-class _Place(NamedTuple):
-    """The place of an argument in the ``Reach``."""
+class _ScopeField(NamedTuple):
+    """The place of an argument in the ``ConflictScope``."""
 
     place: int
 
 
-_CONVERSATION: Final = _Place(0)
-_SUBJECT: Final = _Place(1)
+_CONVERSATION: Final = _ScopeField(0)
+_SUBJECT: Final = _ScopeField(1)
 
 Plan = tuple[_Planned, ...]
 
@@ -92,9 +93,9 @@ class ReadPlans:
         self._plans: OrderedDict[tuple[str, str, bool], Plan] = OrderedDict()
         self._statements: dict[tuple[tuple[str, bool], ...], tuple[str, list[int]]] = {}
 
-    def find(self, account_sid: str, reach: Reach, *, fires: bool) -> Plan:
+    def find(self, account_sid: str, conflict_scope: ConflictScope, *, fires: bool) -> Plan:
         """The plan for an action; empty where nothing was learned."""
-        key = (account_sid, reach.kind, fires)
+        key = (account_sid, conflict_scope.kind, fires)
         plan = self._plans.get(key)
         if plan is None:
             return ()
@@ -102,18 +103,27 @@ class ReadPlans:
         return plan
 
     def learn(
-        self, account_sid: str, reach: Reach, reads: Iterable[RecordedRead], *, fires: bool
+        self,
+        account_sid: str,
+        conflict_scope: ConflictScope,
+        reads: Iterable[RecordedRead],
+        *,
+        fires: bool,
     ) -> None:
         """Keep what an action has read as the plan of its kind."""
-        if not reach.kind:
+        if not conflict_scope.kind:
             return
-        self._plans[account_sid, reach.kind, fires] = _plan(account_sid, reach, reads)
+        self._plans[account_sid, conflict_scope.kind, fires] = _plan(
+            account_sid, conflict_scope, reads
+        )
         if len(self._plans) > limits.READ_PLANS_MAX:
             self._plans.popitem(last=False)
 
-    async def fetch(self, connection: Connection[Any], plan: Plan, reach: Reach) -> Prefetched:
+    async def fetch(
+        self, connection: Connection[Any], plan: Plan, conflict_scope: ConflictScope
+    ) -> Prefetched:
         """The predicted rows by read, in one round trip."""
-        reads = [each.of(reach) for each in plan]
+        reads = [each.of(conflict_scope) for each in plan]
         shape = tuple((each.sql, each.locks_subject) for each in plan)
         if shape not in self._statements:
             self._statements[shape] = await _statement(connection, shape)
@@ -129,11 +139,13 @@ class ReadPlans:
         return found
 
 
-def _plan(account_sid: str, reach: Reach, reads: Iterable[RecordedRead]) -> Plan:
+def _plan(account_sid: str, conflict_scope: ConflictScope, reads: Iterable[RecordedRead]) -> Plan:
     planned: list[_Planned] = []
     is_locked = False
     for read in dict.fromkeys(reads):
-        arguments = tuple(_generalised(each, account_sid, reach) for each in read.arguments)
+        arguments = tuple(
+            _generalised(each, account_sid, conflict_scope) for each in read.arguments
+        )
         if None in arguments:
             continue
         is_subject = _SUBJECT in arguments and not locks_rows(read.sql)
@@ -145,11 +157,11 @@ def _plan(account_sid: str, reach: Reach, reads: Iterable[RecordedRead]) -> Plan
     return tuple(planned)
 
 
-def _generalised(value: object, account_sid: str, reach: Reach) -> object:
+def _generalised(value: object, account_sid: str, conflict_scope: ConflictScope) -> object:
     """An argument that holds for other actions of the kind too; None if it does not."""
-    if value == reach.conversation_sid:
+    if value == conflict_scope.conversation_sid:
         return _CONVERSATION
-    if reach.subject_sid and value == reach.subject_sid:
+    if conflict_scope.subject_sid and value == conflict_scope.subject_sid:
         return _SUBJECT
     if value == account_sid or (isinstance(value, str) and sids.is_sid(sids.SERVICE, value)):
         return value
@@ -174,4 +186,4 @@ async def _statement(
     columns = ", ".join(
         statement("r{place}.*", place=str(place + 1)) for place in range(len(shape))
     )
-    return statement(READ_TOGETHER, columns=columns, reads="".join(joins)), widths
+    return statement(COMBINED_READS, columns=columns, reads="".join(joins)), widths

@@ -2,7 +2,7 @@
 
 Events are written by ``Transaction.emit`` in the transaction of their change. With one writer
 their numbers grow in the order of commits, so a reader that goes on after the last number it saw
-misses nothing; with several, the engine says how far a reader may go (``settling.py``). A sink's
+misses nothing; with several, the engine says how far a reader may go (``event_gaps.py``). A sink's
 position is the number of the last event it is done with.
 """
 
@@ -32,7 +32,7 @@ INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)
 ON CONFLICT (sink) DO UPDATE SET sequence = excluded.sequence
 """
 # The names stand in the text, as they do in the conditions of the indexes.
-ATTACHED = """
+FETCH_ATTACHED = """
 SELECT sequence FROM event
  WHERE account_sid = $1 AND subject_sid = $2 AND name = 'scopedWebhookAdded' LIMIT 1
 """
@@ -53,29 +53,29 @@ SELECT sequence FROM event WHERE account_sid = $1 AND subject_sid = $2
  ORDER BY sequence DESC LIMIT 1
 """
 # Both read an index alone, in which rows only come at the end (event_conversations).
-AFTER = """
+CONVERSATIONS_AFTER = """
 SELECT sequence, conversation_sid FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2
 """
-BEFORE = """
+CONVERSATIONS_BEFORE = """
 SELECT sequence, conversation_sid FROM event WHERE sequence < $1 ORDER BY sequence DESC LIMIT $2
 """
 # A statement has one text: what is left of the places is filled with the last number.
-FOUND_AT_ONCE: Final = 32
-FIND_SOME = statement(
+SEQUENCES_PER_QUERY: Final = 32
+FIND_BY_SEQUENCES = statement(
     "SELECT {columns} FROM event WHERE account_sid = $1 AND sequence IN ({places})"
     " ORDER BY sequence LIMIT 32",
     Event,
-    places=", ".join(f"${number}" for number in range(2, FOUND_AT_ONCE + 2)),
+    places=", ".join(f"${number}" for number in range(2, SEQUENCES_PER_QUERY + 2)),
 )
 NEWEST = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
 OLDEST = "SELECT sequence, date_ms FROM event ORDER BY sequence LIMIT $1"
-RETIRE = "DELETE FROM event WHERE sequence <= $1"
+DELETE_UP_TO = "DELETE FROM event WHERE sequence <= $1"
 
 
 async def read_after(tx: Transaction, sequence: int, count: int) -> list[Event]:
     """The events after a number, in order; at most so many."""
     rows = await tx.all(READ_AFTER, sequence, count)
-    count = tx.settled(sequence, [row[0] for row in rows])
+    count = tx.visible_count(sequence, [row[0] for row in rows])
     return [_event(*row) for row in rows[:count]]
 
 
@@ -84,9 +84,9 @@ def _event(*row: Any) -> Event:
     return Event(*(*row[:_FIRES], bool(row[_FIRES]), *row[_FIRES + 1 :]))
 
 
-async def last_sequence(tx: Transaction) -> int:
+async def visible_through(tx: Transaction) -> int:
     """The number of the newest event before which none can be missing; 0 before the first."""
-    return await tx.last_event()
+    return await tx.visible_through()
 
 
 async def newest_sequence(tx: Transaction) -> int:
@@ -97,7 +97,7 @@ async def newest_sequence(tx: Transaction) -> int:
 
 async def attached_at(tx: Transaction, scope: Scope, webhook_sid: str) -> int:
     """The number of the event with which a conversation got a webhook; 0 if it is too old."""
-    row = await tx.one(ATTACHED, scope.account_sid, webhook_sid)
+    row = await tx.one(FETCH_ATTACHED, scope.account_sid, webhook_sid)
     return row[0] if row else 0
 
 
@@ -117,7 +117,7 @@ async def next_webhook_change(
     return (row[0], row[1]) if row else None
 
 
-async def webhook_change_awaits(tx: Transaction, scope: Scope, owner_sid: str) -> bool:
+async def webhook_change_is_pending(tx: Transaction, scope: Scope, owner_sid: str) -> bool:
     """Return whether the webhook intake is still before the last change of an owner's webhooks.
 
     Until it has passed, it needs the rows that the change put out of reach. An intake that never
@@ -130,22 +130,22 @@ async def webhook_change_awaits(tx: Transaction, scope: Scope, owner_sid: str) -
 
 async def conversations_after(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str]]:
     """Number and conversation of the events after a number, in order; at most so many."""
-    return [(row[0], row[1]) for row in await tx.all(AFTER, sequence, count)]
+    return [(row[0], row[1]) for row in await tx.all(CONVERSATIONS_AFTER, sequence, count)]
 
 
 async def conversations_before(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str]]:
     """Number and conversation of the events before a number, the newest first."""
-    return [(row[0], row[1]) for row in await tx.all(BEFORE, sequence, count)]
+    return [(row[0], row[1]) for row in await tx.all(CONVERSATIONS_BEFORE, sequence, count)]
 
 
-async def find_some(tx: Transaction, scope: Scope, sequences: list[int]) -> list[Event]:
+async def find_by_sequences(tx: Transaction, scope: Scope, sequences: list[int]) -> list[Event]:
     """The events with these numbers that are the account's and still in the log, in order.
 
-    At most FOUND_AT_ONCE.
+    At most SEQUENCES_PER_QUERY.
     """
-    assert 0 < len(sequences) <= FOUND_AT_ONCE
-    places = (*sequences, *(sequences[-1:] * (FOUND_AT_ONCE - len(sequences))))
-    return [_event(*row) for row in await tx.all(FIND_SOME, scope.account_sid, *places)]
+    assert 0 < len(sequences) <= SEQUENCES_PER_QUERY
+    places = (*sequences, *(sequences[-1:] * (SEQUENCES_PER_QUERY - len(sequences))))
+    return [_event(*row) for row in await tx.all(FIND_BY_SEQUENCES, scope.account_sid, *places)]
 
 
 async def oldest_sequence(tx: Transaction) -> int:
@@ -165,13 +165,15 @@ async def save_position(tx: Transaction, sink: str, sequence: int) -> None:
     await tx.run(SAVE_POSITION, sink, sequence)
 
 
-async def retire(tx: Transaction, sinks: Collection[str], before_ms: int, count: int) -> int:
+async def delete_old_events(
+    tx: Transaction, sinks: Collection[str], before_ms: int, count: int
+) -> int:
     """Remove the oldest events that every sink is past and that are old enough; how many.
 
     At most ``count`` go at once, and only from the beginning, so that the log has no gaps. The
     newest event always stays: numbers and dates go on from it.
     """
-    passed = await last_sequence(tx) - 1
+    passed = await visible_through(tx) - 1
     for sink in sinks:
         passed = min(passed, await find_position(tx, sink) or 0)
     last = number = 0
@@ -180,5 +182,5 @@ async def retire(tx: Transaction, sinks: Collection[str], before_ms: int, count:
             break
         last, number = sequence, number + 1
     if number:
-        await tx.run(RETIRE, last)
+        await tx.run(DELETE_UP_TO, last)
     return number

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from parlour.store.manifold import many
+from parlour.store.postgres.batching import batched
 
 
 def made(sql: str, *types: str) -> str:
-    found = many(sql, types)
+    found = batched(sql, types)
     assert found is not None
     return " ".join(found.text.split())
 
@@ -30,7 +30,7 @@ def test_a_read_that_locks_needs_no_fence(lock: str) -> None:
 
 def test_rows_are_inserted_in_the_order_of_those_who_asked() -> None:
     sql = "INSERT INTO room (sid, number) VALUES ($1, $2)"
-    found = many(sql, ["text", "int4"])
+    found = batched(sql, ["text", "int4"])
     assert found is not None
     assert not found.numbers_rows
     assert found.text == (
@@ -42,7 +42,7 @@ def test_rows_are_inserted_in_the_order_of_those_who_asked() -> None:
 
 def test_an_update_says_whose_rows_it_has_changed() -> None:
     sql = "UPDATE room\n   SET number = $2, seen = seen + 1\n WHERE sid = $1"
-    found = many(sql, ["text", "int4"])
+    found = batched(sql, ["text", "int4"])
     assert found is not None
     assert found.numbers_rows
     assert " ".join(found.text.split()) == (
@@ -66,8 +66,8 @@ def test_an_update_says_whose_rows_it_has_changed() -> None:
     ],
 )
 def test_other_shapes_are_left_alone(sql: str) -> None:
-    assert many(sql, ["text"]) is None
+    assert batched(sql, ["text"]) is None
 
 
 def test_what_asks_nothing_is_left_alone() -> None:
-    assert many("SELECT sid FROM room", []) is None
+    assert batched("SELECT sid FROM room", []) is None

@@ -41,7 +41,7 @@ class BackupError(Exception):
     """A backup that cannot be made, or cannot be used; the text says why."""
 
 
-class Names:
+class BackupNames:
     """The names that files of a backup may have."""
 
     def __init__(self, known: frozenset[str], media: str) -> None:
@@ -61,7 +61,7 @@ class Names:
         return parts[0] == self._media and len(parts) < _MEDIA_DEPTH
 
 
-class Source(Protocol):
+class BackupSource(Protocol):
     """The files of a backup."""
 
     def files(self) -> dict[str, int]:
@@ -76,7 +76,7 @@ class Source(Protocol):
 class FolderSource:
     """A backup that is a folder."""
 
-    def __init__(self, folder: Path, names: Names) -> None:
+    def __init__(self, folder: Path, names: BackupNames) -> None:
         self._folder = folder
         self._names = names
 

@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from typing import Any
 
-    from parlour.store.postgres_group import Waiting
+    from parlour.store.postgres.group import PendingAction
 
-    More = Callable[[], list[Waiting]]
-    Run = Callable[[str, list[Waiting], More], Awaitable[None]]
+    More = Callable[[], list[PendingAction]]
+    Run = Callable[[str, list[PendingAction], More], Awaitable[None]]
 
 
-class Backlog:
+class GroupQueue:
     """Actions of all accounts that wait; none is passed by a later one of its conversation."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, dict[str, deque[Waiting]]] = {}
+        self._accounts: dict[str, dict[str, deque[PendingAction]]] = {}
         self._held: set[tuple[str, str]] = set()
         self.count = 0
 
-    def add(self, account_sid: str, waiting: Waiting) -> None:
+    def add(self, account_sid: str, waiting: PendingAction) -> None:
         """Put an action behind the others of its conversation."""
         conversations = self._accounts.setdefault(account_sid, {})
-        sid = waiting.reach.conversation_sid
+        sid = waiting.conflict_scope.conversation_sid
         if sid not in conversations:
             conversations[sid] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
         conversations[sid].append(waiting)
         self.count += 1
 
-    def take(self, may_begin: Callable[[str], bool]) -> tuple[str, list[Waiting]] | None:
+    def take(self, may_begin: Callable[[str], bool]) -> tuple[str, list[PendingAction]] | None:
         """The actions of the next group, whose conversations are held then; and whose they are."""
         for account_sid, conversations in self._accounts.items():
             if not may_begin(account_sid):
@@ -54,17 +54,19 @@ class Backlog:
             free = [each for each in conversations if (account_sid, each) not in self._held]
             if free:
                 taken = self.take_of(account_sid, free)
-                self._held.update((account_sid, each.reach.conversation_sid) for each in taken)
+                self._held.update(
+                    (account_sid, each.conflict_scope.conversation_sid) for each in taken
+                )
                 # Whose turn it was is last now.
                 if (rest := self._accounts.pop(account_sid, None)) is not None:
                     self._accounts[account_sid] = rest
                 return account_sid, taken
         return None
 
-    def take_of(self, account_sid: str, wanted: Iterable[str]) -> list[Waiting]:
+    def take_of(self, account_sid: str, wanted: Iterable[str]) -> list[PendingAction]:
         """Actions of these conversations that are apart, up to the size of a group."""
         conversations = self._accounts.get(account_sid, {})
-        taken: list[Waiting] = []
+        taken: list[PendingAction] = []
         for sid in wanted:
             waiting = conversations.pop(sid, None)
             if waiting is None:
@@ -82,20 +84,23 @@ class Backlog:
         self._held.difference_update((account_sid, each) for each in conversations)
 
 
-def _heads(waiting: deque[Waiting], room: int) -> list[Waiting]:
+def _heads(waiting: deque[PendingAction], room: int) -> list[PendingAction]:
     """Take from the head of one conversation's queue what may run side by side."""
-    taken: list[Waiting] = []
+    taken: list[PendingAction] = []
     subjects: set[str] = set()
     while waiting and len(taken) < room:
-        reach = waiting[0].reach
-        if taken and (reach.subject_sid in subjects or not reach.is_apart(taken[0].reach)):
+        conflict_scope = waiting[0].conflict_scope
+        if taken and (
+            conflict_scope.subject_sid in subjects
+            or not conflict_scope.is_disjoint_from(taken[0].conflict_scope)
+        ):
             break
-        subjects.add(reach.subject_sid)
+        subjects.add(conflict_scope.subject_sid)
         taken.append(waiting.popleft())
     return taken
 
 
-class Grouping:
+class GroupScheduler:
     """Has groups formed and run, so many at once."""
 
     def __init__(self, run: Run, size: int) -> None:
@@ -103,14 +108,14 @@ class Grouping:
         assert size > 0
         self._run = run
         self._size = size
-        self._backlog = Backlog()
+        self._backlog = GroupQueue()
         self._running: set[asyncio.Task[None]] = set()
         # When the newest group of an account began that is running.
         self._begun: dict[str, float] = {}
         self._is_starting = False
         self._later: asyncio.Handle | None = None
 
-    def join(self, account_sid: str, waiting: Waiting) -> asyncio.Future[Any]:
+    def join(self, account_sid: str, waiting: PendingAction) -> asyncio.Future[Any]:
         """Have an action run in a group; its answer. Raises ``Busy``."""
         if self._backlog.count >= limits.QUEUE_ACTIONS_MAX:
             raise Busy
@@ -142,9 +147,9 @@ class Grouping:
         now = asyncio.get_running_loop().time()
         return begun is None or now - begun >= limits.GROUP_PATIENCE_MS / 1000
 
-    async def _carry(self, account_sid: str, first: list[Waiting]) -> None:
+    async def _carry(self, account_sid: str, first: list[PendingAction]) -> None:
         begun = self._begun[account_sid]
-        held = dict.fromkeys(each.reach.conversation_sid for each in first)
+        held = dict.fromkeys(each.conflict_scope.conversation_sid for each in first)
         try:
             await self._run(account_sid, first, lambda: self._backlog.take_of(account_sid, held))
         finally:

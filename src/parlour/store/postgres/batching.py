@@ -31,20 +31,20 @@ _UPDATE = re.compile(
     re.DOTALL,
 )
 
-READ_MANY: Final = (
+BATCHED_READ: Final = (
     "SELECT asked.number, found.* FROM {asked} CROSS JOIN LATERAL ({read}{fence}) AS found"
 )
-INSERT_MANY: Final = "{into} SELECT {values} FROM {asked} ORDER BY asked.number"
-WRITE_TOGETHER: Final = "WITH {writes} SELECT {counts}"
+BATCHED_INSERT: Final = "{into} SELECT {values} FROM {asked} ORDER BY asked.number"
+COMBINED_WRITES: Final = "WITH {writes} SELECT {counts}"
 _COUNTS: Final = (
     "(SELECT count(*) FROM w{place}), (SELECT count(DISTINCT w{place}.number) FROM w{place})"
 )
-UPDATE_MANY: Final = "{changes}FROM {asked} WHERE {condition} RETURNING asked.number"
+BATCHED_UPDATE: Final = "{changes}FROM {asked} WHERE {condition} RETURNING asked.number"
 # Nothing is skipped; but whatever has an OFFSET is planned by itself.
 _FENCE: Final = " OFFSET 0"
 
 
-class Many(NamedTuple):
+class BatchedStatement(NamedTuple):
     """A statement for many.
 
     A read gives rows that begin with the number, from 1, of the one who asked. So does a write
@@ -55,7 +55,7 @@ class Many(NamedTuple):
     numbers_rows: bool
 
 
-def many(sql: str, types: Sequence[str]) -> Many | None:
+def batched(sql: str, types: Sequence[str]) -> BatchedStatement | None:
     """The statement for many, whose parameters have these types; None if its shape is another."""
     if not types:
         return None
@@ -63,22 +63,22 @@ def many(sql: str, types: Sequence[str]) -> Many | None:
     if _SELECT.match(sql):
         # What locks rows is planned by itself anyway.
         fence = _FENCE if for_reading(sql) == sql else ""
-        read = statement(READ_MANY, asked=asked, read=_named(sql), fence=fence)
-        return Many(read, numbers_rows=True)
+        read = statement(BATCHED_READ, asked=asked, read=_named(sql), fence=fence)
+        return BatchedStatement(read, numbers_rows=True)
     if match := _INSERT.fullmatch(sql):
         into, values = match.groups()
-        insert = statement(INSERT_MANY, asked=asked, into=into, values=_named(values))
-        return Many(insert, numbers_rows=False)
+        insert = statement(BATCHED_INSERT, asked=asked, into=into, values=_named(values))
+        return BatchedStatement(insert, numbers_rows=False)
     if match := _UPDATE.fullmatch(sql):
         changes, condition = (_named(part) for part in match.groups())
-        update = statement(UPDATE_MANY, asked=asked, changes=changes, condition=condition)
-        return Many(update, numbers_rows=True)
+        update = statement(BATCHED_UPDATE, asked=asked, changes=changes, condition=condition)
+        return BatchedStatement(update, numbers_rows=True)
     return None
 
 
 @cache
 def written_table(sql: str) -> str:
-    """The table of an INSERT or UPDATE that ``many`` understands, else the empty string.
+    """The table of an INSERT or UPDATE that ``batched`` understands, else the empty string.
 
     Bounded by the number of statements in the program.
     """
@@ -86,7 +86,7 @@ def written_table(sql: str) -> str:
     return match[1].split()[2 if _INSERT.fullmatch(sql) else 1] if match else ""
 
 
-def write_together(writes: Sequence[tuple[Many, int]]) -> str:
+def combine_writes(writes: Sequence[tuple[BatchedStatement, int]]) -> str:
     """One statement for writes to different tables, each with the number of its parameters.
 
     Its row has two figures for each: rows written, and how many of those who asked wrote any. An
@@ -99,7 +99,7 @@ def write_together(writes: Sequence[tuple[Many, int]]) -> str:
         parts.append(f"w{place} AS ({text}{returned})")
         first += count
     counts = [statement(_COUNTS, place=str(place)) for place in range(len(writes))]
-    return statement(WRITE_TOGETHER, writes=", ".join(parts), counts=", ".join(counts))
+    return statement(COMBINED_WRITES, writes=", ".join(parts), counts=", ".join(counts))
 
 
 def renumbered(sql: str, by: int) -> str:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.store.backup_sources import BackupError, Names
+from parlour.store.maintenance.backup_sources import BackupError, BackupNames
 from parlour.store.migrations import migrations
 from parlour.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_private_folders
-from parlour.store.sqlite_backup import copy_database, key_fingerprint_of, media_of
+from parlour.store.sqlite.online_backup import copy_database, key_fingerprint_of, media_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +47,7 @@ class Manifest(msgspec.Struct, frozen=True):
     holds_key: bool
 
 
-class Places(msgspec.Struct, frozen=True):
+class DataPaths(msgspec.Struct, frozen=True):
     """What stands where in a data folder, and so in a backup of it."""
 
     folder: Path
@@ -71,17 +71,17 @@ class Places(msgspec.Struct, frozen=True):
         return self.folder / self.key_name
 
     @property
-    def names(self) -> Names:
+    def names(self) -> BackupNames:
         """The names of files in a backup."""
         known = {MANIFEST, SUMS, self.database_name, self.key_name}
-        return Names(frozenset(known), self.media_name)
+        return BackupNames(frozenset(known), self.media_name)
 
-    def at(self, folder: Path) -> Places:
+    def at(self, folder: Path) -> DataPaths:
         """The same in another folder."""
         return msgspec.structs.replace(self, folder=folder)
 
 
-class Facts(msgspec.Struct, frozen=True):
+class BackupFacts(msgspec.Struct, frozen=True):
     """What a backup is told about the server, because it cannot know."""
 
     version: str
@@ -90,7 +90,12 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 def make_backup(
-    data: Places, target: Path, facts: Facts, tell: Callable[[str], None], *, with_key: bool
+    data: DataPaths,
+    target: Path,
+    facts: BackupFacts,
+    tell: Callable[[str], None],
+    *,
+    with_key: bool,
 ) -> Manifest:
     """Back a data folder up into a new folder; it has its name only once it is whole."""
     if target.exists():

@@ -25,11 +25,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import apsw
 
-from parlour.store.checkpoints import Checkpoints
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
-from parlour.store.sqlite_transaction import ReadTransaction, Settings, WriteTransaction
-from parlour.store.transaction import EVERY_ACCOUNT, Busy, DatabaseError, Unavailable, acting
+from parlour.store.sqlite.checkpoints import Checkpoints
+from parlour.store.sqlite.transaction import (
+    SettingsCache,
+    SqliteReadTransaction,
+    SqliteWriteTransaction,
+)
+from parlour.store.transaction import ALL_ACCOUNTS, Busy, DatabaseError, Unavailable, in_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from parlour.store.transaction import Reach, Rehearsal, Work
+    from parlour.store.transaction import ConflictScope, DryRun, Work
     from parlour.vocabulary.clock import Clock, Random
 
 T = TypeVar("T")
@@ -49,16 +53,16 @@ FATAL_EXIT_STATUS: Final = 74
 """EX_IOERR: the disk refused a sync; only a restart can tell what is really on it."""
 
 
-class _Waiting(NamedTuple):
+class _QueuedAction(NamedTuple):
     """An action in the queue."""
 
     work: Work[Any]
     origin: Origin
     answer: asyncio.Future[Any]
-    rehearse: bool
+    dry_run: bool
 
 
-class _Done(NamedTuple):
+class _FinishedAction(NamedTuple):
     """What came of an action, told once its group is on disk."""
 
     answer: asyncio.Future[Any]
@@ -66,7 +70,7 @@ class _Done(NamedTuple):
     error: Exception | None
 
 
-class _Spoiled(Exception):  # noqa: N818 - a condition of the group, caught in this file.
+class _GroupFailed(Exception):  # noqa: N818 - a condition of the group, caught in this file.
     """An action failed after it had written, and no savepoint was set before it."""
 
 
@@ -95,15 +99,15 @@ class SqliteStore:
             self._reader.execute("PRAGMA query_only = 1")
         except apsw.Error as error:
             raise DatabaseError(f"{path}: {error}") from error
-        self._settings = Settings()
-        self._write_tx = WriteTransaction(self._writer, clock, random, self._settings)
-        self._read_tx = ReadTransaction(self._reader, clock, self._settings)
-        self._idle_tx = ReadTransaction(self._writer, clock, self._settings)
-        self._queue: deque[_Waiting] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
+        self._settings_cache = SettingsCache()
+        self._write_tx = SqliteWriteTransaction(self._writer, clock, random, self._settings_cache)
+        self._read_tx = SqliteReadTransaction(self._reader, clock, self._settings_cache)
+        self._idle_tx = SqliteReadTransaction(self._writer, clock, self._settings_cache)
+        self._queue: deque[_QueuedAction] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
         self._is_due = False
         self._committing = False
-        self._careful_groups = 0
-        self._is_careful = False
+        self._savepoint_groups = 0
+        self._uses_savepoints = False
         self._idle: asyncio.Future[None] | None = None
         self._commits = ThreadPoolExecutor(1, "parlour-commit")
         self._checkpoints = Checkpoints(lambda: self._connect(synchronous), path, clock)
@@ -152,8 +156,8 @@ class SqliteStore:
         self,
         work: Work[T],
         *,
-        account_sid: str = EVERY_ACCOUNT,  # noqa: ARG002 - this engine has no second wall.
-        asks_once: bool = False,  # noqa: ARG002 - a snapshot costs nothing here.
+        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - this engine has no second wall.
+        single_statement: bool = False,  # noqa: ARG002 - a snapshot costs nothing here.
     ) -> T:
         """Run reading work on one snapshot, in the event loop: a thread hop costs more."""
         if not self._committing:
@@ -172,30 +176,30 @@ class SqliteStore:
         work: Work[T],
         origin: Origin = SILENT,
         *,
-        account_sid: str = EVERY_ACCOUNT,  # noqa: ARG002 - this engine has no second wall.
-        reach: Reach | None = None,  # noqa: ARG002 - and one action at a time, however far.
+        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - this engine has no second wall.
+        conflict_scope: ConflictScope | None = None,  # noqa: ARG002 - one at a time.
     ) -> T:
         """Run a change; the answer comes once its group is on disk."""
-        answer: T = await self._enqueue(work, origin, rehearse=False)
+        answer: T = await self._enqueue(work, origin, dry_run=False)
         return answer
 
-    async def rehearse(
+    async def dry_run(
         self,
         work: Work[T],
         origin: Origin = SILENT,
         *,
-        account_sid: str = EVERY_ACCOUNT,  # noqa: ARG002 - as in ``write``.
-    ) -> Rehearsal[T]:
+        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - as in ``write``.
+    ) -> DryRun[T]:
         """Run a change for what it would give, and undo it."""
-        answer: Rehearsal[T] = await self._enqueue(work, origin, rehearse=True)
+        answer: DryRun[T] = await self._enqueue(work, origin, dry_run=True)
         return answer
 
-    def _enqueue(self, work: Work[Any], origin: Origin, *, rehearse: bool) -> asyncio.Future[Any]:
+    def _enqueue(self, work: Work[Any], origin: Origin, *, dry_run: bool) -> asyncio.Future[Any]:
         if len(self._queue) >= limits.QUEUE_ACTIONS_MAX:
             raise Busy
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._queue.append(_Waiting(work, origin, answer, rehearse))
+        self._queue.append(_QueuedAction(work, origin, answer, dry_run))
         if not self._is_due:
             # Not at once: whoever is ready in this turn of the loop joins the same group.
             self._is_due = True
@@ -223,13 +227,13 @@ class SqliteStore:
             lambda done: loop.call_soon_threadsafe(self._answer, loop, done, group)
         )
 
-    def _run_queued(self) -> list[_Done] | None:
+    def _run_queued(self) -> list[_FinishedAction] | None:
         """Run what is queued; None if all of it is undone, and queued again, to run carefully."""
-        self._is_careful = self._careful_groups > 0
-        if self._is_careful:
-            self._careful_groups -= 1
-        taken: list[_Waiting] = []
-        group: list[_Done] = []
+        self._uses_savepoints = self._savepoint_groups > 0
+        if self._uses_savepoints:
+            self._savepoint_groups -= 1
+        taken: list[_QueuedAction] = []
+        group: list[_FinishedAction] = []
         deadline_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
         self._write_tx.open_group()
         try:
@@ -239,38 +243,38 @@ class SqliteStore:
                 # A full disk may have rolled everything back: the commit says so to the group.
                 if self._clock.monotonic_ms() > deadline_ms or not self._writer.in_transaction:
                     break
-        except _Spoiled:
+        except _GroupFailed:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             self._queue.extendleft(reversed(taken))
-            self._careful_groups = limits.CAREFUL_GROUPS
+            self._savepoint_groups = limits.SAVEPOINT_GROUPS
             return None
         return group
 
-    def _run_one(self, waiting: _Waiting) -> _Done:
+    def _run_one(self, waiting: _QueuedAction) -> _FinishedAction:
         tx = self._write_tx
-        has_savepoint = waiting.rehearse or self._is_careful
+        has_savepoint = waiting.dry_run or self._uses_savepoints
         if has_savepoint:
             self._writer.execute("SAVEPOINT action")
         changes = self._writer.total_changes()
-        tx.open_action(waiting.origin, rehearse=waiting.rehearse)
+        tx.open_action(waiting.origin, dry_run=waiting.dry_run)
         try:
             result = drive(waiting.work(tx))
         except Exception as error:
             if has_savepoint:
                 self._undo_action()
             elif self._writer.total_changes() != changes or not self._writer.in_transaction:
-                raise _Spoiled from error
+                raise _GroupFailed from error
             failure = Unavailable(str(error)) if isinstance(error, apsw.FullError) else error
-            return _Done(waiting.answer, None, failure)
-        if waiting.rehearse:
-            result = tx.rehearsal(result)
+            return _FinishedAction(waiting.answer, None, failure)
+        if waiting.dry_run:
+            result = tx.dry_run_result(result)
             self._undo_action()
         else:
             tx.keep_action()
             if has_savepoint:
                 self._writer.execute("RELEASE action")
-        return _Done(waiting.answer, result, None)
+        return _FinishedAction(waiting.answer, result, None)
 
     def _undo_action(self) -> None:
         if self._writer.in_transaction:  # A full disk may have rolled everything back.
@@ -293,10 +297,10 @@ class SqliteStore:
             raise Unavailable(str(error)) from error
 
     def _answer(
-        self, loop: asyncio.AbstractEventLoop, commit: Future[None], group: list[_Done]
+        self, loop: asyncio.AbstractEventLoop, commit: Future[None], group: list[_FinishedAction]
     ) -> None:
         failure = commit.exception()
-        self._settings.end_change()
+        self._settings_cache.end_change()
         self._committing = False
         self._is_due = bool(self._queue)
         if self._is_due:
@@ -339,13 +343,13 @@ class SqliteStore:
 def drive(action: Awaitable[T]) -> T:
     """Run a coroutine that only awaits the transaction, without a loop."""
     coroutine: Any = action
-    outside = acting.set(True)
+    outside = in_transaction.set(True)
     try:
         coroutine.send(None)
     except StopIteration as stop:
         result: T = stop.value
         return result
     finally:
-        acting.reset(outside)
+        in_transaction.reset(outside)
     coroutine.close()
     raise AssertionError("an action awaited something that is not its transaction")

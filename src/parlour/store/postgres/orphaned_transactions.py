@@ -15,62 +15,62 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from parlour.store.connections import FAILED, SESSION
+from parlour.store.postgres.connections import FAILED, SESSION
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from parlour.store.connections import Connections
+    from parlour.store.postgres.connections import ConnectionPool
 
 log = structlog.get_logger()
 
-PUT_OUT: Final = """
+TERMINATE: Final = """
 SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
  WHERE datname = current_database() AND usename = current_user AND application_name = $1
    AND xact_start < clock_timestamp() - $2 * INTERVAL '1 millisecond' AND pid <> pg_backend_pid()
 """
 
 
-class Stragglers:
+class OrphanedTransactions:
     """Looks for them as long as the store is open."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ConnectionPool) -> None:
         self._connections = connections
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to look."""
-        self._looking = asyncio.create_task(self._look())
+        self._polling = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         while True:  # Ends when it is cancelled.
-            await asyncio.sleep(limits.STRAGGLERS_LOOK_MS / 1000)
+            await asyncio.sleep(limits.ORPHANED_TRANSACTIONS_POLL_MS / 1000)
             try:
-                count = await self.put_out()
+                count = await self.terminate()
             except (Busy, Unavailable, *FAILED):
-                log.warning("stragglers_not_looked_for", exc_info=True)
+                log.warning("orphaned_transaction_poll_failed", exc_info=True)
                 continue
             if count:
-                log.warning("stragglers_put_out", count=count)
+                log.warning("orphaned_transactions_terminated", count=count)
 
-    async def put_out(self) -> int:
+    async def terminate(self) -> int:
         """End the sessions whose transactions are too old; how many there were."""
-        connection = await self._connections.take()
+        connection = await self._connections.acquire()
         try:
             count: int = await connection.fetchval(
-                PUT_OUT,
+                TERMINATE,
                 SESSION["application_name"],
-                float(limits.STRAGGLER_MS_MIN),
+                float(limits.ORPHANED_TRANSACTION_MS_MIN),
                 timeout=limits.STORE_TRANSACTION_MS_MAX / 1000,
             )
         except BaseException:
-            self._connections.drop(connection)
+            self._connections.discard(connection)
             raise
-        self._connections.give_back(connection)
+        self._connections.release(connection)
         return count

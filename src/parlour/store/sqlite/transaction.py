@@ -8,7 +8,7 @@ import msgspec
 
 from parlour.store.dialect import for_sqlite
 from parlour.store.read_only import ReadOnly
-from parlour.store.transaction import Emitted, Rehearsal, Row
+from parlour.store.transaction import DryRun, EmittedEvent, Row
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
@@ -31,7 +31,7 @@ LAST_EVENT_DATE = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT 1"
 _encode = msgspec.json.Encoder().encode
 
 
-class Settings:
+class SettingsCache:
     """Rows of settings, remembered until one of them is about to change.
 
     Nearly every call needs some, and they hardly ever change. From the moment that an action holds
@@ -52,32 +52,32 @@ class Settings:
         """The group is on disk, or it has failed."""
         self._are_changing = False
 
-    def keep(self, key: tuple[str, tuple[object, ...]], row: Row | None) -> None:
+    def store(self, key: tuple[str, tuple[object, ...]], row: Row | None) -> None:
         """Remember a row that was read, unless one is about to change."""
-        if not self._are_changing and limits.SETTINGS_REMEMBERED_MAX:
-            if len(self.rows) >= limits.SETTINGS_REMEMBERED_MAX:
+        if not self._are_changing and limits.SETTINGS_CACHED_MAX:
+            if len(self.rows) >= limits.SETTINGS_CACHED_MAX:
                 self.rows.clear()
             self.rows[key] = row
 
 
-class _Statements:
+class _SqliteTransaction:
     """What reading and writing have in common."""
 
     overlap_ms: Final = 0
 
-    def __init__(self, connection: apsw.Connection, settings: Settings) -> None:
+    def __init__(self, connection: apsw.Connection, settings_cache: SettingsCache) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
-        self._settings = settings
+        self._settings_cache = settings_cache
 
-    async def recall(self, sql: str, *arguments: object) -> Row | None:
+    async def one_cached(self, sql: str, *arguments: object) -> Row | None:
         """The first row of a setting, or None."""
         # Every call needs several: no function is called for a row that is remembered.
         key = (sql, arguments)
-        if key in self._settings.rows:
-            return self._settings.rows[key]
+        if key in self._settings_cache.rows:
+            return self._settings_cache.rows[key]
         row = await self.one(sql, *arguments)
-        self._settings.keep(key, row)
+        self._settings_cache.store(key, row)
         return row
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
@@ -89,28 +89,30 @@ class _Statements:
         """Every row."""
         return self._cursor.execute(for_sqlite(sql), arguments).fetchall()
 
-    async def hold(self, *name: str) -> None:
+    async def lock_name(self, *name: str) -> None:
         """There is one writer, who holds every name; but settings are no longer as remembered."""
         if name[0] == "settings":
-            self._settings.begin_change()
+            self._settings_cache.begin_change()
 
-    def settled(self, after: int, numbers: list[int]) -> int:
+    def visible_count(self, after: int, numbers: list[int]) -> int:
         """All of them: numbers are given in the order of commits."""
         assert not numbers or numbers[0] > after
         return len(numbers)
 
-    async def last_event(self) -> int:
+    async def visible_through(self) -> int:
         """The number of the newest event; 0 before the first."""
         # To its end: a statement that stands open would hold this snapshot for what comes next.
         rows = await self.all(LAST_EVENT)
         return rows[0][0] if rows else 0
 
 
-class ReadTransaction(ReadOnly, _Statements):
+class SqliteReadTransaction(ReadOnly, _SqliteTransaction):
     """One snapshot. Writing through it is a bug."""
 
-    def __init__(self, connection: apsw.Connection, clock: Clock, settings: Settings) -> None:
-        super().__init__(connection, settings)
+    def __init__(
+        self, connection: apsw.Connection, clock: Clock, settings_cache: SettingsCache
+    ) -> None:
+        super().__init__(connection, settings_cache)
         self._clock = clock
 
     @property
@@ -124,19 +126,23 @@ class ReadTransaction(ReadOnly, _Statements):
         return SILENT
 
 
-class WriteTransaction(_Statements):
+class SqliteWriteTransaction(_SqliteTransaction):
     """The one writer's transaction, opened anew for each action of a group."""
 
     def __init__(
-        self, connection: apsw.Connection, clock: Clock, random: Random, settings: Settings
+        self,
+        connection: apsw.Connection,
+        clock: Clock,
+        random: Random,
+        settings_cache: SettingsCache,
     ) -> None:
-        super().__init__(connection, settings)
+        super().__init__(connection, settings_cache)
         self._clock = clock
         self.new_sid = random.sid
         self._now = 0
         self._origin = SILENT
         # Events of a rehearsal, which nothing else asks for.
-        self._emitted: list[Emitted] | None = None
+        self._emitted: list[EmittedEvent] | None = None
         self._has_emitted = False
         self.has_events = False
         # Numbers must grow over a restart even if the clock was set back meanwhile.
@@ -159,22 +165,22 @@ class WriteTransaction(_Statements):
         """Begin a new group of actions."""
         self.has_events = False
 
-    def open_action(self, origin: Origin, *, rehearse: bool) -> None:
+    def open_action(self, origin: Origin, *, dry_run: bool) -> None:
         """Begin one action."""
         self._now = self._clock.now_ms()
         self._origin = origin
         self._has_emitted = False
-        self._emitted = [] if rehearse else None
+        self._emitted = [] if dry_run else None
 
     def keep_action(self) -> None:
         """The action stays: its events will be news once the group is committed."""
         if self._has_emitted:
             self.has_events = True
 
-    def rehearsal(self, result: T) -> Rehearsal[T]:
+    def dry_run_result(self, result: T) -> DryRun[T]:
         """What the action gave, and which events it would have written."""
         assert self._emitted is not None
-        return Rehearsal(result, tuple(self._emitted))
+        return DryRun(result, tuple(self._emitted))
 
     async def run(self, sql: str, *arguments: object) -> int:
         """Change rows, and say how many."""
@@ -196,7 +202,7 @@ class WriteTransaction(_Statements):
         text = _encode(payload).decode()
         self._has_emitted = True
         if self._emitted is not None:
-            self._emitted.append(Emitted(name, scope, conversation_sid, subject_sid, by, text))
+            self._emitted.append(EmittedEvent(name, scope, conversation_sid, subject_sid, by, text))
         self._cursor.execute(
             APPEND,
             (

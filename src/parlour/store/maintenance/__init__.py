@@ -1,0 +1,1 @@
+"""Maintenance of a whole store: backup, restore, and the move from SQLite to PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL engine: connection pool, transactions, group commit, schema, event gaps."""
