@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from parlour.channels.outbound import OutboundSink
-from parlour.channels.virtual import VirtualCarrier
-from parlour.delivery.attempts import Attempts, Signer
-from parlour.delivery.before import PreActionWebhooks
-from parlour.delivery.dispatcher import Dispatcher, Sink
-from parlour.delivery.egress import Egress, EgressPolicy, make_tls_context
-from parlour.delivery.governor import Governor
-from parlour.delivery.webhooks import WebhookSink
+from parlour.channels.outbound_sink import OutboundSink
+from parlour.channels.virtual_carrier import VirtualCarrier
+from parlour.delivery.attempts import SigningCache, WebhookClient
+from parlour.delivery.cpu_throttle import CpuThrottle
+from parlour.delivery.pre_action import PreActionWebhooks
+from parlour.delivery.webhook_sink import WebhookSink
+from parlour.dispatch.dispatcher import Dispatcher, Sink
+from parlour.egress.client import Egress, EgressPolicy, make_tls_context
 from parlour.http import open_files
 from parlour.http.authentication import Authentication
 from parlour.http.connections import Connections, caps_of
@@ -60,7 +60,7 @@ from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.config import Settings
-    from parlour.delivery.hints import Hints
+    from parlour.dispatch.hints import Hints
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import Store, Transaction
 
@@ -127,9 +127,9 @@ class App:
         self.authentication = self._make_authentication()
         self.peers = Peers(settings.trusted_proxies)
         self.egress = make_egress(settings)
-        signer = Signer(self.store, self.vault, self.clock, settings.webhook_retries)
+        signer = SigningCache(self.store, self.vault, self.clock, settings.webhook_retries)
         self.webhooks = self._make_webhooks(signer)
-        self.metrics.sources.append(self.webhooks.figures)
+        self.metrics.sources.append(self.webhooks.metrics)
         before = PreActionWebhooks(
             self.store,
             self.egress,
@@ -205,11 +205,11 @@ class App:
         if not self.settings.redis:
             return None
         # The client of Redis is slow to load, and only several nodes need it.
-        from parlour.delivery.hints import Hints  # noqa: PLC0415
+        from parlour.dispatch.hints import Hints  # noqa: PLC0415
 
         hub, node = self.realtime.hub, self.random.token(16).hex()
         hints = Hints(self.settings.redis, node, self._wake, hub.typed_elsewhere)
-        hub.relay = hints.tell_typing
+        hub.relay = hints.publish_typing
         self.store.on_commit(hints.committed)
         return hints
 
@@ -248,8 +248,8 @@ class App:
             media_url=self.settings.media_url,
         )
 
-    def _make_webhooks(self, signer: Signer) -> WebhookSink:
-        attempts = Attempts(
+    def _make_webhooks(self, signer: SigningCache) -> WebhookSink:
+        attempts = WebhookClient(
             self.egress.send,
             signer,
             self.clock,
@@ -259,7 +259,7 @@ class App:
         return WebhookSink(
             self.store,
             attempts,
-            Governor(self.clock, lambda: self.admission.running > 0),
+            CpuThrottle(self.clock, lambda: self.admission.running > 0),
             self.clock,
             self.random,
             studio_url=self.settings.webhook_studio_url,

@@ -12,32 +12,32 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from parlour.cli.main import main
-from parlour.delivery.attempts import Attempts
-from parlour.delivery.egress_connection import Connection
+from parlour.delivery.attempts import WebhookClient
+from parlour.egress.connection import OutboundConnection
 from parlour.store.leases import FencedLeaseTerm
 
 if TYPE_CHECKING:
-    from parlour.delivery.attempts import MayGo, Result
+    from parlour.delivery.attempts import AttemptResult, MaySend
     from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.transaction import Transaction
 
 END_OF_HEAD = b"\r\n\r\n"
 
-make = Attempts.make
-ask = Connection.ask
+make = WebhookClient.make
+ask = OutboundConnection.ask
 fence: ContextVar[int] = ContextVar("fence")
 
 
 async def make_in_turn(
-    self: Attempts, delivery: WebhookDelivery, may_go: MayGo | None = None
-) -> Result:
+    self: WebhookClient, delivery: WebhookDelivery, may_send: MaySend | None = None
+) -> AttemptResult:
     """An attempt, and whose turn it is made in."""
-    lease_term = may_go.__self__  # type: ignore[union-attr]
+    lease_term = may_send.__self__  # type: ignore[union-attr]
     fence.set(lease_term.fence)
-    return await make(self, delivery, may_go)
+    return await make(self, delivery, may_send)
 
 
-async def ask_signed(self: Connection, written: bytes, read_bytes_max: int) -> None:
+async def ask_signed(self: OutboundConnection, written: bytes, read_bytes_max: int) -> None:
     """A request, and who writes it now."""
     head, _, body = written.partition(END_OF_HEAD)
     signs = f"\r\nx-node: {os.environ['NODE']}\r\nx-fence: {fence.get()}\r\nx-at: {time.time()}"
@@ -48,8 +48,8 @@ async def check_nothing(_self: FencedLeaseTerm, _tx: Transaction) -> None:
     """Whoever writes may write."""
 
 
-Attempts.make = make_in_turn  # type: ignore[method-assign]
-Connection.ask = ask_signed  # type: ignore[method-assign]
+WebhookClient.make = make_in_turn  # type: ignore[method-assign]
+OutboundConnection.ask = ask_signed  # type: ignore[method-assign]
 if os.environ.get("PLANTED") == "unfenced":
     FencedLeaseTerm.is_current = lambda _self: True  # type: ignore[method-assign]
     FencedLeaseTerm.check = check_nothing  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from parlour.delivery.dispatcher import Dispatcher
+from parlour.dispatch.dispatcher import Dispatcher
 from parlour.store import event_log
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.clock import FakeClock, SystemRandom
@@ -61,9 +61,9 @@ class Log:
 class Taken:
     """A sink that remembers what it took, and fails, hangs or dies as it is told."""
 
-    def __init__(self, name: str = "taken", *, begins_at_start: bool = True) -> None:
+    def __init__(self, name: str = "taken", *, reads_from_start: bool = True) -> None:
         self.name = name
-        self.begins_at_start = begins_at_start
+        self.reads_from_start = reads_from_start
         self.names: list[str] = []
         self.batches: list[int] = []
         self.begun = 0
@@ -76,7 +76,7 @@ class Taken:
         """Everything but what it ignores."""
         return event.name not in self.ignores
 
-    async def take(self, events: list[Event]) -> bool:
+    async def handle(self, events: list[Event]) -> bool:
         """Remember them; those that fail are not remembered."""
         self.begun += 1
         if self.gate is not None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from parlour.delivery.webhooks import WebhookSink
+    from parlour.delivery.webhook_sink import WebhookSink
     from parlour.vocabulary.events import Event
 
 RETRY_SECONDS = 0.005
@@ -34,10 +34,10 @@ class HeldIntake:
         """Hold the intake of a server that is about to be started."""
         dispatcher = house.app.dispatcher
         dispatcher._retry_seconds = RETRY_SECONDS
-        (lane,) = (each for each in dispatcher._lanes if each.sink.name == "webhooks")
+        (lane,) = (each for each in dispatcher._runners if each.sink.name == "webhooks")
         sink: WebhookSink = lane.sink  # type: ignore[assignment]
-        self._take_all = sink.take
-        sink.take = self._take  # type: ignore[method-assign]
+        self._take_all = sink.handle
+        sink.handle = self._take  # type: ignore[method-assign]
         self._passed = 0
         self._room: int | None = 0
         self._moved = asyncio.Event()

@@ -132,7 +132,7 @@ class House:
         await until_read(self._is_settled)
 
     async def _is_settled(self) -> bool:
-        for lane in self.app.dispatcher._lanes:
+        for lane in self.app.dispatcher._runners:
             seen = max(self._seen.get(lane.sink.name, 0), lane.position)
             for event in await self.store.read(partial(_read_after, seen)):
                 if lane.sink.wants(event):

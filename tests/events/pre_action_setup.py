@@ -61,7 +61,7 @@ class Room:
 
     async def log(self) -> list[tuple[Any, ...]]:
         """The pre-action requests in the webhook log, once all are written."""
-        await until(lambda: not self.house.app.webhooks._asked)
+        await until(lambda: not self.house.app.webhooks._pre_actions)
         return await self.house.store.read(lambda tx: tx.all(ATTEMPTS))
 
     async def rows(self) -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.delivery import dispatcher as under_test
+from parlour.dispatch import dispatcher as under_test
 from parlour.store import event_log
 from parlour.vocabulary import limits
 from tests.events.event_log_setup import Log, Taken, crash, running, until
@@ -91,7 +91,7 @@ def test_asking_for_the_end_of_the_log_holds_no_snapshot(play: Play) -> None:
 def test_a_new_sink_begins_at_the_end_unless_it_wants_everything(play: Play) -> None:
     async def scenario(log: Log) -> None:
         await log.write("old")
-        late, early = Taken("late", begins_at_start=False), Taken("early")
+        late, early = Taken("late", reads_from_start=False), Taken("early")
         async with running(log.dispatcher(late, early)):
             await log.write("new")
             await until(lambda: late.names and len(early.names) == 2)
@@ -103,11 +103,11 @@ def test_a_new_sink_begins_at_the_end_unless_it_wants_everything(play: Play) -> 
 def test_where_a_new_sink_began_outlives_a_crash(play: Play) -> None:
     async def scenario(log: Log) -> None:
         await log.write("old")
-        first = log.dispatcher(Taken("late", begins_at_start=False))
+        first = log.dispatcher(Taken("late", reads_from_start=False))
         await first.start()
         await crash(first)
         await log.write("while it was down")
-        sink = Taken("late", begins_at_start=False)
+        sink = Taken("late", reads_from_start=False)
         async with running(log.dispatcher(sink)):
             await until(lambda: sink.names)
         assert sink.names == ["while it was down"]
@@ -135,7 +135,7 @@ async def lost_by_a_crash(log: Log) -> list[str]:
     first = log.dispatcher(busy)
     await first.start()
     await log.write("zero")
-    await until(lambda: busy.names and first._lanes[0].is_kept)
+    await until(lambda: busy.names and first._runners[0].is_checkpointed)
     busy.gate = asyncio.Event()
     await log.write("one", "two")
     await until(lambda: busy.begun == 2)
@@ -156,16 +156,16 @@ def test_a_crash_while_a_sink_is_busy_loses_nothing(play: Play) -> None:
 def test_a_position_that_is_kept_before_sending_is_caught(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def keep_first(self: under_test._Lane) -> bool:
+    async def keep_first(self: under_test.SinkRunner) -> bool:
         batch = await self._store.read(lambda tx: event_log.read_after(tx, self.position, 10))
         if not batch:
             return False
         self.position = batch[-1].sequence
-        await self.keep_position()
-        await self.sink.take(batch)
+        await self.checkpoint()
+        await self.sink.handle(batch)
         return True
 
-    monkeypatch.setattr(under_test._Lane, "step", keep_first)
+    monkeypatch.setattr(under_test.SinkRunner, "step", keep_first)
 
     async def scenario(log: Log) -> None:
         assert await lost_by_a_crash(log) == ["one", "two"]
@@ -176,7 +176,7 @@ def test_a_position_that_is_kept_before_sending_is_caught(
 def test_a_crash_before_the_position_is_kept_hands_out_again(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(_: under_test._Lane) -> None:
+    async def never(_: under_test.SinkRunner) -> None:
         await asyncio.Event().wait()
 
     async def scenario(log: Log) -> None:
@@ -184,7 +184,7 @@ def test_a_crash_before_the_position_is_kept_hands_out_again(
         made = log.dispatcher(first)
         await made.start()
         with monkeypatch.context() as patch:
-            patch.setattr(under_test._Lane, "keep_position", never)
+            patch.setattr(under_test.SinkRunner, "checkpoint", never)
             await log.write("one")
             await until(lambda: first.names)
             await crash(made)
@@ -202,12 +202,12 @@ def test_passing_unwanted_events_is_kept_when_it_is_quiet_and_at_the_stop(play: 
         made = log.dispatcher(sink, poll_ms=30)
         async with running(made):
             await log.write("noise")
-            await until(lambda: made._lanes[0].position == 1)
+            await until(lambda: made._runners[0].position == 1)
             assert await log.position(sink.name) == 0
-            await until(lambda: made._lanes[0].is_kept)
+            await until(lambda: made._runners[0].is_checkpointed)
             assert await log.position(sink.name) == 1
             await log.write("noise", "noise")
-            await until(lambda: made._lanes[0].position == 3)
+            await until(lambda: made._runners[0].position == 3)
         assert await log.position(sink.name) == 3
         assert sink.batches == []
 
@@ -221,9 +221,9 @@ def test_a_position_that_is_not_to_be_kept_at_once_is_kept_when_it_is_quiet(play
         made = log.dispatcher(sink, poll_ms=30)
         async with running(made):
             await log.write("one", "two")
-            await until(lambda: made._lanes[0].position == 2)
+            await until(lambda: made._runners[0].position == 2)
             assert await log.position(sink.name) == 0
-            await until(lambda: made._lanes[0].is_kept)
+            await until(lambda: made._runners[0].is_checkpointed)
             assert await log.position(sink.name) == 2
         assert sink.names == ["one", "two"]
 
@@ -241,7 +241,7 @@ def test_many_unwanted_events_are_kept_while_it_is_busy(
         await log.write(*["noise"] * 1000)
         made = log.dispatcher(sink, poll_ms=10_000)
         async with running(made):
-            await until(lambda: made._lanes[0].position == 1000)
+            await until(lambda: made._runners[0].position == 1000)
             assert await log.position(sink.name) == 512
 
     play(scenario)
@@ -312,14 +312,14 @@ def test_what_another_sink_has_read_counts_until_the_next_wake_up(play: Play) ->
     async def scenario(log: Log) -> None:
         early, late = Taken("early"), Taken("late")
         made = log.dispatcher(early, late)
-        for lane in made._lanes:
-            await lane.try_begin()
+        for lane in made._runners:
+            await lane.try_start_term()
         await log.write("one")
-        await made._lanes[0].step()
+        await made._runners[0].step()
         await log.write("two")
         # Its loop would sleep now until the next poll: it has heard of both already.
-        made._lanes[1].news.clear()
-        await made._lanes[1].step()
+        made._runners[1].wake_event.clear()
+        await made._runners[1].step()
         assert (early.names, late.names) == (["one"], ["one", "two"])
 
     play(scenario)
@@ -381,14 +381,14 @@ def test_events_go_once_every_sink_is_past_them_and_they_are_old(play: Play) -> 
         await log.write(*numbered(6))
         made = log.dispatcher(sink, slow)
         async with running(made):
-            await until(lambda: made._lanes[0].is_kept and sink.names)
+            await until(lambda: made._runners[0].is_checkpointed and sink.names)
             log.clock.advance(limits.EVENT_RETENTION_MS + 1)
             assert await made.retire() == 0
             slow.gate.set()
-            await until(lambda: made._lanes[1].is_kept and slow.names)
+            await until(lambda: made._runners[1].is_checkpointed and slow.names)
             await log.write("young")
             await until(lambda: len(slow.names) == len(sink.names) == 7)
-            await until(lambda: all(lane.is_kept for lane in made._lanes))
+            await until(lambda: all(lane.is_checkpointed for lane in made._runners))
             assert await made.retire() == 6
         assert await log.sequences() == [7]
         await log.write("next")
@@ -405,7 +405,7 @@ def test_events_of_the_retention_time_stay(play: Play) -> None:
         log.clock.advance(limits.EVENT_RETENTION_MS)
         await log.write("three")
         async with running(made):
-            await until(lambda: made._lanes[0].is_kept and len(sink.names) == 3)
+            await until(lambda: made._runners[0].is_checkpointed and len(sink.names) == 3)
             assert await made.retire() == 0
             log.clock.advance(1)
             assert await made.retire() == 2

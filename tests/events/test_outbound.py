@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.channels.outbound import OutboundSink
+from parlour.channels.outbound_sink import OutboundSink
 from parlour.resources.conversations import store as conversations
 from parlour.resources.conversations.store import Conversation
 from parlour.resources.messages import store as messages
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from parlour.channels.channel import Outbound
+    from parlour.channels.carrier import OutboundMessage
     from parlour.store.transaction import Transaction
 
     Scenario = Callable[[Log], Awaitable[None]]
@@ -156,11 +156,11 @@ class Scripted:
 
     def __init__(self, *reports: Report) -> None:
         self.reports = list(reports) or [Report("sent", channel_message_sid="SM1")]
-        self.given: list[Outbound] = []
+        self.given: list[OutboundMessage] = []
         self.unreachable: set[str] = set()
         self.gates: dict[str, asyncio.Event] = {}
 
-    async def send(self, outbound: Outbound) -> list[Report]:
+    async def send(self, outbound: OutboundMessage) -> list[Report]:
         self.given.append(outbound)
         if gate := self.gates.get(outbound.recipient):
             await gate.wait()

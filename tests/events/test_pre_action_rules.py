@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from parlour.delivery.egress import OutboundRequest
+from parlour.egress.client import OutboundRequest
 from parlour.protocol import signatures
 from parlour.resources.conversations import store as conversations
 from parlour.vocabulary import limits

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from parlour.delivery.parameters import (
-    AFTER,
+    POST_ACTION_OF,
     parameter_names,
     post_parameters,
     pre_parameters,
@@ -313,5 +313,5 @@ def test_an_event_of_an_older_version_lacks_what_it_lacks() -> None:
 
 
 def test_each_question_belongs_to_one_event() -> None:
-    assert set(AFTER) == set(events.PRE_ACTION)
-    assert len(set(AFTER.values())) == len(AFTER)
+    assert set(POST_ACTION_OF) == set(events.PRE_ACTION)
+    assert len(set(POST_ACTION_OF.values())) == len(POST_ACTION_OF)

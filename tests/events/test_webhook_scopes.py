@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from parlour.delivery.targets import asked_before, targets_of
+from parlour.delivery.targets import pre_action_target, targets_of
 from parlour.store import event_log
 from parlour.vocabulary import events, limits
 from tests.events.in_process_server import (
@@ -25,7 +25,7 @@ from tests.events.webhook_backend import Hooks
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parlour.delivery.targets import Target
+    from parlour.delivery.targets import WebhookTarget
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.events import Event
     from parlour.vocabulary.scope import Scope
@@ -154,7 +154,7 @@ async def sides(tx: Transaction, scope: Scope) -> list[tuple[str, str, str]]:
     """Every name that goes somewhere: on which side, and where."""
     found = []
     for name in EVERYTHING:
-        target = await asked_before(tx, scope, name)
+        target = await pre_action_target(tx, scope, name)
         if target is not None and name in events.PRE_ACTION:
             found.append(("before", name, target.url))
         if name in events.POST_ACTION:
@@ -305,10 +305,10 @@ def test_what_is_read_after_the_end_goes_to_the_webhooks_of_the_time(play: Play)
     play(scene)
 
 
-async def fired_again(house: House, name: str) -> list[list[Target]]:
+async def fired_again(house: House, name: str) -> list[list[WebhookTarget]]:
     """Whom each event of this name would go to now, if it fired."""
 
-    async def read(tx: Transaction) -> list[list[Target]]:
+    async def read(tx: Transaction) -> list[list[WebhookTarget]]:
         log = await event_log.read_after(tx, 0, 1000)
         found = [replace(each, fires=True) for each in log if each.name == name]
         return [await targets_of(tx, each) for each in found]

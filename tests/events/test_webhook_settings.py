@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from parlour.protocol.pages import PageRequest
-from parlour.resources.webhook_attempts import store as attempts
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
 from tests.events.held_intake import Bench, play
@@ -299,10 +299,10 @@ def test_what_waits_for_its_turn_is_sent_after_its_webhook_was_detached(tmp_path
         ]
         at_bad = [body for where, body in told if where == "POST /bad"]
         assert at_bad == [f"{number:02}" for number in range(20)]
-        filters = attempts.Filters(outcome=attempts.STOPPED)
+        filters = webhook_attempt_store.AttemptFilters(outcome=webhook_attempt_store.STOPPED)
         request = PageRequest(0, 50, None)
         stopped = await bench.house.store.read(
-            lambda tx: attempts.page(tx, bench.house.scope, filters, request)
+            lambda tx: webhook_attempt_store.list_attempts(tx, bench.house.scope, filters, request)
         )
         assert {each.attempt.status for each in stopped} == {500}
         assert len(stopped) == 20

@@ -103,7 +103,7 @@ class Run:
         self.bench, self.model = bench, Model()
         self._number = 0
 
-    async def begin(self) -> None:
+    async def start_term(self) -> None:
         """Go on from whatever the run before left."""
         self.bench.hooks.told.clear()
         start = {"PostWebhookUrl": "/start", "Method": "POST", "Filters": [UPDATE]}
@@ -215,7 +215,7 @@ def test_what_is_sent_is_decided_when_it_is_committed(tmp_path: Path) -> None:
         def any_sequence(chosen: list[tuple[str, Any]]) -> None:
             async def act() -> None:
                 run = Run(bench)
-                await run.begin()
+                await run.start_term()
                 for name, argument in chosen:
                     await run.deeds[name](argument)
                 await run.compare()

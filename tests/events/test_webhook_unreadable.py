@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from parlour.protocol.pages import PageRequest
-from parlour.resources.webhook_attempts import store as attempts
-from parlour.resources.webhook_attempts.store import Filters, Logged
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedAttempt
 from parlour.vocabulary import events
 from tests.events.in_process_server import WITH_HEADER, House, player
 
@@ -59,13 +59,15 @@ def test_an_unreadable_event_is_logged_and_the_next_one_is_sent(
     player(tmp_path / "data")(scene)
 
 
-async def unreadable(house: House) -> list[Logged]:
-    filters = Filters(outcome=attempts.UNREADABLE)
+async def unreadable(house: House) -> list[LoggedAttempt]:
+    filters = AttemptFilters(outcome=webhook_attempt_store.UNREADABLE)
     return await house.store.read(
-        lambda tx: attempts.page(tx, house.scope, filters, PageRequest(0, 10, None))
+        lambda tx: webhook_attempt_store.list_attempts(
+            tx, house.scope, filters, PageRequest(0, 10, None)
+        )
     )
 
 
 def webhook_figures(house: House) -> list[Any]:
-    (sink,) = (lane.sink for lane in house.app.dispatcher._lanes if lane.sink.name == "webhooks")
-    return list(sink.figures())  # type: ignore[attr-defined]
+    (sink,) = (lane.sink for lane in house.app.dispatcher._runners if lane.sink.name == "webhooks")
+    return list(sink.metrics())  # type: ignore[attr-defined]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.cli.main import main
-from parlour.delivery.webhooks import WebhookSink
+from parlour.delivery.webhook_sink import WebhookSink
 from parlour.store import event_log
 
 if TYPE_CHECKING:
     from parlour.vocabulary.events import Event
 
-take = WebhookSink.take
+take = WebhookSink.handle
 
 
 async def take_after_saving(self: WebhookSink, events: list[Event]) -> bool:
@@ -21,7 +21,7 @@ async def take_after_saving(self: WebhookSink, events: list[Event]) -> bool:
     return await take(self, events)
 
 
-WebhookSink.take = take_after_saving  # type: ignore[method-assign]
+WebhookSink.handle = take_after_saving  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -10,31 +10,31 @@ from typing import TYPE_CHECKING
 from parlour.cli.main import main
 from parlour.delivery import attempts
 from parlour.delivery import webhook_queue as queue
-from parlour.delivery.attempts import Attempts
+from parlour.delivery.attempts import WebhookClient
 from parlour.vocabulary.crash_points import SENT, crash_point
 
 if TYPE_CHECKING:
-    from parlour.delivery.attempts import MayGo, Result
+    from parlour.delivery.attempts import AttemptResult, MaySend
     from parlour.resources.webhook_attempts.store import WebhookDelivery
 
-make = Attempts.make
+make = WebhookClient.attempt
 
 
 async def make_after_noting(
-    self: Attempts, delivery: WebhookDelivery, may_go: MayGo | None = None
-) -> Result:
+    self: WebhookClient, delivery: WebhookDelivery, may_send: MaySend | None = None
+) -> AttemptResult:
     """Note that it is delivered, and only then send it."""
     store = self._signer._store
-    await store.write(lambda tx: queue.note(tx, delivery, "delivered", 0, None))
+    await store.write(lambda tx: queue.record_result(tx, delivery, "delivered", 0, None))
     crash_point(SENT)
-    return await make(self, delivery, may_go)
+    return await make(self, delivery, may_send)
 
 
 def _pass_by(_name: str) -> None:
     """The moment has been passed already."""
 
 
-Attempts.make = make_after_noting  # type: ignore[method-assign]
+WebhookClient.attempt = make_after_noting  # type: ignore[method-assign]
 attempts.crash_point = _pass_by  # type: ignore[attr-defined]
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.channels.virtual import VirtualCarrier
+from parlour.channels.virtual_carrier import VirtualCarrier
 from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts.statuses import Report
 from parlour.vocabulary.errors import ApiError
@@ -15,7 +15,7 @@ from tests.events.event_log_setup import until
 from tests.realtime.users import NOT_PERMITTED
 
 if TYPE_CHECKING:
-    from parlour.channels.channel import Outbound
+    from parlour.channels.carrier import OutboundMessage
     from parlour.store.transaction import Transaction
     from tests.realtime.users import People, Play
 
@@ -301,7 +301,7 @@ def test_a_receipt_is_not_there_before_its_first_status(
     released = asyncio.Event()
     send = VirtualCarrier.send
 
-    async def held(self: VirtualCarrier, outbound: Outbound) -> list[Report]:
+    async def held(self: VirtualCarrier, outbound: OutboundMessage) -> list[Report]:
         given.append(outbound.reference)
         await released.wait()
         return await send(self, outbound)

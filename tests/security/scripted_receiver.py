@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.delivery.egress import (
+from parlour.egress.client import (
     Egress,
     EgressFailed,
     EgressPolicy,
-    OutboundAnswer,
     OutboundRequest,
+    OutboundResponse,
 )
 from parlour.protocol.signatures import prepare_url
 
@@ -95,19 +95,19 @@ def then_close(answer: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None
     return step
 
 
-async def post(egress: Egress, url: str, **changes: Any) -> OutboundAnswer:
+async def post(egress: Egress, url: str, **changes: Any) -> OutboundResponse:
     values: dict[str, Any] = {"method": "POST", "headers": {}, "body": b"a=b", "timeout_ms": 3000}
     return await egress.send(OutboundRequest(url=prepare_url(url), **(values | changes)))
 
 
-def ask_once(run: Any, *script: Any, **changes: Any) -> OutboundAnswer:
+def ask_once(run: Any, *script: Any, **changes: Any) -> OutboundResponse:
     """Return the answer of a receiver that follows this script, to one request."""
 
-    async def ask() -> OutboundAnswer:
+    async def ask() -> OutboundResponse:
         async with Receiver(*script) as receiver, Egress(NEARBY) as egress:
             return await post(egress, receiver.url, **changes)
 
-    answer: OutboundAnswer = run(ask())
+    answer: OutboundResponse = run(ask())
     return answer
 
 

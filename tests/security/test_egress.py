@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from twilio.request_validator import RequestValidator
 
-from parlour.delivery.egress import Egress, EgressFailed, OutboundRequest
+from parlour.egress.client import Egress, EgressFailed, OutboundRequest
 from parlour.protocol.signatures import prepare_url, sign, write_form
 from parlour.vocabulary import limits
 from tests.security.scripted_receiver import (
@@ -169,7 +169,7 @@ def test_some_answers_have_no_body(run: Any, status: bytes) -> None:
 
 
 def test_no_more_of_a_body_is_read_than_allowed(run: Any) -> None:
-    most = limits.ANSWER_BYTES_READ_MAX
+    most = limits.RESPONSE_BYTES_READ_MAX
     for size_bytes, is_truncated in [(most, False), (most + 1, True), (5_000_000, True)]:
         answer = ask_once(run, sized(size_bytes))
         assert (len(answer.body_start), answer.is_truncated) == (
@@ -222,7 +222,7 @@ def test_nothing_is_decompressed(run: Any) -> None:
 
 
 def test_a_head_has_a_limit_and_what_follows_it_in_one_packet_has_not(run: Any) -> None:
-    large = b"X: " + b"y" * (limits.ANSWER_HEAD_BYTES_MAX - 200) + b"\r\n"
+    large = b"X: " + b"y" * (limits.RESPONSE_HEAD_BYTES_MAX - 200) + b"\r\n"
     raw = b"HTTP/1.1 200 OK\r\n" + large + b"Content-Length: 9000\r\n\r\n" + b"x" * 9000
     assert len(ask_once(run, raw).body_start) == 9000
     too_large = b"HTTP/1.1 200 OK\r\n" + large + large + b"Content-Length: 0\r\n\r\n"

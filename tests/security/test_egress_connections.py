@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from parlour.delivery.egress import Egress, EgressFailed, SystemResolver, make_tls_context
+from parlour.egress.client import Egress, EgressFailed, SystemResolver, make_tls_context
 from parlour.vocabulary import limits
 from tests.security.scripted_receiver import (
     NEARBY,
@@ -182,7 +182,9 @@ def test_a_hanging_target_takes_its_own_turns_only(run: Any) -> None:
     async def ask() -> None:
         async with Receiver(hang) as hanging, Receiver(OK) as well, Egress(NEARBY) as egress:
             waiting = [
-                asyncio.create_task(post(egress, hanging.url, timeout_ms=1500, turn_ms_max=500))
+                asyncio.create_task(
+                    post(egress, hanging.url, timeout_ms=1500, slot_wait_ms_max=500)
+                )
                 for _ in range(most + 5)
             ]
             await asyncio.sleep(0.1)
@@ -209,7 +211,7 @@ def test_all_targets_together_have_a_limit(run: Any, monkeypatch: pytest.MonkeyP
             ]
             await asyncio.sleep(0.05)
             with pytest.raises(EgressFailed) as caught:
-                await post(egress, well.url, turn_ms_max=50)
+                await post(egress, well.url, slot_wait_ms_max=50)
             assert caught.value.kind == "busy"
             await asyncio.gather(*waiting, return_exceptions=True)
             assert (await post(egress, well.url)).status == 200

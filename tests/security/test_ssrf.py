@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.delivery.egress import (
+from parlour.egress.client import (
     Egress,
     EgressFailed,
     EgressPolicy,
     EgressRefused,
-    OutboundAnswer,
     OutboundRequest,
+    OutboundResponse,
 )
 from parlour.protocol.egress_policy import Kind, classify, parse_host, policy_for
 from parlour.protocol.signatures import prepare_url
@@ -77,7 +77,7 @@ def request(url: str, method: str = "POST") -> OutboundRequest:
     return OutboundRequest(method, prepare_url(url), {"Accept": "*/*"}, b"a=b", timeout_ms=1000)
 
 
-async def send(egress: Egress, url: str, method: str = "POST") -> OutboundAnswer:
+async def send(egress: Egress, url: str, method: str = "POST") -> OutboundResponse:
     return await egress.send(request(url, method))
 
 

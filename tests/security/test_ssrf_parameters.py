@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-    from parlour.delivery.egress import EgressPolicy
+    from parlour.egress.client import EgressPolicy
 
 # Every URL parameter that the API has, by operation, and what it refuses a URL with that it cannot
 # take.
@@ -171,7 +171,7 @@ class Attack:
     async def _logged(self) -> None:
         """Wait until every attempt is in the log."""
         await self.house.settled()
-        await until(lambda: not self.house.app.webhooks._asked)
+        await until(lambda: not self.house.app.webhooks._pre_actions)
 
 
 def attack(

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from parlour.delivery import webhooks as under_test
-from parlour.delivery.egress import EgressFailed
+from parlour.delivery import webhook_sink as under_test
 from parlour.delivery.intake import Intake
 from parlour.delivery.webhook_request import TOKEN_HEADER
+from parlour.egress.client import EgressFailed
 from parlour.protocol import retries
-from parlour.resources.webhook_attempts import store as rows
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_retries.actions import keep_choice
 from parlour.resources.webhook_retries.store import HOSTED, WebhookRetries
 from parlour.store import event_log
@@ -31,7 +31,7 @@ from tests.virtual_time.virtual_loop import ACCOUNT, SERVICE, World, play, said
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parlour.delivery.egress import OutboundRequest
+    from parlour.egress.client import OutboundRequest
     from tests.virtual_time.virtual_loop import Answer
 
 HOUR_MS = 3_600_000
@@ -54,8 +54,10 @@ def test_a_day_of_being_down_loses_nothing(tmp_path: Path) -> None:
         for number in range(20):
             await world.tell(5, subject=f"US{number:032x}")
         await world.settle(28)
-        assert await world.states() == {rows.DELIVERED: 100}
-        delivered = [each for each in await world.log() if each.outcome == rows.DELIVERED]
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 100}
+        delivered = [
+            each for each in await world.log() if each.outcome == webhook_attempt_store.DELIVERED
+        ]
         up_ms = delivered[0].date_created
         assert all(each.date_created - up_ms < 3.4 * HOUR_MS for each in delivered)
 
@@ -69,7 +71,9 @@ def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: 
         await world.settle(30)
         log = await world.log()
         assert [each.retry_count for each in log] == list(range(18))
-        assert [each.outcome for each in log] == [rows.RETRYING] * 17 + [rows.FAILED]
+        assert [each.outcome for each in log] == [webhook_attempt_store.RETRYING] * 17 + [
+            webhook_attempt_store.FAILED
+        ]
         assert {each.error_code for each in log} == {11205}
         waits = [b.date_created - a.date_created for a, b in pairwise(log)]
         for wait, planned in zip(waits, retries.DURABLE.delays_ms, strict=True):
@@ -78,7 +82,7 @@ def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: 
             assert earlier.next_attempt_ms is not None
             assert 0 <= later.date_created - earlier.next_attempt_ms <= 50
         assert log[-1].next_attempt_ms is None
-        assert await world.states() == {rows.FAILED: 1}
+        assert await world.states() == {webhook_attempt_store.FAILED: 1}
         tokens = {request.headers[TOKEN_HEADER] for _, request in world.sent}
         assert len(tokens) == 1
         counts = [said(request)["RetryCount"] for _, request in world.sent]
@@ -123,7 +127,10 @@ def test_retry_after_is_waited_for_and_410_stops(tmp_path: Path) -> None:
         first, second = world.sent
         assert 120_000 <= second[0] - first[0] <= 133_000
         log = await world.log()
-        assert [each.outcome for each in log] == [rows.RETRYING, rows.STOPPED]
+        assert [each.outcome for each in log] == [
+            webhook_attempt_store.RETRYING,
+            webhook_attempt_store.STOPPED,
+        ]
         assert [each.error_code for each in log] == [50057, 50057]
 
     play(tmp_path / "stop.sqlite3", scenario)
@@ -143,7 +150,7 @@ def test_the_hosted_schedule_retries_what_the_hosted_api_does(
         world.answer = answer
         delivery = Intake._delivery
 
-        def with_retries(*given: Any) -> rows.WebhookDelivery:
+        def with_retries(*given: Any) -> webhook_attempt_store.WebhookDelivery:
             return msgspec.structs.replace(delivery(*given), retry_limit=2)
 
         monkeypatch.setattr(Intake, "_delivery", with_retries)
@@ -168,7 +175,7 @@ def test_what_waited_behind_others_for_a_day_still_gets_some_attempts(tmp_path: 
         assert first == 18
         # The later ones were a day old when their turn came: they are not tried for another one.
         assert all(limits.LATE_ATTEMPTS_MIN <= number < 18 for number in later)
-        assert await world.states() == {rows.FAILED: 3}
+        assert await world.states() == {webhook_attempt_store.FAILED: 3}
         assert log[-1].date_created - log[0].date_created < 60 * HOUR_MS
 
     play(tmp_path / "late.sqlite3", scenario)
@@ -182,7 +189,7 @@ def test_a_crash_at_any_step_of_a_retry_resumes_it(tmp_path: Path) -> None:
         for hours in (0.0001, 0.001, 0.01, 0.1, 1, 2, 5):
             await world.crash()
             await world.settle(hours)
-        assert await world.states() == {rows.DELIVERED: 30}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 30}
 
     play(tmp_path / "crash.sqlite3", scenario)
 
@@ -199,12 +206,18 @@ def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
             await world.tell(10, subject=f"US{number % 3:032x}")
         await world.settle(5)
         states = await world.states()
-        assert states[rows.DROPPED] + states[rows.DELIVERED] == 120
-        assert 30 <= states[rows.DELIVERED] <= 60
+        assert (
+            states[webhook_attempt_store.DROPPED] + states[webhook_attempt_store.DELIVERED] == 120
+        )
+        assert 30 <= states[webhook_attempt_store.DELIVERED] <= 60
         log = await world.log()
-        dropped = {each.event_sequence for each in log if each.outcome == rows.DROPPED}
-        assert len(dropped) == states[rows.DROPPED]
-        delivered = {each.event_sequence for each in log if each.outcome == rows.DELIVERED}
+        dropped = {
+            each.event_sequence for each in log if each.outcome == webhook_attempt_store.DROPPED
+        }
+        assert len(dropped) == states[webhook_attempt_store.DROPPED]
+        delivered = {
+            each.event_sequence for each in log if each.outcome == webhook_attempt_store.DELIVERED
+        }
         assert max(dropped) < max(delivered)
         assert sum(world.sink._pending.values()) == 0
 
@@ -222,10 +235,13 @@ def test_what_waits_is_bounded_however_much_comes_at_once(
         for number in range(12):
             await world.tell(10, subject=f"US{number % 3:032x}")
             states = await world.states()
-            assert states[rows.PENDING] <= 50
+            assert states[webhook_attempt_store.PENDING] <= 50
         await world.settle(5)
         states = await world.states()
-        assert (states[rows.DROPPED], states[rows.DELIVERED]) == (70, 50)
+        assert (states[webhook_attempt_store.DROPPED], states[webhook_attempt_store.DELIVERED]) == (
+            70,
+            50,
+        )
 
     play(tmp_path / "bounded.sqlite3", scenario)
 
@@ -278,7 +294,7 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
             if before.next_attempt_ms is not None and before.target_key == after.target_key:
                 assert after.date_created - before.next_attempt_ms < 10_000
         await world.settle(2)
-        assert await world.states() == {rows.DELIVERED: 60}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 60}
         assert not list(world.sink._lanes.endpoints)
 
     play(tmp_path / "cap.sqlite3", scenario)
@@ -290,10 +306,10 @@ TIMED_OUT = EgressFailed("timeout", 50076)
 NARROW = {
     "LANE_DELIVERIES_MAX": [1, 2, 8],
     "LANES_MAX": [2, 5, 4096],
-    "LANES_PER_TURN_MAX": [1, 4],
+    "LANES_PER_REQUEST_MAX": [1, 4],
     "WEBHOOKS_AT_ONCE_MAX": [1, 3, 256],
     "WEBHOOKS_AT_ONCE_FIRST": [1, 4],
-    "ATTEMPTS_UNNOTED_MAX": [1, 64],
+    "ATTEMPTS_UNRECORDED_MAX": [1, 64],
     "EVENTS_PER_ENQUEUING_MAX": [1, 32],
     "ENDPOINTS_KNOWN_MAX": [1, 2, 10_000],
     "ENDPOINTS_DROPPED_PER_STEP_MAX": [1, 1000],
@@ -346,7 +362,7 @@ def test_whatever_happens_everything_is_told_once_it_can_be(
             await asyncio.sleep(dice.choice([0, 0, 0.001, 0.02, 0.5]))
         failing = 0.0
         await world.settle(0.5)
-        assert await world.states() == {rows.DELIVERED: count}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: count}
         assert await disorder(world) == []
         assert not list(world.sink._lanes.endpoints)
         assert sum(world.sink._pending.values()) == 0
@@ -364,7 +380,7 @@ def test_an_event_that_cannot_be_read_stops_none_that_come_after_it(tmp_path: Pa
         await world.take_after(before)
         await world.tell(3)
         await world.settle(0.01)
-        assert await world.states() == {rows.DELIVERED: 3}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
 
     play(tmp_path / "poison.sqlite3", scenario)
 
@@ -385,7 +401,7 @@ def test_results_that_cannot_be_written_are_written_later_and_nothing_is_sent_tw
         await world.tell(5)
         await world.settle(0.01)
         assert len(refused) == 2
-        assert await world.states() == {rows.DELIVERED: 5}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 5}
         assert len(world.sent) == 5
 
     play(tmp_path / "full.sqlite3", scenario)

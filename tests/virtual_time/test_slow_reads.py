@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.resources.webhook_attempts import store as rows
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.vocabulary import limits
 from tests.virtual_time.test_retries import NARROW, SEEDS, disorder
 from tests.virtual_time.virtual_loop import World, play
@@ -55,7 +55,7 @@ def test_what_comes_while_the_store_is_read_is_told_in_its_turn(
             await world.tell(told, subject=f"US{dice.randrange(SUBJECTS):032x}")
             await asyncio.sleep(dice.choice([0, 0.001, 0.005, 0.02]))
         await world.settle(HOURS)
-        assert await world.states() == {rows.DELIVERED: count}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: count}
         assert await disorder(world) == []
         assert len(world.sent) == count
         assert sum(world.sink._pending.values()) == 0

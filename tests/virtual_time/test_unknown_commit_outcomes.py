@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.delivery import webhook_queue
-from parlour.delivery.attempts import Signer
-from parlour.resources.webhook_attempts import store as rows
+from parlour.delivery.attempts import SigningCache
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store import event_log
 from parlour.store.leases import LocalLeaseTerm
 from parlour.store.transaction import Unavailable
@@ -20,8 +20,8 @@ from tests.virtual_time.virtual_loop import ACCOUNT, World, play
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parlour.delivery.attempts import Signing
-    from parlour.delivery.egress import OutboundRequest
+    from parlour.delivery.attempts import SigningSettings
+    from parlour.egress.client import OutboundRequest
     from parlour.store.transaction import Store
     from parlour.vocabulary.events import Event
     from tests.virtual_time.virtual_loop import Answer
@@ -81,7 +81,7 @@ def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:
         await take_in_doubt(world, doubted(world), 3)
         await world.tell(2)
         await world.settle(2 * MINUTES)
-        assert await world.states() == {rows.DELIVERED: 5}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 5}
         assert len(world.sent) == 5
         assert sum(world.sink._pending.values()) == 0
 
@@ -101,12 +101,12 @@ def test_what_comes_after_a_commit_in_doubt_is_told_after_what_was_in_it(tmp_pat
         store.doubts = 1
         with pytest.raises(Unavailable):
             await world.tell(2)
-        take, world.sink.take = world.sink.take, nothing  # type: ignore[method-assign]
+        take, world.sink.handle = world.sink.handle, nothing  # type: ignore[method-assign]
         await world.tell(2)
-        world.sink.take = take  # type: ignore[method-assign]
+        world.sink.handle = take  # type: ignore[method-assign]
         await world.take_after(before)
         await world.settle(2 * MINUTES)
-        assert await world.states() == {rows.DELIVERED: 6}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 6}
         assert await disorder(world) == []
 
     play(tmp_path / "store", scenario)
@@ -126,7 +126,9 @@ def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) ->
         await world.settle(2 * MINUTES)
         await world.tell(1)
         await world.settle(2 * MINUTES)
-        assert await world.states() == {rows.DELIVERED: limits.LANE_DELIVERIES_MAX + 7}
+        assert await world.states() == {
+            webhook_attempt_store.DELIVERED: limits.LANE_DELIVERIES_MAX + 7
+        }
         assert sum(world.sink._pending.values()) == 0
 
     play(tmp_path / "store", scenario)
@@ -135,9 +137,9 @@ def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) ->
 def test_an_attempt_waits_for_a_store_that_does_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signing, refused = Signer.signing, [0]
+    signing, refused = SigningCache.get, [0]
 
-    async def fails_twice(self: Signer, account_sid: str) -> Signing:
+    async def fails_twice(self: SigningCache, account_sid: str) -> SigningSettings:
         assert account_sid == ACCOUNT
         refused[0] += 1
         if refused[0] <= 2:
@@ -145,10 +147,10 @@ def test_an_attempt_waits_for_a_store_that_does_not_answer(
         return await signing(self, account_sid)
 
     async def scenario(world: World) -> None:
-        monkeypatch.setattr(Signer, "signing", fails_twice)
+        monkeypatch.setattr(SigningCache, "get", fails_twice)
         await world.tell(3)
         await world.settle(2 * MINUTES)
-        assert await world.states() == {rows.DELIVERED: 3}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
         assert len(world.sent) == 3
 
     play(tmp_path / "store", scenario)
@@ -166,7 +168,7 @@ def test_what_waits_from_before_is_found_though_the_first_look_fails(
         await world.crash()
         await world.settle(2 * MINUTES)
         assert len(asked) > 1
-        assert await world.states() == {rows.DELIVERED: 3}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
 
     play(tmp_path / "store", scenario)
 
@@ -181,7 +183,7 @@ def test_a_lane_goes_on_though_the_rest_of_it_could_not_be_read(
         await world.tell(count)
         await world.settle(2 * MINUTES)
         assert len(asked) > 1
-        assert await world.states() == {rows.DELIVERED: count}
+        assert await world.states() == {webhook_attempt_store.DELIVERED: count}
         assert sum(world.sink._pending.values()) == 0
 
     play(tmp_path / "store", scenario)

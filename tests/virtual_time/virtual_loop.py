@@ -7,14 +7,14 @@ import selectors
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self
 
-from parlour.delivery.attempts import Attempts, Signer
-from parlour.delivery.egress import OutboundAnswer
-from parlour.delivery.governor import Governor
-from parlour.delivery.webhooks import WebhookSink
+from parlour.delivery.attempts import SigningCache, WebhookClient
+from parlour.delivery.cpu_throttle import CpuThrottle
+from parlour.delivery.webhook_sink import WebhookSink
+from parlour.egress.client import OutboundResponse
 from parlour.protocol.vault import KEY_BYTES, Vault
 from parlour.resources.accounts import actions as accounts
 from parlour.resources.webhook_attempts.actions import replay_range
-from parlour.resources.webhook_attempts.store import Filters, attempt_sid_at
+from parlour.resources.webhook_attempts.store import AttemptFilters, attempt_sid_at
 from parlour.resources.webhook_configuration import store as configurations
 from parlour.resources.webhook_configuration.store import WebhookConfiguration
 from parlour.store import event_log
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from parlour.delivery.egress import OutboundRequest
+    from parlour.egress.client import OutboundRequest
     from parlour.resources.webhook_attempts.store import WebhookAttempt
     from parlour.store.transaction import Transaction
 
@@ -98,10 +98,10 @@ class World:
         self.sink = self._sink()
 
     def _sink(self) -> WebhookSink:
-        signer = Signer(self.store, self.vault, self.clock, "durable")
-        attempts = Attempts(self._send, signer, self.clock, self.random)
-        governor = Governor(self.clock, lambda: False)
-        return WebhookSink(self.store, attempts, governor, self.clock, self.random)
+        signer = SigningCache(self.store, self.vault, self.clock, "durable")
+        attempts = WebhookClient(self._send, signer, self.clock, self.random)
+        throttle = CpuThrottle(self.clock, lambda: False)
+        return WebhookSink(self.store, attempts, throttle, self.clock, self.random)
 
     async def __aenter__(self) -> Self:
         async def make(tx: Transaction) -> None:
@@ -127,8 +127,8 @@ class World:
     async def crash(self) -> None:
         """The end of everything in memory; what is on disk goes on with another sink."""
         sink = self.sink
-        assert sink._noting is not None
-        tasks = [*sink._loops, sink._noting, *sink._sending]
+        assert sink._writer_task is not None
+        tasks = [*sink._loops, sink._writer_task, *sink._sending]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -169,22 +169,22 @@ class World:
         """Have everything told once more that stands in the log, and let the sink take that."""
         before = await self.store.read(event_log.visible_through)
         scope, now_ms = Scope(ACCOUNT), self.clock.now_ms() + 1
-        filters = Filters(before_sid=attempt_sid_at(now_ms))
+        filters = AttemptFilters(before_sid=attempt_sid_at(now_ms))
         await self.store.write(lambda tx: replay_range(tx, scope, filters, "", now_ms))
         await self.take_after(before)
 
     async def take_after(self, sequence: int) -> None:
         """Hand the sink what is in the log after a number."""
         found = await self.store.read(lambda tx: event_log.read_after(tx, sequence, 100_000))
-        await self.sink.take([event for event in found if self.sink.wants(event)])
+        await self.sink.handle([event for event in found if self.sink.wants(event)])
 
-    async def _send(self, request: OutboundRequest) -> OutboundAnswer:
+    async def _send(self, request: OutboundRequest) -> OutboundResponse:
         self.sent.append((self.clock.now_ms(), request))
         answer = await self.answer(request)
         if isinstance(answer, Exception):
             raise answer
         status, headers = answer if isinstance(answer, tuple) else (answer, {})
-        return OutboundAnswer(status, tuple(headers.items()), b"said", 1, is_truncated=False)
+        return OutboundResponse(status, tuple(headers.items()), b"said", 1, is_truncated=False)
 
     @staticmethod
     async def _ok(_request: OutboundRequest) -> Answer:

@@ -12,7 +12,9 @@ import click
 from parlour.cli.offline import Offline, offline_options
 from parlour.protocol import timestamps
 from parlour.protocol.pages import PageRequest, Position
-from parlour.resources.webhook_attempts import actions, representation, store
+from parlour.resources.webhook_attempts import actions as webhook_attempt_actions
+from parlour.resources.webhook_attempts import representation as webhook_attempt_representation
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_retries.actions import keep_choice
 from parlour.resources.webhook_retries.representation import row as retries_row
 from parlour.resources.webhook_retries.store import SCHEDULES, WebhookRetries
@@ -21,8 +23,8 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from parlour.resources.webhook_attempts.actions import Replayed
-    from parlour.resources.webhook_attempts.store import Filters, Logged
+    from parlour.resources.webhook_attempts.actions import ReplayResult
+    from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedAttempt
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -38,7 +40,7 @@ def _filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--until", default="", help="Before this date (ISO 8601)."),
         click.option("--since", default="", help="From this date on (ISO 8601)."),
-        click.option("--outcome", type=click.Choice(store.OUTCOMES)),
+        click.option("--outcome", type=click.Choice(webhook_attempt_store.OUTCOMES)),
         click.option("--event", "event_name", default="", help="An event, as onMessageAdded."),
         click.option("--conversation", "conversation_sid", default="", help="A conversation."),
         click.argument("account_sid"),
@@ -55,13 +57,13 @@ def _moment(name: str, text: str) -> int:
         raise click.BadParameter(text, param_hint=f"--{name}") from error
 
 
-def _filters(since: str, until: str, outcome: str | None, **given: str) -> Filters:
+def _filters(since: str, until: str, outcome: str | None, **given: str) -> AttemptFilters:
     bounds = {"outcome": outcome or ""}
     if since:
-        bounds["from_sid"] = store.attempt_sid_at(_moment("since", since))
+        bounds["from_sid"] = webhook_attempt_store.attempt_sid_at(_moment("since", since))
     if until:
-        bounds["before_sid"] = store.attempt_sid_at(_moment("until", until))
-    return store.Filters(**given, **bounds)
+        bounds["before_sid"] = webhook_attempt_store.attempt_sid_at(_moment("until", until))
+    return webhook_attempt_store.AttemptFilters(**given, **bounds)
 
 
 @command.command("list")
@@ -77,7 +79,7 @@ def list_(offline: Offline, *, account_sid: str, limit: int, as_json: bool, **gi
         request = PageRequest(0, min(left, 100), position)
         found = offline.read(partial(_page, scope, filters, request))[: request.size]
         for logged in found:
-            _show(representation.row(logged), as_json=as_json)
+            _show(webhook_attempt_representation.row(logged), as_json=as_json)
         if len(found) < request.size:
             return
         left -= len(found)
@@ -85,9 +87,9 @@ def list_(offline: Offline, *, account_sid: str, limit: int, as_json: bool, **gi
 
 
 async def _page(
-    scope: Scope, filters: Filters, request: PageRequest, tx: Transaction
-) -> list[Logged]:
-    return await store.page(tx, scope, filters, request)
+    scope: Scope, filters: AttemptFilters, request: PageRequest, tx: Transaction
+) -> list[LoggedAttempt]:
+    return await webhook_attempt_store.list_attempts(tx, scope, filters, request)
 
 
 def _show(row: dict[str, Any], *, as_json: bool) -> None:
@@ -124,9 +126,9 @@ def replay(offline: Offline, *, account_sid: str, as_json: bool, **given: str) -
 
 
 async def _replay(
-    scope: Scope, filters: Filters, after: str, until_ms: int, tx: Transaction
-) -> Replayed:
-    return await actions.replay_range(tx, scope, filters, after, until_ms)
+    scope: Scope, filters: AttemptFilters, after: str, until_ms: int, tx: Transaction
+) -> ReplayResult:
+    return await webhook_attempt_actions.replay_range(tx, scope, filters, after, until_ms)
 
 
 @command.command("retries")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.delivery.egress import EgressFailed, EgressRefused
 from parlour.delivery.webhook_request import make_request
+from parlour.egress.client import EgressFailed, EgressRefused
 from parlour.protocol import connection_overrides, retries
-from parlour.protocol.retries import Decision, Outcome, Schedule, Verdict
+from parlour.protocol.retries import AttemptOutcome, Decision, Schedule, Verdict
 from parlour.resources.accounts import store as accounts
-from parlour.resources.webhook_attempts import store
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
 from parlour.resources.webhook_retries import store as webhook_retries
 from parlour.vocabulary import limits
@@ -27,24 +27,24 @@ from parlour.vocabulary.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from parlour.delivery.egress import OutboundAnswer, OutboundRequest
+    from parlour.egress.client import OutboundRequest, OutboundResponse
     from parlour.protocol.connection_overrides import Overrides
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
 
-    Send = Callable[[OutboundRequest], Awaitable[OutboundAnswer]]
-    MayGo = Callable[[], bool]
+    Send = Callable[[OutboundRequest], Awaitable[OutboundResponse]]
+    MaySend = Callable[[], bool]
 
 CODE_NOT_SENT: Final = 11200
 
 _OUTCOMES: Final = {
-    Verdict.DELIVERED: store.DELIVERED,
-    Verdict.RETRY: store.RETRYING,
-    Verdict.STOPPED: store.STOPPED,
-    Verdict.FAILED: store.FAILED,
+    Verdict.DELIVERED: webhook_attempt_store.DELIVERED,
+    Verdict.RETRY: webhook_attempt_store.RETRYING,
+    Verdict.STOPPED: webhook_attempt_store.STOPPED,
+    Verdict.FAILED: webhook_attempt_store.FAILED,
 }
-_STATES: Final = _OUTCOMES | {Verdict.RETRY: store.PENDING}
+_STATES: Final = _OUTCOMES | {Verdict.RETRY: webhook_attempt_store.PENDING}
 # Attempts that wait behind others may begin late; the last ones of a schedule come this late.
 _LATE_MS: Final = (
     retries.DURABLE.lasts_ms_min
@@ -54,7 +54,7 @@ _LATE_MS: Final = (
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 
-class Signing(msgspec.Struct, frozen=True):
+class SigningSettings(msgspec.Struct, frozen=True):
     """What an account's webhooks are signed with, and the schedule it chose."""
 
     auth_token: str | None
@@ -62,7 +62,7 @@ class Signing(msgspec.Struct, frozen=True):
     read_at_ms: float
 
 
-class Result(msgspec.Struct, frozen=True):
+class AttemptResult(msgspec.Struct, frozen=True):
     """What an attempt came to: what the log keeps, and what the delivery is in from now on."""
 
     delivery: WebhookDelivery
@@ -82,14 +82,14 @@ class Result(msgspec.Struct, frozen=True):
     @property
     def is_done(self) -> bool:
         """Whether nothing more is to be done for the delivery."""
-        return self.state != store.PENDING
+        return self.state != webhook_attempt_store.PENDING
 
-    def stopped(self) -> Result:
+    def stopped(self) -> AttemptResult:
         """Return the result of the same attempt if no other one follows."""
         return msgspec.structs.replace(
             self,
-            outcome=store.STOPPED,
-            state=store.STOPPED,
+            outcome=webhook_attempt_store.STOPPED,
+            state=webhook_attempt_store.STOPPED,
             retry_count=self.delivery.retry_count,
             due_ms=None,
         )
@@ -115,7 +115,7 @@ class Result(msgspec.Struct, frozen=True):
         )
 
 
-class Signer:
+class SigningCache:
     """What signs the webhooks of each account, read anew every second."""
 
     def __init__(self, read: Store, vault: Vault, clock: Clock, schedule: str) -> None:
@@ -124,33 +124,33 @@ class Signer:
         self._vault = vault
         self._clock = clock
         self._schedule = schedule
-        self._known: OrderedDict[str, Signing] = OrderedDict()
+        self._known: OrderedDict[str, SigningSettings] = OrderedDict()
 
     async def auth_token_of(self, account_sid: str) -> str:
         """What signs an account's requests. Raises EgressRefused if there is nothing."""
-        signing = await self.signing(account_sid)
+        signing = await self.get(account_sid)
         if signing.auth_token is None:
             raise EgressRefused("The account has no auth token to sign with.", CODE_NOT_SENT)
         return signing.auth_token
 
-    async def signing(self, account_sid: str) -> Signing:
+    async def get(self, account_sid: str) -> SigningSettings:
         """The token and the schedule of an account; no token if it has none."""
         now_ms = self._clock.monotonic_ms()
         known = self._known.get(account_sid)
-        if known is not None and now_ms - known.read_at_ms < limits.SIGNING_REMEMBERED_MS_MAX:
+        if known is not None and now_ms - known.read_at_ms < limits.SIGNING_CACHED_MS_MAX:
             return known
         scope = Scope(account_sid)
 
-        async def read(tx: Transaction) -> Signing:
+        async def read(tx: Transaction) -> SigningSettings:
             login = await accounts.find_login(tx, scope, account_sid)
             chosen = (await webhook_retries.fetch(tx, scope)).retries
             sealed = None if login is None else login.secret_sealed
             token = None if sealed is None else self._vault.unseal(sealed, account_sid)
-            return Signing(token, chosen or self._schedule, now_ms)
+            return SigningSettings(token, chosen or self._schedule, now_ms)
 
         made = self._known[account_sid] = await self._store.read(read)
         self._known.move_to_end(account_sid)
-        while len(self._known) > limits.SIGNING_REMEMBERED_MAX:
+        while len(self._known) > limits.SIGNING_CACHED_MAX:
             self._known.popitem(last=False)
         return made
 
@@ -172,19 +172,19 @@ def prepare(
     return made if overrides is None else replace(made, timeout_ms=overrides.total_ms)
 
 
-def kept_answer(body_start: bytes) -> str:
+def response_excerpt(body_start: bytes) -> str:
     """The first bytes of an answer as text that every database takes."""
-    text = body_start[: limits.ANSWER_BYTES_KEPT_MAX].decode("utf-8", "replace")
+    text = body_start[: limits.RESPONSE_BYTES_LOGGED_MAX].decode("utf-8", "replace")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-class Attempts:
+class WebhookClient:
     """Makes attempts."""
 
     def __init__(
         self,
         send: Send,
-        signer: Signer,
+        signer: SigningCache,
         clock: Clock,
         random: Random,
         *,
@@ -197,25 +197,27 @@ class Attempts:
         self._random = random
         self._takes_overrides = takes_overrides
 
-    async def make(self, delivery: WebhookDelivery, may_go: MayGo | None = None) -> Result:
+    async def attempt(
+        self, delivery: WebhookDelivery, may_send: MaySend | None = None
+    ) -> AttemptResult:
         """Make the next attempt of a delivery. Fails in no way but by its outcome."""
         begun_ms = self._clock.monotonic_ms()
         overrides = self._overrides(delivery.url)
-        signing = await self._signer.signing(delivery.account_sid)
-        answer: OutboundAnswer | None = None
+        signing = await self._signer.get(delivery.account_sid)
+        answer: OutboundResponse | None = None
         error = None
         try:
             auth_token = await self._signer.auth_token_of(delivery.account_sid)
             request = prepare(delivery, auth_token, overrides)
-            answer = await self._send(replace(request, may_go=may_go))
+            answer = await self._send(replace(request, may_send=may_send))
             crash_point(SENT)
-            outcome = Outcome(status=answer.status, retry_after=answer.header("retry-after"))
+            outcome = AttemptOutcome(status=answer.status, retry_after=answer.header("retry-after"))
         except EgressFailed as failed:
             error = f"{failed.kind}: {failed.detail}" if failed.detail else failed.kind
-            outcome = Outcome(failure=failed.kind, failure_code=failed.code)
+            outcome = AttemptOutcome(failure=failed.kind, failure_code=failed.code)
         except EgressRefused as refused:
             error = refused.reason
-            outcome = Outcome(
+            outcome = AttemptOutcome(
                 failure="refused", failure_code=refused.code, is_final=refused.is_final
             )
         schedule = _schedule(delivery, signing, overrides)
@@ -227,7 +229,9 @@ class Attempts:
         fragment = url.partition("#")[2] if self._takes_overrides else ""
         return connection_overrides.parse(fragment) if fragment else None
 
-    def _decide(self, delivery: WebhookDelivery, outcome: Outcome, schedule: Schedule) -> Decision:
+    def _decide(
+        self, delivery: WebhookDelivery, outcome: AttemptOutcome, schedule: Schedule
+    ) -> Decision:
         now_ms = self._clock.now_ms()
         count = delivery.retry_count
         decision = retries.decide(outcome, count, schedule, self._random, now_ms)
@@ -241,15 +245,15 @@ class Attempts:
     def _result(
         self,
         delivery: WebhookDelivery,
-        outcome: Outcome,
+        outcome: AttemptOutcome,
         decision: Decision,
         error: str | None,
-        answer: OutboundAnswer | None,
+        answer: OutboundResponse | None,
         elapsed_ms: int,
-    ) -> Result:
+    ) -> AttemptResult:
         now_ms = self._clock.now_ms()
         is_retried = decision.verdict is Verdict.RETRY
-        return Result(
+        return AttemptResult(
             delivery=delivery,
             outcome=_OUTCOMES[decision.verdict],
             state=_STATES[decision.verdict],
@@ -259,14 +263,16 @@ class Attempts:
             error_code=retries.log_code(outcome),
             error=error,
             elapsed_ms=elapsed_ms,
-            answer="" if answer is None else kept_answer(answer.body_start),
+            answer="" if answer is None else response_excerpt(answer.body_start),
             at_ms=now_ms,
             timed_out=outcome.failure == retries.TIMEOUT,
             was_sent=outcome.failure != retries.BUSY,
         )
 
 
-def _schedule(delivery: WebhookDelivery, signing: Signing, overrides: Overrides | None) -> Schedule:
+def _schedule(
+    delivery: WebhookDelivery, signing: SigningSettings, overrides: Overrides | None
+) -> Schedule:
     if overrides is not None and overrides.retry_count is not None:
         return overrides.schedule()
     if signing.schedule == webhook_retries.DURABLE:

@@ -2,7 +2,7 @@
 
 That is retries, what had no room in memory, and at the start everything that was left. Endpoints
 are read one after the other, each time one of the account that has the least in memory; an account
-that used up its part of the processor waits, and no other (`delivery/governor.py`).
+that used up its part of the processor waits, and no other (`delivery/cpu_throttle.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
 
+    from parlour.delivery.cpu_throttle import CpuThrottle
     from parlour.delivery.endpoints import Endpoint
-    from parlour.delivery.governor import Governor
     from parlour.delivery.lanes import Lanes
     from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.transaction import Store, Transaction, Work
@@ -36,7 +36,7 @@ class DuePoller:
     def __init__(
         self,
         store: Store,
-        governor: Governor,
+        throttle: CpuThrottle,
         clock: Clock,
         lanes: Lanes,
         on_loaded: Callable[[], None],
@@ -44,15 +44,15 @@ class DuePoller:
         """``on_loaded`` is called when lanes have something to send."""
         self.lanes = lanes
         self._store = store
-        self._governor = governor
+        self._throttle = throttle
         self._clock = clock
         self._on_loaded = on_loaded
-        self._to_look = asyncio.Event()
+        self._poll_wanted = asyncio.Event()
         self._is_stopping = False
 
     def wake(self) -> None:
         """Something may be due, or have room, that was not before."""
-        self._to_look.set()
+        self._poll_wanted.set()
 
     def stop(self) -> None:
         """Find no more endpoints."""
@@ -74,7 +74,7 @@ class DuePoller:
                 continue
             now_ms = self._clock.now_ms()
             for account_sid, url, due_ms in found:
-                self.lanes.look_at_found((account_sid, url), due_ms, now_ms)
+                self.lanes.schedule_found((account_sid, url), due_ms, now_ms)
             self.wake()
             last.popleft()
             if len(found) >= limits.ENDPOINTS_PER_STEP_MAX:
@@ -85,9 +85,9 @@ class DuePoller:
 
     async def load_due(self) -> None:
         """Read the lanes that are due, as far as there is room for them."""
-        self._to_look.clear()
+        self._poll_wanted.clear()
         await self._load_known()
-        unlisted = self.lanes.endpoints.take_unlisted(self._clock.now_ms())
+        unlisted = self.lanes.endpoints.take_due_searches(self._clock.now_ms())
         if unlisted:
             await self._find_again(unlisted)
 
@@ -97,7 +97,7 @@ class DuePoller:
             await self.find_endpoints(account_sids, limits.ENDPOINTS_STEP_PAUSE_MS)
         except BaseException:
             for account_sid in account_sids:
-                self.lanes.endpoints.leave_out(account_sid, 0)
+                self.lanes.endpoints.schedule_search(account_sid, 0)
             raise
 
     async def _load_known(self) -> None:
@@ -106,12 +106,12 @@ class DuePoller:
             self._on_loaded()
 
     def _next_endpoint(self) -> Endpoint | None:
-        may = self._may_look(self._governor.wait_ms())
-        return self.lanes.due_look(self._clock.now_ms(), may)
+        may = self._may_poll(self._throttle.wait_ms())
+        return self.lanes.due_poll(self._clock.now_ms(), may)
 
-    def _may_look(self, wait_ms: float) -> Callable[[Hashable], bool] | None:
+    def _may_poll(self, wait_ms: float) -> Callable[[Hashable], bool] | None:
         """For which accounts the disk may be read now; None for all of them."""
-        return None if wait_ms <= 0 else lambda account: self._governor.has_credit(str(account))
+        return None if wait_ms <= 0 else lambda account: self._throttle.has_credit(str(account))
 
     async def _load(self, endpoint: Endpoint) -> None:
         """Read the lanes of one endpoint, as many as there is room for."""
@@ -120,7 +120,7 @@ class DuePoller:
             count = len(endpoint.lanes) + max(endpoint.room, 0) + 1
             heads = partial(_heads_of, account_sid, url, count)
             found = await self._store.read(self._measured(account_sid, heads))
-            for key in self.lanes.wanted(endpoint, found, self._clock.now_ms()):
+            for key in self.lanes.lanes_to_load(endpoint, found, self._clock.now_ms()):
                 lane = partial(_lane_from_start, account_sid, key)
                 head = await self._store.read(self._measured(account_sid, lane))
                 is_whole = len(head) < limits.LANE_DELIVERIES_MAX
@@ -129,19 +129,19 @@ class DuePoller:
     def _measured(
         self, account_sid: str, work: Callable[[Transaction], Coroutine[Any, Any, T]]
     ) -> Work[T]:
-        return lambda tx: self._governor.measured(work(tx), account_sid)
+        return lambda tx: self._throttle.metered(work(tx), account_sid)
 
     async def pause(self) -> None:
         """Wait until something may be due, or for the longest time."""
-        wait_ms = self._governor.wait_ms()
-        next_ms = self.lanes.next_look_ms(self._may_look(wait_ms))
-        pause_ms: float = limits.WEBHOOK_LOOK_MS_MAX
+        wait_ms = self._throttle.wait_ms()
+        next_ms = self.lanes.next_poll_ms(self._may_poll(wait_ms))
+        pause_ms: float = limits.WEBHOOK_POLL_MS_MAX
         if next_ms is not None:
             pause_ms = min(pause_ms, max(0, next_ms - self._clock.now_ms()))
         if wait_ms > 0:
             # Something may be due of an account that has to wait for the governor.
             pause_ms = min(pause_ms, wait_ms)
-        await wait_for(self._to_look, pause_ms)
+        await wait_for(self._poll_wanted, pause_ms)
 
 
 async def wait_for(event: asyncio.Event, timeout_ms: float | None) -> None:

@@ -93,13 +93,13 @@ class Endpoint:
         "allowed",
         "is_due",
         "is_hanging",
-        "is_looked_at",
+        "is_loading",
         "key",
         "lanes",
         "lanes_share",
         "left",
-        "look_ms",
         "missed",
+        "poll_ms",
         "ready",
         "requests_share",
         "sending",
@@ -113,9 +113,9 @@ class Endpoint:
         self.allowed = limits.WEBHOOKS_AT_ONCE_FIRST
         self.is_hanging = False
         # When to look for it on disk, and whether that time has come: then it waits for its turn.
-        self.look_ms: int | None = None
+        self.poll_ms: int | None = None
         self.is_due = False
-        self.is_looked_at = False
+        self.is_loading = False
         # While it is looked at: lanes of which something came that may not be in what is read of
         # them, and lanes that left, of which what is read may be done.
         self.missed: set[int] = _NO_LANES
@@ -128,23 +128,23 @@ class Endpoint:
     @property
     def room(self) -> int:
         """How many more lanes it may have in memory."""
-        own = self.allowed * limits.LANES_PER_TURN_MAX - len(self.lanes)
+        own = self.allowed * limits.LANES_PER_REQUEST_MAX - len(self.lanes)
         return min(own, self.lanes_share.room)
 
-    def begin_look(self) -> None:
+    def begin_load(self) -> None:
         """It is looked at from now on: note what comes and what leaves meanwhile."""
-        self.is_looked_at = True
+        self.is_loading = True
         self.missed, self.left = set(), set()
 
-    def end_look(self) -> None:
+    def end_load(self) -> None:
         """It is looked at no more."""
-        self.is_looked_at = False
+        self.is_loading = False
         self.missed = self.left = _NO_LANES
 
     def update_wants(self) -> None:
         """Say what it wants a share of now. To be called after each change of its state."""
         self.requests_share.want(bool(self.ready) and self.sending < self.allowed)
-        own_room = self.allowed * limits.LANES_PER_TURN_MAX - len(self.lanes)
+        own_room = self.allowed * limits.LANES_PER_REQUEST_MAX - len(self.lanes)
         self.lanes_share.want(self.is_due and own_room > 0)
 
     def ended(self, share: Share, *, is_done: bool, timed_out: bool) -> None:

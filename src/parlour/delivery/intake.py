@@ -25,13 +25,13 @@ from parlour.delivery.parameters import post_parameters
 from parlour.delivery.targets import replays_of, targets_of
 from parlour.delivery.webhook_request import new_token
 from parlour.delivery.webhook_settings import SettingsInForce
-from parlour.resources.webhook_attempts import store as rows
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
 from parlour.store import event_log
 from parlour.vocabulary import events, limits
 
 if TYPE_CHECKING:
-    from parlour.delivery.targets import Target
+    from parlour.delivery.targets import WebhookTarget
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.clock import Random
     from parlour.vocabulary.events import Event
@@ -90,7 +90,7 @@ class Matched(NamedTuple):
     """An event with its webhooks, or with what is wrong with it."""
 
     event: Event
-    targets: list[Target]
+    targets: list[WebhookTarget]
     error: str | None = None
 
 
@@ -103,7 +103,7 @@ class Enqueued(msgspec.Struct):
     unreadable: int = 0
 
 
-def lane_of(url: str, conversation_sid: str, subject_sid: str) -> int:
+def lane_key(url: str, conversation_sid: str, subject_sid: str) -> int:
     """The lane of a URL and a conversation; what has no conversation goes by its subject."""
     text = f"{url}\n{conversation_sid or subject_sid}".encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
@@ -161,7 +161,7 @@ class Intake:
         return made
 
     async def _enqueue_one(
-        self, tx: Transaction, event: Event, targets: list[Target], made: Enqueued
+        self, tx: Transaction, event: Event, targets: list[WebhookTarget], made: Enqueued
     ) -> None:
         if event.name == events.WEBHOOKS_REPLAYED:
             replayed = _replayed(event.payload)
@@ -186,7 +186,7 @@ class Intake:
             made.queued.append(msgspec.structs.replace(delivery, due_ms=due_ms))
 
     def _delivery(
-        self, tx: Transaction, event: Event, part: int, target: Target, told: dict[str, str]
+        self, tx: Transaction, event: Event, part: int, target: WebhookTarget, told: dict[str, str]
     ) -> WebhookDelivery:
         return WebhookDelivery(
             account_sid=event.account_sid,
@@ -202,9 +202,9 @@ class Intake:
             retry_limit=target.retry_count,
             token=new_token(self._random),
             parameters=_encode(told).decode(),
-            lane=lane_of(target.url, event.conversation_sid, event.subject_sid),
-            lane_order=rows.live_order(event.sequence, part),
-            state=rows.PENDING,
+            lane=lane_key(target.url, event.conversation_sid, event.subject_sid),
+            lane_order=webhook_attempt_store.live_order(event.sequence, part),
+            state=webhook_attempt_store.PENDING,
             retry_count=0,
             due_ms=tx.now,
             date_queued=tx.now,
@@ -216,7 +216,7 @@ class Intake:
         change = _change(event.payload)
         webhook = change.scoped_webhook
         if change.is_removed and webhook.url is not None:
-            lane = lane_of(webhook.url, webhook.conversation_sid, "")
+            lane = lane_key(webhook.url, webhook.conversation_sid, "")
             made.ended += await queue.stop_removed(tx, event.account_sid, lane, webhook.sid)
 
     @staticmethod
@@ -225,20 +225,20 @@ class Intake:
         text = f"the event cannot be read: {error}".replace("\0", "\N{REPLACEMENT CHARACTER}")
         attempt = WebhookAttempt(
             account_sid=event.account_sid,
-            sid=rows.new_attempt_sid(tx),
+            sid=webhook_attempt_store.new_attempt_sid(tx),
             event_sequence=event.sequence,
             target_key="",
             conversation_sid=event.conversation_sid,
             event_name=event.name,
-            outcome=rows.UNREADABLE,
+            outcome=webhook_attempt_store.UNREADABLE,
             retry_count=0,
             status=None,
             error_code=None,
-            error=text[: limits.ANSWER_BYTES_KEPT_MAX],
+            error=text[: limits.RESPONSE_BYTES_LOGGED_MAX],
             elapsed_ms=0,
             answer="",
             next_attempt_ms=None,
             date_created=tx.now,
         )
-        await rows.add_attempt(tx, attempt)
+        await webhook_attempt_store.insert_attempt(tx, attempt)
         made.unreadable += 1

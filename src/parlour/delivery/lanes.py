@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
+from parlour.delivery.endpoint_cache import EndpointCache
 from parlour.delivery.endpoints import Endpoint, EndpointShares
-from parlour.delivery.known_endpoints import KnownEndpoints
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Lane:
         "missed",
         "request_share",
         "tail",
-        "unnoted",
+        "unrecorded",
         "waiting",
     )
 
@@ -61,7 +61,7 @@ class Lane:
         self.missed = False
         self.is_sending = False
         self.holds = False
-        self.unnoted = 0
+        self.unrecorded = 0
 
     def append(self, delivery: WebhookDelivery) -> None:
         """Take one more, unless it is known or there is no room: then it is read from disk."""
@@ -76,7 +76,7 @@ class Lane:
         self.waiting.append(delivery)
         self.tail = delivery.lane_order
 
-    def is_read(self) -> None:
+    def refill_started(self) -> None:
         """What is on disk is read from now on; what comes meanwhile may not be among it."""
         self.has_more = True
         self.missed = False
@@ -109,25 +109,25 @@ class Lanes:
 
     def __init__(self) -> None:
         self._shares = EndpointShares()
-        self.endpoints = KnownEndpoints(self._shares)
-        self._looks: list[tuple[int, EndpointKey]] = []
+        self.endpoints = EndpointCache(self._shares)
+        self._polls: list[tuple[int, EndpointKey]] = []
 
     # --- What comes.
 
     def offer(self, delivery: WebhookDelivery) -> None:
         """Take a delivery that was just queued, if there is room for it in memory."""
-        endpoint = self.endpoints.obtain((delivery.account_sid, delivery.url))
+        endpoint = self.endpoints.get_or_create((delivery.account_sid, delivery.url))
         lane = endpoint.lanes.get(delivery.lane)
         if lane is not None:
             lane.append(delivery)
-            self._offer_turn(lane)
+            self._mark_ready(lane)
         elif delivery.due_ms is None:
             # Its lane's head is on disk, and so is it.
-            if endpoint.is_looked_at:
+            if endpoint.is_loading:
                 endpoint.missed.add(delivery.lane)
             self._forget_idle(endpoint)
-        elif endpoint.room <= 0 or endpoint.look_ms == 0:
-            self.look_at(endpoint.key, 0)
+        elif endpoint.room <= 0 or endpoint.poll_ms == 0:
+            self.schedule_poll(endpoint.key, 0)
         else:
             self._take(endpoint, delivery.lane, [delivery], is_whole=True)
 
@@ -136,7 +136,9 @@ class Lanes:
     ) -> None:
         """Make a lane of what was read from disk; ``is_whole``: nothing is behind it there."""
         if key in endpoint.left:
-            self.look_at(endpoint.key, 0)  # What was read is older than what was sent meanwhile.
+            self.schedule_poll(
+                endpoint.key, 0
+            )  # What was read is older than what was sent meanwhile.
             return
         self._take(endpoint, key, found, is_whole=is_whole and key not in endpoint.missed)
 
@@ -150,21 +152,21 @@ class Lanes:
             endpoint.update_wants()
         lane.refill(found)
         lane.has_more = lane.has_more or not is_whole
-        if lane.waiting or lane.unnoted:
-            self._offer_turn(lane)
+        if lane.waiting or lane.unrecorded:
+            self._mark_ready(lane)
             return
         # All that was read is done by now.
         if lane.has_more:
-            self.look_at(endpoint.key, 0)
+            self.schedule_poll(endpoint.key, 0)
         self._leave(lane)
 
-    def _offer_turn(self, lane: Lane) -> None:
+    def _mark_ready(self, lane: Lane) -> None:
         endpoint = lane.endpoint
         if lane.waiting and not lane.is_sending and not lane.holds:
             endpoint.ready[lane.key] = lane
         endpoint.update_wants()
 
-    def _take_turn_away(self, lane: Lane) -> None:
+    def _mark_not_ready(self, lane: Lane) -> None:
         lane.endpoint.ready.pop(lane.key, None)
         lane.endpoint.update_wants()
 
@@ -176,11 +178,11 @@ class Lanes:
         return self._shares.requests.in_use
 
     @property
-    def has_turn(self) -> bool:
+    def has_ready_lane(self) -> bool:
         """Whether something can be sent now."""
         return self._shares.requests.next() is not None
 
-    def take_turn(self, may: Callable[[Hashable], bool] | None = None) -> Lane | None:
+    def next_lane(self, may: Callable[[Hashable], bool] | None = None) -> Lane | None:
         """The lane whose first delivery is to be sent now, if there is one.
 
         ``may``: which accounts may send now.
@@ -200,7 +202,7 @@ class Lanes:
         """One attempt is over. What is not done holds its lane until it is due again."""
         endpoint = lane.endpoint
         lane.is_sending = False
-        lane.unnoted += 1
+        lane.unrecorded += 1
         share, lane.request_share = lane.request_share, None
         assert share is not None
         endpoint.ended(share, is_done=is_done, timed_out=timed_out)
@@ -208,23 +210,23 @@ class Lanes:
             lane.done = lane.waiting.popleft().lane_order
         else:
             lane.holds = True
-        self._offer_turn(lane)
+        self._mark_ready(lane)
 
-    def noted(self, lane: Lane, due_ms: int | None, *, is_promoted: bool) -> bool:
+    def recorded(self, lane: Lane, due_ms: int | None, *, is_promoted: bool) -> bool:
         """An attempt's result is on disk. Whether more of the lane is to be read from there."""
-        lane.unnoted -= 1
-        if lane.holds and not lane.unnoted:
+        lane.unrecorded -= 1
+        if lane.holds and not lane.unrecorded:
             # Without a date it is pending no more, and others may be. The look comes first: with
             # its last lane an endpoint would be forgotten, and so that it hangs.
-            self.look_at(lane.endpoint.key, due_ms or 0)
+            self.schedule_poll(lane.endpoint.key, due_ms or 0)
             self._leave(lane)
             return False
         if lane.waiting or lane.is_sending:
             return False
         if lane.has_more or is_promoted:
-            lane.is_read()
+            lane.refill_started()
             return True
-        if not lane.unnoted:
+        if not lane.unrecorded:
             self._leave(lane)
         return False
 
@@ -232,10 +234,10 @@ class Lanes:
         """Give a lane what was read from disk behind its tail; without anything it leaves."""
         lane.refill(found)
         if lane.waiting:
-            self._offer_turn(lane)
-        elif not lane.unnoted:
+            self._mark_ready(lane)
+        elif not lane.unrecorded:
             # There was something: it came back to a place before what is done.
-            self.look_at(lane.endpoint.key, 0)
+            self.schedule_poll(lane.endpoint.key, 0)
             self._leave(lane)
 
     def _leave(self, lane: Lane) -> None:
@@ -243,9 +245,9 @@ class Lanes:
         if endpoint.lanes.get(lane.key) is lane:
             del endpoint.lanes[lane.key]
             endpoint.lane_left(lane.memory_share)
-            if endpoint.is_looked_at:
+            if endpoint.is_loading:
                 endpoint.left.add(lane.key)
-        self._take_turn_away(lane)
+        self._mark_not_ready(lane)
         self._forget_idle(endpoint)
 
     def _forget_idle(self, endpoint: Endpoint) -> None:
@@ -254,11 +256,11 @@ class Lanes:
         Otherwise there would be two of one key. They would take turns from each other, and a
         lane of the loser would wait for ever.
         """
-        is_known = endpoint.lanes or endpoint.sending or endpoint.look_ms is not None
-        if not is_known and not endpoint.is_looked_at:
+        is_known = endpoint.lanes or endpoint.sending or endpoint.poll_ms is not None
+        if not is_known and not endpoint.is_loading:
             self.endpoints.forget(endpoint)
 
-    def changed(self, account_sid: str, url: str, lane_key: int) -> None:
+    def invalidate(self, account_sid: str, url: str, lane_key: int) -> None:
         """A lane has changed on disk."""
         endpoint = self.endpoints.get((account_sid, url))
         lane = endpoint.lanes.get(lane_key) if endpoint is not None else None
@@ -266,75 +268,75 @@ class Lanes:
             return
         lane.forget()
         if not lane.is_sending:
-            self._take_turn_away(lane)
-            if not lane.unnoted:
-                self.look_at((account_sid, url), 0)
+            self._mark_not_ready(lane)
+            if not lane.unrecorded:
+                self.schedule_poll((account_sid, url), 0)
                 self._leave(lane)
 
-    def all_changed(self) -> None:
+    def invalidate_all(self) -> None:
         """Any lane may have changed on disk."""
         for endpoint in self.endpoints:
             for lane_key in tuple(endpoint.lanes):
-                self.changed(*endpoint.key, lane_key)
+                self.invalidate(*endpoint.key, lane_key)
 
     # --- When to look on disk.
 
-    def look_at(self, key: EndpointKey, at_ms: int) -> None:
+    def schedule_poll(self, key: EndpointKey, at_ms: int) -> None:
         """Look for what an endpoint has due, at this time or before."""
-        endpoint = self.endpoints.obtain(key)
-        if endpoint.look_ms is None or at_ms < endpoint.look_ms:
-            endpoint.look_ms = at_ms
-            heappush(self._looks, (at_ms, key))
-            if len(self._looks) > 2 * len(self.endpoints) + limits.LOOKS_OUTDATED_MAX:
-                self._drop_outdated_looks()
+        endpoint = self.endpoints.get_or_create(key)
+        if endpoint.poll_ms is None or at_ms < endpoint.poll_ms:
+            endpoint.poll_ms = at_ms
+            heappush(self._polls, (at_ms, key))
+            if len(self._polls) > 2 * len(self.endpoints) + limits.POLLS_OUTDATED_MAX:
+                self._drop_outdated_polls()
 
-    def _drop_outdated_looks(self) -> None:
+    def _drop_outdated_polls(self) -> None:
         """Keep the looks that are still to be made: one of each endpoint, unless it is due."""
-        self._looks = [
-            (endpoint.look_ms, endpoint.key)
+        self._polls = [
+            (endpoint.poll_ms, endpoint.key)
             for endpoint in self.endpoints
-            if endpoint.look_ms is not None and not endpoint.is_due
+            if endpoint.poll_ms is not None and not endpoint.is_due
         ]
-        heapify(self._looks)
+        heapify(self._polls)
 
-    def look_at_found(self, key: EndpointKey, due_ms: int, now_ms: int) -> None:
+    def schedule_found(self, key: EndpointKey, due_ms: int, now_ms: int) -> None:
         """Look at an endpoint that was found on disk when it is due, or have it found again."""
         endpoints = self.endpoints
         is_known = endpoints.get(key) is not None or len(endpoints) < limits.ENDPOINTS_KNOWN_MAX
         if is_known or (due_ms <= now_ms and endpoints.has_room(now_ms)):
-            self.look_at(key, due_ms)
+            self.schedule_poll(key, due_ms)
         else:
-            endpoints.leave_out(key[0], due_ms)
+            endpoints.schedule_search(key[0], due_ms)
 
-    def look_again(self) -> None:
+    def poll_all(self) -> None:
         """Look at every endpoint now: the times that are known are of a clock that was set back."""
         for endpoint in self.endpoints:
-            self.look_at(endpoint.key, 0)
-        self.endpoints.search_again()
+            self.schedule_poll(endpoint.key, 0)
+        self.endpoints.search_all()
 
-    def next_look_ms(self, may: Callable[[Hashable], bool] | None = None) -> int | None:
+    def next_poll_ms(self, may: Callable[[Hashable], bool] | None = None) -> int | None:
         """When an endpoint is to be looked at: 0 if one is due, and there is room for it.
 
         ``may``: which accounts count.
         """
         if self._shares.lanes.next(may) is not None:
             return 0
-        look_ms = self._looks[0][0] if self._looks else None
-        unlisted_ms = self.endpoints.next_unlisted_ms()
-        return min((each for each in (look_ms, unlisted_ms) if each is not None), default=None)
+        poll_ms = self._polls[0][0] if self._polls else None
+        unlisted_ms = self.endpoints.next_search_ms()
+        return min((each for each in (poll_ms, unlisted_ms) if each is not None), default=None)
 
-    def due_look(
+    def due_poll(
         self, now_ms: int, may: Callable[[Hashable], bool] | None = None
     ) -> Endpoint | None:
-        """An endpoint to look at now: ``wanted`` says what to load, while it is ``loading``.
+        """An endpoint to look at now: ``lanes_to_load`` says what to load, while it is ``loading``.
 
         Of all that are due it is one of the account that has the least in memory. One for which
         there is no room is not looked at. ``may``: which accounts count.
         """
-        while self._looks and self._looks[0][0] <= now_ms:
-            at_ms, key = heappop(self._looks)
+        while self._polls and self._polls[0][0] <= now_ms:
+            at_ms, key = heappop(self._polls)
             endpoint = self.endpoints.get(key)
-            if endpoint is not None and endpoint.look_ms == at_ms:
+            if endpoint is not None and endpoint.poll_ms == at_ms:
                 endpoint.is_due = True
                 endpoint.update_wants()
         share = self._shares.lanes.next(may)
@@ -342,21 +344,21 @@ class Lanes:
             return None
         share.pass_turn()
         endpoint = self.endpoints.of(share)
-        endpoint.look_ms = None
+        endpoint.poll_ms = None
         endpoint.is_due = False
         endpoint.update_wants()
         return endpoint
 
-    def wanted(
+    def lanes_to_load(
         self, endpoint: Endpoint, found: Iterable[tuple[int, int, int]], now_ms: int
     ) -> list[int]:
         """Of the heads found on disk, the lanes to load now. Says when to look again."""
-        assert endpoint.is_looked_at
+        assert endpoint.is_loading
         chosen: list[int] = []
         room = endpoint.room
         for lane, due_ms, order in found:
             if due_ms > now_ms:
-                self.look_at(endpoint.key, due_ms)
+                self.schedule_poll(endpoint.key, due_ms)
                 break
             if lane in endpoint.lanes:
                 endpoint.lanes[lane].compare(order)
@@ -364,7 +366,7 @@ class Lanes:
             if lane in chosen:
                 continue
             if len(chosen) >= room:
-                endpoint.look_ms = 0  # Again when there is room.
+                endpoint.poll_ms = 0  # Again when there is room.
                 endpoint.is_due = True
                 endpoint.update_wants()
                 break
@@ -374,12 +376,12 @@ class Lanes:
     @contextmanager
     def loading(self, endpoint: Endpoint) -> Iterator[None]:
         """Keep an endpoint until what is wanted of it is loaded. What fails is looked at again."""
-        endpoint.begin_look()
+        endpoint.begin_load()
         try:
             yield
         except BaseException:
-            self.look_at(endpoint.key, 0)
+            self.schedule_poll(endpoint.key, 0)
             raise
         finally:
-            endpoint.end_look()
+            endpoint.end_load()
             self._forget_idle(endpoint)

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from parlour.store.transaction import EmittedEvent
     from parlour.vocabulary.events import Event
 
-AFTER: Final = {
+POST_ACTION_OF: Final = {
     before: before + ("d" if before.endswith("e") else "ed") for before in events.PRE_ACTION
 }
 """The event that follows from an action, by the event that is asked before it."""
-assert set(AFTER.values()) <= set(events.POST_ACTION)
+assert set(POST_ACTION_OF.values()) <= set(events.POST_ACTION)
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -74,7 +74,7 @@ _REMOVED: Final = frozenset({"Removed"})
 _CREATED: Final = frozenset({"Add", "Added"})
 
 
-class _Shown(NamedTuple):
+class _Parameter(NamedTuple):
     """One parameter: its name, the member it shows, how, and in which phases."""
 
     name: str
@@ -84,89 +84,89 @@ class _Shown(NamedTuple):
 
 
 _DATES: Final = (
-    _Shown("DateCreated", "date_created", _date, _KEPT),
-    _Shown("DateUpdated", "date_updated", _date, _CHANGED),
-    _Shown("DateRemoved", "date_removed", _date, _REMOVED),
+    _Parameter("DateCreated", "date_created", _date, _KEPT),
+    _Parameter("DateUpdated", "date_updated", _date, _CHANGED),
+    _Parameter("DateRemoved", "date_removed", _date, _REMOVED),
 )
 _MESSAGE: Final = (
     *_DATES,
-    _Shown("ConversationSid", "conversation_sid"),
-    _Shown("MessageSid", "sid", phases=_KEPT),
-    _Shown("Index", "message_index", phases=_KEPT),
-    _Shown("MessagingServiceSid", "messaging_service_sid", phases=frozenset({"Added"})),
-    _Shown("Author", "author"),
-    _Shown("ParticipantSid", "participant_sid"),
-    _Shown("Body", "body"),
-    _Shown("Subject", "subject"),
-    _Shown("ContentSid", "content_sid"),
-    _Shown("Attributes", "attributes"),
-    _Shown("Media", "media", _media),
+    _Parameter("ConversationSid", "conversation_sid"),
+    _Parameter("MessageSid", "sid", phases=_KEPT),
+    _Parameter("Index", "message_index", phases=_KEPT),
+    _Parameter("MessagingServiceSid", "messaging_service_sid", phases=frozenset({"Added"})),
+    _Parameter("Author", "author"),
+    _Parameter("ParticipantSid", "participant_sid"),
+    _Parameter("Body", "body"),
+    _Parameter("Subject", "subject"),
+    _Parameter("ContentSid", "content_sid"),
+    _Parameter("Attributes", "attributes"),
+    _Parameter("Media", "media", _media),
 )
 _CONVERSATION: Final = (
-    _Shown("DateCreated", "date_created", _date, _KEPT),
-    _Shown("DateUpdated", "date_updated", _date, _KEPT),
-    _Shown("DateRemoved", "date_removed", _date, _REMOVED),
-    _Shown("ConversationSid", "sid", phases=_KEPT),
-    _Shown("FriendlyName", "friendly_name"),
-    _Shown("UniqueName", "unique_name"),
-    _Shown("Attributes", "attributes"),
-    _Shown("MessagingServiceSid", "messaging_service_sid"),
-    _Shown("State", "state"),
+    _Parameter("DateCreated", "date_created", _date, _KEPT),
+    _Parameter("DateUpdated", "date_updated", _date, _KEPT),
+    _Parameter("DateRemoved", "date_removed", _date, _REMOVED),
+    _Parameter("ConversationSid", "sid", phases=_KEPT),
+    _Parameter("FriendlyName", "friendly_name"),
+    _Parameter("UniqueName", "unique_name"),
+    _Parameter("Attributes", "attributes"),
+    _Parameter("MessagingServiceSid", "messaging_service_sid"),
+    _Parameter("State", "state"),
 )
 # Of the message from outside that a conversation was made for: payload member ``inbound``.
 _INBOUND: Final = (
-    _Shown("MessagingBinding.ProxyAddress", "proxy_address", _text, _CREATED),
-    _Shown("MessagingBinding.Address", "address", _addresses, _CREATED),
-    _Shown("MessagingBinding.ProjectedAddress", "projected_address", _text, _CREATED),
-    _Shown("MessagingBinding.AuthorAddress", "author_address", _text, _CREATED),
-    _Shown("MessageBody", "body", phases=frozenset({"Add"})),
-    _Shown("Media", "media", _media, frozenset({"Add"})),
-    _Shown("ChannelMetadata", "channel_metadata", phases=frozenset({"Added"})),
+    _Parameter("MessagingBinding.ProxyAddress", "proxy_address", _text, _CREATED),
+    _Parameter("MessagingBinding.Address", "address", _addresses, _CREATED),
+    _Parameter("MessagingBinding.ProjectedAddress", "projected_address", _text, _CREATED),
+    _Parameter("MessagingBinding.AuthorAddress", "author_address", _text, _CREATED),
+    _Parameter("MessageBody", "body", phases=frozenset({"Add"})),
+    _Parameter("Media", "media", _media, frozenset({"Add"})),
+    _Parameter("ChannelMetadata", "channel_metadata", phases=frozenset({"Added"})),
 )
 _PARTICIPANT: Final = (
     *_DATES,
-    _Shown("ConversationSid", "conversation_sid"),
-    _Shown("ParticipantSid", "sid", phases=_KEPT),
-    _Shown("Identity", "identity"),
-    _Shown("RoleSid", "role_sid"),
-    _Shown("Attributes", "attributes"),
-    _Shown("MessagingBinding.ProxyAddress", "proxy_address"),
-    _Shown("MessagingBinding.Address", "address"),
-    _Shown("MessagingBinding.ProjectedAddress", "projected_address"),
-    _Shown("MessagingBinding.Type", "binding_type", _binding_type),
-    _Shown("MessagingBinding.Level", "binding_level"),
-    _Shown("MessagingBinding.Name", "binding_name"),
-    _Shown("LastReadMessageIndex", "last_read_message_index", phases=frozenset({"Updated"})),
+    _Parameter("ConversationSid", "conversation_sid"),
+    _Parameter("ParticipantSid", "sid", phases=_KEPT),
+    _Parameter("Identity", "identity"),
+    _Parameter("RoleSid", "role_sid"),
+    _Parameter("Attributes", "attributes"),
+    _Parameter("MessagingBinding.ProxyAddress", "proxy_address"),
+    _Parameter("MessagingBinding.Address", "address"),
+    _Parameter("MessagingBinding.ProjectedAddress", "projected_address"),
+    _Parameter("MessagingBinding.Type", "binding_type", _binding_type),
+    _Parameter("MessagingBinding.Level", "binding_level"),
+    _Parameter("MessagingBinding.Name", "binding_name"),
+    _Parameter("LastReadMessageIndex", "last_read_message_index", phases=frozenset({"Updated"})),
 )
 _USER: Final = (
-    _Shown("DateCreated", "date_created", _date, frozenset({"Added", "Updated"})),
-    _Shown("DateUpdated", "date_updated", _date, frozenset({"Update", "Updated"})),
-    _Shown("UserSid", "sid"),
-    _Shown("Identity", "identity"),
-    _Shown("RoleSid", "role_sid"),
-    _Shown("Attributes", "attributes"),
-    _Shown("FriendlyName", "friendly_name"),
-    _Shown("isOnline", "is_online", _boolean, frozenset({"Updated"})),
-    _Shown("isNotifiable", "is_notifiable", _boolean, frozenset({"Updated"})),
+    _Parameter("DateCreated", "date_created", _date, frozenset({"Added", "Updated"})),
+    _Parameter("DateUpdated", "date_updated", _date, frozenset({"Update", "Updated"})),
+    _Parameter("UserSid", "sid"),
+    _Parameter("Identity", "identity"),
+    _Parameter("RoleSid", "role_sid"),
+    _Parameter("Attributes", "attributes"),
+    _Parameter("FriendlyName", "friendly_name"),
+    _Parameter("isOnline", "is_online", _boolean, frozenset({"Updated"})),
+    _Parameter("isNotifiable", "is_notifiable", _boolean, frozenset({"Updated"})),
 )
 _STATE: Final = (
-    _Shown("ConversationSid", "sid"),
-    _Shown("MessagingServiceSid", "messaging_service_sid"),
-    _Shown("StateUpdated", "date_ms", _date),
-    _Shown("StateFrom", "state_from"),
-    _Shown("StateTo", "state"),
-    _Shown("Reason", "reason"),
+    _Parameter("ConversationSid", "sid"),
+    _Parameter("MessagingServiceSid", "messaging_service_sid"),
+    _Parameter("StateUpdated", "date_ms", _date),
+    _Parameter("StateFrom", "state_from"),
+    _Parameter("StateTo", "state"),
+    _Parameter("Reason", "reason"),
 )
 _RECEIPT: Final = (
-    _Shown("ConversationSid", "conversation_sid"),
-    _Shown("MessageSid", "message_sid"),
-    _Shown("ParticipantSid", "participant_sid"),
-    _Shown("DeliveryReceiptSid", "sid"),
-    _Shown("ChannelMessageSid", "channel_message_sid"),
-    _Shown("Status", "status"),
-    _Shown("ErrorCode", "error_code", lambda code: _text(code or None)),
-    _Shown("DateCreated", "date_created", _date),
-    _Shown("DateUpdated", "date_updated", _date),
+    _Parameter("ConversationSid", "conversation_sid"),
+    _Parameter("MessageSid", "message_sid"),
+    _Parameter("ParticipantSid", "participant_sid"),
+    _Parameter("DeliveryReceiptSid", "sid"),
+    _Parameter("ChannelMessageSid", "channel_message_sid"),
+    _Parameter("Status", "status"),
+    _Parameter("ErrorCode", "error_code", lambda code: _text(code or None)),
+    _Parameter("DateCreated", "date_created", _date),
+    _Parameter("DateUpdated", "date_updated", _date),
 )
 _TABLES: Final = {
     "Message": ("message", _MESSAGE),
@@ -234,7 +234,7 @@ def pre_parameters(event_name: str, emitted: EmittedEvent) -> dict[str, str]:
     ``emitted`` is what the action would tell: a new record has no sid and no dates yet, a change
     shows the record as it would be with the date of the last change, a removal shows it as it is.
     """
-    assert emitted.name == AFTER[event_name]
+    assert emitted.name == POST_ACTION_OF[event_name]
     shown = _common(event_name, emitted.scope.account_sid, emitted.scope.service_sid)
     shown |= _source(emitted.origin.source, emitted.origin.client_identity)
     payload = _decode(emitted.payload)
@@ -260,7 +260,9 @@ def _source(source: str, client_identity: str | None) -> dict[str, str]:
     return {"Source": source}
 
 
-def _written(table: tuple[_Shown, ...], record: Mapping[str, Any], phase: str) -> dict[str, str]:
+def _written(
+    table: tuple[_Parameter, ...], record: Mapping[str, Any], phase: str
+) -> dict[str, str]:
     return {
         each.name: text
         for each in table

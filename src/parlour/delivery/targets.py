@@ -16,9 +16,9 @@ import structlog
 from parlour.delivery.parameters import post_parameters
 from parlour.delivery.webhook_settings import (
     DEFAULT_METHOD,
-    Configured,
+    EffectiveConfiguration,
     SettingsInForce,
-    configured_now,
+    current_configuration,
     names_of,
 )
 from parlour.resources.conversations import store as conversations
@@ -45,7 +45,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class WebhookTarget:
     """One webhook. ``key`` names it among those of one event; a replayed message has its own.
 
     ``retry_count`` is how often a failed request is made again; None: as the account's schedule
@@ -60,17 +60,19 @@ class Target:
     webhook_sid: str | None
 
 
-async def asked_before(tx: Transaction, scope: Scope, event_name: str) -> Target | None:
+async def pre_action_target(tx: Transaction, scope: Scope, event_name: str) -> WebhookTarget | None:
     """The webhook that is asked before an action, by the name of its pre-action event."""
-    found = await configured_now(tx, scope)
+    found = await current_configuration(tx, scope)
     return None if found is None else _configured_target(found, event_name, found.pre_webhook_url)
 
 
-def _configured_target(found: Configured, event_name: str, url: str | None) -> Target | None:
+def _configured_target(
+    found: EffectiveConfiguration, event_name: str, url: str | None
+) -> WebhookTarget | None:
     """The webhook, if the configuration has a URL for it and its filters name the event."""
     if url is None or event_name not in found.filters:
         return None
-    return Target(found.key, url, found.method, None, found.scope, None)
+    return WebhookTarget(found.key, url, found.method, None, found.scope, None)
 
 
 async def targets_of(
@@ -79,7 +81,7 @@ async def targets_of(
     studio_url: str = "",
     *,
     settings: SettingsInForce | None = None,
-) -> list[Target]:
+) -> list[WebhookTarget]:
     """The webhooks of an event: account's or service's first, then the conversation's by age.
 
     ``studio_url`` is where flows are started; without it those that should be are only logged.
@@ -106,7 +108,7 @@ async def targets_of(
     return targets
 
 
-def _scoped_target(webhook: ScopedWebhook, event: Event, studio_url: str) -> Target | None:
+def _scoped_target(webhook: ScopedWebhook, event: Event, studio_url: str) -> WebhookTarget | None:
     """The webhook as a target of this event, if it is one."""
     if webhook.target == TRIGGER:
         if event.name != events.ON_MESSAGE_ADDED or not _is_triggered(webhook, event):
@@ -123,7 +125,7 @@ def _scoped_target(webhook: ScopedWebhook, event: Event, studio_url: str) -> Tar
             flow_sid=webhook.flow_sid,
         )
         return None
-    return Target(
+    return WebhookTarget(
         key=webhook.sid,
         url=url,
         method=webhook.method or DEFAULT_METHOD,
@@ -158,7 +160,7 @@ def _flow_url(webhook: ScopedWebhook, studio_url: str) -> str | None:
 
 async def replays_of(
     tx: Transaction, event: Event, studio_url: str = ""
-) -> list[tuple[Target, dict[str, str]]]:
+) -> list[tuple[WebhookTarget, dict[str, str]]]:
     """What a new webhook of a conversation is told of the messages that were there before it.
 
     In the order of their indexes, whoever wrote them and with or without the header; at most
@@ -178,10 +180,14 @@ async def replays_of(
         tx, scope, conversation.sid, webhook.replay_after, end, count + 1
     )
     if len(found) > count:
-        log.warning("replay_cut", webhook_sid=webhook.sid, first_missing=found[count].message_index)
+        log.warning(
+            "webhook_replay_truncated",
+            webhook_sid=webhook.sid,
+            first_missing=found[count].message_index,
+        )
     replays = []
     for message in found[:count]:
-        told = _told_again(message, conversation.messaging_service_sid, event)
+        told = _as_message_added(message, conversation.messaging_service_sid, event)
         target = _scoped_target(webhook, told, studio_url)
         if target is not None:
             key = f"{target.key}.{message.message_index}"
@@ -189,7 +195,7 @@ async def replays_of(
     return replays
 
 
-def _told_again(message: Message, messaging_service_sid: str | None, event: Event) -> Event:
+def _as_message_added(message: Message, messaging_service_sid: str | None, event: Event) -> Event:
     """The event of a message as it would have been told."""
     payload = {"message": message, "messaging_service_sid": messaging_service_sid}
     return msgspec.structs.replace(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.protocol import retries
-from parlour.resources.webhook_attempts import store
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
 from parlour.store.statements import statement, values_of
 from parlour.vocabulary import limits
@@ -28,7 +28,7 @@ ADD = statement(
     " ELSE CAST($18 AS BIGINT) END, $19, $20) ON CONFLICT DO NOTHING RETURNING due_ms",
     WebhookDelivery,
 )
-NOTE = """
+RECORD_RESULT = """
 UPDATE webhook_delivery SET state = $4, retry_count = $5, due_ms = $6, date_updated = $7
  WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3 AND state = 'pending'
 """
@@ -101,12 +101,12 @@ async def add(tx: Transaction, delivery: WebhookDelivery) -> tuple[bool, int | N
     return (False, None) if row is None else (True, row[0])
 
 
-async def note(
+async def record_result(
     tx: Transaction, delivery: WebhookDelivery, state: str, retry_count: int, due_ms: int | None
 ) -> int:
     """Write what a delivery is in from now on; 0 if it is pending no more."""
     key = (delivery.account_sid, delivery.event_sequence, delivery.target_key)
-    return await tx.run(NOTE, *key, state, retry_count, due_ms, tx.now)
+    return await tx.run(RECORD_RESULT, *key, state, retry_count, due_ms, tx.now)
 
 
 async def promote(tx: Transaction, account_sid: str, lane: int) -> bool:
@@ -162,10 +162,13 @@ async def drop_oldest(tx: Transaction, account_sid: str, count: int) -> list[Web
     rows = await tx.all(OLDEST, account_sid, count)
     dropped = [WebhookDelivery(*row) for row in rows]
     for delivery in dropped:
-        await give_up(tx, delivery, store.DROPPED, "too many were waiting")
+        await give_up(tx, delivery, webhook_attempt_store.DROPPED, "too many were waiting")
     for lane in {delivery.lane for delivery in dropped}:
         await promote(tx, account_sid, lane)
-    return [msgspec.structs.replace(delivery, state=store.DROPPED) for delivery in dropped]
+    return [
+        msgspec.structs.replace(delivery, state=webhook_attempt_store.DROPPED)
+        for delivery in dropped
+    ]
 
 
 async def stop_removed(
@@ -182,9 +185,12 @@ async def stop_removed(
     rows = await tx.all(OF_REMOVED_WEBHOOK, account_sid, lane, webhook_sid, count)
     stopped = [WebhookDelivery(*row) for row in rows]
     for delivery in stopped:
-        await give_up(tx, delivery, store.STOPPED, "its webhook was removed")
+        await give_up(tx, delivery, webhook_attempt_store.STOPPED, "its webhook was removed")
     await promote(tx, account_sid, lane)
-    return [msgspec.structs.replace(delivery, state=store.STOPPED) for delivery in stopped]
+    return [
+        msgspec.structs.replace(delivery, state=webhook_attempt_store.STOPPED)
+        for delivery in stopped
+    ]
 
 
 async def is_detached(tx: Transaction, delivery: WebhookDelivery) -> bool:
@@ -197,11 +203,11 @@ async def is_detached(tx: Transaction, delivery: WebhookDelivery) -> bool:
 
 async def give_up(tx: Transaction, delivery: WebhookDelivery, state: str, why: str) -> None:
     """End a delivery without a request. The log shows an attempt that was never made."""
-    if not await note(tx, delivery, state, delivery.retry_count, None):
+    if not await record_result(tx, delivery, state, delivery.retry_count, None):
         return
     attempt = WebhookAttempt(
         account_sid=delivery.account_sid,
-        sid=store.new_attempt_sid(tx),
+        sid=webhook_attempt_store.new_attempt_sid(tx),
         event_sequence=delivery.event_sequence,
         target_key=delivery.target_key,
         conversation_sid=delivery.conversation_sid,
@@ -216,4 +222,4 @@ async def give_up(tx: Transaction, delivery: WebhookDelivery, state: str, why: s
         next_attempt_ms=None,
         date_created=tx.now,
     )
-    await store.add_attempt(tx, attempt)
+    await webhook_attempt_store.insert_attempt(tx, attempt)

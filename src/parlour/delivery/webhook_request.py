@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from parlour.delivery.egress import OutboundRequest
+from parlour.egress.client import OutboundRequest
 from parlour.protocol import signatures
 
 if TYPE_CHECKING:

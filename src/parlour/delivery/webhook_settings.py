@@ -50,7 +50,7 @@ DEFAULT_METHOD: Final = "POST"
 _FLEX: Final = "flex"
 
 
-class Configured(msgspec.Struct, frozen=True):
+class EffectiveConfiguration(msgspec.Struct, frozen=True):
     """The configuration that counts in a service, wherever it comes from."""
 
     key: str
@@ -82,27 +82,27 @@ _conversation_change = msgspec.json.Decoder(_BeforeOfConversation)
 _decode = msgspec.json.Decoder().decode
 
 
-@lru_cache(maxsize=limits.FILTER_LISTS_REMEMBERED_MAX)
+@lru_cache(maxsize=limits.FILTER_LISTS_CACHED_MAX)
 def names_of(listed: str | None) -> frozenset[str]:
     """Return a list of event names, or of words, from the text of its column."""
     return frozenset(_decode(listed)) if listed else frozenset()
 
 
-@lru_cache(maxsize=limits.FILTER_LISTS_REMEMBERED_MAX)
+@lru_cache(maxsize=limits.FILTER_LISTS_CACHED_MAX)
 def _warn_flex_is_silent(account_sid: str) -> None:
     """Log it once per account, and not with every event."""
-    log.warning("webhooks_silent_for_target_flex", account_sid=account_sid)
+    log.warning("flex_webhook_target_ignored", account_sid=account_sid)
 
 
-def effective(
+def effective_configuration(
     own: ServiceWebhookConfiguration, shared: WebhookConfiguration | None
-) -> Configured | None:
+) -> EffectiveConfiguration | None:
     """Return what counts in a service: its own configuration once it has a URL, else ``shared``.
 
     ``shared``: the account's; it need not be read for a service that replaces it.
     """
     if own.replaces_account:
-        return Configured(
+        return EffectiveConfiguration(
             key=own.service_sid,
             scope="service",
             method=own.method or DEFAULT_METHOD,
@@ -116,7 +116,7 @@ def effective(
     if shared.target == _FLEX:
         _warn_flex_is_silent(shared.account_sid)
         return None
-    return Configured(
+    return EffectiveConfiguration(
         key=shared.account_sid,
         scope="account",
         method=shared.method,
@@ -126,11 +126,11 @@ def effective(
     )
 
 
-async def configured_now(tx: Transaction, scope: Scope) -> Configured | None:
+async def current_configuration(tx: Transaction, scope: Scope) -> EffectiveConfiguration | None:
     """Return the configuration that counts in a service at this moment."""
     own = await service_configurations.fetch(tx, scope)
     shared = None if own.replaces_account else await account_configurations.fetch(tx, scope)
-    return effective(own, shared)
+    return effective_configuration(own, shared)
 
 
 async def _service_now(tx: Transaction, scope: Scope, _: str) -> ServiceWebhookConfiguration:
@@ -157,7 +157,7 @@ def _before_of_conversation(payload: str) -> list[ScopedWebhook]:
     return found
 
 
-class _Span(NamedTuple):
+class _ValidRange(NamedTuple):
     """What was in force from one event to another, both included; ``last`` None: until now."""
 
     first: int
@@ -176,11 +176,13 @@ class SettingsInForce:
     """
 
     def __init__(self) -> None:
-        self._spans: dict[tuple[str, str], _Span] = {}
+        self._spans: dict[tuple[str, str], _ValidRange] = {}
         self._changed_since: dict[str, tuple[int, bool]] = {}
         self._has_attached: dict[str, bool] = {}
 
-    async def configured(self, tx: Transaction, scope: Scope, sequence: int) -> Configured | None:
+    async def configured(
+        self, tx: Transaction, scope: Scope, sequence: int
+    ) -> EffectiveConfiguration | None:
         """Return the configuration that counted in a service at an event."""
         own: ServiceWebhookConfiguration = await self._in_force(
             tx,
@@ -191,7 +193,7 @@ class SettingsInForce:
             _before_of_service,
         )
         if own.replaces_account:
-            return effective(own, None)
+            return effective_configuration(own, None)
         shared: WebhookConfiguration = await self._in_force(
             tx,
             scope,
@@ -200,7 +202,7 @@ class SettingsInForce:
             _account_now,
             _before_of_account,
         )
-        return effective(own, shared)
+        return effective_configuration(own, shared)
 
     async def attached(self, tx: Transaction, scope: Scope, event: Event) -> list[ScopedWebhook]:
         """Return the webhooks that the conversation of an event had then, oldest first."""
@@ -240,9 +242,9 @@ class SettingsInForce:
             if await self._has_changes(tx, scope, sequence):
                 change = await event_log.next_webhook_change(tx, scope, owner_sid, sequence)
             if change is None:
-                span = _Span(sequence, None, await read_now(tx, scope, owner_sid))
+                span = _ValidRange(sequence, None, await read_now(tx, scope, owner_sid))
             else:
-                span = _Span(sequence, change[0], read_before(change[1]))
+                span = _ValidRange(sequence, change[0], read_before(change[1]))
             self._spans[key] = span
         return span.value
 

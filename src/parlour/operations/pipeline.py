@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Before(Protocol):
+class PreActionHook(Protocol):
     """Whoever may be asked before an action (pre-action webhooks)."""
 
     async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
         """Whether somebody listens to this call's pre-action event."""
         ...
 
-    async def ask(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
+    async def call(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
         """The parameters to go on with: as said, or amended. Raises ApiError to reject."""
         ...
 
-    async def listens(self, scope: Scope, event_name: str) -> bool:
+    async def is_subscribed(self, scope: Scope, event_name: str) -> bool:
         """Whether somebody listens to a pre-action event in this scope."""
         ...
 
-    async def permit(self, event_name: str, emitted: EmittedEvent) -> None:
+    async def check(self, event_name: str, emitted: EmittedEvent) -> None:
         """Ask about what a change that is no call would tell. Raises ApiError to reject."""
         ...
 
@@ -60,7 +60,7 @@ class Pipeline:
         vault: Vault,
         *,
         revoked: Callable[[str], None],
-        before: Before | None = None,
+        before: PreActionHook | None = None,
         action_rates: ActionRates | None = None,
     ) -> None:
         """``revoked`` is told the name of each login that a call took away."""
@@ -100,7 +100,7 @@ class Pipeline:
 
     async def _write(self, call: Call[Any], act: Act) -> Outcome:
         """Make the change, once whoever is asked before it has agreed."""
-        before = self._asked_before(call)
+        before = self._pre_action_hook(call)
         if before is None:
             return await self._change(call, act)
 
@@ -118,7 +118,7 @@ class Pipeline:
         # The call is valid, and may wait for seconds: what does not count is not kept meanwhile.
         call.form = call.operation.deed.parameters.counted(call.form)
         with _outside(call):
-            call.parsed = await before.ask(call, dry_run)
+            call.parsed = await before.call(call, dry_run)
         return await self._change(call, act)
 
     async def _change(
@@ -132,7 +132,7 @@ class Pipeline:
             conflict_scope=call.conflict_scope() if self._store.is_shared else None,
         )
 
-    def _asked_before(self, call: Call[Any]) -> Before | None:
+    def _pre_action_hook(self, call: Call[Any]) -> PreActionHook | None:
         """Who may be asked before this call, if its kind and its origin are asked about at all."""
         is_asked = call.operation.deed.before is not None and call.origin.fires
         return self._before if is_asked else None

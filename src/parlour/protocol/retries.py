@@ -43,7 +43,7 @@ BUSY: Final = "busy"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """What became of one attempt: a status, or the kind and log code of a failure."""
 
     status: int | None = None
@@ -144,7 +144,7 @@ def hosted_schedule(retry_count: int = 0) -> Schedule:
 
 
 def decide(
-    outcome: Outcome, retry_count: int, schedule: Schedule, random: Random, now_ms: int
+    outcome: AttemptOutcome, retry_count: int, schedule: Schedule, random: Random, now_ms: int
 ) -> Decision:
     """What follows from an attempt that carried this retry count (0 for the first one)."""
     assert retry_count >= 0
@@ -166,7 +166,7 @@ def decide(
     return Decision(Verdict.RETRY, delay_ms, retry_count + 1)
 
 
-def _is_worth_another(outcome: Outcome, schedule: Schedule) -> bool:
+def _is_worth_another(outcome: AttemptOutcome, schedule: Schedule) -> bool:
     if outcome.is_final:
         return False
     if schedule.statuses is None:
@@ -178,7 +178,7 @@ def _with_jitter(delay_ms: int, percent: int, random: Random) -> int:
     return delay_ms + int(delay_ms * percent / 100 * random.fraction())
 
 
-def log_code(outcome: Outcome, *, is_pre_action: bool = False) -> int | None:
+def log_code(outcome: AttemptOutcome, *, is_pre_action: bool = False) -> int | None:
     """The code under which a failed attempt is logged, or None for a delivered one.
 
     See docs/reference/quirks.md#webhook-log-codes.

@@ -3,8 +3,8 @@
 Times at which something is due are dates. A timer that was started while the clock was three days
 ahead would act three days late. So once the clock shows less than before, and at the start of each
 process, the timers of conversations are read in steps, and those that end later than the whole
-timer from now are started again. Webhooks look after their own (`delivery/webhooks.py`), leases go
-by the clock of the database, and what is kept for a time is only kept for longer.
+timer from now are started again. Webhooks look after their own (`delivery/webhook_sink.py`),
+leases go by the clock of the database, and what is kept for a time is only kept for longer.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from typing import Final
 EVENT_READ: Final = "event read, not queued"
 QUEUED: Final = "webhook queued, not sent"
 SENT: Final = "webhook sent, not noted"
-NOTED: Final = "webhook noted, next not begun"
+RESULTS_RECORDED: Final = "webhook noted, next not begun"
 POSITION: Final = "webhooks queued, position not kept again"
 
-CRASH_POINTS: Final = (EVENT_READ, QUEUED, SENT, NOTED, POSITION)
+CRASH_POINTS: Final = (EVENT_READ, QUEUED, SENT, RESULTS_RECORDED, POSITION)
 
 BLOB_KEPT: Final = "media's file kept, its row not"
 MEDIA_COMMITTED: Final = "media's row kept, its file not settled"

@@ -9,8 +9,8 @@ import msgspec
 from parlour.delivery import webhook_queue
 from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.messages import store as messages
-from parlour.resources.webhook_attempts import store
-from parlour.resources.webhook_attempts.store import Filters, WebhookDelivery
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_attempts.store import AttemptFilters, WebhookDelivery
 from parlour.resources.webhook_retries import store as webhook_retries
 from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
@@ -34,20 +34,36 @@ async def ask(tx: Transaction, world: World) -> None:
     assert await webhook_queue.heads(tx, world.sid, URL, 10)
     assert await webhook_queue.oldest_date(tx, world.sid) == tx.now
     assert len(await webhook_queue.following(tx, world.sid, LANE, 101)) == 3
-    assert await webhook_queue.note(tx, queued[0], store.DELIVERED, 0, None) == 1
+    assert (
+        await webhook_queue.record_result(tx, queued[0], webhook_attempt_store.DELIVERED, 0, None)
+        == 1
+    )
     assert await webhook_queue.promote(tx, world.sid, LANE)
     # What is due later is due at once when somebody asks for it.
-    assert await webhook_queue.note(tx, queued[1], store.PENDING, 1, tx.now + 60_000) == 1
-    assert await store.reopen(tx, scope, queued[1])
-    delivered = msgspec.structs.replace(queued[0], state=store.DELIVERED)
-    assert await store.reopen(tx, scope, delivered)
+    assert (
+        await webhook_queue.record_result(
+            tx, queued[1], webhook_attempt_store.PENDING, 1, tx.now + 60_000
+        )
+        == 1
+    )
+    assert await webhook_attempt_store.reopen_delivery(tx, scope, queued[1])
+    delivered = msgspec.structs.replace(queued[0], state=webhook_attempt_store.DELIVERED)
+    assert await webhook_attempt_store.reopen_delivery(tx, scope, delivered)
     assert len(await webhook_queue.drop_oldest(tx, world.sid, 2)) == 2
     here = world.default.chain["Conversations"]
     detached = msgspec.structs.replace(queued[2], conversation_sid=here)
     assert await webhook_queue.is_detached(tx, detached)
     # Of a detached webhook only a lane that fails is stopped.
-    assert await webhook_queue.note(tx, queued[2], store.PENDING, 1, tx.now) == 1
-    assert await webhook_queue.note(tx, queued[3], store.PENDING, 1, tx.now + (1 << 40)) == 1
+    assert (
+        await webhook_queue.record_result(tx, queued[2], webhook_attempt_store.PENDING, 1, tx.now)
+        == 1
+    )
+    assert (
+        await webhook_queue.record_result(
+            tx, queued[3], webhook_attempt_store.PENDING, 1, tx.now + (1 << 40)
+        )
+        == 1
+    )
     assert await webhook_queue.cap_due(tx, world.sid) == 1
     assert len(await webhook_queue.stop_removed(tx, world.sid, LANE, WEBHOOK_SID)) == 2
     await _read(tx, scope, world)
@@ -62,15 +78,19 @@ async def _read(tx: Transaction, scope: Scope, world: World) -> None:
     assert await event_log.attached_at(tx, scope, world.default.chain["Webhooks"])
     lobby_sid = world.default.chain["Conversations"]
     for filters in (
-        Filters(conversation_sid=lobby_sid),
-        Filters(outcome=store.STOPPED),
-        Filters(event_name=EVENT_NAME),
-        Filters(),
+        AttemptFilters(conversation_sid=lobby_sid),
+        AttemptFilters(outcome=webhook_attempt_store.STOPPED),
+        AttemptFilters(event_name=EVENT_NAME),
+        AttemptFilters(),
     ):
-        found = await store.page(tx, scope, filters, PageRequest(0, 10, None))
+        found = await webhook_attempt_store.list_attempts(
+            tx, scope, filters, PageRequest(0, 10, None)
+        )
         assert found, filters
         for position in (Position(LAST_SID, LAST_SID), Position("", "", backwards=True)):
-            assert await store.page(tx, scope, filters, PageRequest(0, 10, position)), position
+            assert await webhook_attempt_store.list_attempts(
+                tx, scope, filters, PageRequest(0, 10, position)
+            ), position
     assert await messages.between(tx, scope, lobby_sid, 0, 10, 10)
 
 
@@ -100,7 +120,7 @@ def _delivery(tx: Transaction, world: World, number: int) -> WebhookDelivery:
         parameters="{}",
         lane=LANE,
         lane_order=number,
-        state=store.PENDING,
+        state=webhook_attempt_store.PENDING,
         retry_count=0,
         due_ms=tx.now,
         date_queued=tx.now,

@@ -47,7 +47,7 @@ def delivery(
 
 def send(lanes: Lanes) -> tuple[Lane, int, int]:
     """Let the next one go: its lane, the lane's number, and its place there."""
-    lane = lanes.take_turn()
+    lane = lanes.next_lane()
     assert lane is not None
     return lane, lane.key, lane.waiting[0].lane_order
 
@@ -55,13 +55,13 @@ def send(lanes: Lanes) -> tuple[Lane, int, int]:
 def finish(lanes: Lanes, lane: Lane, *, timed_out: bool = False) -> None:
     """Its request was taken, or had no answer in time; and that is on disk."""
     lanes.ended(lane, is_done=not timed_out, timed_out=timed_out)
-    lanes.noted(lane, NOW + 5000 if timed_out else None, is_promoted=False)
+    lanes.recorded(lane, NOW + 5000 if timed_out else None, is_promoted=False)
 
 
 def all_sent(lanes: Lanes) -> list[tuple[int, int]]:
     """Everything that can be sent, one after the other."""
     found = []
-    while lanes.has_turn:
+    while lanes.has_ready_lane:
         lane, key, order = send(lanes)
         found.append((key, order))
         finish(lanes, lane)
@@ -70,11 +70,11 @@ def all_sent(lanes: Lanes) -> list[tuple[int, int]]:
 
 def look(lanes: Lanes, heads: dict[int, list[WebhookDelivery]], now_ms: int = NOW) -> list[int]:
     """One look at the disk, where these lanes are due; the lanes that were loaded."""
-    endpoint = lanes.due_look(now_ms)
+    endpoint = lanes.due_poll(now_ms)
     assert endpoint is not None
     found = [(key, queued[0].due_ms or 0, queued[0].lane_order) for key, queued in heads.items()]
     with lanes.loading(endpoint):
-        wanted = lanes.wanted(endpoint, found, now_ms)
+        wanted = lanes.lanes_to_load(endpoint, found, now_ms)
         for key in wanted:
             lanes.load(endpoint, key, heads[key], is_whole=True)
     return wanted
@@ -86,7 +86,7 @@ def test_a_lane_has_one_on_its_way_and_keeps_its_order() -> None:
     lanes.offer(delivery(1, 2))
     lane, *sent = send(lanes)
     assert sent == [1, 1]
-    assert not lanes.has_turn
+    assert not lanes.has_ready_lane
     finish(lanes, lane)
     assert all_sent(lanes) == [(1, 2)]
 
@@ -102,7 +102,7 @@ def test_endpoints_take_turns() -> None:
 def test_what_is_loaded_from_disk_and_what_comes_live_share_one_endpoint() -> None:
     """Two endpoints of one key took turns from each other, and one of them waited for ever."""
     lanes = Lanes()
-    lanes.look_at((ACCOUNT, URL), 0)
+    lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 1), delivery(1, 2)], 2: [delivery(2, 3)]}) == [1, 2]
     lanes.offer(delivery(3, 4))
     lanes.offer(delivery(1, 5, due_ms=None))
@@ -114,11 +114,11 @@ def test_what_is_loaded_from_disk_and_what_comes_live_share_one_endpoint() -> No
 
 def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
     lanes = Lanes()
-    lanes.look_at((ACCOUNT, URL), 0)
-    endpoint = lanes.due_look(NOW)
+    lanes.schedule_poll((ACCOUNT, URL), 0)
+    endpoint = lanes.due_poll(NOW)
     assert endpoint is not None
     with lanes.loading(endpoint):
-        assert lanes.wanted(endpoint, [(1, NOW, 1)], NOW) == [1]
+        assert lanes.lanes_to_load(endpoint, [(1, NOW, 1)], NOW) == [1]
         # Meanwhile: something behind a head on disk, and something with nothing before it.
         lanes.offer(delivery(1, 2, due_ms=None))
         lanes.offer(delivery(2, 3))
@@ -129,30 +129,30 @@ def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
 
 def test_a_look_that_fails_is_made_again() -> None:
     lanes = Lanes()
-    lanes.look_at((ACCOUNT, URL), 0)
-    endpoint = lanes.due_look(NOW)
+    lanes.schedule_poll((ACCOUNT, URL), 0)
+    endpoint = lanes.due_poll(NOW)
     assert endpoint is not None
     with pytest.raises(OSError, match="disk"), lanes.loading(endpoint):
         raise OSError("disk")
-    assert lanes.next_look_ms() == 0
+    assert lanes.next_poll_ms() == 0
     assert look(lanes, {1: [delivery(1, 1)]}) == [1]
     assert all_sent(lanes) == [(1, 1)]
 
 
 def test_a_look_that_finds_nothing_forgets_the_endpoint() -> None:
     lanes = Lanes()
-    lanes.look_at((ACCOUNT, URL), 0)
+    lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {}) == []
     assert not list(lanes.endpoints)
-    assert lanes.next_look_ms() is None
+    assert lanes.next_poll_ms() is None
 
 
 def test_what_is_due_later_is_looked_at_then() -> None:
     lanes = Lanes()
-    lanes.look_at((ACCOUNT, URL), 0)
+    lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 1, due_ms=NOW + 50)]}) == []
-    assert lanes.next_look_ms() == NOW + 50
-    assert lanes.due_look(NOW + 49) is None
+    assert lanes.next_poll_ms() == NOW + 50
+    assert lanes.due_poll(NOW + 49) is None
     assert look(lanes, {1: [delivery(1, 1, due_ms=NOW + 50)]}, NOW + 50) == [1]
 
 
@@ -162,14 +162,14 @@ def test_one_that_was_timed_out_holds_its_lane_and_its_endpoint_gets_one_turn() 
         lanes.offer(delivery(number, number))
     sent = [send(lanes)[0] for _ in range(limits.WEBHOOKS_AT_ONCE_FIRST)]
     finish(lanes, sent[0], timed_out=True)
-    assert lanes.next_look_ms() == NOW + 5000
+    assert lanes.next_poll_ms() == NOW + 5000
     lanes.offer(delivery(8, 8))
     lanes.offer(delivery(9, 9))
     for lane in sent[1:]:
-        assert not lanes.has_turn
+        assert not lanes.has_ready_lane
         lanes.ended(lane, is_done=False, timed_out=True)
     assert send(lanes)[1] == 8
-    assert not lanes.has_turn
+    assert not lanes.has_ready_lane
 
 
 def test_an_endpoint_that_answers_gets_more_turns_up_to_its_limit() -> None:
@@ -179,7 +179,7 @@ def test_an_endpoint_that_answers_gets_more_turns_up_to_its_limit() -> None:
     most = 0
     for _ in range(60):
         running = []
-        while lanes.has_turn:
+        while lanes.has_ready_lane:
             running.append(send(lanes)[0])
         most = max(most, len(running))
         for lane in running:
@@ -196,7 +196,7 @@ def test_more_than_a_lane_holds_is_read_from_disk_again() -> None:
         lane, _, sent = send(lanes)
         assert sent == order
         lanes.ended(lane, is_done=True, timed_out=False)
-        is_more = lanes.noted(lane, None, is_promoted=False)
+        is_more = lanes.recorded(lane, None, is_promoted=False)
         assert is_more is (order == limits.LANE_DELIVERIES_MAX - 1)
     rest = [delivery(1, limits.LANE_DELIVERIES_MAX + number) for number in range(3)]
     lanes.refill(lane, rest)
@@ -208,9 +208,9 @@ def test_a_lane_that_changed_on_disk_is_read_again() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 1))
     lanes.offer(delivery(1, 2, due_ms=None))
-    lanes.changed(ACCOUNT, URL, 1)
-    assert not lanes.has_turn
-    assert lanes.next_look_ms() == 0
+    lanes.invalidate(ACCOUNT, URL, 1)
+    assert not lanes.has_ready_lane
+    assert lanes.next_poll_ms() == 0
     assert look(lanes, {1: [delivery(1, 2)]}) == [1]
     assert all_sent(lanes) == [(1, 2)]
 
@@ -220,10 +220,10 @@ def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> N
     lanes.offer(delivery(1, 1))
     lanes.offer(delivery(1, 2, due_ms=None))
     lane, _, _ = send(lanes)
-    lanes.changed(ACCOUNT, URL, 1)
+    lanes.invalidate(ACCOUNT, URL, 1)
     lanes.ended(lane, is_done=True, timed_out=False)
-    assert not lanes.has_turn
-    assert lanes.noted(lane, None, is_promoted=False)  # More is to be read from disk.
+    assert not lanes.has_ready_lane
+    assert lanes.recorded(lane, None, is_promoted=False)  # More is to be read from disk.
     lanes.refill(lane, [delivery(1, 3)])
     assert all_sent(lanes) == [(1, 3)]
     assert not list(lanes.endpoints)
@@ -234,9 +234,9 @@ def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_di
     lanes.offer(delivery(1, 1))
     lane, _, _ = send(lanes)
     lanes.ended(lane, is_done=True, timed_out=False)
-    lanes.look_at((ACCOUNT, URL), 0)
+    lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 9)]}) == []  # It is in memory still.
-    assert lanes.noted(lane, None, is_promoted=False)
+    assert lanes.recorded(lane, None, is_promoted=False)
     lanes.refill(lane, [delivery(1, 9)])
     assert all_sent(lanes) == [(1, 9)]
     assert not list(lanes.endpoints)
@@ -246,10 +246,10 @@ def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 5))
     lane, _, _ = send(lanes)
-    lanes.look_at((ACCOUNT, URL), 0)
+    lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 3)]}) == []
     lanes.ended(lane, is_done=True, timed_out=False)
-    assert lanes.noted(lane, None, is_promoted=False)
+    assert lanes.recorded(lane, None, is_promoted=False)
     lanes.refill(lane, [])
     assert look(lanes, {1: [delivery(1, 3)]}) == [1]
     assert all_sent(lanes) == [(1, 3)]
@@ -259,17 +259,17 @@ def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
 def test_the_head_that_is_known_needs_no_look() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 1))
-    lanes.look_at((ACCOUNT, URL), 0)
+    lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 1)]}) == []
     lane, _, _ = send(lanes)
     lanes.ended(lane, is_done=True, timed_out=False)
-    assert not lanes.noted(lane, None, is_promoted=False)
+    assert not lanes.recorded(lane, None, is_promoted=False)
     assert not list(lanes.endpoints)
 
 
 def test_a_lane_that_nobody_has_in_memory_may_change() -> None:
     lanes = Lanes()
-    lanes.changed(ACCOUNT, URL, 1)
+    lanes.invalidate(ACCOUNT, URL, 1)
     assert not list(lanes.endpoints)
 
 
@@ -279,7 +279,7 @@ def test_a_lane_that_nobody_has_in_memory_may_change() -> None:
 def send_all(lanes: Lanes) -> list[Lane]:
     """Begin everything that can be sent now."""
     sent = []
-    while (lane := lanes.take_turn()) is not None:
+    while (lane := lanes.next_lane()) is not None:
         sent.append(lane)
     return sent
 
@@ -316,11 +316,11 @@ def test_a_host_that_hangs_is_probed_with_few_requests_and_others_go_on() -> Non
     # Those that are not known yet, and from now on also what is retried.
     assert len(send_all(lanes)) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN
     for _ in range(len(sent)):
-        endpoint = lanes.due_look(NOW + 5000)
+        endpoint = lanes.due_poll(NOW + 5000)
         assert endpoint is not None
         key = int(endpoint.key[1].rpartition("/")[2])
         with lanes.loading(endpoint):
-            assert lanes.wanted(endpoint, [(key, NOW, key)], NOW + 5000) == [key]
+            assert lanes.lanes_to_load(endpoint, [(key, NOW, key)], NOW + 5000) == [key]
             again = delivery(key, key, url=endpoint.key[1])
             lanes.load(endpoint, key, [again], is_whole=True)
     assert len(send_all(lanes)) == limits.PROBES_PER_HOST_MAX
@@ -354,7 +354,7 @@ def test_lanes_of_one_account_leave_memory_for_others() -> None:
     in_memory = sum(len(each.lanes) for each in lanes.endpoints)
     assert in_memory == limits.LANES_MAX // 2
     # Those that found no room wait for it, and cost no look at the disk until then.
-    assert lanes.due_look(NOW) is None
+    assert lanes.due_poll(NOW) is None
     lanes.offer(delivery(1, 1, url="http://b.test/", account="AC2"))
     assert lanes.endpoints.get(("AC2", "http://b.test/")) is not None
     assert any(lane.endpoint.key[0] == "AC2" for lane in send_all(lanes))
@@ -367,27 +367,27 @@ def test_endpoints_that_wait_for_room_are_looked_at_when_there_is_some(
     lanes = Lanes()
     for number in range(5):
         lanes.offer(delivery(number, number, url=f"http://h{number}.test/"))
-    assert lanes.due_look(NOW) is None
-    assert lanes.next_look_ms() is None
-    lane = lanes.take_turn()
+    assert lanes.due_poll(NOW) is None
+    assert lanes.next_poll_ms() is None
+    lane = lanes.next_lane()
     assert lane is not None
     finish(lanes, lane)
-    assert lanes.next_look_ms() == 0
+    assert lanes.next_poll_ms() == 0
     assert look(lanes, {2: [delivery(2, 2, url="http://h2.test/")]}) == [2]
 
 
 def test_accounts_take_turns_at_the_disk() -> None:
     lanes = Lanes()
     for number in range(500):
-        lanes.look_at(("AC1", f"http://h{number}.test/"), 0)
-    lanes.look_at(("AC2", URL), 0)
+        lanes.schedule_poll(("AC1", f"http://h{number}.test/"), 0)
+    lanes.schedule_poll(("AC2", URL), 0)
     looked = []
     for _ in range(4):
-        endpoint = lanes.due_look(NOW)
+        endpoint = lanes.due_poll(NOW)
         assert endpoint is not None
         looked.append(endpoint.key[0])
         with lanes.loading(endpoint):
-            assert lanes.wanted(endpoint, [], NOW) == []
+            assert lanes.lanes_to_load(endpoint, [], NOW) == []
     assert "AC2" in looked[:2]
 
 
@@ -399,9 +399,9 @@ def test_nothing_is_left_of_endpoints_that_are_done() -> None:
     for round_ in range(3):
         for lane in send_all(lanes):
             finish(lanes, lane, timed_out=round_ == 0)
-    while (endpoint := lanes.due_look(NOW + 10_000)) is not None:
+    while (endpoint := lanes.due_poll(NOW + 10_000)) is not None:
         with lanes.loading(endpoint):
-            assert lanes.wanted(endpoint, [], NOW) == []
+            assert lanes.lanes_to_load(endpoint, [], NOW) == []
     all_sent(lanes)
     assert not list(lanes.endpoints)
     assert lanes._shares.requests.children == {}

@@ -6,7 +6,7 @@ import pytest
 
 from parlour.protocol import retries
 from parlour.protocol.connection_overrides import Overrides, parse
-from parlour.protocol.retries import Outcome
+from parlour.protocol.retries import AttemptOutcome
 from parlour.vocabulary import limits
 
 ALONE = Overrides(5000, None, frozenset({"ct"}))
@@ -46,9 +46,9 @@ def test_a_long_fragment_is_cut() -> None:
     assert parse("a" * limits.URL_CHARS_MAX + "&rc=2") == ALONE
 
 
-STATUS = {code: Outcome(status=code) for code in (404, 429, 500, 503)}
+STATUS = {code: AttemptOutcome(status=code) for code in (404, 429, 500, 503)}
 FAILED = {
-    kind: Outcome(failure=kind, failure_code=1)
+    kind: AttemptOutcome(failure=kind, failure_code=1)
     for kind in ("connect", "dns", "tls", "timeout", "protocol")
 }
 

@@ -9,8 +9,8 @@ import pytest
 
 from parlour.protocol.retries import (
     DURABLE,
+    AttemptOutcome,
     Decision,
-    Outcome,
     Schedule,
     Verdict,
     decide,
@@ -51,12 +51,12 @@ class Draw:
         raise AssertionError(size_bytes)
 
 
-def answer(status: int, retry_after: str | None = None) -> Outcome:
-    return Outcome(status=status, retry_after=retry_after)
+def answer(status: int, retry_after: str | None = None) -> AttemptOutcome:
+    return AttemptOutcome(status=status, retry_after=retry_after)
 
 
-def failure(kind: str, code: int, *, is_final: bool = False) -> Outcome:
-    return Outcome(failure=kind, failure_code=code, is_final=is_final)
+def failure(kind: str, code: int, *, is_final: bool = False) -> AttemptOutcome:
+    return AttemptOutcome(failure=kind, failure_code=code, is_final=is_final)
 
 
 def again(delay_ms: int, retry_count: int) -> Decision:
@@ -74,7 +74,7 @@ BUSY = failure("busy", 11205)
 
 FIRST_STEP = again(1 * SECOND, 1)
 
-TABLE: list[tuple[str, Outcome, int, Schedule, Decision]] = [
+TABLE: list[tuple[str, AttemptOutcome, int, Schedule, Decision]] = [
     # Delivered, under either schedule and at any attempt.
     ("200", answer(200), 0, DURABLE, DELIVERED),
     ("201", answer(201), 0, DURABLE, DELIVERED),
@@ -172,7 +172,7 @@ TABLE: list[tuple[str, Outcome, int, Schedule, Decision]] = [
     ids=[row[0] for row in TABLE],
 )
 def test_the_decision_table(
-    outcome: Outcome, retry_count: int, schedule: Schedule, expected: Decision
+    outcome: AttemptOutcome, retry_count: int, schedule: Schedule, expected: Decision
 ) -> None:
     assert decide(outcome, retry_count, schedule, Draw(), NOW_MS) == expected
 
@@ -216,7 +216,7 @@ def test_whatever_the_seed_a_day_of_failures_is_survived() -> None:
     assert time.perf_counter() - began < 60
 
 
-def draw_outcome(draw: Draw) -> Outcome:
+def draw_outcome(draw: Draw) -> AttemptOutcome:
     """Any failure, sometimes with a wish for the time of the next attempt."""
     kinds = [answer(500), answer(404), answer(302), TIMEOUT, REFUSED_PORT, NOT_ALLOWED]
     wishes = [answer(503, "1"), answer(429, "3600"), answer(503, "999999")]
@@ -260,7 +260,7 @@ def test_an_endpoint_that_always_fails_is_asked_a_fixed_number_of_times() -> Non
     ],
 )
 def test_each_failure_has_its_code_in_the_log(
-    outcome: Outcome, is_pre_action: bool, code: int | None
+    outcome: AttemptOutcome, is_pre_action: bool, code: int | None
 ) -> None:
     assert log_code(outcome, is_pre_action=is_pre_action) == code
 
@@ -307,4 +307,4 @@ def test_retry_after_is_seconds_or_a_date_of_http(text: str, asked_ms: int | Non
 def test_an_outcome_is_an_answer_or_a_failure() -> None:
     for values in ({}, {"status": 200, "failure": "dns"}):
         with pytest.raises(AssertionError):
-            Outcome(**values)
+            AttemptOutcome(**values)

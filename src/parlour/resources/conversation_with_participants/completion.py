@@ -32,7 +32,7 @@ from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from parlour.operations.pipeline import Before
+    from parlour.operations.pipeline import PreActionHook
     from parlour.protocol.forms import Form
     from parlour.resources.conversations.store import Conversation
     from parlour.store.transaction import Store, Transaction
@@ -66,7 +66,7 @@ def write_pending(origin: Origin, state: str, forms: list[Form]) -> str:
 class Completion:
     """Completes conversations; remembers only which ones somebody is being asked about."""
 
-    def __init__(self, before: Before | None = None) -> None:
+    def __init__(self, before: PreActionHook | None = None) -> None:
         """``before``: who is asked about participants, where that is wanted."""
         self._before = before
         # By the conversation: whose it is, and what asks.
@@ -134,7 +134,7 @@ class Completion:
         if self._before is None or not _origin_of(begun).fires:
             return False
         scope = Scope(begun.account_sid, begun.service_sid)
-        return await self._before.listens(scope, _ASKED)
+        return await self._before.is_subscribed(scope, _ASKED)
 
     async def _ask_and_complete(self, store: Store, begun: Conversation) -> None:
         """Ask about each participant, and complete the conversation if none is rejected."""
@@ -147,7 +147,7 @@ class Completion:
             del self._asking[begun.sid]
 
     async def _complete_one(
-        self, store: Store, begun: Conversation, before: Before | None = None
+        self, store: Store, begun: Conversation, before: PreActionHook | None = None
     ) -> None:
         """Complete one conversation, or give it up."""
         origin = SILENT
@@ -157,7 +157,7 @@ class Completion:
             if before is not None:
                 dry_run = await store.dry_run(lambda tx: _complete(tx, begun, pending), origin)
                 added = [each for each in dry_run.events if each.name == _ADDED]
-                await asyncio.gather(*(before.permit(_ASKED, each) for each in added))
+                await asyncio.gather(*(before.check(_ASKED, each) for each in added))
             await store.write(lambda tx: _complete(tx, begun, pending), origin)
         except (Busy, Unavailable):
             raise  # Nothing is wrong with the conversation: it is tried again.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, said
 from parlour.protocol import parsers, timestamps
-from parlour.resources.webhook_attempts import store
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.vocabulary import events, sids
 
 if TYPE_CHECKING:
-    from parlour.resources.webhook_attempts.store import Filters
+    from parlour.resources.webhook_attempts.store import AttemptFilters
     from parlour.vocabulary.unset import Unset
 
 _EVENT_NAMES = parsers.enum(*events.POST_ACTION, *events.PRE_ACTION)
@@ -23,19 +23,19 @@ class ListWebhookAttempts(Parameters):
 
     conversation_sid: str | Unset = said("ConversationSid", parsers.sid(sids.CONVERSATION))
     event_type: str | Unset = said("EventType", _EVENT_NAMES)
-    outcome: str | Unset = said("Outcome", parsers.enum(*store.OUTCOMES))
+    outcome: str | Unset = said("Outcome", parsers.enum(*webhook_attempt_store.OUTCOMES))
     since: int | Unset = said("Since", timestamps.timestamp())
     until: int | Unset = said("Until", timestamps.timestamp())
 
-    def filters(self) -> Filters:
+    def filters(self) -> AttemptFilters:
         """The same, as the store takes it."""
         given = self.given()
         bounds = {}
         if "since" in given:
-            bounds["from_sid"] = store.attempt_sid_at(given["since"])
+            bounds["from_sid"] = webhook_attempt_store.attempt_sid_at(given["since"])
         if "until" in given:
-            bounds["before_sid"] = store.attempt_sid_at(given["until"])
-        return store.Filters(
+            bounds["before_sid"] = webhook_attempt_store.attempt_sid_at(given["until"])
+        return webhook_attempt_store.AttemptFilters(
             conversation_sid=given.get("conversation_sid", ""),
             event_name=given.get("event_type", ""),
             outcome=given.get("outcome", ""),

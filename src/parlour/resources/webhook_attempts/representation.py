@@ -15,8 +15,8 @@ from parlour.protocol.timestamps import format_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
-    from parlour.resources.webhook_attempts.actions import Replayed
-    from parlour.resources.webhook_attempts.store import Logged, WebhookDelivery
+    from parlour.resources.webhook_attempts.actions import ReplayResult
+    from parlour.resources.webhook_attempts.store import LoggedAttempt, WebhookDelivery
 
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#]*@")
 _parameters = msgspec.json.Decoder(dict[str, str])
@@ -27,13 +27,13 @@ def without_credentials(url: str) -> str:
     return _USER_INFO.sub("", url).partition("#")[0]
 
 
-def resource(logged: Logged, view: View) -> dict[str, Any]:
+def resource(logged: LoggedAttempt, view: View) -> dict[str, Any]:
     """One attempt."""
     root = view.root_url.removesuffix("/v1")
     return {**row(logged), "url": f"{root}/parlour/v1/WebhookAttempts/{logged.sid}"}
 
 
-def row(logged: Logged) -> dict[str, Any]:
+def row(logged: LoggedAttempt) -> dict[str, Any]:
     """One attempt, without its own address: what the command line shows."""
     attempt, delivery = logged.attempt, logged.delivery
     next_ms = attempt.next_attempt_ms
@@ -71,7 +71,7 @@ def _request(delivery: WebhookDelivery, retry_count: int) -> dict[str, Any]:
     }
 
 
-def replayed(made: Replayed, _view: View) -> dict[str, Any]:
+def replayed(made: ReplayResult, _view: View) -> dict[str, Any]:
     """What a replay of a range came to, and how to go on."""
     return {
         "replayed": made.deliveries,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, Deed, fetch, list_
-from parlour.resources.webhook_attempts import actions, parameters, representation
+from parlour.resources.webhook_attempts import actions as webhook_attempt_actions
+from parlour.resources.webhook_attempts import parameters as webhook_attempt_parameters
+from parlour.resources.webhook_attempts import representation as webhook_attempt_representation
 from parlour.vocabulary import limits
 
 _VERSION: Final = "/parlour/v1"
@@ -16,15 +18,15 @@ WEBHOOK_ATTEMPTS = Collection(
     version=_VERSION,
     path="/WebhookAttempts",
     forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=webhook_attempt_representation.resource,
     deeds=(
         list_(
-            actions.list_webhook_attempts,
+            webhook_attempt_actions.list_webhook_attempts,
             key="webhook_attempts",
             maximum=limits.PAGE_SIZE_MAX,
-            parameters=parameters.ListWebhookAttempts,
+            parameters=webhook_attempt_parameters.ListWebhookAttempts,
         ),
-        fetch(actions.fetch_webhook_attempt),
+        fetch(webhook_attempt_actions.fetch_webhook_attempt),
     ),
     listed=False,
 )
@@ -35,15 +37,15 @@ WEBHOOK_REPLAY = Collection(
     path="/WebhookAttempts/Replay",
     instance=None,
     forms=ACCOUNT_ONLY,
-    represent=representation.replayed,
+    represent=webhook_attempt_representation.replayed,
     deeds=(
         Deed(
             verb="Create",
             method="POST",
             on_instance=False,
             status=_ACCEPTED,
-            action=actions.replay_webhook_attempts,
-            parameters=parameters.ReplayWebhookAttempts,
+            action=webhook_attempt_actions.replay_webhook_attempts,
+            parameters=webhook_attempt_parameters.ReplayWebhookAttempts,
         ),
     ),
     listed=False,
@@ -55,14 +57,14 @@ WEBHOOK_ATTEMPT_REPLAY = Collection(
     path="/WebhookAttempts/{Sid}/Replay",
     instance=None,
     forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=webhook_attempt_representation.resource,
     deeds=(
         Deed(
             verb="Create",
             method="POST",
             on_instance=False,
             status=_ACCEPTED,
-            action=actions.replay_webhook_attempt,
+            action=webhook_attempt_actions.replay_webhook_attempt,
         ),
     ),
     listed=False,

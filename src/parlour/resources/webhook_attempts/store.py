@@ -88,7 +88,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True):
     date_created: int
 
 
-class Filters(msgspec.Struct, frozen=True):
+class AttemptFilters(msgspec.Struct, frozen=True):
     """Which attempts are meant; empty texts mean any. The sids are bounds in time."""
 
     conversation_sid: str = ""
@@ -103,7 +103,7 @@ class Filters(msgspec.Struct, frozen=True):
         return msgspec.structs.astuple(self)
 
 
-class Logged(msgspec.Struct, frozen=True):
+class LoggedAttempt(msgspec.Struct, frozen=True):
     """An attempt with the request it made; None when that is too old to be kept."""
 
     attempt: WebhookAttempt
@@ -161,7 +161,7 @@ LIST = window(
     arguments=6,
     descending=True,
 )
-HURRY = """
+MAKE_DUE = """
 UPDATE webhook_delivery SET due_ms = $4
  WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3 AND due_ms > $4
 """
@@ -199,17 +199,17 @@ def attempt_sid_at(ms: int) -> str:
     return f"{sids.WEBHOOK_ATTEMPT}{ms * 1000:016x}"
 
 
-async def add_attempt(tx: Transaction, attempt: WebhookAttempt) -> None:
+async def insert_attempt(tx: Transaction, attempt: WebhookAttempt) -> None:
     """Keep what an attempt came to."""
     await tx.run(INSERT_ATTEMPT, *values_of(attempt))
 
 
-async def add_delivery(tx: Transaction, delivery: WebhookDelivery) -> None:
+async def insert_delivery(tx: Transaction, delivery: WebhookDelivery) -> None:
     """Keep a request as it is; nothing follows from it."""
     await tx.run(INSERT_DELIVERY, *values_of(delivery))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> Logged | None:
+async def find_attempt(tx: Transaction, scope: Scope, sid: str) -> LoggedAttempt | None:
     """One attempt of the account."""
     row = await tx.one(FETCH, scope.account_sid, sid)
     return await _logged(tx, scope, WebhookAttempt(*row)) if row else None
@@ -223,14 +223,14 @@ async def find_delivery(
     return WebhookDelivery(*row) if row else None
 
 
-async def _logged(tx: Transaction, scope: Scope, attempt: WebhookAttempt) -> Logged:
+async def _logged(tx: Transaction, scope: Scope, attempt: WebhookAttempt) -> LoggedAttempt:
     delivery = await find_delivery(tx, scope, attempt.event_sequence, attempt.target_key)
-    return Logged(attempt, delivery)
+    return LoggedAttempt(attempt, delivery)
 
 
-async def page(
-    tx: Transaction, scope: Scope, filters: Filters, request: PageRequest
-) -> list[Logged]:
+async def list_attempts(
+    tx: Transaction, scope: Scope, filters: AttemptFilters, request: PageRequest
+) -> list[LoggedAttempt]:
     """Attempts, newest first."""
     if filters.conversation_sid:
         chosen = LIST_OF_CONVERSATION
@@ -242,7 +242,7 @@ async def page(
     return [await _logged(tx, scope, WebhookAttempt(*row)) for row in rows]
 
 
-async def reopen(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bool:
+async def reopen_delivery(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bool:
     """Deliver once more, behind what waits for the same webhook; whether that can be done.
 
     One that is pending anyway is tried at once. A pre-action webhook is never asked again.
@@ -251,7 +251,7 @@ async def reopen(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bo
     if delivery.state == ASKED:
         return False
     if delivery.state == PENDING:
-        await tx.run(HURRY, *key, tx.now)
+        await tx.run(MAKE_DUE, *key, tx.now)
         return True
     last = await tx.one(LAST_IN_LANE, scope.account_sid, delivery.lane)
     order = reopened_order(await event_log.visible_through(tx))

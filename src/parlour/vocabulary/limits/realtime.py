@@ -93,7 +93,7 @@ NODE_MS = 40_000
 # ... but on an engine of one process no other node can be there, so it never expires.
 ONLY_NODE_MS = 100 * 366 * 24 * 60 * 60 * 1000
 # News of typing that waits to be told to other nodes; the oldest is forgotten.
-TYPING_UNTOLD_MAX = 1_000
+TYPING_QUEUE_MAX = 1_000
 # A reply waits for the events that it follows to be published for so long at most ...
 REPLY_FEED_MS_MAX = 1_000
 # ... and then for the client to acknowledge what it was sent of them.

@@ -11,15 +11,15 @@ HOST_NAME_CHARS_MAX = 253
 # Configured URLs that are kept taken apart.
 PREPARED_URLS_MAX = 4096
 # Bytes of an answer that are read, unless more is asked for; the rest is never fetched.
-ANSWER_BYTES_READ_MAX = 20_000
+RESPONSE_BYTES_READ_MAX = 20_000
 # The same for a pre-action webhook, whose answer may change the action.
-PRE_ACTION_ANSWER_BYTES_READ_MAX = 64 * KIBIBYTE
+PRE_ACTION_RESPONSE_BYTES_READ_MAX = 64 * KIBIBYTE
 # Status line and headers of an answer together.
-ANSWER_HEAD_BYTES_MAX = 32 * KIBIBYTE
+RESPONSE_HEAD_BYTES_MAX = 32 * KIBIBYTE
 # A challenge of a receiver that wants Digest authentication; a longer one is not answered.
 CHALLENGE_CHARS_MAX = 4 * KIBIBYTE
 # Interim answers (1xx) before the real one.
-INTERIM_ANSWERS_MAX = 8
+INTERIM_RESPONSES_MAX = 8
 # Outbound requests at the same time; the next one waits its turn. Accounts share them, and one
 # alone has half of them: the rest is free for newcomers.
 OUTBOUND_REQUESTS_MAX = 576
@@ -29,7 +29,7 @@ OUTBOUND_AWAITED_REQUESTS_MAX = 256
 # turns: as many as webhooks and probes of one host together.
 OUTBOUND_REQUESTS_PER_TARGET_MAX = 18
 # A request waits this long for its turn; the time it has for itself begins afterwards.
-OUTBOUND_TURN_MS_MAX = 2_000
+OUTBOUND_SLOT_WAIT_MS_MAX = 2_000
 # Outbound connections kept open without a request.
 IDLE_CONNECTIONS_MAX = 128
 # A connection without a request is closed after this time.
@@ -70,7 +70,7 @@ WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX = 12
 # What a URL may have at once before it has shown that it answers.
 WEBHOOKS_AT_ONCE_FIRST = 4
 # Lanes (one URL and one conversation) of one URL in memory, for each request it may have at once.
-LANES_PER_TURN_MAX = 4
+LANES_PER_REQUEST_MAX = 4
 # Lanes in memory, over all accounts; the others wait on disk. One account alone has half of them.
 LANES_MAX = 4096
 # Lanes in memory of those URLs of one account that let the last request time out.
@@ -79,11 +79,11 @@ LANES_HANGING_PER_ACCOUNT_MAX = 512
 LANE_DELIVERIES_MAX = 8
 # Attempts whose results are not on disk yet: what may be sent twice after a crash. Beyond it only
 # accounts send that have none among them. So many are written in one transaction.
-ATTEMPTS_UNNOTED_MAX = 64
+ATTEMPTS_UNRECORDED_MAX = 64
 # Webhooks that are begun in one turn of the event loop.
-WEBHOOKS_BEGUN_PER_TURN = 8
+WEBHOOKS_STARTED_PER_LOOP_TURN = 8
 # The longest time without a look for deliveries that are due.
-WEBHOOK_LOOK_MS_MAX = 300_000
+WEBHOOK_POLL_MS_MAX = 300_000
 # How often the age of the oldest delivery is measured.
 WEBHOOK_FIGURES_MS = 5_000
 # URLs that are found in one transaction at the start.
@@ -98,7 +98,7 @@ ENDPOINTS_STEP_PAUSE_MS = 10
 # How long such a search waits when all known endpoints are in use or due.
 ENDPOINTS_FULL_MS = 1000
 # Outdated entries in the schedule of looks at the disk.
-LOOKS_OUTDATED_MAX = 1000
+POLLS_OUTDATED_MAX = 1000
 # The share of the processor that deliveries get while requests are running, in percent. With what
 # the loop spends on them besides, requests keep more than 0.7 of their rate.
 DELIVERY_SHARE_PERCENT = 10
@@ -107,9 +107,9 @@ DELIVERY_ACCOUNTS_MEASURED_MAX = 256
 # What deliveries may use at once, after a while without any, before their share counts.
 DELIVERY_BURST_MS = 10
 # How long what signs an account's webhooks is remembered.
-SIGNING_REMEMBERED_MS_MAX = 1000
+SIGNING_CACHED_MS_MAX = 1000
 # For how many accounts what signs their webhooks is remembered.
-SIGNING_REMEMBERED_MAX = 1000
+SIGNING_CACHED_MAX = 1000
 # The longest time to connect that a connection override may ask for.
 OVERRIDE_CONNECT_MS_MAX = 10_000
 # The longest time in all that a connection override may ask for.
@@ -119,10 +119,10 @@ OVERRIDE_RETRIES_MAX = 5
 # Attempts that a delivery past its time still gets: it may have waited behind others.
 LATE_ATTEMPTS_MIN = 4
 # Bytes of an answer that the webhook log keeps.
-ANSWER_BYTES_KEPT_MAX = 1000
+RESPONSE_BYTES_LOGGED_MAX = 1000
 # Pre-action requests waiting to be written into the webhook log, over all accounts; one alone has
 # half of them, and what it has beyond is not in the log.
-PRE_ACTIONS_UNNOTED_MAX = 2000
+PRE_ACTIONS_UNRECORDED_MAX = 2000
 # Of these, how many are written in one transaction.
 PRE_ACTIONS_PER_WRITE_MAX = 64
 # Attempts whose deliveries are replayed by one request.
@@ -136,7 +136,7 @@ WEBHOOK_RETENTION_HOURS_MAX = 10 * 366 * 24
 # Messages that a new webhook of a conversation has replayed.
 REPLAYED_MESSAGES_MAX = 1000
 # Lists of event names, as they are kept, that are remembered as sets.
-FILTER_LISTS_REMEMBERED_MAX = 1024
+FILTER_LISTS_CACHED_MAX = 1024
 # Rows removed in one step of a background removal, so that nobody waits for it.
 PURGE_ROWS_MAX = 200
 # A deleted service whose events the webhook intake has not passed yet: pause until the next look.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from parlour.delivery.governor import Governor
+from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 
@@ -19,7 +19,7 @@ class Place:
         self.clock = FakeClock()
         self.is_busy = is_busy
         self.waited_ms = 0.0
-        self.governor = Governor(self.clock, lambda: self.is_busy, self.sleep)
+        self.throttle = CpuThrottle(self.clock, lambda: self.is_busy, self.sleep)
 
     async def sleep(self, seconds: float) -> None:
         self.waited_ms += seconds * 1000
@@ -27,14 +27,14 @@ class Place:
 
     def work(self, ms: int) -> None:
         self.clock.advance(ms)
-        self.governor.used(ms)
+        self.throttle.charge(ms)
 
 
 def test_nobody_waits_while_no_request_runs() -> None:
     async def scene() -> None:
         place = Place(is_busy=False)
         for _ in range(100):
-            await place.governor.turn()
+            await place.throttle.wait()
             place.work(50)
         assert place.waited_ms == 0
 
@@ -46,7 +46,7 @@ def test_while_requests_run_deliveries_get_their_share() -> None:
         place = Place(is_busy=True)
         begun = place.clock.now_ms()
         for _ in range(400):
-            await place.governor.turn()
+            await place.throttle.wait()
             place.work(5)
         share = 400 * 5 / (place.clock.now_ms() - begun)
         assert SHARE * 0.95 < share < SHARE * 1.1
@@ -58,11 +58,11 @@ def test_a_burst_goes_at_once() -> None:
     async def scene() -> None:
         place = Place(is_busy=True)
         for _ in range(BURST):
-            await place.governor.turn()
+            await place.throttle.wait()
             assert place.waited_ms == 0
             place.work(1)
-        place.governor.used(BURST)
-        await place.governor.turn()
+        place.throttle.charge(BURST)
+        await place.throttle.wait()
         assert place.waited_ms > 0
 
     asyncio.run(scene())
@@ -71,8 +71,8 @@ def test_a_burst_goes_at_once() -> None:
 def test_a_wait_is_no_longer_than_what_was_used_asks_for() -> None:
     async def scene() -> None:
         place = Place(is_busy=True)
-        place.governor.used(1000)
-        await place.governor.turn()
+        place.throttle.charge(1000)
+        await place.throttle.wait()
         assert 0 < place.waited_ms <= 1000 / SHARE
 
     asyncio.run(scene())
@@ -81,15 +81,15 @@ def test_a_wait_is_no_longer_than_what_was_used_asks_for() -> None:
 def test_an_account_within_its_part_goes_on_though_others_used_everything() -> None:
     async def scene() -> None:
         place = Place(is_busy=True)
-        governor = place.governor
-        governor.used(1000, "A")
-        await governor.turn("B")
+        throttle = place.throttle
+        throttle.charge(1000, "A")
+        await throttle.wait("B")
         assert place.waited_ms == 0
-        governor.used(3, "B")
-        await governor.turn("B")
-        await governor.turn("")
+        throttle.charge(3, "B")
+        await throttle.wait("B")
+        await throttle.wait("")
         assert place.waited_ms == 0
-        await governor.turn("A")
+        await throttle.wait("A")
         assert place.waited_ms > 0
 
     asyncio.run(scene())
@@ -98,15 +98,15 @@ def test_an_account_within_its_part_goes_on_though_others_used_everything() -> N
 def test_two_busy_accounts_get_equal_parts_of_the_share() -> None:
     async def scene() -> None:
         place = Place(is_busy=True)
-        governor, used = place.governor, {"A": 0, "B": 0}
-        governor.used(1000, "A")
+        throttle, used = place.throttle, {"A": 0, "B": 0}
+        throttle.charge(1000, "A")
         begun = place.clock.now_ms()
         while place.clock.now_ms() - begun < 60_000:
-            wait_ms = governor.wait_ms()
-            may = [name for name in used if wait_ms <= 0 or governor.has_credit(name)]
+            wait_ms = throttle.wait_ms()
+            may = [name for name in used if wait_ms <= 0 or throttle.has_credit(name)]
             if may:
                 name = min(may, key=used.__getitem__)
-                governor.used(5, name)
+                throttle.charge(5, name)
                 used[name] += 5
             place.clock.advance(5)
         assert SHARE * 0.9 < (1000 + sum(used.values())) / 60_000 < SHARE * 1.1
@@ -117,12 +117,12 @@ def test_two_busy_accounts_get_equal_parts_of_the_share() -> None:
 
 def test_accounts_beyond_those_that_are_measured_share_one_part() -> None:
     place = Place(is_busy=True)
-    governor = place.governor
+    throttle = place.throttle
     for number in range(limits.DELIVERY_ACCOUNTS_MEASURED_MAX + 100):
-        governor.used(20, f"AC{number}")
-    assert len(governor._left_of) <= limits.DELIVERY_ACCOUNTS_MEASURED_MAX + 1
-    governor.wait_ms()
-    assert not governor.has_credit("one more")
+        throttle.charge(20, f"AC{number}")
+    assert len(throttle._left_of) <= limits.DELIVERY_ACCOUNTS_MEASURED_MAX + 1
+    throttle.wait_ms()
+    assert not throttle.has_credit("one more")
 
 
 def test_work_for_several_accounts_is_taken_out_in_equal_parts() -> None:
@@ -133,9 +133,9 @@ def test_work_for_several_accounts_is_taken_out_in_equal_parts() -> None:
             place.clock.advance(40)
             return "done"
 
-        done = await place.governor.measured_for_all(work(), ["A", "A", "A", "B"])
+        done = await place.throttle.metered_for_all(work(), ["A", "A", "A", "B"])
         assert done == "done"
-        assert place.governor._left_of == {"A": BURST - 30, "B": BURST - 10}
+        assert place.throttle._left_of == {"A": BURST - 30, "B": BURST - 10}
 
     asyncio.run(scene())
 
@@ -143,9 +143,9 @@ def test_work_for_several_accounts_is_taken_out_in_equal_parts() -> None:
 def test_what_was_used_is_forgotten_with_the_last_request() -> None:
     async def scene() -> None:
         place = Place(is_busy=True)
-        place.governor.used(1000)
+        place.throttle.charge(1000)
         place.is_busy = False
-        await place.governor.turn()
+        await place.throttle.wait()
         assert place.waited_ms == 0
 
     asyncio.run(scene())
@@ -155,7 +155,7 @@ def test_only_the_steps_of_a_coroutine_are_measured() -> None:
     async def scene() -> None:
         place = Place(is_busy=True)
         used: list[float] = []
-        place.governor.used = used.append  # type: ignore[method-assign]
+        place.throttle.charge = used.append  # type: ignore[method-assign]
 
         async def work() -> str:
             place.clock.advance(3)
@@ -166,7 +166,7 @@ def test_only_the_steps_of_a_coroutine_are_measured() -> None:
         async def meanwhile() -> None:
             place.clock.advance(1000)
 
-        done, _ = await asyncio.gather(place.governor.measured(work()), meanwhile())
+        done, _ = await asyncio.gather(place.throttle.metered(work()), meanwhile())
         assert done == "done"
         assert used == [3, 4]
 
@@ -189,12 +189,12 @@ def test_what_a_coroutine_raises_comes_out_and_what_is_thrown_gets_in() -> None:
             raise AssertionError
 
         try:
-            await place.governor.measured(fails())
+            await place.throttle.metered(fails())
         except LookupError:
             pass
         else:
             raise AssertionError
-        task = asyncio.ensure_future(place.governor.measured(catches()))
+        task = asyncio.ensure_future(place.throttle.metered(catches()))
         await asyncio.sleep(0)
         task.cancel()
         assert await task == "caught"

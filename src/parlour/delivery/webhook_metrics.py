@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from parlour.delivery import webhook_queue as queue
-from parlour.resources.webhook_attempts import store as rows
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 
-class Figures:
+class WebhookMetrics:
     """What one process counts, and what it sees on disk now and then."""
 
     def __init__(self, clock: Clock) -> None:
@@ -61,7 +61,7 @@ class Figures:
         attempts = CounterMetricFamily(
             "parlour_webhook_attempts", "Attempts at webhooks, by outcome.", labels=("outcome",)
         )
-        for outcome in rows.OUTCOMES:
+        for outcome in webhook_attempt_store.OUTCOMES:
             attempts.add_metric((outcome,), self.outcomes[outcome])
         yield attempts
 

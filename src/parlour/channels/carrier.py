@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from parlour.resources.receipts.statuses import Report
 
 
-class Outbound(msgspec.Struct, frozen=True):
+class OutboundMessage(msgspec.Struct, frozen=True):
     """One message for one recipient.
 
     ``reference`` is the receipt's sid: the same again after a crash, so that a carrier can tell
@@ -30,7 +30,7 @@ class Outbound(msgspec.Struct, frozen=True):
 class Carrier(Protocol):
     """Takes messages out."""
 
-    async def send(self, outbound: Outbound) -> list[Report]:
+    async def send(self, outbound: OutboundMessage) -> list[Report]:
         """Hand one message over; what became of it so far, in order.
 
         The last report may come later by other ways. Raises if the carrier cannot be reached:

@@ -106,10 +106,10 @@ def tls_failure(error: ssl.SSLError) -> EgressFailed:
     return EgressFailed("tls", CODE_TLS, error.reason or "")
 
 
-class Connection(asyncio.Protocol):
+class OutboundConnection(asyncio.Protocol):
     """A connection that asks one request at a time."""
 
-    def __init__(self, registry: set[Connection]) -> None:
+    def __init__(self, registry: set[OutboundConnection]) -> None:
         """Make one that adds itself to the registry while it is open."""
         self._registry = registry
         self._transport: asyncio.Transport | None = None
@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
             # Nobody asked: which request this would answer is anybody's guess.
             self.abort()
             return
-        room = limits.ANSWER_HEAD_BYTES_MAX - self._wire_bytes
+        room = limits.RESPONSE_HEAD_BYTES_MAX - self._wire_bytes
         self._wire_bytes += len(data)
         if self._has_head or len(data) <= room:
             self._feed(data)
@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
                 self._feed(data[room:])
             else:
                 self._fail("headers too large")
-        most = limits.ANSWER_HEAD_BYTES_MAX + _CHUNKING_FACTOR * self._read_bytes_max
+        most = limits.RESPONSE_HEAD_BYTES_MAX + _CHUNKING_FACTOR * self._read_bytes_max
         if self._is_waiting and self._wire_bytes > most:
             # Trailers or the small print of chunks, without end.
             self.is_truncated = True
@@ -259,5 +259,5 @@ class Connection(asyncio.Protocol):
         else:
             self.headers.clear()
             self._interim_answers += 1
-            if self._interim_answers > limits.INTERIM_ANSWERS_MAX:
+            if self._interim_answers > limits.INTERIM_RESPONSES_MAX:
                 self._fail("too many interim answers")

@@ -7,22 +7,24 @@ import random
 
 import pytest
 
-from parlour.delivery.egress_turns import Turns
+from parlour.egress.request_slots import RequestSlots
 
 LONG_MS = 60_000
 
 
-async def hold(turns: Turns, account: str, target: str, seconds: float, timeout_ms: int) -> None:
-    share = await turns.take(account, target, timeout_ms, 3)
+async def hold(
+    turns: RequestSlots, account: str, target: str, seconds: float, timeout_ms: int
+) -> None:
+    share = await turns.acquire(account, target, timeout_ms, 3)
     try:
         await asyncio.sleep(seconds)
     finally:
-        turns.give_back(share)
+        turns.release(share)
 
 
 def test_an_account_that_holds_all_it_can_delays_nobody_else() -> None:
     async def scene() -> None:
-        turns = Turns(8)
+        turns = RequestSlots(8)
         hanging = [
             asyncio.create_task(hold(turns, "A", f"t{number}", 60, LONG_MS)) for number in range(50)
         ]
@@ -30,7 +32,7 @@ def test_an_account_that_holds_all_it_can_delays_nobody_else() -> None:
         assert turns._places.in_use == 4
         for _ in range(20):
             async with asyncio.timeout(1):
-                turns.give_back(await turns.take("B", "t", LONG_MS))
+                turns.release(await turns.acquire("B", "t", LONG_MS))
         for task in hanging:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
@@ -41,13 +43,13 @@ def test_an_account_that_holds_all_it_can_delays_nobody_else() -> None:
 
 def test_those_who_wait_for_one_target_go_in_their_order() -> None:
     async def scene() -> None:
-        turns, order = Turns(8), []
+        turns, order = RequestSlots(8), []
 
         async def one(number: int) -> None:
-            share = await turns.take("A", "t", LONG_MS, 1)
+            share = await turns.acquire("A", "t", LONG_MS, 1)
             order.append(number)
             await asyncio.sleep(0)
-            turns.give_back(share)
+            turns.release(share)
 
         await asyncio.gather(*(one(number) for number in range(10)))
         assert order == list(range(10))
@@ -57,11 +59,11 @@ def test_those_who_wait_for_one_target_go_in_their_order() -> None:
 
 def test_who_waits_too_long_gives_up() -> None:
     async def scene() -> None:
-        turns = Turns(2)
-        share = await turns.take("A", "t", LONG_MS)
+        turns = RequestSlots(2)
+        share = await turns.acquire("A", "t", LONG_MS)
         with pytest.raises(TimeoutError):
-            await turns.take("A", "u", 10)
-        turns.give_back(share)
+            await turns.acquire("A", "u", 10)
+        turns.release(share)
         assert (turns._places.children, turns._waiting) == ({}, {})
 
     asyncio.run(scene())
@@ -73,7 +75,7 @@ def test_every_place_comes_back_whoever_is_cancelled_or_late(seed: int) -> None:
     dice = random.Random(seed)
 
     async def scene() -> None:
-        turns = Turns(6)
+        turns = RequestSlots(6)
         tasks: list[asyncio.Task[None]] = []
         for _ in range(150):
             account, target = dice.choice("ABC"), dice.choice("tu")

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.delivery.attempts import kept_answer
-from parlour.resources.webhook_attempts import store
+from parlour.delivery.attempts import response_excerpt
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
 
 if TYPE_CHECKING:
-    from parlour.delivery.before import Asked
+    from parlour.delivery.pre_action import PreActionAttempt
     from parlour.store.transaction import Transaction
 
 _encode = msgspec.json.Encoder().encode
 
 
-async def write_asked(tx: Transaction, asked: Asked) -> None:
+async def write_pre_action(tx: Transaction, asked: PreActionAttempt) -> None:
     """Keep the request of a pre-action webhook, as one that no event stands behind."""
     account_sid = asked.scope.account_sid
-    sid = store.new_attempt_sid(tx)
+    sid = webhook_attempt_store.new_attempt_sid(tx)
     delivery = WebhookDelivery(
         account_sid=account_sid,
         event_sequence=0,
@@ -37,13 +37,13 @@ async def write_asked(tx: Transaction, asked: Asked) -> None:
         parameters=_encode(asked.parameters).decode(),
         lane=0,
         lane_order=0,
-        state=store.ASKED,
+        state=webhook_attempt_store.ASKED,
         retry_count=0,
         due_ms=None,
         date_queued=asked.date_ms,
         date_updated=asked.date_ms,
     )
-    await store.add_delivery(tx, delivery)
+    await webhook_attempt_store.insert_delivery(tx, delivery)
     attempt = WebhookAttempt(
         account_sid=account_sid,
         sid=sid,
@@ -57,8 +57,8 @@ async def write_asked(tx: Transaction, asked: Asked) -> None:
         error_code=asked.error_code,
         error=asked.error,
         elapsed_ms=asked.elapsed_ms,
-        answer=kept_answer(asked.answer),
+        answer=response_excerpt(asked.answer),
         next_attempt_ms=None,
         date_created=asked.date_ms,
     )
-    await store.add_attempt(tx, attempt)
+    await webhook_attempt_store.insert_attempt(tx, attempt)

@@ -9,7 +9,7 @@ from parlour.resources.receipts.statuses import DELIVERED, SENT, Report
 from parlour.vocabulary import sids
 
 if TYPE_CHECKING:
-    from parlour.channels.channel import Outbound
+    from parlour.channels.carrier import OutboundMessage
     from parlour.vocabulary.clock import Random
 
 
@@ -19,13 +19,13 @@ class VirtualCarrier:
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    async def send(self, outbound: Outbound) -> list[Report]:
+    async def send(self, outbound: OutboundMessage) -> list[Report]:
         """Sent under a new sid of its channel, and delivered."""
         sid = self._random.sid(_prefix(outbound))
         return [Report(SENT, channel_message_sid=sid), Report(DELIVERED)]
 
 
-def _prefix(outbound: Outbound) -> str:
+def _prefix(outbound: OutboundMessage) -> str:
     """The letters that tell whose message it is; a group's are those of plain texts."""
     if outbound.type == addresses.WHATSAPP:
         return sids.WHATSAPP_MESSAGE

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from parlour.delivery.unwritten import Unwritten
+from parlour.delivery.write_queue import WriteQueue
 
 
 def test_an_account_leaves_room_for_others() -> None:
-    waiting: Unwritten[int] = Unwritten()
+    waiting: WriteQueue[int] = WriteQueue()
     for number in range(1000):
         if waiting.has_room("A", 100):
             waiting.add("A", number)
@@ -15,7 +15,7 @@ def test_an_account_leaves_room_for_others() -> None:
 
 
 def test_the_first_ones_stay_until_they_are_written() -> None:
-    waiting: Unwritten[str] = Unwritten()
+    waiting: WriteQueue[str] = WriteQueue()
     for entry in ("A1", "B1", "A2"):
         waiting.add(entry[0], entry)
     assert waiting.first(2) == waiting.first(2) == ["A1", "B1"]

@@ -22,20 +22,20 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from parlour.delivery.egress_connection import (
+from parlour.egress.connection import (
     CODE_CONNECT,
     CODE_DNS,
     CODE_TIMEOUT,
     Connect,
-    Connection,
     EgressFailed,
+    OutboundConnection,
     StaleConnection,
     connect_directly,
     make_tls_context,
     tls_failure,
 )
-from parlour.delivery.egress_resolver import Resolve, SystemResolver
-from parlour.delivery.egress_turns import Turns
+from parlour.egress.request_slots import RequestSlots
+from parlour.egress.resolver import Resolve, SystemResolver
 from parlour.protocol.digest_authentication import answer_challenge
 from parlour.protocol.egress_policy import Address, EgressPolicy, EgressRefused
 from parlour.store.transaction import assert_outside_transaction
@@ -57,8 +57,8 @@ __all__ = [
     "EgressFailed",
     "EgressPolicy",
     "EgressRefused",
-    "OutboundAnswer",
     "OutboundRequest",
+    "OutboundResponse",
     "Resolve",
     "SystemResolver",
     "connect_directly",
@@ -74,10 +74,10 @@ _OWN_HEADERS: Final = frozenset({"host", "content-length", "transfer-encoding", 
 class OutboundRequest:
     """One request to make. `Host`, `Content-Length` and credentials are written for it.
 
-    `timeout_ms` is for everything from the name to the last byte read. Before it begins,
-    `turn_ms_max` may pass while there is no turn for the account that it is sent for. A request
-    that `is_awaited` holds up a caller: those have turns of their own. `may_go` is asked last of
-    all, when nothing is left to do but to write: much may have happened since the request was made.
+    `timeout_ms` covers everything from the look-up of the name to the last byte read. Before that,
+    the request may wait `slot_wait_ms_max` for a slot of its account. Requests for which
+    `is_caller_waiting` have slots of their own. `may_send` is called last of all, right before
+    the request is written, since much may have happened since it was made.
     """
 
     method: str
@@ -85,15 +85,15 @@ class OutboundRequest:
     headers: Mapping[str, str]
     body: bytes = b""
     timeout_ms: int = limits.WEBHOOK_SECONDS_MAX * 1000
-    read_bytes_max: int = limits.ANSWER_BYTES_READ_MAX
-    turn_ms_max: int = limits.OUTBOUND_TURN_MS_MAX
+    read_bytes_max: int = limits.RESPONSE_BYTES_READ_MAX
+    slot_wait_ms_max: int = limits.OUTBOUND_SLOT_WAIT_MS_MAX
     account_sid: str = ""
-    is_awaited: bool = False
-    may_go: Callable[[], bool] | None = None
+    is_caller_waiting: bool = False
+    may_send: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class OutboundAnswer:
+class OutboundResponse:
     """What came back: header names in lower case, and the first bytes of the body."""
 
     status: int
@@ -114,13 +114,13 @@ class OutboundAnswer:
 # --- The client -------------------------------------------------------------------------
 
 
-class _Target:
+class _ConnectionPool:
     """One scheme, host and port: its kept connections."""
 
     __slots__ = ("idle", "users")
 
     def __init__(self) -> None:
-        self.idle: list[Connection] = []
+        self.idle: list[OutboundConnection] = []
         self.users = 0
 
 
@@ -142,10 +142,10 @@ class Egress:
         self._connect = connect_directly if connect is None else connect
         self._make_tls = make_tls_context if tls is None else tls
         self._tls: ssl.SSLContext | None = None
-        self._turns = Turns(limits.OUTBOUND_REQUESTS_MAX)
-        self._awaited_turns = Turns(limits.OUTBOUND_AWAITED_REQUESTS_MAX)
-        self._targets: dict[tuple[str, str, int], _Target] = {}
-        self._open: set[Connection] = set()
+        self._turns = RequestSlots(limits.OUTBOUND_REQUESTS_MAX)
+        self._awaited_turns = RequestSlots(limits.OUTBOUND_AWAITED_REQUESTS_MAX)
+        self._targets: dict[tuple[str, str, int], _ConnectionPool] = {}
+        self._open: set[OutboundConnection] = set()
         self._idle_count = 0
         self._idle_of: Counter[str] = Counter()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -169,17 +169,17 @@ class Egress:
             connection.abort()
         await asyncio.sleep(0)
 
-    async def send(self, request: OutboundRequest) -> OutboundAnswer:
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
         """The answer to one request. Raises EgressRefused or EgressFailed."""
         assert_outside_transaction()
         url = request.url
         key = (url.scheme, url.host.name, url.port)
         target = self._targets.get(key)
         if target is None:
-            target = self._targets[key] = _Target()
+            target = self._targets[key] = _ConnectionPool()
         target.users += 1
         try:
-            turns = self._awaited_turns if request.is_awaited else self._turns
+            turns = self._awaited_turns if request.is_caller_waiting else self._turns
             turn = await self._take_turn(turns, request, key)
             try:
                 async with asyncio.timeout(request.timeout_ms / 1000):
@@ -189,13 +189,13 @@ class Egress:
             except TimeoutError:
                 raise EgressFailed("timeout", CODE_TIMEOUT) from None
             finally:
-                turns.give_back(turn)
+                turns.release(turn)
         finally:
             target.users -= 1
             self._forget_unused(key, target)
 
     def _authenticated(
-        self, request: OutboundRequest, answer: OutboundAnswer
+        self, request: OutboundRequest, answer: OutboundResponse
     ) -> OutboundRequest | None:
         """The request once more, for a receiver that asked for Digest: this once."""
         url = request.url
@@ -213,14 +213,16 @@ class Egress:
         return replace(request, headers={**request.headers, "Authorization": authorization})
 
     @staticmethod
-    async def _take_turn(turns: Turns, request: OutboundRequest, target: Hashable) -> Share:
+    async def _take_turn(turns: RequestSlots, request: OutboundRequest, target: Hashable) -> Share:
         most = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
         try:
-            return await turns.take(request.account_sid, target, request.turn_ms_max, most)
+            return await turns.acquire(request.account_sid, target, request.slot_wait_ms_max, most)
         except TimeoutError:
             raise EgressFailed("busy", CODE_CONNECT) from None
 
-    async def _exchange(self, request: OutboundRequest, target: _Target) -> OutboundAnswer:
+    async def _exchange(
+        self, request: OutboundRequest, target: _ConnectionPool
+    ) -> OutboundResponse:
         written = _write_request(request)
         started = asyncio.get_running_loop().time()
         connection = self._take_idle(target)
@@ -239,20 +241,20 @@ class Egress:
 
     async def _ask(
         self,
-        connection: Connection,
+        connection: OutboundConnection,
         written: bytes,
         request: OutboundRequest,
-        target: _Target,
+        target: _ConnectionPool,
         started: float,
-    ) -> OutboundAnswer:
+    ) -> OutboundResponse:
         try:
-            _must_be_ours(request)
+            _check_may_send(request)
             await connection.ask(written, request.read_bytes_max)
         except BaseException:
             connection.abort()
             raise
         now = asyncio.get_running_loop().time()
-        answer = OutboundAnswer(
+        answer = OutboundResponse(
             status=connection.status,
             headers=_read_headers(connection.headers),
             body_start=bytes(connection.body),
@@ -264,7 +266,7 @@ class Egress:
 
     # Connections kept for the next request.
 
-    def _take_idle(self, target: _Target) -> Connection | None:
+    def _take_idle(self, target: _ConnectionPool) -> OutboundConnection | None:
         oldest = asyncio.get_running_loop().time() - limits.CONNECTION_AGE_MS_MAX / 1000
         while target.idle:
             connection = target.idle[-1]
@@ -274,7 +276,9 @@ class Egress:
             connection.abort()
         return None
 
-    def _keep(self, connection: Connection, target: _Target, account_sid: str, now: float) -> None:
+    def _keep(
+        self, connection: OutboundConnection, target: _ConnectionPool, account_sid: str, now: float
+    ) -> None:
         if not connection.is_usable or not self._has_idle_room(account_sid):
             connection.abort()
             return
@@ -302,7 +306,7 @@ class Egress:
                 break
         return True
 
-    def _leave_idle(self, target: _Target, connection: Connection) -> None:
+    def _leave_idle(self, target: _ConnectionPool, connection: OutboundConnection) -> None:
         target.idle.remove(connection)
         self._idle_count -= 1
         self._idle_of[connection.account_sid] -= 1
@@ -325,13 +329,13 @@ class Egress:
         if self._idle_count:
             self._sweep_later()
 
-    def _forget_unused(self, key: tuple[str, str, int], target: _Target) -> None:
+    def _forget_unused(self, key: tuple[str, str, int], target: _ConnectionPool) -> None:
         if not target.users and not target.idle:
             self._targets.pop(key, None)
 
     # New connections.
 
-    async def _open_connection(self, url: PreparedUrl, account_sid: str) -> Connection:
+    async def _open_connection(self, url: PreparedUrl, account_sid: str) -> OutboundConnection:
         host = url.host
         if host.address:
             resolved: Sequence[str] = [str(host.address)]
@@ -361,15 +365,15 @@ class Egress:
 
     async def _connect_to(
         self, address: Address, port: int, tls: ssl.SSLContext | None, server_name: str | None
-    ) -> Connection:
-        factory = functools.partial(Connection, self._open)
+    ) -> OutboundConnection:
+        factory = functools.partial(OutboundConnection, self._open)
         try:
             transport, connection = await self._connect(
                 factory, str(address), port, tls, server_name
             )
         except ssl.SSLError as error:
             raise tls_failure(error) from error
-        assert isinstance(connection, Connection)
+        assert isinstance(connection, OutboundConnection)
         peer = transport.get_extra_info("peername")
         if peer is not None and ip_address(peer[0]) != address:
             connection.abort()
@@ -383,8 +387,8 @@ class Egress:
         return self._tls
 
 
-def _must_be_ours(request: OutboundRequest) -> None:
-    if request.may_go is not None and not request.may_go():
+def _check_may_send(request: OutboundRequest) -> None:
+    if request.may_send is not None and not request.may_send():
         raise EgressFailed("busy", CODE_CONNECT, "it is not ours to send any more")
 
 

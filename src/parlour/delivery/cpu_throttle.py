@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SHARE: Final = limits.DELIVERY_SHARE_PERCENT / 100
 
 
-class Governor:
+class CpuThrottle:
     """The bucket of one process."""
 
     def __init__(
@@ -44,22 +44,22 @@ class Governor:
         self._left_of: dict[str, float] = {}
         self._filled_at_ms = clock.monotonic_ms()
 
-    def used(self, ms: float, account_sid: str = "") -> None:
+    def charge(self, ms: float, account_sid: str = "") -> None:
         """Take out what a piece of work took."""
         self._left_ms -= ms
         party = self._party(account_sid)
         self._left_of[party] = self._left_of.get(party, float(limits.DELIVERY_BURST_MS)) - ms
 
-    def used_by_all(self, ms: float, account_sids: Collection[str]) -> None:
+    def charge_all(self, ms: float, account_sids: Collection[str]) -> None:
         """Take out what one piece of work for several accounts took, in equal parts."""
         for account_sid in account_sids:
-            self.used(ms / len(account_sids), account_sid)
+            self.charge(ms / len(account_sids), account_sid)
 
     def _party(self, account_sid: str) -> str:
         is_full = len(self._left_of) >= limits.DELIVERY_ACCOUNTS_MEASURED_MAX
         return "" if is_full and account_sid not in self._left_of else account_sid
 
-    async def turn(self, account_sid: str = "") -> None:
+    async def wait(self, account_sid: str = "") -> None:
         """Wait until an account may go on. The wait is bounded by what was used before."""
         wait_ms = self.wait_ms()
         if wait_ms > 0 and not self.has_credit(account_sid):
@@ -93,23 +93,23 @@ class Governor:
             if left_ms + part_ms < most
         }
 
-    async def measured(self, work: Coroutine[Any, Any, Any], account_sid: str = "") -> Any:
+    async def metered(self, work: Coroutine[Any, Any, Any], account_sid: str = "") -> Any:
         """Run a coroutine, and take out the time of its steps; its waiting costs nothing."""
-        used = partial(self.used, account_sid=account_sid) if account_sid else self.used
-        return await _Steps(work, self._clock, used)
+        used = partial(self.charge, account_sid=account_sid) if account_sid else self.charge
+        return await _TimedSteps(work, self._clock, used)
 
-    async def measured_for_all(
+    async def metered_for_all(
         self, work: Coroutine[Any, Any, Any], account_sids: Collection[str]
     ) -> Any:
         """The same for work that is for several accounts: it is taken out at the end."""
         steps: list[float] = []
         try:
-            return await _Steps(work, self._clock, steps.append)
+            return await _TimedSteps(work, self._clock, steps.append)
         finally:
-            self.used_by_all(sum(steps), account_sids)
+            self.charge_all(sum(steps), account_sids)
 
 
-class _Steps:
+class _TimedSteps:
     """Drives a coroutine one step at a time, with a watch in the hand."""
 
     __slots__ = ("_clock", "_used", "_work")

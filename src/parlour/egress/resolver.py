@@ -9,7 +9,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from parlour.delivery.egress_turns import Turns
+from parlour.egress.request_slots import RequestSlots
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SystemResolver:
 
     def __init__(self) -> None:
         self._running: dict[tuple[str, str], asyncio.Future[tuple[str, ...]]] = {}
-        self._turns = Turns(limits.RESOLUTIONS_MAX)
+        self._turns = RequestSlots(limits.RESOLUTIONS_MAX)
 
     async def __call__(self, name: str, account_sid: str = "") -> Sequence[str]:
         """All addresses of the name. Raises OSError if it has none, or no thread is free."""
@@ -55,7 +55,7 @@ class SystemResolver:
 
     async def _look_up(self, name: str, account_sid: str) -> tuple[str, ...]:
         # All waiters have timed out by then. TimeoutError is an OSError.
-        turn = await self._turns.take(account_sid, name, limits.WEBHOOK_SECONDS_MAX * 1000)
+        turn = await self._turns.acquire(account_sid, name, limits.WEBHOOK_SECONDS_MAX * 1000)
         try:
             loop = asyncio.get_running_loop()
             found: asyncio.Future[tuple[str, ...]] = loop.create_future()
@@ -65,7 +65,7 @@ class SystemResolver:
             ).start()
             return await found
         finally:
-            self._turns.give_back(turn)
+            self._turns.release(turn)
 
 
 def _look_up_here(

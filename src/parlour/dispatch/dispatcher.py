@@ -44,7 +44,7 @@ class Sink(Protocol):
         ...
 
     @property
-    def begins_at_start(self) -> bool:
+    def reads_from_start(self) -> bool:
         """Whether a new sink wants the whole log, and not only what comes from now on."""
         ...
 
@@ -52,7 +52,7 @@ class Sink(Protocol):
         """Whether the event means anything to this sink. Cheap, and never fails."""
         ...
 
-    async def take(self, events: list[Event]) -> bool:
+    async def handle(self, events: list[Event]) -> bool:
         """Act on the events it wants, in order; once it returns they are done.
 
         Whether their position is to be kept at once: not where they came to nothing, nor where
@@ -63,19 +63,19 @@ class Sink(Protocol):
 
 
 @runtime_checkable
-class Led(Protocol):
+class LeasedSink(Protocol):
     """A sink that keeps something in mind from one batch to the next, or asks a network."""
 
-    async def begin(self, lease_term: LeaseTerm) -> None:
+    async def start_term(self, lease_term: LeaseTerm) -> None:
         """This process leads the sink from now on; it writes through the turn's own store."""
         ...
 
-    async def end(self) -> None:
+    async def end_term(self) -> None:
         """Not any more: finish what was begun if the turn is not over yet, or drop it."""
         ...
 
 
-class _Tail:
+class SharedBatch:
     """What was read of the log last: most sinks are at the same place, and one read does for all.
 
     It is good until the next wake-up. A sink that has heard that one looks no further than what it
@@ -106,21 +106,21 @@ class _Tail:
         return batch
 
 
-class _Lane:
+class SinkRunner:
     """One sink on its way through the log."""
 
-    def __init__(self, store: Store, sink: Sink, lease: Lease, tail: _Tail) -> None:
+    def __init__(self, store: Store, sink: Sink, lease: Lease, tail: SharedBatch) -> None:
         self.sink = sink
         self.lease = lease
-        self.news = asyncio.Event()
+        self.wake_event = asyncio.Event()
         self.read_at = 0.0
         self.position = 0
         self.lease_term: LeaseTerm | None = None
         self._store = store
         self._tail = tail
-        self._kept = 0
+        self._checkpointed = 0
 
-    async def try_begin(self) -> bool:
+    async def try_start_term(self) -> bool:
         """Begin a turn if the lease is ours; whether it is."""
         if self.lease_term is not None:
             return True
@@ -129,30 +129,30 @@ class _Lane:
             return False
         self._store = lease_term.store
         await self._find_position()
-        if isinstance(self.sink, Led):
-            await self.sink.begin(lease_term)
+        if isinstance(self.sink, LeasedSink):
+            await self.sink.start_term(lease_term)
         self.lease_term = lease_term
         return True
 
-    async def end(self) -> None:
+    async def end_term(self) -> None:
         """End the turn."""
         if self.lease_term is None:
             return
-        if isinstance(self.sink, Led):
-            await self.sink.end()
-        if self.lease_term.is_current() and not self.is_kept:
-            await self.keep_position()
+        if isinstance(self.sink, LeasedSink):
+            await self.sink.end_term()
+        if self.lease_term.is_current() and not self.is_checkpointed:
+            await self.checkpoint()
         self.lease_term = None
 
     async def _find_position(self) -> None:
         """Go on at the kept position; a new sink begins at the log's end, or its start."""
         position = await self._store.read(lambda tx: event_log.find_position(tx, self.sink.name))
         if position is not None:
-            self.position = self._kept = position
+            self.position = self._checkpointed = position
             return
-        if not self.sink.begins_at_start:
+        if not self.sink.reads_from_start:
             self.position = await self._store.read(event_log.visible_through)
-        await self.keep_position()
+        await self.checkpoint()
 
     async def step(self) -> bool:
         """Hand out the next events; whether there may be more of them already.
@@ -164,22 +164,22 @@ class _Lane:
         if not batch:
             return False
         wanted = [event for event in batch if self.sink.wants(event)]
-        is_due = bool(wanted) and await self.sink.take(wanted)
+        is_due = bool(wanted) and await self.sink.handle(wanted)
         self.position = batch[-1].sequence
-        if is_due or self.position - self._kept >= limits.EVENTS_UNSAVED_MAX:
-            await self.keep_position()
+        if is_due or self.position - self._checkpointed >= limits.EVENTS_UNSAVED_MAX:
+            await self.checkpoint()
         return len(batch) >= limits.EVENTS_PER_BATCH_MAX
 
     @property
-    def is_kept(self) -> bool:
+    def is_checkpointed(self) -> bool:
         """Whether a restart would go on at this very position."""
-        return self.position == self._kept
+        return self.position == self._checkpointed
 
-    async def keep_position(self) -> None:
+    async def checkpoint(self) -> None:
         """Write how far the sink is."""
         position = self.position
         await self._store.write(lambda tx: event_log.save_position(tx, self.sink.name, position))
-        self._kept = position
+        self._checkpointed = position
 
 
 class Dispatcher:
@@ -204,26 +204,26 @@ class Dispatcher:
         self._poll_seconds = poll_ms / 1000
         self._retry_seconds = retry_ms / 1000
         of_name = lease or (lambda _name: LocalLease(store))
-        self._tail = _Tail()
-        self._lanes = [
-            _Lane(store, sink, of_name(f"sink {sink.name}"), self._tail) for sink in sinks
+        self._tail = SharedBatch()
+        self._runners = [
+            SinkRunner(store, sink, of_name(f"sink {sink.name}"), self._tail) for sink in sinks
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Find every sink's position, and begin."""
-        for lane in self._lanes:
-            await lane.lease.start()
-            await lane.try_begin()
-        self._tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
+        for runner in self._runners:
+            await runner.lease.start()
+            await runner.try_start_term()
+        self._tasks = [asyncio.create_task(self._run(runner)) for runner in self._runners]
         self._tasks.append(asyncio.create_task(self._retire()))
 
     def wake(self) -> None:
         """There may be news: nobody needs to wait for the next poll."""
         self._tail.forget()
-        for lane in self._lanes:
-            lane.news.set()
+        for runner in self._runners:
+            runner.wake_event.set()
 
     async def stop(self) -> None:
         """Let every sink end what it has begun, within the limit, and keep the positions."""
@@ -236,44 +236,44 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        for lane in self._lanes:
-            await lane.lease.stop()
+        for runner in self._runners:
+            await runner.lease.stop()
 
-    async def _run(self, lane: _Lane) -> None:
+    async def _run(self, runner: SinkRunner) -> None:
         """One sink's loop, until the stop. What fails is tried again after a pause."""
         while not self._stopping.is_set():
             try:
-                if await lane.try_begin():
-                    await self._lead(lane)
+                if await runner.try_start_term():
+                    await self._lead(runner)
                 else:
                     await self._pause(self._poll_seconds)
             except Exception:
-                log.exception("sink_failed", sink=lane.sink.name)
+                log.exception("sink_failed", sink=runner.sink.name)
                 await self._pause(self._retry_seconds)
-        await lane.end()
+        await runner.end_term()
 
-    async def _lead(self, lane: _Lane) -> None:
+    async def _lead(self, runner: SinkRunner) -> None:
         """One turn of one sink, until it is over or the stop. What it fails with is raised."""
-        assert lane.lease_term is not None
-        while lane.lease_term.is_current() and not self._stopping.is_set():
-            lane.news.clear()  # Before reading, so that what comes meanwhile wakes again.
-            lane.read_at = asyncio.get_running_loop().time()
+        assert runner.lease_term is not None
+        while runner.lease_term.is_current() and not self._stopping.is_set():
+            runner.wake_event.clear()  # Before reading, so that what comes meanwhile wakes again.
+            runner.read_at = asyncio.get_running_loop().time()
             try:
-                if await lane.step():
+                if await runner.step():
                     continue
-                if await self._is_quiet(lane) and not lane.is_kept:
-                    await lane.keep_position()
+                if await self._is_quiet(runner) and not runner.is_checkpointed:
+                    await runner.checkpoint()
             except LeaseLost:
-                log.warning("lease_lost", sink=lane.sink.name)
+                log.warning("lease_lost", sink=runner.sink.name)
                 break
         if not self._stopping.is_set():
-            await lane.end()
+            await runner.end_term()
 
-    async def _is_quiet(self, lane: _Lane) -> bool:
+    async def _is_quiet(self, runner: SinkRunner) -> bool:
         """Wait for a wake-up or the next poll; whether nobody woke the sink."""
         try:
             async with asyncio.timeout(self._poll_seconds):
-                await lane.news.wait()
+                await runner.wake_event.wait()
         except TimeoutError:
             return True
         if self._store.is_shared:
@@ -281,7 +281,7 @@ class Dispatcher:
             await self._pause(limits.HINT_PAUSE_MS / 1000)
             return False
         # Without a crowd the first event after a while is read at once.
-        since = asyncio.get_running_loop().time() - lane.read_at
+        since = asyncio.get_running_loop().time() - runner.read_at
         if since < limits.SINK_PAUSE_MS / 1000:
             await self._pause(limits.SINK_PAUSE_MS / 1000 - since)
         return False
@@ -298,17 +298,17 @@ class Dispatcher:
         while not self._stopping.is_set():
             removed = 0
             try:
-                if self._lanes and self._lanes[0].lease_term is not None:
+                if self._runners and self._runners[0].lease_term is not None:
                     removed = await self.retire()
             except Exception:
-                log.exception("retiring_failed")
+                log.exception("event_purge_failed")
             # A full step may leave more; others get a turn in between.
             is_full = removed == limits.RETIRED_EVENTS_MAX
             await self._pause(0 if is_full else limits.RETIRE_PAUSE_MS / 1000)
 
     async def retire(self) -> int:
         """Remove one step of events that every sink is past and that are old enough."""
-        names = [lane.sink.name for lane in self._lanes]
+        names = [runner.sink.name for runner in self._runners]
         before_ms = self._clock.now_ms() - limits.EVENT_RETENTION_MS
         return await self._store.write(
             lambda tx: event_log.delete_old_events(tx, names, before_ms, limits.RETIRED_EVENTS_MAX)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from parlour.delivery.egress import EgressFailed, EgressRefused
-from parlour.delivery.parameters import AFTER, pre_parameters
-from parlour.delivery.targets import asked_before
+from parlour.delivery.parameters import POST_ACTION_OF, pre_parameters
+from parlour.delivery.targets import pre_action_target
 from parlour.delivery.webhook_request import make_request, new_token
+from parlour.egress.client import EgressFailed, EgressRefused
 from parlour.operations import scoping
 from parlour.protocol import retries
 from parlour.resources.webhook_attempts.store import DELIVERED, FAILED, REJECTED
@@ -30,8 +30,8 @@ from parlour.vocabulary.unset import UNSET
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from parlour.delivery.egress import Egress, OutboundAnswer, OutboundRequest
-    from parlour.delivery.targets import Target
+    from parlour.delivery.targets import WebhookTarget
+    from parlour.egress.client import Egress, OutboundRequest, OutboundResponse
     from parlour.operations.call import Call
     from parlour.operations.parameters import Parameters
     from parlour.store.transaction import DryRun, EmittedEvent, Store, Transaction
@@ -59,7 +59,7 @@ Members = dict[str, msgspec.Raw]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PreActionAttempt:
     """One request of a pre-action webhook and what came of it, for the webhook log.
 
     ``outcome`` is one of the log's: delivered, rejected or failed.
@@ -68,7 +68,7 @@ class Asked:
     scope: Scope
     conversation_sid: str
     event_name: str
-    target: Target
+    target: WebhookTarget
     token: str
     parameters: dict[str, str]
     outcome: str
@@ -91,7 +91,7 @@ class PreActionWebhooks:
         clock: Clock,
         random: Random,
         auth_token_of: Callable[[str], Awaitable[str]],
-        record: Callable[[Asked], None],
+        record: Callable[[PreActionAttempt], None],
     ) -> None:
         """``auth_token_of`` gives what signs an account's requests; ``record`` never waits."""
         self._store = store
@@ -109,30 +109,30 @@ class PreActionWebhooks:
             scope = await scoping.resolve(tx, call)
         except ApiError:
             return False  # The action itself says what is wrong.
-        return await asked_before(tx, scope, event_name) is not None
+        return await pre_action_target(tx, scope, event_name) is not None
 
-    async def listens(self, scope: Scope, event_name: str) -> bool:
+    async def is_subscribed(self, scope: Scope, event_name: str) -> bool:
         """Whether somebody is to be asked about events of this name."""
         return (
             await self._store.read(
-                lambda tx: asked_before(tx, scope, event_name), account_sid=scope.account_sid
+                lambda tx: pre_action_target(tx, scope, event_name), account_sid=scope.account_sid
             )
             is not None
         )
 
-    async def ask(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
+    async def call(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
         """The parameters to go on with. Raises 50056, or what is wrong with an amended value."""
         event_name = call.operation.deed.before
         assert event_name is not None
         said: Parameters = call.said()
-        told = (each for each in dry_run.events if each.name == AFTER[event_name])
+        told = (each for each in dry_run.events if each.name == POST_ACTION_OF[event_name])
         emitted = next(told, None)
         if emitted is None:
             return said  # Nothing would happen.
         members = await self._ask(event_name, emitted)
         return _amended(call, said, members, _AMENDABLE.get(event_name, {}))
 
-    async def permit(self, event_name: str, emitted: EmittedEvent) -> None:
+    async def check(self, event_name: str, emitted: EmittedEvent) -> None:
         """Ask about a change that is no call. Raises 50056; an answer amends nothing."""
         await self._ask(event_name, emitted)
 
@@ -140,12 +140,12 @@ class PreActionWebhooks:
         """The members of the answer. Raises 50056 if the webhook refuses."""
         assert_outside_transaction()
         target = await self._store.read(
-            lambda tx: asked_before(tx, emitted.scope, event_name),
+            lambda tx: pre_action_target(tx, emitted.scope, event_name),
             account_sid=emitted.scope.account_sid,
         )
         if target is None:
             return {}
-        question = _Question(
+        question = _PreActionCall(
             scope=emitted.scope,
             conversation_sid=emitted.conversation_sid,
             event_name=event_name,
@@ -158,14 +158,16 @@ class PreActionWebhooks:
         try:
             answer = await self._send(await self._request(question))
         except EgressRefused as error:
-            self._note(question, FAILED, code=error.code, error=error.reason)
+            self._record_attempt(question, FAILED, code=error.code, error=error.reason)
             return {}
         except EgressFailed as error:
-            self._note(question, FAILED, code=error.code, error=f"{error.kind} {error.detail}")
+            self._record_attempt(
+                question, FAILED, code=error.code, error=f"{error.kind} {error.detail}"
+            )
             return {}
         return self._read(question, answer)
 
-    async def _request(self, question: _Question) -> OutboundRequest:
+    async def _request(self, question: _PreActionCall) -> OutboundRequest:
         account_sid = question.scope.account_sid
         request = make_request(
             question.target.method,
@@ -177,13 +179,13 @@ class PreActionWebhooks:
         )
         return replace(
             request,
-            read_bytes_max=limits.PRE_ACTION_ANSWER_BYTES_READ_MAX,
+            read_bytes_max=limits.PRE_ACTION_RESPONSE_BYTES_READ_MAX,
             # A turn may take as long as the answer, but both together no longer than that.
-            turn_ms_max=limits.WEBHOOK_SECONDS_MAX * 1000,
-            is_awaited=True,
+            slot_wait_ms_max=limits.WEBHOOK_SECONDS_MAX * 1000,
+            is_caller_waiting=True,
         )
 
-    async def _send(self, request: OutboundRequest) -> OutboundAnswer:
+    async def _send(self, request: OutboundRequest) -> OutboundResponse:
         """The answer, within five seconds from now: somebody is waiting."""
         try:
             async with asyncio.timeout(limits.WEBHOOK_SECONDS_MAX):
@@ -191,21 +193,21 @@ class PreActionWebhooks:
         except TimeoutError:
             raise EgressFailed("timeout", retries.CODE_TIMEOUT) from None
 
-    def _read(self, question: _Question, answer: OutboundAnswer) -> Members:
+    def _read(self, question: _PreActionCall, answer: OutboundResponse) -> Members:
         """What an answer says. Raises 50056 for any status but 2xx."""
-        code = retries.log_code(retries.Outcome(answer.status), is_pre_action=True)
+        code = retries.log_code(retries.AttemptOutcome(answer.status), is_pre_action=True)
         if code is not None:
-            self._note(question, REJECTED, answer, code=code)
+            self._record_attempt(question, REJECTED, answer, code=code)
             raise ApiError(50056)
         members, nonsense = _members_of(answer)
-        self._note(question, DELIVERED, answer, error=nonsense)
+        self._record_attempt(question, DELIVERED, answer, error=nonsense)
         return members
 
-    def _note(
+    def _record_attempt(
         self,
-        question: _Question,
+        question: _PreActionCall,
         outcome: str,
-        answer: OutboundAnswer | None = None,
+        answer: OutboundResponse | None = None,
         *,
         code: int | None = None,
         error: str | None = None,
@@ -213,7 +215,7 @@ class PreActionWebhooks:
         """Log what did not go well, and hand everything to the webhook log."""
         if code is not None or error is not None:
             log.warning(
-                "pre_action_webhook",
+                "pre_action_webhook_failed",
                 account_sid=question.scope.account_sid,
                 event_type=question.event_name,
                 outcome=outcome,
@@ -222,7 +224,7 @@ class PreActionWebhooks:
                 status=None if answer is None else answer.status,
             )
         self._record(
-            Asked(
+            PreActionAttempt(
                 scope=question.scope,
                 conversation_sid=question.conversation_sid,
                 event_name=question.event_name,
@@ -241,13 +243,13 @@ class PreActionWebhooks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
+class _PreActionCall:
     """What is asked, whom, and since when."""
 
     scope: Scope
     conversation_sid: str
     event_name: str
-    target: Target
+    target: WebhookTarget
     token: str
     parameters: dict[str, str]
     began_ms: float
@@ -257,7 +259,7 @@ class _Question:
 # --- What an answer means -----------------------------------------------------------------
 
 
-def _members_of(answer: OutboundAnswer) -> tuple[Members, str | None]:
+def _members_of(answer: OutboundResponse) -> tuple[Members, str | None]:
     """The members of the JSON object in an answer, and what is wrong if there is none."""
     if answer.is_truncated:
         return {}, "the answer is too large"

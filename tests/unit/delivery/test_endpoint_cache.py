@@ -17,7 +17,7 @@ LATER = NOW + 60_000
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ENDPOINTS_KNOWN_MAX", KNOWN_MAX)
     monkeypatch.setattr(limits, "ENDPOINTS_DROPPED_PER_STEP_MAX", 5)
-    monkeypatch.setattr(limits, "LOOKS_OUTDATED_MAX", 10)
+    monkeypatch.setattr(limits, "POLLS_OUTDATED_MAX", 10)
 
 
 def url_of(number: int) -> str:
@@ -27,37 +27,37 @@ def url_of(number: int) -> str:
 def test_the_oldest_idle_endpoints_of_the_largest_account_are_dropped() -> None:
     lanes = Lanes()
     for number in range(3):
-        lanes.look_at((SMALL, url_of(number)), LATER)
+        lanes.schedule_poll((SMALL, url_of(number)), LATER)
     lanes.offer(delivery(1, 1, url=url_of(0), account=LARGE))
     for number in range(1, 5 * KNOWN_MAX):
-        lanes.look_at((LARGE, url_of(number)), LATER + number)
+        lanes.schedule_poll((LARGE, url_of(number)), LATER + number)
         assert len(lanes.endpoints) <= KNOWN_MAX
 
     keys = [each.key for each in lanes.endpoints]
     assert keys[:3] == [(SMALL, url_of(number)) for number in range(3)]
     assert keys[3] == (LARGE, url_of(0))  # It is in use.
     assert keys[-1] == (LARGE, url_of(5 * KNOWN_MAX - 1))
-    assert len(lanes._looks) <= 2 * KNOWN_MAX + limits.LOOKS_OUTDATED_MAX + 1
+    assert len(lanes._polls) <= 2 * KNOWN_MAX + limits.POLLS_OUTDATED_MAX + 1
 
 
 def test_the_account_of_a_dropped_endpoint_is_searched_when_it_is_due() -> None:
     lanes = Lanes()
     for number in range(KNOWN_MAX + 1):
-        lanes.look_at((LARGE, url_of(number)), LATER + number)
+        lanes.schedule_poll((LARGE, url_of(number)), LATER + number)
 
     assert lanes.endpoints.get((LARGE, url_of(0))) is None
-    assert lanes.next_look_ms() == LATER
-    assert lanes.endpoints.take_unlisted(LATER - 1) == []
-    assert lanes.endpoints.take_unlisted(LATER) == [LARGE]
-    assert lanes.endpoints.take_unlisted(LATER) == []
+    assert lanes.next_poll_ms() == LATER
+    assert lanes.endpoints.take_due_searches(LATER - 1) == []
+    assert lanes.endpoints.take_due_searches(LATER) == [LARGE]
+    assert lanes.endpoints.take_due_searches(LATER) == []
 
 
 def test_an_endpoint_that_is_found_due_takes_the_place_of_one_that_is_not() -> None:
     lanes = Lanes()
     for number in range(KNOWN_MAX):
-        lanes.look_at_found((LARGE, url_of(number)), LATER, NOW)
-    lanes.look_at_found((LARGE, "http://later.test/"), LATER, NOW)
-    lanes.look_at_found((LARGE, "http://due.test/"), NOW, NOW)
+        lanes.schedule_found((LARGE, url_of(number)), LATER, NOW)
+    lanes.schedule_found((LARGE, "http://later.test/"), LATER, NOW)
+    lanes.schedule_found((LARGE, "http://due.test/"), NOW, NOW)
 
     assert lanes.endpoints.get((LARGE, "http://later.test/")) is None
     assert lanes.endpoints.get((LARGE, "http://due.test/")) is not None
@@ -66,12 +66,12 @@ def test_an_endpoint_that_is_found_due_takes_the_place_of_one_that_is_not() -> N
 def test_without_room_a_search_waits() -> None:
     lanes = Lanes()
     for number in range(KNOWN_MAX):
-        lanes.look_at((LARGE, url_of(number)), NOW)
-    lanes.look_at_found((SMALL, url_of(0)), NOW, NOW)
+        lanes.schedule_poll((LARGE, url_of(number)), NOW)
+    lanes.schedule_found((SMALL, url_of(0)), NOW, NOW)
 
     assert lanes.endpoints.get((SMALL, url_of(0))) is None
-    assert lanes.endpoints.take_unlisted(NOW) == []
-    assert lanes.endpoints.next_unlisted_ms() == NOW + limits.ENDPOINTS_FULL_MS
+    assert lanes.endpoints.take_due_searches(NOW) == []
+    assert lanes.endpoints.next_search_ms() == NOW + limits.ENDPOINTS_FULL_MS
     for each in list(lanes.endpoints)[:1]:
         lanes.endpoints.forget(each)
-    assert lanes.endpoints.take_unlisted(NOW) == [SMALL]
+    assert lanes.endpoints.take_due_searches(NOW) == [SMALL]

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 def _is_idle(endpoint: Endpoint) -> bool:
-    return not (endpoint.lanes or endpoint.sending or endpoint.is_looked_at)
+    return not (endpoint.lanes or endpoint.sending or endpoint.is_loading)
 
 
-class KnownEndpoints:
+class EndpointCache:
     """Endpoints by key, the oldest first; no more of them than the limit and those in use."""
 
     def __init__(self, shares: EndpointShares) -> None:
         self._shares = shares
         self._known: dict[EndpointKey, Endpoint] = {}
         self._of_account: Counter[str] = Counter()
-        self._unlisted_ms: dict[str, int] = {}
+        self._search_ms: dict[str, int] = {}
         """Accounts with endpoints that are not here, and when the first of them is due."""
         self._full_until_ms = 0
 
@@ -53,12 +53,12 @@ class KnownEndpoints:
         """Return the endpoint of a leaf of one of the trees."""
         return self._known[share.key]  # type: ignore[index]
 
-    def obtain(self, key: EndpointKey) -> Endpoint:
+    def get_or_create(self, key: EndpointKey) -> Endpoint:
         """Return the endpoint, made if it is not known."""
         endpoint = self._known.get(key)
         if endpoint is None:
             if len(self._known) >= limits.ENDPOINTS_KNOWN_MAX:
-                self._drop_idle(None)
+                self._evict_idle(None)
             endpoint = self._known[key] = Endpoint(key, self._shares)
             self._of_account[key[0]] += 1
         return endpoint
@@ -81,49 +81,49 @@ class KnownEndpoints:
             return True
         if now_ms < self._full_until_ms:
             return False
-        if self._drop_idle(now_ms):
+        if self._evict_idle(now_ms):
             return True
         self._full_until_ms = now_ms + limits.ENDPOINTS_FULL_MS
         return False
 
-    def leave_out(self, account_sid: str, due_ms: int) -> None:
+    def schedule_search(self, account_sid: str, due_ms: int) -> None:
         """Search the account for due endpoints, at this time or before."""
-        self._unlisted_ms[account_sid] = min(due_ms, self._unlisted_ms.get(account_sid, due_ms))
+        self._search_ms[account_sid] = min(due_ms, self._search_ms.get(account_sid, due_ms))
 
-    def take_unlisted(self, now_ms: int) -> list[str]:
+    def take_due_searches(self, now_ms: int) -> list[str]:
         """The accounts that are to be searched for due endpoints now."""
-        due = [each for each, due_ms in self._unlisted_ms.items() if due_ms <= now_ms]
+        due = [each for each, due_ms in self._search_ms.items() if due_ms <= now_ms]
         if not due or not self.has_room(now_ms):
             return []
         for account_sid in due:
-            del self._unlisted_ms[account_sid]
+            del self._search_ms[account_sid]
         return due
 
-    def search_again(self) -> None:
+    def search_all(self) -> None:
         """Search every account now, as the clock was set back."""
-        self._unlisted_ms = dict.fromkeys(self._unlisted_ms, 0)
+        self._search_ms = dict.fromkeys(self._search_ms, 0)
         self._full_until_ms = 0
 
-    def next_unlisted_ms(self) -> int | None:
+    def next_search_ms(self) -> int | None:
         """When accounts are to be searched next."""
-        if not self._unlisted_ms:
+        if not self._search_ms:
             return None
         is_full = len(self._known) >= limits.ENDPOINTS_KNOWN_MAX
-        return max(min(self._unlisted_ms.values()), self._full_until_ms if is_full else 0)
+        return max(min(self._search_ms.values()), self._full_until_ms if is_full else 0)
 
-    def _drop_idle(self, now_ms: int | None) -> int:
+    def _evict_idle(self, now_ms: int | None) -> int:
         """Drop some idle endpoints, not those that are due now; return how many."""
         largest = max(self._of_account, key=self._of_account.__getitem__)
         idle = (
             each
             for each in self._known.values()
-            if _is_idle(each) and (now_ms is None or (each.look_ms or 0) > now_ms)
+            if _is_idle(each) and (now_ms is None or (each.poll_ms or 0) > now_ms)
         )
         candidates = list(idle)
         chosen = [each for each in candidates if each.key[0] == largest] or candidates
         del chosen[limits.ENDPOINTS_DROPPED_PER_STEP_MAX :]
         for endpoint in chosen:
-            if endpoint.look_ms is not None:
-                self.leave_out(endpoint.key[0], endpoint.look_ms)
+            if endpoint.poll_ms is not None:
+                self.schedule_search(endpoint.key[0], endpoint.poll_ms)
             self.forget(endpoint)
         return len(chosen)

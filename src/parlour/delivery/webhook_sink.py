@@ -25,14 +25,14 @@ import msgspec
 import structlog
 
 from parlour.delivery import webhook_queue as queue
-from parlour.delivery.asked_log import write_asked
-from parlour.delivery.attempts import Result  # noqa: TC001 - msgspec reads it.
+from parlour.delivery.attempts import AttemptResult  # noqa: TC001 - msgspec reads it.
 from parlour.delivery.due_poller import DuePoller, wait_for
 from parlour.delivery.intake import SETTINGS_EVENTS, Intake
 from parlour.delivery.lanes import Lane, Lanes
-from parlour.delivery.unwritten import Unwritten
-from parlour.delivery.webhook_figures import Figures
-from parlour.resources.webhook_attempts import store as rows
+from parlour.delivery.pre_action_log import write_pre_action
+from parlour.delivery.webhook_metrics import WebhookMetrics
+from parlour.delivery.write_queue import WriteQueue
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store.event_log import WEBHOOK_SINK
 from parlour.store.leases import LeaseLost, LocalLeaseTerm
 from parlour.store.transaction import Busy, Unavailable
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from parlour.delivery.attempts import Attempts
-    from parlour.delivery.before import Asked
-    from parlour.delivery.governor import Governor
+    from parlour.delivery.attempts import WebhookClient
+    from parlour.delivery.cpu_throttle import CpuThrottle
     from parlour.delivery.intake import Enqueued, Matched
+    from parlour.delivery.pre_action import PreActionAttempt
     from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store, Transaction, Work
@@ -61,11 +61,11 @@ log = structlog.get_logger()
 _NEVER_MS: Final = limits.INTEGER_MAX
 
 
-class _Noted(msgspec.Struct):
+class _Recorded(msgspec.Struct):
     """Which lanes have a new head on disk, and which results were written of pending deliveries."""
 
     promoted: set[tuple[str, int]]
-    results: list[Result]
+    results: list[AttemptResult]
     was_pending: list[bool]
 
 
@@ -74,13 +74,13 @@ class WebhookSink:
 
     name: Final = WEBHOOK_SINK
     # Events from before the first start had nobody to hear of them.
-    begins_at_start: Final = False
+    reads_from_start: Final = False
 
     def __init__(
         self,
         store: Store,
-        attempts: Attempts,
-        governor: Governor,
+        attempts: WebhookClient,
+        throttle: CpuThrottle,
         clock: Clock,
         random: Random,
         *,
@@ -89,27 +89,27 @@ class WebhookSink:
         """``studio_url``: where flows are started, if anywhere."""
         self._store = store
         self._attempts = attempts
-        self._governor = governor
+        self._throttle = throttle
         self._clock = clock
         self._intake = Intake(self.name, random, studio_url=studio_url)
         self._lanes = Lanes()
         self._pending: Counter[str] = Counter()
-        self._results: Unwritten[tuple[Lane, Result]] = Unwritten()
-        self._asked: Unwritten[Asked] = Unwritten()
-        self._figures = Figures(clock)
+        self._results: WriteQueue[tuple[Lane, AttemptResult]] = WriteQueue()
+        self._pre_actions: WriteQueue[PreActionAttempt] = WriteQueue()
+        self._figures = WebhookMetrics(clock)
         self._outcomes = self._figures.outcomes
         self._lease_term: LeaseTerm = LocalLeaseTerm(store)
-        self._to_send, self._to_note = asyncio.Event(), asyncio.Event()
-        self._poller = DuePoller(store, governor, clock, self._lanes, self._to_send.set)
+        self._send_wanted, self._results_ready = asyncio.Event(), asyncio.Event()
+        self._poller = DuePoller(store, throttle, clock, self._lanes, self._send_wanted.set)
         self._loops: list[asyncio.Task[None]] = []
-        self._noting: asyncio.Task[None] | None = None
+        self._writer_task: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         # The latest time that was seen; a later one than now makes the next look cap what is due.
         self._latest_ms = _NEVER_MS
         self._enqueuing = asyncio.Lock()
         # A commit is in doubt: of the intake, which is tried again, and of any, to start over then.
-        self._doubts_intake = self._is_in_doubt = False
+        self._intake_outcome_unknown = self._must_resync = False
 
     # --- From events to the queue.
 
@@ -117,17 +117,17 @@ class WebhookSink:
         """Whether webhooks may hear of it, or it changes what they hear."""
         return event.fires or event.name in SETTINGS_EVENTS
 
-    async def take(self, events_taken: list[Event]) -> bool:
+    async def handle(self, events_taken: list[Event]) -> bool:
         """Queue what the events are to be told as, a few events in one transaction."""
         step = limits.EVENTS_PER_ENQUEUING_MAX
         for start in range(0, len(events_taken), step):
-            await self._governor.turn()
+            await self._throttle.wait()
             crash_point(crash_points.EVENT_READ)
             chunk = events_taken[start : start + step]
             matched = await self._lease_term.store.read(
                 self._measured(partial(self._intake.match, chunk))
             )
-            if matched or self._doubts_intake:
+            if matched or self._intake_outcome_unknown:
                 await self._enqueue(matched, chunk[-1].sequence)
         crash_point(crash_points.POSITION)
         return False  # Whatever was queued, was queued together with the position.
@@ -140,77 +140,81 @@ class WebhookSink:
                     self._measured(partial(self._intake.enqueue, matched, last, self._pending))
                 )
             except Unavailable:
-                self._doubts_intake = True
+                self._intake_outcome_unknown = True
                 raise
             crash_point(crash_points.QUEUED)
-            if self._doubts_intake:
-                self._lanes.all_changed()  # What is new now may be behind what was not.
+            if self._intake_outcome_unknown:
+                self._lanes.invalidate_all()  # What is new now may be behind what was not.
             self._begin(made)
-        if self._doubts_intake:
+        if self._intake_outcome_unknown:
             # What is on disk since the time before was not new now, and is not in memory.
-            self._doubts_intake = False
-            self._is_in_doubt = True
-            self._to_note.set()
+            self._intake_outcome_unknown = False
+            self._must_resync = True
+            self._results_ready.set()
 
     def _measured(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> Work[T]:
         """Work on the store whose steps the governor counts; waiting for a database is none."""
-        return lambda tx: self._governor.measured(work(tx))
+        return lambda tx: self._throttle.metered(work(tx))
 
     def _begin(self, made: Enqueued) -> None:
         """What was queued is on disk: send it."""
         if made.unreadable:
-            self._outcomes[rows.UNREADABLE] += made.unreadable
+            self._outcomes[webhook_attempt_store.UNREADABLE] += made.unreadable
         for delivery in made.ended:
             self._outcomes[delivery.state] += 1
             self._pending[delivery.account_sid] -= 1
-            self._lanes.changed(delivery.account_sid, delivery.url, delivery.lane)
+            self._lanes.invalidate(delivery.account_sid, delivery.url, delivery.lane)
         for delivery in made.queued:
             self._pending[delivery.account_sid] += 1
             self._lanes.offer(delivery)
         for account_sid, count in made.reopened_of.items():
             self._pending[account_sid] += count
             self._start(self._poller.find_endpoints([account_sid]))
-        self._to_send.set()
+        self._send_wanted.set()
         self._poller.wake()
 
     # --- Running.
 
     async def start(self) -> None:
         """Begin on a store that nobody else serves."""
-        await self.begin(self._lease_term)
+        await self.start_term(self._lease_term)
 
-    async def begin(self, lease_term: LeaseTerm) -> None:
+    async def start_term(self, lease_term: LeaseTerm) -> None:
         """Begin a turn, with what was left by the last one."""
         self._lease_term = lease_term
         self._latest_ms = _NEVER_MS
         self._pending = Counter(await self._store.read(queue.counts))
         self._lanes = self._poller.lanes = Lanes()
         self._results.clear()
-        self._doubts_intake = self._is_in_doubt = False
-        self._keep_noting()
-        self._loops = [asyncio.create_task(loop) for loop in (self._pump(), self._look())]
+        self._intake_outcome_unknown = self._must_resync = False
+        self._ensure_writer()
+        self._loops = [asyncio.create_task(loop) for loop in (self._pump(), self._poll_due())]
         self._start(self._poller.find_endpoints(list(self._pending)))
 
-    async def end(self) -> None:
+    async def end_term(self) -> None:
         """Stop in order if the turn is not over yet, or leave all to the next owner."""
         if self._lease_term.is_current():
             await self.stop()
             return
         # What is being noted too: it must not touch what the next turn has in memory.
-        tasks = [*self._loops, *self._sending, *([] if self._noting is None else [self._noting])]
+        tasks = [
+            *self._loops,
+            *self._sending,
+            *([] if self._writer_task is None else [self._writer_task]),
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._loops, self._noting = [], None
+        self._loops, self._writer_task = [], None
         self._pending.clear()
         self._results.clear()
-        if self._asked:
-            self._keep_noting()
+        if self._pre_actions:
+            self._ensure_writer()
 
-    def _keep_noting(self) -> None:
+    def _ensure_writer(self) -> None:
         """Have somebody write results, and what was asked before actions, whoever leads."""
-        if self._noting is None or self._noting.done():
-            self._noting = asyncio.create_task(self._note())
+        if self._writer_task is None or self._writer_task.done():
+            self._writer_task = asyncio.create_task(self._write_results())
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -220,16 +224,16 @@ class WebhookSink:
     async def stop(self) -> None:
         """Let what is on its way end, within the limit, and write what came of it."""
         self._is_stopping = True
-        self._to_send.set()
+        self._send_wanted.set()
         self._poller.stop()
         if self._sending:
             _, late = await asyncio.wait(set(self._sending), timeout=limits.DRAIN_SECONDS_MAX)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        self._to_note.set()
-        loops = [*self._loops, *([] if self._noting is None else [self._noting])]
-        self._loops, self._noting = [], None
+        self._results_ready.set()
+        loops = [*self._loops, *([] if self._writer_task is None else [self._writer_task])]
+        self._loops, self._writer_task = [], None
         if not loops:
             return
         _, late_loops = await asyncio.wait(loops, timeout=limits.DRAIN_SECONDS_MAX)
@@ -241,27 +245,27 @@ class WebhookSink:
 
     def _may_go_on(self, wait_ms: float) -> Callable[[Hashable], bool] | None:
         """Which accounts may send now; None for all of them. ``wait_ms``: the governor's."""
-        is_full = len(self._results) >= limits.ATTEMPTS_UNNOTED_MAX
+        is_full = len(self._results) >= limits.ATTEMPTS_UNRECORDED_MAX
         if not is_full and wait_ms <= 0:
             return None
         return lambda account: (
             (not is_full or not self._results.count_of(str(account)))
-            and (wait_ms <= 0 or self._governor.has_credit(str(account)))
+            and (wait_ms <= 0 or self._throttle.has_credit(str(account)))
         )
 
     async def _pump(self) -> None:
         begun = 0
         while not self._is_stopping:
-            self._to_send.clear()
-            wait_ms = self._governor.wait_ms()
-            lane = self._lanes.take_turn(self._may_go_on(wait_ms))
+            self._send_wanted.clear()
+            wait_ms = self._throttle.wait_ms()
+            lane = self._lanes.next_lane(self._may_go_on(wait_ms))
             if lane is None:
-                is_delayed = wait_ms > 0 and self._lanes.has_turn
-                await wait_for(self._to_send, wait_ms if is_delayed else None)
+                is_delayed = wait_ms > 0 and self._lanes.has_ready_lane
+                await wait_for(self._send_wanted, wait_ms if is_delayed else None)
                 continue
-            self._start(self._governor.measured(self._send(lane), lane.endpoint.key[0]))
+            self._start(self._throttle.metered(self._send(lane), lane.endpoint.key[0]))
             begun += 1
-            if not begun % limits.WEBHOOKS_BEGUN_PER_TURN:
+            if not begun % limits.WEBHOOKS_STARTED_PER_LOOP_TURN:
                 await asyncio.sleep(0)
 
     async def _send(self, lane: Lane) -> None:
@@ -269,68 +273,68 @@ class WebhookSink:
         result = await self._attempt(lane.waiting[0])
         self._results.add(lane.endpoint.key[0], (lane, result))
         self._lanes.ended(lane, is_done=result.is_done, timed_out=result.timed_out)
-        self._to_note.set()
-        self._to_send.set()
+        self._results_ready.set()
+        self._send_wanted.set()
 
-    async def _attempt(self, delivery: WebhookDelivery) -> Result:
+    async def _attempt(self, delivery: WebhookDelivery) -> AttemptResult:
         while True:  # Ends when the store says what to sign with, or with the turn.
             try:
-                return await self._attempts.make(delivery, self._lease_term.is_current)
+                return await self._attempts.attempt(delivery, self._lease_term.is_current)
             except (Busy, Unavailable):
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
 
     # --- Noting.
 
-    def record(self, asked: Asked) -> None:
+    def record(self, asked: PreActionAttempt) -> None:
         """Put the request of a pre-action webhook into the log, soon. Never waits."""
         self._outcomes[asked.outcome] += 1
         account_sid = asked.scope.account_sid
-        if self._asked.has_room(account_sid, limits.PRE_ACTIONS_UNNOTED_MAX):
-            self._asked.add(account_sid, asked)
-        self._to_note.set()
-        self._keep_noting()
+        if self._pre_actions.has_room(account_sid, limits.PRE_ACTIONS_UNRECORDED_MAX):
+            self._pre_actions.add(account_sid, asked)
+        self._results_ready.set()
+        self._ensure_writer()
 
-    async def _note(self) -> None:
-        while not self._is_stopping or self._sending or self._results or self._asked:
-            if not self._results and not self._asked and not self._is_in_doubt:
-                self._to_note.clear()
-                await self._to_note.wait()
+    async def _write_results(self) -> None:
+        while not self._is_stopping or self._sending or self._results or self._pre_actions:
+            if not self._results and not self._pre_actions and not self._must_resync:
+                self._results_ready.clear()
+                await self._results_ready.wait()
                 continue
             try:
-                await self._note_some()
-                if self._is_in_doubt:
-                    await self._start_over()
+                await self._write_batch()
+                if self._must_resync:
+                    await self._resync()
             except LeaseLost:
                 self._results.clear()  # The next owner makes these attempts once more.
             except Exception:
-                self._is_in_doubt = bool(self._loops)  # Who does not lead has nothing in memory.
-                log.exception("webhook_results_not_noted", waiting=len(self._results))
+                self._must_resync = bool(self._loops)  # Who does not lead has nothing in memory.
+                log.exception("webhook_result_write_failed", waiting=len(self._results))
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
 
-    async def _start_over(self) -> None:
+    async def _resync(self) -> None:
         """Know again what is on disk, after a commit of which nobody knew whether it was one."""
         if self._lease_term.is_current():
             async with self._enqueuing:  # Nothing else counts meanwhile.
                 self._pending = Counter(await self._store.read(queue.counts))
-            self._lanes.all_changed()
+            self._lanes.invalidate_all()
             self._start(self._poller.find_endpoints(list(self._pending)))
-        self._is_in_doubt = False
+        self._must_resync = False
 
-    async def _note_some(self) -> None:
+    async def _write_batch(self) -> None:
         """Write what came of some attempts, in one transaction; then their lanes go on."""
-        batch = self._results.first(limits.ATTEMPTS_UNNOTED_MAX)
-        asked = self._asked.first(limits.PRE_ACTIONS_PER_WRITE_MAX)
+        batch = self._results.first(limits.ATTEMPTS_UNRECORDED_MAX)
+        asked = self._pre_actions.first(limits.PRE_ACTIONS_PER_WRITE_MAX)
         if not batch and not asked:
             return
         store = self._lease_term.store if batch else self._store
         whose = [result.delivery.account_sid for _, result in batch]
         whose += [each.scope.account_sid for each in asked]
         written = await store.write(
-            lambda tx: self._governor.measured_for_all(self._write(batch, asked, tx), whose)
+            lambda tx: self._throttle.metered_for_all(self._write(batch, asked, tx), whose)
         )
-        crash_point(crash_points.NOTED)
+        crash_point(crash_points.RESULTS_RECORDED)
         for _ in asked:
-            self._asked.written()
+            self._pre_actions.written()
         lanes = (lane for lane, _ in batch)
         for lane, result, was_pending in zip(
             lanes, written.results, written.was_pending, strict=True
@@ -343,17 +347,20 @@ class WebhookSink:
                 self._pending[account_sid] -= 1
             due_ms = result.due_ms if was_pending else None
             is_promoted = (account_sid, lane.key) in written.promoted
-            if self._lanes.noted(lane, due_ms, is_promoted=is_promoted):
+            if self._lanes.recorded(lane, due_ms, is_promoted=is_promoted):
                 await self._refill(lane)
-        self._to_send.set()
+        self._send_wanted.set()
         self._poller.wake()
 
     async def _write(
-        self, batch: list[tuple[Lane, Result]], asked: list[Asked], tx: Transaction
-    ) -> _Noted:
+        self,
+        batch: list[tuple[Lane, AttemptResult]],
+        asked: list[PreActionAttempt],
+        tx: Transaction,
+    ) -> _Recorded:
         """One transaction with what came of some attempts."""
         lanes: dict[tuple[str, int], None] = {}
-        results: list[Result] = []
+        results: list[AttemptResult] = []
         was_pending: list[bool] = []
         for lane, made in batch:
             delivery = made.delivery
@@ -361,16 +368,20 @@ class WebhookSink:
             is_stopped = is_retried and await queue.is_detached(tx, delivery)
             result = made.stopped() if is_stopped else made
             results.append(result)
-            count = await queue.note(tx, delivery, result.state, result.retry_count, result.due_ms)
+            count = await queue.record_result(
+                tx, delivery, result.state, result.retry_count, result.due_ms
+            )
             was_pending.append(bool(count))
             if result.was_sent:
-                await rows.add_attempt(tx, result.attempt(rows.new_attempt_sid(tx)))
+                await webhook_attempt_store.insert_attempt(
+                    tx, result.attempt(webhook_attempt_store.new_attempt_sid(tx))
+                )
             if result.is_done:
                 lanes[delivery.account_sid, lane.key] = None
         promoted = {lane for lane in lanes if await queue.promote(tx, *lane)}
         for each in asked:
-            await write_asked(tx, each)
-        return _Noted(promoted, results, was_pending)
+            await write_pre_action(tx, each)
+        return _Recorded(promoted, results, was_pending)
 
     async def _refill(self, lane: Lane) -> None:
         account_sid = lane.endpoint.key[0]
@@ -379,30 +390,30 @@ class WebhookSink:
         )
         self._lanes.refill(lane, found)
 
-    def figures(self) -> Iterator[Metric]:
+    def metrics(self) -> Iterator[Metric]:
         """The figures for monitoring: none of them says whose they are."""
         yield from self._figures.collect(sum(self._pending.values()))
 
     # --- Looking on disk for what is due.
 
-    async def _look(self) -> None:
+    async def _poll_due(self) -> None:
         while not self._is_stopping:
             try:
-                await self._follow_clock()
+                await self._check_clock()
                 await self._poller.load_due()
                 await self._figures.measure(self._store, self._pending)
             except Exception:
-                log.exception("webhook_look_failed")
+                log.exception("webhook_poll_failed")
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
             await self._poller.pause()
 
-    async def _follow_clock(self) -> None:
+    async def _check_clock(self) -> None:
         """After the clock was set back, and at the start, let nothing wait for the time before."""
         now_ms = self._clock.now_ms()
         if now_ms < self._latest_ms - limits.CLOCK_SET_BACK_MS_MIN:
             for account_sid in list(self._pending):
                 await self._lease_term.store.write(partial(_cap_due, account_sid))
-            self._lanes.look_again()
+            self._lanes.poll_all()
             self._start(self._poller.find_endpoints(list(self._pending)))
         self._latest_ms = now_ms
 

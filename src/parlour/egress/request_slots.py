@@ -10,7 +10,7 @@ account does not depend on how many of another's wait, as each is counted for it
 | new                | waiting | otherwise                                                    |
 | waiting            | running | a place is given back, and it is its turn                    |
 | waiting            | ended   | its time is over, or it is cancelled                         |
-| running            | ended   | ``give_back``                                                |
+| running            | ended   | ``release``                                                |
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from parlour.operations.fair_shares import Share
 
 
-class Turns:
+class RequestSlots:
     """A number of places, and who waits for one."""
 
     def __init__(self, limit: int) -> None:
@@ -36,7 +36,7 @@ class Turns:
         self._each = max(1, limit // 2)
         self._waiting: dict[Share, deque[asyncio.Future[None]]] = {}
 
-    async def take(
+    async def acquire(
         self, account_sid: str, target: Hashable, timeout_ms: int, per_target: int = UNLIMITED
     ) -> Share:
         """A place, to be given back. Raises TimeoutError if there is none within the time."""
@@ -54,13 +54,13 @@ class Turns:
                 await granted
         except BaseException:
             if granted.done() and not granted.cancelled():
-                self.give_back(share)  # It was given in the moment in which the time was over.
+                self.release(share)  # It was given in the moment in which the time was over.
             else:
                 self._give_up(share, granted)
             raise
         return share
 
-    def give_back(self, share: Share) -> None:
+    def release(self, share: Share) -> None:
         """Give a place to those who wait."""
         share.release()
         share.discard()

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Unwritten(Generic[T]):
+class WriteQueue(Generic[T]):
     """A queue of entries of several accounts. Its writer takes the first ones, many at once.
 
     An entry stays in the queue until it is written, so that a failed write repeats it.

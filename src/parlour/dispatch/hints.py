@@ -44,13 +44,13 @@ class Hints:
     ) -> None:
         """``wake`` is called when another node committed something, ``typed`` with what it tells.
 
-        That is who types there, as ``tell_typing`` was given it.
+        That is who types there, as ``publish_typing`` was given it.
         """
         self._url = url
         self._node = node.encode()
         self._wake = wake
         self._typed = typed
-        self._typing: deque[bytes] = deque(maxlen=limits.TYPING_UNTOLD_MAX)
+        self._typing: deque[bytes] = deque(maxlen=limits.TYPING_QUEUE_MAX)
         self._committed = False
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,7 +65,7 @@ class Hints:
         self._committed = True
         self._news.set()
 
-    def tell_typing(self, said: bytes) -> None:
+    def publish_typing(self, said: bytes) -> None:
         """Tell other nodes who types here; the oldest is forgotten when there is too much."""
         self._typing.append(said)
         self._news.set()
@@ -94,7 +94,7 @@ class Hints:
                 async with asyncio.timeout(_SECONDS):
                     await self._publish(client)
             except _BROKEN as error:
-                log.warning("hint_not_sent", error=repr(error))
+                log.warning("hint_publish_failed", error=repr(error))
                 with suppress(*_BROKEN):
                     await client.aclose()
                 client = self._client()
@@ -120,7 +120,7 @@ class Hints:
                     self._wake()  # What was said meanwhile was not heard.
                     await self._hear(heard)
             except _BROKEN as error:
-                log.warning("hints_not_heard", error=repr(error))
+                log.warning("hint_subscription_failed", error=repr(error))
                 await asyncio.sleep(_SECONDS)
 
     async def _hear(self, heard: redis.client.PubSub) -> None:

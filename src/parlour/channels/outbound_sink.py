@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.channels.channel import Outbound
+from parlour.channels.carrier import OutboundMessage
 from parlour.resources.media import attachments
 from parlour.resources.messages.fan_out import Recipient  # noqa: TC001 - decoded at run time.
 from parlour.resources.receipts import actions as receipts
@@ -29,7 +29,7 @@ from parlour.vocabulary.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from parlour.channels.channel import Carrier
+    from parlour.channels.carrier import Carrier
     from parlour.resources.receipts.statuses import Report
     from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store, Transaction
@@ -37,28 +37,28 @@ if TYPE_CHECKING:
 
 # What stands in an event whose message goes to nobody outside the chat; quotes inside texts are
 # escaped, so that no text can look like it.
-_NOBODY: Final = '"recipients":[]'
+_NO_RECIPIENTS: Final = '"recipients":[]'
 
 
-class _Sent(msgspec.Struct, frozen=True):
+class _MessageContent(msgspec.Struct, frozen=True):
     """What a carrier gets to see of a message."""
 
     body: str | None
     media: str | None
 
 
-class _Payload(msgspec.Struct, frozen=True):
+class _MessageAdded(msgspec.Struct, frozen=True):
     """What is read of the event of a new message."""
 
-    message: _Sent
+    message: _MessageContent
     recipients: list[Recipient]
 
 
-class _Job(msgspec.Struct, frozen=True):
+class _PendingMessage(msgspec.Struct, frozen=True):
     """One message for one recipient, and whose it is."""
 
     scope: Scope
-    outbound: Outbound
+    outbound: OutboundMessage
 
     @property
     def binding(self) -> tuple[str, str | None, str]:
@@ -66,7 +66,7 @@ class _Job(msgspec.Struct, frozen=True):
         return self.scope.account_sid, self.outbound.sender, self.outbound.recipient
 
 
-_decode = msgspec.json.Decoder(_Payload).decode
+_decode = msgspec.json.Decoder(_MessageAdded).decode
 
 
 class OutboundSink:
@@ -74,7 +74,7 @@ class OutboundSink:
 
     name: Final = "outbound"
     # A receipt that was never handed over is due, however old its event is.
-    begins_at_start: Final = True
+    reads_from_start: Final = True
 
     def __init__(self, store: Store, carrier: Carrier) -> None:
         self._store = store
@@ -82,28 +82,28 @@ class OutboundSink:
         self._turns = asyncio.Semaphore(limits.OUTBOUND_LANES_MAX)
         self._lease_term: LeaseTerm = LocalLeaseTerm(store)
 
-    async def begin(self, lease_term: LeaseTerm) -> None:
+    async def start_term(self, lease_term: LeaseTerm) -> None:
         """Hand over in this turn."""
         self._lease_term = lease_term
         self._store = lease_term.store
 
-    async def end(self) -> None:
+    async def end_term(self) -> None:
         """Nothing is kept in mind."""
 
     def wants(self, event: Event) -> bool:
         """Whether it is a new message that somebody outside the chat is to get."""
-        return event.name == ON_MESSAGE_ADDED and _NOBODY not in event.payload
+        return event.name == ON_MESSAGE_ADDED and _NO_RECIPIENTS not in event.payload
 
-    async def take(self, events: list[Event]) -> bool:
+    async def handle(self, events: list[Event]) -> bool:
         """Hand over what is still pending, if anything. Raises if a carrier failed.
 
         The others go on; what was handed over has its receipt, and is not pending again.
         """
 
-        async def pending(tx: Transaction) -> list[_Job]:
+        async def pending(tx: Transaction) -> list[_PendingMessage]:
             return [job for event in events for job in await _pending(tx, event)]
 
-        lanes: dict[tuple[str, str | None, str], list[_Job]] = {}
+        lanes: dict[tuple[str, str | None, str], list[_PendingMessage]] = {}
         for job in await self._store.read(pending):
             lanes.setdefault(job.binding, []).append(job)
         results = await asyncio.gather(
@@ -114,7 +114,7 @@ class OutboundSink:
                 raise result
         return bool(lanes)
 
-    async def _run(self, jobs: list[_Job]) -> None:
+    async def _run(self, jobs: list[_PendingMessage]) -> None:
         """The messages of one binding, one after the other."""
         async with self._turns:
             for job in jobs:
@@ -123,7 +123,7 @@ class OutboundSink:
                 reports = await self._carrier.send(job.outbound)
                 await self._record(job, reports)
 
-    async def _record(self, job: _Job, reports: list[Report]) -> None:
+    async def _record(self, job: _PendingMessage, reports: list[Report]) -> None:
         """Write what the carrier said, in one transaction."""
 
         async def record(tx: Transaction) -> None:
@@ -133,19 +133,19 @@ class OutboundSink:
         await self._store.write(record, SYSTEM)
 
 
-async def _pending(tx: Transaction, event: Event) -> list[_Job]:
+async def _pending(tx: Transaction, event: Event) -> list[_PendingMessage]:
     """What of one event was not handed over yet."""
     scope = Scope(event.account_sid, event.service_sid)
     due = await receipt_rows.pending(tx, scope, event.subject_sid)
     return [job for job in _jobs(scope, event) if job.outbound.reference in due] if due else []
 
 
-def _jobs(scope: Scope, event: Event) -> Iterator[_Job]:
+def _jobs(scope: Scope, event: Event) -> Iterator[_PendingMessage]:
     payload = _decode(event.payload)
     for recipient in payload.recipients:
-        yield _Job(
+        yield _PendingMessage(
             scope,
-            Outbound(
+            OutboundMessage(
                 reference=recipient.receipt_sid,
                 account_sid=scope.account_sid,
                 type=recipient.type,
