@@ -51,7 +51,7 @@ from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokens
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobStore
-from parlour.store.engines import make_store, name_of
+from parlour.store.engines import describe_database, make_store
 from parlour.store.leases import lease_factory
 from parlour.store.master_key import open_vault
 from parlour.vocabulary import limits, sids
@@ -95,7 +95,7 @@ async def open_app(settings: Settings) -> App:
     )
     try:
         await store.start()
-        database = name_of(settings.database, settings.data)
+        database = describe_database(settings.database, settings.data)
         vault = await open_vault(store, settings.data, random, database)
     except BaseException:
         await store.close()

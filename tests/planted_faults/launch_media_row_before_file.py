@@ -7,7 +7,7 @@ from parlour.store import blobs
 from parlour.store.blobs import BlobKey, DiskBlobStore
 
 keep = blobs._NewFile.keep
-settle = DiskBlobStore.settle
+mark_committed = DiskBlobStore.mark_committed
 late: dict[str, blobs._NewFile] = {}
 
 
@@ -17,14 +17,14 @@ async def keep_later(self: blobs._NewFile) -> None:
     late[self._file._place.name] = self
 
 
-async def keep_and_settle(self: DiskBlobStore, name: BlobKey) -> None:
+async def persist_and_mark_committed(self: DiskBlobStore, name: BlobKey) -> None:
     """Keep it now."""
     await keep(late.pop(name.sid))
-    await settle(self, name)
+    await mark_committed(self, name)
 
 
 blobs._NewFile.keep = keep_later  # type: ignore[method-assign]
-DiskBlobStore.settle = keep_and_settle  # type: ignore[method-assign]
+DiskBlobStore.mark_committed = persist_and_mark_committed  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

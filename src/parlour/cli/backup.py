@@ -30,7 +30,7 @@ from parlour.store.maintenance.backup import (
 )
 from parlour.store.maintenance.backup_sources import BackupError
 from parlour.store.private_files import PRIVATE_FILE
-from parlour.store.sqlite.online_backup import DamagedError
+from parlour.store.sqlite.online_backup import DamagedDatabaseError
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def told_errors() -> Iterator[None]:
         yield
     except (
         BackupError,
-        DamagedError,
+        DamagedDatabaseError,
         FolderInUseError,
         KeyFileError,
         OSError,

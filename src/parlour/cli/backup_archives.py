@@ -8,7 +8,7 @@ from __future__ import annotations
 import tarfile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from parlour.store.maintenance.backup_sources import READ_BYTES, BackupError, foreign_file
+from parlour.store.maintenance.backup_sources import READ_BYTES, BackupError, foreign_file_error
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class TarSource:
             if member.isdir() and (not name or self._names.is_folder(name)):
                 continue
             if member.type not in _REGULAR or not self._names.is_file(name) or name in self._places:
-                raise foreign_file(self._path, member.name)
+                raise foreign_file_error(self._path, member.name)
             if not 0 <= member.size <= size_of_all - member.offset_data:
                 raise BackupError(f"{self._path} is damaged: {name} is cut off")
             self._places[name] = (member.offset_data, member.size)

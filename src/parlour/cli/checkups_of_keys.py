@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from parlour.cli.checkups import Finding
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.key_file import KEY_NAME, UnsafeKeyFileError, read_vault
-from parlour.store.sqlite.online_backup import DamagedError, recorded_fingerprint
+from parlour.store.sqlite.online_backup import DamagedDatabaseError, recorded_fingerprint
 from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def check_embedded_key(data: Path) -> Iterator[Finding]:
         if not path.exists():
             return
         fingerprint = recorded_fingerprint(path)
-    except DamagedError as error:
+    except DamagedDatabaseError as error:
         yield Finding(f"The database cannot be read: {error}.", f"{_STOPS}: restore a backup.")
         return
     except OSError:

@@ -17,7 +17,7 @@ from parlour.store.folder_lock import lock_folder
 from parlour.store.maintenance.move import MoveError, move_store
 
 if TYPE_CHECKING:
-    from parlour.store.maintenance.move import Moved
+    from parlour.store.maintenance.move import ComparedTable
 
 _SQLITE: Final = "sqlite:"
 
@@ -58,6 +58,6 @@ def command(*, source: str, target: str, as_json: bool) -> None:
         click.echo("Now: parlour serve --database …, with the same data folder: key and media.")
 
 
-def _shown(moved: Moved) -> dict[str, object]:
+def _shown(moved: ComparedTable) -> dict[str, object]:
     rows, checksum = moved.contents
     return {"table": moved.table, "rows": rows, "checksum": f"{checksum:032x}"}

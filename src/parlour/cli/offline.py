@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from parlour.cli.failures import sentences
 from parlour.cli.options import settings_of, settings_options
 from parlour.resources.accounts import store as accounts
-from parlour.store.engines import database_exists, make_store, name_of
+from parlour.store.engines import database_exists, describe_database, make_store
 from parlour.store.master_key import open_vault
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -72,7 +72,7 @@ class Offline:
             )
             try:
                 await store.start()
-                name = name_of(settings.database, settings.data)
+                name = describe_database(settings.database, settings.data)
                 self._vault = await open_vault(store, settings.data, self.random, name)
                 return await (store.write(work) if writes else store.read(work))
             finally:

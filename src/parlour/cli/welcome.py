@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from parlour.store.engines import name_of
+from parlour.store.engines import describe_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def welcome(
     if listening != url:
         yield f"Listening on {listening}"
     yield f"Data folder: {data}"
-    yield f"Database: {name_of(settings.database, settings.data)}"
+    yield f"Database: {describe_database(settings.database, settings.data)}"
     if first is not None:
         sid, token = first
         yield "An account was made. Its auth token is shown this once:"

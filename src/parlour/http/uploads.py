@@ -75,11 +75,11 @@ class Uploads:
     ) -> Seen:
         said = _said(request)
         name = BlobKey(scope.account_sid, self._random.sid(sids.MEDIA))
-        blob = await self._blobs.begin(name)
+        blob = await self._blobs.create(name)
         try:
             async with _until_cut(transfer):
                 declared = await _write(request, _Counted(blob, transfer), said.get("Filename"))
-            await blob.keep()
+            await blob.persist()
         except BaseException:  # Whatever it was, the client or this process going included.
             await blob.discard()
             raise
@@ -98,7 +98,7 @@ class Uploads:
             await blob.discard()
             raise
         crash_point(MEDIA_COMMITTED)
-        await self._blobs.settle(name)
+        await self._blobs.mark_committed(name)
         return seen
 
     async def _commit(self, scope: Scope, identity: str | None, upload: Upload) -> Seen:

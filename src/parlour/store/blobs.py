@@ -51,7 +51,7 @@ class BlobWriter(Protocol):
         """Add bytes at the end. Raises Unavailable."""
         ...
 
-    async def keep(self) -> None:
+    async def persist(self) -> None:
         """Have it on disk under its own name. Raises Unavailable."""
         ...
 
@@ -77,11 +77,11 @@ class BlobReader(Protocol):
 class BlobStore(Protocol):
     """A place for blobs: the local disk, or a store of objects somewhere else."""
 
-    async def begin(self, name: BlobKey) -> BlobWriter:
+    async def create(self, name: BlobKey) -> BlobWriter:
         """A new blob. Raises Unavailable."""
         ...
 
-    async def settle(self, name: BlobKey) -> None:
+    async def mark_committed(self, name: BlobKey) -> None:
         """The row that names a kept blob is committed: it is no orphan any more."""
         ...
 
@@ -119,14 +119,14 @@ class DiskBlobStore:
     def _first_place(self, name: BlobKey) -> Path:
         return self._unfinished / ".".join(name)
 
-    async def begin(self, name: BlobKey) -> BlobWriter:
+    async def create(self, name: BlobKey) -> BlobWriter:
         """A new file among the unfinished ones."""
         path, place = self._first_place(name), self._place(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         descriptor = await self._threads.write(lambda: os.open(path, flags, _PRIVATE_FILE))
         return _NewFile(_Writing(descriptor, path, place), self._threads)
 
-    async def settle(self, name: BlobKey) -> None:
+    async def mark_committed(self, name: BlobKey) -> None:
         """Take the first name away; the other one stays."""
         path = self._first_place(name)
         await self._threads.run(lambda: path.unlink(missing_ok=True))
@@ -227,7 +227,7 @@ class _Writing:
             while left:
                 left = left[os.write(self._descriptor, left) :]
 
-    def keep(self) -> None:
+    def persist(self) -> None:
         """Sync the bytes, give the file its own name, and sync that too."""
         with self._lock:
             assert self._descriptor is not None
@@ -275,10 +275,10 @@ class _NewFile:
         held, self._held, self._held_bytes = self._held, [], 0
         await self._threads.write(lambda: self._file.write(held))
 
-    async def keep(self) -> None:
+    async def persist(self) -> None:
         """Write the rest, and have all of it on disk under its own name."""
         await self._flush()
-        await self._threads.write(self._file.keep)
+        await self._threads.write(self._file.persist)
 
     async def discard(self) -> None:
         """Remove it."""

@@ -60,6 +60,6 @@ async def database_exists(url: str, data: Path) -> bool:
     raise UnknownDatabaseError(_NO_DATABASE)
 
 
-def name_of(url: str, data: Path) -> str:
+def describe_database(url: str, data: Path) -> str:
     """Return what a message calls the database; a password is not part of it."""
     return without_password(url) if url else str((data / DATABASE_NAME).absolute())

@@ -62,27 +62,27 @@ async def content(blobs: DiskBlobStore, name: BlobKey, first: int = 0, count: in
 
 
 async def keep(blobs: DiskBlobStore, name: BlobKey, *pieces: bytes) -> None:
-    blob = await blobs.begin(name)
+    blob = await blobs.create(name)
     for piece in pieces:
         await blob.write(piece)
-    await blob.keep()
+    await blob.persist()
 
 
 def test_a_blob_is_there_once_it_is_kept(play: Play, folder: Path) -> None:
     first, own = f"incoming/{'.'.join(NAME)}", f"{NAME.account_sid}/aa/{NAME.sid}"
 
     async def scenario(blobs: DiskBlobStore) -> None:
-        blob = await blobs.begin(NAME)
+        blob = await blobs.create(NAME)
         await blob.write(b"one ")
         await blob.write(b"two")
         assert blob.size == 7
         assert await blobs.open(NAME) is None
         assert files(folder) == {first}
-        await blob.keep()
+        await blob.persist()
         assert await content(blobs, NAME) == b"one two"
         assert files(folder) == {first, own}
-        await blobs.settle(NAME)
-        await blobs.settle(NAME)
+        await blobs.mark_committed(NAME)
+        await blobs.mark_committed(NAME)
         assert files(folder) == {own}
         await blobs.remove(NAME)
         await blobs.remove(NAME)
@@ -111,14 +111,14 @@ def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(play: Play) -> None:
 
 def test_what_is_discarded_is_gone_kept_or_not(play: Play, folder: Path) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
-        blob = await blobs.begin(NAME)
+        blob = await blobs.create(NAME)
         await blob.write(b"x" * 300_000)
         await blob.discard()
         assert files(folder) == set()
         await blob.discard()
         await blob.write(b"x" * 300_000)  # A thread that comes too late writes nowhere.
-        kept = await blobs.begin(OTHER)
-        await kept.keep()
+        kept = await blobs.create(OTHER)
+        await kept.persist()
         await kept.discard()
         assert files(folder) == set()
 
@@ -143,11 +143,11 @@ def test_a_blob_is_synced_before_it_has_its_name_and_the_name_before_it_counts(
         monkeypatch.setattr(module.os, name, call)
 
     async def scenario(blobs: DiskBlobStore) -> None:
-        blob = await blobs.begin(NAME)
+        blob = await blobs.create(NAME)
         await blob.write(b"x")
         for name in ("write", "fsync", "link"):
             note(name)
-        await blob.keep()
+        await blob.persist()
 
     play(scenario)
     assert done == ["write", "fsync", "link", *["fsync folder"] * 3]
@@ -168,10 +168,10 @@ def test_a_disk_that_refuses_leaves_nothing(
         assert files(folder) == set()
 
     async def one_blob(blobs: DiskBlobStore) -> None:
-        blob = await blobs.begin(NAME)
+        blob = await blobs.create(NAME)
         try:
             await blob.write(b"x")
-            await blob.keep()
+            await blob.persist()
         except Unavailable:
             await blob.discard()
             raise
@@ -183,7 +183,7 @@ def test_what_cannot_be_removed_now_is_found_later(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
-        blob = await blobs.begin(NAME)
+        blob = await blobs.create(NAME)
 
         def refuse(*_: object) -> None:
             raise OSError(errno.EIO, "Input/output error")
@@ -200,7 +200,7 @@ def test_only_old_ones_are_unsettled_and_settled_ones_never(play: Play) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"kept")
         await keep(blobs, OTHER, b"settled")
-        await blobs.settle(OTHER)
+        await blobs.mark_committed(OTHER)
         assert await blobs.uncommitted(0) == []
         assert await blobs.uncommitted(LATER_MS) == [NAME]
 
@@ -221,7 +221,7 @@ def test_a_name_that_is_no_sid_never_becomes_a_path(play: Play, sid: str) -> Non
     async def scenario(blobs: DiskBlobStore) -> None:
         for name in (BlobKey(NAME.account_sid, sid), BlobKey(sid, NAME.sid)):
             with pytest.raises(AssertionError):
-                await blobs.begin(name)
+                await blobs.create(name)
 
     play(scenario)
 

@@ -92,7 +92,7 @@ class Disposal:
         with_row = await store.read(kept)
         for name in old:
             if name in with_row:
-                await self._blobs.settle(name)
+                await self._blobs.mark_committed(name)
             else:
                 await self._blobs.remove(name)
         if len(old) < _STEP:

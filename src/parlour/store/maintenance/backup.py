@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MANIFEST: Final = "backup.json"
-SUMS: Final = "SHA256SUMS"
+CHECKSUMS: Final = "SHA256SUMS"
 FORMAT: Final = 1
 _COPY_BYTES: Final = 1 << 20
 
@@ -73,7 +73,7 @@ class DataPaths(msgspec.Struct, frozen=True):
     @property
     def names(self) -> BackupNames:
         """The names of files in a backup."""
-        known = {MANIFEST, SUMS, self.database_name, self.key_name}
+        known = {MANIFEST, CHECKSUMS, self.database_name, self.key_name}
         return BackupNames(frozenset(known), self.media_name)
 
     def at(self, folder: Path) -> DataPaths:
@@ -139,7 +139,7 @@ def make_backup(
         backup.folder / MANIFEST, [msgspec.json.format(msgspec.json.encode(manifest)), b"\n"]
     )
     tell("checksums")
-    write_file(backup.folder / SUMS, [_sums(backup.folder)])
+    write_file(backup.folder / CHECKSUMS, [_sums(backup.folder)])
     sync_folder(unfinished)
     unfinished.rename(target)
     sync_folder(target.parent)
@@ -213,7 +213,7 @@ def _sums(folder: Path) -> bytes:
     lines = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != SUMS:
+        if path.is_file() and name != CHECKSUMS:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             lines.append(f"{digest}  {name}\n")

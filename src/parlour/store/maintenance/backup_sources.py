@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MEDIUM: Final = re.compile(r"AC[0-9A-Za-z]{1,62}/[0-9A-Za-z]{1,2}/[0-9A-Za-z]{1,64}")
+MEDIA_PATH: Final = re.compile(r"AC[0-9A-Za-z]{1,62}/[0-9A-Za-z]{1,2}/[0-9A-Za-z]{1,64}")
 _MEDIA_DEPTH: Final = 4
 READ_BYTES: Final = 1 << 20
 """Bytes of one piece of a file."""
@@ -53,7 +53,7 @@ class BackupNames:
         if name in self._known:
             return True
         folder, _, medium = name.partition("/")
-        return folder == self._media and MEDIUM.fullmatch(medium) is not None
+        return folder == self._media and MEDIA_PATH.fullmatch(medium) is not None
 
     def is_folder(self, name: str) -> bool:
         """Return whether files of a backup may be in this folder."""
@@ -98,14 +98,14 @@ class FolderSource:
                 elif entry.is_file(follow_symlinks=False) and self._names.is_file(name):
                     yield name, entry.stat(follow_symlinks=False).st_size
                 else:
-                    raise foreign_file(self._folder, name)
+                    raise foreign_file_error(self._folder, name)
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield the content of a file."""
         with self._opened(name, os.O_NONBLOCK) as descriptor:
             # The type may have changed since it was listed: a FIFO would never end.
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise foreign_file(self._folder, name)
+                raise foreign_file_error(self._folder, name)
             while piece := os.read(descriptor, READ_BYTES):
                 yield piece
 
@@ -125,7 +125,7 @@ class FolderSource:
             os.close(descriptor)
 
 
-def foreign_file(backup: Path, name: str) -> BackupError:
+def foreign_file_error(backup: Path, name: str) -> BackupError:
     """Return the error for what is never part of a backup."""
     shown = ascii(name[: limits.BACKUP_NAME_CHARS_SHOWN])
     return BackupError(f"{backup} is no backup: {shown} is not one of its files, or is not a file")

@@ -75,7 +75,7 @@ class MovedTable(NamedTuple):
     columns: tuple[str, ...]
 
 
-class Contents(NamedTuple):
+class TableContents(NamedTuple):
     """How many rows a table has, and the sum of their checksums, whatever their order."""
 
     rows: int
@@ -86,11 +86,11 @@ class Contents(NamedTuple):
         return f"{self.rows} rows, {self.checksum:032x}"
 
 
-class Moved(NamedTuple):
+class ComparedTable(NamedTuple):
     """One table that is the same on both sides."""
 
     table: str
-    contents: Contents
+    contents: TableContents
 
 
 class _Note(NamedTuple):
@@ -100,7 +100,7 @@ class _Note(NamedTuple):
     rows: int
 
 
-async def move_store(path: Path, url: str, tell: Callable[[str], None]) -> list[Moved]:
+async def move_store(path: Path, url: str, tell: Callable[[str], None]) -> list[ComparedTable]:
     """Copy everything, or go on with it, and compare. Raises ``MoveError``."""
     source = _SqliteSource(path)
     try:
@@ -123,7 +123,7 @@ class _Move:
     ) -> None:
         self._source, self._target, self._tell = source, target, tell
 
-    async def run(self) -> list[Moved]:
+    async def run(self) -> list[ComparedTable]:
         """Everything, in order."""
         await self._target.prepare(self._source.tables)
         notes = await self._target.begin(self._source.tables, self._source.identity)
@@ -143,7 +143,7 @@ class _Move:
             crash_point(BATCH_MOVED)
             self._tell(f"{table.name}: {note.rows} of {in_all} rows copied")
 
-    async def _compared(self, table: MovedTable) -> Moved:
+    async def _compared(self, table: MovedTable) -> ComparedTable:
         """The table, once both sides are the same."""
         self._tell(f"{table.name}: comparing")
         here, there = self._source.contents(table), await self._target.contents(table)
@@ -152,7 +152,7 @@ class _Move:
                 f"{table.name} is not the same on both sides: {here} here, {there} there. "
                 "Was the embedded database used in between? Empty the target and begin again."
             )
-        return Moved(table.name, here)
+        return ComparedTable(table.name, here)
 
 
 class _SqliteSource:
@@ -203,7 +203,7 @@ class _SqliteSource:
         sql = _selected(table, "rowid, ") + NEXT_ROWS
         return self._all(sql, after, limits.MOVED_ROWS_PER_STEP_MAX)
 
-    def contents(self, table: MovedTable) -> Contents:
+    def contents(self, table: MovedTable) -> TableContents:
         """What the table holds."""
         return _contents(self._connection.execute(_selected(table)))
 
@@ -281,14 +281,14 @@ class _PostgresTarget:
             if last > 0:
                 await self._connection.execute(CONTINUE_NUMBERS, name, last)
 
-    async def contents(self, table: MovedTable) -> Contents:
+    async def contents(self, table: MovedTable) -> TableContents:
         """What the table holds, read in one transaction and a part at a time."""
-        found = Contents(0, 0)
+        found = TableContents(0, 0)
         async with self._connection.transaction(readonly=True):
             cursor = await self._connection.cursor(_selected(table))
             while rows := await cursor.fetch(limits.MOVED_ROWS_PER_STEP_MAX):
                 part = _contents(tuple(row) for row in rows)
-                found = Contents(
+                found = TableContents(
                     found.rows + part.rows, (found.checksum + part.checksum) % _MODULUS
                 )
         return found
@@ -309,10 +309,10 @@ def _selected(table: MovedTable, before: str = "") -> str:
     return f"SELECT {before}{', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - see above.
 
 
-def _contents(rows: Iterator[tuple[Any, ...]]) -> Contents:
+def _contents(rows: Iterator[tuple[Any, ...]]) -> TableContents:
     count = checksum = 0
     encode = msgspec.json.Encoder().encode
     for row in rows:
         count += 1
         checksum += int.from_bytes(hashlib.sha256(encode(row)).digest()[:16])
-    return Contents(count, checksum % _MODULUS)
+    return TableContents(count, checksum % _MODULUS)

@@ -15,9 +15,9 @@ import msgspec
 
 from parlour.store.folder_lock import lock_folder
 from parlour.store.maintenance.backup import (
+    CHECKSUMS,
     FORMAT,
     MANIFEST,
-    SUMS,
     DataPaths,
     Manifest,
     copy_file,
@@ -26,7 +26,7 @@ from parlour.store.maintenance.backup import (
 )
 from parlour.store.maintenance.backup_sources import BackupError
 from parlour.store.private_files import PRIVATE_FOLDER, database_files, make_private_folders
-from parlour.store.sqlite.online_backup import Copied, check_database, key_fingerprint_of
+from parlour.store.sqlite.online_backup import DatabaseContents, check_database, key_fingerprint_of
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Restore:
         self._source = source
         self._name = name
         self._files = source.files()
-        for each in (MANIFEST, SUMS):
+        for each in (MANIFEST, CHECKSUMS):
             if each not in self._files:
                 raise BackupError(f"{name} is no backup: there is no {each}")
         self.manifest = self._read_manifest()
@@ -113,17 +113,17 @@ class Restore:
         # Each line has a checksum and the name of a file that is there.
         most = sum(len(name) + limits.BACKUP_SUM_BYTES for name in self._files)
         sums: dict[str, str] = {}
-        for line in self._read(SUMS, most).decode("ascii", "replace").splitlines():
+        for line in self._read(CHECKSUMS, most).decode("ascii", "replace").splitlines():
             found = _SUM.fullmatch(line)
             if found is None or found[2] in sums:
                 raise self._is_damaged()
             sums[found[2]] = found[1]
-        if sums.keys() != self._files.keys() - {SUMS} or data.database_name not in sums:
+        if sums.keys() != self._files.keys() - {CHECKSUMS} or data.database_name not in sums:
             raise self._is_damaged()
         return sums
 
     def _is_damaged(self) -> BackupError:
-        return BackupError(f"{self._name} is damaged: its files are not those of {SUMS}")
+        return BackupError(f"{self._name} is damaged: its files are not those of {CHECKSUMS}")
 
     def _must_have_room(self, folder: Path) -> None:
         place = folder.absolute()
@@ -173,7 +173,7 @@ class Restore:
 
     def _check_database(self, made: DataPaths) -> None:
         contents = check_database(made.database)
-        if contents != Copied(self.manifest.position, self.manifest.migrations):
+        if contents != DatabaseContents(self.manifest.position, self.manifest.migrations):
             raise BackupError(f"{self._name} is damaged: its database is not that of {MANIFEST}")
         belongs = key_fingerprint_of(made.database)
         if belongs not in {"", self.manifest.key_fingerprint}:

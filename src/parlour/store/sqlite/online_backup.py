@@ -32,21 +32,21 @@ SELECT account_sid, sid FROM media WHERE is_removed = 0 AND content IS NULL
 HAS_KEY: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'master_key'"
 
 
-class DamagedError(Exception):
+class DamagedDatabaseError(Exception):
     """A database that is not whole, or not one that this version knows."""
 
 
-class Copied(NamedTuple):
+class DatabaseContents(NamedTuple):
     """What a copy holds: every event up to a number, and none after it."""
 
     position: int
     migrations: tuple[str, ...]
 
 
-def copy_database(source: Path, target: Path, tell: Callable[[int, int], None]) -> Copied:
+def copy_database(source: Path, target: Path, tell: Callable[[int, int], None]) -> DatabaseContents:
     """Copy the database file, and check the copy; ``tell`` gets the pages done and in all.
 
-    Raises DamagedError, and OSError where the copy cannot be written.
+    Raises DamagedDatabaseError, and OSError where the copy cannot be written.
     """
     try:
         copied = _copy(source, target, tell)
@@ -54,13 +54,13 @@ def copy_database(source: Path, target: Path, tell: Callable[[int, int], None]) 
         # SQLite does not say which of the two files it was, nor always why.
         raise OSError(f"{source} cannot be copied to {target}: is the disk full?") from error
     except apsw.Error as error:
-        raise DamagedError(f"{source}: {error}") from error
+        raise DamagedDatabaseError(f"{source}: {error}") from error
     if check_database(target) != copied:
-        raise DamagedError(f"{target} is not what was copied")
+        raise DamagedDatabaseError(f"{target} is not what was copied")
     return copied
 
 
-def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> Copied:
+def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> DatabaseContents:
     with _opened(source, apsw.SQLITE_OPEN_READWRITE) as from_, _opened(target) as to:
         from_.execute("BEGIN")
         copied = _contents(from_)
@@ -74,19 +74,19 @@ def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> Copie
     return copied
 
 
-def check_database(path: Path) -> Copied:
-    """What a database holds. Raises ``DamagedError`` unless it is whole and of a known version."""
+def check_database(path: Path) -> DatabaseContents:
+    """Return what an intact database of a known version holds. Raises DamagedDatabaseError."""
     try:
         with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
             found = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
             if found != ["ok"]:
-                raise DamagedError(f"{path}: {found[0]}")
+                raise DamagedDatabaseError(f"{path}: {found[0]}")
             copied = _contents(connection)
     except apsw.Error as error:
-        raise DamagedError(f"{path}: {error}") from error
+        raise DamagedDatabaseError(f"{path}: {error}") from error
     unknown = set(copied.migrations) - {each.name for each in migrations()}
     if unknown:
-        raise DamagedError(f"{path} is of a later version: {', '.join(sorted(unknown))}")
+        raise DamagedDatabaseError(f"{path} is of a later version: {', '.join(sorted(unknown))}")
     return copied
 
 
@@ -106,7 +106,7 @@ def key_fingerprint_of(path: Path) -> str:
 def recorded_fingerprint(path: Path) -> str:
     """Return the same of a database that may be in use, and leave no file beside it.
 
-    Raises DamagedError for a file that is no database.
+    Raises DamagedDatabaseError for a file that is no database.
     """
     # Without a log nothing is in use, and reading it as such would make a log.
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
@@ -119,7 +119,7 @@ def recorded_fingerprint(path: Path) -> str:
         finally:
             connection.close()
     except apsw.Error as error:
-        raise DamagedError(f"{path}: {error}") from error
+        raise DamagedDatabaseError(f"{path}: {error}") from error
 
 
 def _fingerprint(connection: apsw.Connection) -> str:
@@ -130,11 +130,11 @@ def _fingerprint(connection: apsw.Connection) -> str:
     return str(row[0]) if row is not None else ""
 
 
-def _contents(connection: apsw.Connection) -> Copied:
+def _contents(connection: apsw.Connection) -> DatabaseContents:
     (position,) = next(iter(connection.execute(POSITION)))
     names = tuple(str(row[0]) for row in connection.execute(MIGRATIONS))
     assert isinstance(position, int)
-    return Copied(position, names)
+    return DatabaseContents(position, names)
 
 
 @contextlib.contextmanager
