@@ -32,11 +32,14 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp
 serve: $(VENV)/serve.stamp ## Set up and run the server (ARGS="--port 8080").
 	$(BIN)/parlour serve $(ARGS)
 
-check: $(VENV)/dev.stamp ## Lint, types, layers.
+# The types and the tidy rules take the longest, so they run beside each other.
+check: $(VENV)/dev.stamp ## Lint, layers, types, tidy rules: .pre-commit-config.yaml runs the same.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mypy & types=$$!; \
+	$(BIN)/python -m pytest -n 0 tests/tidy; tidy=$$?; \
+	wait $$types && test $$tidy = 0
 
 test: $(VENV)/dev.stamp check ## Set up and pass every test.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate"

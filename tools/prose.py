@@ -18,6 +18,7 @@ _LINK = re.compile(r"\]\([^)]*\)|<[^>\n]+>|https?://\S+")
 _DIRECTIVE = re.compile(r"#\s*(?:noqa|type:|tidy:|pragma|fmt:|ruff:|mypy:)(?P<rest>.*)")
 _RULER = re.compile(r"[-=|+]{3,}")
 _OWNERS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_BODIES = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 class Passage(NamedTuple):
@@ -41,15 +42,18 @@ def plain(text: str) -> str:
 
 def docstrings(tree: ast.Module) -> Iterator[Passage]:
     """Yield every docstring, and the texts that describe attributes."""
-    for owner in ast.walk(tree):
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        owner = waiting.pop()
+        # Statements alone: most nodes are parts of expressions, which contain no docstring.
+        waiting += [node for node in ast.iter_child_nodes(owner) if isinstance(node, _BODIES)]
         if not isinstance(owner, _OWNERS):
             continue
         for number, node in enumerate(owner.body):
             if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
                 continue
-            is_first = number == 0
             is_of_attribute = isinstance(owner, ast.ClassDef | ast.Module)
-            if isinstance(node.value.value, str) and (is_first or is_of_attribute):
+            if isinstance(node.value.value, str) and (number == 0 or is_of_attribute):
                 yield Passage(node.lineno, node.value.value)
 
 
