@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench import servers, workload
 from bench.api_client import Api
 from bench.realtime import frames
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,11 +38,11 @@ class Room:
         """What the SDK sends at its start, for the connection with this number."""
         identity = self.identities[number % len(self.identities)]
         user_sid = self.user_sids[identity]
-        mine = ObjectName(Kind.MY_CONVERSATIONS, user_sid)
-        info = ObjectName(Kind.USER_INFO, user_sid)
+        mine = ObjectName(ObjectKind.MY_CONVERSATIONS, user_sid)
+        info = ObjectName(ObjectKind.USER_INFO, user_sid)
         of_room = [
             ObjectName(kind, self.conversation_sid)
-            for kind in (Kind.CONVERSATION, Kind.MESSAGES, Kind.ROSTER)
+            for kind in (ObjectKind.CONVERSATION, ObjectKind.MESSAGES, ObjectKind.ROSTER)
         ]
         opened = [(mine, "Maps"), (info, "Maps")]
         opened += zip(of_room, ("Documents", "Lists", "Maps"), strict=True)

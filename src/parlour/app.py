@@ -155,7 +155,7 @@ class App:
         disposal = Disposal(self.blobs, self.clock)
         every = (*jobs(self.completion), *disposal.jobs(), retention)
         self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
-        self.store.on_commit(self.scheduler.hint)
+        self.store.on_commit(self.scheduler.wake)
         self.server = self._make_server()
         self.metrics.sources.append(partial(work_figures, self.server.work, self.server.held))
         self.realtime = self._make_realtime()
@@ -216,7 +216,7 @@ class App:
     def _wake(self) -> None:
         """Another node committed something."""
         self.dispatcher.wake()
-        self.scheduler.hint()
+        self.scheduler.wake()
         self.realtime.wake()
 
     def _make_realtime(self) -> Realtime:
@@ -293,7 +293,7 @@ class App:
 
         await self.store.write(ensure)
 
-    async def first_account(self) -> tuple[str, str] | None:
+    async def create_first_account(self) -> tuple[str, str] | None:
         """Make an account if there is none yet; its sid and auth token, to be shown once."""
         from parlour.resources.accounts import store as account_store  # noqa: PLC0415
 
@@ -309,7 +309,7 @@ class App:
 
         return await self.store.write(ensure)
 
-    async def some_accounts(self) -> list[str]:
+    async def first_account_sids(self) -> list[str]:
         """Return the SIDs of the first accounts; two at most, to say whether there are others."""
         from parlour.resources.accounts import store as account_store  # noqa: PLC0415
 

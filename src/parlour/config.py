@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from parlour.setting_checks import Check
 
 
-def _setting(default: Any, sentence: str, check: Check, *, secret: bool = False) -> Any:
-    metadata = {"sentence": sentence, "check": check, "secret": secret}
+def _setting(default: Any, description: str, check: Check, *, secret: bool = False) -> Any:
+    metadata = {"description": description, "check": check, "secret": secret}
     return field(default=default, metadata=metadata)
 
 
@@ -186,7 +186,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SettingDescription:
     """One setting as the documentation and the command line show it."""
 
     name: str
@@ -194,21 +194,21 @@ class Described:
     variable: str
     default: Any
     kind: type
-    sentence: str
+    description: str
     check: Check
     secret: bool
 
 
-def described() -> list[Described]:
+def setting_descriptions() -> list[SettingDescription]:
     """Every setting, in order."""
     return [
-        Described(
+        SettingDescription(
             name=each.name,
             flag=_flag(each.name),
             variable=_variable(each.name),
             default=each.default,
             kind=type(each.default),
-            sentence=each.metadata["sentence"],
+            description=each.metadata["description"],
             check=each.metadata["check"],
             secret=each.metadata["secret"],
         )
@@ -216,11 +216,11 @@ def described() -> list[Described]:
     ]
 
 
-OTHER_VARIABLES: Final = frozenset({"PARLOUR_URL", "PARLOUR_CRASH_AT"})
+NON_SETTING_VARIABLES: Final = frozenset({"PARLOUR_URL", "PARLOUR_CRASH_AT"})
 """Variables that are no settings: clients read the first, tests of crashes set the second."""
 
 
-def faults_between(settings: Settings) -> Iterator[str]:
+def conflicts(settings: Settings) -> Iterator[str]:
     """What is wrong with settings that are each right for themselves, a sentence each."""
     for one, other in (
         ("account_sid", "auth_token"),

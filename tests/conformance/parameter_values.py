@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from parlour.vocabulary.permissions import Permission
 from tests.conformance.sample_resources import ACCOUNT, IDENTITIES, NEVER_MADE
 
@@ -43,8 +43,8 @@ _emails = one_of(["desk@example.com", "a.b+c@example.org", ""])
 _states = one_of(["active", "inactive", "Active", "INACTIVE", *["active"] * 6, "closed"])
 _indexes = st.integers(0, 12).map(str) | one_of(["", "null"])
 _durations = one_of(["PT1M", "PT10M", "P1D", "P2W", "PT0S", "P1DT2H3M4S", "P7D"])
-_event_names = one_of([*events.POST_ACTION, *events.PRE_ACTION])
-_scoped_names = one_of(sorted(events.SCOPED_FILTERS))
+_event_names = one_of([*event_names.POST_ACTION, *event_names.PRE_ACTION])
+_scoped_names = one_of(sorted(event_names.SCOPED_FILTERS))
 _flows = one_of(["FW" + "0" * 31 + "1"])
 
 

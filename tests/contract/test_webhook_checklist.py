@@ -19,7 +19,7 @@ from twilio.request_validator import RequestValidator
 
 from parlour.protocol import retries
 from parlour.resources.scoped_webhooks import store as scoped_webhooks
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from tests.checkers.webhook_receiver import Receiver
 from tests.contract import test_every_operation_npm as by_node
 from tests.contract.test_webhook_signatures import in_node, in_python, received
@@ -49,7 +49,7 @@ fast = test_timers.fast
 
 MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 LOG = "/parlour/v1/WebhookAttempts"
-EVERYTHING = sorted(events.FILTERS)
+EVERYTHING = sorted(event_names.FILTERS)
 FLOW_SID = "FW" + "0" * 31 + "1"
 ROBERT: Any = {
     "MessagingBinding.Address": "+15558675310",

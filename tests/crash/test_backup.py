@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.cli.backup import places
+from parlour.cli.backup import layout_of
 from parlour.store.key_file import read_vault
 from parlour.store.maintenance.backup import BackupFacts, make_backup
 from parlour.vocabulary.clock import SystemRandom
@@ -305,7 +305,7 @@ def test_media_that_go_while_it_is_taken_are_there_as_of_the_database(tmp_path: 
         shelf = Shelf.of_account(server, api, service_sid)
         early, late = (shelf.add(content)["sid"] for content in (b"early", b"late"))
         server.stop()
-        data = places(server.data_dir)
+        data = layout_of(server.data_dir)
 
         def remove_meanwhile(told: str) -> None:
             if told == "database":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.vocabulary.crash_points import BLOB_KEPT, FILE_REMOVED, MEDIA_COMMITTED
+from parlour.vocabulary.crash_points import BLOB_STORED, FILE_REMOVED, MEDIA_COMMITTED
 from tests.crash.media_kill_run import (
     LAUNCH,
     NORMAL,
@@ -58,7 +58,7 @@ def test_no_kill_leaves_a_row_without_its_file_or_a_file_for_good(run: Run) -> N
 
 
 def test_a_file_whose_row_was_never_committed_is_removed(run: Run) -> None:
-    run.crash_at(BLOB_KEPT, upload)
+    run.crash_at(BLOB_STORED, upload)
     assert rows_of(run.server) == {}
     assert len(files_of(run.server)) == len(unsettled_of(run.server)) == 1
     assert differences(run.server, {}) == []

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from parlour.cli.main import main
-from parlour.config import Settings, described
+from parlour.config import Settings, setting_descriptions
 from parlour.http import open_files
 from parlour.http.peers import Peers
 from parlour.vocabulary import limits
@@ -65,7 +65,7 @@ def _is_ours(part: str) -> bool:
     ids=lambda path: path.name,
 )
 def test_named_settings_exist(path: Path) -> None:
-    known = {each.variable for each in described()} | OTHERS
+    known = {each.variable for each in setting_descriptions()} | OTHERS
     assert set(_VARIABLE.findall(path.read_text())) <= known
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parlour.cli.pages import PAGES
+from parlour.cli.docs_pages import PAGES
 from parlour.vocabulary import limits
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from parlour.cli.pages import BOUNDS_HEAD, fill_bounds
+from parlour.cli.docs_pages import BOUNDS_HEAD, fill_bounds
 from parlour.vocabulary import limits
 from parlour.vocabulary.limits import units
 
@@ -31,7 +31,7 @@ NOT_ON_THE_PAGE: Final = {
     "how memory goes back to the system, which no client reaches": {
         "RETURNED_BLOCK_BYTES",
         "TRIM_BYTES_MIN",
-        "TRIM_CALM_LOOKS",
+        "TRIM_CALM_CHECKS",
     },
     "how the limit of requests in work is measured": {
         "REFUSAL_DECIDED_MS",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 SCOPE = Scope("AC" + "0" * 31 + "1", "IS" + "0" * 31 + "1")
 SECONDS_MAX = 20.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts import store as receipt_rows
 from parlour.resources.receipts.statuses import Report
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from tests.events.in_process_server import House
 from tests.events.webhook_backend import Hooks
 
@@ -53,7 +53,7 @@ async def tour(data: Path, origin: Origin, level: str) -> Seen:
     """Do everything as this origin, with the webhooks of the account or of the service."""
     async with Hooks() as hooks, House(data) as house:
         urls = {"PreWebhookUrl": hooks.url("/pre"), "PostWebhookUrl": hooks.url("/post")}
-        form: dict[str, Any] = {**urls, "Filters": sorted(events.FILTERS)}
+        form: dict[str, Any] = {**urls, "Filters": sorted(event_names.FILTERS)}
         if level == "account":
             await house.do("UpdateConfigurationWebhook", form)
         else:
@@ -93,7 +93,7 @@ class _Walk:
         await self.house.attach(
             conversation_sid,
             Url=self.hooks.url("/scoped"),
-            Filters=sorted(events.SCOPED_FILTERS),
+            Filters=sorted(event_names.SCOPED_FILTERS),
         )
 
     async def users(self) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.delivery.webhook_sink import WebhookSink
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 RETRY_SECONDS = 0.005
 HELD_SECONDS_MAX = 0.2

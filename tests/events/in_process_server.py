@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from parlour.operations.call import Outcome
+    from parlour.operations.call import OperationResult
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "an auth token of a test"
@@ -82,7 +82,7 @@ class House:
         origin: Origin = SILENT,
         idempotency_key: str | None = None,
         **path: str,
-    ) -> Outcome:
+    ) -> OperationResult:
         """Carry one call through, as HTTP or a socket would; ``path`` are its variables."""
         call: Call[Any] = Call(
             operation=_BY_ID[operation_id],

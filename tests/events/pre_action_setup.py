@@ -11,7 +11,7 @@ from parlour.resources.conversations import store as conversations
 from parlour.resources.messages import store as messages
 from parlour.resources.participants import store as participants
 from parlour.store import event_log
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 from tests.events.event_log_setup import until
 from tests.events.in_process_server import WITH_HEADER, House
@@ -42,7 +42,7 @@ class Room:
         form = {
             "PreWebhookUrl": url or self.hooks.url("/pre"),
             "PostWebhookUrl": self.hooks.url("/post"),
-            "Filters": sorted(events.FILTERS),
+            "Filters": sorted(event_names.FILTERS),
         }
         await self.house.do("UpdateConfigurationWebhook", form | changes)
 

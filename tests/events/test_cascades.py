@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.store import event_log
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from parlour.vocabulary.origin import SILENT
 from tests.events.event_tour import OWN, ROBERT
 from tests.events.in_process_server import (
@@ -53,7 +53,7 @@ class Stage:
         form = {
             "PreWebhookUrl": hooks.url("/pre"),
             "PostWebhookUrl": hooks.url("/post"),
-            "Filters": sorted(events.FILTERS),
+            "Filters": sorted(event_names.FILTERS),
         }
         await self.quietly("UpdateConfigurationWebhook", form)
 
@@ -226,7 +226,7 @@ def test_an_action_asks_and_tells_in_order(play: Play, name: str, origin: str) -
         await house.settled()
         assert hooks.events_at("/pre") == asked.split()
         log = await house.store.read(lambda tx: event_log.read_after(tx, begun, 1000))
-        public = [each for each in log if each.fires and each.name in events.POST_ACTION]
+        public = [each for each in log if each.fires and each.name in event_names.POST_ACTION]
         assert [each.name for each in public] == told.split()
         assert sorted(hooks.events_at("/post")) == sorted(told.split())
         source, client = on.origin.source, on.origin.client_identity

@@ -233,7 +233,7 @@ def test_a_position_that_is_not_to_be_kept_at_once_is_kept_when_it_is_quiet(play
 def test_many_unwanted_events_are_kept_while_it_is_busy(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "EVENTS_UNSAVED_MAX", 512)
+    monkeypatch.setattr(limits, "CHECKPOINT_EVENTS_MAX", 512)
 
     async def scenario(log: Log) -> None:
         sink = Taken()

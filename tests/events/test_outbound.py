@@ -19,7 +19,7 @@ from parlour.resources.receipts import store as receipt_rows
 from parlour.resources.receipts.statuses import Report
 from parlour.resources.receipts.store import Receipt
 from parlour.store import event_log
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from tests.events.event_log_setup import SCOPE, Log, crash, running, until
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def say(log: Log, index: int, *addresses: str) -> tuple[str, list[str]]:
         reached = [await _receipt(tx, message.sid, address) for address in addresses]
         await tx.emit(
             SCOPE,
-            events.ON_MESSAGE_ADDED,
+            event_names.ON_MESSAGE_ADDED,
             conversation_sid=CONVERSATION_SID,
             subject_sid=message.sid,
             payload={"message": message, "recipients": reached},
@@ -148,7 +148,7 @@ async def summary(log: Log, message_sid: str) -> str:
 async def told(log: Log) -> list[str]:
     """The statuses of the receipts, as told."""
     found = await log.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
-    return [each.payload for each in found if each.name == events.ON_DELIVERY_UPDATED]
+    return [each.payload for each in found if each.name == event_names.ON_DELIVERY_UPDATED]
 
 
 class Scripted:

@@ -19,8 +19,8 @@ from parlour.delivery.parameters import (
     pre_parameters,
 )
 from parlour.store.transaction import EmittedEvent
-from parlour.vocabulary import events
-from parlour.vocabulary.events import Event
+from parlour.vocabulary import event_names
+from parlour.vocabulary.event import Event
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 from tests.events import webhook_parameter_tables
@@ -88,18 +88,18 @@ def cells() -> Iterator[Any]:
     for source in LOUD:
         for level in LEVELS:
             for event in webhook_parameter_tables.EVENTS:
-                place = "before" if event in events.PRE_ACTION else "after"
+                place = "before" if event in event_names.PRE_ACTION else "after"
                 yield pytest.param(source, level, place, event, id=f"{event}-{level}-{source}")
-                if event in events.SCOPED_FILTERS:
+                if event in event_names.SCOPED_FILTERS:
                     name = f"{event}-conversation-beside-{level}-{source}"
                     yield pytest.param(source, level, "scoped", event, id=name)
 
 
 def test_the_reference_names_every_event() -> None:
-    assert set(webhook_parameter_tables.EVENTS) == events.FILTERS
+    assert set(webhook_parameter_tables.EVENTS) == event_names.FILTERS
 
 
-@pytest.mark.parametrize("event", sorted(events.FILTERS))
+@pytest.mark.parametrize("event", sorted(event_names.FILTERS))
 def test_an_event_can_have_the_parameters_of_its_table_and_no_other(event: str) -> None:
     """Those included that no action gives a value yet."""
     common = {*webhook_parameter_tables.COMMON.split()}
@@ -154,7 +154,7 @@ def test_the_api_is_silent_without_the_header(level: str) -> None:
 
 def test_the_conversation_hears_the_same_as_the_account() -> None:
     both = seen("client", "account")
-    for event in events.SCOPED_FILTERS:
+    for event in event_names.SCOPED_FILTERS:
         assert both.at("scoped", event) == both.at("after", event)
 
 
@@ -313,5 +313,5 @@ def test_an_event_of_an_older_version_lacks_what_it_lacks() -> None:
 
 
 def test_each_question_belongs_to_one_event() -> None:
-    assert set(POST_ACTION_OF) == set(events.PRE_ACTION)
+    assert set(POST_ACTION_OF) == set(event_names.PRE_ACTION)
     assert len(set(POST_ACTION_OF.values())) == len(POST_ACTION_OF)

@@ -9,7 +9,7 @@ import pytest
 
 from parlour.delivery.targets import replays_of
 from parlour.store import event_log
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, House, Play, player
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_a_replay_is_bounded(play: Play, monkeypatch: pytest.MonkeyPatch) -> Non
         values = {"Filters": "onMessageAdded", "ReplayAfter": "0"}
         await house.attach(sid, Url=hooks.url("/s"), **values)
         log = await house.store.read(lambda tx: event_log.read_after(tx, 0, 100))
-        (added,) = [each for each in log if each.name == events.SCOPED_WEBHOOK_ADDED]
+        (added,) = [each for each in log if each.name == event_names.SCOPED_WEBHOOK_ADDED]
         replays = await house.store.read(lambda tx: replays_of(tx, added))
         assert [told["Index"] for _, told in replays] == ["0", "1"]
         assert len({target.key for target, _ in replays}) == 2

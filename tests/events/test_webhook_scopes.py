@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from parlour.delivery.targets import pre_action_target, targets_of
 from parlour.store import event_log
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from tests.events.in_process_server import (
     ACCOUNT_SID,
     ALICE,
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from parlour.delivery.targets import WebhookTarget
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
     from parlour.vocabulary.scope import Scope
 
 
 FLOW_SID = "FW" + "0" * 31 + "1"
-EVERYTHING = sorted(events.FILTERS)
+EVERYTHING = sorted(event_names.FILTERS)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_name_goes_to_its_own_side(play: Play, name: str) -> None:
     async def scene(house: House, hooks: Hooks) -> None:
         await account(house, hooks, Filters=[name])
         found = await house.store.read(lambda tx: sides(tx, house.scope))
-        side = "before" if name in events.PRE_ACTION else "after"
+        side = "before" if name in event_names.PRE_ACTION else "after"
         path = "/account/pre" if side == "before" else "/account/post"
         assert found == [(side, name, hooks.url(path))]
 
@@ -155,9 +155,9 @@ async def sides(tx: Transaction, scope: Scope) -> list[tuple[str, str, str]]:
     found = []
     for name in EVERYTHING:
         target = await pre_action_target(tx, scope, name)
-        if target is not None and name in events.PRE_ACTION:
+        if target is not None and name in event_names.PRE_ACTION:
             found.append(("before", name, target.url))
-        if name in events.POST_ACTION:
+        if name in event_names.POST_ACTION:
             told = await targets_of(tx, event(name, scope))
             found += [("after", name, each.url) for each in told]
     return found
@@ -180,7 +180,7 @@ def event(
         "date_ms": 1,
         "payload": '{"scoped_webhooks":[]}',
     }
-    return events.Event(**values)
+    return event_names.Event(**values)
 
 
 def test_flex_is_kept_and_silent(play: Play) -> None:

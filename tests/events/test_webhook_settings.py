@@ -268,7 +268,7 @@ def test_a_deleted_service_keeps_its_webhooks_until_the_intake_has_passed(tmp_pa
 
         assert await house.store.read(is_held)
         for _ in range(3):  # The purge comes by, and leaves the service for later.
-            await house.app.scheduler.do_due()
+            await house.app.scheduler.run_due()
         assert await house.store.read(webhooks) == 1
         told = await bench.told()
         assert told == [("POST /scoped", "last"), ("POST /service", "last")]

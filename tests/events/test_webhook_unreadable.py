@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from parlour.protocol.pages import PageRequest
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedAttempt
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from tests.events.in_process_server import WITH_HEADER, House, player
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 # The name of a later version; a payload without the record; one whose record has another shape.
 BROKEN = [
     ("onPollAdded", {}),
-    (events.ON_MESSAGE_ADDED, {}),
-    (events.ON_MESSAGE_UPDATED, {"message": {"media": "no JSON", "sid": "IM\0"}}),
-    (events.ON_CONVERSATION_STATE_UPDATED, {"conversation": [1]}),
+    (event_names.ON_MESSAGE_ADDED, {}),
+    (event_names.ON_MESSAGE_UPDATED, {"message": {"media": "no JSON", "sid": "IM\0"}}),
+    (event_names.ON_CONVERSATION_STATE_UPDATED, {"conversation": [1]}),
 ]
 
 
@@ -33,10 +33,10 @@ def test_an_unreadable_event_is_logged_and_the_next_one_is_sent(
     tmp_path: Path, name: str, payload: dict[str, Any]
 ) -> None:
     async def scene(house: House, hooks: Hooks) -> None:
-        form: Any = {"PostWebhookUrl": hooks.url("/a"), "Filters": sorted(events.POST_ACTION)}
+        form: Any = {"PostWebhookUrl": hooks.url("/a"), "Filters": sorted(event_names.POST_ACTION)}
         await house.do("UpdateConfigurationWebhook", form)
         sid = (await house.do("CreateConversation")).sid
-        await house.attach(sid, Url=hooks.url("/b"), Filters=sorted(events.SCOPED_FILTERS))
+        await house.attach(sid, Url=hooks.url("/b"), Filters=sorted(event_names.SCOPED_FILTERS))
 
         async def emit(tx: Transaction) -> None:
             await tx.emit(house.scope, name, conversation_sid=sid, subject_sid=sid, payload=payload)

@@ -9,7 +9,7 @@ from parlour.delivery.webhook_sink import WebhookSink
 from parlour.store import event_log
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 take = WebhookSink.handle
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parlour.vocabulary.crash_points import BLOB_KEPT, MEDIA_COMMITTED
+from parlour.vocabulary.crash_points import BLOB_STORED, MEDIA_COMMITTED
 from tests.crash.media_kill_run import Run, differences, files_of, shelf_of
 from tests.support.server import Server
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
     ("launcher", "point", "expected"),
     [
         ("launch_media_row_before_file.py", MEDIA_COMMITTED, "a row without a file"),
-        ("launch_blob_settled_before_commit.py", BLOB_KEPT, "a file that nobody remembers"),
+        ("launch_blob_settled_before_commit.py", BLOB_STORED, "a file that nobody remembers"),
     ],
 )
 def test_a_planted_fault_is_reported(

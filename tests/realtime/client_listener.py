@@ -12,7 +12,7 @@ from parlour.realtime.hub import Held, UserKey
 from parlour.realtime.outbox import Gone
 from parlour.realtime.session import Session, TunnelRequest
 from parlour.realtime.wire import encoded
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from tests.support.twilsock_client import parsed
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Ear:
         """Keep that it was too much."""
         self.overflowed = True
 
-    async def subscribe(self, *wanted: tuple[Kind, str, int | None]) -> None:
+    async def subscribe(self, *wanted: tuple[ObjectKind, str, int | None]) -> None:
         """Listen to objects: kind, owner, number of the last event."""
         body = {
             "action": "establish",

@@ -50,7 +50,7 @@ def test_users_are_permitted_a_few_operations_and_some_of_their_own() -> None:
     permitted = set(client_operations())
 
     assert {each for each in permitted if "Client" not in each} == OF_THE_API
-    assert all(each.deed.permits is not None for each in client_operations().values())
+    assert all(each.spec.permits is not None for each in client_operations().values())
     served = {each.operation_id for each in operations()}
     assert served & permitted == OF_THE_API
 
@@ -60,7 +60,7 @@ def test_an_operation_that_says_nothing_is_for_accounts_alone(play: Play) -> Non
         service = {"ChatServiceSid": house.scope.service_sid, "Sid": "alice", "UserSid": "alice"}
         refused = 0
         for operation in operations():
-            if operation.deed.permits is not None or "ConversationSid}" in operation.path:
+            if operation.spec.permits is not None or "ConversationSid}" in operation.path:
                 continue
             call: Call[object] = Call(
                 operation=operation,
@@ -82,7 +82,12 @@ def test_an_account_takes_no_look_at_roles(play: Play, monkeypatch: pytest.Monke
         async def looked(*_: object) -> None:
             pytest.fail("roles are looked at for an account")
 
-        for name in ("permit", "place_in", "must", "must_beside"):
+        for name in (
+            "check_permission",
+            "membership_in",
+            "require_permission",
+            "require_shared_conversation",
+        ):
             monkeypatch.setattr(access, name, looked)
         made = await house.do("CreateConversation")
         here = {"ConversationSid": made.sid}

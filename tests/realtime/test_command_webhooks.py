@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from tests.events.webhook_backend import answer
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ async def listen(people: People, **changes: Any) -> None:
     form = {
         "PreWebhookUrl": people.hooks.url("/pre"),
         "PostWebhookUrl": people.hooks.url("/post"),
-        "Filters": sorted(events.FILTERS),
+        "Filters": sorted(event_names.FILTERS),
     }
     await people.house.do("UpdateConfigurationWebhook", form | changes)
 

@@ -9,7 +9,7 @@ import pytest
 
 from parlour.realtime.session import TunnelRequest
 from parlour.vocabulary import limits
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from tests.realtime.test_replay import Stage
 from tests.realtime.test_replay import play as play_stage
 
@@ -28,7 +28,7 @@ async def page_of(ear: Ear, stage: Stage, **params: str) -> dict[str, Any]:
     """A page of the messages of the stage."""
     request = TunnelRequest(
         method="GET",
-        path=f"/v3/Lists/{ObjectName(Kind.MESSAGES, stage.sid).sid}/Items",
+        path=f"/v3/Lists/{ObjectName(ObjectKind.MESSAGES, stage.sid).sid}/Items",
         params={name: [value] for name, value in params.items()},
     )
     objects = ear.realtime.endpoint.tunnel.objects

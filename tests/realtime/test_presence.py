@@ -61,7 +61,7 @@ def test_the_users_of_a_node_that_falls_silent_are_gone(tmp_path: Path) -> None:
             await house.store.write(lambda tx: presence.renew(tx, "silent", is_only=False))
             await note(house, "silent", is_connected=True)
             await house.store.write(lambda tx: tx.run(presence.END_OTHER_NODES, "nobody"))
-            house.app.scheduler.hint()
+            house.app.scheduler.wake()
 
             async def is_gone() -> bool:
                 return not await is_online(house)

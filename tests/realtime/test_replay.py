@@ -14,7 +14,7 @@ from parlour.realtime.turns import Turns
 from parlour.resources.participants import store as participants
 from parlour.store import event_log
 from parlour.vocabulary import limits
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from tests.events.in_process_server import House, until_read
 from tests.realtime.client_listener import Ear
 
@@ -79,9 +79,11 @@ def test_a_conversation_begins_anew_where_the_log_does_not_help(
             monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_MAX", 4)
         else:
             await stage.house.store.write(_retire_all_but_one)
-        await ear.subscribe((Kind.MESSAGES, stage.sid, before), (Kind.CONVERSATION, stage.sid, 0))
+        await ear.subscribe(
+            (ObjectKind.MESSAGES, stage.sid, before), (ObjectKind.CONVERSATION, stage.sid, 0)
+        )
         assert ear.kinds() == ["map_item_removed", "map_item_added", "subscription_established"]
-        mine = ObjectName(Kind.MY_CONVERSATIONS, ear.user_sid).sid
+        mine = ObjectName(ObjectKind.MY_CONVERSATIONS, ear.user_sid).sid
         assert {each["event"]["map_sid"] for each in ear.told[:2]} == {mine}
         assert {each["event"]["item_key"] for each in ear.told[:2]} == {stage.sid}
 
@@ -96,7 +98,7 @@ def test_what_comes_while_the_state_is_read_comes_after_it(tmp_path: Path) -> No
     async def scene(stage: Stage) -> None:
         ear = await stage.set()
         hub = stage.house.app.realtime.hub
-        name = ObjectName(Kind.MESSAGES, stage.sid)
+        name = ObjectName(ObjectKind.MESSAGES, stage.sid)
         base = await stage.last()
         hub.hold(ear, name)
         await stage.house.say(stage.sid, "meanwhile")
@@ -115,7 +117,7 @@ def test_what_the_state_shows_is_not_told_again(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         ear = await stage.set()
         hub = stage.house.app.realtime.hub
-        name = ObjectName(Kind.MESSAGES, stage.sid)
+        name = ObjectName(ObjectKind.MESSAGES, stage.sid)
         hub.hold(ear, name)
         await stage.house.say(stage.sid, "shown already")
         await stage.heard()
@@ -131,7 +133,7 @@ def test_whoever_cannot_be_told_fast_enough_is_sent_away(
     async def scene(stage: Stage) -> None:
         ear = await stage.set()
         monkeypatch.setattr(limits, "HELD_NEWS_MAX", 3)
-        stage.house.app.realtime.hub.hold(ear, ObjectName(Kind.MESSAGES, stage.sid))
+        stage.house.app.realtime.hub.hold(ear, ObjectName(ObjectKind.MESSAGES, stage.sid))
         for number in range(5):
             await stage.house.say(stage.sid, str(number))
         await stage.heard()
@@ -156,7 +158,9 @@ def test_an_unchanged_conversation_costs_no_look_at_the_log(
             raise AssertionError("looked at the log")
 
         monkeypatch.setattr(event_log, "conversations_after", looked)
-        await ear.subscribe((Kind.MESSAGES, stage.sid, before), (Kind.ROSTER, stage.sid, before))
+        await ear.subscribe(
+            (ObjectKind.MESSAGES, stage.sid, before), (ObjectKind.ROSTER, stage.sid, before)
+        )
         assert ear.kinds() == ["subscription_established"]
 
     play(tmp_path, scene)
@@ -188,7 +192,7 @@ def test_a_left_conversation_is_told_to_whoever_was_away(tmp_path: Path) -> None
             "DeleteConversationParticipant", ConversationSid=stage.sid, Sid="alice"
         )
         await stage.heard()
-        await ear.subscribe((Kind.CONVERSATION, stage.sid, before))
+        await ear.subscribe((ObjectKind.CONVERSATION, stage.sid, before))
         assert ear.kinds() == ["map_item_removed", "subscription_failed"]
         assert ear.told[0]["event"]["item_key"] == stage.sid
 
@@ -204,7 +208,7 @@ def test_what_a_user_joined_meanwhile_is_told_again(tmp_path: Path) -> None:
             "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=sid
         )
         await stage.heard()
-        await ear.subscribe((Kind.MY_CONVERSATIONS, ear.user_sid, before))
+        await ear.subscribe((ObjectKind.MY_CONVERSATIONS, ear.user_sid, before))
         assert ear.kinds() == ["map_item_added", "subscription_established"]
         assert {each["item_key"] for each in ear.told[0]["events"]} == {stage.sid, sid}
 
@@ -226,7 +230,7 @@ def test_nobody_connected_reads_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         await until_read(sleeps)
         await ear.enter()
         assert news.is_awake
-        await ear.subscribe((Kind.MESSAGES, stage.sid, await stage.last()))
+        await ear.subscribe((ObjectKind.MESSAGES, stage.sid, await stage.last()))
         await stage.house.say(stage.sid, "heard again")
         await stage.heard()
         assert ear.kinds()[-1] == "list_item_added"
@@ -243,9 +247,9 @@ def test_an_object_that_is_named_twice_is_told_and_confirmed_once(tmp_path: Path
         await stage.heard()
         last = await stage.last()
         await ear.subscribe(
-            (Kind.MESSAGES, stage.sid, last),
-            (Kind.MESSAGES, stage.sid, before),
-            (Kind.MESSAGES, stage.sid, None),
+            (ObjectKind.MESSAGES, stage.sid, last),
+            (ObjectKind.MESSAGES, stage.sid, before),
+            (ObjectKind.MESSAGES, stage.sid, None),
         )
         assert ear.kinds() == ["list_item_added", "subscription_established"]
         told = [each["item_index"] for each in ear.told[0]["events"]]
@@ -269,9 +273,9 @@ def test_a_long_replay_comes_in_steps_and_complete(
         await stage.heard()
         monkeypatch.setattr(limits, bound, value)
         await ear.subscribe(
-            (Kind.CONVERSATION, stage.sid, before),
-            (Kind.ROSTER, stage.sid, before),
-            (Kind.MESSAGES, stage.sid, before),
+            (ObjectKind.CONVERSATION, stage.sid, before),
+            (ObjectKind.ROSTER, stage.sid, before),
+            (ObjectKind.MESSAGES, stage.sid, before),
         )
         added = [each for each in ear.told if each["event_type"] == "list_item_added"]
         indices = [event["item_index"] for each in added for event in each["events"]]
@@ -289,7 +293,7 @@ def test_whoever_has_gone_is_registered_nowhere(tmp_path: Path) -> None:
         ear = await stage.set()
         hub = stage.house.app.realtime.hub
         hub.leave(ear)
-        await ear.subscribe((Kind.MESSAGES, stage.sid, await stage.last()))
+        await ear.subscribe((ObjectKind.MESSAGES, stage.sid, await stage.last()))
         assert ear.listening == {}
         assert not hub.is_of_interest(stage.sid)
 
@@ -333,7 +337,7 @@ def test_reads_of_a_subscription_take_turns_and_end_with_the_client(
             ear.is_gone = reads == 2
             return await read(*args, **named)
 
-        wanted = [(Kind.CONVERSATION, sid, before) for sid in sids]
+        wanted = [(ObjectKind.CONVERSATION, sid, before) for sid in sids]
         monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_PER_STEP", 1)
         if why == "new beginning":
             monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_MAX", 1)

@@ -10,7 +10,7 @@ import pytest
 
 from parlour.protocol.access_tokens import AccessToken
 from parlour.resources.users import store as users
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from tests.attacks.attack_traffic import request_frame, ws_frame
 from tests.events.in_process_server import House, until_read
 from tests.support.twilsock_client import init_header, written
@@ -78,7 +78,7 @@ class Scene:
 
     def subscription(self) -> bytes:
         """The frame that subscribes to the conversation, from its beginning."""
-        kinds = (Kind.CONVERSATION, Kind.MESSAGES, Kind.ROSTER)
+        kinds = (ObjectKind.CONVERSATION, ObjectKind.MESSAGES, ObjectKind.ROSTER)
         requests = [
             {
                 "object_type": kind.type,

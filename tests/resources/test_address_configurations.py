@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.vocabulary.events import SCOPED_FILTERS
+from parlour.vocabulary.event_names import SCOPED_FILTERS
 from tests.resources.participant_setup import DATE
 from tests.resources.settings_setup import (
     NOWHERE,

@@ -316,7 +316,7 @@ async def _notes_are_gone(house: House) -> bool:
 async def _note(kind: str, scope: Scope, tx: Transaction) -> None:
     """Something that was deleted while the clock was three days ahead."""
     due = (tx.now + 72 * HOUR_MS) * 1000
-    await tx.run(purge.NOTE, scope.account_sid, f"{kind}{due:032}", kind, due)
+    await tx.run(purge.ENQUEUE, scope.account_sid, f"{kind}{due:032}", kind, due)
 
 
 async def _removal_of_the_future(folder: Path) -> None:

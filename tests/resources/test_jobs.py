@@ -74,7 +74,7 @@ class Place:
         """Let time pass, and everything happen that is due."""
         self.clock.advance(ms)
         while True:
-            due_ms = await self.scheduler.do_due()
+            due_ms = await self.scheduler.run_due()
             if due_ms is None or due_ms > self.clock.now_ms():
                 return
 
@@ -156,7 +156,7 @@ def test_more_timers_than_one_step_takes_all_act(tmp_path: Path) -> None:
         made = [await place.make(closed="PT10M") for _ in range(limits.TIMERS_PER_STEP_MAX + 5)]
         made += [await place.make(inactive="PT9M") for _ in range(5)]
         place.clock.advance(10 * MINUTE_MS)
-        await place.scheduler.do_due()
+        await place.scheduler.run_due()
         states = [(await place.find(each.sid)).state for each in made]
         assert states.count("closed") == limits.TIMERS_PER_STEP_MAX
         assert states.count("inactive") == 5
@@ -195,7 +195,7 @@ def test_below_a_removed_service_no_timer_is_told(tmp_path: Path) -> None:
         await place.store.write(remove_service)
         await place.pass_time(60 * MINUTE_MS)
         assert await place.events(made.sid) == [("onConversationAdded", 0)]
-        assert await place.scheduler.do_due() is None
+        assert await place.scheduler.run_due() is None
 
     in_place(tmp_path, test)
 
@@ -207,7 +207,7 @@ def test_answers_for_idempotency_keys_are_forgotten_after_a_day(tmp_path: Path) 
         async def keep(tx: Transaction) -> None:
             for number in range(count):
                 key = (place.scope.account_sid, "CreateUser", str(number))
-                await tx.run(idempotency.KEEP, *key, "digest", 201, "{}", tx.now)
+                await tx.run(idempotency.INSERT, *key, "digest", 201, "{}", tx.now)
 
         async def kept() -> int:
             row = await place.store.read(lambda tx: tx.one("SELECT COUNT(*) FROM idempotency"))
@@ -218,7 +218,7 @@ def test_answers_for_idempotency_keys_are_forgotten_after_a_day(tmp_path: Path) 
         await place.pass_time(24 * 60 * MINUTE_MS - 1)
         assert await kept() == count
         place.clock.advance(1)
-        await place.scheduler.do_due()
+        await place.scheduler.run_due()
         assert await kept() == 7
         await place.pass_time(0)
         assert await kept() == 0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.vocabulary.events import FILTERS
+from parlour.vocabulary.event_names import FILTERS
 from tests.resources.settings_setup import (
     account_of_its_own,
     changes,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.operations.operation import Form
+from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
 from tests.security.tenants import owner_actions
@@ -312,7 +312,7 @@ def sung() -> Iterator[tuple[Server, World]]:
                 assert place.send(request).status < 500, request
         assert not [
             wrong
-            for form in (Form.SHORT, Form.SERVICE, Form.ACCOUNT)
+            for form in (UrlForm.SHORT, UrlForm.SERVICE, UrlForm.ACCOUNT)
             for cell in owner_actions.writing(other, frozenset(), form)
             for wrong in cell.run(place)
         ]
@@ -328,7 +328,7 @@ def _with_canaries(operation: Operation, world: World) -> Iterator[Request]:
         return
     path = fill(operation, values_of(operation, world))
     header = world.login.header
-    names = [name for name, _, _ in wire_names(operation.deed.parameters)]
+    names = [name for name, _, _ in wire_names(operation.spec.parameters)]
     form = form_of(operation) if operation.writes else {}
     for name in names:
         for text in (CANARY, json.dumps({"a": CANARY}), f"http://u:{CANARY}@127.0.0.1:9/"):

@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parlour.cli import main
-from parlour.cli.backup import places
-from parlour.cli.offline import Offline
+from parlour.cli.backup import layout_of
+from parlour.cli.local_store import LocalStore
 from parlour.config import Settings
 from parlour.store.maintenance.backup_sources import BackupError, FolderSource
 from tests.support.offline_writes import Beside
@@ -59,7 +59,7 @@ def honest() -> Files:
     """The files of a good backup with its key and one medium."""
     with tempfile.TemporaryDirectory() as folder:
         data, target = Path(folder, "data"), Path(folder, "b")
-        Offline(Settings(data=data), creates=True).write(_nothing)
+        LocalStore(Settings(data=data), creates=True).write(_nothing)
         Beside(data, "").make_account()
         assert _run("backup", str(target), "--with-key", "--data", str(data)).exit_code == 0
         files = {
@@ -233,7 +233,7 @@ def test_what_becomes_a_link_or_a_fifo_after_it_was_listed_is_not_read(
     place: Place, honest: Files
 ) -> None:
     backup = place.write(honest)
-    source = FolderSource(backup, places(place.data).names)
+    source = FolderSource(backup, layout_of(place.data).names)
     assert MEDIUM in source.files()
     (backup / MEDIUM).unlink()
     (backup / MEDIUM).symlink_to(place.canary)

@@ -195,7 +195,7 @@ def test_there_is_no_other_parameter_with_a_url() -> None:
     found = {
         f"{operation.operation_id} {name}"
         for operation in operations()
-        for name, _, _ in wire_names(operation.deed.parameters)
+        for name, _, _ in wire_names(operation.spec.parameters)
         if name.lower().endswith("url")
     }
     assert found == set(PARAMETERS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from parlour.operations.operation import Form
+from parlour.operations.operation import UrlForm
 from tests.security.tenants import owner_actions, uncovered_statements
 from tests.security.tenants.intruder_and_victim import Pair, run
 from tests.security.tenants.matrix_run import Bench
@@ -135,7 +135,7 @@ def test_every_condition_counts_where_stores_are_asked(folder: Path) -> None:
             uncovered_statements.do_all(place, build(place))
             pair = Pair(place)
             run(place, owner_actions.taking(pair.intruder, pair.hidden))
-            for form in (Form.SHORT, Form.SERVICE, Form.ACCOUNT):
+            for form in (UrlForm.SHORT, UrlForm.SERVICE, UrlForm.ACCOUNT):
                 run(place, owner_actions.writing(pair.intruder, pair.hidden, form))
                 settle(place)
         finally:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.operations.operation import Form
+from parlour.operations.operation import UrlForm
 from tests.security.tenants import owner_actions, rejected_logins
 from tests.security.tenants.intruder_and_victim import (
     Pair,
@@ -111,8 +111,8 @@ def test_what_is_taken_elsewhere_is_free_here(pair: Pair) -> None:
 
 def test_an_owner_can_do_everything_and_touches_nobody_else(pair: Pair) -> None:
     owner = build(pair.place)
-    of_other = {Form.SHORT: owner.second.sid, Form.SERVICE: owner.default.sid}
-    for form in (Form.SHORT, Form.SERVICE, Form.ACCOUNT):
+    of_other = {UrlForm.SHORT: owner.second.sid, UrlForm.SERVICE: owner.default.sid}
+    for form in (UrlForm.SHORT, UrlForm.SERVICE, UrlForm.ACCOUNT):
         before = rows_of(pair.place, owner.sid)
         assert_none(run(pair.place, owner_actions.writing(owner, pair.hidden, form)))
         settle(pair.place)

@@ -6,12 +6,12 @@ import dataclasses
 
 from parlour.cli import options
 from parlour.cli.main import main
-from parlour.config import described
+from parlour.config import setting_descriptions
 from parlour.setting_checks import Check
 
 unchecked = [
     dataclasses.replace(each, check=Check(each.check.allowed, lambda _value: ""))
-    for each in described()
+    for each in setting_descriptions()
 ]
 options.described = lambda: unchecked
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from parlour.cli import main
-from parlour.cli.offline import Offline
+from parlour.cli.local_store import LocalStore
 from parlour.config import Settings
 from tests.support.client import Api
 from tests.support.postgres_server import USER, shared
@@ -358,7 +358,7 @@ def test_open_files_are_restricted_at_the_start_and_an_open_folder_is_warned_of(
 def test_a_database_made_by_a_command_is_private_too(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        Offline(Settings(data=tmp_path / "data"), creates=True).write(_nothing)
+        LocalStore(Settings(data=tmp_path / "data"), creates=True).write(_nothing)
     finally:
         os.umask(before)
     assert set(_modes(tmp_path / "data").values()) == {0o600}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.cli import checkups, checkups_of_databases
+from parlour.cli import doctor_checks, doctor_checks_database
 from parlour.config import Settings
 from parlour.http import open_files
 from parlour.protocol import certificates
@@ -26,7 +26,7 @@ from tests.support.server import Server
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from parlour.cli.checkups import Finding
+    from parlour.cli.doctor_checks import Finding
 
 STRONG = "0123456789abcdef" * 2
 OPEN = {"host": "0.0.0.0", "public_url": "https://chat.example.net"}  # noqa: S104 - what is meant.
@@ -67,8 +67,8 @@ def test_what_is_unsafe_is_said_with_what_to_do_and_by_the_status() -> None:
 
 
 def test_defaults_are_safe() -> None:
-    assert _unsafe(checkups.check_settings(Settings())) == []
-    assert _unsafe(checkups.check_settings(Settings(**OPEN))) == []
+    assert _unsafe(doctor_checks.check_settings(Settings())) == []
+    assert _unsafe(doctor_checks.check_settings(Settings(**OPEN))) == []
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_defaults_are_safe() -> None:
     ],
 )
 def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], said: str) -> None:
-    (found,) = _unsafe(checkups.check_settings(Settings(**settings)))
+    (found,) = _unsafe(doctor_checks.check_settings(Settings(**settings)))
     assert said in found
 
 
 def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -> None:
-    assert _unsafe(checkups.check_settings(Settings(**OPEN, auth_token=STRONG))) == []
-    assert _unsafe(checkups.check_settings(Settings(auth_token="test"))) == []
+    assert _unsafe(doctor_checks.check_settings(Settings(**OPEN, auth_token=STRONG))) == []
+    assert _unsafe(doctor_checks.check_settings(Settings(auth_token="test"))) == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -
     ],
 )
 def test_a_far_database_without_encryption_is_worth_a_thought(url: str, *, is_told: bool) -> None:
-    found = [each.what for each in checkups.check_settings(Settings(database=url))]
+    found = [each.what for each in doctor_checks.check_settings(Settings(database=url))]
     assert any("is encrypted" in each for each in found) == is_told
     assert not any("parlour@" in each for each in found)
 
@@ -123,7 +123,7 @@ def test_a_certificate_that_ends_is_found(
     key.write_bytes(pair.key_pem)
     (tmp_path / "server.pem").write_bytes(pair.certificate_pem)
     settings = Settings(tls_cert=str(tmp_path / "server.pem"), tls_key=str(key))
-    (found,) = checkups.check_settings(settings)
+    (found,) = doctor_checks.check_settings(settings)
     assert said in found.what
     assert found.is_unsafe == (days < 0)
 
@@ -131,11 +131,11 @@ def test_a_certificate_that_ends_is_found(
 def test_files_that_others_can_read_are_found(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o755)
-    database, key = data / DATABASE_NAME, data / checkups.KEY_NAME
+    database, key = data / DATABASE_NAME, data / doctor_checks.KEY_NAME
     database.touch(mode=0o644)
     key.touch(mode=0o640)
     key.write_text("0" * 64)
-    found = _unsafe(checkups.check_machine(Settings(data=data)))
+    found = _unsafe(doctor_checks.check_machine(Settings(data=data)))
     for each in (data, database):
         assert f"{each} is open to other users." in found
     assert any("The key file" in what and "chmod 600" in what for what in found)
@@ -158,7 +158,7 @@ def test_too_few_files_for_the_connections_of_the_settings_are_found(
     # What counts is the first, the soft limit.
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, 1 << 20))
     settings = Settings(data=tmp_path, connections_max=connections)
-    found = [each for each in checkups.check_machine(settings) if "files open" in each.what]
+    found = [each for each in doctor_checks.check_machine(settings) if "files open" in each.what]
     assert len(found) == is_found
     assert not any(each.is_unsafe for each in found)
 
@@ -176,10 +176,12 @@ def test_a_disk_that_cannot_keep_the_database_is_found(
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"root / ext4 rw 0 0\nother {tmp_path} {kind} rw 0 0\n")
-    monkeypatch.setattr(checkups, "_MOUNTS", mounts)
-    found = _unsafe(checkups.check_machine(Settings(data=tmp_path / "new" / "data")))
+    monkeypatch.setattr(doctor_checks, "_MOUNTS", mounts)
+    found = _unsafe(doctor_checks.check_machine(Settings(data=tmp_path / "new" / "data")))
     assert any(said in what for what in found)
-    elsewhere = checkups.check_machine(Settings(data=tmp_path / "new", database="postgresql:///x"))
+    elsewhere = doctor_checks.check_machine(
+        Settings(data=tmp_path / "new", database="postgresql:///x")
+    )
     assert not any(said in what for what in _unsafe(elsewhere))
 
 
@@ -203,7 +205,7 @@ def test_a_database_that_loses_what_it_kept_is_found() -> None:
 def test_a_careful_database_has_nothing_unsafe() -> None:
     on = dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit"), "on")
     careful = DatabaseSettings(on, passes_policies=False)
-    (standby,) = checkups_of_databases._findings(careful)
+    (standby,) = doctor_checks_database._findings(careful)
     assert not standby.is_unsafe
 
 
@@ -213,5 +215,5 @@ def test_a_database_that_is_not_there_is_said() -> None:
     assert status == 1
     assert any("cannot be asked" in str(each["what"]) for each in found)
     server.close()
-    (found_alone,) = asyncio.run(checkups_of_databases.check_database("mysql://x", Path()))
+    (found_alone,) = asyncio.run(doctor_checks_database.check_database("mysql://x", Path()))
     assert "none of PostgreSQL" in found_alone.what

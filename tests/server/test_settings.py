@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from parlour.cli import serve
 from parlour.cli.main import main
-from parlour.config import OTHER_VARIABLES, Settings, described, faults_between
+from parlour.config import NON_SETTING_VARIABLES, Settings, conflicts, setting_descriptions
 from tests.support.server import REPOSITORY
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ WRONG = [
 ]
 # Settings whose value is a secret or the name of a file that need not exist.
 OF_ANY_TEXT = {"--auth-token", "--api-key-secret", "--ready-file", "--tls-cert", "--tls-key"}
-EACH = {each.flag: each for each in described()}
+EACH = {each.flag: each for each in setting_descriptions()}
 
 
 @pytest.fixture(autouse=True)
@@ -255,7 +255,9 @@ def test_variables_of_a_container_platform_are_ignored_with_a_line(
 
 
 def test_every_variable_that_the_code_reads_is_known() -> None:
-    known = {each.variable for each in described()} | OTHER_VARIABLES | {"PARLOUR_"}
+    known = (
+        {each.variable for each in setting_descriptions()} | NON_SETTING_VARIABLES | {"PARLOUR_"}
+    )
     named = {
         name
         for path in (REPOSITORY / "src").rglob("*.py")
@@ -268,4 +270,4 @@ def test_every_variable_that_the_code_reads_is_known() -> None:
 
 def test_right_settings_have_no_fault_between_them() -> None:
     settings: dict[str, Any] = {"account_sid": ACCOUNT, "auth_token": "token"}
-    assert list(faults_between(Settings(**settings, workers=2, database="postgresql://"))) == []
+    assert list(conflicts(Settings(**settings, workers=2, database="postgresql://"))) == []

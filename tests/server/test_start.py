@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from parlour.cli.main import main
-from parlour.cli.welcome import welcome
+from parlour.cli.startup_message import startup_lines
 from parlour.config import Settings
 from parlour.http.binding import BindError, bind, listen, reserve_port
 from parlour.store.folder_lock import FolderInUseError, lock_folder
@@ -144,7 +144,7 @@ def test_every_start_names_folder_database_and_account_and_ways_to_new_credentia
 def test_no_line_shows_the_password_of_the_database() -> None:
     url = "postgresql://parlour:pass-word@db1:5432,db2:5432/parlour?password=pass-word"
     settings = Settings(data=Path("/data"), database=url, public_url="https://chat.example.net")
-    lines = list(welcome(settings, "http://127.0.0.1:8080", None, ["AC1", "AC2"]))
+    lines = list(startup_lines(settings, "http://127.0.0.1:8080", None, ["AC1", "AC2"]))
     assert lines[0] == "Parlour answers at https://chat.example.net"
     assert lines[1] == "Listening on http://127.0.0.1:8080"
     assert "Database: postgresql://parlour@db1:5432,db2:5432/parlour" in lines

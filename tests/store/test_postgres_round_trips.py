@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.operations.call import Call, Outcome
+from parlour.operations.call import Call, OperationResult
 from parlour.operations.caller import Caller
 from parlour.operations.pipeline import Pipeline
 from parlour.protocol.vault import KEY_BYTES, Vault
@@ -66,7 +66,7 @@ class Desk:
         return self.relay.count - before
 
 
-def _no_render(_call: Call[Any], _outcome: Outcome) -> bytes:
+def _no_render(_call: Call[Any], _outcome: OperationResult) -> bytes:
     return b""
 
 

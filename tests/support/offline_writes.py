@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from parlour.cli.offline import Offline
+from parlour.cli.local_store import LocalStore
 from parlour.config import Settings
 from parlour.resources.accounts import actions
 from parlour.vocabulary import sids
@@ -30,7 +30,7 @@ class Beside:
     """The data of a server that may be running."""
 
     def __init__(self, data_dir: Path, database: str) -> None:
-        self._offline = Offline(Settings(data=data_dir, database=database))
+        self._offline = LocalStore(Settings(data=data_dir, database=database))
 
     def make_account(self) -> tuple[str, str]:
         """A new account: its sid and its auth token."""

@@ -78,7 +78,7 @@ def test_each_limit_is_read() -> None:
 
 
 def test_each_setting_is_read() -> None:
-    names = {each.name for each in config.described()}
+    names = {each.name for each in config.setting_descriptions()}
     assert unread_settings(Sources.below("src"), names) == set(), "use it, or delete it"
 
 

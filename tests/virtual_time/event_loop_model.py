@@ -13,13 +13,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from parlour.operations.held_refusals import HeldRefusals
+from parlour.operations.delayed_refusals import DelayedRefusals
 from parlour.operations.work_limit import WorkLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from parlour.operations.work_limit import Work
+    from parlour.operations.work_limit import WorkSlot
 
 # The model's loop handles so many connections in one turn, as the real one.
 EVENTS_PER_TURN = 1024
@@ -81,16 +81,16 @@ class LoopModel:
         self.is_controlled = limit is None
         if limit:
             self.work.limit = limit
-        self.held: HeldRefusals[float] = HeldRefusals(self.clock)
+        self.held: DelayedRefusals[float] = DelayedRefusals(self.clock)
         self.seen = Seen()
         self.limits: list[int] = []
         self._chance = random.Random(8)
         self._free = connections
         self._unread: deque[float] = deque()
-        self._to_commit: list[tuple[float, Work]] = []
-        self._committing: list[tuple[float, Work]] = []
+        self._to_commit: list[tuple[float, WorkSlot]] = []
+        self._committing: list[tuple[float, WorkSlot]] = []
         self._commit_ends = 0.0
-        self._outside: deque[tuple[float, float, Work]] = deque()
+        self._outside: deque[tuple[float, float, WorkSlot]] = deque()
 
     def run(self, seconds: float, rate_at: Callable[[float], float]) -> Seen:
         """Offer requests for so many seconds."""

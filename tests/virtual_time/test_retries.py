@@ -23,7 +23,7 @@ from parlour.resources.webhook_retries.store import HOSTED, WebhookRetries
 from parlour.store import event_log
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
-from parlour.vocabulary.events import ON_USER_ADDED
+from parlour.vocabulary.event_names import ON_USER_ADDED
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
 from tests.virtual_time.virtual_loop import ACCOUNT, SERVICE, World, play, said

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from parlour.delivery.attempts import SigningSettings
     from parlour.egress.client import OutboundRequest
     from parlour.store.transaction import Store
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
     from tests.virtual_time.virtual_loop import Answer
 
 MINUTES = 1 / 60

@@ -20,7 +20,7 @@ from parlour.resources.webhook_configuration.store import WebhookConfiguration
 from parlour.store import event_log
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.clock import FakeClock, SystemRandom
-from parlour.vocabulary.events import ON_USER_ADDED
+from parlour.vocabulary.event_names import ON_USER_ADDED
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
 

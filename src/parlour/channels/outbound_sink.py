@@ -22,7 +22,7 @@ from parlour.resources.receipts import actions as receipts
 from parlour.resources.receipts import store as receipt_rows
 from parlour.store.leases import LeaseLost, LocalLeaseTerm
 from parlour.vocabulary import limits
-from parlour.vocabulary.events import ON_MESSAGE_ADDED
+from parlour.vocabulary.event_names import ON_MESSAGE_ADDED
 from parlour.vocabulary.origin import SYSTEM
 from parlour.vocabulary.scope import Scope
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from parlour.resources.receipts.statuses import Report
     from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store, Transaction
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 # What stands in an event whose message goes to nobody outside the chat; quotes inside texts are
 # escaped, so that no text can look like it.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from parlour.cli.offline import Offline, creating_offline_options, offline_options
+from parlour.cli.local_store import LocalStore, creating_store_options, local_store_options
 from parlour.resources.accounts import actions, store
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
@@ -24,30 +24,30 @@ def command() -> None:
 
 @command.command("create")
 @click.option("--name", default="Account", show_default=True, help="A friendly name.")
-@creating_offline_options
-def create(offline: Offline, *, name: str, as_json: bool) -> None:
+@creating_store_options
+def create(local_store: LocalStore, *, name: str, as_json: bool) -> None:
     """Make an account; its auth token is shown once.
 
     Where there is no store yet, one is made if --data (or PARLOUR_DATA) names its folder.
     """
-    sid, auth_token = offline.random.sid(sids.ACCOUNT), offline.random.token(16).hex()
+    sid, auth_token = local_store.random.sid(sids.ACCOUNT), local_store.random.token(16).hex()
 
     async def work(tx: Transaction) -> None:
         await actions.create_account(
-            tx, offline.vault, sid=sid, auth_token=auth_token, friendly_name=name
+            tx, local_store.vault, sid=sid, auth_token=auth_token, friendly_name=name
         )
 
-    offline.write(work)
+    local_store.write(work)
     _show({"account_sid": sid, "auth_token": auth_token}, as_json=as_json)
 
 
 @command.command("list")
-@offline_options
-def list_(offline: Offline, *, as_json: bool) -> None:
+@local_store_options
+def list_(local_store: LocalStore, *, as_json: bool) -> None:
     """List the accounts."""
     after = ""
     while True:  # Ends at the last account; each round reads at most a hundred.
-        found = offline.read(partial(_accounts_after, after))
+        found = local_store.read(partial(_accounts_after, after))
         for account in found:
             row = {
                 "account_sid": account.sid,
@@ -67,11 +67,11 @@ async def _accounts_after(after: str, tx: Transaction) -> list[store.Account]:
 @command.command("status")
 @click.argument("account_sid")
 @click.argument("status", type=click.Choice(["active", "suspended", "closed"]))
-@offline_options
-def status_(offline: Offline, *, account_sid: str, status: str, as_json: bool) -> None:
+@local_store_options
+def status_(local_store: LocalStore, *, account_sid: str, status: str, as_json: bool) -> None:
     """Suspend, close or reopen an account: only an active one is let in."""
     scope = Scope(account_sid)
-    if not offline.write(lambda tx: actions.set_status(tx, scope, status)):
+    if not local_store.write(lambda tx: actions.set_status(tx, scope, status)):
         raise click.ClickException(f"there is no account {account_sid}")
     _show({"account_sid": account_sid, "status": status}, as_json=as_json)
 
@@ -84,23 +84,23 @@ def numbers() -> None:
 @numbers.command("set")
 @click.argument("account_sid")
 @click.argument("addresses", nargs=-1)
-@offline_options
+@local_store_options
 def set_numbers(
-    offline: Offline, *, account_sid: str, addresses: tuple[str, ...], as_json: bool
+    local_store: LocalStore, *, account_sid: str, addresses: tuple[str, ...], as_json: bool
 ) -> None:
     """Replace the list; without addresses, any number is allowed again."""
-    scope = offline.scope_of(account_sid)
-    offline.write(lambda tx: store.set_numbers(tx, scope, list(addresses)))
+    scope = local_store.scope_of(account_sid)
+    local_store.write(lambda tx: store.set_numbers(tx, scope, list(addresses)))
     _show({"account_sid": account_sid, "addresses": sorted(set(addresses))}, as_json=as_json)
 
 
 @numbers.command("list")
 @click.argument("account_sid")
-@offline_options
-def list_numbers(offline: Offline, *, account_sid: str, as_json: bool) -> None:
+@local_store_options
+def list_numbers(local_store: LocalStore, *, account_sid: str, as_json: bool) -> None:
     """List the numbers an account is restricted to."""
-    scope = offline.scope_of(account_sid)
-    found = offline.read(lambda tx: store.list_numbers(tx, scope))
+    scope = local_store.scope_of(account_sid)
+    found = local_store.read(lambda tx: store.list_numbers(tx, scope))
     _show({"account_sid": account_sid, "addresses": found}, as_json=as_json)
 
 

@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 TAR: Final = ".tar"
 
 
-def places(data: Path) -> DataPaths:
+def layout_of(data: Path) -> DataPaths:
     """What stands where in a data folder."""
     return DataPaths(data, DATABASE_NAME, MEDIA_FOLDER, KEY_NAME)
 
 
 @contextlib.contextmanager
-def told_errors() -> Iterator[None]:
+def report_backup_errors() -> Iterator[None]:
     """Say in one line what is wrong with a backup."""
     try:
         yield
@@ -75,7 +75,7 @@ def command(*, target: Path, data: Path, database: str, with_key: bool, as_json:
         raise click.UsageError(
             "a PostgreSQL server is backed up by its own tools: pg_dump, or pg_basebackup"
         )
-    with told_errors():
+    with report_backup_errors():
         manifest = _made(target, data, with_key=with_key)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(manifest)))
@@ -89,7 +89,7 @@ def command(*, target: Path, data: Path, database: str, with_key: bool, as_json:
 
 def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
     data = data.absolute()
-    source, progress = places(data), Progress()
+    source, progress = layout_of(data), Progress()
     if not source.key.exists() and not source.database.exists():
         raise BackupError(f"there is no store in {data}: name its folder with --data")
     if not source.key.exists():

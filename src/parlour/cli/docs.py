@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from parlour.cli.pages import PAGES, fill_bounds
+from parlour.cli.docs_pages import PAGES, fill_bounds
 
 # Beside the folder of the generated pages.
 _PAGE_WITH_BOUNDS = Path("explanation/overload.md")

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from parlour.cli.checkups import Finding, check_machine, check_settings
-from parlour.cli.checkups_of_databases import check_database
+from parlour.cli.doctor_checks import Finding, check_machine, check_settings
+from parlour.cli.doctor_checks_database import check_database
 from parlour.cli.options import SettingsError, settings_of, settings_options
-from parlour.config import faults_between
+from parlour.config import conflicts
 
 
 @click.command("doctor")
@@ -24,7 +24,7 @@ def command(*, as_json: bool, **values: Any) -> None:
     named, and the status is 2.
     """
     settings = settings_of(values)
-    if faults := [f"{each}." for each in faults_between(settings)]:
+    if faults := [f"{each}." for each in conflicts(settings)]:
         raise SettingsError(faults)
     found = [
         *check_settings(settings),

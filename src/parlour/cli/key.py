@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from parlour.cli.offline import Offline, offline_options
+from parlour.cli.local_store import LocalStore, local_store_options
 from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.accounts import actions, store
 from parlour.vocabulary import sids
@@ -26,12 +26,12 @@ def command() -> None:
 @command.command("create")
 @click.argument("account_sid")
 @click.option("--name", default="API key", show_default=True, help="A friendly name.")
-@offline_options
-def create(offline: Offline, *, account_sid: str, name: str, as_json: bool) -> None:
+@local_store_options
+def create(local_store: LocalStore, *, account_sid: str, name: str, as_json: bool) -> None:
     """Make an API key; its secret is shown once."""
-    scope = offline.scope_of(account_sid)
-    sid, secret = offline.random.sid(sids.API_KEY), offline.random.token(16).hex()
-    offline.write(lambda tx: actions.add_login(tx, offline.vault, scope, sid, secret, name))
+    scope = local_store.scope_of(account_sid)
+    sid, secret = local_store.random.sid(sids.API_KEY), local_store.random.token(16).hex()
+    local_store.write(lambda tx: actions.add_login(tx, local_store.vault, scope, sid, secret, name))
     if as_json:
         click.echo(json.dumps({"sid": sid, "secret": secret}))
     else:
@@ -40,13 +40,13 @@ def create(offline: Offline, *, account_sid: str, name: str, as_json: bool) -> N
 
 @command.command("list")
 @click.argument("account_sid")
-@offline_options
-def list_(offline: Offline, *, account_sid: str, as_json: bool) -> None:
+@local_store_options
+def list_(local_store: LocalStore, *, account_sid: str, as_json: bool) -> None:
     """List an account's API keys."""
-    scope, position = offline.scope_of(account_sid), None
+    scope, position = local_store.scope_of(account_sid), None
     while True:  # Ends at the last key; each round reads at most a hundred.
         request = PageRequest(0, 100, position)
-        found = offline.read(partial(_keys_of, scope, request))[:100]
+        found = local_store.read(partial(_keys_of, scope, request))[:100]
         for login in found:
             row = {"sid": login.name, "friendly_name": login.friendly_name}
             click.echo(json.dumps(row) if as_json else f"{login.name}  {login.friendly_name}")
@@ -62,12 +62,12 @@ async def _keys_of(scope: Scope, request: PageRequest, tx: Transaction) -> list[
 @command.command("revoke")
 @click.argument("account_sid")
 @click.argument("sid")
-@offline_options
-def revoke(offline: Offline, *, account_sid: str, sid: str, as_json: bool) -> None:
+@local_store_options
+def revoke(local_store: LocalStore, *, account_sid: str, sid: str, as_json: bool) -> None:
     """Revoke an API key; a running server lets it in for one second more at most."""
     if not sids.is_sid(sids.API_KEY, sid):
         raise click.ClickException(f"{sid} is not the sid of an API key")
-    scope = offline.scope_of(account_sid)
-    if not offline.write(lambda tx: actions.revoke_key(tx, scope, sid)):
+    scope = local_store.scope_of(account_sid)
+    if not local_store.write(lambda tx: actions.revoke_key(tx, scope, sid)):
         raise click.ClickException(f"account {account_sid} has no key {sid}")
     click.echo(json.dumps({"sid": sid}) if as_json else f"revoked {sid}")

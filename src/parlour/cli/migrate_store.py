@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from parlour.cli.failures import sentences
+from parlour.cli.command_errors import report_errors
 from parlour.cli.progress import Progress
 from parlour.store.engines import DATABASE_NAME, is_postgres
 from parlour.store.folder_lock import lock_folder
@@ -44,7 +44,7 @@ def command(*, source: str, target: str, as_json: bool) -> None:
         raise click.BadParameter("it is given as postgresql://…", param_hint="--to")
     path = Path(source.removeprefix(_SQLITE).removeprefix("//"))
     try:
-        with sentences(), contextlib.ExitStack() as held:
+        with report_errors(), contextlib.ExitStack() as held:
             path = path / DATABASE_NAME if path.is_dir() else path
             if path.is_file():
                 held.enter_context(lock_folder(path.parent))

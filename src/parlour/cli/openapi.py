@@ -20,7 +20,7 @@ from parlour.resources.table import operations
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from parlour.operations.operation import Deed, Operation
+    from parlour.operations.operation import Operation, OperationSpec
     from parlour.protocol.parsers import Schema
 
 _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -87,15 +87,15 @@ def description() -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    deed = operation.deed
+    spec = operation.spec
     said: dict[str, Any] = {
         "operationId": operation.operation_id,
-        "summary": (inspect.getdoc(deed.action) or "").partition("\n")[0],
-        "parameters": [*_path(operation), *_query(deed), *_headers(deed)],
-        "responses": _responses(deed),
+        "summary": (inspect.getdoc(spec.action) or "").partition("\n")[0],
+        "parameters": [*_path(operation), *_query(spec), *_headers(spec)],
+        "responses": _responses(spec),
     }
     if operation.method == "POST":
-        said["requestBody"] = _body(deed)
+        said["requestBody"] = _body(spec)
     return said
 
 
@@ -115,17 +115,17 @@ def _path(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _query(deed: Deed) -> list[dict[str, Any]]:
+def _query(spec: OperationSpec) -> list[dict[str, Any]]:
     """Filters and paging of a list; nothing else is read from a query."""
-    if not deed.list_key:
+    if not spec.list_key:
         return []
-    schema = form_schema(deed.parameters)
+    schema = form_schema(spec.parameters)
     required = schema.get("required", ())
     filters = [
         _parameter("query", name, kind, required=name in required)
         for name, kind in schema["properties"].items()
     ]
-    size = {"type": "integer", "minimum": 1, "default": deed.page_size_default}
+    size = {"type": "integer", "minimum": 1, "default": spec.page_size_default}
     page = {"type": "integer", "minimum": 0, "maximum": limits.PAGE_MAX, "default": 0}
     token = {"type": "string", "maxLength": limits.PAGE_TOKEN_CHARS_MAX}
     return [
@@ -136,11 +136,11 @@ def _query(deed: Deed) -> list[dict[str, Any]]:
     ]
 
 
-def _headers(deed: Deed) -> list[dict[str, Any]]:
+def _headers(spec: OperationSpec) -> list[dict[str, Any]]:
     found = []
-    if deed.takes_webhook_header:
+    if spec.takes_webhook_header:
         found.append(_parameter("header", "X-Twilio-Webhook-Enabled", {"enum": ["true", "false"]}))
-    if deed.method == "POST":
+    if spec.method == "POST":
         key = {
             "type": "string",
             "minLength": 1,
@@ -150,20 +150,20 @@ def _headers(deed: Deed) -> list[dict[str, Any]]:
     return found
 
 
-def _body(deed: Deed) -> dict[str, Any]:
-    schema = form_schema(deed.parameters)
+def _body(spec: OperationSpec) -> dict[str, Any]:
+    schema = form_schema(spec.parameters)
     return {
         "required": "required" in schema,
         "content": {kind: {"schema": schema} for kind in _FORM_TYPES},
     }
 
 
-def _responses(deed: Deed) -> dict[str, Any]:
+def _responses(spec: OperationSpec) -> dict[str, Any]:
     failure = _answer("Refused, and nothing was changed.", {"$ref": "#/components/schemas/Error"})
     found: dict[str, Any] = {}
-    for status in deed.statuses:
+    for status in spec.statuses:
         found[str(status)] = (
-            {"description": "Gone."} if status == 204 else _answer("Done.", _result(deed))
+            {"description": "Gone."} if status == 204 else _answer("Done.", _result(spec))
         )
     return found | {"4XX": failure, "5XX": failure}
 
@@ -172,15 +172,15 @@ def _answer(sentence: str, schema: Schema) -> dict[str, Any]:
     return {"description": sentence, "content": {"application/json": {"schema": schema}}}
 
 
-def _result(deed: Deed) -> Schema:
-    if not deed.list_key:
+def _result(spec: OperationSpec) -> Schema:
+    if not spec.list_key:
         return {"type": "object"}
     return {
         "type": "object",
-        "required": ["meta", deed.list_key],
+        "required": ["meta", spec.list_key],
         "properties": {
             "meta": {"$ref": "#/components/schemas/Meta"},
-            deed.list_key: {"type": "array", "items": {"type": "object"}},
+            spec.list_key: {"type": "array", "items": {"type": "object"}},
         },
         "additionalProperties": False,
     }

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from parlour.cli import variables
-from parlour.config import Settings, described
+from parlour.cli import environment
+from parlour.config import Settings, setting_descriptions
 from parlour.setting_checks import parse, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from parlour.config import Described
+    from parlour.config import SettingDescription
 
 
 class SettingsError(click.ClickException):
@@ -41,13 +41,13 @@ class SettingsError(click.ClickException):
 class _Fault(NamedTuple):
     """What stands in place of a value that is wrong, until all values are read."""
 
-    sentence: str
+    description: str
 
 
 class _Kind(click.ParamType[Any]):
     """A setting's type: parses a text, and checks it as its declaration says."""
 
-    def __init__(self, setting: Described) -> None:
+    def __init__(self, setting: SettingDescription) -> None:
         self._setting = setting
         words: dict[type, str] = {int: "integer", bool: "boolean", str: "text"}
         self.name = words.get(setting.kind, "path")
@@ -88,7 +88,7 @@ class _Option(click.Option):
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Return the variable's value, if it is a value of this setting."""
         value = super().resolve_envvar_value(ctx)
-        if value is None or variables.is_of_platform(str(self.envvar), value):
+        if value is None or environment.is_of_platform(str(self.envvar), value):
             return None
         return value
 
@@ -99,13 +99,13 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def command(*arguments: Any, **values: Any) -> Any:
-            faults = [each.sentence for each in values.values() if isinstance(each, _Fault)]
-            faults += variables.read(os.environ).mistyped
+            faults = [each.description for each in values.values() if isinstance(each, _Fault)]
+            faults += environment.read(os.environ).mistyped
             if faults:
                 raise SettingsError(faults)
             return function(*arguments, **values)
 
-        for setting in reversed(described()):
+        for setting in reversed(setting_descriptions()):
             if names and setting.name not in names:
                 continue
             command = click.option(
@@ -116,7 +116,7 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
                 default=setting.default,
                 show_default=not setting.secret,
                 type=_Kind(setting),
-                help=f"{setting.sentence} Allowed: {setting.check.allowed}.",
+                help=f"{setting.description} Allowed: {setting.check.allowed}.",
             )(command)
         return command
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from parlour.cli.backup import TAR, places, told_errors
+from parlour.cli.backup import TAR, layout_of, report_backup_errors
 from parlour.cli.backup_archives import TarSource
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 )
 def command(*, backup: Path, data: Path, key: Path | None) -> None:
     """Restore BACKUP, a folder or a .tar file, into the new data folder."""
-    with told_errors():
+    with report_backup_errors():
         manifest = _restored(backup, data, key)
     click.echo(f"{data} is as of {manifest.date}, with every event up to {manifest.position}.")
 
 
 def _restored(backup: Path, data: Path, key: Path | None) -> Manifest:
-    target, progress = places(data), Progress()
+    target, progress = layout_of(data), Progress()
     progress("checking the backup")
     source = (TarSource if backup.suffix == TAR else FolderSource)(backup, target.names)
     restore = Restore(source, backup)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from parlour.cli import variables
-from parlour.cli.failures import sentences
+from parlour.cli import environment
+from parlour.cli.command_errors import report_errors
 from parlour.cli.options import SettingsError, settings_of, settings_options
-from parlour.config import faults_between
+from parlour.config import conflicts
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 def command(**values: Any) -> None:
     """Run the server."""
     settings = settings_of(values)
-    if faults := [f"{each}." for each in faults_between(settings)]:
+    if faults := [f"{each}." for each in conflicts(settings)]:
         raise SettingsError(faults)
     if not __debug__:
         raise click.UsageError("assertions guard the data: python -O is refused")
     tls = _tls_of(settings)
     _warn_of_variables()
-    with sentences(), _locked(settings):
+    with report_errors(), _locked(settings):
         if settings.ready_file:
             _prepare_ready_file(settings)
         status = 0
@@ -54,7 +54,7 @@ def command(**values: Any) -> None:
 
 
 def _warn_of_variables() -> None:
-    found = variables.read(os.environ)
+    found = environment.read(os.environ)
     if found.of_platform:
         names = ", ".join(found.of_platform)
         click.echo(f"Set by the container platform, not settings, ignored: {names}.", err=True)
@@ -105,7 +105,7 @@ def _run_workers(settings: Settings, tls: Tls | None) -> int:
     settings = dataclasses.replace(settings, port=reserved[0].getsockname()[1])
 
     def work(number: int, parent: int) -> None:
-        with sentences():
+        with report_errors():
             own = bind(settings.host, settings.port, shares=True)
             run(settings, own, tls, is_first=number == 0, parent=parent)
 
@@ -158,7 +158,7 @@ def run(
     import uvloop  # noqa: PLC0415 - help needs none of this.
 
     from parlour.cli.logs import configure_logs  # noqa: PLC0415
-    from parlour.cli.memory import return_large_blocks  # noqa: PLC0415
+    from parlour.cli.malloc import return_large_blocks  # noqa: PLC0415
 
     configure_logs(settings)
     return_large_blocks()
@@ -186,8 +186,8 @@ async def _serve(
         # Before an account is made, whose auth token would be lost if it failed.
         listen(sockets)
         # One worker makes it and shows it, so that the ready file has its secret.
-        first = await app.first_account() if is_first else None
-        accounts = await app.some_accounts() if is_first else []
+        first = await app.create_first_account() if is_first else None
+        accounts = await app.first_account_sids() if is_first else []
 
         async def started(url: str) -> None:
             gc.freeze()
@@ -210,10 +210,10 @@ def _warn_of_open_files(data: Path) -> None:
     """Log what the doctor calls unsafe: a server does not change the mode of a given folder."""
     import structlog  # noqa: PLC0415 - help needs none of it.
 
-    from parlour.cli.open_folders import advice_for, open_paths  # noqa: PLC0415 - as above.
+    from parlour.cli.exposed_files import chmod_command, exposed_paths  # noqa: PLC0415 - as above.
 
-    for path in open_paths(data):
-        advice = advice_for(path)
+    for path in exposed_paths(data):
+        advice = chmod_command(path)
         structlog.get_logger().warning("data_open_to_others", path=str(path), advice=advice)
 
 
@@ -234,7 +234,7 @@ async def _write_ready_file(ready_file: ReadyFile, url: str, pid: int) -> None:
 def _welcome(
     settings: Settings, url: str, first: tuple[str, str] | None, accounts: list[str]
 ) -> None:
-    from parlour.cli.welcome import welcome  # noqa: PLC0415 - help needs none of it.
+    from parlour.cli.startup_message import startup_lines  # noqa: PLC0415 - help needs none of it.
 
-    for line in welcome(settings, url, first, accounts):
+    for line in startup_lines(settings, url, first, accounts):
         click.echo(line)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from parlour.cli.offline import Offline, offline_options
+from parlour.cli.local_store import LocalStore, local_store_options
 from parlour.resources.tokens import actions, representation
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -51,9 +51,9 @@ def _identity(text: str) -> str:
     help="How long it is good for, in seconds.",
 )
 @click.option("--key", "api_key_sid", help="The API key that signs; if not given, one kept for it.")
-@offline_options
+@local_store_options
 def command(
-    offline: Offline,
+    local_store: LocalStore,
     *,
     account_sid: str,
     identity: str,
@@ -70,13 +70,13 @@ def command(
         ttl_seconds=ttl_seconds,
         api_key_sid=api_key_sid and _sid(sids.API_KEY, "--key", api_key_sid),
     )
-    scope = offline.scope_of(account_sid)
+    scope = local_store.scope_of(account_sid)
 
     async def work(tx: Transaction) -> MadeToken:
-        return await actions.make_token(tx, offline.vault, scope, wanted)
+        return await actions.make_token(tx, local_store.vault, scope, wanted)
 
     try:
-        made = offline.write(work)
+        made = local_store.write(work)
     except ApiError as error:
         given = {"--service": service_sid, "--key": api_key_sid}
         named = ", ".join(f"{option} {sid}" for option, sid in given.items() if sid)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from parlour.cli.offline import Offline, offline_options
+from parlour.cli.local_store import LocalStore, local_store_options
 from parlour.protocol import timestamps
 from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.webhook_attempts import actions as webhook_attempt_actions
@@ -69,15 +69,17 @@ def _filters(since: str, until: str, outcome: str | None, **given: str) -> Attem
 @command.command("list")
 @_filter_options
 @click.option("--limit", default=100, show_default=True, help="The most attempts to show.")
-@offline_options
-def list_(offline: Offline, *, account_sid: str, limit: int, as_json: bool, **given: str) -> None:
+@local_store_options
+def list_(
+    local_store: LocalStore, *, account_sid: str, limit: int, as_json: bool, **given: str
+) -> None:
     """List attempts at an account's webhooks, newest first."""
     filters, position = _filters(**given), None
-    scope = offline.scope_of(account_sid)
+    scope = local_store.scope_of(account_sid)
     left = min(limit, _SHOWN_MAX)
     while left > 0:
         request = PageRequest(0, min(left, 100), position)
-        found = offline.read(partial(_page, scope, filters, request))[: request.size]
+        found = local_store.read(partial(_page, scope, filters, request))[: request.size]
         for logged in found:
             _show(webhook_attempt_representation.row(logged), as_json=as_json)
         if len(found) < request.size:
@@ -106,8 +108,8 @@ def _show(row: dict[str, Any], *, as_json: bool) -> None:
 
 @command.command("replay")
 @_filter_options
-@offline_options
-def replay(offline: Offline, *, account_sid: str, as_json: bool, **given: str) -> None:
+@local_store_options
+def replay(local_store: LocalStore, *, account_sid: str, as_json: bool, **given: str) -> None:
     """Make the deliveries of attempts once more, oldest first; --since is required."""
     if not given["since"]:
         raise click.UsageError("--since is required: the date of the first attempt to replay")
@@ -115,9 +117,9 @@ def replay(offline: Offline, *, account_sid: str, as_json: bool, **given: str) -
     until_ms = _moment("until", given["until"]) if given["until"] else int(now.timestamp() * 1000)
     given["until"] = timestamps.format_date(until_ms)
     filters, after, count = _filters(**given), "", 0
-    scope = offline.scope_of(account_sid)
+    scope = local_store.scope_of(account_sid)
     while True:  # Ends with the range: each round is bounded and begins behind the last one.
-        made = offline.write(partial(_replay, scope, filters, after, until_ms))
+        made = local_store.write(partial(_replay, scope, filters, after, until_ms))
         count += made.deliveries
         if not made.is_more or made.last_attempt_sid is None:
             break
@@ -134,10 +136,10 @@ async def _replay(
 @command.command("retries")
 @click.argument("account_sid")
 @click.argument("schedule", type=click.Choice(SCHEDULES))
-@offline_options
-def retries(offline: Offline, *, account_sid: str, schedule: str, as_json: bool) -> None:
+@local_store_options
+def retries(local_store: LocalStore, *, account_sid: str, schedule: str, as_json: bool) -> None:
     """Choose how an account's failed webhooks are retried: for a day, or as the hosted API does."""
-    scope = offline.scope_of(account_sid)
+    scope = local_store.scope_of(account_sid)
     chosen = WebhookRetries(account_sid, schedule)
-    offline.write(lambda tx: keep_choice(tx, scope, chosen))
+    local_store.write(lambda tx: keep_choice(tx, scope, chosen))
     click.echo(json.dumps(retries_row(chosen)) if as_json else f"{account_sid}  {schedule}")

@@ -28,21 +28,21 @@ from parlour.delivery.webhook_settings import SettingsInForce
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
 from parlour.store import event_log
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 
 if TYPE_CHECKING:
     from parlour.delivery.targets import WebhookTarget
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.clock import Random
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 log = structlog.get_logger()
 
 SETTINGS_EVENTS: Final = frozenset(
     {
-        events.SCOPED_WEBHOOK_ADDED,
-        events.SCOPED_WEBHOOK_CHANGED,
-        events.WEBHOOKS_REPLAYED,
+        event_names.SCOPED_WEBHOOK_ADDED,
+        event_names.SCOPED_WEBHOOK_CHANGED,
+        event_names.WEBHOOKS_REPLAYED,
     }
 )
 """Events that change what is queued, whatever webhooks there are."""
@@ -163,15 +163,15 @@ class Intake:
     async def _enqueue_one(
         self, tx: Transaction, event: Event, targets: list[WebhookTarget], made: Enqueued
     ) -> None:
-        if event.name == events.WEBHOOKS_REPLAYED:
+        if event.name == event_names.WEBHOOKS_REPLAYED:
             replayed = _replayed(event.payload)
             made.reopened_of[event.account_sid] += replayed.reopened
             for lane in replayed.lanes:
                 # What was before it when it was reopened may have been done meanwhile.
                 await queue.promote(tx, event.account_sid, lane)
-        elif event.name == events.SCOPED_WEBHOOK_CHANGED:
+        elif event.name == event_names.SCOPED_WEBHOOK_CHANGED:
             await self._stop_removed(tx, event, made)
-        elif event.name == events.SCOPED_WEBHOOK_ADDED:
+        elif event.name == event_names.SCOPED_WEBHOOK_ADDED:
             for part, (target, told) in enumerate(await replays_of(tx, event, self._studio_url)):
                 await self._queue(tx, self._delivery(tx, event, part, target, told), made)
         else:

@@ -16,20 +16,20 @@ import msgspec
 
 from parlour.protocol.timestamps import format_date_ms
 from parlour.resources.media import attachments
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from parlour.vocabulary.origin import SDK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from parlour.store.transaction import EmittedEvent
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 POST_ACTION_OF: Final = {
-    before: before + ("d" if before.endswith("e") else "ed") for before in events.PRE_ACTION
+    before: before + ("d" if before.endswith("e") else "ed") for before in event_names.PRE_ACTION
 }
 """The event that follows from an action, by the event that is asked before it."""
-assert set(POST_ACTION_OF.values()) <= set(events.POST_ACTION)
+assert set(POST_ACTION_OF.values()) <= set(event_names.POST_ACTION)
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -184,7 +184,7 @@ def parameter_names(event_name: str) -> frozenset[str]:
     tables = [_TABLES[noun][1], *([_INBOUND] if noun == "Conversation" else [])]
     names = {each.name for table in tables for each in table if phase in each.phases}
     names |= {"RetryCount", *_common(event_name, "", "")}
-    if event_name != events.ON_DELIVERY_UPDATED:
+    if event_name != event_names.ON_DELIVERY_UPDATED:
         names |= set(_source(SDK, "an identity"))
     return frozenset(names)
 
@@ -197,10 +197,10 @@ def _parts(event_name: str) -> tuple[str, str]:
     raise ValueError(f"the name of event {event_name!r} does not end with a phase")
 
 
-def names_without_table(event_names: Iterable[str]) -> list[str]:
+def names_without_table(names: Iterable[str]) -> list[str]:
     """Return the events that have no table, or of whose records no parameter is shown."""
     missing = []
-    for name in event_names:
+    for name in names:
         noun, phase = _parts(name)
         _, table = _TABLES.get(noun, ("", ()))
         if not any(phase in each.phases for each in table):
@@ -209,14 +209,14 @@ def names_without_table(event_names: Iterable[str]) -> list[str]:
 
 
 # An event without parameters would be committed and never sent: the server does not start.
-if _missing := names_without_table((*events.PRE_ACTION, *events.POST_ACTION)):
+if _missing := names_without_table((*event_names.PRE_ACTION, *event_names.POST_ACTION)):
     raise RuntimeError(f"no webhook parameters for {_missing}: add a table to _TABLES")
 
 
 def post_parameters(event: Event) -> dict[str, str]:
     """The parameters of a post-action event, in alphabetical order, without RetryCount."""
     shown = _common(event.name, event.account_sid, event.service_sid)
-    if event.name != events.ON_DELIVERY_UPDATED:
+    if event.name != event_names.ON_DELIVERY_UPDATED:
         shown |= _source(event.source, event.client_identity)
     payload = _decode(event.payload)
     noun, phase = _parts(event.name)

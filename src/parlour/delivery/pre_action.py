@@ -103,7 +103,7 @@ class PreActionWebhooks:
 
     async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
         """Whether somebody is to be asked before this call."""
-        event_name = call.operation.deed.before
+        event_name = call.operation.spec.pre_action
         assert event_name is not None
         try:
             scope = await scoping.resolve(tx, call)
@@ -122,9 +122,9 @@ class PreActionWebhooks:
 
     async def call(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
         """The parameters to go on with. Raises 50056, or what is wrong with an amended value."""
-        event_name = call.operation.deed.before
+        event_name = call.operation.spec.pre_action
         assert event_name is not None
-        said: Parameters = call.said()
+        said: Parameters = call.parameters
         told = (each for each in dry_run.events if each.name == POST_ACTION_OF[event_name])
         emitted = next(told, None)
         if emitted is None:
@@ -284,7 +284,7 @@ def _amended(
     }
     if not amendments:
         return said
-    amended = call.operation.deed.parameters.parse(call.form | amendments)
+    amended = call.operation.spec.parameters.parse(call.form | amendments)
     # What says nothing as a parameter, an empty name for one, says nothing here.
     kept = said.given().items()
     silent = {name: value for name, value in kept if getattr(amended, name) is UNSET}

@@ -25,21 +25,21 @@ from parlour.resources.conversations import store as conversations
 from parlour.resources.messages import store as messages
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.origin import SDK
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.resources.messages.store import Message
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 log = structlog.get_logger()
 
-_POST_ACTION: Final = frozenset(events.POST_ACTION)
+_POST_ACTION: Final = frozenset(event_names.POST_ACTION)
 # What no webhook of a conversation can be told.
-_UNSCOPED: Final = _POST_ACTION - events.SCOPED_FILTERS
-_FLOW_FILTERS: Final = frozenset({events.ON_MESSAGE_ADDED})
+_UNSCOPED: Final = _POST_ACTION - event_names.SCOPED_FILTERS
+_FLOW_FILTERS: Final = frozenset({event_names.ON_MESSAGE_ADDED})
 
 _decode = msgspec.json.Decoder().decode
 
@@ -89,7 +89,7 @@ async def targets_of(
     of another version, of which it is not known whether webhooks are sent it.
     """
     settings = settings or SettingsInForce()
-    if not event.fires or event.name in events.INTERNAL:
+    if not event.fires or event.name in event_names.INTERNAL:
         return []
     if event.name not in _POST_ACTION:
         raise ValueError(f"this version has no event {event.name!r}")
@@ -111,7 +111,7 @@ async def targets_of(
 def _scoped_target(webhook: ScopedWebhook, event: Event, studio_url: str) -> WebhookTarget | None:
     """The webhook as a target of this event, if it is one."""
     if webhook.target == TRIGGER:
-        if event.name != events.ON_MESSAGE_ADDED or not _is_triggered(webhook, event):
+        if event.name != event_names.ON_MESSAGE_ADDED or not _is_triggered(webhook, event):
             return None
     elif event.name not in _filters_of(webhook):
         return None
@@ -200,7 +200,7 @@ def _as_message_added(message: Message, messaging_service_sid: str | None, event
     payload = {"message": message, "messaging_service_sid": messaging_service_sid}
     return msgspec.structs.replace(
         event,
-        name=events.ON_MESSAGE_ADDED,
+        name=event_names.ON_MESSAGE_ADDED,
         subject_sid=message.sid,
         source=message.source,
         client_identity=message.author if message.source == SDK else None,

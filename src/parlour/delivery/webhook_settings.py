@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
     from parlour.vocabulary.scope import Scope
 
     ReadNow = Callable[[Transaction, Scope, str], Awaitable[Any]]

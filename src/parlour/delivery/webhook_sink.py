@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store, Transaction, Work
     from parlour.vocabulary.clock import Clock, Random
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 T = TypeVar("T")
 

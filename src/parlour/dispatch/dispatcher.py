@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from parlour.store.leases import Lease, LeaseTerm
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 log = structlog.get_logger()
 
@@ -166,7 +166,7 @@ class SinkRunner:
         wanted = [event for event in batch if self.sink.wants(event)]
         is_due = bool(wanted) and await self.sink.handle(wanted)
         self.position = batch[-1].sequence
-        if is_due or self.position - self._checkpointed >= limits.EVENTS_UNSAVED_MAX:
+        if is_due or self.position - self._checkpointed >= limits.CHECKPOINT_EVENTS_MAX:
             await self.checkpoint()
         return len(batch) >= limits.EVENTS_PER_BATCH_MAX
 

@@ -171,7 +171,7 @@ class Authentication:
         recent = self._clock.monotonic_ms() + limits.LOGIN_PROVEN_MS
         self._proven[proof] = _Proven(until_ms, recent, caller)
         self._proven.move_to_end(proof)
-        if len(self._proven) > limits.LOGINS_REMEMBERED_MAX:
+        if len(self._proven) > limits.LOGINS_CACHED_MAX:
             self._proven.popitem(last=False)
 
 

@@ -22,7 +22,7 @@ from parlour.http.flow import CLOSED, HEAD, NEVER, WORK, Flow
 from parlour.http.messages import GoneError
 from parlour.protocol.http_request import RequestError, RequestReader
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import RETRY_AFTER, ApiError, release_frames
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError, clear_tracebacks
 
 if TYPE_CHECKING:
     import asyncio
@@ -260,7 +260,7 @@ class Body(Flow):
 
     def _fail(self, error: ApiError) -> None:
         """Give up the body of the request in work. What follows it cannot be found."""
-        release_frames(error)  # Else it keeps the request, which is in those frames.
+        clear_tracebacks(error)  # Else it keeps the request, which is in those frames.
         self._failure = error
         self._keeps = False
         self._ahead = b""

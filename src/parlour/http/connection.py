@@ -31,7 +31,7 @@ CLOSED follows any state when the client has gone or the buffers are given to an
 IDLE, HEAD, DRAIN and LINGER when the server stops.
 
 A request for which there is no room, or whose login was wrong a moment ago, is WORK without a
-task: it is refused at once, or within ``REFUSAL_HELD_MS_MAX``.
+task: it is refused at once, or within ``REFUSAL_DELAY_MS_MAX``.
 
 A HEAD with the wish for a WebSocket hands the connection over, and is CLOSED for this class.
 

@@ -9,8 +9,8 @@ from msgspec import Raw
 
 from parlour.http.messages import NO_CONTENT, Reply, encode
 from parlour.http.multipart import parse_multipart
-from parlour.operations.call import Call, Outcome, Rows, View
-from parlour.operations.operation import Form
+from parlour.operations.call import Call, OperationResult, Rows, View
+from parlour.operations.operation import UrlForm
 from parlour.protocol import pages
 from parlour.protocol.forms import parse_form, parse_query
 from parlour.vocabulary import limits
@@ -78,11 +78,11 @@ class Edge:
         )
         if operation.method == "POST":
             call.idempotency_key = _idempotency_key(request)
-        if operation.deed.list_key:
+        if operation.spec.list_key:
             call.page = pages.parse_page_request(
                 form,
-                default=min(operation.deed.page_size_default, operation.deed.page_size_max),
-                maximum=operation.deed.page_size_max,
+                default=min(operation.spec.page_size_default, operation.spec.page_size_max),
+                maximum=operation.spec.page_size_max,
                 place=_place(call),
                 tokens=self._tokens,
             )
@@ -97,11 +97,11 @@ class Edge:
 
     def _view(self, call: Call[Any], request: Request) -> View:
         root = self._roots.of(request) + "/v1"
-        in_service = call.operation.form is Form.SERVICE
+        in_service = call.operation.url_form is UrlForm.SERVICE
         base = f"{root}/Services/{normal(call.path['ChatServiceSid'])}" if in_service else root
-        return View(base, root, in_service, call.operation.deed.list_key != "")
+        return View(base, root, in_service, call.operation.spec.list_key != "")
 
-    def _render(self, call: Call[Any], outcome: Outcome, view: View) -> bytes:
+    def _render(self, call: Call[Any], outcome: OperationResult, view: View) -> bytes:
         """The body of an answer."""
         if outcome.status == 204:
             return b""
@@ -123,17 +123,17 @@ class Edge:
             filters=_filters(call.form),
             request=call.page_request,
             page=page,
-            key=call.operation.deed.list_key,
+            key=call.operation.spec.list_key,
             positions=edges,
             tokens=self._tokens,
             place=_place(call),
         )
-        return encode(call.operation.deed.envelope(meta, Raw(shown), len(page.rows)))
+        return encode(call.operation.spec.envelope(meta, Raw(shown), len(page.rows)))
 
 
 def _origin(operation: Operation, request: Request) -> Origin:
     """Webhooks hear of an API change only if this very request asks for it."""
-    if not operation.deed.takes_webhook_header:
+    if not operation.spec.takes_webhook_header:
         return SILENT
     asked = request.header(b"x-twilio-webhook-enabled")
     return _FIRES if asked is not None and asked.strip().lower() == "true" else SILENT
@@ -168,7 +168,7 @@ def _form(operation: Operation, request: Request) -> RequestForm:
         kind = declared.partition(";")[0].strip().lower()
         if request.body and kind != _URL_ENCODED:
             raise ApiError(20001, "Unsupported content type.", status=415)
-    most = operation.deed.form_escapes_max
+    most = operation.spec.form_escapes_max
     if len(request.body) > most and request.body.count(b"%") > most:
         raise ApiError(20413)
     return parse_form(request.body)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from parlour.operations.admission import Admission
     from parlour.operations.caller import Caller
     from parlour.protocol.media_urls import MediaUrls
-    from parlour.resources.media.actions import Seen
+    from parlour.resources.media.actions import MediaView
     from parlour.resources.tokens.verification import AccessTokens
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
@@ -183,7 +183,7 @@ class MediaEdge:
 
     # --- Look-up ----------------------------------------------------------------------------
 
-    def _record(self, request: Request, seen: Seen) -> dict[str, Any]:
+    def _record(self, request: Request, seen: MediaView) -> dict[str, Any]:
         root_url = self._roots.of(request)
         scope = Scope(seen.medium.account_sid, seen.medium.service_sid)
         link = link_for(scope, seen.medium.sid, seen.user_sid, self._clock.now_ms())
@@ -195,7 +195,7 @@ class MediaEdge:
         self._admission.enter(asked.caller.account_sid, asked.caller.identity)
         asked.request.admitted_as = asked.caller
 
-    async def _see(self, asked: _Asked) -> Seen:
+    async def _see(self, asked: _Asked) -> MediaView:
         self._admit(asked)
         seen = await self._store.read(
             lambda tx: actions.see(tx, asked.scope, asked.caller.identity, asked.sid),
@@ -212,7 +212,7 @@ class MediaEdge:
         wanted = _wanted(await read_body(asked.request))
         self._admit(asked)
 
-        async def look(tx: Transaction) -> list[Seen | None]:
+        async def look(tx: Transaction) -> list[MediaView | None]:
             identity = asked.caller.identity
             return [await actions.see(tx, asked.scope, identity, sid) for sid in wanted]
 
@@ -252,7 +252,7 @@ class MediaEdge:
         request.exchange.charge(link.scope.account_sid, link.user_sid or "")
         return await self._bytes(request, seen)
 
-    async def _bytes(self, request: Request, seen: Seen) -> Reply:
+    async def _bytes(self, request: Request, seen: MediaView) -> Reply:
         reply = await self._downloads.reply(request, seen.medium, seen.user_sid)
         if reply is None:
             raise not_found(request)

@@ -36,7 +36,7 @@ class Trimmer:
             self._calm_looks = 0
             return
         self._calm_looks += 1
-        if self._calm_looks < limits.TRIM_CALM_LOOKS:
+        if self._calm_looks < limits.TRIM_CALM_CHECKS:
             return
         self._peak_bytes = 0
         if self._trim is not None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from parlour.operations.caller import Caller
-    from parlour.operations.work_limit import Work
+    from parlour.operations.work_limit import WorkSlot
     from parlour.protocol.header_block import HeaderBlock
     from parlour.store.transaction import Busy, Unavailable
     from parlour.vocabulary.errors import ApiError
@@ -134,7 +134,7 @@ class Request:
         self.login_error: ApiError | Busy | Unavailable | None = None
         """Why its login could not be looked up, or is wrong."""
         self.operation_id = ""
-        self.work: Work | None = None
+        self.work: WorkSlot | None = None
 
     def drop_body(self) -> None:
         """Let go of the body of a client that has gone: to read it raises GoneError from now on."""

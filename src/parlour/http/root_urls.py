@@ -40,7 +40,7 @@ class RootUrls:
             if host is None or not _HOST.match(host):
                 raise ApiError(20001, "Invalid Host header.")
             root = f"{scheme}://{host}"
-        if len(self._known) >= limits.ROOT_URLS_REMEMBERED_MAX:
+        if len(self._known) >= limits.ROOT_URLS_CACHED_MAX:
             self._known.clear()
         self._known[key] = root
         return root

@@ -16,10 +16,10 @@ from parlour.http import logged_paths
 from parlour.http.authentication import CHALLENGE, wrong_login
 from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, encode, refusal
 from parlour.http.streams import read_body, send_pieces
-from parlour.operations.held_refusals import HeldRefusals
+from parlour.operations.delayed_refusals import DelayedRefusals
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.errors import RETRY_AFTER, RETRY_AFTER_LINE, ApiError, release_frames
+from parlour.vocabulary.errors import RETRY_AFTER, RETRY_AFTER_LINE, ApiError, clear_tracebacks
 
 if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
@@ -113,7 +113,7 @@ class Server:
         self.work = work
         self._refused: dict[str, tuple[float, int]] = {}
         """By the digest of a login: until when it is refused, and how."""
-        self.held: HeldRefusals[tuple[Connection, int]] = HeldRefusals(clock)
+        self.held: DelayedRefusals[tuple[Connection, int]] = DelayedRefusals(clock)
         self._metrics = metrics
         self._clock = clock
         self._random = random
@@ -157,11 +157,11 @@ class Server:
         try:
             request.caller = await self._caller(request)
         except (ApiError, Busy, Unavailable) as error:
-            release_frames(error)
+            clear_tracebacks(error)
             request.login_error = error
         except Exception as error:
             log.exception("bug", request_sid=request.request_sid)
-            release_frames(error)
+            clear_tracebacks(error)
             request.login_error = ApiError(20500)
 
     def _open(self, request: Request) -> None:
@@ -181,10 +181,10 @@ class Server:
             await self._send(request, reply, seconds)
             self._done(request, reply.status, seconds)
         except GoneError as error:
-            release_frames(error)
+            clear_tracebacks(error)
         except Exception as error:
             log.exception("bug", request_sid=request.request_sid)
-            release_frames(error)
+            clear_tracebacks(error)
             request.exchange.abort()  # Perhaps a part of the answer is out.
         finally:
             self.forget(request)
@@ -202,17 +202,17 @@ class Server:
                 open_reply = await self._router.metrics_reply(request)
             return open_reply or await self._authenticated(request)
         except ApiError as error:
-            release_frames(error)
+            clear_tracebacks(error)
             return refusal(error)
         except (Busy, Unavailable) as error:
             # Whoever asked the store: the login is looked up there as well.
-            release_frames(error)
+            clear_tracebacks(error)
             return refusal(_full(503))
         except GoneError:
             raise
         except Exception as error:
             log.exception("bug", request_sid=request.request_sid)
-            release_frames(error)
+            clear_tracebacks(error)
             return refusal(ApiError(20500))
 
     async def _authenticated(self, request: Request) -> Reply:

@@ -19,7 +19,7 @@ from parlour.resources.media.actions import Upload
 from parlour.store.blobs import BlobKey
 from parlour.store.transaction import Busy
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.crash_points import BLOB_KEPT, MEDIA_COMMITTED, crash_point
+from parlour.vocabulary.crash_points import BLOB_STORED, MEDIA_COMMITTED, crash_point
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SDK, SILENT, Origin
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
 
     from parlour.http.messages import Request
-    from parlour.resources.media.actions import Seen
+    from parlour.resources.media.actions import MediaView
     from parlour.store.blobs import BlobStore, BlobWriter
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
@@ -57,7 +57,7 @@ class Uploads:
             of_account_max=limits.UPLOADS_PER_ACCOUNT_MAX,
         )
 
-    async def take(self, request: Request, scope: Scope, identity: str | None) -> Seen:
+    async def take(self, request: Request, scope: Scope, identity: str | None) -> MediaView:
         """Keep the body of a request as a medium of this uploader."""
         request.is_unread = True
         transfer = self._transfers.enter(scope.account_sid, identity)
@@ -72,7 +72,7 @@ class Uploads:
 
     async def _take(
         self, request: Request, scope: Scope, identity: str | None, transfer: Transfer
-    ) -> Seen:
+    ) -> MediaView:
         said = _said(request)
         name = BlobKey(scope.account_sid, self._random.sid(sids.MEDIA))
         blob = await self._blobs.create(name)
@@ -83,7 +83,7 @@ class Uploads:
         except BaseException:  # Whatever it was, the client or this process going included.
             await blob.discard()
             raise
-        crash_point(BLOB_KEPT)
+        crash_point(BLOB_STORED)
         upload = Upload(
             sid=name.sid,
             size=blob.size,
@@ -101,7 +101,7 @@ class Uploads:
         await self._blobs.mark_committed(name)
         return seen
 
-    async def _commit(self, scope: Scope, identity: str | None, upload: Upload) -> Seen:
+    async def _commit(self, scope: Scope, identity: str | None, upload: Upload) -> MediaView:
         origin = SILENT if identity is None else Origin(SDK, identity, fires=True)
         return await self._store.write(
             lambda tx: actions.add_media(tx, scope, identity, upload),

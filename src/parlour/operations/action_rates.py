@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.clock import Clock
 
-Subject = Literal["conversation", "service"]
+RateScope = Literal["conversation", "service"]
 
 _OF_CONVERSATION: Final = (
     "/Conversations/{ConversationSid}/Participants",
@@ -52,14 +52,14 @@ SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND uni
 
 
 @cache
-def subject_of(operation: Operation) -> Subject | None:
+def rate_scope_of(operation: Operation) -> RateScope | None:
     """What an operation's calls are counted for, besides the account; None: not counted."""
     path = operation.path.removeprefix("/v1").removeprefix("/Services/{ChatServiceSid}")
     if not operation.writes:
         return None
     if path.startswith(_OF_CONVERSATION):
         return "conversation"
-    if path == "/Conversations/{Sid}" and operation.deed.verb == "Update":
+    if path == "/Conversations/{Sid}" and operation.spec.verb == "Update":
         return "conversation"
     return "service" if path in _OF_SERVICE else None
 
@@ -69,17 +69,17 @@ class ActionRates:
 
     def __init__(self, clock: Clock, per_second: int) -> None:
         self._clock = clock
-        self._subjects = Counters(per_second)
-        self._accounts = Counters(per_second * limits.ACTIONS_OF_ACCOUNT_FACTOR)
+        self._subjects = LeakyBuckets(per_second)
+        self._accounts = LeakyBuckets(per_second * limits.ACTIONS_OF_ACCOUNT_FACTOR)
 
     async def count(self, tx: Transaction, call: Call[Any]) -> None:
         """Count a call once, whose scope is known. Raises 50063 or 50074, and counts nothing then.
 
         A transaction that is run again, as after a dry run or a conflict, is the same call.
         """
-        if call.is_counted:
+        if call.is_rate_counted:
             return
-        subject = subject_of(call.operation)
+        subject = rate_scope_of(call.operation)
         if subject is None:
             return
         counted_for: str | None = call.scope.service_sid
@@ -96,7 +96,7 @@ class ActionRates:
             raise ApiError(50063, headers=RETRY_AFTER)
         self._accounts.add(account_sid, now_ms)
         self._subjects.add(counted_for, now_ms)
-        call.is_counted = True
+        call.is_rate_counted = True
 
 
 async def _conversation_of(tx: Transaction, call: Call[Any]) -> str | None:
@@ -110,7 +110,7 @@ async def _conversation_of(tx: Transaction, call: Call[Any]) -> str | None:
     return None if row is None else str(row[0])
 
 
-class Counters:
+class LeakyBuckets:
     """Leaky buckets of one size, by name. Pure: the time is passed in, in milliseconds."""
 
     def __init__(self, per_second: int, size_max: int = limits.ACTION_COUNTERS_MAX) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _running: Final = attrgetter("running")
 
-N = TypeVar("N", bound="_Member")
+N = TypeVar("N", bound="_MemberLoad")
 
 
 class Owner(NamedTuple):
@@ -47,39 +47,39 @@ class Owner(NamedTuple):
     identity: str | None
 
 
-class _Wanting(Generic[N]):
+class _Contenders(Generic[N]):
     """Those that want places now: they have requests in progress, or just met a limit."""
 
-    __slots__ = ("_met_limit", "found")
+    __slots__ = ("_limit_hits", "found")
 
     def __init__(self) -> None:
         self.found: dict[str | None, N] = {}
-        self._met_limit: dict[str | None, float] = {}  # When, the oldest first.
+        self._limit_hits: dict[str | None, float] = {}  # When, the oldest first.
 
-    def meet_limit(self, name: str | None, now_ms: float) -> None:
+    def record_limit_hit(self, name: str | None, now_ms: float) -> None:
         """Count one as wanting places for a second, and forget those of before."""
-        self._met_limit.pop(name, None)
-        self._met_limit[name] = now_ms
-        if len(self._met_limit) > limits.WANTING_MAX:
-            self._forget(next(iter(self._met_limit)))
+        self._limit_hits.pop(name, None)
+        self._limit_hits[name] = now_ms
+        if len(self._limit_hits) > limits.CONTENDERS_MAX:
+            self._forget(next(iter(self._limit_hits)))
         while True:  # Ends with the one that was just added.
-            oldest, met_ms = next(iter(self._met_limit.items()))
-            if met_ms > now_ms - limits.WANTING_MS:
+            oldest, met_ms = next(iter(self._limit_hits.items()))
+            if met_ms > now_ms - limits.CONTENTION_MS:
                 return
             self._forget(oldest)
 
     def _forget(self, name: str | None) -> None:
-        del self._met_limit[name]
+        del self._limit_hits[name]
         if not self.found[name].running:
             del self.found[name]
 
     def leave(self, name: str | None) -> None:
         """Forget one that has no request in progress any more, unless it met a limit."""
-        if name not in self._met_limit:
+        if name not in self._limit_hits:
             del self.found[name]
 
 
-class _Member:
+class _MemberLoad:
     """The requests in progress of one member of an account."""
 
     __slots__ = ("identity", "running")
@@ -89,7 +89,7 @@ class _Member:
         self.running = 0
 
 
-class _Account(_Member):
+class _AccountLoad(_MemberLoad):
     """The requests in progress of one account."""
 
     __slots__ = ("members", "sid")
@@ -97,7 +97,7 @@ class _Account(_Member):
     def __init__(self, sid: str) -> None:
         super().__init__(None)
         self.sid = sid
-        self.members: _Wanting[_Member] = _Wanting()
+        self.members: _Contenders[_MemberLoad] = _Contenders()
 
     def largest(self) -> Owner:
         """Return the member with the most requests in progress."""
@@ -112,7 +112,7 @@ class Admission:
         self._in_all_max = in_all_max
         self._of_account_max = of_account_max
         self.running = 0
-        self._accounts: _Wanting[_Account] = _Wanting()
+        self._accounts: _Contenders[_AccountLoad] = _Contenders()
 
     def enter(self, account_sid: str, identity: str | None = None) -> Owner | None:
         """Admit a request, or raise 429 or 503.
@@ -137,33 +137,33 @@ class Admission:
         account, member = self._find(account_sid, identity)
         return self._status(account, member, self._limit(account, member, places), places)
 
-    def _find(self, account_sid: str, identity: str | None) -> tuple[_Account, _Member]:
+    def _find(self, account_sid: str, identity: str | None) -> tuple[_AccountLoad, _MemberLoad]:
         account = self._accounts.found.get(account_sid)
         if account is None:
-            account = self._accounts.found[account_sid] = _Account(account_sid)
+            account = self._accounts.found[account_sid] = _AccountLoad(account_sid)
         member = account.members.found.get(identity)
         if member is None:
-            member = account.members.found[identity] = _Member(identity)
+            member = account.members.found[identity] = _MemberLoad(identity)
         return account, member
 
-    def _limit(self, account: _Account, member: _Member, places: int) -> int:
+    def _limit(self, account: _AccountLoad, member: _MemberLoad, places: int) -> int:
         """Count a request that met a limit; return its account's share of a full server.
 
         ``places``: how many the server has if it is full, else 0.
         """
         now_ms = self._clock.monotonic_ms()
-        self._accounts.meet_limit(account.sid, now_ms)
-        account.members.meet_limit(member.identity, now_ms)
+        self._accounts.record_limit_hit(account.sid, now_ms)
+        account.members.record_limit_hit(member.identity, now_ms)
         limit = self._of_account_max
         return min(limit, places // len(self._accounts.found)) if places else limit
 
-    def _status(self, account: _Account, member: _Member, limit: int, places: int) -> int:
+    def _status(self, account: _AccountLoad, member: _MemberLoad, limit: int, places: int) -> int:
         """Return 0 if a request is below its share, else the status to refuse it with."""
         if account.running < limit or member.running < limit // len(account.members.found):
             return 0
         return 503 if self._are_all_within_shares(account, places) else 429
 
-    def _admit_over_limit(self, account: _Account, member: _Member) -> Owner:
+    def _admit_over_limit(self, account: _AccountLoad, member: _MemberLoad) -> Owner:
         """Return the owner most over its share if this request is below its own; else raise."""
         places = self._in_all_max if self.running >= self._in_all_max else 0
         limit = self._limit(account, member, places)
@@ -174,7 +174,7 @@ class Admission:
             return max(self._accounts.found.values(), key=_running).largest()
         return account.largest()
 
-    def _are_all_within_shares(self, account: _Account, places: int) -> bool:
+    def _are_all_within_shares(self, account: _AccountLoad, places: int) -> bool:
         """Whether the server is full though no account, nor this one's limit, is exceeded."""
         if not places or account.running >= self._of_account_max:
             return False

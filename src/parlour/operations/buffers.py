@@ -58,7 +58,7 @@ def _never() -> bool:
     return False
 
 
-class _Room:
+class _Partition:
     """One part of the total, with the accounts that hold bytes in it."""
 
     __slots__ = ("active", "capacity", "cuts", "refusals", "used", "waiters", "waits")
@@ -66,7 +66,7 @@ class _Room:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.used = 0
-        self.active: set[_Account] = set()
+        self.active: set[_AccountBuffers] = set()
         self.waiters: list[_Waiter] = []
         self.waits = self.refusals = self.cuts = 0
 
@@ -80,25 +80,25 @@ class _Room:
             waiter.end(is_granted=waiter.reservation.is_open)
 
 
-class _Account:
+class _AccountBuffers:
     """The bytes of one account in a room, and its users that hold some."""
 
     __slots__ = ("active", "room", "sid", "used", "users")
 
-    def __init__(self, room: _Room, sid: str) -> None:
+    def __init__(self, room: _Partition, sid: str) -> None:
         self.room = room
         self.sid = sid
         self.used = 0
-        self.users: dict[str, _User] = {}
-        self.active: set[_User] = set()
+        self.users: dict[str, _UserBuffers] = {}
+        self.active: set[_UserBuffers] = set()
 
 
-class _User:
+class _UserBuffers:
     """The bytes of one user of an account. ``members`` counts its open reservations."""
 
     __slots__ = ("account", "holding", "identity", "members", "used")
 
-    def __init__(self, account: _Account, identity: str) -> None:
+    def __init__(self, account: _AccountBuffers, identity: str) -> None:
         self.account = account
         self.identity = identity
         self.used = 0
@@ -156,10 +156,10 @@ class BufferPool:
     ) -> None:
         """``unauthenticated_bytes`` of the total are the room of unauthenticated connections."""
         assert 0 < unauthenticated_bytes < total_bytes
-        self.unauthenticated: Final = _Room(unauthenticated_bytes)
-        self.authenticated: Final = _Room(total_bytes - unauthenticated_bytes)
-        self._strangers = _Account(self.unauthenticated, "")
-        self._accounts: dict[str, _Account] = {}
+        self.unauthenticated: Final = _Partition(unauthenticated_bytes)
+        self.authenticated: Final = _Partition(total_bytes - unauthenticated_bytes)
+        self._strangers = _AccountBuffers(self.unauthenticated, "")
+        self._accounts: dict[str, _AccountBuffers] = {}
         self._waits = 0
         self.wait_seconds_max: Final = wait_ms_max / 1000
         self.tick = 0
@@ -191,19 +191,21 @@ class BufferPool:
         user.members += 1
         return Reservation(self, user, cut, has_moved)
 
-    def _user(self, account_sid: str, identity: str) -> _User:
+    def _user(self, account_sid: str, identity: str) -> _UserBuffers:
         account = self._strangers
         if account_sid:
             found = self._accounts.get(account_sid)
             if found is None:
-                found = self._accounts[account_sid] = _Account(self.authenticated, account_sid)
+                found = self._accounts[account_sid] = _AccountBuffers(
+                    self.authenticated, account_sid
+                )
             account = found
         user = account.users.get(identity)
         if user is None:
-            user = account.users[identity] = _User(account, identity)
+            user = account.users[identity] = _UserBuffers(account, identity)
         return user
 
-    def leave(self, user: _User) -> None:
+    def leave(self, user: _UserBuffers) -> None:
         """Count one reservation less of a user; forget owners without any."""
         user.members -= 1
         if user.members:
@@ -239,7 +241,7 @@ class BufferPool:
 
     # --- When a room is full ----------------------------------------------------------------
 
-    def make_room(self, asking: Reservation, user: _User, size: int) -> bool:
+    def make_room(self, asking: Reservation, user: _UserBuffers, size: int) -> bool:
         """Cut exchanges of owners over their share until ``size`` bytes are free, or refuse."""
         room = user.account.room
         while room.used + size > room.capacity:
@@ -265,22 +267,25 @@ class BufferPool:
         return waiter
 
 
-def _victim(user: _User, size: int) -> Reservation | None:
+def _victim(user: _UserBuffers, size: int) -> Reservation | None:
     """Return the exchange that has to make room for a user's request, if there is one."""
     account = user.account
     room = account.room
     largest = _largest_to_cut(account, room.active, room.capacity, size)
-    if isinstance(largest, _Account):
+    if isinstance(largest, _AccountBuffers):
         return max(largest.active, key=_used).slowest()
     # What the account may have without taking from others.
     capacity = account.used + room.capacity - room.used
     largest = _largest_to_cut(user, account.active, capacity, size)
-    return largest.slowest() if isinstance(largest, _User) else None
+    return largest.slowest() if isinstance(largest, _UserBuffers) else None
 
 
 def _largest_to_cut(
-    asking: _Account | _User, active: Iterable[_Account | _User], capacity: int, size: int
-) -> _Account | _User | None:
+    asking: _AccountBuffers | _UserBuffers,
+    active: Iterable[_AccountBuffers | _UserBuffers],
+    capacity: int,
+    size: int,
+) -> _AccountBuffers | _UserBuffers | None:
     """Return the largest of the others, if fairness gives some of its bytes to the asking one."""
     others = [each for each in active if each is not asking]
     if not others:
@@ -299,7 +304,7 @@ class Reservation:
     def __init__(
         self,
         pool: BufferPool,
-        user: _User,
+        user: _UserBuffers,
         cut: Callable[[], None],
         has_moved: Callable[[], bool],
     ) -> None:

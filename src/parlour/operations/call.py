@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
     from parlour.operations.parameters import Parameters
-    from parlour.operations.work_limit import Work
+    from parlour.operations.work_limit import WorkSlot
     from parlour.protocol.forms import Form as RequestForm
     from parlour.protocol.pages import PageRequest
     from parlour.protocol.vault import Vault
@@ -77,12 +77,13 @@ class Call(Generic[P]):
     parsed: P | ApiError | None = None
     sealing: Vault | None = None
     """Set by the pipeline."""
-    work: Work | None = None
+    work: WorkSlot | None = None
     """Its place among the requests in work, if it has one."""
-    is_counted: bool = False
+    is_rate_counted: bool = False
     """Whether it has been counted among the actions per second."""
 
-    def said(self) -> P:
+    @property
+    def parameters(self) -> P:
         """The parameters. Raises what was wrong with them.
 
         Called only after the look-ups of the path, since those come first in the order of checks.
@@ -94,7 +95,7 @@ class Call(Generic[P]):
 
     def conflict_scope(self) -> ConflictScope | None:
         """How far the change reaches, if its deed tells; an answer that is kept lies outside."""
-        conflict_scope = self.operation.deed.conflict_scope
+        conflict_scope = self.operation.spec.conflict_scope
         if (
             conflict_scope is None
             or self.idempotency_key is not None
@@ -125,7 +126,7 @@ class Call(Generic[P]):
         return self.sealing
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class OperationResult(msgspec.Struct, frozen=True):
     """What an operation gave: its status, and a record, a list of rows, or nothing.
 
     ``replayed`` is the stored body of a request that was sent again with its idempotency key;
@@ -138,14 +139,14 @@ class Outcome(msgspec.Struct, frozen=True):
     revoked: str | None = None
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class AcceptedResult(msgspec.Struct, frozen=True):
     """A result whose status is not the deed's usual one."""
 
     status: int
     result: Any
 
 
-class Revoked(msgspec.Struct, frozen=True):
+class RevokedLogin(msgspec.Struct, frozen=True):
     """The result of an action that took a login away."""
 
     login: str

@@ -12,7 +12,7 @@ import hashlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from parlour.operations.call import Call, Outcome
+from parlour.operations.call import Call, OperationResult
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
@@ -25,10 +25,10 @@ FIND = """
 SELECT request_digest, status, answer FROM idempotency
  WHERE account_sid = $1 AND operation_id = $2 AND idempotency_key = $3 AND date_created > $4
 """
-FORGET = """
+DELETE = """
 DELETE FROM idempotency WHERE account_sid = $1 AND operation_id = $2 AND idempotency_key = $3
 """
-KEEP = """
+INSERT = """
 INSERT INTO idempotency (account_sid, operation_id, idempotency_key, request_digest, status,
                          answer, date_created)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -43,7 +43,7 @@ DELETE FROM idempotency
 # tidy: account-in-sql - as above
 OLDEST = "SELECT date_created FROM idempotency ORDER BY date_created LIMIT 1"
 
-_KEPT_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
+_RETENTION_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
 
 
 def digest_of(call: Call[Any]) -> str:
@@ -78,33 +78,33 @@ class InFlight:
 async def once(
     tx: Transaction,
     call: Call[Any],
-    act: Callable[[Transaction, Call[Any]], Awaitable[Outcome]],
-    render: Callable[[Call[Any], Outcome], bytes],
-) -> Outcome:
+    act: Callable[[Transaction, Call[Any]], Awaitable[OperationResult]],
+    render: Callable[[Call[Any], OperationResult], bytes],
+) -> OperationResult:
     """The outcome of the first request with this key, or of this one, which is then kept."""
     account_sid, key = call.caller.account_sid, call.idempotency_key
     operation_id, digest = call.operation.operation_id, call.request_digest
     # Sealed, since the answer to a new API key holds its secret.
     row_name = f"{account_sid} {operation_id} {key}"
-    row = await tx.one(FIND, account_sid, operation_id, key, tx.now - _KEPT_MS)
+    row = await tx.one(FIND, account_sid, operation_id, key, tx.now - _RETENTION_MS)
     if row is not None:
         if row[0] != digest:  # tidy: constant-time - both are digests of what the caller sent.
             text = "The Idempotency-Key was used with other parameters"
             raise ApiError(20422, text, status=422)
-        return Outcome(row[1], None, call.vault.unseal(row[2], row_name).encode())
+        return OperationResult(row[1], None, call.vault.unseal(row[2], row_name).encode())
     outcome = await act(tx, call)
-    await tx.run(FORGET, account_sid, operation_id, key)
+    await tx.run(DELETE, account_sid, operation_id, key)
     body = call.vault.seal(render(call, outcome).decode(), row_name)
-    await tx.run(KEEP, account_sid, operation_id, key, digest, outcome.status, body, tx.now)
+    await tx.run(INSERT, account_sid, operation_id, key, digest, outcome.status, body, tx.now)
     return outcome
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
     """When the oldest answer becomes too old."""
     row = await tx.one(OLDEST)
-    return None if row is None else int(row[0]) + _KEPT_MS
+    return None if row is None else int(row[0]) + _RETENTION_MS
 
 
 async def expire(tx: Transaction) -> int:
     """Forget answers that are too old to be asked for, up to a number; how many they were."""
-    return await tx.run(EXPIRE, tx.now - _KEPT_MS, limits.PURGE_ROWS_MAX)
+    return await tx.run(EXPIRE, tx.now - _RETENTION_MS, limits.PURGE_ROWS_MAX)

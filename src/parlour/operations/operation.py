@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 Action = Callable[["Transaction", "Call[Any]"], Awaitable[Any]]
 Represent = Callable[[Any, "View"], "dict[str, Any] | msgspec.Struct"]
 ConflictScopeOf = Callable[["Call[Any]"], "ConflictScope | None"]
-Permits = Callable[["Transaction", "Call[Any]"], Awaitable[None]]
+PermissionCheck = Callable[["Transaction", "Call[Any]"], Awaitable[None]]
 
 
-class Form(Enum):
+class UrlForm(Enum):
     """Where an operation stands: below an account, its default service, or a named service."""
 
     ACCOUNT = "account"
@@ -36,13 +36,13 @@ class Form(Enum):
     SERVICE = "service"
 
 
-ACCOUNT_ONLY = (Form.ACCOUNT,)
-SERVICE_ONLY = (Form.SERVICE,)
-SHORT_AND_SERVICE = (Form.SHORT, Form.SERVICE)
+ACCOUNT_ONLY = (UrlForm.ACCOUNT,)
+SERVICE_ONLY = (UrlForm.SERVICE,)
+SHORT_AND_SERVICE = (UrlForm.SHORT, UrlForm.SERVICE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class OperationSpec:
     """One thing that can be done at a path: a verb, its action and its parameters."""
 
     verb: str
@@ -52,10 +52,10 @@ class Deed:
     action: Action
     parameters: type[Parameters] = NoParameters
     takes_webhook_header: bool = False
-    before: str | None = None
+    pre_action: str | None = None
     conflict_scope: ConflictScopeOf | None = None
     """How far a call reaches, where that is within one conversation: then calls share commits."""
-    permits: Permits | None = None
+    permits: PermissionCheck | None = None
     """Whether a connected user may do this. None: no user may, only the account."""
     page_size_default: int = limits.PAGE_SIZE_DEFAULT
     page_size_max: int = limits.PAGE_SIZE_SMALL_MAX
@@ -78,14 +78,14 @@ def create(
     parameters: type[Parameters],
     *,
     webhook_header: bool = False,
-    before: str | None = None,
+    pre_action: str | None = None,
     other_statuses: tuple[int, ...] = (),
     form_escapes_max: int = limits.FORM_ESCAPES_MAX,
     conflict_scope: ConflictScopeOf | None = None,
-    permits: Permits | None = None,
-) -> Deed:
+    permits: PermissionCheck | None = None,
+) -> OperationSpec:
     """POST on a collection: 201."""
-    return Deed(
+    return OperationSpec(
         verb="Create",
         method="POST",
         on_instance=False,
@@ -95,15 +95,15 @@ def create(
         action=action,
         parameters=parameters,
         takes_webhook_header=webhook_header,
-        before=before,
+        pre_action=pre_action,
         conflict_scope=conflict_scope,
         permits=permits,
     )
 
 
-def fetch(action: Action, *, permits: Permits | None = None) -> Deed:
+def fetch(action: Action, *, permits: PermissionCheck | None = None) -> OperationSpec:
     """GET on an instance: 200."""
-    return Deed(
+    return OperationSpec(
         verb="Fetch", method="GET", on_instance=True, status=200, action=action, permits=permits
     )
 
@@ -113,12 +113,12 @@ def update(
     parameters: type[Parameters],
     *,
     webhook_header: bool = False,
-    before: str | None = None,
+    pre_action: str | None = None,
     conflict_scope: ConflictScopeOf | None = None,
-    permits: Permits | None = None,
-) -> Deed:
+    permits: PermissionCheck | None = None,
+) -> OperationSpec:
     """POST on an instance: 200; absent parameters keep their values."""
-    return Deed(
+    return OperationSpec(
         verb="Update",
         method="POST",
         on_instance=True,
@@ -126,7 +126,7 @@ def update(
         action=action,
         parameters=parameters,
         takes_webhook_header=webhook_header,
-        before=before,
+        pre_action=pre_action,
         conflict_scope=conflict_scope,
         permits=permits,
     )
@@ -136,18 +136,18 @@ def delete(
     action: Action,
     *,
     webhook_header: bool = False,
-    before: str | None = None,
-    permits: Permits | None = None,
-) -> Deed:
+    pre_action: str | None = None,
+    permits: PermissionCheck | None = None,
+) -> OperationSpec:
     """DELETE on an instance: 204 and no body."""
-    return Deed(
+    return OperationSpec(
         verb="Delete",
         method="DELETE",
         on_instance=True,
         status=204,
         action=action,
         takes_webhook_header=webhook_header,
-        before=before,
+        pre_action=pre_action,
         permits=permits,
     )
 
@@ -161,10 +161,10 @@ def list_(
     parameters: type[Parameters] = NoParameters,
     represent: Represent | None = None,
     envelope: Envelope = envelope,
-    permits: Permits | None = None,
-) -> Deed:
+    permits: PermissionCheck | None = None,
+) -> OperationSpec:
     """GET on a collection: a page. The action returns ``Rows``; ``key`` names the array."""
-    return Deed(
+    return OperationSpec(
         verb="List",
         method="GET",
         on_instance=False,
@@ -198,9 +198,9 @@ class Collection:
 
     noun: str
     path: str
-    forms: tuple[Form, ...]
+    url_forms: tuple[UrlForm, ...]
     represent: Represent
-    deeds: tuple[Deed, ...]
+    specs: tuple[OperationSpec, ...]
     instance: str | None = "{Sid}"
     service_noun: str | None = None
     version: str = "/v1"
@@ -217,8 +217,8 @@ class Operation:
     operation_id: str
     method: str
     path: str
-    form: Form
-    deed: Deed
+    url_form: UrlForm
+    spec: OperationSpec
     represent: Represent
     listed: bool = True
     is_setting: bool = False
@@ -234,23 +234,23 @@ class Operation:
 def operations_of(collection: Collection) -> list[Operation]:
     """The operations of one collection, in both URL forms where it has both."""
     made = []
-    for form in collection.forms:
+    for url_form in collection.url_forms:
         base, noun = collection.version, collection.noun
-        if form is Form.SERVICE:
+        if url_form is UrlForm.SERVICE:
             base += "/Services/{ChatServiceSid}"
             noun = collection.service_noun or f"Service{collection.noun}"
-        for deed in collection.deeds:
+        for spec in collection.specs:
             path = base + collection.path
-            if deed.on_instance and collection.instance is not None:
+            if spec.on_instance and collection.instance is not None:
                 path += f"/{collection.instance}"
             made.append(
                 Operation(
-                    operation_id=deed.verb + noun,
-                    method=deed.method,
+                    operation_id=spec.verb + noun,
+                    method=spec.method,
                     path=path,
-                    form=form,
-                    deed=deed,
-                    represent=deed.represent or collection.represent,
+                    url_form=url_form,
+                    spec=spec,
+                    represent=spec.represent or collection.represent,
                     listed=collection.listed,
                     is_setting=collection.is_setting,
                     needs_auth_token=collection.needs_auth_token,

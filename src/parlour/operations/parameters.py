@@ -28,7 +28,7 @@ class _Field(NamedTuple):
     repeated: bool
 
 
-def said(
+def form_field(
     wire_name: str,
     parse: Callable[[str, str], Any],
     *,
@@ -41,28 +41,28 @@ def said(
     """
     return field(
         default=UNSET,
-        metadata={"said": (wire_name, parse, required, repeated)},
+        metadata={"form_field": (wire_name, parse, required, repeated)},
     )
 
 
-def unsaid() -> Any:
+def internal_field() -> Any:
     """A field of a ``Parameters`` class that no form sets: for those who make the record."""
-    return field(default=UNSET, metadata={"said": None})
+    return field(default=UNSET, metadata={"form_field": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """Base of every operation's parameters."""
 
-    nothing_said_code: ClassVar[int | None] = None
+    empty_update_code: ClassVar[int | None] = None
     """The error of an update without any known parameter; None where that is allowed."""
 
     @classmethod
     def parse(cls, form: Form) -> Self:
         """The record of a form. Raises ApiError: missing ones first, then in order of fields."""
         plan = _plan(cls)
-        if cls.nothing_said_code and plan.wire_names.isdisjoint(form):
-            raise ApiError(cls.nothing_said_code)
+        if cls.empty_update_code and plan.wire_names.isdisjoint(form):
+            raise ApiError(cls.empty_update_code)
         for wire_name in plan.required:
             if not any(form.get(wire_name, ())):
                 raise ApiError.missing(wire_name)
@@ -79,7 +79,7 @@ class Parameters:
         return cls(**values)
 
     @classmethod
-    def counted(cls, form: Form) -> Form:
+    def used_part(cls, form: Form) -> Form:
         """The part of a form that ``parse`` reads; of a value that is not used its first letter."""
         counted: Form = {}
         for entry in _plan(cls).fields:
@@ -120,8 +120,8 @@ def _plan(parameters: type[Parameters]) -> _Plan:
     plan = _plans.get(parameters)
     if plan is None:
         every = fields(parameters)
-        said_ones = [each for each in every if each.metadata["said"] is not None]
-        known = tuple(_Field(each.name, *each.metadata["said"]) for each in said_ones)
+        said_ones = [each for each in every if each.metadata["form_field"] is not None]
+        known = tuple(_Field(each.name, *each.metadata["form_field"]) for each in said_ones)
         plan = _plans[parameters] = _Plan(
             fields=known,
             required=tuple(entry.wire_name for entry in known if entry.required),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from parlour.operations import access, idempotency, scoping
-from parlour.operations.call import Accepted, Call, Outcome, Revoked
+from parlour.operations.call import AcceptedResult, Call, OperationResult, RevokedLogin
 from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from parlour.store.transaction import DryRun, EmittedEvent, Store, Transaction
     from parlour.vocabulary.scope import Scope
 
-    Act = Callable[[Transaction, Call[Any]], Awaitable[Outcome]]
-    Render = Callable[[Call[Any], Outcome], bytes]
+    Act = Callable[[Transaction, Call[Any]], Awaitable[OperationResult]]
+    Render = Callable[[Call[Any], OperationResult], bytes]
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Pipeline:
         self._action_rates = action_rates
         self._idempotency = idempotency.InFlight()
 
-    async def run(self, call: Call[Any], render: Render) -> Outcome:
+    async def run(self, call: Call[Any], render: Render) -> OperationResult:
         """Carry one call through. Raises ApiError, and nothing is changed then."""
         is_key = call.caller.identity is None and sids.is_sid(sids.API_KEY, call.caller.login)
         if call.operation.needs_auth_token and is_key:
@@ -79,7 +79,7 @@ class Pipeline:
             raise ApiError(20403)
         call.sealing = self._vault
         try:
-            call.parsed = call.operation.deed.parameters.parse(call.form)
+            call.parsed = call.operation.spec.parameters.parse(call.form)
         except ApiError as error:
             call.parsed = error  # Raised by the action, after its look-ups.
         if not call.operation.writes:
@@ -98,13 +98,13 @@ class Pipeline:
             self._revoked(outcome.revoked)
         return outcome
 
-    async def _write(self, call: Call[Any], act: Act) -> Outcome:
+    async def _write(self, call: Call[Any], act: Act) -> OperationResult:
         """Make the change, once whoever is asked before it has agreed."""
         before = self._pre_action_hook(call)
         if before is None:
             return await self._change(call, act)
 
-        async def unless_asked(tx: Transaction, call: Call[Any]) -> Outcome | None:
+        async def unless_asked(tx: Transaction, call: Call[Any]) -> OperationResult | None:
             return None if await before.wants(tx, call) else await act(tx, call)
 
         outcome = await self._change(call, unless_asked)
@@ -116,7 +116,7 @@ class Pipeline:
         if dry_run.result.replayed is not None:
             return dry_run.result
         # The call is valid, and may wait for seconds: what does not count is not kept meanwhile.
-        call.form = call.operation.deed.parameters.counted(call.form)
+        call.form = call.operation.spec.parameters.used_part(call.form)
         with _outside(call):
             call.parsed = await before.call(call, dry_run)
         return await self._change(call, act)
@@ -134,24 +134,24 @@ class Pipeline:
 
     def _pre_action_hook(self, call: Call[Any]) -> PreActionHook | None:
         """Who may be asked before this call, if its kind and its origin are asked about at all."""
-        is_asked = call.operation.deed.before is not None and call.origin.fires
+        is_asked = call.operation.spec.pre_action is not None and call.origin.fires
         return self._before if is_asked else None
 
-    async def _act(self, tx: Transaction, call: Call[Any]) -> Outcome:
+    async def _act(self, tx: Transaction, call: Call[Any]) -> OperationResult:
         if call.operation.is_setting:
             await tx.lock_name("settings", call.caller.account_sid)
         call.scope = await scoping.resolve(tx, call)
         if call.caller.identity is not None:
-            await access.permit(tx, call)
+            await access.check_permission(tx, call)
         if self._action_rates is not None:
             await self._action_rates.count(tx, call)
-        result = await call.operation.deed.action(tx, call)
-        if isinstance(result, Accepted):
-            assert result.status in call.operation.deed.statuses
-            return Outcome(result.status, result.result)
-        if isinstance(result, Revoked):
-            return Outcome(call.operation.deed.status, None, revoked=result.login)
-        return Outcome(call.operation.deed.status, result)
+        result = await call.operation.spec.action(tx, call)
+        if isinstance(result, AcceptedResult):
+            assert result.status in call.operation.spec.statuses
+            return OperationResult(result.status, result.result)
+        if isinstance(result, RevokedLogin):
+            return OperationResult(call.operation.spec.status, None, revoked=result.login)
+        return OperationResult(call.operation.spec.status, result)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 A deleted service or conversation may own millions of rows. Its own row goes in the transaction of
 the delete, so nothing below it can be reached any more (sids are never given twice); the rest is
-noted here and removed in steps of bounded size by ``step``. So do the holders of a deleted role get
-another one: the first of them at once, the rest in steps.
+queued here and deleted in steps of bounded size by ``purge_step``. In the same way the holders of a
+deleted role get another one: the first of them at once, the rest in steps.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ SERVICE: Final = "service"
 CONVERSATION: Final = "conversation"
 ROLE: Final = "role"
 
-NOTE = "INSERT INTO purge (account_sid, owner_sid, kind, sequence) VALUES ($1, $2, $3, $4)"
+ENQUEUE = "INSERT INTO purge (account_sid, owner_sid, kind, sequence) VALUES ($1, $2, $3, $4)"
 # tidy: account-in-sql - what is gone is removed, whose ever it was
 NEXT = "SELECT account_sid, owner_sid, kind, sequence FROM purge ORDER BY sequence LIMIT 1"
 POSTPONE = "UPDATE purge SET sequence = $3 WHERE account_sid = $1 AND owner_sid = $2"
 # tidy: account-in-sql - as above
 CAP = "UPDATE purge SET sequence = $1 WHERE sequence > $1"
-DONE = "DELETE FROM purge WHERE account_sid = $1 AND owner_sid = $2"
+DEQUEUE = "DELETE FROM purge WHERE account_sid = $1 AND owner_sid = $2"
 FREE_PAIRS = """
 UPDATE participant SET holds_pair = 0
  WHERE account_sid = $1 AND service_sid = $2 AND holds_pair = 1
@@ -133,36 +133,36 @@ _SINGLETONS: Final = (
 )
 
 
-async def service(tx: Transaction, scope: Scope) -> None:
+async def enqueue_service(tx: Transaction, scope: Scope) -> None:
     """Note that everything of this service is to go; free its address pairs now."""
     await tx.run(FREE_PAIRS, scope.account_sid, scope.service_sid)
     for statement in _SINGLETONS:
         await tx.run(statement, scope.account_sid, scope.service_sid)
-    await tx.run(NOTE, scope.account_sid, scope.service_sid, SERVICE, tx.now * 1000)
+    await tx.run(ENQUEUE, scope.account_sid, scope.service_sid, SERVICE, tx.now * 1000)
 
 
-async def conversation(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
+async def enqueue_conversation(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
     """Note that the messages of this conversation are to go."""
-    await tx.run(NOTE, scope.account_sid, conversation_sid, CONVERSATION, tx.now * 1000)
+    await tx.run(ENQUEUE, scope.account_sid, conversation_sid, CONVERSATION, tx.now * 1000)
 
 
-async def role(tx: Transaction, scope: Scope, role_sid: str) -> None:
+async def enqueue_role(tx: Transaction, scope: Scope, role_sid: str) -> None:
     """Give the holders of this role the default of their service; note it if they are many."""
     remain = False
     for statement in _HOLDERS_OF_ROLE:
         count = await tx.run(statement, scope.account_sid, role_sid, limits.PURGE_ROWS_MAX)
         remain = remain or count == limits.PURGE_ROWS_MAX
     if remain:
-        await tx.run(NOTE, scope.account_sid, role_sid, ROLE, tx.now * 1000)
+        await tx.run(ENQUEUE, scope.account_sid, role_sid, ROLE, tx.now * 1000)
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
     """When the oldest note may be worked off, if there is one."""
     note = await tx.one(NEXT)
-    return None if note is None else _ripe_ms(tx, note[2], note[3])
+    return None if note is None else _due_ms(tx, note[2], note[3])
 
 
-def _ripe_ms(tx: Transaction, kind: str, sequence: int) -> int:
+def _due_ms(tx: Transaction, kind: str, sequence: int) -> int:
     """When nobody is left who may still see the owner, and add to what is below it.
 
     Who adds to a conversation, or gives a role, holds it: only services take time.
@@ -172,18 +172,18 @@ def _ripe_ms(tx: Transaction, kind: str, sequence: int) -> int:
     return int(sequence // 1000) + tx.overlap_ms
 
 
-async def cap(tx: Transaction) -> None:
+async def cap_due_dates(tx: Transaction) -> None:
     """Have nothing wait for a time of a clock that was set back."""
     await tx.run(CAP, tx.now * 1000)
 
 
-async def step(tx: Transaction) -> bool:
+async def purge_step(tx: Transaction) -> bool:
     """Remove up to ``PURGE_ROWS_MAX`` rows of the oldest note; whether more may remain."""
     note = await tx.one(NEXT)
     if note is None:
         return False
     account_sid, owner_sid, kind, sequence = note
-    if _ripe_ms(tx, kind, sequence) > tx.now:
+    if _due_ms(tx, kind, sequence) > tx.now:
         return False
     scope = Scope(account_sid, owner_sid)
     if kind == SERVICE and await event_log.webhook_change_is_pending(tx, scope, owner_sid):
@@ -196,7 +196,7 @@ async def step(tx: Transaction) -> bool:
             return True
     if kind == SERVICE and await _conversations(tx, account_sid, owner_sid):
         return True
-    await tx.run(DONE, account_sid, owner_sid)
+    await tx.run(DEQUEUE, account_sid, owner_sid)
     return True
 
 
@@ -205,5 +205,5 @@ async def _conversations(tx: Transaction, account_sid: str, service_sid: str) ->
     found = await tx.all(_CONVERSATION_OF, account_sid, service_sid, limits.PURGE_ROWS_MAX)
     for (sid,) in found:
         await tx.run(_DELETE_CONVERSATION, account_sid, sid)
-        await tx.run(NOTE, account_sid, sid, CONVERSATION, tx.now * 1000)
+        await tx.run(ENQUEUE, account_sid, sid, CONVERSATION, tx.now * 1000)
     return bool(found)

@@ -35,7 +35,7 @@ class Job(NamedTuple):
     run: Callable[[Store], Awaitable[object]]
 
 
-def in_transaction(step: Callable[[Transaction], Awaitable[Any]]) -> Callable[[Store], Any]:
+def transactional(step: Callable[[Transaction], Awaitable[Any]]) -> Callable[[Store], Any]:
     """Make the step of a job that is one transaction."""
     return lambda store: store.write(step)
 
@@ -50,8 +50,8 @@ class Scheduler:
         self._lease = lease or LocalLease(store)
         self._clock = clock
         self._jobs = tuple(jobs)
-        self._resting_until: dict[str, float] = {}
-        self._news = asyncio.Event()
+        self._backoff_until: dict[str, float] = {}
+        self._wakeup = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -61,19 +61,19 @@ class Scheduler:
         await self._lease.start()
         self._task = asyncio.create_task(self._run(), name="scheduler")
 
-    def hint(self) -> None:
+    def wake(self) -> None:
         """Something was committed: something may be due."""
-        self._news.set()
+        self._wakeup.set()
 
     async def stop(self) -> None:
         """End after the steps that are being done."""
         self._stopping = True
-        self._news.set()
+        self._wakeup.set()
         if self._task is not None:
             await self._task
         await self._lease.stop()
 
-    async def do_due(self) -> int | None:
+    async def run_due(self) -> int | None:
         """Do one step of every job that is due; when to look again, None if nothing is known.
 
         A job that fails is logged, rests, and stops no other.
@@ -83,17 +83,17 @@ class Scheduler:
         if lease_term is None:
             return None
         for job in self._jobs:
-            if self._resting_until.get(job.name, 0) > self._clock.monotonic_ms():
+            if self._backoff_until.get(job.name, 0) > self._clock.monotonic_ms():
                 continue
             try:
                 due_ms = await lease_term.store.read(job.next_due_ms)
                 if due_ms is not None and due_ms <= self._clock.now_ms():
                     await job.run(lease_term.store)
-                    self._resting_until.pop(job.name, None)
+                    self._backoff_until.pop(job.name, None)
             except Exception:
                 log.exception("job_failed", job=job.name)
-                rest_ms = limits.SCHEDULER_MS_MAX
-                self._resting_until[job.name] = self._clock.monotonic_ms() + rest_ms
+                rest_ms = limits.SCHEDULER_POLL_MS
+                self._backoff_until[job.name] = self._clock.monotonic_ms() + rest_ms
                 continue
             if due_ms is not None:
                 soonest = due_ms if soonest is None else min(soonest, due_ms)
@@ -101,22 +101,22 @@ class Scheduler:
 
     async def _run(self) -> None:
         while not self._stopping:
-            self._news.clear()
-            soonest = await self.do_due()
+            self._wakeup.clear()
+            soonest = await self.run_due()
             await self._wait(soonest)
 
     async def _wait(self, soonest: int | None) -> None:
         """Wait until it is worth looking again."""
-        pause_ms = limits.SCHEDULER_MS_MAX
+        pause_ms = limits.SCHEDULER_POLL_MS
         if soonest is not None:
             pause_ms = min(pause_ms, soonest - self._clock.now_ms())
         if pause_ms <= 0 or self._stopping:
             await asyncio.sleep(0)
             return
         try:
-            await asyncio.wait_for(self._news.wait(), pause_ms / 1000)
+            await asyncio.wait_for(self._wakeup.wait(), pause_ms / 1000)
         except TimeoutError:
             return
         if not self._stopping:
             # Commits come in crowds: one look is enough for all that follow at once.
-            await asyncio.sleep(limits.SCHEDULER_PAUSE_MS / 1000)
+            await asyncio.sleep(limits.SCHEDULER_DEBOUNCE_MS / 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.operations.operation import Form
+from parlour.operations.operation import UrlForm
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
 
@@ -24,9 +24,9 @@ async def service_exists(tx: Transaction, scope: Scope) -> bool:
 async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
     """The scope of a call. A service of somebody else is not there: 404."""
     account_sid = call.caller.account_sid
-    if call.operation.form is Form.ACCOUNT:
+    if call.operation.url_form is UrlForm.ACCOUNT:
         return Scope(account_sid)
-    if call.operation.form is Form.SHORT:
+    if call.operation.url_form is UrlForm.SHORT:
         row = await tx.one_cached(DEFAULT_SERVICE, account_sid)
         assert row is not None, "every account has a configuration"
         return Scope(account_sid, row[0])

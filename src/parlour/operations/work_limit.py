@@ -49,7 +49,7 @@ def _processor_ms() -> float:
     return time.thread_time() * 1000
 
 
-class Work:
+class WorkSlot:
     """One request in work."""
 
     __slots__ = ("_limit", "begun_ms", "is_outside", "outside_ms")
@@ -117,12 +117,12 @@ class WorkLimit:
         self._is_reached = True
         return False
 
-    def enter(self) -> Work:
+    def enter(self) -> WorkSlot:
         """Count a request that begins."""
         self.in_work += 1
         if self.in_work > self._most:  # noqa: PLR1730 - a call costs more.
             self._most = self.in_work
-        return Work(self, self.now())
+        return WorkSlot(self, self.now())
 
     def leave(self, begun_ms: float) -> None:
         """Count a request that has its answer; ``begun_ms`` without the time outside."""

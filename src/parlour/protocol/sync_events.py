@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from parlour.protocol.timestamps import format_date_ms
-from parlour.vocabulary.objects import DOCUMENT, LIST, MAP, Kind, ObjectName
+from parlour.vocabulary.realtime_objects import DOCUMENT, LIST, MAP, ObjectKind, ObjectName
 
 VERSION: Final = 4
 SYNC_EVENT: Final = "twilio.sync.event"
@@ -56,12 +56,12 @@ def revision(number: int) -> str:
     return f"{max(number, 0):x}"
 
 
-def object_url(kind: Kind, sid: str) -> str:
+def object_url(kind: ObjectKind, sid: str) -> str:
     """Where an object is."""
     return f"{ORIGIN}/v3/{_PLURALS[kind.type]}/{sid}"
 
 
-def item_url(kind: Kind, sid: str, key: str | int) -> str:
+def item_url(kind: ObjectKind, sid: str, key: str | int) -> str:
     """Where an item of an object is."""
     return f"{object_url(kind, sid)}/Items/{key}"
 

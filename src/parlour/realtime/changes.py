@@ -22,8 +22,8 @@ from parlour.resources.participants.store import Participant  # noqa: TC001 - as
 from parlour.resources.service_configuration import store as service_configurations
 from parlour.resources.users import representation as user_faces
 from parlour.resources.users import store as users
-from parlour.vocabulary import events
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary import event_names
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
     from parlour.resources.users.store import User
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 _MESSAGE_VERBS: Final = {
-    events.ON_MESSAGE_ADDED: ADDED,
-    events.ON_MESSAGE_UPDATED: UPDATED,
-    events.ON_MESSAGE_REMOVED: ITEM_REMOVED,
+    event_names.ON_MESSAGE_ADDED: ADDED,
+    event_names.ON_MESSAGE_UPDATED: UPDATED,
+    event_names.ON_MESSAGE_REMOVED: ITEM_REMOVED,
 }
 _PARTICIPANT_VERBS: Final = {
-    events.ON_PARTICIPANT_ADDED: ADDED,
-    events.ON_PARTICIPANT_UPDATED: UPDATED,
-    events.ON_PARTICIPANT_REMOVED: ITEM_REMOVED,
-    events.USER_CONVERSATION_UPDATED: UPDATED,
+    event_names.ON_PARTICIPANT_ADDED: ADDED,
+    event_names.ON_PARTICIPANT_UPDATED: UPDATED,
+    event_names.ON_PARTICIPANT_REMOVED: ITEM_REMOVED,
+    event_names.USER_CONVERSATION_UPDATED: UPDATED,
 }
 
 
@@ -81,7 +81,7 @@ def participant_of(event: Event) -> ParticipantNews | None:
 def departed(event: Event, news: ParticipantNews) -> Departed | None:
     """Whose place in a conversation the event has taken away."""
     identity = news.previous_identity
-    if event.name == events.ON_PARTICIPANT_REMOVED:
+    if event.name == event_names.ON_PARTICIPANT_REMOVED:
         identity = news.participant.identity
     return Departed(identity, event.conversation_sid) if isinstance(identity, str) else None
 
@@ -93,17 +93,17 @@ async def changes_of(tx: Transaction, event: Event) -> list[Change]:
     return [] if read is None else await read(tx, scope, event)
 
 
-async def changes_for(tx: Transaction, event: Event, kinds: Collection[Kind]) -> list[Change]:
+async def changes_for(tx: Transaction, event: Event, kinds: Collection[ObjectKind]) -> list[Change]:
     """Return the changes of a conversation's list and roster, where they are asked for.
 
     What an event means for other objects is not read.
     """
     scope = Scope(event.account_sid, event.service_sid)
     if event.name in _MESSAGE_VERBS:
-        return [_of_list(event)] if Kind.MESSAGES in kinds else []
+        return [_of_list(event)] if ObjectKind.MESSAGES in kinds else []
     if event.name in _PARTICIPANT_VERBS:
-        return await _of_roster(tx, scope, event) if Kind.ROSTER in kinds else []
-    wanted = Kind.MESSAGES in kinds or Kind.ROSTER in kinds
+        return await _of_roster(tx, scope, event) if ObjectKind.ROSTER in kinds else []
+    wanted = ObjectKind.MESSAGES in kinds or ObjectKind.ROSTER in kinds
     found = await changes_of(tx, event) if wanted else []
     return [change for change in found if change.name.kind in kinds]
 
@@ -113,7 +113,7 @@ async def _of_removal(tx: Transaction, scope: Scope, event: Event) -> list[Chang
     del tx, scope
     return [
         Change(ObjectName(kind, event.conversation_sid), REMOVED)
-        for kind in (Kind.MESSAGES, Kind.ROSTER, Kind.CONVERSATION)
+        for kind in (ObjectKind.MESSAGES, ObjectKind.ROSTER, ObjectKind.CONVERSATION)
     ]
 
 
@@ -124,19 +124,19 @@ async def _of_document(tx: Transaction, scope: Scope, event: Event) -> list[Chan
         return []
     last = await messages.find_last(tx, scope, conversation_sid)
     value = conversation_faces.realtime_document(conversation, last)
-    return [Change(ObjectName(Kind.CONVERSATION, conversation_sid), CHANGED, None, value)]
+    return [Change(ObjectName(ObjectKind.CONVERSATION, conversation_sid), CHANGED, None, value)]
 
 
 async def _of_message(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     told = [_of_list(event)]
-    if event.name == events.ON_MESSAGE_UPDATED:
+    if event.name == event_names.ON_MESSAGE_UPDATED:
         return told
     return told + await _of_document(tx, scope, event)
 
 
 def _of_list(event: Event) -> Change:
     message = _message.decode(event.payload).message
-    name = ObjectName(Kind.MESSAGES, event.conversation_sid)
+    name = ObjectName(ObjectKind.MESSAGES, event.conversation_sid)
     value = message_faces.realtime_item(message)
     return Change(name, _MESSAGE_VERBS[event.name], message.message_index, value)
 
@@ -146,12 +146,12 @@ async def _of_receipt(tx: Transaction, scope: Scope, event: Event) -> list[Chang
     message = await messages.find(tx, scope, event.conversation_sid, sid)
     if message is None:
         return []
-    name = ObjectName(Kind.MESSAGES, event.conversation_sid)
+    name = ObjectName(ObjectKind.MESSAGES, event.conversation_sid)
     return [Change(name, UPDATED, message.message_index, message_faces.realtime_item(message))]
 
 
 async def _of_roster(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
-    if event.name == events.USER_CONVERSATION_UPDATED:
+    if event.name == event_names.USER_CONVERSATION_UPDATED:
         return []
     participant = _participant.decode(event.payload).participant
     user = await _user_of(tx, scope, participant.identity)
@@ -159,7 +159,7 @@ async def _of_roster(tx: Transaction, scope: Scope, event: Event) -> list[Change
 
 
 def _in_roster(event: Event, participant: Participant, user: User | None) -> Change:
-    roster = ObjectName(Kind.ROSTER, event.conversation_sid)
+    roster = ObjectName(ObjectKind.ROSTER, event.conversation_sid)
     value = participant_faces.realtime_item(participant, user.sid if user else None)
     return Change(roster, _PARTICIPANT_VERBS[event.name], participant.sid, value)
 
@@ -169,16 +169,16 @@ async def _of_participant(tx: Transaction, scope: Scope, event: Event) -> list[C
     participant, verb = news.participant, _PARTICIPANT_VERBS[event.name]
     told = []
     user = await _user_of(tx, scope, participant.identity)
-    if event.name != events.USER_CONVERSATION_UPDATED:
+    if event.name != event_names.USER_CONVERSATION_UPDATED:
         told.append(_in_roster(event, participant, user))
     own = participant_faces.my_conversation_item(participant)
     is_same = news.previous_identity is msgspec.UNSET
     previous = None if is_same else await _user_of(tx, scope, news.previous_identity)
     if previous is not None:
-        name = ObjectName(Kind.MY_CONVERSATIONS, previous.sid)
+        name = ObjectName(ObjectKind.MY_CONVERSATIONS, previous.sid)
         told.append(Change(name, ITEM_REMOVED, event.conversation_sid, own))
     if user is not None:
-        name = ObjectName(Kind.MY_CONVERSATIONS, user.sid)
+        name = ObjectName(ObjectKind.MY_CONVERSATIONS, user.sid)
         told.append(Change(name, verb if is_same else ADDED, event.conversation_sid, own))
     return told
 
@@ -194,7 +194,7 @@ async def _of_user(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     if user is None:
         return []
     configuration = await service_configurations.fetch(tx, scope)
-    name = ObjectName(Kind.USER_INFO, user_sid)
+    name = ObjectName(ObjectKind.USER_INFO, user_sid)
     shown = user_faces.realtime_items(
         user, shows_reachability=bool(configuration.reachability_enabled)
     )
@@ -204,34 +204,34 @@ async def _of_user(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
 _READERS: Final = {
     **dict.fromkeys(_MESSAGE_VERBS, _of_message),
     **dict.fromkeys(_PARTICIPANT_VERBS, _of_participant),
-    events.ON_DELIVERY_UPDATED: _of_receipt,
-    events.ON_CONVERSATION_UPDATED: _of_document,
-    events.ON_CONVERSATION_STATE_UPDATED: _of_document,
-    events.ON_CONVERSATION_REMOVED: _of_removal,
-    events.ON_USER_UPDATED: _of_user,
-    events.USER_REACHABILITY_UPDATED: _of_user,
+    event_names.ON_DELIVERY_UPDATED: _of_receipt,
+    event_names.ON_CONVERSATION_UPDATED: _of_document,
+    event_names.ON_CONVERSATION_STATE_UPDATED: _of_document,
+    event_names.ON_CONVERSATION_REMOVED: _of_removal,
+    event_names.ON_USER_UPDATED: _of_user,
+    event_names.USER_REACHABILITY_UPDATED: _of_user,
 }
 _NO_CHANGES: Final = {
-    events.ON_CONVERSATION_ADDED: "its first participant brings it to a client",
-    events.ON_USER_ADDED: "a user document is read when it is opened",
-    events.USER_REMOVED: "ends the connections of the user (news.py)",
-    events.RECEIPT_ADDED: "the receipt is pending; onDeliveryUpdated tells its status",
-    events.ROLE_CHANGED: "permissions are read with each command",
-    events.SERVICE_CHANGED: "has connections check their rights (news.py)",
-    events.ACCOUNT_CHANGED: "has connections check their rights (news.py)",
-    events.SCOPED_WEBHOOK_ADDED: "webhooks are no realtime objects",
-    events.SCOPED_WEBHOOK_CHANGED: "webhooks are no realtime objects",
-    events.WEBHOOKS_CHANGED: "webhooks are no realtime objects",
-    events.WEBHOOKS_REPLAYED: "webhooks are no realtime objects",
+    event_names.ON_CONVERSATION_ADDED: "its first participant brings it to a client",
+    event_names.ON_USER_ADDED: "a user document is read when it is opened",
+    event_names.USER_REMOVED: "ends the connections of the user (news.py)",
+    event_names.RECEIPT_ADDED: "the receipt is pending; onDeliveryUpdated tells its status",
+    event_names.ROLE_CHANGED: "permissions are read with each command",
+    event_names.SERVICE_CHANGED: "has connections check their rights (news.py)",
+    event_names.ACCOUNT_CHANGED: "has connections check their rights (news.py)",
+    event_names.SCOPED_WEBHOOK_ADDED: "webhooks are no realtime objects",
+    event_names.SCOPED_WEBHOOK_CHANGED: "webhooks are no realtime objects",
+    event_names.WEBHOOKS_CHANGED: "webhooks are no realtime objects",
+    event_names.WEBHOOKS_REPLAYED: "webhooks are no realtime objects",
 }
 """Events that change no realtime object, and why."""
 
 
-def unmapped(event_names: Collection[str]) -> set[str]:
+def unmapped(names: Collection[str]) -> set[str]:
     """Return the events that have neither a reader nor a reason to have none, or have both."""
-    return set(event_names) ^ (_READERS.keys() ^ _NO_CHANGES.keys())
+    return set(names) ^ (_READERS.keys() ^ _NO_CHANGES.keys())
 
 
 # An event without a mapping would never reach a client: the server does not start.
-if _unmapped := unmapped(events.ALL):
+if _unmapped := unmapped(event_names.ALL):
     raise RuntimeError(f"add {sorted(_unmapped)} to either _READERS or _NO_CHANGES, not both")

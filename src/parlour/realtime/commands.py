@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from parlour.operations.call import Call, Outcome, Rows
+from parlour.operations.call import Call, OperationResult, Rows
 from parlour.protocol import pages
 from parlour.protocol.forms import decode_path_segment, parse_form, parse_query
 from parlour.protocol.pages import Page, Position
@@ -72,7 +72,7 @@ class Commands:
     def _call(
         self, session: Session, request: TunnelRequest, command: Command, path: dict[str, str]
     ) -> Call[Any]:
-        deed = command.operation.deed
+        spec = command.operation.spec
         form = _form(request, command)
         if command.adds is not None:
             form |= command.adds(session.token)
@@ -86,7 +86,7 @@ class Commands:
             form=form,
             origin=Origin(SDK, session.identity, fires=True),
         )
-        if deed.list_key:
+        if spec.list_key:
             call.page = pages.parse_page_request(
                 form,
                 default=limits.CLIENT_PAGE_SIZE_MAX,
@@ -101,12 +101,14 @@ class Commands:
         assert isinstance(who, Participant)
         self._hub.typing(session.scope, who.conversation_sid, who.sid, session.identity)
 
-    def _body(self, session: Session, command: Command, call: Call[Any], outcome: Outcome) -> bytes:
+    def _body(
+        self, session: Session, command: Command, call: Call[Any], outcome: OperationResult
+    ) -> bytes:
         assert command.shows is not None
         if not isinstance(outcome.result, Rows):
             return _encode(command.shows(outcome.result, session))
         page = pages.cut(outcome.result.records, call.page_request)
-        key = command.operation.deed.list_key
+        key = command.operation.spec.list_key
         page, shown = _cut(page, call.page_request, partial(_row, command, session))
         meta = self._meta(call.page_request, page, outcome.result, key, call.resource)
         return _encode({key: shown, "meta": meta})
@@ -213,6 +215,6 @@ def _place(session: Session, request: TunnelRequest) -> str:
     return f"{session.scope.service_sid} {session.user_sid} {request.path}"
 
 
-def _unkept(_call: Call[Any], _outcome: Outcome) -> bytes:
+def _unkept(_call: Call[Any], _outcome: OperationResult) -> bytes:
     """Answers to clients are not kept: a client never sends a change twice."""
     return b""

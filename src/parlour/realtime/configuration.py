@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from parlour.vocabulary import labels, limits
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary import client_urls, limits
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from parlour.realtime.session import Session
@@ -27,7 +27,7 @@ def client_configuration(service: ServiceConfiguration, session: Session) -> dic
         "identity": session.identity,
         "account_sid": session.scope.account_sid,
         "chat_service_sid": session.scope.service_sid,
-        "url": f"{labels.COMMANDS}/Configuration",
+        "url": f"{client_urls.COMMANDS}/Configuration",
         "options": {
             "user_infos_to_subscribe": _USERS_FOLLOWED,
             "reachability_enabled": bool(service.reachability_enabled),
@@ -43,16 +43,18 @@ def client_configuration(service: ServiceConfiguration, session: Session) -> dic
             "email_bodies_allowed_mime_types": _EMAIL_TYPES,
         },
         "sync_objects": {
-            "my_conversations": ObjectName(Kind.MY_CONVERSATIONS, session.user_sid).unique_name,
-            "my_user_info": ObjectName(Kind.USER_INFO, session.user_sid).unique_name,
+            "my_conversations": ObjectName(
+                ObjectKind.MY_CONVERSATIONS, session.user_sid
+            ).unique_name,
+            "my_user_info": ObjectName(ObjectKind.USER_INFO, session.user_sid).unique_name,
         },
         "links": {
-            "my_conversations": f"{labels.COMMANDS}/MyConversations",
-            "conversations": f"{labels.COMMANDS}/Conversations",
-            "users": f"{labels.COMMANDS}/Users",
-            "current_user": f"{labels.COMMANDS}/Users/{quote(session.identity, '')}",
-            "typing": f"{labels.COMMANDS}/Typing",
-            "messages_receipts": f"{labels.COMMANDS}/Conversations/%s/Messages/%s/Receipts",
+            "my_conversations": f"{client_urls.COMMANDS}/MyConversations",
+            "conversations": f"{client_urls.COMMANDS}/Conversations",
+            "users": f"{client_urls.COMMANDS}/Users",
+            "current_user": f"{client_urls.COMMANDS}/Users/{quote(session.identity, '')}",
+            "typing": f"{client_urls.COMMANDS}/Typing",
+            "messages_receipts": f"{client_urls.COMMANDS}/Conversations/%s/Messages/%s/Receipts",
             "media_service": media,
             "media_set_service": f"{media}Set",
         },

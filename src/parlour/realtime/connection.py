@@ -30,7 +30,7 @@ from parlour.realtime.outbox import Gone
 from parlour.realtime.wire import encoded
 from parlour.resources.tokens.verification import AccountNotActive, ServiceUnknown
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.errors import ApiError, release_frames
+from parlour.vocabulary.errors import ApiError, clear_tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from parlour.realtime.endpoint import Endpoint
     from parlour.realtime.session import Session
     from parlour.realtime.websocket import Socket
-    from parlour.vocabulary.objects import ObjectName
+    from parlour.vocabulary.realtime_objects import ObjectName
 
 log = structlog.get_logger()
 
@@ -208,10 +208,10 @@ class Connection:
         try:
             await work
         except Gone as gone:
-            release_frames(gone)
+            clear_tracebacks(gone)
         except Exception as error:
             log.exception("connection_failed")
-            release_frames(error)
+            clear_tracebacks(error)
             self.end(disconnects.FAILED)
 
     def _done(self, size: int, task: asyncio.Task[None]) -> None:

@@ -24,7 +24,7 @@ from parlour.resources.tokens.verification import (
 )
 from parlour.resources.users import arrivals
 from parlour.resources.users import store as users
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.origin import SDK, Origin
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from parlour.resources.users.store import User
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 _FORMAT: Final = "rtd-ct-1"
 _PRODUCT: Final = "ip_messaging"
@@ -153,7 +153,7 @@ class Endpoint:
 
     def rights_changed(self, event: Event) -> None:
         """Something that connections stand on was changed: each of the account looks again."""
-        if self.hub.presence is not None and event.name == events.SERVICE_CHANGED:
+        if self.hub.presence is not None and event.name == event_names.SERVICE_CHANGED:
             # Perhaps it is shown from now on who is online.
             for key in self.hub.users_of(event.account_sid, event.service_sid):
                 self.hub.presence(key)

@@ -17,7 +17,7 @@ from parlour.protocol import framing, sync_events
 from parlour.realtime.typists import Typists
 from parlour.realtime.wire import encoded
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ _HELD: Final = 1 << 62
 _PAUSED: Final = _HELD + 1
 """The number of a listener that is paused."""
 
-CONVERSATION_KINDS: Final = (Kind.CONVERSATION, Kind.MESSAGES, Kind.ROSTER)
+CONVERSATION_KINDS: Final = (ObjectKind.CONVERSATION, ObjectKind.MESSAGES, ObjectKind.ROSTER)
 
 
 class UserKey(NamedTuple):
@@ -339,6 +339,6 @@ class Hub:
             limits.TYPING_SECONDS + 1,
         )
         wire = self.news(sync_events.TYPING, payload)
-        for listener in self.listeners_of(ObjectName(Kind.ROSTER, said.conversation_sid)):
+        for listener in self.listeners_of(ObjectName(ObjectKind.ROSTER, said.conversation_sid)):
             if listener.user_key != said.typist:
                 listener.push(wire)

@@ -22,7 +22,7 @@ from parlour.resources.service_configuration import store as service_configurati
 from parlour.resources.users import representation as user_faces
 from parlour.resources.users import store as users
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,7 +92,7 @@ async def fetch_page(
 ) -> Page | None:
     """One page of an object's items; None where the key is not of the object's kind."""
     first = edge(name.kind, descending=place.descending) if place.key is None else place.key
-    if isinstance(first, int) != (name.kind is Kind.MESSAGES):
+    if isinstance(first, int) != (name.kind is ObjectKind.MESSAGES):
         return None
     if place.backwards:
         return await _before(tx, session, name, place, first)
@@ -154,9 +154,9 @@ def cut_page(page: Page, show: Callable[[Item], bytes]) -> tuple[Page, list[msgs
     return replace(page, items=order[:count], next=after), shown
 
 
-def edge(kind: Kind, *, descending: bool) -> Key:
+def edge(kind: ObjectKind, *, descending: bool) -> Key:
     """A key before all others, in the order that is asked for."""
-    if kind is Kind.MESSAGES:
+    if kind is ObjectKind.MESSAGES:
         return _INDEX_LAST if descending else 0
     return _LAST if descending else _FIRST
 
@@ -177,15 +177,15 @@ async def read(
     descending: bool,
 ) -> list[Item]:
     """Up to so many items from a key on, in either direction."""
-    if name.kind is Kind.MESSAGES:
+    if name.kind is ObjectKind.MESSAGES:
         assert isinstance(first, int)
         return await _messages(tx, session, name.owner_sid, first, count, descending=descending)
     assert isinstance(first, str)
-    if name.kind is Kind.ROSTER:
+    if name.kind is ObjectKind.ROSTER:
         return await _members(tx, session, name.owner_sid, first, count, descending=descending)
-    if name.kind is Kind.MY_CONVERSATIONS:
+    if name.kind is ObjectKind.MY_CONVERSATIONS:
         return await _own(tx, session, first, count, descending=descending)
-    assert name.kind is Kind.USER_INFO
+    assert name.kind is ObjectKind.USER_INFO
     return _cut(await user_items(tx, session, name.owner_sid), first, count, descending=descending)
 
 
@@ -259,12 +259,12 @@ def _cut(found: Sequence[Item], first: str, count: int, *, descending: bool) -> 
     return [each for each in ordered if is_from(each)][:count]
 
 
-def parse_key(kind: Kind, text: str) -> Key | None:
+def parse_key(kind: ObjectKind, text: str) -> Key | None:
     """The key that a parameter names; None where the object has no such keys."""
-    if kind is Kind.MESSAGES:
+    if kind is ObjectKind.MESSAGES:
         is_number = text.isascii() and text.isdecimal() and len(text) <= limits.INDEX_DIGITS_MAX
         return int(text) if is_number else None
-    if kind is Kind.USER_INFO:
+    if kind is ObjectKind.USER_INFO:
         return text
-    owner = sids.PARTICIPANT if kind is Kind.ROSTER else sids.CONVERSATION
+    owner = sids.PARTICIPANT if kind is ObjectKind.ROSTER else sids.CONVERSATION
     return text if sids.is_sid(owner, text) else None

@@ -19,8 +19,8 @@ from parlour.realtime.changes import changes_of, departed, participant_of
 from parlour.realtime.hub import CONVERSATION_KINDS, UserKey
 from parlour.realtime.recency import keys_of, user_key
 from parlour.store import event_log
-from parlour.vocabulary import events, limits
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary import event_names, limits
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from parlour.realtime.recency import Recency
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 log = structlog.get_logger()
 
 _RIGHTS: frozenset[str] = frozenset(
-    {events.ACCOUNT_CHANGED, events.SERVICE_CHANGED, events.USER_REMOVED}
+    {event_names.ACCOUNT_CHANGED, event_names.SERVICE_CHANGED, event_names.USER_REMOVED}
 )
 
 
@@ -163,7 +163,7 @@ class News:
         if about is not None and about.participant.identity is not None:
             key = user_key(event.service_sid, about.participant.identity)
             self._recency.note(key, event.sequence)
-        if event.name == events.ON_CONVERSATION_REMOVED:
+        if event.name == event_names.ON_CONVERSATION_REMOVED:
             self._tell_of_removal(event)
         gone = None if about is None else departed(event, about)
         if self._concerns_somebody(event, None if about is None else about.participant.identity):
@@ -179,14 +179,14 @@ class News:
             return True
         if identity is not None:
             return bool(self._hub.connections_of(_key(event, identity)))
-        return self._hub.is_heard(ObjectName(Kind.USER_INFO, event.subject_sid))
+        return self._hub.is_heard(ObjectName(ObjectKind.USER_INFO, event.subject_sid))
 
     def _tell_of_removal(self, event: Event) -> None:
         """Members lose the conversation before its objects go: then clients say that they left."""
-        document = ObjectName(Kind.CONVERSATION, event.conversation_sid)
+        document = ObjectName(ObjectKind.CONVERSATION, event.conversation_sid)
         told = {listener.user_sid for listener in self._hub.listeners_of(document)}
         for user_sid in sorted(told):
-            name = ObjectName(Kind.MY_CONVERSATIONS, user_sid)
+            name = ObjectName(ObjectKind.MY_CONVERSATIONS, user_sid)
             change = Change(name, ITEM_REMOVED, event.conversation_sid, {})
             self._hub.publish([change], event.sequence, event.date_ms)
 

@@ -22,8 +22,8 @@ from parlour.resources.conversations import store as conversations
 from parlour.resources.messages import store as messages
 from parlour.resources.users import store as users
 from parlour.store import event_log
-from parlour.vocabulary import limits, objects
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary import limits, realtime_objects
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,22 +32,26 @@ if TYPE_CHECKING:
     from parlour.realtime.session import Session, TunnelRequest
     from parlour.store.transaction import Store, Transaction
 
-_TYPES: Final = {"Documents": objects.DOCUMENT, "Lists": objects.LIST, "Maps": objects.MAP}
+_TYPES: Final = {
+    "Documents": realtime_objects.DOCUMENT,
+    "Lists": realtime_objects.LIST,
+    "Maps": realtime_objects.MAP,
+}
 _ITEMS_PARTS: Final = 5
 _PATH_PARTS: Final = (4, _ITEMS_PARTS)
 # The numbers of the hosted service: an unknown sid of each type, and an unknown name.
 NOT_FOUND_CODES: Final = {
-    objects.DOCUMENT: 54100,
-    objects.LIST: 54150,
-    objects.MAP: 54200,
+    realtime_objects.DOCUMENT: 54100,
+    realtime_objects.LIST: 54150,
+    realtime_objects.MAP: 54200,
     "stream": 54250,
 }
 _NAME_NOT_FOUND: Final = 54300
 _INVALID: Final = 54000
 _TITLES: Final = {
-    objects.DOCUMENT: "Document",
-    objects.LIST: "List",
-    objects.MAP: "Map",
+    realtime_objects.DOCUMENT: "Document",
+    realtime_objects.LIST: "List",
+    realtime_objects.MAP: "Map",
     "stream": "Message Stream",  # Clients of Sync may ask for some; there are none here.
 }
 
@@ -86,7 +90,9 @@ class Objects:
         parts = request.path.split("/")
         type_ = _TYPES.get(parts[2]) if len(parts) in _PATH_PARTS else None
         wants_items = len(parts) == _ITEMS_PARTS
-        if type_ is None or (wants_items and (parts[4] != "Items" or type_ == objects.DOCUMENT)):
+        if type_ is None or (
+            wants_items and (parts[4] != "Items" or type_ == realtime_objects.DOCUMENT)
+        ):
             return refusal(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Not found")
         if request.method != "GET":
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED, _INVALID, "Method not allowed")
@@ -107,10 +113,10 @@ class Objects:
 
 def _candidates(type_: str, text: str) -> tuple[ObjectName, ...]:
     """The objects that a path may mean."""
-    named = objects.named(text)
+    named = realtime_objects.parse_name(text)
     if named is not None and named.kind.type == type_:
         return (named,)
-    return objects.with_sid(type_, text)
+    return realtime_objects.candidates_for_sid(type_, text)
 
 
 def items_named(request: TunnelRequest) -> tuple[ObjectName, ...]:
@@ -148,10 +154,10 @@ async def _root(
         "date_expires": None,
         "created_by": "system",
     }
-    if name.kind is Kind.CONVERSATION:
+    if name.kind is ObjectKind.CONVERSATION:
         return shown | {"links": {}, "data": await document(tx, session, name.owner_sid)}
     shown["links"] = {"items": f"{url}/Items"}
-    if includes_items and name.kind is Kind.USER_INFO:
+    if includes_items and name.kind is ObjectKind.USER_INFO:
         found = await items.user_items(tx, session, name.owner_sid)
         shown["items"] = [_item(name, each, number) for each in found]
     return shown
@@ -166,7 +172,7 @@ async def document(tx: Transaction, session: Session, conversation_sid: str) -> 
 
 
 async def _times(tx: Transaction, session: Session, name: ObjectName) -> _Times:
-    if name.kind in {Kind.MY_CONVERSATIONS, Kind.USER_INFO}:
+    if name.kind in {ObjectKind.MY_CONVERSATIONS, ObjectKind.USER_INFO}:
         user = await users.find(tx, session.scope, name.owner_sid)
         assert user is not None, name
         return _Times(user.date_created, user.date_updated)
@@ -239,9 +245,9 @@ def _asked_place(name: ObjectName, params: dict[str, str]) -> items.Place | None
     return items.Place(order == "desc", size_max, key)
 
 
-def _from(kind: Kind, text: str) -> items.Key | None:
+def _from(kind: ObjectKind, text: str) -> items.Key | None:
     """Where a page begins: any text for maps, any number for lists."""
-    if kind is not Kind.MESSAGES:
+    if kind is not ObjectKind.MESSAGES:
         return text
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= limits.INDEX_DIGITS_MAX):
@@ -252,7 +258,7 @@ def _from(kind: Kind, text: str) -> items.Key | None:
 def _item(name: ObjectName, item: Item, number: int) -> dict[str, Any]:
     kind, sid = name.kind, name.sid
     return {
-        "index" if kind.type == objects.LIST else "key": item.key,
+        "index" if kind.type == realtime_objects.LIST else "key": item.key,
         f"{kind.type}_sid": sid,
         "url": sync_events.item_url(kind, sid, item.key),
         "revision": sync_events.revision(number),

@@ -55,7 +55,7 @@ class Presence:
     async def _note_due(self) -> None:
         """Record due presence changes, some at a time: all users of a service may be due."""
         while self._due:
-            some = list(islice(self._due, limits.PRESENCE_NOTED_AT_ONCE))
+            some = list(islice(self._due, limits.PRESENCE_WRITES_AT_ONCE))
             for key in some:
                 del self._due[key]
             await asyncio.gather(*map(self._note, some))

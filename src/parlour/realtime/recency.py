@@ -17,7 +17,7 @@ from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Store
-    from parlour.vocabulary.events import Event
+    from parlour.vocabulary.event import Event
 
 UNKNOWN: Final = -1
 

@@ -22,7 +22,7 @@ from parlour.resources.conversations import store as conversations
 from parlour.store import event_log
 from parlour.store.transaction import ALL_ACCOUNTS
 from parlour.vocabulary import limits
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -164,7 +164,7 @@ class Replay:
 
         Of its document only the last state is sent, with the number ``base``.
         """
-        document = ObjectName(Kind.CONVERSATION, next(iter(after)).owner_sid)
+        document = ObjectName(ObjectKind.CONVERSATION, next(iter(after)).owner_sid)
         changes_document = document in after and numbers[-1] > after[document]
         if len(after) == 1 and document in after:
             numbers = numbers[-event_log.SEQUENCES_PER_QUERY :]

@@ -28,8 +28,8 @@ from parlour.realtime.visibility import Visibility
 from parlour.resources.participants import representation as participant_faces
 from parlour.resources.participants import store as participants
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary import objects as names
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary import realtime_objects as names
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -207,7 +207,7 @@ class Subscriptions:
             if each.is_replayed:
                 by_owner.setdefault(each.seen.owner_sid, {})[each.seen] = each.after
             elif self._is_changed(session, each.seen, each.after):
-                verb = ADDED if each.seen.kind is Kind.MY_CONVERSATIONS else UPDATED
+                verb = ADDED if each.seen.kind is ObjectKind.MY_CONVERSATIONS else UPDATED
                 await replay.send_items(each.seen, verb, base, self._clock.now_ms())
         for owner_sid, after in by_owner.items():
             numbers = missed.numbers(owner_sid, min(after.values()), base)
@@ -217,7 +217,7 @@ class Subscriptions:
     def _is_changed(self, session: Session, name: ObjectName, after: int) -> bool:
         """Whether a map of a user may have changed after an event."""
         key = name.owner_sid
-        if name.kind is Kind.MY_CONVERSATIONS:
+        if name.kind is ObjectKind.MY_CONVERSATIONS:
             key = user_key(session.scope.service_sid, session.identity)
         return self._recency.user_changed_since(key, after)
 
@@ -226,7 +226,7 @@ class Subscriptions:
     ) -> None:
         """Take conversations out of the user's map and put them in again."""
         session = connection.session
-        name = ObjectName(Kind.MY_CONVERSATIONS, session.user_sid)
+        name = ObjectName(ObjectKind.MY_CONVERSATIONS, session.user_sid)
         for sid in sorted(anew):
             place = await replay.read(partial(_find_participant, session, sid))
             if place is None:
@@ -238,11 +238,11 @@ class Subscriptions:
 
     def _send_removals(self, connection: Connection, failed: list[_Found], number: int) -> None:
         """A conversation whose document the client had and may not see any more has been left."""
-        name = ObjectName(Kind.MY_CONVERSATIONS, connection.session.user_sid)
+        name = ObjectName(ObjectKind.MY_CONVERSATIONS, connection.session.user_sid)
         for each in failed:
             if each.wanted.object_type == names.DOCUMENT:
                 # Said of any document that is not there for the user, whether there is one or not.
-                for lost in names.with_sid(names.DOCUMENT, each.wanted.object_sid):
+                for lost in names.candidates_for_sid(names.DOCUMENT, each.wanted.object_sid):
                     change = Change(name, ITEM_REMOVED, lost.owner_sid, {})
                     self._send(connection, change, number)
 
@@ -277,7 +277,7 @@ def _asked(body: bytes) -> Request | None:
         return None
     distinct: dict[tuple[str, object], Wanted] = {}
     for wanted in asked.requests:
-        candidates = names.with_sid(wanted.object_type, wanted.object_sid)
+        candidates = names.candidates_for_sid(wanted.object_type, wanted.object_sid)
         key = (wanted.object_type, candidates or wanted.object_sid)
         known = distinct.setdefault(key, wanted)
         numbers = [known.last_event_id, wanted.last_event_id]
@@ -291,7 +291,7 @@ def _conversations(requests: list[Wanted]) -> Iterator[tuple[str, int]]:
     """The conversations that objects may be of, and the number known of each object."""
     for wanted in requests:
         if wanted.last_event_id is not None:
-            for name in names.with_sid(wanted.object_type, wanted.object_sid):
+            for name in names.candidates_for_sid(wanted.object_type, wanted.object_sid):
                 if name.kind.owner == sids.CONVERSATION:
                     yield name.owner_sid, wanted.last_event_id
 
@@ -301,7 +301,7 @@ async def _find(session: Session, step: list[Wanted], tx: Transaction) -> list[_
     visibility = Visibility(session)
     found = []
     for wanted in step:
-        candidates = names.with_sid(wanted.object_type, wanted.object_sid)
+        candidates = names.candidates_for_sid(wanted.object_type, wanted.object_sid)
         found.append(_Found(wanted, await visibility.seen(tx, candidates)))
     return found
 

@@ -19,7 +19,7 @@ from parlour.realtime.outbox import Gone
 from parlour.realtime.session import TunnelReply, TunnelRequest
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.errors import ApiError, release_frames
+from parlour.vocabulary.errors import ApiError, clear_tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -182,10 +182,10 @@ class Tunnel:
             raise
         except (ApiError, Busy, Unavailable) as error:
             log.warning("subscriptions_failed", request_sid=request_sid, error=repr(error))
-            release_frames(error)
+            clear_tracebacks(error)
         except Exception as error:
             log.exception("bug", request_sid=request_sid)
-            release_frames(error)
+            clear_tracebacks(error)
 
     async def _admit(
         self,
@@ -230,14 +230,14 @@ async def _result(request_sid: str, work: Callable[[], Awaitable[TunnelReply]]) 
     except Gone:
         raise
     except ApiError as error:
-        release_frames(error)
+        clear_tracebacks(error)
         return _refusal(error)
     except (Busy, Unavailable) as error:
-        release_frames(error)
+        clear_tracebacks(error)
         return _refusal(ApiError(20503))
     except Exception as error:
         log.exception("bug", request_sid=request_sid)
-        release_frames(error)
+        clear_tracebacks(error)
         return _refusal(ApiError(20500))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from parlour.resources.conversations import store as conversations
 from parlour.resources.participants import store as participants
 from parlour.resources.users import store as users
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,15 +39,15 @@ class Visibility:
 
     async def may_see(self, tx: Transaction, name: ObjectName) -> bool:
         """Whether this user may read the object, and so whether it exists for this user."""
-        if name.kind is Kind.MY_CONVERSATIONS:
+        if name.kind is ObjectKind.MY_CONVERSATIONS:
             return name.owner_sid == self._session.user_sid
-        if name.kind is Kind.USER_INFO:
+        if name.kind is ObjectKind.USER_INFO:
             return await users.find(tx, self._session.scope, name.owner_sid) is not None
         place = await self._place(tx, name.owner_sid)
         if place is None:
             return False
         # Before it joins, a creator needs the document to have a conversation to join.
-        return place.is_in or (place.is_creator and name.kind is Kind.CONVERSATION)
+        return place.is_in or (place.is_creator and name.kind is ObjectKind.CONVERSATION)
 
     async def _place(self, tx: Transaction, conversation_sid: str) -> _Place | None:
         if conversation_sid not in self._places:

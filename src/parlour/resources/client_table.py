@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from parlour.operations.operation import Collection, Form, Operation, operations_of
+from parlour.operations.operation import Collection, Operation, UrlForm, operations_of
 from parlour.resources.bindings.routes import REGISTRATIONS_OF_CLIENTS
 from parlour.resources.content_templates.routes import TEMPLATES_OF_CLIENTS
 from parlour.resources.messages.routes import MESSAGES_OF_CLIENTS
@@ -35,6 +35,8 @@ def client_operations() -> dict[str, Operation]:
     """Every operation that a user may be permitted, by its id, in the form of its service."""
     own = (each for collection in COLLECTIONS for each in operations_of(collection))
     permitting = (
-        each for each in operations() if each.form is Form.SERVICE and each.deed.permits is not None
+        each
+        for each in operations()
+        if each.url_form is UrlForm.SERVICE and each.spec.permits is not None
     )
     return {each.operation_id: each for each in (*own, *permitting)}

@@ -89,5 +89,5 @@ async def _cap(late: list[conversations.Conversation], tx: Transaction) -> None:
 
 
 async def _cap_others(tx: Transaction) -> None:
-    await purge.cap(tx)
+    await purge.cap_due_dates(tx)
     await presence.cap(tx)

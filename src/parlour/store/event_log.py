@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.store.statements import statement
-from parlour.vocabulary.events import Event
+from parlour.vocabulary.event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Collection

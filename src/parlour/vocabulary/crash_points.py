@@ -19,11 +19,11 @@ POSITION: Final = "webhooks queued, position not kept again"
 
 CRASH_POINTS: Final = (EVENT_READ, QUEUED, SENT, RESULTS_RECORDED, POSITION)
 
-BLOB_KEPT: Final = "media's file kept, its row not"
+BLOB_STORED: Final = "media's file kept, its row not"
 MEDIA_COMMITTED: Final = "media's row kept, its file not settled"
 FILE_REMOVED: Final = "media's file removed, its row not"
 
-MEDIA_CRASH_POINTS: Final = (BLOB_KEPT, MEDIA_COMMITTED, FILE_REMOVED)
+MEDIA_CRASH_POINTS: Final = (BLOB_STORED, MEDIA_COMMITTED, FILE_REMOVED)
 
 BATCH_MOVED: Final = "a batch of rows moved, the next not begun"
 
@@ -39,9 +39,9 @@ def _kill_at(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _pass_by(_name: str) -> None:
+def _do_nothing(_name: str) -> None:
     """Nothing is to happen."""
 
 
-crash_point: Final = _kill_at if _NAME else _pass_by
+crash_point: Final = _kill_at if _NAME else _do_nothing
 """Pass a named moment."""

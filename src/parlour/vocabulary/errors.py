@@ -14,7 +14,7 @@ __all__ = [
     "RETRY_AFTER_LINE",
     "ApiError",
     "Entry",
-    "release_frames",
+    "clear_tracebacks",
 ]
 
 RETRY_AFTER: Final = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
@@ -83,7 +83,7 @@ class ApiError(Exception):
         return cls(20404, path=path)
 
 
-def release_frames(error: BaseException) -> None:
+def clear_tracebacks(error: BaseException) -> None:
     """Drop the tracebacks of an error that has been answered, and of those it arose from.
 
     A traceback keeps the frames that it passed, and some of them keep the error: by a future that

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from parlour.operations.operation import Form as UrlForm
+from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
 from tests.security.tenants.path_variables import KINDS, fill, kinds_of, never_made, never_made_like
@@ -232,7 +232,7 @@ class Matrix:
     def parameters(self) -> Iterator[Cell]:
         """Every parameter that names something, with what is another's."""
         for operation in self.operations:
-            for name, _, _ in wire_names(operation.deed.parameters):
+            for name, _, _ in wire_names(operation.spec.parameters):
                 if name not in OF_NOBODY and (name.endswith("Sid") or name == "Participant"):
                     yield from self._parameter(operation, name)
 
@@ -245,7 +245,7 @@ class Matrix:
         else:
             kind = _role_of(operation) if name == "RoleSid" else OF_SERVICE[name]
             tried = [("the twin's", theirs.chain[kind])]
-            if operation.form is not UrlForm.ACCOUNT:
+            if operation.url_form is not UrlForm.ACCOUNT:
                 tried.append(("another service's", other.chain[kind]))
         for whose, value in tried:
             never = PREFIXES[kind] + secrets.token_hex(16)
@@ -266,12 +266,12 @@ class Matrix:
 
 
 def _role_of(operation: Operation) -> str:
-    return "ServiceRoles" if "User" in operation.deed.parameters.__name__ else "Roles"
+    return "ServiceRoles" if "User" in operation.spec.parameters.__name__ else "Roles"
 
 
 def services_of(operation: Operation, world: World) -> tuple[Service, Service]:
     """The service that an operation is tried in, and the account's other one."""
-    if operation.form is UrlForm.SERVICE:
+    if operation.url_form is UrlForm.SERVICE:
         return world.second, world.default
     return world.default, world.second
 
@@ -284,7 +284,7 @@ def values_of(operation: Operation, world: World, service: Service | None = None
     for place, kind in enumerate(kinds):
         if kind == "Conversations" and "Users" in kinds[:place]:
             values.append(here.chain[CHAIN_OF_USER])
-        elif KINDS[kind].is_of_service or operation.form is UrlForm.SERVICE:
+        elif KINDS[kind].is_of_service or operation.url_form is UrlForm.SERVICE:
             values.append(here.chain[kind])
         else:
             values.append(world.account[kind])

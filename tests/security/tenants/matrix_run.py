@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from parlour.operations.operation import Form
+from parlour.operations.operation import UrlForm
 from tests.security.tenants import owner_actions
 from tests.security.tenants.intruder_and_victim import (
     Pair,
@@ -78,9 +78,13 @@ class Bench:
             Stage([*owner_actions.sending(pair.neighbour, hidden)], writes=True),
             Stage([Operator(pair.neighbour.name)], writes=True),
             Stage([*owner_actions.taking(pair.intruder, hidden)], writes=True),
-            Stage([*owner_actions.writing(intruder, hidden, Form.SHORT)], second, writes=True),
-            Stage([*owner_actions.writing(intruder, hidden, Form.SERVICE)], default, writes=True),
-            Stage([*owner_actions.writing(intruder, hidden, Form.ACCOUNT)], default, writes=True),
+            Stage([*owner_actions.writing(intruder, hidden, UrlForm.SHORT)], second, writes=True),
+            Stage(
+                [*owner_actions.writing(intruder, hidden, UrlForm.SERVICE)], default, writes=True
+            ),
+            Stage(
+                [*owner_actions.writing(intruder, hidden, UrlForm.ACCOUNT)], default, writes=True
+            ),
         ]
 
     def learn(self) -> list[str]:

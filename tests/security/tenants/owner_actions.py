@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from parlour.operations.operation import Form as UrlForm
+from parlour.operations.operation import UrlForm
 from parlour.resources.table import operations
 from tests.security.tenants.matrix import Answered, names_of, values_of
 from tests.security.tenants.path_variables import fill
@@ -55,7 +55,7 @@ def dump(place: Place, world: World) -> Dump:
         for path in dict.fromkeys((fill(operation, by_sid), fill(operation, by_name))):
             for query in queries_of(operation):
                 seen[_with(path, query)] = _shown(place, operation, world, _with(path, query))
-                if operation.deed.list_key:
+                if operation.spec.list_key:
                     _walk(place, world, _with(path, {**query, "PageSize": "1"}), seen)
     return seen
 
@@ -106,7 +106,7 @@ def reading(world: World, dumped: Dump, hidden: frozenset[str]) -> Iterator[Answ
 
 def writing(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
     """Every operation of one URL form that changes something, done by the owner."""
-    found = [each for each in operations() if each.writes and each.form is form]
+    found = [each for each in operations() if each.writes and each.url_form is form]
     if form is not UrlForm.ACCOUNT:
         yield from _more(world, hidden, form)
     for operation in sorted(found, key=_order):

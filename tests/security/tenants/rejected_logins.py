@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from parlour.operations.operation import Form as UrlForm
+from parlour.operations.operation import UrlForm
 from parlour.resources.table import operations
 from tests.security.tenants.matrix import Alike, Answered, values_of
 from tests.security.tenants.owner_actions import asked, page_url
@@ -148,13 +148,13 @@ def page_tokens(pair: Pair) -> Iterator[Alike]:
     """Every list with a page token of the twin, or of the same list in the other service."""
     intruder, victim = pair.intruder, pair.victim
     for operation in operations():
-        if not operation.deed.list_key:
+        if not operation.spec.list_key:
             continue
         own = fill(operation, values_of(operation, intruder))
         theirs = fill(operation, values_of(operation, victim))
         for query in queries_of(operation):
             yield _with_token(pair, operation, own, query, _token(pair, victim, theirs, query))
-        if operation.form is UrlForm.SERVICE:
+        if operation.url_form is UrlForm.SERVICE:
             query = queries_of(operation)[0]
             other = fill(operation, values_of(operation, intruder, intruder.default))
             yield _with_token(pair, operation, own, query, _token(pair, intruder, other, query))

@@ -57,9 +57,9 @@ async def ask(tx: Transaction, world: World) -> None:
 
 async def _ask_roles(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
     tenant = (scope.account_sid, scope.service_sid)
-    assert await tx.one(access.PLACE, *tenant, lobby_sid, ALICE)
+    assert await tx.one(access.MEMBERSHIP, *tenant, lobby_sid, ALICE)
     assert await tx.one(access.SERVICE_ROLE, *tenant, ALICE)
-    assert await tx.all(access.ROLES_BESIDE, *tenant, ALICE, ALICE)
+    assert await tx.all(access.SHARED_CONVERSATION_ROLES, *tenant, ALICE, ALICE)
 
 
 async def _ask_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:

@@ -174,5 +174,5 @@ async def _remove_service(tx: Transaction, world: World) -> None:
         fires=0,
     )
     await tx.run(departures.INSERT, *values_of(departure))
-    await purge.service(tx, Scope(world.sid, world.second.sid))
+    await purge.enqueue_service(tx, Scope(world.sid, world.second.sid))
     await tx.run(departures.INSERT, *values_of(departure))

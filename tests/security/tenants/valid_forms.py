@@ -107,11 +107,11 @@ LISTS: dict[str, tuple[Form, ...]] = {
 
 def form_of(operation: Operation) -> Form:
     """What a valid request of an operation that changes something says. KeyError: not known."""
-    parameters = operation.deed.parameters
+    parameters = operation.spec.parameters
     return {} if parameters is NoParameters else WRITES[parameters.__name__]()
 
 
 def queries_of(operation: Operation) -> tuple[Form, ...]:
     """The ways in which something is asked for. KeyError: not known."""
-    parameters = operation.deed.parameters
+    parameters = operation.spec.parameters
     return ({},) if parameters is NoParameters else LISTS[parameters.__name__]

@@ -13,13 +13,13 @@ import pytest
 import parlour
 from parlour.delivery.parameters import names_without_table
 from parlour.realtime.changes import unmapped
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 SOURCES = Path(parlour.__file__).parent
 
 
 def test_every_event_of_the_api_has_parameters() -> None:
-    assert names_without_table((*events.PRE_ACTION, *events.POST_ACTION)) == []
+    assert names_without_table((*event_names.PRE_ACTION, *event_names.POST_ACTION)) == []
 
 
 def test_an_event_without_a_table_is_found() -> None:
@@ -30,12 +30,12 @@ def test_an_event_without_a_table_is_found() -> None:
 
 
 def test_every_event_has_a_realtime_mapping_or_a_reason() -> None:
-    assert unmapped(events.ALL) == set()
+    assert unmapped(event_names.ALL) == set()
 
 
 def test_an_event_without_a_mapping_is_found() -> None:
-    assert unmapped(events.ALL | {"onPollAdded"}) == {"onPollAdded"}
-    assert unmapped(events.ALL - {events.ON_USER_ADDED}) == {events.ON_USER_ADDED}
+    assert unmapped(event_names.ALL | {"onPollAdded"}) == {"onPollAdded"}
+    assert unmapped(event_names.ALL - {event_names.ON_USER_ADDED}) == {event_names.ON_USER_ADDED}
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_the_server_does_not_start_with_an_event_that_would_never_be_sent(
     module: str, names: str
 ) -> None:
     program = (
-        "from parlour.vocabulary import events\n"
-        f"events.{names} = type(events.{names})([*events.{names}, 'onPollAdded'])\n"
+        "from parlour.vocabulary import event_names\n"
+        f"event_names.{names} = type(event_names.{names})([*event_names.{names}, 'onPollAdded'])\n"
         f"import {module}\n"
     )
     made = subprocess.run(
@@ -62,14 +62,14 @@ def _named_in_vocabulary() -> set[str]:
     """Every name of an event that the vocabulary defines by itself."""
     return {
         value
-        for name, value in vars(events).items()
+        for name, value in vars(event_names).items()
         if name.isupper() and isinstance(value, str) and not name.startswith("_")
     }
 
 
 def test_every_name_is_either_of_the_api_or_internal() -> None:
-    assert _named_in_vocabulary() == set(events.ALL)
-    assert not events.INTERNAL & events.FILTERS
+    assert _named_in_vocabulary() == set(event_names.ALL)
+    assert not event_names.INTERNAL & event_names.FILTERS
 
 
 def _emitted() -> list[tuple[str, ast.expr]]:
@@ -88,7 +88,8 @@ def test_what_is_emitted_has_its_name_from_the_vocabulary() -> None:
     unknown = [
         place
         for place, name in emitted
-        if isinstance(name, ast.Attribute) and getattr(events, name.attr, None) not in events.ALL
+        if isinstance(name, ast.Attribute)
+        and getattr(event_names, name.attr, None) not in event_names.ALL
     ]
     assert len(emitted) > 20
     assert (literal, unknown) == ([], [])

@@ -9,7 +9,7 @@ from parlour.http.connections import Caps, Connections
 from parlour.http.server import Server
 from parlour.operations.buffers import BufferPool
 from parlour.operations.caller import Caller
-from parlour.operations.held_refusals import HeldRefusals
+from parlour.operations.delayed_refusals import DelayedRefusals
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemClock
 
@@ -90,7 +90,7 @@ class Refusing(Handled):
     def __init__(self, handler: Handler) -> None:
         super().__init__(handler)
         self.work = Room(has_room=self.status == 401)
-        self.held: HeldRefusals[tuple[Connection, int]] = HeldRefusals(FakeClock())
+        self.held: DelayedRefusals[tuple[Connection, int]] = DelayedRefusals(FakeClock())
 
     def recognize(self, request: Request) -> str | None:
         del request

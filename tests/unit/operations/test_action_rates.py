@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parlour.operations.action_rates import Counters, subject_of
+from parlour.operations.action_rates import LeakyBuckets, rate_scope_of
 from parlour.resources.client_table import client_operations
 from parlour.resources.table import operations
 from parlour.vocabulary import limits
@@ -32,7 +32,7 @@ UNCOUNTED = {
 }  # fmt: skip
 
 
-def fill(counters: Counters, name: str, now_ms: float) -> int:
+def fill(counters: LeakyBuckets, name: str, now_ms: float) -> int:
     """Add to a bucket until it is full; how many fitted."""
     added = 0
     while counters.has_room(name, now_ms):
@@ -44,7 +44,7 @@ def fill(counters: Counters, name: str, now_ms: float) -> int:
 def test_each_operation_is_counted_as_the_hosted_service_counts_it() -> None:
     found: dict[str | None, set[str]] = {"conversation": set(), "service": set(), None: set()}
     for each in (*operations(), *client_operations().values()):
-        subject = subject_of(each)
+        subject = rate_scope_of(each)
         if each.writes:
             found[subject].add(each.operation_id.replace("Service", "", 1))
         else:
@@ -55,7 +55,7 @@ def test_each_operation_is_counted_as_the_hosted_service_counts_it() -> None:
 def test_a_burst_of_the_window_passes_and_then_the_rate() -> None:
     for rate in (1, 3, 7, 30, 1000):
         for start in (0.0, 0.1, 1_700_000_000_000.0, 12_345_678.9):
-            counters = Counters(rate)
+            counters = LeakyBuckets(rate)
             assert fill(counters, "CH1", start) == rate * WINDOW_SECONDS
             assert fill(counters, "CH1", start + 1000) == rate
             assert fill(counters, "CH1", start + 4000) == 3 * rate
@@ -63,13 +63,13 @@ def test_a_burst_of_the_window_passes_and_then_the_rate() -> None:
 
 
 def test_names_have_buckets_of_their_own() -> None:
-    counters = Counters(1)
+    counters = LeakyBuckets(1)
     fill(counters, "CH1", 0)
     assert fill(counters, "CH2", 0) == WINDOW_SECONDS
 
 
 def test_the_least_recently_used_bucket_is_forgotten() -> None:
-    counters = Counters(1, size_max=3)
+    counters = LeakyBuckets(1, size_max=3)
     for name in ("CH1", "CH2", "CH3"):
         fill(counters, name, 0)
     counters.add("CH1", 1000)

@@ -33,7 +33,7 @@ class Admissions(RuleBasedStateMachine):
         return sum(count for owner, count in self.running.items() if owner.account_sid == sid)
 
     def wanting(self) -> set[Owner]:
-        since = self.clock.now_ms() - limits.WANTING_MS
+        since = self.clock.now_ms() - limits.CONTENTION_MS
         return {owner for owner, count in self.running.items() if count} | {
             owner for owner, met_ms in self.met_limit.items() if met_ms > since
         }
@@ -138,7 +138,7 @@ def test_account_that_stopped_asking_counts_for_one_second() -> None:
     assert status_of(admission, "AC3") == 200
     admission.leave("AC3")
     assert status_of(admission, "AC2") == 429  # Of 12 places each may have 4.
-    clock.advance(limits.WANTING_MS)
+    clock.advance(limits.CONTENTION_MS)
     assert status_of(admission, "AC2") == 503  # Of 12 places each has 6.
 
 
@@ -165,7 +165,7 @@ def test_nothing_is_remembered_of_idle_accounts() -> None:
         )
     for number in range(IN_ALL):
         admission.leave(f"AC{number}", "ann")
-    clock.advance(limits.WANTING_MS)
+    clock.advance(limits.CONTENTION_MS)
     for _ in range(IN_ALL + 1):
         status_of(admission, "AC0")
     assert list(admission._accounts.found) == ["AC0"]
@@ -194,7 +194,7 @@ def test_account_that_met_full_work_is_forgotten_after_a_second() -> None:
     admission, clock = admission_with(AC1=6)
     assert admission.refusal_status(6, "AC2") == 0
 
-    clock.advance(limits.WANTING_MS)
+    clock.advance(limits.CONTENTION_MS)
 
     assert admission.refusal_status(6, "AC1") == 503
     assert admission.running_of("AC2") == 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.operations.scheduler import Job, Scheduler, in_transaction
+from parlour.operations.scheduler import Job, Scheduler, transactional
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemClock
 from tests.support.machine_pressure import Stopwatch
@@ -72,24 +72,24 @@ def test_nothing_is_done_before_it_is_due() -> None:
     it = scheduler(clock, early, late, never)
     for now_ms, soonest, done in ((1_000, 1_500, (0, 0)), (1_499, 1_500, (0, 0))):
         clock.advance(now_ms - clock.now_ms())
-        assert asyncio.run(it.do_due()) == soonest
+        assert asyncio.run(it.run_due()) == soonest
         assert (early.done, late.done) == done
     clock.advance(1)
-    assert asyncio.run(it.do_due()) == 1_500
+    assert asyncio.run(it.run_due()) == 1_500
     assert (early.done, late.done, never.done) == (1, 0, 0)
-    assert asyncio.run(it.do_due()) == 2_000
+    assert asyncio.run(it.run_due()) == 2_000
     clock.advance(10_000)
-    asyncio.run(it.do_due())
-    assert asyncio.run(it.do_due()) is None
+    asyncio.run(it.run_due())
+    assert asyncio.run(it.run_due()) is None
     assert (early.done, late.done, never.done) == (1, 1, 0)
 
 
 def test_jobs_take_turns() -> None:
     long, short = Work(0, steps=100), Work(0, steps=2)
     it = scheduler(FakeClock(), long, short)
-    asyncio.run(it.do_due())
+    asyncio.run(it.run_due())
     assert (long.done, short.done) == (1, 1)
-    asyncio.run(it.do_due())
+    asyncio.run(it.run_due())
     assert (long.done, short.done) == (2, 2)
 
 
@@ -97,13 +97,13 @@ def test_a_job_that_fails_rests_and_stops_no_other() -> None:
     clock = FakeClock()
     bad, good = Work(0, steps=9, error="broken"), Work(0, steps=9)
     it = scheduler(clock, bad, good)
-    asyncio.run(it.do_due())
+    asyncio.run(it.run_due())
     assert (bad.looks, good.done) == (1, 1)
-    asyncio.run(it.do_due())
+    asyncio.run(it.run_due())
     assert (bad.looks, good.done) == (1, 2)
     bad.error = ""
-    clock.advance(limits.SCHEDULER_MS_MAX)
-    asyncio.run(it.do_due())
+    clock.advance(limits.SCHEDULER_POLL_MS)
+    asyncio.run(it.run_due())
     assert (bad.done, good.done) == (1, 3)
 
 
@@ -114,7 +114,7 @@ def test_a_job_whose_look_fails_stops_no_other() -> None:
     good = Work(0)
     jobs = [Job("broken", broken, good.run), good.job()]
     it = Scheduler(NoStore(), FakeClock(), jobs)  # type: ignore[arg-type]
-    asyncio.run(it.do_due())
+    asyncio.run(it.run_due())
     assert good.done == 1
 
 
@@ -125,7 +125,7 @@ def test_a_step_can_be_one_transaction() -> None:
     async def step(tx: object) -> None:
         seen.append(tx)
 
-    asyncio.run(in_transaction(step)(store))  # type: ignore[arg-type]
+    asyncio.run(transactional(step)(store))  # type: ignore[arg-type]
     assert (store.writes, seen) == (1, [None])
 
 
@@ -157,7 +157,7 @@ def test_it_wakes_when_there_is_news() -> None:
         await asyncio.sleep(0.02)
         watch = Stopwatch()
         work.due_ms = 0
-        it.hint()
+        it.wake()
         await asyncio.wait_for(work.stepped.wait(), SECONDS_MAX)
         await it.stop()
         return watch.seconds_at_least
@@ -171,14 +171,14 @@ def test_much_news_is_looked_at_together() -> None:
         it = await started(work)
         watch = Stopwatch()
         for _ in range(200):
-            it.hint()
+            it.wake()
             await asyncio.sleep(0.001)
         await it.stop()
         return work.looks, watch.seconds
 
     looks, seconds = asyncio.run(run())
     # One for each pause, however long the news took to come, and those at the start and the end.
-    assert looks <= 3 + seconds * 1000 / limits.SCHEDULER_PAUSE_MS
+    assert looks <= 3 + seconds * 1000 / limits.SCHEDULER_DEBOUNCE_MS
 
 
 @pytest.mark.parametrize("due_in_ms", [None, 3_600_000])

@@ -8,7 +8,7 @@ import pytest
 
 from parlour.vocabulary import error_catalogue
 from parlour.vocabulary.error_catalogue.entry import read_table
-from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY, ApiError, Entry, release_frames
+from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY, ApiError, Entry, clear_tracebacks
 
 
 def test_an_error_answers_the_members_in_their_order() -> None:
@@ -119,7 +119,7 @@ def test_an_error_that_was_answered_keeps_no_frame() -> None:
     assert caught.__cause__ is not None
     assert caught.__cause__.__traceback__ is not None
 
-    release_frames(caught)
+    clear_tracebacks(caught)
 
     assert caught.__traceback__ is None
     assert caught.__cause__.__traceback__ is None

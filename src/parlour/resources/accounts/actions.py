@@ -9,7 +9,7 @@ from parlour.resources.accounts.store import Account, Login
 from parlour.resources.configuration import store as configurations
 from parlour.resources.configuration.store import Configuration
 from parlour.resources.services.actions import DEFAULT_SERVICE_NAME, make_service
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ async def tell_of_key(tx: Transaction, scope: Scope, login: Login) -> None:
     """An API key was made, changed or revoked: whoever came in with it may have to go."""
     await tx.emit(
         scope,
-        events.ACCOUNT_CHANGED,
+        event_names.ACCOUNT_CHANGED,
         subject_sid=login.name,
         payload={"key": {"sid": login.name, "friendly_name": login.friendly_name}},
     )
@@ -115,7 +115,7 @@ async def set_status(tx: Transaction, scope: Scope, status: str) -> bool:
         return False
     await tx.emit(
         scope,
-        events.ACCOUNT_CHANGED,
+        event_names.ACCOUNT_CHANGED,
         subject_sid=scope.account_sid,
         payload={"account": {"sid": scope.account_sid, "status": status}},
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.operations.call import Revoked, Rows
+from parlour.operations.call import RevokedLogin, Rows
 from parlour.resources.accounts import store
 from parlour.resources.accounts.actions import add_login, tell_of_key
 from parlour.vocabulary import sids
@@ -76,7 +76,7 @@ async def list_keys(tx: Transaction, call: Call[NoParameters]) -> Rows:
 async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
     """A new API key, good at once."""
     _must_be_own(call)
-    name = call.said().friendly_name
+    name = call.parameters.friendly_name
     secret = call.vault.new_secret()
     login = await add_login(
         tx,
@@ -98,7 +98,7 @@ async def fetch_key(tx: Transaction, call: Call[NoParameters]) -> Login:
 async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
     """Change the name of an API key."""
     before = await _key_in_path(tx, call)
-    name = call.said().friendly_name
+    name = call.parameters.friendly_name
     if isinstance(name, Unset):
         return before
     after = msgspec.structs.replace(
@@ -113,9 +113,9 @@ async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
     return after
 
 
-async def delete_key(tx: Transaction, call: Call[NoParameters]) -> Revoked:
+async def delete_key(tx: Transaction, call: Call[NoParameters]) -> RevokedLogin:
     """Revoke an API key: requests with it are refused from now on."""
     login = await _key_in_path(tx, call)
     await store.delete_login(tx, call.scope, login.name)
     await tell_of_key(tx, call.scope, login)
-    return Revoked(login.name)
+    return RevokedLogin(login.name)

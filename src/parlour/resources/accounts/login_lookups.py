@@ -143,7 +143,7 @@ class LoginLookups:
             if not isinstance(error, Exception):
                 raise
             return
-        until = self._clock.monotonic_ms() + limits.LOGIN_REMEMBERED_MS_MAX
+        until = self._clock.monotonic_ms() + limits.LOGIN_CACHE_MS_MAX
         for number, (name, each) in enumerate(waiting.items(), start=1):
             logins = Logins(until, found.get(name, ()))
             if changes == self._changes:
@@ -157,5 +157,5 @@ class LoginLookups:
         self._unknown.pop(name, None)
         cache = self._known if logins.admitted else self._unknown
         cache[name] = logins
-        if len(cache) > limits.LOGINS_REMEMBERED_MAX:
+        if len(cache) > limits.LOGINS_CACHED_MAX:
             cache.popitem(last=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
 
@@ -17,6 +17,6 @@ if TYPE_CHECKING:
 class ChangeKey(Parameters):
     """A new key, or a change of one."""
 
-    friendly_name: str | Unset = said(
+    friendly_name: str | Unset = form_field(
         "FriendlyName", parsers.text(limits.KEY_FRIENDLY_NAME_CHARS_MAX, 20002)
     )

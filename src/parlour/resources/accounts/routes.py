@@ -26,9 +26,9 @@ ACCOUNTS = Collection(
     version=_VERSION,
     path="/Accounts",
     instance="{AccountSid}.json",
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.account,
-    deeds=(fetch(key_actions.fetch_account),),
+    specs=(fetch(key_actions.fetch_account),),
     listed=False,
 )
 
@@ -39,9 +39,9 @@ KEYS = Collection(
     needs_auth_token=True,
     version=_VERSION,
     path="/Accounts/{AccountSid}/Keys.json",
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.key,
-    deeds=(
+    specs=(
         list_(
             key_actions.list_keys,
             key="keys",
@@ -63,9 +63,9 @@ KEY = Collection(
     version=_VERSION,
     path="/Accounts/{AccountSid}/Keys",
     instance="{Sid}.json",
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.key,
-    deeds=(
+    specs=(
         fetch(key_actions.fetch_key),
         update(key_actions.update_key, parameters.ChangeKey),
         delete(key_actions.delete_key),

@@ -12,7 +12,7 @@ from parlour.resources.accounts import store as accounts
 from parlour.resources.address_configurations import store
 from parlour.resources.address_configurations.store import AddressConfiguration, AutoCreation
 from parlour.resources.services import store as services
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import Unset
@@ -59,7 +59,7 @@ async def list_address_configurations(
     tx: Transaction, call: Call[ListAddressConfigurations]
 ) -> Rows:
     """A page of the account's configurations."""
-    wanted = call.said().type
+    wanted = call.parameters.type
     kind = None if isinstance(wanted, Unset) else wanted
     return Rows(await store.page(tx, call.scope, call.page_request, kind))
 
@@ -68,7 +68,7 @@ async def create_address_configuration(
     tx: Transaction, call: Call[CreateAddressConfiguration]
 ) -> AddressConfiguration:
     """A new configuration for an address that has none."""
-    said = call.said()
+    said = call.parameters
     given = said.given()
     creation = await _creation(tx, call.scope, AutoCreation(), said.auto_creation())
     await _must_be_ours(tx, call.scope, said.type, said.address)
@@ -127,7 +127,7 @@ async def update_address_configuration(
 ) -> AddressConfiguration:
     """Change the name or the rules of a configuration."""
     before = await in_path(tx, call)
-    said = call.said()
+    said = call.parameters
     creation = await _creation(tx, call.scope, before.creation, said.auto_creation())
     after = msgspec.structs.replace(
         before,
@@ -171,7 +171,7 @@ async def forget_service(tx: Transaction, scope: Scope, service_sid: str) -> Non
 async def _tell(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
     await tx.emit(
         scope,
-        events.ACCOUNT_CHANGED,
+        event_names.ACCOUNT_CHANGED,
         subject_sid=configuration.sid,
         payload={"address_configuration": configuration},
     )

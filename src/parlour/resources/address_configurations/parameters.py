@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers, url_parsers
 from parlour.resources.webhook_configuration.parameters import event_name
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -33,28 +33,28 @@ def _country(name: str, text: str) -> str:
 class UpdateAddressConfiguration(Parameters):
     """A change of a configuration. Absent means unchanged; an empty text clears."""
 
-    friendly_name: str | Unset | None = said("FriendlyName", _friendly_name)
-    auto_creation_enabled: bool | Unset = said("AutoCreation.Enabled", parsers.boolean())
-    auto_creation_type: str | Unset = said(
+    friendly_name: str | Unset | None = form_field("FriendlyName", _friendly_name)
+    auto_creation_enabled: bool | Unset = form_field("AutoCreation.Enabled", parsers.boolean())
+    auto_creation_type: str | Unset = form_field(
         "AutoCreation.Type", parsers.enum("webhook", "studio", "default")
     )
-    auto_creation_conversation_service_sid: str | Unset | None = said(
+    auto_creation_conversation_service_sid: str | Unset | None = form_field(
         "AutoCreation.ConversationServiceSid", parsers.clearable(parsers.sid(sids.SERVICE), None)
     )
-    auto_creation_webhook_url: str | Unset | None = said(
+    auto_creation_webhook_url: str | Unset | None = form_field(
         "AutoCreation.WebhookUrl", parsers.clearable(url_parsers.url(50369, code_long=50372), None)
     )
-    auto_creation_webhook_method: str | Unset = said(
+    auto_creation_webhook_method: str | Unset = form_field(
         "AutoCreation.WebhookMethod", parsers.enum("get", "post", code=50055, upper=True)
     )
-    auto_creation_webhook_filters: list[str] | Unset = said(
-        "AutoCreation.WebhookFilters", event_name(events.SCOPED_FILTERS, 50365), repeated=True
+    auto_creation_webhook_filters: list[str] | Unset = form_field(
+        "AutoCreation.WebhookFilters", event_name(event_names.SCOPED_FILTERS, 50365), repeated=True
     )
-    auto_creation_studio_flow_sid: str | Unset | None = said(
+    auto_creation_studio_flow_sid: str | Unset | None = form_field(
         "AutoCreation.StudioFlowSid",
         parsers.clearable(parsers.sid(sids.STUDIO_FLOW, 50367), None),
     )
-    auto_creation_studio_retry_count: int | Unset | None = said(
+    auto_creation_studio_retry_count: int | Unset | None = form_field(
         "AutoCreation.StudioRetryCount",
         parsers.clearable(
             parsers.integer(50065, minimum=0, maximum=limits.WEBHOOK_RETRIES_MAX), None
@@ -80,13 +80,13 @@ class UpdateAddressConfiguration(Parameters):
 class CreateAddressConfiguration(UpdateAddressConfiguration):
     """A new configuration. Type, address and country never change."""
 
-    type: str = said("Type", address_type, required=True)
-    address: str = said("Address", parsers.text(limits.ADDRESS_CHARS_MAX), required=True)
-    address_country: str | Unset = said("AddressCountry", _country)
+    type: str = form_field("Type", address_type, required=True)
+    address: str = form_field("Address", parsers.text(limits.ADDRESS_CHARS_MAX), required=True)
+    address_country: str | Unset = form_field("AddressCountry", _country)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListAddressConfigurations(Parameters):
     """Filter of a list."""
 
-    type: str | Unset = said("Type", address_type)
+    type: str | Unset = form_field("Type", address_type)

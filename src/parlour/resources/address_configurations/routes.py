@@ -17,9 +17,9 @@ ADDRESS_CONFIGURATIONS = Collection(
     noun="ConfigurationAddress",
     is_setting=True,
     path="/Configuration/Addresses",
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             actions.list_address_configurations,
             key="address_configurations",

@@ -29,7 +29,7 @@ async def in_path(tx: Transaction, call: Call[Any]) -> PushBinding:
 
 async def list_bindings(tx: Transaction, call: Call[ListBindings]) -> Rows:
     """A page of the service's bindings."""
-    said = call.said()
+    said = call.parameters
     found = await store.page(
         tx,
         call.scope,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.resources.bindings.store import BINDING_TYPES
 from parlour.vocabulary import limits, sids
@@ -17,10 +17,10 @@ from parlour.vocabulary.unset import Unset
 class ListBindings(Parameters):
     """Filters of a list: any of the types, and any of the identities."""
 
-    binding_type: list[str] | Unset = said(
+    binding_type: list[str] | Unset = form_field(
         "BindingType", parsers.enum(*BINDING_TYPES, code=50209), repeated=True
     )
-    identity: list[str] | Unset = said(
+    identity: list[str] | Unset = form_field(
         "Identity", parsers.text(limits.IDENTITY_CHARS_MAX, 50207), repeated=True
     )
 
@@ -49,13 +49,15 @@ _address = parsers.text(limits.DEVICE_ADDRESS_CHARS_MAX)
 class RegisterDevice(Parameters):
     """A device that asks for notifications. The last two come from the access token."""
 
-    channel_type: str = said("ChannelType", parsers.enum(*_DEVICE_TYPES, code=50209), required=True)
-    address: str = said("Address", _address, required=True)
-    message_types: list[str] | Unset = said(
+    channel_type: str = form_field(
+        "ChannelType", parsers.enum(*_DEVICE_TYPES, code=50209), required=True
+    )
+    address: str = form_field("Address", _address, required=True)
+    message_types: list[str] | Unset = form_field(
         "MessageTypes", parsers.text(limits.MESSAGE_TYPE_CHARS_MAX), repeated=True
     )
-    credential_sid: str | Unset = said("CredentialSid", parsers.sid(sids.CREDENTIAL))
-    endpoint: str | Unset = said("Endpoint", parsers.text(limits.ENDPOINT_ID_CHARS_MAX))
+    credential_sid: str | Unset = form_field("CredentialSid", parsers.sid(sids.CREDENTIAL))
+    endpoint: str | Unset = form_field("Endpoint", parsers.text(limits.ENDPOINT_ID_CHARS_MAX))
 
     def short_names(self) -> list[str]:
         """What is pushed: the types that are pushed at all, by their short names."""
@@ -67,8 +69,10 @@ class RegisterDevice(Parameters):
 class ForgetDevice(Parameters):
     """A device that wants no more notifications, by what the push service calls it."""
 
-    binding_type: str = said("BindingType", parsers.enum(*_DEVICE_TYPES, code=50209), required=True)
-    address: str = said("Address", _address, required=True)
+    binding_type: str = form_field(
+        "BindingType", parsers.enum(*_DEVICE_TYPES, code=50209), required=True
+    )
+    address: str = form_field("Address", _address, required=True)
 
 
 def _once(names: list[str]) -> list[str]:

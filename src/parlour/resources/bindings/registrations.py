@@ -15,7 +15,7 @@ import msgspec
 from parlour.resources.bindings import store
 from parlour.resources.bindings.store import PushBinding
 from parlour.resources.users import reachability
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.unset import UNSET
 
@@ -34,7 +34,7 @@ def _identity(call: Call[Any]) -> str:
 
 async def register(tx: Transaction, call: Call[RegisterDevice]) -> PushBinding:
     """The binding of a device: a new one, or its own with what is said now."""
-    identity, change = _identity(call), call.said()
+    identity, change = _identity(call), call.parameters
     devices = await store.of_identity(tx, call.scope, identity)
     known = _known(devices, change.channel_type, change.address)
     binding = PushBinding(
@@ -92,7 +92,7 @@ async def unregister(tx: Transaction, call: Call[NoParameters]) -> None:
 
 async def forget(tx: Transaction, call: Call[ForgetDevice]) -> None:
     """Remove a device of the user by its address, if it is there."""
-    change = call.said()
+    change = call.parameters
     devices = await store.of_identity(tx, call.scope, _identity(call))
     found = _known(devices, change.binding_type, change.address)
     if found is not None:
@@ -111,7 +111,7 @@ async def _tell(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
     """Note the change in the log, without what the push service calls the device."""
     await tx.emit(
         scope,
-        events.SERVICE_CHANGED,
+        event_names.SERVICE_CHANGED,
         subject_sid=binding.sid,
         payload={"push_binding": msgspec.structs.replace(binding, address="")},
     )

@@ -6,7 +6,7 @@ from parlour.operations import access
 from parlour.operations.operation import (
     SERVICE_ONLY,
     Collection,
-    Deed,
+    OperationSpec,
     create,
     delete,
     fetch,
@@ -19,9 +19,9 @@ BINDINGS = Collection(
     noun="Binding",
     is_setting=True,
     path="/Bindings",
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             actions.list_bindings,
             key="bindings",
@@ -37,19 +37,19 @@ REGISTRATIONS_OF_CLIENTS = Collection(
     noun="ClientRegistration",
     service_noun="ClientRegistration",
     path="/Registrations",
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
-        create(registrations.register, parameters.RegisterDevice, permits=access.anybody),
-        delete(registrations.unregister, permits=access.anybody),
-        Deed(
+    specs=(
+        create(registrations.register, parameters.RegisterDevice, permits=access.allow_any_user),
+        delete(registrations.unregister, permits=access.allow_any_user),
+        OperationSpec(
             verb="Forget",
             method="DELETE",
             on_instance=False,
             status=204,
             action=registrations.forget,
             parameters=parameters.ForgetDevice,
-            permits=access.anybody,
+            permits=access.allow_any_user,
         ),
     ),
     listed=False,

@@ -8,7 +8,7 @@ import msgspec
 
 from parlour.resources.configuration import store
 from parlour.resources.services import store as services
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def fetch_configuration(tx: Transaction, call: Call[NoParameters]) -> Conf
 async def update_configuration(tx: Transaction, call: Call[UpdateConfiguration]) -> Configuration:
     """Change the defaults; they count for what is made from now on."""
     before = await store.fetch(tx, call.scope)
-    change = call.said()
+    change = call.parameters
     sid = change.default_chat_service_sid
     if isinstance(sid, str) and await services.find(tx, call.scope, sid) is None:
         raise ApiError(50050, status=400)
@@ -42,7 +42,7 @@ async def keep_change(tx: Transaction, scope: Scope, configuration: Configuratio
     await store.change(tx, scope, configuration)
     await tx.emit(
         scope,
-        events.ACCOUNT_CHANGED,
+        event_names.ACCOUNT_CHANGED,
         subject_sid=configuration.account_sid,
         payload={"configuration": configuration},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.resources.conversations.parameters import closed_timer, inactive_timer
 from parlour.vocabulary import sids
@@ -28,16 +28,16 @@ def _default_timer(seconds: Parser[int]) -> Parser[str | None]:
 class UpdateConfiguration(Parameters):
     """A change of the configuration. Absent means unchanged; so do empty sids."""
 
-    default_chat_service_sid: str | Unset = said(
+    default_chat_service_sid: str | Unset = form_field(
         "DefaultChatServiceSid", parsers.clearable(parsers.sid(sids.SERVICE), UNSET)
     )
-    default_messaging_service_sid: str | Unset = said(
+    default_messaging_service_sid: str | Unset = form_field(
         "DefaultMessagingServiceSid",
         parsers.clearable(parsers.sid(sids.MESSAGING_SERVICE, 50341), UNSET),
     )
-    default_inactive_timer: str | Unset | None = said(
+    default_inactive_timer: str | Unset | None = form_field(
         "DefaultInactiveTimer", _default_timer(inactive_timer)
     )
-    default_closed_timer: str | Unset | None = said(
+    default_closed_timer: str | Unset | None = form_field(
         "DefaultClosedTimer", _default_timer(closed_timer)
     )

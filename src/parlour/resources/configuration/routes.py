@@ -10,9 +10,9 @@ CONFIGURATION = Collection(
     is_setting=True,
     path="/Configuration",
     instance=None,
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         fetch(actions.fetch_configuration),
         update(actions.update_configuration, parameters.UpdateConfiguration),
     ),

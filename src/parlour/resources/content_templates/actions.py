@@ -9,7 +9,7 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.resources.content_templates import store
 from parlour.resources.content_templates.store import ContentTemplate
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def in_path(tx: Transaction, call: Call[Any]) -> ContentTemplate:
 
 async def create_template(tx: Transaction, call: Call[CreateContentTemplate]) -> ContentTemplate:
     """A new template. Raises 400 for an account that has as many as it may."""
-    given = call.said().given()
+    given = call.parameters.given()
     # A text, or forms of which one has it.
     if "body" not in given and "types" not in given:
         raise ApiError.missing("Body")
@@ -81,7 +81,9 @@ async def delete_template(tx: Transaction, call: Call[NoParameters]) -> None:
 
 async def _tell(tx: Transaction, call: Call[Any], template: ContentTemplate) -> None:
     payload = {"content_template": {"sid": template.sid, "friendly_name": template.friendly_name}}
-    await tx.emit(call.scope, events.ACCOUNT_CHANGED, subject_sid=template.sid, payload=payload)
+    await tx.emit(
+        call.scope, event_names.ACCOUNT_CHANGED, subject_sid=template.sid, payload=payload
+    )
 
 
 async def list_templates(tx: Transaction, call: Call[NoParameters]) -> Rows:

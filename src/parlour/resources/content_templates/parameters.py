@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import json_parsers, parsers
 from parlour.resources.content_templates.rendering import TYPES, has_lists
 from parlour.vocabulary import limits
@@ -48,9 +48,9 @@ def _body(_name: str, text: str) -> str | Unset:
 class CreateContentTemplate(Parameters):
     """A text with places like ``{{1}}``, and a name for it; or forms, of which one has a text."""
 
-    friendly_name: str | Unset = said(
+    friendly_name: str | Unset = form_field(
         "FriendlyName", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX), required=True
     )
-    body: str | Unset = said("Body", _body)
-    types: str | Unset = said("Types", _types)
-    variables: str | Unset = said("Variables", json_parsers.content_variables())
+    body: str | Unset = form_field("Body", _body)
+    types: str | Unset = form_field("Types", _types)
+    variables: str | Unset = form_field("Variables", json_parsers.content_variables())

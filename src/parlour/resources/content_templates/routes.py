@@ -22,14 +22,14 @@ TEMPLATES_OF_CLIENTS = Collection(
     noun="ClientContentTemplate",
     service_noun="ClientContentTemplate",
     path="/ContentTemplates",
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             actions.list_templates,
             key="templates",
             maximum=limits.PAGE_SIZE_MAX,
-            permits=access.anybody,
+            permits=access.allow_any_user,
         ),
     ),
     listed=False,
@@ -39,9 +39,9 @@ CONTENT_TEMPLATES = Collection(
     noun="ContentTemplate",
     version="/parlour/v1",
     path="/ContentTemplates",
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(actions.list_templates, key="content_templates", maximum=limits.PAGE_SIZE_MAX),
         create(actions.create_template, parameters.CreateContentTemplate),
         fetch(actions.fetch_template),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.operations.call import Accepted
+from parlour.operations.call import AcceptedResult
 from parlour.resources.conversation_with_participants import completion, together
 from parlour.resources.conversations import actions as conversations
 from parlour.resources.conversations import timers
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 async def create_conversation_with_participants(
     tx: Transaction, call: Call[CreateConversationWithParticipants]
-) -> Conversation | Accepted:
+) -> Conversation | AcceptedResult:
     """A new conversation; with participants it is only begun, and completed in the background.
 
     Everything is checked before anything is kept; the pairs of addresses and the set of a group
     are taken at once.
     """
-    said = call.said()
+    said = call.parameters
     forms = [] if said.participants is UNSET else said.participants
     if len(forms) > limits.PARTICIPANTS_PER_REQUEST_MAX:
         raise ApiError(50426)
@@ -56,4 +56,4 @@ async def create_conversation_with_participants(
             await participant_store.hold_pending_pair(tx, call.scope, begun.sid, *pair)
     if numbers := groups.complete_set(made):
         await participant_store.hold_pending_set(tx, call.scope, begun.sid, numbers)
-    return Accepted(202, begun)
+    return AcceptedResult(202, begun)

@@ -26,7 +26,7 @@ from parlour.resources.conversations import timers
 from parlour.resources.participants import actions as participants
 from parlour.resources.participants import store as participant_store
 from parlour.store.transaction import Busy, Unavailable
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
@@ -43,7 +43,7 @@ FAILED: Final = 50427
 """The code under which a failure is logged; no answer carries it."""
 
 _ASKED: Final = "onParticipantAdd"
-_ADDED: Final = events.ON_PARTICIPANT_ADDED
+_ADDED: Final = event_names.ON_PARTICIPANT_ADDED
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -142,7 +142,7 @@ class Completion:
             await self._complete_one(store, begun, self._before)
         except Exception:
             log.exception("job_failed", job="pending_participants")
-            await asyncio.sleep(limits.SCHEDULER_MS_MAX / 1000)
+            await asyncio.sleep(limits.SCHEDULER_POLL_MS / 1000)
         finally:
             del self._asking[begun.sid]
 

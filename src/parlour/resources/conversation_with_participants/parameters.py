@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from parlour.operations.parameters import said
+from parlour.operations.parameters import form_field
 from parlour.protocol import json_parsers
 from parlour.resources.conversations.parameters import CreateConversation
 from parlour.resources.participants.parameters import CreateParticipant
@@ -58,4 +58,4 @@ def _form(members: Mapping[str, object], names: dict[str, str]) -> Form:
 class CreateConversationWithParticipants(CreateConversation):
     """A new conversation and who is in it."""
 
-    participants: list[Form] | Unset = said("Participant", participant, repeated=True)
+    participants: list[Form] | Unset = form_field("Participant", participant, repeated=True)

@@ -13,14 +13,14 @@ from parlour.vocabulary import limits
 CONVERSATION_WITH_PARTICIPANTS = Collection(
     noun="ConversationWithParticipants",
     path="/ConversationWithParticipants",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         create(
             actions.create_conversation_with_participants,
             parameters.CreateConversationWithParticipants,
             webhook_header=True,
-            before="onConversationAdd",
+            pre_action="onConversationAdd",
             other_statuses=(202,),
             form_escapes_max=limits.FORM_ESCAPES_WITH_PARTICIPANTS_MAX,
         ),

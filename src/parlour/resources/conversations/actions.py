@@ -14,7 +14,7 @@ from parlour.resources.conversations import store, timers
 from parlour.resources.conversations.store import Conversation
 from parlour.resources.scoped_webhooks import store as scoped_webhooks
 from parlour.store.transaction import ConflictScope
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET, Unset
@@ -78,7 +78,7 @@ def conflict_scope_in_path(call: Call[Any], subject_sid: str = "") -> ConflictSc
 
 async def create_conversation(tx: Transaction, call: Call[CreateConversation]) -> Conversation:
     """A new conversation. Its creator is not added as a participant."""
-    conversation = await make_conversation(tx, call.scope, call.said())
+    conversation = await make_conversation(tx, call.scope, call.parameters)
     await keep_conversation(tx, call.scope, conversation)
     return conversation
 
@@ -88,7 +88,7 @@ async def keep_conversation(tx: Transaction, scope: Scope, conversation: Convers
     await store.add(tx, scope, conversation)
     await tx.emit(
         scope,
-        events.ON_CONVERSATION_ADDED,
+        event_names.ON_CONVERSATION_ADDED,
         conversation_sid=conversation.sid,
         subject_sid=conversation.sid,
         payload={"conversation": conversation},
@@ -170,7 +170,7 @@ async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Conve
 
 async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> Rows:
     """A page of conversations: by last activity, or by date where a filter is given."""
-    said = call.said()
+    said = call.parameters
     if said.state is UNSET and said.start_date is UNSET and said.end_date is UNSET:
         found = await store.page_by_activity(tx, call.scope, call.page_request)
         return Rows(found, order="last_activity")
@@ -192,7 +192,7 @@ async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> 
 async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -> Conversation:
     """Change a conversation. A closed one takes no change at all."""
     before = await in_path(tx, call, "Sid")
-    change = call.said()
+    change = call.parameters
     timers.must_accept_changes(before)
     if isinstance(change.unique_name, str):
         await _must_be_free(tx, call.scope, change.unique_name, before.sid)
@@ -200,7 +200,7 @@ async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -
     await store.change(tx, call.scope, after)
     await tx.emit(
         call.scope,
-        events.ON_CONVERSATION_UPDATED,
+        event_names.ON_CONVERSATION_UPDATED,
         conversation_sid=after.sid,
         subject_sid=after.sid,
         payload={"conversation": after, "previous_date_updated": before.date_updated},
@@ -254,7 +254,7 @@ async def delete_conversation(tx: Transaction, call: Call[NoParameters]) -> None
     webhooks = await scoped_webhooks.all_of(tx, call.scope, conversation.sid)
     await tx.emit(
         call.scope,
-        events.ON_CONVERSATION_REMOVED,
+        event_names.ON_CONVERSATION_REMOVED,
         conversation_sid=conversation.sid,
         subject_sid=conversation.sid,
         payload={"conversation": conversation, "scoped_webhooks": webhooks},
@@ -263,4 +263,4 @@ async def delete_conversation(tx: Transaction, call: Call[NoParameters]) -> None
     await tx.run(_DELETE_PARTICIPANTS, call.scope.account_sid, conversation.sid)
     await tx.run(_DELETE_PENDING_PAIRS, call.scope.account_sid, conversation.sid)
     await tx.run(_DELETE_WEBHOOKS, call.scope.account_sid, conversation.sid)
-    await purge.conversation(tx, call.scope, conversation.sid)
+    await purge.enqueue_conversation(tx, call.scope, conversation.sid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import json_parsers, parsers, timestamps
 from parlour.protocol.durations import parse_duration
 from parlour.vocabulary import limits, sids
@@ -73,21 +73,21 @@ closed_timer = timer_seconds(limits.TIMER_CLOSED_SECONDS_MIN, 50380, 50376)
 class CreateConversation(Parameters):
     """A new conversation: everything may be left out."""
 
-    friendly_name: str | Unset = said("FriendlyName", _friendly_name)
-    unique_name: str | Unset | None = said("UniqueName", _unique_name)
-    date_created: int | Unset = said("DateCreated", timestamps.timestamp(50308))
-    date_updated: int | Unset = said("DateUpdated", timestamps.timestamp(50309))
-    messaging_service_sid: str | Unset = said("MessagingServiceSid", _messaging_service_sid)
-    attributes: str | Unset = said(
+    friendly_name: str | Unset = form_field("FriendlyName", _friendly_name)
+    unique_name: str | Unset | None = form_field("UniqueName", _unique_name)
+    date_created: int | Unset = form_field("DateCreated", timestamps.timestamp(50308))
+    date_updated: int | Unset = form_field("DateUpdated", timestamps.timestamp(50309))
+    messaging_service_sid: str | Unset = form_field("MessagingServiceSid", _messaging_service_sid)
+    attributes: str | Unset = form_field(
         "Attributes", json_parsers.attributes(limits.CONVERSATION_ATTRIBUTES_BYTES_MAX)
     )
-    state: str | Unset = said("State", _state)
-    timers_inactive: int | Unset = said("Timers.Inactive", inactive_timer)
-    timers_closed: int | Unset = said("Timers.Closed", closed_timer)
-    bindings_email_address: str | Unset | None = said(
+    state: str | Unset = form_field("State", _state)
+    timers_inactive: int | Unset = form_field("Timers.Inactive", inactive_timer)
+    timers_closed: int | Unset = form_field("Timers.Closed", closed_timer)
+    bindings_email_address: str | Unset | None = form_field(
         "Bindings.Email.Address", parsers.clearable(parsers.text(limits.ADDRESS_CHARS_MAX), None)
     )
-    bindings_email_name: str | Unset | None = said(
+    bindings_email_name: str | Unset | None = form_field(
         "Bindings.Email.Name", parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX), None)
     )
 
@@ -96,13 +96,15 @@ class CreateConversation(Parameters):
 class UpdateConversation(CreateConversation):
     """A change of a conversation. Absent means unchanged."""
 
-    nothing_said_code: ClassVar[int | None] = 50347
+    empty_update_code: ClassVar[int | None] = 50347
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListConversations(Parameters):
     """Filters of a list: dates at second precision; both ends count, the end is kept exclusive."""
 
-    start_date: int | Unset = said("StartDate", timestamps.timestamp())
-    end_date: int | Unset = said("EndDate", _end_date)
-    state: str | Unset = said("State", parsers.enum("initializing", "active", "inactive", "closed"))
+    start_date: int | Unset = form_field("StartDate", timestamps.timestamp())
+    end_date: int | Unset = form_field("EndDate", _end_date)
+    state: str | Unset = form_field(
+        "State", parsers.enum("initializing", "active", "inactive", "closed")
+    )

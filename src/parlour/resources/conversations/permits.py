@@ -14,7 +14,7 @@ from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import Permission
 
 if TYPE_CHECKING:
-    from parlour.operations.access import Place
+    from parlour.operations.access import Membership
     from parlour.operations.call import Call
     from parlour.resources.conversations.store import Conversation
     from parlour.store.transaction import Transaction
@@ -22,48 +22,52 @@ if TYPE_CHECKING:
 
 async def seen(
     tx: Transaction, call: Call[Any], name: str = "ConversationSid"
-) -> tuple[Conversation, Place | None]:
+) -> tuple[Conversation, Membership | None]:
     """The conversation that the path names, and the user's place in it. Raises 50350.
 
     A creator who takes no part in it has none.
     """
     conversation = await actions.in_path(tx, call, name)
-    place = await access.place_in(tx, call, conversation.sid)
-    if place is None and conversation.created_by != access.identity_of(call):
+    membership = await access.membership_in(tx, call, conversation.sid)
+    if membership is None and conversation.created_by != access.caller_identity(call):
         raise call.not_found(50350)
-    return conversation, place
+    return conversation, membership
 
 
 async def joined(
     tx: Transaction, call: Call[Any], name: str = "ConversationSid"
-) -> tuple[Conversation, Place]:
+) -> tuple[Conversation, Membership]:
     """The conversation that the path names, and the user's place in it.
 
     Raises 50430 for a creator who is not in it.
     """
-    conversation, place = await seen(tx, call, name)
-    if place is None:
+    conversation, membership = await seen(tx, call, name)
+    if membership is None:
         raise ApiError(50430)
-    return conversation, place
+    return conversation, membership
 
 
 async def create_conversation(tx: Transaction, call: Call[Any]) -> None:
     """Conversations are made by who may make them."""
-    access.must_say_only(call, "FriendlyName", "UniqueName", "Attributes")
-    await access.must(tx, call, Permission.CREATE_CONVERSATION)
+    access.allow_only(call, "FriendlyName", "UniqueName", "Attributes")
+    await access.require_permission(tx, call, Permission.CREATE_CONVERSATION)
 
 
 async def update_conversation(tx: Transaction, call: Call[Any]) -> None:
     """Names and attributes are two permissions; nothing else can be changed."""
-    _, place = await seen(tx, call, "Sid")
-    access.must_say_only(call, "FriendlyName", "UniqueName", "Attributes")
+    _, membership = await seen(tx, call, "Sid")
+    access.allow_only(call, "FriendlyName", "UniqueName", "Attributes")
     if "FriendlyName" in call.form or "UniqueName" in call.form:
-        await access.must(tx, call, Permission.EDIT_CONVERSATION_NAME, place=place)
+        await access.require_permission(
+            tx, call, Permission.EDIT_CONVERSATION_NAME, membership=membership
+        )
     if "Attributes" in call.form:
-        await access.must(tx, call, Permission.EDIT_CONVERSATION_ATTRIBUTES, place=place)
+        await access.require_permission(
+            tx, call, Permission.EDIT_CONVERSATION_ATTRIBUTES, membership=membership
+        )
 
 
 async def delete_conversation(tx: Transaction, call: Call[Any]) -> None:
     """Conversations are removed by who may remove them."""
-    _, place = await seen(tx, call, "Sid")
-    await access.must(tx, call, Permission.DELETE_CONVERSATION, place=place)
+    _, membership = await seen(tx, call, "Sid")
+    await access.require_permission(tx, call, Permission.DELETE_CONVERSATION, membership=membership)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from parlour.protocol.timestamps import format_date, format_date_ms
-from parlour.vocabulary import labels
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary import client_urls
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -139,8 +139,8 @@ def realtime_document(
         "dateUpdated": updated,
         "state": {"current": conversation.state, "dateUpdated": updated},
         "bindings": bindings(conversation) or {},
-        "messages": ObjectName(Kind.MESSAGES, conversation.sid).unique_name,
-        "roster": ObjectName(Kind.ROSTER, conversation.sid).unique_name,
+        "messages": ObjectName(ObjectKind.MESSAGES, conversation.sid).unique_name,
+        "roster": ObjectName(ObjectKind.ROSTER, conversation.sid).unique_name,
     }
     if last_message is not None:
         index, date_ms = last_message
@@ -150,7 +150,7 @@ def realtime_document(
 
 def client_resource(conversation: HasNames, sid: str) -> dict[str, Any]:
     """What every client sees of a conversation, in the answer to a command."""
-    url = f"{labels.COMMANDS}/Conversations/{sid}"
+    url = f"{client_urls.COMMANDS}/Conversations/{sid}"
     return {
         "account_sid": conversation.account_sid,
         "chat_service_sid": conversation.service_sid,
@@ -165,9 +165,9 @@ def client_resource(conversation: HasNames, sid: str) -> dict[str, Any]:
         "state": conversation.state,
         "url": url,
         "sync_objects": {
-            "conversation": ObjectName(Kind.CONVERSATION, sid).unique_name,
-            "messages": ObjectName(Kind.MESSAGES, sid).unique_name,
-            "participants": ObjectName(Kind.ROSTER, sid).unique_name,
+            "conversation": ObjectName(ObjectKind.CONVERSATION, sid).unique_name,
+            "messages": ObjectName(ObjectKind.MESSAGES, sid).unique_name,
+            "participants": ObjectName(ObjectKind.ROSTER, sid).unique_name,
         },
         "links": {"messages": f"{url}/Messages", "participants": f"{url}/Participants"},
     }

@@ -17,9 +17,9 @@ from parlour.vocabulary import limits
 CONVERSATIONS = Collection(
     noun="Conversation",
     path="/Conversations",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             actions.list_conversations,
             key="conversations",
@@ -30,19 +30,19 @@ CONVERSATIONS = Collection(
             actions.create_conversation,
             parameters.CreateConversation,
             webhook_header=True,
-            before="onConversationAdd",
+            pre_action="onConversationAdd",
         ),
         fetch(actions.fetch_conversation),
         update(
             actions.update_conversation,
             parameters.UpdateConversation,
             webhook_header=True,
-            before="onConversationUpdate",
+            pre_action="onConversationUpdate",
         ),
         delete(
             actions.delete_conversation,
             webhook_header=True,
-            before="onConversationRemove",
+            pre_action="onConversationRemove",
             permits=permits.delete_conversation,
         ),
     ),

@@ -12,7 +12,7 @@ import msgspec
 
 from parlour.operations import scoping
 from parlour.resources.conversations import store
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SYSTEM, Origin
@@ -110,7 +110,7 @@ async def tell_state(
         await tx.run(CLOSE_PARTICIPANTS, scope.account_sid, after.sid)
     await tx.emit(
         scope,
-        events.ON_CONVERSATION_STATE_UPDATED,
+        event_names.ON_CONVERSATION_STATE_UPDATED,
         conversation_sid=after.sid,
         subject_sid=after.sid,
         payload={"conversation": after, "state_from": state_from, "reason": reason},

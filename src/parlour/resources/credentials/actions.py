@@ -9,7 +9,7 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.resources.credentials import store
 from parlour.resources.credentials.store import Credential, Secrets
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def list_credentials(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 async def create_credential(tx: Transaction, call: Call[CreateCredential]) -> Credential:
     """A new credential."""
-    given = call.said().given()
+    given = call.parameters.given()
     blank = Credential(
         account_sid=call.scope.account_sid,
         sid=tx.new_sid(sids.CREDENTIAL),
@@ -65,7 +65,7 @@ async def fetch_credential(tx: Transaction, call: Call[NoParameters]) -> Credent
 async def update_credential(tx: Transaction, call: Call[UpdateCredential]) -> Credential:
     """Change a credential; secrets that are not sent stay."""
     before = await in_path(tx, call)
-    changed = _changed(before, call, call.said().given())
+    changed = _changed(before, call, call.parameters.given())
     after = msgspec.structs.replace(
         changed,
         date_updated=updated_at(
@@ -106,7 +106,7 @@ async def _tell(tx: Transaction, call: Call[Any], credential: Credential) -> Non
     shown = msgspec.structs.replace(credential, secrets_sealed=None)
     await tx.emit(
         call.scope,
-        events.ACCOUNT_CHANGED,
+        event_names.ACCOUNT_CHANGED,
         subject_sid=credential.sid,
         payload={"credential": shown},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
 
@@ -21,17 +21,17 @@ _secret = parsers.clearable(parsers.text(limits.CREDENTIAL_SECRET_CHARS_MAX), No
 class CreateCredential(Parameters):
     """A new credential. Missing secrets are accepted: pushes fail later."""
 
-    type: str = said("Type", _type, required=True)
-    friendly_name: str | Unset | None = said("FriendlyName", _friendly_name)
-    certificate: str | Unset | None = said("Certificate", _secret)
-    private_key: str | Unset | None = said("PrivateKey", _secret)
-    sandbox: bool | Unset = said("Sandbox", parsers.boolean())
-    api_key: str | Unset | None = said("ApiKey", _secret)
-    secret: str | Unset | None = said("Secret", _secret)
+    type: str = form_field("Type", _type, required=True)
+    friendly_name: str | Unset | None = form_field("FriendlyName", _friendly_name)
+    certificate: str | Unset | None = form_field("Certificate", _secret)
+    private_key: str | Unset | None = form_field("PrivateKey", _secret)
+    sandbox: bool | Unset = form_field("Sandbox", parsers.boolean())
+    api_key: str | Unset | None = form_field("ApiKey", _secret)
+    secret: str | Unset | None = form_field("Secret", _secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateCredential(CreateCredential):
     """A change of a credential. Absent means unchanged; an empty text clears."""
 
-    type: str | Unset = said("Type", _type)  # type: ignore[assignment]
+    type: str | Unset = form_field("Type", _type)  # type: ignore[assignment]

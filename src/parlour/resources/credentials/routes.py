@@ -18,9 +18,9 @@ CREDENTIALS = Collection(
     noun="Credential",
     is_setting=True,
     path="/Credentials",
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(actions.list_credentials, key="credentials", maximum=limits.PAGE_SIZE_MAX),
         create(actions.create_credential, parameters.CreateCredential),
         fetch(actions.fetch_credential),

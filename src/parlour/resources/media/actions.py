@@ -37,7 +37,7 @@ class Upload(msgspec.Struct, frozen=True):
     category: str
 
 
-class Seen(msgspec.Struct, frozen=True):
+class MediaView(msgspec.Struct, frozen=True):
     """A medium as somebody may see it; ``user_sid`` is empty for the account itself."""
 
     medium: Media
@@ -59,7 +59,9 @@ async def must_take_upload(tx: Transaction, scope: Scope, identity: str | None) 
         raise ApiError(20429, "Too many media of this user wait for a message.")
 
 
-async def add_media(tx: Transaction, scope: Scope, identity: str | None, upload: Upload) -> Seen:
+async def add_media(
+    tx: Transaction, scope: Scope, identity: str | None, upload: Upload
+) -> MediaView:
     """Keep what was uploaded; an identity that turns up with it becomes a user.
 
     Raises what ``must_take_upload`` raises: much may have changed meanwhile.
@@ -83,10 +85,10 @@ async def add_media(tx: Transaction, scope: Scope, identity: str | None, upload:
         date_updated=tx.now,
     )
     await store.add(tx, scope, medium)
-    return Seen(medium, None, user_sid)
+    return MediaView(medium, None, user_sid)
 
 
-async def see(tx: Transaction, scope: Scope, identity: str | None, sid: str) -> Seen | None:
+async def see(tx: Transaction, scope: Scope, identity: str | None, sid: str) -> MediaView | None:
     """The medium, if this caller may see it now: the account, or one of its users."""
     if not sids.is_sid(sids.MEDIA, sid) or not await scoping.service_exists(tx, scope):
         return None
@@ -99,11 +101,11 @@ async def see(tx: Transaction, scope: Scope, identity: str | None, sid: str) -> 
         if conversation_sid is None:
             return None
     if identity is None:
-        return Seen(medium, conversation_sid, "")
+        return MediaView(medium, conversation_sid, "")
     if not await _is_for(tx, scope, identity, medium, conversation_sid):
         return None
     user = await users.find_by_identity(tx, scope, identity)
-    return None if user is None else Seen(medium, conversation_sid, user.sid)
+    return None if user is None else MediaView(medium, conversation_sid, user.sid)
 
 
 async def _is_for(
@@ -115,7 +117,7 @@ async def _is_for(
     return found is not None
 
 
-async def see_as(tx: Transaction, scope: Scope, user_sid: str, sid: str) -> Seen | None:
+async def see_as(tx: Transaction, scope: Scope, user_sid: str, sid: str) -> MediaView | None:
     """The medium, if the user with this sid may see it now; no sid stands for the account.
 
     Nobody sees anything of an account that is suspended or closed.

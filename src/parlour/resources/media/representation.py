@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from parlour.protocol.timestamps import format_date_ms
 
 if TYPE_CHECKING:
-    from parlour.resources.media.actions import Seen
+    from parlour.resources.media.actions import MediaView
 
 
-def record(seen: Seen, *, root_url: str, direct_url: str) -> dict[str, Any]:
+def record(seen: MediaView, *, root_url: str, direct_url: str) -> dict[str, Any]:
     """The media record; ``direct_url`` is where its bytes are for a few minutes."""
     medium = seen.medium
     url = f"{root_url}/v1/Services/{medium.service_sid}/Media/{medium.sid}"

@@ -15,7 +15,7 @@ from parlour.resources.media import store as media
 from parlour.resources.messages import content, fan_out, store
 from parlour.resources.messages.store import Message
 from parlour.resources.receipts import store as receipts
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
@@ -51,7 +51,7 @@ async def of_conversation(
 
 def conflict_scope_of_create(call: Call[CreateMessage]) -> ConflictScope | None:
     """How far a new message reaches: into its conversation, and to the media that it takes."""
-    change = call.said()
+    change = call.parameters
     if change.media_sid is not UNSET or change.media_sids is not UNSET:
         return None
     return conversations.conflict_scope_in_path(call)
@@ -60,7 +60,7 @@ def conflict_scope_of_create(call: Call[CreateMessage]) -> ConflictScope | None:
 async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:
     """Say something in a conversation; its other participants hear of it."""
     conversation = await conversations.in_path(tx, call)
-    change = call.said()
+    change = call.parameters
     timers.must_accept_changes(conversation)
     return await add_message(tx, call.scope, conversation, change)
 
@@ -124,7 +124,7 @@ async def _keep_message(
     await conversation_rows.note_message(tx, scope, conversation, after)
     await tx.emit(
         scope,
-        events.ON_MESSAGE_ADDED,
+        event_names.ON_MESSAGE_ADDED,
         conversation_sid=conversation.sid,
         subject_sid=message.sid,
         payload={
@@ -161,7 +161,7 @@ async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
         call.scope,
         conversation_sid,
         call.page_request,
-        descending=call.said().order == "desc",
+        descending=call.parameters.order == "desc",
     )
     return Rows(found, order="message_index")
 
@@ -170,7 +170,7 @@ async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
     """Change a message. Nothing is sent again, and its index and receipts stay."""
     conversation = await conversations.in_path(tx, call)
     before = await in_path(tx, call, conversation.sid)
-    change = call.said()
+    change = call.parameters
     timers.must_accept_changes(conversation)
     created = _given(change.date_created, before.date_created)
     updated = updated_at(tx.now, created_ms=created, updated_ms=before.date_updated)
@@ -192,7 +192,7 @@ async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
     await store.change(tx, call.scope, after)
     await tx.emit(
         call.scope,
-        events.ON_MESSAGE_UPDATED,
+        event_names.ON_MESSAGE_UPDATED,
         conversation_sid=conversation.sid,
         subject_sid=after.sid,
         payload={"message": after, "previous_date_updated": before.date_updated},
@@ -211,7 +211,7 @@ async def delete_message(tx: Transaction, call: Call[NoParameters]) -> None:
     await media.remove_of_message(tx, call.scope, message.sid)
     await tx.emit(
         call.scope,
-        events.ON_MESSAGE_REMOVED,
+        event_names.ON_MESSAGE_REMOVED,
         conversation_sid=conversation.sid,
         subject_sid=message.sid,
         payload={"message": message},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from parlour.operations.parameters import Parameters, said, unsaid
+from parlour.operations.parameters import Parameters, form_field, internal_field
 from parlour.protocol import json_parsers, parsers, timestamps
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -37,43 +37,45 @@ def _media_sid(name: str, text: str) -> str:
 class MessageParameters(Parameters):
     """What a new message and a change of one have in common."""
 
-    author: str | Unset = said("Author", _author)
-    body: str | Unset = said("Body", _body)
-    date_created: int | Unset = said("DateCreated", timestamps.timestamp(50308))
-    date_updated: int | Unset = said("DateUpdated", timestamps.timestamp(50309))
-    attributes: str | Unset = said(
+    author: str | Unset = form_field("Author", _author)
+    body: str | Unset = form_field("Body", _body)
+    date_created: int | Unset = form_field("DateCreated", timestamps.timestamp(50308))
+    date_updated: int | Unset = form_field("DateUpdated", timestamps.timestamp(50309))
+    attributes: str | Unset = form_field(
         "Attributes", json_parsers.attributes(limits.MESSAGE_ATTRIBUTES_BYTES_MAX)
     )
-    subject: str | Unset = said("Subject", parsers.text(limits.SUBJECT_CHARS_MAX))
+    subject: str | Unset = form_field("Subject", parsers.text(limits.SUBJECT_CHARS_MAX))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateMessage(MessageParameters):
     """A new message: everything may be left out."""
 
-    media_sid: str | Unset = said("MediaSid", _media_sid)
-    media_sids: list[str] | Unset = unsaid()
+    media_sid: str | Unset = form_field("MediaSid", _media_sid)
+    media_sids: list[str] | Unset = internal_field()
     """What the message of a connected user carries: see ``SendMessage``."""
-    content_sid: str | Unset = said("ContentSid", parsers.sid(sids.CONTENT, 50526))
-    content_variables: str | Unset = said("ContentVariables", json_parsers.content_variables())
+    content_sid: str | Unset = form_field("ContentSid", parsers.sid(sids.CONTENT, 50526))
+    content_variables: str | Unset = form_field(
+        "ContentVariables", json_parsers.content_variables()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendMessage(CreateMessage):
     """A new message as a client sends it: with any number of media up to a bound."""
 
-    media_sids: list[str] | Unset = said("MediaSids", _media_sid, repeated=True)
+    media_sids: list[str] | Unset = form_field("MediaSids", _media_sid, repeated=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateMessage(MessageParameters):
     """A change of a message. Absent means unchanged."""
 
-    nothing_said_code: ClassVar[int | None] = 20161
+    empty_update_code: ClassVar[int | None] = 20161
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListMessages(Parameters):
     """How a list is ordered: by index, the lowest first unless asked otherwise."""
 
-    order: str | Unset = said("Order", parsers.enum("asc", "desc"))
+    order: str | Unset = form_field("Order", parsers.enum("asc", "desc"))

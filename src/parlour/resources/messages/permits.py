@@ -24,13 +24,15 @@ _CHANGES: Final = {
 
 async def create_message(tx: Transaction, call: Call[Any]) -> None:
     """A text and media are two permissions; a message with both takes both."""
-    _, place = await conversations.joined(tx, call)
-    access.must_say_only(call, "Subject", "Attributes", "ContentVariables", *_TEXT, *_MEDIA)
+    _, membership = await conversations.joined(tx, call)
+    access.allow_only(call, "Subject", "Attributes", "ContentVariables", *_TEXT, *_MEDIA)
     carries_media = not _MEDIA.isdisjoint(call.form)
     if carries_media:
-        await access.must(tx, call, Permission.SEND_MEDIA_MESSAGE, place=place)
+        await access.require_permission(
+            tx, call, Permission.SEND_MEDIA_MESSAGE, membership=membership
+        )
     if not carries_media or not _TEXT.isdisjoint(call.form):
-        await access.must(tx, call, Permission.SEND_MESSAGE, place=place)
+        await access.require_permission(tx, call, Permission.SEND_MESSAGE, membership=membership)
 
 
 async def read_messages(tx: Transaction, call: Call[Any]) -> None:
@@ -40,28 +42,30 @@ async def read_messages(tx: Transaction, call: Call[Any]) -> None:
 
 async def read_channel_metadata(tx: Transaction, call: Call[Any]) -> None:
     """What a channel says of a message is for those who may read it."""
-    _, place = await conversations.joined(tx, call)
-    await access.must(tx, call, Permission.READ_CHANNEL_METADATA, place=place, code=50531)
+    _, membership = await conversations.joined(tx, call)
+    await access.require_permission(
+        tx, call, Permission.READ_CHANNEL_METADATA, membership=membership, code=50531
+    )
 
 
 async def update_message(tx: Transaction, call: Call[Any]) -> None:
     """The body and the attributes are two permissions, each for one's own and for any message."""
-    conversation, place = await conversations.joined(tx, call)
+    conversation, membership = await conversations.joined(tx, call)
     message = await actions.in_path(tx, call, conversation.sid)
-    access.must_say_only(call, *_CHANGES)
+    access.allow_only(call, *_CHANGES)
     for name in call.form:
         any_message, own_message = _CHANGES[name]
         permissions = [any_message]
-        if message.author == access.identity_of(call):
+        if message.author == access.caller_identity(call):
             permissions.append(own_message)
-        await access.must(tx, call, *permissions, place=place)
+        await access.require_permission(tx, call, *permissions, membership=membership)
 
 
 async def delete_message(tx: Transaction, call: Call[Any]) -> None:
     """One's own message, or any."""
-    conversation, place = await conversations.joined(tx, call)
+    conversation, membership = await conversations.joined(tx, call)
     message = await actions.in_path(tx, call, conversation.sid)
     permissions = [Permission.DELETE_ANY_MESSAGE]
-    if message.author == access.identity_of(call):
+    if message.author == access.caller_identity(call):
         permissions.append(Permission.DELETE_OWN_MESSAGE)
-    await access.must(tx, call, *permissions, place=place)
+    await access.require_permission(tx, call, *permissions, membership=membership)

@@ -8,7 +8,7 @@ import msgspec
 
 from parlour.protocol.timestamps import format_date, format_date_ms
 from parlour.resources.media import attachments
-from parlour.vocabulary import labels
+from parlour.vocabulary import client_urls
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -127,7 +127,7 @@ def realtime_item(message: Message) -> dict[str, Any]:
 
 def client_resource(message: Message) -> dict[str, Any]:
     """What clients see of a message, in the answer to a command."""
-    conversation_url = f"{labels.COMMANDS}/Conversations/{message.conversation_sid}"
+    conversation_url = f"{client_urls.COMMANDS}/Conversations/{message.conversation_sid}"
     url = f"{conversation_url}/Messages/{message.sid}"
     return {
         "account_sid": message.account_sid,

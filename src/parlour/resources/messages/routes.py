@@ -18,9 +18,9 @@ from parlour.vocabulary import limits
 MESSAGES = Collection(
     noun="ConversationMessage",
     path="/Conversations/{ConversationSid}/Messages",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             actions.list_messages,
             key="messages",
@@ -31,7 +31,7 @@ MESSAGES = Collection(
             actions.create_message,
             parameters.CreateMessage,
             webhook_header=True,
-            before="onMessageAdd",
+            pre_action="onMessageAdd",
             conflict_scope=actions.conflict_scope_of_create,
         ),
         fetch(actions.fetch_message),
@@ -39,13 +39,13 @@ MESSAGES = Collection(
             actions.update_message,
             parameters.UpdateMessage,
             webhook_header=True,
-            before="onMessageUpdate",
+            pre_action="onMessageUpdate",
             permits=permits.update_message,
         ),
         delete(
             actions.delete_message,
             webhook_header=True,
-            before="onMessageRemove",
+            pre_action="onMessageRemove",
             permits=permits.delete_message,
         ),
     ),
@@ -56,9 +56,9 @@ CHANNEL_METADATA = Collection(
     noun="ConversationMessageChannelMetadata",
     path="/Conversations/{ConversationSid}/Messages/{MessageSid}/ChannelMetadata",
     instance=None,
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(fetch(actions.fetch_channel_metadata, permits=permits.read_channel_metadata),),
+    specs=(fetch(actions.fetch_channel_metadata, permits=permits.read_channel_metadata),),
     listed=False,
 )
 """What a message links to; no message has any."""
@@ -67,13 +67,13 @@ MESSAGES_OF_CLIENTS = Collection(
     noun="ClientMessage",
     service_noun="ClientMessage",
     path="/Conversations/{ConversationSid}/Messages",
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         create(
             actions.create_message,
             parameters.SendMessage,
-            before="onMessageAdd",
+            pre_action="onMessageAdd",
             conflict_scope=actions.conflict_scope_of_create,
             permits=permits.create_message,
         ),

@@ -20,7 +20,7 @@ async def list_participant_conversations(
     tx: Transaction, call: Call[ListParticipantConversations]
 ) -> Rows:
     """A page of the conversations an identity or an address takes part in, in any state."""
-    said = call.said()
+    said = call.parameters
     if isinstance(said.identity, str) and isinstance(said.address, str):
         raise ApiError(50451)
     if isinstance(said.identity, str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
 from parlour.vocabulary.unset import UNSET, Unset
@@ -20,5 +20,5 @@ def _text(chars_max: int) -> parsers.Parser[str | Unset]:
 class ListParticipantConversations(Parameters):
     """Whose conversations: exactly one of the two."""
 
-    identity: str | Unset = said("Identity", _text(limits.IDENTITY_CHARS_MAX))
-    address: str | Unset = said("Address", _text(limits.ADDRESS_CHARS_MAX))
+    identity: str | Unset = form_field("Identity", _text(limits.IDENTITY_CHARS_MAX))
+    address: str | Unset = form_field("Address", _text(limits.ADDRESS_CHARS_MAX))

@@ -8,9 +8,9 @@ from parlour.resources.participant_conversations import actions, parameters, rep
 PARTICIPANT_CONVERSATIONS = Collection(
     noun="ParticipantConversation",
     path="/ParticipantConversations",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             actions.list_participant_conversations,
             key="conversations",

@@ -16,7 +16,7 @@ from parlour.resources.participants.store import Participant
 from parlour.resources.roles import store as roles
 from parlour.resources.service_configuration import store as service_configurations
 from parlour.resources.users import arrivals
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
@@ -53,7 +53,7 @@ async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Pa
 async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> Participant:
     """Add a participant. Nothing is sent to anybody by that."""
     conversation = await conversations.in_path(tx, call)
-    change = call.said()
+    change = call.parameters
     timers.must_accept_changes(conversation)
     return await add_participant(tx, call.scope, conversation, change)
 
@@ -77,7 +77,7 @@ async def keep_participant(tx: Transaction, scope: Scope, participant: Participa
     await store.add(tx, scope, participant)
     await tx.emit(
         scope,
-        events.ON_PARTICIPANT_ADDED,
+        event_names.ON_PARTICIPANT_ADDED,
         conversation_sid=participant.conversation_sid,
         subject_sid=participant.sid,
         payload={"participant": participant},
@@ -225,7 +225,7 @@ async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
 def conflict_scope_of_update(call: Call[UpdateParticipant]) -> ConflictScope | None:
     """How far a change reaches: to the participant alone, unless it changes who that is."""
     sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
-    if sid is None or _rebinds(call.said()):
+    if sid is None or _rebinds(call.parameters):
         return None
     return conversations.conflict_scope_in_path(call, sid)
 
@@ -234,7 +234,7 @@ async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> 
     """Change a participant, and tell everyone in the conversation."""
     conversation = await conversations.in_path(tx, call)
     before = await in_path(tx, call, conversation.sid)
-    change = call.said()
+    change = call.parameters
     timers.must_accept_changes(conversation)
     after = _with_horizon(before, conversation, change, tx.now)
     if change.role_sid is not UNSET:
@@ -270,7 +270,7 @@ async def keep_update(
         payload["previous_identity"] = before.identity
     await tx.emit(
         scope,
-        events.ON_PARTICIPANT_UPDATED,
+        event_names.ON_PARTICIPANT_UPDATED,
         conversation_sid=after.conversation_sid,
         subject_sid=after.sid,
         payload=payload,
@@ -418,7 +418,7 @@ async def drop_participant(
     await store.remove(tx, scope, participant.conversation_sid, participant.sid)
     await tx.emit(
         scope,
-        events.ON_PARTICIPANT_REMOVED,
+        event_names.ON_PARTICIPANT_REMOVED,
         conversation_sid=participant.conversation_sid,
         subject_sid=participant.sid,
         payload={"participant": participant},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import json_parsers, parsers, timestamps
 from parlour.protocol.addresses import Address, parse_address, parse_proxy_address
 from parlour.resources.users.parameters import identity
@@ -76,26 +76,30 @@ last_read_message_index = parsers.nullable(parsers.integer(50421, minimum=0))
 class CreateParticipant(Parameters):
     """A new participant: a chat identity, a messaging address, or a member of a group."""
 
-    identity: str | Unset = said("Identity", identity)
-    address: Address | Unset | None = said("MessagingBinding.Address", address)
-    proxy_address: Address | Unset | None = said("MessagingBinding.ProxyAddress", proxy_address)
-    date_created: int | Unset = said("DateCreated", timestamps.timestamp(50308))
-    date_updated: int | Unset = said("DateUpdated", timestamps.timestamp(50309))
-    attributes: str | Unset = said(
+    identity: str | Unset = form_field("Identity", identity)
+    address: Address | Unset | None = form_field("MessagingBinding.Address", address)
+    proxy_address: Address | Unset | None = form_field(
+        "MessagingBinding.ProxyAddress", proxy_address
+    )
+    date_created: int | Unset = form_field("DateCreated", timestamps.timestamp(50308))
+    date_updated: int | Unset = form_field("DateUpdated", timestamps.timestamp(50309))
+    attributes: str | Unset = form_field(
         "Attributes", json_parsers.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
     )
-    projected_address: Address | Unset | None = said(
+    projected_address: Address | Unset | None = form_field(
         "MessagingBinding.ProjectedAddress", projected_address
     )
-    role_sid: str | Unset = said("RoleSid", role_sid)
+    role_sid: str | Unset = form_field("RoleSid", role_sid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddParticipant(CreateParticipant):
     """A new participant as a client adds it: an e-mail address comes with more."""
 
-    level: str | Unset = said("MessagingBinding.Level", parsers.enum("to", "cc", code=50420))
-    name: str | Unset = said("MessagingBinding.Name", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX))
+    level: str | Unset = form_field("MessagingBinding.Level", parsers.enum("to", "cc", code=50420))
+    name: str | Unset = form_field(
+        "MessagingBinding.Name", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX)
+    )
 
     @property
     def says_more(self) -> bool:
@@ -107,22 +111,22 @@ class AddParticipant(CreateParticipant):
 class UpdateParticipant(Parameters):
     """A change of a participant. Absent means unchanged; None means taken off."""
 
-    nothing_said_code: ClassVar[int | None] = 20161
+    empty_update_code: ClassVar[int | None] = 20161
 
-    date_created: int | Unset = said("DateCreated", timestamps.timestamp(50308))
-    date_updated: int | Unset = said("DateUpdated", timestamps.timestamp(50309))
-    attributes: str | Unset = said(
+    date_created: int | Unset = form_field("DateCreated", timestamps.timestamp(50308))
+    date_updated: int | Unset = form_field("DateUpdated", timestamps.timestamp(50309))
+    attributes: str | Unset = form_field(
         "Attributes", json_parsers.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
     )
-    role_sid: str | Unset = said("RoleSid", role_sid)
-    proxy_address: Address | Unset | None = said(
+    role_sid: str | Unset = form_field("RoleSid", role_sid)
+    proxy_address: Address | Unset | None = form_field(
         "MessagingBinding.ProxyAddress", _or_removed(proxy_address)
     )
-    projected_address: Address | Unset | None = said(
+    projected_address: Address | Unset | None = form_field(
         "MessagingBinding.ProjectedAddress", _or_removed(projected_address)
     )
-    identity: str | Unset | None = said("Identity", _identity_or_removed)
-    last_read_message_index: int | Unset | None = said(
+    identity: str | Unset | None = form_field("Identity", _identity_or_removed)
+    last_read_message_index: int | Unset | None = form_field(
         "LastReadMessageIndex", last_read_message_index
     )
-    last_read_timestamp: int | Unset = said("LastReadTimestamp", timestamps.timestamp(50405))
+    last_read_timestamp: int | Unset = form_field("LastReadTimestamp", timestamps.timestamp(50405))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> None:
     """Adding oneself is joining; others are added by chat or by an address of their own."""
-    _, place = await conversations.seen(tx, call)
-    access.must_say_only(
+    _, membership = await conversations.seen(tx, call)
+    access.allow_only(
         call,
         "Identity",
         "Attributes",
@@ -28,13 +28,17 @@ async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> 
         "MessagingBinding.Level",
         "MessagingBinding.Name",
     )
-    identity = call.said().identity
+    identity = call.parameters.identity
     if identity is UNSET:
-        await access.must(tx, call, Permission.ADD_NON_CHAT_PARTICIPANT, place=place)
-    elif identity == access.identity_of(call):
-        await access.must(tx, call, Permission.JOIN_CONVERSATION, place=place)
+        await access.require_permission(
+            tx, call, Permission.ADD_NON_CHAT_PARTICIPANT, membership=membership
+        )
+    elif identity == access.caller_identity(call):
+        await access.require_permission(
+            tx, call, Permission.JOIN_CONVERSATION, membership=membership
+        )
     else:
-        await access.must(tx, call, Permission.ADD_PARTICIPANT, place=place)
+        await access.require_permission(tx, call, Permission.ADD_PARTICIPANT, membership=membership)
 
 
 async def fetch_own_participant(tx: Transaction, call: Call[Any]) -> None:
@@ -44,19 +48,19 @@ async def fetch_own_participant(tx: Transaction, call: Call[Any]) -> None:
 
 async def update_participant(tx: Transaction, call: Call[Any]) -> None:
     """Of oneself and of others a user can change the attributes, and nothing else."""
-    conversation, place = await conversations.joined(tx, call)
+    conversation, membership = await conversations.joined(tx, call)
     participant = await actions.in_path(tx, call, conversation.sid)
-    access.must_say_only(call, "Attributes")
+    access.allow_only(call, "Attributes")
     permissions = [Permission.EDIT_ANY_PARTICIPANT_ATTRIBUTES]
-    if participant.sid == place.participant_sid:
+    if participant.sid == membership.participant_sid:
         permissions.append(Permission.EDIT_OWN_PARTICIPANT_ATTRIBUTES)
-    await access.must(tx, call, *permissions, place=place)
+    await access.require_permission(tx, call, *permissions, membership=membership)
 
 
 async def delete_participant(tx: Transaction, call: Call[Any]) -> None:
     """Removing oneself is leaving."""
-    conversation, place = await conversations.joined(tx, call)
+    conversation, membership = await conversations.joined(tx, call)
     participant = await actions.in_path(tx, call, conversation.sid)
-    leaves = participant.sid == place.participant_sid
+    leaves = participant.sid == membership.participant_sid
     permission = Permission.LEAVE_CONVERSATION if leaves else Permission.REMOVE_PARTICIPANT
-    await access.must(tx, call, permission, place=place)
+    await access.require_permission(tx, call, permission, membership=membership)

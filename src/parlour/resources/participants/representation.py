@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.protocol.timestamps import format_date, format_date_ms
-from parlour.vocabulary import labels
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary import client_urls
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -92,7 +92,7 @@ def realtime_item(participant: Participant, user_sid: str | None) -> dict[str, A
         "bindings": {"email": email} if is_email else {},
     }
     if user_sid is not None:
-        shown["userInfo"] = ObjectName(Kind.USER_INFO, user_sid).unique_name
+        shown["userInfo"] = ObjectName(ObjectKind.USER_INFO, user_sid).unique_name
     return shown
 
 
@@ -101,9 +101,9 @@ def my_conversation_item(participant: Participant) -> dict[str, Any]:
     conversation_sid = participant.conversation_sid
     return {
         "status": "joined",
-        "channel": ObjectName(Kind.CONVERSATION, conversation_sid).unique_name,
-        "messages": ObjectName(Kind.MESSAGES, conversation_sid).unique_name,
-        "roster": ObjectName(Kind.ROSTER, conversation_sid).unique_name,
+        "channel": ObjectName(ObjectKind.CONVERSATION, conversation_sid).unique_name,
+        "messages": ObjectName(ObjectKind.MESSAGES, conversation_sid).unique_name,
+        "roster": ObjectName(ObjectKind.ROSTER, conversation_sid).unique_name,
         "lastConsumedMessageIndex": participant.last_read_message_index,
         "notificationLevel": participant.notification_level,
     }
@@ -111,7 +111,7 @@ def my_conversation_item(participant: Participant) -> dict[str, Any]:
 
 def client_resource(participant: Participant) -> dict[str, Any]:
     """What clients see of a participant, in the answer to a command."""
-    conversation_url = f"{labels.COMMANDS}/Conversations/{participant.conversation_sid}"
+    conversation_url = f"{client_urls.COMMANDS}/Conversations/{participant.conversation_sid}"
     read_at = participant.last_read_timestamp
     return {
         "account_sid": participant.account_sid,

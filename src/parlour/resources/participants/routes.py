@@ -18,29 +18,29 @@ from parlour.vocabulary import limits
 PARTICIPANTS = Collection(
     noun="ConversationParticipant",
     path="/Conversations/{ConversationSid}/Participants",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(actions.list_participants, key="participants", maximum=limits.PAGE_SIZE_MAX),
         create(
             actions.create_participant,
             parameters.CreateParticipant,
             webhook_header=True,
-            before="onParticipantAdd",
+            pre_action="onParticipantAdd",
         ),
         fetch(actions.fetch_participant),
         update(
             actions.update_participant,
             parameters.UpdateParticipant,
             webhook_header=True,
-            before="onParticipantUpdate",
+            pre_action="onParticipantUpdate",
             conflict_scope=actions.conflict_scope_of_update,
             permits=permits.update_participant,
         ),
         delete(
             actions.delete_participant,
             webhook_header=True,
-            before="onParticipantRemove",
+            pre_action="onParticipantRemove",
             permits=permits.delete_participant,
         ),
     ),
@@ -50,13 +50,13 @@ PARTICIPANTS_OF_CLIENTS = Collection(
     noun="ClientParticipant",
     service_noun="ClientParticipant",
     path="/Conversations/{ConversationSid}/Participants",
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         create(
             actions.create_participant,
             parameters.AddParticipant,
-            before="onParticipantAdd",
+            pre_action="onParticipantAdd",
             permits=permits.create_participant,
         ),
         fetch(actions.fetch_own_participant, permits=permits.fetch_own_participant),

@@ -12,7 +12,7 @@ from parlour.resources.messages import actions as messages
 from parlour.resources.messages import store as message_rows
 from parlour.resources.messages.store import Counts
 from parlour.resources.receipts import statuses, store
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.origin import SYSTEM
 
@@ -78,7 +78,7 @@ async def record_status(tx: Transaction, scope: Scope, receipt_sid: str, report:
     }
     await tx.emit(
         scope,
-        events.ON_DELIVERY_UPDATED,
+        event_names.ON_DELIVERY_UPDATED,
         conversation_sid=after.conversation_sid,
         # The message's own listeners see its summary change.
         subject_sid=after.message_sid,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.resources.conversations import actions as conversations
 from parlour.resources.messages import actions as messages
@@ -68,13 +68,13 @@ class Recipients(msgspec.Struct, frozen=True):
 class ListRecipients(Parameters):
     """Of one message, or of a whole conversation."""
 
-    message_sid: str | Unset = said("MessageSid", parsers.sid(sids.MESSAGE, 50501))
+    message_sid: str | Unset = form_field("MessageSid", parsers.sid(sids.MESSAGE, 50501))
 
 
 async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:
     """A page of messages with their recipients, by index."""
     conversation_sid = await conversations.sid_in_path(tx, call)
-    wanted = call.said().message_sid
+    wanted = call.parameters.message_sid
     if wanted is UNSET:
         found = await message_rows.page(
             tx, call.scope, conversation_sid, call.page_request, descending=False

@@ -16,9 +16,9 @@ from parlour.vocabulary import limits
 RECEIPTS = Collection(
     noun="ConversationMessageReceipt",
     path="/Conversations/{ConversationSid}/Messages/{MessageSid}/Receipts",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(actions.list_receipts, key="delivery_receipts", permits=permits.read_messages),
         fetch(actions.fetch_receipt),
     ),
@@ -28,9 +28,9 @@ RECIPIENTS_OF_CLIENTS = Collection(
     noun="ClientMessageRecipient",
     service_noun="ClientMessageRecipient",
     path="/Conversations/{ConversationSid}/MessageRecipients",
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             recipients.list_recipients,
             key="message_recipients",

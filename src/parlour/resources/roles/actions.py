@@ -12,7 +12,7 @@ from parlour.resources.roles import store
 from parlour.resources.roles.parameters import permissions_for
 from parlour.resources.roles.store import Role
 from parlour.resources.service_configuration import store as service_configurations
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 
@@ -41,7 +41,7 @@ async def list_roles(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 async def create_role(tx: Transaction, call: Call[CreateRole]) -> Role:
     """A new role."""
-    said = call.said()
+    said = call.parameters
     permissions = permissions_for(said.type, said.permissions)
     role = Role(
         account_sid=call.scope.account_sid,
@@ -67,7 +67,7 @@ async def fetch_role(tx: Transaction, call: Call[NoParameters]) -> Role:
 async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
     """Give a role other permissions, in place of all that it has."""
     before = await in_path(tx, call)
-    permissions = permissions_for(before.type, call.said().permissions)
+    permissions = permissions_for(before.type, call.parameters.permissions)
     after = msgspec.structs.replace(
         before,
         permissions=msgspec.json.encode(permissions).decode(),
@@ -91,9 +91,11 @@ async def delete_role(tx: Transaction, call: Call[NoParameters]) -> None:
     }:
         raise ApiError(20409, "The role is a default role of its service")
     await store.remove(tx, call.scope, role.sid)
-    await purge.role(tx, call.scope, role.sid)
+    await purge.enqueue_role(tx, call.scope, role.sid)
     await _tell(tx, call, role)
 
 
 async def _tell(tx: Transaction, call: Call[Any], role: Role) -> None:
-    await tx.emit(call.scope, events.ROLE_CHANGED, subject_sid=role.sid, payload={"role": role})
+    await tx.emit(
+        call.scope, event_names.ROLE_CHANGED, subject_sid=role.sid, payload={"role": role}
+    )

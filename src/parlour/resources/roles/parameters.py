@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -32,15 +32,21 @@ def permissions_for(role_type: str, sent: list[Permission]) -> list[Permission]:
 class CreateRole(Parameters):
     """A new role. Its name need not be unique."""
 
-    friendly_name: str = said(
+    friendly_name: str = form_field(
         "FriendlyName", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), required=True
     )
-    type: str = said("Type", parsers.enum("conversation", "service", code=50105), required=True)
-    permissions: list[Permission] = said("Permission", _permission, required=True, repeated=True)
+    type: str = form_field(
+        "Type", parsers.enum("conversation", "service", code=50105), required=True
+    )
+    permissions: list[Permission] = form_field(
+        "Permission", _permission, required=True, repeated=True
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateRole(Parameters):
     """A change of a role: permissions in place of all of its own."""
 
-    permissions: list[Permission] = said("Permission", _permission, required=True, repeated=True)
+    permissions: list[Permission] = form_field(
+        "Permission", _permission, required=True, repeated=True
+    )

@@ -17,9 +17,9 @@ ROLES = Collection(
     noun="Role",
     is_setting=True,
     path="/Roles",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(actions.list_roles, key="roles"),
         create(actions.create_role, parameters.CreateRole),
         fetch(actions.fetch_role),

@@ -11,7 +11,7 @@ from parlour.resources.conversations import actions as conversations
 from parlour.resources.scoped_webhooks import store
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET, Unset
@@ -45,7 +45,7 @@ async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Sc
 async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]) -> ScopedWebhook:
     """Attach a webhook to a conversation in any state."""
     conversation = await conversations.in_path(tx, call)
-    return await add_webhook(tx, call.scope, conversation, call.said())
+    return await add_webhook(tx, call.scope, conversation, call.parameters)
 
 
 async def add_webhook(
@@ -76,7 +76,7 @@ async def add_webhook(
     await store.add(tx, scope, webhook)
     await tx.emit(
         scope,
-        events.SCOPED_WEBHOOK_ADDED,
+        event_names.SCOPED_WEBHOOK_ADDED,
         conversation_sid=conversation.sid,
         subject_sid=webhook.sid,
         payload={
@@ -141,7 +141,7 @@ async def list_scoped_webhooks(tx: Transaction, call: Call[NoParameters]) -> Row
 async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]) -> ScopedWebhook:
     """Change a webhook; its target stays what it is."""
     before = await in_path(tx, call, await conversations.sid_in_path(tx, call))
-    after = _configured(before, call.said())
+    after = _configured(before, call.parameters)
     after = msgspec.structs.replace(
         after,
         date_updated=updated_at(
@@ -166,7 +166,7 @@ async def _tell_change(
     """Tell those who keep webhooks in mind."""
     await tx.emit(
         scope,
-        events.SCOPED_WEBHOOK_CHANGED,
+        event_names.SCOPED_WEBHOOK_CHANGED,
         conversation_sid=webhook.conversation_sid,
         subject_sid=webhook.sid,
         payload={"scoped_webhook": webhook, "is_removed": is_removed},

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers, url_parsers
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.events import SCOPED_FILTERS
+from parlour.vocabulary.event_names import SCOPED_FILTERS
 from parlour.vocabulary.unset import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -45,13 +45,15 @@ def _trigger(_name: str, text: str) -> str:
 class WebhookParameters(Parameters):
     """What a new webhook and a change of one have in common."""
 
-    url: str | Unset | None = said("Configuration.Url", _url)
-    method: str | Unset = said(
+    url: str | Unset | None = form_field("Configuration.Url", _url)
+    method: str | Unset = form_field(
         "Configuration.Method", parsers.enum("get", "post", code=50055, upper=True)
     )
-    filters: list[str] | Unset = said("Configuration.Filters", _filter, repeated=True)
-    triggers: list[str] | Unset = said("Configuration.Triggers", _trigger, repeated=True)
-    flow_sid: str | Unset = said("Configuration.FlowSid", parsers.sid(sids.STUDIO_FLOW, 50367))
+    filters: list[str] | Unset = form_field("Configuration.Filters", _filter, repeated=True)
+    triggers: list[str] | Unset = form_field("Configuration.Triggers", _trigger, repeated=True)
+    flow_sid: str | Unset = form_field(
+        "Configuration.FlowSid", parsers.sid(sids.STUDIO_FLOW, 50367)
+    )
 
     def must_be_few(self) -> None:
         """Raise what is documented for too many triggers or filters."""
@@ -66,8 +68,8 @@ class WebhookParameters(Parameters):
 class CreateScopedWebhook(WebhookParameters):
     """A new webhook; what else it needs depends on its target."""
 
-    target: str = said("Target", _target, required=True)
-    replay_after: int | Unset = said("Configuration.ReplayAfter", parsers.integer(minimum=0))
+    target: str = form_field("Target", _target, required=True)
+    replay_after: int | Unset = form_field("Configuration.ReplayAfter", parsers.integer(minimum=0))
 
     @classmethod
     def parse(cls, form: Form) -> Self:
@@ -82,4 +84,4 @@ class CreateScopedWebhook(WebhookParameters):
 class UpdateScopedWebhook(WebhookParameters):
     """A change of a webhook: neither its target nor what it replays. Absent means unchanged."""
 
-    nothing_said_code: ClassVar[int | None] = 20161
+    empty_update_code: ClassVar[int | None] = 20161

@@ -17,9 +17,9 @@ from parlour.vocabulary import limits
 SCOPED_WEBHOOKS = Collection(
     noun="ConversationScopedWebhook",
     path="/Conversations/{ConversationSid}/Webhooks",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             actions.list_scoped_webhooks,
             key="webhooks",

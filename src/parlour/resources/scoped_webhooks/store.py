@@ -8,7 +8,7 @@ import msgspec
 
 from parlour.store.statements import insert, statement, update, values_of, window
 from parlour.store.windows import read_window
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.protocol.pages import PageRequest
@@ -74,7 +74,10 @@ async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -
     """
     before = await all_of(tx, scope, conversation_sid)
     await tx.emit(
-        scope, events.WEBHOOKS_CHANGED, subject_sid=conversation_sid, payload={"before": before}
+        scope,
+        event_names.WEBHOOKS_CHANGED,
+        subject_sid=conversation_sid,
+        payload={"before": before},
     )
 
 

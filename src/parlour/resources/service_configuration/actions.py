@@ -8,7 +8,7 @@ import msgspec
 
 from parlour.resources.roles import store as roles
 from parlour.resources.service_configuration import store
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
 
@@ -34,7 +34,7 @@ async def update_service_configuration(
 ) -> ServiceConfiguration:
     """Change the defaults; who has a role already keeps it."""
     before = await store.fetch(tx, call.scope)
-    change = call.said()
+    change = call.parameters
     for sid in (
         change.default_conversation_creator_role_sid,
         change.default_conversation_role_sid,
@@ -48,7 +48,7 @@ async def update_service_configuration(
     await store.change(tx, call.scope, after)
     await tx.emit(
         call.scope,
-        events.SERVICE_CHANGED,
+        event_names.SERVICE_CHANGED,
         subject_sid=after.service_sid,
         payload={"service_configuration": after},
     )

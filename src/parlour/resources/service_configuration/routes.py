@@ -12,10 +12,10 @@ SERVICE_CONFIGURATION = Collection(
     service_noun="ServiceConfiguration",
     path="/Configuration",
     instance=None,
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
-        fetch(actions.fetch_service_configuration, permits=access.anybody),
+    specs=(
+        fetch(actions.fetch_service_configuration, permits=access.allow_any_user),
         update(actions.update_service_configuration, parameters.UpdateServiceConfiguration),
     ),
 )

@@ -8,7 +8,7 @@ import msgspec
 
 from parlour.resources.service_notifications import store
 from parlour.resources.service_notifications.store import Notice, ServiceNotification
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -29,11 +29,11 @@ async def update_service_notification(
 ) -> ServiceNotification:
     """Change the service's notification settings."""
     before = await store.fetch(tx, call.scope)
-    after = _changed(before, call.said().given())
+    after = _changed(before, call.parameters.given())
     await store.change(tx, call.scope, after)
     await tx.emit(
         call.scope,
-        events.SERVICE_CHANGED,
+        event_names.SERVICE_CHANGED,
         subject_sid=after.service_sid,
         payload={"service_notification": after},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
 
@@ -21,22 +21,28 @@ _sound = parsers.clearable(parsers.text(limits.NOTIFICATION_SOUND_CHARS_MAX, 500
 class UpdateServiceNotification(Parameters):
     """A change of the settings. Absent means unchanged; an empty text takes the member away."""
 
-    log_enabled: bool | Unset = said("LogEnabled", _flag)
-    new_message_enabled: bool | Unset = said("NewMessage.Enabled", _flag)
-    new_message_template: str | Unset | None = said("NewMessage.Template", _template)
-    new_message_sound: str | Unset | None = said("NewMessage.Sound", _sound)
-    new_message_badge_count_enabled: bool | Unset = said("NewMessage.BadgeCountEnabled", _flag)
-    added_to_conversation_enabled: bool | Unset = said("AddedToConversation.Enabled", _flag)
-    added_to_conversation_template: str | Unset | None = said(
+    log_enabled: bool | Unset = form_field("LogEnabled", _flag)
+    new_message_enabled: bool | Unset = form_field("NewMessage.Enabled", _flag)
+    new_message_template: str | Unset | None = form_field("NewMessage.Template", _template)
+    new_message_sound: str | Unset | None = form_field("NewMessage.Sound", _sound)
+    new_message_badge_count_enabled: bool | Unset = form_field(
+        "NewMessage.BadgeCountEnabled", _flag
+    )
+    added_to_conversation_enabled: bool | Unset = form_field("AddedToConversation.Enabled", _flag)
+    added_to_conversation_template: str | Unset | None = form_field(
         "AddedToConversation.Template", _template
     )
-    added_to_conversation_sound: str | Unset | None = said("AddedToConversation.Sound", _sound)
-    removed_from_conversation_enabled: bool | Unset = said("RemovedFromConversation.Enabled", _flag)
-    removed_from_conversation_template: str | Unset | None = said(
+    added_to_conversation_sound: str | Unset | None = form_field(
+        "AddedToConversation.Sound", _sound
+    )
+    removed_from_conversation_enabled: bool | Unset = form_field(
+        "RemovedFromConversation.Enabled", _flag
+    )
+    removed_from_conversation_template: str | Unset | None = form_field(
         "RemovedFromConversation.Template", _template
     )
-    removed_from_conversation_sound: str | Unset | None = said(
+    removed_from_conversation_sound: str | Unset | None = form_field(
         "RemovedFromConversation.Sound", _sound
     )
-    with_media_enabled: bool | Unset = said("NewMessage.WithMedia.Enabled", _flag)
-    with_media_template: str | Unset | None = said("NewMessage.WithMedia.Template", _template)
+    with_media_enabled: bool | Unset = form_field("NewMessage.WithMedia.Enabled", _flag)
+    with_media_template: str | Unset | None = form_field("NewMessage.WithMedia.Template", _template)

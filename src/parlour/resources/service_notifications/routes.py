@@ -11,9 +11,9 @@ SERVICE_NOTIFICATIONS = Collection(
     service_noun="ServiceNotification",
     path="/Configuration/Notifications",
     instance=None,
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         fetch(actions.fetch_service_notification),
         update(actions.update_service_notification, parameters.UpdateServiceNotification),
     ),

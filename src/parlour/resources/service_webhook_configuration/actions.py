@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.resources.service_webhook_configuration import store
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -31,7 +31,7 @@ async def update_service_webhook_configuration(
 ) -> ServiceWebhookConfiguration:
     """Change the service's webhooks; the first change makes method and filters more than null."""
     before = await store.fetch(tx, call.scope)
-    change = call.said().columns()
+    change = call.parameters.columns()
     if not change:
         return before
     began = {"method": before.method or "POST", "filters": before.filters or "[]"}
@@ -39,7 +39,7 @@ async def update_service_webhook_configuration(
     await store.change(tx, call.scope, after)
     await tx.emit(
         call.scope,
-        events.SERVICE_CHANGED,
+        event_names.SERVICE_CHANGED,
         subject_sid=after.service_sid,
         payload={"service_webhook_configuration": after},
     )

@@ -12,9 +12,9 @@ SERVICE_WEBHOOK_CONFIGURATION = Collection(
     service_noun="ServiceWebhookConfiguration",
     path="/Configuration/Webhooks",
     instance=None,
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         fetch(actions.fetch_service_webhook_configuration),
         update(actions.update_service_webhook_configuration, UpdateWebhooks),
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.store.statements import insert, statement, update, values_of
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -72,5 +72,8 @@ async def remove(tx: Transaction, scope: Scope) -> None:
 async def _record_change(tx: Transaction, scope: Scope) -> None:
     before = await fetch(tx, scope)
     await tx.emit(
-        scope, events.WEBHOOKS_CHANGED, subject_sid=before.service_sid, payload={"before": before}
+        scope,
+        event_names.WEBHOOKS_CHANGED,
+        subject_sid=before.service_sid,
+        payload={"before": before},
     )

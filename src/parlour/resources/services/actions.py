@@ -20,7 +20,7 @@ from parlour.resources.service_webhook_configuration import (
 )
 from parlour.resources.services import store
 from parlour.resources.services.store import Service
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.permissions import DEFAULT_ROLES
 from parlour.vocabulary.scope import Scope
 
@@ -46,7 +46,7 @@ async def in_path(tx: Transaction, call: Call[NoParameters]) -> Service:
 
 async def create_service(tx: Transaction, call: Call[CreateService]) -> Service:
     """A new service with everything that belongs to one."""
-    return await make_service(tx, call.scope, call.said().friendly_name)
+    return await make_service(tx, call.scope, call.parameters.friendly_name)
 
 
 async def make_service(tx: Transaction, scope: Scope, friendly_name: str) -> Service:
@@ -63,7 +63,7 @@ async def make_service(tx: Transaction, scope: Scope, friendly_name: str) -> Ser
     inside = Scope(scope.account_sid, service.sid)
     await _make_roles(tx, inside)
     await tx.emit(
-        inside, events.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
+        inside, event_names.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
     )
     return service
 
@@ -118,7 +118,7 @@ async def delete_service(tx: Transaction, call: Call[NoParameters]) -> None:
     await store.remove(tx, call.scope, service.sid)
     inside = Scope(service.account_sid, service.sid)
     await service_webhook_configurations.remove(tx, inside)
-    await purge.service(tx, inside)
+    await purge.enqueue_service(tx, inside)
     await address_configurations.forget_service(tx, call.scope, service.sid)
     configuration = await configurations.fetch(tx, call.scope)
     if configuration.default_chat_service_sid == service.sid:
@@ -126,5 +126,5 @@ async def delete_service(tx: Transaction, call: Call[NoParameters]) -> None:
         configuration = msgspec.structs.replace(configuration, default_chat_service_sid=new.sid)
         await keep_configuration(tx, call.scope, configuration)
     await tx.emit(
-        inside, events.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
+        inside, event_names.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
     )

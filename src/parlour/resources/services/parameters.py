@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
 
@@ -13,6 +13,6 @@ from parlour.vocabulary import limits
 class CreateService(Parameters):
     """A new service. Its name need not be unique."""
 
-    friendly_name: str = said(
+    friendly_name: str = form_field(
         "FriendlyName", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003), required=True
     )

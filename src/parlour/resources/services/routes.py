@@ -10,9 +10,9 @@ SERVICES = Collection(
     noun="Service",
     is_setting=True,
     path="/Services",
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(actions.list_services, key="services", maximum=limits.PAGE_SIZE_MAX),
         create(actions.create_service, parameters.CreateService),
         fetch(actions.fetch_service),

@@ -17,7 +17,7 @@ from parlour.resources.accounts.actions import add_login
 from parlour.resources.configuration import store as configurations
 from parlour.resources.services import store as services
 from parlour.resources.tokens import store
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class MadeToken(msgspec.Struct, frozen=True):
 
 async def create_token(tx: Transaction, call: Call[CreateToken]) -> MadeToken:
     """A new access token. Raises 20403 for an API key that names another one."""
-    given, login = call.said().given(), call.caller.login
+    given, login = call.parameters.given(), call.caller.login
     if sids.is_sid(sids.API_KEY, login) and given.setdefault("api_key_sid", login) != login:
         raise ApiError(20403)
     return await make_token(tx, call.vault, call.scope, Wanted(**given))
@@ -96,7 +96,7 @@ async def _make_development_key(tx: Transaction, vault: Vault, scope: Scope) -> 
     login = await add_login(tx, vault, scope, sid, secret, DEVELOPMENT_KEY_NAME)
     await tx.emit(
         scope,
-        events.ACCOUNT_CHANGED,
+        event_names.ACCOUNT_CHANGED,
         subject_sid=sid,
         payload={"key": {"sid": sid, "friendly_name": DEVELOPMENT_KEY_NAME}},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits, sids
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 class CreateToken(Parameters):
     """A token for one user of one service; without ``ServiceSid``, of the default service."""
 
-    identity: str | Unset = said(
+    identity: str | Unset = form_field(
         "Identity", parsers.text(limits.IDENTITY_CHARS_MAX, 50207), required=True
     )
-    service_sid: str | Unset = said("ServiceSid", parsers.sid(sids.SERVICE))
-    ttl_seconds: int | Unset = said(
+    service_sid: str | Unset = form_field("ServiceSid", parsers.sid(sids.SERVICE))
+    ttl_seconds: int | Unset = form_field(
         "Ttl", parsers.integer(minimum=1, maximum=limits.ACCESS_TOKEN_SECONDS_MAX)
     )
-    api_key_sid: str | Unset = said("ApiKeySid", parsers.sid(sids.API_KEY))
+    api_key_sid: str | Unset = form_field("ApiKeySid", parsers.sid(sids.API_KEY))

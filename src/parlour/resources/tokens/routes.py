@@ -10,9 +10,9 @@ TOKENS = Collection(
     version="/parlour/v1",
     path="/Tokens",
     instance=None,
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.resource,
-    deeds=(create(actions.create_token, parameters.CreateToken),),
+    specs=(create(actions.create_token, parameters.CreateToken),),
     listed=False,
     answers_by_login=True,
 )

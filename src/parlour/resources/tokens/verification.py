@@ -107,7 +107,7 @@ class AccessTokens:
     def _cache(self, proof: str) -> None:
         self._recent[proof] = self._clock.monotonic_ms() + limits.LOGIN_PROVEN_MS
         self._recent.move_to_end(proof)
-        if len(self._recent) > limits.LOGINS_REMEMBERED_MAX:
+        if len(self._recent) > limits.LOGINS_CACHED_MAX:
             self._recent.popitem(last=False)
 
 

@@ -13,7 +13,7 @@ from parlour.resources.participants import actions as participants
 from parlour.resources.participants import store as participant_store
 from parlour.resources.user_conversations import store
 from parlour.resources.users import actions as users
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.unset import UNSET
 
@@ -79,7 +79,7 @@ async def change_place(
 ) -> Participant:
     """Write what changes of a user's place, and tell of it; of the read horizon, with an origin."""
     conversation, before = await in_path(tx, call)
-    change = call.said()
+    change = call.parameters
     timers.must_accept_changes(conversation)
     after = before
     if change.last_read_message_index is not UNSET or change.last_read_timestamp is not UNSET:
@@ -102,7 +102,7 @@ async def change_place(
         await participant_store.change(tx, call.scope, before, after)
         await tx.emit(
             call.scope,
-            events.USER_CONVERSATION_UPDATED,
+            event_names.USER_CONVERSATION_UPDATED,
             conversation_sid=conversation.sid,
             subject_sid=after.sid,
             payload={"participant": after},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers, timestamps
 from parlour.resources.participants.parameters import last_read_message_index
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 class UpdateUserConversation(Parameters):
     """A change of what a user alone sees. Absent means unchanged."""
 
-    nothing_said_code: ClassVar[int | None] = 20161
+    empty_update_code: ClassVar[int | None] = 20161
 
-    notification_level: str | Unset = said(
+    notification_level: str | Unset = form_field(
         "NotificationLevel", parsers.enum("default", "muted", code=50210)
     )
-    last_read_message_index: int | Unset | None = said(
+    last_read_message_index: int | Unset | None = form_field(
         "LastReadMessageIndex", last_read_message_index
     )
-    last_read_timestamp: int | Unset = said("LastReadTimestamp", timestamps.timestamp(50405))
+    last_read_timestamp: int | Unset = form_field("LastReadTimestamp", timestamps.timestamp(50405))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def list_user_conversations(tx: Transaction, call: Call[Any]) -> None:
     """Nobody learns where somebody else is."""
     user = await users.in_path(tx, call)
-    if user.identity != access.identity_of(call):
+    if user.identity != access.caller_identity(call):
         raise call.not_found(50200)
 
 
@@ -30,7 +30,9 @@ async def fetch_user_conversation(tx: Transaction, call: Call[Any]) -> None:
 async def update_user_conversation(tx: Transaction, call: Call[Any]) -> None:
     """Every participant says how far it has read; being notified or not is a permission."""
     await list_user_conversations(tx, call)
-    _, place = await conversations.joined(tx, call)
-    access.must_say_only(call, "NotificationLevel", "LastReadMessageIndex")
+    _, membership = await conversations.joined(tx, call)
+    access.allow_only(call, "NotificationLevel", "LastReadMessageIndex")
     if "NotificationLevel" in call.form:
-        await access.must(tx, call, Permission.EDIT_NOTIFICATION_LEVEL, place=place)
+        await access.require_permission(
+            tx, call, Permission.EDIT_NOTIFICATION_LEVEL, membership=membership
+        )

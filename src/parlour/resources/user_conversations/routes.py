@@ -29,9 +29,9 @@ USER_CONVERSATIONS = Collection(
     noun="UserConversation",
     path="/Users/{UserSid}/Conversations",
     instance="{ConversationSid}",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(
             actions.list_user_conversations,
             key="conversations",
@@ -51,19 +51,19 @@ CONVERSATIONS_OF_CLIENTS = Collection(
     noun="ClientConversation",
     service_noun="ClientConversation",
     path="/Conversations",
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         create(
             seen.create_conversation,
             conversations.CreateConversation,
-            before="onConversationAdd",
+            pre_action="onConversationAdd",
             permits=conversation_permits.create_conversation,
         ),
         update(
             seen.update_conversation,
             conversations.UpdateConversation,
-            before="onConversationUpdate",
+            pre_action="onConversationUpdate",
             permits=conversation_permits.update_conversation,
         ),
     ),
@@ -76,14 +76,14 @@ PLACES_OF_CLIENTS = Collection(
     service_noun="ClientPlace",
     path="/Users/{UserSid}/Conversations",
     instance="{ConversationSid}",
-    forms=SERVICE_ONLY,
+    url_forms=SERVICE_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         fetch(seen.fetch_conversation, permits=permits.fetch_user_conversation),
         update(
             seen.update_own_place,
             parameters.UpdateUserConversation,
-            before="onParticipantUpdate",
+            pre_action="onParticipantUpdate",
             conflict_scope=actions.conflict_scope_of_update,
             permits=permits.update_user_conversation,
         ),

@@ -9,7 +9,7 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.resources.roles import store as roles
 from parlour.resources.users import arrivals, departures, reachability, store
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
@@ -57,7 +57,7 @@ async def in_path_to_change(tx: Transaction, call: Call[Any]) -> User:
 
 async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:
     """A new user. An identity has one user in a service."""
-    said = call.said()
+    said = call.parameters
     user = await _changed(
         tx, call.scope, await arrivals.make_user(tx, call.scope, said.identity), said
     )
@@ -100,7 +100,7 @@ async def list_users(tx: Transaction, call: Call[NoParameters]) -> Rows:
 async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
     """Change a user's name, attributes or role."""
     before = await in_path_to_change(tx, call)
-    after = await _changed(tx, call.scope, before, call.said())
+    after = await _changed(tx, call.scope, before, call.parameters)
     after = msgspec.structs.replace(
         after,
         date_updated=updated_at(
@@ -111,7 +111,7 @@ async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
     shown = await reachability.shown(tx, call.scope, after)
     await tx.emit(
         call.scope,
-        events.ON_USER_UPDATED,
+        event_names.ON_USER_UPDATED,
         subject_sid=after.sid,
         payload={"user": shown, "previous_date_updated": before.date_updated},
     )
@@ -124,4 +124,6 @@ async def delete_user(tx: Transaction, call: Call[NoParameters]) -> None:
     await departures.leave(tx, call.scope, user)
     await store.remove_push_bindings(tx, call.scope, user.identity)
     await store.remove(tx, call.scope, user.sid)
-    await tx.emit(call.scope, events.USER_REMOVED, subject_sid=user.sid, payload={"user": user})
+    await tx.emit(
+        call.scope, event_names.USER_REMOVED, subject_sid=user.sid, payload={"user": user}
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from parlour.resources.service_configuration import store as service_configurations
 from parlour.resources.users import store
 from parlour.resources.users.store import User
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -46,4 +46,4 @@ async def make_user(tx: Transaction, scope: Scope, identity: str) -> User:
 async def keep_user(tx: Transaction, scope: Scope, user: User) -> None:
     """Keep a new user and tell of it."""
     await store.add(tx, scope, user)
-    await tx.emit(scope, events.ON_USER_ADDED, subject_sid=user.sid, payload={"user": user})
+    await tx.emit(scope, event_names.ON_USER_ADDED, subject_sid=user.sid, payload={"user": user})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import json_parsers, parsers
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -44,22 +44,22 @@ def _role_sid(name: str, text: str) -> str | Unset:
 class CreateUser(Parameters):
     """A new user. Its identity is for good."""
 
-    identity: str = said("Identity", identity, required=True)
-    friendly_name: str | Unset = said("FriendlyName", _friendly_name)
-    attributes: str | Unset = said(
+    identity: str = form_field("Identity", identity, required=True)
+    friendly_name: str | Unset = form_field("FriendlyName", _friendly_name)
+    attributes: str | Unset = form_field(
         "Attributes", json_parsers.attributes(limits.USER_ATTRIBUTES_BYTES_MAX)
     )
-    role_sid: str | Unset = said("RoleSid", _role_sid)
+    role_sid: str | Unset = form_field("RoleSid", _role_sid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateUser(Parameters):
     """A change of a user. Absent means unchanged."""
 
-    nothing_said_code: ClassVar[int | None] = 20161
+    empty_update_code: ClassVar[int | None] = 20161
 
-    friendly_name: str | Unset = said("FriendlyName", _friendly_name)
-    attributes: str | Unset = said(
+    friendly_name: str | Unset = form_field("FriendlyName", _friendly_name)
+    attributes: str | Unset = form_field(
         "Attributes", json_parsers.attributes(limits.USER_ATTRIBUTES_BYTES_MAX)
     )
-    role_sid: str | Unset = said("RoleSid", _role_sid)
+    role_sid: str | Unset = form_field("RoleSid", _role_sid)

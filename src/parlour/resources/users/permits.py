@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 async def update_user(tx: Transaction, call: Call[Any]) -> None:
     """A name and attributes can be changed; a role in a shared conversation may grant it too."""
     user = await actions.in_path(tx, call, "Sid")
-    access.must_say_only(call, "FriendlyName", "Attributes")
+    access.allow_only(call, "FriendlyName", "Attributes")
     permissions = [Permission.EDIT_ANY_USER_INFO]
-    if user.identity == access.identity_of(call):
+    if user.identity == access.caller_identity(call):
         permissions.append(Permission.EDIT_OWN_USER_INFO)
-    await access.must_beside(tx, call, *permissions, identity=user.identity)
+    await access.require_shared_conversation(tx, call, *permissions, identity=user.identity)

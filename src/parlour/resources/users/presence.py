@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.resources.users import store
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def _settle(tx: Transaction, scope: Scope, identity: str) -> None:
     await store.set_online(tx, scope, user.sid, is_online)
     await tx.emit(
         scope,
-        events.USER_REACHABILITY_UPDATED,
+        event_names.USER_REACHABILITY_UPDATED,
         subject_sid=user.sid,
         payload={"user_sid": user.sid, "is_online": bool(is_online)},
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from parlour.resources.service_configuration import store as service_configurations
 from parlour.resources.users import store
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.resources.users.store import User
@@ -37,7 +37,7 @@ async def set_notifiable(
     await store.set_notifiable(tx, scope, user.sid, int(is_notifiable))
     await tx.emit(
         scope,
-        events.USER_REACHABILITY_UPDATED,
+        event_names.USER_REACHABILITY_UPDATED,
         subject_sid=user.sid,
         payload={"user_sid": user.sid, "is_notifiable": is_notifiable},
     )

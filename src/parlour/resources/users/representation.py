@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from parlour.protocol.timestamps import format_date, format_date_ms
-from parlour.vocabulary import labels
-from parlour.vocabulary.objects import Kind, ObjectName
+from parlour.vocabulary import client_urls
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -68,6 +68,6 @@ def client_resource(user: User) -> dict[str, Any]:
         "is_notifiable": None if notifiable is None else bool(notifiable),
         "date_created": format_date_ms(user.date_created),
         "date_updated": format_date_ms(user.date_updated),
-        "url": f"{labels.COMMANDS}/Users/{quote(user.identity, '')}",
-        "sync_objects": {"user_info_map": ObjectName(Kind.USER_INFO, user.sid).unique_name},
+        "url": f"{client_urls.COMMANDS}/Users/{quote(user.identity, '')}",
+        "sync_objects": {"user_info_map": ObjectName(ObjectKind.USER_INFO, user.sid).unique_name},
     }

@@ -17,17 +17,17 @@ from parlour.resources.users import actions, parameters, permits, representation
 USERS = Collection(
     noun="User",
     path="/Users",
-    forms=SHORT_AND_SERVICE,
+    url_forms=SHORT_AND_SERVICE,
     represent=representation.resource,
-    deeds=(
+    specs=(
         list_(actions.list_users, key="users"),
         create(actions.create_user, parameters.CreateUser, webhook_header=True),
-        fetch(actions.fetch_user, permits=access.anybody),
+        fetch(actions.fetch_user, permits=access.allow_any_user),
         update(
             actions.update_user,
             parameters.UpdateUser,
             webhook_header=True,
-            before="onUserUpdate",
+            pre_action="onUserUpdate",
             permits=permits.update_user,
         ),
         delete(actions.delete_user, webhook_header=True),

@@ -9,7 +9,7 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.vocabulary import events, limits, sids
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ReplayResult(msgspec.Struct, frozen=True):
 
 async def list_webhook_attempts(tx: Transaction, call: Call[ListWebhookAttempts]) -> Rows:
     """A page of the account's attempts, newest first."""
-    filters = call.said().filters()
+    filters = call.parameters.filters()
     return Rows(
         await webhook_attempt_store.list_attempts(tx, call.scope, filters, call.page_request),
         order="sid",
@@ -80,7 +80,7 @@ async def replay_webhook_attempts(
     tx: Transaction, call: Call[ReplayWebhookAttempts]
 ) -> ReplayResult:
     """Make the deliveries of a range of attempts once more, oldest first."""
-    said = call.said()
+    said = call.parameters
     given = said.given()
     until_ms = given.get("until", tx.now)
     filters = said.filters()
@@ -122,7 +122,7 @@ async def _emit_replayed(
     reopened = [each for each in replayed if each.state != webhook_attempt_store.PENDING]
     await tx.emit(
         scope,
-        events.WEBHOOKS_REPLAYED,
+        event_names.WEBHOOKS_REPLAYED,
         subject_sid=subject_sid,
         payload={
             "reopened": len(reopened),

@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers, timestamps
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.vocabulary import events, sids
+from parlour.vocabulary import event_names, sids
 
 if TYPE_CHECKING:
     from parlour.resources.webhook_attempts.store import AttemptFilters
     from parlour.vocabulary.unset import Unset
 
-_EVENT_NAMES = parsers.enum(*events.POST_ACTION, *events.PRE_ACTION)
+_EVENT_NAMES = parsers.enum(*event_names.POST_ACTION, *event_names.PRE_ACTION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListWebhookAttempts(Parameters):
     """Filters of the list; all that are given have to fit."""
 
-    conversation_sid: str | Unset = said("ConversationSid", parsers.sid(sids.CONVERSATION))
-    event_type: str | Unset = said("EventType", _EVENT_NAMES)
-    outcome: str | Unset = said("Outcome", parsers.enum(*webhook_attempt_store.OUTCOMES))
-    since: int | Unset = said("Since", timestamps.timestamp())
-    until: int | Unset = said("Until", timestamps.timestamp())
+    conversation_sid: str | Unset = form_field("ConversationSid", parsers.sid(sids.CONVERSATION))
+    event_type: str | Unset = form_field("EventType", _EVENT_NAMES)
+    outcome: str | Unset = form_field("Outcome", parsers.enum(*webhook_attempt_store.OUTCOMES))
+    since: int | Unset = form_field("Since", timestamps.timestamp())
+    until: int | Unset = form_field("Until", timestamps.timestamp())
 
     def filters(self) -> AttemptFilters:
         """The same, as the store takes it."""
@@ -47,5 +47,5 @@ class ListWebhookAttempts(Parameters):
 class ReplayWebhookAttempts(ListWebhookAttempts):
     """A range: its attempts' deliveries are made again. ``Since`` is required."""
 
-    since: int | Unset = said("Since", timestamps.timestamp(), required=True)
-    after: str | Unset = said("After", parsers.sid(sids.WEBHOOK_ATTEMPT))
+    since: int | Unset = form_field("Since", timestamps.timestamp(), required=True)
+    after: str | Unset = form_field("After", parsers.sid(sids.WEBHOOK_ATTEMPT))

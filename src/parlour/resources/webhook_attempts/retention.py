@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from parlour.operations.scheduler import Job, in_transaction
+from parlour.operations.scheduler import Job, transactional
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -51,4 +51,4 @@ def retention_job(hours: int) -> Job:
         await tx.run(EXPIRE_ATTEMPTS, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
         await tx.run(EXPIRE_DELIVERIES, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
 
-    return Job("webhook_retention", next_due_ms, in_transaction(step))
+    return Job("webhook_retention", next_due_ms, transactional(step))

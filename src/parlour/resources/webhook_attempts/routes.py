@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from parlour.operations.operation import ACCOUNT_ONLY, Collection, Deed, fetch, list_
+from parlour.operations.operation import ACCOUNT_ONLY, Collection, OperationSpec, fetch, list_
 from parlour.resources.webhook_attempts import actions as webhook_attempt_actions
 from parlour.resources.webhook_attempts import parameters as webhook_attempt_parameters
 from parlour.resources.webhook_attempts import representation as webhook_attempt_representation
@@ -17,9 +17,9 @@ WEBHOOK_ATTEMPTS = Collection(
     noun="WebhookAttempt",
     version=_VERSION,
     path="/WebhookAttempts",
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=webhook_attempt_representation.resource,
-    deeds=(
+    specs=(
         list_(
             webhook_attempt_actions.list_webhook_attempts,
             key="webhook_attempts",
@@ -36,10 +36,10 @@ WEBHOOK_REPLAY = Collection(
     version=_VERSION,
     path="/WebhookAttempts/Replay",
     instance=None,
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=webhook_attempt_representation.replayed,
-    deeds=(
-        Deed(
+    specs=(
+        OperationSpec(
             verb="Create",
             method="POST",
             on_instance=False,
@@ -56,10 +56,10 @@ WEBHOOK_ATTEMPT_REPLAY = Collection(
     version=_VERSION,
     path="/WebhookAttempts/{Sid}/Replay",
     instance=None,
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=webhook_attempt_representation.resource,
-    deeds=(
-        Deed(
+    specs=(
+        OperationSpec(
             verb="Create",
             method="POST",
             on_instance=False,

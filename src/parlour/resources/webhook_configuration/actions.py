@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.resources.webhook_configuration import store
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -29,11 +29,11 @@ async def update_webhook_configuration(
 ) -> WebhookConfiguration:
     """Change the account's webhooks."""
     before = await store.fetch(tx, call.scope)
-    after = msgspec.structs.replace(before, **call.said().columns())
+    after = msgspec.structs.replace(before, **call.parameters.columns())
     await store.change(tx, call.scope, after)
     await tx.emit(
         call.scope,
-        events.ACCOUNT_CHANGED,
+        event_names.ACCOUNT_CHANGED,
         subject_sid=after.account_sid,
         payload={"webhook_configuration": after},
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers, url_parsers
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import Unset
 
@@ -32,12 +32,14 @@ def event_name(names: frozenset[str], code: int) -> Callable[[str, str], str]:
 class UpdateWebhooks(Parameters):
     """A change that an account and a service have in common. Absent means unchanged."""
 
-    method: str | Unset = said("Method", parsers.enum("get", "post", code=50055, upper=True))
-    filters: list[str] | Unset = said("Filters", event_name(events.FILTERS, 50054), repeated=True)
-    pre_webhook_url: str | Unset | None = said(
+    method: str | Unset = form_field("Method", parsers.enum("get", "post", code=50055, upper=True))
+    filters: list[str] | Unset = form_field(
+        "Filters", event_name(event_names.FILTERS, 50054), repeated=True
+    )
+    pre_webhook_url: str | Unset | None = form_field(
         "PreWebhookUrl", parsers.clearable(url_parsers.url(50077), None)
     )
-    post_webhook_url: str | Unset | None = said(
+    post_webhook_url: str | Unset | None = form_field(
         "PostWebhookUrl", parsers.clearable(url_parsers.url(50078), None)
     )
 
@@ -56,4 +58,4 @@ class UpdateWebhooks(Parameters):
 class UpdateWebhookConfiguration(UpdateWebhooks):
     """A change of an account's webhooks."""
 
-    target: str | Unset = said("Target", parsers.enum("webhook", "flex"))
+    target: str | Unset = form_field("Target", parsers.enum("webhook", "flex"))

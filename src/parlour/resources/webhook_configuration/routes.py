@@ -12,9 +12,9 @@ WEBHOOK_CONFIGURATION = Collection(
     is_setting=True,
     path="/Configuration/Webhooks",
     instance=None,
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         fetch(actions.fetch_webhook_configuration),
         update(actions.update_webhook_configuration, parameters.UpdateWebhookConfiguration),
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.store.statements import insert, statement, update, values_of
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -43,7 +43,10 @@ async def change(tx: Transaction, scope: Scope, configuration: WebhookConfigurat
     assert configuration.account_sid == scope.account_sid
     before = await fetch(tx, scope)
     await tx.emit(
-        scope, events.WEBHOOKS_CHANGED, subject_sid=before.account_sid, payload={"before": before}
+        scope,
+        event_names.WEBHOOKS_CHANGED,
+        subject_sid=before.account_sid,
+        payload={"before": before},
     )
     if not await tx.run(UPDATE, *values_of(configuration)):
         await tx.run(INSERT, *values_of(configuration))

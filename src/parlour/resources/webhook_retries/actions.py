@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.resources.webhook_retries import store
-from parlour.vocabulary import events
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -28,7 +28,7 @@ async def update_webhook_retries(
 ) -> WebhookRetries:
     """Choose; it counts for every attempt that is made a second later."""
     before = await store.fetch(tx, call.scope)
-    after = msgspec.structs.replace(before, **call.said().given())
+    after = msgspec.structs.replace(before, **call.parameters.given())
     await keep_choice(tx, call.scope, after)
     return after
 
@@ -38,7 +38,7 @@ async def keep_choice(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> 
     await store.change(tx, scope, chosen)
     await tx.emit(
         scope,
-        events.ACCOUNT_CHANGED,
+        event_names.ACCOUNT_CHANGED,
         subject_sid=chosen.account_sid,
         payload={"webhook_retries": chosen},
     )

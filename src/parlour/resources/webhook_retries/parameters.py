@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.resources.webhook_retries.store import SCHEDULES
 
@@ -17,4 +17,6 @@ if TYPE_CHECKING:
 class UpdateWebhookRetries(Parameters):
     """A choice; an empty one goes back to the server's default."""
 
-    retries: str | Unset | None = said("Retries", parsers.clearable(parsers.enum(*SCHEDULES), None))
+    retries: str | Unset | None = form_field(
+        "Retries", parsers.clearable(parsers.enum(*SCHEDULES), None)
+    )

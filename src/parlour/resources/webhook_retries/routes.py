@@ -11,9 +11,9 @@ WEBHOOK_RETRIES = Collection(
     is_setting=True,
     path="/WebhookRetries",
     instance=None,
-    forms=ACCOUNT_ONLY,
+    url_forms=ACCOUNT_ONLY,
     represent=representation.resource,
-    deeds=(
+    specs=(
         fetch(actions.fetch_webhook_retries),
         update(actions.update_webhook_retries, parameters.UpdateWebhookRetries),
     ),

@@ -310,7 +310,7 @@ HINT_PAUSE_MS = 5
 # A sink that failed is tried again after this pause.
 SINK_RETRY_MS = 500
 # Events that a sink passed without taking them, before its position is kept again.
-EVENTS_UNSAVED_MAX = 4096
+CHECKPOINT_EVENTS_MAX = 4096
 # An event is kept this long, even if every sink is past it.
 EVENT_RETENTION_MS = 72 * 60 * 60 * 1000
 # Events that are removed in one step, so that nobody waits for it.
@@ -323,9 +323,9 @@ OUTBOUND_LANES_MAX = 64
 # --- The scheduler --------------------------------------------------------------------------
 
 # The scheduler looks for what is due at least this often, even if nobody woke it.
-SCHEDULER_MS_MAX = 1000
+SCHEDULER_POLL_MS = 1000
 # News within this time are looked at together.
-SCHEDULER_PAUSE_MS = 50
+SCHEDULER_DEBOUNCE_MS = 50
 # Timers of conversations that act in one transaction.
 TIMERS_PER_STEP_MAX = 50
 # Conversations that get their participants at the same time; one account alone has half of them.
@@ -336,7 +336,7 @@ PENDING_CONVERSATIONS_ASKED_MAX = 256
 # Accounts that have their share of them and are passed over while those of others are looked for.
 PENDING_ACCOUNTS_SKIPPED_MAX = 8
 # Root URLs that were made of Host headers and are remembered; one that lies costs a look-up.
-ROOT_URLS_REMEMBERED_MAX = 256
+ROOT_URLS_CACHED_MAX = 256
 
 # --- Certificates of our own ----------------------------------------------------------------
 

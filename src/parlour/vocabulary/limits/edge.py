@@ -63,7 +63,7 @@ TLS_UNSENT_BYTES = 144 * KIBIBYTE
 # When so much was buffered, and half of it no more, freed memory is given back to the system.
 TRIM_BYTES_MIN = 1 * MEBIBYTE
 # ... which it has to be at so many checks of the deadlines in a row.
-TRIM_CALM_LOOKS = 4
+TRIM_CALM_CHECKS = 4
 
 # --- Connections --------------------------------------------------------------------------
 

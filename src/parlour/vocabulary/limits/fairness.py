@@ -18,9 +18,9 @@ BUFFER_WAITERS_MAX = 256
 # --- Places for requests ----------------------------------------------------------------
 
 # An account or user that met a limit wants places for so long, when shares are worked out.
-WANTING_MS = 1_000
+CONTENTION_MS = 1_000
 # So many of them are remembered, accounts in all and members of one account.
-WANTING_MAX = 10_000
+CONTENDERS_MAX = 10_000
 
 # --- Transfers of media -----------------------------------------------------------------
 

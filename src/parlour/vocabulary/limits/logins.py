@@ -22,9 +22,9 @@ LOGINS_HELD_MAX = 1_024
 # Cells in each of the two rows in which failures are counted; eight bytes each, a MiB together.
 LOGIN_FAILURE_CELLS = 65_536
 # How long a login read from the store may be used before it is read again.
-LOGIN_REMEMBERED_MS_MAX = 1_000
+LOGIN_CACHE_MS_MAX = 1_000
 # Names whose logins are remembered, known ones and unknown ones apart.
-LOGINS_REMEMBERED_MAX = 10_000
+LOGINS_CACHED_MAX = 10_000
 # A login that was right counts as known to be right for so long: it is never delayed.
 LOGIN_PROVEN_MS = 10 * 60 * 1000
 # Wrong logins that are cached; a repeated one is answered 401 without a look-up.

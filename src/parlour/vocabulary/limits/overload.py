@@ -37,17 +37,17 @@ REFUSALS_PER_REQUEST = 2
 # So many may be sent in a millisecond besides.
 REFUSALS_PER_MS = 1
 # A refusal that was held for this long, in milliseconds, is late.
-REFUSAL_HELD_MS = 20
+REFUSAL_DELAY_MS = 20
 # So many late ones more may be sent for each request that was carried out.
 LATE_REFUSALS_PER_REQUEST = 3
 # No refusal is held for longer than this, in milliseconds.
-REFUSAL_HELD_MS_MAX = 100
+REFUSAL_DELAY_MS_MAX = 100
 # Refusals of either kind that may be sent at once after a time without any.
 REFUSALS_AT_ONCE_MAX = 500
 # How often held refusals are looked at, in milliseconds.
 REFUSAL_STEP_MS = 5
 # Refusals held back at once; a further one is sent at once.
-REFUSALS_HELD_MAX = 4096
+REFUSALS_DELAYED_MAX = 4096
 # How long the decision counts that a login is refused, in milliseconds.
 REFUSAL_DECIDED_MS = 2
 # Logins of which such a decision is known.

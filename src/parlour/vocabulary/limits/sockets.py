@@ -72,4 +72,4 @@ TYPISTS_MAX = 100_000
 # Connections that are checked in one step when the rights of a whole account may have changed.
 RIGHTS_CHECKED_PER_STEP = 16
 # Presence changes that are recorded in one transaction.
-PRESENCE_NOTED_AT_ONCE = 32
+PRESENCE_WRITES_AT_ONCE = 32

@@ -13,9 +13,9 @@ a refusal that is held                goes while there is something left of
 ====================================  =========================================================
 not at all: it has just been decided  ``REFUSALS_PER_REQUEST`` for each request and
                                       ``REFUSALS_PER_MS``, if no other is held
-for less than ``REFUSAL_HELD_MS``     the same
+for less than ``REFUSAL_DELAY_MS``     the same
 for longer                            the same, and ``LATE_REFUSALS_PER_REQUEST`` for each request
-for ``REFUSAL_HELD_MS_MAX``           (it goes)
+for ``REFUSAL_DELAY_MS_MAX``           (it goes)
 ====================================  =========================================================
 """
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class HeldRefusals(Generic[T]):
+class DelayedRefusals(Generic[T]):
     """Says when a refusal is to be sent. ``T`` is whatever it is sent to."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._held: deque[tuple[float, T]] = deque(maxlen=limits.REFUSALS_HELD_MAX)
+        self._held: deque[tuple[float, T]] = deque(maxlen=limits.REFUSALS_DELAYED_MAX)
         self._tokens = float(limits.REFUSALS_AT_ONCE_MAX)
         self._late_tokens = 0.0
         self._earned = 0
@@ -50,7 +50,7 @@ class HeldRefusals(Generic[T]):
 
     def hold(self, refused: T) -> bool:
         """Hold a refusal back until ``due`` returns it; False: it is to be sent now."""
-        if len(self._held) == limits.REFUSALS_HELD_MAX:
+        if len(self._held) == limits.REFUSALS_DELAYED_MAX:
             return False
         if not self._held:
             self._refill(self._clock.monotonic_ms())
@@ -75,12 +75,12 @@ class HeldRefusals(Generic[T]):
 
     def _may_go(self, held_ms: float) -> bool:
         """Whether a refusal may go that was held for so long; counts it then."""
-        if self._late_tokens >= 1 and held_ms >= limits.REFUSAL_HELD_MS:
+        if self._late_tokens >= 1 and held_ms >= limits.REFUSAL_DELAY_MS:
             self._late_tokens -= 1
         elif self._tokens >= 1:
             self._tokens -= 1
         else:
-            return held_ms >= limits.REFUSAL_HELD_MS_MAX
+            return held_ms >= limits.REFUSAL_DELAY_MS_MAX
         return True
 
     def _refill(self, now: float) -> None:

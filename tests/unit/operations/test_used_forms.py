@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parlour.operations.parameters import Parameters, said
+from parlour.operations.parameters import Parameters, form_field
 from parlour.vocabulary.errors import ApiError
 
 
@@ -21,8 +21,8 @@ def text(name: str, value: str) -> str:
 class Some(Parameters):
     """One value, and a list."""
 
-    one: Any = said("One", text, required=True)
-    each: Any = said("Each", text, repeated=True)
+    one: Any = form_field("One", text, required=True)
+    each: Any = form_field("Each", text, repeated=True)
 
 
 LONG = "x" * 10_000
@@ -40,7 +40,7 @@ LONG = "x" * 10_000
     ],
 )
 def test_what_counts_is_kept_and_nothing_else(form: dict[str, list[str]]) -> None:
-    counted = Some.counted(form)
+    counted = Some.used_part(form)
     assert sum(len(name) + sum(map(len, texts)) for name, texts in counted.items()) < 20
     assert result(counted) == result(form)
 

@@ -19,7 +19,7 @@ LIST: Final = "list"
 MAP: Final = "map"
 
 
-class Kind(Enum):
+class ObjectKind(Enum):
     """One kind of object: its type, its sid's prefix, whose it is, and its name's ending."""
 
     CONVERSATION = (DOCUMENT, "ET", sids.CONVERSATION, "channel")
@@ -38,7 +38,7 @@ class Kind(Enum):
 class ObjectName(NamedTuple):
     """One object: its kind, and the sid of the conversation or user that it shows."""
 
-    kind: Kind
+    kind: ObjectKind
     owner_sid: str
 
     @property
@@ -54,20 +54,20 @@ class ObjectName(NamedTuple):
 
 # A user has two maps, and a conversation one: other digits keep their sids apart.
 _MASKS: Final = {
-    Kind.MY_CONVERSATIONS: (1 << 128) - 1,
-    Kind.USER_INFO: int("5" * 32, 16),
+    ObjectKind.MY_CONVERSATIONS: (1 << 128) - 1,
+    ObjectKind.USER_INFO: int("5" * 32, 16),
 }
-_ENDINGS: Final = {kind.ending: kind for kind in Kind}
+_ENDINGS: Final = {kind.ending: kind for kind in ObjectKind}
 
 
-def _digits(kind: Kind, sid: str) -> str:
+def _digits(kind: ObjectKind, sid: str) -> str:
     """The digits of an object's sid from its owner's, and the other way round."""
     _, digits = sid[:2], sid[2:]
     mask = _MASKS.get(kind)
     return digits if mask is None else f"{int(digits, 16) ^ mask:032x}"
 
 
-def named(text: str) -> ObjectName | None:
+def parse_name(text: str) -> ObjectName | None:
     """The object with this name; None where the text is no name of any."""
     owner_sid, dot, ending = text.partition(".")
     kind = _ENDINGS.get(ending)
@@ -76,10 +76,10 @@ def named(text: str) -> ObjectName | None:
     return ObjectName(kind, owner_sid) if owner_sid == sids.normal(owner_sid) else None
 
 
-def with_sid(type_: str, text: str) -> tuple[ObjectName, ...]:
+def candidates_for_sid(type_: str, text: str) -> tuple[ObjectName, ...]:
     """The objects of a type that may have this sid; which of them is there, the store knows."""
     found = []
-    for kind in Kind:
+    for kind in ObjectKind:
         if kind.type == type_ and sids.is_sid(kind.prefix, text):
             owner_sid = kind.owner + _digits(kind, sids.normal(text))
             found.append(ObjectName(kind, owner_sid))

@@ -15,7 +15,7 @@ from parlour import config
 from parlour.delivery.parameters import parameter_names
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
-from parlour.vocabulary import events, limits
+from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def operations_page() -> str:
     for each in operations():
         parameters = ", ".join(
             name + ("!" if required else "") + ("[]" if repeated else "")
-            for name, required, repeated in wire_names(each.deed.parameters)
+            for name, required, repeated in wire_names(each.spec.parameters)
         )
-        header = "yes" if each.deed.takes_webhook_header else ""
-        row = (f"`{each.operation_id}`", each.method, f"`{each.path}`", str(each.deed.status))
+        header = "yes" if each.spec.takes_webhook_header else ""
+        row = (f"`{each.operation_id}`", each.method, f"`{each.path}`", str(each.spec.status))
         rows.append((*row, header, parameters))
     head = ("operation", "method", "path", "success", "webhook header", "parameters")
     text = (
@@ -80,9 +80,9 @@ def settings_page() -> str:
             f"`{each.variable}`",
             f"`{each.default}`" if str(each.default) else "",
             each.check.allowed,
-            each.sentence,
+            each.description,
         )
-        for each in config.described()
+        for each in config.setting_descriptions()
     ]
     text = (
         "The command line wins over the environment. All settings are checked at start: each wrong"
@@ -128,7 +128,7 @@ def fill_bounds(page: str) -> str:
     when it is reached. Raises KeyError for a name that does not exist.
     """
     comments = _limit_comments()
-    settings = {each.flag: each for each in config.described()}
+    settings = {each.flag: each for each in config.setting_descriptions()}
     head = "| " + " | ".join(BOUNDS_HEAD) + " |"
     lines: list[str] = []
     is_inside = False
@@ -141,7 +141,7 @@ def fill_bounds(page: str) -> str:
         name = cells[0].strip("`")
         if name in settings:
             setting = settings[name]
-            default, meaning = _quantity(name.strip("-"), setting.default), setting.sentence
+            default, meaning = _quantity(name.strip("-"), setting.default), setting.description
         else:
             meaning = comments[name]
             default = _quantity(name, getattr(limits, name))
@@ -204,16 +204,16 @@ def _lines_above(lines: list[str], index: int) -> str:
 
 def events_page() -> str:
     """Every event name, by phase, and where it may stand in a filter."""
-    rows = [(f"`{name}`", "pre-action", "account, service") for name in events.PRE_ACTION]
+    rows = [(f"`{name}`", "pre-action", "account, service") for name in event_names.PRE_ACTION]
     rows += [
         (
             f"`{name}`",
             "post-action",
             "account, service, conversation"
-            if name in events.SCOPED_FILTERS
+            if name in event_names.SCOPED_FILTERS
             else "account, service",
         )
-        for name in events.POST_ACTION
+        for name in event_names.POST_ACTION
     ]
     text = "The names that webhooks are filtered by; they are case-sensitive."
     filters = _table(("event", "phase", "may be filtered at"), rows)
@@ -224,7 +224,7 @@ def _event_parameters() -> str:
     """The parameters of each event's webhook requests."""
     parameters = (
         (f"`{name}`", ", ".join(sorted(parameter_names(name))))
-        for name in (*events.PRE_ACTION, *events.POST_ACTION)
+        for name in (*event_names.PRE_ACTION, *event_names.POST_ACTION)
     )
     text = "The parameters of a request. One without a value is left out."
     return f"\n## Parameters\n\n{text}\n\n{_table(('event', 'parameters'), parameters)}"

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def open_paths(data: Path) -> list[Path]:
+def exposed_paths(data: Path) -> list[Path]:
     """Return what the group or others can reach of a data folder; its key is checked apart."""
     inner = [*database_files(data / DATABASE_NAME), data / MEDIA_FOLDER]
     return [path for path in (data, *inner) if is_open_to_others(path)]
 
 
-def advice_for(path: Path) -> str:
+def chmod_command(path: Path) -> str:
     """Return the command that closes a file or folder to others."""
     return f"chmod {'700' if path.is_dir() else '600'} {quote(str(path))}"

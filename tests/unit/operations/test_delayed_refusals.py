@@ -5,16 +5,16 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parlour.operations.held_refusals import HeldRefusals
+from parlour.operations.delayed_refusals import DelayedRefusals
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 
 AT_ONCE = limits.REFUSALS_AT_ONCE_MAX
-HELD_MS = int(limits.REFUSAL_HELD_MS_MAX)
+HELD_MS = int(limits.REFUSAL_DELAY_MS_MAX)
 
 
 def test_first_refusals_go_at_once_and_further_ones_are_held() -> None:
-    held: HeldRefusals[int] = HeldRefusals(FakeClock())
+    held: DelayedRefusals[int] = DelayedRefusals(FakeClock())
 
     answers = [held.hold(number) for number in range(AT_ONCE + 5)]
 
@@ -25,7 +25,7 @@ def test_first_refusals_go_at_once_and_further_ones_are_held() -> None:
 
 def test_held_refusals_go_at_their_rate_in_order() -> None:
     clock = FakeClock()
-    held: HeldRefusals[int] = HeldRefusals(clock)
+    held: DelayedRefusals[int] = DelayedRefusals(clock)
     for number in range(AT_ONCE + 100):
         held.hold(number)
 
@@ -40,7 +40,7 @@ def test_held_refusals_go_at_their_rate_in_order() -> None:
 
 def test_no_refusal_is_held_longer_than_the_bound() -> None:
     clock = FakeClock()
-    held: HeldRefusals[int] = HeldRefusals(clock)
+    held: DelayedRefusals[int] = DelayedRefusals(clock)
     for number in range(AT_ONCE + 1000):
         held.hold(number)
 
@@ -51,16 +51,16 @@ def test_no_refusal_is_held_longer_than_the_bound() -> None:
 
 
 def test_refusal_beyond_the_bound_of_the_queue_goes_at_once() -> None:
-    held: HeldRefusals[int] = HeldRefusals(FakeClock())
-    for number in range(AT_ONCE + limits.REFUSALS_HELD_MAX):
+    held: DelayedRefusals[int] = DelayedRefusals(FakeClock())
+    for number in range(AT_ONCE + limits.REFUSALS_DELAYED_MAX):
         held.hold(number)
 
-    assert len(held) == limits.REFUSALS_HELD_MAX
+    assert len(held) == limits.REFUSALS_DELAYED_MAX
     assert held.hold(-1) is False
 
 
 def test_requests_that_are_carried_out_let_refusals_go() -> None:
-    held: HeldRefusals[int] = HeldRefusals(FakeClock())
+    held: DelayedRefusals[int] = DelayedRefusals(FakeClock())
     for number in range(AT_ONCE + 100):
         held.hold(number)
 
@@ -72,22 +72,22 @@ def test_requests_that_are_carried_out_let_refusals_go() -> None:
 
 def test_late_refusals_have_a_share_of_their_own() -> None:
     clock = FakeClock()
-    held: HeldRefusals[int] = HeldRefusals(clock)
+    held: DelayedRefusals[int] = DelayedRefusals(clock)
     for number in range(AT_ONCE + 100):
         held.hold(number)
     held.earn()
 
     at_once = held.due()
-    clock.advance(int(limits.REFUSAL_HELD_MS))
+    clock.advance(int(limits.REFUSAL_DELAY_MS))
     late = held.due()
 
     assert len(at_once) == limits.REFUSALS_PER_REQUEST
-    earned = int(limits.REFUSAL_HELD_MS) * limits.REFUSALS_PER_MS
+    earned = int(limits.REFUSAL_DELAY_MS) * limits.REFUSALS_PER_MS
     assert len(late) == earned + limits.LATE_REFUSALS_PER_REQUEST
 
 
 def test_no_more_is_saved_than_the_bound() -> None:
-    held: HeldRefusals[int] = HeldRefusals(FakeClock())
+    held: DelayedRefusals[int] = DelayedRefusals(FakeClock())
     for _ in range(AT_ONCE * 2):
         held.earn()
 
@@ -100,7 +100,7 @@ def test_no_more_is_saved_than_the_bound() -> None:
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=40))
 def test_every_refusal_goes_once_in_order_and_in_time(steps: list[tuple[int, int]]) -> None:
     clock = FakeClock()
-    held: HeldRefusals[tuple[int, float]] = HeldRefusals(clock)
+    held: DelayedRefusals[tuple[int, float]] = DelayedRefusals(clock)
     sent: list[int] = []
     number = 0
     for count, pause_ms in steps:
@@ -112,7 +112,7 @@ def test_every_refusal_goes_once_in_order_and_in_time(steps: list[tuple[int, int
         for each, since_ms in held.due():
             sent.append(each)
             late_ms = clock.monotonic_ms() - since_ms
-            assert late_ms <= limits.REFUSAL_HELD_MS_MAX + limits.REFUSAL_STEP_MS
+            assert late_ms <= limits.REFUSAL_DELAY_MS_MAX + limits.REFUSAL_STEP_MS
     clock.advance(HELD_MS)
     sent += [each for each, _ in held.due()]
 

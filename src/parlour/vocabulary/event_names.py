@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 ON_MESSAGE_ADDED: Final = "onMessageAdded"
 ON_MESSAGE_UPDATED: Final = "onMessageUpdated"
 ON_MESSAGE_REMOVED: Final = "onMessageRemoved"
@@ -98,23 +96,3 @@ INTERNAL: Final = frozenset(
 
 ALL: Final = INTERNAL.union(POST_ACTION)
 """Every name that an event of this version has."""
-
-
-class Event(msgspec.Struct, frozen=True):
-    """One row of the event log, as its readers get it.
-
-    ``sequence`` grows in commit order; ``payload`` is JSON text, its shape given by ``name``
-    (``resources/<resource>/representation.py`` writes and reads it); ``date_ms`` is when.
-    """
-
-    sequence: int
-    account_sid: str
-    service_sid: str
-    conversation_sid: str
-    subject_sid: str
-    name: str
-    source: str
-    client_identity: str | None
-    fires: bool
-    date_ms: int
-    payload: str

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from parlour.config import OTHER_VARIABLES, described
+from parlour.config import NON_SETTING_VARIABLES, setting_descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,12 +49,12 @@ def is_of_platform(name: str, value: str) -> bool:
 
 def read(environment: Mapping[str, str]) -> Variables:
     """Return what is no setting among the variables that look like one."""
-    known = {each.variable for each in described()}
+    known = {each.variable for each in setting_descriptions()}
     found = Variables([], [], [])
     for name in sorted(each for each in environment if each.startswith(PREFIX)):
         if is_of_platform(name, environment[name]):
             found.of_platform.append(name)
-        elif name not in known and name not in OTHER_VARIABLES:
+        elif name not in known and name not in NON_SETTING_VARIABLES:
             near = _nearest(name, known)
             if near:
                 found.mistyped.append(f"{name} is not a setting; did you mean {' or '.join(near)}?")

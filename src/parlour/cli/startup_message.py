@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from parlour.config import Settings
 
 
-def welcome(
+def startup_lines(
     settings: Settings, url: str, first: tuple[str, str] | None, accounts: list[str]
 ) -> Iterator[str]:
     """Yield the lines; ``first`` are SID and auth token of an account that was just made.

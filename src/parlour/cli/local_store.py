@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from parlour.cli.failures import sentences
+from parlour.cli.command_errors import report_errors
 from parlour.cli.options import settings_of, settings_options
 from parlour.resources.accounts import store as accounts
 from parlour.store.engines import database_exists, describe_database, make_store
@@ -35,7 +35,7 @@ class NoStoreError(Exception):
     """There is no store where the settings say; the text names the place."""
 
 
-class Offline:
+class LocalStore:
     """The store and the vault of a data folder."""
 
     def __init__(self, settings: Settings, *, creates: bool = False) -> None:
@@ -96,12 +96,12 @@ class Offline:
         return scope
 
 
-def offline_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def local_store_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the data folder's store as its first argument, and ``--json``."""
     return _with_store(function, creates=False)
 
 
-def creating_offline_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def creating_store_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Do the same, and make the store if there is none in a folder that the caller names."""
     return _with_store(function, creates=True)
 
@@ -113,9 +113,9 @@ def _with_store(function: Callable[..., Any], *, creates: bool) -> Callable[...,
     def command(*, data: Any, database: str, **values: Any) -> Any:
         settings = settings_of({"data": data, "database": database})
         try:
-            with sentences():
-                offline = Offline(settings, creates=creates and _is_named("data"))
-                return function(offline, **values)
+            with report_errors():
+                local_store = LocalStore(settings, creates=creates and _is_named("data"))
+                return function(local_store, **values)
         except (NoStoreError, OSError) as error:
             raise click.ClickException(str(error)) from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from parlour.cli.open_folders import advice_for, open_paths
+from parlour.cli.exposed_files import chmod_command, exposed_paths
 from parlour.http.tls import Tls, TlsFilesError
 from parlour.protocol.certificates import ends_at
 from parlour.store.engines import DATABASE_NAME
@@ -160,8 +160,8 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _files(data: Path) -> Iterator[Finding]:
-    for path in open_paths(data):
-        yield Finding(f"{path} is open to other users.", advice_for(path))
+    for path in exposed_paths(data):
+        yield Finding(f"{path} is open to other users.", chmod_command(path))
     key = data / KEY_NAME
     if key.exists():
         try:

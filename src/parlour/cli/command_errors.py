@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def sentences() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """End a command with a sentence, and status 1, for what its operator can put right."""
     from parlour.http.binding import BindError  # noqa: PLC0415 - help needs none of it.
     from parlour.store.folder_lock import FolderInUseError  # noqa: PLC0415 - as above.
