@@ -18,9 +18,9 @@ def run_one_and_answer(self: SqliteStore, waiting: Any) -> Any:
     """The action's outcome, told at once."""
     done = run_one(self, waiting)
     if done.error is not None:
-        done.answer.set_exception(done.error)
-    elif not done.answer.done():
-        done.answer.set_result(done.result)
+        done.future.set_exception(done.error)
+    elif not done.future.done():
+        done.future.set_result(done.result)
     return done
 
 

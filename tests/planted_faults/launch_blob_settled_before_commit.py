@@ -5,16 +5,16 @@ from __future__ import annotations
 from parlour.cli.main import main
 from parlour.store import blobs
 
-keep = blobs._NewFile.keep
+keep = blobs._NewFile.persist
 
 
-async def keep_and_settle(self: blobs._NewFile) -> None:
+async def persist_and_mark_committed(self: blobs._NewFile) -> None:
     """Keep it, and forget at once that its row is not there yet."""
     await keep(self)
     self._file._path.unlink()
 
 
-blobs._NewFile.keep = keep_and_settle  # type: ignore[method-assign]
+blobs._NewFile.persist = persist_and_mark_committed  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -7,7 +7,7 @@ from typing import Any
 from parlour.cli.main import main
 from parlour.store.sqlite.transaction import APPEND, SqliteWriteTransaction
 
-open_group = SqliteWriteTransaction.open_group
+begin_group = SqliteWriteTransaction.begin_group
 emit = SqliteWriteTransaction.emit
 
 
@@ -26,17 +26,17 @@ class Later:
         return self.cursor.execute(sql, arguments)
 
 
-def open_group_with_old_events(self: SqliteWriteTransaction) -> None:
+def begin_group_with_old_events(self: SqliteWriteTransaction) -> None:
     """A new group begins with the events of the last one."""
     if not isinstance(self._cursor, Later):
         self._cursor = Later(self._cursor)  # type: ignore[assignment]
-    open_group(self)
+    begin_group(self)
     late, self._cursor.events = self._cursor.events, []  # type: ignore[attr-defined]
     for arguments in late:
         self._cursor.cursor.execute(APPEND, arguments)  # type: ignore[attr-defined]
 
 
-SqliteWriteTransaction.open_group = open_group_with_old_events  # type: ignore[method-assign]
+SqliteWriteTransaction.begin_group = begin_group_with_old_events  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,7 @@ import pytest
 from parlour.store import event_log
 from parlour.store.postgres.engine import BEGIN_WRITING, PostgresStore
 from parlour.store.postgres.event_gaps import visible_count
-from parlour.store.postgres.transaction import APPEND
+from parlour.store.write_transaction import APPEND_EVENT
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
@@ -63,7 +63,7 @@ class Beside:
         connection = await asyncpg.connect(url, server_settings=settings)
         await connection.execute(BEGIN_WRITING)
         values = (*_columns("beside"), "API", None, 0, 1, "{}")
-        await connection.execute(APPEND, *values)
+        await connection.execute(APPEND_EVENT, *values)
         return cls(connection)
 
     async def end(self, how: str) -> None:

@@ -43,10 +43,10 @@ from parlour.store.postgres.transaction import (
     PostgresReadTransaction,
     PostgresSingleStatement,
     PostgresWriteTransaction,
-    SequenceGenerator,
 )
 from parlour.store.statements import statement
 from parlour.store.transaction import ALL_ACCOUNTS, Unavailable, in_transaction
+from parlour.store.write_transaction import LAST_EVENT_DATE, SequenceGenerator
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.origin import SILENT, Origin
 
@@ -66,7 +66,6 @@ BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # The id comes before any number of an event: see settling.py.
 BEGIN_WRITING: Final = "BEGIN; SELECT pg_current_xact_id()"
 BEGIN_GROUP: Final = f"{BEGIN_WRITING}; SET LOCAL lock_timeout = {limits.GROUP_LOCK_MS_MAX}"
-LAST_EVENT_DATE: Final = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT 1"
 
 _RACED: Final = (
     asyncpg.UniqueViolationError,

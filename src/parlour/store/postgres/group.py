@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 from parlour.store.dialect import locks_rows
 from parlour.store.postgres.batching import BatchedStatement, batched, combine_writes, written_table
 from parlour.store.postgres.prefetch import Prefetched, RecordedRead
-from parlour.store.postgres.transaction import APPEND, PostgresWriteTransaction
+from parlour.store.postgres.transaction import PostgresWriteTransaction
 from parlour.store.transaction import in_transaction
+from parlour.store.write_transaction import APPEND_EVENT
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection
 
-    from parlour.store.postgres.transaction import CachedRows
     from parlour.store.transaction import ConflictScope, Row, Work
     from parlour.vocabulary.origin import Origin
 
@@ -107,7 +107,7 @@ class GroupTransaction(PostgresWriteTransaction):
     def __init__(
         self,
         *,
-        cached_rows: CachedRows,
+        cached_rows: Prefetched,
         prefetched: Prefetched,
         unpredictable: Container[str],
         **shared: Any,
@@ -164,7 +164,7 @@ class GroupTransaction(PostgresWriteTransaction):
         """No matter for an action of a group: others of the group would hold the name too."""
         raise GroupAborted(f"a name is held: {name}")
 
-    async def _append(self, *values: object) -> None:
+    async def _append_event(self, *values: object) -> None:
         self.events.append(values)
 
 
@@ -244,7 +244,7 @@ class Group:
         ``prefetched``: settings for all of them and, for a single one, rows it will read.
         """
         # Read again: settings may have changed since the group began.
-        cached_rows: CachedRows = dict(prefetched or {})
+        cached_rows: Prefetched = dict(prefetched or {})
         shared = {
             "cached_rows": cached_rows,
             "prefetched": dict(prefetched or {}) if len(actions) == 1 else {},
@@ -336,7 +336,7 @@ class Group:
         for member in self._members:
             member.tx.pending.clear()
         if events:
-            writes[APPEND] = events
+            writes[APPEND_EVENT] = events
         if not writes:
             return
         text = await self._statements.combined(self._connection, tuple(writes))

@@ -1,18 +1,32 @@
-"""The embedded engine: SQLite in WAL with ``synchronous=FULL``, one writer, group commit.
+"""The SQLite engine: one file in WAL mode, ``synchronous=FULL``, one writer, group commit.
 
-How a change reaches the disk. Callers of ``write`` join a queue. While no commit is in flight the
-engine opens one transaction, runs every queued action in it, and hands COMMIT (which waits for the
-disk) to a helper thread; meanwhile the event loop goes on reading and queueing. When the commit has
-returned, and only then, every action of the group is answered. A COMMIT that fails fails the whole
-group.
+**Group commit.** A commit waits for the disk, which takes far longer than an action. So actions
+share commits: ``write`` enqueues an action; one transaction executes every queued action; a helper
+thread runs its COMMIT while the event loop serves reads and enqueues the next group. Each action of
+the group gets its result after the COMMIT has returned. If the COMMIT fails, the group fails.
 
-An action that fails must leave nothing behind. Most fail before they write anything, so a group
-runs without savepoints, which would cost an eighth of a small change. If an action fails after a
-write, the whole group is rolled back and run again with a savepoint around each action, and so are
-the next groups. Nothing of the first run was answered, and actions may be run more than once.
+States of the writer:
 
-Actions run in the event loop and never suspend: the engine drives each coroutine by hand and
-fails it if it awaits anything but the transaction. So a slow network can never hold the writer.
+| state      | what holds                        | next state, and its cause                       |
+|------------|-----------------------------------|-------------------------------------------------|
+| idle       | queue empty, no transaction       | scheduled: an action was enqueued               |
+| scheduled  | ``_run_group`` is due in the loop | committing: the group was executed              |
+|            |                                   | scheduled: another process holds the write lock |
+|            |                                   | idle: BEGIN failed, all queued actions failed   |
+| committing | ``_committing``; only the helper  | scheduled: the queue is not empty                |
+|            | thread uses the writer            | idle: the queue is empty                        |
+
+``_is_scheduled`` is true in the last two states, so at most one group is in flight.
+
+**Rollback of one action.** An action that fails must leave nothing behind. Most fail before they
+write, so a group runs without savepoints, which would cost an eighth of a small change. If an
+action fails after a write, the group is rolled back and executed again with a savepoint around each
+action, and so are the next ``SAVEPOINT_GROUPS`` groups. That is safe: no result of the first
+execution was returned, and an action may be executed more than once.
+
+**No waiting inside a transaction.** Actions run in the event loop and never suspend: ``drive``
+resumes the coroutine once and fails it if it awaits anything but the transaction. So a slow network
+cannot block the writer.
 """
 
 from __future__ import annotations
@@ -27,9 +41,9 @@ import apsw
 
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
+from parlour.store.settings_cache import SettingsCache
 from parlour.store.sqlite.checkpoints import Checkpoints
 from parlour.store.sqlite.transaction import (
-    SettingsCache,
     SqliteReadTransaction,
     SqliteWriteTransaction,
 )
@@ -50,7 +64,7 @@ T = TypeVar("T")
 _FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
 
 FATAL_EXIT_STATUS: Final = 74
-"""EX_IOERR: the disk refused a sync; only a restart can tell what is really on it."""
+"""EX_IOERR: a sync failed; only recovery at a restart shows which pages are on disk."""
 
 
 class _QueuedAction(NamedTuple):
@@ -58,24 +72,24 @@ class _QueuedAction(NamedTuple):
 
     work: Work[Any]
     origin: Origin
-    answer: asyncio.Future[Any]
+    future: asyncio.Future[Any]
     dry_run: bool
 
 
 class _FinishedAction(NamedTuple):
-    """What came of an action, told once its group is on disk."""
+    """The result of an action, returned after the commit of its group."""
 
-    answer: asyncio.Future[Any]
+    future: asyncio.Future[Any]
     result: object
     error: Exception | None
 
 
 class _GroupFailed(Exception):  # noqa: N818 - a condition of the group, caught in this file.
-    """An action failed after it had written, and no savepoint was set before it."""
+    """An action failed after a write, and there is no savepoint to roll back to."""
 
 
 class SqliteStore:
-    """The store in one SQLite file."""
+    """The store in one SQLite file. Implements ``transaction.Store``."""
 
     is_shared: Final = False
 
@@ -104,7 +118,7 @@ class SqliteStore:
         self._read_tx = SqliteReadTransaction(self._reader, clock, self._settings_cache)
         self._idle_tx = SqliteReadTransaction(self._writer, clock, self._settings_cache)
         self._queue: deque[_QueuedAction] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
-        self._is_due = False
+        self._is_scheduled = False
         self._committing = False
         self._savepoint_groups = 0
         self._uses_savepoints = False
@@ -125,7 +139,7 @@ class SqliteStore:
             "wal_autocheckpoint = 0",
             "cache_size = -16384",
             "temp_store = MEMORY",
-            # What is deleted is overwritten, in the page and in the list of free pages.
+            # Deleted content is overwritten with zeros, in pages and in the freelist.
             "secure_delete = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -137,8 +151,8 @@ class SqliteStore:
         )
         for migration in migrations():
             self._writer.execute("BEGIN IMMEDIATE")
-            known = "SELECT 1 FROM migration WHERE name = ?"
-            if self._writer.execute(known, (migration.name,)).fetchone():
+            applied = "SELECT 1 FROM migration WHERE name = ?"
+            if self._writer.execute(applied, (migration.name,)).fetchone():
                 self._writer.execute("ROLLBACK")
                 continue
             self._writer.execute(in_dialect(migration.text, SQLITE))
@@ -146,24 +160,24 @@ class SqliteStore:
             self._writer.execute("COMMIT")
 
     async def start(self) -> None:
-        """Nothing is left to do: the file is open."""
+        """Do nothing: the constructor has opened the file."""
 
     def on_commit(self, listener: Callable[[], None]) -> None:
-        """Call this after each commit that wrote an event: a hint that there is news."""
+        """Call a listener after each commit that wrote an event."""
         self._listeners.append(listener)
 
     async def read(
         self,
         work: Work[T],
         *,
-        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - this engine has no second wall.
+        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - no row-level security here.
         single_statement: bool = False,  # noqa: ARG002 - a snapshot costs nothing here.
     ) -> T:
-        """Run reading work on one snapshot, in the event loop: a thread hop costs more."""
+        """Run a read on one snapshot, in the event loop: a switch of threads would cost more."""
         if not self._committing:
-            # Actions run in this loop too, so without a commit on its way to the disk nothing
-            # can change between two statements. The writer's own pages are as they are on disk;
-            # the other connection would have to read those again that it changed.
+            # Actions run in this loop too, so without a commit in flight nothing changes between
+            # two statements. The writer's page cache is up to date then, while the reader's would
+            # have to read every page again that the last groups have changed.
             return drive(work(self._idle_tx))
         self._reader.execute("BEGIN")
         try:
@@ -176,12 +190,12 @@ class SqliteStore:
         work: Work[T],
         origin: Origin = SILENT,
         *,
-        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - this engine has no second wall.
+        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - no row-level security here.
         conflict_scope: ConflictScope | None = None,  # noqa: ARG002 - one at a time.
     ) -> T:
-        """Run a change; the answer comes once its group is on disk."""
-        answer: T = await self._enqueue(work, origin, dry_run=False)
-        return answer
+        """Run a change; return its result after the commit of its group."""
+        result: T = await self._enqueue(work, origin, dry_run=False)
+        return result
 
     async def dry_run(
         self,
@@ -190,28 +204,28 @@ class SqliteStore:
         *,
         account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - as in ``write``.
     ) -> DryRun[T]:
-        """Run a change for what it would give, and undo it."""
-        answer: DryRun[T] = await self._enqueue(work, origin, dry_run=True)
-        return answer
+        """Run a change and roll it back; return its result and events."""
+        result: DryRun[T] = await self._enqueue(work, origin, dry_run=True)
+        return result
 
     def _enqueue(self, work: Work[Any], origin: Origin, *, dry_run: bool) -> asyncio.Future[Any]:
         if len(self._queue) >= limits.QUEUE_ACTIONS_MAX:
             raise Busy
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
-        self._queue.append(_QueuedAction(work, origin, answer, dry_run))
-        if not self._is_due:
-            # Not at once: whoever is ready in this turn of the loop joins the same group.
-            self._is_due = True
+        result: asyncio.Future[Any] = loop.create_future()
+        self._queue.append(_QueuedAction(work, origin, result, dry_run))
+        if not self._is_scheduled:
+            # In the next iteration of the loop: actions enqueued in this one share the group.
+            self._is_scheduled = True
             loop.call_soon(self._run_group, loop)
-        return answer
+        return result
 
     def _run_group(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run what is queued, up to the limits of a group, and send it to the disk."""
+        """Execute queued actions, up to the limits of a group, and start the commit."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
-            # Another process (the command line) is writing; it never holds on for long.
+            # Another process (the command line) holds the write lock, for milliseconds.
             loop.call_later(limits.STORE_RETRY_MS / 1000, self._run_group, loop)
             return
         except apsw.Error as error:
@@ -219,28 +233,28 @@ class SqliteStore:
             return
         group = self._run_queued()
         if group is None:
-            self._run_group(loop)  # Once: with savepoints no action spoils its group.
+            self._run_group(loop)  # Recurses once: with savepoints no action fails its group.
             return
         self._committing = True
         commit = self._commits.submit(self._commit)
         commit.add_done_callback(
-            lambda done: loop.call_soon_threadsafe(self._answer, loop, done, group)
+            lambda done: loop.call_soon_threadsafe(self._committed, loop, done, group)
         )
 
     def _run_queued(self) -> list[_FinishedAction] | None:
-        """Run what is queued; None if all of it is undone, and queued again, to run carefully."""
+        """Execute queued actions; None if all were rolled back and are queued again."""
         self._uses_savepoints = self._savepoint_groups > 0
         if self._uses_savepoints:
             self._savepoint_groups -= 1
         taken: list[_QueuedAction] = []
         group: list[_FinishedAction] = []
         deadline_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
-        self._write_tx.open_group()
+        self._write_tx.begin_group()
         try:
             while self._queue and len(group) < limits.GROUP_ACTIONS_MAX:
                 taken.append(self._queue.popleft())
                 group.append(self._run_one(taken[-1]))
-                # A full disk may have rolled everything back: the commit says so to the group.
+                # On a full disk SQLite may roll back the transaction: then the commit fails.
                 if self._clock.monotonic_ms() > deadline_ms or not self._writer.in_transaction:
                     break
         except _GroupFailed:
@@ -251,87 +265,87 @@ class SqliteStore:
             return None
         return group
 
-    def _run_one(self, waiting: _QueuedAction) -> _FinishedAction:
+    def _run_one(self, action: _QueuedAction) -> _FinishedAction:
         tx = self._write_tx
-        has_savepoint = waiting.dry_run or self._uses_savepoints
+        has_savepoint = action.dry_run or self._uses_savepoints
         if has_savepoint:
             self._writer.execute("SAVEPOINT action")
         changes = self._writer.total_changes()
-        tx.open_action(waiting.origin, dry_run=waiting.dry_run)
+        tx.begin_action(action.origin, is_dry_run=action.dry_run)
         try:
-            result = drive(waiting.work(tx))
+            result = drive(action.work(tx))
         except Exception as error:
             if has_savepoint:
-                self._undo_action()
+                self._roll_back_action()
             elif self._writer.total_changes() != changes or not self._writer.in_transaction:
                 raise _GroupFailed from error
             failure = Unavailable(str(error)) if isinstance(error, apsw.FullError) else error
-            return _FinishedAction(waiting.answer, None, failure)
-        if waiting.dry_run:
+            return _FinishedAction(action.future, None, failure)
+        if action.dry_run:
             result = tx.dry_run_result(result)
-            self._undo_action()
+            self._roll_back_action()
         else:
-            tx.keep_action()
+            tx.finish_action()
             if has_savepoint:
                 self._writer.execute("RELEASE action")
-        return _FinishedAction(waiting.answer, result, None)
+        return _FinishedAction(action.future, result, None)
 
-    def _undo_action(self) -> None:
-        if self._writer.in_transaction:  # A full disk may have rolled everything back.
+    def _roll_back_action(self) -> None:
+        if self._writer.in_transaction:  # On a full disk SQLite may have rolled it back.
             self._writer.execute("ROLLBACK TO action")
             self._writer.execute("RELEASE action")
 
     def _commit(self) -> None:
-        """Wait for the disk, in the helper thread; the loop keeps its hands off the writer."""
+        """Commit, in the helper thread, which alone uses the writer until it returns."""
         if not self._writer.in_transaction:
             raise Unavailable("the transaction was rolled back by the engine")
         try:
             self._writer.execute("COMMIT")
         except apsw.IOError:
-            # A failed sync may have dropped pages that look written. Never try again: section
-            # "fsync" of docs/explanation/durability.md.
+            # After a failed sync the kernel may drop dirty pages, and a retry would succeed without
+            # them: section "fsync" of docs/explanation/durability.md.
             os._exit(FATAL_EXIT_STATUS)
         except apsw.Error as error:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             raise Unavailable(str(error)) from error
 
-    def _answer(
+    def _committed(
         self, loop: asyncio.AbstractEventLoop, commit: Future[None], group: list[_FinishedAction]
     ) -> None:
         failure = commit.exception()
         self._settings_cache.end_change()
         self._committing = False
-        self._is_due = bool(self._queue)
-        if self._is_due:
+        self._is_scheduled = bool(self._queue)
+        if self._is_scheduled:
             loop.call_soon(self._run_group, loop)
         elif self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
-        for done in group:
-            if done.answer.done():  # The caller went away; the change is kept all the same.
+        for action in group:
+            if action.future.done():  # The caller was cancelled; its change is committed.
                 continue
-            if done.error is not None:
-                done.answer.set_exception(done.error)
+            if action.error is not None:
+                action.future.set_exception(action.error)
             elif failure is not None:
-                done.answer.set_exception(Unavailable(str(failure)))
+                action.future.set_exception(Unavailable(str(failure)))
             else:
-                done.answer.set_result(done.result)
+                action.future.set_result(action.result)
         if failure is None and self._write_tx.has_events:
             for listener in self._listeners:
                 listener()
 
     def _fail_all(self, error: apsw.Error) -> None:
-        self._is_due = False
+        self._is_scheduled = False
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
         while self._queue:
-            waiting = self._queue.popleft()
-            if not waiting.answer.done():
-                waiting.answer.set_exception(Unavailable(str(error)))
+            action = self._queue.popleft()
+            if not action.future.done():
+                action.future.set_exception(Unavailable(str(error)))
 
     async def close(self) -> None:
-        """Finish what is queued, and close the file."""
-        if self._is_due:
+        """Execute and commit queued actions, then close the file."""
+        if self._is_scheduled:
             self._idle = asyncio.get_running_loop().create_future()
             await self._idle
         self._commits.shutdown()
@@ -341,7 +355,7 @@ class SqliteStore:
 
 
 def drive(action: Awaitable[T]) -> T:
-    """Run a coroutine that only awaits the transaction, without a loop."""
+    """Run a coroutine that awaits only its transaction, without the event loop."""
     coroutine: Any = action
     outside = in_transaction.set(True)
     try:
@@ -352,4 +366,4 @@ def drive(action: Awaitable[T]) -> T:
     finally:
         in_transaction.reset(outside)
     coroutine.close()
-    raise AssertionError("an action awaited something that is not its transaction")
+    raise AssertionError("an action awaited something other than its transaction")

@@ -1,67 +1,37 @@
-"""Transactions of the embedded engine: the same statements for reading and for writing."""
+"""Transactions of the SQLite engine: the same statements for reading and for writing.
+
+The one writer makes most of the contract of ``Transaction`` trivial: it holds every lock by
+definition, and it assigns event numbers in the order of commits, so every number is visible.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from parlour.store.dialect import for_sqlite
-from parlour.store.read_only import ReadOnly
-from parlour.store.transaction import DryRun, EmittedEvent, Row
-from parlour.vocabulary import limits
-from parlour.vocabulary.origin import SILENT, Origin
+from parlour.store.read_only import ReadOnlyTransaction
+from parlour.store.settings_cache import SETTINGS_LOCK
+from parlour.store.write_transaction import (
+    APPEND_EVENT,
+    LAST_EVENT_DATE,
+    SequenceGenerator,
+    WriteTransactionBase,
+)
 
 if TYPE_CHECKING:
     import apsw
 
+    from parlour.store.settings_cache import SettingsCache
+    from parlour.store.transaction import Row
     from parlour.vocabulary.clock import Clock, Random
-    from parlour.vocabulary.scope import Scope
+    from parlour.vocabulary.origin import Origin
 
-T = TypeVar("T")
-
-APPEND = """
-INSERT INTO event (account_sid, service_sid, conversation_sid, subject_sid, name, source,
-                   client_identity, fires, date_ms, payload)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-"""
-LAST_EVENT = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
-LAST_EVENT_DATE = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT 1"
-
-_encode = msgspec.json.Encoder().encode
-
-
-class SettingsCache:
-    """Rows of settings, remembered until one of them is about to change.
-
-    Nearly every call needs some, and they hardly ever change. From the moment that an action holds
-    their name until its group is on disk nothing is remembered, so that neither a reader sees what
-    may yet be undone nor a writer what was before. There is one process: nobody else changes them.
-    """
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, tuple[object, ...]], Row | None] = {}
-        self._are_changing = False
-
-    def begin_change(self) -> None:
-        """An action is about to change one of them."""
-        self.rows.clear()
-        self._are_changing = True
-
-    def end_change(self) -> None:
-        """The group is on disk, or it has failed."""
-        self._are_changing = False
-
-    def store(self, key: tuple[str, tuple[object, ...]], row: Row | None) -> None:
-        """Remember a row that was read, unless one is about to change."""
-        if not self._are_changing and limits.SETTINGS_CACHED_MAX:
-            if len(self.rows) >= limits.SETTINGS_CACHED_MAX:
-                self.rows.clear()
-            self.rows[key] = row
+APPEND: Final = for_sqlite(APPEND_EVENT)
+LAST_EVENT: Final = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
 
 
 class _SqliteTransaction:
-    """What reading and writing have in common."""
+    """Statements on one connection."""
 
     overlap_ms: Final = 0
 
@@ -71,8 +41,8 @@ class _SqliteTransaction:
         self._settings_cache = settings_cache
 
     async def one_cached(self, sql: str, *arguments: object) -> Row | None:
-        """The first row of a setting, or None."""
-        # Every call needs several: no function is called for a row that is remembered.
+        """Return the first row of settings, or None; from the cache of this process."""
+        # A request reads several of these: a hit calls no function.
         key = (sql, arguments)
         if key in self._settings_cache.rows:
             return self._settings_cache.rows[key]
@@ -81,33 +51,33 @@ class _SqliteTransaction:
         return row
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
+        # fetchall() finishes the statement: an open one would keep its snapshot.
         rows = self._cursor.execute(for_sqlite(sql), arguments).fetchall()
         return rows[0] if rows else None
 
     async def all(self, sql: str, *arguments: object) -> list[Row]:
-        """Every row."""
+        """Return every row."""
         return self._cursor.execute(for_sqlite(sql), arguments).fetchall()
 
     async def lock_name(self, *name: str) -> None:
-        """There is one writer, who holds every name; but settings are no longer as remembered."""
-        if name[0] == "settings":
+        """Invalidate the settings cache if the name is of settings; the writer needs no lock."""
+        if name[0] == SETTINGS_LOCK:
             self._settings_cache.begin_change()
 
     def visible_count(self, after: int, numbers: list[int]) -> int:
-        """All of them: numbers are given in the order of commits."""
+        """Return the number of events: all are visible, numbers follow the order of commits."""
         assert not numbers or numbers[0] > after
         return len(numbers)
 
     async def visible_through(self) -> int:
-        """The number of the newest event; 0 before the first."""
-        # To its end: a statement that stands open would hold this snapshot for what comes next.
-        rows = await self.all(LAST_EVENT)
-        return rows[0][0] if rows else 0
+        """Return the number of the newest event; 0 before the first."""
+        row = await self.one(LAST_EVENT)
+        return row[0] if row else 0
 
 
-class SqliteReadTransaction(ReadOnly, _SqliteTransaction):
-    """One snapshot. Writing through it is a bug."""
+class SqliteReadTransaction(ReadOnlyTransaction, _SqliteTransaction):
+    """One snapshot."""
 
     def __init__(
         self, connection: apsw.Connection, clock: Clock, settings_cache: SettingsCache
@@ -115,19 +85,9 @@ class SqliteReadTransaction(ReadOnly, _SqliteTransaction):
         super().__init__(connection, settings_cache)
         self._clock = clock
 
-    @property
-    def now(self) -> int:
-        """The time, in milliseconds since 1970-01-01 UTC."""
-        return self._clock.now_ms()
 
-    @property
-    def origin(self) -> Origin:
-        """Nobody changes anything here."""
-        return SILENT
-
-
-class SqliteWriteTransaction(_SqliteTransaction):
-    """The one writer's transaction, opened anew for each action of a group."""
+class SqliteWriteTransaction(WriteTransactionBase, _SqliteTransaction):
+    """The transaction of the one writer, reset for each action of a group."""
 
     def __init__(
         self,
@@ -136,90 +96,34 @@ class SqliteWriteTransaction(_SqliteTransaction):
         random: Random,
         settings_cache: SettingsCache,
     ) -> None:
-        super().__init__(connection, settings_cache)
+        _SqliteTransaction.__init__(self, connection, settings_cache)
+        sequences = SequenceGenerator()
+        WriteTransactionBase.__init__(self, random, sequences)
         self._clock = clock
-        self.new_sid = random.sid
-        self._now = 0
-        self._origin = SILENT
-        # Events of a rehearsal, which nothing else asks for.
-        self._emitted: list[EmittedEvent] | None = None
-        self._has_emitted = False
         self.has_events = False
-        # Numbers must grow over a restart even if the clock was set back meanwhile.
-        # To the end of the rows: a statement that is not finished keeps its snapshot, and once
-        # another process has written, no transaction of this connection could begin any more.
+        # fetchall() finishes the statement: an open one would keep its snapshot, and once another
+        # process had written, no transaction of this connection could begin any more.
         last: list[Any] = self._cursor.execute(LAST_EVENT_DATE).fetchall()
-        self._sequence = (last[0][0] + 1) * 1000 if last else 0
+        if last:
+            sequences.start_after(last[0][0])
 
-    @property
-    def now(self) -> int:
-        """The time at which this action began, in milliseconds since 1970-01-01 UTC."""
-        return self._now
-
-    @property
-    def origin(self) -> Origin:
-        """Who caused this change."""
-        return self._origin
-
-    def open_group(self) -> None:
-        """Begin a new group of actions."""
+    def begin_group(self) -> None:
+        """Start a group: no action of it has emitted an event."""
         self.has_events = False
 
-    def open_action(self, origin: Origin, *, dry_run: bool) -> None:
-        """Begin one action."""
-        self._now = self._clock.now_ms()
-        self._origin = origin
-        self._has_emitted = False
-        self._emitted = [] if dry_run else None
+    def begin_action(self, origin: Origin, *, is_dry_run: bool) -> None:
+        """Start one action."""
+        self._begin_action(self._clock.now_ms(), origin, is_dry_run=is_dry_run)
 
-    def keep_action(self) -> None:
-        """The action stays: its events will be news once the group is committed."""
+    def finish_action(self) -> None:
+        """Record whether an action that is committed with its group has emitted events."""
         if self._has_emitted:
             self.has_events = True
 
-    def dry_run_result(self, result: T) -> DryRun[T]:
-        """What the action gave, and which events it would have written."""
-        assert self._emitted is not None
-        return DryRun(result, tuple(self._emitted))
-
     async def run(self, sql: str, *arguments: object) -> int:
-        """Change rows, and say how many."""
+        """Change rows; return how many."""
         self._cursor.execute(for_sqlite(sql), arguments)
         return self._connection.changes()
 
-    async def emit(
-        self,
-        scope: Scope,
-        name: str,
-        *,
-        conversation_sid: str = "",
-        subject_sid: str,
-        payload: object,
-        origin: Origin | None = None,
-    ) -> None:
-        """Write one event in this transaction."""
-        by = origin or self._origin
-        text = _encode(payload).decode()
-        self._has_emitted = True
-        if self._emitted is not None:
-            self._emitted.append(EmittedEvent(name, scope, conversation_sid, subject_sid, by, text))
-        self._cursor.execute(
-            APPEND,
-            (
-                scope.account_sid,
-                scope.service_sid,
-                conversation_sid,
-                subject_sid,
-                name,
-                by.source,
-                by.client_identity,
-                int(by.fires),
-                self._now,
-                text,
-            ),
-        )
-
-    def next_sequence(self) -> int:
-        """The next number in the order of creation: microseconds, and never the same twice."""
-        self._sequence = max(self._sequence + 1, self._now * 1000)
-        return self._sequence
+    async def _append_event(self, *values: object) -> None:
+        self._cursor.execute(APPEND, values)
