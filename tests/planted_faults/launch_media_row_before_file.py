@@ -6,12 +6,12 @@ from parlour.cli.main import main
 from parlour.store import blobs
 from parlour.store.blobs import BlobKey, DiskBlobStore
 
-keep = blobs._NewFile.keep
+persist = blobs._NewFile.persist
 mark_committed = DiskBlobStore.mark_committed
 late: dict[str, blobs._NewFile] = {}
 
 
-async def keep_later(self: blobs._NewFile) -> None:
+async def persist_later(self: blobs._NewFile) -> None:
     """Say that it is kept."""
     await self._flush()
     late[self._file._place.name] = self
@@ -19,11 +19,11 @@ async def keep_later(self: blobs._NewFile) -> None:
 
 async def persist_and_mark_committed(self: DiskBlobStore, name: BlobKey) -> None:
     """Keep it now."""
-    await keep(late.pop(name.sid))
+    await persist(late.pop(name.sid))
     await mark_committed(self, name)
 
 
-blobs._NewFile.keep = keep_later  # type: ignore[method-assign]
+blobs._NewFile.persist = persist_later  # type: ignore[method-assign]
 DiskBlobStore.mark_committed = persist_and_mark_committed  # type: ignore[method-assign]
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ States of the writer:
 | scheduled  | ``_run_group`` is due in the loop | committing: the group was executed              |
 |            |                                   | scheduled: another process holds the write lock |
 |            |                                   | idle: BEGIN failed, all queued actions failed   |
-| committing | ``_committing``; only the helper  | scheduled: the queue is not empty                |
+| committing | ``_committing``; only the helper  | scheduled: the queue is not empty               |
 |            | thread uses the writer            | idle: the queue is empty                        |
 
 ``_is_scheduled`` is true in the last two states, so at most one group is in flight.
