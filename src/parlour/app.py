@@ -42,13 +42,13 @@ from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.realtime.assembly import Realtime
 from parlour.realtime.commands import Commands
-from parlour.resources.accounts import actions as accounts
+from parlour.resources.accounts import actions as account_actions
 from parlour.resources.accounts.login_gate import LoginGate
-from parlour.resources.conversation_with_participants.completion import Completion
+from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
-from parlour.resources.media.disposal import Disposal
+from parlour.resources.media.garbage_collection import MediaGarbageCollector
 from parlour.resources.table import operations
-from parlour.resources.tokens.verification import AccessTokens
+from parlour.resources.tokens.verification import AccessTokenVerifier
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobStore
 from parlour.store.engines import describe_database, make_store
@@ -150,9 +150,9 @@ class App:
         lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
         self.dispatcher = Dispatcher(self.store, sinks, self.clock, lease=lease)
         self.store.on_commit(self.dispatcher.wake)
-        self.completion = Completion(before)
+        self.completion = BackgroundCreate(before)
         retention = retention_job(settings.webhook_retention_hours)
-        disposal = Disposal(self.blobs, self.clock)
+        disposal = MediaGarbageCollector(self.blobs, self.clock)
         every = (*jobs(self.completion), *disposal.jobs(), retention)
         self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
         self.store.on_commit(self.scheduler.wake)
@@ -197,7 +197,9 @@ class App:
         salt = self.vault.digest(self.random.token(16).hex()).encode()
         self.login_gate = LoginGate(self.store, self.clock, salt)
         self.metrics.sources.append(self.login_gate.figures)
-        self.access_tokens = AccessTokens(self.store, self.vault, self.clock, self.login_gate)
+        self.access_tokens = AccessTokenVerifier(
+            self.store, self.vault, self.clock, self.login_gate
+        )
         return Authentication(self.login_gate, self.vault, self.clock)
 
     def _make_hints(self) -> Hints | None:
@@ -280,9 +282,11 @@ class App:
         settings = self.settings
 
         async def ensure(tx: Transaction) -> None:
-            await accounts.ensure_account(tx, self.vault, settings.account_sid, settings.auth_token)
+            await account_actions.ensure_account(
+                tx, self.vault, settings.account_sid, settings.auth_token
+            )
             if settings.api_key_sid:
-                await accounts.ensure_login(
+                await account_actions.ensure_login(
                     tx,
                     self.vault,
                     Scope(settings.account_sid),
@@ -302,7 +306,7 @@ class App:
             if await account_store.list_accounts(tx, "", 1):
                 return None
             sid, token = tx.new_sid(sids.ACCOUNT), self.random.token(16).hex()
-            await accounts.create_account(
+            await account_actions.create_account(
                 tx, self.vault, sid=sid, auth_token=token, friendly_name="First account"
             )
             return sid, token

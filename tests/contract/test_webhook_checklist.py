@@ -18,7 +18,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from parlour.protocol import retries
-from parlour.resources.scoped_webhooks import store as scoped_webhooks
+from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.vocabulary import event_names
 from tests.checkers.webhook_receiver import Receiver
 from tests.contract import test_every_operation_npm as by_node
@@ -374,7 +374,9 @@ def test_12_a_hosted_schedule_retries_as_often_as_the_webhook_says(
         made = await house.attach(sid, "studio", FlowSid=FLOW_SID)
         set_count = "UPDATE scoped_webhook SET retry_count = 2 WHERE account_sid = $1 AND sid = $2"
         await house.store.write(lambda tx: tx.run(set_count, house.scope.account_sid, made.sid))
-        found = await house.store.read(lambda tx: scoped_webhooks.all_of(tx, house.scope, sid))
+        found = await house.store.read(
+            lambda tx: scoped_webhook_store.list_all_scoped_webhooks(tx, house.scope, sid)
+        )
         assert [each.retry_count for each in found] == [2]
         await house.say(sid, "x", ALICE)
         await house.settled()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from parlour.resources.receipts import actions as receipts
-from parlour.resources.receipts import store as receipt_rows
-from parlour.resources.receipts.statuses import Report
+from parlour.resources.receipts import actions as receipt_actions
+from parlour.resources.receipts import store as receipt_store
+from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary import event_names
 from tests.events.in_process_server import House
 from tests.events.webhook_backend import Hooks
@@ -143,7 +143,7 @@ class _Walk:
         scope = self.house.scope
 
         async def work(tx: Transaction) -> None:
-            receipt = receipt_rows.Receipt(
+            receipt = receipt_store.Receipt(
                 account_sid=scope.account_sid,
                 service_sid=scope.service_sid,
                 conversation_sid=conversation_sid,
@@ -157,9 +157,9 @@ class _Walk:
                 date_created=tx.now,
                 date_updated=tx.now,
             )
-            await receipt_rows.add(tx, scope, receipt)
-            report = Report("failed", 30003)
-            assert await receipts.record_status(tx, scope, receipt.sid, report)
+            await receipt_store.insert_receipt(tx, scope, receipt)
+            report = StatusReport("failed", 30003)
+            assert await receipt_actions.record_status(tx, scope, receipt.sid, report)
 
         await self.house.store.write(work)
 

@@ -11,7 +11,7 @@ from parlour.app import App, open_app
 from parlour.config import Settings
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
-from parlour.resources.configuration import store as configurations
+from parlour.resources.configuration import store as configuration_store
 from parlour.resources.table import operations
 from parlour.store import event_log
 from parlour.store.sqlite.engine import SqliteStore
@@ -177,5 +177,5 @@ async def until_read(look: Callable[[], Awaitable[object]]) -> None:
 
 
 async def _default_scope(tx: Transaction) -> Scope:
-    found = await configurations.fetch(tx, Scope(ACCOUNT_SID))
+    found = await configuration_store.get_configuration(tx, Scope(ACCOUNT_SID))
     return Scope(ACCOUNT_SID, found.default_chat_service_sid)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.resources.conversations import store as conversations
-from parlour.resources.messages import store as messages
-from parlour.resources.participants import store as participants
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.messages import store as message_store
+from parlour.resources.participants import store as participant_store
 from parlour.store import event_log
 from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
@@ -70,9 +70,11 @@ class Room:
 
         async def read(tx: Transaction) -> dict[str, list[Any]]:
             return {
-                "conversation": [await conversations.find(tx, scope, self.sid)],
-                "participants": await participants.everyone(tx, scope, self.sid),
-                "messages": await messages.between(tx, scope, self.sid, 0, 100, 100),
+                "conversation": [await conversation_store.find_conversation(tx, scope, self.sid)],
+                "participants": await participant_store.list_all_participants(tx, scope, self.sid),
+                "messages": await message_store.list_messages_between(
+                    tx, scope, self.sid, 0, 100, 100
+                ),
                 "last_event": [await event_log.visible_through(tx)],
             }
 

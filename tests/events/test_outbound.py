@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.channels.outbound_sink import OutboundSink
-from parlour.resources.conversations import store as conversations
+from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations.store import Conversation
-from parlour.resources.messages import store as messages
-from parlour.resources.messages.fan_out import Recipient
+from parlour.resources.messages import store as message_store
+from parlour.resources.messages.fan_out import ChannelRecipient
 from parlour.resources.messages.representation import delivery
 from parlour.resources.messages.store import Message
-from parlour.resources.receipts import actions as receipts
-from parlour.resources.receipts import store as receipt_rows
-from parlour.resources.receipts.statuses import Report
+from parlour.resources.receipts import actions as receipt_actions
+from parlour.resources.receipts import store as receipt_store
+from parlour.resources.receipts.statuses import StatusReport
 from parlour.resources.receipts.store import Receipt
 from parlour.store import event_log
 from parlour.vocabulary import event_names
@@ -59,7 +59,9 @@ async def _make_conversation(tx: Transaction) -> None:
     made = {name: texts.get(name) for name in Conversation.__struct_fields__}
     made |= {name: 0 for name, kind in Conversation.__annotations__.items() if kind == "int"}
     made |= {"account_sid": SCOPE.account_sid, "service_sid": SCOPE.service_sid}
-    await conversations.add(tx, SCOPE, Conversation(**{**made, "sid": CONVERSATION_SID}))
+    await conversation_store.insert_conversation(
+        tx, SCOPE, Conversation(**{**made, "sid": CONVERSATION_SID})
+    )
 
 
 async def say(log: Log, index: int, *addresses: str) -> tuple[str, list[str]]:
@@ -81,7 +83,7 @@ async def say(log: Log, index: int, *addresses: str) -> tuple[str, list[str]]:
             "receipts_total": len(addresses),
         }
         message = Message(**made)
-        await messages.add(tx, SCOPE, message)
+        await message_store.insert_message(tx, SCOPE, message)
         reached = [await _receipt(tx, message.sid, address) for address in addresses]
         await tx.emit(
             SCOPE,
@@ -95,7 +97,7 @@ async def say(log: Log, index: int, *addresses: str) -> tuple[str, list[str]]:
     return await log.store.write(work)
 
 
-async def _receipt(tx: Transaction, message_sid: str, address: str) -> Recipient:
+async def _receipt(tx: Transaction, message_sid: str, address: str) -> ChannelRecipient:
     receipt = Receipt(
         account_sid=SCOPE.account_sid,
         service_sid=SCOPE.service_sid,
@@ -110,8 +112,8 @@ async def _receipt(tx: Transaction, message_sid: str, address: str) -> Recipient
         date_created=0,
         date_updated=0,
     )
-    await receipt_rows.add(tx, SCOPE, receipt)
-    return Recipient(
+    await receipt_store.insert_receipt(tx, SCOPE, receipt)
+    return ChannelRecipient(
         receipt_sid=receipt.sid,
         participant_sid=receipt.participant_sid,
         type="sms",
@@ -121,24 +123,26 @@ async def _receipt(tx: Transaction, message_sid: str, address: str) -> Recipient
     )
 
 
-async def record(log: Log, sid: str, *reports: Report) -> list[bool]:
+async def record(log: Log, sid: str, *reports: StatusReport) -> list[bool]:
     """Whether each report said anything new."""
 
     async def work(tx: Transaction) -> list[bool]:
-        return [await receipts.record_status(tx, SCOPE, sid, report) for report in reports]
+        return [await receipt_actions.record_status(tx, SCOPE, sid, report) for report in reports]
 
     return await log.store.write(work)
 
 
 async def receipt(log: Log, sid: str) -> Receipt:
-    found = await log.store.read(lambda tx: receipt_rows.find(tx, SCOPE, sid))
+    found = await log.store.read(lambda tx: receipt_store.find_receipt(tx, SCOPE, sid))
     assert found is not None
     return found
 
 
 async def summary(log: Log, message_sid: str) -> str:
     """The words of a message's delivery that are not "none"."""
-    found = await log.store.read(lambda tx: messages.find(tx, SCOPE, CONVERSATION_SID, message_sid))
+    found = await log.store.read(
+        lambda tx: message_store.find_message(tx, SCOPE, CONVERSATION_SID, message_sid)
+    )
     assert found is not None
     shown = delivery(found)
     assert shown is not None
@@ -154,13 +158,13 @@ async def told(log: Log) -> list[str]:
 class Scripted:
     """A carrier that does what it is told, and remembers what it was given."""
 
-    def __init__(self, *reports: Report) -> None:
-        self.reports = list(reports) or [Report("sent", channel_message_sid="SM1")]
+    def __init__(self, *reports: StatusReport) -> None:
+        self.reports = list(reports) or [StatusReport("sent", channel_message_sid="SM1")]
         self.given: list[OutboundMessage] = []
         self.unreachable: set[str] = set()
         self.gates: dict[str, asyncio.Event] = {}
 
-    async def send(self, outbound: OutboundMessage) -> list[Report]:
+    async def send(self, outbound: OutboundMessage) -> list[StatusReport]:
         self.given.append(outbound)
         if gate := self.gates.get(outbound.recipient):
             await gate.wait()
@@ -206,7 +210,7 @@ def test_a_receipt_moves_and_its_message_counts_it(
 ) -> None:
     async def scenario(log: Log) -> None:
         message_sid, (sid, _) = await say(log, 0, "+1", "+2")
-        reports = [Report(each) for each in steps.split()]
+        reports = [StatusReport(each) for each in steps.split()]
         assert await record(log, sid, *reports) == [True] * len(reports)
         assert (await receipt(log, sid)).status == status
         assert await summary(log, message_sid) == shown.replace("all", "some")
@@ -219,10 +223,10 @@ def test_a_receipt_moves_and_its_message_counts_it(
 def test_a_late_or_repeated_report_changes_nothing(play: Play, steps: str, late: str) -> None:
     async def scenario(log: Log) -> None:
         message_sid, (sid,) = await say(log, 0, "+1")
-        await record(log, sid, *(Report(each) for each in steps.split()))
+        await record(log, sid, *(StatusReport(each) for each in steps.split()))
         before = await receipt(log, sid), await summary(log, message_sid), await told(log)
         log.clock.advance(1000)
-        assert await record(log, sid, Report(late, error_code=30008)) == [False]
+        assert await record(log, sid, StatusReport(late, error_code=30008)) == [False]
         after = await receipt(log, sid), await summary(log, message_sid), await told(log)
         assert after == before
 
@@ -234,11 +238,11 @@ def test_the_words_tell_none_some_and_all(play: Play) -> None:
         message_sid, sids = await say(log, 0, "+1", "+2", "+3")
         assert await summary(log, message_sid) == ""
         for sid in sids[:2]:
-            await record(log, sid, Report("sent"))
-        await record(log, sids[2], Report("failed", error_code=21610))
+            await record(log, sid, StatusReport("sent"))
+        await record(log, sids[2], StatusReport("failed", error_code=21610))
         assert await summary(log, message_sid) == "sent:some failed:some"
-        await record(log, sids[0], Report("delivered"))
-        await record(log, sids[1], Report("undelivered", error_code=30003))
+        await record(log, sids[0], StatusReport("delivered"))
+        await record(log, sids[1], StatusReport("undelivered", error_code=30003))
         expected = "sent:some delivered:some failed:some undelivered:some"
         assert await summary(log, message_sid) == expected
 
@@ -248,13 +252,13 @@ def test_the_words_tell_none_some_and_all(play: Play) -> None:
 def test_an_error_is_kept_until_it_is_taken_back(play: Play) -> None:
     async def scenario(log: Log) -> None:
         _, (sid,) = await say(log, 0, "+1")
-        await record(log, sid, Report("sent", channel_message_sid="SM1"))
+        await record(log, sid, StatusReport("sent", channel_message_sid="SM1"))
         log.clock.advance(1000)
-        await record(log, sid, Report("undelivered", error_code=30003))
+        await record(log, sid, StatusReport("undelivered", error_code=30003))
         found = await receipt(log, sid)
         assert (found.error_code, found.channel_message_sid) == (30003, "SM1")
         assert found.date_updated == log.clock.now_ms()
-        await record(log, sid, Report("delivered", channel_message_sid="SM2"))
+        await record(log, sid, StatusReport("delivered", channel_message_sid="SM2"))
         found = await receipt(log, sid)
         assert (found.error_code, found.channel_message_sid) == (0, "SM1")
 
@@ -264,9 +268,11 @@ def test_an_error_is_kept_until_it_is_taken_back(play: Play) -> None:
 def test_a_report_of_what_has_gone_changes_nothing(play: Play) -> None:
     async def scenario(log: Log) -> None:
         _, (sid,) = await say(log, 0, "+1")
-        assert await record(log, "DY" + "0" * 32, Report("sent")) == [False]
-        await log.store.write(lambda tx: conversations.remove(tx, SCOPE, CONVERSATION_SID))
-        assert await record(log, sid, Report("sent")) == [False]
+        assert await record(log, "DY" + "0" * 32, StatusReport("sent")) == [False]
+        await log.store.write(
+            lambda tx: conversation_store.delete_conversation_row(tx, SCOPE, CONVERSATION_SID)
+        )
+        assert await record(log, sid, StatusReport("sent")) == [False]
         assert (await receipt(log, sid)).status is None
 
     play(scenario)
@@ -330,7 +336,7 @@ def test_an_unreachable_carrier_is_asked_again_for_what_it_did_not_take(play: Pl
 
 def test_a_crash_in_the_hand_over_repeats_it_under_the_same_reference(play: Play) -> None:
     async def scenario(log: Log) -> None:
-        first, second = Scripted(), Scripted(Report("sent"), Report("delivered"))
+        first, second = Scripted(), Scripted(StatusReport("sent"), StatusReport("delivered"))
         first.gates["+1"] = asyncio.Event()
         message_sid, sids = await say(log, 0, "+1", "+2")
         made = log.dispatcher(OutboundSink(log.store, first))

@@ -10,7 +10,7 @@ import pytest
 
 from parlour.egress.client import OutboundRequest
 from parlour.protocol import signatures
-from parlour.resources.conversations import store as conversations
+from parlour.resources.conversations import store as conversation_store
 from parlour.vocabulary import limits
 from tests.events.event_log_setup import until
 from tests.events.in_process_server import AUTH_TOKEN, WITH_HEADER, House
@@ -246,7 +246,7 @@ async def state_of(room: Room, sid: str, *, is_done: bool = True) -> Any:
     async with asyncio.timeout(10):
         while True:  # Ends with the timeout.
             found = await room.house.store.read(
-                lambda tx: conversations.find(tx, room.house.scope, sid)
+                lambda tx: conversation_store.find_conversation(tx, room.house.scope, sid)
             )
             assert found is not None
             if not is_done or found.pending_participants is None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.channels.virtual_carrier import VirtualCarrier
-from parlour.resources.receipts import actions as receipts
-from parlour.resources.receipts.statuses import Report
+from parlour.resources.receipts import actions as receipt_actions
+from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary.errors import ApiError
 from tests.events.event_log_setup import until
 from tests.realtime.users import NOT_PERMITTED
@@ -279,7 +279,9 @@ def test_receipts(play: Play) -> None:
         assert {each["status"] for each in found} == {"delivered"}
 
         async def read(tx: Transaction) -> None:
-            await receipts.record_status(tx, people.house.scope, found[0]["sid"], Report("read"))
+            await receipt_actions.record_status(
+                tx, people.house.scope, found[0]["sid"], StatusReport("read")
+            )
 
         await people.house.store.write(read)
         page = await people.get("bob", path, PageSize="2")
@@ -301,7 +303,7 @@ def test_a_receipt_is_not_there_before_its_first_status(
     released = asyncio.Event()
     send = VirtualCarrier.send
 
-    async def held(self: VirtualCarrier, outbound: OutboundMessage) -> list[Report]:
+    async def held(self: VirtualCarrier, outbound: OutboundMessage) -> list[StatusReport]:
         given.append(outbound.reference)
         await released.wait()
         return await send(self, outbound)

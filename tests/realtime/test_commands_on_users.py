@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.protocol.pages import PageRequest
-from parlour.resources.bindings import store as binding_rows
+from parlour.resources.push_bindings import store as push_binding_store
 from tests.realtime.users import NO_CONVERSATION, NOT_PERMITTED, ROOT_URL, Typed
 
 if TYPE_CHECKING:
@@ -160,7 +160,9 @@ async def bindings(people: People) -> list[Any]:
 
     async def look(tx: Transaction) -> list[Any]:
         request = PageRequest(page=0, size=50, position=None)
-        return await binding_rows.page(tx, people.house.scope, request, types=[], identities=[])
+        return await push_binding_store.list_push_bindings(
+            tx, people.house.scope, request, types=[], identities=[]
+        )
 
     return await people.house.store.read(look)
 

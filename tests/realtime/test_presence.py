@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.resources.users import presence
-from parlour.resources.users import store as users
+from parlour.resources.users import presence as user_presence
+from parlour.resources.users import store as user_store
 from tests.events.in_process_server import House, until_read
 from tests.realtime.client_listener import Ear
 
@@ -28,7 +28,9 @@ async def reachable(house: House) -> None:
 
 async def is_online(house: House) -> bool:
     """Whether alice is noted as online."""
-    found = await house.store.read(lambda tx: users.find_by_identity(tx, house.scope, "alice"))
+    found = await house.store.read(
+        lambda tx: user_store.find_user_by_identity(tx, house.scope, "alice")
+    )
     assert found is not None
     return bool(found.is_online)
 
@@ -36,7 +38,9 @@ async def is_online(house: House) -> bool:
 async def note(house: House, node: str, *, is_connected: bool) -> None:
     """What a node notes of alice."""
     await house.store.write(
-        lambda tx: presence.note(tx, house.scope, "alice", node, is_connected=is_connected)
+        lambda tx: user_presence.record_connection(
+            tx, house.scope, "alice", node, is_connected=is_connected
+        )
     )
 
 
@@ -58,9 +62,11 @@ def test_the_users_of_a_node_that_falls_silent_are_gone(tmp_path: Path) -> None:
     async def scene() -> None:
         async with House(tmp_path) as house:
             await reachable(house)
-            await house.store.write(lambda tx: presence.renew(tx, "silent", is_only=False))
+            await house.store.write(
+                lambda tx: user_presence.renew_node(tx, "silent", is_only=False)
+            )
             await note(house, "silent", is_connected=True)
-            await house.store.write(lambda tx: tx.run(presence.END_OTHER_NODES, "nobody"))
+            await house.store.write(lambda tx: tx.run(user_presence.EXPIRE_OTHER_NODES, "nobody"))
             house.app.scheduler.wake()
 
             async def is_gone() -> bool:
@@ -77,7 +83,9 @@ def test_whoever_was_online_at_a_crash_is_gone_after_the_start(tmp_path: Path) -
     async def crash() -> None:
         async with House(tmp_path) as house:
             await reachable(house)
-            await house.store.write(lambda tx: presence.renew(tx, "crashed", is_only=False))
+            await house.store.write(
+                lambda tx: user_presence.renew_node(tx, "crashed", is_only=False)
+            )
             await note(house, "crashed", is_connected=True)
             assert await is_online(house)
 

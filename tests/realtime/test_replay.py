@@ -11,7 +11,7 @@ import pytest
 from parlour.realtime import subscriptions
 from parlour.realtime.outbox import Gone
 from parlour.realtime.turns import Turns
-from parlour.resources.participants import store as participants
+from parlour.resources.participants import store as participant_store
 from parlour.store import event_log
 from parlour.vocabulary import limits
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
@@ -326,8 +326,8 @@ def test_reads_of_a_subscription_take_turns_and_end_with_the_client(
             )
         await stage.house.say(stage.sid, "missed")
         await stage.heard()
-        module: Any = event_log if why == "scan" else participants
-        name = "conversations_after" if why == "scan" else "find_by_identity"
+        module: Any = event_log if why == "scan" else participant_store
+        name = "conversations_after" if why == "scan" else "find_participant_by_identity"
         read = getattr(module, name)
 
         async def watched(*args: Any, **named: Any) -> Any:

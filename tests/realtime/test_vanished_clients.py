@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.protocol.access_tokens import AccessToken
-from parlour.resources.users import store as users
+from parlour.resources.users import store as user_store
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from tests.attacks.attack_traffic import request_frame, ws_frame
 from tests.events.in_process_server import House, until_read
@@ -121,7 +121,7 @@ class Scene:
 
     async def is_online(self) -> bool:
         found = await self.house.store.read(
-            lambda tx: users.find_by_identity(tx, self.house.scope, "alice")
+            lambda tx: user_store.find_user_by_identity(tx, self.house.scope, "alice")
         )
         assert found is not None
         return bool(found.is_online)

@@ -18,7 +18,7 @@ from parlour.protocol.pages import PageTokens
 from parlour.realtime.commands import Commands
 from parlour.realtime.session import Session, TunnelRequest
 from parlour.resources.client_table import client_operations
-from parlour.resources.users import arrivals
+from parlour.resources.users import provisioning as user_provisioning
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SDK, Origin
 from tests.events.in_process_server import ACCOUNT_SID, House
@@ -165,7 +165,7 @@ class People:
 
 
 async def _ensure(scope: Scope, identity: str, tx: Transaction) -> User:
-    return await arrivals.ensure_user(tx, scope, identity)
+    return await user_provisioning.ensure_user(tx, scope, identity)
 
 
 Scene = Callable[[People], Awaitable[None]]

@@ -10,11 +10,11 @@ import pytest
 
 import parlour.app
 from parlour.operations import purge
-from parlour.resources.accounts import actions as accounts
-from parlour.resources.accounts import store as account_rows
-from parlour.resources.receipts import actions as receipts
-from parlour.resources.receipts import store as receipt_rows
-from parlour.resources.receipts.statuses import Report
+from parlour.resources.accounts import actions as account_actions
+from parlour.resources.accounts import store as account_store
+from parlour.resources.receipts import actions as receipt_actions
+from parlour.resources.receipts import store as receipt_store
+from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
 from parlour.vocabulary.origin import Origin
@@ -108,12 +108,12 @@ async def _set_up(house: House) -> dict[str, tuple[dict[str, Any], dict[str, str
 
 
 async def _account(scope: Scope, tx: Transaction) -> Any:
-    await accounts.set_status(tx, scope, "active")
-    return await account_rows.find_account(tx, scope)
+    await account_actions.set_account_status(tx, scope, "active")
+    return await account_store.find_account(tx, scope)
 
 
 async def _add_receipt(scope: Scope, message: Any, tx: Transaction) -> str:
-    made = receipt_rows.Receipt(
+    made = receipt_store.Receipt(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
         conversation_sid=message.conversation_sid,
@@ -127,13 +127,13 @@ async def _add_receipt(scope: Scope, message: Any, tx: Transaction) -> str:
         date_created=tx.now,
         date_updated=tx.now,
     )
-    await receipt_rows.add(tx, scope, made)
+    await receipt_store.insert_receipt(tx, scope, made)
     return made.sid
 
 
 async def _report(scope: Scope, sid: str, status: str, tx: Transaction) -> Any:
-    assert await receipts.record_status(tx, scope, sid, Report(status, 0))
-    return await receipt_rows.find(tx, scope, sid)
+    assert await receipt_actions.record_status(tx, scope, sid, StatusReport(status, 0))
+    return await receipt_store.find_receipt(tx, scope, sid)
 
 
 async def _receipt_dates(folder: Path) -> Dates:

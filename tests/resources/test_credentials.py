@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from parlour.resources.credentials.store import Credential, Secrets, unseal
+from parlour.resources.credentials.store import Credential, CredentialSecrets, unseal_secrets
 from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from tests.resources.participant_setup import DATE
@@ -100,26 +100,28 @@ def test_secrets_are_kept_sealed(server: Server) -> None:
         assert secret not in server.log_tail()
 
 
-def _opened(server: Server, sid: str, bound_to: str) -> Secrets:
+def _opened(server: Server, sid: str, bound_to: str) -> CredentialSecrets:
     """The secrets of a credential, as the push service would be shown them."""
     with closing(connect(server)) as connection:
         names = ", ".join(Credential.__struct_fields__)
         query = f"SELECT {names} FROM credential WHERE sid = ?"
         row = Credential(*connection.execute(query, (sid,)).fetchone())
     vault = load_vault(server.data_dir, SystemRandom())
-    return unseal(vault, msgspec.structs.replace(row, sid=bound_to))
+    return unseal_secrets(vault, msgspec.structs.replace(row, sid=bound_to))
 
 
 def test_sealed_secrets_can_be_opened_for_their_own_credential(api: Api, server: Server) -> None:
     sid, other = make(api, Type="apn", Certificate="one", PrivateKey="two")["sid"], make(api)["sid"]
-    assert _opened(server, sid, sid) == Secrets(certificate="one", private_key="two")
-    assert _opened(server, other, other) == Secrets()
+    assert _opened(server, sid, sid) == CredentialSecrets(certificate="one", private_key="two")
+    assert _opened(server, other, other) == CredentialSecrets()
     with pytest.raises(InvalidTag):
         _opened(server, sid, other)
     form = {"Certificate": "", "Secret": "three", "ApiKey": "four"}
     api.post(f"/Credentials/{sid}", form).expect(200)
     api.post(f"/Credentials/{sid}", FriendlyName="Phones").expect(200)
-    assert _opened(server, sid, sid) == Secrets(private_key="two", secret="three", api_key="four")
+    assert _opened(server, sid, sid) == CredentialSecrets(
+        private_key="two", secret="three", api_key="four"
+    )
 
 
 @pytest.mark.parametrize(

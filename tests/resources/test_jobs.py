@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from parlour.operations import idempotency
 from parlour.operations.scheduler import Scheduler
 from parlour.protocol.vault import Vault
-from parlour.resources.accounts import actions as accounts
-from parlour.resources.configuration import store as configurations
-from parlour.resources.conversation_with_participants.completion import Completion
-from parlour.resources.conversations import actions as conversations
+from parlour.resources.accounts import actions as account_actions
+from parlour.resources.configuration import store as configuration_store
+from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
+from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations.parameters import CreateConversation
 from parlour.resources.jobs import jobs
-from parlour.resources.participants import actions as participants
+from parlour.resources.participants import actions as participant_actions
 from parlour.resources.participants import store as participant_store
 from parlour.resources.participants.parameters import CreateParticipant
 from parlour.store.sqlite.engine import SqliteStore
@@ -45,7 +45,7 @@ class Place:
         self.store = store
         self.clock = clock
         self.scope = scope
-        self.scheduler = Scheduler(store, clock, jobs(Completion()))
+        self.scheduler = Scheduler(store, clock, jobs(BackgroundCreate()))
 
     async def make(self, **timers: str) -> Conversation:
         """A new conversation with timers."""
@@ -53,15 +53,17 @@ class Place:
 
         async def work(tx: Transaction) -> Conversation:
             change = CreateConversation.parse(form)
-            made = await conversations.make_conversation(tx, self.scope, change)
-            await conversations.keep_conversation(tx, self.scope, made)
+            made = await conversation_actions.build_conversation(tx, self.scope, change)
+            await conversation_actions.save_new_conversation(tx, self.scope, made)
             return made
 
         return await self.store.write(work)
 
     async def find(self, sid: str) -> Conversation:
         """The conversation as it is."""
-        found = await self.store.read(lambda tx: conversation_store.find(tx, self.scope, sid))
+        found = await self.store.read(
+            lambda tx: conversation_store.find_conversation(tx, self.scope, sid)
+        )
         assert found is not None
         return found
 
@@ -87,11 +89,11 @@ async def opened(folder: Path, clock: FakeClock, sid: str = "") -> AsyncIterator
 
     async def prepare(tx: Transaction) -> Scope:
         if not sid:
-            await accounts.create_account(
+            await account_actions.create_account(
                 tx, vault, sid="AC" + "0" * 31 + "1", auth_token="t", friendly_name="x"
             )
         account = Scope(sid or "AC" + "0" * 31 + "1")
-        found = await configurations.fetch(tx, account)
+        found = await configuration_store.get_configuration(tx, account)
         return Scope(account.account_sid, found.default_chat_service_sid)
 
     try:
@@ -171,11 +173,13 @@ def test_a_conversation_that_closes_by_itself_frees_its_pairs(tmp_path: Path) ->
         made = await place.make(closed="PT10M")
 
         async def add(tx: Transaction) -> None:
-            await participants.add_participant(tx, place.scope, made, CreateParticipant.parse(PAIR))
+            await participant_actions.add_participant(
+                tx, place.scope, made, CreateParticipant.parse(PAIR)
+            )
 
         async def holder(tx: Transaction) -> str | None:
             address, proxy = (texts[0] for texts in PAIR.values())
-            return await participant_store.holder_of_pair(tx, place.scope, address, proxy)
+            return await participant_store.find_address_pair_owner(tx, place.scope, address, proxy)
 
         await place.store.write(add)
         assert await place.store.read(holder) == made.sid

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.resources.conversations import store as conversations
+from parlour.resources.conversations import store as conversation_store
 from parlour.resources.media import actions as media_actions
-from parlour.resources.media import attachments
-from parlour.resources.media import store as media_rows
+from parlour.resources.media import attachments as media_attachments
+from parlour.resources.media import store as media_store
 from parlour.resources.media.actions import Upload
 from parlour.resources.media.attachments import Attachment
-from parlour.resources.messages import actions
+from parlour.resources.messages import actions as message_actions
 from parlour.resources.messages.parameters import CreateMessage, SendMessage
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -66,10 +66,10 @@ def test_the_official_sdk_sends_a_medium_and_reads_it(server: Server, shelf: She
 
 def test_every_interface_names_each_member() -> None:
     members = set(Attachment.__struct_fields__) - {"is_content"}
-    for form in (attachments.REST, attachments.COMMANDS, attachments.REALTIME):
+    for form in (media_attachments.REST, media_attachments.COMMANDS, media_attachments.REALTIME):
         assert set(form.names) == members
     # The documented parameter has four members.
-    assert set(attachments.WEBHOOKS.names) == members - {"category"}
+    assert set(media_attachments.WEBHOOKS.names) == members - {"category"}
 
 
 def test_a_medium_goes_with_one_message_alone(server: Server, api: Api, shelf: Shelf) -> None:
@@ -143,9 +143,9 @@ class Desk:
 
         async def add(tx: Transaction) -> Message:
             scope = self.house.scope
-            room = await conversations.find(tx, scope, self._conversation_sid)
+            room = await conversation_store.find_conversation(tx, scope, self._conversation_sid)
             assert room is not None
-            return await actions.add_message(tx, scope, room, change)
+            return await message_actions.add_message(tx, scope, room, change)
 
         return await self.house.store.write(add, ALICE)
 
@@ -191,7 +191,7 @@ def test_a_users_message_carries_up_to_ten_with_their_categories(play: Play) -> 
         }
         for sid in wanted:
             found = await desk.house.store.read(
-                lambda tx, sid=sid: media_rows.find(tx, desk.house.scope, sid)
+                lambda tx, sid=sid: media_store.find_media(tx, desk.house.scope, sid)
             )
             assert found is not None
             assert found.message_sid == message.sid

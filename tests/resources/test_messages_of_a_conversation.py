@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from parlour.resources.conversations import store as conversation_rows
-from parlour.resources.messages import store as message_rows
-from parlour.resources.participants import store as participant_rows
-from parlour.resources.receipts import store as receipt_rows
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.messages import store as message_store
+from parlour.resources.participants import store as participant_store
+from parlour.resources.receipts import store as receipt_store
 from parlour.store.dialect import for_sqlite
 from parlour.store.engines import DATABASE_NAME
 from tests.resources.message_setup import Talk, execute, rows, seed_media
@@ -267,14 +267,14 @@ def test_each_change_of_a_message_is_one_event(talk: Talk) -> None:
 @pytest.mark.parametrize(
     ("statement", "indexes"),
     [
-        (participant_rows.CONCERNED, ["participant_bound", "participant_identity"]),
-        (message_rows.ASCENDING.first, ["sqlite_autoindex_message_1"]),
-        (message_rows.DESCENDING.backward, ["sqlite_autoindex_message_1"]),
-        (message_rows.FETCH, ["message_sid"]),
-        (message_rows.UPDATE, ["message_sid"]),
-        (receipt_rows.LIST.forward, ["receipt_order"]),
-        (receipt_rows.PENDING, ["receipt_order"]),
-        (conversation_rows.NOTE_MESSAGE.short, ["sqlite_autoindex_conversation_1"]),
+        (participant_store.LIST_AUTHOR_AND_BOUND, ["participant_bound", "participant_identity"]),
+        (message_store.LIST_ASCENDING.first, ["sqlite_autoindex_message_1"]),
+        (message_store.LIST_DESCENDING.backward, ["sqlite_autoindex_message_1"]),
+        (message_store.FETCH, ["message_sid"]),
+        (message_store.UPDATE, ["message_sid"]),
+        (receipt_store.LIST.forward, ["receipt_order"]),
+        (receipt_store.FETCH_PENDING, ["receipt_order"]),
+        (conversation_store.UPDATE_AFTER_MESSAGE.short, ["sqlite_autoindex_conversation_1"]),
     ],
 )
 def test_a_message_costs_the_same_among_many(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.resources.content_templates import rendering
+from parlour.resources.content_templates import rendering as content_template_rendering
 from parlour.resources.content_templates.store import ContentTemplate
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -218,16 +218,16 @@ def test_a_place_does_not_reach_from_one_string_into_another(own: Api, talk: Tal
 def test_what_gets_too_long_is_given_up_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request of a few bytes must not make megabytes that are then refused."""
     names: list[str] = []
-    unquoted = rendering._unquoted
+    unquoted = content_template_rendering._unquoted
 
     def counted(name: str) -> str | None:
         names.append(name)
         return unquoted(name)
 
-    monkeypatch.setattr(rendering, "_unquoted", counted)
+    monkeypatch.setattr(content_template_rendering, "_unquoted", counted)
     types = json.dumps({"twilio/card": {"title": "", "subtitle": "{{1}}" * 6000}})
     longest = "\x01" * limits.CONTENT_VARIABLE_VALUE_CHARS_MAX
     made = ContentTemplate("AC", "HX", "name", "", types, None, 0, 0)
     with pytest.raises(ApiError, match="50504"):
-        rendering.content_of(made, json.dumps({"1": longest}))
+        content_template_rendering.render_content(made, json.dumps({"1": longest}))
     assert len(names) <= limits.MESSAGE_CONTENT_BYTES_MAX // (6 * len(longest)) + 1

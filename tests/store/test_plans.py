@@ -37,7 +37,7 @@ DECLARED: Final = {
     "parlour.operations.purge.FREE_PAIRS": "it changes every row that it reads",
     "parlour.operations.purge._SINGLETONS": "it deletes every row that it reads",
     "parlour.resources.accounts.store.LIST_ACCOUNTS": "the command line's pages of all accounts",
-    "parlour.resources.media.disposal.EXPIRE": "an index of the media that no message carries",
+    "parlour.resources.media.garbage_collection.EXPIRE": "an index of media without a message",
     "parlour.store.event_log.OLDEST": "the first row of the table",
 }
 """Statements that read more, and why they may: by the place where they stand."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.cli.local_store import LocalStore
 from parlour.config import Settings
-from parlour.resources.accounts import actions
+from parlour.resources.accounts import actions as account_actions
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
 
@@ -37,7 +37,7 @@ class Beside:
         offline = self._offline
         sid, auth_token = offline.random.sid(sids.ACCOUNT), offline.random.token(16).hex()
         self._write(
-            lambda tx: actions.create_account(
+            lambda tx: account_actions.create_account(
                 tx, offline.vault, sid=sid, auth_token=auth_token, friendly_name="Account"
             )
         )
@@ -47,13 +47,19 @@ class Beside:
         """A new API key of an account: its sid and its secret."""
         offline, scope = self._offline, Scope(account_sid)
         sid, secret = offline.random.sid(sids.API_KEY), offline.random.token(16).hex()
-        self._write(lambda tx: actions.add_login(tx, offline.vault, scope, sid, secret, "API key"))
+        self._write(
+            lambda tx: account_actions.create_login(
+                tx, offline.vault, scope, sid, secret, "API key"
+            )
+        )
         return sid, secret
 
     def set_auth_token(self, account_sid: str, auth_token: str) -> None:
         """Replace the auth token of an account."""
         offline = self._offline
-        self._write(lambda tx: actions.ensure_account(tx, offline.vault, account_sid, auth_token))
+        self._write(
+            lambda tx: account_actions.ensure_account(tx, offline.vault, account_sid, auth_token)
+        )
 
     def _write(self, work: Callable[[Transaction], Awaitable[Any]]) -> None:
         # In a thread: the one of the test may be running an event loop. A daemon, and not of an

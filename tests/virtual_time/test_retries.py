@@ -18,7 +18,7 @@ from parlour.delivery.webhook_request import TOKEN_HEADER
 from parlour.egress.client import EgressFailed
 from parlour.protocol import retries
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_retries.actions import keep_choice
+from parlour.resources.webhook_retries.actions import save_webhook_retries
 from parlour.resources.webhook_retries.store import HOSTED, WebhookRetries
 from parlour.store import event_log
 from parlour.store.transaction import Unavailable
@@ -142,7 +142,7 @@ def test_the_hosted_schedule_retries_what_the_hosted_api_does(
 ) -> None:
     async def scenario(world: World) -> None:
         chosen = WebhookRetries(ACCOUNT, HOSTED)
-        await world.store.write(lambda tx: keep_choice(tx, Scope(ACCOUNT), chosen))
+        await world.store.write(lambda tx: save_webhook_retries(tx, Scope(ACCOUNT), chosen))
 
         async def answer(_request: OutboundRequest) -> Answer:
             return status

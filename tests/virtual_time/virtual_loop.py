@@ -12,10 +12,10 @@ from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.delivery.webhook_sink import WebhookSink
 from parlour.egress.client import OutboundResponse
 from parlour.protocol.vault import KEY_BYTES, Vault
-from parlour.resources.accounts import actions as accounts
+from parlour.resources.accounts import actions as account_actions
 from parlour.resources.webhook_attempts.actions import replay_range
 from parlour.resources.webhook_attempts.store import AttemptFilters, attempt_sid_at
-from parlour.resources.webhook_configuration import store as configurations
+from parlour.resources.webhook_configuration import store as webhook_configuration_store
 from parlour.resources.webhook_configuration.store import WebhookConfiguration
 from parlour.store import event_log
 from parlour.store.sqlite.engine import SqliteStore
@@ -106,7 +106,7 @@ class World:
     async def __aenter__(self) -> Self:
         async def make(tx: Transaction) -> None:
             if await tx.one("SELECT sid FROM account WHERE sid = $1", ACCOUNT) is None:
-                await accounts.create_account(
+                await account_actions.create_account(
                     tx, self.vault, sid=ACCOUNT, auth_token=AUTH_TOKEN, friendly_name="Tests"
                 )
                 await self._listen(tx, URL)
@@ -141,7 +141,9 @@ class World:
             ACCOUNT, None, url, "POST", f'["{ON_USER_ADDED}"]', "webhook"
         )
         await tx.hold("settings", ACCOUNT)
-        await configurations.change(tx, Scope(ACCOUNT), configuration)
+        await webhook_configuration_store.save_webhook_configuration(
+            tx, Scope(ACCOUNT), configuration
+        )
 
     async def listen(self, url: str) -> None:
         """Send what comes from now on to this URL."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from parlour.resources.receipts.statuses import Report
+    from parlour.resources.receipts.statuses import StatusReport
 
 
 class OutboundMessage(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class OutboundMessage(msgspec.Struct, frozen=True):
 class Carrier(Protocol):
     """Takes messages out."""
 
-    async def send(self, outbound: OutboundMessage) -> list[Report]:
+    async def send(self, outbound: OutboundMessage) -> list[StatusReport]:
         """Hand one message over; what became of it so far, in order.
 
         The last report may come later by other ways. Raises if the carrier cannot be reached:

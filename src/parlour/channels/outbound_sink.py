@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from parlour.channels.carrier import OutboundMessage
-from parlour.resources.media import attachments
-from parlour.resources.messages.fan_out import Recipient  # noqa: TC001 - decoded at run time.
-from parlour.resources.receipts import actions as receipts
-from parlour.resources.receipts import store as receipt_rows
+from parlour.resources.media import attachments as media_attachments
+from parlour.resources.messages.fan_out import ChannelRecipient  # noqa: TC001 - decoded here.
+from parlour.resources.receipts import actions as receipt_actions
+from parlour.resources.receipts import store as receipt_store
 from parlour.store.leases import LeaseLost, LocalLeaseTerm
 from parlour.vocabulary import limits
 from parlour.vocabulary.event_names import ON_MESSAGE_ADDED
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from parlour.channels.carrier import Carrier
-    from parlour.resources.receipts.statuses import Report
+    from parlour.resources.receipts.statuses import StatusReport
     from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.event import Event
@@ -51,7 +51,7 @@ class _MessageAdded(msgspec.Struct, frozen=True):
     """What is read of the event of a new message."""
 
     message: _MessageContent
-    recipients: list[Recipient]
+    recipients: list[ChannelRecipient]
 
 
 class _PendingMessage(msgspec.Struct, frozen=True):
@@ -123,12 +123,12 @@ class OutboundSink:
                 reports = await self._carrier.send(job.outbound)
                 await self._record(job, reports)
 
-    async def _record(self, job: _PendingMessage, reports: list[Report]) -> None:
+    async def _record(self, job: _PendingMessage, reports: list[StatusReport]) -> None:
         """Write what the carrier said, in one transaction."""
 
         async def record(tx: Transaction) -> None:
             for report in reports:
-                await receipts.record_status(tx, job.scope, job.outbound.reference, report)
+                await receipt_actions.record_status(tx, job.scope, job.outbound.reference, report)
 
         await self._store.write(record, SYSTEM)
 
@@ -136,7 +136,7 @@ class OutboundSink:
 async def _pending(tx: Transaction, event: Event) -> list[_PendingMessage]:
     """What of one event was not handed over yet."""
     scope = Scope(event.account_sid, event.service_sid)
-    due = await receipt_rows.pending(tx, scope, event.subject_sid)
+    due = await receipt_store.find_pending_receipt_sids(tx, scope, event.subject_sid)
     return [job for job in _jobs(scope, event) if job.outbound.reference in due] if due else []
 
 
@@ -152,7 +152,7 @@ def _jobs(scope: Scope, event: Event) -> Iterator[_PendingMessage]:
                 sender=recipient.sender,
                 recipient=recipient.address,
                 body=payload.message.body,
-                media=attachments.attached(payload.message.media),
+                media=media_attachments.attached(payload.message.media),
                 is_in_group=recipient.is_in_group,
             ),
         )

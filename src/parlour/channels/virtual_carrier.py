@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.protocol import addresses
-from parlour.resources.receipts.statuses import DELIVERED, SENT, Report
+from parlour.resources.receipts.statuses import DELIVERED, SENT, StatusReport
 from parlour.vocabulary import sids
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ class VirtualCarrier:
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    async def send(self, outbound: OutboundMessage) -> list[Report]:
+    async def send(self, outbound: OutboundMessage) -> list[StatusReport]:
         """Sent under a new sid of its channel, and delivered."""
         sid = self._random.sid(_prefix(outbound))
-        return [Report(SENT, channel_message_sid=sid), Report(DELIVERED)]
+        return [StatusReport(SENT, channel_message_sid=sid), StatusReport(DELIVERED)]
 
 
 def _prefix(outbound: OutboundMessage) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parlour.cli.local_store import LocalStore, creating_store_options, local_store_options
-from parlour.resources.accounts import actions, store
+from parlour.resources.accounts import actions as account_actions
+from parlour.resources.accounts import store as account_store
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
 
@@ -33,7 +34,7 @@ def create(local_store: LocalStore, *, name: str, as_json: bool) -> None:
     sid, auth_token = local_store.random.sid(sids.ACCOUNT), local_store.random.token(16).hex()
 
     async def work(tx: Transaction) -> None:
-        await actions.create_account(
+        await account_actions.create_account(
             tx, local_store.vault, sid=sid, auth_token=auth_token, friendly_name=name
         )
 
@@ -60,8 +61,8 @@ def list_(local_store: LocalStore, *, as_json: bool) -> None:
         after = found[-1].sid
 
 
-async def _accounts_after(after: str, tx: Transaction) -> list[store.Account]:
-    return await store.list_accounts(tx, after, 100)
+async def _accounts_after(after: str, tx: Transaction) -> list[account_store.Account]:
+    return await account_store.list_accounts(tx, after, 100)
 
 
 @command.command("status")
@@ -71,7 +72,7 @@ async def _accounts_after(after: str, tx: Transaction) -> list[store.Account]:
 def status_(local_store: LocalStore, *, account_sid: str, status: str, as_json: bool) -> None:
     """Suspend, close or reopen an account: only an active one is let in."""
     scope = Scope(account_sid)
-    if not local_store.write(lambda tx: actions.set_status(tx, scope, status)):
+    if not local_store.write(lambda tx: account_actions.set_account_status(tx, scope, status)):
         raise click.ClickException(f"there is no account {account_sid}")
     _show({"account_sid": account_sid, "status": status}, as_json=as_json)
 
@@ -90,7 +91,7 @@ def set_numbers(
 ) -> None:
     """Replace the list; without addresses, any number is allowed again."""
     scope = local_store.scope_of(account_sid)
-    local_store.write(lambda tx: store.set_numbers(tx, scope, list(addresses)))
+    local_store.write(lambda tx: account_store.replace_account_numbers(tx, scope, list(addresses)))
     _show({"account_sid": account_sid, "addresses": sorted(set(addresses))}, as_json=as_json)
 
 
@@ -100,7 +101,7 @@ def set_numbers(
 def list_numbers(local_store: LocalStore, *, account_sid: str, as_json: bool) -> None:
     """List the numbers an account is restricted to."""
     scope = local_store.scope_of(account_sid)
-    found = local_store.read(lambda tx: store.list_numbers(tx, scope))
+    found = local_store.read(lambda tx: account_store.list_account_numbers(tx, scope))
     _show({"account_sid": account_sid, "addresses": found}, as_json=as_json)
 
 

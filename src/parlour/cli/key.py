@@ -10,7 +10,8 @@ import click
 
 from parlour.cli.local_store import LocalStore, local_store_options
 from parlour.protocol.pages import PageRequest, Position
-from parlour.resources.accounts import actions, store
+from parlour.resources.accounts import actions as account_actions
+from parlour.resources.accounts import store as account_store
 from parlour.vocabulary import sids
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def create(local_store: LocalStore, *, account_sid: str, name: str, as_json: boo
     """Make an API key; its secret is shown once."""
     scope = local_store.scope_of(account_sid)
     sid, secret = local_store.random.sid(sids.API_KEY), local_store.random.token(16).hex()
-    local_store.write(lambda tx: actions.add_login(tx, local_store.vault, scope, sid, secret, name))
+    local_store.write(
+        lambda tx: account_actions.create_login(tx, local_store.vault, scope, sid, secret, name)
+    )
     if as_json:
         click.echo(json.dumps({"sid": sid, "secret": secret}))
     else:
@@ -55,8 +58,10 @@ def list_(local_store: LocalStore, *, account_sid: str, as_json: bool) -> None:
         position = Position(found[-1].sequence, found[-1].name)
 
 
-async def _keys_of(scope: Scope, request: PageRequest, tx: Transaction) -> list[store.Login]:
-    return await store.list_keys(tx, scope, request)
+async def _keys_of(
+    scope: Scope, request: PageRequest, tx: Transaction
+) -> list[account_store.Login]:
+    return await account_store.list_keys(tx, scope, request)
 
 
 @command.command("revoke")
@@ -68,6 +73,6 @@ def revoke(local_store: LocalStore, *, account_sid: str, sid: str, as_json: bool
     if not sids.is_sid(sids.API_KEY, sid):
         raise click.ClickException(f"{sid} is not the sid of an API key")
     scope = local_store.scope_of(account_sid)
-    if not local_store.write(lambda tx: actions.revoke_key(tx, scope, sid)):
+    if not local_store.write(lambda tx: account_actions.revoke_key(tx, scope, sid)):
         raise click.ClickException(f"account {account_sid} has no key {sid}")
     click.echo(json.dumps({"sid": sid}) if as_json else f"revoked {sid}")

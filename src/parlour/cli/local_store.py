@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from parlour.cli.command_errors import report_errors
 from parlour.cli.options import settings_of, settings_options
-from parlour.resources.accounts import store as accounts
+from parlour.resources.accounts import store as account_store
 from parlour.store.engines import database_exists, describe_database, make_store
 from parlour.store.master_key import open_vault
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -91,7 +91,7 @@ class LocalStore:
     def scope_of(self, account_sid: str) -> Scope:
         """Return the scope of an account. Raises ClickException if there is no such account."""
         scope = Scope(account_sid)
-        if self.read(lambda tx: accounts.find_account(tx, scope)) is None:
+        if self.read(lambda tx: account_store.find_account(tx, scope)) is None:
             raise click.ClickException(f"there is no account {account_sid}")
         return scope
 

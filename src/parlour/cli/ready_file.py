@@ -66,7 +66,7 @@ class ReadyFile:
         scope = Scope(self._account_sid)
 
         async def read(tx: Transaction) -> str:
-            return (await configuration_store.fetch(tx, scope)).default_chat_service_sid
+            return (await configuration_store.get_configuration(tx, scope)).default_chat_service_sid
 
         return await self._store.read(read, account_sid=self._account_sid)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from parlour.cli.local_store import LocalStore, local_store_options
-from parlour.resources.tokens import actions, representation
+from parlour.resources.tokens import actions as token_actions
+from parlour.resources.tokens import representation as token_representation
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from parlour.resources.tokens.actions import MadeToken
+    from parlour.resources.tokens.actions import IssuedToken
     from parlour.store.transaction import Transaction
 
 
@@ -64,7 +65,7 @@ def command(
 ) -> None:
     """Make an access token for a user, who need not exist yet."""
     account_sid = _sid(sids.ACCOUNT, "--account", account_sid)
-    wanted = actions.Wanted(
+    wanted = token_actions.TokenRequest(
         identity=_identity(identity),
         service_sid=service_sid and _sid(sids.SERVICE, "--service", service_sid),
         ttl_seconds=ttl_seconds,
@@ -72,8 +73,8 @@ def command(
     )
     scope = local_store.scope_of(account_sid)
 
-    async def work(tx: Transaction) -> MadeToken:
-        return await actions.make_token(tx, local_store.vault, scope, wanted)
+    async def work(tx: Transaction) -> IssuedToken:
+        return await token_actions.issue_token(tx, local_store.vault, scope, wanted)
 
     try:
         made = local_store.write(work)
@@ -81,4 +82,4 @@ def command(
         given = {"--service": service_sid, "--key": api_key_sid}
         named = ", ".join(f"{option} {sid}" for option, sid in given.items() if sid)
         raise click.ClickException(f"{named or scope.account_sid}: {error.message}") from error
-    click.echo(json.dumps(representation.row(made)) if as_json else made.token)
+    click.echo(json.dumps(token_representation.row(made)) if as_json else made.token)

@@ -15,7 +15,7 @@ from parlour.protocol.pages import PageRequest, Position
 from parlour.resources.webhook_attempts import actions as webhook_attempt_actions
 from parlour.resources.webhook_attempts import representation as webhook_attempt_representation
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_retries.actions import keep_choice
+from parlour.resources.webhook_retries.actions import save_webhook_retries
 from parlour.resources.webhook_retries.representation import row as retries_row
 from parlour.resources.webhook_retries.store import SCHEDULES, WebhookRetries
 from parlour.vocabulary.errors import ApiError
@@ -141,5 +141,5 @@ def retries(local_store: LocalStore, *, account_sid: str, schedule: str, as_json
     """Choose how an account's failed webhooks are retried: for a day, or as the hosted API does."""
     scope = local_store.scope_of(account_sid)
     chosen = WebhookRetries(account_sid, schedule)
-    local_store.write(lambda tx: keep_choice(tx, scope, chosen))
+    local_store.write(lambda tx: save_webhook_retries(tx, scope, chosen))
     click.echo(json.dumps(retries_row(chosen)) if as_json else f"{account_sid}  {schedule}")

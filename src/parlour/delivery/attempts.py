@@ -16,10 +16,10 @@ from parlour.delivery.webhook_request import make_request
 from parlour.egress.client import EgressFailed, EgressRefused
 from parlour.protocol import connection_overrides, retries
 from parlour.protocol.retries import AttemptOutcome, Decision, Schedule, Verdict
-from parlour.resources.accounts import store as accounts
+from parlour.resources.accounts import store as account_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
-from parlour.resources.webhook_retries import store as webhook_retries
+from parlour.resources.webhook_retries import store as webhook_retries_store
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import SENT, crash_point
 from parlour.vocabulary.scope import Scope
@@ -142,8 +142,8 @@ class SigningCache:
         scope = Scope(account_sid)
 
         async def read(tx: Transaction) -> SigningSettings:
-            login = await accounts.find_login(tx, scope, account_sid)
-            chosen = (await webhook_retries.fetch(tx, scope)).retries
+            login = await account_store.find_login(tx, scope, account_sid)
+            chosen = (await webhook_retries_store.get_webhook_retries(tx, scope)).retries
             sealed = None if login is None else login.secret_sealed
             token = None if sealed is None else self._vault.unseal(sealed, account_sid)
             return SigningSettings(token, chosen or self._schedule, now_ms)
@@ -275,6 +275,6 @@ def _schedule(
 ) -> Schedule:
     if overrides is not None and overrides.retry_count is not None:
         return overrides.schedule()
-    if signing.schedule == webhook_retries.DURABLE:
+    if signing.schedule == webhook_retries_store.DURABLE:
         return retries.DURABLE
     return retries.hosted_schedule(min(delivery.retry_limit or 0, limits.WEBHOOK_RETRIES_MAX))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from parlour.protocol.timestamps import format_date_ms
-from parlour.resources.media import attachments
+from parlour.resources.media import attachments as media_attachments
 from parlour.vocabulary import event_names
 from parlour.vocabulary.origin import SDK
 
@@ -60,7 +60,7 @@ def _addresses(value: Any) -> str:
 
 def _media(value: Any) -> str:
     """The files that were attached to a message, from the JSON it is kept as."""
-    shown = attachments.shown(value or None, attachments.WEBHOOKS)
+    shown = media_attachments.shown(value or None, media_attachments.WEBHOOKS)
     written: bytes = _encode(shown)
     return written.decode() if shown else ""
 

@@ -21,8 +21,8 @@ from parlour.delivery.webhook_settings import (
     current_configuration,
     names_of,
 )
-from parlour.resources.conversations import store as conversations
-from parlour.resources.messages import store as messages
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.messages import store as message_store
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
 from parlour.vocabulary import event_names, limits
@@ -171,12 +171,12 @@ async def replays_of(
     if webhook.replay_after is None:
         return []
     scope = Scope(event.account_sid, event.service_sid)
-    conversation = await conversations.find(tx, scope, event.conversation_sid)
+    conversation = await conversation_store.find_conversation(tx, scope, event.conversation_sid)
     if conversation is None:
         return []
     count = limits.REPLAYED_MESSAGES_MAX
     end = payload["next_message_index"]
-    found = await messages.between(
+    found = await message_store.list_messages_between(
         tx, scope, conversation.sid, webhook.replay_after, end, count + 1
     )
     if len(found) > count:

@@ -22,13 +22,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import msgspec
 import structlog
 
-from parlour.resources.scoped_webhooks import store as scoped_webhooks
+from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.scoped_webhooks.store import ScopedWebhook  # noqa: TC001 - msgspec reads it.
-from parlour.resources.service_webhook_configuration import store as service_configurations
+from parlour.resources.service_webhook_configuration import (
+    store as service_webhook_configuration_store,
+)
 from parlour.resources.service_webhook_configuration.store import (
     ServiceWebhookConfiguration,  # noqa: TC001 - as above.
 )
-from parlour.resources.webhook_configuration import store as account_configurations
+from parlour.resources.webhook_configuration import store as webhook_configuration_store
 from parlour.resources.webhook_configuration.store import (
     WebhookConfiguration,  # noqa: TC001 - as above.
 )
@@ -128,17 +130,21 @@ def effective_configuration(
 
 async def current_configuration(tx: Transaction, scope: Scope) -> EffectiveConfiguration | None:
     """Return the configuration that counts in a service at this moment."""
-    own = await service_configurations.fetch(tx, scope)
-    shared = None if own.replaces_account else await account_configurations.fetch(tx, scope)
+    own = await service_webhook_configuration_store.get_service_webhook_configuration(tx, scope)
+    shared = (
+        None
+        if own.replaces_account
+        else await webhook_configuration_store.get_webhook_configuration(tx, scope)
+    )
     return effective_configuration(own, shared)
 
 
 async def _service_now(tx: Transaction, scope: Scope, _: str) -> ServiceWebhookConfiguration:
-    return await service_configurations.fetch(tx, scope)
+    return await service_webhook_configuration_store.get_service_webhook_configuration(tx, scope)
 
 
 async def _account_now(tx: Transaction, scope: Scope, _: str) -> WebhookConfiguration:
-    return await account_configurations.fetch(tx, scope)
+    return await webhook_configuration_store.get_webhook_configuration(tx, scope)
 
 
 def _before_of_account(payload: str) -> WebhookConfiguration:
@@ -221,10 +227,12 @@ class SettingsInForce:
     ) -> list[ScopedWebhook]:
         account_sid = scope.account_sid
         if account_sid not in self._has_attached:
-            self._has_attached[account_sid] = await scoped_webhooks.any_of(tx, scope)
+            self._has_attached[account_sid] = await scoped_webhook_store.has_scoped_webhooks(
+                tx, scope
+            )
         if not self._has_attached[account_sid]:
             return []
-        return await scoped_webhooks.all_of(tx, scope, conversation_sid)
+        return await scoped_webhook_store.list_all_scoped_webhooks(tx, scope, conversation_sid)
 
     async def _in_force(
         self,

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from parlour.protocol.header_block import HeaderBlock
     from parlour.protocol.vault import Vault
     from parlour.resources.accounts.login_gate import LoginGate
-    from parlour.resources.accounts.login_lookups import Logins
-    from parlour.resources.accounts.store import Admitted
+    from parlour.resources.accounts.login_lookups import CachedLogins
+    from parlour.resources.accounts.store import LoginSecret
     from parlour.vocabulary.clock import Clock
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="Twilio API"'}
@@ -125,7 +125,7 @@ class Authentication:
         proof = self._vault.digest(f"Basic {pair}")
         if self._is_recent(proof):
             logins = await self._lookups.at_once(name)
-            known = self._match(secret, logins.admitted)
+            known = self._match(secret, logins.secrets)
             if known is None:
                 self._gate.failed(peer, name)
         else:
@@ -146,7 +146,7 @@ class Authentication:
         proven = self._proven.get(proof)
         return proven is not None and proven.recent_until_ms > self._clock.monotonic_ms()
 
-    def _match(self, secret: str, admitted: Iterable[Admitted]) -> Admitted | None:
+    def _match(self, secret: str, admitted: Iterable[LoginSecret]) -> LoginSecret | None:
         """Return the login with this secret. An unknown name costs the same work as a known one."""
         digest = self._vault.digest(secret)
         known = None
@@ -157,7 +157,7 @@ class Authentication:
             self._vault.same(digest, self._no_secret)
         return known
 
-    def _cache_wrong(self, authorization: str, name: str, logins: Logins) -> None:
+    def _cache_wrong(self, authorization: str, name: str, logins: CachedLogins) -> None:
         """Cache a wrong login as long as its look-up is cached, so that a change drops both."""
         if self._lookups.cached(name) is not logins:
             return

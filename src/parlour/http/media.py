@@ -21,8 +21,9 @@ from parlour.http.messages import NO_CONTENT, Reply, encode
 from parlour.http.streams import read_body
 from parlour.protocol.access_tokens import TokenRefused
 from parlour.protocol.media_urls import link_for
-from parlour.resources.media import actions, representation
-from parlour.resources.tokens import verification
+from parlour.resources.media import actions as media_actions
+from parlour.resources.media import representation as media_representation
+from parlour.resources.tokens import verification as token_verification
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from parlour.operations.caller import Caller
     from parlour.protocol.media_urls import MediaUrls
     from parlour.resources.media.actions import MediaView
-    from parlour.resources.tokens.verification import AccessTokens
+    from parlour.resources.tokens.verification import AccessTokenVerifier
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
@@ -88,7 +89,7 @@ class MediaCallers:
     """Finds who asks: a connected user by access token, or else an account by HTTP Basic."""
 
     def __init__(
-        self, authentication: Authentication, access_tokens: AccessTokens, peers: Peers
+        self, authentication: Authentication, access_tokens: AccessTokenVerifier, peers: Peers
     ) -> None:
         self._authentication = authentication
         self._peers = peers
@@ -104,13 +105,13 @@ class MediaCallers:
             token = await self._access_tokens.verify(text, self._peers.address_of(request))
         except TokenRefused as error:
             raise ApiError(error.code) from error
-        except verification.AccountNotActive:
+        except token_verification.AccountNotActive:
             raise ApiError(20005) from None
-        except verification.ServiceUnknown:
+        except token_verification.ServiceUnknown:
             raise not_found(request) from None
         if token.service_sid != service_sid:
             raise not_found(request)
-        return verification.caller_of(token)
+        return token_verification.caller_of(token)
 
 
 def not_found(request: Request) -> ApiError:
@@ -188,7 +189,7 @@ class MediaEdge:
         scope = Scope(seen.medium.account_sid, seen.medium.service_sid)
         link = link_for(scope, seen.medium.sid, seen.user_sid, self._clock.now_ms())
         direct_url = (self._media_url or root_url) + self._urls.write(link)
-        return representation.record(seen, root_url=root_url, direct_url=direct_url)
+        return media_representation.record(seen, root_url=root_url, direct_url=direct_url)
 
     def _admit(self, asked: _Asked) -> None:
         """Take a place among the requests, until the answer is sent. Raises ApiError 429, 503."""
@@ -198,7 +199,7 @@ class MediaEdge:
     async def _see(self, asked: _Asked) -> MediaView:
         self._admit(asked)
         seen = await self._store.read(
-            lambda tx: actions.see(tx, asked.scope, asked.caller.identity, asked.sid),
+            lambda tx: media_actions.see(tx, asked.scope, asked.caller.identity, asked.sid),
             account_sid=asked.scope.account_sid,
         )
         if seen is None:
@@ -214,7 +215,7 @@ class MediaEdge:
 
         async def look(tx: Transaction) -> list[MediaView | None]:
             identity = asked.caller.identity
-            return [await actions.see(tx, asked.scope, identity, sid) for sid in wanted]
+            return [await media_actions.see(tx, asked.scope, identity, sid) for sid in wanted]
 
         found = await self._store.read(look, account_sid=asked.scope.account_sid)
         shown = [
@@ -242,7 +243,7 @@ class MediaEdge:
         self._admission.enter(link.scope.account_sid, link.user_sid or None)
         try:
             seen = await self._store.read(
-                lambda tx: actions.see_as(tx, link.scope, link.user_sid, link.sid),
+                lambda tx: media_actions.see_as(tx, link.scope, link.user_sid, link.sid),
                 account_sid=link.scope.account_sid,
             )
         finally:

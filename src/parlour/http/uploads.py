@@ -14,7 +14,7 @@ from parlour.http.streams import incoming, must_not_exceed
 from parlour.operations.transfers import Transfer, Transfers
 from parlour.protocol import content
 from parlour.protocol.forms import parse_query
-from parlour.resources.media import actions
+from parlour.resources.media import actions as media_actions
 from parlour.resources.media.actions import Upload
 from parlour.store.blobs import BlobKey
 from parlour.store.transaction import Busy
@@ -63,7 +63,7 @@ class Uploads:
         transfer = self._transfers.enter(scope.account_sid, identity)
         try:
             await self._store.read(
-                lambda tx: actions.must_take_upload(tx, scope, identity),
+                lambda tx: media_actions.must_take_upload(tx, scope, identity),
                 account_sid=scope.account_sid,
             )
             return await self._take(request, scope, identity, transfer)
@@ -104,7 +104,7 @@ class Uploads:
     async def _commit(self, scope: Scope, identity: str | None, upload: Upload) -> MediaView:
         origin = SILENT if identity is None else Origin(SDK, identity, fires=True)
         return await self._store.write(
-            lambda tx: actions.add_media(tx, scope, identity, upload),
+            lambda tx: media_actions.add_media(tx, scope, identity, upload),
             origin,
             account_sid=scope.account_sid,
         )

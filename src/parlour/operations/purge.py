@@ -43,7 +43,7 @@ _BELOW_CONVERSATION: Final = (
              ORDER BY message_index LIMIT $3) AS first CROSS JOIN receipt
          WHERE receipt.account_sid = $1 AND receipt.message_sid = first.sid LIMIT $3)
     """,
-    # Their files go first, and then their rows: resources/media/disposal.py.
+    # Their files go first, and then their rows: resources/media/garbage_collection.py.
     """
     UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND sid IN (
         SELECT media.sid FROM (

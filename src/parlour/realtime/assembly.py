@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from parlour.realtime.receiver import Registry
     from parlour.realtime.tunnel import Commands
     from parlour.realtime.websocket import Socket
-    from parlour.resources.tokens.verification import AccessTokens
+    from parlour.resources.tokens.verification import AccessTokenVerifier
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
 
@@ -50,7 +50,7 @@ class Realtime:
         *,
         admission: Admission,
         buffers: BufferPool,
-        tokens: AccessTokens,
+        tokens: AccessTokenVerifier,
         proxies: TrustedProxies,
         commands: Callable[[Hub], Commands],
         public_url: str,

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from parlour.protocol.sync_events import ADDED, CHANGED, ITEM_REMOVED, REMOVED, UPDATED, Change
-from parlour.resources.conversations import representation as conversation_faces
-from parlour.resources.conversations import store as conversations
-from parlour.resources.messages import representation as message_faces
-from parlour.resources.messages import store as messages
+from parlour.resources.conversations import representation as conversation_representation
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.messages import representation as message_representation
+from parlour.resources.messages import store as message_store
 from parlour.resources.messages.store import Message  # noqa: TC001 - msgspec reads it.
-from parlour.resources.participants import representation as participant_faces
+from parlour.resources.participants import representation as participant_representation
 from parlour.resources.participants.store import Participant  # noqa: TC001 - as above.
-from parlour.resources.service_configuration import store as service_configurations
-from parlour.resources.users import representation as user_faces
-from parlour.resources.users import store as users
+from parlour.resources.service_configuration import store as service_configuration_store
+from parlour.resources.users import representation as user_representation
+from parlour.resources.users import store as user_store
 from parlour.vocabulary import event_names
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from parlour.vocabulary.scope import Scope
@@ -119,11 +119,11 @@ async def _of_removal(tx: Transaction, scope: Scope, event: Event) -> list[Chang
 
 async def _of_document(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     conversation_sid = event.conversation_sid
-    conversation = await conversations.find(tx, scope, conversation_sid)
+    conversation = await conversation_store.find_conversation(tx, scope, conversation_sid)
     if conversation is None:  # Removed since: that will be told in its turn.
         return []
-    last = await messages.find_last(tx, scope, conversation_sid)
-    value = conversation_faces.realtime_document(conversation, last)
+    last = await message_store.find_last_message(tx, scope, conversation_sid)
+    value = conversation_representation.realtime_document(conversation, last)
     return [Change(ObjectName(ObjectKind.CONVERSATION, conversation_sid), CHANGED, None, value)]
 
 
@@ -137,17 +137,19 @@ async def _of_message(tx: Transaction, scope: Scope, event: Event) -> list[Chang
 def _of_list(event: Event) -> Change:
     message = _message.decode(event.payload).message
     name = ObjectName(ObjectKind.MESSAGES, event.conversation_sid)
-    value = message_faces.realtime_item(message)
+    value = message_representation.realtime_item(message)
     return Change(name, _MESSAGE_VERBS[event.name], message.message_index, value)
 
 
 async def _of_receipt(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     sid = _receipt.decode(event.payload).message_sid
-    message = await messages.find(tx, scope, event.conversation_sid, sid)
+    message = await message_store.find_message(tx, scope, event.conversation_sid, sid)
     if message is None:
         return []
     name = ObjectName(ObjectKind.MESSAGES, event.conversation_sid)
-    return [Change(name, UPDATED, message.message_index, message_faces.realtime_item(message))]
+    return [
+        Change(name, UPDATED, message.message_index, message_representation.realtime_item(message))
+    ]
 
 
 async def _of_roster(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
@@ -160,7 +162,7 @@ async def _of_roster(tx: Transaction, scope: Scope, event: Event) -> list[Change
 
 def _in_roster(event: Event, participant: Participant, user: User | None) -> Change:
     roster = ObjectName(ObjectKind.ROSTER, event.conversation_sid)
-    value = participant_faces.realtime_item(participant, user.sid if user else None)
+    value = participant_representation.realtime_item(participant, user.sid if user else None)
     return Change(roster, _PARTICIPANT_VERBS[event.name], participant.sid, value)
 
 
@@ -171,7 +173,7 @@ async def _of_participant(tx: Transaction, scope: Scope, event: Event) -> list[C
     user = await _user_of(tx, scope, participant.identity)
     if event.name != event_names.USER_CONVERSATION_UPDATED:
         told.append(_in_roster(event, participant, user))
-    own = participant_faces.my_conversation_item(participant)
+    own = participant_representation.my_conversation_item(participant)
     is_same = news.previous_identity is msgspec.UNSET
     previous = None if is_same else await _user_of(tx, scope, news.previous_identity)
     if previous is not None:
@@ -185,17 +187,17 @@ async def _of_participant(tx: Transaction, scope: Scope, event: Event) -> list[C
 
 async def _user_of(tx: Transaction, scope: Scope, identity: object) -> User | None:
     found = isinstance(identity, str)
-    return await users.find_by_identity(tx, scope, str(identity)) if found else None
+    return await user_store.find_user_by_identity(tx, scope, str(identity)) if found else None
 
 
 async def _of_user(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     user_sid = event.subject_sid
-    user = await users.find(tx, scope, user_sid)
+    user = await user_store.find_user(tx, scope, user_sid)
     if user is None:
         return []
-    configuration = await service_configurations.fetch(tx, scope)
+    configuration = await service_configuration_store.get_service_configuration(tx, scope)
     name = ObjectName(ObjectKind.USER_INFO, user_sid)
-    shown = user_faces.realtime_items(
+    shown = user_representation.realtime_items(
         user, shows_reachability=bool(configuration.reachability_enabled)
     )
     return [Change(name, UPDATED, key, value) for key, value in shown.items()]

@@ -16,15 +16,15 @@ from parlour.realtime.bodies import (
     texts,
 )
 from parlour.realtime.configuration import client_configuration
-from parlour.resources.bindings.representation import client_registration
 from parlour.resources.client_table import client_operations
 from parlour.resources.content_templates.representation import client_resource as template
 from parlour.resources.messages.representation import client_resource as message
 from parlour.resources.participants.representation import client_resource as participant
+from parlour.resources.push_bindings.representation import client_registration
 from parlour.resources.receipts.representation import client_recipients
 from parlour.resources.receipts.representation import client_resource as receipt
+from parlour.resources.user_conversations.representation import client_conversation
 from parlour.resources.user_conversations.representation import client_resource as own_conversation
-from parlour.resources.user_conversations.representation import client_seen
 from parlour.resources.users.representation import client_resource as user
 from parlour.vocabulary import limits
 
@@ -150,29 +150,32 @@ CLIENT: Final = (
         "GET", "MyConversations", "ListServiceUserConversation", shows=_shown(own_conversation)
     ),
     _command(
-        "GET", "MyConversations/{ConversationSid}", "FetchClientPlace", shows=_shown(client_seen)
+        "GET",
+        "MyConversations/{ConversationSid}",
+        "FetchClientPlace",
+        shows=_shown(client_conversation),
     ),
     _command(
         "POST",
         "MyConversations/{ConversationSid}",
         "UpdateClientPlace",
         reads=_OWN_PLACE,
-        shows=_shown(client_seen),
+        shows=_shown(client_conversation),
     ),
     _command(
         "POST",
         "Conversations",
         "CreateClientConversation",
         reads=_CONVERSATION,
-        shows=_shown(client_seen),
+        shows=_shown(client_conversation),
     ),
-    _command("GET", _CH, "FetchClientPlace", shows=_shown(client_seen)),
+    _command("GET", _CH, "FetchClientPlace", shows=_shown(client_conversation)),
     _command(
         "POST",
         "Conversations/{Sid}",
         "UpdateClientConversation",
         reads=_CONVERSATION,
-        shows=_shown(client_seen),
+        shows=_shown(client_conversation),
     ),
     _command("DELETE", "Conversations/{Sid}", "DeleteServiceConversation"),
     _command(

@@ -22,8 +22,8 @@ from parlour.resources.tokens.verification import (
     caller_of,
     scope_of,
 )
-from parlour.resources.users import arrivals
-from parlour.resources.users import store as users
+from parlour.resources.users import provisioning as user_provisioning
+from parlour.resources.users import store as user_store
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.origin import SDK, Origin
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from parlour.realtime.socket_shares import SocketShares
     from parlour.realtime.tunnel import Tunnel
     from parlour.realtime.websocket import Socket
-    from parlour.resources.tokens.verification import AccessTokens
+    from parlour.resources.tokens.verification import AccessTokenVerifier
     from parlour.resources.users.store import User
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
@@ -55,7 +55,7 @@ class Endpoint:
     def __init__(
         self,
         store: Store,
-        tokens: AccessTokens,
+        tokens: AccessTokenVerifier,
         hub: Hub,
         tunnel: Tunnel,
         shares: SocketShares,
@@ -124,13 +124,14 @@ class Endpoint:
     async def _user(self, token: AccessToken) -> User:
         scope, identity = scope_of(token), token.identity
         found = await self._store.read(
-            lambda tx: users.find_by_identity(tx, scope, identity), account_sid=scope.account_sid
+            lambda tx: user_store.find_user_by_identity(tx, scope, identity),
+            account_sid=scope.account_sid,
         )
         if found is not None:
             return found
         origin = Origin(SDK, identity, fires=True)
         return await self._store.write(
-            lambda tx: arrivals.ensure_user(tx, scope, identity),
+            lambda tx: user_provisioning.ensure_user(tx, scope, identity),
             origin,
             account_sid=scope.account_sid,
         )
@@ -138,7 +139,7 @@ class Endpoint:
     async def why_gone(self, session: Session) -> Disconnect | None:
         """Why a connection that was let in has to end, if it has to."""
         try:
-            await self.tokens.must_be_good(session.token)
+            await self.tokens.recheck(session.token)
         except TokenRefused:
             return disconnects.KEY_REVOKED
         except ServiceUnknown:
@@ -146,7 +147,7 @@ class Endpoint:
         except AccountNotActive:
             return disconnects.ACCOUNT_STOPPED
         found = await self._store.read(
-            lambda tx: users.find(tx, session.scope, session.user_sid),
+            lambda tx: user_store.find_user(tx, session.scope, session.user_sid),
             account_sid=session.scope.account_sid,
         )
         return disconnects.USER_REMOVED if found is None else None

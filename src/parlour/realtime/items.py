@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from parlour.resources.messages import representation as message_faces
-from parlour.resources.messages import store as messages
-from parlour.resources.participants import representation as participant_faces
-from parlour.resources.participants import roster
-from parlour.resources.service_configuration import store as service_configurations
-from parlour.resources.users import representation as user_faces
-from parlour.resources.users import store as users
+from parlour.resources.messages import representation as message_representation
+from parlour.resources.messages import store as message_store
+from parlour.resources.participants import representation as participant_representation
+from parlour.resources.participants import roster as participant_roster
+from parlour.resources.service_configuration import store as service_configuration_store
+from parlour.resources.users import representation as user_representation
+from parlour.resources.users import store as user_store
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
@@ -192,13 +192,13 @@ async def read(
 async def _messages(
     tx: Transaction, session: Session, sid: str, first: int, count: int, *, descending: bool
 ) -> list[Item]:
-    found = await messages.from_index(
+    found = await message_store.list_messages_from_index(
         tx, session.scope, sid, min(first, _INDEX_LAST), count, descending=descending
     )
     return [
         Item(
             each.message_index,
-            message_faces.realtime_item(each),
+            message_representation.realtime_item(each),
             each.date_created,
             each.date_updated,
         )
@@ -209,11 +209,13 @@ async def _messages(
 async def _members(
     tx: Transaction, session: Session, sid: str, first: str, count: int, *, descending: bool
 ) -> list[Item]:
-    found = await roster.members_from(tx, session.scope, sid, first, count, descending=descending)
+    found = await participant_roster.list_members_from(
+        tx, session.scope, sid, first, count, descending=descending
+    )
     return [
         Item(
             each.participant.sid,
-            participant_faces.realtime_item(each.participant, each.user_sid),
+            participant_representation.realtime_item(each.participant, each.user_sid),
             each.participant.date_created,
             each.participant.date_updated,
         )
@@ -224,13 +226,13 @@ async def _members(
 async def _own(
     tx: Transaction, session: Session, first: str, count: int, *, descending: bool
 ) -> list[Item]:
-    found = await roster.own_from(
+    found = await participant_roster.list_memberships_from(
         tx, session.scope, session.identity, first, count, descending=descending
     )
     return [
         Item(
             each.conversation_sid,
-            participant_faces.my_conversation_item(each),
+            participant_representation.my_conversation_item(each),
             each.date_created,
             each.date_updated,
         )
@@ -240,11 +242,11 @@ async def _own(
 
 async def user_items(tx: Transaction, session: Session, user_sid: str) -> list[Item]:
     """Every item of a user's map of properties."""
-    user = await users.find(tx, session.scope, user_sid)
+    user = await user_store.find_user(tx, session.scope, user_sid)
     if user is None:
         return []
-    configuration = await service_configurations.fetch(tx, session.scope)
-    shown = user_faces.realtime_items(
+    configuration = await service_configuration_store.get_service_configuration(tx, session.scope)
+    shown = user_representation.realtime_items(
         user, shows_reachability=bool(configuration.reachability_enabled)
     )
     return [Item(key, value, user.date_created, user.date_updated) for key, value in shown.items()]

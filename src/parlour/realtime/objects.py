@@ -17,10 +17,10 @@ from parlour.protocol.timestamps import format_date_ms
 from parlour.realtime import items
 from parlour.realtime.session import TunnelReply
 from parlour.realtime.visibility import Visibility
-from parlour.resources.conversations import representation as conversation_faces
-from parlour.resources.conversations import store as conversations
-from parlour.resources.messages import store as messages
-from parlour.resources.users import store as users
+from parlour.resources.conversations import representation as conversation_representation
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.messages import store as message_store
+from parlour.resources.users import store as user_store
 from parlour.store import event_log
 from parlour.vocabulary import limits, realtime_objects
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
@@ -165,18 +165,18 @@ async def _root(
 
 async def document(tx: Transaction, session: Session, conversation_sid: str) -> dict[str, Any]:
     """The value of a conversation's document."""
-    conversation = await conversations.find(tx, session.scope, conversation_sid)
+    conversation = await conversation_store.find_conversation(tx, session.scope, conversation_sid)
     assert conversation is not None, conversation_sid
-    last = await messages.find_last(tx, session.scope, conversation_sid)
-    return conversation_faces.realtime_document(conversation, last)
+    last = await message_store.find_last_message(tx, session.scope, conversation_sid)
+    return conversation_representation.realtime_document(conversation, last)
 
 
 async def _times(tx: Transaction, session: Session, name: ObjectName) -> _Times:
     if name.kind in {ObjectKind.MY_CONVERSATIONS, ObjectKind.USER_INFO}:
-        user = await users.find(tx, session.scope, name.owner_sid)
+        user = await user_store.find_user(tx, session.scope, name.owner_sid)
         assert user is not None, name
         return _Times(user.date_created, user.date_updated)
-    conversation = await conversations.find(tx, session.scope, name.owner_sid)
+    conversation = await conversation_store.find_conversation(tx, session.scope, name.owner_sid)
     assert conversation is not None, name
     return _Times(conversation.date_created, conversation.date_updated)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from parlour.resources.service_configuration import store as service_configurations
-from parlour.resources.users import presence as rows
+from parlour.resources.service_configuration import store as service_configuration_store
+from parlour.resources.users import presence as user_presence
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
@@ -42,7 +42,9 @@ class Presence:
     async def start(self) -> None:
         """Be there: alone on an engine of one process, beside others on a shared one."""
         is_only = not self._store.is_shared
-        await self._store.write(lambda tx: rows.renew(tx, self._node, is_only=is_only))
+        await self._store.write(
+            lambda tx: user_presence.renew_node(tx, self._node, is_only=is_only)
+        )
         if not is_only:
             self._renewing = asyncio.create_task(self._renew())
 
@@ -65,12 +67,13 @@ class Presence:
         scope = Scope(key.account_sid, key.service_sid)
         try:
             found = await self._store.read(
-                lambda tx: service_configurations.find(tx, scope), account_sid=scope.account_sid
+                lambda tx: service_configuration_store.find_service_configuration(tx, scope),
+                account_sid=scope.account_sid,
             )
             if found is None or not found.reachability_enabled:
                 return
             await self._store.write(
-                lambda tx: rows.note(
+                lambda tx: user_presence.record_connection(
                     tx,
                     scope,
                     key.identity,
@@ -89,7 +92,9 @@ class Presence:
         while True:  # Ends when it is cancelled.
             await asyncio.sleep(limits.NODE_MS / 4000)
             try:
-                await self._store.write(lambda tx: rows.renew(tx, self._node, is_only=False))
+                await self._store.write(
+                    lambda tx: user_presence.renew_node(tx, self._node, is_only=False)
+                )
             except (Busy, Unavailable):
                 log.warning("node_not_renewed")
                 continue

@@ -18,7 +18,7 @@ from parlour.protocol import sync_events
 from parlour.protocol.sync_events import CHANGED, Change
 from parlour.realtime import items, objects
 from parlour.realtime.changes import changes_for
-from parlour.resources.conversations import store as conversations
+from parlour.resources.conversations import store as conversation_store
 from parlour.store import event_log
 from parlour.store.transaction import ALL_ACCOUNTS
 from parlour.vocabulary import limits
@@ -240,7 +240,7 @@ async def _events(
 async def _document(
     session: Session, name: ObjectName, number: int, date_ms: int, tx: Transaction
 ) -> list[ReplayedEvent]:
-    if await conversations.find(tx, session.scope, name.owner_sid) is None:
+    if await conversation_store.find_conversation(tx, session.scope, name.owner_sid) is None:
         return []
     value = await objects.document(tx, session, name.owner_sid)
     return [_replayed_event(Change(name, CHANGED, None, value), number, date_ms)]

@@ -25,8 +25,8 @@ from parlour.realtime import objects
 from parlour.realtime.recency import Recency, user_key
 from parlour.realtime.replay import Missed, Replay
 from parlour.realtime.visibility import Visibility
-from parlour.resources.participants import representation as participant_faces
-from parlour.resources.participants import store as participants
+from parlour.resources.participants import representation as participant_representation
+from parlour.resources.participants import store as participant_store
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary import realtime_objects as names
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
@@ -231,7 +231,7 @@ class Subscriptions:
             place = await replay.read(partial(_find_participant, session, sid))
             if place is None:
                 continue
-            value = participant_faces.my_conversation_item(place)
+            value = participant_representation.my_conversation_item(place)
             await connection.drained()
             for verb in (ITEM_REMOVED, ADDED):
                 self._send(connection, Change(name, verb, sid, value), number)
@@ -309,7 +309,7 @@ async def _find(session: Session, step: list[Wanted], tx: Transaction) -> list[_
 async def _find_participant(
     session: Session, conversation_sid: str, tx: Transaction
 ) -> Participant | None:
-    return await participants.find_by_identity(
+    return await participant_store.find_participant_by_identity(
         tx, session.scope, conversation_sid, session.identity
     )
 

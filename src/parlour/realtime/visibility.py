@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from parlour.resources.conversations import store as conversations
-from parlour.resources.participants import store as participants
-from parlour.resources.users import store as users
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.participants import store as participant_store
+from parlour.resources.users import store as user_store
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Visibility:
         if name.kind is ObjectKind.MY_CONVERSATIONS:
             return name.owner_sid == self._session.user_sid
         if name.kind is ObjectKind.USER_INFO:
-            return await users.find(tx, self._session.scope, name.owner_sid) is not None
+            return await user_store.find_user(tx, self._session.scope, name.owner_sid) is not None
         place = await self._place(tx, name.owner_sid)
         if place is None:
             return False
@@ -56,8 +56,10 @@ class Visibility:
 
     async def _looked_up(self, tx: Transaction, conversation_sid: str) -> _Place | None:
         scope, identity = self._session.scope, self._session.identity
-        conversation = await conversations.find(tx, scope, conversation_sid)
+        conversation = await conversation_store.find_conversation(tx, scope, conversation_sid)
         if conversation is None:
             return None
-        found = await participants.find_by_identity(tx, scope, conversation_sid, identity)
+        found = await participant_store.find_participant_by_identity(
+            tx, scope, conversation_sid, identity
+        )
         return _Place(conversation.created_by == identity, found is not None)

@@ -8,25 +8,25 @@ from __future__ import annotations
 from functools import cache
 
 from parlour.operations.operation import Collection, Operation, UrlForm, operations_of
-from parlour.resources.bindings.routes import REGISTRATIONS_OF_CLIENTS
-from parlour.resources.content_templates.routes import TEMPLATES_OF_CLIENTS
-from parlour.resources.messages.routes import MESSAGES_OF_CLIENTS
-from parlour.resources.participants.routes import PARTICIPANTS_OF_CLIENTS
-from parlour.resources.receipts.routes import RECIPIENTS_OF_CLIENTS
+from parlour.resources.content_templates.routes import CLIENT_CONTENT_TEMPLATES
+from parlour.resources.messages.routes import CLIENT_MESSAGES
+from parlour.resources.participants.routes import CLIENT_PARTICIPANTS
+from parlour.resources.push_bindings.routes import CLIENT_REGISTRATIONS
+from parlour.resources.receipts.routes import CLIENT_RECIPIENTS
 from parlour.resources.table import operations
 from parlour.resources.user_conversations.routes import (
-    CONVERSATIONS_OF_CLIENTS,
-    PLACES_OF_CLIENTS,
+    CLIENT_CONVERSATIONS,
+    CLIENT_MEMBERSHIPS,
 )
 
 COLLECTIONS: tuple[Collection, ...] = (
-    CONVERSATIONS_OF_CLIENTS,
-    PLACES_OF_CLIENTS,
-    PARTICIPANTS_OF_CLIENTS,
-    MESSAGES_OF_CLIENTS,
-    RECIPIENTS_OF_CLIENTS,
-    TEMPLATES_OF_CLIENTS,
-    REGISTRATIONS_OF_CLIENTS,
+    CLIENT_CONVERSATIONS,
+    CLIENT_MEMBERSHIPS,
+    CLIENT_PARTICIPANTS,
+    CLIENT_MESSAGES,
+    CLIENT_RECIPIENTS,
+    CLIENT_CONTENT_TEMPLATES,
+    CLIENT_REGISTRATIONS,
 )
 
 

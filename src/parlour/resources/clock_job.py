@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.operations import purge
 from parlour.operations.scheduler import Job
-from parlour.resources.conversations import store as conversations
-from parlour.resources.conversations import timers
-from parlour.resources.users import presence
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.users import presence as user_presence
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Store, Transaction
 
-_PASS: Final = (conversations.TIMED_INACTIVE, conversations.TIMED_CLOSED)
+_PASS: Final = (conversation_store.LIST_BY_INACTIVE_TIMER, conversation_store.LIST_BY_CLOSED_TIMER)
 # Timers of one moment are distinguished by the sid: many may end at the same millisecond.
 _START: Final = (0, "")
 
@@ -56,7 +56,11 @@ class ClockJob:
             await store.write(_cap_others)
         listing = self._left[0]
         found = await store.read(partial(_after, listing, self._after))
-        late = [each for each, now_ms in found if timers.capped(each, now_ms) != each]
+        late = [
+            each
+            for each, now_ms in found
+            if conversation_timers.with_capped_timers(each, now_ms) != each
+        ]
         if late:
             await store.write(partial(_cap, late))
         if len(found) < limits.TIMERS_PER_STEP_MAX:
@@ -71,23 +75,27 @@ class ClockJob:
 
 async def _after(
     listing: str, after: tuple[int, str], tx: Transaction
-) -> list[tuple[conversations.Conversation, int]]:
+) -> list[tuple[conversation_store.Conversation, int]]:
     now_ms = tx.now
     first = max(after, (now_ms, ""))
-    found = await conversations.timed(tx, listing, first, limits.TIMERS_PER_STEP_MAX)
+    found = await conversation_store.list_conversations_by_timer(
+        tx, listing, first, limits.TIMERS_PER_STEP_MAX
+    )
     return [(each, now_ms) for each in found]
 
 
 # tidy: event-for-change - a date that only the clock has changed is no news to clients
-async def _cap(late: list[conversations.Conversation], tx: Transaction) -> None:
+async def _cap(late: list[conversation_store.Conversation], tx: Transaction) -> None:
     for each in late:
         scope = Scope(each.account_sid, each.service_sid)
         # Read again in this transaction: it may have changed since it was listed.
-        conversation = await conversations.find(tx, scope, each.sid)
+        conversation = await conversation_store.find_conversation(tx, scope, each.sid)
         if conversation is not None:
-            await conversations.change(tx, scope, timers.capped(conversation, tx.now))
+            await conversation_store.update_conversation_row(
+                tx, scope, conversation_timers.with_capped_timers(conversation, tx.now)
+            )
 
 
 async def _cap_others(tx: Transaction) -> None:
     await purge.cap_due_dates(tx)
-    await presence.cap(tx)
+    await user_presence.cap_node_expiry(tx)

@@ -7,22 +7,31 @@ from typing import TYPE_CHECKING
 from parlour.operations import idempotency, purge
 from parlour.operations.scheduler import Job, transactional
 from parlour.resources.clock_job import ClockJob
-from parlour.resources.conversations import store as conversations
-from parlour.resources.conversations import timers
-from parlour.resources.users import departures, presence
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.users import membership_cleanup as user_membership_cleanup
+from parlour.resources.users import presence as user_presence
 
 if TYPE_CHECKING:
-    from parlour.resources.conversation_with_participants.completion import Completion
+    from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 
 
-def jobs(completion: Completion) -> tuple[Job, ...]:
+def jobs(completion: BackgroundCreate) -> tuple[Job, ...]:
     """The jobs of one server process."""
     return (
         ClockJob().job(),
-        Job("timers", conversations.next_due_ms, transactional(timers.expire)),
+        Job(
+            "timers",
+            conversation_store.next_timer_ms,
+            transactional(conversation_timers.fire_due_timers),
+        ),
         Job("pending_participants", completion.next_due_ms, completion.complete_some),
-        Job("departures", departures.next_due_ms, transactional(departures.step)),
-        Job("presence", presence.next_due_ms, transactional(presence.step)),
+        Job(
+            "departures",
+            user_membership_cleanup.next_due_ms,
+            transactional(user_membership_cleanup.step),
+        ),
+        Job("presence", user_presence.next_due_ms, transactional(user_presence.step)),
         Job("purge", purge.next_due_ms, transactional(purge.purge_step)),
         Job("idempotency", idempotency.next_due_ms, transactional(idempotency.expire)),
     )

@@ -7,7 +7,6 @@ from functools import cache
 from parlour.operations.operation import Collection, Operation, operations_of
 from parlour.resources.accounts.routes import ACCOUNTS, KEY, KEYS
 from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIONS
-from parlour.resources.bindings.routes import BINDINGS
 from parlour.resources.configuration.routes import CONFIGURATION
 from parlour.resources.content_templates.routes import CONTENT_TEMPLATES
 from parlour.resources.conversation_with_participants.routes import (
@@ -18,6 +17,7 @@ from parlour.resources.credentials.routes import CREDENTIALS
 from parlour.resources.messages.routes import CHANNEL_METADATA, MESSAGES
 from parlour.resources.participant_conversations.routes import PARTICIPANT_CONVERSATIONS
 from parlour.resources.participants.routes import PARTICIPANTS
+from parlour.resources.push_bindings.routes import PUSH_BINDINGS
 from parlour.resources.receipts.routes import RECEIPTS
 from parlour.resources.roles.routes import ROLES
 from parlour.resources.scoped_webhooks.routes import SCOPED_WEBHOOKS
@@ -52,7 +52,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     SERVICE_CONFIGURATION,
     SERVICE_NOTIFICATIONS,
     SERVICE_WEBHOOK_CONFIGURATION,
-    BINDINGS,
+    PUSH_BINDINGS,
     SERVICES,
     CONVERSATIONS,
     PARTICIPANTS,

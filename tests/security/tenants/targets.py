@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from parlour.app import open_app
 from parlour.config import Settings
 from parlour.resources.accounts import actions as account_actions
-from parlour.resources.accounts import store as account_rows
+from parlour.resources.accounts import store as account_store
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
 from tests.support.client import FORM_TYPE, Api, encode
@@ -229,7 +229,7 @@ class LocalPlace:
     def list_numbers(self, account_sid: str) -> list[str]:
         """The numbers that an account is restricted to."""
         scope = Scope(account_sid)
-        return self.write(lambda tx: account_rows.list_numbers(tx, scope))
+        return self.write(lambda tx: account_store.list_account_numbers(tx, scope))
 
     def write(self, work: Work[T]) -> T:
         """Run a change in a transaction of its own."""
@@ -267,12 +267,12 @@ class LocalPlace:
     def suspend(self, account_sid: str) -> None:
         """Suspend an account."""
         scope = Scope(account_sid)
-        self.write(lambda tx: account_rows.update_status(tx, scope, "suspended"))
+        self.write(lambda tx: account_store.update_account_status(tx, scope, "suspended"))
 
     def set_numbers(self, account_sid: str, *numbers: str) -> None:
         """Restrict an account to numbers."""
         scope = Scope(account_sid)
-        self.write(lambda tx: account_rows.set_numbers(tx, scope, list(numbers)))
+        self.write(lambda tx: account_store.replace_account_numbers(tx, scope, list(numbers)))
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
         """Write a row that no operation can make."""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from parlour.operations import access
 from parlour.protocol.pages import PageRequest, Position
-from parlour.resources.bindings import store as bindings
-from parlour.resources.content_templates import store as templates
-from parlour.resources.media import disposal
-from parlour.resources.media import store as media
-from parlour.resources.messages import store as messages
-from parlour.resources.participants import roster
-from parlour.resources.receipts import recipients
-from parlour.resources.users import presence
-from parlour.resources.users import store as users
+from parlour.resources.content_templates import store as content_template_store
+from parlour.resources.media import garbage_collection as media_garbage_collection
+from parlour.resources.media import store as media_store
+from parlour.resources.messages import store as message_store
+from parlour.resources.participants import roster as participant_roster
+from parlour.resources.push_bindings import store as push_binding_store
+from parlour.resources.receipts import recipients as receipt_recipients
+from parlour.resources.users import presence as user_presence
+from parlour.resources.users import store as user_store
 from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants.valid_forms import ALICE
@@ -38,18 +38,18 @@ async def ask(tx: Transaction, world: World) -> None:
     assert await event_log.find_by_sequences(tx, scope, [newest[0]])
     for descending, sid in ((False, FIRST_SID), (True, LAST_SID)):
         way = {"descending": descending}
-        assert await roster.members_from(tx, scope, lobby_sid, sid, 10, **way)
-        assert await roster.own_from(tx, scope, ALICE, sid, 10, **way)
+        assert await participant_roster.list_members_from(tx, scope, lobby_sid, sid, 10, **way)
+        assert await participant_roster.list_memberships_from(tx, scope, ALICE, sid, 10, **way)
         index = 10 if descending else 0
-        assert await messages.from_index(tx, scope, lobby_sid, index, 10, **way)
-    assert await messages.find_last(tx, scope, lobby_sid)
+        assert await message_store.list_messages_from_index(tx, scope, lobby_sid, index, 10, **way)
+    assert await message_store.find_last_message(tx, scope, lobby_sid)
     user_sid = world.default.chain["Users"]
-    await users.set_online(tx, scope, user_sid, 1)
+    await user_store.update_user_online(tx, scope, user_sid, 1)
     for is_connected in (True, False, True):
-        await presence.note(tx, scope, ALICE, A_NODE, is_connected=is_connected)
-    await users.set_notifiable(tx, scope, user_sid, 1)
-    (binding, *_) = await bindings.of_identity(tx, scope, ALICE)
-    await bindings.renew(tx, scope, binding)
+        await user_presence.record_connection(tx, scope, ALICE, A_NODE, is_connected=is_connected)
+    await user_store.update_user_notifiable(tx, scope, user_sid, 1)
+    (binding, *_) = await push_binding_store.list_push_bindings_of_identity(tx, scope, ALICE)
+    await push_binding_store.update_push_binding_row(tx, scope, binding)
     await _ask_roles(tx, scope, lobby_sid)
     await _ask_mail(tx, scope, lobby_sid)
     await _ask_account(tx, scope, world)
@@ -70,7 +70,9 @@ async def _ask_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
     before = "SELECT sid, binding_type FROM participant WHERE account_sid = $1"
     kinds = await tx.all(before + " AND conversation_sid = $2", scope.account_sid, lobby_sid)
     await tx.run(mailed, scope.account_sid, lobby_sid, "email")
-    assert await tx.all(recipients.OF_MESSAGES, scope.account_sid, lobby_sid, 0, 10)
+    assert await tx.all(
+        receipt_recipients.LIST_EMAIL_RECIPIENTS, scope.account_sid, lobby_sid, 0, 10
+    )
     for sid, kind in kinds:
         back = "UPDATE participant SET binding_type = $3 WHERE account_sid = $1 AND sid = $2"
         await tx.run(back, scope.account_sid, sid, kind)
@@ -79,9 +81,11 @@ async def _ask_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
 async def _ask_account(tx: Transaction, scope: Scope, world: World) -> None:
     medium_sid = world.default.chain["Media"]
     message_sid = world.default.chain["Messages"]
-    assert await tx.one(disposal.IS_KEPT, scope.account_sid, medium_sid)
-    assert await media.conversation_of(tx, scope, message_sid)
-    assert (await media.unattached(tx, scope, ALICE))[0]
-    assert await templates.page(tx, scope, PageRequest(0, 10, None))
+    assert await tx.one(media_garbage_collection.IS_KEPT, scope.account_sid, medium_sid)
+    assert await media_store.find_conversation_sid_of_message(tx, scope, message_sid)
+    assert (await media_store.count_unattached_media(tx, scope, ALICE))[0]
+    assert await content_template_store.list_content_templates(tx, scope, PageRequest(0, 10, None))
     for position in (Position(FIRST_SID, FIRST_SID), Position(LAST_SID, LAST_SID, backwards=True)):
-        assert await templates.page(tx, scope, PageRequest(0, 10, position))
+        assert await content_template_store.list_content_templates(
+            tx, scope, PageRequest(0, 10, position)
+        )

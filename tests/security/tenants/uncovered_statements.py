@@ -8,15 +8,15 @@ import msgspec
 
 from parlour.operations import purge
 from parlour.operations.action_rates import NAMED_CONVERSATION
-from parlour.resources.accounts import store as accounts
-from parlour.resources.address_configurations import store as address_configurations
-from parlour.resources.bindings import store as bindings
-from parlour.resources.participants import store as participants
-from parlour.resources.receipts import store as receipts
-from parlour.resources.tokens import store as tokens
+from parlour.resources.accounts import store as account_store
+from parlour.resources.address_configurations import store as address_configuration_store
+from parlour.resources.participants import store as participant_store
+from parlour.resources.push_bindings import store as push_binding_store
+from parlour.resources.receipts import store as receipt_store
+from parlour.resources.tokens import store as token_store
 from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
-from parlour.resources.users import departures
-from parlour.resources.users.departures import Departure
+from parlour.resources.users import membership_cleanup as user_membership_cleanup
+from parlour.resources.users.membership_cleanup import MembershipCleanup
 from parlour.store.statements import values_of
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants import uncovered_realtime_statements, uncovered_webhook_statements
@@ -126,44 +126,48 @@ async def _ask_stores(tx: Transaction, world: World) -> None:
     lobby_sid = world.default.chain["Conversations"]
     named = await tx.one(NAMED_CONVERSATION, world.sid, world.default.sid, "lobby")
     assert named == (lobby_sid,)
-    assert await participants.open_of_identity(tx, scope, ALICE)
-    assert await participants.old_of_identity(tx, scope, ALICE, SEQUENCE_MAX, 10)
-    assert await participants.groups_of(tx, scope, frozenset(GROUP), GROUP[1], lobby_sid)
+    assert await participant_store.list_open_memberships(tx, scope, ALICE)
+    assert await participant_store.list_memberships_before(tx, scope, ALICE, SEQUENCE_MAX, 10)
+    assert await participant_store.find_groups_by_numbers(
+        tx, scope, frozenset(GROUP), GROUP[1], lobby_sid
+    )
     for own in (PROXY, GROUP[0]):
-        assert await participants.is_own_number(tx, scope, own)
-    await participants.hold_pending_pair(tx, scope, lobby_sid, GROUP[1], PROXY)
-    assert await participants.holder_of_pair(tx, scope, GROUP[1], PROXY) == lobby_sid
+        assert await participant_store.is_own_number(tx, scope, own)
+    await participant_store.reserve_address_pair(tx, scope, lobby_sid, GROUP[1], PROXY)
+    assert await participant_store.find_address_pair_owner(tx, scope, GROUP[1], PROXY) == lobby_sid
     numbers = frozenset(GROUP)
-    await participants.hold_pending_set(tx, scope, lobby_sid, numbers)
-    assert await participants.holder_of_pending_set(tx, scope, numbers) == lobby_sid
-    assert await participants.release_pending_pairs(tx, scope, lobby_sid) == 2
-    receipt = await receipts.find(tx, scope, world.default.chain["Receipts"])
+    await participant_store.reserve_group_numbers(tx, scope, lobby_sid, numbers)
+    assert await participant_store.find_group_reservation(tx, scope, numbers) == lobby_sid
+    assert await participant_store.release_reservations(tx, scope, lobby_sid) == 2
+    receipt = await receipt_store.find_receipt(tx, scope, world.default.chain["Receipts"])
     assert receipt is not None
     older = msgspec.structs.replace(receipt, date_created=receipt.date_created - 1)
-    await receipts.change(tx, scope, receipt, older)
-    assert await bindings.of_identity(tx, scope, ALICE)
-    assert await address_configurations.of_service(tx, scope, world.second.sid, 10)
-    key = await tokens.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
+    await receipt_store.update_receipt_row(tx, scope, receipt, older)
+    assert await push_binding_store.list_push_bindings_of_identity(tx, scope, ALICE)
+    assert await address_configuration_store.list_address_configurations_of_service(
+        tx, scope, world.second.sid, 10
+    )
+    key = await token_store.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
     assert key is not None
     assert key.account_sid == world.sid
-    await accounts.set_numbers(tx, scope, [PROXY])
-    assert await accounts.list_numbers(tx, scope) == [PROXY]
-    assert await participants.is_own_number(tx, scope, PROXY)
-    await accounts.set_numbers(tx, scope, [])
-    assert await accounts.update_status(tx, scope, "active") == 1
+    await account_store.replace_account_numbers(tx, scope, [PROXY])
+    assert await account_store.list_account_numbers(tx, scope) == [PROXY]
+    assert await participant_store.is_own_number(tx, scope, PROXY)
+    await account_store.replace_account_numbers(tx, scope, [])
+    assert await account_store.update_account_status(tx, scope, "active") == 1
 
 
 async def _hold_pair(tx: Transaction, service: Service, account_sid: str) -> None:
     """A pair that is held for a participant who never comes."""
     scope = Scope(account_sid, service.sid)
     sid = service.chain["Conversations"]
-    await participants.hold_pending_pair(tx, scope, sid, fresh_number(), PROXY)
+    await participant_store.reserve_address_pair(tx, scope, sid, fresh_number(), PROXY)
 
 
 async def _remove_service(tx: Transaction, world: World) -> None:
     """A service goes, with somebody in it who has not left everything yet."""
     await _hold_pair(tx, world.second, world.sid)
-    departure = Departure(
+    departure = MembershipCleanup(
         account_sid=world.sid,
         service_sid=world.second.sid,
         user_sid=world.second.chain["Users"],
@@ -173,6 +177,6 @@ async def _remove_service(tx: Transaction, world: World) -> None:
         client_identity=None,
         fires=0,
     )
-    await tx.run(departures.INSERT, *values_of(departure))
+    await tx.run(user_membership_cleanup.INSERT, *values_of(departure))
     await purge.enqueue_service(tx, Scope(world.sid, world.second.sid))
-    await tx.run(departures.INSERT, *values_of(departure))
+    await tx.run(user_membership_cleanup.INSERT, *values_of(departure))

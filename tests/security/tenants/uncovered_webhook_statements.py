@@ -8,10 +8,10 @@ import msgspec
 
 from parlour.delivery import webhook_queue
 from parlour.protocol.pages import PageRequest, Position
-from parlour.resources.messages import store as messages
+from parlour.resources.messages import store as message_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import AttemptFilters, WebhookDelivery
-from parlour.resources.webhook_retries import store as webhook_retries
+from parlour.resources.webhook_retries import store as webhook_retries_store
 from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants.valid_forms import URL
@@ -67,10 +67,10 @@ async def ask(tx: Transaction, world: World) -> None:
     assert await webhook_queue.cap_due(tx, world.sid) == 1
     assert len(await webhook_queue.stop_removed(tx, world.sid, LANE, WEBHOOK_SID)) == 2
     await _read(tx, scope, world)
-    for retries in (webhook_retries.HOSTED, None, webhook_retries.DURABLE):
-        chosen = webhook_retries.WebhookRetries(world.sid, retries)
-        await webhook_retries.change(tx, scope, chosen)
-        assert await webhook_retries.fetch(tx, scope) == chosen
+    for retries in (webhook_retries_store.HOSTED, None, webhook_retries_store.DURABLE):
+        chosen = webhook_retries_store.WebhookRetries(world.sid, retries)
+        await webhook_retries_store.save_webhook_retries(tx, scope, chosen)
+        assert await webhook_retries_store.get_webhook_retries(tx, scope) == chosen
 
 
 async def _read(tx: Transaction, scope: Scope, world: World) -> None:
@@ -91,7 +91,7 @@ async def _read(tx: Transaction, scope: Scope, world: World) -> None:
             assert await webhook_attempt_store.list_attempts(
                 tx, scope, filters, PageRequest(0, 10, position)
             ), position
-    assert await messages.between(tx, scope, lobby_sid, 0, 10, 10)
+    assert await message_store.list_messages_between(tx, scope, lobby_sid, 0, 10, 10)
 
 
 async def ask_later(tx: Transaction, world: World) -> None:

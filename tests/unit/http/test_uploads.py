@@ -10,7 +10,7 @@ import pytest
 from parlour.http.messages import Request
 from parlour.http.uploads import Uploads
 from parlour.protocol.header_block import HeaderBlock
-from parlour.resources.media.disposal import Disposal
+from parlour.resources.media.garbage_collection import MediaGarbageCollector
 from parlour.store.blobs import DiskBlobStore
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
@@ -55,7 +55,7 @@ def upload_into(folder: Path, failure: BaseException) -> int:
         with pytest.raises(type(failure)):
             await uploads.take(request(), SCOPE, None)
         left = count(folder)
-        disposal = Disposal(blobs, FakeClock(LONG_AFTER_MS))
+        disposal = MediaGarbageCollector(blobs, FakeClock(LONG_AFTER_MS))
         sweep = next(job for job in disposal.jobs() if job.name == "media_sweep")
         await sweep.run(store)  # type: ignore[arg-type]
         await blobs.close()

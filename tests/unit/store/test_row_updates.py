@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 import parlour.resources
-from parlour.resources.participants import store as participants
+from parlour.resources.participants import store as participant_store
 from parlour.store import statements
 from parlour.store.dialect import SQLITE
 from parlour.store.migrations import migrations
@@ -120,17 +120,22 @@ def test_each_column_is_written_when_it_changes(
 CLONES: dict[str, tuple[str, Callable[[ModuleType, Any, Any, Any], Any]]] = {
     "participants": (
         "Participant",
-        lambda store, tx, before, after: store.change(tx, SCOPE, before, after),
+        lambda store, tx, before, after: store.update_participant_row(tx, SCOPE, before, after),
     ),
     "conversations": (
         "Conversation",
-        lambda store, tx, before, after: store.note_message(tx, SCOPE, before, after),
+        lambda store, tx, before, after: store.update_conversation_after_message(
+            tx, SCOPE, before, after
+        ),
     ),
     "receipts": (
         "Receipt",
-        lambda store, tx, before, after: store.change(tx, SCOPE, before, after),
+        lambda store, tx, before, after: store.update_receipt_row(tx, SCOPE, before, after),
     ),
-    "bindings": ("PushBinding", lambda store, tx, _, after: store.renew(tx, SCOPE, after)),
+    "push_bindings": (
+        "PushBinding",
+        lambda store, tx, _, after: store.update_push_binding_row(tx, SCOPE, after),
+    ),
 }
 
 
@@ -163,7 +168,7 @@ def test_a_column_that_the_record_does_not_have_fails_at_import() -> None:
     for columns in (("attributes", "nickname"), ("attribute",)):
         with pytest.raises(ValueError, match="Participant has no"):
             statements.row_update(
-                "participant", participants.Participant, key=("sid",), columns=columns
+                "participant", participant_store.Participant, key=("sid",), columns=columns
             )
 
 
@@ -179,6 +184,6 @@ def test_the_short_update_of_participants_leaves_every_index_alone() -> None:
             held |= set(re.findall(r"(\w+) (?:=|IS)", (sql or "").partition(" WHERE ")[2]))
         columns = {row[1] for row in connection.execute("PRAGMA table_info(participant)")}
     assert len(indexes) >= 10
-    assert columns == set(participants.Participant.__struct_fields__)
-    changes, _, _ = participants.UPDATE.short.partition(" WHERE ")
+    assert columns == set(participant_store.Participant.__struct_fields__)
+    changes, _, _ = participant_store.UPDATE.short.partition(" WHERE ")
     assert {name for name, _ in _ASSIGNED.findall(changes)} == columns - held

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parlour.resources.accounts import store
+from parlour.resources.accounts import store as account_store
 from parlour.resources.accounts.store import Account, Login
-from parlour.resources.configuration import store as configurations
+from parlour.resources.configuration import store as configuration_store
 from parlour.resources.configuration.store import Configuration
-from parlour.resources.services.actions import DEFAULT_SERVICE_NAME, make_service
+from parlour.resources.services.actions import DEFAULT_SERVICE_NAME, create_service_with_defaults
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.scope import Scope
 
@@ -31,10 +31,10 @@ async def create_account(
         date_updated=tx.now,
     )
     scope = Scope(sid)
-    await store.insert_account(tx, scope, account)
-    await add_login(tx, vault, scope, sid, auth_token, "auth token")
-    service = await make_service(tx, scope, DEFAULT_SERVICE_NAME)
-    await configurations.add(
+    await account_store.insert_account(tx, scope, account)
+    await create_login(tx, vault, scope, sid, auth_token, "auth token")
+    service = await create_service_with_defaults(tx, scope, DEFAULT_SERVICE_NAME)
+    await configuration_store.insert_configuration(
         tx,
         scope,
         Configuration(
@@ -51,7 +51,7 @@ async def create_account(
 async def ensure_account(tx: Transaction, vault: Vault, sid: str, auth_token: str) -> None:
     """Make sure that this account exists and that this is its auth token."""
     scope = Scope(sid)
-    if await store.find_account(tx, scope) is None:
+    if await account_store.find_account(tx, scope) is None:
         name = "Made by the settings"
         await create_account(tx, vault, sid=sid, auth_token=auth_token, friendly_name=name)
         return
@@ -63,14 +63,14 @@ async def ensure_login(
 ) -> None:
     """Make sure that this name shows this secret, and no other."""
     digest = vault.digest(secret)
-    known = await store.admitted(tx, name)
+    known = await account_store.find_login_secrets(tx, name)
     if any(each.secret_digest == digest for each in known):  # tidy: constant-time - both stored.
         return
-    await store.delete_login(tx, scope, name)
-    await add_login(tx, vault, scope, name, secret, friendly_name)
+    await account_store.delete_login_rows(tx, scope, name)
+    await create_login(tx, vault, scope, name, secret, friendly_name)
 
 
-async def add_login(
+async def create_login(
     tx: Transaction, vault: Vault, scope: Scope, name: str, secret: str, friendly_name: str
 ) -> Login:
     """Keep a new login: recognised by its digest, and sealed so that it can sign."""
@@ -85,11 +85,11 @@ async def add_login(
         date_updated=tx.now,
         sequence=tx.next_sequence(),
     )
-    await store.insert_login(tx, login)
+    await account_store.insert_login(tx, login)
     return login
 
 
-async def tell_of_key(tx: Transaction, scope: Scope, login: Login) -> None:
+async def emit_key_changed(tx: Transaction, scope: Scope, login: Login) -> None:
     """An API key was made, changed or revoked: whoever came in with it may have to go."""
     await tx.emit(
         scope,
@@ -101,17 +101,17 @@ async def tell_of_key(tx: Transaction, scope: Scope, login: Login) -> None:
 
 async def revoke_key(tx: Transaction, scope: Scope, sid: str) -> bool:
     """Revoke an API key of the account; whether it had one with this sid."""
-    login = await store.find_login(tx, scope, sid)
+    login = await account_store.find_login(tx, scope, sid)
     if login is None:
         return False
-    await store.delete_login(tx, scope, sid)
-    await tell_of_key(tx, scope, login)
+    await account_store.delete_login_rows(tx, scope, sid)
+    await emit_key_changed(tx, scope, login)
     return True
 
 
-async def set_status(tx: Transaction, scope: Scope, status: str) -> bool:
+async def set_account_status(tx: Transaction, scope: Scope, status: str) -> bool:
     """Suspend, close or reopen the account; whether there is one."""
-    if not await store.update_status(tx, scope, status):
+    if not await account_store.update_account_status(tx, scope, status):
         return False
     await tx.emit(
         scope,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import RevokedLogin, Rows
-from parlour.resources.accounts import store
-from parlour.resources.accounts.actions import add_login, tell_of_key
+from parlour.resources.accounts import store as account_store
+from parlour.resources.accounts.actions import create_login, emit_key_changed
 from parlour.vocabulary import sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.unset import Unset
@@ -39,18 +39,18 @@ class NewKey(msgspec.Struct, frozen=True):
     secret: str
 
 
-def _must_be_own(call: Call[Any]) -> None:
+def _require_own_account(call: Call[Any]) -> None:
     """The caller's own account. Raises 404 for another one."""
     if call.path["AccountSid"] != call.scope.account_sid:
         raise call.not_found()
 
 
 async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
-    _must_be_own(call)
+    _require_own_account(call)
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.API_KEY, sid):
-        found = await store.find_login(tx, call.scope, sids.normal(sid))
+        found = await account_store.find_login(tx, call.scope, sids.normal(sid))
     if found is None:
         raise call.not_found()
     return found
@@ -58,10 +58,10 @@ async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
 
 async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount:
     """The account itself, with its auth token."""
-    _must_be_own(call)
+    _require_own_account(call)
     assert call.caller.login == call.scope.account_sid
-    account = await store.find_account(tx, call.scope)
-    login = await store.find_login(tx, call.scope, call.scope.account_sid)
+    account = await account_store.find_account(tx, call.scope)
+    login = await account_store.find_login(tx, call.scope, call.scope.account_sid)
     assert account is not None
     assert login is not None
     return OwnAccount(account, call.vault.unseal(login.secret_sealed, login.name))
@@ -69,16 +69,16 @@ async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount
 
 async def list_keys(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of the account's API keys."""
-    _must_be_own(call)
-    return Rows(await store.list_keys(tx, call.scope, call.page_request))
+    _require_own_account(call)
+    return Rows(await account_store.list_keys(tx, call.scope, call.page_request))
 
 
 async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
     """A new API key, good at once."""
-    _must_be_own(call)
+    _require_own_account(call)
     name = call.parameters.friendly_name
     secret = call.vault.new_secret()
-    login = await add_login(
+    login = await create_login(
         tx,
         call.vault,
         call.scope,
@@ -86,7 +86,7 @@ async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
         secret,
         "" if isinstance(name, Unset) else name,
     )
-    await tell_of_key(tx, call.scope, login)
+    await emit_key_changed(tx, call.scope, login)
     return NewKey(login, secret)
 
 
@@ -108,14 +108,14 @@ async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
             tx.now, created_ms=before.date_created, updated_ms=before.date_updated
         ),
     )
-    await store.change_login(tx, call.scope, after)
-    await tell_of_key(tx, call.scope, after)
+    await account_store.update_login_row(tx, call.scope, after)
+    await emit_key_changed(tx, call.scope, after)
     return after
 
 
 async def delete_key(tx: Transaction, call: Call[NoParameters]) -> RevokedLogin:
     """Revoke an API key: requests with it are refused from now on."""
     login = await _key_in_path(tx, call)
-    await store.delete_login(tx, call.scope, login.name)
-    await tell_of_key(tx, call.scope, login)
+    await account_store.delete_login_rows(tx, call.scope, login.name)
+    await emit_key_changed(tx, call.scope, login)
     return RevokedLogin(login.name)

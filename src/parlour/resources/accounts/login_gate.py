@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from parlour.resources.accounts.login_lookups import Logins
-    from parlour.resources.accounts.store import Admitted
+    from parlour.resources.accounts.login_lookups import CachedLogins
+    from parlour.resources.accounts.store import LoginSecret
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
 
@@ -41,8 +41,8 @@ class LoginGate:
         self._flooded = 0
 
     async def check(
-        self, peer: str, name: str, match: Callable[[Sequence[Admitted]], T | None]
-    ) -> tuple[T | None, Logins]:
+        self, peer: str, name: str, match: Callable[[Sequence[LoginSecret]], T | None]
+    ) -> tuple[T | None, CachedLogins]:
         """Return what ``match`` finds among the secrets of a name, and these.
 
         None is counted as a failure of this address and name. Raises 429 if there are too many.
@@ -50,14 +50,14 @@ class LoginGate:
         state = self._throttle.state(peer, name, self._clock.monotonic_ms())
         if state == "flooded":
             last = self.lookups.last(name)
-            if last is None or match(last.admitted) is None:
+            if last is None or match(last.secrets) is None:
                 self.failed(peer, name)
                 self._flooded += 1
                 raise ApiError(20429, headers=RETRY_AFTER)
         elif state == "throttled":
             await self._delay(peer, name)
         logins = await self.lookups.in_turn(peer, name)
-        found = match(logins.admitted)
+        found = match(logins.secrets)
         if found is None:
             self.failed(peer, name)
         return found, logins

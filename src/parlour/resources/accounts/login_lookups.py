@@ -17,7 +17,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from parlour.operations.lookup_queue import LookupQueue
-from parlour.resources.accounts import store as accounts
+from parlour.resources.accounts import store as account_store
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
@@ -25,16 +25,16 @@ from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parlour.resources.accounts.store import Admitted
+    from parlour.resources.accounts.store import LoginSecret
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
 
 
-class Logins(NamedTuple):
+class CachedLogins(NamedTuple):
     """The secrets of one name, none if it is unknown, and when they expire."""
 
     until_ms: float
-    admitted: Sequence[Admitted]
+    secrets: Sequence[LoginSecret]
 
 
 class LoginLookups:
@@ -44,11 +44,11 @@ class LoginLookups:
         self._store = store
         self._clock = clock
         # Separate caches: unknown names cannot evict known ones.
-        self._known: OrderedDict[str, Logins] = OrderedDict()
-        self._unknown: OrderedDict[str, Logins] = OrderedDict()
+        self._known: OrderedDict[str, CachedLogins] = OrderedDict()
+        self._unknown: OrderedDict[str, CachedLogins] = OrderedDict()
         # One future for each name that is being read or queued; requests share it.
-        self._reading: dict[str, asyncio.Future[Logins]] = {}
-        self._waiting: dict[str, asyncio.Future[Logins]] = {}
+        self._reading: dict[str, asyncio.Future[CachedLogins]] = {}
+        self._waiting: dict[str, asyncio.Future[CachedLogins]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._queue = LookupQueue()
         self._draining: asyncio.Task[None] | None = None
@@ -64,17 +64,17 @@ class LoginLookups:
         # A read in progress may be stale.
         self._changes += 1
 
-    def cached(self, name: str) -> Logins | None:
+    def cached(self, name: str) -> CachedLogins | None:
         """Return the logins of a name, if they were read within a second."""
         found = self.last(name)
         is_usable = found is not None and found.until_ms > self._clock.monotonic_ms()
         return found if is_usable else None
 
-    def last(self, name: str) -> Logins | None:
+    def last(self, name: str) -> CachedLogins | None:
         """Return the result of the last read of a name, which may be stale."""
         return self._known.get(name) or self._unknown.get(name)
 
-    async def at_once(self, name: str) -> Logins:
+    async def at_once(self, name: str) -> CachedLogins:
         """Return the logins of a name, read now if they are not cached."""
         found = self.cached(name)
         if found is not None:
@@ -89,13 +89,13 @@ class LoginLookups:
             task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(reading)
 
-    async def _read_one(self, name: str, reading: asyncio.Future[Logins]) -> None:
+    async def _read_one(self, name: str, reading: asyncio.Future[CachedLogins]) -> None:
         try:
             await self._read([name], {name: reading})
         finally:
             del self._reading[name]
 
-    async def in_turn(self, peer: str, name: str) -> Logins:
+    async def in_turn(self, peer: str, name: str) -> CachedLogins:
         """Return the same, read when it is this address's turn. Raises 429 if the queue is full."""
         found = self.cached(name)
         if found is not None:
@@ -124,18 +124,22 @@ class LoginLookups:
         finally:
             self._draining = None
 
-    async def _read(self, names: list[str], waiting: dict[str, asyncio.Future[Logins]]) -> None:
+    async def _read(
+        self, names: list[str], waiting: dict[str, asyncio.Future[CachedLogins]]
+    ) -> None:
         """Read the logins of names, and set them, or the exception, as results of futures."""
         self.reads += 1
         changes = self._changes
         try:
             if len(names) == 1:
                 of_one = await self._store.read(
-                    lambda tx: accounts.admitted(tx, names[0]), single_statement=True
+                    lambda tx: account_store.find_login_secrets(tx, names[0]), single_statement=True
                 )
                 found = {names[0]: of_one}
             else:
-                found = await self._store.read(lambda tx: accounts.admitted_each(tx, names))
+                found = await self._store.read(
+                    lambda tx: account_store.find_login_secrets_by_name(tx, names)
+                )
         except BaseException as error:
             for each in waiting.values():
                 each.set_exception(error if isinstance(error, Exception) else Unavailable())
@@ -145,17 +149,17 @@ class LoginLookups:
             return
         until = self._clock.monotonic_ms() + limits.LOGIN_CACHE_MS_MAX
         for number, (name, each) in enumerate(waiting.items(), start=1):
-            logins = Logins(until, found.get(name, ()))
+            logins = CachedLogins(until, found.get(name, ()))
             if changes == self._changes:
                 self._cache(name, logins)
             each.set_result(logins)
             if number % limits.LOGIN_LOOKUPS_PER_TURN == 0:
                 await asyncio.sleep(0)
 
-    def _cache(self, name: str, logins: Logins) -> None:
+    def _cache(self, name: str, logins: CachedLogins) -> None:
         self._known.pop(name, None)
         self._unknown.pop(name, None)
-        cache = self._known if logins.admitted else self._unknown
+        cache = self._known if logins.secrets else self._unknown
         cache[name] = logins
         if len(cache) > limits.LOGINS_CACHED_MAX:
             cache.popitem(last=False)

@@ -17,7 +17,7 @@ def _date(ms: int) -> str:
     return format_datetime(datetime.fromtimestamp(ms // 1000, UTC))
 
 
-def account(own: OwnAccount, _view: View) -> dict[str, Any]:
+def account_resource(own: OwnAccount, _view: View) -> dict[str, Any]:
     """The account, keys in documented order. URIs are without scheme and host."""
     uri = f"/2010-04-01/Accounts/{own.account.sid}"
     return {
@@ -34,7 +34,7 @@ def account(own: OwnAccount, _view: View) -> dict[str, Any]:
     }
 
 
-def key(login: Login, _view: View) -> dict[str, Any]:
+def key_resource(login: Login, _view: View) -> dict[str, Any]:
     """An API key, without its secret."""
     return {
         "sid": login.name,
@@ -44,6 +44,6 @@ def key(login: Login, _view: View) -> dict[str, Any]:
     }
 
 
-def new_key(made: NewKey, view: View) -> dict[str, Any]:
+def new_key_resource(made: NewKey, view: View) -> dict[str, Any]:
     """An API key with its secret, which is shown this once."""
-    return {**key(made.login, view), "secret": made.secret}
+    return {**key_resource(made.login, view), "secret": made.secret}

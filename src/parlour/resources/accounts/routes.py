@@ -15,7 +15,9 @@ from parlour.operations.operation import (
     update,
 )
 from parlour.protocol.pages import envelope_2010
-from parlour.resources.accounts import key_actions, parameters, representation
+from parlour.resources.accounts import key_actions as account_key_actions
+from parlour.resources.accounts import parameters as account_parameters
+from parlour.resources.accounts import representation as account_representation
 from parlour.vocabulary import limits
 
 _VERSION: Final = "/2010-04-01"
@@ -27,8 +29,8 @@ ACCOUNTS = Collection(
     path="/Accounts",
     instance="{AccountSid}.json",
     url_forms=ACCOUNT_ONLY,
-    represent=representation.account,
-    specs=(fetch(key_actions.fetch_account),),
+    represent=account_representation.account_resource,
+    specs=(fetch(account_key_actions.fetch_account),),
     listed=False,
 )
 
@@ -40,17 +42,17 @@ KEYS = Collection(
     version=_VERSION,
     path="/Accounts/{AccountSid}/Keys.json",
     url_forms=ACCOUNT_ONLY,
-    represent=representation.key,
+    represent=account_representation.key_resource,
     specs=(
         list_(
-            key_actions.list_keys,
+            account_key_actions.list_keys,
             key="keys",
             maximum=limits.PAGE_SIZE_KEYS_MAX,
             envelope=envelope_2010,
         ),
         replace(
-            create(key_actions.create_key, parameters.ChangeKey),
-            represent=representation.new_key,
+            create(account_key_actions.create_key, account_parameters.ChangeKey),
+            represent=account_representation.new_key_resource,
         ),
     ),
     listed=False,
@@ -64,11 +66,11 @@ KEY = Collection(
     path="/Accounts/{AccountSid}/Keys",
     instance="{Sid}.json",
     url_forms=ACCOUNT_ONLY,
-    represent=representation.key,
+    represent=account_representation.key_resource,
     specs=(
-        fetch(key_actions.fetch_key),
-        update(key_actions.update_key, parameters.ChangeKey),
-        delete(key_actions.delete_key),
+        fetch(account_key_actions.fetch_key),
+        update(account_key_actions.update_key, account_parameters.ChangeKey),
+        delete(account_key_actions.delete_key),
     ),
     listed=False,
 )

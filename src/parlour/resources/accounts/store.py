@@ -48,7 +48,7 @@ class Login(msgspec.Struct, frozen=True):
         return self.name
 
 
-class Admitted(msgspec.Struct, frozen=True):
+class LoginSecret(msgspec.Struct, frozen=True):
     """What authentication needs of a login."""
 
     account_sid: str
@@ -70,24 +70,24 @@ UPDATE account
 """
 INSERT_LOGIN = insert("login", Login)
 # tidy: account-in-sql - the account is what is asked for
-ADMIT = """
+FETCH_LOGIN_SECRETS = """
 SELECT login.account_sid, login.secret_digest, login.secret_sealed, account.status
   FROM login JOIN account ON account.sid = login.account_sid
  WHERE login.name = $1 ORDER BY login.ordinal LIMIT 2
 """
 # tidy: account-in-sql - as above
-ADMIT_MANY = """
+FETCH_LOGIN_SECRETS_BY_NAME = """
 SELECT login.name, login.account_sid, login.secret_digest, login.secret_sealed, account.status
   FROM login JOIN account ON account.sid = login.account_sid
  WHERE login.name IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
  ORDER BY login.name, login.ordinal LIMIT 32
 """
-NAMES_PER_ADMIT = 16
+NAMES_PER_FETCH = 16
 FETCH_LOGIN = statement(
     "SELECT {columns} FROM login WHERE account_sid = $1 AND name = $2 ORDER BY ordinal LIMIT 1",
     Login,
 )
-KEYS = window(
+LIST_KEYS = window(
     "SELECT {columns} FROM login WHERE account_sid = $1 AND name LIKE 'SK%'",
     Login,
     order="sequence",
@@ -101,7 +101,7 @@ INSERT_NUMBER = "INSERT INTO account_number (account_sid, address) VALUES ($1, $
 LIST_NUMBERS = """
 SELECT address FROM account_number WHERE account_sid = $1 ORDER BY address LIMIT 10000
 """
-NUMBERS_RESTRICT = """
+CHECK_NUMBER = """
 SELECT EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1),
        EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1 AND address = $2)
 """
@@ -125,7 +125,7 @@ async def list_accounts(tx: Transaction, after_sid: str, count: int) -> list[Acc
     return [Account(*row) for row in await tx.all(LIST_ACCOUNTS, after_sid, count)]
 
 
-async def update_status(tx: Transaction, scope: Scope, status: str) -> int:
+async def update_account_status(tx: Transaction, scope: Scope, status: str) -> int:
     """Set an account's status; how many rows that was."""
     return await tx.run(UPDATE_STATUS, scope.account_sid, status, tx.now)
 
@@ -136,20 +136,22 @@ async def insert_login(tx: Transaction, login: Login) -> None:
 
 
 # tidy: scope-first - whose it is, is the question
-async def admitted(tx: Transaction, name: str) -> list[Admitted]:
+async def find_login_secrets(tx: Transaction, name: str) -> list[LoginSecret]:
     """The secrets that this name may show. No scope: the account is what is asked for."""
-    return [Admitted(*row) for row in await tx.all(ADMIT, name)]
+    return [LoginSecret(*row) for row in await tx.all(FETCH_LOGIN_SECRETS, name)]
 
 
 # tidy: scope-first - as above
-async def admitted_each(tx: Transaction, names: list[str]) -> dict[str, list[Admitted]]:
+async def find_login_secrets_by_name(
+    tx: Transaction, names: list[str]
+) -> dict[str, list[LoginSecret]]:
     """The secrets that each of these names may show; no entry means an unknown name."""
-    found: dict[str, list[Admitted]] = {}
-    for begin in range(0, len(names), NAMES_PER_ADMIT):
-        part = names[begin : begin + NAMES_PER_ADMIT]
-        filled = part + part[:1] * (NAMES_PER_ADMIT - len(part))
-        for name, *rest in await tx.all(ADMIT_MANY, *filled):
-            found.setdefault(name, []).append(Admitted(*rest))
+    found: dict[str, list[LoginSecret]] = {}
+    for begin in range(0, len(names), NAMES_PER_FETCH):
+        part = names[begin : begin + NAMES_PER_FETCH]
+        filled = part + part[:1] * (NAMES_PER_FETCH - len(part))
+        for name, *rest in await tx.all(FETCH_LOGIN_SECRETS_BY_NAME, *filled):
+            found.setdefault(name, []).append(LoginSecret(*rest))
     return found
 
 
@@ -161,37 +163,37 @@ async def find_login(tx: Transaction, scope: Scope, name: str) -> Login | None:
 
 async def list_keys(tx: Transaction, scope: Scope, request: PageRequest) -> list[Login]:
     """The account's API keys, oldest first."""
-    rows = await read_window(tx, KEYS, request, scope.account_sid)
+    rows = await read_window(tx, LIST_KEYS, request, scope.account_sid)
     return [Login(*row) for row in rows]
 
 
-async def change_login(tx: Transaction, scope: Scope, login: Login) -> None:
+async def update_login_row(tx: Transaction, scope: Scope, login: Login) -> None:
     """Write every changeable column of one login."""
     assert login.account_sid == scope.account_sid
     count = await tx.run(UPDATE_LOGIN, *values_of(login))
     assert count == 1, login.name
 
 
-async def delete_login(tx: Transaction, scope: Scope, name: str) -> int:
+async def delete_login_rows(tx: Transaction, scope: Scope, name: str) -> int:
     """Revoke a login; how many rows that was."""
     return await tx.run(DELETE_LOGIN, scope.account_sid, name)
 
 
-async def set_numbers(tx: Transaction, scope: Scope, addresses: list[str]) -> None:
+async def replace_account_numbers(tx: Transaction, scope: Scope, addresses: list[str]) -> None:
     """Replace the list of the account's own numbers; an empty list allows any number."""
     await tx.run(DELETE_NUMBERS, scope.account_sid)
     for address in sorted(set(addresses)):
         await tx.run(INSERT_NUMBER, scope.account_sid, address)
 
 
-async def list_numbers(tx: Transaction, scope: Scope) -> list[str]:
+async def list_account_numbers(tx: Transaction, scope: Scope) -> list[str]:
     """The account's own numbers, as configured."""
     return [row[0] for row in await tx.all(LIST_NUMBERS, scope.account_sid)]
 
 
 async def may_send_from(tx: Transaction, scope: Scope, address: str) -> bool:
     """Whether the account may use this number: it is listed, or there is no list."""
-    row = await tx.one(NUMBERS_RESTRICT, scope.account_sid, address)
+    row = await tx.one(CHECK_NUMBER, scope.account_sid, address)
     assert row is not None
     restricted, listed = row
     return bool(listed) or not restricted

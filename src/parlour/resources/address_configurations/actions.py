@@ -8,10 +8,10 @@ import msgspec
 
 from parlour.operations.call import Rows
 from parlour.protocol.addresses import parse_proxy_address
-from parlour.resources.accounts import store as accounts
-from parlour.resources.address_configurations import store
+from parlour.resources.accounts import store as account_store
+from parlour.resources.address_configurations import store as address_configuration_store
 from parlour.resources.address_configurations.store import AddressConfiguration, AutoCreation
-from parlour.resources.services import store as services
+from parlour.resources.services import store as service_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -41,15 +41,17 @@ _FOREIGN: Final = {
 """The members that a type does not have."""
 
 
-async def in_path(tx: Transaction, call: Call[Any]) -> AddressConfiguration:
+async def address_configuration_in_path(tx: Transaction, call: Call[Any]) -> AddressConfiguration:
     """The configuration that the path names, by sid or address. Raises 404."""
     text = call.path["Sid"]
     sid = sids.parse(sids.ADDRESS_CONFIGURATION, text)
     found = None
     if sid is not None:
-        found = await store.find(tx, call.scope, sid)
+        found = await address_configuration_store.find_address_configuration(tx, call.scope, sid)
     if found is None:  # An address of the type chat may look like a sid.
-        found = await store.find_by_address(tx, call.scope, text)
+        found = await address_configuration_store.find_address_configuration_by_address(
+            tx, call.scope, text
+        )
     if found is None:
         raise call.not_found()
     return found
@@ -61,7 +63,11 @@ async def list_address_configurations(
     """A page of the account's configurations."""
     wanted = call.parameters.type
     kind = None if isinstance(wanted, Unset) else wanted
-    return Rows(await store.page(tx, call.scope, call.page_request, kind))
+    return Rows(
+        await address_configuration_store.list_address_configurations(
+            tx, call.scope, call.page_request, kind
+        )
+    )
 
 
 async def create_address_configuration(
@@ -71,7 +77,7 @@ async def create_address_configuration(
     said = call.parameters
     given = said.given()
     creation = await _creation(tx, call.scope, AutoCreation(), said.auto_creation())
-    await _must_be_ours(tx, call.scope, said.type, said.address)
+    await _require_own_free_address(tx, call.scope, said.type, said.address)
     configuration = AddressConfiguration(
         account_sid=call.scope.account_sid,
         sid=tx.new_sid(sids.ADDRESS_CONFIGURATION),
@@ -80,24 +86,27 @@ async def create_address_configuration(
         address=said.address,
         friendly_name=given.get("friendly_name"),
         address_country=given.get("address_country"),
-        auto_creation=store.write(creation),
+        auto_creation=address_configuration_store.encode_auto_creation(creation),
         date_created=tx.now,
         date_updated=tx.now,
     )
-    await store.add(tx, call.scope, configuration)
-    await _tell(tx, call.scope, configuration)
+    await address_configuration_store.insert_address_configuration(tx, call.scope, configuration)
+    await _emit_change(tx, call.scope, configuration)
     return configuration
 
 
-async def _must_be_ours(tx: Transaction, scope: Scope, kind: str, text: str) -> None:
+async def _require_own_free_address(tx: Transaction, scope: Scope, kind: str, text: str) -> None:
     """An address of this type that the account has, and that has no configuration yet."""
     if kind != CHAT:
         address = parse_proxy_address(text)
         if address is None or address.type != kind:
             raise ApiError.invalid("Address")
-    if not await accounts.may_send_from(tx, scope, text):
+    if not await account_store.may_send_from(tx, scope, text):
         raise ApiError(20409, "The address does not belong to the account")
-    if await store.find_by_address(tx, scope, text) is not None:
+    if (
+        await address_configuration_store.find_address_configuration_by_address(tx, scope, text)
+        is not None
+    ):
         raise ApiError(20409, "The address has a configuration already")
 
 
@@ -106,7 +115,7 @@ async def _creation(
 ) -> AutoCreation:
     """The rules with the values that were sent, and nothing that is foreign to their type."""
     sid = sent.get("conversation_service_sid")
-    if sid is not None and await services.find(tx, scope, sid) is None:
+    if sid is not None and await service_store.find_service(tx, scope, sid) is None:
         raise ApiError(50050, status=400)
     after = msgspec.structs.replace(before, **sent)
     after = msgspec.structs.replace(after, **dict.fromkeys(_FOREIGN[after.type]))
@@ -119,56 +128,60 @@ async def fetch_address_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> AddressConfiguration:
     """One configuration."""
-    return await in_path(tx, call)
+    return await address_configuration_in_path(tx, call)
 
 
 async def update_address_configuration(
     tx: Transaction, call: Call[UpdateAddressConfiguration]
 ) -> AddressConfiguration:
     """Change the name or the rules of a configuration."""
-    before = await in_path(tx, call)
+    before = await address_configuration_in_path(tx, call)
     said = call.parameters
     creation = await _creation(tx, call.scope, before.creation, said.auto_creation())
     after = msgspec.structs.replace(
         before,
         friendly_name=said.given().get("friendly_name", before.friendly_name),
-        auto_creation=store.write(creation),
+        auto_creation=address_configuration_store.encode_auto_creation(creation),
         date_updated=updated_at(
             tx.now, created_ms=before.date_created, updated_ms=before.date_updated
         ),
     )
-    await store.change(tx, call.scope, after)
-    await _tell(tx, call.scope, after)
+    await address_configuration_store.update_address_configuration_row(tx, call.scope, after)
+    await _emit_change(tx, call.scope, after)
     return after
 
 
 async def delete_address_configuration(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a configuration: strangers who write to its address are not let in any more."""
-    configuration = await in_path(tx, call)
-    await store.remove(tx, call.scope, configuration.sid)
-    await _tell(tx, call.scope, configuration)
+    configuration = await address_configuration_in_path(tx, call)
+    await address_configuration_store.delete_address_configuration_row(
+        tx, call.scope, configuration.sid
+    )
+    await _emit_change(tx, call.scope, configuration)
 
 
-async def forget_service(tx: Transaction, scope: Scope, service_sid: str) -> None:
+async def detach_service(tx: Transaction, scope: Scope, service_sid: str) -> None:
     """Let the configurations that name a removed service fall back to the default service."""
     while True:  # Ends, as what was changed is not found again.
-        found = await store.of_service(tx, scope, service_sid, limits.PURGE_ROWS_MAX)
+        found = await address_configuration_store.list_address_configurations_of_service(
+            tx, scope, service_sid, limits.PURGE_ROWS_MAX
+        )
         for before in found:
             creation = msgspec.structs.replace(before.creation, conversation_service_sid=None)
             after = msgspec.structs.replace(
                 before,
-                auto_creation=store.write(creation),
+                auto_creation=address_configuration_store.encode_auto_creation(creation),
                 date_updated=updated_at(
                     tx.now, created_ms=before.date_created, updated_ms=before.date_updated
                 ),
             )
-            await store.change(tx, scope, after)
-            await _tell(tx, scope, after)
+            await address_configuration_store.update_address_configuration_row(tx, scope, after)
+            await _emit_change(tx, scope, after)
         if len(found) < limits.PURGE_ROWS_MAX:
             return
 
 
-async def _tell(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
+async def _emit_change(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
     await tx.emit(
         scope,
         event_names.ACCOUNT_CHANGED,

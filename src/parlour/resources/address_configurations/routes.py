@@ -11,23 +11,33 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.address_configurations import actions, parameters, representation
+from parlour.resources.address_configurations import actions as address_configuration_actions
+from parlour.resources.address_configurations import parameters as address_configuration_parameters
+from parlour.resources.address_configurations import (
+    representation as address_configuration_representation,
+)
 
 ADDRESS_CONFIGURATIONS = Collection(
     noun="ConfigurationAddress",
     is_setting=True,
     path="/Configuration/Addresses",
     url_forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=address_configuration_representation.resource,
     specs=(
         list_(
-            actions.list_address_configurations,
+            address_configuration_actions.list_address_configurations,
             key="address_configurations",
-            parameters=parameters.ListAddressConfigurations,
+            parameters=address_configuration_parameters.ListAddressConfigurations,
         ),
-        create(actions.create_address_configuration, parameters.CreateAddressConfiguration),
-        fetch(actions.fetch_address_configuration),
-        update(actions.update_address_configuration, parameters.UpdateAddressConfiguration),
-        delete(actions.delete_address_configuration),
+        create(
+            address_configuration_actions.create_address_configuration,
+            address_configuration_parameters.CreateAddressConfiguration,
+        ),
+        fetch(address_configuration_actions.fetch_address_configuration),
+        update(
+            address_configuration_actions.update_address_configuration,
+            address_configuration_parameters.UpdateAddressConfiguration,
+        ),
+        delete(address_configuration_actions.delete_address_configuration),
     ),
 )

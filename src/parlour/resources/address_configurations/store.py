@@ -50,10 +50,10 @@ class AddressConfiguration(msgspec.Struct, frozen=True):
     @property
     def creation(self) -> AutoCreation:
         """The conversation that a stranger's message makes."""
-        return _read(self.auto_creation)
+        return _decode_auto_creation(self.auto_creation)
 
 
-_read = msgspec.json.Decoder(AutoCreation).decode
+_decode_auto_creation = msgspec.json.Decoder(AutoCreation).decode
 _encode = msgspec.json.Encoder().encode
 
 INSERT = insert("address_configuration", AddressConfiguration)
@@ -78,7 +78,7 @@ LIST_OF_TYPE = window(
     order="sequence",
     arguments=2,
 )
-OF_SERVICE = statement(
+LIST_OF_SERVICE = statement(
     "SELECT {columns} FROM address_configuration WHERE account_sid = $1"
     " AND auto_creation LIKE $2 LIMIT $3",
     AddressConfiguration,
@@ -86,24 +86,28 @@ OF_SERVICE = statement(
 DELETE = "DELETE FROM address_configuration WHERE account_sid = $1 AND sid = $2"
 
 
-def write(creation: AutoCreation) -> str:
+def encode_auto_creation(creation: AutoCreation) -> str:
     """The text that a row holds."""
     return _encode(creation).decode()
 
 
-async def add(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
+async def insert_address_configuration(
+    tx: Transaction, scope: Scope, configuration: AddressConfiguration
+) -> None:
     """Keep a new configuration."""
     assert configuration.account_sid == scope.account_sid
     await tx.run(INSERT, *values_of(configuration))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> AddressConfiguration | None:
+async def find_address_configuration(
+    tx: Transaction, scope: Scope, sid: str
+) -> AddressConfiguration | None:
     """The configuration with this sid, if the account has it."""
     row = await tx.one(FETCH, scope.account_sid, sid)
     return AddressConfiguration(*row) if row else None
 
 
-async def find_by_address(
+async def find_address_configuration_by_address(
     tx: Transaction, scope: Scope, address: str
 ) -> AddressConfiguration | None:
     """The configuration of this address, byte for byte, if the account has it."""
@@ -111,7 +115,7 @@ async def find_by_address(
     return AddressConfiguration(*row) if row else None
 
 
-async def page(
+async def list_address_configurations(
     tx: Transaction, scope: Scope, request: PageRequest, address_type: str | None
 ) -> list[AddressConfiguration]:
     """The account's configurations, of one type or any, oldest first."""
@@ -122,23 +126,25 @@ async def page(
     return [AddressConfiguration(*row) for row in rows]
 
 
-async def of_service(
+async def list_address_configurations_of_service(
     tx: Transaction, scope: Scope, service_sid: str, count: int
 ) -> list[AddressConfiguration]:
     """Some configurations that make their conversations in this service."""
     # In JSON a quotation mark inside a text is escaped, so only the member itself is found.
     like = f'%"conversation_service_sid":"{service_sid}"%'
-    rows = await tx.all(OF_SERVICE, scope.account_sid, like, count)
+    rows = await tx.all(LIST_OF_SERVICE, scope.account_sid, like, count)
     return [AddressConfiguration(*row) for row in rows]
 
 
-async def change(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
+async def update_address_configuration_row(
+    tx: Transaction, scope: Scope, configuration: AddressConfiguration
+) -> None:
     """Write every changeable column of one configuration."""
     assert configuration.account_sid == scope.account_sid
     count = await tx.run(UPDATE, *values_of(configuration))
     assert count == 1, configuration.sid
 
 
-async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+async def delete_address_configuration_row(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, sid)

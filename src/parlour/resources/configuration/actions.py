@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.resources.configuration import store
-from parlour.resources.services import store as services
+from parlour.resources.configuration import store as configuration_store
+from parlour.resources.services import store as service_store
 from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 async def fetch_configuration(tx: Transaction, call: Call[NoParameters]) -> Configuration:
     """The account's configuration."""
-    return await store.fetch(tx, call.scope)
+    return await configuration_store.get_configuration(tx, call.scope)
 
 
 async def update_configuration(tx: Transaction, call: Call[UpdateConfiguration]) -> Configuration:
     """Change the defaults; they count for what is made from now on."""
-    before = await store.fetch(tx, call.scope)
+    before = await configuration_store.get_configuration(tx, call.scope)
     change = call.parameters
     sid = change.default_chat_service_sid
-    if isinstance(sid, str) and await services.find(tx, call.scope, sid) is None:
+    if isinstance(sid, str) and await service_store.find_service(tx, call.scope, sid) is None:
         raise ApiError(50050, status=400)
     after = msgspec.structs.replace(before, **change.given())
-    await keep_change(tx, call.scope, after)
+    await save_configuration(tx, call.scope, after)
     return after
 
 
-async def keep_change(tx: Transaction, scope: Scope, configuration: Configuration) -> None:
+async def save_configuration(tx: Transaction, scope: Scope, configuration: Configuration) -> None:
     """Keep a changed configuration and tell of it."""
-    await store.change(tx, scope, configuration)
+    await configuration_store.update_configuration_row(tx, scope, configuration)
     await tx.emit(
         scope,
         event_names.ACCOUNT_CHANGED,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, fetch, update
-from parlour.resources.configuration import actions, parameters, representation
+from parlour.resources.configuration import actions as configuration_actions
+from parlour.resources.configuration import parameters as configuration_parameters
+from parlour.resources.configuration import representation as configuration_representation
 
 CONFIGURATION = Collection(
     noun="Configuration",
@@ -11,9 +13,11 @@ CONFIGURATION = Collection(
     path="/Configuration",
     instance=None,
     url_forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=configuration_representation.resource,
     specs=(
-        fetch(actions.fetch_configuration),
-        update(actions.update_configuration, parameters.UpdateConfiguration),
+        fetch(configuration_actions.fetch_configuration),
+        update(
+            configuration_actions.update_configuration, configuration_parameters.UpdateConfiguration
+        ),
     ),
 )

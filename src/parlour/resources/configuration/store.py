@@ -28,20 +28,22 @@ UPDATE = update("configuration", Configuration, key=("account_sid",))
 FETCH = statement("SELECT {columns} FROM configuration WHERE account_sid = $1", Configuration)
 
 
-async def add(tx: Transaction, scope: Scope, configuration: Configuration) -> None:
+async def insert_configuration(tx: Transaction, scope: Scope, configuration: Configuration) -> None:
     """Keep a new account's configuration."""
     assert configuration.account_sid == scope.account_sid
     await tx.run(INSERT, *values_of(configuration))
 
 
-async def fetch(tx: Transaction, scope: Scope) -> Configuration:
+async def get_configuration(tx: Transaction, scope: Scope) -> Configuration:
     """The configuration of the scope's account, which always has one."""
     row = await tx.one(FETCH, scope.account_sid)
     assert row is not None, scope.account_sid
     return Configuration(*row)
 
 
-async def change(tx: Transaction, scope: Scope, configuration: Configuration) -> None:
+async def update_configuration_row(
+    tx: Transaction, scope: Scope, configuration: Configuration
+) -> None:
     """Write every changeable column."""
     assert configuration.account_sid == scope.account_sid
     count = await tx.run(UPDATE, *values_of(configuration))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.resources.content_templates import store
+from parlour.resources.content_templates import store as content_template_store
 from parlour.resources.content_templates.store import ContentTemplate
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -19,24 +19,29 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-async def in_path(tx: Transaction, call: Call[Any]) -> ContentTemplate:
+async def content_template_in_path(tx: Transaction, call: Call[Any]) -> ContentTemplate:
     """The template that the path names. Raises 404."""
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.CONTENT, sid):
-        found = await store.find(tx, call.scope, sids.normal(sid))
+        found = await content_template_store.find_content_template(tx, call.scope, sids.normal(sid))
     if found is None:
         raise call.not_found()
     return found
 
 
-async def create_template(tx: Transaction, call: Call[CreateContentTemplate]) -> ContentTemplate:
+async def create_content_template(
+    tx: Transaction, call: Call[CreateContentTemplate]
+) -> ContentTemplate:
     """A new template. Raises 400 for an account that has as many as it may."""
     given = call.parameters.given()
     # A text, or forms of which one has it.
     if "body" not in given and "types" not in given:
         raise ApiError.missing("Body")
-    if await store.count(tx, call.scope) >= limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX:
+    if (
+        await content_template_store.count_content_templates(tx, call.scope)
+        >= limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX
+    ):
         most = limits.CONTENT_TEMPLATES_PER_ACCOUNT_MAX
         raise ApiError(20001, f"An account has {most} content templates at most.")
     body = given["body"] if "body" in given else _text_of(given["types"])
@@ -52,8 +57,8 @@ async def create_template(tx: Transaction, call: Call[CreateContentTemplate]) ->
         date_created=tx.now,
         date_updated=tx.now,
     )
-    await store.add(tx, call.scope, template)
-    await _tell(tx, call, template)
+    await content_template_store.insert_content_template(tx, call.scope, template)
+    await _emit_change(tx, call, template)
     return template
 
 
@@ -67,25 +72,28 @@ def _text_of(types: str) -> str:
     return ""
 
 
-async def fetch_template(tx: Transaction, call: Call[NoParameters]) -> ContentTemplate:
+async def fetch_content_template(tx: Transaction, call: Call[NoParameters]) -> ContentTemplate:
     """One template."""
-    return await in_path(tx, call)
+    return await content_template_in_path(tx, call)
 
 
-async def delete_template(tx: Transaction, call: Call[NoParameters]) -> None:
+async def delete_content_template(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a template; messages that were made with it keep their texts."""
-    template = await in_path(tx, call)
-    await store.remove(tx, call.scope, template.sid)
-    await _tell(tx, call, template)
+    template = await content_template_in_path(tx, call)
+    await content_template_store.delete_content_template_row(tx, call.scope, template.sid)
+    await _emit_change(tx, call, template)
 
 
-async def _tell(tx: Transaction, call: Call[Any], template: ContentTemplate) -> None:
+async def _emit_change(tx: Transaction, call: Call[Any], template: ContentTemplate) -> None:
     payload = {"content_template": {"sid": template.sid, "friendly_name": template.friendly_name}}
     await tx.emit(
         call.scope, event_names.ACCOUNT_CHANGED, subject_sid=template.sid, payload=payload
     )
 
 
-async def list_templates(tx: Transaction, call: Call[NoParameters]) -> Rows:
+async def list_content_templates(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of the account's templates."""
-    return Rows(await store.page(tx, call.scope, call.page_request), order="sid")
+    return Rows(
+        await content_template_store.list_content_templates(tx, call.scope, call.page_request),
+        order="sid",
+    )

@@ -9,7 +9,7 @@ import msgspec
 
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import json_parsers, parsers
-from parlour.resources.content_templates.rendering import TYPES, has_lists
+from parlour.resources.content_templates.rendering import TYPES, has_required_lists
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET, Unset
@@ -32,7 +32,7 @@ def _types(name: str, text: str) -> str:
         raise ApiError.invalid(name)
     if not set(TYPES).issuperset(found):
         raise ApiError(50542)
-    if not all(has_lists(type_, variant) for type_, variant in found.items()):
+    if not all(has_required_lists(type_, variant) for type_, variant in found.items()):
         raise ApiError.invalid(name)
     return text
 

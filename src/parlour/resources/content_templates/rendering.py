@@ -59,22 +59,22 @@ _LISTS: Final = {
     ),
 }
 
-_PLACE: Final = re.compile(r"\{\{([^{}]{1,16})\}\}")
+_PLACEHOLDER: Final = re.compile(r"\{\{([^{}]{1,16})\}\}")
 # As JSON text a name may be longer: six characters for one.
-_JSON_PLACE: Final = re.compile(r"\{\{([^{}]{1,96})\}\}")
+_JSON_PLACEHOLDER: Final = re.compile(r"\{\{([^{}]{1,96})\}\}")
 _variables: Final = msgspec.json.Decoder(dict[str, str | bool | int | float]).decode
 _variants: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _string: Final = msgspec.json.Decoder(str).decode
 
 
-class Content(msgspec.Struct, frozen=True):
+class RenderedContent(msgspec.Struct, frozen=True):
     """The content of a message: its type as a medium, and JSON."""
 
     content_type: str
     json: str
 
 
-def has_lists(type_: str, variant: dict[str, Any]) -> bool:
+def has_required_lists(type_: str, variant: dict[str, Any]) -> bool:
     """Return whether the lists of a variant are lists, and those that clients need are there."""
     for each in _LISTS.get(type_, ()):
         found = variant.get(each.name)
@@ -85,20 +85,20 @@ def has_lists(type_: str, variant: dict[str, Any]) -> bool:
     return True
 
 
-def variables_in(template: ContentTemplate) -> list[str]:
+def variable_names(template: ContentTemplate) -> list[str]:
     """Return the names of the places in a template's text, each once, in order."""
-    return list(dict.fromkeys(name.strip() for name in _PLACE.findall(template.body)))
+    return list(dict.fromkeys(name.strip() for name in _PLACEHOLDER.findall(template.body)))
 
 
-def text_of(template: ContentTemplate, variables: str | None) -> str:
+def render_text(template: ContentTemplate, variables: str | None) -> str:
     """Return the template's text with a JSON object of variables filled in.
 
     A place without a variable stays as it is. Raises 50504 for a text that is too long.
     """
-    return _filled(_PLACE, template.body, _texts(variables), limits.MESSAGE_BODY_BYTES_MAX)
+    return _filled(_PLACEHOLDER, template.body, _texts(variables), limits.MESSAGE_BODY_BYTES_MAX)
 
 
-def content_of(template: ContentTemplate, variables: str | None) -> Content:
+def render_content(template: ContentTemplate, variables: str | None) -> RenderedContent:
     """Return the content that clients show, with the variables filled in.
 
     Raises 50504 if it is too long.
@@ -107,10 +107,10 @@ def content_of(template: ContentTemplate, variables: str | None) -> Content:
     # Two opening braces stand only in strings of JSON.
     texts = {name: _quoted(text)[1:-1] for name, text in _texts(variables).items()}
     filled = _filled(
-        _JSON_PLACE, variant, texts, limits.MESSAGE_CONTENT_BYTES_MAX, name_of=_unquoted
+        _JSON_PLACEHOLDER, variant, texts, limits.MESSAGE_CONTENT_BYTES_MAX, name_of=_unquoted
     )
     # The clients make a slash of the first dot.
-    return Content(CONTENT_TYPE_PREFIX + type_.replace("/", "."), f'{{"data":{filled}}}')
+    return RenderedContent(CONTENT_TYPE_PREFIX + type_.replace("/", "."), f'{{"data":{filled}}}')
 
 
 def _most_complex(template: ContentTemplate) -> tuple[str, str]:
@@ -118,7 +118,9 @@ def _most_complex(template: ContentTemplate) -> tuple[str, str]:
     if template.types is not None:
         variants = _variants(template.types)
         for type_ in reversed(TYPES):
-            if type_ in variants and has_lists(type_, msgspec.json.decode(variants[type_])):
+            if type_ in variants and has_required_lists(
+                type_, msgspec.json.decode(variants[type_])
+            ):
                 return type_, bytes(variants[type_]).decode()
     return TEXT, msgspec.json.encode({"body": template.body}).decode()
 

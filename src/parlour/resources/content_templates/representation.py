@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.protocol.timestamps import format_date_ms
-from parlour.resources.content_templates.rendering import TEXT, has_lists, variables_in
+from parlour.resources.content_templates.rendering import TEXT, has_required_lists, variable_names
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def _variants(template: ContentTemplate) -> dict[str, Any]:
     """The forms of a template by their types; the text is one where none was given."""
     types: dict[str, Any] = {} if template.types is None else msgspec.json.decode(template.types)
-    types = {type_: each for type_, each in types.items() if has_lists(type_, each)}
+    types = {type_: each for type_, each in types.items() if has_required_lists(type_, each)}
     return types or {TEXT: {"body": template.body}}
 
 
 def _variables(template: ContentTemplate) -> dict[str, Any]:
     """The variables; the places of the text have no samples where none were given."""
     if template.variables is None:
-        return dict.fromkeys(variables_in(template), "")
+        return dict.fromkeys(variable_names(template), "")
     variables: dict[str, Any] = msgspec.json.decode(template.variables)
     return variables
 

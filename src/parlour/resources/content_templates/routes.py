@@ -15,18 +15,20 @@ from parlour.operations.operation import (
     fetch,
     list_,
 )
-from parlour.resources.content_templates import actions, parameters, representation
+from parlour.resources.content_templates import actions as content_template_actions
+from parlour.resources.content_templates import parameters as content_template_parameters
+from parlour.resources.content_templates import representation as content_template_representation
 from parlour.vocabulary import limits
 
-TEMPLATES_OF_CLIENTS = Collection(
+CLIENT_CONTENT_TEMPLATES = Collection(
     noun="ClientContentTemplate",
     service_noun="ClientContentTemplate",
     path="/ContentTemplates",
     url_forms=SERVICE_ONLY,
-    represent=representation.resource,
+    represent=content_template_representation.resource,
     specs=(
         list_(
-            actions.list_templates,
+            content_template_actions.list_content_templates,
             key="templates",
             maximum=limits.PAGE_SIZE_MAX,
             permits=access.allow_any_user,
@@ -40,12 +42,19 @@ CONTENT_TEMPLATES = Collection(
     version="/parlour/v1",
     path="/ContentTemplates",
     url_forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=content_template_representation.resource,
     specs=(
-        list_(actions.list_templates, key="content_templates", maximum=limits.PAGE_SIZE_MAX),
-        create(actions.create_template, parameters.CreateContentTemplate),
-        fetch(actions.fetch_template),
-        delete(actions.delete_template),
+        list_(
+            content_template_actions.list_content_templates,
+            key="content_templates",
+            maximum=limits.PAGE_SIZE_MAX,
+        ),
+        create(
+            content_template_actions.create_content_template,
+            content_template_parameters.CreateContentTemplate,
+        ),
+        fetch(content_template_actions.fetch_content_template),
+        delete(content_template_actions.delete_content_template),
     ),
     listed=False,
 )

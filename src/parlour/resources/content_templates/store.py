@@ -46,31 +46,33 @@ LIST = window(
 )
 
 
-async def add(tx: Transaction, scope: Scope, template: ContentTemplate) -> None:
+async def insert_content_template(tx: Transaction, scope: Scope, template: ContentTemplate) -> None:
     """Keep a new template."""
     assert template.account_sid == scope.account_sid
     await tx.run(INSERT, *values_of(template))
 
 
-async def count(tx: Transaction, scope: Scope) -> int:
+async def count_content_templates(tx: Transaction, scope: Scope) -> int:
     """How many templates the account has."""
     row = await tx.one(COUNT, scope.account_sid)
     assert row is not None
     return int(row[0])
 
 
-async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+async def delete_content_template_row(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, sid)
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> ContentTemplate | None:
+async def find_content_template(tx: Transaction, scope: Scope, sid: str) -> ContentTemplate | None:
     """The template with this sid, if the account has it."""
     row = await tx.one(FETCH, scope.account_sid, sid)
     return ContentTemplate(*row) if row else None
 
 
-async def page(tx: Transaction, scope: Scope, request: PageRequest) -> list[ContentTemplate]:
+async def list_content_templates(
+    tx: Transaction, scope: Scope, request: PageRequest
+) -> list[ContentTemplate]:
     """The account's templates."""
     rows = await read_window(tx, LIST, request, scope.account_sid)
     return [ContentTemplate(*row) for row in rows]

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.operations.call import AcceptedResult
-from parlour.resources.conversation_with_participants import completion, together
-from parlour.resources.conversations import actions as conversations
-from parlour.resources.conversations import timers
-from parlour.resources.participants import groups
+from parlour.resources.conversation_with_participants import (
+    background_create as conversation_with_participants_background_create,
+)
+from parlour.resources.conversation_with_participants import (
+    batch_create as conversation_with_participants_batch_create,
+)
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.participants import groups as participant_groups
 from parlour.resources.participants import store as participant_store
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -37,23 +42,31 @@ async def create_conversation_with_participants(
     forms = [] if said.participants is UNSET else said.participants
     if len(forms) > limits.PARTICIPANTS_PER_REQUEST_MAX:
         raise ApiError(50426)
-    conversation = await conversations.make_conversation(tx, call.scope, said)
+    conversation = await conversation_actions.build_conversation(tx, call.scope, said)
     if not forms:
-        await conversations.keep_conversation(tx, call.scope, conversation)
+        await conversation_actions.save_new_conversation(tx, call.scope, conversation)
         return conversation
-    made = await together.make_participants(tx, call.scope, conversation, forms)
-    begun = msgspec.structs.replace(
+    made = await conversation_with_participants_batch_create.make_participants(
+        tx, call.scope, conversation, forms
+    )
+    pending_conversation = msgspec.structs.replace(
         conversation,
-        state=timers.INITIALIZING,
+        state=conversation_timers.INITIALIZING,
         date_inactive=None,
         date_closed=None,
-        pending_participants=completion.write_pending(tx.origin, conversation.state, forms),
+        pending_participants=conversation_with_participants_background_create.encode_pending(
+            tx.origin, conversation.state, forms
+        ),
     )
-    await conversations.keep_conversation(tx, call.scope, begun)
+    await conversation_actions.save_new_conversation(tx, call.scope, pending_conversation)
     for each in made:
-        pair = together.pair_of(each)
+        pair = conversation_with_participants_batch_create.address_pair(each)
         if pair is not None:
-            await participant_store.hold_pending_pair(tx, call.scope, begun.sid, *pair)
-    if numbers := groups.complete_set(made):
-        await participant_store.hold_pending_set(tx, call.scope, begun.sid, numbers)
-    return AcceptedResult(202, begun)
+            await participant_store.reserve_address_pair(
+                tx, call.scope, pending_conversation.sid, *pair
+            )
+    if numbers := participant_groups.group_numbers(made):
+        await participant_store.reserve_group_numbers(
+            tx, call.scope, pending_conversation.sid, numbers
+        )
+    return AcceptedResult(202, pending_conversation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.resources.conversations import representation as conversations
+from parlour.resources.conversations import representation as conversation_representation
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def resource(conversation: Conversation, view: View) -> dict[str, Any]:
     """A conversation with its links before its URL, and without the one to an export."""
-    shown = conversations.resource(conversation, view)
+    shown = conversation_representation.resource(conversation, view)
     url, links = shown.pop("url"), shown.pop("links")
     del links["export"]
     return shown | {"links": links, "url": url}

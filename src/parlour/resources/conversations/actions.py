@@ -9,10 +9,11 @@ import msgspec
 from parlour.operations import purge
 from parlour.operations.call import Rows
 from parlour.protocol.durations import parse_duration
-from parlour.resources.configuration import store as configurations
-from parlour.resources.conversations import store, timers
+from parlour.resources.configuration import store as configuration_store
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.conversations import timers as conversation_timers
 from parlour.resources.conversations.store import Conversation
-from parlour.resources.scoped_webhooks import store as scoped_webhooks
+from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.store.transaction import ConflictScope
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
@@ -39,29 +40,31 @@ _DELETE_PENDING_PAIRS = "DELETE FROM pending_pair WHERE account_sid = $1 AND con
 _DELETE_WEBHOOKS = "DELETE FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2"
 
 
-async def in_path(tx: Transaction, call: Call[Any], name: str = "ConversationSid") -> Conversation:
+async def conversation_in_path(
+    tx: Transaction, call: Call[Any], name: str = "ConversationSid"
+) -> Conversation:
     """The conversation that the path names, by sid or unique name. Raises 404."""
     text = call.path[name]
     sid = sids.parse(sids.CONVERSATION, text)
     if sid is not None:
-        found = await store.find(tx, call.scope, sid)
+        found = await conversation_store.find_conversation(tx, call.scope, sid)
     else:
         # tidy: sid-then-name - a unique name in the form of a sid is refused: 50390
-        found = await store.find_by_unique_name(tx, call.scope, text)
+        found = await conversation_store.find_conversation_by_unique_name(tx, call.scope, text)
     if found is None:
         raise call.not_found(50350)
     return found
 
 
-async def sid_in_path(tx: Transaction, call: Call[Any]) -> str:
+async def conversation_sid_in_path(tx: Transaction, call: Call[Any]) -> str:
     """The sid of the conversation that the path names. Raises 404."""
     text = call.path["ConversationSid"]
     sid = sids.parse(sids.CONVERSATION, text)
     if sid is not None:
-        found = await store.find_sid(tx, call.scope, sid)
+        found = await conversation_store.find_conversation_sid(tx, call.scope, sid)
     else:
         # tidy: sid-then-name - as above
-        found = await store.find_sid_by_unique_name(tx, call.scope, text)
+        found = await conversation_store.find_conversation_sid_by_unique_name(tx, call.scope, text)
     if found is None:
         raise call.not_found(50350)
     return found
@@ -78,14 +81,14 @@ def conflict_scope_in_path(call: Call[Any], subject_sid: str = "") -> ConflictSc
 
 async def create_conversation(tx: Transaction, call: Call[CreateConversation]) -> Conversation:
     """A new conversation. Its creator is not added as a participant."""
-    conversation = await make_conversation(tx, call.scope, call.parameters)
-    await keep_conversation(tx, call.scope, conversation)
+    conversation = await build_conversation(tx, call.scope, call.parameters)
+    await save_new_conversation(tx, call.scope, conversation)
     return conversation
 
 
-async def keep_conversation(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
+async def save_new_conversation(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
     """Keep a new conversation and tell of it."""
-    await store.add(tx, scope, conversation)
+    await conversation_store.insert_conversation(tx, scope, conversation)
     await tx.emit(
         scope,
         event_names.ON_CONVERSATION_ADDED,
@@ -95,39 +98,39 @@ async def keep_conversation(tx: Transaction, scope: Scope, conversation: Convers
     )
 
 
-async def make_conversation(
+async def build_conversation(
     tx: Transaction, scope: Scope, change: CreateConversation
 ) -> Conversation:
     """The record of a new conversation, checked but not yet kept."""
-    state = timers.ACTIVE if change.state is UNSET else change.state
-    if state == timers.CLOSED:
+    state = conversation_timers.ACTIVE if change.state is UNSET else change.state
+    if state == conversation_timers.CLOSED:
         raise ApiError(50384)
-    defaults = await configurations.fetch(tx, scope)
+    defaults = await configuration_store.get_configuration(tx, scope)
     if isinstance(change.unique_name, str):
-        await _must_be_free(tx, scope, change.unique_name)
+        await _require_free_unique_name(tx, scope, change.unique_name)
     sequence = tx.next_sequence()
-    created = _given(change.date_created, tx.now)
+    created = _given_or(change.date_created, tx.now)
     order = sequence if change.date_created is UNSET else _order(created, sequence)
     conversation = Conversation(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
         sid=tx.new_sid(sids.CONVERSATION),
         sequence=sequence,
-        messaging_service_sid=_given(
+        messaging_service_sid=_given_or(
             change.messaging_service_sid, defaults.default_messaging_service_sid
         ),
-        friendly_name=_given(change.friendly_name, None),
-        unique_name=_given(change.unique_name, None),
-        attributes=_given(change.attributes, "{}"),
+        friendly_name=_given_or(change.friendly_name, None),
+        unique_name=_given_or(change.unique_name, None),
+        attributes=_given_or(change.attributes, "{}"),
         state=state,
         date_created=created,
-        date_updated=_given(change.date_updated, created),
+        date_updated=_given_or(change.date_updated, created),
         inactive_timer_seconds=_timer(change.timers_inactive, defaults.default_inactive_timer),
         closed_timer_seconds=_timer(change.timers_closed, defaults.default_closed_timer),
         date_inactive=None,
         date_closed=None,
-        email_address=_given(change.bindings_email_address, None),
-        email_name=_given(change.bindings_email_name, None),
+        email_address=_given_or(change.bindings_email_address, None),
+        email_name=_given_or(change.bindings_email_name, None),
         created_by=tx.origin.client_identity or CREATED_BY_API,
         next_message_index=0,
         removed_messages=0,
@@ -135,10 +138,10 @@ async def make_conversation(
         last_activity=order,
         pending_participants=None,
     )
-    return timers.restarted(conversation, tx.now)
+    return conversation_timers.with_restarted_timers(conversation, tx.now)
 
 
-def _given(value: Any, otherwise: Any) -> Any:
+def _given_or(value: Any, otherwise: Any) -> Any:
     """What was said, or what counts where nothing was."""
     return otherwise if value is UNSET else value
 
@@ -155,34 +158,36 @@ def _timer(seconds: int | Unset, default: str | None) -> int | None:
     return (parse_duration(default) or None) if default else None
 
 
-async def _must_be_free(
+async def _require_free_unique_name(
     tx: Transaction, scope: Scope, unique_name: str, own_sid: str | None = None
 ) -> None:
-    holder = await store.find_by_unique_name(tx, scope, unique_name)
+    holder = await conversation_store.find_conversation_by_unique_name(tx, scope, unique_name)
     if holder is not None and holder.sid != own_sid:
         raise ApiError(50353)
 
 
 async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Conversation:
     """One conversation."""
-    return await in_path(tx, call, "Sid")
+    return await conversation_in_path(tx, call, "Sid")
 
 
 async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> Rows:
     """A page of conversations: by last activity, or by date where a filter is given."""
     said = call.parameters
     if said.state is UNSET and said.start_date is UNSET and said.end_date is UNSET:
-        found = await store.page_by_activity(tx, call.scope, call.page_request)
+        found = await conversation_store.list_conversations_by_activity(
+            tx, call.scope, call.page_request
+        )
         return Rows(found, order="last_activity")
-    since: int = _given(said.start_date, _FIRST_MS)
-    until: int = _given(said.end_date, _LAST_MS)
+    since: int = _given_or(said.start_date, _FIRST_MS)
+    until: int = _given_or(said.end_date, _LAST_MS)
     if said.start_date is not UNSET and said.end_date is not UNSET and since >= until:
         raise ApiError(50396)
-    found = await store.page_by_date(
+    found = await conversation_store.list_conversations_by_date(
         tx,
         call.scope,
         call.page_request,
-        state=_given(said.state, None),
+        state=_given_or(said.state, None),
         since_ms=since,
         until_ms=until,
     )
@@ -191,13 +196,13 @@ async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> 
 
 async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -> Conversation:
     """Change a conversation. A closed one takes no change at all."""
-    before = await in_path(tx, call, "Sid")
+    before = await conversation_in_path(tx, call, "Sid")
     change = call.parameters
-    timers.must_accept_changes(before)
+    conversation_timers.require_changeable(before)
     if isinstance(change.unique_name, str):
-        await _must_be_free(tx, call.scope, change.unique_name, before.sid)
+        await _require_free_unique_name(tx, call.scope, change.unique_name, before.sid)
     after = _changed(before, change, tx.now)
-    await store.change(tx, call.scope, after)
+    await conversation_store.update_conversation_row(tx, call.scope, after)
     await tx.emit(
         call.scope,
         event_names.ON_CONVERSATION_UPDATED,
@@ -206,25 +211,27 @@ async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -
         payload={"conversation": after, "previous_date_updated": before.date_updated},
     )
     if after.state != before.state:
-        await timers.tell_state(tx, call.scope, after, before.state, timers.BY_API)
+        await conversation_timers.emit_state_changed(
+            tx, call.scope, after, before.state, conversation_timers.BY_API
+        )
     return after
 
 
 def _changed(before: Conversation, change: UpdateConversation, now_ms: int) -> Conversation:
     """The conversation as it is after the change."""
-    created = _given(change.date_created, before.date_created)
+    created = _given_or(change.date_created, before.date_created)
     moved = change.date_created is not UNSET
     order = _order(created, before.sequence) if moved else before.created_order
     unread = before.next_message_index == 0
     after = msgspec.structs.replace(
         before,
-        messaging_service_sid=_given(change.messaging_service_sid, before.messaging_service_sid),
-        friendly_name=_given(change.friendly_name, before.friendly_name),
-        unique_name=_given(change.unique_name, before.unique_name),
-        attributes=_given(change.attributes, before.attributes),
-        state=_given(change.state, before.state),
+        messaging_service_sid=_given_or(change.messaging_service_sid, before.messaging_service_sid),
+        friendly_name=_given_or(change.friendly_name, before.friendly_name),
+        unique_name=_given_or(change.unique_name, before.unique_name),
+        attributes=_given_or(change.attributes, before.attributes),
+        state=_given_or(change.state, before.state),
         date_created=created,
-        date_updated=_given(
+        date_updated=_given_or(
             change.date_updated,
             updated_at(now_ms, created_ms=created, updated_ms=before.date_updated),
         ),
@@ -232,14 +239,14 @@ def _changed(before: Conversation, change: UpdateConversation, now_ms: int) -> C
             change.timers_inactive, before.inactive_timer_seconds
         ),
         closed_timer_seconds=_changed_timer(change.timers_closed, before.closed_timer_seconds),
-        email_address=_given(change.bindings_email_address, before.email_address),
-        email_name=_given(change.bindings_email_name, before.email_name),
+        email_address=_given_or(change.bindings_email_address, before.email_address),
+        email_name=_given_or(change.bindings_email_name, before.email_name),
         created_order=order,
         last_activity=order if moved and unread else before.last_activity,
     )
     timed = change.timers_inactive is not UNSET or change.timers_closed is not UNSET
     if timed or after.state != before.state:
-        return timers.restarted(after, now_ms)
+        return conversation_timers.with_restarted_timers(after, now_ms)
     return after
 
 
@@ -249,9 +256,9 @@ def _changed_timer(seconds: int | Unset, before: int | None) -> int | None:
 
 async def delete_conversation(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a conversation with its participants and webhooks now, its messages soon."""
-    conversation = await in_path(tx, call, "Sid")
+    conversation = await conversation_in_path(tx, call, "Sid")
     # Webhooks that exist now still hear of it, so the event takes them along.
-    webhooks = await scoped_webhooks.all_of(tx, call.scope, conversation.sid)
+    webhooks = await scoped_webhook_store.list_all_scoped_webhooks(tx, call.scope, conversation.sid)
     await tx.emit(
         call.scope,
         event_names.ON_CONVERSATION_REMOVED,
@@ -259,7 +266,7 @@ async def delete_conversation(tx: Transaction, call: Call[NoParameters]) -> None
         subject_sid=conversation.sid,
         payload={"conversation": conversation, "scoped_webhooks": webhooks},
     )
-    await store.remove(tx, call.scope, conversation.sid)
+    await conversation_store.delete_conversation_row(tx, call.scope, conversation.sid)
     await tx.run(_DELETE_PARTICIPANTS, call.scope.account_sid, conversation.sid)
     await tx.run(_DELETE_PENDING_PAIRS, call.scope.account_sid, conversation.sid)
     await tx.run(_DELETE_WEBHOOKS, call.scope.account_sid, conversation.sid)

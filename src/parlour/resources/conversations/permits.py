@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations import access
-from parlour.resources.conversations import actions
+from parlour.resources.conversations import actions as conversation_actions
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import Permission
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-async def seen(
+async def visible_conversation(
     tx: Transaction, call: Call[Any], name: str = "ConversationSid"
 ) -> tuple[Conversation, Membership | None]:
     """The conversation that the path names, and the user's place in it. Raises 50350.
 
     A creator who takes no part in it has none.
     """
-    conversation = await actions.in_path(tx, call, name)
+    conversation = await conversation_actions.conversation_in_path(tx, call, name)
     membership = await access.membership_in(tx, call, conversation.sid)
     if membership is None and conversation.created_by != access.caller_identity(call):
         raise call.not_found(50350)
     return conversation, membership
 
 
-async def joined(
+async def joined_conversation(
     tx: Transaction, call: Call[Any], name: str = "ConversationSid"
 ) -> tuple[Conversation, Membership]:
     """The conversation that the path names, and the user's place in it.
 
     Raises 50430 for a creator who is not in it.
     """
-    conversation, membership = await seen(tx, call, name)
+    conversation, membership = await visible_conversation(tx, call, name)
     if membership is None:
         raise ApiError(50430)
     return conversation, membership
@@ -55,7 +55,7 @@ async def create_conversation(tx: Transaction, call: Call[Any]) -> None:
 
 async def update_conversation(tx: Transaction, call: Call[Any]) -> None:
     """Names and attributes are two permissions; nothing else can be changed."""
-    _, membership = await seen(tx, call, "Sid")
+    _, membership = await visible_conversation(tx, call, "Sid")
     access.allow_only(call, "FriendlyName", "UniqueName", "Attributes")
     if "FriendlyName" in call.form or "UniqueName" in call.form:
         await access.require_permission(
@@ -69,5 +69,5 @@ async def update_conversation(tx: Transaction, call: Call[Any]) -> None:
 
 async def delete_conversation(tx: Transaction, call: Call[Any]) -> None:
     """Conversations are removed by who may remove them."""
-    _, membership = await seen(tx, call, "Sid")
+    _, membership = await visible_conversation(tx, call, "Sid")
     await access.require_permission(tx, call, Permission.DELETE_CONVERSATION, membership=membership)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from parlour.resources.conversations.store import Conversation
 
 
-class HasNames(Protocol):
+class ConversationFields(Protocol):
     """A record with what clients show of a conversation."""
 
     @property
@@ -62,7 +62,7 @@ class HasNames(Protocol):
         ...
 
 
-class HasTimers(Protocol):
+class TimerFields(Protocol):
     """A record with the dates of a conversation's timers."""
 
     @property
@@ -76,7 +76,7 @@ class HasTimers(Protocol):
         ...
 
 
-def timers(conversation: HasTimers) -> dict[str, str]:
+def timers(conversation: TimerFields) -> dict[str, str]:
     """The dates at which timers will act; only those that are set."""
     shown = {}
     if conversation.date_inactive is not None:
@@ -148,7 +148,7 @@ def realtime_document(
     return shown
 
 
-def client_resource(conversation: HasNames, sid: str) -> dict[str, Any]:
+def client_resource(conversation: ConversationFields, sid: str) -> dict[str, Any]:
     """What every client sees of a conversation, in the answer to a command."""
     url = f"{client_urls.COMMANDS}/Conversations/{sid}"
     return {

@@ -11,39 +11,42 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.conversations import actions, parameters, permits, representation
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.conversations import parameters as conversation_parameters
+from parlour.resources.conversations import permits as conversation_permits
+from parlour.resources.conversations import representation as conversation_representation
 from parlour.vocabulary import limits
 
 CONVERSATIONS = Collection(
     noun="Conversation",
     path="/Conversations",
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
+    represent=conversation_representation.resource,
     specs=(
         list_(
-            actions.list_conversations,
+            conversation_actions.list_conversations,
             key="conversations",
             maximum=limits.PAGE_SIZE_MAX,
-            parameters=parameters.ListConversations,
+            parameters=conversation_parameters.ListConversations,
         ),
         create(
-            actions.create_conversation,
-            parameters.CreateConversation,
+            conversation_actions.create_conversation,
+            conversation_parameters.CreateConversation,
             webhook_header=True,
             pre_action="onConversationAdd",
         ),
-        fetch(actions.fetch_conversation),
+        fetch(conversation_actions.fetch_conversation),
         update(
-            actions.update_conversation,
-            parameters.UpdateConversation,
+            conversation_actions.update_conversation,
+            conversation_parameters.UpdateConversation,
             webhook_header=True,
             pre_action="onConversationUpdate",
         ),
         delete(
-            actions.delete_conversation,
+            conversation_actions.delete_conversation,
             webhook_header=True,
             pre_action="onConversationRemove",
-            permits=permits.delete_conversation,
+            permits=conversation_permits.delete_conversation,
         ),
     ),
 )

@@ -65,13 +65,13 @@ FETCH_BY_UNIQUE_NAME = statement(
     Conversation,
 )
 # What a message changes while the state stays: the indexes of names and states are left alone.
-NOTE_MESSAGE = row_update(
+UPDATE_AFTER_MESSAGE = row_update(
     "conversation",
     Conversation,
     key=("account_sid", "service_sid", "sid"),
     columns=("next_message_index", "last_activity", "date_inactive", "date_closed"),
 )
-NOTE_REMOVED_MESSAGE = """
+INCREMENT_REMOVED_MESSAGES = """
 UPDATE conversation SET removed_messages = removed_messages + 1
  WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
 """
@@ -83,14 +83,14 @@ SELECT sid FROM conversation
  WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3 FOR UPDATE
 """
 DELETE = "DELETE FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
-BY_ACTIVITY = window(
+LIST_BY_ACTIVITY = window(
     "SELECT {columns} FROM conversation WHERE account_sid = $1 AND service_sid = $2",
     Conversation,
     order="last_activity",
     arguments=2,
     descending=True,
 )
-BY_DATE = window(
+LIST_BY_DATE = window(
     "SELECT {columns} FROM conversation WHERE account_sid = $1 AND service_sid = $2"
     " AND created_order >= $3 AND created_order < $4",
     Conversation,
@@ -98,7 +98,7 @@ BY_DATE = window(
     arguments=4,
     descending=True,
 )
-BY_STATE = window(
+LIST_BY_STATE = window(
     "SELECT {columns} FROM conversation WHERE account_sid = $1 AND service_sid = $2"
     " AND state = $3 AND created_order >= $4 AND created_order < $5",
     Conversation,
@@ -107,7 +107,7 @@ BY_STATE = window(
     descending=True,
 )
 # Each half is bounded by itself, so that a great many that are due are not all read for a few.
-DUE = statement(
+LIST_DUE = statement(
     # tidy: account-in-sql - only the scheduler asks, for every account
     "SELECT * FROM (SELECT {columns} FROM conversation"
     " WHERE date_inactive <= $1 ORDER BY date_inactive LIMIT $2) AS soon"
@@ -120,19 +120,19 @@ NEXT_DUE = """
 SELECT (SELECT MIN(date_inactive) FROM conversation WHERE date_inactive IS NOT NULL),
        (SELECT MIN(date_closed) FROM conversation WHERE date_closed IS NOT NULL)
 """
-TIMED_INACTIVE = statement(
+LIST_BY_INACTIVE_TIMER = statement(
     # tidy: account-in-sql - as above
     "SELECT {columns} FROM conversation WHERE date_inactive >= $1"
     " AND (date_inactive > $1 OR sid > $2) ORDER BY date_inactive, sid LIMIT $3",
     Conversation,
 )
-TIMED_CLOSED = statement(
+LIST_BY_CLOSED_TIMER = statement(
     # tidy: account-in-sql - as above
     "SELECT {columns} FROM conversation WHERE date_closed >= $1"
     " AND (date_closed > $1 OR sid > $2) ORDER BY date_closed, sid LIMIT $3",
     Conversation,
 )
-PENDING = statement(
+LIST_PENDING = statement(
     # tidy: account-in-sql - as above
     "SELECT {columns} FROM conversation WHERE pending_participants IS NOT NULL"
     " AND account_sid NOT IN ({skipped}) ORDER BY sequence LIMIT $1",
@@ -141,19 +141,19 @@ PENDING = statement(
 )
 
 
-async def add(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
+async def insert_conversation(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
     """Keep a new conversation."""
     assert conversation.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(conversation))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> Conversation | None:
+async def find_conversation(tx: Transaction, scope: Scope, sid: str) -> Conversation | None:
     """The conversation with this sid, if the service has it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return Conversation(*row) if row else None
 
 
-async def find_by_unique_name(
+async def find_conversation_by_unique_name(
     tx: Transaction, scope: Scope, unique_name: str
 ) -> Conversation | None:
     """The conversation with this unique name, if the service has it."""
@@ -161,55 +161,59 @@ async def find_by_unique_name(
     return Conversation(*row) if row else None
 
 
-async def find_sid(tx: Transaction, scope: Scope, sid: str) -> str | None:
+async def find_conversation_sid(tx: Transaction, scope: Scope, sid: str) -> str | None:
     """The sid itself, if the service has this conversation: all that reading below it needs."""
     row = await tx.one(FIND_SID, scope.account_sid, scope.service_sid, sid)
     return row[0] if row else None
 
 
-async def find_sid_by_unique_name(tx: Transaction, scope: Scope, unique_name: str) -> str | None:
+async def find_conversation_sid_by_unique_name(
+    tx: Transaction, scope: Scope, unique_name: str
+) -> str | None:
     """The sid of the conversation with this unique name, if the service has it."""
     row = await tx.one(FIND_SID_BY_UNIQUE_NAME, scope.account_sid, scope.service_sid, unique_name)
     return row[0] if row else None
 
 
-async def change(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
+async def update_conversation_row(
+    tx: Transaction, scope: Scope, conversation: Conversation
+) -> None:
     """Write every changeable column of one conversation."""
     assert conversation.service_sid == scope.service_sid
     count = await tx.run(UPDATE, *values_of(conversation))
     assert count == 1, conversation.sid
 
 
-async def note_message(
+async def update_conversation_after_message(
     tx: Transaction, scope: Scope, before: Conversation, after: Conversation
 ) -> None:
     """Write what a new message changes: the next index, the activity, the timers; rarely more."""
     assert after.service_sid == scope.service_sid
-    sql, arguments = NOTE_MESSAGE.of(before, after)
+    sql, arguments = UPDATE_AFTER_MESSAGE.of(before, after)
     count = await tx.run(sql, *arguments)
     assert count == 1, after.sid
 
 
-async def note_removed_message(tx: Transaction, scope: Scope, sid: str) -> None:
+async def increment_removed_messages(tx: Transaction, scope: Scope, sid: str) -> None:
     """Count a message that is gone; what is unread is reckoned from that."""
-    count = await tx.run(NOTE_REMOVED_MESSAGE, scope.account_sid, scope.service_sid, sid)
+    count = await tx.run(INCREMENT_REMOVED_MESSAGES, scope.account_sid, scope.service_sid, sid)
     assert count == 1, sid
 
 
-async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+async def delete_conversation_row(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
 
 
-async def page_by_activity(
+async def list_conversations_by_activity(
     tx: Transaction, scope: Scope, request: PageRequest
 ) -> list[Conversation]:
     """The service's conversations, the last one with a message first."""
-    rows = await read_window(tx, BY_ACTIVITY, request, scope.account_sid, scope.service_sid)
+    rows = await read_window(tx, LIST_BY_ACTIVITY, request, scope.account_sid, scope.service_sid)
     return [Conversation(*row) for row in rows]
 
 
-async def page_by_date(
+async def list_conversations_by_date(
     tx: Transaction,
     scope: Scope,
     request: PageRequest,
@@ -222,19 +226,19 @@ async def page_by_date(
     where: tuple[object, ...] = (since_ms * 1000, until_ms * 1000)
     if state is not None:
         where = (state, *where)
-    listing = BY_DATE if state is None else BY_STATE
+    listing = LIST_BY_DATE if state is None else LIST_BY_STATE
     rows = await read_window(tx, listing, request, scope.account_sid, scope.service_sid, *where)
     return [Conversation(*row) for row in rows]
 
 
 # tidy: scope-first - the scheduler works for every account
-async def due(tx: Transaction, now_ms: int, count: int) -> list[Conversation]:
+async def list_due_conversations(tx: Transaction, now_ms: int, count: int) -> list[Conversation]:
     """Conversations of any account whose timer has passed, up to a number for each timer."""
-    return [Conversation(*row) for row in await tx.all(DUE, now_ms, count)]
+    return [Conversation(*row) for row in await tx.all(LIST_DUE, now_ms, count)]
 
 
 # tidy: scope-first - as above
-async def next_due_ms(tx: Transaction) -> int | None:
+async def next_timer_ms(tx: Transaction) -> int | None:
     """When the next timer of any account will pass."""
     row = await tx.one(NEXT_DUE)
     assert row is not None
@@ -242,7 +246,7 @@ async def next_due_ms(tx: Transaction) -> int | None:
 
 
 # tidy: scope-first - as above
-async def timed(
+async def list_conversations_by_timer(
     tx: Transaction, listing: str, after: tuple[int, str], count: int
 ) -> list[Conversation]:
     """Conversations of any account by the date of one of their timers and sid, after these."""
@@ -250,8 +254,10 @@ async def timed(
 
 
 # tidy: scope-first - as above
-async def pending(tx: Transaction, count: int, skipped: Sequence[str] = ()) -> list[Conversation]:
+async def list_pending_conversations(
+    tx: Transaction, count: int, skipped: Sequence[str] = ()
+) -> list[Conversation]:
     """Conversations that still wait for their participants, of any account but a few."""
     most = limits.PENDING_ACCOUNTS_SKIPPED_MAX
     padded = [*skipped[:most], *[""] * (most - len(skipped))]
-    return [Conversation(*row) for row in await tx.all(PENDING, count, *padded)]
+    return [Conversation(*row) for row in await tx.all(LIST_PENDING, count, *padded)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from parlour.operations import scoping
-from parlour.resources.conversations import store
+from parlour.resources.conversations import store as conversation_store
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -37,7 +37,7 @@ UPDATE participant SET holds_pair = 0, is_open = 0
 """
 
 
-def must_accept_changes(conversation: Conversation) -> None:
+def require_changeable(conversation: Conversation) -> None:
     """Raise 50377 for a closed conversation and 50386 for one that is still being made."""
     if conversation.state == CLOSED:
         raise ApiError(50377)
@@ -45,7 +45,7 @@ def must_accept_changes(conversation: Conversation) -> None:
         raise ApiError(50386)
 
 
-def restarted(conversation: Conversation, now_ms: int) -> Conversation:
+def with_restarted_timers(conversation: Conversation, now_ms: int) -> Conversation:
     """The conversation with its timers counting from now; closed ones have none."""
 
     def due(seconds: int | None) -> int | None:
@@ -62,7 +62,7 @@ def restarted(conversation: Conversation, now_ms: int) -> Conversation:
     )
 
 
-def capped(conversation: Conversation, now_ms: int) -> Conversation:
+def with_capped_timers(conversation: Conversation, now_ms: int) -> Conversation:
     """The conversation with no timer that ends later than the whole timer from now."""
 
     def cap(date: int | None, seconds: int | None) -> int | None:
@@ -75,7 +75,7 @@ def capped(conversation: Conversation, now_ms: int) -> Conversation:
     )
 
 
-def with_message(conversation: Conversation, activity: int, now_ms: int) -> Conversation:
+def after_message(conversation: Conversation, activity: int, now_ms: int) -> Conversation:
     """The conversation after one more message: active, its timers counting from now.
 
     ``activity`` is when, in microseconds: what lists are ordered by.
@@ -94,10 +94,10 @@ def with_message(conversation: Conversation, activity: int, now_ms: int) -> Conv
         next_message_index=conversation.next_message_index + 1,
         last_activity=activity,
     )
-    return restarted(after, now_ms)
+    return with_restarted_timers(after, now_ms)
 
 
-async def tell_state(
+async def emit_state_changed(
     tx: Transaction,
     scope: Scope,
     after: Conversation,
@@ -118,17 +118,21 @@ async def tell_state(
     )
 
 
-async def expire(tx: Transaction) -> None:
+async def fire_due_timers(tx: Transaction) -> None:
     """Let timers act that have passed, up to a number."""
-    for found in await store.due(tx, tx.now, limits.TIMERS_PER_STEP_MAX):
+    for found in await conversation_store.list_due_conversations(
+        tx, tx.now, limits.TIMERS_PER_STEP_MAX
+    ):
         scope = Scope(found.account_sid, found.service_sid)
         # Once more, as a message may have restarted the timers until nobody else may change it.
-        conversation = await store.find(tx, scope, found.sid)
+        conversation = await conversation_store.find_conversation(tx, scope, found.sid)
         if conversation is None or not _is_due(conversation, tx.now):
             continue
         if not await scoping.service_exists(tx, scope):
             # What is below a removed service only waits for its own removal: nobody is told.
-            await store.change(tx, scope, _stopped(conversation))
+            await conversation_store.update_conversation_row(
+                tx, scope, _without_timers(conversation)
+            )
             continue
         closes = conversation.date_closed is not None and conversation.date_closed <= tx.now
         after = msgspec.structs.replace(
@@ -140,8 +144,8 @@ async def expire(tx: Transaction) -> None:
                 tx.now, created_ms=conversation.date_created, updated_ms=conversation.date_updated
             ),
         )
-        await store.change(tx, scope, after)
-        await tell_state(tx, scope, after, conversation.state, BY_TIMER, SYSTEM)
+        await conversation_store.update_conversation_row(tx, scope, after)
+        await emit_state_changed(tx, scope, after, conversation.state, BY_TIMER, SYSTEM)
 
 
 def _is_due(conversation: Conversation, now_ms: int) -> bool:
@@ -150,6 +154,6 @@ def _is_due(conversation: Conversation, now_ms: int) -> bool:
     return any(date is not None and date <= now_ms for date in timers)
 
 
-def _stopped(conversation: Conversation) -> Conversation:
+def _without_timers(conversation: Conversation) -> Conversation:
     """The conversation without any timer that could act."""
     return msgspec.structs.replace(conversation, date_inactive=None, date_closed=None)

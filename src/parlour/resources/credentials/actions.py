@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.resources.credentials import store
-from parlour.resources.credentials.store import Credential, Secrets
+from parlour.resources.credentials import store as credential_store
+from parlour.resources.credentials.store import Credential, CredentialSecrets
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 APN = "apn"
 
 
-async def in_path(tx: Transaction, call: Call[Any]) -> Credential:
+async def credential_in_path(tx: Transaction, call: Call[Any]) -> Credential:
     """The credential that the path names. Raises 404."""
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.CREDENTIAL, sid):
-        found = await store.find(tx, call.scope, sids.normal(sid))
+        found = await credential_store.find_credential(tx, call.scope, sids.normal(sid))
     if found is None:
         raise call.not_found()
     return found
@@ -34,7 +34,7 @@ async def in_path(tx: Transaction, call: Call[Any]) -> Credential:
 
 async def list_credentials(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of the account's credentials."""
-    return Rows(await store.page(tx, call.scope, call.page_request))
+    return Rows(await credential_store.list_credentials(tx, call.scope, call.page_request))
 
 
 async def create_credential(tx: Transaction, call: Call[CreateCredential]) -> Credential:
@@ -52,19 +52,19 @@ async def create_credential(tx: Transaction, call: Call[CreateCredential]) -> Cr
         date_updated=tx.now,
     )
     credential = _changed(blank, call, given)
-    await store.add(tx, call.scope, credential)
-    await _tell(tx, call, credential)
+    await credential_store.insert_credential(tx, call.scope, credential)
+    await _emit_change(tx, call, credential)
     return credential
 
 
 async def fetch_credential(tx: Transaction, call: Call[NoParameters]) -> Credential:
     """One credential."""
-    return await in_path(tx, call)
+    return await credential_in_path(tx, call)
 
 
 async def update_credential(tx: Transaction, call: Call[UpdateCredential]) -> Credential:
     """Change a credential; secrets that are not sent stay."""
-    before = await in_path(tx, call)
+    before = await credential_in_path(tx, call)
     changed = _changed(before, call, call.parameters.given())
     after = msgspec.structs.replace(
         changed,
@@ -72,8 +72,8 @@ async def update_credential(tx: Transaction, call: Call[UpdateCredential]) -> Cr
             tx.now, created_ms=before.date_created, updated_ms=before.date_updated
         ),
     )
-    await store.change(tx, call.scope, after)
-    await _tell(tx, call, after)
+    await credential_store.update_credential_row(tx, call.scope, after)
+    await _emit_change(tx, call, after)
     return after
 
 
@@ -81,11 +81,13 @@ def _changed(before: Credential, call: Call[Any], given: dict[str, Any]) -> Cred
     """The credential with the values that were sent, secrets sealed."""
     kind = given.get("type", before.type)
     sandbox = str(given["sandbox"]) if "sandbox" in given else (before.sandbox or "False")
-    sent = {name: given[name] for name in Secrets.__struct_fields__ if name in given}
+    sent = {name: given[name] for name in CredentialSecrets.__struct_fields__ if name in given}
     sealed = before.secrets_sealed
     if sent:
-        secrets = msgspec.structs.replace(store.unseal(call.vault, before), **sent)
-        sealed = store.seal(call.vault, before.sid, secrets)
+        secrets = msgspec.structs.replace(
+            credential_store.unseal_secrets(call.vault, before), **sent
+        )
+        sealed = credential_store.seal_secrets(call.vault, before.sid, secrets)
     return msgspec.structs.replace(
         before,
         type=kind,
@@ -97,12 +99,12 @@ def _changed(before: Credential, call: Call[Any], given: dict[str, Any]) -> Cred
 
 async def delete_credential(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a credential; bindings keep its sid."""
-    credential = await in_path(tx, call)
-    await store.remove(tx, call.scope, credential.sid)
-    await _tell(tx, call, credential)
+    credential = await credential_in_path(tx, call)
+    await credential_store.delete_credential_row(tx, call.scope, credential.sid)
+    await _emit_change(tx, call, credential)
 
 
-async def _tell(tx: Transaction, call: Call[Any], credential: Credential) -> None:
+async def _emit_change(tx: Transaction, call: Call[Any], credential: Credential) -> None:
     shown = msgspec.structs.replace(credential, secrets_sealed=None)
     await tx.emit(
         call.scope,

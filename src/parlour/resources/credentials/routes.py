@@ -11,7 +11,9 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.credentials import actions, parameters, representation
+from parlour.resources.credentials import actions as credential_actions
+from parlour.resources.credentials import parameters as credential_parameters
+from parlour.resources.credentials import representation as credential_representation
 from parlour.vocabulary import limits
 
 CREDENTIALS = Collection(
@@ -19,12 +21,12 @@ CREDENTIALS = Collection(
     is_setting=True,
     path="/Credentials",
     url_forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=credential_representation.resource,
     specs=(
-        list_(actions.list_credentials, key="credentials", maximum=limits.PAGE_SIZE_MAX),
-        create(actions.create_credential, parameters.CreateCredential),
-        fetch(actions.fetch_credential),
-        update(actions.update_credential, parameters.UpdateCredential),
-        delete(actions.delete_credential),
+        list_(credential_actions.list_credentials, key="credentials", maximum=limits.PAGE_SIZE_MAX),
+        create(credential_actions.create_credential, credential_parameters.CreateCredential),
+        fetch(credential_actions.fetch_credential),
+        update(credential_actions.update_credential, credential_parameters.UpdateCredential),
+        delete(credential_actions.delete_credential),
     ),
 )

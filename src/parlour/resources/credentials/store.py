@@ -30,7 +30,7 @@ class Credential(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
+class CredentialSecrets(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a push service is shown: never in an answer, an event or a log."""
 
     certificate: str | None = None
@@ -53,44 +53,44 @@ LIST = window(
 DELETE = "DELETE FROM credential WHERE account_sid = $1 AND sid = $2"
 
 
-def seal(vault: Vault, sid: str, secrets: Secrets) -> str:
+def seal_secrets(vault: Vault, sid: str, secrets: CredentialSecrets) -> str:
     """The secrets of the credential with this sid, as its row holds them."""
     return vault.seal(msgspec.json.encode(secrets).decode(), sid)
 
 
-def unseal(vault: Vault, credential: Credential) -> Secrets:
+def unseal_secrets(vault: Vault, credential: Credential) -> CredentialSecrets:
     """The secrets of a credential, for the push service."""
     if credential.secrets_sealed is None:
-        return Secrets()
+        return CredentialSecrets()
     text = vault.unseal(credential.secrets_sealed, credential.sid)
-    return msgspec.json.decode(text, type=Secrets)
+    return msgspec.json.decode(text, type=CredentialSecrets)
 
 
-async def add(tx: Transaction, scope: Scope, credential: Credential) -> None:
+async def insert_credential(tx: Transaction, scope: Scope, credential: Credential) -> None:
     """Keep a new credential."""
     assert credential.account_sid == scope.account_sid
     await tx.run(INSERT, *values_of(credential))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> Credential | None:
+async def find_credential(tx: Transaction, scope: Scope, sid: str) -> Credential | None:
     """The credential with this sid, if the account has it."""
     row = await tx.one(FETCH, scope.account_sid, sid)
     return Credential(*row) if row else None
 
 
-async def page(tx: Transaction, scope: Scope, request: PageRequest) -> list[Credential]:
+async def list_credentials(tx: Transaction, scope: Scope, request: PageRequest) -> list[Credential]:
     """The account's credentials, oldest first."""
     rows = await read_window(tx, LIST, request, scope.account_sid)
     return [Credential(*row) for row in rows]
 
 
-async def change(tx: Transaction, scope: Scope, credential: Credential) -> None:
+async def update_credential_row(tx: Transaction, scope: Scope, credential: Credential) -> None:
     """Write every changeable column of one credential."""
     assert credential.account_sid == scope.account_sid
     count = await tx.run(UPDATE, *values_of(credential))
     assert count == 1, credential.sid
 
 
-async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+async def delete_credential_row(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, sid)

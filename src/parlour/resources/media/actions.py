@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.operations import scoping
-from parlour.resources.accounts import store as accounts
+from parlour.resources.accounts import store as account_store
 from parlour.resources.accounts.actions import ACTIVE
-from parlour.resources.media import store
+from parlour.resources.media import store as media_store
 from parlour.resources.media.store import Media
-from parlour.resources.participants import store as participants
-from parlour.resources.users import arrivals
-from parlour.resources.users import store as users
+from parlour.resources.participants import store as participant_store
+from parlour.resources.users import provisioning as user_provisioning
+from parlour.resources.users import store as user_store
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
@@ -51,7 +51,7 @@ async def must_take_upload(tx: Transaction, scope: Scope, identity: str | None) 
         raise ApiError.not_found(f"/Services/{scope.service_sid}/Media")
     if identity is None:
         return
-    count, size = await store.unattached(tx, scope, identity)
+    count, size = await media_store.count_unattached_media(tx, scope, identity)
     if (
         count >= limits.UNATTACHED_PER_UPLOADER_MAX
         or size >= limits.UNATTACHED_BYTES_PER_UPLOADER_MAX
@@ -69,7 +69,7 @@ async def add_media(
     await must_take_upload(tx, scope, identity)
     user_sid = ""
     if identity is not None:
-        user_sid = (await arrivals.ensure_user(tx, scope, identity)).sid
+        user_sid = (await user_provisioning.ensure_user(tx, scope, identity)).sid
     medium = Media(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
@@ -84,7 +84,7 @@ async def add_media(
         date_created=tx.now,
         date_updated=tx.now,
     )
-    await store.add(tx, scope, medium)
+    await media_store.insert_media(tx, scope, medium)
     return MediaView(medium, None, user_sid)
 
 
@@ -92,19 +92,21 @@ async def see(tx: Transaction, scope: Scope, identity: str | None, sid: str) -> 
     """The medium, if this caller may see it now: the account, or one of its users."""
     if not sids.is_sid(sids.MEDIA, sid) or not await scoping.service_exists(tx, scope):
         return None
-    medium = await store.find(tx, scope, sids.normal(sid))
+    medium = await media_store.find_media(tx, scope, sids.normal(sid))
     if medium is None:
         return None
     conversation_sid = None
     if medium.message_sid is not None:
-        conversation_sid = await store.conversation_of(tx, scope, medium.message_sid)
+        conversation_sid = await media_store.find_conversation_sid_of_message(
+            tx, scope, medium.message_sid
+        )
         if conversation_sid is None:
             return None
     if identity is None:
         return MediaView(medium, conversation_sid, "")
     if not await _is_for(tx, scope, identity, medium, conversation_sid):
         return None
-    user = await users.find_by_identity(tx, scope, identity)
+    user = await user_store.find_user_by_identity(tx, scope, identity)
     return None if user is None else MediaView(medium, conversation_sid, user.sid)
 
 
@@ -113,7 +115,9 @@ async def _is_for(
 ) -> bool:
     if conversation_sid is None:
         return medium.author == identity
-    found = await participants.find_by_identity(tx, scope, conversation_sid, identity)
+    found = await participant_store.find_participant_by_identity(
+        tx, scope, conversation_sid, identity
+    )
     return found is not None
 
 
@@ -122,10 +126,10 @@ async def see_as(tx: Transaction, scope: Scope, user_sid: str, sid: str) -> Medi
 
     Nobody sees anything of an account that is suspended or closed.
     """
-    account = await accounts.find_account(tx, scope)
+    account = await account_store.find_account(tx, scope)
     if account is None or account.status != ACTIVE:
         return None
     if not user_sid:
         return await see(tx, scope, None, sid)
-    user = await users.find(tx, scope, user_sid)
+    user = await user_store.find_user(tx, scope, user_sid)
     return None if user is None else await see(tx, scope, user.identity, sid)

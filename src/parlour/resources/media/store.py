@@ -66,32 +66,34 @@ UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND message_sid = $2 AND 
 """
 
 
-async def add(tx: Transaction, scope: Scope, medium: Media) -> None:
+async def insert_media(tx: Transaction, scope: Scope, medium: Media) -> None:
     """Keep a new medium."""
     assert medium.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(medium))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> Media | None:
+async def find_media(tx: Transaction, scope: Scope, sid: str) -> Media | None:
     """The medium with this sid, if the service has it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return Media(*row) if row else None
 
 
-async def conversation_of(tx: Transaction, scope: Scope, message_sid: str) -> str | None:
+async def find_conversation_sid_of_message(
+    tx: Transaction, scope: Scope, message_sid: str
+) -> str | None:
     """The conversation of a message that carries media, if both are still there."""
     row = await tx.one(CONVERSATION_OF, scope.account_sid, message_sid, scope.service_sid)
     return row[0] if row else None
 
 
-async def unattached(tx: Transaction, scope: Scope, author: str) -> tuple[int, int]:
+async def count_unattached_media(tx: Transaction, scope: Scope, author: str) -> tuple[int, int]:
     """How many media of a user wait for a message, and their size together."""
     row = await tx.one(UNATTACHED, scope.account_sid, scope.service_sid, author)
     assert row is not None
     return int(row[0]), int(row[1])
 
 
-async def attach(tx: Transaction, scope: Scope, medium: Media, message_sid: str) -> None:
+async def attach_media(tx: Transaction, scope: Scope, medium: Media, message_sid: str) -> None:
     """Give a medium to the one message that carries it."""
     updated = updated_at(tx.now, created_ms=medium.date_created, updated_ms=medium.date_updated)
     key = (scope.account_sid, scope.service_sid, medium.sid)
@@ -99,6 +101,6 @@ async def attach(tx: Transaction, scope: Scope, medium: Media, message_sid: str)
     assert count == 1, medium.sid
 
 
-async def remove_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:
+async def mark_media_of_message_removed(tx: Transaction, scope: Scope, message_sid: str) -> int:
     """Remove what a message carried; how many that was."""
     return await tx.run(REMOVE_OF_MESSAGE, scope.account_sid, message_sid)

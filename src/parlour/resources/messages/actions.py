@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.resources.conversations import actions as conversations
-from parlour.resources.conversations import store as conversation_rows
-from parlour.resources.conversations import timers
-from parlour.resources.media import attachments
-from parlour.resources.media import store as media
-from parlour.resources.messages import content, fan_out, store
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.conversations import store as conversation_store
+from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.media import attachments as media_attachments
+from parlour.resources.media import store as media_store
+from parlour.resources.messages import content as message_content
+from parlour.resources.messages import fan_out as message_fan_out
+from parlour.resources.messages import store as message_store
 from parlour.resources.messages.store import Message
-from parlour.resources.receipts import store as receipts
+from parlour.resources.receipts import store as receipt_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -29,21 +31,21 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-async def in_path(
+async def message_in_path(
     tx: Transaction, call: Call[Any], conversation_sid: str, name: str = "Sid"
 ) -> Message:
     """The message that the path names, by sid only. Raises 404."""
-    return await of_conversation(tx, call, conversation_sid, call.path[name])
+    return await message_in_conversation(tx, call, conversation_sid, call.path[name])
 
 
-async def of_conversation(
+async def message_in_conversation(
     tx: Transaction, call: Call[Any], conversation_sid: str, sid: str
 ) -> Message:
     """The message with this sid in a conversation. Raises 404."""
     found = None
     normal_sid = sids.parse(sids.MESSAGE, sid)
     if normal_sid is not None:
-        found = await store.find(tx, call.scope, conversation_sid, normal_sid)
+        found = await message_store.find_message(tx, call.scope, conversation_sid, normal_sid)
     if found is None:
         raise call.not_found(50500)
     return found
@@ -54,14 +56,14 @@ def conflict_scope_of_create(call: Call[CreateMessage]) -> ConflictScope | None:
     change = call.parameters
     if change.media_sid is not UNSET or change.media_sids is not UNSET:
         return None
-    return conversations.conflict_scope_in_path(call)
+    return conversation_actions.conflict_scope_in_path(call)
 
 
 async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:
     """Say something in a conversation; its other participants hear of it."""
-    conversation = await conversations.in_path(tx, call)
+    conversation = await conversation_actions.conversation_in_path(tx, call)
     change = call.parameters
-    timers.must_accept_changes(conversation)
+    conversation_timers.require_changeable(conversation)
     return await add_message(tx, call.scope, conversation, change)
 
 
@@ -72,13 +74,13 @@ async def add_message(
 
     It wakes an inactive conversation and restarts its timers.
     """
-    author = _given(change.author, tx.origin.client_identity or fan_out.SYSTEM_AUTHOR)
-    found = await fan_out.audience(tx, scope, conversation.sid, author)
-    fan_out.must_be_known_in_group(found)
-    said = await content.of_new(tx, scope, change)
+    author = _given_or(change.author, tx.origin.client_identity or message_fan_out.SYSTEM_AUTHOR)
+    found = await message_fan_out.find_audience(tx, scope, conversation.sid, author)
+    message_fan_out.require_known_group_author(found)
+    said = await message_content.build_content(tx, scope, change)
     if found.recipients and len(said.body or "") > limits.MESSAGE_BODY_CHANNEL_CHARS_MAX:
         raise ApiError(50504)
-    created = _given(change.date_created, tx.now)
+    created = _given_or(change.date_created, tx.now)
     message = Message(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
@@ -88,11 +90,11 @@ async def add_message(
         author=author,
         participant_sid=found.author_sid,
         body=said.body,
-        subject=_given(change.subject, None),
-        attributes=_given(change.attributes, "{}"),
-        media=attachments.written(said.media),
-        content_sid=_given(change.content_sid, None),
-        content_variables=_given(change.content_variables, None),
+        subject=_given_or(change.subject, None),
+        attributes=_given_or(change.attributes, "{}"),
+        media=media_attachments.written(said.media),
+        content_sid=_given_or(change.content_sid, None),
+        content_variables=_given_or(change.content_variables, None),
         source=tx.origin.source,
         last_updated_by=None,
         receipts_total=len(found.recipients),
@@ -102,26 +104,26 @@ async def add_message(
         receipts_failed=0,
         receipts_undelivered=0,
         date_created=created,
-        date_updated=_given(change.date_updated, created),
+        date_updated=_given_or(change.date_updated, created),
     )
-    await content.keep_media(tx, scope, said, message.sid)
-    await _keep_message(tx, scope, conversation, message, found)
+    await message_content.save_media(tx, scope, said, message.sid)
+    await _save_new_message(tx, scope, conversation, message, found)
     return message
 
 
-async def _keep_message(
+async def _save_new_message(
     tx: Transaction,
     scope: Scope,
     conversation: Conversation,
     message: Message,
-    found: fan_out.Audience,
+    found: message_fan_out.Audience,
 ) -> None:
     """Write the message, its receipts and its conversation, and tell of them."""
-    after = timers.with_message(conversation, tx.next_sequence(), tx.now)
+    after = conversation_timers.after_message(conversation, tx.next_sequence(), tx.now)
     woken = after.state != conversation.state
-    await store.add(tx, scope, message)
-    reached = await fan_out.send(tx, scope, conversation, message, found)
-    await conversation_rows.note_message(tx, scope, conversation, after)
+    await message_store.insert_message(tx, scope, message)
+    reached = await message_fan_out.create_receipts(tx, scope, conversation, message, found)
+    await conversation_store.update_conversation_after_message(tx, scope, conversation, after)
     await tx.emit(
         scope,
         event_names.ON_MESSAGE_ADDED,
@@ -134,29 +136,35 @@ async def _keep_message(
         },
     )
     if woken:
-        await timers.tell_state(tx, scope, after, conversation.state, timers.BY_EVENT)
+        await conversation_timers.emit_state_changed(
+            tx, scope, after, conversation.state, conversation_timers.BY_EVENT
+        )
 
 
-def _given(value: Any, otherwise: Any) -> Any:
+def _given_or(value: Any, otherwise: Any) -> Any:
     """What was said, or what counts where nothing was."""
     return otherwise if value is UNSET else value
 
 
 async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:
     """One message."""
-    return await in_path(tx, call, await conversations.sid_in_path(tx, call))
+    return await message_in_path(
+        tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
+    )
 
 
 async def fetch_channel_metadata(tx: Transaction, call: Call[NoParameters]) -> Message:
     """No message has channel metadata: 404 with a code of its own, once the message is found."""
-    await in_path(tx, call, await conversations.sid_in_path(tx, call), "MessageSid")
+    await message_in_path(
+        tx, call, await conversation_actions.conversation_sid_in_path(tx, call), "MessageSid"
+    )
     raise ApiError(50530)
 
 
 async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
     """A page of messages by index."""
-    conversation_sid = await conversations.sid_in_path(tx, call)
-    found = await store.page(
+    conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
+    found = await message_store.list_messages(
         tx,
         call.scope,
         conversation_sid,
@@ -168,28 +176,28 @@ async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
 
 async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
     """Change a message. Nothing is sent again, and its index and receipts stay."""
-    conversation = await conversations.in_path(tx, call)
-    before = await in_path(tx, call, conversation.sid)
+    conversation = await conversation_actions.conversation_in_path(tx, call)
+    before = await message_in_path(tx, call, conversation.sid)
     change = call.parameters
-    timers.must_accept_changes(conversation)
-    created = _given(change.date_created, before.date_created)
+    conversation_timers.require_changeable(conversation)
+    created = _given_or(change.date_created, before.date_created)
     updated = updated_at(tx.now, created_ms=created, updated_ms=before.date_updated)
     after = msgspec.structs.replace(
         before,
-        body=_given(change.body, before.body),
-        subject=_given(change.subject, before.subject),
-        attributes=_given(change.attributes, before.attributes),
-        last_updated_by=tx.origin.client_identity or fan_out.SYSTEM_AUTHOR,
+        body=_given_or(change.body, before.body),
+        subject=_given_or(change.subject, before.subject),
+        attributes=_given_or(change.attributes, before.attributes),
+        last_updated_by=tx.origin.client_identity or message_fan_out.SYSTEM_AUTHOR,
         date_created=created,
-        date_updated=_given(change.date_updated, updated),
+        date_updated=_given_or(change.date_updated, updated),
     )
     if change.author is not UNSET:
-        found = await fan_out.audience(tx, call.scope, conversation.sid, change.author)
-        fan_out.must_be_known_in_group(found)
+        found = await message_fan_out.find_audience(tx, call.scope, conversation.sid, change.author)
+        message_fan_out.require_known_group_author(found)
         after = msgspec.structs.replace(
             after, author=change.author, participant_sid=found.author_sid
         )
-    await store.change(tx, call.scope, after)
+    await message_store.update_message_row(tx, call.scope, after)
     await tx.emit(
         call.scope,
         event_names.ON_MESSAGE_UPDATED,
@@ -202,13 +210,13 @@ async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
 
 async def delete_message(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a message with its receipts and media; its index is never given again."""
-    conversation = await conversations.in_path(tx, call)
-    message = await in_path(tx, call, conversation.sid)
-    timers.must_accept_changes(conversation)
-    await store.remove(tx, call.scope, conversation.sid, message.sid)
-    await conversation_rows.note_removed_message(tx, call.scope, conversation.sid)
-    await receipts.remove_of_message(tx, call.scope, message.sid)
-    await media.remove_of_message(tx, call.scope, message.sid)
+    conversation = await conversation_actions.conversation_in_path(tx, call)
+    message = await message_in_path(tx, call, conversation.sid)
+    conversation_timers.require_changeable(conversation)
+    await message_store.delete_message_row(tx, call.scope, conversation.sid, message.sid)
+    await conversation_store.increment_removed_messages(tx, call.scope, conversation.sid)
+    await receipt_store.delete_receipts_of_message(tx, call.scope, message.sid)
+    await media_store.mark_media_of_message_removed(tx, call.scope, message.sid)
     await tx.emit(
         call.scope,
         event_names.ON_MESSAGE_REMOVED,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.resources.content_templates import rendering
-from parlour.resources.content_templates import store as content_templates
-from parlour.resources.media import store as media
+from parlour.resources.content_templates import rendering as content_template_rendering
+from parlour.resources.content_templates import store as content_template_store
+from parlour.resources.media import store as media_store
 from parlour.resources.media.store import Media
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -23,49 +23,51 @@ BODY: Final = "body"
 """The category of a medium that belongs to the text."""
 
 
-class Content(msgspec.Struct, frozen=True):
+class MessageContent(msgspec.Struct, frozen=True):
     """The body of a message, and its media: uploaded ones, or the one made with a template."""
 
     body: str | None
     media: list[Media]
 
 
-async def of_new(tx: Transaction, scope: Scope, change: CreateMessage) -> Content:
+async def build_content(tx: Transaction, scope: Scope, change: CreateMessage) -> MessageContent:
     """Return the content of a new message; a template replaces body and media.
 
     Raises 50526, 50504 (template), 50528 (variables without one), 50507, 50508, 50512 (media).
     """
     variables = None if change.content_variables is UNSET else change.content_variables
     if change.content_sid is not UNSET:
-        return await _of_template(tx, scope, change.content_sid, variables)
+        return await _content_from_template(tx, scope, change.content_sid, variables)
     if variables is not None:
         raise ApiError(50528)
     named = [] if change.media_sid is UNSET else [change.media_sid]
     if change.media_sids is not UNSET:
         named = change.media_sids
     body = None if change.body is UNSET else change.body
-    return Content(body, await _free_media(tx, scope, named))
+    return MessageContent(body, await _unattached_media(tx, scope, named))
 
 
-async def keep_media(tx: Transaction, scope: Scope, content: Content, message_sid: str) -> None:
+async def save_media(
+    tx: Transaction, scope: Scope, content: MessageContent, message_sid: str
+) -> None:
     """Give the media to the message that carries them, and write the one that was made."""
     for each in content.media:
         if each.content is None:
-            await media.attach(tx, scope, each, message_sid)
+            await media_store.attach_media(tx, scope, each, message_sid)
         else:
             made = msgspec.structs.replace(each, message_sid=message_sid)
-            await media.add(tx, scope, made)
+            await media_store.insert_media(tx, scope, made)
 
 
-async def _of_template(
+async def _content_from_template(
     tx: Transaction, scope: Scope, template_sid: str, variables: str | None
-) -> Content:
+) -> MessageContent:
     """The text of a template, and its content as a medium that no blob has."""
-    template = await content_templates.find(tx, scope, template_sid)
+    template = await content_template_store.find_content_template(tx, scope, template_sid)
     if template is None:
         raise ApiError(50526)
-    body = rendering.text_of(template, variables)
-    made = rendering.content_of(template, variables)
+    body = content_template_rendering.render_text(template, variables)
+    made = content_template_rendering.render_content(template, variables)
     medium = Media(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
@@ -80,16 +82,16 @@ async def _of_template(
         date_created=tx.now,
         date_updated=tx.now,
     )
-    return Content(body, [medium])
+    return MessageContent(body, [medium])
 
 
-async def _free_media(tx: Transaction, scope: Scope, named: list[str]) -> list[Media]:
+async def _unattached_media(tx: Transaction, scope: Scope, named: list[str]) -> list[Media]:
     """Media of the service that no message carries yet; of a connected user, that user's own."""
     assert len(named) <= limits.MEDIA_PER_MESSAGE_MAX
     identity = tx.origin.client_identity
     carried: dict[str, Media] = {}
     for sid in named:
-        found = await media.find(tx, scope, sid)
+        found = await media_store.find_media(tx, scope, sid)
         if found is None or (identity is not None and found.author != identity):
             raise ApiError(50507)
         if found.message_sid is not None or sid in carried:

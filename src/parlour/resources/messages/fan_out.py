@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.resources.participants import store as participants
-from parlour.resources.receipts import store as receipts
+from parlour.resources.participants import store as participant_store
+from parlour.resources.receipts import store as receipt_store
 from parlour.resources.receipts.store import Receipt
 from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
@@ -31,7 +31,7 @@ SYSTEM_AUTHOR: Final = "system"
 _GROUP_MIN: Final = 3
 
 
-class Recipient(msgspec.Struct, frozen=True):
+class ChannelRecipient(msgspec.Struct, frozen=True):
     """How one recipient is reached; ``sender`` is None where the channel needs none."""
 
     receipt_sid: str
@@ -66,12 +66,16 @@ class Audience(msgspec.Struct, frozen=True):
         return len(self.bound) >= _GROUP_MIN or not has_own
 
 
-async def audience(tx: Transaction, scope: Scope, conversation_sid: str, author: str) -> Audience:
+async def find_audience(
+    tx: Transaction, scope: Scope, conversation_sid: str, author: str
+) -> Audience:
     """The audience of a message of this author."""
-    concerned = await participants.concerned(tx, scope, conversation_sid, author)
+    concerned = await participant_store.list_author_and_bound_participants(
+        tx, scope, conversation_sid, author
+    )
     behind = None
     if author != SYSTEM_AUTHOR:
-        behind = participants.author_among(concerned, author)
+        behind = participant_store.find_author(concerned, author)
     bound = [each for each in concerned if not each.is_chat]
     recipients = [
         each
@@ -81,15 +85,15 @@ async def audience(tx: Transaction, scope: Scope, conversation_sid: str, author:
     return Audience(behind, bound, recipients)
 
 
-def must_be_known_in_group(found: Audience) -> None:
+def require_known_group_author(found: Audience) -> None:
     """Raise 50513 for an author of a group who is none of its participants."""
     if found.is_group and found.author is None:
         raise ApiError(50513)
 
 
-async def send(
+async def create_receipts(
     tx: Transaction, scope: Scope, conversation: Conversation, message: Message, found: Audience
-) -> list[Recipient]:
+) -> list[ChannelRecipient]:
     """Write the receipts of a new message; how each recipient is reached."""
     reached = []
     for each in found.recipients:
@@ -107,11 +111,11 @@ async def send(
             date_created=tx.now,
             date_updated=tx.now,
         )
-        await receipts.add(tx, scope, receipt)
+        await receipt_store.insert_receipt(tx, scope, receipt)
         assert each.address is not None
         assert each.binding_type is not None
         reached.append(
-            Recipient(
+            ChannelRecipient(
                 receipt_sid=receipt.sid,
                 participant_sid=each.sid,
                 type=each.binding_type,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.operations import access
-from parlour.resources.conversations import permits as conversations
-from parlour.resources.messages import actions
+from parlour.resources.conversations import permits as conversation_permits
+from parlour.resources.messages import actions as message_actions
 from parlour.vocabulary.permissions import Permission
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _CHANGES: Final = {
 
 async def create_message(tx: Transaction, call: Call[Any]) -> None:
     """A text and media are two permissions; a message with both takes both."""
-    _, membership = await conversations.joined(tx, call)
+    _, membership = await conversation_permits.joined_conversation(tx, call)
     access.allow_only(call, "Subject", "Attributes", "ContentVariables", *_TEXT, *_MEDIA)
     carries_media = not _MEDIA.isdisjoint(call.form)
     if carries_media:
@@ -37,12 +37,12 @@ async def create_message(tx: Transaction, call: Call[Any]) -> None:
 
 async def read_messages(tx: Transaction, call: Call[Any]) -> None:
     """Participants read what is said, and what became of it."""
-    await conversations.joined(tx, call)
+    await conversation_permits.joined_conversation(tx, call)
 
 
-async def read_channel_metadata(tx: Transaction, call: Call[Any]) -> None:
+async def fetch_channel_metadata(tx: Transaction, call: Call[Any]) -> None:
     """What a channel says of a message is for those who may read it."""
-    _, membership = await conversations.joined(tx, call)
+    _, membership = await conversation_permits.joined_conversation(tx, call)
     await access.require_permission(
         tx, call, Permission.READ_CHANNEL_METADATA, membership=membership, code=50531
     )
@@ -50,8 +50,8 @@ async def read_channel_metadata(tx: Transaction, call: Call[Any]) -> None:
 
 async def update_message(tx: Transaction, call: Call[Any]) -> None:
     """The body and the attributes are two permissions, each for one's own and for any message."""
-    conversation, membership = await conversations.joined(tx, call)
-    message = await actions.in_path(tx, call, conversation.sid)
+    conversation, membership = await conversation_permits.joined_conversation(tx, call)
+    message = await message_actions.message_in_path(tx, call, conversation.sid)
     access.allow_only(call, *_CHANGES)
     for name in call.form:
         any_message, own_message = _CHANGES[name]
@@ -63,8 +63,8 @@ async def update_message(tx: Transaction, call: Call[Any]) -> None:
 
 async def delete_message(tx: Transaction, call: Call[Any]) -> None:
     """One's own message, or any."""
-    conversation, membership = await conversations.joined(tx, call)
-    message = await actions.in_path(tx, call, conversation.sid)
+    conversation, membership = await conversation_permits.joined_conversation(tx, call)
+    message = await message_actions.message_in_path(tx, call, conversation.sid)
     permissions = [Permission.DELETE_ANY_MESSAGE]
     if message.author == access.caller_identity(call):
         permissions.append(Permission.DELETE_OWN_MESSAGE)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from parlour.protocol.timestamps import format_date, format_date_ms
-from parlour.resources.media import attachments
+from parlour.resources.media import attachments as media_attachments
 from parlour.vocabulary import client_urls
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
-    from parlour.resources.messages.store import Counts, Message
+    from parlour.resources.messages.store import Message, ReceiptCounts
 
 ALL: Final = "all"
 SOME: Final = "some"
@@ -47,7 +47,7 @@ class MessageResource(msgspec.Struct, frozen=True, gc=False):
     links: _Links
 
 
-def delivery(counted: Message | Counts) -> dict[str, int | str] | None:
+def delivery(counted: Message | ReceiptCounts) -> dict[str, int | str] | None:
     """How far the message has come outside the chat; None if nobody there was to get it."""
     total = counted.receipts_total
     if not total:
@@ -76,7 +76,7 @@ def resource(message: Message, view: View) -> MessageResource:
     url = f"{view.base_url}/Conversations/{conversation_sid}/Messages/{sid}"
     media = None
     if message.media is not None:
-        media = attachments.shown(message.media, attachments.REST) or None
+        media = media_attachments.shown(message.media, media_attachments.REST) or None
     # By position: a page shows hundreds.
     return MessageResource(
         sid,
@@ -117,7 +117,7 @@ def realtime_item(message: Message) -> dict[str, Any]:
     counted = delivery(message)
     if counted is not None:
         shown["delivery"] = counted
-    medias = attachments.shown(message.media, attachments.REALTIME)
+    medias = media_attachments.shown(message.media, media_attachments.REALTIME)
     if medias:
         # The first one alone as well: older clients know no other. Clients up to 2.4 look for the
         # content of a template only in messages of this type.
@@ -142,7 +142,7 @@ def client_resource(message: Message) -> dict[str, Any]:
         "attributes": message.attributes,
         "date_created": format_date_ms(message.date_created),
         "date_updated": format_date_ms(message.date_updated),
-        "media": attachments.shown(message.media, attachments.COMMANDS) or None,
+        "media": media_attachments.shown(message.media, media_attachments.COMMANDS) or None,
         "content_sid": message.content_sid,
         "delivery": delivery(message),
         "url": url,

@@ -12,41 +12,44 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.messages import actions, parameters, permits, representation
+from parlour.resources.messages import actions as message_actions
+from parlour.resources.messages import parameters as message_parameters
+from parlour.resources.messages import permits as message_permits
+from parlour.resources.messages import representation as message_representation
 from parlour.vocabulary import limits
 
 MESSAGES = Collection(
     noun="ConversationMessage",
     path="/Conversations/{ConversationSid}/Messages",
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
+    represent=message_representation.resource,
     specs=(
         list_(
-            actions.list_messages,
+            message_actions.list_messages,
             key="messages",
             maximum=limits.PAGE_SIZE_MAX,
-            parameters=parameters.ListMessages,
+            parameters=message_parameters.ListMessages,
         ),
         create(
-            actions.create_message,
-            parameters.CreateMessage,
+            message_actions.create_message,
+            message_parameters.CreateMessage,
             webhook_header=True,
             pre_action="onMessageAdd",
-            conflict_scope=actions.conflict_scope_of_create,
+            conflict_scope=message_actions.conflict_scope_of_create,
         ),
-        fetch(actions.fetch_message),
+        fetch(message_actions.fetch_message),
         update(
-            actions.update_message,
-            parameters.UpdateMessage,
+            message_actions.update_message,
+            message_parameters.UpdateMessage,
             webhook_header=True,
             pre_action="onMessageUpdate",
-            permits=permits.update_message,
+            permits=message_permits.update_message,
         ),
         delete(
-            actions.delete_message,
+            message_actions.delete_message,
             webhook_header=True,
             pre_action="onMessageRemove",
-            permits=permits.delete_message,
+            permits=message_permits.delete_message,
         ),
     ),
 )
@@ -57,25 +60,29 @@ CHANNEL_METADATA = Collection(
     path="/Conversations/{ConversationSid}/Messages/{MessageSid}/ChannelMetadata",
     instance=None,
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
-    specs=(fetch(actions.fetch_channel_metadata, permits=permits.read_channel_metadata),),
+    represent=message_representation.resource,
+    specs=(
+        fetch(
+            message_actions.fetch_channel_metadata, permits=message_permits.fetch_channel_metadata
+        ),
+    ),
     listed=False,
 )
 """What a message links to; no message has any."""
 
-MESSAGES_OF_CLIENTS = Collection(
+CLIENT_MESSAGES = Collection(
     noun="ClientMessage",
     service_noun="ClientMessage",
     path="/Conversations/{ConversationSid}/Messages",
     url_forms=SERVICE_ONLY,
-    represent=representation.resource,
+    represent=message_representation.resource,
     specs=(
         create(
-            actions.create_message,
-            parameters.SendMessage,
+            message_actions.create_message,
+            message_parameters.SendMessage,
             pre_action="onMessageAdd",
-            conflict_scope=actions.conflict_scope_of_create,
-            permits=permits.create_message,
+            conflict_scope=message_actions.conflict_scope_of_create,
+            permits=message_permits.create_message,
         ),
     ),
     listed=False,

@@ -47,7 +47,7 @@ class Message(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-class Counts(msgspec.Struct, frozen=True):
+class ReceiptCounts(msgspec.Struct, frozen=True):
     """How many receipts of a message there are, and how many have reached each status."""
 
     receipts_total: int
@@ -65,19 +65,21 @@ FETCH = statement(
     Message,
 )
 _ALL = "SELECT {columns} FROM message WHERE account_sid = $1 AND conversation_sid = $2"
-ASCENDING = window(_ALL, Message, order="message_index", arguments=2)
-DESCENDING = window(_ALL, Message, order="message_index", arguments=2, descending=True)
-BETWEEN = statement(
+LIST_ASCENDING = window(_ALL, Message, order="message_index", arguments=2)
+LIST_DESCENDING = window(_ALL, Message, order="message_index", arguments=2, descending=True)
+LIST_BETWEEN = statement(
     "SELECT {columns} FROM message WHERE account_sid = $1 AND conversation_sid = $2"
     " AND message_index >= $3 AND message_index < $4 ORDER BY message_index LIMIT $5",
     Message,
 )
 # From an index on, which need not exist, in either direction.
-FROM_INDEX = statement(_ALL + " AND message_index >= $3 ORDER BY message_index LIMIT $4", Message)
-FROM_INDEX_DOWN = statement(
+LIST_FROM_INDEX = statement(
+    _ALL + " AND message_index >= $3 ORDER BY message_index LIMIT $4", Message
+)
+LIST_FROM_INDEX_DOWN = statement(
     _ALL + " AND message_index <= $3 ORDER BY message_index DESC LIMIT $4", Message
 )
-LAST = """
+FETCH_LAST = """
 SELECT message_index, date_created FROM message
  WHERE account_sid = $1 AND conversation_sid = $2 ORDER BY message_index DESC LIMIT 1
 """
@@ -86,27 +88,29 @@ FETCH_COUNTS = statement(
     "SELECT message_index, {columns} FROM message WHERE account_sid = $1 AND sid = $2"
     " AND EXISTS (SELECT 1 FROM conversation"
     " WHERE conversation.account_sid = $1 AND conversation.sid = message.conversation_sid)",
-    Counts,
+    ReceiptCounts,
 )
-COUNT_RECEIPTS = statement(
+UPDATE_RECEIPT_COUNTS = statement(
     "UPDATE message SET {changes} WHERE account_sid = $1 AND sid = $2",
-    changes=assignments(Counts, first=3),
+    changes=assignments(ReceiptCounts, first=3),
 )
 
 
-async def add(tx: Transaction, scope: Scope, message: Message) -> None:
+async def insert_message(tx: Transaction, scope: Scope, message: Message) -> None:
     """Keep a new message."""
     assert message.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(message))
 
 
-async def find(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> Message | None:
+async def find_message(
+    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
+) -> Message | None:
     """The message with this sid, if the conversation has it."""
     row = await tx.one(FETCH, scope.account_sid, conversation_sid, sid)
     return Message(*row) if row else None
 
 
-async def page(
+async def list_messages(
     tx: Transaction,
     scope: Scope,
     conversation_sid: str,
@@ -115,20 +119,20 @@ async def page(
     descending: bool,
 ) -> list[Message]:
     """The conversation's messages by index."""
-    listing = DESCENDING if descending else ASCENDING
+    listing = LIST_DESCENDING if descending else LIST_ASCENDING
     rows = await read_window(tx, listing, request, scope.account_sid, conversation_sid)
     return [Message(*row) for row in rows]
 
 
-async def between(
+async def list_messages_between(
     tx: Transaction, scope: Scope, conversation_sid: str, first: int, end: int, count: int
 ) -> list[Message]:
     """The conversation's messages with indexes in [first, end), up to a number."""
-    rows = await tx.all(BETWEEN, scope.account_sid, conversation_sid, first, end, count)
+    rows = await tx.all(LIST_BETWEEN, scope.account_sid, conversation_sid, first, end, count)
     return [Message(*row) for row in rows]
 
 
-async def from_index(
+async def list_messages_from_index(
     tx: Transaction,
     scope: Scope,
     conversation_sid: str,
@@ -138,36 +142,42 @@ async def from_index(
     descending: bool,
 ) -> list[Message]:
     """Messages from an index on, that one included, upwards or downwards."""
-    listing = FROM_INDEX_DOWN if descending else FROM_INDEX
+    listing = LIST_FROM_INDEX_DOWN if descending else LIST_FROM_INDEX
     rows = await tx.all(listing, scope.account_sid, conversation_sid, index, count)
     return [Message(*row) for row in rows]
 
 
-async def find_last(tx: Transaction, scope: Scope, conversation_sid: str) -> tuple[int, int] | None:
+async def find_last_message(
+    tx: Transaction, scope: Scope, conversation_sid: str
+) -> tuple[int, int] | None:
     """Index and date of the newest message, if there is one."""
-    row = await tx.one(LAST, scope.account_sid, conversation_sid)
+    row = await tx.one(FETCH_LAST, scope.account_sid, conversation_sid)
     return (row[0], row[1]) if row else None
 
 
-async def change(tx: Transaction, scope: Scope, message: Message) -> None:
+async def update_message_row(tx: Transaction, scope: Scope, message: Message) -> None:
     """Write every changeable column of one message."""
     assert message.service_sid == scope.service_sid
     count = await tx.run(UPDATE, *values_of(message))
     assert count == 1, message.sid
 
 
-async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
+async def delete_message_row(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)
 
 
-async def find_counts(tx: Transaction, scope: Scope, sid: str) -> tuple[int, Counts] | None:
+async def find_receipt_counts(
+    tx: Transaction, scope: Scope, sid: str
+) -> tuple[int, ReceiptCounts] | None:
     """A message's index and the counts of its receipts, if it and its conversation are there."""
     row = await tx.one(FETCH_COUNTS, scope.account_sid, sid)
-    return (row[0], Counts(*row[1:])) if row else None
+    return (row[0], ReceiptCounts(*row[1:])) if row else None
 
 
-async def change_counts(tx: Transaction, scope: Scope, sid: str, counts: Counts) -> None:
+async def update_receipt_counts(
+    tx: Transaction, scope: Scope, sid: str, counts: ReceiptCounts
+) -> None:
     """Write how many receipts have reached each status."""
-    count = await tx.run(COUNT_RECEIPTS, scope.account_sid, sid, *values_of(counts))
+    count = await tx.run(UPDATE_RECEIPT_COUNTS, scope.account_sid, sid, *values_of(counts))
     assert count == 1, sid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.operations.call import Rows
-from parlour.resources.participant_conversations import store
+from parlour.resources.participant_conversations import store as participant_conversation_store
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -24,9 +24,13 @@ async def list_participant_conversations(
     if isinstance(said.identity, str) and isinstance(said.address, str):
         raise ApiError(50451)
     if isinstance(said.identity, str):
-        found = await store.page_of_identity(tx, call.scope, said.identity, call.page_request)
+        found = await participant_conversation_store.list_participant_conversations_of_identity(
+            tx, call.scope, said.identity, call.page_request
+        )
     elif isinstance(said.address, str):
-        found = await store.page_of_address(tx, call.scope, said.address, call.page_request)
+        found = await participant_conversation_store.list_participant_conversations_of_address(
+            tx, call.scope, said.address, call.page_request
+        )
     else:
         raise ApiError(20001, "Missing required parameter Identity or Address in the query")
     return Rows(found, order="conversation_sid")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from parlour.operations.operation import SHORT_AND_SERVICE, Collection, list_
-from parlour.resources.participant_conversations import actions, parameters, representation
+from parlour.resources.participant_conversations import actions as participant_conversation_actions
+from parlour.resources.participant_conversations import (
+    parameters as participant_conversation_parameters,
+)
+from parlour.resources.participant_conversations import (
+    representation as participant_conversation_representation,
+)
 
 PARTICIPANT_CONVERSATIONS = Collection(
     noun="ParticipantConversation",
     path="/ParticipantConversations",
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
+    represent=participant_conversation_representation.resource,
     specs=(
         list_(
-            actions.list_participant_conversations,
+            participant_conversation_actions.list_participant_conversations,
             key="conversations",
-            parameters=parameters.ListParticipantConversations,
+            parameters=participant_conversation_parameters.ListParticipantConversations,
         ),
     ),
 )

@@ -77,13 +77,13 @@ SELECT {columns} FROM (
 ) AS found
  WHERE account_sid = $1 AND service_sid = $2
 """
-OF_IDENTITY = window(
+LIST_OF_IDENTITY = window(
     statement(_ROWS, ParticipantConversation) + " AND participant_identity = $3",
     ParticipantConversation,
     order="conversation_sid",
     arguments=3,
 )
-OF_ADDRESS = window(
+LIST_OF_ADDRESS = window(
     statement(_ROWS, ParticipantConversation) + " AND address = $3",
     ParticipantConversation,
     order="conversation_sid",
@@ -91,19 +91,21 @@ OF_ADDRESS = window(
 )
 
 
-async def page_of_identity(
+async def list_participant_conversations_of_identity(
     tx: Transaction, scope: Scope, identity: str, request: PageRequest
 ) -> list[ParticipantConversation]:
     """Where an identity takes part, by conversation sid."""
     rows = await read_window(
-        tx, OF_IDENTITY, request, scope.account_sid, scope.service_sid, identity
+        tx, LIST_OF_IDENTITY, request, scope.account_sid, scope.service_sid, identity
     )
     return [ParticipantConversation(*row) for row in rows]
 
 
-async def page_of_address(
+async def list_participant_conversations_of_address(
     tx: Transaction, scope: Scope, address: str, request: PageRequest
 ) -> list[ParticipantConversation]:
     """Where an address takes part as itself, by conversation sid."""
-    rows = await read_window(tx, OF_ADDRESS, request, scope.account_sid, scope.service_sid, address)
+    rows = await read_window(
+        tx, LIST_OF_ADDRESS, request, scope.account_sid, scope.service_sid, address
+    )
     return [ParticipantConversation(*row) for row in rows]

@@ -8,14 +8,16 @@ import msgspec
 
 from parlour.operations.call import Rows
 from parlour.protocol.addresses import EMAIL, Address
-from parlour.resources.conversations import actions as conversations
-from parlour.resources.conversations import timers
-from parlour.resources.participants import bindings, groups, store
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.participants import groups as participant_groups
+from parlour.resources.participants import messaging_bindings as participant_messaging_bindings
+from parlour.resources.participants import store as participant_store
 from parlour.resources.participants.parameters import AddParticipant
 from parlour.resources.participants.store import Participant
-from parlour.resources.roles import store as roles
-from parlour.resources.service_configuration import store as service_configurations
-from parlour.resources.users import arrivals
+from parlour.resources.roles import store as role_store
+from parlour.resources.service_configuration import store as service_configuration_store
+from parlour.resources.users import provisioning as user_provisioning
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -32,15 +34,19 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Participant:
+async def participant_in_path(
+    tx: Transaction, call: Call[Any], conversation_sid: str
+) -> Participant:
     """The participant that the path names, by sid or identity. Raises 404."""
     text = call.path["Sid"]
     sid = sids.parse(sids.PARTICIPANT, text)
     found = None
     if sid is not None:
-        found = await store.find(tx, call.scope, conversation_sid, sid)
+        found = await participant_store.find_participant(tx, call.scope, conversation_sid, sid)
     if found is None:
-        found = await store.find_by_identity(tx, call.scope, conversation_sid, text)
+        found = await participant_store.find_participant_by_identity(
+            tx, call.scope, conversation_sid, text
+        )
         if found is not None and sid is not None:
             # An identity in the form of a sid: the reach of the call names another subject. The
             # lock takes the call out of its group.
@@ -52,9 +58,9 @@ async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Pa
 
 async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> Participant:
     """Add a participant. Nothing is sent to anybody by that."""
-    conversation = await conversations.in_path(tx, call)
+    conversation = await conversation_actions.conversation_in_path(tx, call)
     change = call.parameters
-    timers.must_accept_changes(conversation)
+    conversation_timers.require_changeable(conversation)
     return await add_participant(tx, call.scope, conversation, change)
 
 
@@ -62,19 +68,19 @@ async def add_participant(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> Participant:
     """Check and keep a new participant, with a user for its identity, and tell of it."""
-    participant = await make_participant(tx, scope, conversation, change)
-    await _must_have_room(tx, scope, conversation, participant)
+    participant = await build_participant(tx, scope, conversation, change)
+    await _require_capacity(tx, scope, conversation, participant)
     if participant.identity is not None:
-        await must_be_new(tx, scope, conversation.sid, participant.identity)
-    await keep_participant(tx, scope, participant)
+        await require_new_identity(tx, scope, conversation.sid, participant.identity)
+    await save_new_participant(tx, scope, participant)
     return participant
 
 
-async def keep_participant(tx: Transaction, scope: Scope, participant: Participant) -> None:
+async def save_new_participant(tx: Transaction, scope: Scope, participant: Participant) -> None:
     """Keep a new participant, with a user for its identity, and tell of it."""
     if participant.identity is not None:
-        await arrivals.ensure_user(tx, scope, participant.identity)
-    await store.add(tx, scope, participant)
+        await user_provisioning.ensure_user(tx, scope, participant.identity)
+    await participant_store.insert_participant(tx, scope, participant)
     await tx.emit(
         scope,
         event_names.ON_PARTICIPANT_ADDED,
@@ -84,13 +90,16 @@ async def keep_participant(tx: Transaction, scope: Scope, participant: Participa
     )
 
 
-async def make_participant(
+async def build_participant(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> Participant:
     """The record of a new participant, right in itself; nothing is kept yet."""
-    await bindings.check_binding(tx, scope, conversation, change)
-    address, proxy = bindings.or_none(change.address), bindings.or_none(change.proxy_address)
-    projected = bindings.or_none(change.projected_address)
+    await participant_messaging_bindings.check_binding(tx, scope, conversation, change)
+    address, proxy = (
+        participant_messaging_bindings.address_or_none(change.address),
+        participant_messaging_bindings.address_or_none(change.proxy_address),
+    )
+    projected = participant_messaging_bindings.address_or_none(change.projected_address)
     bound = address or projected
     level, name = _email_details(change, bound)
     identity = None if change.identity is UNSET else change.identity
@@ -120,11 +129,11 @@ async def make_participant(
     )
     role_sid = change.role_sid
     if role_sid is not UNSET:
-        await must_be_conversation_role(tx, scope, role_sid)
+        await require_conversation_role(tx, scope, role_sid)
         return msgspec.structs.replace(participant, role_sid=role_sid)
     if identity is not None and identity == tx.origin.client_identity == conversation.created_by:
         # Whoever made a conversation with a client and then joins it.
-        configuration = await service_configurations.fetch(tx, scope)
+        configuration = await service_configuration_store.get_service_configuration(tx, scope)
         role_sid = configuration.default_conversation_creator_role_sid
         return msgspec.structs.replace(participant, role_sid=role_sid)
     return await _with_default_role(tx, scope, participant)
@@ -134,7 +143,7 @@ def _email_details(
     change: CreateParticipant, bound: Address | None
 ) -> tuple[str | None, str | None]:
     """The level and the name of an e-mail address; no other address has them."""
-    says = change if isinstance(change, AddParticipant) and change.says_more else None
+    says = change if isinstance(change, AddParticipant) and change.has_email_details else None
     if bound is None or bound.type != EMAIL:
         if says is not None:
             raise ApiError(50420)
@@ -150,48 +159,57 @@ async def _with_default_role(
     """Everybody has a role but native members and projected addresses that nobody stands behind."""
     if participant.role_sid or (participant.is_group_form and participant.identity is None):
         return participant
-    configuration = await service_configurations.fetch(tx, scope)
+    configuration = await service_configuration_store.get_service_configuration(tx, scope)
     return msgspec.structs.replace(
         participant, role_sid=configuration.default_conversation_role_sid
     )
 
 
-async def must_be_conversation_role(tx: Transaction, scope: Scope, role_sid: str) -> None:
+async def require_conversation_role(tx: Transaction, scope: Scope, role_sid: str) -> None:
     """Raise 50109 unless this is a conversation role of the service."""
-    role = await roles.find_to_give(tx, scope, role_sid)
+    role = await role_store.find_role_for_assignment(tx, scope, role_sid)
     if role is None or role.type != RoleType.CONVERSATION:
         raise ApiError(50109)
 
 
-async def _must_have_room(
+async def _require_capacity(
     tx: Transaction, scope: Scope, conversation: Conversation, participant: Participant
 ) -> None:
     """The pair is free, the group fits, and no limit is reached."""
     if participant.address is not None and participant.proxy_address is not None:
-        await bindings.must_be_free(
+        await participant_messaging_bindings.require_free_address_pair(
             tx, scope, conversation.sid, participant.address, participant.proxy_address
         )
-    counts = await store.counts(tx, scope, conversation.sid)
+    counts = await participant_store.count_participants(tx, scope, conversation.sid)
     if participant.is_native:
-        groups.must_take_members(counts)
+        participant_groups.require_room_for_native_members(counts)
     if counts.in_group_form or participant.is_group_form:
-        others = await store.everyone(tx, scope, conversation.sid) if counts.total else []
-        groups.must_suit_group(participant, others)
+        others = (
+            await participant_store.list_all_participants(tx, scope, conversation.sid)
+            if counts.total
+            else []
+        )
+        participant_groups.check_group_rules(participant, others)
         everyone = [*others, participant]
-        await groups.must_be_only_group(tx, scope, conversation.sid, others, everyone)
+        await participant_groups.require_unique_group(tx, scope, conversation.sid, others, everyone)
     if counts.total >= limits.PARTICIPANTS_PER_CONVERSATION_MAX:
         raise ApiError(50417)
     if participant.address is not None and counts.with_address >= limits.NON_CHAT_PARTICIPANTS_MAX:
         raise ApiError(50418)
 
 
-async def must_be_new(tx: Transaction, scope: Scope, conversation_sid: str, identity: str) -> None:
+async def require_new_identity(
+    tx: Transaction, scope: Scope, conversation_sid: str, identity: str
+) -> None:
     """The identity is not in this conversation yet, nor in too many others."""
-    if await store.find_by_identity(tx, scope, conversation_sid, identity) is not None:
+    if (
+        await participant_store.find_participant_by_identity(tx, scope, conversation_sid, identity)
+        is not None
+    ):
         raise ApiError(50433)
     await tx.lock_name("identity", scope.account_sid, scope.service_sid, identity)
     most = limits.CONVERSATIONS_PER_IDENTITY_MAX
-    if await store.open_conversations_of(tx, scope, identity, most) >= most:
+    if await participant_store.count_open_memberships(tx, scope, identity, most) >= most:
         raise ApiError(50214)
 
 
@@ -200,26 +218,36 @@ async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Partic
     conversation_sid = sids.parse(sids.CONVERSATION, call.path["ConversationSid"])
     sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
     if conversation_sid is not None and sid is not None:
-        found = await store.find_in_service(tx, call.scope, conversation_sid, sid)
+        found = await participant_store.find_participant_in_service(
+            tx, call.scope, conversation_sid, sid
+        )
         if found is not None:
             return found
-    return await in_path(tx, call, await conversations.sid_in_path(tx, call))
+    return await participant_in_path(
+        tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
+    )
 
 
 async def fetch_own_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
     """The participant that the calling user is in a conversation."""
-    conversation_sid = await conversations.sid_in_path(tx, call)
+    conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     identity = call.caller.identity
     assert identity is not None
-    found = await store.find_by_identity(tx, call.scope, conversation_sid, identity)
+    found = await participant_store.find_participant_by_identity(
+        tx, call.scope, conversation_sid, identity
+    )
     assert found is not None, conversation_sid
     return found
 
 
 async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of participants, in the order in which they were added."""
-    conversation_sid = await conversations.sid_in_path(tx, call)
-    return Rows(await store.page(tx, call.scope, conversation_sid, call.page_request))
+    conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
+    return Rows(
+        await participant_store.list_participants(
+            tx, call.scope, conversation_sid, call.page_request
+        )
+    )
 
 
 def conflict_scope_of_update(call: Call[UpdateParticipant]) -> ConflictScope | None:
@@ -227,18 +255,18 @@ def conflict_scope_of_update(call: Call[UpdateParticipant]) -> ConflictScope | N
     sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
     if sid is None or _rebinds(call.parameters):
         return None
-    return conversations.conflict_scope_in_path(call, sid)
+    return conversation_actions.conflict_scope_in_path(call, sid)
 
 
 async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> Participant:
     """Change a participant, and tell everyone in the conversation."""
-    conversation = await conversations.in_path(tx, call)
-    before = await in_path(tx, call, conversation.sid)
+    conversation = await conversation_actions.conversation_in_path(tx, call)
+    before = await participant_in_path(tx, call, conversation.sid)
     change = call.parameters
-    timers.must_accept_changes(conversation)
-    after = _with_horizon(before, conversation, change, tx.now)
+    conversation_timers.require_changeable(conversation)
+    after = _with_updated_read_horizon(before, conversation, change, tx.now)
     if change.role_sid is not UNSET:
-        await must_be_conversation_role(tx, call.scope, change.role_sid)
+        await require_conversation_role(tx, call.scope, change.role_sid)
     created = before.date_created if change.date_created is UNSET else change.date_created
     updated = updated_at(tx.now, created_ms=created, updated_ms=before.date_updated)
     after = msgspec.structs.replace(
@@ -250,10 +278,10 @@ async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> 
     )
     if _rebinds(change):
         after = await _rebound(tx, call.scope, conversation, after, change)
-    return await keep_update(tx, call.scope, before, after)
+    return await save_updated_participant(tx, call.scope, before, after)
 
 
-async def keep_update(
+async def save_updated_participant(
     tx: Transaction,
     scope: Scope,
     before: Participant,
@@ -261,7 +289,7 @@ async def keep_update(
     origin: Origin | None = None,
 ) -> Participant:
     """Write a changed participant and tell of it. ``origin`` replaces the transaction's own."""
-    await store.change(tx, scope, before, after)
+    await participant_store.update_participant_row(tx, scope, before, after)
     payload: dict[str, object] = {
         "participant": after,
         "previous_date_updated": before.date_updated,
@@ -279,7 +307,7 @@ async def keep_update(
     return after
 
 
-def _with_horizon(
+def _with_updated_read_horizon(
     before: Participant, conversation: Conversation, change: UpdateParticipant, now_ms: int
 ) -> Participant:
     """The read horizon after a change."""
@@ -335,12 +363,12 @@ async def _rebound(
     after = await _with_projected(tx, scope, after, change)
     after = await _with_identity(tx, scope, conversation, after, change)
     after = await _with_default_role(tx, scope, after)
-    others = await store.everyone(tx, scope, conversation.sid)
+    others = await participant_store.list_all_participants(tx, scope, conversation.sid)
     others = [other for other in others if other.sid != after.sid]
     is_group = after.is_group_form or any(other.is_group_form for other in others)
     if is_group and not after.is_chat:
-        groups.must_suit_group(after, others)
-    await groups.must_be_only_group(
+        participant_groups.check_group_rules(after, others)
+    await participant_groups.require_unique_group(
         tx, scope, conversation.sid, [*others, before], [*others, after]
     )
     return after
@@ -359,9 +387,13 @@ async def _with_proxy(
         return msgspec.structs.replace(before, proxy_address=None, holds_pair=0)
     if before.address is None or before.binding_type is None:
         raise ApiError(50441)
-    await bindings.must_be_sender(tx, scope, Address(before.binding_type, before.address), proxy)
+    await participant_messaging_bindings.require_sender(
+        tx, scope, Address(before.binding_type, before.address), proxy
+    )
     if proxy.text != before.proxy_address:
-        await bindings.must_be_free(tx, scope, before.conversation_sid, before.address, proxy.text)
+        await participant_messaging_bindings.require_free_address_pair(
+            tx, scope, before.conversation_sid, before.address, proxy.text
+        )
     return msgspec.structs.replace(before, proxy_address=proxy.text, holds_pair=1)
 
 
@@ -378,7 +410,7 @@ async def _with_projected(
         return msgspec.structs.replace(before, projected_address=None, binding_type=None)
     if before.address is not None:
         raise ApiError(50443)
-    await bindings.must_be_own_projected(tx, scope, projected)
+    await participant_messaging_bindings.require_own_projected_address(tx, scope, projected)
     return msgspec.structs.replace(
         before, projected_address=projected.text, binding_type=projected.type
     )
@@ -398,24 +430,26 @@ async def _with_identity(
     if before.projected_address is None or (identity is None) == (before.identity is None):
         raise ApiError(50444)
     if identity is not None:
-        await must_be_new(tx, scope, conversation.sid, identity)
-        await arrivals.ensure_user(tx, scope, identity)
+        await require_new_identity(tx, scope, conversation.sid, identity)
+        await user_provisioning.ensure_user(tx, scope, identity)
     return msgspec.structs.replace(before, identity=identity)
 
 
 async def delete_participant(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a participant: its messages stay, its pair of addresses is free."""
-    conversation = await conversations.in_path(tx, call)
-    participant = await in_path(tx, call, conversation.sid)
-    timers.must_accept_changes(conversation)
-    await drop_participant(tx, call.scope, participant)
+    conversation = await conversation_actions.conversation_in_path(tx, call)
+    participant = await participant_in_path(tx, call, conversation.sid)
+    conversation_timers.require_changeable(conversation)
+    await remove_participant(tx, call.scope, participant)
 
 
-async def drop_participant(
+async def remove_participant(
     tx: Transaction, scope: Scope, participant: Participant, origin: Origin | None = None
 ) -> None:
     """Delete a participant and tell of it. ``origin`` replaces the transaction's own."""
-    await store.remove(tx, scope, participant.conversation_sid, participant.sid)
+    await participant_store.delete_participant_row(
+        tx, scope, participant.conversation_sid, participant.sid
+    )
     await tx.emit(
         scope,
         event_names.ON_PARTICIPANT_REMOVED,

@@ -22,14 +22,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from parlour.resources.participants import store
+from parlour.resources.participants import store as participant_store
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from parlour.resources.participants.store import Counts, Participant
+    from parlour.resources.participants.store import Participant, ParticipantCounts
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -48,13 +48,13 @@ def may_be_in_group(address: str) -> bool:
     return found is not None and found.group(1) not in _EXCLUDED_AREAS
 
 
-def must_take_members(counts: Counts) -> None:
+def require_room_for_native_members(counts: ParticipantCounts) -> None:
     """Raise 50412 if an address without a proxy cannot join the participants that are counted."""
     if counts.chat or (counts.pairs and not counts.in_group_form):
         raise ApiError(50412)
 
 
-def must_suit_group(participant: Participant, others: Sequence[Participant]) -> None:
+def check_group_rules(participant: Participant, others: Sequence[Participant]) -> None:
     """The rules of a group for one more, or a changed, participant."""
     if participant.is_chat:
         raise ApiError(50434)
@@ -72,7 +72,7 @@ def must_suit_group(participant: Participant, others: Sequence[Participant]) -> 
         raise ApiError(50436)
 
 
-def complete_set(participants: Iterable[Participant]) -> frozenset[str]:
+def group_numbers(participants: Iterable[Participant]) -> frozenset[str]:
     """The numbers that name a group; empty without a member, or without a number of ours."""
     members: set[str] = set()
     own: set[str] = set()
@@ -84,7 +84,7 @@ def complete_set(participants: Iterable[Participant]) -> frozenset[str]:
     return frozenset(members | own) if members and own else frozenset()
 
 
-async def must_be_only_group(
+async def require_unique_group(
     tx: Transaction,
     scope: Scope,
     conversation_sid: str,
@@ -96,15 +96,20 @@ async def must_be_only_group(
     The name of the set is locked until the transaction ends: of two conversations that complete it
     at the same time, the second one finds the first.
     """
-    numbers = complete_set(after)
-    if not numbers or numbers == complete_set(before):
+    numbers = group_numbers(after)
+    if not numbers or numbers == group_numbers(before):
         return
     await tx.lock_name("group", scope.account_sid, *sorted(numbers))
-    pending_sid = await store.holder_of_pending_set(tx, scope, numbers)
+    pending_sid = await participant_store.find_group_reservation(tx, scope, numbers)
     if pending_sid is not None and pending_sid != conversation_sid:
         raise ApiError(50438, conversation_sid=pending_sid)
     member = next(each.address for each in after if each.is_native)
     assert member is not None
-    for other_sid in await store.groups_of(tx, scope, numbers, member, conversation_sid):
-        if complete_set(await store.everyone(tx, scope, other_sid)) == numbers:
+    for other_sid in await participant_store.find_groups_by_numbers(
+        tx, scope, numbers, member, conversation_sid
+    ):
+        if (
+            group_numbers(await participant_store.list_all_participants(tx, scope, other_sid))
+            == numbers
+        ):
             raise ApiError(50438, conversation_sid=other_sid)

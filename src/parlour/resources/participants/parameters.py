@@ -102,7 +102,7 @@ class AddParticipant(CreateParticipant):
     )
 
     @property
-    def says_more(self) -> bool:
+    def has_email_details(self) -> bool:
         """Whether something is said that only suits an e-mail address."""
         return self.level is not UNSET or self.name is not UNSET
 

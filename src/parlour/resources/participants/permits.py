@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations import access
-from parlour.resources.conversations import permits as conversations
-from parlour.resources.participants import actions
+from parlour.resources.conversations import permits as conversation_permits
+from parlour.resources.participants import actions as participant_actions
 from parlour.vocabulary.permissions import Permission
 from parlour.vocabulary.unset import UNSET
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> None:
     """Adding oneself is joining; others are added by chat or by an address of their own."""
-    _, membership = await conversations.seen(tx, call)
+    _, membership = await conversation_permits.visible_conversation(tx, call)
     access.allow_only(
         call,
         "Identity",
@@ -43,13 +43,13 @@ async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> 
 
 async def fetch_own_participant(tx: Transaction, call: Call[Any]) -> None:
     """Everybody who is one."""
-    await conversations.joined(tx, call)
+    await conversation_permits.joined_conversation(tx, call)
 
 
 async def update_participant(tx: Transaction, call: Call[Any]) -> None:
     """Of oneself and of others a user can change the attributes, and nothing else."""
-    conversation, membership = await conversations.joined(tx, call)
-    participant = await actions.in_path(tx, call, conversation.sid)
+    conversation, membership = await conversation_permits.joined_conversation(tx, call)
+    participant = await participant_actions.participant_in_path(tx, call, conversation.sid)
     access.allow_only(call, "Attributes")
     permissions = [Permission.EDIT_ANY_PARTICIPANT_ATTRIBUTES]
     if participant.sid == membership.participant_sid:
@@ -59,8 +59,8 @@ async def update_participant(tx: Transaction, call: Call[Any]) -> None:
 
 async def delete_participant(tx: Transaction, call: Call[Any]) -> None:
     """Removing oneself is leaving."""
-    conversation, membership = await conversations.joined(tx, call)
-    participant = await actions.in_path(tx, call, conversation.sid)
+    conversation, membership = await conversation_permits.joined_conversation(tx, call)
+    participant = await participant_actions.participant_in_path(tx, call, conversation.sid)
     leaves = participant.sid == membership.participant_sid
     permission = Permission.LEAVE_CONVERSATION if leaves else Permission.REMOVE_PARTICIPANT
     await access.require_permission(tx, call, permission, membership=membership)

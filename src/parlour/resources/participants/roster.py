@@ -24,22 +24,23 @@ SELECT {shown}, chat_user.sid
                      AND chat_user.identity = participant.identity
  WHERE participant.account_sid = $1 AND participant.conversation_sid = $2
 """
-MEMBERS = statement(
+LIST_MEMBERS = statement(
     _MEMBERS + " AND participant.sid >= $3 ORDER BY participant.sid LIMIT $4", shown=_COLUMNS
 )
-MEMBERS_DOWN = statement(
+LIST_MEMBERS_DOWN = statement(
     _MEMBERS + " AND participant.sid <= $3 ORDER BY participant.sid DESC LIMIT $4",
     shown=_COLUMNS,
 )
-_OWN = (
+_MEMBERSHIPS = (
     "SELECT {columns} FROM participant"
     " WHERE account_sid = $1 AND service_sid = $2 AND identity = $3"
 )
-OWN = statement(
-    _OWN + " AND conversation_sid >= $4 ORDER BY conversation_sid LIMIT $5", Participant
+LIST_MEMBERSHIPS = statement(
+    _MEMBERSHIPS + " AND conversation_sid >= $4 ORDER BY conversation_sid LIMIT $5", Participant
 )
-OWN_DOWN = statement(
-    _OWN + " AND conversation_sid <= $4 ORDER BY conversation_sid DESC LIMIT $5", Participant
+LIST_MEMBERSHIPS_DOWN = statement(
+    _MEMBERSHIPS + " AND conversation_sid <= $4 ORDER BY conversation_sid DESC LIMIT $5",
+    Participant,
 )
 
 
@@ -50,19 +51,19 @@ class Member(NamedTuple):
     user_sid: str | None
 
 
-async def members_from(
+async def list_members_from(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str, count: int, *, descending: bool
 ) -> list[Member]:
     """The participants of a conversation from a sid on."""
-    listing = MEMBERS_DOWN if descending else MEMBERS
+    listing = LIST_MEMBERS_DOWN if descending else LIST_MEMBERS
     rows = await tx.all(listing, scope.account_sid, conversation_sid, sid, count)
     return [Member(Participant(*row[:-1]), row[-1]) for row in rows]
 
 
-async def own_from(
+async def list_memberships_from(
     tx: Transaction, scope: Scope, identity: str, sid: str, count: int, *, descending: bool
 ) -> list[Participant]:
     """The places of a user in conversations, from a conversation's sid on."""
-    listing = OWN_DOWN if descending else OWN
+    listing = LIST_MEMBERSHIPS_DOWN if descending else LIST_MEMBERSHIPS
     rows = await tx.all(listing, scope.account_sid, scope.service_sid, identity, sid, count)
     return [Participant(*row) for row in rows]

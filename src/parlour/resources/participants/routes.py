@@ -12,54 +12,62 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.participants import actions, parameters, permits, representation
+from parlour.resources.participants import actions as participant_actions
+from parlour.resources.participants import parameters as participant_parameters
+from parlour.resources.participants import permits as participant_permits
+from parlour.resources.participants import representation as participant_representation
 from parlour.vocabulary import limits
 
 PARTICIPANTS = Collection(
     noun="ConversationParticipant",
     path="/Conversations/{ConversationSid}/Participants",
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
+    represent=participant_representation.resource,
     specs=(
-        list_(actions.list_participants, key="participants", maximum=limits.PAGE_SIZE_MAX),
+        list_(
+            participant_actions.list_participants, key="participants", maximum=limits.PAGE_SIZE_MAX
+        ),
         create(
-            actions.create_participant,
-            parameters.CreateParticipant,
+            participant_actions.create_participant,
+            participant_parameters.CreateParticipant,
             webhook_header=True,
             pre_action="onParticipantAdd",
         ),
-        fetch(actions.fetch_participant),
+        fetch(participant_actions.fetch_participant),
         update(
-            actions.update_participant,
-            parameters.UpdateParticipant,
+            participant_actions.update_participant,
+            participant_parameters.UpdateParticipant,
             webhook_header=True,
             pre_action="onParticipantUpdate",
-            conflict_scope=actions.conflict_scope_of_update,
-            permits=permits.update_participant,
+            conflict_scope=participant_actions.conflict_scope_of_update,
+            permits=participant_permits.update_participant,
         ),
         delete(
-            actions.delete_participant,
+            participant_actions.delete_participant,
             webhook_header=True,
             pre_action="onParticipantRemove",
-            permits=permits.delete_participant,
+            permits=participant_permits.delete_participant,
         ),
     ),
 )
 
-PARTICIPANTS_OF_CLIENTS = Collection(
+CLIENT_PARTICIPANTS = Collection(
     noun="ClientParticipant",
     service_noun="ClientParticipant",
     path="/Conversations/{ConversationSid}/Participants",
     url_forms=SERVICE_ONLY,
-    represent=representation.resource,
+    represent=participant_representation.resource,
     specs=(
         create(
-            actions.create_participant,
-            parameters.AddParticipant,
+            participant_actions.create_participant,
+            participant_parameters.AddParticipant,
             pre_action="onParticipantAdd",
-            permits=permits.create_participant,
+            permits=participant_permits.create_participant,
         ),
-        fetch(actions.fetch_own_participant, permits=permits.fetch_own_participant),
+        fetch(
+            participant_actions.fetch_own_participant,
+            permits=participant_permits.fetch_own_participant,
+        ),
     ),
     listed=False,
 )

@@ -79,7 +79,7 @@ class Participant(msgspec.Struct, frozen=True):
         return self.own_number if self.binding_type == "sms" else None
 
 
-class Counts(NamedTuple):
+class ParticipantCounts(NamedTuple):
     """How many participants a conversation has, of which kinds; one may be of several."""
 
     total: int
@@ -133,13 +133,13 @@ LIST = window(
     order="sequence",
     arguments=2,
 )
-ALL = statement(
+LIST_ALL = statement(
     "SELECT {columns} FROM participant WHERE account_sid = $1 AND conversation_sid = $2"
     " ORDER BY sequence, sid LIMIT 1000",
     Participant,
 )
 DELETE = "DELETE FROM participant WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
-HOLDER_OF_PAIR = """
+FETCH_ADDRESS_PAIR_OWNER = """
 SELECT conversation_sid FROM participant
  WHERE account_sid = $1 AND address = $2 AND proxy_address = $3 AND holds_pair = 1
  UNION ALL
@@ -157,7 +157,7 @@ SELECT COUNT(*), COUNT(address),
        COUNT(*) - COUNT(binding_type), COUNT(proxy_address)
   FROM participant WHERE account_sid = $1 AND conversation_sid = $2
 """
-COUNT_OPEN_OF_IDENTITY = """
+COUNT_OPEN_MEMBERSHIPS = """
 SELECT COUNT(*) FROM (
     SELECT 1 FROM participant
      WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 AND is_open = 1 LIMIT $4
@@ -166,7 +166,7 @@ SELECT COUNT(*) FROM (
 # Conversations with exactly these numbers of SMS, as groups.py makes a set of them: $4 has a comma
 # before and behind each, and $5 is their count. Compared here, as one member may be in thousands of
 # groups. Of services that are still there: what is below a removed one goes in the background.
-GROUPS_OF = """
+FETCH_GROUPS_BY_NUMBERS = """
 SELECT found.conversation_sid FROM (
     SELECT conversation_sid FROM participant
      WHERE account_sid = $1 AND address = $2 AND is_open = 1
@@ -185,33 +185,33 @@ HAVING COUNT(DISTINCT COALESCE(other.proxy_address, other.projected_address, oth
  ORDER BY found.conversation_sid LIMIT 1000
 """
 # By sid, because that is what the index of the open ones holds: closed ones are not looked at.
-OPEN_OF_IDENTITY = statement(
+LIST_OPEN_MEMBERSHIPS = statement(
     "SELECT {columns} FROM participant WHERE account_sid = $1 AND sid IN ("
     "SELECT sid FROM participant WHERE account_sid = $1 AND service_sid = $2"
     " AND identity = $3 AND is_open = 1 LIMIT $4)",
     Participant,
 )
 # Those that joined before a moment: a user that is made again begins anew.
-OLD_OF_IDENTITY = statement(
+LIST_MEMBERSHIPS_BEFORE = statement(
     "SELECT {columns} FROM participant WHERE account_sid = $1 AND service_sid = $2"
     " AND identity = $3 AND sequence < $4 ORDER BY sequence, sid LIMIT $5",
     Participant,
 )
 # A pending conversation claims its set like a pair: of this word, which is no address, and of the
 # numbers.
-_SET = "group"
-HOLDER_OF_PENDING_PAIR = """
+_GROUP_MARK = "group"
+FETCH_RESERVATION = """
 SELECT conversation_sid FROM pending_pair
  WHERE account_sid = $1 AND address = $2 AND proxy_address = $3
 """
-HOLD_PENDING_PAIR = """
+INSERT_RESERVATION = """
 INSERT INTO pending_pair (account_sid, service_sid, conversation_sid, address, proxy_address)
 VALUES ($1, $2, $3, $4, $5)
 """
-RELEASE_PENDING_PAIRS = """
+DELETE_RESERVATIONS = """
 DELETE FROM pending_pair WHERE account_sid = $1 AND conversation_sid = $2
 """
-CONCERNED = statement(
+LIST_AUTHOR_AND_BOUND = statement(
     "SELECT {columns} FROM participant"
     " WHERE account_sid = $1 AND conversation_sid = $2 AND identity = $3"
     " UNION ALL SELECT {columns} FROM participant"
@@ -221,13 +221,13 @@ CONCERNED = statement(
 )
 
 
-async def add(tx: Transaction, scope: Scope, participant: Participant) -> None:
+async def insert_participant(tx: Transaction, scope: Scope, participant: Participant) -> None:
     """Keep a new participant."""
     assert participant.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(participant))
 
 
-async def find(
+async def find_participant(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str
 ) -> Participant | None:
     """The participant with this sid, if the conversation has it."""
@@ -235,7 +235,7 @@ async def find(
     return Participant(*row) if row else None
 
 
-async def find_in_service(
+async def find_participant_in_service(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str
 ) -> Participant | None:
     """The same, where nobody has looked yet whether the conversation is of the service."""
@@ -245,7 +245,7 @@ async def find_in_service(
     return Participant(*row) if row else None
 
 
-async def find_by_identity(
+async def find_participant_by_identity(
     tx: Transaction, scope: Scope, conversation_sid: str, identity: str
 ) -> Participant | None:
     """The participant with this identity, if the conversation has it."""
@@ -253,7 +253,7 @@ async def find_by_identity(
     return Participant(*row) if row else None
 
 
-async def page(
+async def list_participants(
     tx: Transaction, scope: Scope, conversation_sid: str, request: PageRequest
 ) -> list[Participant]:
     """The conversation's participants, oldest first."""
@@ -261,13 +261,17 @@ async def page(
     return [Participant(*row) for row in rows]
 
 
-async def everyone(tx: Transaction, scope: Scope, conversation_sid: str) -> list[Participant]:
+async def list_all_participants(
+    tx: Transaction, scope: Scope, conversation_sid: str
+) -> list[Participant]:
     """All participants of a conversation (at most 1,000), oldest first."""
-    rows = await tx.all(ALL, scope.account_sid, conversation_sid)
+    rows = await tx.all(LIST_ALL, scope.account_sid, conversation_sid)
     return [Participant(*row) for row in rows]
 
 
-async def change(tx: Transaction, scope: Scope, before: Participant, after: Participant) -> None:
+async def update_participant_row(
+    tx: Transaction, scope: Scope, before: Participant, after: Participant
+) -> None:
     """Write what changed of one participant."""
     assert after.service_sid == scope.service_sid
     sql, arguments = UPDATE.of(before, after)
@@ -275,12 +279,14 @@ async def change(tx: Transaction, scope: Scope, before: Participant, after: Part
     assert count == 1, after.sid
 
 
-async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
+async def delete_participant_row(
+    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
+) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)
 
 
-async def holder_of_pair(
+async def find_address_pair_owner(
     tx: Transaction, scope: Scope, address: str, proxy_address: str
 ) -> str | None:
     """The conversation that holds this pair of addresses, in any service of the account.
@@ -288,37 +294,37 @@ async def holder_of_pair(
     Nobody else looks until the transaction has ended: who finds it free may take it.
     """
     await tx.lock_name("pair", scope.account_sid, address, proxy_address)
-    row = await tx.one(HOLDER_OF_PAIR, scope.account_sid, address, proxy_address)
+    row = await tx.one(FETCH_ADDRESS_PAIR_OWNER, scope.account_sid, address, proxy_address)
     return row[0] if row else None
 
 
-async def hold_pending_pair(
+async def reserve_address_pair(
     tx: Transaction, scope: Scope, conversation_sid: str, address: str, proxy_address: str
 ) -> None:
     """Take a pair for a participant that is still to be added."""
     owner = (scope.account_sid, scope.service_sid, conversation_sid)
-    await tx.run(HOLD_PENDING_PAIR, *owner, address, proxy_address)
+    await tx.run(INSERT_RESERVATION, *owner, address, proxy_address)
 
 
-async def hold_pending_set(
+async def reserve_group_numbers(
     tx: Transaction, scope: Scope, conversation_sid: str, numbers: frozenset[str]
 ) -> None:
     """Claim the set of a group whose participants are still to be added."""
-    await hold_pending_pair(tx, scope, conversation_sid, _SET, ",".join(sorted(numbers)))
+    await reserve_address_pair(tx, scope, conversation_sid, _GROUP_MARK, ",".join(sorted(numbers)))
 
 
-async def holder_of_pending_set(
+async def find_group_reservation(
     tx: Transaction, scope: Scope, numbers: frozenset[str]
 ) -> str | None:
     """The conversation to be completed with this set, in any service of the account."""
     claimed = ",".join(sorted(numbers))
-    row = await tx.one(HOLDER_OF_PENDING_PAIR, scope.account_sid, _SET, claimed)
+    row = await tx.one(FETCH_RESERVATION, scope.account_sid, _GROUP_MARK, claimed)
     return row[0] if row else None
 
 
-async def release_pending_pairs(tx: Transaction, scope: Scope, conversation_sid: str) -> int:
+async def release_reservations(tx: Transaction, scope: Scope, conversation_sid: str) -> int:
     """Free the pairs and the set of participants that were still to be added; how many."""
-    return await tx.run(RELEASE_PENDING_PAIRS, scope.account_sid, conversation_sid)
+    return await tx.run(DELETE_RESERVATIONS, scope.account_sid, conversation_sid)
 
 
 async def is_own_number(tx: Transaction, scope: Scope, address: str) -> bool:
@@ -328,42 +334,51 @@ async def is_own_number(tx: Transaction, scope: Scope, address: str) -> bool:
     return bool(row[0])
 
 
-async def counts(tx: Transaction, scope: Scope, conversation_sid: str) -> Counts:
+async def count_participants(
+    tx: Transaction, scope: Scope, conversation_sid: str
+) -> ParticipantCounts:
     """How many participants there are of each kind."""
     row = await tx.one(COUNT, scope.account_sid, conversation_sid)
     assert row is not None
-    return Counts(*row)
+    return ParticipantCounts(*row)
 
 
-async def open_conversations_of(
+async def count_open_memberships(
     tx: Transaction, scope: Scope, identity: str, count_max: int
 ) -> int:
     """In how many conversations that are not closed an identity is, counted up to a number."""
     row = await tx.one(
-        COUNT_OPEN_OF_IDENTITY, scope.account_sid, scope.service_sid, identity, count_max
+        COUNT_OPEN_MEMBERSHIPS, scope.account_sid, scope.service_sid, identity, count_max
     )
     assert row is not None
     return int(row[0])
 
 
-async def open_of_identity(tx: Transaction, scope: Scope, identity: str) -> list[Participant]:
+async def list_open_memberships(tx: Transaction, scope: Scope, identity: str) -> list[Participant]:
     """Every participant with this identity in a conversation that is not closed."""
     count = limits.CONVERSATIONS_PER_IDENTITY_MAX
-    found = await tx.all(OPEN_OF_IDENTITY, scope.account_sid, scope.service_sid, identity, count)
-    return [Participant(*row) for row in found]
-
-
-async def old_of_identity(
-    tx: Transaction, scope: Scope, identity: str, before_sequence: int, count: int
-) -> list[Participant]:
-    """The oldest participants with this identity that joined before a moment."""
     found = await tx.all(
-        OLD_OF_IDENTITY, scope.account_sid, scope.service_sid, identity, before_sequence, count
+        LIST_OPEN_MEMBERSHIPS, scope.account_sid, scope.service_sid, identity, count
     )
     return [Participant(*row) for row in found]
 
 
-async def groups_of(
+async def list_memberships_before(
+    tx: Transaction, scope: Scope, identity: str, before_sequence: int, count: int
+) -> list[Participant]:
+    """The oldest participants with this identity that joined before a moment."""
+    found = await tx.all(
+        LIST_MEMBERSHIPS_BEFORE,
+        scope.account_sid,
+        scope.service_sid,
+        identity,
+        before_sequence,
+        count,
+    )
+    return [Participant(*row) for row in found]
+
+
+async def find_groups_by_numbers(
     tx: Transaction,
     scope: Scope,
     numbers: frozenset[str],
@@ -376,11 +391,11 @@ async def groups_of(
     """
     listed = f",{','.join(sorted(numbers))},"
     key = (scope.account_sid, member, but_conversation_sid)
-    rows = await tx.all(GROUPS_OF, *key, listed, len(numbers))
+    rows = await tx.all(FETCH_GROUPS_BY_NUMBERS, *key, listed, len(numbers))
     return [row[0] for row in rows]
 
 
-async def concerned(
+async def list_author_and_bound_participants(
     tx: Transaction, scope: Scope, conversation_sid: str, author: str
 ) -> list[Participant]:
     """Whom a message of this author concerns, oldest first.
@@ -388,12 +403,12 @@ async def concerned(
     That is the participant whose identity the author is, and everybody who has an address: a
     few rows, however many chat participants there are.
     """
-    rows = await tx.all(CONCERNED, scope.account_sid, conversation_sid, author)
+    rows = await tx.all(LIST_AUTHOR_AND_BOUND, scope.account_sid, conversation_sid, author)
     found = [Participant(*row) for row in rows]
     return sorted(found, key=lambda each: (each.sequence, each.sid)) if len(found) > 1 else found
 
 
-def author_among(participants: list[Participant], author: str) -> Participant | None:
+def find_author(participants: list[Participant], author: str) -> Participant | None:
     """The participant who is the author: by identity first, else by an address of its own."""
     for each in participants:
         if each.identity == author:

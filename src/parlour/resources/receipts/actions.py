@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.resources.conversations import actions as conversations
-from parlour.resources.messages import actions as messages
-from parlour.resources.messages import store as message_rows
-from parlour.resources.messages.store import Counts
-from parlour.resources.receipts import statuses, store
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.messages import actions as message_actions
+from parlour.resources.messages import store as message_store
+from parlour.resources.messages.store import ReceiptCounts
+from parlour.resources.receipts import statuses as receipt_statuses
+from parlour.resources.receipts import store as receipt_store
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.origin import SYSTEM
@@ -19,7 +20,7 @@ from parlour.vocabulary.origin import SYSTEM
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
-    from parlour.resources.receipts.statuses import Report
+    from parlour.resources.receipts.statuses import StatusReport
     from parlour.resources.receipts.store import Receipt
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 
 async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
     """One receipt. Raises 404 for one of another message, and before its first status."""
-    conversation_sid = await conversations.sid_in_path(tx, call)
-    message = await messages.in_path(tx, call, conversation_sid, "MessageSid")
+    conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
+    message = await message_actions.message_in_path(tx, call, conversation_sid, "MessageSid")
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.RECEIPT, sid):
-        found = await store.find(tx, call.scope, sids.normal(sid))
+        found = await receipt_store.find_receipt(tx, call.scope, sids.normal(sid))
     if found is None or found.message_sid != message.sid or not found.is_visible:
         raise call.not_found()
     return found
@@ -40,22 +41,24 @@ async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
 
 async def list_receipts(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of a message's receipts, without those that have no status yet."""
-    conversation_sid = await conversations.sid_in_path(tx, call)
-    message = await messages.in_path(tx, call, conversation_sid, "MessageSid")
-    return Rows(await store.page(tx, call.scope, message.sid, call.page_request))
+    conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
+    message = await message_actions.message_in_path(tx, call, conversation_sid, "MessageSid")
+    return Rows(await receipt_store.list_receipts(tx, call.scope, message.sid, call.page_request))
 
 
-async def record_status(tx: Transaction, scope: Scope, receipt_sid: str, report: Report) -> bool:
+async def record_status(
+    tx: Transaction, scope: Scope, receipt_sid: str, report: StatusReport
+) -> bool:
     """Write what a carrier reported, and tell of it; whether it said anything new.
 
     A report of a receipt that has gone, or that comes late or again, changes nothing.
     """
-    if not await store.hold_conversation_of(tx, scope, receipt_sid):
+    if not await receipt_store.lock_conversation_of_receipt(tx, scope, receipt_sid):
         return False  # It has gone; its rows follow in the background.
-    before = await store.find(tx, scope, receipt_sid)
-    if before is None or not statuses.may_follow(before.status, report.status):
+    before = await receipt_store.find_receipt(tx, scope, receipt_sid)
+    if before is None or not receipt_statuses.may_follow(before.status, report.status):
         return False
-    counted = await message_rows.find_counts(tx, scope, before.message_sid)
+    counted = await message_store.find_receipt_counts(tx, scope, before.message_sid)
     if counted is None:  # The conversation has gone; its rows follow in the background.
         return False
     message_index, counts = counted
@@ -69,8 +72,8 @@ async def record_status(tx: Transaction, scope: Scope, receipt_sid: str, report:
         ),
     )
     counts = _moved(counts, before.status, report.status)
-    await store.change(tx, scope, before, after)
-    await message_rows.change_counts(tx, scope, after.message_sid, counts)
+    await receipt_store.update_receipt_row(tx, scope, before, after)
+    await message_store.update_receipt_counts(tx, scope, after.message_sid, counts)
     message = {
         "sid": after.message_sid,
         "message_index": message_index,
@@ -88,17 +91,17 @@ async def record_status(tx: Transaction, scope: Scope, receipt_sid: str, report:
     return True
 
 
-def _moved(counts: Counts, status: str | None, reported: str) -> Counts:
+def _moved(counts: ReceiptCounts, status: str | None, reported: str) -> ReceiptCounts:
     """The counts of a message after one of its receipts moved."""
 
     def now(counted: str, number: int) -> int:
-        return number + statuses.change_of_count(status, reported, counted)
+        return number + receipt_statuses.count_change(status, reported, counted)
 
-    return Counts(
+    return ReceiptCounts(
         receipts_total=counts.receipts_total,
-        receipts_sent=now(statuses.SENT, counts.receipts_sent),
-        receipts_delivered=now(statuses.DELIVERED, counts.receipts_delivered),
-        receipts_read=now(statuses.READ, counts.receipts_read),
-        receipts_failed=now(statuses.FAILED, counts.receipts_failed),
-        receipts_undelivered=now(statuses.UNDELIVERED, counts.receipts_undelivered),
+        receipts_sent=now(receipt_statuses.SENT, counts.receipts_sent),
+        receipts_delivered=now(receipt_statuses.DELIVERED, counts.receipts_delivered),
+        receipts_read=now(receipt_statuses.READ, counts.receipts_read),
+        receipts_failed=now(receipt_statuses.FAILED, counts.receipts_failed),
+        receipts_undelivered=now(receipt_statuses.UNDELIVERED, counts.receipts_undelivered),
     )

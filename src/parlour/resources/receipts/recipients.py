@@ -14,9 +14,9 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
-from parlour.resources.conversations import actions as conversations
-from parlour.resources.messages import actions as messages
-from parlour.resources.messages import store as message_rows
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.messages import actions as message_actions
+from parlour.resources.messages import store as message_store
 from parlour.vocabulary import sids
 from parlour.vocabulary.unset import UNSET, Unset
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 # Of one page: at most 101 messages, each to at most 50 people outside the chat.
-OF_MESSAGES = """
+LIST_EMAIL_RECIPIENTS = """
 SELECT message.message_index, 0 AS place, 'from', sender.binding_name, sender.address
   FROM message JOIN participant AS sender
     ON sender.account_sid = $1 AND sender.sid = message.participant_sid
@@ -48,7 +48,7 @@ SELECT message.message_index, receipt.sequence AS place, recipient.binding_level
 """
 
 
-class Recipient(msgspec.Struct, frozen=True):
+class EmailRecipient(msgspec.Struct, frozen=True):
     """Somebody a message came from or went to. ``level`` is from, to or cc."""
 
     level: str
@@ -56,12 +56,12 @@ class Recipient(msgspec.Struct, frozen=True):
     address: str
 
 
-class Recipients(msgspec.Struct, frozen=True):
+class MessageRecipients(msgspec.Struct, frozen=True):
     """One message, and who has to do with it by e-mail."""
 
     message_index: int
     message_sid: str
-    everybody: list[Recipient]
+    recipients: list[EmailRecipient]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +73,14 @@ class ListRecipients(Parameters):
 
 async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:
     """A page of messages with their recipients, by index."""
-    conversation_sid = await conversations.sid_in_path(tx, call)
+    conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     wanted = call.parameters.message_sid
     if wanted is UNSET:
-        found = await message_rows.page(
+        found = await message_store.list_messages(
             tx, call.scope, conversation_sid, call.page_request, descending=False
         )
     else:
-        one = await messages.of_conversation(tx, call, conversation_sid, wanted)
+        one = await message_actions.message_in_conversation(tx, call, conversation_sid, wanted)
         found = [one]
     rows = await _with_recipients(tx, call.scope, conversation_sid, found)
     return Rows(rows, order="message_index", sid="message_sid")
@@ -88,12 +88,15 @@ async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:
 
 async def _with_recipients(
     tx: Transaction, scope: Scope, conversation_sid: str, found: list[Message]
-) -> list[Recipients]:
-    people: dict[int, list[Recipient]] = {each.message_index: [] for each in found}
+) -> list[MessageRecipients]:
+    people: dict[int, list[EmailRecipient]] = {each.message_index: [] for each in found}
     if found:
         span = min(people), max(people)
         for index, _, *person in await tx.all(
-            OF_MESSAGES, scope.account_sid, conversation_sid, *span
+            LIST_EMAIL_RECIPIENTS, scope.account_sid, conversation_sid, *span
         ):
-            people[index].append(Recipient(*person))
-    return [Recipients(each.message_index, each.sid, people[each.message_index]) for each in found]
+            people[index].append(EmailRecipient(*person))
+    return [
+        MessageRecipients(each.message_index, each.sid, people[each.message_index])
+        for each in found
+    ]

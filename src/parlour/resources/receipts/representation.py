@@ -8,7 +8,7 @@ from parlour.protocol.timestamps import format_date, format_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
-    from parlour.resources.receipts.recipients import Recipients
+    from parlour.resources.receipts.recipients import MessageRecipients
     from parlour.resources.receipts.store import Receipt
 
 
@@ -47,7 +47,7 @@ def client_resource(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def client_recipients(found: Recipients) -> list[dict[str, Any]]:
+def client_recipients(found: MessageRecipients) -> list[dict[str, Any]]:
     """Everybody a message came from or went to by e-mail."""
     return [
         {
@@ -57,5 +57,5 @@ def client_recipients(found: Recipients) -> list[dict[str, Any]]:
             "name": each.name,
             "address": each.address,
         }
-        for each in found.everybody
+        for each in found.recipients
     ]

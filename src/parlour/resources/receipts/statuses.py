@@ -35,7 +35,7 @@ _COUNTS_AS: Final[dict[str | None, frozenset[str]]] = {
 }
 
 
-class Report(msgspec.Struct, frozen=True):
+class StatusReport(msgspec.Struct, frozen=True):
     """What a carrier says about one message at one recipient.
 
     ``error_code`` is 0 without an error; ``channel_message_sid`` is the channel's own name of
@@ -52,6 +52,6 @@ def may_follow(status: str | None, reported: str) -> bool:
     return reported in _MAY_FOLLOW[status]
 
 
-def change_of_count(status: str | None, reported: str, counted: str) -> int:
+def count_change(status: str | None, reported: str, counted: str) -> int:
     """By how much (-1, 0 or 1) a move changes the number of receipts that reached a status."""
     return (counted in _COUNTS_AS[reported]) - (counted in _COUNTS_AS[status])

@@ -60,12 +60,12 @@ LIST = window(
     order="sequence",
     arguments=2,
 )
-PENDING = """
+FETCH_PENDING = """
 SELECT sid FROM receipt
  WHERE account_sid = $1 AND message_sid = $2 AND status IS NULL ORDER BY sequence LIMIT 1000
 """
 # Reports of one conversation come one after the other, as all that happens in it.
-CONVERSATION_OF = """
+LOCK_CONVERSATION = """
 SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = (
     SELECT conversation_sid FROM receipt WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
 ) FOR UPDATE
@@ -73,25 +73,25 @@ SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid
 DELETE_OF_MESSAGE = "DELETE FROM receipt WHERE account_sid = $1 AND message_sid = $2"
 
 
-async def add(tx: Transaction, scope: Scope, receipt: Receipt) -> None:
+async def insert_receipt(tx: Transaction, scope: Scope, receipt: Receipt) -> None:
     """Keep a new receipt."""
     assert receipt.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(receipt))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> Receipt | None:
+async def find_receipt(tx: Transaction, scope: Scope, sid: str) -> Receipt | None:
     """The receipt with this sid, if the service has it, visible or not."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return Receipt(*row) if row else None
 
 
-async def hold_conversation_of(tx: Transaction, scope: Scope, sid: str) -> bool:
+async def lock_conversation_of_receipt(tx: Transaction, scope: Scope, sid: str) -> bool:
     """Let nobody else change the receipt's conversation; whether it is there."""
-    row = await tx.one(CONVERSATION_OF, scope.account_sid, scope.service_sid, sid)
+    row = await tx.one(LOCK_CONVERSATION, scope.account_sid, scope.service_sid, sid)
     return row is not None
 
 
-async def page(
+async def list_receipts(
     tx: Transaction, scope: Scope, message_sid: str, request: PageRequest
 ) -> list[Receipt]:
     """The message's visible receipts, oldest first."""
@@ -99,12 +99,14 @@ async def page(
     return [Receipt(*row) for row in rows]
 
 
-async def pending(tx: Transaction, scope: Scope, message_sid: str) -> set[str]:
+async def find_pending_receipt_sids(tx: Transaction, scope: Scope, message_sid: str) -> set[str]:
     """The sids of the message's receipts that were not handed over yet."""
-    return {row[0] for row in await tx.all(PENDING, scope.account_sid, message_sid)}
+    return {row[0] for row in await tx.all(FETCH_PENDING, scope.account_sid, message_sid)}
 
 
-async def change(tx: Transaction, scope: Scope, before: Receipt, after: Receipt) -> None:
+async def update_receipt_row(
+    tx: Transaction, scope: Scope, before: Receipt, after: Receipt
+) -> None:
     """Write what a report changes."""
     assert after.service_sid == scope.service_sid
     sql, arguments = UPDATE.of(before, after)
@@ -112,6 +114,6 @@ async def change(tx: Transaction, scope: Scope, before: Receipt, after: Receipt)
     assert count == 1, after.sid
 
 
-async def remove_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:
+async def delete_receipts_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:
     """Delete the receipts of a message; how many that was."""
     return await tx.run(DELETE_OF_MESSAGE, scope.account_sid, message_sid)

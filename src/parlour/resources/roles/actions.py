@@ -8,10 +8,10 @@ import msgspec
 
 from parlour.operations import purge
 from parlour.operations.call import Rows
-from parlour.resources.roles import store
+from parlour.resources.roles import store as role_store
 from parlour.resources.roles.parameters import permissions_for
 from parlour.resources.roles.store import Role
-from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.service_configuration import store as service_configuration_store
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-async def in_path(tx: Transaction, call: Call[Any]) -> Role:
+async def role_in_path(tx: Transaction, call: Call[Any]) -> Role:
     """The role that the path names. Raises 404."""
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.ROLE, sid):
-        found = await store.find(tx, call.scope, sids.normal(sid))
+        found = await role_store.find_role(tx, call.scope, sids.normal(sid))
     if found is None:
         raise call.not_found()
     return found
@@ -36,7 +36,7 @@ async def in_path(tx: Transaction, call: Call[Any]) -> Role:
 
 async def list_roles(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of the service's roles."""
-    return Rows(await store.page(tx, call.scope, call.page_request))
+    return Rows(await role_store.list_roles(tx, call.scope, call.page_request))
 
 
 async def create_role(tx: Transaction, call: Call[CreateRole]) -> Role:
@@ -54,19 +54,19 @@ async def create_role(tx: Transaction, call: Call[CreateRole]) -> Role:
         date_created=tx.now,
         date_updated=tx.now,
     )
-    await store.add(tx, call.scope, role)
-    await _tell(tx, call, role)
+    await role_store.insert_role(tx, call.scope, role)
+    await _emit_change(tx, call, role)
     return role
 
 
 async def fetch_role(tx: Transaction, call: Call[NoParameters]) -> Role:
     """One role."""
-    return await in_path(tx, call)
+    return await role_in_path(tx, call)
 
 
 async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
     """Give a role other permissions, in place of all that it has."""
-    before = await in_path(tx, call)
+    before = await role_in_path(tx, call)
     permissions = permissions_for(before.type, call.parameters.permissions)
     after = msgspec.structs.replace(
         before,
@@ -75,27 +75,27 @@ async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
             tx.now, created_ms=before.date_created, updated_ms=before.date_updated
         ),
     )
-    await store.change(tx, call.scope, after)
-    await _tell(tx, call, after)
+    await role_store.update_role_row(tx, call.scope, after)
+    await _emit_change(tx, call, after)
     return after
 
 
 async def delete_role(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a role. Who has it gets the default of the service, which cannot be removed."""
-    role = await in_path(tx, call)
-    defaults = await service_configurations.fetch(tx, call.scope)
+    role = await role_in_path(tx, call)
+    defaults = await service_configuration_store.get_service_configuration(tx, call.scope)
     if role.sid in {
         defaults.default_chat_service_role_sid,
         defaults.default_conversation_creator_role_sid,
         defaults.default_conversation_role_sid,
     }:
         raise ApiError(20409, "The role is a default role of its service")
-    await store.remove(tx, call.scope, role.sid)
+    await role_store.delete_role_row(tx, call.scope, role.sid)
     await purge.enqueue_role(tx, call.scope, role.sid)
-    await _tell(tx, call, role)
+    await _emit_change(tx, call, role)
 
 
-async def _tell(tx: Transaction, call: Call[Any], role: Role) -> None:
+async def _emit_change(tx: Transaction, call: Call[Any], role: Role) -> None:
     await tx.emit(
         call.scope, event_names.ROLE_CHANGED, subject_sid=role.sid, payload={"role": role}
     )

@@ -11,19 +11,21 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.roles import actions, parameters, representation
+from parlour.resources.roles import actions as role_actions
+from parlour.resources.roles import parameters as role_parameters
+from parlour.resources.roles import representation as role_representation
 
 ROLES = Collection(
     noun="Role",
     is_setting=True,
     path="/Roles",
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
+    represent=role_representation.resource,
     specs=(
-        list_(actions.list_roles, key="roles"),
-        create(actions.create_role, parameters.CreateRole),
-        fetch(actions.fetch_role),
-        update(actions.update_role, parameters.UpdateRole),
-        delete(actions.delete_role),
+        list_(role_actions.list_roles, key="roles"),
+        create(role_actions.create_role, role_parameters.CreateRole),
+        fetch(role_actions.fetch_role),
+        update(role_actions.update_role, role_parameters.UpdateRole),
+        delete(role_actions.delete_role),
     ),
 )

@@ -34,7 +34,7 @@ UPDATE = update("role", Role, key=("account_sid", "service_sid", "sid"))
 FETCH = statement(
     "SELECT {columns} FROM role WHERE account_sid = $1 AND service_sid = $2 AND sid = $3", Role
 )
-FETCH_TO_GIVE = statement("{fetch} FOR KEY SHARE", fetch=FETCH)
+FETCH_FOR_ASSIGNMENT = statement("{fetch} FOR KEY SHARE", fetch=FETCH)
 LIST = window(
     "SELECT {columns} FROM role WHERE account_sid = $1 AND service_sid = $2",
     Role,
@@ -44,37 +44,37 @@ LIST = window(
 DELETE = "DELETE FROM role WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
 
 
-async def add(tx: Transaction, scope: Scope, role: Role) -> None:
+async def insert_role(tx: Transaction, scope: Scope, role: Role) -> None:
     """Keep a new role."""
     assert role.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(role))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> Role | None:
+async def find_role(tx: Transaction, scope: Scope, sid: str) -> Role | None:
     """The role with this sid, if the service has it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return Role(*row) if row else None
 
 
-async def find_to_give(tx: Transaction, scope: Scope, sid: str) -> Role | None:
-    """As ``find``; the role is not removed while somebody is being given it."""
-    row = await tx.one_cached(FETCH_TO_GIVE, scope.account_sid, scope.service_sid, sid)
+async def find_role_for_assignment(tx: Transaction, scope: Scope, sid: str) -> Role | None:
+    """As ``find_role``; the role is not removed while somebody is being given it."""
+    row = await tx.one_cached(FETCH_FOR_ASSIGNMENT, scope.account_sid, scope.service_sid, sid)
     return Role(*row) if row else None
 
 
-async def page(tx: Transaction, scope: Scope, request: PageRequest) -> list[Role]:
+async def list_roles(tx: Transaction, scope: Scope, request: PageRequest) -> list[Role]:
     """The service's roles, oldest first."""
     rows = await read_window(tx, LIST, request, scope.account_sid, scope.service_sid)
     return [Role(*row) for row in rows]
 
 
-async def change(tx: Transaction, scope: Scope, role: Role) -> None:
+async def update_role_row(tx: Transaction, scope: Scope, role: Role) -> None:
     """Write every changeable column of one role."""
     assert role.service_sid == scope.service_sid
     count = await tx.run(UPDATE, *values_of(role))
     assert count == 1, role.sid
 
 
-async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+async def delete_role_row(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.resources.conversations import actions as conversations
-from parlour.resources.scoped_webhooks import store
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
 from parlour.vocabulary import event_names, limits, sids
@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 METHOD_DEFAULT = "POST"
 
 
-async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> ScopedWebhook:
+async def scoped_webhook_in_path(
+    tx: Transaction, call: Call[Any], conversation_sid: str
+) -> ScopedWebhook:
     """The webhook that the path names. Raises 404."""
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.SCOPED_WEBHOOK, sid):
-        found = await store.find(tx, call.scope, conversation_sid, sids.normal(sid))
+        found = await scoped_webhook_store.find_scoped_webhook(
+            tx, call.scope, conversation_sid, sids.normal(sid)
+        )
     if found is None:
         raise call.not_found()
     return found
@@ -44,11 +48,11 @@ async def in_path(tx: Transaction, call: Call[Any], conversation_sid: str) -> Sc
 
 async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]) -> ScopedWebhook:
     """Attach a webhook to a conversation in any state."""
-    conversation = await conversations.in_path(tx, call)
-    return await add_webhook(tx, call.scope, conversation, call.parameters)
+    conversation = await conversation_actions.conversation_in_path(tx, call)
+    return await add_scoped_webhook(tx, call.scope, conversation, call.parameters)
 
 
-async def add_webhook(
+async def add_scoped_webhook(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateScopedWebhook
 ) -> ScopedWebhook:
     """Check and keep a new webhook, and tell of it: which messages were there before it."""
@@ -70,10 +74,10 @@ async def add_webhook(
         date_updated=tx.now,
     )
     webhook = _configured(webhook, change)
-    present = await store.all_of(tx, scope, conversation.sid)
+    present = await scoped_webhook_store.list_all_scoped_webhooks(tx, scope, conversation.sid)
     if len(present) >= limits.WEBHOOKS_PER_CONVERSATION_MAX:
         raise ApiError(50361)
-    await store.add(tx, scope, webhook)
+    await scoped_webhook_store.insert_scoped_webhook(tx, scope, webhook)
     await tx.emit(
         scope,
         event_names.SCOPED_WEBHOOK_ADDED,
@@ -89,7 +93,7 @@ async def add_webhook(
 
 def _configured(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
     """The webhook with what was said, and all that its target needs."""
-    change.must_be_few()
+    change.check_list_sizes()
     if before.target == STUDIO:
         return _flow(before, change)
     after = msgspec.structs.replace(
@@ -129,18 +133,26 @@ def _listed(said: list[str] | Unset, before: str | None) -> str | None:
 
 async def fetch_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> ScopedWebhook:
     """One webhook."""
-    return await in_path(tx, call, await conversations.sid_in_path(tx, call))
+    return await scoped_webhook_in_path(
+        tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
+    )
 
 
 async def list_scoped_webhooks(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of the conversation's webhooks."""
-    conversation = await conversations.in_path(tx, call)
-    return Rows(await store.page(tx, call.scope, conversation.sid, call.page_request))
+    conversation = await conversation_actions.conversation_in_path(tx, call)
+    return Rows(
+        await scoped_webhook_store.list_scoped_webhooks(
+            tx, call.scope, conversation.sid, call.page_request
+        )
+    )
 
 
 async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]) -> ScopedWebhook:
     """Change a webhook; its target stays what it is."""
-    before = await in_path(tx, call, await conversations.sid_in_path(tx, call))
+    before = await scoped_webhook_in_path(
+        tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
+    )
     after = _configured(before, call.parameters)
     after = msgspec.structs.replace(
         after,
@@ -148,19 +160,23 @@ async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]
             tx.now, created_ms=before.date_created, updated_ms=before.date_updated
         ),
     )
-    await store.change(tx, call.scope, after)
-    await _tell_change(tx, call.scope, after, is_removed=False)
+    await scoped_webhook_store.update_scoped_webhook_row(tx, call.scope, after)
+    await _emit_change(tx, call.scope, after, is_removed=False)
     return after
 
 
 async def delete_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> None:
     """Detach a webhook."""
-    webhook = await in_path(tx, call, await conversations.sid_in_path(tx, call))
-    await store.remove(tx, call.scope, webhook.conversation_sid, webhook.sid)
-    await _tell_change(tx, call.scope, webhook, is_removed=True)
+    webhook = await scoped_webhook_in_path(
+        tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
+    )
+    await scoped_webhook_store.delete_scoped_webhook_row(
+        tx, call.scope, webhook.conversation_sid, webhook.sid
+    )
+    await _emit_change(tx, call.scope, webhook, is_removed=True)
 
 
-async def _tell_change(
+async def _emit_change(
     tx: Transaction, scope: Scope, webhook: ScopedWebhook, *, is_removed: bool
 ) -> None:
     """Tell those who keep webhooks in mind."""

@@ -55,7 +55,7 @@ class WebhookParameters(Parameters):
         "Configuration.FlowSid", parsers.sid(sids.STUDIO_FLOW, 50367)
     )
 
-    def must_be_few(self) -> None:
+    def check_list_sizes(self) -> None:
         """Raise what is documented for too many triggers or filters."""
         triggers = self.triggers
         if triggers is not UNSET and len(triggers) > limits.TRIGGERS_PER_WEBHOOK_MAX:

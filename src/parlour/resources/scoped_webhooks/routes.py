@@ -11,24 +11,32 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.scoped_webhooks import actions, parameters, representation
+from parlour.resources.scoped_webhooks import actions as scoped_webhook_actions
+from parlour.resources.scoped_webhooks import parameters as scoped_webhook_parameters
+from parlour.resources.scoped_webhooks import representation as scoped_webhook_representation
 from parlour.vocabulary import limits
 
 SCOPED_WEBHOOKS = Collection(
     noun="ConversationScopedWebhook",
     path="/Conversations/{ConversationSid}/Webhooks",
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
+    represent=scoped_webhook_representation.resource,
     specs=(
         list_(
-            actions.list_scoped_webhooks,
+            scoped_webhook_actions.list_scoped_webhooks,
             key="webhooks",
             default=limits.PAGE_SIZE_WEBHOOKS_MAX,
             maximum=limits.PAGE_SIZE_WEBHOOKS_MAX,
         ),
-        create(actions.create_scoped_webhook, parameters.CreateScopedWebhook),
-        fetch(actions.fetch_scoped_webhook),
-        update(actions.update_scoped_webhook, parameters.UpdateScopedWebhook),
-        delete(actions.delete_scoped_webhook),
+        create(
+            scoped_webhook_actions.create_scoped_webhook,
+            scoped_webhook_parameters.CreateScopedWebhook,
+        ),
+        fetch(scoped_webhook_actions.fetch_scoped_webhook),
+        update(
+            scoped_webhook_actions.update_scoped_webhook,
+            scoped_webhook_parameters.UpdateScopedWebhook,
+        ),
+        delete(scoped_webhook_actions.delete_scoped_webhook),
     ),
 )

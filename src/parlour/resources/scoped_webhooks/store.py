@@ -53,13 +53,13 @@ LIST = window(
     order="sequence",
     arguments=2,
 )
-ALL = statement(
+LIST_ALL = statement(
     "SELECT {columns} FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2"
     " ORDER BY sequence, sid LIMIT 5",
     ScopedWebhook,
 )
 # In the order of an index: without it PostgreSQL reads the table, whose rows may all be of others.
-ANY = """
+FETCH_ANY = """
 SELECT 1 FROM scoped_webhook WHERE account_sid = $1 ORDER BY conversation_sid LIMIT 1
 """
 DELETE = """
@@ -72,7 +72,7 @@ async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -
 
     The webhook intake reads it, for events that were committed earlier.
     """
-    before = await all_of(tx, scope, conversation_sid)
+    before = await list_all_scoped_webhooks(tx, scope, conversation_sid)
     await tx.emit(
         scope,
         event_names.WEBHOOKS_CHANGED,
@@ -81,14 +81,14 @@ async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -
     )
 
 
-async def add(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
+async def insert_scoped_webhook(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
     """Keep a new webhook."""
     assert webhook.service_sid == scope.service_sid
     await _record_change(tx, scope, webhook.conversation_sid)
     await tx.run(INSERT, *values_of(webhook))
 
 
-async def find(
+async def find_scoped_webhook(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str
 ) -> ScopedWebhook | None:
     """The webhook with this sid, if the conversation has it."""
@@ -96,7 +96,7 @@ async def find(
     return ScopedWebhook(*row) if row else None
 
 
-async def page(
+async def list_scoped_webhooks(
     tx: Transaction, scope: Scope, conversation_sid: str, request: PageRequest
 ) -> list[ScopedWebhook]:
     """The conversation's webhooks, oldest first."""
@@ -104,18 +104,20 @@ async def page(
     return [ScopedWebhook(*row) for row in rows]
 
 
-async def all_of(tx: Transaction, scope: Scope, conversation_sid: str) -> list[ScopedWebhook]:
+async def list_all_scoped_webhooks(
+    tx: Transaction, scope: Scope, conversation_sid: str
+) -> list[ScopedWebhook]:
     """Every webhook of a conversation (at most five), oldest first."""
-    rows = await tx.all(ALL, scope.account_sid, conversation_sid)
+    rows = await tx.all(LIST_ALL, scope.account_sid, conversation_sid)
     return [ScopedWebhook(*row) for row in rows]
 
 
-async def any_of(tx: Transaction, scope: Scope) -> bool:
+async def has_scoped_webhooks(tx: Transaction, scope: Scope) -> bool:
     """Whether any conversation of the account has a webhook."""
-    return await tx.one(ANY, scope.account_sid) is not None
+    return await tx.one(FETCH_ANY, scope.account_sid) is not None
 
 
-async def change(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
+async def update_scoped_webhook_row(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
     """Write every changeable column of one webhook."""
     assert webhook.service_sid == scope.service_sid
     await _record_change(tx, scope, webhook.conversation_sid)
@@ -123,7 +125,9 @@ async def change(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
     assert count == 1, webhook.sid
 
 
-async def remove(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
+async def delete_scoped_webhook_row(
+    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
+) -> int:
     """Delete the row; how many that was."""
     await _record_change(tx, scope, conversation_sid)
     return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.resources.roles import store as roles
-from parlour.resources.service_configuration import store
+from parlour.resources.roles import store as role_store
+from parlour.resources.service_configuration import store as service_configuration_store
 from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
@@ -26,26 +26,26 @@ async def fetch_service_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> ServiceConfiguration:
     """The service's configuration."""
-    return await store.fetch(tx, call.scope)
+    return await service_configuration_store.get_service_configuration(tx, call.scope)
 
 
 async def update_service_configuration(
     tx: Transaction, call: Call[UpdateServiceConfiguration]
 ) -> ServiceConfiguration:
     """Change the defaults; who has a role already keeps it."""
-    before = await store.fetch(tx, call.scope)
+    before = await service_configuration_store.get_service_configuration(tx, call.scope)
     change = call.parameters
     for sid in (
         change.default_conversation_creator_role_sid,
         change.default_conversation_role_sid,
     ):
-        await _must_be_role(tx, call.scope, sid, RoleType.CONVERSATION)
-    await _must_be_role(tx, call.scope, change.default_chat_service_role_sid, RoleType.SERVICE)
+        await _require_role(tx, call.scope, sid, RoleType.CONVERSATION)
+    await _require_role(tx, call.scope, change.default_chat_service_role_sid, RoleType.SERVICE)
     given = change.given()
     if "reachability_enabled" in given:
         given["reachability_enabled"] = int(given["reachability_enabled"])
     after = msgspec.structs.replace(before, **given)
-    await store.change(tx, call.scope, after)
+    await service_configuration_store.update_service_configuration_row(tx, call.scope, after)
     await tx.emit(
         call.scope,
         event_names.SERVICE_CHANGED,
@@ -55,12 +55,12 @@ async def update_service_configuration(
     return after
 
 
-async def _must_be_role(
+async def _require_role(
     tx: Transaction, scope: Scope, sid: str | Unset, role_type: RoleType
 ) -> None:
     """A role of this service and of this type, if one was named."""
     if not isinstance(sid, str):
         return
-    role = await roles.find(tx, scope, sid)
+    role = await role_store.find_role(tx, scope, sid)
     if role is None or role.type != role_type:
         raise ApiError(50102 if role_type is RoleType.SERVICE else 50109)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from parlour.operations import access
 from parlour.operations.operation import SERVICE_ONLY, Collection, fetch, update
-from parlour.resources.service_configuration import actions, parameters, representation
+from parlour.resources.service_configuration import actions as service_configuration_actions
+from parlour.resources.service_configuration import parameters as service_configuration_parameters
+from parlour.resources.service_configuration import (
+    representation as service_configuration_representation,
+)
 
 SERVICE_CONFIGURATION = Collection(
     noun="ServiceConfiguration",
@@ -13,9 +17,14 @@ SERVICE_CONFIGURATION = Collection(
     path="/Configuration",
     instance=None,
     url_forms=SERVICE_ONLY,
-    represent=representation.resource,
+    represent=service_configuration_representation.resource,
     specs=(
-        fetch(actions.fetch_service_configuration, permits=access.allow_any_user),
-        update(actions.update_service_configuration, parameters.UpdateServiceConfiguration),
+        fetch(
+            service_configuration_actions.fetch_service_configuration, permits=access.allow_any_user
+        ),
+        update(
+            service_configuration_actions.update_service_configuration,
+            service_configuration_parameters.UpdateServiceConfiguration,
+        ),
     ),
 )

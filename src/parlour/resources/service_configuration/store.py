@@ -33,32 +33,36 @@ FETCH = statement(
 DELETE = "DELETE FROM service_configuration WHERE account_sid = $1 AND service_sid = $2"
 
 
-async def add(tx: Transaction, scope: Scope, configuration: ServiceConfiguration) -> None:
+async def insert_service_configuration(
+    tx: Transaction, scope: Scope, configuration: ServiceConfiguration
+) -> None:
     """Keep a new service's configuration."""
     assert configuration.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(configuration))
 
 
-async def find(tx: Transaction, scope: Scope) -> ServiceConfiguration | None:
+async def find_service_configuration(tx: Transaction, scope: Scope) -> ServiceConfiguration | None:
     """The configuration of the scope's service, if the service is still there."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid)
     return ServiceConfiguration(*row) if row else None
 
 
-async def fetch(tx: Transaction, scope: Scope) -> ServiceConfiguration:
+async def get_service_configuration(tx: Transaction, scope: Scope) -> ServiceConfiguration:
     """The configuration of the scope's service, which always has one."""
-    found = await find(tx, scope)
+    found = await find_service_configuration(tx, scope)
     assert found is not None, scope.service_sid
     return found
 
 
-async def change(tx: Transaction, scope: Scope, configuration: ServiceConfiguration) -> None:
+async def update_service_configuration_row(
+    tx: Transaction, scope: Scope, configuration: ServiceConfiguration
+) -> None:
     """Write every changeable column."""
     assert configuration.service_sid == scope.service_sid
     count = await tx.run(UPDATE, *values_of(configuration))
     assert count == 1, scope.service_sid
 
 
-async def remove(tx: Transaction, scope: Scope) -> None:
+async def delete_service_configuration_row(tx: Transaction, scope: Scope) -> None:
     """Delete it, with its service."""
     await tx.run(DELETE, scope.account_sid, scope.service_sid)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.resources.service_notifications import store
-from parlour.resources.service_notifications.store import Notice, ServiceNotification
+from parlour.resources.service_notifications import store as service_notification_store
+from parlour.resources.service_notifications.store import NotificationTemplate, ServiceNotification
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ async def fetch_service_notification(
     tx: Transaction, call: Call[NoParameters]
 ) -> ServiceNotification:
     """The service's notification settings."""
-    return await store.fetch(tx, call.scope)
+    return await service_notification_store.get_service_notification(tx, call.scope)
 
 
 async def update_service_notification(
     tx: Transaction, call: Call[UpdateServiceNotification]
 ) -> ServiceNotification:
     """Change the service's notification settings."""
-    before = await store.fetch(tx, call.scope)
+    before = await service_notification_store.get_service_notification(tx, call.scope)
     after = _changed(before, call.parameters.given())
-    await store.change(tx, call.scope, after)
+    await service_notification_store.save_service_notification(tx, call.scope, after)
     await tx.emit(
         call.scope,
         event_names.SERVICE_CHANGED,
@@ -42,28 +42,32 @@ async def update_service_notification(
 
 def _changed(before: ServiceNotification, given: dict[str, Any]) -> ServiceNotification:
     """The settings with the values that were sent, each in the notice its name begins with."""
-    new_message = _notice(before.new_message, given, "new_message_")
-    with_media = _notice(before.new_message.with_media or Notice(), given, "with_media_")
-    if before.new_message.with_media is not None or _sent(given, "with_media_"):
+    new_message = _with_sent_values(before.new_message, given, "new_message_")
+    with_media = _with_sent_values(
+        before.new_message.with_media or NotificationTemplate(), given, "with_media_"
+    )
+    if before.new_message.with_media is not None or _sent_values(given, "with_media_"):
         new_message = msgspec.structs.replace(new_message, with_media=with_media)
     return msgspec.structs.replace(
         before,
         log_enabled=given.get("log_enabled", before.log_enabled),
         new_message=new_message,
-        added_to_conversation=_notice(
+        added_to_conversation=_with_sent_values(
             before.added_to_conversation, given, "added_to_conversation_"
         ),
-        removed_from_conversation=_notice(
+        removed_from_conversation=_with_sent_values(
             before.removed_from_conversation, given, "removed_from_conversation_"
         ),
     )
 
 
-def _notice(before: Notice, given: dict[str, Any], prefix: str) -> Notice:
-    return msgspec.structs.replace(before, **_sent(given, prefix))
+def _with_sent_values(
+    before: NotificationTemplate, given: dict[str, Any], prefix: str
+) -> NotificationTemplate:
+    return msgspec.structs.replace(before, **_sent_values(given, prefix))
 
 
-def _sent(given: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _sent_values(given: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {
         name.removeprefix(prefix): value for name, value in given.items() if name.startswith(prefix)
     }

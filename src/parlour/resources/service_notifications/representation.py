@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
-    from parlour.resources.service_notifications.store import Notice, ServiceNotification
+    from parlour.resources.service_notifications.store import (
+        NotificationTemplate,
+        ServiceNotification,
+    )
 
 
-def _notice(notice: Notice) -> dict[str, Any]:
+def _notice(notice: NotificationTemplate) -> dict[str, Any]:
     """Whether it is on, and of the rest what was set."""
     rest = {
         "template": notice.template,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from parlour.operations.operation import SERVICE_ONLY, Collection, fetch, update
-from parlour.resources.service_notifications import actions, parameters, representation
+from parlour.resources.service_notifications import actions as service_notification_actions
+from parlour.resources.service_notifications import parameters as service_notification_parameters
+from parlour.resources.service_notifications import (
+    representation as service_notification_representation,
+)
 
 SERVICE_NOTIFICATIONS = Collection(
     noun="ServiceNotification",
@@ -12,9 +16,12 @@ SERVICE_NOTIFICATIONS = Collection(
     path="/Configuration/Notifications",
     instance=None,
     url_forms=SERVICE_ONLY,
-    represent=representation.resource,
+    represent=service_notification_representation.resource,
     specs=(
-        fetch(actions.fetch_service_notification),
-        update(actions.update_service_notification, parameters.UpdateServiceNotification),
+        fetch(service_notification_actions.fetch_service_notification),
+        update(
+            service_notification_actions.update_service_notification,
+            service_notification_parameters.UpdateServiceNotification,
+        ),
     ),
 )

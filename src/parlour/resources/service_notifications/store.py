@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class NotificationTemplate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How one kind of event is pushed. What was never set, or was cleared, is None."""
 
     enabled: bool = False
     template: str | None = None
     badge_count_enabled: bool | None = None
     sound: str | None = None
-    with_media: Notice | None = None
+    with_media: NotificationTemplate | None = None
     """For new messages that have media."""
 
 
@@ -30,9 +30,9 @@ class ServiceNotification(msgspec.Struct, frozen=True):
     account_sid: str
     service_sid: str
     log_enabled: bool = False
-    new_message: Notice = Notice()
-    added_to_conversation: Notice = Notice()
-    removed_from_conversation: Notice = Notice()
+    new_message: NotificationTemplate = NotificationTemplate()
+    added_to_conversation: NotificationTemplate = NotificationTemplate()
+    removed_from_conversation: NotificationTemplate = NotificationTemplate()
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -53,15 +53,15 @@ FETCH = statement(
     _Row,
 )
 
-_read = msgspec.json.Decoder(Notice).decode
+_read = msgspec.json.Decoder(NotificationTemplate).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def _write(notice: Notice) -> str:
+def _write(notice: NotificationTemplate) -> str:
     return _encode(notice).decode()
 
 
-async def fetch(tx: Transaction, scope: Scope) -> ServiceNotification:
+async def get_service_notification(tx: Transaction, scope: Scope) -> ServiceNotification:
     """The settings of the scope's service, as they were set or as they begin: all off."""
     found = await tx.one(FETCH, scope.account_sid, scope.service_sid)
     if found is None:
@@ -77,7 +77,9 @@ async def fetch(tx: Transaction, scope: Scope) -> ServiceNotification:
     )
 
 
-async def change(tx: Transaction, scope: Scope, settings: ServiceNotification) -> None:
+async def save_service_notification(
+    tx: Transaction, scope: Scope, settings: ServiceNotification
+) -> None:
     """Write every changeable column, of a new row if need be."""
     assert settings.service_sid == scope.service_sid
     row = _Row(

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.resources.service_webhook_configuration import store
+from parlour.resources.service_webhook_configuration import (
+    store as service_webhook_configuration_store,
+)
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
@@ -23,20 +25,26 @@ async def fetch_service_webhook_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> ServiceWebhookConfiguration:
     """The service's webhooks."""
-    return await store.fetch(tx, call.scope)
+    return await service_webhook_configuration_store.get_service_webhook_configuration(
+        tx, call.scope
+    )
 
 
 async def update_service_webhook_configuration(
     tx: Transaction, call: Call[UpdateWebhooks]
 ) -> ServiceWebhookConfiguration:
     """Change the service's webhooks; the first change makes method and filters more than null."""
-    before = await store.fetch(tx, call.scope)
+    before = await service_webhook_configuration_store.get_service_webhook_configuration(
+        tx, call.scope
+    )
     change = call.parameters.columns()
     if not change:
         return before
     began = {"method": before.method or "POST", "filters": before.filters or "[]"}
     after = msgspec.structs.replace(before, **(began | change))
-    await store.change(tx, call.scope, after)
+    await service_webhook_configuration_store.save_service_webhook_configuration(
+        tx, call.scope, after
+    )
     await tx.emit(
         call.scope,
         event_names.SERVICE_CHANGED,

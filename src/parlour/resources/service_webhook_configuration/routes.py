@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from parlour.operations.operation import SERVICE_ONLY, Collection, fetch, update
-from parlour.resources.service_webhook_configuration import actions, representation
+from parlour.resources.service_webhook_configuration import (
+    actions as service_webhook_configuration_actions,
+)
+from parlour.resources.service_webhook_configuration import (
+    representation as service_webhook_configuration_representation,
+)
 from parlour.resources.webhook_configuration.parameters import UpdateWebhooks
 
 SERVICE_WEBHOOK_CONFIGURATION = Collection(
@@ -13,9 +18,12 @@ SERVICE_WEBHOOK_CONFIGURATION = Collection(
     path="/Configuration/Webhooks",
     instance=None,
     url_forms=SERVICE_ONLY,
-    represent=representation.resource,
+    represent=service_webhook_configuration_representation.resource,
     specs=(
-        fetch(actions.fetch_service_webhook_configuration),
-        update(actions.update_service_webhook_configuration, UpdateWebhooks),
+        fetch(service_webhook_configuration_actions.fetch_service_webhook_configuration),
+        update(
+            service_webhook_configuration_actions.update_service_webhook_configuration,
+            UpdateWebhooks,
+        ),
     ),
 )

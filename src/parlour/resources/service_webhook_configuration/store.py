@@ -47,7 +47,9 @@ FETCH = statement(
 DELETE = "DELETE FROM service_webhook_configuration WHERE account_sid = $1 AND service_sid = $2"
 
 
-async def fetch(tx: Transaction, scope: Scope) -> ServiceWebhookConfiguration:
+async def get_service_webhook_configuration(
+    tx: Transaction, scope: Scope
+) -> ServiceWebhookConfiguration:
     """The configuration of the scope's service, as it was set or as it begins."""
     row = await tx.one_cached(FETCH, scope.account_sid, scope.service_sid)
     if row is None:
@@ -55,7 +57,9 @@ async def fetch(tx: Transaction, scope: Scope) -> ServiceWebhookConfiguration:
     return ServiceWebhookConfiguration(*row)
 
 
-async def change(tx: Transaction, scope: Scope, configuration: ServiceWebhookConfiguration) -> None:
+async def save_service_webhook_configuration(
+    tx: Transaction, scope: Scope, configuration: ServiceWebhookConfiguration
+) -> None:
     """Write every changeable column, of a new row if need be, and record how it was before."""
     assert configuration.service_sid == scope.service_sid
     await _record_change(tx, scope)
@@ -63,14 +67,14 @@ async def change(tx: Transaction, scope: Scope, configuration: ServiceWebhookCon
         await tx.run(INSERT, *values_of(configuration))
 
 
-async def remove(tx: Transaction, scope: Scope) -> None:
+async def delete_service_webhook_configuration(tx: Transaction, scope: Scope) -> None:
     """Delete it, with its service; what is in the log still goes by it."""
     await _record_change(tx, scope)
     await tx.run(DELETE, scope.account_sid, scope.service_sid)
 
 
 async def _record_change(tx: Transaction, scope: Scope) -> None:
-    before = await fetch(tx, scope)
+    before = await get_service_webhook_configuration(tx, scope)
     await tx.emit(
         scope,
         event_names.WEBHOOKS_CHANGED,

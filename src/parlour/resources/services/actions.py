@@ -8,17 +8,17 @@ import msgspec
 
 from parlour.operations import purge
 from parlour.operations.call import Rows
-from parlour.resources.address_configurations import actions as address_configurations
-from parlour.resources.configuration import store as configurations
-from parlour.resources.configuration.actions import keep_change as keep_configuration
-from parlour.resources.roles import store as roles
+from parlour.resources.address_configurations import actions as address_configuration_actions
+from parlour.resources.configuration import store as configuration_store
+from parlour.resources.configuration.actions import save_configuration as keep_configuration
+from parlour.resources.roles import store as role_store
 from parlour.resources.roles.store import Role
-from parlour.resources.service_configuration import store as service_configurations
+from parlour.resources.service_configuration import store as service_configuration_store
 from parlour.resources.service_configuration.store import ServiceConfiguration
 from parlour.resources.service_webhook_configuration import (
-    store as service_webhook_configurations,
+    store as service_webhook_configuration_store,
 )
-from parlour.resources.services import store
+from parlour.resources.services import store as service_store
 from parlour.resources.services.store import Service
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.permissions import DEFAULT_ROLES
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 DEFAULT_SERVICE_NAME = "Default Conversations Service"
 
 
-async def in_path(tx: Transaction, call: Call[NoParameters]) -> Service:
+async def service_in_path(tx: Transaction, call: Call[NoParameters]) -> Service:
     """The service that the path names. Raises 404."""
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.SERVICE, sid):
-        found = await store.find(tx, call.scope, sids.normal(sid))
+        found = await service_store.find_service(tx, call.scope, sids.normal(sid))
     if found is None:
         raise call.not_found()
     return found
@@ -46,10 +46,12 @@ async def in_path(tx: Transaction, call: Call[NoParameters]) -> Service:
 
 async def create_service(tx: Transaction, call: Call[CreateService]) -> Service:
     """A new service with everything that belongs to one."""
-    return await make_service(tx, call.scope, call.parameters.friendly_name)
+    return await create_service_with_defaults(tx, call.scope, call.parameters.friendly_name)
 
 
-async def make_service(tx: Transaction, scope: Scope, friendly_name: str) -> Service:
+async def create_service_with_defaults(
+    tx: Transaction, scope: Scope, friendly_name: str
+) -> Service:
     """Keep a new service, its default roles and its configuration."""
     service = Service(
         account_sid=scope.account_sid,
@@ -59,16 +61,16 @@ async def make_service(tx: Transaction, scope: Scope, friendly_name: str) -> Ser
         date_created=tx.now,
         date_updated=tx.now,
     )
-    await store.add(tx, scope, service)
+    await service_store.insert_service(tx, scope, service)
     inside = Scope(scope.account_sid, service.sid)
-    await _make_roles(tx, inside)
+    await _create_default_roles(tx, inside)
     await tx.emit(
         inside, event_names.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
     )
     return service
 
 
-async def _make_roles(tx: Transaction, scope: Scope) -> None:
+async def _create_default_roles(tx: Transaction, scope: Scope) -> None:
     settings: dict[str, str] = {}
     for default in DEFAULT_ROLES:
         role = Role(
@@ -82,10 +84,10 @@ async def _make_roles(tx: Transaction, scope: Scope) -> None:
             date_created=tx.now,
             date_updated=tx.now,
         )
-        await roles.add(tx, scope, role)
+        await role_store.insert_role(tx, scope, role)
         if default.setting is not None:
             settings[default.setting] = role.sid
-    await service_configurations.add(
+    await service_configuration_store.insert_service_configuration(
         tx,
         scope,
         ServiceConfiguration(
@@ -99,12 +101,12 @@ async def _make_roles(tx: Transaction, scope: Scope) -> None:
 
 async def fetch_service(tx: Transaction, call: Call[NoParameters]) -> Service:
     """One service."""
-    return await in_path(tx, call)
+    return await service_in_path(tx, call)
 
 
 async def list_services(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of the account's services."""
-    return Rows(await store.page(tx, call.scope, call.page_request))
+    return Rows(await service_store.list_services(tx, call.scope, call.page_request))
 
 
 async def delete_service(tx: Transaction, call: Call[NoParameters]) -> None:
@@ -114,15 +116,15 @@ async def delete_service(tx: Transaction, call: Call[NoParameters]) -> None:
     can be reached. Address pairs are account-wide, so they are freed at once. Deleting the default
     service makes a new, empty one: the short URL form always means something.
     """
-    service = await in_path(tx, call)
-    await store.remove(tx, call.scope, service.sid)
+    service = await service_in_path(tx, call)
+    await service_store.delete_service_row(tx, call.scope, service.sid)
     inside = Scope(service.account_sid, service.sid)
-    await service_webhook_configurations.remove(tx, inside)
+    await service_webhook_configuration_store.delete_service_webhook_configuration(tx, inside)
     await purge.enqueue_service(tx, inside)
-    await address_configurations.forget_service(tx, call.scope, service.sid)
-    configuration = await configurations.fetch(tx, call.scope)
+    await address_configuration_actions.detach_service(tx, call.scope, service.sid)
+    configuration = await configuration_store.get_configuration(tx, call.scope)
     if configuration.default_chat_service_sid == service.sid:
-        new = await make_service(tx, call.scope, DEFAULT_SERVICE_NAME)
+        new = await create_service_with_defaults(tx, call.scope, DEFAULT_SERVICE_NAME)
         configuration = msgspec.structs.replace(configuration, default_chat_service_sid=new.sid)
         await keep_configuration(tx, call.scope, configuration)
     await tx.emit(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, create, delete, fetch, list_
-from parlour.resources.services import actions, parameters, representation
+from parlour.resources.services import actions as service_actions
+from parlour.resources.services import parameters as service_parameters
+from parlour.resources.services import representation as service_representation
 from parlour.vocabulary import limits
 
 SERVICES = Collection(
@@ -11,11 +13,11 @@ SERVICES = Collection(
     is_setting=True,
     path="/Services",
     url_forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=service_representation.resource,
     specs=(
-        list_(actions.list_services, key="services", maximum=limits.PAGE_SIZE_MAX),
-        create(actions.create_service, parameters.CreateService),
-        fetch(actions.fetch_service),
-        delete(actions.delete_service),
+        list_(service_actions.list_services, key="services", maximum=limits.PAGE_SIZE_MAX),
+        create(service_actions.create_service, service_parameters.CreateService),
+        fetch(service_actions.fetch_service),
+        delete(service_actions.delete_service),
     ),
 )

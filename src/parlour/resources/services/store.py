@@ -37,24 +37,24 @@ LIST = window(
 DELETE = "DELETE FROM service WHERE account_sid = $1 AND sid = $2"
 
 
-async def add(tx: Transaction, scope: Scope, service: Service) -> None:
+async def insert_service(tx: Transaction, scope: Scope, service: Service) -> None:
     """Keep a new service."""
     assert service.account_sid == scope.account_sid
     await tx.run(INSERT, *values_of(service))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> Service | None:
+async def find_service(tx: Transaction, scope: Scope, sid: str) -> Service | None:
     """The service with this sid, if the account has it."""
     row = await tx.one(FETCH, scope.account_sid, sid)
     return Service(*row) if row else None
 
 
-async def page(tx: Transaction, scope: Scope, request: PageRequest) -> list[Service]:
+async def list_services(tx: Transaction, scope: Scope, request: PageRequest) -> list[Service]:
     """The account's services, oldest first."""
     rows = await read_window(tx, LIST, request, scope.account_sid)
     return [Service(*row) for row in rows]
 
 
-async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+async def delete_service_row(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, sid)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from parlour.protocol import access_tokens
-from parlour.resources.accounts import store as accounts
-from parlour.resources.accounts.actions import add_login
-from parlour.resources.configuration import store as configurations
-from parlour.resources.services import store as services
-from parlour.resources.tokens import store
+from parlour.resources.accounts import store as account_store
+from parlour.resources.accounts.actions import create_login
+from parlour.resources.configuration import store as configuration_store
+from parlour.resources.services import store as service_store
+from parlour.resources.tokens import store as token_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DEVELOPMENT_KEY_NAME: Final = "Parlour development tokens"
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     """For whom, where and how long. No service: the default one; no key: the one kept for this."""
 
     identity: str
@@ -40,7 +40,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     api_key_sid: str | None = None
 
 
-class MadeToken(msgspec.Struct, frozen=True):
+class IssuedToken(msgspec.Struct, frozen=True):
     """A token, and what it is good for; it is not kept anywhere."""
 
     token: str
@@ -49,20 +49,24 @@ class MadeToken(msgspec.Struct, frozen=True):
     expires_ms: int
 
 
-async def create_token(tx: Transaction, call: Call[CreateToken]) -> MadeToken:
+async def create_token(tx: Transaction, call: Call[CreateToken]) -> IssuedToken:
     """A new access token. Raises 20403 for an API key that names another one."""
     given, login = call.parameters.given(), call.caller.login
     if sids.is_sid(sids.API_KEY, login) and given.setdefault("api_key_sid", login) != login:
         raise ApiError(20403)
-    return await make_token(tx, call.vault, call.scope, Wanted(**given))
+    return await issue_token(tx, call.vault, call.scope, TokenRequest(**given))
 
 
-async def make_token(tx: Transaction, vault: Vault, scope: Scope, wanted: Wanted) -> MadeToken:
+async def issue_token(
+    tx: Transaction, vault: Vault, scope: Scope, wanted: TokenRequest
+) -> IssuedToken:
     """A token for a user of the scope's account, who need not exist. Raises ApiError."""
     service_sid = wanted.service_sid
     if service_sid is None:
-        service_sid = (await configurations.fetch(tx, scope)).default_chat_service_sid
-    elif await services.find(tx, scope, service_sid) is None:
+        service_sid = (
+            await configuration_store.get_configuration(tx, scope)
+        ).default_chat_service_sid
+    elif await service_store.find_service(tx, scope, service_sid) is None:
         raise ApiError(50050, status=400)
     key = await _signing_key(tx, vault, scope, wanted.api_key_sid)
     token = access_tokens.make(
@@ -76,24 +80,24 @@ async def make_token(tx: Transaction, vault: Vault, scope: Scope, wanted: Wanted
     )
     # As the token says it: in whole seconds.
     expires_ms = (tx.now // 1000 + wanted.ttl_seconds) * 1000
-    return MadeToken(token, wanted.identity, service_sid, expires_ms)
+    return IssuedToken(token, wanted.identity, service_sid, expires_ms)
 
 
 async def _signing_key(
     tx: Transaction, vault: Vault, scope: Scope, api_key_sid: str | None
 ) -> Login:
     if api_key_sid is None:
-        kept = await store.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
-        return kept or await _make_development_key(tx, vault, scope)
-    found = await accounts.find_login(tx, scope, api_key_sid)
+        kept = await token_store.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
+        return kept or await _create_development_key(tx, vault, scope)
+    found = await account_store.find_login(tx, scope, api_key_sid)
     if found is None:
         raise ApiError.invalid("ApiKeySid")
     return found
 
 
-async def _make_development_key(tx: Transaction, vault: Vault, scope: Scope) -> Login:
+async def _create_development_key(tx: Transaction, vault: Vault, scope: Scope) -> Login:
     sid, secret = tx.new_sid(sids.API_KEY), vault.new_secret()
-    login = await add_login(tx, vault, scope, sid, secret, DEVELOPMENT_KEY_NAME)
+    login = await create_login(tx, vault, scope, sid, secret, DEVELOPMENT_KEY_NAME)
     await tx.emit(
         scope,
         event_names.ACCOUNT_CHANGED,

@@ -8,15 +8,15 @@ from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
-    from parlour.resources.tokens.actions import MadeToken
+    from parlour.resources.tokens.actions import IssuedToken
 
 
-def resource(made: MadeToken, _view: View) -> dict[str, Any]:
+def resource(made: IssuedToken, _view: View) -> dict[str, Any]:
     """The token, as an answer."""
     return row(made)
 
 
-def row(made: MadeToken) -> dict[str, Any]:
+def row(made: IssuedToken) -> dict[str, Any]:
     """The token, as the command line shows it too."""
     return {
         "token": made.token,

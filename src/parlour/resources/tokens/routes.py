@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, create
-from parlour.resources.tokens import actions, parameters, representation
+from parlour.resources.tokens import actions as token_actions
+from parlour.resources.tokens import parameters as token_parameters
+from parlour.resources.tokens import representation as token_representation
 
 TOKENS = Collection(
     noun="Token",
@@ -11,8 +13,8 @@ TOKENS = Collection(
     path="/Tokens",
     instance=None,
     url_forms=ACCOUNT_ONLY,
-    represent=representation.resource,
-    specs=(create(actions.create_token, parameters.CreateToken),),
+    represent=token_representation.resource,
+    specs=(create(token_actions.create_token, token_parameters.CreateToken),),
     listed=False,
     answers_by_login=True,
 )

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 from parlour.operations.caller import Caller
 from parlour.protocol import access_tokens
 from parlour.protocol.access_tokens import TokenRefused
-from parlour.resources.accounts import store as accounts
-from parlour.resources.services import store as services
+from parlour.resources.accounts import store as account_store
+from parlour.resources.services import store as service_store
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from parlour.protocol.access_tokens import AccessToken, Claimed
     from parlour.protocol.vault import Vault
     from parlour.resources.accounts.login_gate import LoginGate
-    from parlour.resources.accounts.store import Admitted, Login
+    from parlour.resources.accounts.store import Login, LoginSecret
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
@@ -47,7 +47,7 @@ class AccountNotActive(Exception):  # noqa: N818 - as above.
     """The token is right, but its account is suspended or closed."""
 
 
-class AccessTokens:
+class AccessTokenVerifier:
     """Verifies the access tokens of one process."""
 
     def __init__(self, store: Store, vault: Vault, clock: Clock, gate: LoginGate) -> None:
@@ -72,11 +72,11 @@ class AccessTokens:
             _, logins = await self._gate.check(
                 peer, claimed.key_sid, lambda found: self._match(claimed, found)
             )
-        used = _key_of(claimed, logins.admitted)
+        used = _key_of(claimed, logins.secrets)
         try:
             token = self._prove(claimed, used)
             login = await self._store.read(
-                lambda tx: _must_be_good(tx, token), account_sid=token.account_sid
+                lambda tx: _recheck(tx, token), account_sid=token.account_sid
             )
             if used is None or not self._vault.same(login.secret_digest, used.secret_digest):
                 token = self._prove(claimed, login)
@@ -86,17 +86,17 @@ class AccessTokens:
         self._cache(proof)
         return token
 
-    async def must_be_good(self, token: AccessToken) -> None:
+    async def recheck(self, token: AccessToken) -> None:
         """Check a token again that was proven before. Raises as ``verify`` does."""
-        await self._store.read(lambda tx: _must_be_good(tx, token), account_sid=token.account_sid)
+        await self._store.read(lambda tx: _recheck(tx, token), account_sid=token.account_sid)
 
-    def _prove(self, claimed: Claimed, login: Admitted | Login | None) -> AccessToken:
+    def _prove(self, claimed: Claimed, login: LoginSecret | Login | None) -> AccessToken:
         secret = None
         if login is not None:
             secret = self._vault.unseal(login.secret_sealed, claimed.key_sid)
         return access_tokens.prove(claimed, secret, self._clock.now_ms())
 
-    def _match(self, claimed: Claimed, admitted: Sequence[Admitted]) -> bool | None:
+    def _match(self, claimed: Claimed, admitted: Sequence[LoginSecret]) -> bool | None:
         """Return True if the key signed the token, which may have expired; None if not."""
         try:
             self._prove(claimed, _key_of(claimed, admitted))
@@ -111,18 +111,18 @@ class AccessTokens:
             self._recent.popitem(last=False)
 
 
-def _key_of(claimed: Claimed, admitted: Sequence[Admitted]) -> Admitted | None:
+def _key_of(claimed: Claimed, admitted: Sequence[LoginSecret]) -> LoginSecret | None:
     """Return the API key that a token names, if it is one of the account that it names."""
     return next((each for each in admitted if each.account_sid == claimed.account_sid), None)
 
 
-async def _must_be_good(tx: Transaction, token: AccessToken) -> Login:
+async def _recheck(tx: Transaction, token: AccessToken) -> Login:
     """Return the key of a token whose key, account and service are there. Raises as ``verify``."""
     scope = scope_of(token)
-    login = await accounts.find_login(tx, scope, token.key_sid)
+    login = await account_store.find_login(tx, scope, token.key_sid)
     if login is None:
         raise TokenRefused(access_tokens.BAD_ISSUER, "the key was revoked")
-    await _must_be_open(tx, scope)
+    await _require_active_account(tx, scope)
     return login
 
 
@@ -136,9 +136,9 @@ def caller_of(token: AccessToken) -> Caller:
     return Caller(token.account_sid, token.key_sid, token.identity)
 
 
-async def _must_be_open(tx: Transaction, scope: Scope) -> None:
-    account = await accounts.find_account(tx, scope)
+async def _require_active_account(tx: Transaction, scope: Scope) -> None:
+    account = await account_store.find_account(tx, scope)
     if account is None or account.status != _ACTIVE:
         raise AccountNotActive
-    if await services.find(tx, scope, scope.service_sid) is None:
+    if await service_store.find_service(tx, scope, scope.service_sid) is None:
         raise ServiceUnknown

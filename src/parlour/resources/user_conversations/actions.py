@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.resources.conversations import actions as conversations
-from parlour.resources.conversations import timers
-from parlour.resources.participants import actions as participants
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.participants import actions as participant_actions
 from parlour.resources.participants import store as participant_store
-from parlour.resources.user_conversations import store
-from parlour.resources.users import actions as users
+from parlour.resources.user_conversations import store as user_conversation_store
+from parlour.resources.users import actions as user_actions
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.unset import UNSET
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from parlour.vocabulary.origin import Origin
 
 
-async def in_path(tx: Transaction, call: Call[Any]) -> tuple[Conversation, Participant]:
+async def membership_in_path(tx: Transaction, call: Call[Any]) -> tuple[Conversation, Participant]:
     """The conversation that the path names, and the user's place in it. Raises 404."""
-    user = await users.in_path(tx, call)
-    conversation = await conversations.in_path(tx, call)
-    participant = await participant_store.find_by_identity(
+    user = await user_actions.user_in_path(tx, call)
+    conversation = await conversation_actions.conversation_in_path(tx, call)
+    participant = await participant_store.find_participant_by_identity(
         tx, call.scope, conversation.sid, user.identity
     )
     if participant is None:
@@ -40,50 +40,60 @@ async def in_path(tx: Transaction, call: Call[Any]) -> tuple[Conversation, Parti
     return conversation, participant
 
 
-async def _shown(tx: Transaction, call: Call[Any], participant: Participant) -> UserConversation:
+async def _find_user_conversation(
+    tx: Transaction, call: Call[Any], participant: Participant
+) -> UserConversation:
     """The record that is shown of a participant who is a user."""
     assert participant.identity is not None
-    found = await store.find(tx, call.scope, participant.identity, participant.conversation_sid)
+    found = await user_conversation_store.find_user_conversation(
+        tx, call.scope, participant.identity, participant.conversation_sid
+    )
     assert found is not None, participant.sid
     return found
 
 
 async def list_user_conversations(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of a user's conversations, closed ones included."""
-    user = await users.in_path(tx, call)
-    return Rows(await store.page(tx, call.scope, user.identity, call.page_request))
+    user = await user_actions.user_in_path(tx, call)
+    return Rows(
+        await user_conversation_store.list_user_conversations(
+            tx, call.scope, user.identity, call.page_request
+        )
+    )
 
 
 async def fetch_user_conversation(tx: Transaction, call: Call[NoParameters]) -> UserConversation:
     """One conversation of a user."""
-    _, participant = await in_path(tx, call)
-    return await _shown(tx, call, participant)
+    _, participant = await membership_in_path(tx, call)
+    return await _find_user_conversation(tx, call, participant)
 
 
 def conflict_scope_of_update(call: Call[UpdateUserConversation]) -> ConflictScope | None:
     """How far a change of a user's place reaches: no further than the place."""
     text = call.path["UserSid"]
     subject_sid = sids.normal(text) if sids.is_sid(sids.USER, text) else ""
-    return conversations.conflict_scope_in_path(call, subject_sid)
+    return conversation_actions.conflict_scope_in_path(call, subject_sid)
 
 
 async def update_user_conversation(
     tx: Transaction, call: Call[UpdateUserConversation]
 ) -> UserConversation:
     """Change how far a user has read, or whether it is notified: webhooks never hear of it."""
-    return await _shown(tx, call, await change_place(tx, call, _silent(tx)))
+    return await _find_user_conversation(
+        tx, call, await update_membership(tx, call, _silent_origin(tx))
+    )
 
 
-async def change_place(
+async def update_membership(
     tx: Transaction, call: Call[UpdateUserConversation], origin: Origin
 ) -> Participant:
     """Write what changes of a user's place, and tell of it; of the read horizon, with an origin."""
-    conversation, before = await in_path(tx, call)
+    conversation, before = await membership_in_path(tx, call)
     change = call.parameters
-    timers.must_accept_changes(conversation)
+    conversation_timers.require_changeable(conversation)
     after = before
     if change.last_read_message_index is not UNSET or change.last_read_timestamp is not UNSET:
-        after = participants.with_read_horizon(
+        after = participant_actions.with_read_horizon(
             before,
             conversation,
             index=change.last_read_message_index,
@@ -96,28 +106,28 @@ async def change_place(
                 tx.now, created_ms=before.date_created, updated_ms=before.date_updated
             ),
         )
-        await participants.keep_update(tx, call.scope, before, after, origin)
+        await participant_actions.save_updated_participant(tx, call.scope, before, after, origin)
     if isinstance(change.notification_level, str):
         after = msgspec.structs.replace(after, notification_level=change.notification_level)
-        await participant_store.change(tx, call.scope, before, after)
+        await participant_store.update_participant_row(tx, call.scope, before, after)
         await tx.emit(
             call.scope,
             event_names.USER_CONVERSATION_UPDATED,
             conversation_sid=conversation.sid,
             subject_sid=after.sid,
             payload={"participant": after},
-            origin=_silent(tx),
+            origin=_silent_origin(tx),
         )
     return after
 
 
 async def delete_user_conversation(tx: Transaction, call: Call[NoParameters]) -> None:
     """Take a user out of a conversation, as deleting the participant would."""
-    conversation, participant = await in_path(tx, call)
-    timers.must_accept_changes(conversation)
-    await participants.drop_participant(tx, call.scope, participant, _silent(tx))
+    conversation, participant = await membership_in_path(tx, call)
+    conversation_timers.require_changeable(conversation)
+    await participant_actions.remove_participant(tx, call.scope, participant, _silent_origin(tx))
 
 
-def _silent(tx: Transaction) -> Origin:
+def _silent_origin(tx: Transaction) -> Origin:
     """Who caused the change, in a way that no webhook hears of it."""
     return msgspec.structs.replace(tx.origin, fires=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations import access
-from parlour.resources.conversations import permits as conversations
-from parlour.resources.users import actions as users
+from parlour.resources.conversations import permits as conversation_permits
+from parlour.resources.users import actions as user_actions
 from parlour.vocabulary.permissions import Permission
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def list_user_conversations(tx: Transaction, call: Call[Any]) -> None:
     """Nobody learns where somebody else is."""
-    user = await users.in_path(tx, call)
+    user = await user_actions.user_in_path(tx, call)
     if user.identity != access.caller_identity(call):
         raise call.not_found(50200)
 
@@ -24,13 +24,13 @@ async def list_user_conversations(tx: Transaction, call: Call[Any]) -> None:
 async def fetch_user_conversation(tx: Transaction, call: Call[Any]) -> None:
     """One's own place in a conversation; its creator sees that it has none."""
     await list_user_conversations(tx, call)
-    await conversations.seen(tx, call)
+    await conversation_permits.visible_conversation(tx, call)
 
 
 async def update_user_conversation(tx: Transaction, call: Call[Any]) -> None:
     """Every participant says how far it has read; being notified or not is a permission."""
     await list_user_conversations(tx, call)
-    _, membership = await conversations.joined(tx, call)
+    _, membership = await conversation_permits.joined_conversation(tx, call)
     access.allow_only(call, "NotificationLevel", "LastReadMessageIndex")
     if "NotificationLevel" in call.form:
         await access.require_permission(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parlour.protocol.timestamps import format_date
-from parlour.resources.conversations import representation as conversations
+from parlour.resources.conversations import representation as conversation_representation
 from parlour.resources.conversations.representation import timers
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
-    from parlour.resources.user_conversations.seen import Seen
+    from parlour.resources.user_conversations.client_conversations import ClientConversation
     from parlour.resources.user_conversations.store import UserConversation
 
 
@@ -44,20 +44,22 @@ def resource(found: UserConversation, view: View) -> dict[str, Any]:
 
 def client_resource(found: UserConversation) -> dict[str, Any]:
     """What clients see of a conversation that their user is in, in a list."""
-    return conversations.client_resource(found, found.conversation_sid) | _own_place(found)
+    return conversation_representation.client_resource(
+        found, found.conversation_sid
+    ) | _membership_fields(found)
 
 
-def client_seen(seen: Seen) -> dict[str, Any]:
+def client_conversation(seen: ClientConversation) -> dict[str, Any]:
     """What clients see of a single conversation: its counts too."""
-    shown = conversations.client_resource(seen.conversation, seen.conversation.sid)
+    shown = conversation_representation.client_resource(seen.conversation, seen.conversation.sid)
     shown |= {
         "participants_count": seen.participants_count,
         "messages_count": seen.messages_count,
     }
-    return shown | _own_place(seen.own)
+    return shown | _membership_fields(seen.own)
 
 
-def _own_place(own: UserConversation | None) -> dict[str, Any]:
+def _membership_fields(own: UserConversation | None) -> dict[str, Any]:
     if own is None:
         return {"status": "notParticipating"}
     return {

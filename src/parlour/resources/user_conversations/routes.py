@@ -15,54 +15,54 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.conversations import parameters as conversations
+from parlour.resources.conversations import parameters as conversation_parameters
 from parlour.resources.conversations import permits as conversation_permits
+from parlour.resources.user_conversations import actions as user_conversation_actions
 from parlour.resources.user_conversations import (
-    actions,
-    parameters,
-    permits,
-    representation,
-    seen,
+    client_conversations as user_conversation_client_conversations,
 )
+from parlour.resources.user_conversations import parameters as user_conversation_parameters
+from parlour.resources.user_conversations import permits as user_conversation_permits
+from parlour.resources.user_conversations import representation as user_conversation_representation
 
 USER_CONVERSATIONS = Collection(
     noun="UserConversation",
     path="/Users/{UserSid}/Conversations",
     instance="{ConversationSid}",
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
+    represent=user_conversation_representation.resource,
     specs=(
         list_(
-            actions.list_user_conversations,
+            user_conversation_actions.list_user_conversations,
             key="conversations",
-            permits=permits.list_user_conversations,
+            permits=user_conversation_permits.list_user_conversations,
         ),
-        fetch(actions.fetch_user_conversation),
+        fetch(user_conversation_actions.fetch_user_conversation),
         update(
-            actions.update_user_conversation,
-            parameters.UpdateUserConversation,
-            conflict_scope=actions.conflict_scope_of_update,
+            user_conversation_actions.update_user_conversation,
+            user_conversation_parameters.UpdateUserConversation,
+            conflict_scope=user_conversation_actions.conflict_scope_of_update,
         ),
-        delete(actions.delete_user_conversation),
+        delete(user_conversation_actions.delete_user_conversation),
     ),
 )
 
-CONVERSATIONS_OF_CLIENTS = Collection(
+CLIENT_CONVERSATIONS = Collection(
     noun="ClientConversation",
     service_noun="ClientConversation",
     path="/Conversations",
     url_forms=SERVICE_ONLY,
-    represent=representation.resource,
+    represent=user_conversation_representation.resource,
     specs=(
         create(
-            seen.create_conversation,
-            conversations.CreateConversation,
+            user_conversation_client_conversations.create_conversation,
+            conversation_parameters.CreateConversation,
             pre_action="onConversationAdd",
             permits=conversation_permits.create_conversation,
         ),
         update(
-            seen.update_conversation,
-            conversations.UpdateConversation,
+            user_conversation_client_conversations.update_conversation,
+            conversation_parameters.UpdateConversation,
             pre_action="onConversationUpdate",
             permits=conversation_permits.update_conversation,
         ),
@@ -71,21 +71,24 @@ CONVERSATIONS_OF_CLIENTS = Collection(
 )
 """Conversations as clients make and change them."""
 
-PLACES_OF_CLIENTS = Collection(
+CLIENT_MEMBERSHIPS = Collection(
     noun="ClientPlace",
     service_noun="ClientPlace",
     path="/Users/{UserSid}/Conversations",
     instance="{ConversationSid}",
     url_forms=SERVICE_ONLY,
-    represent=representation.resource,
+    represent=user_conversation_representation.resource,
     specs=(
-        fetch(seen.fetch_conversation, permits=permits.fetch_user_conversation),
+        fetch(
+            user_conversation_client_conversations.fetch_conversation,
+            permits=user_conversation_permits.fetch_user_conversation,
+        ),
         update(
-            seen.update_own_place,
-            parameters.UpdateUserConversation,
+            user_conversation_client_conversations.update_own_membership,
+            user_conversation_parameters.UpdateUserConversation,
             pre_action="onParticipantUpdate",
-            conflict_scope=actions.conflict_scope_of_update,
-            permits=permits.update_user_conversation,
+            conflict_scope=user_conversation_actions.conflict_scope_of_update,
+            permits=user_conversation_permits.update_user_conversation,
         ),
     ),
     listed=False,

@@ -100,7 +100,7 @@ LIST = window(_TEXT, UserConversation, order="sequence", arguments=3)
 FETCH = _TEXT + " AND conversation_sid = $4"
 
 
-async def page(
+async def list_user_conversations(
     tx: Transaction, scope: Scope, identity: str, request: PageRequest
 ) -> list[UserConversation]:
     """The conversations of a user, the one joined first first."""
@@ -108,7 +108,7 @@ async def page(
     return [UserConversation(*row) for row in rows]
 
 
-async def find(
+async def find_user_conversation(
     tx: Transaction, scope: Scope, identity: str, conversation_sid: str
 ) -> UserConversation | None:
     """One conversation of a user, if the user is in it."""

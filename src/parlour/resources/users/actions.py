@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.resources.roles import store as roles
-from parlour.resources.users import arrivals, departures, reachability, store
+from parlour.resources.roles import store as role_store
+from parlour.resources.users import membership_cleanup as user_membership_cleanup
+from parlour.resources.users import provisioning as user_provisioning
+from parlour.resources.users import reachability as user_reachability
+from parlour.resources.users import store as user_store
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -24,15 +27,15 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-async def in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> User:
+async def user_in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> User:
     """The user that the path names, by sid or identity. Raises 404."""
     text = call.path[name]
     sid = sids.parse(sids.USER, text)
     found = None
     if sid is not None:
-        found = await store.find(tx, call.scope, sid)
+        found = await user_store.find_user(tx, call.scope, sid)
     if found is None:
-        found = await store.find_by_identity(tx, call.scope, text)
+        found = await user_store.find_user_by_identity(tx, call.scope, text)
         if found is not None and sid is not None:
             # An access token may name an identity in the form of a sid: as with participants.
             await tx.lock_name("identity", call.scope.account_sid, call.scope.service_sid, text)
@@ -41,15 +44,15 @@ async def in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> Us
     return found
 
 
-async def in_path_to_change(tx: Transaction, call: Call[Any]) -> User:
+async def user_in_path_for_update(tx: Transaction, call: Call[Any]) -> User:
     """The user that the path names, which nobody else changes meanwhile. Raises 404."""
     text = call.path["Sid"]
     sid = sids.parse(sids.USER, text)
     found = None
     if sid is not None:
-        found = await store.find_to_change(tx, call.scope, sid)
+        found = await user_store.find_user_for_update(tx, call.scope, sid)
     if found is None:
-        found = await store.find_by_identity_to_change(tx, call.scope, text)
+        found = await user_store.find_user_by_identity_for_update(tx, call.scope, text)
     if found is None:
         raise call.not_found()
     return found
@@ -59,11 +62,11 @@ async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:
     """A new user. An identity has one user in a service."""
     said = call.parameters
     user = await _changed(
-        tx, call.scope, await arrivals.make_user(tx, call.scope, said.identity), said
+        tx, call.scope, await user_provisioning.build_user(tx, call.scope, said.identity), said
     )
-    if await store.find_by_identity(tx, call.scope, said.identity) is not None:
+    if await user_store.find_user_by_identity(tx, call.scope, said.identity) is not None:
         raise ApiError(50201)
-    await arrivals.keep_user(tx, call.scope, user)
+    await user_provisioning.save_new_user(tx, call.scope, user)
     return user
 
 
@@ -76,7 +79,7 @@ async def _changed(
         return otherwise if value is UNSET else value
 
     if isinstance(change.role_sid, str):
-        role = await roles.find_to_give(tx, scope, change.role_sid)
+        role = await role_store.find_role_for_assignment(tx, scope, change.role_sid)
         if role is None or role.type != RoleType.SERVICE:
             raise ApiError(50102)
     return msgspec.structs.replace(
@@ -89,17 +92,19 @@ async def _changed(
 
 async def fetch_user(tx: Transaction, call: Call[NoParameters]) -> User:
     """One user."""
-    return await reachability.shown(tx, call.scope, await in_path(tx, call, "Sid"))
+    return await user_reachability.with_visible_reachability(
+        tx, call.scope, await user_in_path(tx, call, "Sid")
+    )
 
 
 async def list_users(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of the service's users."""
-    return Rows(await store.page(tx, call.scope, call.page_request))
+    return Rows(await user_store.list_users(tx, call.scope, call.page_request))
 
 
 async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
     """Change a user's name, attributes or role."""
-    before = await in_path_to_change(tx, call)
+    before = await user_in_path_for_update(tx, call)
     after = await _changed(tx, call.scope, before, call.parameters)
     after = msgspec.structs.replace(
         after,
@@ -107,8 +112,8 @@ async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
             tx.now, created_ms=before.date_created, updated_ms=before.date_updated
         ),
     )
-    await store.change(tx, call.scope, after)
-    shown = await reachability.shown(tx, call.scope, after)
+    await user_store.update_user_row(tx, call.scope, after)
+    shown = await user_reachability.with_visible_reachability(tx, call.scope, after)
     await tx.emit(
         call.scope,
         event_names.ON_USER_UPDATED,
@@ -120,10 +125,10 @@ async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
 
 async def delete_user(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a user: it leaves its conversations, and nothing is pushed to it any more."""
-    user = await in_path_to_change(tx, call)
-    await departures.leave(tx, call.scope, user)
-    await store.remove_push_bindings(tx, call.scope, user.identity)
-    await store.remove(tx, call.scope, user.sid)
+    user = await user_in_path_for_update(tx, call)
+    await user_membership_cleanup.remove_memberships(tx, call.scope, user)
+    await user_store.delete_push_bindings(tx, call.scope, user.identity)
+    await user_store.delete_user_row(tx, call.scope, user.sid)
     await tx.emit(
         call.scope, event_names.USER_REMOVED, subject_sid=user.sid, payload={"user": user}
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations import access
-from parlour.resources.users import actions
+from parlour.resources.users import actions as user_actions
 from parlour.vocabulary.permissions import Permission
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 async def update_user(tx: Transaction, call: Call[Any]) -> None:
     """A name and attributes can be changed; a role in a shared conversation may grant it too."""
-    user = await actions.in_path(tx, call, "Sid")
+    user = await user_actions.user_in_path(tx, call, "Sid")
     access.allow_only(call, "FriendlyName", "Attributes")
     permissions = [Permission.EDIT_ANY_USER_INFO]
     if user.identity == access.caller_identity(call):

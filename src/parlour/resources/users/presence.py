@@ -8,60 +8,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parlour.resources.users import store
+from parlour.resources.users import store as user_store
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
-NOTE = """
+INSERT_PRESENCE = """
 INSERT INTO presence (account_sid, service_sid, identity, node) VALUES ($1, $2, $3, $4)
 ON CONFLICT (account_sid, service_sid, identity, node) DO NOTHING
 """
-FORGET = """
+DELETE_PRESENCE = """
 DELETE FROM presence
  WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 AND node = $4
 """
-IS_PRESENT = """
+FETCH_PRESENCE = """
 SELECT 1 FROM presence WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 LIMIT 1
 """
 # tidy: account-in-sql - the users of a node, of whatever account
-OF_NODE = """
+LIST_OF_NODE = """
 SELECT account_sid, service_sid, identity FROM presence WHERE node = $1
  ORDER BY account_sid, service_sid, identity LIMIT $2
 """
-RENEW_NODE = """
+UPSERT_NODE = """
 INSERT INTO node (name, expires_ms) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET expires_ms = excluded.expires_ms
 """
-END_OTHER_NODES = "UPDATE node SET expires_ms = 0 WHERE name <> $1"
-NEXT_NODE = "SELECT name, expires_ms FROM node ORDER BY expires_ms, name LIMIT 1"
-CAP_NODES = "UPDATE node SET expires_ms = $1 WHERE expires_ms > $1 AND expires_ms < $2"
-FORGET_NODE = "DELETE FROM node WHERE name = $1"
+EXPIRE_OTHER_NODES = "UPDATE node SET expires_ms = 0 WHERE name <> $1"
+FETCH_NEXT_NODE = "SELECT name, expires_ms FROM node ORDER BY expires_ms, name LIMIT 1"
+CAP_NODE_EXPIRY = "UPDATE node SET expires_ms = $1 WHERE expires_ms > $1 AND expires_ms < $2"
+DELETE_NODE = "DELETE FROM node WHERE name = $1"
 
 
-async def note(
+async def record_connection(
     tx: Transaction, scope: Scope, identity: str, node: str, *, is_connected: bool
 ) -> None:
     """Note whether a node holds connections of a user, and tell if that makes a difference."""
     row = (scope.account_sid, scope.service_sid, identity, node)
     if is_connected:
-        await tx.run(NOTE, *row)
+        await tx.run(INSERT_PRESENCE, *row)
     else:
-        await tx.run(FORGET, *row)
-    await _settle(tx, scope, identity)
+        await tx.run(DELETE_PRESENCE, *row)
+    await _update_online(tx, scope, identity)
 
 
-async def _settle(tx: Transaction, scope: Scope, identity: str) -> None:
-    user = await store.find_by_identity(tx, scope, identity)
+async def _update_online(tx: Transaction, scope: Scope, identity: str) -> None:
+    user = await user_store.find_user_by_identity(tx, scope, identity)
     if user is None:
         return
-    found = await tx.one(IS_PRESENT, scope.account_sid, scope.service_sid, identity)
+    found = await tx.one(FETCH_PRESENCE, scope.account_sid, scope.service_sid, identity)
     is_online = int(found is not None)
     if (user.is_online or 0) == is_online:
         return
-    await store.set_online(tx, scope, user.sid, is_online)
+    await user_store.update_user_online(tx, scope, user.sid, is_online)
     await tx.emit(
         scope,
         event_names.USER_REACHABILITY_UPDATED,
@@ -71,34 +71,36 @@ async def _settle(tx: Transaction, scope: Scope, identity: str) -> None:
 
 
 # tidy: event-for-change - a sign of life: nobody has to hear of it
-async def renew(tx: Transaction, node: str, *, is_only: bool) -> None:
+async def renew_node(tx: Transaction, node: str, *, is_only: bool) -> None:
     """Say that a node is there, for a while; one that is the only one ends all others."""
     if is_only:
-        await tx.run(END_OTHER_NODES, node)
+        await tx.run(EXPIRE_OTHER_NODES, node)
     life_ms = limits.ONLY_NODE_MS if is_only else limits.NODE_MS
-    await tx.run(RENEW_NODE, node, tx.now + life_ms)
+    await tx.run(UPSERT_NODE, node, tx.now + life_ms)
 
 
 # tidy: event-for-change - as above
-async def cap(tx: Transaction) -> None:
+async def cap_node_expiry(tx: Transaction) -> None:
     """Keep no node for longer than after its sign of life: the clock may have been set back."""
-    await tx.run(CAP_NODES, tx.now + limits.NODE_MS, tx.now + limits.ONLY_NODE_MS // 2)
+    await tx.run(CAP_NODE_EXPIRY, tx.now + limits.NODE_MS, tx.now + limits.ONLY_NODE_MS // 2)
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
     """When the first node is gone, unless it says that it is there."""
-    row = await tx.one(NEXT_NODE)
+    row = await tx.one(FETCH_NEXT_NODE)
     return None if row is None else int(row[1])
 
 
 async def step(tx: Transaction) -> None:
     """Note some users of a node that is gone as gone too."""
-    row = await tx.one(NEXT_NODE)
+    row = await tx.one(FETCH_NEXT_NODE)
     if row is None or row[1] > tx.now:
         return
     node = str(row[0])
-    found = await tx.all(OF_NODE, node, limits.PURGE_ROWS_MAX)
+    found = await tx.all(LIST_OF_NODE, node, limits.PURGE_ROWS_MAX)
     for account_sid, service_sid, identity in found:
-        await note(tx, Scope(account_sid, service_sid), identity, node, is_connected=False)
+        await record_connection(
+            tx, Scope(account_sid, service_sid), identity, node, is_connected=False
+        )
     if len(found) < limits.PURGE_ROWS_MAX:
-        await tx.run(FORGET_NODE, node)
+        await tx.run(DELETE_NODE, node)

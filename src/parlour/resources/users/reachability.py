@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.resources.service_configuration import store as service_configurations
-from parlour.resources.users import store
+from parlour.resources.service_configuration import store as service_configuration_store
+from parlour.resources.users import store as user_store
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-async def shown(tx: Transaction, scope: Scope, user: User) -> User:
+async def with_visible_reachability(tx: Transaction, scope: Scope, user: User) -> User:
     """The user as others see it: where reachability is off nobody learns who is online."""
-    configuration = await service_configurations.fetch(tx, scope)
+    configuration = await service_configuration_store.get_service_configuration(tx, scope)
     if configuration.reachability_enabled:
         return user
     return msgspec.structs.replace(user, is_online=None, is_notifiable=None)
@@ -31,10 +31,10 @@ async def set_notifiable(
     tx: Transaction, scope: Scope, identity: str, *, is_notifiable: bool
 ) -> None:
     """Note whether a user has a device that can be notified."""
-    user = await store.find_by_identity(tx, scope, identity)
+    user = await user_store.find_user_by_identity(tx, scope, identity)
     if user is None or user.is_notifiable == int(is_notifiable):
         return
-    await store.set_notifiable(tx, scope, user.sid, int(is_notifiable))
+    await user_store.update_user_notifiable(tx, scope, user.sid, int(is_notifiable))
     await tx.emit(
         scope,
         event_names.USER_REACHABILITY_UPDATED,

@@ -12,24 +12,27 @@ from parlour.operations.operation import (
     list_,
     update,
 )
-from parlour.resources.users import actions, parameters, permits, representation
+from parlour.resources.users import actions as user_actions
+from parlour.resources.users import parameters as user_parameters
+from parlour.resources.users import permits as user_permits
+from parlour.resources.users import representation as user_representation
 
 USERS = Collection(
     noun="User",
     path="/Users",
     url_forms=SHORT_AND_SERVICE,
-    represent=representation.resource,
+    represent=user_representation.resource,
     specs=(
-        list_(actions.list_users, key="users"),
-        create(actions.create_user, parameters.CreateUser, webhook_header=True),
-        fetch(actions.fetch_user, permits=access.allow_any_user),
+        list_(user_actions.list_users, key="users"),
+        create(user_actions.create_user, user_parameters.CreateUser, webhook_header=True),
+        fetch(user_actions.fetch_user, permits=access.allow_any_user),
         update(
-            actions.update_user,
-            parameters.UpdateUser,
+            user_actions.update_user,
+            user_parameters.UpdateUser,
             webhook_header=True,
             pre_action="onUserUpdate",
-            permits=permits.update_user,
+            permits=user_permits.update_user,
         ),
-        delete(actions.delete_user, webhook_header=True),
+        delete(user_actions.delete_user, webhook_header=True),
     ),
 )

@@ -43,8 +43,8 @@ FETCH_BY_IDENTITY = statement(
     User,
 )
 # Nobody else changes this user, or makes it a participant, until the transaction has ended.
-FETCH_TO_CHANGE = statement("{fetch} FOR UPDATE", fetch=FETCH)
-FETCH_BY_IDENTITY_TO_CHANGE = statement("{fetch} FOR UPDATE", fetch=FETCH_BY_IDENTITY)
+FETCH_FOR_UPDATE = statement("{fetch} FOR UPDATE", fetch=FETCH)
+FETCH_BY_IDENTITY_FOR_UPDATE = statement("{fetch} FOR UPDATE", fetch=FETCH_BY_IDENTITY)
 LIST = window(
     "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND service_sid = $2",
     User,
@@ -63,65 +63,69 @@ UPDATE chat_user SET is_notifiable = $4 WHERE account_sid = $1 AND service_sid =
 """
 
 
-async def add(tx: Transaction, scope: Scope, user: User) -> None:
+async def insert_user(tx: Transaction, scope: Scope, user: User) -> None:
     """Keep a new user."""
     assert user.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(user))
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> User | None:
+async def find_user(tx: Transaction, scope: Scope, sid: str) -> User | None:
     """The user with this sid, if the service has it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return User(*row) if row else None
 
 
-async def find_by_identity(tx: Transaction, scope: Scope, identity: str) -> User | None:
+async def find_user_by_identity(tx: Transaction, scope: Scope, identity: str) -> User | None:
     """The user with this identity, byte for byte, if the service has it."""
     row = await tx.one(FETCH_BY_IDENTITY, scope.account_sid, scope.service_sid, identity)
     return User(*row) if row else None
 
 
-async def find_to_change(tx: Transaction, scope: Scope, sid: str) -> User | None:
-    """As ``find``; the user stays as it is until the transaction has ended."""
-    row = await tx.one(FETCH_TO_CHANGE, scope.account_sid, scope.service_sid, sid)
+async def find_user_for_update(tx: Transaction, scope: Scope, sid: str) -> User | None:
+    """As ``find_user``; the user stays as it is until the transaction has ended."""
+    row = await tx.one(FETCH_FOR_UPDATE, scope.account_sid, scope.service_sid, sid)
     return User(*row) if row else None
 
 
-async def find_by_identity_to_change(tx: Transaction, scope: Scope, identity: str) -> User | None:
-    """As ``find_by_identity``; the user stays as it is until the transaction has ended."""
+async def find_user_by_identity_for_update(
+    tx: Transaction, scope: Scope, identity: str
+) -> User | None:
+    """As ``find_user_by_identity``; the user stays as it is until the transaction has ended."""
     arguments = (scope.account_sid, scope.service_sid, identity)
-    row = await tx.one(FETCH_BY_IDENTITY_TO_CHANGE, *arguments)
+    row = await tx.one(FETCH_BY_IDENTITY_FOR_UPDATE, *arguments)
     return User(*row) if row else None
 
 
-async def page(tx: Transaction, scope: Scope, request: PageRequest) -> list[User]:
+async def list_users(tx: Transaction, scope: Scope, request: PageRequest) -> list[User]:
     """The service's users, oldest first."""
     rows = await read_window(tx, LIST, request, scope.account_sid, scope.service_sid)
     return [User(*row) for row in rows]
 
 
-async def change(tx: Transaction, scope: Scope, user: User) -> None:
+async def update_user_row(tx: Transaction, scope: Scope, user: User) -> None:
     """Write every changeable column of one user."""
     assert user.service_sid == scope.service_sid
     count = await tx.run(UPDATE, *values_of(user))
     assert count == 1, user.sid
 
 
-async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+async def delete_user_row(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
 
 
-async def remove_push_bindings(tx: Transaction, scope: Scope, identity: str) -> int:
+async def delete_push_bindings(tx: Transaction, scope: Scope, identity: str) -> int:
     """Delete what pushes to this identity are sent to; how many that was."""
     return await tx.run(DELETE_PUSH_BINDINGS, scope.account_sid, scope.service_sid, identity)
 
 
-async def set_online(tx: Transaction, scope: Scope, sid: str, is_online: int) -> None:
+async def update_user_online(tx: Transaction, scope: Scope, sid: str, is_online: int) -> None:
     """Note whether a user is connected; nothing else of the user changes, not even its date."""
     await tx.run(SET_ONLINE, scope.account_sid, scope.service_sid, sid, is_online)
 
 
-async def set_notifiable(tx: Transaction, scope: Scope, sid: str, is_notifiable: int) -> None:
+async def update_user_notifiable(
+    tx: Transaction, scope: Scope, sid: str, is_notifiable: int
+) -> None:
     """Note whether a user has a device; nothing else of the user changes."""
     await tx.run(SET_NOTIFIABLE, scope.account_sid, scope.service_sid, sid, is_notifiable)

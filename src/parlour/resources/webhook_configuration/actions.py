@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.resources.webhook_configuration import store
+from parlour.resources.webhook_configuration import store as webhook_configuration_store
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ async def fetch_webhook_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> WebhookConfiguration:
     """The account's webhooks."""
-    return await store.fetch(tx, call.scope)
+    return await webhook_configuration_store.get_webhook_configuration(tx, call.scope)
 
 
 async def update_webhook_configuration(
     tx: Transaction, call: Call[UpdateWebhookConfiguration]
 ) -> WebhookConfiguration:
     """Change the account's webhooks."""
-    before = await store.fetch(tx, call.scope)
+    before = await webhook_configuration_store.get_webhook_configuration(tx, call.scope)
     after = msgspec.structs.replace(before, **call.parameters.columns())
-    await store.change(tx, call.scope, after)
+    await webhook_configuration_store.save_webhook_configuration(tx, call.scope, after)
     await tx.emit(
         call.scope,
         event_names.ACCOUNT_CHANGED,

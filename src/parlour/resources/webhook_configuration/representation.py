@@ -26,6 +26,6 @@ def resource(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
     }
 
 
-def alias(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
+def alias_resource(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
     """The REST resource at its old path, which is then its URL too."""
     return resource(configuration, view) | {"url": f"{view.root_url}/Conversations/Webhooks"}

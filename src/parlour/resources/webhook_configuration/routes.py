@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, fetch, update
-from parlour.resources.webhook_configuration import actions, parameters, representation
+from parlour.resources.webhook_configuration import actions as webhook_configuration_actions
+from parlour.resources.webhook_configuration import parameters as webhook_configuration_parameters
+from parlour.resources.webhook_configuration import (
+    representation as webhook_configuration_representation,
+)
 
 WEBHOOK_CONFIGURATION = Collection(
     noun="ConfigurationWebhook",
@@ -13,10 +17,13 @@ WEBHOOK_CONFIGURATION = Collection(
     path="/Configuration/Webhooks",
     instance=None,
     url_forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=webhook_configuration_representation.resource,
     specs=(
-        fetch(actions.fetch_webhook_configuration),
-        update(actions.update_webhook_configuration, parameters.UpdateWebhookConfiguration),
+        fetch(webhook_configuration_actions.fetch_webhook_configuration),
+        update(
+            webhook_configuration_actions.update_webhook_configuration,
+            webhook_configuration_parameters.UpdateWebhookConfiguration,
+        ),
     ),
 )
 
@@ -24,6 +31,6 @@ WEBHOOK_CONFIGURATION = Collection(
 WEBHOOK_CONFIGURATION_ALIAS = replace(
     WEBHOOK_CONFIGURATION,
     path="/Conversations/Webhooks",
-    represent=representation.alias,
+    represent=webhook_configuration_representation.alias_resource,
     listed=False,
 )

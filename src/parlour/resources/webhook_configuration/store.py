@@ -32,16 +32,18 @@ FETCH = statement(
 )
 
 
-async def fetch(tx: Transaction, scope: Scope) -> WebhookConfiguration:
+async def get_webhook_configuration(tx: Transaction, scope: Scope) -> WebhookConfiguration:
     """The configuration of the scope's account, as it was set or as it begins."""
     row = await tx.one_cached(FETCH, scope.account_sid)
     return WebhookConfiguration(*row) if row else WebhookConfiguration(scope.account_sid)
 
 
-async def change(tx: Transaction, scope: Scope, configuration: WebhookConfiguration) -> None:
+async def save_webhook_configuration(
+    tx: Transaction, scope: Scope, configuration: WebhookConfiguration
+) -> None:
     """Write every changeable column, of a new row if need be, and record how it was before."""
     assert configuration.account_sid == scope.account_sid
-    before = await fetch(tx, scope)
+    before = await get_webhook_configuration(tx, scope)
     await tx.emit(
         scope,
         event_names.WEBHOOKS_CHANGED,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.resources.webhook_retries import store
+from parlour.resources.webhook_retries import store as webhook_retries_store
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 async def fetch_webhook_retries(tx: Transaction, call: Call[NoParameters]) -> WebhookRetries:
     """What the account chose."""
-    return await store.fetch(tx, call.scope)
+    return await webhook_retries_store.get_webhook_retries(tx, call.scope)
 
 
 async def update_webhook_retries(
     tx: Transaction, call: Call[UpdateWebhookRetries]
 ) -> WebhookRetries:
     """Choose; it counts for every attempt that is made a second later."""
-    before = await store.fetch(tx, call.scope)
+    before = await webhook_retries_store.get_webhook_retries(tx, call.scope)
     after = msgspec.structs.replace(before, **call.parameters.given())
-    await keep_choice(tx, call.scope, after)
+    await save_webhook_retries(tx, call.scope, after)
     return after
 
 
-async def keep_choice(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
+async def save_webhook_retries(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
     """Keep what an account chose, and tell of it."""
-    await store.change(tx, scope, chosen)
+    await webhook_retries_store.save_webhook_retries(tx, scope, chosen)
     await tx.emit(
         scope,
         event_names.ACCOUNT_CHANGED,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, fetch, update
-from parlour.resources.webhook_retries import actions, parameters, representation
+from parlour.resources.webhook_retries import actions as webhook_retries_actions
+from parlour.resources.webhook_retries import parameters as webhook_retries_parameters
+from parlour.resources.webhook_retries import representation as webhook_retries_representation
 
 WEBHOOK_RETRIES = Collection(
     noun="WebhookRetries",
@@ -12,10 +14,13 @@ WEBHOOK_RETRIES = Collection(
     path="/WebhookRetries",
     instance=None,
     url_forms=ACCOUNT_ONLY,
-    represent=representation.resource,
+    represent=webhook_retries_representation.resource,
     specs=(
-        fetch(actions.fetch_webhook_retries),
-        update(actions.update_webhook_retries, parameters.UpdateWebhookRetries),
+        fetch(webhook_retries_actions.fetch_webhook_retries),
+        update(
+            webhook_retries_actions.update_webhook_retries,
+            webhook_retries_parameters.UpdateWebhookRetries,
+        ),
     ),
     listed=False,
 )

@@ -27,24 +27,24 @@ class WebhookRetries(msgspec.Struct, frozen=True):
 
 
 FETCH = "SELECT schedule FROM webhook_schedule WHERE account_sid = $1"
-SET = """
+UPSERT = """
 INSERT INTO webhook_schedule (account_sid, schedule) VALUES ($1, $2)
 ON CONFLICT (account_sid) DO UPDATE SET schedule = excluded.schedule
 """
-CLEAR = "DELETE FROM webhook_schedule WHERE account_sid = $1"
+DELETE = "DELETE FROM webhook_schedule WHERE account_sid = $1"
 
 
-async def fetch(tx: Transaction, scope: Scope) -> WebhookRetries:
+async def get_webhook_retries(tx: Transaction, scope: Scope) -> WebhookRetries:
     """What the account chose."""
     row = await tx.one(FETCH, scope.account_sid)
     return WebhookRetries(scope.account_sid, row[0] if row else None)
 
 
-async def change(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
+async def save_webhook_retries(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
     """Keep what the account chose, or that it chose nothing."""
     assert chosen.account_sid == scope.account_sid
     if chosen.retries is None:
-        await tx.run(CLEAR, scope.account_sid)
+        await tx.run(DELETE, scope.account_sid)
         return
     assert chosen.retries in SCHEDULES
-    await tx.run(SET, *values_of(chosen))
+    await tx.run(UPSERT, *values_of(chosen))

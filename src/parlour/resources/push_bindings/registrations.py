@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.resources.bindings import store
-from parlour.resources.bindings.store import PushBinding
-from parlour.resources.users import reachability
+from parlour.resources.push_bindings import store as push_binding_store
+from parlour.resources.push_bindings.store import PushBinding
+from parlour.resources.users import reachability as user_reachability
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.unset import UNSET
@@ -22,7 +22,7 @@ from parlour.vocabulary.unset import UNSET
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
-    from parlour.resources.bindings.parameters import ForgetDevice, RegisterDevice
+    from parlour.resources.push_bindings.parameters import RegisterDevice, UnregisterDevice
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -32,11 +32,11 @@ def _identity(call: Call[Any]) -> str:
     return call.caller.identity
 
 
-async def register(tx: Transaction, call: Call[RegisterDevice]) -> PushBinding:
+async def register_device(tx: Transaction, call: Call[RegisterDevice]) -> PushBinding:
     """The binding of a device: a new one, or its own with what is said now."""
     identity, change = _identity(call), call.parameters
-    devices = await store.of_identity(tx, call.scope, identity)
-    known = _known(devices, change.channel_type, change.address)
+    devices = await push_binding_store.list_push_bindings_of_identity(tx, call.scope, identity)
+    known = _find_device(devices, change.channel_type, change.address)
     binding = PushBinding(
         account_sid=call.scope.account_sid,
         service_sid=call.scope.service_sid,
@@ -58,17 +58,17 @@ async def register(tx: Transaction, call: Call[RegisterDevice]) -> PushBinding:
         ),
     )
     if known is not None:
-        await store.renew(tx, call.scope, binding)
+        await push_binding_store.update_push_binding_row(tx, call.scope, binding)
     else:
         if len(devices) >= limits.BINDINGS_PER_IDENTITY_MAX:
-            await store.remove(tx, call.scope, devices[0].sid)
-        await store.add(tx, call.scope, binding)
-    await _tell(tx, call.scope, binding)
-    await reachability.set_notifiable(tx, call.scope, identity, is_notifiable=True)
+            await push_binding_store.delete_push_binding_row(tx, call.scope, devices[0].sid)
+        await push_binding_store.insert_push_binding(tx, call.scope, binding)
+    await _emit_change(tx, call.scope, binding)
+    await user_reachability.set_notifiable(tx, call.scope, identity, is_notifiable=True)
     return binding
 
 
-def _known(devices: list[PushBinding], binding_type: str, address: str) -> PushBinding | None:
+def _find_device(devices: list[PushBinding], binding_type: str, address: str) -> PushBinding | None:
     for each in devices:
         if each.binding_type == binding_type and each.address == address:
             return each
@@ -80,34 +80,36 @@ def _endpoint(identity: str, address: str) -> str:
     return f"{identity}:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 
-async def unregister(tx: Transaction, call: Call[NoParameters]) -> None:
+async def unregister_by_sid(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a device of the user by its registration; one that is not there is gone already."""
     sid = call.path["Sid"]
     if not sids.is_sid(sids.PUSH_BINDING, sid):
         return
-    found = await store.find(tx, call.scope, sids.normal(sid))
+    found = await push_binding_store.find_push_binding(tx, call.scope, sids.normal(sid))
     if found is not None and found.identity == _identity(call):
-        await drop(tx, call.scope, found)
+        await remove_push_binding(tx, call.scope, found)
 
 
-async def forget(tx: Transaction, call: Call[ForgetDevice]) -> None:
+async def unregister_by_address(tx: Transaction, call: Call[UnregisterDevice]) -> None:
     """Remove a device of the user by its address, if it is there."""
     change = call.parameters
-    devices = await store.of_identity(tx, call.scope, _identity(call))
-    found = _known(devices, change.binding_type, change.address)
+    devices = await push_binding_store.list_push_bindings_of_identity(
+        tx, call.scope, _identity(call)
+    )
+    found = _find_device(devices, change.binding_type, change.address)
     if found is not None:
-        await drop(tx, call.scope, found)
+        await remove_push_binding(tx, call.scope, found)
 
 
-async def drop(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
+async def remove_push_binding(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
     """Remove a binding, and tell of it; a user whose last one it was is notified no more."""
-    await store.remove(tx, scope, binding.sid)
-    await _tell(tx, scope, binding)
-    if not await store.of_identity(tx, scope, binding.identity):
-        await reachability.set_notifiable(tx, scope, binding.identity, is_notifiable=False)
+    await push_binding_store.delete_push_binding_row(tx, scope, binding.sid)
+    await _emit_change(tx, scope, binding)
+    if not await push_binding_store.list_push_bindings_of_identity(tx, scope, binding.identity):
+        await user_reachability.set_notifiable(tx, scope, binding.identity, is_notifiable=False)
 
 
-async def _tell(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
+async def _emit_change(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
     """Note the change in the log, without what the push service calls the device."""
     await tx.emit(
         scope,

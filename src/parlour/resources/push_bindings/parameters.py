@@ -7,14 +7,14 @@ from typing import Final
 
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
-from parlour.resources.bindings.store import BINDING_TYPES
+from parlour.resources.push_bindings.store import BINDING_TYPES
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import Unset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListBindings(Parameters):
+class ListPushBindings(Parameters):
     """Filters of a list: any of the types, and any of the identities."""
 
     binding_type: list[str] | Unset = form_field(
@@ -66,7 +66,7 @@ class RegisterDevice(Parameters):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForgetDevice(Parameters):
+class UnregisterDevice(Parameters):
     """A device that wants no more notifications, by what the push service calls it."""
 
     binding_type: str = form_field(

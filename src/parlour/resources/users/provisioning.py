@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parlour.resources.service_configuration import store as service_configurations
-from parlour.resources.users import store
+from parlour.resources.service_configuration import store as service_configuration_store
+from parlour.resources.users import store as user_store
 from parlour.resources.users.store import User
 from parlour.vocabulary import event_names, sids
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 async def ensure_user(tx: Transaction, scope: Scope, identity: str) -> User:
     """The user with this identity, made now if there is none."""
-    found = await store.find_by_identity_to_change(tx, scope, identity)
+    found = await user_store.find_user_by_identity_for_update(tx, scope, identity)
     if found is not None:
         return found
-    user = await make_user(tx, scope, identity)
-    await keep_user(tx, scope, user)
+    user = await build_user(tx, scope, identity)
+    await save_new_user(tx, scope, user)
     return user
 
 
-async def make_user(tx: Transaction, scope: Scope, identity: str) -> User:
+async def build_user(tx: Transaction, scope: Scope, identity: str) -> User:
     """The record of a new user with nothing but an identity and the default role."""
-    configuration = await service_configurations.fetch(tx, scope)
+    configuration = await service_configuration_store.get_service_configuration(tx, scope)
     return User(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
@@ -43,7 +43,7 @@ async def make_user(tx: Transaction, scope: Scope, identity: str) -> User:
     )
 
 
-async def keep_user(tx: Transaction, scope: Scope, user: User) -> None:
+async def save_new_user(tx: Transaction, scope: Scope, user: User) -> None:
     """Keep a new user and tell of it."""
-    await store.add(tx, scope, user)
+    await user_store.insert_user(tx, scope, user)
     await tx.emit(scope, event_names.ON_USER_ADDED, subject_sid=user.sid, payload={"user": user})

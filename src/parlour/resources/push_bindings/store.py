@@ -69,38 +69,40 @@ LIST_OF_IDENTITIES = window(
     order="sequence",
     arguments=2 + _TYPES + _IDENTITIES,
 )
-OF_IDENTITY = statement(
+LIST_OF_IDENTITY = statement(
     "SELECT {columns} FROM push_binding"
     " WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 ORDER BY sequence LIMIT $4",
     PushBinding,
 )
-RENEW = update("push_binding", PushBinding, key=("account_sid", "service_sid", "sid"))
+UPDATE = update("push_binding", PushBinding, key=("account_sid", "service_sid", "sid"))
 DELETE = "DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
 
 
-async def add(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
+async def insert_push_binding(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
     """Keep a new binding."""
     assert binding.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(binding))
 
 
-async def renew(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
+async def update_push_binding_row(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
     """Write what a device says anew."""
     assert binding.service_sid == scope.service_sid
-    count = await tx.run(RENEW, *values_of(binding))
+    count = await tx.run(UPDATE, *values_of(binding))
     assert count == 1, binding.sid
 
 
-async def find(tx: Transaction, scope: Scope, sid: str) -> PushBinding | None:
+async def find_push_binding(tx: Transaction, scope: Scope, sid: str) -> PushBinding | None:
     """The binding with this sid, if the service has it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return PushBinding(*row) if row else None
 
 
-async def of_identity(tx: Transaction, scope: Scope, identity: str) -> list[PushBinding]:
+async def list_push_bindings_of_identity(
+    tx: Transaction, scope: Scope, identity: str
+) -> list[PushBinding]:
     """The devices of a user, oldest first."""
     rows = await tx.all(
-        OF_IDENTITY,
+        LIST_OF_IDENTITY,
         scope.account_sid,
         scope.service_sid,
         identity,
@@ -109,7 +111,7 @@ async def of_identity(tx: Transaction, scope: Scope, identity: str) -> list[Push
     return [PushBinding(*row) for row in rows]
 
 
-async def page(
+async def list_push_bindings(
     tx: Transaction,
     scope: Scope,
     request: PageRequest,
@@ -135,6 +137,6 @@ def _filled(names: Sequence[str], count: int) -> list[str]:
     return [*names, *[names[0]] * (count - len(names))]
 
 
-async def remove(tx: Transaction, scope: Scope, sid: str) -> int:
+async def delete_push_binding_row(tx: Transaction, scope: Scope, sid: str) -> int:
     """Delete the row; how many that was."""
     return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)

@@ -10,7 +10,7 @@ from parlour.protocol.timestamps import format_date
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
-    from parlour.resources.bindings.store import PushBinding
+    from parlour.resources.push_bindings.store import PushBinding
 
 _NAMES = msgspec.json.Decoder(list[str])
 

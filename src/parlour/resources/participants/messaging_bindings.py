@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parlour.protocol.addresses import EMAIL, SMS, Address
-from parlour.resources.accounts import store as accounts
-from parlour.resources.participants import store
+from parlour.resources.accounts import store as account_store
+from parlour.resources.participants import store as participant_store
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-def or_none(address: Any) -> Address | None:
+def address_or_none(address: Any) -> Address | None:
     """The address of a form, or None if it names none."""
     return None if address is UNSET else address
 
@@ -29,8 +29,8 @@ async def check_binding(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> None:
     """Which of identity, address, proxy and projected address may go together, and whose."""
-    address, proxy = or_none(change.address), or_none(change.proxy_address)
-    projected = or_none(change.projected_address)
+    address, proxy = address_or_none(change.address), address_or_none(change.proxy_address)
+    projected = address_or_none(change.projected_address)
     if change.identity is not UNSET and (address or proxy):
         raise ApiError(50211)
     if proxy is not None and address is None:
@@ -44,14 +44,14 @@ async def check_binding(
     if (address or projected) and conversation.messaging_service_sid is None:
         raise ApiError(50373)
     if proxy is not None:
-        await must_be_sender(tx, scope, address, proxy)
+        await require_sender(tx, scope, address, proxy)
     if projected is not None:
-        await must_be_own_projected(tx, scope, projected)
-    if address is not None and await store.is_own_number(tx, scope, address.text):
+        await require_own_projected_address(tx, scope, projected)
+    if address is not None and await participant_store.is_own_number(tx, scope, address.text):
         raise ApiError(50407)
 
 
-async def must_be_sender(
+async def require_sender(
     tx: Transaction, scope: Scope, address: Address | None, proxy: Address
 ) -> None:
     """A proxy of this address: same channel, not the same, and the account's own."""
@@ -62,25 +62,25 @@ async def must_be_sender(
             raise ApiError(50409)
         if address.type != proxy.type:
             raise ApiError(50414)
-    if not await accounts.may_send_from(tx, scope, proxy.text):
+    if not await account_store.may_send_from(tx, scope, proxy.text):
         raise ApiError(50415 if proxy.type == "whatsapp" else 50413)
 
 
-async def must_be_own_projected(tx: Transaction, scope: Scope, projected: Address) -> None:
+async def require_own_projected_address(tx: Transaction, scope: Scope, projected: Address) -> None:
     """A projected address: one of the account's numbers."""
-    if not await accounts.may_send_from(tx, scope, projected.text):
+    if not await account_store.may_send_from(tx, scope, projected.text):
         raise ApiError(50439)
 
 
-async def must_be_free(
+async def require_free_address_pair(
     tx: Transaction, scope: Scope, conversation_sid: str, address: str, proxy_address: str
 ) -> None:
     """Raise 409 while the pair is bound anywhere in the account."""
-    holder = await store.holder_of_pair(tx, scope, address, proxy_address)
+    holder = await participant_store.find_address_pair_owner(tx, scope, address, proxy_address)
     if holder is None:
         return
     if holder == conversation_sid:
-        counts = await store.counts(tx, scope, conversation_sid)
+        counts = await participant_store.count_participants(tx, scope, conversation_sid)
         if counts.in_group_form:
             raise ApiError(50437)
     raise ApiError(50416, conversation_sid=holder)

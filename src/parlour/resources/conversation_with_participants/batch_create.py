@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parlour.resources.participants import actions as participants
-from parlour.resources.participants import groups, store
+from parlour.resources.participants import actions as participant_actions
+from parlour.resources.participants import groups as participant_groups
+from parlour.resources.participants import store as participant_store
 from parlour.resources.participants.parameters import CreateParticipant
 from parlour.vocabulary.errors import ApiError
 
@@ -26,34 +27,41 @@ async def make_participants(
 ) -> list[Participant]:
     """The records of all participants of a new conversation, checked but not yet kept."""
     made = [
-        await participants.make_participant(tx, scope, conversation, CreateParticipant.parse(form))
+        await participant_actions.build_participant(
+            tx, scope, conversation, CreateParticipant.parse(form)
+        )
         for form in forms
     ]
-    _must_differ(made)
+    _require_distinct(made)
     for each in made:
         if each.identity is not None:
-            await participants.must_be_new(tx, scope, conversation.sid, each.identity)
-        pair = pair_of(each)
-        if pair is not None and await store.holder_of_pair(tx, scope, *pair) is not None:
+            await participant_actions.require_new_identity(
+                tx, scope, conversation.sid, each.identity
+            )
+        pair = address_pair(each)
+        if (
+            pair is not None
+            and await participant_store.find_address_pair_owner(tx, scope, *pair) is not None
+        ):
             raise ApiError(50425)
     if any(each.is_group_form for each in made):
-        await _must_be_group(tx, scope, conversation, made)
+        await _require_group(tx, scope, conversation, made)
     return made
 
 
-def pair_of(participant: Participant) -> tuple[str, str] | None:
+def address_pair(participant: Participant) -> tuple[str, str] | None:
     """The address and the proxy address of a participant that has both."""
     if participant.address is None or participant.proxy_address is None:
         return None
     return participant.address, participant.proxy_address
 
 
-def _must_differ(made: list[Participant]) -> None:
+def _require_distinct(made: list[Participant]) -> None:
     """Nobody is named twice, and nobody by a number that the request makes one of ours."""
     identities = [each.identity for each in made if each.identity is not None]
     if len(set(identities)) < len(identities):
         raise ApiError(50433)
-    pairs = [pair for each in made if (pair := pair_of(each)) is not None]
+    pairs = [pair for each in made if (pair := address_pair(each)) is not None]
     if len(set(pairs)) < len(pairs):
         raise ApiError(50425)
     own = {each.proxy_address for each in made} | {each.projected_address for each in made}
@@ -61,7 +69,7 @@ def _must_differ(made: list[Participant]) -> None:
         raise ApiError(50407)
 
 
-async def _must_be_group(
+async def _require_group(
     tx: Transaction, scope: Scope, conversation: Conversation, made: list[Participant]
 ) -> None:
     """A group has only participants that suit it, and a set of numbers that no other one has."""
@@ -69,5 +77,5 @@ async def _must_be_group(
     if not has_own and any(each.is_chat for each in made):
         raise ApiError(50412)
     for place, each in enumerate(made):
-        groups.must_suit_group(each, made[:place])
-    await groups.must_be_only_group(tx, scope, conversation.sid, [], made)
+        participant_groups.check_group_rules(each, made[:place])
+    await participant_groups.require_unique_group(tx, scope, conversation.sid, [], made)

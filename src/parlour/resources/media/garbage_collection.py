@@ -40,7 +40,7 @@ IS_KEPT = "SELECT 1 FROM media WHERE account_sid = $1 AND sid = $2"
 _STEP: Final = limits.MEDIA_REMOVED_PER_STEP_MAX
 
 
-class Disposal:
+class MediaGarbageCollector:
     """The jobs that remove what is left of media."""
 
     def __init__(self, blobs: BlobStore, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.resources.conversations import store as conversation_store
-from parlour.resources.participants import actions as participants
+from parlour.resources.participants import actions as participant_actions
 from parlour.resources.participants import store as participant_store
 from parlour.store.statements import insert, statement, values_of
 from parlour.vocabulary import limits
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-class Departure(msgspec.Struct, frozen=True):
+class MembershipCleanup(msgspec.Struct, frozen=True):
     """What remains to be left: memberships of an identity older than ``sequence``."""
 
     account_sid: str
@@ -39,19 +39,22 @@ class Departure(msgspec.Struct, frozen=True):
     fires: int
 
 
-INSERT = insert("departure", Departure)
-# tidy: account-in-sql - only the scheduler asks, for every account
-NEXT = statement("SELECT {columns} FROM departure ORDER BY sequence LIMIT 1", Departure)
+INSERT = insert("departure", MembershipCleanup)
+FETCH_NEXT = statement(
+    # tidy: account-in-sql - only the scheduler reads it, for every account
+    "SELECT {columns} FROM departure ORDER BY sequence LIMIT 1",
+    MembershipCleanup,
+)
 # tidy: account-in-sql - as above
 EXISTS = "SELECT sequence FROM departure ORDER BY sequence LIMIT 1"
 DELETE = "DELETE FROM departure WHERE account_sid = $1 AND user_sid = $2"
 
 
-async def leave(tx: Transaction, scope: Scope, user: User) -> None:
+async def remove_memberships(tx: Transaction, scope: Scope, user: User) -> None:
     """Take a user out of every conversation, or note what remains to be done."""
-    for participant in await participant_store.open_of_identity(tx, scope, user.identity):
-        await _leave_one(tx, scope, participant)
-    departure = Departure(
+    for participant in await participant_store.list_open_memberships(tx, scope, user.identity):
+        await _remove_membership(tx, scope, participant)
+    departure = MembershipCleanup(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
         user_sid=user.sid,
@@ -61,32 +64,34 @@ async def leave(tx: Transaction, scope: Scope, user: User) -> None:
         client_identity=tx.origin.client_identity,
         fires=int(tx.origin.fires),
     )
-    if await _leave_some(tx, departure):
+    if await _remove_oldest_memberships(tx, departure):
         await tx.run(INSERT, *values_of(departure))
 
 
-async def _leave_some(tx: Transaction, departure: Departure) -> bool:
+async def _remove_oldest_memberships(tx: Transaction, departure: MembershipCleanup) -> bool:
     """Leave some of the oldest conversations; whether there may be more."""
     scope = Scope(departure.account_sid, departure.service_sid)
     origin = Origin(departure.source, departure.client_identity, bool(departure.fires))
-    found = await participant_store.old_of_identity(
+    found = await participant_store.list_memberships_before(
         tx, scope, departure.identity, departure.sequence, limits.PURGE_ROWS_MAX
     )
     for participant in found:
-        await _leave_one(tx, scope, participant, origin)
+        await _remove_membership(tx, scope, participant, origin)
     return len(found) == limits.PURGE_ROWS_MAX
 
 
-async def _leave_one(
+async def _remove_membership(
     tx: Transaction, scope: Scope, found: Participant, origin: Origin | None = None
 ) -> None:
     """Leave one conversation, if it and the membership are still there once it is held."""
-    if await conversation_store.find_sid(tx, scope, found.conversation_sid) is None:
-        await participant_store.remove(tx, scope, found.conversation_sid, found.sid)
+    if await conversation_store.find_conversation_sid(tx, scope, found.conversation_sid) is None:
+        await participant_store.delete_participant_row(tx, scope, found.conversation_sid, found.sid)
         return
-    participant = await participant_store.find(tx, scope, found.conversation_sid, found.sid)
+    participant = await participant_store.find_participant(
+        tx, scope, found.conversation_sid, found.sid
+    )
     if participant is not None:
-        await participants.drop_participant(tx, scope, participant, origin)
+        await participant_actions.remove_participant(tx, scope, participant, origin)
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
@@ -96,9 +101,9 @@ async def next_due_ms(tx: Transaction) -> int | None:
 
 async def step(tx: Transaction) -> None:
     """Go on with the oldest departure."""
-    row = await tx.one(NEXT)
+    row = await tx.one(FETCH_NEXT)
     if row is None:
         return
-    departure = Departure(*row)
-    if not await _leave_some(tx, departure):
+    departure = MembershipCleanup(*row)
+    if not await _remove_oldest_memberships(tx, departure):
         await tx.run(DELETE, departure.account_sid, departure.user_sid)

@@ -1,0 +1,88 @@
+"""A conversation as one of its people sees it: with its counts, and with the own place in it.
+
+That is what clients are answered about conversations. A creator who takes no part in its
+conversation sees it too, without a place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.participants import store as participant_store
+from parlour.resources.user_conversations import actions as user_conversation_actions
+from parlour.resources.user_conversations import store as user_conversation_store
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.conversations.parameters import CreateConversation, UpdateConversation
+    from parlour.resources.conversations.store import Conversation
+    from parlour.resources.user_conversations.parameters import UpdateUserConversation
+    from parlour.resources.user_conversations.store import UserConversation
+    from parlour.store.transaction import Transaction
+
+
+class ClientConversation(msgspec.Struct, frozen=True):
+    """One conversation, and the place in it of whoever asked."""
+
+    conversation: Conversation
+    participants_count: int
+    own: UserConversation | None
+
+    @property
+    def messages_count(self) -> int:
+        """How many messages there are."""
+        return self.conversation.next_message_index - self.conversation.removed_messages
+
+
+async def _client_conversation(
+    tx: Transaction, call: Call[Any], conversation: Conversation
+) -> ClientConversation:
+    identity = call.caller.identity
+    assert identity is not None
+    counts = await participant_store.count_participants(tx, call.scope, conversation.sid)
+    own = await user_conversation_store.find_user_conversation(
+        tx, call.scope, identity, conversation.sid
+    )
+    return ClientConversation(conversation, counts.total, own)
+
+
+async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> ClientConversation:
+    """One conversation."""
+    return await _client_conversation(
+        tx, call, await conversation_actions.conversation_in_path(tx, call)
+    )
+
+
+async def create_conversation(
+    tx: Transaction, call: Call[CreateConversation]
+) -> ClientConversation:
+    """A new conversation, in which nobody takes part yet."""
+    return await _client_conversation(
+        tx, call, await conversation_actions.create_conversation(tx, call)
+    )
+
+
+async def update_conversation(
+    tx: Transaction, call: Call[UpdateConversation]
+) -> ClientConversation:
+    """The conversation after a change."""
+    return await _client_conversation(
+        tx, call, await conversation_actions.update_conversation(tx, call)
+    )
+
+
+async def update_own_membership(
+    tx: Transaction, call: Call[UpdateUserConversation]
+) -> ClientConversation:
+    """The conversation after a change of what only the user has in it.
+
+    Webhooks hear of the read horizon, as of any change of a participant by a client.
+    """
+    await user_conversation_actions.update_membership(tx, call, tx.origin)
+    return await _client_conversation(
+        tx, call, await conversation_actions.conversation_in_path(tx, call)
+    )
