@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from parlour.dispatch.hints import Hints
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import Store, Transaction
+    from parlour.vocabulary.clock import Clock, Random
 
 MEDIA_FOLDER = "media"
 
@@ -78,18 +79,20 @@ def make_egress(settings: Settings) -> Egress:
     return Egress(policy, tls=lambda: make_tls_context(checks_certificates=checks))
 
 
-async def open_app(settings: Settings) -> App:
-    """Return the server of these settings, on a store whose key is that of the data folder.
+async def open_app(settings: Settings, clock: Clock | None = None) -> App:
+    """Open the store and its key, and return the server that these settings describe.
 
-    Raises KeyFileError, DatabaseError, Unavailable and OSError; then nothing was changed but what
-    a new store begins with.
+    ``clock`` is passed to every component; by default it is the machine's. A test passes one that
+    it advances itself (docs/decisions/0025-clock-and-timers.md).
+    Raises KeyFileError, DatabaseError, Unavailable and OSError; then nothing was changed but the
+    initial content of a new store.
     """
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    random = SystemRandom()
+    clock, random = clock or SystemClock(), SystemRandom()
     store = make_store(
         settings.database,
         settings.data,
-        SystemClock(),
+        clock,
         random,
         connections=settings.database_connections,
     )
@@ -100,16 +103,18 @@ async def open_app(settings: Settings) -> App:
     except BaseException:
         await store.close()
         raise
-    return App(settings, store, vault)
+    return App(settings, store, vault, clock, random)
 
 
 class App:
     """One server: its store, its edges, and what runs in the background."""
 
-    def __init__(self, settings: Settings, store: Store, vault: Vault) -> None:
-        """``store`` is started, and ``vault`` is that of its key: see `open_app`."""
+    def __init__(
+        self, settings: Settings, store: Store, vault: Vault, clock: Clock, random: Random
+    ) -> None:
+        """``store`` is started, on the same clock, and ``vault`` holds its key: see `open_app`."""
         self.settings = settings
-        self.clock, self.random = SystemClock(), SystemRandom()
+        self.clock, self.random = clock, random
         self.store, self.vault = store, vault
         self.blobs = DiskBlobStore(settings.data / MEDIA_FOLDER)
         self.metrics = Metrics()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from parlour.operations.call import OperationResult
     from parlour.store.transaction import Transaction
+    from parlour.vocabulary.clock import Clock
     from parlour.vocabulary.event import Event
 
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
@@ -52,6 +53,7 @@ class House:
         """Prepare it on an empty folder, or on that and the ``database`` of an earlier one."""
         account = {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}
         self.database = settings.pop("database", None) or database_of(data)
+        self._clock: Clock | None = settings.pop("clock", None)
         self._settings = Settings(data=data, database=self.database, **account, **settings)
         self.app: App
         # Called before the server starts, with whatever it is to start with.
@@ -60,7 +62,7 @@ class House:
 
     async def __aenter__(self) -> Self:
         """Start everything but the HTTP server."""
-        self.app = await open_app(self._settings)
+        self.app = await open_app(self._settings, self._clock)
         self.store = self.app.store
         if isinstance(self.store, SqliteStore):
             # The power is not cut here, so no commit waits for the disk.

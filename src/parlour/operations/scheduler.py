@@ -1,15 +1,29 @@
-"""What happens by itself: work that the store knows of is done when it is due.
+"""The scheduler: runs jobs when they are due, from state that is in the store alone.
 
-A job says when it is due next, by a look at an index and never at every row, and does one bounded
-step at a time. What is to be done, and when, stands in the store alone, so a restart loses nothing.
-The scheduler looks at the next time that is due, soon after a commit that may have changed it, and
-at least every second, because a clock can be set. A step that is not the last makes its job due
-again at once; every job that is due gets its turn before any gets its next.
+A job is a query for its next due time (one index lookup, never a scan) and one bounded step.
+Nothing about a job is kept in memory but its backoff, so a restart loses nothing.
+
+`Scheduler.run_due` is one turn: it runs one step of each due job and returns the next due time. The
+background task repeats it; a test that moves the clock by hand calls it directly, until the
+returned time is later than the clock:
+
+====================  ===================================================================
+the background task   next turn
+====================  ===================================================================
+a job is still due    at once, after the other jobs that are due had their step
+a job is due later    at that time, or after ``SCHEDULER_POLL_MS`` if that is sooner, as the
+                      clock may be set
+nothing is due        after ``SCHEDULER_POLL_MS``
+`wake` was called     after ``SCHEDULER_DEBOUNCE_MS``: commits come in bursts
+====================  ===================================================================
+
+What is due is decided by the `Clock`; the pauses between turns are time of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
@@ -28,7 +42,10 @@ log = structlog.get_logger()
 
 
 class Job(NamedTuple):
-    """One kind of work: when there is something to do (None: nothing known), and one step of it."""
+    """One kind of background work: the query for its next due time, and one step of it.
+
+    ``next_due_ms`` returns None if nothing is pending.
+    """
 
     name: str
     next_due_ms: Callable[[Transaction], Awaitable[int | None]]
@@ -36,37 +53,38 @@ class Job(NamedTuple):
 
 
 def transactional(step: Callable[[Transaction], Awaitable[Any]]) -> Callable[[Store], Any]:
-    """Make the step of a job that is one transaction."""
+    """Return a job's ``run`` that executes one step in one transaction."""
     return lambda store: store.write(step)
 
 
 class Scheduler:
-    """Does the jobs: in one process at a time, where several serve the same data."""
+    """Runs the jobs; if several processes serve the same data, in the lease holder only."""
 
     def __init__(
         self, store: Store, clock: Clock, jobs: Sequence[Job], lease: Lease | None = None
     ) -> None:
-        """``lease``: the right to do them; without it nobody else serves this store."""
+        """``lease``: held by the process that runs the jobs; None if no other serves this store."""
         self._lease = lease or LocalLease(store)
         self._clock = clock
         self._jobs = tuple(jobs)
+        # The end of a failed job's backoff on the monotonic clock, by the job's name.
         self._backoff_until: dict[str, float] = {}
         self._wakeup = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def start(self) -> None:
-        """Begin; what became due while nothing ran is done now."""
+        """Start the background task; jobs that became due during a downtime run at once."""
         assert self._task is None
         await self._lease.start()
         self._task = asyncio.create_task(self._run(), name="scheduler")
 
     def wake(self) -> None:
-        """Something was committed: something may be due."""
+        """Schedule a turn soon: a commit may have made a job due."""
         self._wakeup.set()
 
     async def stop(self) -> None:
-        """End after the steps that are being done."""
+        """Stop after the steps in progress."""
         self._stopping = True
         self._wakeup.set()
         if self._task is not None:
@@ -74,42 +92,45 @@ class Scheduler:
         await self._lease.stop()
 
     async def run_due(self) -> int | None:
-        """Do one step of every job that is due; when to look again, None if nothing is known.
+        """Run one step of each job that is due by the clock; return the next due time.
 
-        A job that fails is logged, rests, and stops no other.
+        The returned time is not later than the clock while a due job may have more steps, and
+        None if nothing is pending or another process holds the lease. A job that fails is logged
+        and due again after a backoff; the other jobs run.
         """
-        soonest: int | None = None
-        lease_term = self._lease.current_term()
-        if lease_term is None:
+        term = self._lease.current_term()
+        if term is None:
             return None
-        for job in self._jobs:
-            if self._backoff_until.get(job.name, 0) > self._clock.monotonic_ms():
-                continue
-            try:
-                due_ms = await lease_term.store.read(job.next_due_ms)
-                if due_ms is not None and due_ms <= self._clock.now_ms():
-                    await job.run(lease_term.store)
-                    self._backoff_until.pop(job.name, None)
-            except Exception:
-                log.exception("job_failed", job=job.name)
-                rest_ms = limits.SCHEDULER_POLL_MS
-                self._backoff_until[job.name] = self._clock.monotonic_ms() + rest_ms
-                continue
-            if due_ms is not None:
-                soonest = due_ms if soonest is None else min(soonest, due_ms)
-        return soonest
+        due_times = [await self._run_job(job, term.store) for job in self._jobs]
+        return min((each for each in due_times if each is not None), default=None)
+
+    async def _run_job(self, job: Job, store: Store) -> int | None:
+        """Run one step of a job if it is due; return when it was or is due next."""
+        backoff_ms = self._backoff_until.get(job.name, 0) - self._clock.monotonic_ms()
+        if backoff_ms > 0:
+            return self._clock.now_ms() + math.ceil(backoff_ms)
+        try:
+            due_ms = await store.read(job.next_due_ms)
+            if due_ms is not None and due_ms <= self._clock.now_ms():
+                await job.run(store)
+                self._backoff_until.pop(job.name, None)
+        except Exception:
+            log.exception("job_failed", job=job.name)
+            backoff_ms = limits.SCHEDULER_POLL_MS
+            self._backoff_until[job.name] = self._clock.monotonic_ms() + backoff_ms
+            return self._clock.now_ms() + backoff_ms
+        return due_ms
 
     async def _run(self) -> None:
         while not self._stopping:
             self._wakeup.clear()
-            soonest = await self.run_due()
-            await self._wait(soonest)
+            await self._wait(await self.run_due())
 
-    async def _wait(self, soonest: int | None) -> None:
-        """Wait until it is worth looking again."""
+    async def _wait(self, due_ms: int | None) -> None:
+        """Wait until the next due time, a wake-up or the poll interval, whichever is first."""
         pause_ms = limits.SCHEDULER_POLL_MS
-        if soonest is not None:
-            pause_ms = min(pause_ms, soonest - self._clock.now_ms())
+        if due_ms is not None:
+            pause_ms = min(pause_ms, due_ms - self._clock.now_ms())
         if pause_ms <= 0 or self._stopping:
             await asyncio.sleep(0)
             return
@@ -118,5 +139,4 @@ class Scheduler:
         except TimeoutError:
             return
         if not self._stopping:
-            # Commits come in crowds: one look is enough for all that follow at once.
             await asyncio.sleep(limits.SCHEDULER_DEBOUNCE_MS / 1000)

@@ -107,7 +107,41 @@ def test_a_job_that_fails_rests_and_stops_no_other() -> None:
     assert (bad.done, good.done) == (1, 3)
 
 
-def test_a_job_whose_look_fails_stops_no_other() -> None:
+def test_the_next_due_time_of_a_failed_job_is_the_end_of_its_backoff() -> None:
+    clock = FakeClock(1_000)
+    it = scheduler(clock, Work(0, error="broken"), Work(9_000))
+    backoff_end_ms = 1_000 + limits.SCHEDULER_POLL_MS
+    assert asyncio.run(it.run_due()) == backoff_end_ms
+    clock.advance(limits.SCHEDULER_POLL_MS // 2)
+    assert asyncio.run(it.run_due()) == backoff_end_ms
+
+
+def test_a_week_of_steps_runs_without_waiting_for_them() -> None:
+    clock = FakeClock(0)
+    week_ms = 7 * 24 * 60 * 60 * 1000
+    daily = [Work(day * week_ms // 7) for day in range(1, 8)]
+    it = scheduler(clock, *daily)
+    ran_at_ms: list[int] = []
+    while (due_ms := asyncio.run(it.run_due())) is not None:
+        if due_ms > clock.now_ms():
+            clock.advance(due_ms - clock.now_ms())
+            ran_at_ms.append(clock.now_ms())
+    assert ran_at_ms == [work.due_ms for work in daily]
+    assert [work.done for work in daily] == [1] * 7
+
+
+def test_nothing_runs_without_the_lease() -> None:
+    class OtherOwner:
+        def current_term(self) -> None:
+            return None
+
+    work = Work(0)
+    it = Scheduler(NoStore(), FakeClock(), [work.job()], OtherOwner())  # type: ignore[arg-type]
+    assert asyncio.run(it.run_due()) is None
+    assert work.looks == 0
+
+
+def test_a_job_whose_query_fails_stops_no_other() -> None:
     async def broken(_tx: Any) -> int | None:
         raise RuntimeError("broken")
 

@@ -1,0 +1,58 @@
+"""A whole server on a clock that stands still until the test advances it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from parlour.vocabulary.clock import FakeClock
+from tests.events.in_process_server import House, until_read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START_MS = 1_800_000_000_000
+MINUTE_MS = 60_000
+
+
+class FrozenClock(FakeClock):
+    """Dates stand still until they are advanced; durations are the machine's."""
+
+    def monotonic_ms(self) -> float:
+        return time.monotonic() * 1000
+
+
+def test_dates_are_those_of_the_given_clock(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with House(tmp_path, clock=FrozenClock(START_MS)) as house:
+            made = await house.do("CreateConversation")
+            message = await house.say(made.sid, "first")
+            assert (made.date_created, message.date_created) == (START_MS, START_MS)
+
+    asyncio.run(run())
+
+
+def test_a_timer_acts_after_the_clock_was_advanced_and_not_before(tmp_path: Path) -> None:
+    async def run() -> None:
+        clock = FrozenClock(START_MS)
+        async with House(tmp_path, clock=clock) as house:
+            made = await house.do("CreateConversation", {"Timers.Inactive": "PT1M"})
+            scheduler = house.app.scheduler
+
+            async def state() -> tuple[str, int]:
+                found = await house.do("FetchConversation", Sid=made.sid)
+                return found.state, found.date_updated
+
+            clock.advance(MINUTE_MS - 1)
+            assert await scheduler.run_due() == START_MS + MINUTE_MS
+            assert await state() == ("active", START_MS)
+            clock.advance(1)
+            scheduler.wake()
+
+            async def is_inactive() -> bool:
+                return await state() == ("inactive", START_MS + MINUTE_MS)
+
+            await until_read(is_inactive)
+
+    asyncio.run(run())
