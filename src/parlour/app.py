@@ -15,7 +15,8 @@ from parlour.dispatch.dispatcher import Dispatcher, Sink
 from parlour.egress.client import Egress, EgressPolicy, make_tls_context
 from parlour.http import open_files
 from parlour.http.authentication import Authentication
-from parlour.http.connections import Connections, caps_of
+from parlour.http.client_addresses import ClientAddresses
+from parlour.http.connections import HttpConnections, connection_caps
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.media import MediaCallers, MediaEdge
@@ -26,7 +27,6 @@ from parlour.http.metrics import (
     connection_figures,
     work_figures,
 )
-from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
 from parlour.http.server import Server
@@ -37,7 +37,7 @@ from parlour.operations.buffers import BufferPool
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Scheduler
 from parlour.operations.work_limit import WorkLimit
-from parlour.protocol.egress_policy import policy_for
+from parlour.protocol.egress_policy import default_policy
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.realtime.assembly import Realtime
@@ -71,7 +71,7 @@ MEDIA_FOLDER = "media"
 def make_egress(settings: Settings) -> Egress:
     """The door for outbound requests, as wide as the settings say."""
     allowed = [entry.strip() for entry in settings.webhook_allow_list.split(",") if entry.strip()]
-    policy = policy_for(settings.host, allowed)
+    policy = default_policy(settings.host, allowed)
     if settings.webhook_allow_private != "auto":
         is_allowed = settings.webhook_allow_private == "yes"
         policy = EgressPolicy(allow_private=is_allowed, allow_list=allowed)
@@ -130,7 +130,7 @@ class App:
         )
         self.metrics.sources.append(partial(buffer_figures, self.buffers))
         self.authentication = self._make_authentication()
-        self.peers = Peers(settings.trusted_proxies)
+        self.client_addresses = ClientAddresses(settings.trusted_proxies)
         self.egress = make_egress(settings)
         signer = SigningCache(self.store, self.vault, self.clock, settings.webhook_retries)
         self.webhooks = self._make_webhooks(signer)
@@ -162,7 +162,9 @@ class App:
         self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
         self.store.on_commit(self.scheduler.wake)
         self.server = self._make_server()
-        self.metrics.sources.append(partial(work_figures, self.server.work, self.server.held))
+        self.metrics.sources.append(
+            partial(work_figures, self.server.work, self.server.held_refusals)
+        )
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.figures)
@@ -170,30 +172,30 @@ class App:
 
     def _make_server(self) -> Server:
         settings = self.settings
-        roots = RootUrls(settings.public_url, self.peers)
+        roots = RootUrls(settings.public_url, self.client_addresses)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
         return Server(
             Router(operations(), edge, MetricsPage(self.metrics, self.clock)),
             self._make_media_edge(roots),
             authentication=self.authentication,
-            peers=self.peers,
+            client_addresses=self.client_addresses,
             admission=self.admission,
             work=WorkLimit(self.clock, settings.concurrent_requests_max),
             metrics=self.metrics,
             clock=self.clock,
             random=self.random,
             request_log=settings.request_log,
-            reads_at_once=not self.store.is_shared,
+            reads_synchronously=not self.store.is_shared,
         )
 
-    def connections(self) -> Connections:
+    def connections(self) -> HttpConnections:
         """The HTTP connections of this process; made in its event loop."""
-        made = Connections(
+        made = HttpConnections(
             self.server,
             self.realtime.open_socket,
             self.buffers,
             self.clock,
-            caps_of(self.settings, self.peers.is_trusted),
+            connection_caps(self.settings, self.client_addresses.is_trusted),
         )
         self.metrics.sources.append(partial(connection_figures, made))
         return made
@@ -236,7 +238,7 @@ class App:
             admission=self.admission,
             buffers=self.buffers,
             tokens=self.access_tokens,
-            proxies=self.peers.proxies,
+            proxies=self.client_addresses.proxies,
             commands=lambda hub: Commands(self.pipeline, page_tokens, hub),
             public_url=self.settings.public_url,
             sockets_max=open_files.sockets_max(self.settings),
@@ -245,7 +247,7 @@ class App:
     def _make_media_edge(self, roots: RootUrls) -> MediaEdge:
         return MediaEdge(
             self.store,
-            callers=MediaCallers(self.authentication, self.access_tokens, self.peers),
+            callers=MediaCallers(self.authentication, self.access_tokens, self.client_addresses),
             uploads=Uploads(self.store, self.blobs, self.clock, self.random),
             downloads=Downloads(self.blobs, self.clock),
             urls=MediaUrls(self.vault.media_url_key),

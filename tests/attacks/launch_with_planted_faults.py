@@ -9,14 +9,14 @@ from parlour.cli.main import main
 from parlour.http.router import Router
 
 if TYPE_CHECKING:
-    from parlour.http.messages import Reply, Request
+    from parlour.http.messages import Request, Response
 
-open_reply = Router.open_reply
+public_response = Router.public_response
 kept: list[bytes] = []
 refused_until = [0.0]
 
 
-def hurt_others(self: Router, request: Request) -> Reply | None:
+def hurt_others(self: Router, request: Request) -> Response | None:
     """The answer, after what a path asks for that no server should have."""
     if request.path == "/fault/memory":
         kept.append(b"\1" * (128 << 20))
@@ -27,10 +27,10 @@ def hurt_others(self: Router, request: Request) -> Reply | None:
     if request.path == "/healthz" and time.monotonic() < refused_until[0]:
         message = "refused"
         raise RuntimeError(message)
-    return open_reply(self, request)
+    return public_response(self, request)
 
 
-Router.open_reply = hurt_others  # type: ignore[method-assign]
+Router.public_response = hurt_others  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -15,7 +15,7 @@ import yaml
 from parlour.cli.main import main
 from parlour.config import Settings, setting_descriptions
 from parlour.http import open_files
-from parlour.http.peers import Peers
+from parlour.http.client_addresses import ClientAddresses
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -90,10 +90,10 @@ def test_a_stop_has_the_time_that_the_server_may_take() -> None:
     unit.optionxform = str
     unit.read_string(_text("parlour.service"))
     assert int(unit["Service"]["TimeoutStopSec"]) > limits.DRAIN_SECONDS_MAX
-    assert int(unit["Service"]["LimitNOFILE"]) >= open_files.needed(Settings())
+    assert int(unit["Service"]["LimitNOFILE"]) >= open_files.open_files_needed(Settings())
     node = _compose()["services"]["parlour"]
     assert _seconds(node["stop_grace_period"]) > limits.DRAIN_SECONDS_MAX
-    assert node["ulimits"]["nofile"] >= open_files.needed(Settings())
+    assert node["ulimits"]["nofile"] >= open_files.open_files_needed(Settings())
 
 
 def _compose() -> dict[str, Any]:
@@ -104,10 +104,12 @@ def _compose() -> dict[str, Any]:
 def test_the_nodes_of_the_compose_file_believe_the_balancer() -> None:
     """Each container has an address of its own: without this the balancer would be the client."""
     believed = _compose()["services"]["parlour"]["environment"]["PARLOUR_TRUSTED_PROXIES"]
-    peers = Peers(Settings(trusted_proxies=believed).trusted_proxies)
+    client_addresses = ClientAddresses(Settings(trusted_proxies=believed).trusted_proxies)
     # From the pools that container networks get their addresses from.
-    assert all(peers.is_trusted(each) for each in ("172.18.0.5", "172.31.0.2", "192.168.16.3"))
-    assert not peers.is_trusted("203.0.113.7")
+    assert all(
+        client_addresses.is_trusted(each) for each in ("172.18.0.5", "172.31.0.2", "192.168.16.3")
+    )
+    assert not client_addresses.is_trusted("203.0.113.7")
 
 
 def test_the_compose_file_names_what_is_there() -> None:

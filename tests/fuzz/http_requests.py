@@ -63,22 +63,24 @@ def read(stream: bytes, piece_bytes: int) -> Read:
             waiting = b""
             if not in_body:
                 if not reader.receive(data):
-                    assert reader.kept_bytes <= KEPT_BYTES_MAX + len(data), reader.kept_bytes
+                    assert reader.buffered_bytes <= KEPT_BYTES_MAX + len(data), (
+                        reader.buffered_bytes
+                    )
                     continue
                 if reader.wants_websocket:
                     return Read(requests, is_refused=False, has_upgrade=True)
                 in_body = True
-                waiting = b"" if reader.is_complete else reader.rest
+                waiting = b"" if reader.is_complete else reader.trailing_data
             else:
                 part = reader.take_body(data)
                 assert len(part) <= len(data)
                 body += part
                 kept_max = len(data) if reader.is_complete else kept_of_line_max(reader)
-                assert reader.kept_bytes <= kept_max, reader.kept_bytes
+                assert reader.buffered_bytes <= kept_max, reader.buffered_bytes
             if reader.is_complete:
                 requests.append(Framed(reader.method, body, is_complete=True))
                 in_body, body = False, b""
-                waiting = reader.next()
+                waiting = reader.start_next()
     except RequestError:
         if in_body:
             requests.append(Framed(reader.method, body, is_complete=False))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from parlour.cli.main import main
 from parlour.http import media
-from parlour.protocol import content
+from parlour.protocol import media_headers
 
-content.SAFETY = ()  # type: ignore[misc]
-content.disposition = lambda _type, _name: "inline"  # type: ignore[assignment]
-content.told_type = lambda content_type: content_type  # type: ignore[assignment]
+media_headers.SECURITY_HEADERS = ()  # type: ignore[misc]
+media_headers.content_disposition = lambda _type, _name: "inline"  # type: ignore[assignment]
+media_headers.served_type = lambda content_type: content_type  # type: ignore[assignment]
 media.SHARED_HEADERS = media.SHARED_HEADERS[:-1]  # type: ignore[misc]
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from parlour.protocol.framing import Frame
+from parlour.protocol.twilsock_frames import Frame
 from tests.events.in_process_server import House
 from tests.realtime.client_listener import Ear
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parlour.protocol.access_tokens import AccessToken, TokenRefused, verify
+from parlour.protocol.access_tokens import AccessToken, AccessTokenRefused, verify
 from tests.security.token_forgery import FORGED, SHAPES, WRITTEN_AT, Forge, Key, written
 
 FORGED_MIN = 60
@@ -52,7 +52,7 @@ def test_the_corpus_is_large_and_has_no_entry_twice() -> None:
 
 @pytest.mark.parametrize("forged", FORGED, ids=[each["why"] for each in FORGED])
 def test_a_forged_token_is_refused(forged: dict[str, Any]) -> None:
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(AccessTokenRefused) as refused:
         verify(FORGE.made(forged), secret_of=secret_of, now_ms=NOW * 1000)
     assert refused.value.code == forged["expected"], refused.value.reason
 
@@ -61,7 +61,7 @@ def test_a_forged_token_is_refused(forged: dict[str, Any]) -> None:
     "sent", [None, 1, True, [], {}, [GOOD], {"token": GOOD}, GOOD.encode()], ids=repr
 )
 def test_what_is_no_text_is_refused(sent: object) -> None:
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(AccessTokenRefused) as refused:
         verify(sent, secret_of=secret_of, now_ms=NOW * 1000)
     assert refused.value.code == 20101
 
@@ -76,7 +76,7 @@ def test_a_large_token_is_refused_before_anything_is_decoded() -> None:
     for size in (20_000, 2_000_000):
         header, claims = FORGE.good()
         token = FORGE.joined(written(header), written(claims | {"more": "x" * size}))
-        with pytest.raises(TokenRefused) as refused:
+        with pytest.raises(AccessTokenRefused) as refused:
             verify(token, secret_of=counted, now_ms=NOW * 1000)
         assert (refused.value.code, refused.value.reason) == (20101, "no text, or too long")
     assert asked == []
@@ -86,13 +86,13 @@ def test_a_large_token_is_refused_before_anything_is_decoded() -> None:
 def test_a_token_with_another_character_is_refused(place: int, other: str) -> None:
     token = GOOD[:place] + other + GOOD[place + 1 :]
     if token != GOOD:
-        with pytest.raises(TokenRefused):
+        with pytest.raises(AccessTokenRefused):
             verify(token, secret_of=secret_of, now_ms=NOW * 1000)
 
 
 @given(st.text() | st.text("ABCabc019-_.=", max_size=200))
 def test_any_text_is_refused_and_nothing_else_is_raised(text: str) -> None:
-    with pytest.raises(TokenRefused):
+    with pytest.raises(AccessTokenRefused):
         verify(text, secret_of=secret_of, now_ms=NOW * 1000)
 
 
@@ -104,10 +104,10 @@ JSON = st.recursive(
 NAMES = st.sampled_from(["iss", "sub", "iat", "nbf", "exp", "grants", "identity", "chat"])
 
 
-def outcome(token: str) -> AccessToken | TokenRefused:
+def outcome(token: str) -> AccessToken | AccessTokenRefused:
     try:
         return verify(token, secret_of=secret_of, now_ms=NOW * 1000)
-    except TokenRefused as refused:
+    except AccessTokenRefused as refused:
         return refused
 
 
@@ -121,7 +121,7 @@ def test_any_json_is_let_in_or_refused_and_nothing_else_is_raised(
             written({**header, **good_header}), json.dumps(token_claims, allow_nan=True)
         )
         found = outcome(token)
-        if isinstance(found, TokenRefused):
+        if isinstance(found, AccessTokenRefused):
             assert 20101 <= found.code <= 20107
         else:
             assert found.account_sid == ACCOUNT

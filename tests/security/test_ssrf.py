@@ -19,7 +19,7 @@ from parlour.egress.client import (
     OutboundRequest,
     OutboundResponse,
 )
-from parlour.protocol.egress_policy import Kind, classify, parse_host, policy_for
+from parlour.protocol.egress_policy import AddressKind, classify, default_policy, parse_host
 from parlour.protocol.signatures import prepare_url
 from tests.security.scripted_receiver import Receiver, then_close
 
@@ -30,8 +30,8 @@ CORPUS = tomllib.loads((Path(__file__).parent / "corpora" / "ssrf.toml").read_te
 REFUSED = [target for target in CORPUS["targets"] if target["expected"] == "refused"]
 MALFORMED = [target for target in CORPUS["targets"] if target["expected"] == "malformed"]
 
-GUARDED = policy_for("::")
-NEARBY = policy_for("127.0.0.1")
+GUARDED = default_policy("::")
+NEARBY = default_policy("127.0.0.1")
 UNGUARDED = EgressPolicy(allow_private=True, allow_list=["0.0.0.0/0", "::/0"])
 
 
@@ -137,7 +137,7 @@ def test_beside_a_developer_only_loopback_and_private_are_reached(target: dict[s
     resolved = CORPUS["names"].get(parse_host_of(target["input"]), [target["reaches"]])
     kinds = {classify(parse_host(f"[{a}]" if ":" in a else a).address).kind for a in resolved}
     network, error = try_to_reach(NEARBY, target["input"])
-    if Kind.FORBIDDEN in kinds:
+    if AddressKind.FORBIDDEN in kinds:
         assert isinstance(error, EgressRefused)
         assert network.connected == []
     else:

@@ -167,7 +167,7 @@ def test_the_files_that_are_needed_are_enough_for_every_socket() -> None:
     settings = Settings()
     outgoing = limits.OUTBOUND_REQUESTS_MAX + limits.OUTBOUND_AWAITED_REQUESTS_MAX
     media = limits.UPLOADS_MAX + limits.DOWNLOADS_MAX
-    assert open_files.needed(settings) >= settings.connections_max + outgoing + media
+    assert open_files.open_files_needed(settings) >= settings.connections_max + outgoing + media
 
 
 @pytest.mark.parametrize(("kind", "said"), [("tmpfs", "in memory"), ("nfs4", "on the network")])

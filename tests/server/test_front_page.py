@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.http.front_page import accepts_html
-from parlour.http.logged_paths import shown
+from parlour.http.logged_paths import logged_path
 from tests.support.client import Api
 from tests.support.server import Server
 
@@ -110,5 +110,5 @@ def test_a_long_path_is_looked_up_a_bounded_number_of_times() -> None:
     def none(path: str) -> None:
         asked.append(path)
 
-    assert len(shown("/a" * 10_000, none)) < 100
+    assert len(logged_path("/a" * 10_000, none)) < 100
     assert len(asked) <= 11

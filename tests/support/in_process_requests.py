@@ -44,7 +44,7 @@ class RecordedExchange:
         piece, self._body = self._body, b""
         return piece
 
-    def answer(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
+    def start_response(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
         """Record the answer, or the beginning of it."""
         del closes
         self._status, self._lines, self._parts = status, lines, [body]
@@ -53,13 +53,13 @@ class RecordedExchange:
         """Record a part."""
         self._parts.append(piece)
 
-    async def reserve(self, size: int) -> None:
+    async def reserve_buffer(self, size: int) -> None:
         """There is room."""
 
-    def charge(self, account_sid: str, identity: str) -> None:
+    def assign_account(self, account_sid: str, identity: str) -> None:
         """Nothing is counted."""
 
-    async def sent(self) -> None:
+    async def flush(self) -> None:
         """Nothing is waited for."""
 
     def finish(self) -> None:

@@ -36,10 +36,10 @@ def read(
                 if body is None:
                     if not reader.receive(data):
                         break
-                    body, data = bytearray(), reader.rest
+                    body, data = bytearray(), reader.trailing_data
                 if not reader.is_complete and data:
                     body += reader.take_body(data)
-                    data = reader.rest
+                    data = reader.trailing_data
             except RequestError as error:
                 return found, error.status
             if not reader.is_complete:
@@ -47,7 +47,7 @@ def read(
             headers = tuple(sorted(reader.headers.items()))
             target = reader.path, reader.query
             found.append(Read(reader.method, target, headers, reader.keep_alive, bytes(body)))
-            body, data = None, reader.next()
+            body, data = None, reader.start_next()
     return found, 0
 
 

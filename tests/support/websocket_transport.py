@@ -65,10 +65,10 @@ class Transport:
 class Registry:
     """Counts nothing."""
 
-    def authenticated(self, counted: Any) -> None:
+    def mark_authenticated(self, counted: Any) -> None:
         """The init of a socket was accepted."""
 
-    def ending(self, counted: Any) -> None:
+    def mark_closing(self, counted: Any) -> None:
         """A socket is about to be closed."""
 
     def discard(self, counted: Any) -> None:

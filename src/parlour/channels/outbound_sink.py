@@ -152,7 +152,7 @@ def _jobs(scope: Scope, event: Event) -> Iterator[_PendingMessage]:
                 sender=recipient.sender,
                 recipient=recipient.address,
                 body=payload.message.body,
-                media=media_attachments.attached(payload.message.media),
+                media=media_attachments.user_attachments_json(payload.message.media),
                 is_in_group=recipient.is_in_group,
             ),
         )

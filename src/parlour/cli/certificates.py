@@ -18,7 +18,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
-    from parlour.protocol.certificates import Pair
+    from parlour.protocol.certificates import CertificatePair
 
 _LABEL: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME: Final = re.compile(rf"({_LABEL}\.)*{_LABEL}")
@@ -38,7 +38,7 @@ class _Folder:
         self.server = path / "server.pem"
         self.server_key = path / "server.key"
 
-    def found_authority(self) -> Pair | None:
+    def found_authority(self) -> CertificatePair | None:
         """The authority that was made before, if one was."""
         if not self.authority.exists():
             return None
@@ -50,19 +50,19 @@ class _Folder:
             text = f"{self.authority} and {self.authority_key} cannot be used: {error}"
             raise click.ClickException(text) from error
 
-    def found_server(self) -> Pair | None:
+    def found_server(self) -> CertificatePair | None:
         """The server's certificate that was made before, if it can be used."""
         try:
             return certificates.parse_pair(self.server.read_bytes(), self.server_key.read_bytes())
         except (OSError, ValueError):
             return None
 
-    def keep_authority(self, made: Pair) -> None:
+    def keep_authority(self, made: CertificatePair) -> None:
         """Write the authority; the certificate last, since it says that the authority is there."""
         _write(self.authority_key, made.key_pem)
         _write(self.authority, made.certificate_pem, mode=_FOR_ALL)
 
-    def keep_server(self, made: Pair, authority: Pair) -> None:
+    def keep_server(self, made: CertificatePair, authority: CertificatePair) -> None:
         """Write the server's key, and its certificate with the chain."""
         _write(self.server_key, made.key_pem)
         _write(self.server, made.certificate_pem + authority.certificate_pem)
@@ -134,7 +134,7 @@ def _checked(text: str) -> str:
     return name
 
 
-def _authority(folder: _Folder, names: list[str]) -> Pair:
+def _authority(folder: _Folder, names: list[str]) -> CertificatePair:
     now_ms = SystemClock().now_ms()
     found = folder.found_authority()
     if found is None:
@@ -143,12 +143,12 @@ def _authority(folder: _Folder, names: list[str]) -> Pair:
         return made
     folder.authority.chmod(_FOR_ALL)  # Earlier versions kept it from the clients.
     place = folder.authority.parent
-    if certificates.is_over(found, now_ms):
+    if certificates.is_expiring(found, now_ms):
         raise click.ClickException(
             f"the authority in {place} ends on {found.expires:%Y-%m-%d}: "
             "remove it, run this again, and let the clients trust the new one"
         )
-    if not certificates.permits(found, names):
+    if not certificates.permits_names(found, names):
         raise click.ClickException(
             f"the authority in {place} was not made for all of these names: "
             "choose another folder, and let the clients trust its authority"
@@ -156,10 +156,10 @@ def _authority(folder: _Folder, names: list[str]) -> Pair:
     return found
 
 
-def _server(folder: _Folder, authority: Pair, names: list[str]) -> Pair:
+def _server(folder: _Folder, authority: CertificatePair, names: list[str]) -> CertificatePair:
     now_ms = SystemClock().now_ms()
     found = folder.found_server()
-    if found is not None and certificates.serves(found, authority, names, now_ms):
+    if found is not None and certificates.is_valid_for(found, authority, names, now_ms):
         return found
     serial = SystemRandom().token(_SERIAL_BYTES)
     made = certificates.make_certificate(authority, names, now_ms, serial)

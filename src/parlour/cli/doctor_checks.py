@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from parlour.cli.exposed_files import chmod_command, exposed_paths
 from parlour.http.tls import Tls, TlsFilesError
-from parlour.protocol.certificates import ends_at
+from parlour.protocol.certificates import expires_ms
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.key_file import KEY_NAME, UnsafeKeyFileError, read_vault
 from parlour.vocabulary import limits
@@ -79,7 +79,7 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
     except TlsFilesError as error:
         yield Finding(f"The certificate cannot be used: {error}.", "The server would not start.")
         return
-    left_ms = ends_at(Path(settings.tls_cert).read_bytes()) - SystemClock().now_ms()
+    left_ms = expires_ms(Path(settings.tls_cert).read_bytes()) - SystemClock().now_ms()
     days = int(left_ms // DAY_MS)
     if days < limits.CERTIFICATE_WARNED_DAYS:
         yield Finding(
@@ -215,7 +215,7 @@ def _process(settings: Settings) -> Iterator[Finding]:
         )
     from parlour.http import open_files  # noqa: PLC0415 - it works on Unix only.
 
-    allowed, needed = open_files.allowed(), open_files.needed(settings)
+    allowed, needed = open_files.open_files_max(), open_files.open_files_needed(settings)
     if allowed < needed:
         yield Finding(
             f"A process may have {allowed} files open, so {open_files.connections_max(settings)} "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from parlour.cli.local_store import LocalStore, local_store_options
-from parlour.protocol.pages import PageRequest, Position
+from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.accounts import actions as account_actions
 from parlour.resources.accounts import store as account_store
 from parlour.vocabulary import sids
@@ -55,7 +55,7 @@ def list_(local_store: LocalStore, *, account_sid: str, as_json: bool) -> None:
             click.echo(json.dumps(row) if as_json else f"{login.name}  {login.friendly_name}")
         if not found:
             return
-        position = Position(found[-1].sequence, found[-1].name)
+        position = PagePosition(found[-1].sequence, found[-1].name)
 
 
 async def _keys_of(

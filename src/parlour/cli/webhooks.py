@@ -11,7 +11,7 @@ import click
 
 from parlour.cli.local_store import LocalStore, local_store_options
 from parlour.protocol import timestamps
-from parlour.protocol.pages import PageRequest, Position
+from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.webhook_attempts import actions as webhook_attempt_actions
 from parlour.resources.webhook_attempts import representation as webhook_attempt_representation
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
@@ -85,7 +85,7 @@ def list_(
         if len(found) < request.size:
             return
         left -= len(found)
-        position = Position(found[-1].sid, found[-1].sid)
+        position = PagePosition(found[-1].sid, found[-1].sid)
 
 
 async def _page(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.egress.client import OutboundRequest, OutboundResponse
-    from parlour.protocol.connection_overrides import Overrides
+    from parlour.protocol.connection_overrides import ConnectionOverrides
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
@@ -156,7 +156,7 @@ class SigningCache:
 
 
 def prepare(
-    delivery: WebhookDelivery, auth_token: str, overrides: Overrides | None
+    delivery: WebhookDelivery, auth_token: str, overrides: ConnectionOverrides | None
 ) -> OutboundRequest:
     """The signed request of a delivery's next attempt. Raises EgressRefused for a bad URL."""
     parameters = _decode(delivery.parameters)
@@ -225,7 +225,7 @@ class WebhookClient:
         elapsed_ms = int(self._clock.monotonic_ms() - begun_ms)
         return self._result(delivery, outcome, decision, error, answer, elapsed_ms)
 
-    def _overrides(self, url: str) -> Overrides | None:
+    def _overrides(self, url: str) -> ConnectionOverrides | None:
         fragment = url.partition("#")[2] if self._takes_overrides else ""
         return connection_overrides.parse(fragment) if fragment else None
 
@@ -271,7 +271,7 @@ class WebhookClient:
 
 
 def _schedule(
-    delivery: WebhookDelivery, signing: SigningSettings, overrides: Overrides | None
+    delivery: WebhookDelivery, signing: SigningSettings, overrides: ConnectionOverrides | None
 ) -> Schedule:
     if overrides is not None and overrides.retry_count is not None:
         return overrides.schedule()

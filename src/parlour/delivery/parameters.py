@@ -60,7 +60,7 @@ def _addresses(value: Any) -> str:
 
 def _media(value: Any) -> str:
     """The files that were attached to a message, from the JSON it is kept as."""
-    shown = media_attachments.shown(value or None, media_attachments.WEBHOOKS)
+    shown = media_attachments.represent_attachments(value or None, media_attachments.WEBHOOKS)
     written: bytes = _encode(shown)
     return written.decode() if shown else ""
 

@@ -37,7 +37,7 @@ from parlour.egress.connection import (
 from parlour.egress.request_slots import RequestSlots
 from parlour.egress.resolver import Resolve, SystemResolver
 from parlour.protocol.digest_authentication import answer_challenge
-from parlour.protocol.egress_policy import Address, EgressPolicy, EgressRefused
+from parlour.protocol.egress_policy import EgressPolicy, EgressRefused, IpAddress
 from parlour.store.transaction import assert_outside_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
@@ -364,7 +364,7 @@ class Egress:
             raise EgressFailed("dns", CODE_DNS) from error
 
     async def _connect_to(
-        self, address: Address, port: int, tls: ssl.SSLContext | None, server_name: str | None
+        self, address: IpAddress, port: int, tls: ssl.SSLContext | None, server_name: str | None
     ) -> OutboundConnection:
         factory = functools.partial(OutboundConnection, self._open)
         try:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="Twilio API"'}
 
 
-class _Proven(NamedTuple):
+class _CachedLogin(NamedTuple):
     """A login that was right: until when it is without a look, and with one."""
 
     until_ms: float
@@ -50,7 +50,7 @@ class _Proven(NamedTuple):
     caller: Caller
 
 
-class _Wrong(NamedTuple):
+class _CachedFailure(NamedTuple):
     """A wrong login: when its entry expires, and the name."""
 
     until_ms: float
@@ -67,8 +67,8 @@ class Authentication:
         self._clock = clock
         # By the keyed digest of the header as clients write it, which cannot be aimed at without
         # the key. Separate caches: guesses cannot evict right logins.
-        self._proven: OrderedDict[str, _Proven] = OrderedDict()
-        self._wrong: OrderedDict[str, _Wrong] = OrderedDict()
+        self._proven: OrderedDict[str, _CachedLogin] = OrderedDict()
+        self._wrong: OrderedDict[str, _CachedFailure] = OrderedDict()
         # The digest of no secret, compared where a name is unknown.
         self._no_secret = vault.digest(clock.monotonic_ms().hex())
 
@@ -80,45 +80,45 @@ class Authentication:
         for proof in [key for key, each in self._wrong.items() if each.name == name]:
             del self._wrong[proof]
 
-    def proof(self, block: HeaderBlock) -> str:
+    def login_digest(self, block: HeaderBlock) -> str:
         """The digest of the header, worked out once for requests with the same headers."""
-        if not block.proof:
-            block.proof = self._vault.digest(_authorization(block) or "")
-        return block.proof
+        if not block.login_digest:
+            block.login_digest = self._vault.digest(_authorization(block) or "")
+        return block.login_digest
 
-    def proven(self, block: HeaderBlock) -> Caller | None:
+    def cached_caller(self, block: HeaderBlock) -> Caller | None:
         """The caller of a header that was right within the last second; None says nothing."""
-        proven = self._proven.get(block.proof or self.proof(block))
+        proven = self._proven.get(block.login_digest or self.login_digest(block))
         if proven is None or proven.until_ms <= self._clock.monotonic_ms():
             return None
         return proven.caller
 
-    def recent(self, block: HeaderBlock) -> Caller | None:
+    def recent_caller(self, block: HeaderBlock) -> Caller | None:
         """The caller of a header that was right at its last look-up: to refuse, not to act."""
-        proven = self._proven.get(self.proof(block))
+        proven = self._proven.get(self.login_digest(block))
         return None if proven is None else proven.caller
 
-    def is_wrong(self, block: HeaderBlock, peer: str) -> bool:
+    def is_known_wrong(self, block: HeaderBlock, peer: str) -> bool:
         """Return whether this header was wrong within the last second; count it as a failure."""
         if not self._wrong:
             return False
-        wrong = self._wrong.get(self.proof(block))
+        wrong = self._wrong.get(self.login_digest(block))
         if wrong is None or wrong.until_ms <= self._clock.monotonic_ms():
             return False
         self._gate.failed(peer, wrong.name)
         return True
 
-    async def caller(self, block: HeaderBlock, peer: str) -> Caller:
+    async def authenticate(self, block: HeaderBlock, peer: str) -> Caller:
         """The caller that a header proves. Raises 401, 429, or 403 for a suspended account.
 
-        ``peer``: the address of the client (http/peers.py).
+        ``peer``: the address of the client (http/client_addresses.py).
         """
-        proven = self.proven(block)
+        proven = self.cached_caller(block)
         if proven is not None:
             return proven
         authorization = _authorization(block)
         name, secret = _credentials(authorization)
-        if self.is_wrong(block, peer):
+        if self.is_known_wrong(block, peer):
             raise wrong_login()
         # However it was spelled, it is remembered once.
         pair = base64.b64encode(f"{name}:{secret}".encode()).decode()
@@ -151,10 +151,10 @@ class Authentication:
         digest = self._vault.digest(secret)
         known = None
         for login in admitted:
-            if self._vault.same(digest, login.secret_digest):
+            if self._vault.digests_equal(digest, login.secret_digest):
                 known = login
         if known is None:
-            self._vault.same(digest, self._no_secret)
+            self._vault.digests_equal(digest, self._no_secret)
         return known
 
     def _cache_wrong(self, authorization: str, name: str, logins: CachedLogins) -> None:
@@ -162,14 +162,14 @@ class Authentication:
         if self._lookups.cached(name) is not logins:
             return
         proof = self._vault.digest(authorization)
-        self._wrong[proof] = _Wrong(logins.until_ms, name)
+        self._wrong[proof] = _CachedFailure(logins.until_ms, name)
         self._wrong.move_to_end(proof)
         if len(self._wrong) > limits.WRONG_LOGINS_CACHED_MAX:
             self._wrong.popitem(last=False)
 
     def _remember(self, proof: str, until_ms: float, caller: Caller) -> None:
         recent = self._clock.monotonic_ms() + limits.LOGIN_PROVEN_MS
-        self._proven[proof] = _Proven(until_ms, recent, caller)
+        self._proven[proof] = _CachedLogin(until_ms, recent, caller)
         self._proven.move_to_end(proof)
         if len(self._proven) > limits.LOGINS_CACHED_MAX:
             self._proven.popitem(last=False)

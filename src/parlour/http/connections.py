@@ -10,11 +10,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from parlour.http import open_files
-from parlour.http.connection import Connection
-from parlour.http.memory import Trimmer
+from parlour.http.connection import HttpConnection
+from parlour.http.heap_trimmer import HeapTrimmer
 from parlour.http.messages import encode
-from parlour.http.turns import Turns
-from parlour.protocol.header_block import HeaderBlocks
+from parlour.http.request_scheduler import RequestScheduler
+from parlour.protocol.header_block import HeaderBlockCache
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import RETRY_AFTER_LINE, ApiError
 
@@ -34,29 +34,31 @@ _CLOSING_REFUSALS: Final = {
 }
 
 
-class Caps(NamedTuple):
+class ConnectionCaps(NamedTuple):
     """How many connections there may be, WebSockets included.
 
     Not counted by address: peers that are trusted proxies.
     """
 
-    in_all_max: int
+    total_max: int
     unauthenticated_max: int
-    of_address_max: int
+    per_address_max: int
     is_trusted: Callable[[str], bool]
 
 
-def caps_of(settings: Settings, is_trusted: Callable[[str], bool]) -> Caps:
+def connection_caps(settings: Settings, is_trusted: Callable[[str], bool]) -> ConnectionCaps:
     """The caps that the settings, and the files that the process may open, allow."""
-    in_all_max = open_files.connections_max(settings)
-    unauthenticated_max = min(limits.UNAUTHENTICATED_CONNECTIONS_MAX, in_all_max)
+    total_max = open_files.connections_max(settings)
+    unauthenticated_max = min(limits.UNAUTHENTICATED_CONNECTIONS_MAX, total_max)
     if settings.tls_cert:
         tls_max = limits.UNAUTHENTICATED_TLS_CONNECTIONS_MAX
         unauthenticated_max = min(unauthenticated_max, tls_max)
-    return Caps(in_all_max, unauthenticated_max, settings.connections_per_address_max, is_trusted)
+    return ConnectionCaps(
+        total_max, unauthenticated_max, settings.connections_per_address_max, is_trusted
+    )
 
 
-class Counted(Protocol):
+class CountedConnection(Protocol):
     """A connection or a WebSocket, as the caps count it."""
 
     def abort(self) -> None:
@@ -64,7 +66,7 @@ class Counted(Protocol):
         ...
 
 
-class Accepted(Counted, Protocol):
+class TrackedConnection(CountedConnection, Protocol):
     """An HTTP connection, or the TLS handshake before it."""
 
     peer: str
@@ -94,15 +96,15 @@ class Accepted(Counted, Protocol):
         ...
 
 
-def _idle_since(connection: Accepted) -> float:
+def _idle_since(connection: TrackedConnection) -> float:
     return connection.idle_since or 0.0
 
 
-def _deadline(connection: Accepted) -> float:
+def _deadline(connection: TrackedConnection) -> float:
     return connection.deadline
 
 
-class Connections:
+class HttpConnections:
     """Every open HTTP connection, from the accept on, and the WebSockets that began as one.
 
     A WebSocket keeps the place of its connection in all caps until it is closed. It is
@@ -115,11 +117,11 @@ class Connections:
         open_socket: Callable[[Any], Any],
         buffers: BufferPool,
         clock: Clock,
-        caps: Caps,
+        caps: ConnectionCaps,
     ) -> None:
         """``open_socket`` makes the protocol of a WebSocket.
 
-        The WebSocket calls ``authenticated`` and ``discard`` of the object that it is given.
+        The WebSocket calls ``mark_authenticated`` and ``discard`` of the object that it is given.
         """
         self.server = server
         self.buffers = buffers
@@ -127,105 +129,107 @@ class Connections:
         self._clock = clock
         self._caps = caps
         self.loop = asyncio.get_running_loop()
-        self.scratch = memoryview(bytearray(limits.READ_BYTES_MAX))
+        self.receive_buffer = memoryview(bytearray(limits.READ_BYTES_MAX))
         """Where bytes are received: they are taken from here before anybody else receives."""
-        self.turns = Turns(self.loop, clock)
-        self.header_blocks = HeaderBlocks()
+        self.scheduler = RequestScheduler(self.loop, clock)
+        self.header_blocks = HeaderBlockCache()
         self.is_stopping = False
         self.now = self.loop.time()
         """The loop's time, as of the last check of the deadlines."""
-        self.waiting_bytes = 0
+        self.waiting_response_bytes = 0
         """Answers that wait for room in the buffers."""
-        self._open: set[Accepted] = set()
-        self._strangers: dict[Counted, None] = {}
+        self._open: set[TrackedConnection] = set()
+        self._unauthenticated: dict[CountedConnection, None] = {}
         """Connections without an authenticated request, the oldest first."""
-        self._sockets: dict[Counted, str] = {}
+        self._sockets: dict[CountedConnection, str] = {}
         """WebSockets, and the addresses of their peers."""
-        self._ending: dict[Counted, None] = {}
+        self._ending: dict[CountedConnection, None] = {}
         """WebSockets that wait for the client's good-bye, the oldest first."""
-        self._of_address: Counter[str] = Counter()
+        self._count_by_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._emptied: asyncio.Future[None] | None = None
+        self._all_closed: asyncio.Future[None] | None = None
         self._date = b""
         self._starts: dict[int, bytes] = {}
         self._refusals: dict[int, tuple[bytes, bytes]] = {}
-        self._trimmer = Trimmer(buffers, self.loop)
+        self._trimmer = HeapTrimmer(buffers, self.loop)
         self._releases: asyncio.TimerHandle | None = None
         self._tick()
 
-    def make(self) -> Connection:
+    def make_protocol(self) -> HttpConnection:
         """The protocol of a new connection."""
-        return Connection(self)
+        return HttpConnection(self)
 
-    def add(self, connection: Accepted) -> bool:
+    def add(self, connection: TrackedConnection) -> bool:
         """A connection was opened; False if there is no room for it, and none can be made."""
         if connection in self._open:  # It has replaced its TLS handshake.
             return True
         self._open.add(connection)
-        self._strangers[connection] = None
+        self._unauthenticated[connection] = None
         caps, peer = self._caps, connection.peer
         is_counted = not caps.is_trusted(peer)
         if is_counted:
-            self._of_address[peer] += 1
-            if self._of_address[peer] > caps.of_address_max:
+            self._count_by_address[peer] += 1
+            if self._count_by_address[peer] > caps.per_address_max:
                 return False
-        if len(self._strangers) > caps.unauthenticated_max and not self._close_stranger(connection):
+        if len(
+            self._unauthenticated
+        ) > caps.unauthenticated_max and not self._close_unauthenticated(connection):
             return False
         in_all = len(self._open) + len(self._sockets)
-        return in_all <= caps.in_all_max or self._make_room(connection)
+        return in_all <= caps.total_max or self._make_room(connection)
 
-    def replace(self, handshake: Accepted, connection: Connection) -> None:
+    def replace(self, handshake: TrackedConnection, connection: HttpConnection) -> None:
         """Give the place of a completed TLS handshake to the connection that follows it."""
         self._open.remove(handshake)
         self._open.add(connection)
-        del self._strangers[handshake]
-        self._strangers[connection] = None
+        del self._unauthenticated[handshake]
+        self._unauthenticated[connection] = None
         connection.peer = handshake.peer
 
-    def hand_over(self, connection: Connection) -> Any:
+    def upgrade_to_websocket(self, connection: HttpConnection) -> Any:
         """Return the protocol of a connection that becomes a WebSocket; None: there is no room."""
         if self.is_stopping:
             return None
-        if connection not in self._strangers:
-            self._strangers[connection] = None
-            is_full = len(self._strangers) > self._caps.unauthenticated_max
-            if is_full and not self._close_stranger(connection):
+        if connection not in self._unauthenticated:
+            self._unauthenticated[connection] = None
+            is_full = len(self._unauthenticated) > self._caps.unauthenticated_max
+            if is_full and not self._close_unauthenticated(connection):
                 return None
         socket = self._open_socket(self)
-        del self._strangers[connection]
-        self._strangers[socket] = None
+        del self._unauthenticated[connection]
+        self._unauthenticated[socket] = None
         self._open.remove(connection)
         self._sockets[socket] = connection.peer
         return socket
 
     def discard(self, counted: Any) -> None:
         """A connection or WebSocket is closed."""
-        self._strangers.pop(counted, None)
+        self._unauthenticated.pop(counted, None)
         self._ending.pop(counted, None)
         if counted in self._sockets:
             self._leave_address(self._sockets.pop(counted))
         elif counted in self._open:
             self._open.remove(counted)
             self._leave_address(counted.peer)
-            if self._emptied is not None and not self._open and not self._emptied.done():
-                self._emptied.set_result(None)
+            if self._all_closed is not None and not self._open and not self._all_closed.done():
+                self._all_closed.set_result(None)
 
     def _leave_address(self, peer: str) -> None:
-        if peer in self._of_address:
-            self._of_address[peer] -= 1
-            if not self._of_address[peer]:
-                del self._of_address[peer]
+        if peer in self._count_by_address:
+            self._count_by_address[peer] -= 1
+            if not self._count_by_address[peer]:
+                del self._count_by_address[peer]
 
-    def authenticated(self, counted: Any) -> None:
+    def mark_authenticated(self, counted: Any) -> None:
         """A request of the connection, or the init of the WebSocket, was an account's."""
-        self._strangers.pop(counted, None)
+        self._unauthenticated.pop(counted, None)
 
-    def ending(self, counted: Any) -> None:
+    def mark_closing(self, counted: Any) -> None:
         """A WebSocket only waits for the client's good-bye."""
         if counted in self._sockets:
             self._ending[counted] = None
 
-    def _make_room(self, newcomer: Accepted) -> bool:
+    def _make_room(self, newcomer: TrackedConnection) -> bool:
         """Close what is needed least: WebSockets that end, what is idle, what is unauthenticated.
 
         WebSockets before their init are among the unauthenticated; those of users are not closed.
@@ -238,13 +242,13 @@ class Connections:
             return True
         return (
             self._close_idle(newcomer)
-            or self._close_stranger(newcomer)
+            or self._close_unauthenticated(newcomer)
             or self._close_slow(newcomer)
         )
 
-    def _close_slow(self, newcomer: Accepted) -> bool:
+    def _close_slow(self, newcomer: TrackedConnection) -> bool:
         """Close connections that wait for their clients, of the account with most of them."""
-        slow: dict[str, list[Accepted]] = {}
+        slow: dict[str, list[TrackedConnection]] = {}
         for each in self._open:
             if each.waits_for_client and each is not newcomer:
                 slow.setdefault(each.account_sid, []).append(each)
@@ -255,18 +259,18 @@ class Connections:
             self.discard(connection)
         return bool(most)
 
-    def _close_stranger(self, newcomer: Accepted) -> bool:
+    def _close_unauthenticated(self, newcomer: TrackedConnection) -> bool:
         """Close the oldest unauthenticated connection that has no request in work."""
-        for counted in self._strangers:
-            is_in_work = isinstance(counted, Connection) and counted.is_in_work
-            if is_in_work or counted is newcomer:
+        for counted in self._unauthenticated:
+            is_active = isinstance(counted, HttpConnection) and counted.is_active
+            if is_active or counted is newcomer:
                 continue
             counted.abort()
             self.discard(counted)
             return True
         return False
 
-    def _close_idle(self, newcomer: Accepted) -> bool:
+    def _close_idle(self, newcomer: TrackedConnection) -> bool:
         """Close the connections that are idle the longest."""
         idle = [each for each in self._open if each.idle_since is not None and each is not newcomer]
         count = min(limits.IDLE_CLOSED_MAX, 1 + len(idle) // limits.IDLE_CLOSED_MAX)
@@ -275,7 +279,7 @@ class Connections:
             self.discard(connection)
         return bool(idle)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work of a connection that no request waits for."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
@@ -291,9 +295,9 @@ class Connections:
         return len(self._sockets)
 
     @property
-    def in_all_max(self) -> int:
+    def total_max(self) -> int:
         """How many of both there may be."""
-        return self._caps.in_all_max
+        return self._caps.total_max
 
     def _tick(self) -> None:
         """Check every deadline: one timer for all, however many requests there are."""
@@ -305,11 +309,11 @@ class Connections:
             self._date = date
             self._starts.clear()
             self._refusals.clear()
-        self._trimmer.look()
+        self._trimmer.check()
         for connection in [each for each in self._open if each.deadline <= now]:
             connection.expire()
 
-    def start_of(self, status: int) -> bytes:
+    def status_line(self, status: int) -> bytes:
         """The status line of an answer and its date."""
         start = self._starts.get(status)
         if start is None:
@@ -318,27 +322,29 @@ class Connections:
             self._starts[status] = start
         return start
 
-    def refusal_of(self, status: int) -> bytes:
+    def prepared_refusal(self, status: int) -> bytes:
         """A prepared 401, 429 or 503 as a whole; it is counted as sent."""
         prepared = self._refusals.get(status)
         if prepared is None:
             lines, body = self.server.refusal_parts(status)
-            prepared = self.start_of(status) + lines, b"\r\n" + body
+            prepared = self.status_line(status) + lines, b"\r\n" + body
             self._refusals[status] = prepared
         return b"%s%s%s" % (prepared[0], self.server.count_refusal(status), prepared[1])
 
-    def closing_refusal_of(self, status: int) -> bytes:
+    def closing_refusal(self, status: int) -> bytes:
         """The answer to what is no request, or finds no room: the connection ends with it."""
         body = _CLOSING_REFUSALS[status]
         lines = self.server.refusal_lines(status, body)
         retry = RETRY_AFTER_LINE if status == 503 else b""
-        return b"".join((self.start_of(status), lines, retry, b"connection: close\r\n\r\n", body))
+        return b"".join(
+            (self.status_line(status), lines, retry, b"connection: close\r\n\r\n", body)
+        )
 
     # --- Refusals that are held back --------------------------------------------------------------
 
-    def hold(self, refused: Connection, status: int) -> bool:
+    def delay_refusal(self, refused: HttpConnection, status: int) -> bool:
         """Hold a refusal back for a moment, if there are too many; False: it is sent now."""
-        if not self.server.held.hold((refused, status)):
+        if not self.server.held_refusals.hold((refused, status)):
             return False
         if self._releases is None:
             self._releases = self.loop.call_later(limits.REFUSAL_STEP_MS / 1000, self._release)
@@ -346,10 +352,10 @@ class Connections:
 
     def _release(self) -> None:
         """Send the refusals that are due, and come again for the others."""
-        for connection, status in self.server.held.due():
+        for connection, status in self.server.held_refusals.due():
             connection.send_refusal(status)
         self._releases = None
-        if self.server.held:
+        if self.server.held_refusals:
             self._releases = self.loop.call_later(limits.REFUSAL_STEP_MS / 1000, self._release)
 
     async def stop(self) -> None:
@@ -361,8 +367,8 @@ class Connections:
         for connection in list(self._open):
             connection.stop()
         if self._open:
-            self._emptied = self.loop.create_future()
-            await asyncio.wait((self._emptied,), timeout=limits.DRAIN_SECONDS_MAX)
+            self._all_closed = self.loop.create_future()
+            await asyncio.wait((self._all_closed,), timeout=limits.DRAIN_SECONDS_MAX)
         for connection in list(self._open):
             connection.abort()
         self._timer.cancel()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from parlour.http.messages import Content, Reply
+from parlour.http.messages import BodyStream, Response
 from parlour.operations.transfers import Transfer, Transfers
-from parlour.protocol import content
-from parlour.protocol.byte_ranges import ByteRange, OutOfRange, parse_range
+from parlour.protocol import media_headers
+from parlour.protocol.byte_ranges import ByteRange, RangeNotSatisfiable, parse_range
 from parlour.store.blobs import BlobKey
 from parlour.vocabulary import limits
 
@@ -36,7 +36,7 @@ class Downloads:
             of_account_max=limits.DOWNLOADS_PER_ACCOUNT_MAX,
         )
 
-    async def reply(self, request: Request, medium: Media, user_sid: str) -> Reply | None:
+    async def reply(self, request: Request, medium: Media, user_sid: str) -> Response | None:
         """The answer with the bytes; None if there are none, which no crash can bring about.
 
         ``user_sid`` is the chat user that downloads, empty for the account's own callers.
@@ -44,21 +44,23 @@ class Downloads:
         headers = _headers(medium)
         try:
             part = _part(request, medium)
-        except OutOfRange:
+        except RangeNotSatisfiable:
             unsatisfied = (b"content-range", b"bytes */%d" % medium.size)
-            return Reply(416, headers=(*content.SAFETY, unsatisfied))
+            return Response(416, headers=(*media_headers.SECURITY_HEADERS, unsatisfied))
         status, length = 200, medium.size
         if part is not None:
             status, length = 206, part.length
-            headers += ((b"content-range", part.written(medium.size).encode()),)
+            headers += ((b"content-range", part.content_range(medium.size).encode()),)
         if request.method == "HEAD":
-            return Reply(status, headers=headers, length=length)
+            return Response(status, headers=headers, length=length)
         transfer = self._transfers.enter(medium.account_sid, user_sid or None)
         transfer.on_cut = request.exchange.abort
         found = await self._content(medium, part or ByteRange(0, medium.size), transfer)
-        return None if found is None else Reply(status, headers=headers, content=found)
+        return None if found is None else Response(status, headers=headers, content=found)
 
-    async def _content(self, medium: Media, part: ByteRange, transfer: Transfer) -> Content | None:
+    async def _content(
+        self, medium: Media, part: ByteRange, transfer: Transfer
+    ) -> BodyStream | None:
         """The bytes, and a place among the downloads for as long as they are sent."""
         account_sid = medium.account_sid
         try:
@@ -75,7 +77,7 @@ class Downloads:
             self._transfers.leave(transfer)
             await blob.close()
 
-        return Content(part.length, _counted(blob.pieces(*part), transfer), close)
+        return BodyStream(part.length, _counted(blob.pieces(*part), transfer), close)
 
     async def _opened(self, medium: Media) -> BlobReader | None:
         """The bytes: those in the row of a medium that the server made, else a file's."""
@@ -111,13 +113,13 @@ async def _counted(
 
 
 def _headers(medium: Media) -> Headers:
-    disposition = content.disposition(medium.content_type, medium.filename)
+    disposition = media_headers.content_disposition(medium.content_type, medium.filename)
     return (
-        (b"content-type", content.told_type(medium.content_type).encode()),
+        (b"content-type", media_headers.served_type(medium.content_type).encode()),
         (b"content-disposition", disposition.encode()),
         (b"accept-ranges", b"bytes"),
         (b"etag", _tag(medium).encode()),
-        *content.SAFETY,
+        *media_headers.SECURITY_HEADERS,
     )
 
 
@@ -127,7 +129,7 @@ def _tag(medium: Media) -> str:
 
 
 def _part(request: Request, medium: Media) -> ByteRange | None:
-    """The part that is asked for, unless it is one of other bytes. Raises OutOfRange."""
+    """The part that is asked for, unless it is one of other bytes. Raises RangeNotSatisfiable."""
     only_if = request.header(b"if-range")
     if only_if is not None and only_if.strip() != _tag(medium):
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
-from parlour.http.messages import NO_CONTENT, Reply, encode
+from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.multipart import parse_multipart
 from parlour.operations.call import Call, OperationResult, Rows, View
 from parlour.operations.operation import UrlForm
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
     from parlour.operations.pipeline import Pipeline
-    from parlour.protocol.forms import Form as RequestForm
+    from parlour.protocol.forms import FormFields as RequestForm
     from parlour.protocol.pages import PageTokens
 
 _FIRES = Origin(fires=True)
@@ -43,7 +43,7 @@ class Edge:
 
     async def respond(
         self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
-    ) -> Reply:
+    ) -> Response:
         """Run one operation and answer it."""
         request.operation_id = operation.operation_id
         form = (
@@ -57,7 +57,7 @@ class Edge:
         outcome = await self._pipeline.run(call, lambda c, o: self._render(c, o, view))
         if outcome.status == 204:
             return NO_CONTENT
-        return Reply(outcome.status, outcome.replayed or self._render(call, outcome, view))
+        return Response(outcome.status, outcome.replayed or self._render(call, outcome, view))
 
     def _call(
         self,
@@ -83,7 +83,7 @@ class Edge:
                 form,
                 default=min(operation.spec.page_size_default, operation.spec.page_size_max),
                 maximum=operation.spec.page_size_max,
-                place=_place(call),
+                list_context=_list_context(call),
                 tokens=self._tokens,
             )
         return call
@@ -109,7 +109,7 @@ class Edge:
         if not isinstance(outcome.result, Rows):
             return encode(represent(outcome.result, view))
         rows = outcome.result
-        page, shown = pages.fill(
+        page, shown = pages.fill_page(
             rows.records,
             call.page_request,
             lambda some: encode([represent(each, view) for each in some]),
@@ -118,7 +118,7 @@ class Edge:
         edges = None
         if page.rows:
             edges = rows.position_of(page.rows[0]), rows.position_of(page.rows[-1])
-        meta = pages.meta(
+        meta = pages.page_meta(
             url=view.root_url.removesuffix("/v1") + _requested_path(call),
             filters=_filters(call.form),
             request=call.page_request,
@@ -126,7 +126,7 @@ class Edge:
             key=call.operation.spec.list_key,
             positions=edges,
             tokens=self._tokens,
-            place=_place(call),
+            list_context=_list_context(call),
         )
         return encode(call.operation.spec.envelope(meta, Raw(shown), len(page.rows)))
 
@@ -179,7 +179,7 @@ def _filters(form: RequestForm) -> list[tuple[str, str]]:
     return [(name, text) for name, texts in form.items() if name not in _PAGING for text in texts]
 
 
-def _place(call: Call[Any]) -> str:
+def _list_context(call: Call[Any]) -> str:
     """What a page token is good for: this account, this path, these filters."""
     return repr((call.caller.account_sid, call.resource, _filters(call.form)))
 

@@ -11,7 +11,7 @@ import hashlib
 from typing import Final
 
 from parlour import __version__
-from parlour.http.messages import Reply
+from parlour.http.messages import Response
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--page:#f6f6f4;--card:#fff;--text:#1c1d1f;
@@ -63,7 +63,7 @@ _POLICY: Final = (
     "form-action 'none'; frame-ancestors 'none'"
 )
 
-FRONT_PAGE: Final = Reply(
+FRONT_PAGE: Final = Response(
     200,
     _PAGE.encode(),
     (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}(\.[a-z]{1,4})?|v\d|2010-04-01")
 
 
-def shown(path: str, template_of: Callable[[str], str | None]) -> str:
+def logged_path(path: str, template_of: Callable[[str], str | None]) -> str:
     """Return what the log may show of a path; ``template_of`` returns that of a known one."""
     whole = template_of(path)
     if whole is not None:

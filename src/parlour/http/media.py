@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from parlour.http.edge import Edge
-from parlour.http.messages import NO_CONTENT, Reply, encode
+from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.streams import read_body
-from parlour.protocol.access_tokens import TokenRefused
-from parlour.protocol.media_urls import link_for
+from parlour.protocol.access_tokens import AccessTokenRefused
+from parlour.protocol.media_urls import new_link
 from parlour.resources.media import actions as media_actions
 from parlour.resources.media import representation as media_representation
 from parlour.resources.tokens import verification as token_verification
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.http.authentication import Authentication
+    from parlour.http.client_addresses import ClientAddresses
     from parlour.http.downloads import Downloads
-    from parlour.http.media_paths import Found
+    from parlour.http.media_paths import MediaMatch
     from parlour.http.messages import Request
-    from parlour.http.peers import Peers
     from parlour.http.root_urls import RootUrls
     from parlour.http.uploads import Uploads
     from parlour.operations.admission import Admission
@@ -89,21 +89,26 @@ class MediaCallers:
     """Finds who asks: a connected user by access token, or else an account by HTTP Basic."""
 
     def __init__(
-        self, authentication: Authentication, access_tokens: AccessTokenVerifier, peers: Peers
+        self,
+        authentication: Authentication,
+        access_tokens: AccessTokenVerifier,
+        client_addresses: ClientAddresses,
     ) -> None:
         self._authentication = authentication
-        self._peers = peers
+        self._client_addresses = client_addresses
         self._access_tokens = access_tokens
 
     async def of(self, request: Request, service_sid: str) -> Caller:
         """The caller. Raises 401, 403, and 404 for a token of another service."""
         text = request.header(b"x-twilio-token")
         if text is None:
-            peer = self._peers.address_of(request)
-            return await self._authentication.caller(request.block, peer)
+            peer = self._client_addresses.address_of(request)
+            return await self._authentication.authenticate(request.block, peer)
         try:
-            token = await self._access_tokens.verify(text, self._peers.address_of(request))
-        except TokenRefused as error:
+            token = await self._access_tokens.verify(
+                text, self._client_addresses.address_of(request)
+            )
+        except AccessTokenRefused as error:
             raise ApiError(error.code) from error
         except token_verification.AccountNotActive:
             raise ApiError(20005) from None
@@ -145,18 +150,18 @@ class MediaEdge:
         self._clock = clock
         self._admission = admission
         self._media_url = media_url.rstrip("/")
-        self._deeds: dict[str, Callable[[_Asked], Awaitable[Reply]]] = {
+        self._deeds: dict[str, Callable[[_Asked], Awaitable[Response]]] = {
             "CreateMedia": self._create,
             "FetchMediaSet": self._fetch_set,
             "FetchMedia": self._fetch,
             "FetchMediaContent": self._fetch_content,
         }
 
-    async def reply(self, request: Request, found: Found) -> Reply:
+    async def reply(self, request: Request, found: MediaMatch) -> Response:
         """The answer. Raises ApiError."""
         place = found.place
         request.shared_headers = SHARED_HEADERS
-        request.is_unread = request.method == "POST"
+        request.has_unread_body = request.method == "POST"
         if request.method == "OPTIONS":
             return NO_CONTENT
         if request.method not in place.methods:
@@ -171,25 +176,25 @@ class MediaEdge:
         service_sid = sids.normal(service) if sids.is_sid(sids.SERVICE, service) else ""
         caller = await self._callers.of(request, service_sid)
         request.caller = caller
-        request.exchange.charge(caller.account_sid, caller.identity or "")
+        request.exchange.assign_account(caller.account_sid, caller.identity or "")
         if not service_sid:
             raise not_found(request)
         return _Asked(request, caller, Scope(caller.account_sid, service_sid), sid)
 
     # --- Upload -----------------------------------------------------------------------------
 
-    async def _create(self, asked: _Asked) -> Reply:
+    async def _create(self, asked: _Asked) -> Response:
         seen = await self._uploads.take(asked.request, asked.scope, asked.caller.identity)
-        return Reply(201, encode(self._record(asked.request, seen)))
+        return Response(201, encode(self._record(asked.request, seen)))
 
     # --- Look-up ----------------------------------------------------------------------------
 
     def _record(self, request: Request, seen: MediaView) -> dict[str, Any]:
         root_url = self._roots.of(request)
         scope = Scope(seen.medium.account_sid, seen.medium.service_sid)
-        link = link_for(scope, seen.medium.sid, seen.user_sid, self._clock.now_ms())
-        direct_url = (self._media_url or root_url) + self._urls.write(link)
-        return media_representation.record(seen, root_url=root_url, direct_url=direct_url)
+        link = new_link(scope, seen.medium.sid, seen.user_sid, self._clock.now_ms())
+        direct_url = (self._media_url or root_url) + self._urls.sign(link)
+        return media_representation.represent_media(seen, root_url=root_url, direct_url=direct_url)
 
     def _admit(self, asked: _Asked) -> None:
         """Take a place among the requests, until the answer is sent. Raises ApiError 429, 503."""
@@ -199,23 +204,27 @@ class MediaEdge:
     async def _see(self, asked: _Asked) -> MediaView:
         self._admit(asked)
         seen = await self._store.read(
-            lambda tx: media_actions.see(tx, asked.scope, asked.caller.identity, asked.sid),
+            lambda tx: media_actions.find_visible(
+                tx, asked.scope, asked.caller.identity, asked.sid
+            ),
             account_sid=asked.scope.account_sid,
         )
         if seen is None:
             raise not_found(asked.request)
         return seen
 
-    async def _fetch(self, asked: _Asked) -> Reply:
-        return Reply(200, encode(self._record(asked.request, await self._see(asked))))
+    async def _fetch(self, asked: _Asked) -> Response:
+        return Response(200, encode(self._record(asked.request, await self._see(asked))))
 
-    async def _fetch_set(self, asked: _Asked) -> Reply:
+    async def _fetch_set(self, asked: _Asked) -> Response:
         wanted = _wanted(await read_body(asked.request))
         self._admit(asked)
 
         async def look(tx: Transaction) -> list[MediaView | None]:
             identity = asked.caller.identity
-            return [await media_actions.see(tx, asked.scope, identity, sid) for sid in wanted]
+            return [
+                await media_actions.find_visible(tx, asked.scope, identity, sid) for sid in wanted
+            ]
 
         found = await self._store.read(look, account_sid=asked.scope.account_sid)
         shown = [
@@ -224,11 +233,11 @@ class MediaEdge:
             else {"code": 200, "media_record": self._record(asked.request, seen)}
             for sid, seen in zip(wanted, found, strict=True)
         ]
-        return Reply(200, encode(shown))
+        return Response(200, encode(shown))
 
     # --- Download ---------------------------------------------------------------------------
 
-    async def _fetch_content(self, asked: _Asked) -> Reply:
+    async def _fetch_content(self, asked: _Asked) -> Response:
         request, caller = asked.request, asked.caller
         reply = await self._bytes(request, await self._see(asked))
         if reply.content is not None:
@@ -236,24 +245,26 @@ class MediaEdge:
             self._admission.leave(caller.account_sid, caller.identity)
         return reply
 
-    async def _fetch_direct(self, request: Request) -> Reply:
-        link = self._urls.read(request.path, request.query, self._clock.now_ms())
+    async def _fetch_direct(self, request: Request) -> Response:
+        link = self._urls.verify(request.path, request.query, self._clock.now_ms())
         # The link has the SID of a user, not the identity: as a member of the account, that is
         # another name.
         self._admission.enter(link.scope.account_sid, link.user_sid or None)
         try:
             seen = await self._store.read(
-                lambda tx: media_actions.see_as(tx, link.scope, link.user_sid, link.sid),
+                lambda tx: media_actions.find_visible_as_user(
+                    tx, link.scope, link.user_sid, link.sid
+                ),
                 account_sid=link.scope.account_sid,
             )
         finally:
             self._admission.leave(link.scope.account_sid, link.user_sid or None)
         if seen is None:
             raise not_found(request)
-        request.exchange.charge(link.scope.account_sid, link.user_sid or "")
+        request.exchange.assign_account(link.scope.account_sid, link.user_sid or "")
         return await self._bytes(request, seen)
 
-    async def _bytes(self, request: Request, seen: MediaView) -> Reply:
+    async def _bytes(self, request: Request, seen: MediaView) -> Response:
         reply = await self._downloads.reply(request, seen.medium, seen.user_sid)
         if reply is None:
             raise not_found(request)

@@ -12,7 +12,7 @@ _SHOWN: Final = "/v1/Services/{ChatServiceSid}"
 _READING: Final = ("GET", "HEAD")
 
 
-class Place(NamedTuple):
+class MediaRoute(NamedTuple):
     """One path: what is done there, by which methods."""
 
     path: re.Pattern[str]
@@ -23,39 +23,41 @@ class Place(NamedTuple):
 
 
 _PLACES: Final = (
-    Place(re.compile(rf"{_SERVICE}/Media\Z"), "CreateMedia", ("POST",), f"{_SHOWN}/Media"),
-    Place(re.compile(rf"{_SERVICE}/MediaSet\Z"), "FetchMediaSet", ("POST",), f"{_SHOWN}/MediaSet"),
-    Place(
+    MediaRoute(re.compile(rf"{_SERVICE}/Media\Z"), "CreateMedia", ("POST",), f"{_SHOWN}/Media"),
+    MediaRoute(
+        re.compile(rf"{_SERVICE}/MediaSet\Z"), "FetchMediaSet", ("POST",), f"{_SHOWN}/MediaSet"
+    ),
+    MediaRoute(
         re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)\Z"),
         "FetchMedia",
         _READING,
         f"{_SHOWN}/Media/{{Sid}}",
     ),
-    Place(
+    MediaRoute(
         re.compile(rf"{_SERVICE}/Media/(?P<sid>[^/]+)/Content\Z"),
         "FetchMediaContent",
         _READING,
         f"{_SHOWN}/Media/{{Sid}}/Content",
     ),
-    Place(re.compile(rf"{PREFIX}.*\Z"), "FetchMediaDirect", _READING, f"{PREFIX}{{Signed}}"),
+    MediaRoute(re.compile(rf"{PREFIX}.*\Z"), "FetchMediaDirect", _READING, f"{PREFIX}{{Signed}}"),
 )
 # Most requests are for something else, and this is asked of each of them.
 _PERHAPS: Final = re.compile(rf"{_SERVICE}/Media|{PREFIX}")
 
 
-class Found(NamedTuple):
+class MediaMatch(NamedTuple):
     """What a path names, and the values of its variables."""
 
-    place: Place
+    place: MediaRoute
     names: dict[str, str]
 
 
-def find(path: str) -> Found | None:
+def find(path: str) -> MediaMatch | None:
     """The place that a path names, if it is one of these."""
     if _PERHAPS.match(path) is None:
         return None
     for place in _PLACES:
         match = place.path.match(path)
         if match is not None:
-            return Found(place, match.groupdict())
+            return MediaMatch(place, match.groupdict())
     return None

@@ -24,14 +24,15 @@ JSON: Final = (b"content-type", b"application/json")
 _JSON_ALONE: Final = (JSON,)
 
 
-class GoneError(Exception):
+class ClientDisconnectedError(Exception):
     """The client hung up before its request was complete: nobody waits for an answer."""
 
 
 class Exchange(Protocol):
     """The connection, as a request and its answer see it.
 
-    What reads a body or sends a part of an answer raises GoneError once the client has gone.
+    Reading a body and sending a part of a response raise ClientDisconnectedError
+    once the client has gone.
     """
 
     scheme: str
@@ -47,7 +48,7 @@ class Exchange(Protocol):
         """Return the next piece of a body that is not kept in memory; empty after the last."""
         ...
 
-    def answer(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
+    def start_response(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
         """Send header lines, each with its CRLF, and a body, or the beginning of one."""
         ...
 
@@ -55,15 +56,15 @@ class Exchange(Protocol):
         """Send a further piece of the body."""
         ...
 
-    async def reserve(self, size: int) -> None:
+    async def reserve_buffer(self, size: int) -> None:
         """Wait for room in the buffers for an answer that is large. Raises ApiError 503."""
         ...
 
-    def charge(self, account_sid: str, identity: str) -> None:
+    def assign_account(self, account_sid: str, identity: str) -> None:
         """Count what is buffered here for this account and user. Raises ApiError 503."""
         ...
 
-    async def sent(self) -> None:
+    async def flush(self) -> None:
         """Wait until the last byte that was written is with the kernel."""
         ...
 
@@ -80,10 +81,10 @@ class Request:
     """One request: its head, and its body once it was read.
 
     ``path`` is as it was sent, percent-encoding and all; of repeated headers the first counts.
-    ``body`` is that of a POST, once ``has_body`` says that it was read. ``is_unread`` says that a
-    long body may still be coming while the answer leaves already; ``shared_headers`` are those of
-    all answers of one kind, if not the usual ones. ``peer`` is the address of the TCP peer as
-    text; empty where there is none.
+    ``body`` is that of a POST, once ``has_body`` says that it was read. ``has_unread_body`` says
+    that a long body may still be coming while the answer leaves already; ``shared_headers`` are
+    those of all answers of one kind, if not the usual ones. ``peer`` is the address of the TCP
+    peer as text; empty where there is none.
     """
 
     __slots__ = (
@@ -94,7 +95,7 @@ class Request:
         "caller",
         "exchange",
         "has_body",
-        "is_unread",
+        "has_unread_body",
         "login_error",
         "medium",
         "method",
@@ -126,7 +127,7 @@ class Request:
         self.started_ms = 0.0
         self.medium = media_paths.find(path)
         """What it asks of media, which have an entry of their own."""
-        self.is_unread = False
+        self.has_unread_body = False
         self.admitted_as: Caller | None = None
         """Who has its place; its login may still be looked up."""
         self.shared_headers: Headers | None = None
@@ -136,8 +137,8 @@ class Request:
         self.operation_id = ""
         self.work: WorkSlot | None = None
 
-    def drop_body(self) -> None:
-        """Let go of the body of a client that has gone: to read it raises GoneError from now on."""
+    def discard_body(self) -> None:
+        """Discard the body of a client that has gone: reading it raises ClientDisconnectedError."""
         self.body = b""
         self.has_body = False
 
@@ -146,11 +147,11 @@ class Request:
         value = self._fields.get(name)
         return None if value is None else value.decode("latin-1")
 
-    def has_any(self, names: frozenset[bytes]) -> bool:
+    def has_any_header(self, names: frozenset[bytes]) -> bool:
         """Whether it has one of these headers, by their lower-case names."""
         return not names.isdisjoint(self._fields)
 
-    def header_lines(self, name: bytes) -> list[str]:
+    def header_values(self, name: bytes) -> list[str]:
         """Every line of a header by its lower-case name, in the order of the request."""
         first = self._fields.get(name)
         if first is None:
@@ -159,7 +160,7 @@ class Request:
         return [value.decode("latin-1") for value in lines]
 
 
-class Content(NamedTuple):
+class BodyStream(NamedTuple):
     """Bytes that follow the head of an answer in pieces, and how to let go of their source."""
 
     length: int
@@ -167,7 +168,7 @@ class Content(NamedTuple):
     close: Callable[[], Awaitable[None]]
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True):
     """One answer: its status, its body, and the headers that not every answer has.
 
     ``content`` stands for the body of an answer that is sent in pieces; ``length`` is that of a
@@ -178,7 +179,7 @@ class Reply(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: Headers = _JSON_ALONE
-    content: Content | None = None
+    content: BodyStream | None = None
     length: int | None = None
     closes: bool = False
 
@@ -195,15 +196,15 @@ class Reply(msgspec.Struct, frozen=True):
         return len(self.body) if self.content is None else self.content.length
 
 
-NO_CONTENT: Final = Reply(204, headers=())
+NO_CONTENT: Final = Response(204, headers=())
 
 
-def refusal(error: ApiError) -> Reply:
+def error_response(error: ApiError) -> Response:
     """The answer for a refusal, in the API's own shape."""
     extra = tuple(
         (name.lower().encode(), text.encode("latin-1")) for name, text in error.headers.items()
     )
-    return Reply(
+    return Response(
         error.status,
         encode(error.body()),
         (JSON, *extra) if extra else _JSON_ALONE,

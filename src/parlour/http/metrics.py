@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from parlour.http.connections import Connections
+    from parlour.http.connections import HttpConnections
     from parlour.operations.buffers import BufferPool
     from parlour.operations.work_limit import WorkLimit
     from parlour.vocabulary.clock import Clock
@@ -56,7 +56,7 @@ class Metrics(Collector):
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
-    def answered(self, operation_id: str, status: int, seconds: float) -> None:
+    def count_response(self, operation_id: str, status: int, seconds: float) -> None:
         """Count one answer."""
         answers = self._answers.get((operation_id, status))
         if answers is None:
@@ -64,7 +64,7 @@ class Metrics(Collector):
         answers.seconds += seconds
         answers.times[bisect_left(_BUCKETS, seconds)] += 1
 
-    def refused(self, status: int) -> None:
+    def count_refusal(self, status: int) -> None:
         """Count one request that was refused before it was known what it asks for."""
         self._refusals[status] += 1
 
@@ -147,7 +147,7 @@ def work_figures(work: WorkLimit, held: Sized) -> Iterator[Metric]:
     yield GaugeMetricFamily("parlour_refusals_held", refused, value=len(held))
 
 
-def connection_figures(connections: Connections) -> Iterator[Metric]:
+def connection_figures(connections: HttpConnections) -> Iterator[Metric]:
     """The figures of the client connections of this process, WebSockets before `init` included."""
     found = GaugeMetricFamily(
         "parlour_open_connections", "Connections of clients that are open.", labels=("kind",)
@@ -156,7 +156,7 @@ def connection_figures(connections: Connections) -> Iterator[Metric]:
     found.add_metric(("websocket",), connections.websockets)
     yield found
     most = "Connections of clients that may be open; one more is answered with 503."
-    yield GaugeMetricFamily("parlour_open_connections_max", most, value=connections.in_all_max)
+    yield GaugeMetricFamily("parlour_open_connections_max", most, value=connections.total_max)
 
 
 class MetricsPage:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from parlour.http.messages import Request
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
 
 
-async def parse_multipart(request: Request) -> Form:
+async def parse_multipart(request: Request) -> FormFields:
     """The fields of a multipart body, which was read already. Raises ApiError 20001."""
     # Imported at first use: hardly any client sends such a form.
     import falcon  # noqa: PLC0415
@@ -30,7 +30,7 @@ async def parse_multipart(request: Request) -> Form:
     boundary = parameters.get("boundary", "")
     if not 0 < len(boundary) <= limits.BOUNDARY_CHARS_MAX or not boundary.isascii():
         raise ApiError(20001, "Invalid post body.")
-    form: Form = {}
+    form: FormFields = {}
     count = 0
     try:
         stream = BufferedReader(pieces())

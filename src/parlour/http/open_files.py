@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from parlour.config import Settings
 
 
-def allowed() -> int:
+def open_files_max() -> int:
     """How many files the process may have open."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return files
@@ -19,17 +19,17 @@ def allowed() -> int:
 
 def connections_max(settings: Settings) -> int:
     """How many connections of clients there may be: the rest of the files is for other things."""
-    files = allowed()
+    files = open_files_max()
     return min(settings.connections_max, files - files // limits.RESERVED_FILES_PART)
 
 
 def sockets_max(settings: Settings) -> int:
     """How many of these connections may be WebSockets of users: the rest is for HTTP."""
-    in_all_max = connections_max(settings)
-    return in_all_max - in_all_max // limits.RESERVED_HTTP_CONNECTIONS_PART
+    total_max = connections_max(settings)
+    return total_max - total_max // limits.RESERVED_HTTP_CONNECTIONS_PART
 
 
-def needed(settings: Settings) -> int:
+def open_files_needed(settings: Settings) -> int:
     """How many files are enough for all connections that the settings allow, and all else."""
     part = limits.RESERVED_FILES_PART
     with_reserve = -(-settings.connections_max * part // (part - 1))

@@ -1,7 +1,7 @@
 """Where the URLs of an answer start: as configured, or as the request found us.
 
 A trusted proxy may say by ``X-Forwarded-Proto`` or ``Forwarded`` that it took the request over TLS
-(http/peers.py); other peers are not believed.
+(http/client_addresses.py); other peers are not believed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
+    from parlour.http.client_addresses import ClientAddresses
     from parlour.http.messages import Request
-    from parlour.http.peers import Peers
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?\Z")
 
@@ -22,14 +22,14 @@ _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\]
 class RootUrls:
     """Scheme and host of the server, as a client sees them."""
 
-    def __init__(self, public_url: str, peers: Peers) -> None:
+    def __init__(self, public_url: str, client_addresses: ClientAddresses) -> None:
         self._public_url = public_url.rstrip("/")
-        self._peers = peers
+        self._client_addresses = client_addresses
         self._known: dict[tuple[str, bytes | None], str] = {}
 
     def of(self, request: Request) -> str:
         """``https://host``, without a slash at the end. Raises 20001 for a Host that is none."""
-        scheme = self._peers.scheme_of(request)
+        scheme = self._client_addresses.scheme_of(request)
         key = scheme, request.block.fields.get(b"host")
         known = self._known.get(key)
         if known is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from falcon.routing import CompiledRouter
 
 from parlour.http.front_page import FRONT_PAGE, accepts_html
-from parlour.http.messages import Reply
+from parlour.http.messages import Response
 from parlour.protocol.forms import decode_path_segment
 from parlour.vocabulary.errors import ApiError
 
@@ -49,7 +49,7 @@ def template(path: str) -> tuple[str, tuple[str, ...]]:
     return "/".join(parts), tuple(names)
 
 
-class Place:
+class Route:
     """Every operation of one path, by method, with the names of the path's variables."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
@@ -71,14 +71,14 @@ class Router:
         for operation in operations:
             by_path.setdefault(template(operation.path)[0], []).append(operation)
         for path, found in by_path.items():
-            self._routes.add_route(path, Place(found))
+            self._routes.add_route(path, Route(found))
 
-    def open_reply(self, request: Request) -> Reply | None:
+    def public_response(self, request: Request) -> Response | None:
         """The answer to what monitoring asks without credentials; it tells nothing of accounts."""
         if request.method not in {"GET", "HEAD"}:
             return None
         if request.path == "/healthz":
-            return Reply(200, b'{"status":"ok"}')
+            return Response(200, b'{"status":"ok"}')
         if request.path == "/" and accepts_html(request.header(b"accept")):
             return FRONT_PAGE
         return None
@@ -88,22 +88,22 @@ class Router:
         found = self._find(path)
         return None if found is None else found[0].path
 
-    def _find(self, path: str) -> tuple[Place, dict[str, str]] | None:
+    def _find(self, path: str) -> tuple[Route, dict[str, str]] | None:
         # The framework's router takes several slashes at the beginning for one.
         found = None if path.startswith("//") else self._routes.find(path)
         if found is None:
             return None
         place, _, values, _ = found
-        assert isinstance(place, Place)
+        assert isinstance(place, Route)
         return place, values
 
-    async def metrics_reply(self, request: Request) -> Reply | None:
+    async def metrics_response(self, request: Request) -> Response | None:
         """The figures, if the request only reads; it needs no credentials either."""
         if request.method not in {"GET", "HEAD"}:
             return None
-        return Reply(200, await self._metrics_page.text(), _PLAIN)
+        return Response(200, await self._metrics_page.text(), _PLAIN)
 
-    async def respond(self, request: Request, caller: Caller) -> Reply:
+    async def respond(self, request: Request, caller: Caller) -> Response:
         """Run the operation that the path and the method name. Raises 404 and 405."""
         found = self._find(request.path)
         if found is None:

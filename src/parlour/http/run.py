@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from parlour.http import open_files
-from parlour.http.handshakes import Handshakes
+from parlour.http.tls_handshakes import TlsHandshakes
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.config import Settings
-    from parlour.http.connections import Connections
+    from parlour.http.connections import HttpConnections
     from parlour.http.tls import Tls
 
 log = structlog.get_logger()
@@ -32,8 +32,9 @@ class Listeners:
     the loop is given each listener several times.
     """
 
-    def __init__(self, connections: Connections, tls: Tls | None) -> None:
-        self._make = Handshakes(connections, tls.context).make if tls else connections.make
+    def __init__(self, connections: HttpConnections, tls: Tls | None) -> None:
+        maker = TlsHandshakes(connections, tls.context) if tls else connections
+        self._make_protocol = maker.make_protocol
         self._servers: list[asyncio.Server] = []
 
     async def accept(self, sockets: list[socket.socket]) -> int:
@@ -51,7 +52,7 @@ class Listeners:
 
     async def _add(self, listener: socket.socket) -> None:
         server: asyncio.Server = await asyncio.get_running_loop().create_server(
-            self._make, backlog=limits.BACKLOG_MAX, sock=listener
+            self._make_protocol, backlog=limits.BACKLOG_MAX, sock=listener
         )
         self._servers.append(server)
 
@@ -64,7 +65,7 @@ class Listeners:
 async def run(
     settings: Settings,
     started: Callable[[str], Awaitable[None]],
-    connections: Connections,
+    connections: HttpConnections,
     sockets: list[socket.socket],
     tls: Tls | None = None,
     *,
@@ -78,8 +79,8 @@ async def run(
     if (most := open_files.connections_max(settings)) < settings.connections_max:
         log.warning(
             "too_few_open_files",
-            open_files=open_files.allowed(),
-            needed=open_files.needed(settings),
+            open_files=open_files.open_files_max(),
+            needed=open_files.open_files_needed(settings),
             connections_max=most,
         )
     listeners = Listeners(connections, tls)

@@ -14,8 +14,15 @@ import structlog
 
 from parlour.http import logged_paths
 from parlour.http.authentication import CHALLENGE, wrong_login
-from parlour.http.messages import JSON, NO_CONTENT, GoneError, Reply, encode, refusal
-from parlour.http.streams import read_body, send_pieces
+from parlour.http.messages import (
+    JSON,
+    NO_CONTENT,
+    ClientDisconnectedError,
+    Response,
+    encode,
+    error_response,
+)
+from parlour.http.streams import read_body, send_stream
 from parlour.operations.delayed_refusals import DelayedRefusals
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
@@ -23,11 +30,11 @@ from parlour.vocabulary.errors import RETRY_AFTER, RETRY_AFTER_LINE, ApiError, c
 
 if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
-    from parlour.http.connection import Connection
+    from parlour.http.client_addresses import ClientAddresses
+    from parlour.http.connection import HttpConnection
     from parlour.http.media import MediaEdge
     from parlour.http.messages import Headers, Request
     from parlour.http.metrics import Metrics
-    from parlour.http.peers import Peers
     from parlour.http.router import Router
     from parlour.operations.admission import Admission
     from parlour.operations.caller import Caller
@@ -64,13 +71,13 @@ _SHARED_LINES: Final = _lines(_SHARED_HEADERS)
 _PLAIN_LINES: Final = _lines((JSON, *_SHARED_HEADERS))
 
 
-def _full(status: int) -> ApiError:
+def _overload_error(status: int) -> ApiError:
     """Return the error of a request for which there is no room: 429 or 503."""
     return ApiError({429: 20429, 503: 20503}[status], headers=RETRY_AFTER)
 
 
 _UNDECIDED: Final = (0.0, 0)
-_REFUSALS: Final = {429: _full(429), 503: _full(503), 401: wrong_login()}
+_REFUSALS: Final = {429: _overload_error(429), 503: _overload_error(503), 401: wrong_login()}
 _REFUSAL_BODIES: Final = {status: encode(error.body()) for status, error in _REFUSALS.items()}
 _REFUSAL_LINES: Final = {
     429: RETRY_AFTER_LINE,
@@ -79,8 +86,8 @@ _REFUSAL_LINES: Final = {
     b"twilio-concurrent-requests: 1\r\n" % CHALLENGE["WWW-Authenticate"].encode(),
 }
 # They need no login, though it may be there.
-_OPEN_PATHS: Final = frozenset({"/healthz", "/metrics"})
-OPEN_STARTS: Final = tuple(b"GET %s" % path.encode() for path in sorted(_OPEN_PATHS))
+_PUBLIC_PATHS: Final = frozenset({"/healthz", "/metrics"})
+PUBLIC_REQUEST_STARTS: Final = tuple(b"GET %s" % path.encode() for path in sorted(_PUBLIC_PATHS))
 """How requests for them begin."""
 _PREPARED_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 
@@ -94,32 +101,32 @@ class Server:
         media: MediaEdge,
         *,
         authentication: Authentication,
-        peers: Peers,
+        client_addresses: ClientAddresses,
         admission: Admission,
         work: WorkLimit,
         metrics: Metrics,
         clock: Clock,
         random: Random,
         request_log: str,
-        reads_at_once: bool,
+        reads_synchronously: bool,
     ) -> None:
-        """``reads_at_once``: the store is embedded, and to read from it waits for nothing."""
-        self._reads_at_once = reads_at_once
+        """``reads_synchronously``: the store is embedded, and to read from it waits for nothing."""
+        self._reads_at_once = reads_synchronously
         self._router = router
         self._media = media
         self._authentication = authentication
-        self._peers = peers
+        self._client_addresses = client_addresses
         self._admission = admission
         self.work = work
         self._refused: dict[str, tuple[float, int]] = {}
         """By the digest of a login: until when it is refused, and how."""
-        self.held: DelayedRefusals[tuple[Connection, int]] = DelayedRefusals(clock)
+        self.held_refusals: DelayedRefusals[tuple[HttpConnection, int]] = DelayedRefusals(clock)
         self._metrics = metrics
         self._clock = clock
         self._random = random
         self._request_log = request_log
 
-    def can_run_at_once(self, request: Request) -> bool:
+    def can_run_eagerly(self, request: Request) -> bool:
         """Whether a request waits for nothing, unless its answer does (starting.py)."""
         return (
             self._reads_at_once
@@ -128,31 +135,31 @@ class Server:
             and request.medium is None
         )
 
-    def recognize(self, request: Request) -> str | None:
+    def cached_account(self, request: Request) -> str | None:
         """The account whose request it is; empty without a login, None if it is not known."""
         fields = request.block.fields
         if b"authorization" not in fields:
             return "" if b"x-twilio-token" not in fields else None
-        caller = request.caller = self._authentication.proven(request.block)
+        caller = request.caller = self._authentication.cached_caller(request.block)
         return None if caller is None else caller.account_sid
 
-    def collects(self, request: Request) -> bool:
+    def buffers_body_first(self, request: Request) -> bool:
         """Whether the body of a recognized request may be read before anything is done for it."""
         return request.caller is not None and request.medium is None
 
-    def must_identify(self, request: Request) -> bool:
+    def needs_login_lookup(self, request: Request) -> bool:
         """Whether the login of a request has to be looked up before it is served."""
         return (
             request.caller is None
             and request.login_error is None
             and b"authorization" in request.block.fields
             and request.medium is None
-            and request.path not in _OPEN_PATHS
+            and request.path not in _PUBLIC_PATHS
             and request.method != "OPTIONS"
         )
 
-    async def identify(self, request: Request) -> None:
-        """Look up the login of a request: its ``caller``, or its ``login_error``, is set then."""
+    async def look_up_login(self, request: Request) -> None:
+        """Look up the login of a request: set ``caller`` or ``login_error``."""
         self._open(request)
         try:
             request.caller = await self._caller(request)
@@ -180,49 +187,49 @@ class Server:
             seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
             await self._send(request, reply, seconds)
             self._done(request, reply.status, seconds)
-        except GoneError as error:
+        except ClientDisconnectedError as error:
             clear_tracebacks(error)
         except Exception as error:
             log.exception("bug", request_sid=request.request_sid)
             clear_tracebacks(error)
             request.exchange.abort()  # Perhaps a part of the answer is out.
         finally:
-            self.forget(request)
+            self.release(request)
             request.exchange.finish()
 
-    async def _reply(self, request: Request) -> Reply:
+    async def _reply(self, request: Request) -> Response:
         """Turn whatever happens into an answer of the API's own shape."""
         try:
             if request.medium is not None:
                 return await self._media.reply(request, request.medium)
             if request.method == "OPTIONS":
                 return NO_CONTENT
-            open_reply = self._router.open_reply(request)
-            if open_reply is None and request.path == "/metrics":
-                open_reply = await self._router.metrics_reply(request)
-            return open_reply or await self._authenticated(request)
+            public_response = self._router.public_response(request)
+            if public_response is None and request.path == "/metrics":
+                public_response = await self._router.metrics_response(request)
+            return public_response or await self._authenticated(request)
         except ApiError as error:
             clear_tracebacks(error)
-            return refusal(error)
+            return error_response(error)
         except (Busy, Unavailable) as error:
             # Whoever asked the store: the login is looked up there as well.
             clear_tracebacks(error)
-            return refusal(_full(503))
-        except GoneError:
+            return error_response(_overload_error(503))
+        except ClientDisconnectedError:
             raise
         except Exception as error:
             log.exception("bug", request_sid=request.request_sid)
             clear_tracebacks(error)
-            return refusal(ApiError(20500))
+            return error_response(ApiError(20500))
 
-    async def _authenticated(self, request: Request) -> Reply:
+    async def _authenticated(self, request: Request) -> Response:
         """Who is it, what is said, is there room, which resource."""
         caller = request.caller
         if caller is None:
             if request.login_error is not None:
                 raise request.login_error.with_traceback(None)
             caller = request.caller = await self._caller(request)
-        request.exchange.charge(caller.account_sid, caller.identity or "")
+        request.exchange.assign_account(caller.account_sid, caller.identity or "")
         if request.method == "POST" and not request.has_body:
             await read_body(request)
         if request.work is None:
@@ -233,20 +240,20 @@ class Server:
         return await self._router.respond(request, caller)
 
     async def _caller(self, request: Request) -> Caller:
-        proven = self._authentication.proven(request.block)
+        proven = self._authentication.cached_caller(request.block)
         if proven is not None:
             return proven
-        peer = self._peers.address_of(request)
-        return await self._authentication.caller(request.block, peer)
+        peer = self._client_addresses.address_of(request)
+        return await self._authentication.authenticate(request.block, peer)
 
-    async def _reserved(self, request: Request, reply: Reply) -> Reply:
+    async def _reserved(self, request: Request, reply: Response) -> Response:
         """The answer, once there is room for it. That of a change is sent in any case."""
         if request.method == "POST":
             return reply
         try:
-            await request.exchange.reserve(len(reply.body))
+            await request.exchange.reserve_buffer(len(reply.body))
         except ApiError as error:
-            return refusal(error)
+            return error_response(error)
         return reply
 
     # --- Room for work ---------------------------------------------------------------------------
@@ -261,11 +268,11 @@ class Server:
             return 0
         # A decision is good for a moment: with ten times too many requests to decide about, to
         # look at all shares each time would cost more than the refusal.
-        now, key = self._clock.monotonic_ms(), self._authentication.proof(block)
+        now, key = self._clock.monotonic_ms(), self._authentication.login_digest(block)
         until_ms, status = self._refused.get(key, _UNDECIDED)
         if now < until_ms:
             return status
-        caller = self._authentication.recent(block)
+        caller = self._authentication.recent_caller(block)
         if caller is None:
             return 0
         places = self.work.limit
@@ -277,30 +284,32 @@ class Server:
         return status
 
     @staticmethod
-    def may_be_refused_at_once(method: str, path: str) -> bool:
+    def can_refuse_early(method: str, path: str) -> bool:
         """Whether the prepared 401, 429 and 503 may be the answer to such a request.
 
         Their body would be no part of the answer to a HEAD, and some requests need no room.
         """
-        return method in _PREPARED_METHODS and path not in _OPEN_PATHS
+        return method in _PREPARED_METHODS and path not in _PUBLIC_PATHS
 
-    def is_wrong_login(self, request: Request) -> bool:
+    def has_known_wrong_login(self, request: Request) -> bool:
         """Return whether the answer is the prepared 401: its login was wrong a moment ago."""
         return (
             b"authorization" in request.block.fields
             and request.has_body
-            and self.may_be_refused_at_once(request.method, request.path)
+            and self.can_refuse_early(request.method, request.path)
             and self._request_log != "all"
             and request.medium is None
-            and self._authentication.is_wrong(request.block, self._peers.address_of(request))
+            and self._authentication.is_known_wrong(
+                request.block, self._client_addresses.address_of(request)
+            )
         )
 
-    def begin(self, request: Request) -> None:
+    def admit(self, request: Request) -> None:
         """Count in a recognized, whole request: the next decision about room knows of it."""
         caller = request.caller
         if caller is None:
             # Its login is looked up again, once a second: those that wait for that count as well.
-            caller = self._authentication.recent(request.block)
+            caller = self._authentication.recent_caller(request.block)
         if caller is None or not request.has_body:
             return
         request.work = self.work.enter()
@@ -312,7 +321,7 @@ class Server:
             return  # It is refused when its turn comes.
         request.admitted_as = caller
 
-    def forget(self, request: Request) -> None:
+    def release(self, request: Request) -> None:
         """Give back the places of a request that is answered, or whose client has gone."""
         if request.work is not None:
             self._end_work(request)
@@ -327,14 +336,14 @@ class Server:
                 self.work.limit, caller.account_sid, caller.identity
             )
         ):
-            raise _full(status)
+            raise _overload_error(status)
         request.work = self.work.enter()
 
     def _end_work(self, request: Request) -> None:
         if request.work is not None:
             request.work.end()
             request.work = None
-            self.held.earn()
+            self.held_refusals.earn()
 
     @staticmethod
     def refusal_parts(status: int) -> tuple[bytes, bytes]:
@@ -345,26 +354,26 @@ class Server:
 
     def count_refusal(self, status: int) -> bytes:
         """Count a prepared refusal, and return the header line of its request's id."""
-        self._metrics.refused(status)
+        self._metrics.count_refusal(status)
         return b"twilio-request-id: %s\r\n" % self._random.sid(sids.REQUEST).encode()
 
     # --- Answers ---------------------------------------------------------------------------------
 
-    async def _send(self, request: Request, reply: Reply, seconds: float) -> None:
-        """Send an answer. Raises GoneError."""
+    async def _send(self, request: Request, reply: Response, seconds: float) -> None:
+        """Send an answer. Raises ClientDisconnectedError."""
         exchange = request.exchange
         lines = self.header_lines(request, reply, seconds)
-        closes = reply.closes or request.is_unread
+        closes = reply.closes or request.has_unread_body
         if reply.content is not None:
-            exchange.answer(reply.status, lines, b"", closes=closes)
-            await send_pieces(reply.content, exchange)
+            exchange.start_response(reply.status, lines, b"", closes=closes)
+            await send_stream(reply.content, exchange)
             return
         body = b"" if request.method == "HEAD" else reply.body
-        exchange.answer(reply.status, lines, body, closes=closes)
+        exchange.start_response(reply.status, lines, body, closes=closes)
         if exchange.is_write_paused:
-            await exchange.sent()
+            await exchange.flush()
 
-    def header_lines(self, request: Request, reply: Reply, seconds: float) -> bytes:
+    def header_lines(self, request: Request, reply: Response, seconds: float) -> bytes:
         """The headers of an answer, but for those of the connection."""
         if reply.is_plain and request.shared_headers is None:
             first = _PLAIN_LINES
@@ -387,7 +396,7 @@ class Server:
 
     def refusal_lines(self, status: int, body: bytes) -> bytes:
         """Count what is no request, or finds no room; return the headers of its answer."""
-        self._metrics.refused(status)
+        self._metrics.count_refusal(status)
         sid = self._random.sid(sids.REQUEST).encode()
         return b"%stwilio-request-id: %s\r\ncontent-length: %d\r\n" % (
             _PLAIN_LINES,
@@ -397,7 +406,7 @@ class Server:
 
     def _done(self, request: Request, status: int, seconds: float) -> None:
         """Count one answer, and log it if it is to be logged."""
-        self._metrics.answered(request.operation_id, status, seconds)
+        self._metrics.count_response(request.operation_id, status, seconds)
         if self._request_log == "none":
             return
         if status < 500 and self._request_log != "all" and seconds < limits.SLOW_REQUEST_SECONDS:
@@ -416,4 +425,4 @@ class Server:
     def _logged_path(self, request: Request) -> str:
         if request.medium is not None:
             return request.medium.place.template
-        return logged_paths.shown(request.path, self._router.template_of)
+        return logged_paths.logged_path(request.path, self._router.template_of)

@@ -17,7 +17,7 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from parlour.http.messages import Content, Exchange, Request
+    from parlour.http.messages import BodyStream, Exchange, Request
 
 
 async def read_body(request: Request) -> bytes:
@@ -25,24 +25,24 @@ async def read_body(request: Request) -> bytes:
     if not request.has_body:
         request.body = await request.exchange.read_body()
         request.has_body = True
-    request.is_unread = False
+    request.has_unread_body = False
     return request.body
 
 
-async def incoming(request: Request, bytes_max: int) -> AsyncGenerator[bytes, None]:
+async def stream_body(request: Request, bytes_max: int) -> AsyncGenerator[bytes, None]:
     """The pieces of a body. Raises 413, 408, or GoneError.
 
     Until the body has ended, or is too large, the request counts as unread.
     """
     if request.has_body:  # A small one came together with the head.
-        request.is_unread = False
-        must_not_exceed(len(request.body), bytes_max)
+        request.has_unread_body = False
+        require_media_size(len(request.body), bytes_max)
         body, request.body = request.body, b""
         yield body
         return
     begun = asyncio.get_running_loop().time()
     received = 0
-    request.is_unread = True
+    request.has_unread_body = True
     while True:  # Ends with the body, its limit or its time.
         patience = limits.UPLOAD_GRACE_SECONDS + received / limits.UPLOAD_BYTES_PER_SECOND_MIN
         try:
@@ -53,24 +53,24 @@ async def incoming(request: Request, bytes_max: int) -> AsyncGenerator[bytes, No
         if not piece:
             break
         received += len(piece)
-        must_not_exceed(received, bytes_max)
+        require_media_size(received, bytes_max)
         yield piece
-    request.is_unread = False
+    request.has_unread_body = False
 
 
-def must_not_exceed(size: int, bytes_max: int) -> None:
+def require_media_size(size: int, bytes_max: int) -> None:
     """Raise 413 for a medium that is larger than a message can carry."""
     if size > bytes_max:
         raise ApiError(50512)
 
 
-async def send_pieces(content: Content, exchange: Exchange) -> None:
+async def send_stream(content: BodyStream, exchange: Exchange) -> None:
     """Send a body, as fast as the client takes it. Raises GoneError."""
     try:
         async with aclosing(content.pieces) as pieces:
             async for piece in pieces:
                 exchange.write(piece)
                 if exchange.is_write_paused:
-                    await exchange.sent()
+                    await exchange.flush()
     finally:
         await content.close()

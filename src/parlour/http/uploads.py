@@ -10,9 +10,9 @@ import asyncio
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from parlour.http.streams import incoming, must_not_exceed
+from parlour.http.streams import require_media_size, stream_body
 from parlour.operations.transfers import Transfer, Transfers
-from parlour.protocol import content
+from parlour.protocol import media_headers
 from parlour.protocol.forms import parse_query
 from parlour.resources.media import actions as media_actions
 from parlour.resources.media.actions import Upload
@@ -59,11 +59,11 @@ class Uploads:
 
     async def take(self, request: Request, scope: Scope, identity: str | None) -> MediaView:
         """Keep the body of a request as a medium of this uploader."""
-        request.is_unread = True
+        request.has_unread_body = True
         transfer = self._transfers.enter(scope.account_sid, identity)
         try:
             await self._store.read(
-                lambda tx: media_actions.must_take_upload(tx, scope, identity),
+                lambda tx: media_actions.require_upload_allowed(tx, scope, identity),
                 account_sid=scope.account_sid,
             )
             return await self._take(request, scope, identity, transfer)
@@ -144,7 +144,7 @@ def _said(request: Request) -> dict[str, str]:
     said = {name: texts[-1] for name, texts in parse_query(request.query).items()}
     if said.get("Category", CATEGORIES[0]) not in CATEGORIES:
         raise ApiError.invalid("Category")
-    content.parse_file_name(said.get("Filename"))
+    media_headers.parse_file_name(said.get("Filename"))
     return said
 
 
@@ -153,9 +153,9 @@ async def _write(request: Request, blob: _Counted, filename: str | None) -> _Dec
     header = request.header(b"content-type") or ""
     if header.partition(";")[0].strip().lower() == _FORM:
         return await _write_of_form(request, blob, header, filename)
-    declared = _Declared(content.parse_type(header), content.parse_file_name(filename))
+    declared = _Declared(media_headers.parse_type(header), media_headers.parse_file_name(filename))
     _must_fit(request, limits.MEDIA_BYTES_MAX)
-    async with aclosing(incoming(request, limits.MEDIA_BYTES_MAX)) as pieces:
+    async with aclosing(stream_body(request, limits.MEDIA_BYTES_MAX)) as pieces:
         async for piece in pieces:
             await blob.write(piece)
     return declared
@@ -163,7 +163,7 @@ async def _write(request: Request, blob: _Counted, filename: str | None) -> _Dec
 
 def _must_fit(request: Request, bytes_max: int) -> None:
     """Raise 413 for a body that says at once that it is too large."""
-    must_not_exceed(int(request.header(b"content-length") or 0), bytes_max)
+    require_media_size(int(request.header(b"content-length") or 0), bytes_max)
 
 
 async def _write_of_form(
@@ -185,7 +185,7 @@ async def _write_of_form(
         raise ApiError(20001, "Invalid post body.")
     declared = None
     try:
-        async with aclosing(incoming(request, bytes_max)) as pieces:
+        async with aclosing(stream_body(request, bytes_max)) as pieces:
             stream = BufferedReader(pieces)
             form = MultipartForm(stream, boundary.encode(), None, MultipartParseOptions())
             async for part in form:
@@ -194,8 +194,8 @@ async def _write_of_form(
                 if declared is not None:
                     raise ApiError(20001, "A form carries one file.")
                 declared = _Declared(
-                    content.parse_type(part.content_type),
-                    content.parse_file_name(part.filename if filename is None else filename),
+                    media_headers.parse_type(part.content_type),
+                    media_headers.parse_file_name(part.filename if filename is None else filename),
                 )
                 await _copy(part.stream, blob)
             await stream.exhaust()
@@ -208,5 +208,5 @@ async def _write_of_form(
 
 async def _copy(pieces: AsyncIterable[bytes], blob: _Counted) -> None:
     async for piece in pieces:
-        must_not_exceed(blob.size + len(piece), limits.MEDIA_BYTES_MAX)
+        require_media_size(blob.size + len(piece), limits.MEDIA_BYTES_MAX)
         await blob.write(piece)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parlour.operations.operation import Operation
     from parlour.operations.parameters import Parameters
     from parlour.operations.work_limit import WorkSlot
-    from parlour.protocol.forms import Form as RequestForm
+    from parlour.protocol.forms import FormFields as RequestForm
     from parlour.protocol.pages import PageRequest
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import ConflictScope

@@ -16,7 +16,7 @@ from parlour.vocabulary.unset import UNSET
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
     from parlour.protocol.parsers import Schema
 
 
@@ -58,7 +58,7 @@ class Parameters:
     """The error of an update without any known parameter; None where that is allowed."""
 
     @classmethod
-    def parse(cls, form: Form) -> Self:
+    def parse(cls, form: FormFields) -> Self:
         """The record of a form. Raises ApiError: missing ones first, then in order of fields."""
         plan = _plan(cls)
         if cls.empty_update_code and plan.wire_names.isdisjoint(form):
@@ -79,9 +79,9 @@ class Parameters:
         return cls(**values)
 
     @classmethod
-    def used_part(cls, form: Form) -> Form:
+    def used_part(cls, form: FormFields) -> FormFields:
         """The part of a form that ``parse`` reads; of a value that is not used its first letter."""
-        counted: Form = {}
+        counted: FormFields = {}
         for entry in _plan(cls).fields:
             texts = form.get(entry.wire_name)
             if texts is not None:

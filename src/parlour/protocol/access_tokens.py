@@ -51,7 +51,7 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
 _UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
-class TokenRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
+class AccessTokenRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
     """The token lets nobody in.
 
     ``code`` (20101 to 20107) and ``message`` are for the client, ``reason`` is for the log.
@@ -78,7 +78,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_id: str | None = None
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class UnverifiedToken(msgspec.Struct, frozen=True):
     """What a token says before its signature is proven: good for finding its key, no more."""
 
     key_sid: str
@@ -95,33 +95,33 @@ class Claimed(msgspec.Struct, frozen=True):
 def verify(
     text: object, *, secret_of: Callable[[str, str], str | None], now_ms: int
 ) -> AccessToken:
-    """The proven token of what was sent, or TokenRefused.
+    """The proven token of what was sent, or AccessTokenRefused.
 
     ``secret_of(iss, sub)`` gives the secret of the API key ``iss`` if it is one of the account
     ``sub``, and None otherwise.
     """
-    claimed = read(text)
-    return prove(claimed, secret_of(claimed.key_sid, claimed.account_sid), now_ms)
+    claimed = parse_unverified(text)
+    return verify_parsed(claimed, secret_of(claimed.key_sid, claimed.account_sid), now_ms)
 
 
-def read(text: object) -> Claimed:
-    """What a token claims: to ask for its key where that takes time. Raises TokenRefused."""
+def parse_unverified(text: object) -> UnverifiedToken:
+    """What a token claims: to ask for its key where that takes time. Raises AccessTokenRefused."""
     if not isinstance(text, str) or len(text) > limits.ACCESS_TOKEN_CHARS_MAX:
-        raise TokenRefused(UNUSABLE, "no text, or too long")
+        raise AccessTokenRefused(UNUSABLE, "no text, or too long")
     parts = text.split(".")
     if len(parts) != 3:
-        raise TokenRefused(UNUSABLE, f"{len(parts)} parts instead of 3")
+        raise AccessTokenRefused(UNUSABLE, f"{len(parts)} parts instead of 3")
     header, claims, signature = (_bytes_of(part) for part in parts)
     algorithm = _algorithm_of(_object_of(header, BAD_HEADER))
     said = _object_of(claims, UNUSABLE)
     key_sid, account_sid = said.get("iss"), said.get("sub")
     if not isinstance(key_sid, str) or not sids.is_sid(sids.API_KEY, key_sid):
-        raise TokenRefused(BAD_ISSUER, "iss is not the sid of an API key")
+        raise AccessTokenRefused(BAD_ISSUER, "iss is not the sid of an API key")
     if not isinstance(account_sid, str) or not sids.is_sid(sids.ACCOUNT, account_sid):
-        raise TokenRefused(BAD_ISSUER, "sub is not the sid of an account")
+        raise AccessTokenRefused(BAD_ISSUER, "sub is not the sid of an account")
     if len(signature) != _SIGNATURE_BYTES[algorithm]:
-        raise TokenRefused(BAD_SIGNATURE, "the signature has another length")
-    return Claimed(
+        raise AccessTokenRefused(BAD_SIGNATURE, "the signature has another length")
+    return UnverifiedToken(
         key_sid=sids.normal(key_sid),
         account_sid=sids.normal(account_sid),
         claims=said,
@@ -131,15 +131,15 @@ def read(text: object) -> Claimed:
     )
 
 
-def prove(claimed: Claimed, secret: str | None, now_ms: int) -> AccessToken:
+def verify_parsed(claimed: UnverifiedToken, secret: str | None, now_ms: int) -> AccessToken:
     """The token, proven by the key's secret; None: the account has no such key.
 
-    Raises TokenRefused.
+    Raises AccessTokenRefused.
     """
     if not secret:
-        raise TokenRefused(BAD_ISSUER, "the account has no such API key")
+        raise AccessTokenRefused(BAD_ISSUER, "the account has no such API key")
     if not _is_signed(claimed, secret):
-        raise TokenRefused(BAD_SIGNATURE, "the signature does not fit")
+        raise AccessTokenRefused(BAD_SIGNATURE, "the signature does not fit")
     expires_ms = _expiry_ms(claimed.claims, now_ms)
     identity, grant = _grants(claimed.claims)
     return AccessToken(
@@ -157,13 +157,13 @@ def prove(claimed: Claimed, secret: str | None, now_ms: int) -> AccessToken:
 def _bytes_of(part: str) -> bytes:
     """The bytes of one part: base64url in its one canonical form, without padding."""
     if not _BASE64URL.fullmatch(part):
-        raise TokenRefused(UNUSABLE, "a part is not base64url")
+        raise AccessTokenRefused(UNUSABLE, "a part is not base64url")
     try:
         decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except binascii.Error as error:
-        raise TokenRefused(UNUSABLE, "a part has a length that base64 never has") from error
+        raise AccessTokenRefused(UNUSABLE, "a part has a length that base64 never has") from error
     if base64.urlsafe_b64encode(decoded).rstrip(b"=") != part.encode():
-        raise TokenRefused(UNUSABLE, "a part has bits that stand for nothing")
+        raise AccessTokenRefused(UNUSABLE, "a part has bits that stand for nothing")
     return decoded
 
 
@@ -172,9 +172,9 @@ def _object_of(encoded: bytes, code: int) -> dict[str, Any]:
     try:
         found = _json.decode(encoded.decode())
     except (ValueError, RecursionError) as error:
-        raise TokenRefused(code, "a part is not JSON") from error
+        raise AccessTokenRefused(code, "a part is not JSON") from error
     if not isinstance(found, dict):
-        raise TokenRefused(code, "a part is not a JSON object")
+        raise AccessTokenRefused(code, "a part is not a JSON object")
     return found
 
 
@@ -196,17 +196,17 @@ def _algorithm_of(header: dict[str, Any]) -> str:
     """Which of our algorithms the header names, if nothing else is wrong with it."""
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
-        raise TokenRefused(BAD_HEADER, "alg is none of ours")
+        raise AccessTokenRefused(BAD_HEADER, "alg is none of ours")
     if header.get("cty") != CONTENT_TYPE:
-        raise TokenRefused(BAD_HEADER, f"cty is not {CONTENT_TYPE}")
+        raise AccessTokenRefused(BAD_HEADER, f"cty is not {CONTENT_TYPE}")
     kind = header.get("typ", "JWT")
     if not isinstance(kind, str) or kind.upper() != "JWT":
-        raise TokenRefused(BAD_HEADER, "typ is not JWT")
+        raise AccessTokenRefused(BAD_HEADER, "typ is not JWT")
     if not isinstance(header.get("kid", ""), str):
-        raise TokenRefused(BAD_HEADER, "kid is no text")
+        raise AccessTokenRefused(BAD_HEADER, "kid is no text")
     refused = _REFUSED_HEADERS.intersection(header)
     if refused:
-        raise TokenRefused(BAD_HEADER, f"the header has {sorted(refused)}")
+        raise AccessTokenRefused(BAD_HEADER, f"the header has {sorted(refused)}")
     # Ours, not the sender's: the same text, but a constant.
     return ALGORITHMS[ALGORITHMS.index(algorithm)]
 
@@ -217,15 +217,15 @@ def _expiry_ms(claims: dict[str, Any], now_ms: int) -> int:
     begins_ms = _date_ms(claims, "nbf", TOO_EARLY)
     made_ms = _date_ms(claims, "iat", UNUSABLE)
     if expires_ms is None or expires_ms <= now_ms:
-        raise TokenRefused(EXPIRED, "exp is missing or past")
+        raise AccessTokenRefused(EXPIRED, "exp is missing or past")
     latest_ms = now_ms + limits.ACCESS_TOKEN_LEEWAY_SECONDS * 1000
     if begins_ms is not None and begins_ms > latest_ms:
-        raise TokenRefused(TOO_EARLY, "nbf is in the future")
+        raise AccessTokenRefused(TOO_EARLY, "nbf is in the future")
     lifetime_ms_max = limits.ACCESS_TOKEN_SECONDS_MAX * 1000
     since_ms = next((each for each in (made_ms, begins_ms) if each is not None), now_ms)
     # Measured from here too: a date of making in the future must not lengthen a life.
     if expires_ms - since_ms > lifetime_ms_max or expires_ms - latest_ms > lifetime_ms_max:
-        raise TokenRefused(EXPIRED, "exp is too far from the beginning")
+        raise AccessTokenRefused(EXPIRED, "exp is too far from the beginning")
     return expires_ms
 
 
@@ -235,9 +235,9 @@ def _date_ms(claims: dict[str, Any], name: str, code: int) -> int | None:
     if seconds is None:
         return None
     if type(seconds) not in {int, float} or not math.isfinite(seconds):
-        raise TokenRefused(code, f"{name} is not a number")
+        raise AccessTokenRefused(code, f"{name} is not a number")
     if not 0 <= seconds <= limits.ACCESS_TOKEN_DATE_SECONDS_MAX:
-        raise TokenRefused(code, f"{name} is not a date")
+        raise AccessTokenRefused(code, f"{name} is not a date")
     return int(seconds * 1000)
 
 
@@ -245,15 +245,17 @@ def _grants(claims: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The identity and the grant to chat, which also has an older name."""
     grants = claims.get("grants")
     if not isinstance(grants, dict):
-        raise TokenRefused(BAD_GRANTS, "there are no grants")
+        raise AccessTokenRefused(BAD_GRANTS, "there are no grants")
     identity = grants.get("identity")
     if not isinstance(identity, str) or not 0 < len(identity) <= limits.IDENTITY_CHARS_MAX:
-        raise TokenRefused(BAD_GRANTS, "there is no identity, or it is too long")
+        raise AccessTokenRefused(BAD_GRANTS, "there is no identity, or it is too long")
     if _UNWRITABLE.search(identity):
-        raise TokenRefused(BAD_GRANTS, "the identity has characters that no text has")
+        raise AccessTokenRefused(BAD_GRANTS, "the identity has characters that no text has")
     found = [grants[name] for name in _PRODUCTS if name in grants]
     if len(found) != 1 or not isinstance(found[0], dict):
-        raise TokenRefused(BAD_GRANTS, f"{len(found)} grants to chat, or one that is no object")
+        raise AccessTokenRefused(
+            BAD_GRANTS, f"{len(found)} grants to chat, or one that is no object"
+        )
     return identity, found[0]
 
 
@@ -263,7 +265,7 @@ def _sid(grant: dict[str, Any], name: str, prefix: str, *, required: bool = Fals
     if not required and (said is None or said == ""):
         return ""
     if not isinstance(said, str) or not sids.is_sid(prefix, said):
-        raise TokenRefused(BAD_GRANTS, f"{name} is not a sid with {prefix}")
+        raise AccessTokenRefused(BAD_GRANTS, f"{name} is not a sid with {prefix}")
     return sids.normal(said)
 
 
@@ -272,9 +274,9 @@ def _endpoint_id(grant: dict[str, Any]) -> str | None:
     if said is None or said == "":
         return None
     if not isinstance(said, str) or len(said) > limits.ENDPOINT_ID_CHARS_MAX:
-        raise TokenRefused(BAD_GRANTS, "endpoint_id is no text, or too long")
+        raise AccessTokenRefused(BAD_GRANTS, "endpoint_id is no text, or too long")
     if _UNWRITABLE.search(said):
-        raise TokenRefused(BAD_GRANTS, "endpoint_id has characters that no text has")
+        raise AccessTokenRefused(BAD_GRANTS, "endpoint_id has characters that no text has")
     return said
 
 
@@ -316,7 +318,7 @@ def make(
 # --- Signatures -------------------------------------------------------------------------
 
 
-def _is_signed(claimed: Claimed, secret: str) -> bool:
+def _is_signed(claimed: UnverifiedToken, secret: str) -> bool:
     """Whether the token carries the signature of a holder of the secret, in constant time.
 
     PyJWT is handed the bytes that were read above, and does not read the token once more: two

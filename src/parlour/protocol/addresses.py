@@ -37,14 +37,14 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
 _SHORT_CODE = re.compile(r"[0-9]{3,8}\Z")
 
 
-class Address(NamedTuple):
+class ChannelAddress(NamedTuple):
     """An address: the type of its channel, and the text exactly as received."""
 
     type: str
     text: str
 
 
-def parse_address(text: str) -> Address | None:
+def parse_address(text: str) -> ChannelAddress | None:
     """Return the address a person can have, or None.
 
     That is a number in E.164, one of the channels' own addresses with its prefix, or an
@@ -54,12 +54,12 @@ def parse_address(text: str) -> Address | None:
         return None
     for kind, pattern in _PATTERNS:
         if pattern.match(text):
-            return Address(kind, text)
+            return ChannelAddress(kind, text)
     return None
 
 
-def parse_proxy_address(text: str) -> Address | None:
+def parse_proxy_address(text: str) -> ChannelAddress | None:
     """Return the address a sender of an account can have, short codes included, or None."""
     if _SHORT_CODE.match(text):
-        return Address(SMS, text)
+        return ChannelAddress(SMS, text)
     return parse_address(text)

@@ -18,17 +18,17 @@ class ByteRange(NamedTuple):
     first: int
     length: int
 
-    def written(self, size: int) -> str:
+    def content_range(self, size: int) -> str:
         """The Content-Range of this part of a whole of so many bytes."""
         return f"bytes {self.first}-{self.first + self.length - 1}/{size}"
 
 
-class OutOfRange(Exception):  # noqa: N818 - the condition of status 416.
+class RangeNotSatisfiable(Exception):  # noqa: N818 - the condition of status 416.
     """The range begins behind the end."""
 
 
 def parse_range(text: str | None, size: int) -> ByteRange | None:
-    """The part that is asked for; None: the whole. Raises OutOfRange.
+    """The part that is asked for; None: the whole. Raises RangeNotSatisfiable.
 
     Several ranges, other units and what is no range at all are ignored, as a server may.
     """
@@ -41,11 +41,11 @@ def parse_range(text: str | None, size: int) -> ByteRange | None:
             return None
         count = min(int(last), size)
         if count == 0:
-            raise OutOfRange
+            raise RangeNotSatisfiable
         return ByteRange(size - count, count)
     begin, end = int(first), min(int(last), size - 1) if last else size - 1
     if last and int(last) < begin:
         return None
     if begin >= size:
-        raise OutOfRange
+        raise RangeNotSatisfiable
     return ByteRange(begin, end - begin + 1)

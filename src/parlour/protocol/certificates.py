@@ -40,7 +40,7 @@ _SHA: Final = hashes.SHA256()
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class CertificatePair:
     """A certificate and the private key that belongs to it."""
 
     certificate: x509.Certificate
@@ -71,39 +71,43 @@ class Pair:
         return self.certificate.fingerprint(_SHA).hex(":").upper()
 
 
-def parse_pair(certificate: bytes, key: bytes) -> Pair:
+def parse_pair(certificate: bytes, key: bytes) -> CertificatePair:
     """The pair of two PEM files. Raises ValueError if they are none of ours, or not a pair."""
     loaded = serialization.load_pem_private_key(key, password=None)
     found = x509.load_pem_x509_certificate(certificate)
     is_pair = found.public_key() == loaded.public_key()
     if not isinstance(loaded, ec.EllipticCurvePrivateKey) or not is_pair:
         raise ValueError("the key belongs to another certificate")
-    return Pair(found, loaded)
+    return CertificatePair(found, loaded)
 
 
-def make_authority(names: Sequence[str], now_ms: int, serial: bytes) -> Pair:
+def make_authority(names: Sequence[str], now_ms: int, serial: bytes) -> CertificatePair:
     """An authority that can vouch for these names and no others."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _common_name(f"Parlour local authority {serial.hex()[:8]}")
     builder = (
-        _begun(name, name, now_ms, serial, limits.AUTHORITY_DAYS)
+        _builder(name, name, now_ms, serial, limits.AUTHORITY_DAYS)
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.NameConstraints([_tree(each) for each in names], None), critical=True)
+        .add_extension(
+            x509.NameConstraints([_subtree(each) for each in names], None), critical=True
+        )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    return Pair(builder.sign(key, _SHA), key)
+    return CertificatePair(builder.sign(key, _SHA), key)
 
 
-def make_certificate(authority: Pair, names: Sequence[str], now_ms: int, serial: bytes) -> Pair:
+def make_certificate(
+    authority: CertificatePair, names: Sequence[str], now_ms: int, serial: bytes
+) -> CertificatePair:
     """A server's certificate for these names, no longer valid than the authority's own."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = authority.certificate
     days_left = (authority.expires - _moment(now_ms)).days
     days = min(limits.CERTIFICATE_DAYS, days_left)
     builder = (
-        _begun(_common_name(names[0]), issuer.subject, now_ms, serial, days)
+        _builder(_common_name(names[0]), issuer.subject, now_ms, serial, days)
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
@@ -114,17 +118,19 @@ def make_certificate(authority: Pair, names: Sequence[str], now_ms: int, serial:
             critical=False,
         )
     )
-    return Pair(builder.sign(authority.key, _SHA), key)
+    return CertificatePair(builder.sign(authority.key, _SHA), key)
 
 
-def permits(authority: Pair, names: Sequence[str]) -> bool:
+def permits_names(authority: CertificatePair, names: Sequence[str]) -> bool:
     """Whether the authority was made for each of these names."""
     constraints = authority.certificate.extensions.get_extension_for_class(x509.NameConstraints)
     permitted = constraints.value.permitted_subtrees or []
-    return all(_tree(each) in permitted for each in names)
+    return all(_subtree(each) in permitted for each in names)
 
 
-def serves(pair: Pair, authority: Pair, names: Sequence[str], now_ms: int) -> bool:
+def is_valid_for(
+    pair: CertificatePair, authority: CertificatePair, names: Sequence[str], now_ms: int
+) -> bool:
     """Whether a server's certificate is this authority's, for these names, and not about to end."""
     try:
         pair.certificate.verify_directly_issued_by(authority.certificate)
@@ -135,18 +141,18 @@ def serves(pair: Pair, authority: Pair, names: Sequence[str], now_ms: int) -> bo
     return list(stands.value) == [_name(each) for each in names] and _moment(now_ms) < renewal
 
 
-def is_over(pair: Pair, now_ms: int) -> bool:
+def is_expiring(pair: CertificatePair, now_ms: int) -> bool:
     """Whether less than a day of its time is left."""
     return _moment(now_ms) + timedelta(days=1) > pair.expires
 
 
-def ends_at(certificate: bytes) -> int:
+def expires_ms(certificate: bytes) -> int:
     """The end of a certificate's time, whoever made it, in milliseconds since 1970-01-01 UTC."""
     found = x509.load_pem_x509_certificate(certificate)
     return int(found.not_valid_after_utc.timestamp() * 1000)
 
 
-def _begun(
+def _builder(
     subject: x509.Name, issuer: x509.Name, now_ms: int, serial: bytes, days: int
 ) -> x509.CertificateBuilder:
     # A clock that is a little behind, in a container or a virtual machine, still accepts it.
@@ -176,7 +182,7 @@ def _name(text: str) -> x509.GeneralName:
         return x509.DNSName(text)
 
 
-def _tree(text: str) -> x509.GeneralName:
+def _subtree(text: str) -> x509.GeneralName:
     """What a constraint permits: the name with what is below it, or the one address."""
     try:
         return x509.IPAddress(ipaddress.ip_network(text))

@@ -10,7 +10,7 @@ DATA       bytes of the chunk                       DATA_END with the last one
 DATA_END   CRLF                                     SIZE
 TRAILERS   header lines, which are dropped          DONE with an empty line
 DONE       nothing: what follows is the next
-           request, and stays in ``rest``
+           request, and stays in ``trailing_data``
 =========  =======================================  ======================================
 
 Refused: bare CR or LF, sizes with signs, spaces, ``0x`` or too many digits, folded or malformed
@@ -45,7 +45,15 @@ class ChunkError(Exception):
 class ChunkedBody:
     """Decodes the chunks of one body."""
 
-    __slots__ = ("_frame_bytes", "_left", "_line", "_size", "_state", "_trailer_bytes", "rest")
+    __slots__ = (
+        "_frame_bytes",
+        "_left",
+        "_line",
+        "_size",
+        "_state",
+        "_trailer_bytes",
+        "trailing_data",
+    )
 
     def __init__(self) -> None:
         self._state = _SIZE
@@ -54,7 +62,7 @@ class ChunkedBody:
         self._size = 0
         self._frame_bytes = 0
         self._trailer_bytes = 0
-        self.rest = b""
+        self.trailing_data = b""
         """What followed the end of the body."""
 
     @property
@@ -63,7 +71,7 @@ class ChunkedBody:
         return self._state == _DONE
 
     @property
-    def kept_bytes(self) -> int:
+    def buffered_bytes(self) -> int:
         """How many bytes are kept of a line that has not come to its end."""
         return len(self._line)
 
@@ -83,7 +91,7 @@ class ChunkedBody:
                     self._state = _DATA_END
             else:
                 at = self._take_line(data, at)
-        self.rest = data[at:]
+        self.trailing_data = data[at:]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _take_line(self, data: bytes, at: int) -> int:

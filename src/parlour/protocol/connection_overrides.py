@@ -26,7 +26,7 @@ _POLICIES: Final = frozenset({"4xx", "5xx", "ct", "rt", "all"})
 
 
 @dataclass(frozen=True, slots=True)
-class Overrides:
+class ConnectionOverrides:
     """What a fragment asks for."""
 
     total_ms: int
@@ -53,7 +53,7 @@ class Overrides:
         )
 
 
-def parse(fragment: str) -> Overrides:
+def parse(fragment: str) -> ConnectionOverrides:
     """Read a URL's fragment; what is not understood is as if it were not there."""
     given = dict(parse_qsl(fragment[: limits.URL_CHARS_MAX], keep_blank_values=True))
     times = {key: _number(given.get(key), 100, most) for key, most in _TIMES.items()}
@@ -66,7 +66,7 @@ def parse(fragment: str) -> Overrides:
         )
     named = frozenset(given.get("rp", "ct").split(",")) & _POLICIES
     retry_count = _number(given.get("rc"), 0, limits.OVERRIDE_RETRIES_MAX)
-    return Overrides(total_ms, retry_count, named or frozenset({"ct"}))
+    return ConnectionOverrides(total_ms, retry_count, named or frozenset({"ct"}))
 
 
 def _number(text: str | None, least: int, most: int) -> int | None:

@@ -34,8 +34,8 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+IpAddress = IPv4Address | IPv6Address
+IpNetwork = IPv4Network | IPv6Network
 
 CODE_BAD_URL: Final = 11200
 CODE_ADDRESS_REFUSED: Final = 11205
@@ -56,7 +56,7 @@ class EgressRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
         self.is_final = is_final
 
 
-class Kind(enum.Enum):
+class AddressKind(enum.Enum):
     """Where an address lies, seen from the server."""
 
     PUBLIC = "public"
@@ -66,11 +66,11 @@ class Kind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class AddressRange:
     """One row of the table: a network, its kind and what it is for."""
 
-    network: Network
-    kind: Kind
+    network: IpNetwork
+    kind: AddressKind
     purpose: str
 
 
@@ -114,33 +114,35 @@ ff00::/8            forbidden  multicast
 """
 
 
-def _read_table() -> tuple[Range, ...]:
+def _read_table() -> tuple[AddressRange, ...]:
     rows = (line.split(None, 2) for line in _SPECIAL.strip().splitlines())
-    return tuple(Range(ip_network(net), Kind(kind), purpose) for net, kind, purpose in rows)
+    return tuple(
+        AddressRange(ip_network(net), AddressKind(kind), purpose) for net, kind, purpose in rows
+    )
 
 
 TABLE: Final = _read_table()
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_UNROUTED: Final = Range(IPv6Network("::/0"), Kind.FORBIDDEN, "IPv4 inside a tunnel")
+_UNROUTED: Final = AddressRange(IPv6Network("::/0"), AddressKind.FORBIDDEN, "IPv4 inside a tunnel")
 # The middle of the interface half of an ISATAP address, whatever its network is.
 _ISATAP_MARKS: Final = frozenset({0x00005EFE, 0x02005EFE})
 
 
-def unwrap(address: Address) -> Address:
+def unwrap(address: IpAddress) -> IpAddress:
     """The address packets really go to: IPv4 inside `::ffff:0:0/96` is that IPv4 address."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
 
 
-def classify(address: Address) -> Range:
+def classify(address: IpAddress) -> AddressRange:
     """The row of the table that decides on an address."""
     address = unwrap(address)
     if isinstance(address, IPv6Address):
         if address in _NAT64:
             inside = classify(IPv4Address(int(address) & 0xFFFFFFFF))
             # Behind the translator, its own private networks would be meant.
-            return inside if inside.kind is Kind.PUBLIC else _UNROUTED
+            return inside if inside.kind is AddressKind.PUBLIC else _UNROUTED
         if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP_MARKS:
             return _UNROUTED
     return next(row for row in TABLE if address in row.network)
@@ -164,7 +166,7 @@ class Host:
 
     text: str
     name: str
-    address: Address | None
+    address: IpAddress | None
 
 
 @functools.lru_cache(maxsize=limits.PREPARED_URLS_MAX)
@@ -251,7 +253,7 @@ class EgressPolicy:
 
     def __init__(self, *, allow_private: bool, allow_list: Iterable[str] = ()) -> None:
         """Read the list. Raises ValueError for an entry that is neither."""
-        networks: list[Network] = []
+        networks: list[IpNetwork] = []
         names: list[str] = []
         self.allow_list = tuple(allow_list)
         for entry in self.allow_list:
@@ -263,7 +265,7 @@ class EgressPolicy:
         self.networks = tuple(networks)
         self.names = frozenset(names)
 
-    def decide(self, host: Host, resolved: Iterable[str]) -> tuple[Address, ...]:
+    def decide(self, host: Host, resolved: Iterable[str]) -> tuple[IpAddress, ...]:
         """The addresses to connect to, in the given order: all that were resolved.
 
         Raises EgressRefused if even one of them may not be called, or there is none.
@@ -278,13 +280,13 @@ class EgressPolicy:
                 raise EgressRefused(reason, CODE_ADDRESS_REFUSED, is_final=False)
         return tuple(unwrap(address) for address in addresses)
 
-    def _may_call(self, host: Host, address: Address, kind: Kind) -> bool:
-        if kind is Kind.PUBLIC:
+    def _may_call(self, host: Host, address: IpAddress, kind: AddressKind) -> bool:
+        if kind is AddressKind.PUBLIC:
             return True
         near = unwrap(address)
         if any(near in network or address in network for network in self.networks):
             return True
-        is_inside = kind in {Kind.LOOPBACK, Kind.PRIVATE}
+        is_inside = kind in {AddressKind.LOOPBACK, AddressKind.PRIVATE}
         return is_inside and (self.allow_private or host.name in self.names)
 
 
@@ -298,7 +300,7 @@ def _parse_name(entry: str) -> str:
     return host.name
 
 
-def _read_resolved(text: str) -> Address:
+def _read_resolved(text: str) -> IpAddress:
     address = ip_address(text)
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         reason = "The host has a forbidden address, which may not be called."
@@ -306,7 +308,7 @@ def _read_resolved(text: str) -> Address:
     return address
 
 
-def policy_for(listening_on: str, allow_list: Iterable[str] = ()) -> EgressPolicy:
+def default_policy(listening_on: str, allow_list: Iterable[str] = ()) -> EgressPolicy:
     """The policy of a server that listens on this host, when nothing else is set.
 
     On loopback only the developer at this machine can ask for calls, and the receiver is
@@ -314,7 +316,7 @@ def policy_for(listening_on: str, allow_list: Iterable[str] = ()) -> EgressPolic
     """
     try:
         kind = classify(ip_address(listening_on.strip("[]"))).kind
-        is_local = kind is Kind.LOOPBACK
+        is_local = kind is AddressKind.LOOPBACK
     except ValueError:
         is_local = listening_on.lower() == "localhost"
     return EgressPolicy(allow_private=is_local, allow_list=allow_list)

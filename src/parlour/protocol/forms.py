@@ -15,7 +15,7 @@ from falcon.util.uri import parse_query_string
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
-Form: TypeAlias = dict[str, list[str]]
+FormFields: TypeAlias = dict[str, list[str]]
 """The values of each name, in the order they were sent."""
 
 # Broken, NUL, or a byte of a character of several: all that the framework's compiled parser, which
@@ -28,7 +28,7 @@ _ONE_BYTE = {
 }
 
 
-def parse_form(body: bytes) -> Form:
+def parse_form(body: bytes) -> FormFields:
     """Return the fields of an application/x-www-form-urlencoded body.
 
     Blank values are kept. Raises ApiError 20001 for what is no such form.
@@ -36,12 +36,12 @@ def parse_form(body: bytes) -> Form:
     return _parse(body, "Invalid post body.")
 
 
-def parse_query(query: bytes) -> Form:
+def parse_query(query: bytes) -> FormFields:
     """Return the fields of a query string, under the rules of a form."""
     return _parse(query, "Invalid query string.")
 
 
-def _parse(encoded: bytes, refusal: str) -> Form:
+def _parse(encoded: bytes, refusal: str) -> FormFields:
     if not encoded:
         return {}
     if encoded.count(b"&") >= limits.FORM_KEYS_MAX or b"\0" in encoded:
@@ -56,9 +56,9 @@ def _parse(encoded: bytes, refusal: str) -> Form:
     return {name: said if isinstance(said, list) else [said] for name, said in found.items()}
 
 
-def _parse_unusual(text: str) -> Form:
+def _parse_unusual(text: str) -> FormFields:
     """The same with escapes of any kind; raises ValueError for broken ones."""
-    form: Form = {}
+    form: FormFields = {}
     # A plus sign is a space; one that is meant is escaped, so it is not touched here.
     for field in text.replace("+", " ").split("&"):
         if field:

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+IpAddress = IPv4Address | IPv6Address
+IpNetwork = IPv4Network | IPv6Network
 
 _SCHEMES: Final = frozenset({"http", "https"})
 _V4_AND_PORT: Final = re.compile(r"([0-9.]{7,15})(?::[0-9]{1,5})?\Z", re.ASCII)
@@ -42,7 +42,7 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 _V6_CUSTOMER_BITS: Final = 64
 
 
-class Forwarding(NamedTuple):
+class ForwardingHeaders(NamedTuple):
     """The headers of a request, each line in its order."""
 
     x_forwarded_for: Sequence[str] = ()
@@ -50,7 +50,7 @@ class Forwarding(NamedTuple):
     forwarded: Sequence[str] = ()
 
 
-class Client(NamedTuple):
+class ForwardedClient(NamedTuple):
     """Who sent a request: an address, empty if there is none, and the scheme it used."""
 
     address: str
@@ -64,9 +64,9 @@ class _Hop(NamedTuple):
     scheme: str = ""
 
 
-def parse_networks(text: str) -> tuple[Network, ...]:
+def parse_networks(text: str) -> tuple[IpNetwork, ...]:
     """Networks and addresses separated by commas. Raises ValueError with one sentence."""
-    networks: list[Network] = []
+    networks: list[IpNetwork] = []
     for each in filter(None, (part.strip() for part in text.split(","))):
         try:
             networks.append(ip_network(each))
@@ -84,7 +84,7 @@ def network_fault(text: str) -> str:
     return f"{text} has bits set behind its prefix: the network is {meant}"
 
 
-def parse_address(text: str) -> Address | None:
+def parse_address(text: str) -> IpAddress | None:
     """The address of a node, with or without a port; None for anything else."""
     found = _V4_AND_PORT.match(text) or _V6_AND_PORT.match(text)
     bare = found[1] if found else text
@@ -98,7 +98,7 @@ def parse_address(text: str) -> Address | None:
     return mapped or address
 
 
-def customer_of(address: str) -> str:
+def client_network(address: str) -> str:
     """The address, or the network of an IPv6 address that one customer has as a whole."""
     parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
@@ -109,7 +109,7 @@ def customer_of(address: str) -> str:
 class TrustedProxies:
     """The networks whose word is believed."""
 
-    def __init__(self, networks: Sequence[Network]) -> None:
+    def __init__(self, networks: Sequence[IpNetwork]) -> None:
         self._networks = tuple(networks)
 
     def trusts(self, address: str) -> bool:
@@ -117,10 +117,10 @@ class TrustedProxies:
         parsed = parse_address(address)
         return parsed is not None and self._has(parsed)
 
-    def client_of(self, peer: str, scheme: str, said: Forwarding) -> Client:
+    def resolve_client(self, peer: str, scheme: str, said: ForwardingHeaders) -> ForwardedClient:
         """The client of a request that came from ``peer`` by ``scheme``. Never raises."""
         if not self.trusts(peer):
-            return Client(peer, scheme)
+            return ForwardedClient(peer, scheme)
         by_list = self._walk(peer, [_Hop(each.strip()) for each in _split(said.x_forwarded_for)])
         by_element = self._walk(peer, list(_elements(said.forwarded)))
         address = peer
@@ -132,7 +132,7 @@ class TrustedProxies:
         if by_element.scheme:
             schemes.add(by_element.scheme)
         agreed = schemes.pop() if len(schemes) == 1 else ""
-        return Client(address, agreed if agreed in _SCHEMES else scheme)
+        return ForwardedClient(address, agreed if agreed in _SCHEMES else scheme)
 
     def _walk(self, peer: str, hops: list[_Hop]) -> _Hop:
         """The last believed hop; its scheme is empty if nothing was believed."""
@@ -147,7 +147,7 @@ class TrustedProxies:
                 break
         return believed
 
-    def _has(self, address: Address) -> bool:
+    def _has(self, address: IpAddress) -> bool:
         return any(address in network for network in self._networks)
 
 

@@ -27,8 +27,8 @@ class HeaderBlock:
         "fields",
         "keep_alive",
         "length",
+        "login_digest",
         "object_bytes",
-        "proof",
         "repeated",
     )
 
@@ -47,11 +47,11 @@ class HeaderBlock:
         self.object_bytes = limits.HEADER_OBJECT_BYTES * (len(fields) + len(repeated))
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
-        self.proof = ""
+        self.login_digest = ""
         """The digest of its login, once it was worked out (http/authentication.py)."""
 
 
-class HeaderBlocks:
+class HeaderBlockCache:
     """The blocks that came last in this process, by their bytes: a bounded cache.
 
     A client with other headers each time replaces one entry with each request, and the blocks in

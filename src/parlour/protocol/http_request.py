@@ -13,10 +13,10 @@ IDLE      blank lines (CRLF), the first bytes  HEAD, HEAD_DONE    nothing; blank
           of a head                                               ``BLANK_LINE_BYTES_MAX``
 HEAD      more of a head                       HEAD_DONE          the head, 414 or 431 above
                                                                   ``URL_*`` + ``HEADER_BYTES_MAX``
-HEAD_DONE ``take_body``; at once ``next``      BODY, DONE         the head
-          where there is no body
+HEAD_DONE ``take_body``; ``start_next`` at     BODY, DONE         the head
+          once where there is no body
 BODY      bytes of the body                    DONE               nothing: the body is the caller's
-DONE      ``next``                             IDLE               ``rest``: bytes after the request
+DONE      ``start_next``                       IDLE               ``trailing_data``
 any       anything against the rules           (no more reads)    nothing
 ========  ===================================  =================  ================================
 
@@ -39,7 +39,7 @@ from typing import Final
 import httptools
 
 from parlour.protocol.chunked_body import ChunkedBody, ChunkError
-from parlour.protocol.header_block import HeaderBlock, HeaderBlocks
+from parlour.protocol.header_block import HeaderBlock, HeaderBlockCache
 from parlour.vocabulary import limits
 
 _END: Final = b"\r\n\r\n"
@@ -107,12 +107,12 @@ class RequestReader:
         "path",
         "query",
         "repeated",
-        "rest",
+        "trailing_data",
     )
 
-    def __init__(self, blocks: HeaderBlocks | None = None) -> None:
+    def __init__(self, blocks: HeaderBlockCache | None = None) -> None:
         """``blocks``: the cache that the connections of a process share."""
-        self._blocks = HeaderBlocks() if blocks is None else blocks
+        self._blocks = HeaderBlockCache() if blocks is None else blocks
         self._blank_bytes = 0
         self._buffer: bytearray | None = None
         self._parser: httptools.HttpRequestParser | None = None
@@ -122,7 +122,7 @@ class RequestReader:
         self._is_ambiguous = False
         self._left = 0
         self._target = b""
-        self.rest = b""
+        self.trailing_data = b""
         """Bytes that were received after the head, the body, or the request."""
         self.head = b""
         self.block = _NO_BLOCK
@@ -145,11 +145,11 @@ class RequestReader:
         return self._buffer is not None
 
     @property
-    def kept_bytes(self) -> int:
+    def buffered_bytes(self) -> int:
         """How many bytes that were received the reader keeps."""
         in_head = 0 if self._buffer is None else len(self._buffer)
-        in_line = 0 if self._chunks is None else self._chunks.kept_bytes
-        return len(self.rest) + in_head + in_line
+        in_line = 0 if self._chunks is None else self._chunks.buffered_bytes
+        return len(self.trailing_data) + in_head + in_line
 
     @property
     def parsed_bytes(self) -> int:
@@ -171,10 +171,10 @@ class RequestReader:
             self._buffer = bytearray()
             return self._receive_more(self._buffer, data)
         if end == len(data):
-            self.rest = b""
+            self.trailing_data = b""
             self._end_head(data, data)
         else:
-            self.rest = data[end:]
+            self.trailing_data = data[end:]
             head = data[:end]
             self._end_head(head, head)
         return True
@@ -188,7 +188,7 @@ class RequestReader:
         buffer += data
         end = buffer.find(_END, max(0, before - len(_END) + 1)) + len(_END)
         if end >= len(_END):
-            self.rest = data[end - before :]
+            self.trailing_data = data[end - before :]
             self._buffer = None
             self._end_head(bytes(buffer[:end]), data[: end - before])
             return True
@@ -299,7 +299,7 @@ class RequestReader:
         self._take_block(block)
         return True
 
-    def find_whole(self, data: bytes) -> HeaderBlock | None:
+    def find_cached_request(self, data: bytes) -> HeaderBlock | None:
         """Return the headers of data that are one request, whole, with known headers; else None."""
         end = data.find(_END) + len(_END)
         line = data.find(b"\r\n")
@@ -310,11 +310,11 @@ class RequestReader:
             return None
         return block if _PLAIN_LINE.fullmatch(data, 0, line) else None
 
-    def skip(self, block: HeaderBlock) -> None:
-        """Take a request that ``find_whole`` found, for its headers alone: it is refused."""
+    def take_cached_request(self, block: HeaderBlock) -> None:
+        """Take the headers of a request that ``find_cached_request`` found: it is refused."""
         self._take_block(block)
         self.is_complete = True
-        self.rest = b""
+        self.trailing_data = b""
         self._blank_bytes = 0
 
     def _take_block(self, block: HeaderBlock) -> None:
@@ -398,45 +398,45 @@ class RequestReader:
     def take_body(self, data: bytes) -> bytes:
         """Return the part of the body that is in these bytes. Raises RequestError.
 
-        ``is_complete`` says whether it was the last; ``rest`` has what follows it.
+        ``is_complete`` says whether it was the last; ``trailing_data`` has what follows it.
         """
         assert not self.is_complete
         if self._chunks is None:
             left = self._left = self._left - len(data)
             if left > 0:
-                self.rest = b""
+                self.trailing_data = b""
                 return data
             self.is_complete = True
-            self.rest = data[len(data) + left :]
+            self.trailing_data = data[len(data) + left :]
             return data[:left] if left else data
         try:
             body = self._chunks.decode(data)
         except ChunkError as error:
             raise RequestError(str(error)) from None
         self.is_complete = self._chunks.is_complete
-        self.rest, self._chunks.rest = self._chunks.rest, b""
+        self.trailing_data, self._chunks.trailing_data = self._chunks.trailing_data, b""
         return body
 
     @property
-    def left_bytes(self) -> int | None:
+    def remaining_bytes(self) -> int | None:
         """How much of the body is still to come; None where that is not known."""
         return max(0, self._left) if self._chunks is None else None
 
-    def drop(self) -> None:
+    def clear(self) -> None:
         """Let go of all bytes: of a head that does not come to its end, or is answered already."""
         self._parser = None
         self._buffer = None
-        self._target = self.head = self.query = self.rest = b""
+        self._target = self.head = self.query = self.trailing_data = b""
         self.path = ""
         self.block = _NO_BLOCK
         self.headers = _NO_BLOCK.fields
         self.repeated = _NOTHING_REPEATED
 
-    def next(self) -> bytes:
+    def start_next(self) -> bytes:
         """Begin the next request, and return what was received of it, for ``receive``."""
         assert self.is_complete
-        rest = self.rest
-        self.drop()  # An idle connection keeps nothing.
+        rest = self.trailing_data
+        self.clear()  # An idle connection keeps nothing.
         self._chunks = None
         self.is_complete = False
         return rest

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import msgspec
 
-from parlour.protocol.parsers import Parser, Schema, clearable, refusal, with_schema
+from parlour.protocol.parsers import Parser, Schema, clearable, invalid_value, with_schema
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
@@ -70,10 +70,10 @@ def json_text(bytes_max: int, code_long: int, code_bad: int) -> Parser[str]:
 
     def parse(name: str, value: str) -> str:
         if utf8_bytes(value) > bytes_max:
-            raise refusal(code_long, name)
+            raise invalid_value(code_long, name)
         # The decoder refuses half of a surrogate pair, which the grammar of JSON allows.
         if not _is_json(value) and not _is_json(_without_surrogates(value)):
-            raise refusal(code_bad, name)
+            raise invalid_value(code_bad, name)
         return value
 
     return with_schema(parse, _json_schema(bytes_max))

@@ -41,13 +41,13 @@ class MediaUrls:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def write(self, link: MediaLink) -> str:
+    def sign(self, link: MediaLink) -> str:
         """The URL without scheme and host."""
         path = f"{PREFIX}{link.scope.account_sid}/{link.scope.service_sid}/{link.sid}"
         viewer = f"&User={link.user_sid}" if link.user_sid else ""
         return f"{path}?Expires={link.expires_seconds}{viewer}&Signature={self._signature(link)}"
 
-    def read(self, path: str, query: bytes, now_ms: int) -> MediaLink:
+    def verify(self, path: str, query: bytes, now_ms: int) -> MediaLink:
         """What a requested URL is good for. Raises 403, whatever is wrong with it."""
         link, signature = _claimed(path, query)
         if not hmac.compare_digest(self._signature(link), signature):
@@ -62,7 +62,7 @@ class MediaUrls:
         return hmac.digest(self._key, repr(said).encode(), hashlib.sha256).hex()
 
 
-def link_for(scope: Scope, sid: str, user_sid: str, now_ms: int) -> MediaLink:
+def new_link(scope: Scope, sid: str, user_sid: str, now_ms: int) -> MediaLink:
     """A link that is good from now on, for its few minutes."""
     return MediaLink(scope, sid, user_sid, now_ms // 1000 + limits.MEDIA_URL_SECONDS)
 

@@ -23,14 +23,14 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
 
 R = TypeVar("R")
 
 OrderKey: TypeAlias = int | str
 """What a list is ordered by."""
 
-Edge: TypeAlias = tuple[OrderKey, str]
+RowPosition: TypeAlias = tuple[OrderKey, str]
 """The order key and the sid of the first or last row of a page."""
 
 Meta: TypeAlias = dict[str, int | str | None]
@@ -48,7 +48,7 @@ _COUNT_DIGITS_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class PagePosition:
     """A row, and whether the page is before it (backwards) or after it."""
 
     key: OrderKey
@@ -63,26 +63,26 @@ class PageTokens:
         """Sign with a secret key; tokens are good as long as the key is kept."""
         self._key = key
 
-    def write(self, place: str, position: Position) -> str:
+    def write(self, list_context: str, position: PagePosition) -> str:
         """Return the token of a position in the list at a place."""
         direction = _BACKWARDS if position.backwards else _FORWARDS
         kind = _KIND_INTEGER if isinstance(position.key, int) else _KIND_TEXT
         payload = f"{direction}{kind}{position.key}".encode()
-        signed = f"{len(place)}:{place}{position.sid}.".encode() + payload
+        signed = f"{len(list_context)}:{list_context}{position.sid}.".encode() + payload
         tag = hmac.digest(self._key, signed, "sha256")[:_TAG_BYTES]
         encoded = urlsafe_b64encode(payload + tag).rstrip(b"=").decode()
         return f"PT{position.sid}.{encoded}"
 
-    def parse(self, place: str, text: str) -> Position:
+    def parse(self, list_context: str, text: str) -> PagePosition:
         """Return the position of a token; raises ApiError 20001 for any text not ours."""
         position = _unverified(text)
         # Writing it again proves the signature and that the text has its only spelling.
-        if position is None or not hmac.compare_digest(self.write(place, position), text):
+        if position is None or not hmac.compare_digest(self.write(list_context, position), text):
             raise ApiError.invalid("PageToken")
         return position
 
 
-def _unverified(text: str) -> Position | None:
+def _unverified(text: str) -> PagePosition | None:
     found = _TOKEN.match(text) if len(text) <= limits.PAGE_TOKEN_CHARS_MAX else None
     if found is None:
         return None
@@ -92,7 +92,7 @@ def _unverified(text: str) -> Position | None:
         key: OrderKey = int(payload[2:]) if payload[1:2] == _KIND_INTEGER else payload[2:]
     except ValueError:
         return None
-    return Position(key, found[1], backwards=payload[:1] == _BACKWARDS)
+    return PagePosition(key, found[1], backwards=payload[:1] == _BACKWARDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class PageRequest:
 
     page: int
     size: int
-    position: Position | None
+    position: PagePosition | None
 
     @property
     def backwards(self) -> bool:
@@ -110,7 +110,7 @@ class PageRequest:
 
 
 def parse_page_request(
-    query: Form, *, default: int, maximum: int, place: str, tokens: PageTokens
+    query: FormFields, *, default: int, maximum: int, list_context: str, tokens: PageTokens
 ) -> PageRequest:
     """Return what the query asks for; raises ApiError 20001 for PageSize, Page, PageToken.
 
@@ -123,11 +123,11 @@ def parse_page_request(
     if page > limits.PAGE_MAX:
         raise ApiError.invalid("Page")
     token = query.get("PageToken")
-    position = None if token is None else tokens.parse(place, token[-1])
+    position = None if token is None else tokens.parse(list_context, token[-1])
     return PageRequest(page, min(size, maximum), position)
 
 
-def _count(query: Form, name: str, default: int) -> int:
+def _count(query: FormFields, name: str, default: int) -> int:
     values = query.get(name)
     if values is None:
         return default
@@ -147,7 +147,7 @@ class Page(Generic[R]):
     has_next: bool
 
 
-def cut(rows: Sequence[R], request: PageRequest, size: int | None = None) -> Page[R]:
+def slice_page(rows: Sequence[R], request: PageRequest, size: int | None = None) -> Page[R]:
     """Return the page of the rows read for a request.
 
     One row more than the size is read, to see whether there are more; for a backwards
@@ -163,7 +163,7 @@ def cut(rows: Sequence[R], request: PageRequest, size: int | None = None) -> Pag
     return Page(kept, has_previous=request.position is not None, has_next=more)
 
 
-def fill(
+def fill_page(
     rows: Sequence[R], request: PageRequest, render: Callable[[list[R]], bytes], bytes_max: int
 ) -> tuple[Page[R], bytes]:
     """Return the page of the rows read for a request, and its rows as a JSON array.
@@ -194,19 +194,19 @@ def fill(
         left -= len(piece) + len(b",")
     if request.backwards:
         pieces.reverse()
-    return cut(rows, request, count), b"[%s]" % b",".join(pieces)
+    return slice_page(rows, request, count), b"[%s]" % b",".join(pieces)
 
 
-def meta(
+def page_meta(
     *,
     url: str,
     filters: Sequence[tuple[str, str]],
     request: PageRequest,
     page: Page[R],
     key: str,
-    positions: tuple[Edge, Edge] | None,
+    positions: tuple[RowPosition, RowPosition] | None,
     tokens: PageTokens,
-    place: str,
+    list_context: str,
 ) -> Meta:
     """Return the `meta` object of a list's answer.
 
@@ -217,19 +217,19 @@ def meta(
     beginning.
     """
 
-    def link(number: int, position: Position | None) -> str:
+    def link(number: int, position: PagePosition | None) -> str:
         fields = [*filters, ("PageSize", str(request.size)), ("Page", str(number))]
         if position is not None:
-            fields.append(("PageToken", tokens.write(place, position)))
+            fields.append(("PageToken", tokens.write(list_context, position)))
         query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in fields])
         return f"{url}?{query}"
 
     previous_page_url = next_page_url = None
     if positions is not None and page.has_previous:
-        before = Position(*positions[0], backwards=True)
+        before = PagePosition(*positions[0], backwards=True)
         previous_page_url = link(max(request.page - 1, 0), before)
     if page.has_next:
-        after = None if positions is None else Position(*positions[1])
+        after = None if positions is None else PagePosition(*positions[1])
         next_page_url = link(request.page + 1, after)
     return {
         "page": request.page,
@@ -251,30 +251,30 @@ Envelope: TypeAlias = Callable[[Meta, Raw, int], dict[str, Any]]
 """From what a page says of itself, its rows as JSON and their number, to the answer."""
 
 
-def envelope(meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
+def envelope(page_meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
     """Return the answer of a list: `meta`, and the rows under the name that it gives."""
     del count
-    return {"meta": meta, str(meta["key"]): rows}
+    return {"meta": page_meta, str(page_meta["key"]): rows}
 
 
-def envelope_2010(meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
+def envelope_2010(page_meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
     """Return the answer of a list of the accounts API, version 2010-04-01.
 
     The members of `meta` stand beside the rows, and URLs are without scheme and host.
     """
-    page, size = meta["page"], meta["page_size"]
+    page, size = page_meta["page"], page_meta["page_size"]
     assert isinstance(page, int)
     assert isinstance(size, int)
     return {
-        str(meta["key"]): rows,
+        str(page_meta["key"]): rows,
         "page": page,
         "page_size": size,
         "start": page * size,
         "end": page * size + max(count - 1, 0),
-        "first_page_uri": _uri(meta["first_page_url"]),
-        "previous_page_uri": _uri(meta["previous_page_url"]),
-        "uri": _uri(meta["url"]),
-        "next_page_uri": _uri(meta["next_page_url"]),
+        "first_page_uri": _uri(page_meta["first_page_url"]),
+        "previous_page_uri": _uri(page_meta["previous_page_url"]),
+        "uri": _uri(page_meta["url"]),
+        "next_page_uri": _uri(page_meta["next_page_url"]),
     }
 
 

@@ -28,7 +28,7 @@ UNSPECIFIC: Final = 20001
 """The code of a bad value that has none of its own."""
 
 
-def refusal(code: int, name: str) -> ApiError:
+def invalid_value(code: int, name: str) -> ApiError:
     """Return the error for a bad value: the code's own, or 20001 naming the parameter."""
     return ApiError.invalid(name) if code == UNSPECIFIC else ApiError(code)
 
@@ -58,7 +58,7 @@ def boolean(code: int = UNSPECIFIC) -> Parser[bool]:
     def parse(name: str, text: str) -> bool:
         value = _BOOLEANS.get(text.lower())
         if value is None:
-            raise refusal(code, name)
+            raise invalid_value(code, name)
         return value
 
     return with_schema(parse, {"type": "boolean"})
@@ -75,10 +75,10 @@ def integer(
     def parse(name: str, text: str) -> int:
         # The pattern also bounds the digits, so that int() never works for long.
         if not _INTEGER.match(text):
-            raise refusal(code, name)
+            raise invalid_value(code, name)
         value = int(text)
         if not minimum <= value <= maximum:
-            raise refusal(code, name)
+            raise invalid_value(code, name)
         return value
 
     return with_schema(parse, {"type": "integer", "minimum": minimum, "maximum": maximum})
@@ -89,7 +89,7 @@ def text(chars_max: int, code: int = UNSPECIFIC) -> Parser[str]:
 
     def parse(name: str, value: str) -> str:
         if len(value) > chars_max:
-            raise refusal(code, name)
+            raise invalid_value(code, name)
         return value
 
     return with_schema(parse, {"type": "string", "maxLength": chars_max})
@@ -101,7 +101,7 @@ def sid(prefix: str, code: int = UNSPECIFIC) -> Parser[str]:
     def parse(name: str, value: str) -> str:
         found = sids.parse(prefix, value)
         if found is None:
-            raise refusal(code, name)
+            raise invalid_value(code, name)
         return found
 
     return with_schema(parse, {"type": "string", "pattern": f"^{prefix}[0-9a-fA-F]{{32}}$"})
@@ -117,7 +117,7 @@ def enum(*values: str, code: int = UNSPECIFIC, upper: bool = False) -> Parser[st
     def parse(name: str, value: str) -> str:
         word = words.get(value.lower()) if value.isascii() else None
         if word is None:
-            raise refusal(code, name)
+            raise invalid_value(code, name)
         return word
 
     return with_schema(parse, {"type": "string", "enum": list(values)})

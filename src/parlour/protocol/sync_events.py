@@ -66,7 +66,7 @@ def item_url(kind: ObjectKind, sid: str, key: str | int) -> str:
     return f"{object_url(kind, sid)}/Items/{key}"
 
 
-def event(change: Change, number: int, date_ms: int) -> dict[str, Any]:
+def event_json(change: Change, number: int, date_ms: int) -> dict[str, Any]:
     """One event, as it stands in a live message and in a replay."""
     kind, sid = change.name.kind, change.name.sid
     said: dict[str, Any] = {"id": number, f"{kind.type}_sid": sid}
@@ -94,18 +94,18 @@ def _of_document(change: Change, number: int) -> dict[str, Any]:
     }
 
 
-def live(change: Change, number: int, date_ms: int) -> bytes:
+def live_payload(change: Change, number: int, date_ms: int) -> bytes:
     """The payload that tells of a change as it happens."""
     return encode(
         {
             "event_type": change.event_type,
             "event_protocol_version": VERSION,
-            "event": event(change, number, date_ms),
+            "event": event_json(change, number, date_ms),
         }
     )
 
 
-def replayed(event_type: str, correlation_id: int | None, events: list[Any]) -> bytes:
+def replayed_payload(event_type: str, correlation_id: int | None, events: list[Any]) -> bytes:
     """The payload that tells of changes of one type that were missed, or of subscriptions."""
     said: dict[str, Any] = {"event_type": event_type}
     if correlation_id is not None:
@@ -113,7 +113,9 @@ def replayed(event_type: str, correlation_id: int | None, events: list[Any]) -> 
     return encode(said | {"event_protocol_version": VERSION, "events": events})
 
 
-def typing(conversation_sid: str, participant_sid: str, identity: str, seconds: int) -> bytes:
+def typing_payload(
+    conversation_sid: str, participant_sid: str, identity: str, seconds: int
+) -> bytes:
     """The payload that tells that somebody types, and for how long that is to be believed."""
     return encode(
         {

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from parlour.protocol.parsers import UNSPECIFIC, Parser, refusal, with_schema
+from parlour.protocol.parsers import UNSPECIFIC, Parser, invalid_value, with_schema
 from parlour.vocabulary import limits
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,11 +36,11 @@ def timestamp(code: int = UNSPECIFIC) -> Parser[int]:
             try:
                 return int(datetime.fromisoformat(value).timestamp()) * 1000
             except ValueError:
-                raise refusal(code, name) from None
+                raise invalid_value(code, name) from None
         found = _TIMESTAMP.match(value)
         moment = None if found is None else _moment(found)
         if moment is None:
-            raise refusal(code, name)
+            raise invalid_value(code, name)
         return (moment - _EPOCH) // _SECOND * 1000
 
     return with_schema(parse, {"type": "string", "format": "date-time"})

@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
-from parlour.protocol.parsers import UNSPECIFIC, Parser, refusal, with_schema
+from parlour.protocol.parsers import UNSPECIFIC, Parser, invalid_value, with_schema
 from parlour.vocabulary import limits
 
 _SCHEMES = frozenset({"http", "https"})
@@ -26,9 +26,9 @@ def url(
 
     def parse(name: str, value: str) -> str:
         if len(value) > chars_max:
-            raise refusal(code if code_long is None else code_long, name)
+            raise invalid_value(code if code_long is None else code_long, name)
         if not _is_url(value):
-            raise refusal(code, name)
+            raise invalid_value(code, name)
         return value
 
     return with_schema(parse, {"type": "string", "format": "uri", "maxLength": chars_max})

@@ -62,7 +62,7 @@ class Vault:
         return hashlib.blake2b(text, key=self._digest_key, digest_size=32).hexdigest()
 
     @staticmethod
-    def same(one: str, other: str) -> bool:
+    def digests_equal(one: str, other: str) -> bool:
         """Whether two digests are the same, in constant time."""
         return hmac.compare_digest(one, other)
 
@@ -78,7 +78,7 @@ class Vault:
         nonce, text = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
         return self._cipher.decrypt(nonce, text, bound_to.encode()).decode()
 
-    def opens(self, sealed: str, bound_to: str) -> bool:
+    def can_unseal(self, sealed: str, bound_to: str) -> bool:
         """Whether this key sealed a value for the row named by ``bound_to``."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in `_cipher`.
 

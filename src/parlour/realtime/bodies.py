@@ -15,11 +15,11 @@ from typing import Any, Final
 import msgspec
 
 from parlour.protocol.addresses import EMAIL, parse_address
-from parlour.protocol.forms import Form
+from parlour.protocol.forms import FormFields
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
-Reader = Callable[[bytes], Form]
+Reader = Callable[[bytes], FormFields]
 """Reads one value of JSON; raises ApiError for a wrong one."""
 
 _NULL: Final = "null"
@@ -43,10 +43,10 @@ class Members:
         """How many there are."""
         return len(self._readers)
 
-    def read(self, raw: bytes) -> Form:
+    def read(self, raw: bytes) -> FormFields:
         """Read an object. Raises msgspec.ValidationError if it is none, and ApiError."""
         found = self._decode(raw)
-        form: Form = {}
+        form: FormFields = {}
         for name, reader in self._readers.items():
             value = bytes(getattr(found, name))
             if value:
@@ -54,7 +54,7 @@ class Members:
         return form
 
 
-def parse(body: bytes, members: Members) -> Form:
+def parse(body: bytes, members: Members) -> FormFields:
     """The parameters of a body. Raises ApiError for what is no JSON object, or no such value."""
     if not members or not body:
         return {}
@@ -78,7 +78,7 @@ def _has_surrogates(said: str) -> bool:
 def text(wire_name: str) -> Reader:
     """A reader of a text."""
 
-    def read(raw: bytes) -> Form:
+    def read(raw: bytes) -> FormFields:
         try:
             value = _string(raw)
         except msgspec.ValidationError:
@@ -92,7 +92,7 @@ def json_text(wire_name: str) -> Reader:
     """A reader of JSON in a text; an object or array in its place counts as its text."""
     read_text = text(wire_name)
 
-    def read(raw: bytes) -> Form:
+    def read(raw: bytes) -> FormFields:
         if raw[:1] not in {b"{", b"["}:
             return read_text(raw)
         return {wire_name: [_clean(wire_name, msgspec.json.format(raw, indent=-1).decode())]}
@@ -103,7 +103,7 @@ def json_text(wire_name: str) -> Reader:
 def number_or_null(wire_name: str) -> Reader:
     """A reader of a whole number; null takes off what was said before."""
 
-    def read(raw: bytes) -> Form:
+    def read(raw: bytes) -> FormFields:
         if raw == b"null":
             return {wire_name: [_NULL]}
         try:
@@ -117,7 +117,7 @@ def number_or_null(wire_name: str) -> Reader:
 def texts(wire_name: str, count_max: int) -> Reader:
     """A reader of a list of texts; an empty one says nothing."""
 
-    def read(raw: bytes) -> Form:
+    def read(raw: bytes) -> FormFields:
         if len(raw) > limits.COMMAND_LIST_BYTES_MAX:
             raise ApiError.invalid(wire_name)
         try:
@@ -135,7 +135,7 @@ def inside(readers: dict[str, Reader], wire_name: str) -> Reader:
     """A reader of an object whose members have readers."""
     members = Members(readers)
 
-    def read(raw: bytes) -> Form:
+    def read(raw: bytes) -> FormFields:
         if raw == b"null":
             return {}
         try:
@@ -146,7 +146,7 @@ def inside(readers: dict[str, Reader], wire_name: str) -> Reader:
     return read
 
 
-def messaging_binding(raw: bytes) -> Form:
+def messaging_binding(raw: bytes) -> FormFields:
     """A reader of how a new participant is reached.
 
     Clients always name a proxy; an e-mail address has none, and is not refused for it.

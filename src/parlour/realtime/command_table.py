@@ -31,7 +31,7 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from parlour.operations.operation import Operation
     from parlour.protocol.access_tokens import AccessToken
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
     from parlour.realtime.session import Session
 
 Show = Callable[[Any, "Session"], Any]
@@ -54,7 +54,7 @@ class Command:
     operation: Operation
     reads: Members = _NOTHING
     shows: Show | None = None
-    adds: Callable[[AccessToken], Form] | None = None
+    adds: Callable[[AccessToken], FormFields] | None = None
     reads_form: bool = False
     tells_typing: bool = False
 
@@ -84,8 +84,8 @@ def _command(method: str, path: str, operation_id: str, **more: Any) -> Command:
     )
 
 
-def _of_token(token: AccessToken) -> Form:
-    form: Form = {}
+def _of_token(token: AccessToken) -> FormFields:
+    form: FormFields = {}
     if token.push_credential_sid is not None:
         form["CredentialSid"] = [token.push_credential_sid]
     if token.endpoint_id is not None:

@@ -15,7 +15,7 @@ import msgspec
 from parlour.operations.call import Call, OperationResult, Rows
 from parlour.protocol import pages
 from parlour.protocol.forms import decode_path_segment, parse_form, parse_query
-from parlour.protocol.pages import Page, Position
+from parlour.protocol.pages import Page, PagePosition
 from parlour.realtime import bodies, command_table
 from parlour.realtime.session import TunnelReply
 from parlour.resources.participants.store import Participant
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.operations.pipeline import Pipeline
-    from parlour.protocol.forms import Form
-    from parlour.protocol.pages import Edge, PageRequest, PageTokens
+    from parlour.protocol.forms import FormFields
+    from parlour.protocol.pages import PageRequest, PageTokens, RowPosition
     from parlour.realtime.command_table import Command
     from parlour.realtime.session import Session, TunnelRequest
     from parlour.vocabulary.scope import Scope
@@ -91,7 +91,7 @@ class Commands:
                 form,
                 default=limits.CLIENT_PAGE_SIZE_MAX,
                 maximum=limits.CLIENT_PAGE_SIZE_MAX,
-                place=_place(session, request),
+                list_context=_place(session, request),
                 tokens=self._tokens,
             )
             call.resource = _place(session, request)
@@ -107,7 +107,7 @@ class Commands:
         assert command.shows is not None
         if not isinstance(outcome.result, Rows):
             return _encode(command.shows(outcome.result, session))
-        page = pages.cut(outcome.result.records, call.page_request)
+        page = pages.slice_page(outcome.result.records, call.page_request)
         key = command.operation.spec.list_key
         page, shown = _cut(page, call.page_request, partial(_row, command, session))
         meta = self._meta(call.page_request, page, outcome.result, key, call.resource)
@@ -118,10 +118,10 @@ class Commands:
     ) -> dict[str, Any]:
         """What a page says of itself; both tokens are always there, null where there is no page."""
 
-        def token(edge: Edge | None, *, backwards: bool) -> str | None:
+        def token(edge: RowPosition | None, *, backwards: bool) -> str | None:
             if edge is None:
                 return None
-            return self._tokens.write(place, Position(*edge, backwards=backwards))
+            return self._tokens.write(place, PagePosition(*edge, backwards=backwards))
 
         first = rows.position_of(page.rows[0]) if page.rows and page.has_previous else None
         last = rows.position_of(page.rows[-1]) if page.rows and page.has_next else None
@@ -189,7 +189,7 @@ def _segments(raw: str) -> list[str]:
     return [segment for segment in segments if segment] if all(segments) else []
 
 
-def _form(request: TunnelRequest, command: Command) -> Form:
+def _form(request: TunnelRequest, command: Command) -> FormFields:
     """What a request says: in its query if it has no body to read."""
     body = request.take_body()
     if len(body) > limits.COMMAND_BODY_BYTES_MAX:
@@ -202,7 +202,7 @@ def _form(request: TunnelRequest, command: Command) -> Form:
     return parse_query("&".join(fields).encode())
 
 
-def _channel_in(form: Form) -> str:
+def _channel_in(form: FormFields) -> str:
     """The conversation in which somebody types, by its older name. Raises 50351."""
     named = form.pop("ChannelSid", [""])[-1]
     if not named:

@@ -1,9 +1,10 @@
 """One client's connection: init, requests, renewal of the token, signs of life, the end.
 
-Frames are ``protocol/framing.py``'s and bytes ``websocket.py``'s; this decides. A connection is
-``waiting`` for init, ``opening`` while its token is checked, ``open``, or ``ended``. Requests are
-answered as they get ready, a bounded number at a time: while that many are in work nothing more
-is read. Every end is one of ``disconnects.py``, which says whether the client comes back.
+Frames are ``protocol/twilsock_frames.py``'s and bytes ``websocket.py``'s; this decides. A
+connection is ``waiting`` for init, ``opening`` while its token is checked, ``open``, or ``ended``.
+Requests are answered as they get ready, a bounded number at a time: while that many are in work
+nothing more is read.
+Every end is one of ``disconnects.py``, which says whether the client comes back.
 
 Work outlives its connection by one step at most: a request that waits for the outbox, and a
 replay between two of its steps, raise ``Gone``. A command that has begun is carried through, as
@@ -20,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from parlour.protocol import framing
-from parlour.protocol.access_tokens import TokenRefused
-from parlour.protocol.framing import Frame
+from parlour.protocol import twilsock_frames
+from parlour.protocol.access_tokens import AccessTokenRefused
+from parlour.protocol.twilsock_frames import Frame
 from parlour.realtime import disconnects
 from parlour.realtime.acknowledgements import Acknowledgements
 from parlour.realtime.hub import Held, UserKey
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from parlour.protocol.access_tokens import AccessToken
-    from parlour.protocol.framing import FrameError
+    from parlour.protocol.twilsock_frames import FrameError
     from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.endpoint import Endpoint
     from parlour.realtime.session import Session
@@ -120,7 +121,7 @@ class Connection:
             return 1
         if self._phase is _Phase.ENDED:
             return 1
-        return self._take(framing.parse(message), len(message))
+        return self._take(twilsock_frames.parse(message), len(message))
 
     def _take(self, frame: Frame | FrameError, size: int) -> int:
         if not isinstance(frame, Frame):
@@ -136,7 +137,7 @@ class Connection:
             self._start(work(frame), size)
             return limits.SOCKET_REQUEST_COST
         elif frame.method in {"put_notification_ctx", "delete_notification_ctx"}:
-            self._socket.reply(framing.write(framing.reply(frame.id)))
+            self._socket.reply(twilsock_frames.write(twilsock_frames.reply(frame.id)))
         elif self._phase is _Phase.OPEN and frame.method == "reply":
             self.acknowledgements.receive(self._heard_ms)  # Written as others write JSON.
         elif self._phase is not _Phase.OPEN or frame.method == "init":
@@ -272,7 +273,7 @@ class Connection:
         found: AccessToken | Disconnect
         if is_stopping:
             found = disconnects.SERVER_FULL
-        elif sdk := framing.unsupported_sdk(frame.header.get("metadata")):
+        elif sdk := twilsock_frames.unsupported_sdk(frame.header.get("metadata")):
             log.info("client_sdk_unsupported", sdk=sdk)
             found = disconnects.SDK_UNSUPPORTED
         else:
@@ -287,7 +288,7 @@ class Connection:
         try:
             peer = self._endpoint.address_of(self._socket)
             return await self._endpoint.tokens.verify(frame.header.get("token"), peer)
-        except TokenRefused as refused:
+        except AccessTokenRefused as refused:
             log.info("token_refused", code=refused.code, why=refused.reason)
             return disconnects.of_token(refused)
         except ServiceUnknown:
@@ -311,14 +312,14 @@ class Connection:
         self._phase = _Phase.OPEN
         self._socket.accept_init(token.account_sid, token.identity)
         endpoint.hub.enter(self)
-        self._socket.reply(framing.write(endpoint.welcome(frame, token)))
+        self._socket.reply(twilsock_frames.write(endpoint.welcome(frame, token)))
         self._set_token_timer()
         self._set_ping_timer()
 
     def _refuse(self, frame: Frame, why: Disconnect) -> None:
-        header = framing.reply(frame.id, why.said())
+        header = twilsock_frames.reply(frame.id, why.said())
         payload = why.payload()
-        self._socket.reply(framing.write(header, payload))
+        self._socket.reply(twilsock_frames.write(header, payload))
         self._over()
         self._socket.end()
 
@@ -335,7 +336,7 @@ class Connection:
             return
         self.session.token = found
         self._set_token_timer()
-        self._socket.reply(framing.write(framing.reply(frame.id)))
+        self._socket.reply(twilsock_frames.write(twilsock_frames.reply(frame.id)))
 
     # --- Time -------------------------------------------------------------------------------
 
@@ -350,12 +351,12 @@ class Connection:
 
     def _warn(self) -> None:
         left_ms = limits.TOKEN_WARNING_SECONDS * 1000
-        header = framing.client_update(
+        header = twilsock_frames.client_update(
             self._endpoint.random.sid(sids.FRAME),
             "token_about_to_expire",
             f"Your token is about to expire. Time left: less than {left_ms} ms",
         )
-        self.push(encoded(framing.write(header)))
+        self.push(encoded(twilsock_frames.write(header)))
         left = (self.session.token.expires_ms - self._endpoint.clock.now_ms()) / 1000
         loop = asyncio.get_running_loop()
         # No longer than was announced, also if the clock was set back meanwhile.
@@ -378,8 +379,8 @@ class Connection:
         self.check_rights()
 
     def _send_ping(self) -> None:
-        frame = framing.ping(self._endpoint.random.sid(sids.FRAME))
-        self.push(encoded(framing.write(frame)))
+        frame = twilsock_frames.ping(self._endpoint.random.sid(sids.FRAME))
+        self.push(encoded(twilsock_frames.write(frame)))
 
     def check_rights(self) -> None:
         """End the connection if its key, user, service or account is gone."""
@@ -398,8 +399,8 @@ class Connection:
         if self._phase is _Phase.ENDED:
             return
         log.info("connection_ended", why=why.status, code=why.code)
-        header = framing.close(self._endpoint.random.sid(sids.FRAME), why.said())
-        self._socket.reply(framing.write(header, why.payload()))
+        header = twilsock_frames.close(self._endpoint.random.sid(sids.FRAME), why.said())
+        self._socket.reply(twilsock_frames.write(header, why.payload()))
         self._over()
         self._socket.end()
 

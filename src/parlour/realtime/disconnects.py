@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from parlour.protocol import access_tokens, framing
+from parlour.protocol import access_tokens, twilsock_frames
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import CATALOGUE
 
 if TYPE_CHECKING:
-    from parlour.protocol.access_tokens import TokenRefused
+    from parlour.protocol.access_tokens import AccessTokenRefused
 
 _AFTER_STOP: Final = (limits.RECONNECT_AFTER_STOP_MS_MIN, limits.RECONNECT_AFTER_STOP_MS_MAX)
 _AFTER_LOAD: Final = (limits.RECONNECT_AFTER_LOAD_MS_MIN, limits.RECONNECT_AFTER_LOAD_MS_MAX)
@@ -43,13 +43,13 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
 
     def said(self) -> dict[str, Any]:
         """The status of the frame."""
-        return framing.status(
+        return twilsock_frames.status(
             self.code, self.status, description=self.description, error_code=self.error_code
         )
 
     def payload(self) -> bytes:
         """The payload of the frame: when to come back, if anything is said of it."""
-        return b"" if self.backoff_ms is None else framing.backoff(*self.backoff_ms)
+        return b"" if self.backoff_ms is None else twilsock_frames.backoff(*self.backoff_ms)
 
 
 # --- Refusals: the reply to init or update ----------------------------------------------
@@ -135,7 +135,7 @@ REFUSALS: Final = (
 _OF_TOKENS: Final = {each.error_code: each for each in REFUSALS if each.code == 401}
 
 
-def of_token(refused: TokenRefused) -> Disconnect:
+def of_token(refused: AccessTokenRefused) -> Disconnect:
     """How a refused token is told."""
     return _OF_TOKENS[refused.code]
 

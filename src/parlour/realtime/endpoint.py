@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from parlour.protocol import framing
-from parlour.protocol.access_tokens import TokenRefused
-from parlour.protocol.forwarded import customer_of
+from parlour.protocol import twilsock_frames
+from parlour.protocol.access_tokens import AccessTokenRefused
+from parlour.protocol.forwarded import client_network
 from parlour.realtime import disconnects
 from parlour.realtime.connection import Connection
 from parlour.realtime.session import Session
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from parlour.protocol.access_tokens import AccessToken
     from parlour.protocol.forwarded import TrustedProxies
-    from parlour.protocol.framing import Frame, Header
+    from parlour.protocol.twilsock_frames import Frame, Header
     from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.hub import Hub
     from parlour.realtime.news import News
@@ -98,8 +98,8 @@ class Endpoint:
 
     def address_of(self, socket: Socket) -> str:
         """Return the client's address, as its failures are counted."""
-        client = self._proxies.client_of(socket.peer, socket.scheme, socket.forwarding)
-        return customer_of(client.address)
+        client = self._proxies.resolve_client(socket.peer, socket.scheme, socket.forwarding)
+        return client_network(client.address)
 
     def left(self, connection: Connection) -> None:
         """A connection is over."""
@@ -140,7 +140,7 @@ class Endpoint:
         """Why a connection that was let in has to end, if it has to."""
         try:
             await self.tokens.recheck(session.token)
-        except TokenRefused:
+        except AccessTokenRefused:
             return disconnects.KEY_REVOKED
         except ServiceUnknown:
             return disconnects.SERVICE_REMOVED
@@ -192,7 +192,7 @@ class Endpoint:
             for each in (asked if isinstance(asked, list) else [])[:1]
             if isinstance(each, dict)
         ]
-        return framing.reply(frame.id) | {
+        return twilsock_frames.reply(frame.id) | {
             "capabilities": ["client_update"],
             "continuation_token": self._continuation_token(endpoint_id, token),
             "continuation_token_status": status,

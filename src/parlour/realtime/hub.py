@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 import structlog
 
-from parlour.protocol import framing, sync_events
+from parlour.protocol import sync_events, twilsock_frames
 from parlour.realtime.typists import Typists
 from parlour.realtime.wire import encoded
 from parlour.vocabulary import limits, sids
@@ -267,7 +267,7 @@ class Hub:
         for change in changes:
             listeners = self._listeners.get(change.name.sid)
             if listeners:
-                payload = sync_events.live(change, number, date_ms)
+                payload = sync_events.live_payload(change, number, date_ms)
                 wire = self.news(sync_events.LIVE_TYPES[change.name.kind.type], payload)
                 told.append((change.name.sid, listeners, wire))
                 self._last[change.name.sid] = number
@@ -306,8 +306,8 @@ class Hub:
 
     def news(self, message_type: str, payload: bytes) -> bytes:
         """A notification as its bytes go over the wire."""
-        header = framing.notification(self._random.sid(sids.FRAME), message_type)
-        return encoded(framing.write(header, payload))
+        header = twilsock_frames.notification(self._random.sid(sids.FRAME), message_type)
+        return encoded(twilsock_frames.write(header, payload))
 
     def typing(
         self, scope: Scope, conversation_sid: str, participant_sid: str, identity: str
@@ -332,7 +332,7 @@ class Hub:
             self._tell_typing(typing)
 
     def _tell_typing(self, said: Typing) -> None:
-        payload = sync_events.typing(
+        payload = sync_events.typing_payload(
             said.conversation_sid,
             said.participant_sid,
             said.typist.identity,

@@ -36,11 +36,11 @@ class Receiver(Protocol):
 class Registry(Protocol):
     """Counts open WebSockets."""
 
-    def authenticated(self, counted: Any) -> None:
+    def mark_authenticated(self, counted: Any) -> None:
         """Count the socket as that of a known client from now on."""
         ...
 
-    def ending(self, counted: Any) -> None:
+    def mark_closing(self, counted: Any) -> None:
         """The socket only waits for the client's good-bye: it may be aborted at any time."""
         ...
 

@@ -207,12 +207,12 @@ class Replay:
     async def notify(self, event_type: str, events: list[Any]) -> None:
         """Send one notification of the request, once the client has room for it. Raises Gone."""
         await self._connection.drained()
-        payload = sync_events.replayed(event_type, self._correlation_id, events)
+        payload = sync_events.replayed_payload(event_type, self._correlation_id, events)
         self._connection.push(self._hub.news(sync_events.SYNC_EVENT, payload))
 
 
 def _replayed_event(change: Change, number: int, date_ms: int) -> ReplayedEvent:
-    event = msgspec.Raw(_encode(sync_events.event(change, number, date_ms)))
+    event = msgspec.Raw(_encode(sync_events.event_json(change, number, date_ms)))
     return ReplayedEvent(change.name, change.event_type, event)
 
 

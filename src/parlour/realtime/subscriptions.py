@@ -247,7 +247,7 @@ class Subscriptions:
                     self._send(connection, change, number)
 
     def _send(self, connection: Connection, change: Change, number: int) -> None:
-        payload = sync_events.live(change, number, self._clock.now_ms())
+        payload = sync_events.live_payload(change, number, self._clock.now_ms())
         connection.push(self._hub.news(sync_events.LIVE_TYPES[change.name.kind.type], payload))
 
     @staticmethod

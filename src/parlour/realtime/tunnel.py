@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import structlog
 
-from parlour.protocol import framing
+from parlour.protocol import twilsock_frames
 from parlour.realtime.outbox import Gone
 from parlour.realtime.session import TunnelReply, TunnelRequest
 from parlour.store.transaction import Busy, Unavailable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.operations.admission import Admission
-    from parlour.protocol.framing import Frame
+    from parlour.protocol.twilsock_frames import Frame
     from parlour.realtime.connection import Connection
     from parlour.realtime.objects import Objects
     from parlour.realtime.reply_order import ReplyOrder
@@ -70,7 +70,7 @@ def request_of(frame: Frame) -> TunnelRequest | None:
         path=said.path,
         params={name: _texts(value) for name, value in (said.params or {}).items()},
         headers={name.lower(): str(value) for name, value in (said.headers or {}).items()},
-        content_type=kind if isinstance(kind, str) else framing.JSON_TYPE,
+        content_type=kind if isinstance(kind, str) else twilsock_frames.JSON_TYPE,
         body=frame.payload,
     )
 
@@ -81,14 +81,14 @@ def _texts(value: Any) -> list[str]:
 
 def reply_frame(frame_id: str, reply: TunnelReply) -> bytes:
     """The frame of an answer."""
-    header = framing.reply_to_request(
+    header = twilsock_frames.reply_to_request(
         frame_id,
         reply.status,
         HTTPStatus(reply.status).phrase,
         reply.headers,
-        framing.JSON_TYPE if reply.body else None,
+        twilsock_frames.JSON_TYPE if reply.body else None,
     )
-    return framing.write(header, reply.body)
+    return twilsock_frames.write(header, reply.body)
 
 
 class Tunnel:

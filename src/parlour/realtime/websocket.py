@@ -35,7 +35,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from parlour.protocol.forwarded import Forwarding
+from parlour.protocol.forwarded import ForwardingHeaders
 from parlour.realtime.counting import Counting
 from parlour.realtime.inbound import Budget, FrameReader
 from parlour.realtime.outbox import Outbox
@@ -94,7 +94,7 @@ class Socket(asyncio.Protocol):
         self.host = ""
         self.scheme = "http"
         self.peer = ""
-        self.forwarding = Forwarding()
+        self.forwarding = ForwardingHeaders()
 
     # --- What the event loop calls ----------------------------------------------------------
 
@@ -270,7 +270,7 @@ class Socket(asyncio.Protocol):
         response = self._protocol.accept(request)
         self.host = request.headers.get("Host", "")
         lines = request.headers.get_all
-        self.forwarding = Forwarding(
+        self.forwarding = ForwardingHeaders(
             lines("X-Forwarded-For"), lines("X-Forwarded-Proto"), lines("Forwarded")
         )
         if response.status_code == 101:
@@ -322,7 +322,7 @@ class Socket(asyncio.Protocol):
 
     def accept_init(self, account_sid: str, identity: str) -> None:
         """The client has said who it is: what it may send is now counted per second."""
-        self._registry.authenticated(self)
+        self._registry.mark_authenticated(self)
         now = self._loop.time()
         self._budget.accept_init(now)
         self.owner = (account_sid, identity)
@@ -364,7 +364,7 @@ class Socket(asyncio.Protocol):
         """Say good-bye as WebSockets do, and close soon, whether that is answered or not."""
         if self._transport is None:
             return
-        self._registry.ending(self)
+        self._registry.mark_closing(self)
         self.outbox.release()
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)

@@ -97,7 +97,7 @@ def _must_open(vault: Vault, sealed: list[tuple[str, str]], path: Path, database
 
     Not all: an earlier version with another key could replace some of them.
     """
-    opened = sum(vault.opens(text, name) for name, text in sealed)
+    opened = sum(vault.can_unseal(text, name) for name, text in sealed)
     if opened * 2 < len(sealed):
         raise WrongKeyError(
             f"{path} is the key {vault.fingerprint}, which opens {opened} of {len(sealed)} secrets "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.operations import access
-from parlour.protocol.pages import PageRequest, Position
+from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.content_templates import store as content_template_store
 from parlour.resources.media import garbage_collection as media_garbage_collection
 from parlour.resources.media import store as media_store
@@ -85,7 +85,10 @@ async def _ask_account(tx: Transaction, scope: Scope, world: World) -> None:
     assert await media_store.find_conversation_sid_of_message(tx, scope, message_sid)
     assert (await media_store.count_unattached_media(tx, scope, ALICE))[0]
     assert await content_template_store.list_content_templates(tx, scope, PageRequest(0, 10, None))
-    for position in (Position(FIRST_SID, FIRST_SID), Position(LAST_SID, LAST_SID, backwards=True)):
+    for position in (
+        PagePosition(FIRST_SID, FIRST_SID),
+        PagePosition(LAST_SID, LAST_SID, backwards=True),
+    ):
         assert await content_template_store.list_content_templates(
             tx, scope, PageRequest(0, 10, position)
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.delivery import webhook_queue
-from parlour.protocol.pages import PageRequest, Position
+from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.messages import store as message_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import AttemptFilters, WebhookDelivery
@@ -87,7 +87,7 @@ async def _read(tx: Transaction, scope: Scope, world: World) -> None:
             tx, scope, filters, PageRequest(0, 10, None)
         )
         assert found, filters
-        for position in (Position(LAST_SID, LAST_SID), Position("", "", backwards=True)):
+        for position in (PagePosition(LAST_SID, LAST_SID), PagePosition("", "", backwards=True)):
             assert await webhook_attempt_store.list_attempts(
                 tx, scope, filters, PageRequest(0, 10, position)
             ), position

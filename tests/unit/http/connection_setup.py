@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from parlour.http.connections import Caps, Connections
+from parlour.http.connections import ConnectionCaps, HttpConnections
 from parlour.http.server import Server
 from parlour.operations.buffers import BufferPool
 from parlour.operations.caller import Caller
@@ -16,7 +16,7 @@ from parlour.vocabulary.clock import FakeClock, SystemClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from parlour.http.connection import Connection
+    from parlour.http.connection import HttpConnection
     from parlour.http.messages import Request
     from parlour.protocol.header_block import HeaderBlock
 
@@ -41,26 +41,26 @@ class Handled:
     def __init__(self, handler: Handler) -> None:
         self.serve = handler
 
-    def recognize(self, request: Request) -> str | None:
+    def cached_account(self, request: Request) -> str | None:
         del request
         return ""
 
-    def collects(self, request: Request) -> bool:
+    def buffers_body_first(self, request: Request) -> bool:
         del request
         return False
 
-    def can_run_at_once(self, request: Request) -> bool:
+    def can_run_eagerly(self, request: Request) -> bool:
         del request
         return False
 
-    def must_identify(self, request: Request) -> bool:
+    def needs_login_lookup(self, request: Request) -> bool:
         del request
         return False
 
-    def begin(self, request: Request) -> None:
+    def admit(self, request: Request) -> None:
         """Count nothing."""
 
-    def forget(self, request: Request) -> None:
+    def release(self, request: Request) -> None:
         """Give nothing back."""
 
     def refusal_lines(self, status: int, body: bytes) -> bytes:
@@ -71,11 +71,11 @@ class Handled:
 class Collecting(Handled):
     """A server that knows every login, and so wants bodies whole before anything is done."""
 
-    def recognize(self, request: Request) -> str:
+    def cached_account(self, request: Request) -> str:
         request.caller = Caller("AC" + "0" * 32, "")
         return request.caller.account_sid
 
-    def collects(self, request: Request) -> bool:
+    def buffers_body_first(self, request: Request) -> bool:
         del request
         return True
 
@@ -85,18 +85,20 @@ class Refusing(Handled):
 
     status = 503
     refusal_parts = staticmethod(Server.refusal_parts)
-    may_be_refused_at_once = staticmethod(Server.may_be_refused_at_once)
+    can_refuse_early = staticmethod(Server.can_refuse_early)
 
     def __init__(self, handler: Handler) -> None:
         super().__init__(handler)
         self.work = Room(has_room=self.status == 401)
-        self.held: DelayedRefusals[tuple[Connection, int]] = DelayedRefusals(FakeClock())
+        self.held_refusals: DelayedRefusals[tuple[HttpConnection, int]] = DelayedRefusals(
+            FakeClock()
+        )
 
-    def recognize(self, request: Request) -> str | None:
+    def cached_account(self, request: Request) -> str | None:
         del request
         return None
 
-    def is_wrong_login(self, request: Request) -> bool:
+    def has_known_wrong_login(self, request: Request) -> bool:
         del request
         return self.status == 401
 
@@ -156,12 +158,12 @@ class Bench:
         server_type: type[Handled] = Handled,
     ) -> None:
         self.pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
-        caps = Caps(1, 1, 1, lambda _: False)
+        caps = ConnectionCaps(1, 1, 1, lambda _: False)
         server: Any = server_type(handler)
-        self.connections = Connections(
+        self.connections = HttpConnections(
             server, lambda _: asyncio.Protocol(), self.pool, SystemClock(), caps
         )
-        self.connection = self.connections.make()
+        self.connection = self.connections.make_protocol()
         self.kernel = Kernel()
         self.connection.connection_made(self.kernel)
 

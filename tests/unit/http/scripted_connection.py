@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from parlour.http.body import WHOLE
-from parlour.http.connection import Connection
-from parlour.http.messages import GoneError
+from parlour.http.body_reader import BUFFERED
+from parlour.http.connection import HttpConnection
+from parlour.http.messages import ClientDisconnectedError
 from parlour.operations.caller import Caller
 from parlour.vocabulary.errors import ApiError
 from tests.unit.http.connection_setup import Kernel, Refusing, Room
 
 if TYPE_CHECKING:
-    from parlour.http.connections import Connections
+    from parlour.http.connections import HttpConnections
     from parlour.http.messages import Request
     from parlour.protocol.header_block import HeaderBlock
 
@@ -21,10 +21,10 @@ STATES = ("IDLE", "HEAD", "WORK", "QUEUED", "DRAIN", "LINGER", "CLOSED")
 ANSWER_BYTES = {"small": 10, "large": 200_000}
 
 
-class Watched(Connection):
+class Watched(HttpConnection):
     """A connection that records each change of its state, and when its body was asked for."""
 
-    def __init__(self, shared: Connections) -> None:
+    def __init__(self, shared: HttpConnections) -> None:
         self.changes: list[tuple[str, str]] = []
         self.since = shared.loop.time()
         self.loop = shared.loop
@@ -38,9 +38,9 @@ class Watched(Connection):
                 self.since = self.loop.time()
         super().__setattr__(name, value)
 
-    def _ask(self, mode: int, seconds: float) -> None:
+    def _start_reading_body(self, mode: int, seconds: float) -> None:
         self.since = self.loop.time()
-        super()._ask(mode, seconds)
+        super()._start_reading_body(mode, seconds)
 
     @property
     def state(self) -> str:
@@ -48,9 +48,9 @@ class Watched(Connection):
 
     def is_waiting_for_body(self) -> bool:
         """Whether a request waits for its whole body, and nothing else happened to that."""
-        return self._mode == WHOLE and self._failure is None and not self._reader.is_complete
+        return self._mode == BUFFERED and self._body_error is None and not self._reader.is_complete
 
-    def kept_bytes(self) -> int:
+    def buffered_bytes(self) -> int:
         """All bytes that the connection, its reader and its chunks refer to, each object once."""
         owners: list[Any] = [self, self._reader, self._reader._chunks]
         found: dict[int, int] = {}
@@ -87,7 +87,7 @@ class Script(Refusing):
         self.work = Room()
         self.may_go_on = asyncio.Event()
 
-    def recognize(self, request: Request) -> str | None:
+    def cached_account(self, request: Request) -> str | None:
         if request.header(b"authorization") == "wrong":
             return None
         if not request.path.startswith("/known"):
@@ -95,10 +95,10 @@ class Script(Refusing):
         request.caller = Caller("AC" + "0" * 32, "")
         return request.caller.account_sid
 
-    def collects(self, request: Request) -> bool:
+    def buffers_body_first(self, request: Request) -> bool:
         return request.caller is not None
 
-    def is_wrong_login(self, request: Request) -> bool:
+    def has_known_wrong_login(self, request: Request) -> bool:
         return request.has_body
 
     def refusal_status(self, block: HeaderBlock) -> int:
@@ -116,10 +116,12 @@ class Script(Refusing):
             status = await self._read(request, words)
             size = ANSWER_BYTES["large" if "large" in words else "small"]
             closes = "closes" in words or status in {408, 413}
-            exchange.answer(status, b"content-length: %d\r\n" % size, b"x" * size, closes=closes)
+            exchange.start_response(
+                status, b"content-length: %d\r\n" % size, b"x" * size, closes=closes
+            )
             if exchange.is_write_paused:
-                await exchange.sent()
-        except GoneError:
+                await exchange.flush()
+        except ClientDisconnectedError:
             pass
         finally:
             exchange.finish()

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from parlour.http.binding import bind
-from parlour.http.connections import Caps, Connections
+from parlour.http.connections import ConnectionCaps, HttpConnections
 from parlour.http.run import Listeners
 from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
@@ -23,9 +23,11 @@ CLIENTS = 4 * limits.ACCEPTED_PER_TURN
 async def turns_until_all_are_in() -> int:
     """Turns of the loop that many clients have to wait for, who came at the same time."""
     server: Any = None  # No request comes.
-    caps = Caps(2 * CLIENTS, 2 * CLIENTS, 2 * CLIENTS, lambda _: True)
+    caps = ConnectionCaps(2 * CLIENTS, 2 * CLIENTS, 2 * CLIENTS, lambda _: True)
     buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
-    connections = Connections(server, lambda _: asyncio.Protocol(), buffers, SystemClock(), caps)
+    connections = HttpConnections(
+        server, lambda _: asyncio.Protocol(), buffers, SystemClock(), caps
+    )
     listeners = Listeners(connections, None)
     port = await listeners.accept(bind("127.0.0.1", 0))
     turns = 0
@@ -52,9 +54,11 @@ def test_many_that_come_at_once_wait_for_few_turns_of_the_loop() -> None:
 async def unsent_bounds(*, shares: bool) -> list[int]:
     """What the kernel takes unsent of accepted connections, for each of several."""
     server: Any = None  # No request comes.
-    caps = Caps(CLIENTS, CLIENTS, CLIENTS, lambda _: True)
+    caps = ConnectionCaps(CLIENTS, CLIENTS, CLIENTS, lambda _: True)
     buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
-    connections = Connections(server, lambda _: asyncio.Protocol(), buffers, SystemClock(), caps)
+    connections = HttpConnections(
+        server, lambda _: asyncio.Protocol(), buffers, SystemClock(), caps
+    )
     accepted: list[asyncio.BaseTransport] = []
     all_are_in = asyncio.Event()
 
@@ -64,7 +68,7 @@ async def unsent_bounds(*, shares: bool) -> list[int]:
             if len(accepted) == 4:
                 all_are_in.set()
 
-    connections.make = Accepted  # type: ignore[assignment,method-assign]
+    connections.make_protocol = Accepted  # type: ignore[assignment,method-assign]
     listeners = Listeners(connections, None)
     port = await listeners.accept(bind("127.0.0.1", 0, shares=shares))
     with ExitStack() as stack:

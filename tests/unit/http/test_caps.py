@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from parlour.config import Settings
-from parlour.http.connections import caps_of
+from parlour.http.connections import connection_caps
 from parlour.vocabulary import limits
 
 
 def unauthenticated_max(**settings: Any) -> int:
     """The cap on unauthenticated connections."""
-    return caps_of(Settings(**settings), lambda _: False).unauthenticated_max
+    return connection_caps(Settings(**settings), lambda _: False).unauthenticated_max
 
 
 def test_with_tls_fewer_connections_may_be_unauthenticated() -> None:

@@ -46,7 +46,7 @@ def test_a_closed_connection_is_cut_off_once_nothing_is_left_to_send(unsent: int
     async def run() -> None:
         bench, below, tls = Bench(never), Below(), Tls()
         connection, shared = bench.connection, bench.connections
-        connection.begin_tls(below)
+        connection.set_raw_transport(below)
         connection.connection_made(tls)
         below.unsent = unsent
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from parlour.http.connection import Connection
-from parlour.http.messages import GoneError
+from parlour.http.connection import HttpConnection
+from parlour.http.messages import ClientDisconnectedError
 from parlour.protocol.http_request import RequestReader
 from parlour.vocabulary import limits
 from tests.unit.http.connection_setup import GET, POST, Bench, Collecting
@@ -57,9 +57,9 @@ def test_an_answer_that_was_sent_is_not_reserved_during_the_next_request() -> No
         async def answer(request: Request) -> None:
             exchange = request.exchange
             if not reserved:
-                await exchange.reserve(LARGE_BYTES)
+                await exchange.reserve_buffer(LARGE_BYTES)
                 reserved.append(bench.pool.used)
-                exchange.answer(200, b"", b"x" * LARGE_BYTES, closes=False)
+                exchange.start_response(200, b"", b"x" * LARGE_BYTES, closes=False)
                 exchange.finish()
                 return
             reserved.append(bench.pool.used)
@@ -77,7 +77,7 @@ def test_an_answer_that_was_sent_is_not_reserved_during_the_next_request() -> No
 
 def count() -> int:
     """How many connections and readers there are, in use or not."""
-    return sum(type(each) in {Connection, RequestReader} for each in gc.get_objects())
+    return sum(type(each) in {HttpConnection, RequestReader} for each in gc.get_objects())
 
 
 @pytest.fixture
@@ -121,15 +121,15 @@ def test_a_connection_that_ends_amid_its_work_is_freed_at_once(waits_for: str) -
         async def wait(request: Request) -> None:
             exchange: Any = request.exchange
             waits.set()
-            with contextlib.suppress(GoneError):
+            with contextlib.suppress(ClientDisconnectedError):
                 if waits_for == "body":
                     await exchange.read_body()
                 elif waits_for == "piece":
                     await exchange.read_piece()
                 else:
-                    exchange.answer(200, b"", b"x", closes=False)
+                    exchange.start_response(200, b"", b"x", closes=False)
                     exchange.pause_writing()
-                    await exchange.sent()
+                    await exchange.flush()
             exchange.finish()
 
         bench = Bench(wait)

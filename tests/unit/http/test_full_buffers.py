@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.http.messages import GoneError
+from parlour.http.messages import ClientDisconnectedError
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
@@ -36,18 +36,18 @@ class Refusals:
     """The errors that requests met."""
 
     def __init__(self, ask: Callable[[Request], Awaitable[object]]) -> None:
-        self._ask = ask
+        self._start_reading_body = ask
         self.met: list[ApiError | None] = []
 
     async def __call__(self, request: Request) -> None:
         try:
-            await self._ask(request)
+            await self._start_reading_body(request)
             self.met.append(None)
         except ApiError as error:
             self.met.append(error)
-        except GoneError:
+        except ClientDisconnectedError:
             pass
-        request.exchange.answer(200, b"content-length: 0\r\n", b"", closes=True)
+        request.exchange.start_response(200, b"content-length: 0\r\n", b"", closes=True)
         request.exchange.finish()
 
     def assert_refused(self) -> None:
@@ -59,8 +59,8 @@ class Refusals:
 
 async def answer_much(request: Request) -> None:
     """Find room for a large answer, as the server does for an account's request."""
-    request.exchange.charge(ACCOUNT, "")
-    await request.exchange.reserve(1_000_000)
+    request.exchange.assign_account(ACCOUNT, "")
+    await request.exchange.reserve_buffer(1_000_000)
 
 
 def full(bench: Bench) -> Reservation:
@@ -126,7 +126,7 @@ def test_a_large_answer_without_room_waits_and_is_refused_with_503() -> None:
         assert not handler.met
         await passes(0.2 * WAIT_SECONDS, held)
         handler.assert_refused()
-        assert not bench.connections.waiting_bytes
+        assert not bench.connections.waiting_response_bytes
         await bench.end()
 
     in_virtual_time(scene)
@@ -138,7 +138,7 @@ def test_an_answer_behind_too_many_that_wait_is_refused_at_once() -> None:
         handler = Refusals(answer_much)
         bench = Bench(handler, Collecting)
         full(bench)
-        bench.connections.waiting_bytes = limits.WAITING_ANSWER_BYTES_MAX - 999_999
+        bench.connections.waiting_response_bytes = limits.WAITING_ANSWER_BYTES_MAX - 999_999
         bench.receive(GET)
         for _ in range(20):
             await asyncio.sleep(0)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from parlour.http.messages import GoneError
-from parlour.http.streams import incoming, read_body
+from parlour.http.messages import ClientDisconnectedError
+from parlour.http.streams import read_body, stream_body
 from tests.unit.http.connection_setup import POST, Bench, Handled
 
 if TYPE_CHECKING:
@@ -27,18 +27,18 @@ class Identifying(Handled):
         self.is_cancelled = asyncio.Event()
         self.forgotten: list[Request] = []
 
-    def recognize(self, request: Request) -> None:
+    def cached_account(self, request: Request) -> None:
         del request
 
-    def is_wrong_login(self, request: Request) -> bool:
+    def has_known_wrong_login(self, request: Request) -> bool:
         del request
         return False
 
-    def must_identify(self, request: Request) -> bool:
+    def needs_login_lookup(self, request: Request) -> bool:
         del request
         return True
 
-    async def identify(self, request: Request) -> None:
+    async def look_up_login(self, request: Request) -> None:
         self.looks_up.set()
         try:
             await asyncio.Event().wait()
@@ -47,7 +47,7 @@ class Identifying(Handled):
             raise
         raise AssertionError(request)
 
-    def forget(self, request: Request) -> None:
+    def release(self, request: Request) -> None:
         self.forgotten.append(request)
 
 
@@ -74,7 +74,7 @@ def test_a_look_up_ends_with_its_client_and_its_request_is_forgotten_once(has_be
 
 
 async def read_pieces(request: Request) -> None:
-    async for piece in incoming(request, 100_000):
+    async for piece in stream_body(request, 100_000):
         raise AssertionError(piece)
 
 
@@ -90,7 +90,7 @@ def test_a_body_that_was_not_taken_is_dropped_with_its_client(reads: str) -> Non
             begun.set()
             await gone.wait()
             assert request.body == b""
-            with pytest.raises(GoneError):
+            with pytest.raises(ClientDisconnectedError):
                 await READS[reads](request)
             request.exchange.finish()
             ended.set()
@@ -110,10 +110,10 @@ def test_a_body_that_was_taken_in_pieces_is_not_kept() -> None:
         ended = asyncio.Event()
 
         async def serve(request: Request) -> None:
-            async for piece in incoming(request, 100_000):
+            async for piece in stream_body(request, 100_000):
                 assert piece == b"x" * 20_000
                 assert request.body == b""
-            request.exchange.answer(200, b"", b"", closes=False)
+            request.exchange.start_response(200, b"", b"", closes=False)
             request.exchange.finish()
             ended.set()
 

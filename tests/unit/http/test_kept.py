@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from parlour.http.connections import Caps, Connections
+from parlour.http.connections import ConnectionCaps, HttpConnections
 from parlour.operations.buffers import BufferPool
 from parlour.protocol.header_block import HeaderBlock
 from parlour.vocabulary import limits
@@ -36,8 +36,8 @@ def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
     async def run() -> None:
         pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
         server: Any = Script()
-        caps = Caps(1, 1, 1, lambda _: False)
-        shared = Connections(server, lambda _: asyncio.Protocol(), pool, SystemClock(), caps)
+        caps = ConnectionCaps(1, 1, 1, lambda _: False)
+        shared = HttpConnections(server, lambda _: asyncio.Protocol(), pool, SystemClock(), caps)
         connection = Watched(shared)
         kernel = SlowKernel(connection)
         connection.connection_made(kernel)
@@ -50,7 +50,7 @@ def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
         server.may_go_on.set()
         for _ in range(10):
             await asyncio.sleep(0)
-        assert connection.kept_bytes() <= UNCOUNTED
+        assert connection.buffered_bytes() <= UNCOUNTED
         assert not pool.used
         await shared.stop()
 
@@ -72,7 +72,7 @@ def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
 def test_nothing_is_kept_of_an_answered_request(data: bytes, state: str) -> None:
     def look(connection: Watched, pool: BufferPool) -> None:
         assert connection.state == state
-        assert connection.kept_bytes() <= UNCOUNTED
+        assert connection.buffered_bytes() <= UNCOUNTED
         assert not pool.used
 
     after(data, look)
@@ -92,7 +92,7 @@ def test_nothing_is_kept_of_an_answered_request(data: bytes, state: str) -> None
 def test_the_head_of_a_request_in_work_is_counted(data: bytes) -> None:
     def look(connection: Watched, pool: BufferPool) -> None:
         assert connection.state == "WORK"
-        kept = connection.kept_bytes()
+        kept = connection.buffered_bytes()
         assert kept > UNCOUNTED
         assert kept <= pool.used + UNCOUNTED
 
@@ -126,8 +126,8 @@ def test_a_request_without_room_for_its_body_is_freed_with_its_answer() -> None:
 async def _refuse_without_room() -> None:
     pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN - 10_000)
     server: Any = Script()
-    caps = Caps(1, 1, 1, lambda _: False)
-    shared = Connections(server, lambda _: asyncio.Protocol(), pool, SystemClock(), caps)
+    caps = ConnectionCaps(1, 1, 1, lambda _: False)
+    shared = HttpConnections(server, lambda _: asyncio.Protocol(), pool, SystemClock(), caps)
     connection = Watched(shared)
     kernel = SlowKernel(connection)
     connection.connection_made(kernel)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from parlour.http.messages import GoneError
+from parlour.http.messages import ClientDisconnectedError
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 from tests.unit.http.connection_setup import GET, POST, Bench, Collecting, Handled
@@ -26,13 +26,15 @@ CHUNKED = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 async def answer(request: Request) -> None:
     """Answer without reading the body: the connection goes on behind it, or is to be closed."""
-    request.exchange.answer(200, b"content-length: 0\r\n", b"", closes=request.query == b"closes")
+    request.exchange.start_response(
+        200, b"content-length: 0\r\n", b"", closes=request.query == b"closes"
+    )
     request.exchange.finish()
 
 
 async def read_pieces(request: Request) -> None:
     """Read the body as it comes."""
-    with contextlib.suppress(GoneError):
+    with contextlib.suppress(ClientDisconnectedError):
         while await request.exchange.read_piece():
             pass
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from parlour.http.client_addresses import ClientAddresses
 from parlour.http.messages import Request
-from parlour.http.peers import Peers
 from parlour.http.root_urls import RootUrls
 from parlour.protocol.header_block import HeaderBlock
 from parlour.vocabulary.errors import ApiError
 from tests.support.in_process_requests import RecordedExchange
 
 HOST = b"chat.example.net"
-LOOPBACK = Peers("127.0.0.0/8, ::1")
+LOOPBACK = ClientAddresses("127.0.0.0/8, ::1")
 
 
 def asked(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from parlour.http.starting import run_at_once
+from parlour.http.eager import run_eagerly
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -32,7 +32,7 @@ async def record(done: list[object], *awaited: Awaitable[object]) -> None:
 def test_work_that_never_waits_has_ended_at_once(run: Run) -> None:
     async def begin() -> None:
         done: list[object] = []
-        assert run_at_once(asyncio.get_running_loop(), record(done)) is None
+        assert run_eagerly(asyncio.get_running_loop(), record(done)) is None
         assert done == ["begun", "ended"]
 
     run(begin())
@@ -44,7 +44,7 @@ def test_work_goes_on_with_the_results_and_errors_of_what_it_waits_for(run: Run)
         done: list[object] = []
         early, late, failed = (loop.create_future() for _ in range(3))
         work = record(done, early, late, failed, asyncio.sleep(0, "slept"))
-        task = run_at_once(loop, work)
+        task = run_eagerly(loop, work)
         assert task is not None
         early.set_result("early")  # Before the task has begun.
         await asyncio.sleep(0)
@@ -62,7 +62,7 @@ def test_cancelled_work_sees_it(run: Run) -> None:
     async def begin() -> None:
         loop = asyncio.get_running_loop()
         done: list[object] = []
-        task = run_at_once(loop, record(done, loop.create_future()))
+        task = run_eagerly(loop, record(done, loop.create_future()))
         assert task is not None
         await asyncio.sleep(0)
         task.cancel()
@@ -80,7 +80,7 @@ def test_an_error_of_the_work_is_the_tasks(run: Run) -> None:
     async def begin() -> None:
         loop = asyncio.get_running_loop()
         after: asyncio.Future[None] = loop.create_future()
-        task = run_at_once(loop, fail(after))
+        task = run_eagerly(loop, fail(after))
         assert task is not None
         after.set_result(None)
         with pytest.raises(ValueError):

@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from parlour.http import body, connection
-from parlour.http.connections import Caps, Connections
+from parlour.http import body_reader, connection
+from parlour.http.connections import ConnectionCaps, HttpConnections
 from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemClock
@@ -171,8 +171,8 @@ class Life(RuleBasedStateMachine):
         self.pool = BufferPool(buffer_bytes, buffer_bytes // 2)
         self.script = Script()
         server: Any = self.script
-        caps = Caps(1, 1, 1, lambda _: False)
-        self.shared = Connections(
+        caps = ConnectionCaps(1, 1, 1, lambda _: False)
+        self.shared = HttpConnections(
             server, lambda _: asyncio.Protocol(), self.pool, SystemClock(), caps
         )
         self.connection = Watched(self.shared)
@@ -180,7 +180,7 @@ class Life(RuleBasedStateMachine):
         self.connection.connection_made(self.kernel)
         self.to_send, self.stopped_at = b"", None
 
-    def _ask(self, data: bytes, sent: int) -> None:
+    def _start_reading_body(self, data: bytes, sent: int) -> None:
         """Give the client something to send behind the rest, and let it send ``sent`` bytes.
 
         A client whose connection is lost begins again with another one.
@@ -195,13 +195,13 @@ class Life(RuleBasedStateMachine):
     def _end_all(self) -> None:
         """End the requests of a connection that is lost, and its server."""
         self.script.may_go_on.set()
-        self.run(lambda: self.shared.start(self.shared.stop()))
+        self.run(lambda: self.shared.start_task(self.shared.stop()))
 
     # --- The client -----------------------------------------------------------------------------
 
     @rule(path=PATHS, words=WORDS, headers=HEADERS, sent=PIECES)
     def get(self, path: str, words: list[str], headers: list[str], sent: int) -> None:
-        self._ask(head_of("GET", path, words, headers), sent)
+        self._start_reading_body(head_of("GET", path, words, headers), sent)
 
     @rule(
         path=PATHS,
@@ -216,7 +216,7 @@ class Life(RuleBasedStateMachine):
     ) -> None:
         headers = [*headers, f"Content-Length: {size}"]
         body = b"x" * int(size * share)
-        self._ask(head_of("POST", path, words, headers) + body, sent)
+        self._start_reading_body(head_of("POST", path, words, headers) + body, sent)
 
     @rule(
         path=PATHS,
@@ -231,11 +231,11 @@ class Life(RuleBasedStateMachine):
         data = head_of("POST", path, words, ["Transfer-Encoding: chunked"])
         for size in sizes:
             data += b"%x\r\n%s\r\n" % (size, b"x" * size)
-        self._ask(data + end, sent)
+        self._start_reading_body(data + end, sent)
 
     @rule(data=OTHER_BYTES, sent=PIECES)
     def something_else(self, data: bytes, sent: int) -> None:
-        self._ask(data, sent)
+        self._start_reading_body(data, sent)
 
     @precondition(lambda self: self.to_send and not self.kernel.is_lost)
     @rule(size=PIECES)
@@ -298,7 +298,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def stop(self) -> None:
         self.stopped_at = self.loop.time()
-        self.run(lambda: self.shared.start(self.shared.stop()))
+        self.run(lambda: self.shared.start_task(self.shared.stop()))
 
     # --- What always holds ----------------------------------------------------------------------
 
@@ -319,16 +319,16 @@ class Life(RuleBasedStateMachine):
 
     def little_is_kept_and_counted(self) -> None:
         connection = self.connection
-        kept, reservation = connection.kept_bytes(), connection._reservation
+        kept, reservation = connection.buffered_bytes(), connection._reservation
         assert kept <= BYTES_MAX[connection.state], (connection.state, kept)
-        assert len(connection._ahead) <= limits.READ_BYTES_MAX
+        assert len(connection._read_ahead) <= limits.READ_BYTES_MAX
         held = 0 if reservation is None else reservation.held
         assert self.pool.used == held
         assert not held or connection.state in {"HEAD", "WORK", "QUEUED"}
-        assert connection._dropped_bytes <= limits.BODY_BYTES_MAX + limits.READ_BYTES_MAX or (
+        assert connection._discarded_bytes <= limits.BODY_BYTES_MAX + limits.READ_BYTES_MAX or (
             connection.state != "DRAIN"
         )
-        if connection.state == "WORK" and connection._mode != body.PIECES:
+        if connection.state == "WORK" and connection._mode != body_reader.STREAMED:
             # What was received last waits for room in the buffers, and nothing more is read.
             waiting = limits.READ_BYTES_MAX if self.shared._tasks else 0
             assert kept <= held + waiting + UNCOUNTED_BYTES_MAX, (kept, held)
@@ -338,12 +338,14 @@ class Life(RuleBasedStateMachine):
         state, is_paused = connection.state, connection._is_reading_paused
         if self.kernel.is_closing_now or state == "CLOSED":
             return
-        assert self.kernel.is_read is not (is_paused or connection._is_turn_over)
-        assert not connection._is_turn_over or state in {"DRAIN", "LINGER"}
+        assert self.kernel.is_read is not (is_paused or connection._has_yielded)
+        assert not connection._has_yielded or state in {"DRAIN", "LINGER"}
         if state != "WORK":
             assert not is_paused, state
-        elif is_paused and connection._mode != body.UNASKED and connection._failure is None:
-            is_full = len(connection._body) >= limits.READ_BYTES_MAX or connection._ahead
+        elif (
+            is_paused and connection._mode != body_reader.UNREAD and connection._body_error is None
+        ):
+            is_full = len(connection._body) >= limits.READ_BYTES_MAX or connection._read_ahead
             assert is_full or connection._reader.is_complete or self.shared._tasks
 
     def deadlines_act(self) -> None:
@@ -357,14 +359,14 @@ class Life(RuleBasedStateMachine):
             # Progress is looked for once in so long, so that much may have passed before.
             assert stalled <= 2 * limits.SEND_STALL_SECONDS_MAX + SLACK_SECONDS
             return
-        assert connection.deadline == connection._due
+        assert connection.deadline == connection._state_deadline
         state, seconds = connection.state, 0.0
         if state in SECONDS_MAX:
             seconds = SECONDS_MAX[state] if connection.changes else limits.HEAD_SECONDS_MAX
         elif state == "WORK" and connection.is_waiting_for_body():
             seconds = limits.REQUEST_SECONDS_MAX
         if seconds:
-            assert connection._due <= connection.since + seconds
+            assert connection._state_deadline <= connection.since + seconds
             # While the client takes nothing of an answer, another deadline counts.
             passed = min(now - connection.since, stalled)
             assert passed <= seconds + SLACK_SECONDS, (state, passed)
@@ -372,7 +374,7 @@ class Life(RuleBasedStateMachine):
     def after_the_end_nothing_is_left(self) -> None:
         if self.kernel.is_lost:
             assert self.connection.state == "CLOSED"
-            assert self.connection.kept_bytes() <= BYTES_MAX["CLOSED"]
+            assert self.connection.buffered_bytes() <= BYTES_MAX["CLOSED"]
             assert not self.pool.used
             assert not len(self.shared)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from parlour.http.turns import Turns
+from parlour.http.request_scheduler import RequestScheduler
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 
@@ -25,7 +25,7 @@ class Recorder:
         self.name = name
         self._begun = begun
 
-    def launch(self, request: Any) -> bool:
+    def run_request(self, request: Any) -> bool:
         del request
         self._begun.append(self.name)
         return True
@@ -35,7 +35,7 @@ async def order_of(arrivals: Sequence[tuple[str, str, str]]) -> list[str]:
     """Names of requests (account, user, name) in the order in which they begin."""
     begun: list[str] = []
     request: Any = SimpleNamespace(body=b"")
-    turns = Turns(asyncio.get_running_loop(), FakeClock())
+    turns = RequestScheduler(asyncio.get_running_loop(), FakeClock())
     for account_sid, identity, name in arrivals:
         connection: Any = Recorder(name, begun)
         turns.start(connection, request, account_sid, identity)
@@ -70,16 +70,16 @@ class Busy(Recorder):
         self._clock = clock
         self._ms = ms
 
-    def launch(self, request: Any) -> bool:
+    def run_request(self, request: Any) -> bool:
         self._clock.advance(self._ms)
-        return super().launch(request)
+        return super().run_request(request)
 
 
 async def begun_at_once(ms: int, body_bytes: int = 0) -> tuple[int, int]:
     """How many of many requests that take so long begin in the first turn, and in all."""
     begun: list[str] = []
     clock = FakeClock()
-    turns = Turns(asyncio.get_running_loop(), clock)
+    turns = RequestScheduler(asyncio.get_running_loop(), clock)
     for number in range(FLOOD):
         connection: Any = Busy(str(number), begun, clock, ms)
         request: Any = SimpleNamespace(body=b"x" * body_bytes)
@@ -105,7 +105,7 @@ async def turns_between(ms: int) -> int:
     """In how many turns of the loop nothing begins after a first request that takes so long."""
     begun: list[str] = []
     clock = FakeClock()
-    turns = Turns(asyncio.get_running_loop(), clock)
+    turns = RequestScheduler(asyncio.get_running_loop(), clock)
     request: Any = SimpleNamespace(body=b"")
     for number in range(limits.STARTED_PER_TURN_MAX + 1):
         connection: Any = Busy(str(number), begun, clock, ms)

@@ -30,7 +30,7 @@ class BrokenStore:
     """A store in which nothing can be looked up, and every change fails alike."""
 
     def __init__(self, failure: BaseException) -> None:
-        self._failure = failure
+        self._body_error = failure
 
     async def read(self, _work: object, **_more: object) -> set[str]:
         """Nothing."""
@@ -38,7 +38,7 @@ class BrokenStore:
 
     async def write(self, _work: object, _origin: object = None, **_more: object) -> None:
         """Fail."""
-        raise self._failure
+        raise self._body_error
 
 
 def request() -> Request:

@@ -66,7 +66,7 @@ def test_a_large_answer_is_not_copied_and_has_the_bytes_of_any_other(size: int) 
         answered = asyncio.Event()
 
         async def answer(request: Request) -> None:
-            request.exchange.answer(200, lines, body, closes=False)
+            request.exchange.start_response(200, lines, body, closes=False)
             request.exchange.finish()
             answered.set()
 
@@ -95,7 +95,7 @@ def test_what_has_no_such_body_or_needs_no_room_gets_no_prepared_refusal(line: b
 
     async def serve(request: Request) -> None:
         served.append(request.method)
-        request.exchange.answer(204, b"", b"", closes=False)
+        request.exchange.start_response(204, b"", b"", closes=False)
         request.exchange.finish()
 
     async def run() -> None:

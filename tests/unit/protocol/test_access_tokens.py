@@ -16,7 +16,7 @@ from twilio.jwt.access_token import AccessToken as OfficialToken
 from twilio.jwt.access_token.grants import ChatGrant, SyncGrant, VideoGrant
 
 from parlour.protocol import access_tokens
-from parlour.protocol.access_tokens import ALGORITHMS, AccessToken, TokenRefused, make, verify
+from parlour.protocol.access_tokens import ALGORITHMS, AccessToken, AccessTokenRefused, make, verify
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import CATALOGUE
 
@@ -49,7 +49,7 @@ def checked(token: str, now_ms: int = NOW_MS, secret: str | None = SECRET) -> Ac
 
 
 def refused(token: str, now_ms: int = NOW_MS) -> int:
-    with pytest.raises(TokenRefused) as caught:
+    with pytest.raises(AccessTokenRefused) as caught:
         checked(token, now_ms)
     return caught.value.code
 
@@ -164,15 +164,15 @@ def test_the_key_is_looked_up_by_issuer_and_subject_in_their_stored_form() -> No
 
 @pytest.mark.parametrize("secret", [None, ""])
 def test_without_a_key_nobody_is_let_in(secret: str | None) -> None:
-    with pytest.raises(TokenRefused) as caught:
+    with pytest.raises(AccessTokenRefused) as caught:
         checked(mine(), secret=secret)
     assert caught.value.code == 20103
 
 
 def test_a_token_can_be_read_before_its_key_is_known() -> None:
-    claimed = access_tokens.read(mine())
+    claimed = access_tokens.parse_unverified(mine())
     assert (claimed.key_sid, claimed.account_sid) == (KEY, ACCOUNT)
-    assert access_tokens.prove(claimed, SECRET, NOW_MS) == checked(mine())
+    assert access_tokens.verify_parsed(claimed, SECRET, NOW_MS) == checked(mine())
 
 
 # --- Header and grants ------------------------------------------------------------------
@@ -260,7 +260,7 @@ def test_the_beginning_need_not_be_said(name: str) -> None:
 
 def test_a_refusal_has_the_message_of_its_code_and_a_reason() -> None:
     for code in range(20101, 20108):
-        error = TokenRefused(code, "why")
+        error = AccessTokenRefused(code, "why")
         assert (error.code, error.message, error.reason) == (
             code,
             CATALOGUE[code].message,
@@ -270,7 +270,7 @@ def test_a_refusal_has_the_message_of_its_code_and_a_reason() -> None:
 
 def test_no_reason_shows_what_was_sent() -> None:
     sent = theirs(good() | {"exp": "geheim", "grants": {"identity": "geheim"}})
-    with pytest.raises(TokenRefused) as caught:
+    with pytest.raises(AccessTokenRefused) as caught:
         checked(sent)
     assert "geheim" not in str(caught.value)
 

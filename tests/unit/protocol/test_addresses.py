@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parlour.protocol.addresses import Address, parse_address, parse_proxy_address
+from parlour.protocol.addresses import ChannelAddress, parse_address, parse_proxy_address
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ from parlour.protocol.addresses import Address, parse_address, parse_proxy_addre
     ],
 )
 def test_an_address_belongs_to_its_channel(text: str, kind: str) -> None:
-    assert parse_address(text) == Address(kind, text)
-    assert parse_proxy_address(text) == Address(kind, text)
+    assert parse_address(text) == ChannelAddress(kind, text)
+    assert parse_proxy_address(text) == ChannelAddress(kind, text)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_other_addresses_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["123", "12345", "12345678"])
 def test_a_short_code_is_a_sender_only(text: str) -> None:
-    assert parse_proxy_address(text) == Address("sms", text)
+    assert parse_proxy_address(text) == ChannelAddress("sms", text)
     assert parse_address(text) is None
 
 
 def test_an_address_has_a_length() -> None:
     longest = "messenger:" + "a" * 246
-    assert parse_address(longest) == Address("messenger", longest)
+    assert parse_address(longest) == ChannelAddress("messenger", longest)
     assert parse_address(longest + "a") is None
     assert parse_address("a@" + "b." * 200_000) is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parlour.protocol.byte_ranges import ByteRange, OutOfRange, parse_range
+from parlour.protocol.byte_ranges import ByteRange, RangeNotSatisfiable, parse_range
 
 SIZE = 100
 
@@ -54,9 +54,9 @@ def test_anything_else_is_the_whole(text: str | None) -> None:
     [("bytes=100-", SIZE), ("bytes=100-200", SIZE), ("bytes=-0", SIZE), ("bytes=0-", 0)],
 )
 def test_what_begins_behind_the_end_is_refused(text: str, size: int) -> None:
-    with pytest.raises(OutOfRange):
+    with pytest.raises(RangeNotSatisfiable):
         parse_range(text, size)
 
 
 def test_a_part_says_where_it_stands() -> None:
-    assert ByteRange(5, 3).written(SIZE) == "bytes 5-7/100"
+    assert ByteRange(5, 3).content_range(SIZE) == "bytes 5-7/100"

@@ -24,11 +24,11 @@ NAMES = [*HOSTED_NAMES, *LOCAL_NAMES]
 AUTHORITY = certificates.make_authority(NAMES, NOW_MS, b"\x01" * 16)
 
 
-def _issued(names: Sequence[str] = NAMES, now_ms: int = NOW_MS) -> certificates.Pair:
+def _issued(names: Sequence[str] = NAMES, now_ms: int = NOW_MS) -> certificates.CertificatePair:
     return certificates.make_certificate(AUTHORITY, names, now_ms, b"\xff" * 20)
 
 
-def _shakes_hands(server: certificates.Pair, name: str, folder: Path) -> None:
+def _shakes_hands(server: certificates.CertificatePair, name: str, folder: Path) -> None:
     """TLS between a client that trusts the authority and a server, in memory."""
     (folder / "pair.pem").write_bytes(server.certificate_pem + server.key_pem)
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -73,30 +73,30 @@ def test_a_certificate_does_not_outlive_its_authority() -> None:
 
 def test_a_certificate_serves_until_its_last_days() -> None:
     pair, renewed = _issued(), limits.CERTIFICATE_DAYS - limits.CERTIFICATE_RENEWED_DAYS
-    assert certificates.serves(pair, AUTHORITY, NAMES, NOW_MS)
-    assert certificates.serves(pair, AUTHORITY, NAMES, NOW_MS + (renewed - 1) * DAY_MS)
-    assert not certificates.serves(pair, AUTHORITY, NAMES, NOW_MS + renewed * DAY_MS)
+    assert certificates.is_valid_for(pair, AUTHORITY, NAMES, NOW_MS)
+    assert certificates.is_valid_for(pair, AUTHORITY, NAMES, NOW_MS + (renewed - 1) * DAY_MS)
+    assert not certificates.is_valid_for(pair, AUTHORITY, NAMES, NOW_MS + renewed * DAY_MS)
 
 
 def test_a_certificate_of_other_names_or_of_another_authority_does_not_serve() -> None:
     other = certificates.make_authority(NAMES, NOW_MS, b"\x02" * 16)
     # The name of the first, but not its key.
     double = certificates.make_authority(NAMES, NOW_MS, b"\x01" * 16)
-    assert not certificates.serves(_issued(), AUTHORITY, NAMES[:-1], NOW_MS)
-    assert not certificates.serves(_issued(), other, NAMES, NOW_MS)
-    assert not certificates.serves(_issued(), double, NAMES, NOW_MS)
+    assert not certificates.is_valid_for(_issued(), AUTHORITY, NAMES[:-1], NOW_MS)
+    assert not certificates.is_valid_for(_issued(), other, NAMES, NOW_MS)
+    assert not certificates.is_valid_for(_issued(), double, NAMES, NOW_MS)
 
 
 def test_the_authority_permits_what_it_was_made_for() -> None:
-    assert certificates.permits(AUTHORITY, NAMES)
-    assert certificates.permits(AUTHORITY, ["::1", "api.twilio.com"])
-    assert not certificates.permits(AUTHORITY, ["localhost", "example.com"])
+    assert certificates.permits_names(AUTHORITY, NAMES)
+    assert certificates.permits_names(AUTHORITY, ["::1", "api.twilio.com"])
+    assert not certificates.permits_names(AUTHORITY, ["localhost", "example.com"])
 
 
 def test_the_authority_is_over_in_its_last_day() -> None:
     end = NOW_MS + limits.AUTHORITY_DAYS * DAY_MS
-    assert not certificates.is_over(AUTHORITY, end - 2 * DAY_MS)
-    assert certificates.is_over(AUTHORITY, end - DAY_MS // 2)
+    assert not certificates.is_expiring(AUTHORITY, end - 2 * DAY_MS)
+    assert certificates.is_expiring(AUTHORITY, end - DAY_MS // 2)
 
 
 def test_a_pair_survives_its_files_and_half_of_another_is_refused() -> None:

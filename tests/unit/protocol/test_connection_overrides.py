@@ -5,27 +5,30 @@ from __future__ import annotations
 import pytest
 
 from parlour.protocol import retries
-from parlour.protocol.connection_overrides import Overrides, parse
+from parlour.protocol.connection_overrides import ConnectionOverrides, parse
 from parlour.protocol.retries import AttemptOutcome
 from parlour.vocabulary import limits
 
-ALONE = Overrides(5000, None, frozenset({"ct"}))
+ALONE = ConnectionOverrides(5000, None, frozenset({"ct"}))
 
 
 @pytest.mark.parametrize(
     ("fragment", "expected"),
     [
         ("", ALONE),
-        ("rc=2", Overrides(5000, 2, frozenset({"ct"}))),
-        ("rc=0", Overrides(5000, 0, frozenset({"ct"}))),
-        ("rc=5&rp=all", Overrides(5000, 5, frozenset({"all"}))),
-        ("rp=4xx,5xx,ct,rt", Overrides(5000, None, frozenset({"4xx", "5xx", "ct", "rt"}))),
-        ("tt=100", Overrides(100, None, frozenset({"ct"}))),
-        ("tt=15000&ct=100&rt=100", Overrides(15000, None, frozenset({"ct"}))),
-        ("ct=200&rt=300", Overrides(500, None, frozenset({"ct"}))),
-        ("ct=200", Overrides(5200, None, frozenset({"ct"}))),
-        ("rt=300", Overrides(5300, None, frozenset({"ct"}))),
-        ("ct=10000&rt=15000", Overrides(15000, None, frozenset({"ct"}))),
+        ("rc=2", ConnectionOverrides(5000, 2, frozenset({"ct"}))),
+        ("rc=0", ConnectionOverrides(5000, 0, frozenset({"ct"}))),
+        ("rc=5&rp=all", ConnectionOverrides(5000, 5, frozenset({"all"}))),
+        (
+            "rp=4xx,5xx,ct,rt",
+            ConnectionOverrides(5000, None, frozenset({"4xx", "5xx", "ct", "rt"})),
+        ),
+        ("tt=100", ConnectionOverrides(100, None, frozenset({"ct"}))),
+        ("tt=15000&ct=100&rt=100", ConnectionOverrides(15000, None, frozenset({"ct"}))),
+        ("ct=200&rt=300", ConnectionOverrides(500, None, frozenset({"ct"}))),
+        ("ct=200", ConnectionOverrides(5200, None, frozenset({"ct"}))),
+        ("rt=300", ConnectionOverrides(5300, None, frozenset({"ct"}))),
+        ("ct=10000&rt=15000", ConnectionOverrides(15000, None, frozenset({"ct"}))),
         # Out of range, no number, unknown: as if it were not there.
         ("rc=6&tt=99", ALONE),
         ("rc=-1&tt=15001", ALONE),
@@ -38,7 +41,7 @@ ALONE = Overrides(5000, None, frozenset({"ct"}))
         ("&&==&", ALONE),
     ],
 )
-def test_what_a_fragment_says(fragment: str, expected: Overrides) -> None:
+def test_what_a_fragment_says(fragment: str, expected: ConnectionOverrides) -> None:
     assert parse(fragment) == expected
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parlour.protocol import content
+from parlour.protocol import media_headers
 from parlour.vocabulary.errors import ApiError
 
 
@@ -19,13 +19,13 @@ from parlour.vocabulary.errors import ApiError
     ],
 )
 def test_a_type_is_kept_as_it_is(text: str) -> None:
-    assert content.parse_type(text) == text
-    assert content.parse_type(f" {text} ") == text
+    assert media_headers.parse_type(text) == text
+    assert media_headers.parse_type(f" {text} ") == text
 
 
 @pytest.mark.parametrize("text", [None, "", "  "])
 def test_no_type_is_the_unknown_one(text: str | None) -> None:
-    assert content.parse_type(text) == "application/octet-stream"
+    assert media_headers.parse_type(text) == "application/octet-stream"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_no_type_is_the_unknown_one(text: str | None) -> None:
 )
 def test_what_is_no_type_is_refused(text: str) -> None:
     with pytest.raises(ApiError) as refused:
-        content.parse_type(text)
+        media_headers.parse_type(text)
     assert refused.value.code == 50511
 
 
@@ -71,13 +71,13 @@ def test_what_is_no_type_is_refused(text: str) -> None:
     ],
 )
 def test_a_name_is_made_harmless(text: str | None, name: str | None) -> None:
-    assert content.parse_file_name(text) == name
+    assert media_headers.parse_file_name(text) == name
 
 
 def test_a_name_has_its_limit() -> None:
-    assert content.parse_file_name("x" * 255) == "x" * 255
+    assert media_headers.parse_file_name("x" * 255) == "x" * 255
     with pytest.raises(ApiError) as refused:
-        content.parse_file_name("x" * 256)
+        media_headers.parse_file_name("x" * 256)
     assert refused.value.code == 20001
 
 
@@ -97,7 +97,7 @@ def test_a_name_has_its_limit() -> None:
     ],
 )
 def test_what_cannot_act_is_shown_in_place(content_type: str) -> None:
-    assert content.disposition(content_type, None) == "inline"
+    assert media_headers.content_disposition(content_type, None) == "inline"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_cannot_act_is_shown_in_place(content_type: str) -> None:
     ],
 )
 def test_everything_else_is_saved(content_type: str) -> None:
-    assert content.disposition(content_type, None) == "attachment"
+    assert media_headers.content_disposition(content_type, None) == "attachment"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_everything_else_is_saved(content_type: str) -> None:
     ],
 )
 def test_a_name_stands_in_plain_and_in_full(name: str, written: str) -> None:
-    found = content.disposition("text/plain", name)
+    found = media_headers.content_disposition("text/plain", name)
     assert found == written
     assert found.isascii()
 
@@ -155,9 +155,9 @@ def test_a_name_stands_in_plain_and_in_full(name: str, written: str) -> None:
     ],
 )
 def test_what_a_page_could_load_is_told_as_bytes(content_type: str) -> None:
-    assert content.told_type(content_type) == "application/octet-stream"
+    assert media_headers.served_type(content_type) == "application/octet-stream"
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "image/png", "text/plain; a=javascript"])
 def test_any_other_type_is_told(content_type: str) -> None:
-    assert content.told_type(content_type) == content_type
+    assert media_headers.served_type(content_type) == content_type

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parlour.protocol.forwarded import (
-    Forwarding,
+    ForwardingHeaders,
     TrustedProxies,
-    customer_of,
+    client_network,
     parse_address,
     parse_networks,
 )
@@ -21,11 +21,11 @@ LOCAL = "127.0.0.1"
 
 
 def client(peer: str = LOCAL, **said: list[str]) -> str:
-    return PROXIES.client_of(peer, "http", Forwarding(**said)).address
+    return PROXIES.resolve_client(peer, "http", ForwardingHeaders(**said)).address
 
 
 def scheme(peer: str = LOCAL, **said: list[str]) -> str:
-    return PROXIES.client_of(peer, "http", Forwarding(**said)).scheme
+    return PROXIES.resolve_client(peer, "http", ForwardingHeaders(**said)).scheme
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_the_scheme_is_what_the_proxies_agree_on() -> None:
 
 
 def test_an_ipv6_customer_is_a_network() -> None:
-    assert customer_of("2001:db8::1") == customer_of("2001:db8::ffff:1") == "2001:db8::/64"
-    assert customer_of("::1") == "::/64"
-    assert customer_of("::ffff:192.0.2.1") == customer_of("192.0.2.1") == "192.0.2.1"
-    assert customer_of("") == ""
+    assert client_network("2001:db8::1") == client_network("2001:db8::ffff:1") == "2001:db8::/64"
+    assert client_network("::1") == "::/64"
+    assert client_network("::ffff:192.0.2.1") == client_network("192.0.2.1") == "192.0.2.1"
+    assert client_network("") == ""
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "example.com", "10.0.0.0/8;::1"])
@@ -143,7 +143,7 @@ LINES = st.lists(
 def test_it_never_raises_and_gives_an_address_or_the_peer(
     listed: list[str], protos: list[str], elements: list[str], peer: str
 ) -> None:
-    found = PROXIES.client_of(peer, "http", Forwarding(listed, protos, elements))
+    found = PROXIES.resolve_client(peer, "http", ForwardingHeaders(listed, protos, elements))
     assert found.address == peer or ip_address(found.address)
     assert found.scheme in {"http", "https"}
 

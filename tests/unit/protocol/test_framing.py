@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parlour.protocol import framing
-from parlour.protocol.framing import Frame, FrameError, parse, write
+from parlour.protocol import twilsock_frames
+from parlour.protocol.twilsock_frames import Frame, FrameError, parse, write
 from parlour.vocabulary import limits
 
 # Bytes that the official client sent.
@@ -240,22 +240,22 @@ def test_what_is_written_is_read(
 
 
 def test_the_bytes_are_those_of_the_protocol() -> None:
-    assert write(framing.ping("TM5f7911701a564ae4ad0f4cf1aae2be60")) == (
+    assert write(twilsock_frames.ping("TM5f7911701a564ae4ad0f4cf1aae2be60")) == (
         b'TWILSOCK V3.0 76\r\n{"method":"ping","id":"TM5f7911701a564ae4ad0f4cf1aae2be60",'
         b'"payload_size":0}\r\n'
     )
-    written = write(framing.notification("TM1", "x"), b'{"a":1}')
+    written = write(twilsock_frames.notification("TM1", "x"), b'{"a":1}')
     assert written.endswith(b'"payload_size":7}\r\n{"a":1}\r\n')
 
 
 def test_writing_leaves_the_header_as_it_was() -> None:
-    header = framing.ping("TM1")
+    header = twilsock_frames.ping("TM1")
     write(header, b"x")
     assert header == {"method": "ping", "id": "TM1"}
 
 
 def test_an_answer_that_the_official_client_accepted_is_written_again() -> None:
-    header = framing.reply_to_request(
+    header = twilsock_frames.reply_to_request(
         "TM72277d41-8ef7-45c8-99e9-b6f4bf28ca9f",
         202,
         "Accepted",
@@ -267,37 +267,37 @@ def test_an_answer_that_the_official_client_accepted_is_written_again() -> None:
 
 
 def test_headers_of_each_kind() -> None:
-    assert framing.reply("TM1") == {
+    assert twilsock_frames.reply("TM1") == {
         "method": "reply",
         "id": "TM1",
         "status": {"code": 200, "status": "OK"},
     }
-    refusal = framing.status(401, "UNAUTHORIZED", description="why", error_code=20101)
-    assert framing.reply("TM1", refusal)["status"] == {
+    refusal = twilsock_frames.status(401, "UNAUTHORIZED", description="why", error_code=20101)
+    assert twilsock_frames.reply("TM1", refusal)["status"] == {
         "code": 401,
         "status": "UNAUTHORIZED",
         "description": "why",
         "errorCode": 20101,
     }
-    assert framing.close("TM1", refusal) == {
+    assert twilsock_frames.close("TM1", refusal) == {
         "method": "close",
         "id": "TM1",
         "status": refusal,
     }
-    assert framing.notification("TM1", "twilio.sync.event", notification_ctx_id="c") == {
+    assert twilsock_frames.notification("TM1", "twilio.sync.event", notification_ctx_id="c") == {
         "method": "notification",
         "id": "TM1",
         "notification_ctx_id": "c",
         "message_type": "twilio.sync.event",
         "payload_type": "application/json",
     }
-    assert framing.client_update("TM1", "token_about_to_expire", "soon") == {
+    assert twilsock_frames.client_update("TM1", "token_about_to_expire", "soon") == {
         "method": "client_update",
         "id": "TM1",
         "client_update_type": "token_about_to_expire",
         "client_update_message": "soon",
     }
-    assert framing.reply_to_request("TM1", 204, "No Content", payload_type=None) == {
+    assert twilsock_frames.reply_to_request("TM1", 204, "No Content", payload_type=None) == {
         "method": "reply",
         "id": "TM1",
         "status": {"code": 200, "status": "OK"},
@@ -307,13 +307,13 @@ def test_headers_of_each_kind() -> None:
 
 
 def test_a_backoff_is_json_without_line_ends() -> None:
-    written = framing.backoff(500, 1000)
+    written = twilsock_frames.backoff(500, 1000)
     assert json.loads(written) == {
         "backoff_policy": {"reconnect_min_ms": 500, "reconnect_max_ms": 1000}
     }
     assert not re.search(rb"\s", written)
     with pytest.raises(AssertionError):
-        framing.backoff(1000, 500)
+        twilsock_frames.backoff(1000, 500)
 
 
 @pytest.mark.parametrize(
@@ -335,4 +335,4 @@ def test_a_backoff_is_json_without_line_ends() -> None:
 def test_metadata_of_another_protocol_is_recognised(
     metadata: object, unsupported: str | None
 ) -> None:
-    assert framing.unsupported_sdk(metadata) == unsupported
+    assert twilsock_frames.unsupported_sdk(metadata) == unsupported

@@ -226,7 +226,7 @@ def test_an_endless_head_keeps_no_more_than_its_limit() -> None:
             for _ in range(1_000):
                 assert not reader.receive(b"x" * 100)
                 assert reader.is_in_head
-                assert reader.kept_bytes <= URL_BYTES_MAX + limits.HEADER_BYTES_MAX
+                assert reader.buffered_bytes <= URL_BYTES_MAX + limits.HEADER_BYTES_MAX
 
 
 def kept_by(reader: RequestReader) -> int:
@@ -255,7 +255,7 @@ def test_what_unfinished_heads_take_in_memory_is_counted() -> None:
         reader = RequestReader()
         new = kept_by(reader)
         assert not reader.receive(data)
-        counted = reader.kept_bytes + reader.parsed_bytes
+        counted = reader.buffered_bytes + reader.parsed_bytes
         assert 0.6 * counted < kept_by(reader) - new < 1.3 * counted
 
 
@@ -344,7 +344,7 @@ def test_a_wish_for_a_websocket(start: bytes, lines: list[bytes], wants: bool) -
         reader = RequestReader()
         assert reader.receive(head(*lines, start=start + b" / HTTP/" + version) + b"rest")
         assert reader.wants_websocket == (wants and version == b"1.1")
-        assert reader.rest == b"rest"
+        assert reader.trailing_data == b"rest"
         assert reader.head.startswith(start)
 
 
@@ -362,13 +362,13 @@ def test_continue_is_expected_in_http_1_1_alone() -> None:
 def test_how_much_of_a_body_is_left() -> None:
     reader = RequestReader()
     assert reader.receive(head(b"Content-Length: 5"))
-    assert (reader.length, reader.left_bytes) == (5, 5)
+    assert (reader.length, reader.remaining_bytes) == (5, 5)
     assert reader.take_body(b"ab") == b"ab"
-    assert (reader.left_bytes, reader.is_complete) == (3, False)
+    assert (reader.remaining_bytes, reader.is_complete) == (3, False)
     assert reader.take_body(b"cdefg") == b"cde"
-    assert (reader.left_bytes, reader.is_complete, reader.next()) == (0, True, b"fg")
+    assert (reader.remaining_bytes, reader.is_complete, reader.start_next()) == (0, True, b"fg")
     assert reader.receive(CHUNKED_HEAD)
-    assert (reader.length, reader.left_bytes) == (CHUNKED, None)
+    assert (reader.length, reader.remaining_bytes) == (CHUNKED, None)
 
 
 @pytest.mark.promise("BLANK_LINE_BYTES_MAX", 400)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parlour.protocol.header_block import HeaderBlocks
+from parlour.protocol.header_block import HeaderBlockCache
 from parlour.protocol.http_request import RequestError, RequestReader
 from tests.support.request_parsing import HOST, Read, head, read
 
@@ -169,7 +169,7 @@ def test_any_stream_gives_the_same_result_in_every_split(stream: bytes, cuts: li
 
 def _times(count: int, stream: bytes) -> list[tuple[list[Read], int]]:
     """What is read of a stream each time, on as many connections that share a cache."""
-    blocks = HeaderBlocks()
+    blocks = HeaderBlockCache()
     return [read([stream], lambda: RequestReader(blocks)) for _ in range(count)]
 
 
@@ -218,19 +218,19 @@ def test_every_byte_in_a_request_line_is_judged_alike_before_known_headers() -> 
 @example(head(), head() + b"G")
 @example(head(b"Connection: close"), head(b"Connection: close"))
 def test_what_is_refused_before_it_is_read_is_one_whole_request(first: bytes, then: bytes) -> None:
-    blocks = HeaderBlocks()
+    blocks = HeaderBlockCache()
     read([first], lambda: RequestReader(blocks))
     reader, judge = RequestReader(blocks), RequestReader(blocks)
 
-    block = reader.find_whole(then)
+    block = reader.find_cached_request(then)
     if block is None:
         return
-    reader.skip(block)
+    reader.take_cached_request(block)
 
     assert judge.receive(then)
-    assert judge.is_complete or len(judge.take_body(judge.rest)) == judge.length
+    assert judge.is_complete or len(judge.take_body(judge.trailing_data)) == judge.length
     assert judge.is_complete
-    assert judge.rest == b""
+    assert judge.trailing_data == b""
     assert (reader.keep_alive, reader.length) == (judge.keep_alive, judge.length)
-    assert reader.next() == b""
+    assert reader.start_next() == b""
     assert reader.receive(then) or not then

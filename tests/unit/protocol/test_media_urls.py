@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parlour.protocol.media_urls import MediaLink, MediaUrls, link_for
+from parlour.protocol.media_urls import MediaLink, MediaUrls, new_link
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
 
 URLS = MediaUrls(b"k" * 32)
 NOW_MS = 1_700_000_000_500
 SCOPE = Scope("AC" + "a" * 32, "IS" + "b" * 32)
-LINK = link_for(SCOPE, "ME" + "c" * 32, "US" + "d" * 32, NOW_MS)
+LINK = new_link(SCOPE, "ME" + "c" * 32, "US" + "d" * 32, NOW_MS)
 
 
 def split(url: str) -> tuple[str, bytes]:
@@ -23,20 +23,20 @@ def split(url: str) -> tuple[str, bytes]:
 
 
 def test_a_url_is_good_for_five_minutes() -> None:
-    path, query = split(URLS.write(LINK))
+    path, query = split(URLS.sign(LINK))
     assert LINK.expires_seconds == 1_700_000_300
-    assert URLS.read(path, query, NOW_MS) == LINK
-    assert URLS.read(path, query, 1_700_000_299_999) == LINK
+    assert URLS.verify(path, query, NOW_MS) == LINK
+    assert URLS.verify(path, query, 1_700_000_299_999) == LINK
     with pytest.raises(ApiError) as refused:
-        URLS.read(path, query, 1_700_000_300_000)
+        URLS.verify(path, query, 1_700_000_300_000)
     assert (refused.value.code, refused.value.status) == (20403, 403)
 
 
 def test_a_url_of_the_account_names_no_user() -> None:
-    link = link_for(SCOPE, LINK.sid, "", NOW_MS)
-    url = URLS.write(link)
+    link = new_link(SCOPE, LINK.sid, "", NOW_MS)
+    url = URLS.sign(link)
     assert "User" not in url
-    assert URLS.read(*split(url), NOW_MS) == link
+    assert URLS.verify(*split(url), NOW_MS) == link
 
 
 @pytest.mark.parametrize(
@@ -51,27 +51,27 @@ def test_a_url_of_the_account_names_no_user() -> None:
     ],
 )
 def test_a_signature_is_for_all_of_it(change: dict[str, object]) -> None:
-    signature = URLS.write(LINK).rpartition("&")[2]
-    other = URLS.write(msgspec.structs.replace(LINK, **change)).rpartition("&")[0]
+    signature = URLS.sign(LINK).rpartition("&")[2]
+    other = URLS.sign(msgspec.structs.replace(LINK, **change)).rpartition("&")[0]
     with pytest.raises(ApiError):
-        URLS.read(*split(f"{other}&{signature}"), NOW_MS)
+        URLS.verify(*split(f"{other}&{signature}"), NOW_MS)
 
 
 def test_another_key_signs_otherwise() -> None:
-    url = MediaUrls(b"K" * 32).write(LINK)
+    url = MediaUrls(b"K" * 32).sign(LINK)
     with pytest.raises(ApiError):
-        URLS.read(*split(url), NOW_MS)
+        URLS.verify(*split(url), NOW_MS)
 
 
 @given(st.text(max_size=80), st.binary(max_size=200))
 def test_whatever_else_is_asked_for_is_refused_and_nothing_worse(path: str, query: bytes) -> None:
-    for asked in (path, f"/media-direct/{path}", split(URLS.write(LINK))[0]):
+    for asked in (path, f"/media-direct/{path}", split(URLS.sign(LINK))[0]):
         with pytest.raises(ApiError) as refused:
-            URLS.read(asked, query, NOW_MS)
+            URLS.verify(asked, query, NOW_MS)
         assert refused.value.status == 403
 
 
 @given(st.integers(0, 10**12 - 1), st.sampled_from(["", "US" + "e" * 32]))
 def test_what_is_written_is_read(seconds: int, user_sid: str) -> None:
     link = MediaLink(SCOPE, LINK.sid, user_sid, seconds)
-    assert URLS.read(*split(URLS.write(link)), seconds * 1000 - 1) == link
+    assert URLS.verify(*split(URLS.sign(link)), seconds * 1000 - 1) == link

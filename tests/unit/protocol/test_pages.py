@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from parlour.protocol.forms import parse_query
 from parlour.protocol.pages import (
     Page,
+    PagePosition,
     PageRequest,
     PageTokens,
-    Position,
-    cut,
-    fill,
-    meta,
+    fill_page,
+    page_meta,
     parse_page_request,
+    slice_page,
 )
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -30,7 +30,7 @@ FIRST, LAST = (9, "CH" + "0" * 31 + "1"), (4, "CH" + "0" * 31 + "2")
 
 def asked(query: dict[str, list[str]]) -> PageRequest:
     """Return the page a query asks for in a list of 50, at most 100."""
-    return parse_page_request(query, default=50, maximum=100, place=PLACE, tokens=TOKENS)
+    return parse_page_request(query, default=50, maximum=100, list_context=PLACE, tokens=TOKENS)
 
 
 def described(
@@ -40,7 +40,7 @@ def described(
     positions: tuple[tuple[int | str, str], tuple[int | str, str]] | None = (FIRST, LAST),
 ) -> dict[str, int | str | None]:
     """Return the `meta` object of a page."""
-    return meta(
+    return page_meta(
         url=URL,
         filters=filters or [],
         request=request,
@@ -48,7 +48,7 @@ def described(
         key="conversations",
         positions=positions,
         tokens=TOKENS,
-        place=PLACE,
+        list_context=PLACE,
     )
 
 
@@ -97,7 +97,7 @@ def test_other_pages_are_refused(text: str) -> None:
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("key", [0, -5, 2**62, "", "7", "ä/b", "CH" + "0" * 32])
 def test_a_token_leads_to_its_position(key: int | str, *, backwards: bool) -> None:
-    position = Position(key, "CH" + "a" * 32, backwards=backwards)
+    position = PagePosition(key, "CH" + "a" * 32, backwards=backwards)
     token = TOKENS.write(PLACE, position)
     assert token.startswith("PT" + position.sid + ".")
     assert asked({"PageToken": [token]}).position == position
@@ -105,14 +105,14 @@ def test_a_token_leads_to_its_position(key: int | str, *, backwards: bool) -> No
 
 
 def test_a_token_is_of_no_use_in_another_place() -> None:
-    token = TOKENS.write(PLACE, Position(1, "CH1"))
-    for place in ("", "AC2/IS1/Conversations/activity", PLACE + "CH1"):
+    token = TOKENS.write(PLACE, PagePosition(1, "CH1"))
+    for list_context in ("", "AC2/IS1/Conversations/activity", PLACE + "CH1"):
         with pytest.raises(ApiError, match=r"Invalid PageToken\."):
-            TOKENS.parse(place, token)
+            TOKENS.parse(list_context, token)
 
 
 def test_a_token_of_another_key_is_refused() -> None:
-    token = PageTokens(b"x" * 32).write(PLACE, Position(1, "CH1"))
+    token = PageTokens(b"x" * 32).write(PLACE, PagePosition(1, "CH1"))
     with pytest.raises(ApiError, match=r"Invalid PageToken\."):
         TOKENS.parse(PLACE, token)
 
@@ -143,11 +143,13 @@ def test_other_tokens_are_refused(text: str) -> None:
 
 @given(st.data())
 def test_no_changed_token_is_accepted(data: st.DataObject) -> None:
-    token = TOKENS.write(PLACE, Position(123, "CH" + "0" * 32))
-    place = data.draw(st.integers(0, len(token) - 1))
-    new = data.draw(st.characters(exclude_categories=["Cs"]).filter(lambda c: c != token[place]))
+    token = TOKENS.write(PLACE, PagePosition(123, "CH" + "0" * 32))
+    list_context = data.draw(st.integers(0, len(token) - 1))
+    new = data.draw(
+        st.characters(exclude_categories=["Cs"]).filter(lambda c: c != token[list_context])
+    )
     with pytest.raises(ApiError, match=r"Invalid PageToken\."):
-        TOKENS.parse(PLACE, token[:place] + new + token[place + 1 :])
+        TOKENS.parse(PLACE, token[:list_context] + new + token[list_context + 1 :])
 
 
 @given(st.text())
@@ -156,8 +158,8 @@ def test_no_text_breaks_the_token_parser(text: str) -> None:
         TOKENS.parse(PLACE, f"PT{text}")
 
 
-FORWARDS = Position(*LAST)
-BACKWARDS = Position(*FIRST, backwards=True)
+FORWARDS = PagePosition(*LAST)
+BACKWARDS = PagePosition(*FIRST, backwards=True)
 
 
 @pytest.mark.parametrize(
@@ -173,8 +175,8 @@ BACKWARDS = Position(*FIRST, backwards=True)
         (BACKWARDS, [], Page([], has_previous=False, has_next=True)),
     ],
 )
-def test_a_page_is_cut(position: Position | None, rows: list[int], page: Page[int]) -> None:
-    assert cut(rows, PageRequest(0, 2, position)) == page
+def test_a_page_is_cut(position: PagePosition | None, rows: list[int], page: Page[int]) -> None:
+    assert slice_page(rows, PageRequest(0, 2, position)) == page
 
 
 def test_meta_of_an_only_page() -> None:
@@ -202,8 +204,8 @@ def test_meta_of_an_only_page() -> None:
 def test_meta_of_a_page_in_the_middle() -> None:
     request = PageRequest(2, 20, FORWARDS)
     answer = described(request, Page([1], has_previous=True, has_next=True))
-    before = TOKENS.write(PLACE, Position(*FIRST, backwards=True))
-    after = TOKENS.write(PLACE, Position(*LAST))
+    before = TOKENS.write(PLACE, PagePosition(*FIRST, backwards=True))
+    after = TOKENS.write(PLACE, PagePosition(*LAST))
     assert answer["url"] == f"{URL}?PageSize=20&Page=2&PageToken={after}"
     assert answer["previous_page_url"] == f"{URL}?PageSize=20&Page=1&PageToken={before}"
     assert answer["next_page_url"] == f"{URL}?PageSize=20&Page=3&PageToken={after}"
@@ -251,7 +253,7 @@ def read(table: list[int], request: PageRequest) -> list[int]:
 
 def follow(table: list[int], request: PageRequest) -> tuple[Page[int], dict[str, list[str]]]:
     """Return the page of a request, and the query of each neighbour."""
-    page = cut(read(table, request), request)
+    page = slice_page(read(table, request), request)
     edges = ((page.rows[0], "CH1"), (page.rows[-1], "CH2")) if page.rows else None
     answer = described(request, page, positions=edges)
     links = {
@@ -294,15 +296,15 @@ def test_a_page_that_is_too_large_ends_early(
     position = BACKWARDS if backwards else None
     request = PageRequest(0, size, position)
     read = rows[: size + 1]
-    page, text = fill(read, request, rendered, bytes_max)
+    page, text = fill_page(read, request, rendered, bytes_max)
     count = len(page.rows)
-    assert page == cut(read, request, count)
+    assert page == slice_page(read, request, count)
     assert text == rendered(page.rows)
     assert count >= min(1, len(read))
     assert len(text) <= bytes_max or count == 1
     if count < min(size, len(read)):
         assert page.has_previous if backwards else page.has_next
-        one_more = cut(read, request, count + 1)
+        one_more = slice_page(read, request, count + 1)
         assert len(rendered(one_more.rows)) > bytes_max
 
 
@@ -314,7 +316,7 @@ def test_pages_bounded_in_bytes_are_the_list_in_both_directions(
 
     def turn(query: str, name: str) -> tuple[list[int], str | None]:
         request = asked(parse_query(query.encode()))
-        page, _ = fill(read(table, request), request, rendered, bytes_max)
+        page, _ = fill_page(read(table, request), request, rendered, bytes_max)
         edges = ((page.rows[0], "CH1"), (page.rows[-1], "CH2")) if page.rows else None
         link = described(request, page, positions=edges)[name]
         return page.rows, None if link is None else str(link).partition("?")[2]

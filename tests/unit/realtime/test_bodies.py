@@ -22,7 +22,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
 
 MEMBERS = Members(
     {
@@ -38,7 +38,7 @@ MANY = [b"[" + one * (SIZE // len(one)) + b"0]" for one in (b"[],", b"{},", b'""
 MANY.append(b"{" + b'"a":[],' * (SIZE // 7) + b'"b":0}')
 
 
-def read(**said: Any) -> Form:
+def read(**said: Any) -> FormFields:
     return parse(json.dumps(said).encode(), MEMBERS)
 
 
@@ -62,7 +62,7 @@ def read(**said: Any) -> Form:
         ({"inside": {}}, {}),
     ],
 )
-def test_members_are_read(said: dict[str, Any], form: Form) -> None:
+def test_members_are_read(said: dict[str, Any], form: FormFields) -> None:
     assert read(**said) == form
 
 

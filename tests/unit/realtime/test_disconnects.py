@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from parlour.protocol.access_tokens import TokenRefused
+from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.realtime import disconnects
 from parlour.realtime.disconnects import CLOSES, REFUSALS, Disconnect
 from parlour.vocabulary.errors import CATALOGUE
@@ -66,10 +66,13 @@ def test_when_to_come_back_is_said_only_to_those_who_may() -> None:
 
 def test_each_refusal_of_a_token_has_its_reason() -> None:
     for code in range(20101, 20108):
-        reason = disconnects.of_token(TokenRefused(code, "why"))
+        reason = disconnects.of_token(AccessTokenRefused(code, "why"))
         assert (reason.code, reason.status, reason.error_code) == (401, "UNAUTHORIZED", code)
         assert reason.description == CATALOGUE[code].message
-    assert len({disconnects.of_token(TokenRefused(code, "")) for code in range(20101, 20108)}) == 7
+    assert (
+        len({disconnects.of_token(AccessTokenRefused(code, "")) for code in range(20101, 20108)})
+        == 7
+    )
 
 
 def test_what_the_official_client_knows_by_number_and_code() -> None:

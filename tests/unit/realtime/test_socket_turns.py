@@ -72,10 +72,10 @@ class Receiver:
 class Registry:
     """Counts nothing."""
 
-    def authenticated(self, counted: Any) -> None:
+    def mark_authenticated(self, counted: Any) -> None:
         pass
 
-    def ending(self, counted: Any) -> None:
+    def mark_closing(self, counted: Any) -> None:
         pass
 
     def discard(self, counted: Any) -> None:

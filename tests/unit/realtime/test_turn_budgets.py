@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.protocol import framing
+from parlour.protocol import twilsock_frames
 from parlour.protocol.access_tokens import AccessToken
 from parlour.realtime.connection import Connection
 from parlour.realtime.socket_shares import SocketShares
@@ -19,7 +19,7 @@ from tests.support.twilsock_client import init_header, written
 from tests.support.websocket_transport import opened
 
 if TYPE_CHECKING:
-    from parlour.protocol.framing import Frame
+    from parlour.protocol.twilsock_frames import Frame
 
 TURNS_MAX = 2_000
 MESSAGES = 1_000
@@ -123,7 +123,7 @@ class Tunnel:
         await self.may_answer.wait()
         self.running -= 1
         self.answered += 1
-        connection.reply(framing.write(framing.reply(frame.id)))
+        connection.reply(twilsock_frames.write(twilsock_frames.reply(frame.id)))
 
 
 def endpoint_of(tunnel: Tunnel) -> Any:
@@ -148,7 +148,7 @@ def endpoint_of(tunnel: Tunnel) -> Any:
         shares=SocketShares(in_all_max=1, of_account_max=1),
         tokens=SimpleNamespace(verify=verify),
         tunnel=tunnel,
-        welcome=lambda frame, _: framing.reply(frame.id),
+        welcome=lambda frame, _: twilsock_frames.reply(frame.id),
     )
 
 

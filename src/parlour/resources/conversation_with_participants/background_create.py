@@ -35,7 +35,7 @@ from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.operations.pipeline import PreActionHook
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
     from parlour.resources.conversations.store import Conversation
     from parlour.store.transaction import Store, Transaction
 
@@ -60,7 +60,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(PendingParticipants).decode
 
 
-def encode_pending(origin: Origin, state: str, forms: list[Form]) -> str:
+def encode_pending(origin: Origin, state: str, forms: list[FormFields]) -> str:
     """What is to be done, as it is kept in the conversation's row."""
     return _encode(PendingParticipants(origin, state, forms)).decode()
 

@@ -15,7 +15,7 @@ from parlour.resources.participants.parameters import CreateParticipant
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
     from parlour.resources.conversations.store import Conversation
     from parlour.resources.participants.store import Participant
     from parlour.store.transaction import Transaction
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def make_participants(
-    tx: Transaction, scope: Scope, conversation: Conversation, forms: list[Form]
+    tx: Transaction, scope: Scope, conversation: Conversation, forms: list[FormFields]
 ) -> list[Participant]:
     """The records of all participants of a new conversation, checked but not yet kept."""
     made = [

@@ -14,7 +14,7 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
     from parlour.vocabulary.unset import Unset
 
 _NAMES: Final = {
@@ -32,7 +32,7 @@ _BINDING_NAMES: Final = {
 _json = json_parsers.participant_json()
 
 
-def participant(name: str, text: str) -> Form:
+def participant(name: str, text: str) -> FormFields:
     """A participant as JSON, turned into the form that would create it, and checked as such."""
     found = _json(name, text)
     form = _form(found, _NAMES) | _form(found.get("messaging_binding") or {}, _BINDING_NAMES)
@@ -40,9 +40,9 @@ def participant(name: str, text: str) -> Form:
     return form
 
 
-def _form(members: Mapping[str, object], names: dict[str, str]) -> Form:
+def _form(members: Mapping[str, object], names: dict[str, str]) -> FormFields:
     """The members that are known, under their wire names; null counts as absent."""
-    form: Form = {}
+    form: FormFields = {}
     for member, wire_name in names.items():
         text = cast("str | None", members.get(member))
         if text is None:
@@ -58,4 +58,4 @@ def _form(members: Mapping[str, object], names: dict[str, str]) -> Form:
 class CreateConversationWithParticipants(CreateConversation):
     """A new conversation and who is in it."""
 
-    participants: list[Form] | Unset = form_field("Participant", participant, repeated=True)
+    participants: list[FormFields] | Unset = form_field("Participant", participant, repeated=True)

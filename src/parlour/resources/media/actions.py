@@ -45,7 +45,7 @@ class MediaView(msgspec.Struct, frozen=True):
     user_sid: str
 
 
-async def must_take_upload(tx: Transaction, scope: Scope, identity: str | None) -> None:
+async def require_upload_allowed(tx: Transaction, scope: Scope, identity: str | None) -> None:
     """Raise 404 without a service, and 429 for a user of whom too much waits for a message."""
     if not await scoping.service_exists(tx, scope):
         raise ApiError.not_found(f"/Services/{scope.service_sid}/Media")
@@ -64,9 +64,9 @@ async def add_media(
 ) -> MediaView:
     """Keep what was uploaded; an identity that turns up with it becomes a user.
 
-    Raises what ``must_take_upload`` raises: much may have changed meanwhile.
+    Raises what ``require_upload_allowed`` raises: much may have changed meanwhile.
     """
-    await must_take_upload(tx, scope, identity)
+    await require_upload_allowed(tx, scope, identity)
     user_sid = ""
     if identity is not None:
         user_sid = (await user_provisioning.ensure_user(tx, scope, identity)).sid
@@ -88,7 +88,9 @@ async def add_media(
     return MediaView(medium, None, user_sid)
 
 
-async def see(tx: Transaction, scope: Scope, identity: str | None, sid: str) -> MediaView | None:
+async def find_visible(
+    tx: Transaction, scope: Scope, identity: str | None, sid: str
+) -> MediaView | None:
     """The medium, if this caller may see it now: the account, or one of its users."""
     if not sids.is_sid(sids.MEDIA, sid) or not await scoping.service_exists(tx, scope):
         return None
@@ -121,7 +123,9 @@ async def _is_for(
     return found is not None
 
 
-async def see_as(tx: Transaction, scope: Scope, user_sid: str, sid: str) -> MediaView | None:
+async def find_visible_as_user(
+    tx: Transaction, scope: Scope, user_sid: str, sid: str
+) -> MediaView | None:
     """The medium, if the user with this sid may see it now; no sid stands for the account.
 
     Nobody sees anything of an account that is suspended or closed.
@@ -130,6 +134,6 @@ async def see_as(tx: Transaction, scope: Scope, user_sid: str, sid: str) -> Medi
     if account is None or account.status != ACTIVE:
         return None
     if not user_sid:
-        return await see(tx, scope, None, sid)
+        return await find_visible(tx, scope, None, sid)
     user = await user_store.find_user(tx, scope, user_sid)
-    return None if user is None else await see(tx, scope, user.identity, sid)
+    return None if user is None else await find_visible(tx, scope, user.identity, sid)

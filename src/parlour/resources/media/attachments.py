@@ -31,7 +31,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     is_content: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
-class Form(NamedTuple):
+class AttachmentView(NamedTuple):
     """How an interface shows a medium: its name for each member, in order."""
 
     names: dict[str, str]
@@ -39,12 +39,14 @@ class Form(NamedTuple):
     shows_null: bool = True
 
 
-REST: Final = Form({each: each for each in "category filename size content_type sid".split()})
-COMMANDS: Final = Form(REST.names, shows_content=True)
+REST: Final = AttachmentView(
+    {each: each for each in "category filename size content_type sid".split()}
+)
+COMMANDS: Final = AttachmentView(REST.names, shows_content=True)
 """Answers to commands of clients."""
-REALTIME: Final = Form(REST.names | {"content_type": "contentType"}, shows_content=True)
+REALTIME: Final = AttachmentView(REST.names | {"content_type": "contentType"}, shows_content=True)
 """Items of the list of messages that clients subscribe to."""
-WEBHOOKS: Final = Form(
+WEBHOOKS: Final = AttachmentView(
     {"sid": "Sid", "filename": "Filename", "content_type": "ContentType", "size": "Size"},
     shows_null=False,
 )
@@ -53,7 +55,7 @@ _decode: Final = msgspec.json.Decoder(list[Attachment]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def written(media: Iterable[Media]) -> str | None:
+def attachments_json(media: Iterable[Media]) -> str | None:
     """Return what a message keeps of its media; None if it has none."""
     kept = [
         Attachment(
@@ -69,7 +71,7 @@ def written(media: Iterable[Media]) -> str | None:
     return _encode(kept).decode() if kept else None
 
 
-def shown(kept: str | None, form: Form) -> list[dict[str, Any]]:
+def represent_attachments(kept: str | None, form: AttachmentView) -> list[dict[str, Any]]:
     """Return the media of a message as an interface shows them."""
     if kept is None:
         return []
@@ -84,7 +86,7 @@ def shown(kept: str | None, form: Form) -> list[dict[str, Any]]:
     ]
 
 
-def attached(kept: str | None) -> str | None:
+def user_attachments_json(kept: str | None) -> str | None:
     """Return what a message keeps of the files that were attached to it; None if there are none."""
     if kept is None:
         return None

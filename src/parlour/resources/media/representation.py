@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from parlour.resources.media.actions import MediaView
 
 
-def record(seen: MediaView, *, root_url: str, direct_url: str) -> dict[str, Any]:
+def represent_media(seen: MediaView, *, root_url: str, direct_url: str) -> dict[str, Any]:
     """The media record; ``direct_url`` is where its bytes are for a few minutes."""
     medium = seen.medium
     url = f"{root_url}/v1/Services/{medium.service_sid}/Media/{medium.sid}"

@@ -92,7 +92,7 @@ async def add_message(
         body=said.body,
         subject=_given_or(change.subject, None),
         attributes=_given_or(change.attributes, "{}"),
-        media=media_attachments.written(said.media),
+        media=media_attachments.attachments_json(said.media),
         content_sid=_given_or(change.content_sid, None),
         content_variables=_given_or(change.content_variables, None),
         source=tx.origin.source,

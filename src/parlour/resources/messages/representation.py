@@ -76,7 +76,9 @@ def resource(message: Message, view: View) -> MessageResource:
     url = f"{view.base_url}/Conversations/{conversation_sid}/Messages/{sid}"
     media = None
     if message.media is not None:
-        media = media_attachments.shown(message.media, media_attachments.REST) or None
+        media = (
+            media_attachments.represent_attachments(message.media, media_attachments.REST) or None
+        )
     # By position: a page shows hundreds.
     return MessageResource(
         sid,
@@ -117,7 +119,7 @@ def realtime_item(message: Message) -> dict[str, Any]:
     counted = delivery(message)
     if counted is not None:
         shown["delivery"] = counted
-    medias = media_attachments.shown(message.media, media_attachments.REALTIME)
+    medias = media_attachments.represent_attachments(message.media, media_attachments.REALTIME)
     if medias:
         # The first one alone as well: older clients know no other. Clients up to 2.4 look for the
         # content of a template only in messages of this type.
@@ -142,7 +144,8 @@ def client_resource(message: Message) -> dict[str, Any]:
         "attributes": message.attributes,
         "date_created": format_date_ms(message.date_created),
         "date_updated": format_date_ms(message.date_updated),
-        "media": media_attachments.shown(message.media, media_attachments.COMMANDS) or None,
+        "media": media_attachments.represent_attachments(message.media, media_attachments.COMMANDS)
+        or None,
         "content_sid": message.content_sid,
         "delivery": delivery(message),
         "url": url,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.protocol.addresses import EMAIL, Address
+from parlour.protocol.addresses import EMAIL, ChannelAddress
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import timers as conversation_timers
 from parlour.resources.participants import groups as participant_groups
@@ -140,7 +140,7 @@ async def build_participant(
 
 
 def _email_details(
-    change: CreateParticipant, bound: Address | None
+    change: CreateParticipant, bound: ChannelAddress | None
 ) -> tuple[str | None, str | None]:
     """The level and the name of an e-mail address; no other address has them."""
     says = change if isinstance(change, AddParticipant) and change.has_email_details else None
@@ -388,7 +388,7 @@ async def _with_proxy(
     if before.address is None or before.binding_type is None:
         raise ApiError(50441)
     await participant_messaging_bindings.require_sender(
-        tx, scope, Address(before.binding_type, before.address), proxy
+        tx, scope, ChannelAddress(before.binding_type, before.address), proxy
     )
     if proxy.text != before.proxy_address:
         await participant_messaging_bindings.require_free_address_pair(

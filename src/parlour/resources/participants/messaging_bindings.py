@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parlour.protocol.addresses import EMAIL, SMS, Address
+from parlour.protocol.addresses import EMAIL, SMS, ChannelAddress
 from parlour.resources.accounts import store as account_store
 from parlour.resources.participants import store as participant_store
 from parlour.vocabulary.errors import ApiError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-def address_or_none(address: Any) -> Address | None:
+def address_or_none(address: Any) -> ChannelAddress | None:
     """The address of a form, or None if it names none."""
     return None if address is UNSET else address
 
@@ -52,7 +52,7 @@ async def check_binding(
 
 
 async def require_sender(
-    tx: Transaction, scope: Scope, address: Address | None, proxy: Address
+    tx: Transaction, scope: Scope, address: ChannelAddress | None, proxy: ChannelAddress
 ) -> None:
     """A proxy of this address: same channel, not the same, and the account's own."""
     if address is not None:
@@ -66,7 +66,9 @@ async def require_sender(
         raise ApiError(50415 if proxy.type == "whatsapp" else 50413)
 
 
-async def require_own_projected_address(tx: Transaction, scope: Scope, projected: Address) -> None:
+async def require_own_projected_address(
+    tx: Transaction, scope: Scope, projected: ChannelAddress
+) -> None:
     """A projected address: one of the account's numbers."""
     if not await account_store.may_send_from(tx, scope, projected.text):
         raise ApiError(50439)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import json_parsers, parsers, timestamps
-from parlour.protocol.addresses import Address, parse_address, parse_proxy_address
+from parlour.protocol.addresses import ChannelAddress, parse_address, parse_proxy_address
 from parlour.resources.users.parameters import identity
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -19,7 +19,7 @@ REMOVED = "null"
 _given_role_sid = parsers.sid(sids.ROLE, 50109)
 
 
-def address(_name: str, text: str) -> Address | None:
+def address(_name: str, text: str) -> ChannelAddress | None:
     """The address of a person; empty counts as absent."""
     if not text:
         return None
@@ -29,7 +29,7 @@ def address(_name: str, text: str) -> Address | None:
     return found
 
 
-def proxy_address(_name: str, text: str) -> Address | None:
+def proxy_address(_name: str, text: str) -> ChannelAddress | None:
     """A sender of the account; empty counts as absent."""
     if not text:
         return None
@@ -39,7 +39,7 @@ def proxy_address(_name: str, text: str) -> Address | None:
     return found
 
 
-def projected_address(_name: str, text: str) -> Address | None:
+def projected_address(_name: str, text: str) -> ChannelAddress | None:
     """A number of the account that stands for a chat user in a group; empty counts as absent."""
     if not text:
         return None
@@ -54,10 +54,12 @@ def role_sid(name: str, text: str) -> str | Unset:
     return _given_role_sid(name, text) if text else UNSET
 
 
-def _or_removed(parse: parsers.Parser[Address | None]) -> parsers.Parser[Address | Unset | None]:
+def _or_removed(
+    parse: parsers.Parser[ChannelAddress | None],
+) -> parsers.Parser[ChannelAddress | Unset | None]:
     """On update: the literal ``null`` removes, an empty text says nothing."""
 
-    def parse_update(name: str, text: str) -> Address | Unset | None:
+    def parse_update(name: str, text: str) -> ChannelAddress | Unset | None:
         if text == REMOVED:
             return None
         return parse(name, text) or UNSET
@@ -77,8 +79,8 @@ class CreateParticipant(Parameters):
     """A new participant: a chat identity, a messaging address, or a member of a group."""
 
     identity: str | Unset = form_field("Identity", identity)
-    address: Address | Unset | None = form_field("MessagingBinding.Address", address)
-    proxy_address: Address | Unset | None = form_field(
+    address: ChannelAddress | Unset | None = form_field("MessagingBinding.Address", address)
+    proxy_address: ChannelAddress | Unset | None = form_field(
         "MessagingBinding.ProxyAddress", proxy_address
     )
     date_created: int | Unset = form_field("DateCreated", timestamps.timestamp(50308))
@@ -86,7 +88,7 @@ class CreateParticipant(Parameters):
     attributes: str | Unset = form_field(
         "Attributes", json_parsers.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
     )
-    projected_address: Address | Unset | None = form_field(
+    projected_address: ChannelAddress | Unset | None = form_field(
         "MessagingBinding.ProjectedAddress", projected_address
     )
     role_sid: str | Unset = form_field("RoleSid", role_sid)
@@ -119,10 +121,10 @@ class UpdateParticipant(Parameters):
         "Attributes", json_parsers.attributes(limits.PARTICIPANT_ATTRIBUTES_BYTES_MAX)
     )
     role_sid: str | Unset = form_field("RoleSid", role_sid)
-    proxy_address: Address | Unset | None = form_field(
+    proxy_address: ChannelAddress | Unset | None = form_field(
         "MessagingBinding.ProxyAddress", _or_removed(proxy_address)
     )
-    projected_address: Address | Unset | None = form_field(
+    projected_address: ChannelAddress | Unset | None = form_field(
         "MessagingBinding.ProjectedAddress", _or_removed(projected_address)
     )
     identity: str | Unset | None = form_field("Identity", _identity_or_removed)

@@ -13,7 +13,7 @@ from parlour.vocabulary.event_names import SCOPED_FILTERS
 from parlour.vocabulary.unset import UNSET, Unset
 
 if TYPE_CHECKING:
-    from parlour.protocol.forms import Form
+    from parlour.protocol.forms import FormFields
 
 WEBHOOK: Final = "webhook"
 TRIGGER: Final = "trigger"
@@ -72,7 +72,7 @@ class CreateScopedWebhook(WebhookParameters):
     replay_after: int | Unset = form_field("Configuration.ReplayAfter", parsers.integer(minimum=0))
 
     @classmethod
-    def parse(cls, form: Form) -> Self:
+    def parse(cls, form: FormFields) -> Self:
         """The record of a form. A target that is sent empty has a code of its own."""
         if form.get("Target", [""])[-1] == "" and "Target" in form:
             raise ApiError(50368)

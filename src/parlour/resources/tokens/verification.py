@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.operations.caller import Caller
 from parlour.protocol import access_tokens
-from parlour.protocol.access_tokens import TokenRefused
+from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.resources.accounts import store as account_store
 from parlour.resources.services import store as service_store
 from parlour.vocabulary import limits
@@ -27,7 +27,7 @@ from parlour.vocabulary.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parlour.protocol.access_tokens import AccessToken, Claimed
+    from parlour.protocol.access_tokens import AccessToken, UnverifiedToken
     from parlour.protocol.vault import Vault
     from parlour.resources.accounts.login_gate import LoginGate
     from parlour.resources.accounts.store import Login, LoginSecret
@@ -61,10 +61,10 @@ class AccessTokenVerifier:
     async def verify(self, text: object, peer: str) -> AccessToken:
         """Return the proven token.
 
-        ``peer``: the address of the client. Raises TokenRefused, ServiceUnknown, AccountNotActive,
-        or ApiError 429 for too many wrong tokens.
+        ``peer``: the address of the client. Raises AccessTokenRefused, ServiceUnknown,
+        AccountNotActive, or ApiError 429 for too many wrong tokens.
         """
-        claimed = access_tokens.read(text)
+        claimed = access_tokens.parse_unverified(text)
         proof = self._vault.digest(str(text))
         if self._recent.get(proof, 0.0) > self._clock.monotonic_ms():
             logins = await self._gate.lookups.at_once(claimed.key_sid)
@@ -78,9 +78,11 @@ class AccessTokenVerifier:
             login = await self._store.read(
                 lambda tx: _recheck(tx, token), account_sid=token.account_sid
             )
-            if used is None or not self._vault.same(login.secret_digest, used.secret_digest):
+            if used is None or not self._vault.digests_equal(
+                login.secret_digest, used.secret_digest
+            ):
                 token = self._prove(claimed, login)
-        except TokenRefused:
+        except AccessTokenRefused:
             self._recent.pop(proof, None)
             raise
         self._cache(proof)
@@ -90,17 +92,17 @@ class AccessTokenVerifier:
         """Check a token again that was proven before. Raises as ``verify`` does."""
         await self._store.read(lambda tx: _recheck(tx, token), account_sid=token.account_sid)
 
-    def _prove(self, claimed: Claimed, login: LoginSecret | Login | None) -> AccessToken:
+    def _prove(self, claimed: UnverifiedToken, login: LoginSecret | Login | None) -> AccessToken:
         secret = None
         if login is not None:
             secret = self._vault.unseal(login.secret_sealed, claimed.key_sid)
-        return access_tokens.prove(claimed, secret, self._clock.now_ms())
+        return access_tokens.verify_parsed(claimed, secret, self._clock.now_ms())
 
-    def _match(self, claimed: Claimed, admitted: Sequence[LoginSecret]) -> bool | None:
+    def _match(self, claimed: UnverifiedToken, admitted: Sequence[LoginSecret]) -> bool | None:
         """Return True if the key signed the token, which may have expired; None if not."""
         try:
             self._prove(claimed, _key_of(claimed, admitted))
-        except TokenRefused as refused:
+        except AccessTokenRefused as refused:
             return None if refused.code in _GUESSED else True
         return True
 
@@ -111,7 +113,7 @@ class AccessTokenVerifier:
             self._recent.popitem(last=False)
 
 
-def _key_of(claimed: Claimed, admitted: Sequence[LoginSecret]) -> LoginSecret | None:
+def _key_of(claimed: UnverifiedToken, admitted: Sequence[LoginSecret]) -> LoginSecret | None:
     """Return the API key that a token names, if it is one of the account that it names."""
     return next((each for each in admitted if each.account_sid == claimed.account_sid), None)
 
@@ -121,7 +123,7 @@ async def _recheck(tx: Transaction, token: AccessToken) -> Login:
     scope = scope_of(token)
     login = await account_store.find_login(tx, scope, token.key_sid)
     if login is None:
-        raise TokenRefused(access_tokens.BAD_ISSUER, "the key was revoked")
+        raise AccessTokenRefused(access_tokens.BAD_ISSUER, "the key was revoked")
     await _require_active_account(tx, scope)
     return login
 

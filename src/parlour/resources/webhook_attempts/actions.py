@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.protocol.pages import PageRequest, Position
+from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -96,7 +96,7 @@ async def replay_range(
     """Reopen what a bounded number of attempts was about; each delivery once."""
     mark = max(after_sid, filters.from_sid)
     # Before a position in a list that begins with the newest: the oldest come first.
-    request = PageRequest(0, limits.REPLAYED_ATTEMPTS_MAX, Position(mark, mark, backwards=True))
+    request = PageRequest(0, limits.REPLAYED_ATTEMPTS_MAX, PagePosition(mark, mark, backwards=True))
     found = await webhook_attempt_store.list_attempts(tx, scope, filters, request)
     chosen = found[: limits.REPLAYED_ATTEMPTS_MAX]
     deliveries = {

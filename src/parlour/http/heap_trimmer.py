@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from parlour.operations.buffers import BufferPool
 
 
-class Trimmer:
+class HeapTrimmer:
     """Trims the heap in a thread, after the buffers were full and have emptied."""
 
     def __init__(self, buffers: BufferPool, loop: asyncio.AbstractEventLoop) -> None:
@@ -28,7 +28,7 @@ class Trimmer:
         # Of glibc alone; elsewhere nothing is trimmed.
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Trim if it is time; called now and then."""
         used = self._buffers.used
         self._peak_bytes = max(self._peak_bytes, used)

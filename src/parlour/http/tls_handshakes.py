@@ -10,7 +10,7 @@ state      what ends it                         what follows
 =========  ===================================  ============================================
 accepted   no place in the caps                 closed, without an answer
            the first bytes                      handshake
-handshake  it is completed                      a ``Connection`` takes over the place
+handshake  it is completed                      a ``HttpConnection`` takes over the place
            it fails, or the client has gone     closed
            it is the oldest of too many         closed
 both       ``HEAD_SECONDS_MAX``, stop, caps     closed
@@ -22,48 +22,48 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from parlour.http.connection import Connection
+from parlour.http.connection import HttpConnection
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     import ssl
 
-    from parlour.http.connections import Connections
+    from parlour.http.connections import HttpConnections
 
 
-class Handshakes:
+class TlsHandshakes:
     """The TLS handshakes of one process that have begun, the oldest first."""
 
-    def __init__(self, shared: Connections, context: ssl.SSLContext) -> None:
+    def __init__(self, shared: HttpConnections, context: ssl.SSLContext) -> None:
         self.shared = shared
         self.context = context
-        self._begun: dict[Handshake, None] = {}
+        self._running: dict[TlsHandshake, None] = {}
 
-    def make(self) -> Handshake:
+    def make_protocol(self) -> TlsHandshake:
         """Return the protocol of an accepted connection."""
-        return Handshake(self)
+        return TlsHandshake(self)
 
-    def begin(self, handshake: Handshake) -> None:
+    def begin(self, handshake: TlsHandshake) -> None:
         """Count a handshake; close the oldest if there are too many."""
-        self._begun[handshake] = None
-        if len(self._begun) > limits.HANDSHAKES_MAX:
-            oldest = next(iter(self._begun))
+        self._running[handshake] = None
+        if len(self._running) > limits.HANDSHAKES_MAX:
+            oldest = next(iter(self._running))
             oldest.abort()
             self.end(oldest)
 
-    def end(self, handshake: Handshake) -> None:
+    def end(self, handshake: TlsHandshake) -> None:
         """Count a handshake no more."""
-        self._begun.pop(handshake, None)
+        self._running.pop(handshake, None)
 
 
-class Handshake(asyncio.BufferedProtocol):
+class TlsHandshake(asyncio.BufferedProtocol):
     """A connection whose TLS handshake is not completed."""
 
     __slots__ = (
-        "_all",
-        "_is_begun",
+        "_buffered",
+        "_handshakes",
+        "_has_started",
         "_is_closed",
-        "_kept",
         "_shared",
         "_successor",
         "_transport",
@@ -72,18 +72,18 @@ class Handshake(asyncio.BufferedProtocol):
         "peer",
     )
 
-    is_in_work = False
+    is_active = False
     waits_for_client = False  # It counts as idle.
     account_sid = ""
 
-    def __init__(self, handshakes: Handshakes) -> None:
-        self._all = handshakes
+    def __init__(self, handshakes: TlsHandshakes) -> None:
+        self._handshakes = handshakes
         self._shared = shared = handshakes.shared
         self._transport: Any = None  # asyncio.Transport, below TLS.
-        self._kept = b""
+        self._buffered = b""
         """Bytes for TLS, then for the connection."""
-        self._is_begun = False
-        self._successor: Connection | None = None
+        self._has_started = False
+        self._successor: HttpConnection | None = None
         self._is_closed = False
         self.idle_since = shared.now
         self.deadline = shared.now + limits.HEAD_SECONDS_MAX
@@ -100,18 +100,18 @@ class Handshake(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Offer room for bytes."""
         del sizehint
-        return self._shared.scratch
+        return self._shared.receive_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Begin TLS with the first bytes; keep what comes between handshake and hand-over."""
-        self._kept += self._shared.scratch[:nbytes]
+        self._buffered += self._shared.receive_buffer[:nbytes]
         self._transport.pause_reading()
-        if self._is_begun:
+        if self._has_started:
             return
-        self._is_begun = True
-        self._all.begin(self)
+        self._has_started = True
+        self._handshakes.begin(self)
         loop = self._shared.loop
-        self._shared.start(self._run())
+        self._shared.start_task(self._run())
         # The loop runs in this order, and reads no socket between the last three: ``_run``, which
         # replaces the transport's protocol; ``connection_made`` of the new one;
         # ``resume_reading``; ``_feed``.
@@ -122,7 +122,7 @@ class Handshake(asyncio.BufferedProtocol):
         protocol = self._transport.get_protocol()
         if self._is_closed or protocol is self:
             return
-        data, self._kept = self._kept, b""
+        data, self._buffered = self._buffered, b""
         protocol.get_buffer(len(data))[: len(data)] = data
         protocol.buffer_updated(len(data))
 
@@ -134,7 +134,7 @@ class Handshake(asyncio.BufferedProtocol):
                 transport = await self._shared.loop.start_tls(
                     self._transport,
                     self,
-                    self._all.context,
+                    self._handshakes.context,
                     server_side=True,
                     ssl_handshake_timeout=limits.HEAD_SECONDS_MAX,
                     ssl_shutdown_timeout=limits.SEND_STALL_SECONDS_MAX,
@@ -142,7 +142,7 @@ class Handshake(asyncio.BufferedProtocol):
         except OSError:  # The client's fault, or its end.
             self.abort()
         finally:
-            self._all.end(self)
+            self._handshakes.end(self)
             # An aborted handshake ends without an exception.
             if transport is None or self._is_closed or transport.is_closing():
                 self.abort()
@@ -152,14 +152,14 @@ class Handshake(asyncio.BufferedProtocol):
             self._hand_over(transport)
 
     def _hand_over(self, transport: asyncio.Transport) -> None:
-        connection = self._successor = Connection(self._shared)
+        connection = self._successor = HttpConnection(self._shared)
         self._shared.replace(self, connection)
         transport.set_protocol(connection)
-        connection.begin_tls(self._transport)
+        connection.set_raw_transport(self._transport)
         connection.connection_made(transport)
-        if self._kept:
-            size = len(self._kept)
-            connection.get_buffer(size)[:size] = self._kept
+        if self._buffered:
+            size = len(self._buffered)
+            connection.get_buffer(size)[:size] = self._buffered
             connection.buffer_updated(size)
             self._transport.resume_reading()
 
@@ -170,7 +170,7 @@ class Handshake(asyncio.BufferedProtocol):
             self._successor.connection_lost(exc)
         self._shared.discard(self)
 
-    # --- What ``Connections`` calls -------------------------------------------------------------
+    # --- What ``HttpConnections`` calls ---------------------------------------------------------
 
     def abort(self) -> None:
         """Close the connection at once."""

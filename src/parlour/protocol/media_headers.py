@@ -34,7 +34,7 @@ _NOT_IN_NAMES: Final = re.compile(
 )
 _NOT_IN_QUOTES: Final = re.compile(r'[^\x20-\x7e]|["\\%]')
 
-SAFETY: Final = (
+SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (
         b"content-security-policy",
@@ -68,12 +68,12 @@ def parse_file_name(text: str | None) -> str | None:
     return None if not name.strip(". ") else name
 
 
-def told_type(content_type: str) -> str:
+def served_type(content_type: str) -> str:
     """The type with which the bytes are handed out."""
     return UNKNOWN_TYPE if _LOADED_BY_PAGES.search(_essence(content_type)) else content_type
 
 
-def disposition(content_type: str, file_name: str | None) -> str:
+def content_disposition(content_type: str, file_name: str | None) -> str:
     """The Content-Disposition: shown in place only if the type cannot act (RFC 6266, 5987)."""
     essence = _essence(content_type)
     is_inline = essence in _INLINE or _INLINE_FAMILY.match(essence) is not None

@@ -34,15 +34,15 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     import asyncio
 
-    from parlour.http.connection import Connection
+    from parlour.http.connection import HttpConnection
     from parlour.http.messages import Request
     from parlour.vocabulary.clock import Clock
 
-    _Users = dict[str, dict[Connection, Request]]
+    _Users = dict[str, dict[HttpConnection, Request]]
     """The waiting requests of each user, in their order; an account's own callers are user ""."""
 
 
-class Turns:
+class RequestScheduler:
     """Lets requests begin."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
@@ -55,7 +55,7 @@ class Turns:
         self._queues: dict[str, _Users] = {}
 
     def start(
-        self, connection: Connection, request: Request, account_sid: str, identity: str = ""
+        self, connection: HttpConnection, request: Request, account_sid: str, identity: str = ""
     ) -> None:
         """Let a request begin now, or when it is its turn."""
         if not self._started and not self._queues:
@@ -66,7 +66,7 @@ class Turns:
             users.setdefault(identity, {})[connection] = request
             return
         self._started += _weight(request)
-        connection.launch(request)
+        connection.run_request(request)
 
     def _is_late(self) -> bool:
         return self._clock.monotonic_ms() > self._late_ms
@@ -101,13 +101,13 @@ class Turns:
         self._loop.call_soon(self._end)
         self._late_ms = self._clock.monotonic_ms() + limits.TURN_MS_MAX
         while self._queues and self._started < self._share:
-            self._started += self._launch_next()
+            self._started += self._start_next()
             if self._is_late():
                 break
         if not self._started:  # The clients of all that waited have gone.
             self._started = 1
 
-    def _launch_next(self) -> int:
+    def _start_next(self) -> int:
         """Let the next request begin; return its weight, 0 if its client has gone."""
         account_sid = next(iter(self._queues))
         users = self._queues.pop(account_sid)
@@ -120,7 +120,7 @@ class Turns:
             users[identity] = waiting
         if users:
             self._queues[account_sid] = users
-        return _weight(request) if connection.launch(request) else 0
+        return _weight(request) if connection.run_request(request) else 0
 
 
 def _weight(request: Request) -> int:

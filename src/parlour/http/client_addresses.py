@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from parlour.protocol.forwarded import Forwarding, TrustedProxies, customer_of, parse_networks
+from parlour.protocol.forwarded import (
+    ForwardingHeaders,
+    TrustedProxies,
+    client_network,
+    parse_networks,
+)
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
@@ -15,7 +20,7 @@ _FORWARDED: Final = b"forwarded"
 _ALL: Final = frozenset({_FOR, _PROTO, _FORWARDED})
 
 
-class Peers:
+class ClientAddresses:
     """Resolves clients, with the proxies that the settings trust."""
 
     def __init__(self, trusted_proxies: str) -> None:
@@ -28,22 +33,24 @@ class Peers:
 
     def address_of(self, request: Request) -> str:
         """The client's address; of IPv6 its network of 64 bits, which one customer has alone."""
-        said = _forwarding(request) if request.has_any(_ALL) else None
+        said = _forwarding(request) if request.has_any_header(_ALL) else None
         if said is None:
-            return customer_of(request.peer)
-        return customer_of(self.proxies.client_of(request.peer, request.scheme, said).address)
+            return client_network(request.peer)
+        return client_network(
+            self.proxies.resolve_client(request.peer, request.scheme, said).address
+        )
 
     def scheme_of(self, request: Request) -> str:
         """The scheme that the client used."""
-        said = _forwarding(request) if request.has_any(_ALL) else None
+        said = _forwarding(request) if request.has_any_header(_ALL) else None
         if said is None:
             return request.scheme
-        return self.proxies.client_of(request.peer, request.scheme, said).scheme
+        return self.proxies.resolve_client(request.peer, request.scheme, said).scheme
 
 
-def _forwarding(request: Request) -> Forwarding | None:
+def _forwarding(request: Request) -> ForwardingHeaders | None:
     """The headers of proxies, if the request has any."""
     said = [request.header(name) for name in (_FOR, _PROTO, _FORWARDED)]
     if not any(said):
         return None
-    return Forwarding(*([each] if each else [] for each in said))
+    return ForwardingHeaders(*([each] if each else [] for each in said))

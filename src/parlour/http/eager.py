@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
 
 
-def run_at_once(
+def run_eagerly(
     loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]
 ) -> asyncio.Task[None] | None:
     """Run work until it waits; return the task that goes on with it, None if it has ended."""

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from parlour.http.flow import CLOSED, HEAD, NEVER, WORK, Flow
-from parlour.http.messages import GoneError
+from parlour.http.flow_control import ACTIVE, CLOSED, HEAD, NEVER, FlowControl
+from parlour.http.messages import ClientDisconnectedError
 from parlour.protocol.http_request import RequestError, RequestReader
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError, clear_tracebacks
@@ -27,51 +27,51 @@ from parlour.vocabulary.errors import RETRY_AFTER, ApiError, clear_tracebacks
 if TYPE_CHECKING:
     import asyncio
 
-    from parlour.http.connections import Connections
+    from parlour.http.connections import HttpConnections
     from parlour.http.messages import Request
 
-UNASKED: Final = 0
-WHOLE: Final = 1
-PIECES: Final = 2
+UNREAD: Final = 0
+BUFFERED: Final = 1
+STREAMED: Final = 2
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Body(Flow):
+class BodyReader(FlowControl):
     """A connection, as far as it reads bodies."""
 
     __slots__ = (
-        "_ahead",
         "_body",
-        "_collecting",
-        "_failure",
+        "_body_error",
+        "_buffering_for",
         "_head_bytes",
-        "_identifying",
-        "_keeps",
+        "_keep_alive",
+        "_login_lookup",
         "_mode",
+        "_read_ahead",
         "_reader",
         "_request",
         "_request_bytes",
         "_waiter",
     )
 
-    def __init__(self, shared: Connections) -> None:
+    def __init__(self, shared: HttpConnections) -> None:
         super().__init__(shared)
-        self._ahead = b""
+        self._read_ahead = b""
         """Bytes that were received and are not interpreted yet."""
         self._body = bytearray()
         """What arrived of the body of the request in work, and was not handed over yet."""
-        self._collecting: Request | None = None
+        self._buffering_for: Request | None = None
         """The request that begins when its body is whole."""
-        self._keeps = True
+        self._keep_alive = True
         """Whether the connection goes on after the request in work."""
-        self._mode = UNASKED
-        self._failure: ApiError | None = None
+        self._mode = UNREAD
+        self._body_error: ApiError | None = None
         """Why the body of the request in work cannot be read."""
         self._waiter: asyncio.Future[Any] | None = None
         self._request: Request | None = None
         """The request in work, until it is answered or its client has gone."""
-        self._identifying: asyncio.Task[None] | None = None
+        self._login_lookup: asyncio.Task[None] | None = None
         """The look-up of its login."""
         self._head_bytes = 0
         """The head of the request in work, if it is large: it is kept as long as the request."""
@@ -82,65 +82,75 @@ class Body(Flow):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to receive: no more than may be read ahead together with what there is."""
         del sizehint
-        scratch = self._shared.scratch
+        scratch = self._shared.receive_buffer
         # It has room: reading is paused once bytes were added to those that are read ahead.
-        return scratch[: limits.READ_BYTES_MAX - len(self._ahead)] if self._ahead else scratch
+        return (
+            scratch[: limits.READ_BYTES_MAX - len(self._read_ahead)]
+            if self._read_ahead
+            else scratch
+        )
 
     def _start(self, request: Request, account_sid: str) -> None:
         """Let a request begin when it is its turn."""
         raise NotImplementedError
 
-    def _collect(self, request: Request) -> None:
+    def _buffer_body(self, request: Request) -> None:
         """Read the body of a request, and let it begin then."""
         assert request.caller is not None
-        self._collecting = request
+        self._buffering_for = request
         try:
-            self.charge(request.caller.account_sid, request.caller.identity or "")
+            self.assign_account(request.caller.account_sid, request.caller.identity or "")
         except ApiError as error:
             self._fail(error)
             return
         if self._reader.length > limits.BODY_BYTES_MAX:
             self._fail(ApiError(20413))
         else:
-            self._ask(WHOLE, limits.REQUEST_SECONDS_MAX)
+            self._start_reading_body(BUFFERED, limits.REQUEST_SECONDS_MAX)
 
-    def _end_collecting(self, request: Request) -> None:
-        self._collecting = None
+    def _end_buffering(self, request: Request) -> None:
+        self._buffering_for = None
         assert request.caller is not None
         self._start(request, request.caller.account_sid)
 
     @property
     def waits_for_client(self) -> bool:
         """Whether the rest of a head or a body is awaited, or that an answer is taken."""
-        if self._state == WORK:
+        if self._state == ACTIVE:
             return self.is_write_paused or not self._reader.is_complete
         return self._state == HEAD
 
     async def read_body(self) -> bytes:
-        """Return the whole body. Raises GoneError, and ApiError 400, 408, 413 and 503."""
-        if self._failure is not None:
-            raise self._failure.with_traceback(None)
+        """Return the whole body.
+
+        Raises ClientDisconnectedError, and ApiError 400, 408, 413 and 503.
+        """
+        if self._body_error is not None:
+            raise self._body_error.with_traceback(None)
         if self._reader.length > limits.BODY_BYTES_MAX:
             raise ApiError(20413)
         self._waiter = self._shared.loop.create_future()
         try:
-            self._ask(WHOLE, limits.REQUEST_SECONDS_MAX)
+            self._start_reading_body(BUFFERED, limits.REQUEST_SECONDS_MAX)
             body: bytes = await self._waiter
         finally:
             self._waiter = None  # As in flow.py: its exception would keep this connection.
         return body
 
     async def read_piece(self) -> bytes:
-        """Return the next piece of the body; empty after the last. Raises GoneError, ApiError."""
-        if self._mode == UNASKED:
-            self._ask(PIECES, limits.UPLOAD_SECONDS_MAX)
+        """Return the next piece of the body; empty after the last.
+
+        Raises ClientDisconnectedError and ApiError.
+        """
+        if self._mode == UNREAD:
+            self._start_reading_body(STREAMED, limits.UPLOAD_SECONDS_MAX)
         while not self._body:
-            if self._failure is not None:
-                raise self._failure.with_traceback(None)
+            if self._body_error is not None:
+                raise self._body_error.with_traceback(None)
             if self._reader.is_complete:
                 return b""
             if self._state == CLOSED:
-                raise GoneError
+                raise ClientDisconnectedError
             self._waiter = self._shared.loop.create_future()
             try:
                 await self._waiter
@@ -152,28 +162,28 @@ class Body(Flow):
             self._resume_reading()
         return piece
 
-    def _ask(self, mode: int, seconds: float) -> None:
+    def _start_reading_body(self, mode: int, seconds: float) -> None:
         """Begin to take the body."""
         if self._state == CLOSED:
-            raise GoneError
+            raise ClientDisconnectedError
         reader = self._reader
         self._mode = mode
         if reader.is_complete:
             self._end_body(b"")
             return
-        ahead, self._ahead = self._ahead, b""
+        ahead, self._read_ahead = self._read_ahead, b""
         if reader.expects_continue:
             reader.expects_continue = False
             if not ahead:
                 self._transport.write(_CONTINUE)
-        self._set_due(self._shared.now + seconds)
+        self._set_deadline(self._shared.now + seconds)
         self._resume_reading()
         if ahead:
             self._take_body(ahead)
 
     def _take_body(self, data: bytes) -> None:
         """Take bytes of the body that is being read."""
-        if self._failure is not None:
+        if self._body_error is not None:
             return
         reader = self._reader
         try:
@@ -182,16 +192,16 @@ class Body(Flow):
             self._fail(ApiError(20001, "Invalid HTTP request"))
             return
         if reader.is_complete:
-            self._ahead, reader.rest = reader.rest, b""
+            self._read_ahead, reader.trailing_data = reader.trailing_data, b""
             self._end_body(piece)
             return
         self._body += piece
-        if self._mode == WHOLE:
+        if self._mode == BUFFERED:
             if len(self._body) > limits.BODY_BYTES_MAX:
                 self._fail(ApiError(20413))
-            elif not self._hold():
+            elif not self._reserve():
                 self._pause_reading()
-                self._shared.start(self._wait_for_room())
+                self._shared.start_task(self._wait_for_room())
             elif self._reservation is not None:
                 self._reservation.progress()
             return
@@ -202,8 +212,8 @@ class Body(Flow):
 
     def _end_body(self, piece: bytes) -> None:
         """Take the last piece of the body."""
-        self._set_due(NEVER)
-        if self._mode == PIECES:
+        self._set_deadline(NEVER)
+        if self._mode == STREAMED:
             self._body += piece
             self._wake(None)
             return
@@ -212,7 +222,7 @@ class Body(Flow):
         self._request_bytes = len(body)
         if len(body) > limits.BODY_BYTES_MAX:
             self._fail(ApiError(20413))
-        elif not self._hold():
+        elif not self._reserve():
             self._fail(ApiError(20503, headers=RETRY_AFTER))
         else:
             self._wake(body)
@@ -222,15 +232,15 @@ class Body(Flow):
         reservation = self._reservation
         if reservation is None:
             return
-        if await reservation.wait(self._kept_bytes() - reservation.held):
+        if await reservation.wait(self._buffered_bytes() - reservation.held):
             self._resume_reading()
-        elif self._state == WORK:
+        elif self._state == ACTIVE:
             self._fail(ApiError(20503, headers=RETRY_AFTER))
 
-    def _kept_bytes(self) -> int:
-        read = self._reader.kept_bytes + self._reader.parsed_bytes
-        in_body = len(self._body) if self._mode == WHOLE else 0  # Media go to the disk.
-        return read + in_body + len(self._ahead) + self._head_bytes + self._request_bytes
+    def _buffered_bytes(self) -> int:
+        read = self._reader.buffered_bytes + self._reader.parsed_bytes
+        in_body = len(self._body) if self._mode == BUFFERED else 0  # Media go to the disk.
+        return read + in_body + len(self._read_ahead) + self._head_bytes + self._request_bytes
 
     def _can_drain(self) -> bool:
         """Whether the connection can go on after the body, which was not read."""
@@ -238,35 +248,37 @@ class Body(Flow):
         if reader.is_complete:
             return True
         # Without "100 Continue" the next bytes may be the body, or the next request.
-        return not reader.expects_continue and (reader.left_bytes or 0) <= limits.BODY_BYTES_MAX
+        return (
+            not reader.expects_continue and (reader.remaining_bytes or 0) <= limits.BODY_BYTES_MAX
+        )
 
-    def _drop_kept(self) -> bytes:
+    def _release_request(self) -> bytes:
         """Let go of all that is kept of an answered request; return what was read ahead of it."""
-        ahead, self._ahead = self._ahead, b""
+        ahead, self._read_ahead = self._read_ahead, b""
         self._body.clear()
-        self._reader.drop()
+        self._reader.clear()
         self._request_bytes = self._head_bytes = 0
         self._release()
         return ahead
 
     def _wake(self, result: bytes | None) -> None:
-        request = self._collecting
+        request = self._buffering_for
         if request is not None:
             assert result is not None
             request.body, request.has_body = result, True
-            self._end_collecting(request)
+            self._end_buffering(request)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(result)
 
     def _fail(self, error: ApiError) -> None:
         """Give up the body of the request in work. What follows it cannot be found."""
         clear_tracebacks(error)  # Else it keeps the request, which is in those frames.
-        self._failure = error
-        self._keeps = False
-        self._ahead = b""
+        self._body_error = error
+        self._keep_alive = False
+        self._read_ahead = b""
         self._body.clear()
-        if self._collecting is not None:
-            self._end_collecting(self._collecting)
+        if self._buffering_for is not None:
+            self._end_buffering(self._buffering_for)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
 
@@ -274,20 +286,20 @@ class Body(Flow):
         super()._end()
         # The request refers to the connection, and the parser to the reader: left as they are,
         # bodies and heads that never came to their end would stay until the next look for cycles.
-        self._collecting = None
-        self._drop_kept()
-        self._drop_request()
+        self._buffering_for = None
+        self._release_request()
+        self._abandon_request()
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(GoneError())
+            self._waiter.set_exception(ClientDisconnectedError())
 
-    def _drop_request(self) -> None:
+    def _abandon_request(self) -> None:
         """Let go of the request of a client that has gone, as far as it is not in work yet."""
         request, self._request = self._request, None
         if request is None:
             return
-        request.drop_body()  # What was parsed of it already is the caller's.
-        if self._identifying is not None:
+        request.discard_body()  # What was parsed of it already is the caller's.
+        if self._login_lookup is not None:
             # A login may be held for a second and more, with the request that brought it.
-            self._identifying.cancel()
-            self._identifying = None
-            self._shared.server.forget(request)
+            self._login_lookup.cancel()
+            self._login_lookup = None
+            self._shared.server.release(request)

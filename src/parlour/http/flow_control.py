@@ -1,7 +1,7 @@
 """How bytes flow through one connection: turns, backpressure in both directions, deadlines.
 
 Reading stops for two reasons that know nothing of each other: the connection has as much as it may
-keep (``_pause_reading``), or it had its share of this turn of the event loop (``_end_turn``).
+keep (``_pause_reading``), or it had its share of this turn of the event loop (``_yield_reading``).
 Writing has no buffer that would be filled on purpose: the transport writes at once and calls
 ``pause_writing`` if the kernel did not take all, so "not paused" means that the kernel has all.
 
@@ -15,18 +15,18 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from parlour.http.messages import GoneError
+from parlour.http.messages import ClientDisconnectedError
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
 if TYPE_CHECKING:
-    from parlour.http.connections import Connections
+    from parlour.http.connections import HttpConnections
     from parlour.operations.buffers import Reservation
 
 # The states of a connection: connection.py.
 IDLE: Final = 0
 HEAD: Final = 1
-WORK: Final = 2
+ACTIVE: Final = 2
 QUEUED: Final = 3
 DRAIN: Final = 4
 LINGER: Final = 5
@@ -36,23 +36,23 @@ NEVER: Final = math.inf
 _NOTHING: Final = memoryview(b"")
 
 
-class Flow(asyncio.BufferedProtocol):
+class FlowControl(asyncio.BufferedProtocol):
     """The flow control of a connection."""
 
     __slots__ = (
         "_account_sid",
-        "_below",
-        "_due",
-        "_held_answer_bytes",
+        "_flush_waiter",
+        "_has_yielded",
         "_identity",
         "_is_reading_paused",
-        "_is_turn_over",
+        "_raw_transport",
         "_reservation",
-        "_rest",
-        "_sending",
+        "_response_bytes",
         "_shared",
         "_state",
+        "_state_deadline",
         "_transport",
+        "_unsent",
         "_unsent_bytes",
         "deadline",
         "is_write_paused",
@@ -60,23 +60,23 @@ class Flow(asyncio.BufferedProtocol):
         "scheme",
     )
 
-    def __init__(self, shared: Connections) -> None:
+    def __init__(self, shared: HttpConnections) -> None:
         self._shared = shared
         self._state = IDLE
         self._transport: Any = None  # asyncio.Transport; Any saves a cast on each use.
-        self._below: asyncio.Transport | None = None
-        self._sending: asyncio.Future[None] | None = None
+        self._raw_transport: asyncio.Transport | None = None
+        self._flush_waiter: asyncio.Future[None] | None = None
         self._is_reading_paused = False
-        self._is_turn_over = False
+        self._has_yielded = False
         self._unsent_bytes = 0
-        self._rest = _NOTHING
+        self._unsent = _NOTHING
         """What TLS was not given yet of an answer; then writing is paused."""
         self._reservation: Reservation | None = None
         """What the connection keeps, counted; None while that is little."""
-        self._held_answer_bytes = 0
+        self._response_bytes = 0
         self._account_sid = ""
         self._identity = ""
-        self._due = NEVER
+        self._state_deadline = NEVER
         """When the state of the connection ends."""
         self.deadline = NEVER
         """The same; while the client takes nothing of an answer, when it has to have begun."""
@@ -84,9 +84,9 @@ class Flow(asyncio.BufferedProtocol):
         self.peer = ""
         self.scheme = "http"
 
-    def begin_tls(self, below: asyncio.Transport) -> None:
+    def set_raw_transport(self, below: asyncio.Transport) -> None:
         """Say which transport TLS writes to, before ``connection_made`` with that of TLS."""
-        self._below = below
+        self._raw_transport = below
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection over from the listener."""
@@ -101,19 +101,19 @@ class Flow(asyncio.BufferedProtocol):
 
     # --- Deadlines ------------------------------------------------------------------------------
 
-    def _set_due(self, moment: float) -> None:
+    def _set_deadline(self, moment: float) -> None:
         """Let the state of the connection end at a moment of the loop's time."""
-        self._due = moment
+        self._state_deadline = moment
         if not self.is_write_paused:
             self.deadline = moment
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self._state == CLOSED and self._below is not None:
-            self._end_close(self._below)
+        if self._state == CLOSED and self._raw_transport is not None:
+            self._end_close(self._raw_transport)
         elif not self.is_write_paused:
             self._expire()
-        elif self._has_sent():
+        elif self._has_progressed():
             if self._reservation is not None:
                 self._reservation.progress()
         else:
@@ -125,20 +125,20 @@ class Flow(asyncio.BufferedProtocol):
 
     # --- Reading --------------------------------------------------------------------------------
 
-    def _end_turn(self) -> None:
+    def _yield_reading(self) -> None:
         """Leave the rest of a long flow of bytes to the next turn, behind everybody else's."""
-        if self._is_turn_over or self._state == CLOSED:
+        if self._has_yielded or self._state == CLOSED:
             return
-        self._is_turn_over = True
+        self._has_yielded = True
         self._transport.pause_reading()
         if self._state in {DRAIN, LINGER}:
             # Discarded bytes are read at a reduced rate.
-            self._shared.loop.call_later(limits.UNWANTED_PAUSE_MS / 1000, self._begin_turn)
+            self._shared.loop.call_later(limits.UNWANTED_PAUSE_MS / 1000, self._continue_reading)
         else:
-            self._shared.loop.call_soon(self._begin_turn)
+            self._shared.loop.call_soon(self._continue_reading)
 
-    def _begin_turn(self) -> None:
-        self._is_turn_over = False
+    def _continue_reading(self) -> None:
+        self._has_yielded = False
         if not self._is_reading_paused and self._state != CLOSED:
             self._transport.resume_reading()
 
@@ -150,7 +150,7 @@ class Flow(asyncio.BufferedProtocol):
     def _resume_reading(self) -> None:
         if self._is_reading_paused:
             self._is_reading_paused = False
-            if not self._is_turn_over:
+            if not self._has_yielded:
                 self._transport.resume_reading()
 
     # --- Writing --------------------------------------------------------------------------------
@@ -164,30 +164,30 @@ class Flow(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The kernel has taken all that the transport was given."""
         self.is_write_paused = False
-        if self._rest:
-            self._put_rest()
+        if self._unsent:
+            self._send_rest()
             if self.is_write_paused:
                 if self._reservation is not None:
                     self._reservation.progress()
                 return
-        self.deadline = self._due
+        self.deadline = self._state_deadline
         if self._reservation is not None:
             self._reservation.progress()
-            self._held_answer_bytes = 0
-            self._hold()
-        if self._sending is not None and not self._sending.done():
-            self._sending.set_result(None)
+            self._response_bytes = 0
+            self._reserve()
+        if self._flush_waiter is not None and not self._flush_waiter.done():
+            self._flush_waiter.set_result(None)
 
     def write(self, piece: bytes) -> None:
-        """Send a further piece of an answer. Raises GoneError."""
+        """Send a further piece of an answer. Raises ClientDisconnectedError."""
         if self._state == CLOSED:
-            raise GoneError
-        self._put(piece)
-        if self.is_write_paused and not self._hold_answer(len(piece)):
+            raise ClientDisconnectedError
+        self._send(piece)
+        if self.is_write_paused and not self._reserve_response(len(piece)):
             self.abort()
-            raise GoneError
+            raise ClientDisconnectedError
 
-    def _put(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> None:
         """Hand bytes to the transport; to TLS in pieces, each when the one before has gone on.
 
         TLS copies what it is given, and keeps that much room until the connection ends.
@@ -195,19 +195,19 @@ class Flow(asyncio.BufferedProtocol):
         if self.scheme == "http" or len(data) <= limits.TLS_PIECE_BYTES:
             self._transport.write(data)
             return
-        assert not self._rest
-        self._rest = memoryview(data)
-        self._put_rest()
+        assert not self._unsent
+        self._unsent = memoryview(data)
+        self._send_rest()
 
-    def _put_rest(self) -> None:
+    def _send_rest(self) -> None:
         size = limits.TLS_PIECE_BYTES
-        while self._rest and not self.is_write_paused:
-            piece = self._rest[:size]
+        while self._unsent and not self.is_write_paused:
+            piece = self._unsent[:size]
             # An empty part of a view would keep all of it.
-            self._rest = self._rest[size:] if len(self._rest) > size else _NOTHING
+            self._unsent = self._unsent[size:] if len(self._unsent) > size else _NOTHING
             self._transport.write(piece)
 
-    def _has_sent(self) -> bool:
+    def _has_progressed(self) -> bool:
         """Whether the client has taken some of an answer since this was last asked.
 
         If so, it has time again for the next bytes.
@@ -222,19 +222,19 @@ class Flow(asyncio.BufferedProtocol):
 
     def _count_unsent(self) -> int:
         size: int = self._transport.get_write_buffer_size()
-        return size + len(self._rest)
+        return size + len(self._unsent)
 
-    async def sent(self) -> None:
-        """Wait until the last byte that was written is with the kernel. Raises GoneError."""
+    async def flush(self) -> None:
+        """Wait until the kernel has every byte that was written. Raises ClientDisconnectedError."""
         if self._state == CLOSED:
-            raise GoneError
+            raise ClientDisconnectedError
         if self.is_write_paused:
-            self._sending = self._shared.loop.create_future()
+            self._flush_waiter = self._shared.loop.create_future()
             try:
-                await self._sending
+                await self._flush_waiter
             finally:
                 # Its exception keeps the frames that it passed, and they keep this connection.
-                self._sending = None
+                self._flush_waiter = None
 
     # --- What is kept ---------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ class Flow(asyncio.BufferedProtocol):
         """The account of the last request; empty before the first."""
         return self._account_sid
 
-    def charge(self, account_sid: str, identity: str) -> None:
+    def assign_account(self, account_sid: str, identity: str) -> None:
         """Count what is buffered here for this account and user. Raises ApiError 503."""
         if account_sid == self._account_sid and identity == self._identity:
             return
@@ -258,57 +258,62 @@ class Flow(asyncio.BufferedProtocol):
         """A request of this connection was an account's."""
         raise NotImplementedError
 
-    def _kept_bytes(self) -> int:
+    def _buffered_bytes(self) -> int:
         """How many bytes the connection keeps in memory, but for what it has to send."""
         raise NotImplementedError
 
-    def _hold(self) -> bool:
+    def _reserve(self) -> bool:
         """Count what the connection keeps now; False if the buffers of the process are full."""
-        size = self._kept_bytes() + self._held_answer_bytes
+        size = self._buffered_bytes() + self._response_bytes
         reservation = self._reservation
         if reservation is None:
             if size <= limits.UNCOUNTED_BYTES_MAX:
                 return True
             whose = self._account_sid, self._identity or ("" if self._account_sid else self.peer)
             reservation = self._reservation = self._shared.buffers.open(
-                self.abort, *whose, self._has_sent
+                self.abort, *whose, self._has_progressed
             )
         return reservation.resize(size)
 
-    def _hold_answer(self, size: int) -> bool:
+    def _reserve_response(self, size: int) -> bool:
         """Count an answer that the kernel did not take; all of it is kept until it has."""
-        self._held_answer_bytes = size if self._below is None else size + limits.TLS_UNSENT_BYTES
-        return self._hold()
+        self._response_bytes = (
+            size if self._raw_transport is None else size + limits.TLS_UNSENT_BYTES
+        )
+        return self._reserve()
 
     def _release(self) -> None:
         """Nothing is kept any more."""
-        self._held_answer_bytes = 0
+        self._response_bytes = 0
         if self._reservation is not None:
             self._reservation.close()
             self._reservation = None
 
-    async def reserve(self, size: int) -> None:
+    async def reserve_buffer(self, size: int) -> None:
         """Wait for room in the buffers for an answer that is large. Raises ApiError 503.
 
         Those that wait have their answers already; if there are many, the next is refused at once.
         """
         shared = self._shared
         if self._state == CLOSED:
-            raise GoneError
-        if self._hold_answer(size):
+            raise ClientDisconnectedError
+        if self._reserve_response(size):
             return
-        size, self._held_answer_bytes = self._held_answer_bytes, 0
+        size, self._response_bytes = self._response_bytes, 0
         reservation = self._reservation
-        if reservation is None or shared.waiting_bytes + size > limits.WAITING_ANSWER_BYTES_MAX:
+        if (
+            reservation is None
+            or shared.waiting_response_bytes + size > limits.WAITING_ANSWER_BYTES_MAX
+        ):
             raise ApiError(20503, headers=RETRY_AFTER)
-        shared.waiting_bytes += size
+        shared.waiting_response_bytes += size
         try:
             has_room = await reservation.wait(size)
         finally:
-            shared.waiting_bytes -= size
+            shared.waiting_response_bytes -= size
         if not has_room:
             raise ApiError(20503, headers=RETRY_AFTER)
-        self._held_answer_bytes = size
+        self._response_bytes = size
 
     # --- The end --------------------------------------------------------------------------------
 
@@ -330,8 +335,8 @@ class Flow(asyncio.BufferedProtocol):
         self._state = CLOSED
         self._transport.close()
         self._release()
-        if self._below is not None:
-            self._set_due(self._shared.now + seconds)
+        if self._raw_transport is not None:
+            self._set_deadline(self._shared.now + seconds)
 
     def _end_close(self, below: asyncio.Transport) -> None:
         """Stop waiting for the client's close_notify, unless there is something left to send."""
@@ -351,7 +356,7 @@ class Flow(asyncio.BufferedProtocol):
     def _end(self) -> None:
         """The client has gone: who waits for it learns of that."""
         self._state = CLOSED
-        self._rest = _NOTHING
+        self._unsent = _NOTHING
         self._release()
-        if self._sending is not None and not self._sending.done():
-            self._sending.set_exception(GoneError())
+        if self._flush_waiter is not None and not self._flush_waiter.done():
+            self._flush_waiter.set_exception(ClientDisconnectedError())
