@@ -55,7 +55,7 @@ def connect_for_requests(server: Server, *, receive_buffer: int | None = None) -
 
 
 @dataclass
-class Flooding:
+class Flood:
     """One connection of a flood."""
 
     socket: socket.socket
@@ -105,13 +105,13 @@ def flood(
     head: bytes = b"",
     connections: int = 1,
     reads: bool = True,
-) -> list[Flooding]:
+) -> list[Flood]:
     """Send ``head`` once and ``repeated`` again and again, until the time is up or all are closed.
 
     Answers are read and dropped, except their first bytes; ``reads=False`` leaves them unread.
     The connections are closed at the end.
     """
-    floods = [Flooding(connect_for_requests(server), head, repeated) for _ in range(connections)]
+    floods = [Flood(connect_for_requests(server), head, repeated) for _ in range(connections)]
     events = selectors.EVENT_WRITE | (selectors.EVENT_READ if reads else 0)
     deadline = time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:
@@ -133,7 +133,7 @@ def flood(
     return floods
 
 
-def ask_in_turn(
+def request_in_turn(
     server: Server,
     requests: Sequence[bytes],
     *,

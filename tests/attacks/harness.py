@@ -67,7 +67,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Felt:
+class ClientMeasurements:
     """What one innocent client felt."""
 
     latencies: list[float]
@@ -93,14 +93,14 @@ class Felt:
 
 
 @dataclass
-class Watch:
+class AttackMonitor:
     """What was measured; complete when the block has ended."""
 
     server: Server
     before_bytes: int = 0
     peak_bytes: int = 0
     after_bytes: int = 0
-    felt: dict[str, Felt] = field(default_factory=dict)
+    felt: dict[str, ClientMeasurements] = field(default_factory=dict)
     is_killed: bool = False
 
     def growth_now(self) -> int:
@@ -175,56 +175,56 @@ def basic(name: str, secret: str) -> str:
 
 
 @contextmanager
-def unhurt(
+def others_unaffected(
     server: Server,
     control: Server,
     *innocents: Innocent,
     bounds: Bounds = Bounds(),
-) -> Iterator[Watch]:
+) -> Iterator[AttackMonitor]:
     """Measure while the block attacks ``server``, and assert the bounds at its end.
 
     Without innocent clients, `healthz` is the only one.
     """
-    watch = Watch(server)
+    monitor = AttackMonitor(server)
     chosen = innocents or (healthz,)
     with _Prober(server, control, chosen) as prober:
-        watch.before_bytes = prober.measure()
-        yield watch
+        monitor.before_bytes = prober.measure()
+        yield monitor
         time.sleep(SETTLE_SECONDS)
-        prober.stop(watch)
-    _wait_for_memory(watch, bounds)
-    print(watch)
-    broken = [] if watch.is_killed else list(_broken(watch, chosen, bounds))
-    if watch.is_killed:
-        growth = f"{(watch.peak_bytes - watch.before_bytes) / MEBIBYTE:.0f} MiB"
+        prober.stop(monitor)
+    _wait_for_memory(monitor, bounds)
+    print(monitor)
+    broken = [] if monitor.is_killed else list(_broken(monitor, chosen, bounds))
+    if monitor.is_killed:
+        growth = f"{(monitor.peak_bytes - monitor.before_bytes) / MEBIBYTE:.0f} MiB"
         broken = [f"resident memory grew by {growth}, and the server was killed"]
-    assert not broken, "The attack hurt others:\n  " + "\n  ".join(broken) + f"\n{watch}"
+    assert not broken, "The attack hurt others:\n  " + "\n  ".join(broken) + f"\n{monitor}"
 
 
-def _wait_for_memory(watch: Watch, bounds: Bounds) -> None:
+def _wait_for_memory(monitor: AttackMonitor, bounds: Bounds) -> None:
     deadline = time.monotonic() + bounds.recovery_seconds
-    while not watch.is_killed and watch.growth_now() > bounds.remaining_bytes:
+    while not monitor.is_killed and monitor.growth_now() > bounds.remaining_bytes:
         if time.monotonic() > deadline:
             break
         time.sleep(0.05)
-    watch.after_bytes = resident_bytes(watch.server.pid)
+    monitor.after_bytes = resident_bytes(monitor.server.pid)
 
 
-def _broken(watch: Watch, innocents: Sequence[Innocent], bounds: Bounds) -> Iterator[str]:
+def _broken(monitor: AttackMonitor, innocents: Sequence[Innocent], bounds: Bounds) -> Iterator[str]:
     """Each bound that does not hold, in words."""
-    if watch.server.process is None or watch.server.process.poll() is not None:
-        yield f"the server ended:\n{watch.server.log_tail()}"
+    if monitor.server.process is None or monitor.server.process.poll() is not None:
+        yield f"the server ended:\n{monitor.server.log_tail()}"
         return
-    growth = watch.peak_bytes - watch.before_bytes
+    growth = monitor.peak_bytes - monitor.before_bytes
     if growth > bounds.growth_bytes:
         yield f"resident memory grew by {_mebibytes(growth, bounds.growth_bytes)}"
-    remaining = watch.after_bytes - watch.before_bytes
+    remaining = monitor.after_bytes - monitor.before_bytes
     if remaining > bounds.remaining_bytes:
         sizes = _mebibytes(remaining, bounds.remaining_bytes)
         yield f"{bounds.recovery_seconds:g} s later there was still more memory: {sizes}"
     for each in innocents:
         name = each.__name__
-        felt, calm = watch.felt[name], watch.felt[f"{name} of the control"]
+        felt, calm = monitor.felt[name], monitor.felt[f"{name} of the control"]
         allowed = max(bounds.p99_seconds, bounds.p99_ratio * calm.percentile(0.99))
         if felt.percentile(0.99) > allowed:
             times = f"{felt.percentile(0.99) * 1000:.0f} ms, allowed {allowed * 1000:.0f} ms"
@@ -281,14 +281,16 @@ class _Prober:
         assert self._line() == "measuring"
         return resident_bytes(self._plan["pid"])
 
-    def stop(self, watch: Watch) -> None:
+    def stop(self, monitor: AttackMonitor) -> None:
         """End, and put the results into the watch."""
         self._tell("stop")
         results = json.loads(self._line())
-        watch.felt = {name: Felt(**felt) for name, felt in results["measured"].items()}
-        watch.before_bytes = results["memory"]["before"]
-        watch.peak_bytes = results["memory"]["peak"]
-        watch.is_killed = results["memory"]["is_killed"]
+        monitor.felt = {
+            name: ClientMeasurements(**felt) for name, felt in results["measured"].items()
+        }
+        monitor.before_bytes = results["memory"]["before"]
+        monitor.peak_bytes = results["memory"]["peak"]
+        monitor.is_killed = results["memory"]["is_killed"]
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None

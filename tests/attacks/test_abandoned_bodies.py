@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import connect
-from tests.attacks.harness import MEBIBYTE, P99_SECONDS, Bounds, healthz, request, unhurt
+from tests.attacks.harness import MEBIBYTE, P99_SECONDS, Bounds, healthz, others_unaffected, request
 from tests.attacks.test_resetting_clients import reset
-from tests.attacks.webhook_receivers import OK, Hanging
+from tests.attacks.webhook_receivers import OK, HangingReceiver
 from tests.support.client import FORM_TYPE, Api
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_long_bodies_are_not_kept_during_a_pre_action_call(
     account = fresh_server.make_account()
     api = Api(fresh_server.base_url, *account)
     chat = api.post("/Conversations").expect(201)["sid"]
-    with Hanging(1, answer_late) as receiver:
+    with HangingReceiver(1, answer_late) as receiver:
         api.post(
             "/Configuration/Webhooks", Filters=["onMessageAdd"], PreWebhookUrl=receiver.url(0)
         ).expect(200)
@@ -57,7 +57,7 @@ def test_long_bodies_are_not_kept_during_a_pre_action_call(
             account=account,
             body=b"Body=hello&Unknown=" + b"x" * 1_000_000,
         )
-        with unhurt(fresh_server, control, healthz, bounds=BOUNDS):
+        with others_unaffected(fresh_server, control, healthz, bounds=BOUNDS):
             for _ in range(150):
                 send_and_reset(fresh_server, sent, 0.004)
     api.close()
@@ -75,7 +75,7 @@ def test_requests_are_not_kept_while_their_unknown_logins_are_held(
             assert made.recv(4096)
         made.close()
     headers = [f"X: {'y' * 300}" for _ in range(90)]
-    with unhurt(fresh_server, control, healthz, bounds=BOUNDS):
+    with others_unaffected(fresh_server, control, healthz, bounds=BOUNDS):
         for number in range(2_400):
             login = names[number % len(names)], secrets.token_hex(8)
             body = b"x" * 34_000

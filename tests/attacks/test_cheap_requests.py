@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.attacks.attack_traffic import ask_in_turn
-from tests.attacks.harness import healthz, messages, request, unhurt
+from tests.attacks.attack_traffic import request_in_turn
+from tests.attacks.harness import healthz, messages, others_unaffected, request
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.kind("refusals", by="anybody")
 def test_metrics_asked_for_without_end(fresh_server: Server, control: Server) -> None:
-    with unhurt(fresh_server, control, healthz, messages):
-        statuses = ask_in_turn(
+    with others_unaffected(fresh_server, control, healthz, messages):
+        statuses = request_in_turn(
             fresh_server, [request("GET", "/metrics")], seconds=1.0, connections=20
         )
     assert statuses.keys() == {"200"}

@@ -10,8 +10,8 @@ import pytest
 
 from tests.attacks.attack_traffic import connect
 from tests.attacks.conftest import PLACES
-from tests.attacks.harness import healthz, messages, request, unhurt
-from tests.attacks.webhook_receivers import Hanging
+from tests.attacks.harness import healthz, messages, others_unaffected, request
+from tests.attacks.webhook_receivers import HangingReceiver
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def hanging_post(server: Server, url: str) -> bytes:
 def test_two_accounts_that_hold_all_places_refuse_nobody_else(
     narrow_server: Server, control: Server
 ) -> None:
-    with Hanging(1) as receiver, ExitStack() as stack:
+    with HangingReceiver(1) as receiver, ExitStack() as stack:
         posts = [hanging_post(narrow_server, receiver.url(number)) for number in range(2)]
-        with unhurt(narrow_server, control, healthz, messages):
+        with others_unaffected(narrow_server, control, healthz, messages):
             sockets = [stack.enter_context(connect(narrow_server)) for _ in range(2 * PLACES)]
             for number, each in enumerate(sockets):
                 each.sendall(posts[number % 2])

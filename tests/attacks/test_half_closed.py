@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import connect
-from tests.attacks.harness import healthz, request, unhurt
+from tests.attacks.harness import healthz, others_unaffected, request
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def test_answers_for_clients_that_sent_their_end_are_not_kept(
     path = f"/v1/Conversations/{chat}/Messages?PageSize=100"
     asked = request("GET", path, account=account)
 
-    with unhurt(fresh_server, control, healthz), ExitStack() as stack:
+    with others_unaffected(fresh_server, control, healthz), ExitStack() as stack:
         for _ in range(CONNECTIONS):
             made = connect(fresh_server, receive_buffer=SMALL_BUFFER)
             stack.enter_context(closing(made))

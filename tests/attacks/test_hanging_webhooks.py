@@ -20,7 +20,13 @@ import pytest
 
 from tests.attacks.harness import Bounds, request
 from tests.attacks.probe import resident_bytes
-from tests.attacks.webhook_receivers import Hanging, Prompt, challenge, drip, say_nothing
+from tests.attacks.webhook_receivers import (
+    HangingReceiver,
+    PromptReceiver,
+    challenge,
+    drip,
+    never_respond,
+)
 from tests.support.client import Api
 from tests.support.server import Server
 
@@ -52,7 +58,7 @@ class Times:
 class Innocent:
     """An account with a pre-action and a post-action webhook that answer at once."""
 
-    def __init__(self, server: Server, receiver: Prompt, host: str = "127.0.0.1") -> None:
+    def __init__(self, server: Server, receiver: PromptReceiver, host: str = "127.0.0.1") -> None:
         self._receiver = receiver
         self._api = Api(server.base_url, *server.make_account())
         self._api.post(
@@ -97,7 +103,7 @@ def undelayed(
 ) -> Iterator[None]:
     """Attack in the block; afterwards the innocent account writes for so long, and is not hurt."""
     # A name is looked up for each connection.
-    with Prompt(keeps_connections=host == "127.0.0.1") as receiver:
+    with PromptReceiver(keeps_connections=host == "127.0.0.1") as receiver:
         attacked = Innocent(server, receiver, host)
         calm = Innocent(control, receiver)
         for innocent in (attacked, calm):
@@ -164,7 +170,13 @@ class Attacker:
 
 
 def hang(
-    server: Server, control: Server, urls: int, hanging: Hanging, *, times: int, seconds: float
+    server: Server,
+    control: Server,
+    urls: int,
+    hanging: HangingReceiver,
+    *,
+    times: int,
+    seconds: float,
 ) -> None:
     """Tell so many URLs that hang so often, and see what the innocent account feels for so long.
 
@@ -184,7 +196,7 @@ def hang(
 def test_urls_that_hang_delay_no_other_account(
     fresh_server: Server, control: Server, hosts: int
 ) -> None:
-    hang(fresh_server, control, 270, Hanging(hosts), times=1, seconds=1.5)
+    hang(fresh_server, control, 270, HangingReceiver(hosts), times=1, seconds=1.5)
 
 
 @pytest.mark.kind("shares", by="an account")
@@ -193,18 +205,18 @@ def test_urls_that_hang_delay_no_other_account(
 @pytest.mark.parametrize(
     ("urls", "hosts", "answer"),
     [
-        (600, 20, say_nothing),
-        (1500, 1, say_nothing),
+        (600, 20, never_respond),
+        (1500, 1, never_respond),
         (600, 20, drip),
         (600, 20, challenge),
-        (600, 250, say_nothing),
+        (600, 250, never_respond),
     ],
     ids=["600 urls", "one host", "drips", "challenges", "many hosts"],
 )
 def test_many_urls_that_hang_delay_no_other_account_for_long(
     fresh_server: Server, control: Server, urls: int, hosts: int, answer: Answer
 ) -> None:
-    hang(fresh_server, control, urls, Hanging(hosts, answer), times=3, seconds=20)
+    hang(fresh_server, control, urls, HangingReceiver(hosts, answer), times=3, seconds=20)
 
 
 @pytest.mark.kind("shares", "admission", by="an account")
@@ -212,7 +224,7 @@ def test_callers_that_wait_for_pre_action_webhooks_delay_no_other_account(
     fresh_server: Server, control: Server
 ) -> None:
     """Sixteen at each of 20 hosts: more than all accounts together may have."""
-    with Hanging(20) as hanging, ExitStack() as stack:
+    with HangingReceiver(20) as hanging, ExitStack() as stack:
         attacker = Attacker(fresh_server)
         paths = []
         for number in range(20):
@@ -243,7 +255,7 @@ def test_participants_about_whom_nobody_answers_delay_no_other_account(
 ) -> None:
     """More conversations than may wait for an answer at once, over all accounts."""
     path, form = "/ConversationWithParticipants", {"Participant": '{"identity":"ann"}'}
-    with Hanging(1) as hanging:
+    with HangingReceiver(1) as hanging:
         attacker = Attacker(fresh_server)
         hooks = {"Filters": "onParticipantAdd", "PreWebhookUrl": hanging.url(0)}
         attacker.api.post("/Configuration/Webhooks", hooks).expect(200)

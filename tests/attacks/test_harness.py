@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import RawSocket, WebSocketClosedError, flood, ws_frame
-from tests.attacks.harness import Bounds, healthz, messages, request, unhurt
+from tests.attacks.harness import Bounds, healthz, messages, others_unaffected, request
 from tests.support.client import send_bytes
 from tests.support.server import Server
 
@@ -25,11 +25,11 @@ def server() -> Iterator[Server]:
 
 
 def test_no_fault_is_reported_for_slow_bytes_of_a_head(server: Server, control: Server) -> None:
-    with unhurt(server, control, healthz, messages) as watch:
+    with others_unaffected(server, control, healthz, messages) as monitor:
         for _ in range(3):
             flood(server, head=b"GET /healthz HTTP/1.1\r\nX: ", repeated=b"x", seconds=0.2)
-    assert watch.felt["messages"].statuses.keys() == {"200", "201"}
-    assert watch.felt["healthz"].statuses["200"] > 50
+    assert monitor.felt["messages"].statuses.keys() == {"200", "201"}
+    assert monitor.felt["healthz"].statuses["200"] > 50
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_each_planted_fault_is_reported(
 ) -> None:
     with (
         pytest.raises(AssertionError, match=finding),
-        unhurt(server, control, bounds=Bounds(recovery_seconds=0.2, p99_seconds=0.05)),
+        others_unaffected(server, control, bounds=Bounds(recovery_seconds=0.2, p99_seconds=0.05)),
     ):
         send_bytes(server.base_url, request("GET", f"/fault/{fault}"))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import connect, flood
-from tests.attacks.harness import api_of, healthz, messages, request, unhurt
+from tests.attacks.harness import api_of, healthz, messages, others_unaffected, request
 from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.sockets import receive
@@ -74,7 +74,7 @@ ENDLESS = {
 
 @pytest.mark.kind("bytes", by="anybody")
 def test_what_never_ends_is_not_kept(server: Server, control: Server) -> None:
-    with unhurt(server, control):
+    with others_unaffected(server, control):
         for head, repeated in ENDLESS.values():
             flood(server, head=head, repeated=repeated, seconds=SECONDS / 5, connections=2)
 
@@ -84,7 +84,7 @@ def test_what_never_ends_is_not_kept(server: Server, control: Server) -> None:
 def test_pipelined_requests_wait_for_their_turn(
     server: Server, control: Server, reads: bool
 ) -> None:
-    with unhurt(server, control):
+    with others_unaffected(server, control):
         flood(server, repeated=GET * 7_000, seconds=SECONDS, reads=reads)
 
 
@@ -92,7 +92,7 @@ def test_pipelined_requests_wait_for_their_turn(
 @pytest.mark.gate
 def test_heads_that_do_not_end_share_a_small_pool(fresh_server: Server, control: Server) -> None:
     part = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 30_000
-    with unhurt(fresh_server, control), ExitStack() as stack:
+    with others_unaffected(fresh_server, control), ExitStack() as stack:
         for _ in range(600):
             made = stack.enter_context(closing(connect(fresh_server)))
             made.sendall(part)
@@ -102,14 +102,14 @@ def test_heads_that_do_not_end_share_a_small_pool(fresh_server: Server, control:
 @pytest.mark.kind("refusals", "turns", by="anybody")
 def test_wrong_logins_in_a_pipeline(server: Server, control: Server) -> None:
     wrong = request("GET", "/v1/Conversations", account=(server.account_sid, "wrong"))
-    with unhurt(server, control, healthz, messages):
+    with others_unaffected(server, control, healthz, messages):
         flood(server, repeated=wrong * 300, seconds=SECONDS)
 
 
 @pytest.mark.kind("shares", by="anybody")
 def test_connections_that_do_nothing_make_room_for_others(control: Server) -> None:
     small = {"PARLOUR_CONNECTIONS_MAX": "200"}
-    with Server(env=small) as server, unhurt(server, control), ExitStack() as stack:
+    with Server(env=small) as server, others_unaffected(server, control), ExitStack() as stack:
         for _ in range(600):
             stack.enter_context(closing(connect(server)))
 
@@ -122,7 +122,7 @@ def test_requests_for_large_pages_in_one_segment(
     server: Server, control: Server, large_pages: tuple[tuple[str, str], str]
 ) -> None:
     account, path = large_pages
-    with unhurt(server, control, healthz, messages), closing(connect(server)) as made:
+    with others_unaffected(server, control, healthz, messages), closing(connect(server)) as made:
         made.sendall(request("GET", path, account=account) * 300)
         time.sleep(SECONDS)
 
@@ -134,7 +134,7 @@ def test_slow_readers_of_large_pages(
 ) -> None:
     account, path = large_pages
     asked = request("GET", path, account=account)
-    with unhurt(server, control, healthz, messages), ExitStack() as stack:
+    with others_unaffected(server, control, healthz, messages), ExitStack() as stack:
         for _ in range(150):
             made = connect(server, receive_buffer=SMALL_BUFFER)
             stack.enter_context(closing(made))
@@ -145,7 +145,7 @@ def test_slow_readers_of_large_pages(
 @pytest.mark.kind("admission", "shares", by="two accounts")
 @pytest.mark.gate
 def test_bodies_that_do_not_come_take_no_place_of_others(server: Server, control: Server) -> None:
-    with unhurt(server, control, healthz, messages), ExitStack() as stack:
+    with others_unaffected(server, control, healthz, messages), ExitStack() as stack:
         for account in (server.make_account(), server.make_account()):
             head = request(
                 "POST", "/v1/Conversations", "Content-Length: 1000", account=account
@@ -165,7 +165,7 @@ def test_bodies_that_stop_before_their_end_share_the_pool(
     head = request("POST", "/v1/Conversations", "Content-Length: 1000000", account=account).replace(
         b"Content-Length: 0\r\n", b""
     )
-    with unhurt(fresh_server, control, healthz, messages), ExitStack() as stack:
+    with others_unaffected(fresh_server, control, healthz, messages), ExitStack() as stack:
         for _ in range(100):
             made = stack.enter_context(closing(connect(fresh_server)))
             made.settimeout(2)
@@ -205,7 +205,7 @@ def test_downloads_that_are_slow_or_reset(fresh_server: Server, control: Server,
     path = upload(fresh_server, account, 8 << 20)
     asked = request("GET", path, account=account)
     files = open_files(fresh_server)
-    with unhurt(fresh_server, control, healthz, messages):
+    with others_unaffected(fresh_server, control, healthz, messages):
         for _ in range(1 if ends == "slow" else 4):
             held = [connect(fresh_server, receive_buffer=SMALL_BUFFER) for _ in range(150)]
             for made in held:

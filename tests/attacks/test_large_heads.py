@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import connect
-from tests.attacks.harness import MEBIBYTE, P99_SECONDS, Bounds, healthz, messages, request, unhurt
+from tests.attacks.harness import (
+    MEBIBYTE,
+    P99_SECONDS,
+    Bounds,
+    healthz,
+    messages,
+    others_unaffected,
+    request,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -43,7 +51,10 @@ def test_idle_connections_keep_no_heads(
     account = fresh_server.make_account() if has_login else None
     path = "/v1/Conversations" if has_login else "/healthz"
     sent = request("GET", path + TARGET_QUERY, *LARGE_HEADERS, account=account)
-    with unhurt(fresh_server, control, healthz, messages, bounds=FEW), ExitStack() as stack:
+    with (
+        others_unaffected(fresh_server, control, healthz, messages, bounds=FEW),
+        ExitStack() as stack,
+    ):
         for _ in range(1_500):
             [made] = hold(fresh_server, stack, sent, 1)
             assert made.recv(12) == b"HTTP/1.1 200"
@@ -59,7 +70,7 @@ def test_heads_whose_bodies_do_not_come_stay_within_the_buffers(
     # Values above 512 bytes: Python gives the memory of smaller objects back in large units only.
     headers = [f"X: {'y' * 640}" for _ in range(45)]
     sent = request("POST", path, *headers, account=account, body=b"x" * 1_000)[:-1_000]
-    with unhurt(fresh_server, control, healthz, bounds=BURST), ExitStack() as stack:
+    with others_unaffected(fresh_server, control, healthz, bounds=BURST), ExitStack() as stack:
         hold(fresh_server, stack, sent, 2_500)
         time.sleep(0.5)
 
@@ -69,7 +80,10 @@ def test_unfinished_heads_of_tiny_headers_are_refused_at_once(
     fresh_server: Server, control: Server
 ) -> None:
     sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + TINY_LINES
-    with unhurt(fresh_server, control, healthz, messages, bounds=FEW), ExitStack() as stack:
+    with (
+        others_unaffected(fresh_server, control, healthz, messages, bounds=FEW),
+        ExitStack() as stack,
+    ):
         for _ in range(400):
             [made] = hold(fresh_server, stack, sent, 1)
             assert made.recv(12) == b"HTTP/1.1 431"
@@ -78,7 +92,7 @@ def test_unfinished_heads_of_tiny_headers_are_refused_at_once(
 @pytest.mark.kind("refusals", "bytes", by="anybody")
 def test_a_flood_of_whole_heads_of_tiny_headers(fresh_server: Server, control: Server) -> None:
     sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + TINY_LINES + b"\r\n"
-    with unhurt(fresh_server, control, healthz):
+    with others_unaffected(fresh_server, control, healthz):
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
             with ExitStack() as stack:

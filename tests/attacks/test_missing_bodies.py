@@ -10,7 +10,7 @@ import pytest
 
 from tests.attacks.attack_traffic import connect
 from tests.attacks.conftest import PLACES
-from tests.attacks.harness import messages, request, unhurt
+from tests.attacks.harness import messages, others_unaffected, request
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def test_missing_bodies_of_two_accounts_take_no_place_of_a_third(
 ) -> None:
     server = narrow_server
     accounts = [server.make_account() for _ in range(2)]
-    with unhurt(server, control, messages), ExitStack() as stack:
+    with others_unaffected(server, control, messages), ExitStack() as stack:
         for account in accounts:
             head = request("POST", "/v1/Conversations", "Content-Length: 1000", account=account)
             head = head.replace(b"Content-Length: 0\r\n", b"")

@@ -9,7 +9,7 @@ import pytest
 from bench import workload
 from bench.api_client import Api, Credentials
 from bench.load import client, offered
-from tests.attacks.harness import P99_SECONDS, Bounds, messages, unhurt
+from tests.attacks.harness import P99_SECONDS, Bounds, messages, others_unaffected
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -57,7 +57,7 @@ def test_flood_of_one_account_is_refused_and_hurts_no_other(
 
     wait = max(P99_SECONDS, 0.25, WAITING_REQUESTS_MAX / capacity.rate)
 
-    with unhurt(fresh_server, control, messages, bounds=Bounds(p99_seconds=wait)):
+    with others_unaffected(fresh_server, control, messages, bounds=Bounds(p99_seconds=wait)):
         seen = offered.run_requests(offer, requests)
 
     assert capacity.errors == 0

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.attacks.attack_traffic import ask_in_turn
-from tests.attacks.harness import healthz, messages, request, unhurt
+from tests.attacks.attack_traffic import request_in_turn
+from tests.attacks.harness import healthz, messages, others_unaffected, request
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def test_floods_of_refused_requests_hurt_no_other(fresh_server: Server, control:
     refused = refused_requests(fresh_server)
     seen: dict[str, Counter[str]] = {}
 
-    with unhurt(fresh_server, control, healthz, messages):
+    with others_unaffected(fresh_server, control, healthz, messages):
         for status, asked in refused.items():
-            seen[status] = ask_in_turn(
+            seen[status] = request_in_turn(
                 fresh_server, [asked], seconds=SECONDS_EACH, connections=CONNECTIONS
             )
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import connect
-from tests.attacks.harness import P99_SECONDS, Bounds, messages, request, unhurt
-from tests.attacks.webhook_receivers import OK, Hanging
+from tests.attacks.harness import P99_SECONDS, Bounds, messages, others_unaffected, request
+from tests.attacks.webhook_receivers import OK, HangingReceiver
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def test_queued_pages_of_clients_that_reset_are_not_read(
     account, path = large_page(server)
     asked = request("GET", path, account=account) * PIPELINED
 
-    with unhurt(server, control, messages):
+    with others_unaffected(server, control, messages):
         for _ in range(ROUNDS):
             clients = [connect(server) for _ in range(READERS)]
             for each in clients:
@@ -99,11 +99,11 @@ def test_clients_that_go_during_a_pre_action_call_leave_whole_changes_and_no_pla
     api = Api(server.base_url, *account)
     chat = api.post("/Conversations").expect(201)["sid"]
 
-    with Hanging(1, answer_late) as receiver:
+    with HangingReceiver(1, answer_late) as receiver:
         api.post(
             "/Configuration/Webhooks", Filters=["onMessageAdd"], PreWebhookUrl=receiver.url(0)
         ).expect(200)
-        with unhurt(server, control, messages, bounds=PRE_ACTION_BOUNDS):
+        with others_unaffected(server, control, messages, bounds=PRE_ACTION_BOUNDS):
             for number in range(CLIENTS):
                 made = connect(server)
                 made.sendall(

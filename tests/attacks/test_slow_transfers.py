@@ -11,8 +11,8 @@ import pytest
 
 from parlour.vocabulary import limits
 from tests.attacks.attack_traffic import connect
-from tests.attacks.harness import healthz, unhurt
-from tests.resources.media_setup import Shelf, direct_url
+from tests.attacks.harness import healthz, others_unaffected
+from tests.resources.media_setup import MediaClient, direct_url
 from tests.support.client import Api
 from tests.support.polling import eventually
 from tests.support.server import Server
@@ -37,14 +37,14 @@ class Account:
         self.service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
         self._api = api
 
-    def shelf_of(self, identity: str) -> Shelf:
-        return Shelf.of_user(self.server, self._api, self.service_sid, identity)
+    def shelf_of(self, identity: str) -> MediaClient:
+        return MediaClient.of_user(self.server, self._api, self.service_sid, identity)
 
     def upload_by(self, identity: str, length: int, body: bytes) -> bytes:
         """The beginning of an upload of so many bytes."""
-        shelf = self.shelf_of(identity)
-        token = shelf.credentials["X-Twilio-Token"]
-        head = (f"POST {shelf.path} HTTP/1.1", "Host: x", f"X-Twilio-Token: {token}", TYPE)
+        media_client = self.shelf_of(identity)
+        token = media_client.credentials["X-Twilio-Token"]
+        head = (f"POST {media_client.path} HTTP/1.1", "Host: x", f"X-Twilio-Token: {token}", TYPE)
         return "\r\n".join([*head, f"Content-Length: {length}", "", ""]).encode() + body
 
 
@@ -75,7 +75,7 @@ def test_slow_uploads_of_one_user_take_no_place_from_others(
     head = attacked.upload_by("attacker", 1 << 20, b"x")
     heads = [head] * (limits.UPLOADS_PER_ACCOUNT_MAX + 10)
     with (
-        unhurt(fresh_server, control, healthz, innocent_upload),
+        others_unaffected(fresh_server, control, healthz, innocent_upload),
         slow_uploads(fresh_server, heads) as sockets,
     ):
         time.sleep(1)
@@ -116,8 +116,8 @@ def test_slow_uploads_of_many_users_give_up_a_place_for_one_more(hasty_server: S
 @pytest.mark.kind("shares", "admission", by="an account")
 def test_slow_downloads_give_up_a_place_for_one_more(hasty_server: Server) -> None:
     account = Account(hasty_server)
-    shelf = account.shelf_of("attacker")
-    large = shelf.add(b"w" * LARGE_BYTES, "application/octet-stream")
+    media_client = account.shelf_of("attacker")
+    large = media_client.add(b"w" * LARGE_BYTES, "application/octet-stream")
     small = account.shelf_of("innocent").add(b"hello")
     target = direct_url(large).removeprefix(hasty_server.base_url)
     head = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
@@ -128,7 +128,7 @@ def test_slow_downloads_give_up_a_place_for_one_more(hasty_server: Server) -> No
         # Below its share it is always served, and then the slowest of the others is cut.
         ends = time.monotonic() + 3
         while time.monotonic() < ends:
-            assert shelf.direct(small).status == 200
+            assert media_client.direct(small).status == 200
             time.sleep(0.1)
         cut = [each for each in slow if received(each) < LARGE_BYTES]
         assert len(cut) >= 1

@@ -17,7 +17,7 @@ from tests.attacks.attack_traffic import (
     WebSocketClosedError,
     ws_frame,
 )
-from tests.attacks.harness import healthz, messages, unhurt
+from tests.attacks.harness import healthz, messages, others_unaffected
 from tests.support.server import Server
 from tests.support.twilsock_client import make_token, written
 
@@ -71,7 +71,7 @@ def send_flood(raw: RawSocket, repeated: bytes, size: int = FLOOD_BYTES) -> None
 def test_a_flood_before_init_is_ended_with_its_reason(
     server: Server, control: Server, flooded: bytes
 ) -> None:
-    with unhurt(server, control):
+    with others_unaffected(server, control):
         for _ in range(2):
             with RawSocket(server) as raw:
                 raw.send(ws_frame(b"T", BINARY, is_final=False) if flooded is PARTS else b"")
@@ -85,7 +85,7 @@ def test_a_flood_after_init_is_ended_with_its_reason(
     server: Server, control: Server, flooded: bytes
 ) -> None:
     token = make_token(server, "mallory")
-    with unhurt(server, control, healthz, messages), RawSocket(server) as raw:
+    with others_unaffected(server, control, healthz, messages), RawSocket(server) as raw:
         raw.init(token)
         raw.send(ws_frame(b"T", BINARY, is_final=False) if flooded is PARTS else b"")
         send_flood(raw, flooded)
@@ -98,7 +98,7 @@ def test_a_flood_of_acknowledgements_that_nobody_asked_for_is_ended(
 ) -> None:
     acknowledgement = ws_frame(written({"method": "reply", "id": "TM0"})) * 1000
     token = make_token(server, "mallory")
-    with unhurt(server, control), RawSocket(server) as raw:
+    with others_unaffected(server, control), RawSocket(server) as raw:
         raw.init(token)
         send_flood(raw, acknowledgement, 40_000 * len(acknowledgement) // 1000)
         assert reason(raw) == TOO_MANY_MESSAGES
@@ -125,7 +125,7 @@ def test_idle_sockets_keep_nothing_of_their_last_frame(server: Server, control: 
     acknowledgement = ws_frame(written({"method": "reply", "id": "TM0"}, bytes(1_000_000)))
     with ExitStack() as stack:
         raws = [stack.enter_context(RawSocket(server)) for _ in range(IDLE_SOCKETS)]
-        with unhurt(server, control):
+        with others_unaffected(server, control):
             for number, raw in enumerate(raws):
                 raw.init(make_token(server, f"idle-{number}"))
                 raw.send(acknowledgement)
@@ -145,7 +145,7 @@ def test_large_frames_on_several_sockets_hold_up_nobody(
         raws = [stack.enter_context(RawSocket(server)) for _ in range(3 * users)]
         for number, raw in enumerate(raws):
             raw.init(make_token(server, f"large-{users}-{number % users}"))
-        with unhurt(server, control, healthz, messages):
+        with others_unaffected(server, control, healthz, messages):
             for _ in range(LARGE_FRAMES):
                 for raw in raws:
                     raw.send(acknowledgement)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import RawSocket, request_frame
-from tests.attacks.harness import MEBIBYTE, healthz, messages, unhurt
-from tests.attacks.webhook_receivers import Hanging, say_nothing
+from tests.attacks.harness import MEBIBYTE, healthz, messages, others_unaffected
+from tests.attacks.webhook_receivers import HangingReceiver, never_respond
 from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.twilsock_client import make_token
@@ -29,7 +29,7 @@ SOCKET_BYTES = 2 * MEBIBYTE
 @pytest.fixture
 def asked_before() -> Iterator[tuple[Server, str]]:
     """A server whose account has a pre-action webhook that hangs, and a conversation of all."""
-    with Server() as server, Hanging(1, say_nothing) as receiver:
+    with Server() as server, HangingReceiver(1, never_respond) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         sid = api.post("/Conversations").expect(201)["sid"]
         for number in range(USERS):
@@ -48,7 +48,7 @@ def test_payloads_of_requests_in_work_are_not_kept(
     server, sid = asked_before
     body = {"body": "hello", "x": "x" * 500_000}
     frame = request_frame("POST", f"/Client/v2/Conversations/{sid}/Messages", body)
-    with unhurt(server, control, healthz, messages) as watch, ExitStack() as stack:
+    with others_unaffected(server, control, healthz, messages) as monitor, ExitStack() as stack:
         for number in range(USERS):
             raw = stack.enter_context(RawSocket(server))
             raw.init(make_token(server, f"user-{number}"))
@@ -58,4 +58,4 @@ def test_payloads_of_requests_in_work_are_not_kept(
             if leaves:
                 raw.socket.close()
         time.sleep(0.5)
-    assert watch.peak_bytes - watch.before_bytes < USERS * SOCKET_BYTES
+    assert monitor.peak_bytes - monitor.before_bytes < USERS * SOCKET_BYTES

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.attacks.attack_traffic import RawSocket, request_frame, ws_frame
-from tests.attacks.harness import MEBIBYTE, Bounds, healthz, messages, unhurt
+from tests.attacks.harness import MEBIBYTE, Bounds, healthz, messages, others_unaffected
 from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.twilsock_client import Socket, make_token, request_header, written
@@ -95,7 +95,7 @@ def confirmed(raw: RawSocket) -> tuple[list[Frame], list[Frame]]:
 @pytest.mark.parametrize("kind", ["list", "document"])
 def test_an_object_that_is_named_often_is_told_once(room: Room, control: Server, kind: str) -> None:
     opened = room.messages if kind == "list" else room.channel
-    with unhurt(room.server, control), RawSocket(room.server) as raw:
+    with others_unaffected(room.server, control), RawSocket(room.server) as raw:
         raw.init(room.token)
         raw.send(room.subscription(*[(kind, opened)] * COPIES))
         replayed, (confirmation,) = confirmed(raw)
@@ -107,7 +107,7 @@ def test_an_object_that_is_named_often_is_told_once(room: Room, control: Server,
 @pytest.mark.kind("outlived", by="a user")
 def test_a_client_that_leaves_at_once_costs_no_replay(room: Room, control: Server) -> None:
     asked = room.subscription(("list", room.messages))
-    with unhurt(room.server, control):
+    with others_unaffected(room.server, control):
         for _ in range(30):
             with RawSocket(room.server) as raw:
                 raw.init(room.token)
@@ -118,7 +118,7 @@ def test_a_client_that_leaves_at_once_costs_no_replay(room: Room, control: Serve
 def test_the_work_of_clients_that_left_stops(room: Room, control: Server) -> None:
     """Log scans, replays and pages, in work or waiting for a turn, end with their clients."""
     asked = room.subscription(("list", room.messages)) * 60 + room.page * 20
-    with unhurt(room.server, control):
+    with others_unaffected(room.server, control):
         raws = [RawSocket(room.server) for _ in range(LEAVING)]
         for raw in raws:
             raw.init(room.token)
@@ -149,7 +149,7 @@ def cpu_seconds(server: Server) -> float:
 
 @pytest.mark.kind("admission", "bytes", by="a user")
 def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: Server) -> None:
-    with unhurt(room.server, control) as watch:
+    with others_unaffected(room.server, control) as monitor:
         raws = [RawSocket(room.server, receive_buffer=4096) for _ in range(4)]
         for raw in raws:
             raw.init(room.token)
@@ -157,7 +157,7 @@ def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: 
         time.sleep(1.0)
         for raw in raws:
             raw.socket.close()
-    assert watch.peak_bytes - watch.before_bytes < 48 * MEBIBYTE
+    assert monitor.peak_bytes - monitor.before_bytes < 48 * MEBIBYTE
 
 
 @pytest.mark.kind("bytes", "shares", by="a user")
@@ -175,7 +175,7 @@ def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control:
     # This is about memory. What 150 logins cost others at once is another matter, and of the
     # heap's holes between what they leave some stay.
     bounds = Bounds(p99_seconds=0.5, remaining_bytes=32 * MEBIBYTE)
-    with unhurt(room.server, control, bounds=bounds):
+    with others_unaffected(room.server, control, bounds=bounds):
         raws = []
         for _ in range(SLOW_READERS):
             raws.append(RawSocket(room.server, receive_buffer=4096))
@@ -188,7 +188,7 @@ def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control:
 
 @pytest.mark.kind("turns", by="a user")
 def test_many_requests_in_one_segment_hold_up_nobody(room: Room, control: Server) -> None:
-    with unhurt(room.server, control), RawSocket(room.server) as raw:
+    with others_unaffected(room.server, control), RawSocket(room.server) as raw:
         raw.init(room.token)
         raw.send(room.page * PAGES)
         for _ in range(PAGES):
@@ -206,7 +206,7 @@ def test_typing_is_told_once_in_a_while(room: Room, control: Server) -> None:
         socket.next_event("subscription_established")
         listeners.append(socket)
     typing = typing_frame(room.sid)
-    with unhurt(room.server, control), RawSocket(room.server) as raw:
+    with others_unaffected(room.server, control), RawSocket(room.server) as raw:
         raw.init(room.token)
         raw.send(typing * TYPINGS)
         for _ in range(TYPINGS):
@@ -235,7 +235,7 @@ def test_bodies_of_many_empty_arrays_hold_up_nobody(room: Room, control: Server,
     body = b'{"x":[' + b"[]," * (size // 3) + b"0]}"
     header = {"id": "TM4", **request_header("POST", "/Client/v2/Users/me")}
     nested = ws_frame(written(header, body))
-    with unhurt(room.server, control, healthz, messages), RawSocket(room.server) as raw:
+    with others_unaffected(room.server, control, healthz, messages), RawSocket(room.server) as raw:
         raw.init(room.token)
         for _ in range(6_000_000 // size):
             raw.send(nested)

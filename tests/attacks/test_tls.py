@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import connect_for_requests, flood
-from tests.attacks.harness import healthz, messages, request, unhurt
+from tests.attacks.harness import healthz, messages, others_unaffected, request
 from tests.attacks.test_http_edge import GET, SECONDS, SMALL_BUFFER, write_large_pages
 from tests.support.tls_server import TlsServer
 
@@ -32,7 +32,7 @@ def tls_server() -> Iterator[TlsServer]:
 def test_pipelined_requests_over_tls_wait_for_their_turn(
     tls_server: TlsServer, control: Server, reads: bool
 ) -> None:
-    with unhurt(tls_server, control):
+    with others_unaffected(tls_server, control):
         (sender,) = flood(tls_server, repeated=GET * 7_000, seconds=SECONDS, reads=reads)
     assert sender.sent > len(GET)
     assert sender.answer.startswith(b"HTTP/1.1 200 ") or not reads
@@ -43,7 +43,7 @@ def test_pipelined_requests_over_tls_wait_for_their_turn(
 def test_slow_readers_of_large_pages_over_tls(tls_server: TlsServer, control: Server) -> None:
     account, path = write_large_pages(tls_server)
     asked = request("GET", path, account=account)
-    with unhurt(tls_server, control, healthz, messages), ExitStack() as stack:
+    with others_unaffected(tls_server, control, healthz, messages), ExitStack() as stack:
         for _ in range(READERS):
             made = stack.enter_context(
                 closing(connect_for_requests(tls_server, receive_buffer=SMALL_BUFFER))

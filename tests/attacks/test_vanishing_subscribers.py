@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import RawSocket, request_frame
-from tests.attacks.harness import MEBIBYTE, Bounds, unhurt
+from tests.attacks.harness import MEBIBYTE, Bounds, others_unaffected
 from tests.support.client import Api
 from tests.support.twilsock_client import Socket, make_token
 
@@ -53,5 +53,5 @@ def test_clients_that_vanish_while_they_subscribe_leave_nothing(
                 raw.send(asked)
 
     vanish(50)  # What a process keeps for good, it has now.
-    with unhurt(server, control, bounds=BOUNDS):
+    with others_unaffected(server, control, bounds=BOUNDS):
         vanish(VANISHING)

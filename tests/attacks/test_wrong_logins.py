@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
-from tests.attacks.attack_traffic import ask_in_turn, flood
-from tests.attacks.harness import basic, healthz, messages, request, unhurt
+from tests.attacks.attack_traffic import flood, request_in_turn
+from tests.attacks.harness import basic, healthz, messages, others_unaffected, request
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def test_a_storm_of_guesses_delays_nobody_and_reads_little(
     makers = {"one-name": lambda: sid, "unknown-names": lambda: f"AC{secrets.token_hex(16)}"}
     sent = guesses(makers[kind])
     before = login_reads(fresh_server)
-    with unhurt(fresh_server, control, healthz, messages):
-        statuses = ask_in_turn(fresh_server, sent, seconds=seconds, connections=connections)
+    with others_unaffected(fresh_server, control, healthz, messages):
+        statuses = request_in_turn(fresh_server, sent, seconds=seconds, connections=connections)
         print(statuses)
     assert statuses.keys() <= {"401", "429"}
     # 50 reads a second for those who guess, two for the innocent account, and a slow machine.
@@ -60,7 +60,7 @@ def test_a_storm_of_guesses_delays_nobody_and_reads_little(
 def test_pipelined_guesses_delay_nobody(fresh_server: Server, control: Server) -> None:
     sent = b"".join(guesses(lambda: f"AC{secrets.token_hex(16)}"))
     before = login_reads(fresh_server)
-    with unhurt(fresh_server, control, healthz, messages):
+    with others_unaffected(fresh_server, control, healthz, messages):
         flood(fresh_server, repeated=sent, seconds=1.5, connections=20)
     allowed = 4.5 * (1000 / limits.LOGIN_LOOKUP_PAUSE_MS + 2)
     assert login_reads(fresh_server) - before <= allowed

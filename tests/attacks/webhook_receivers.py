@@ -22,7 +22,7 @@ CHALLENGE: Final = (
 FOREVER_SECONDS: Final = 600
 
 
-async def say_nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+async def never_respond(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     """No answer at all."""
     await asyncio.sleep(FOREVER_SECONDS)
 
@@ -75,10 +75,10 @@ class _Loop:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Hanging(_Loop):
+class HangingReceiver(_Loop):
     """Hosts whose answers never come to an end: one address of loopback each."""
 
-    def __init__(self, hosts: int, answer: Answer = say_nothing) -> None:
+    def __init__(self, hosts: int, answer: Answer = never_respond) -> None:
         super().__init__()
         self._hosts = hosts
         self._answer = answer
@@ -102,7 +102,7 @@ class Hanging(_Loop):
         return f"http://127.0.0.{2 + host}:{self._ports[host]}/{number}"
 
 
-class Prompt(_Loop):
+class PromptReceiver(_Loop):
     """A receiver that answers at once, and keeps when each text arrived, by event."""
 
     def __init__(self, *, keeps_connections: bool = True) -> None:

@@ -21,7 +21,7 @@ from tests.checkers.request_generators import (
 from tests.checkers.request_log import Step
 
 if TYPE_CHECKING:
-    from tests.checkers.workload import Mind, Thing
+    from tests.checkers.workload import KnownObject, WriterChoice
 
 
 def listed(name: str, values: tuple[str, ...]) -> Form:
@@ -32,7 +32,7 @@ def listed(name: str, values: tuple[str, ...]) -> Form:
 # Users
 
 
-def user_path(mind: Mind, user: Thing) -> str:
+def user_path(mind: WriterChoice, user: KnownObject) -> str:
     """A user's path: by sid, or by identity."""
     key = user.sid
     if mind.dice.random() < 0.3:
@@ -40,7 +40,7 @@ def user_path(mind: Mind, user: Thing) -> str:
     return f"{mind.prefix(user.service_sid)}/Users/{key}"
 
 
-def create_user(mind: Mind) -> Step:
+def create_user(mind: WriterChoice) -> Step:
     """A user of the default service, or of one of the writer's own."""
     stamp, service_sid = mind.stamp(), some_service(mind)
     changes = {
@@ -59,7 +59,7 @@ def create_user(mind: Mind) -> Step:
     )  # fmt: skip
 
 
-def update_user(mind: Mind) -> Step | None:
+def update_user(mind: WriterChoice) -> Step | None:
     """Another name, other attributes, at times another role."""
     user = mind.some("user")
     if user is None:
@@ -76,20 +76,20 @@ def update_user(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_user(mind: Mind) -> Step | None:
+def delete_user(mind: WriterChoice) -> Step | None:
     """A user goes, and leaves all its conversations."""
     user = mind.some("user")
     return delete(mind, "user", user_path(mind, user), user) if user else None
 
 
-def user_conversation_path(mind: Mind, participant: Thing) -> str:
+def user_conversation_path(mind: WriterChoice, participant: KnownObject) -> str:
     """The path of a membership as its user sees it."""
     identity = quote(participant.body["identity"], safe="")
     prefix = mind.prefix(participant.service_sid)
     return f"{prefix}/Users/{identity}/Conversations/{participant.parents[0]}"
 
 
-def update_user_conversation(mind: Mind) -> Step | None:
+def update_user_conversation(mind: WriterChoice) -> Step | None:
     """Quiet or not, and the read horizon."""
     found = mind.some("participant")
     if found is None:
@@ -108,7 +108,7 @@ def update_user_conversation(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_user_conversation(mind: Mind) -> Step | None:
+def delete_user_conversation(mind: WriterChoice) -> Step | None:
     """The same as the removal of the participant, by another path."""
     found = mind.some("participant")
     if found is None:
@@ -119,7 +119,7 @@ def delete_user_conversation(mind: Mind) -> Step | None:
 # Webhooks of one conversation
 
 
-def create_scoped_webhook(mind: Mind) -> Step | None:
+def create_scoped_webhook(mind: WriterChoice) -> Step | None:
     """A webhook of one conversation, five at most."""
     conversation = mind.some("conversation")
     if conversation is None or conversation.webhooks == 5:
@@ -144,7 +144,7 @@ def create_scoped_webhook(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def update_scoped_webhook(mind: Mind) -> Step | None:
+def update_scoped_webhook(mind: WriterChoice) -> Step | None:
     """Another address, method and list."""
     found = mind.some("scoped_webhook")
     if found is None:
@@ -168,7 +168,7 @@ def update_scoped_webhook(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_scoped_webhook(mind: Mind) -> Step | None:
+def delete_scoped_webhook(mind: WriterChoice) -> Step | None:
     """A webhook of a conversation goes."""
     found = mind.some("scoped_webhook")
     if found is None:
@@ -180,7 +180,7 @@ def delete_scoped_webhook(mind: Mind) -> Step | None:
 # Roles, credentials, addresses
 
 
-def create_role(mind: Mind) -> Step:
+def create_role(mind: WriterChoice) -> Step:
     """A role of a conversation with some permissions."""
     stamp, service_sid = mind.stamp(), some_service(mind)
     permissions = tuple(mind.dice.sample(PERMISSIONS, 2))
@@ -201,7 +201,7 @@ def create_role(mind: Mind) -> Step:
     )  # fmt: skip
 
 
-def update_role(mind: Mind) -> Step | None:
+def update_role(mind: WriterChoice) -> Step | None:
     """Other permissions in place of all of a role's."""
     role = mind.some("role")
     if role is None:
@@ -214,7 +214,7 @@ def update_role(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_role(mind: Mind) -> Step | None:
+def delete_role(mind: WriterChoice) -> Step | None:
     """A role that nobody holds goes."""
     role = mind.some("role")
     if role is None:
@@ -222,7 +222,7 @@ def delete_role(mind: Mind) -> Step | None:
     return delete(mind, "role", f"{mind.prefix(role.service_sid)}/Roles/{role.sid}", role)
 
 
-def create_credential(mind: Mind) -> Step:
+def create_credential(mind: WriterChoice) -> Step:
     """A push credential."""
     stamp = mind.stamp()
     return Step(
@@ -232,7 +232,7 @@ def create_credential(mind: Mind) -> Step:
     )  # fmt: skip
 
 
-def update_credential(mind: Mind) -> Step | None:
+def update_credential(mind: WriterChoice) -> Step | None:
     """Another name and secret."""
     found = mind.some("credential")
     if found is None:
@@ -245,7 +245,7 @@ def update_credential(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_credential(mind: Mind) -> Step | None:
+def delete_credential(mind: WriterChoice) -> Step | None:
     """A push credential goes."""
     found = mind.some("credential")
     if found is None:
@@ -253,7 +253,7 @@ def delete_credential(mind: Mind) -> Step | None:
     return delete(mind, "credential", f"/v1/Credentials/{found.sid}", found)
 
 
-def create_address(mind: Mind) -> Step:
+def create_address(mind: WriterChoice) -> Step:
     """What shall happen when a stranger writes to one of the account's numbers."""
     stamp, address = mind.stamp(), number(mind, 5)
     return Step(
@@ -277,13 +277,13 @@ def create_address(mind: Mind) -> Step:
     )  # fmt: skip
 
 
-def address_path(mind: Mind, found: Thing) -> str:
+def address_path(mind: WriterChoice, found: KnownObject) -> str:
     """The path of an address configuration: by sid, or by its address."""
     key = found.sid if mind.dice.random() < 0.7 else quote(found.body["address"], safe="")
     return f"/v1/Configuration/Addresses/{key}"
 
 
-def update_address(mind: Mind) -> Step | None:
+def update_address(mind: WriterChoice) -> Step | None:
     """Another name, another webhook."""
     found = mind.some("address")
     if found is None:
@@ -296,13 +296,13 @@ def update_address(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_address(mind: Mind) -> Step | None:
+def delete_address(mind: WriterChoice) -> Step | None:
     """An address configuration goes."""
     found = mind.some("address")
     return delete(mind, "address", address_path(mind, found), found) if found else None
 
 
-def delete_push_binding(mind: Mind) -> Step | None:
+def delete_push_binding(mind: WriterChoice) -> Step | None:
     """A push binding of the default service goes."""
     found = mind.some("push_binding")
     if found is None:
@@ -314,7 +314,7 @@ def delete_push_binding(mind: Mind) -> Step | None:
 # Services and settings
 
 
-def create_service(mind: Mind) -> Step:
+def create_service(mind: WriterChoice) -> Step:
     """A service, with the four roles and the settings that come with it."""
     stamp = mind.stamp()
     return Step(
@@ -323,13 +323,15 @@ def create_service(mind: Mind) -> Step:
     )  # fmt: skip
 
 
-def delete_service(mind: Mind) -> Step | None:
+def delete_service(mind: WriterChoice) -> Step | None:
     """A service goes with everything in it."""
     found = mind.some("service")
     return delete(mind, "service", f"/v1/Services/{found.sid}", found) if found else None
 
 
-def settings(mind: Mind, kind: str, path: str, form: Form, changes: dict[str, object]) -> Step:
+def settings(
+    mind: WriterChoice, kind: str, path: str, form: Form, changes: dict[str, object]
+) -> Step:
     """A change to one of the settings of the writer's own services; the caller has one."""
     service = mind.some("service")
     assert service is not None
@@ -339,7 +341,7 @@ def settings(mind: Mind, kind: str, path: str, form: Form, changes: dict[str, ob
     )  # fmt: skip
 
 
-def update_service_configuration(mind: Mind) -> Step | None:
+def update_service_configuration(mind: WriterChoice) -> Step | None:
     """Whether a service shows who is online."""
     if mind.some("service") is None:
         return None
@@ -349,7 +351,7 @@ def update_service_configuration(mind: Mind) -> Step | None:
     return settings(mind, "service_configuration", "", form, changes)
 
 
-def update_service_notification(mind: Mind) -> Step | None:
+def update_service_notification(mind: WriterChoice) -> Step | None:
     """Two of the three objects of push settings at once."""
     if mind.some("service") is None:
         return None
@@ -369,7 +371,7 @@ def update_service_notification(mind: Mind) -> Step | None:
     return settings(mind, "service_notification", "/Notifications", form, changes)
 
 
-def update_service_webhooks(mind: Mind) -> Step | None:
+def update_service_webhooks(mind: WriterChoice) -> Step | None:
     """Both addresses and the list of a service's webhooks."""
     if mind.some("service") is None:
         return None
@@ -387,7 +389,7 @@ def update_service_webhooks(mind: Mind) -> Step | None:
     return settings(mind, "service_webhooks", "/Webhooks", form, changes)
 
 
-def update_account_settings(mind: Mind) -> Step | None:
+def update_account_settings(mind: WriterChoice) -> Step | None:
     """The account's own settings: one writer owns the timers, one the webhooks."""
     if mind.number == 0:
         hours, days = mind.dice.randrange(1, 24), mind.dice.randrange(2, 7)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.checkers.expected_state import History
+    from tests.checkers.expected_state import ExpectedState
     from tests.support.server import Server
 
 Row = dict[str, Any]
 
 
-class Noun(NamedTuple):
+class TableChecks(NamedTuple):
     """How objects of one kind are kept and told."""
 
     table: str
@@ -40,7 +40,7 @@ class Noun(NamedTuple):
 
 
 NOUNS = (
-    Noun(
+    TableChecks(
         "conversation",
         "conversation",
         "onConversationAdded",
@@ -55,15 +55,15 @@ NOUNS = (
             }
         ),
     ),
-    Noun(
+    TableChecks(
         "participant",
         "participant",
         "onParticipantAdded",
         "onParticipantRemoved",
         frozenset({"holds_pair", "is_open"}),
     ),
-    Noun("message", "message", "onMessageAdded", "onMessageRemoved"),
-    Noun("chat_user", "user", "onUserAdded", "userRemoved"),
+    TableChecks("message", "message", "onMessageAdded", "onMessageRemoved"),
+    TableChecks("chat_user", "user", "onUserAdded", "userRemoved"),
 )
 BELOW_A_CONVERSATION = ("participant", "message", "receipt", "scoped_webhook")
 WITH_A_SID = (
@@ -78,9 +78,9 @@ WITH_A_SID = (
 BELOW_A_SERVICE = ("conversation", "participant", "message", "chat_user", "role")
 
 
-def halves(data_dir: Path, history: History | None = None) -> list[str]:
+def violations(data_dir: Path, history: ExpectedState | None = None) -> list[str]:
     """Everything in a data directory that is not whole; empty if all is well."""
-    return [what for path in databases(data_dir) for what in halves_of(path, history)]
+    return [what for path in databases(data_dir) for what in violations_in(path, history)]
 
 
 def databases(data_dir: Path) -> list[Path]:
@@ -92,7 +92,7 @@ def databases(data_dir: Path) -> list[Path]:
     return result
 
 
-def halves_of(path: Path, history: History | None = None) -> Iterator[str]:
+def violations_in(path: Path, history: ExpectedState | None = None) -> Iterator[str]:
     """Everything in one database file that is not whole."""
     connection = apsw.Connection(str(path))
 
@@ -113,7 +113,7 @@ def halves_of(path: Path, history: History | None = None) -> Iterator[str]:
         connection.close()
 
 
-def halves_behind(server: Server, history: History | None = None) -> list[str]:
+def violations_after(server: Server, history: ExpectedState | None = None) -> list[str]:
     """Everything in the database of a server that is not whole; on PostgreSQL."""
 
     def rows(table: str) -> list[Row]:
@@ -127,7 +127,7 @@ def halves_behind(server: Server, history: History | None = None) -> list[str]:
         return list(_halves(Tables(rows), history))
 
 
-def _halves(tables: Tables, history: History | None) -> Iterator[str]:
+def _halves(tables: Tables, history: ExpectedState | None) -> Iterator[str]:
     for noun in NOUNS:
         yield from _rows_and_events(tables, noun)
     yield from _orphans(tables)
@@ -173,7 +173,7 @@ def _numbers(tables: Tables) -> Iterator[str]:
         yield f"the event log has a gap after {gap}"
 
 
-def _rows_and_events(tables: Tables, noun: Noun) -> Iterator[str]:
+def _rows_and_events(tables: Tables, noun: TableChecks) -> Iterator[str]:
     """Each object of a kind: its row, and what its events say."""
     rows = {row["sid"]: row for row in tables.rows(noun.table)}
     roles = {None, *(row["sid"] for row in tables.rows("role"))}
@@ -201,7 +201,7 @@ def _rows_and_events(tables: Tables, noun: Noun) -> Iterator[str]:
             yield f"{noun.table} {sid} has the event {found[0]['name']} and no row"
 
 
-def _said_last(noun: Noun, found: list[Row]) -> Row:
+def _said_last(noun: TableChecks, found: list[Row]) -> Row:
     """What was last said of each column: an event about a part of an object shows that part."""
     said: Row = {}
     for event in found:
@@ -209,7 +209,7 @@ def _said_last(noun: Noun, found: list[Row]) -> Row:
     return said
 
 
-def _unlike(noun: Noun, row: Row, told: Row, event: str) -> Iterator[str]:
+def _unlike(noun: TableChecks, row: Row, told: Row, event: str) -> Iterator[str]:
     """The columns in which a row is not what its last event says."""
     for column, value in row.items():
         if column not in noun.hidden and column in told and told[column] != value:
@@ -219,7 +219,7 @@ def _unlike(noun: Noun, row: Row, told: Row, event: str) -> Iterator[str]:
             )
 
 
-def _is_removed(tables: Tables, noun: Noun, found: list[Row]) -> bool:
+def _is_removed(tables: Tables, noun: TableChecks, found: list[Row]) -> bool:
     """Whether an object without a row was removed by itself or with its owner."""
     if any(event["name"] == noun.removed for event in found):
         return True
@@ -273,7 +273,7 @@ def _sids(tables: Tables) -> Iterator[str]:
             yield f"the sid {sid} stands in {count} rows"
 
 
-def _phantoms(tables: Tables, history: History) -> Iterator[str]:
+def _phantoms(tables: Tables, history: ExpectedState) -> Iterator[str]:
     """Every event is of something that somebody asked for, and every answer has its event."""
     nouns = {noun.payload: noun for noun in NOUNS}
     added = {event["subject_sid"] for event in tables.events if event["name"].endswith("Added")}
@@ -291,7 +291,7 @@ def _phantoms(tables: Tables, history: History) -> Iterator[str]:
             yield f"{known.kind} {known.sid} was told as removed, and nobody asked for it"
 
 
-def _has_gone_owner(history: History, sid: str) -> bool:
+def _has_gone_owner(history: ExpectedState, sid: str) -> bool:
     """Whether the removal of something else may have removed this too."""
     known = next(each for each in history.known.values() if each.sid == sid)
     owners = [

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from tests.checkers.request_log import Ledger, Step
+    from tests.checkers.request_log import RequestLog, Step
     from tests.checkers.workload import Writer
 
 TIMEOUT_SECONDS = 20.0
@@ -51,13 +51,13 @@ def basic(sid: str, token: str) -> str:
     return "Basic " + base64.b64encode(f"{sid}:{token}".encode()).decode()
 
 
-class Crowd:
+class ConcurrentWriters:
     """Several writers, each in a thread of its own."""
 
     def __init__(
         self,
         writers: Sequence[Writer],
-        ledger: Ledger,
+        request_log: RequestLog,
         place: Callable[[], int],
         authorization: str,
         *,
@@ -67,7 +67,7 @@ class Crowd:
 
         `doubtful` are the statuses that leave open what became of the request.
         """
-        self._ledger = ledger
+        self._ledger = request_log
         self._place = place
         self._authorization = authorization
         self._doubtful = doubtful
@@ -129,7 +129,7 @@ class Crowd:
         """Asks until the connection breaks."""
         while not self._stopping.is_set():
             step = writer.next()
-            number = self._ledger.asked(writer.number, step)
+            number = self._ledger.record_request(writer.number, step)
             try:
                 status, body = exchange(connection, step, self._authorization)
             except (OSError, http.client.HTTPException):
@@ -140,7 +140,7 @@ class Crowd:
                 writer.unanswered(step)
                 self._stopping.wait(REFUSED_PAUSE_SECONDS)
                 continue
-            self._ledger.told(number, status, body)
+            self._ledger.record_response(number, status, body)
             writer.told(step, status, body)
             self._answers[writer.number] += 1
             if connection.sock is None:  # The server wants a new connection.

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.checkers.request_generators import reads_through_user
-from tests.checkers.request_log import Asked, Line, Told
+from tests.checkers.request_log import Line, RequestRecord, ResponseRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,14 +97,14 @@ def _identities(step: Step) -> set[str]:
 
 
 @dataclass(eq=False)
-class Known:
+class ExpectedObject:
     """One object that the clients were told of."""
 
     kind: str
     sid: str
     parents: tuple[str, ...]
     body: Body
-    story: list[Asked | Told] = field(default_factory=list)
+    story: list[RequestRecord | ResponseRecord] = field(default_factory=list)
     # An update whose answer was lost: done or not. There is one at most.
     unanswered: Step | None = None
     gone: str = "no"  # or "yes", or "maybe" when the answer to its removal was lost
@@ -121,45 +121,45 @@ class Difference:
     """Something that is not as it was told, with the lines of the ledger that tell it."""
 
     what: str
-    story: list[Asked | Told] = field(default_factory=list)
+    story: list[RequestRecord | ResponseRecord] = field(default_factory=list)
 
 
-class History:
+class ExpectedState:
     """The ledger, played back."""
 
     def __init__(self, lines: list[Line]) -> None:
-        self.known: dict[Key, Known] = {}
-        self.unanswered_creates: dict[str, list[Asked]] = defaultdict(list)
-        self.claims: dict[str, list[tuple[Asked, Told]]] = defaultdict(list)
+        self.known: dict[Key, ExpectedObject] = {}
+        self.unanswered_creates: dict[str, list[RequestRecord]] = defaultdict(list)
+        self.claims: dict[str, list[tuple[RequestRecord, ResponseRecord]]] = defaultdict(list)
         # Every identity that was asked for, and the conversations whose members one asked for.
         self.identities: set[str] = set()
         self.made_one_by_one: set[str] = set()
-        self._by_identity: dict[tuple[str, str], list[Known]] = defaultdict(list)
+        self._by_identity: dict[tuple[str, str], list[ExpectedObject]] = defaultdict(list)
         self.acknowledged = 0
         self.unanswered = 0
         self.differences: list[Difference] = []
-        told = {line.number: line for line in lines if isinstance(line, Told)}
+        told = {line.number: line for line in lines if isinstance(line, ResponseRecord)}
         for asked in lines:
-            if isinstance(asked, Asked):
+            if isinstance(asked, RequestRecord):
                 self._play(asked, told.get(asked.number))
 
-    def of(self, kind: str) -> Iterator[Known]:
+    def of(self, kind: str) -> Iterator[ExpectedObject]:
         """Every known object of a kind."""
         return (known for known in self.known.values() if known.kind == kind)
 
-    def of_identity(self, service_sid: str, identity: str) -> list[Known]:
+    def of_identity(self, service_sid: str, identity: str) -> list[ExpectedObject]:
         """The users that were told of under one identity."""
         return self._by_identity[service_sid, identity]
 
     def asked_creates(self, kind: str) -> Iterator[tuple[Step, str]]:
         """Every create of a kind that may have been done, with the sid if it was told."""
         for known in self.of(kind):
-            if known.story and isinstance(known.story[0], Asked):
+            if known.story and isinstance(known.story[0], RequestRecord):
                 yield known.story[0].step, known.sid
         for asked in self.unanswered_creates[kind]:
             yield asked.step, ""
 
-    def _play(self, asked: Asked, told: Told | None) -> None:
+    def _play(self, asked: RequestRecord, told: ResponseRecord | None) -> None:
         """Takes one request and its answer, if there was one."""
         step = asked.step
         self.identities |= _identities(step)
@@ -181,7 +181,7 @@ class History:
             elif told.status < 300:
                 getattr(self, f"_{step.verb}")(asked, told)
 
-    def _lost(self, asked: Asked) -> None:
+    def _lost(self, asked: RequestRecord) -> None:
         """A request without an answer: done or not."""
         step = asked.step
         known = self.known.get((kind_of(step), step.sid))
@@ -197,9 +197,11 @@ class History:
             known.story.append(asked)
             known.unanswered = step
 
-    def _create(self, asked: Asked, told: Told) -> None:
+    def _create(self, asked: RequestRecord, told: ResponseRecord) -> None:
         step, body = asked.step, told.body or {}
-        known = Known(kind_of(step), body.get("sid", ""), step.parents, body, [asked, told])
+        known = ExpectedObject(
+            kind_of(step), body.get("sid", ""), step.parents, body, [asked, told]
+        )
         self._must_match(known, changed(body, step.changes), body)
         if known.key in self.known:
             self._differ(
@@ -217,12 +219,12 @@ class History:
         self._wakes(step, is_told=True)
         self._must_be_dated(known, ("date_created", "date_updated"), asked, told)
 
-    def _update(self, asked: Asked, told: Told) -> None:
+    def _update(self, asked: RequestRecord, told: ResponseRecord) -> None:
         step, body = asked.step, told.body or {}
         key = (kind_of(step), step.sid)
         known = self.known.get(key)
         if known is None:  # The first that is told of a setting or a membership.
-            known = self.known[key] = Known(*key, step.parents, body)
+            known = self.known[key] = ExpectedObject(*key, step.parents, body)
         known.story += [asked, told]
         wanted = changed(known.body, step.changes)
         loose = known.loose - step.changes.keys()
@@ -233,7 +235,7 @@ class History:
         self._must_match(known, wanted, body, loose)
         known.body, known.loose = body, set()
 
-    def _delete(self, asked: Asked, told: Told) -> None:
+    def _delete(self, asked: RequestRecord, told: ResponseRecord) -> None:
         known = self.known[kind_of(asked.step), asked.step.sid]
         known.story += [asked, told]
         known.gone = "yes"
@@ -258,7 +260,7 @@ class History:
                 conversation.loose |= {"state"}
 
     def _must_match(
-        self, known: Known, wanted: Body, found: Body, loose: Iterable[str] = ()
+        self, known: ExpectedObject, wanted: Body, found: Body, loose: Iterable[str] = ()
     ) -> None:
         difference = first_difference(
             visible(known.kind, wanted, without=loose), visible(known.kind, found, without=loose)
@@ -268,10 +270,10 @@ class History:
 
     def _must_be_dated(
         self,
-        known: Known,
+        known: ExpectedObject,
         names: tuple[str, ...],
-        asked: Asked,
-        told: Told,
+        asked: RequestRecord,
+        told: ResponseRecord,
         body: Body | None = None,
     ) -> None:
         """What was done just now is dated now."""
@@ -284,9 +286,9 @@ class History:
             if not asked.at_ms - CLOCK_SLACK_MS <= at_ms <= told.at_ms + CLOCK_SLACK_MS:
                 self._differ(f"{known.kind} {known.sid}: {name} cannot be {text}", known.story)
 
-    def _story(self, step: Step) -> list[Asked | Told]:
+    def _story(self, step: Step) -> list[RequestRecord | ResponseRecord]:
         known = self.known.get((kind_of(step), step.sid))
         return list(known.story) if known else []
 
-    def _differ(self, what: str, story: list[Asked | Told]) -> None:
+    def _differ(self, what: str, story: list[RequestRecord | ResponseRecord]) -> None:
         self.differences.append(Difference(what, list(story)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.checkers.webhook_receiver import Line
-    from tests.support.cluster import Balanced
+    from tests.support.cluster import BalancedCluster
     from tests.support.postgres_server import Postgres
 
 LEASE = "sink webhooks"
@@ -42,7 +42,7 @@ Turns = dict[int, float]
 """When each turn began, by its fence."""
 
 
-class Recorded(NamedTuple):
+class RecordedAttempt(NamedTuple):
     """An attempt that an owner recorded, and in whose turn its request was sent, if answered."""
 
     token: str
@@ -51,25 +51,25 @@ class Recorded(NamedTuple):
     fence: int | None
 
 
-def watch(postgres: Postgres, balanced: Balanced) -> None:
+def watch(postgres: Postgres, balanced: BalancedCluster) -> None:
     """Have the database note each new turn from now on."""
     postgres.sql(WATCH, balanced.servers[0].database)
 
 
-def turns(balanced: Balanced) -> Turns:
+def turns(balanced: BalancedCluster) -> Turns:
     """The turns so far, and the one that was when the watch began."""
     with closing(connect(balanced.servers[0])) as connection:
         return dict(connection.execute("SELECT fence, began FROM witness.turn").fetchall())
 
 
-def recorded(balanced: Balanced) -> list[Recorded]:
+def recorded(balanced: BalancedCluster) -> list[RecordedAttempt]:
     """The attempts in the log."""
     with closing(connect(balanced.servers[0])) as connection:
         rows = connection.execute(
             "SELECT token, attempt.retry_count, outcome, answer FROM webhook_attempt AS attempt"
             " JOIN webhook_delivery USING (account_sid, event_sequence, target_key)"
         ).fetchall()
-    return [Recorded(*others, int(fence) if fence else None) for *others, fence in rows]
+    return [RecordedAttempt(*others, int(fence) if fence else None) for *others, fence in rows]
 
 
 def sender(line: Line) -> str:
@@ -82,7 +82,7 @@ def fence_of(line: Line) -> int:
     return int(line.headers["x-fence"])
 
 
-def broken_turns(known: Turns, lines: Iterable[Line], log: Iterable[Recorded]) -> list[str]:
+def broken_turns(known: Turns, lines: Iterable[Line], log: Iterable[RecordedAttempt]) -> list[str]:
     """Everything that an owner did that was not its own to do, in words."""
     lines = list(lines)
     log = list(log)
@@ -95,7 +95,7 @@ def broken_turns(known: Turns, lines: Iterable[Line], log: Iterable[Recorded]) -
     return found + _recorded_by_two(log) + _sent_after_recorded(lines, log)
 
 
-def _recorded_by_two(log: list[Recorded]) -> list[str]:
+def _recorded_by_two(log: list[RecordedAttempt]) -> list[str]:
     """What is in the log more than once."""
     by_number: dict[tuple[str, int], list[int | None]] = defaultdict(list)
     by_event: dict[str, list[int | None]] = defaultdict(list)
@@ -112,7 +112,7 @@ def _recorded_by_two(log: list[Recorded]) -> list[str]:
     ]
 
 
-def _sent_after_recorded(lines: list[Line], log: list[Recorded]) -> list[str]:
+def _sent_after_recorded(lines: list[Line], log: list[RecordedAttempt]) -> list[str]:
     """What was sent again in a later turn than the one that had recorded it."""
     recorded_in = {
         (each.token, each.retry_count): each.fence for each in log if each.fence is not None

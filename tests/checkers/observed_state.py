@@ -46,7 +46,7 @@ ACCOUNT_SETTINGS = {
 
 
 @dataclass
-class Kept:
+class ObservedState:
     """Objects by kind and sid; of a message also its receipts; what was shown twice."""
 
     objects: dict[Key, Body] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def pages(api: Api, path: str) -> list[Body]:
     return items
 
 
-def patiently(look: Callable[[], Seen], accept: Callable[[Seen], bool], deadline: float) -> Seen:
+def read_until(look: Callable[[], Seen], accept: Callable[[Seen], bool], deadline: float) -> Seen:
     """What `look` gives once `accept` takes it, or at the deadline: the checker says what of it."""
     while True:
         seen = look()
@@ -99,48 +99,48 @@ def is_settled(api: Api, service_sids: Iterable[str]) -> bool:
     return not any(api.get(path).expect(200)["conversations"] for path in paths)
 
 
-def read_everything(api: Api, memberships: Iterable[tuple[str, Body]]) -> Kept:
+def read_everything(api: Api, memberships: Iterable[tuple[str, Body]]) -> ObservedState:
     """Everything the account has; user conversations only of the given memberships.
 
     A membership is a service sid and the body of a participant.
     """
-    kept = Kept()
+    observed = ObservedState()
     for kind, path in ACCOUNT_LISTS.items():
-        kept.add(kind, pages(api, path))
+        observed.add(kind, pages(api, path))
     for kind, path in ACCOUNT_SETTINGS.items():
-        kept.objects[kind, kind] = api.get(path).expect(200)
-    services = [body["sid"] for body in kept.of("service")]
+        observed.objects[kind, kind] = api.get(path).expect(200)
+    services = [body["sid"] for body in observed.of("service")]
     deadline = time.monotonic() + SETTLE_SECONDS_MAX
-    patiently(lambda: is_settled(api, services), bool, deadline)
+    read_until(lambda: is_settled(api, services), bool, deadline)
     for service_sid in services:
-        _read_service(api, kept, service_sid)
-    for conversation in list(kept.of("conversation")):
+        _read_service(api, observed, service_sid)
+    for conversation in list(observed.of("conversation")):
         place = f"/v1/Services/{conversation['chat_service_sid']}"
         for kind, name in CONVERSATION_LISTS.items():
-            kept.add(kind, pages(api, f"{place}/Conversations/{conversation['sid']}/{name}"))
-    for message in list(kept.of("message")):
+            observed.add(kind, pages(api, f"{place}/Conversations/{conversation['sid']}/{name}"))
+    for message in list(observed.of("message")):
         if message["delivery"] is not None:
-            kept.receipts[message["sid"]] = _read_receipts(api, message, deadline)
+            observed.receipts[message["sid"]] = _read_receipts(api, message, deadline)
     for service_sid, member in memberships:
         shown = _read_membership(api, service_sid, member)
         if shown is not None:
-            kept.objects["user_conversation", member["sid"]] = shown
-    return kept
+            observed.objects["user_conversation", member["sid"]] = shown
+    return observed
 
 
-def _read_service(api: Api, kept: Kept, service_sid: str) -> None:
+def _read_service(api: Api, observed: ObservedState, service_sid: str) -> None:
     """The lists and settings of one service."""
     for kind, path in SERVICE_LISTS.items():
-        kept.add(kind, pages(api, f"/v1/Services/{service_sid}/{path}"))
+        observed.add(kind, pages(api, f"/v1/Services/{service_sid}/{path}"))
     for kind, path in SERVICE_SETTINGS.items():
         answer = api.get(f"/v1/Services/{service_sid}/{path}")
-        kept.objects[kind, service_sid] = answer.expect(200)
+        observed.objects[kind, service_sid] = answer.expect(200)
 
 
 def _read_receipts(api: Api, message: Body, deadline: float) -> list[Body]:
     """The receipts of one message, if possible once none of them waits for its carrier."""
     path = message["url"].removeprefix(api.base_url) + "/Receipts"
-    return patiently(
+    return read_until(
         lambda: pages(api, path),
         lambda found: (
             len(found) == message["delivery"]["total"]

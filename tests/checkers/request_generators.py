@@ -13,7 +13,7 @@ from urllib.parse import quote
 from tests.checkers.request_log import Step
 
 if TYPE_CHECKING:
-    from tests.checkers.workload import Mind, Thing
+    from tests.checkers.workload import KnownObject, WriterChoice
 
 CREATED = (201,)
 UPDATED = (200,)
@@ -39,7 +39,7 @@ def hook_url(stamp: str) -> str:
     return f"https://hooks.example.com/{stamp}"
 
 
-def path_of(mind: Mind, conversation: Thing) -> str:
+def path_of(mind: WriterChoice, conversation: KnownObject) -> str:
     """A conversation's path: either form, by sid or by unique name."""
     key = conversation.sid
     if conversation.body["unique_name"] and mind.dice.random() < 0.3:
@@ -47,12 +47,12 @@ def path_of(mind: Mind, conversation: Thing) -> str:
     return f"{mind.prefix(conversation.service_sid)}/Conversations/{key}"
 
 
-def below(mind: Mind, thing: Thing) -> str:
+def below(mind: WriterChoice, thing: KnownObject) -> str:
     """The path of the conversation that a thing lives in."""
     return f"{mind.prefix(thing.service_sid)}/Conversations/{thing.parents[0]}"
 
 
-def delete(mind: Mind, kind: str, path: str, thing: Thing) -> Step:
+def delete(mind: WriterChoice, kind: str, path: str, thing: KnownObject) -> Step:
     """The removal of one of the writer's things."""
     return Step(
         f"delete_{kind}", kind, "delete", path, sid=thing.sid, parents=thing.parents,
@@ -60,13 +60,13 @@ def delete(mind: Mind, kind: str, path: str, thing: Thing) -> Step:
     )  # fmt: skip
 
 
-def some_service(mind: Mind) -> str:
+def some_service(mind: WriterChoice) -> str:
     """The default service, or now and then one of the writer's own."""
     own = mind.some("service") if mind.dice.random() < 0.15 else None
     return own.sid if own else mind.world.service_sid
 
 
-def open_conversation(mind: Mind) -> Thing | None:
+def open_conversation(mind: WriterChoice) -> KnownObject | None:
     """One of the writer's conversations that is not closed."""
     found = [it for it in mind.things.get("conversation", []) if it.body["state"] != "closed"]
     return mind.dice.choice(found) if found else None
@@ -75,7 +75,7 @@ def open_conversation(mind: Mind) -> Thing | None:
 # Conversations
 
 
-def create_conversation(mind: Mind) -> Step:
+def create_conversation(mind: WriterChoice) -> Step:
     """A conversation with everything, now and then inactive or with timers."""
     stamp, service_sid = mind.stamp(), some_service(mind)
     form: Form = (
@@ -101,7 +101,7 @@ def create_conversation(mind: Mind) -> Step:
     )  # fmt: skip
 
 
-def update_conversation(mind: Mind) -> Step | None:
+def update_conversation(mind: WriterChoice) -> Step | None:
     """New name and attributes, sometimes another unique name, state or timers."""
     conversation = open_conversation(mind)
     if conversation is None:
@@ -121,7 +121,7 @@ def update_conversation(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def close_conversation(mind: Mind) -> Step | None:
+def close_conversation(mind: WriterChoice) -> Step | None:
     """The end of a conversation."""
     conversation = open_conversation(mind)
     if conversation is None:
@@ -132,7 +132,7 @@ def close_conversation(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_conversation(mind: Mind) -> Step | None:
+def delete_conversation(mind: WriterChoice) -> Step | None:
     """A conversation goes, closed or not, with all it holds."""
     conversation = mind.some("conversation")
     if conversation is None:
@@ -140,7 +140,7 @@ def delete_conversation(mind: Mind) -> Step | None:
     return delete(mind, "conversation", path_of(mind, conversation), conversation)
 
 
-def claim_unique_name(mind: Mind) -> Step:
+def claim_unique_name(mind: WriterChoice) -> Step:
     """A conversation with a unique name that other writers want at the same time."""
     stamp = mind.stamp()
     claim = f"claim-{mind.stamps // 20}"
@@ -153,7 +153,7 @@ def claim_unique_name(mind: Mind) -> Step:
     )  # fmt: skip
 
 
-def create_conversation_with_participants(mind: Mind) -> Step:
+def create_conversation_with_participants(mind: WriterChoice) -> Step:
     """A conversation whose two participants the server adds after it has answered."""
     stamp = mind.stamp()
     participants = (
@@ -173,7 +173,7 @@ def create_conversation_with_participants(mind: Mind) -> Step:
 # Messages
 
 
-def message(mind: Mind, path: str, parents: tuple[str, str]) -> Step:
+def message(mind: WriterChoice, path: str, parents: tuple[str, str]) -> Step:
     """A new message, half of the time by a participant of the conversation."""
     stamp = mind.stamp()
     author = f"author {stamp}"
@@ -192,7 +192,7 @@ def message(mind: Mind, path: str, parents: tuple[str, str]) -> Step:
     )  # fmt: skip
 
 
-def create_shared_message(mind: Mind) -> Step:
+def create_shared_message(mind: WriterChoice) -> Step:
     """A message to a conversation that all writers post to."""
     sid = mind.dice.choice(mind.world.shared_sids)
     service_sid = mind.world.service_sid
@@ -200,7 +200,7 @@ def create_shared_message(mind: Mind) -> Step:
     return message(mind, path, (sid, service_sid))
 
 
-def create_message(mind: Mind) -> Step | None:
+def create_message(mind: WriterChoice) -> Step | None:
     """A message to one of the writer's own conversations."""
     conversation = open_conversation(mind)
     if conversation is None:
@@ -209,7 +209,7 @@ def create_message(mind: Mind) -> Step | None:
     return message(mind, path_of(mind, conversation), parents)
 
 
-def update_message(mind: Mind) -> Step | None:
+def update_message(mind: WriterChoice) -> Step | None:
     """Another body, other attributes."""
     found = mind.some("message")
     if found is None:
@@ -223,7 +223,7 @@ def update_message(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_message(mind: Mind) -> Step | None:
+def delete_message(mind: WriterChoice) -> Step | None:
     """One of the writer's messages goes; its index is never given again."""
     found = mind.some("message")
     if found is None:
@@ -234,18 +234,18 @@ def delete_message(mind: Mind) -> Step | None:
 # Participants
 
 
-def number(mind: Mind, area: int) -> str:
+def number(mind: WriterChoice, area: int) -> str:
     """A telephone number that this writer alone uses, once."""
     mind.stamps += 1
     return f"+49{area}{mind.number:02d}{mind.stamps:07d}"
 
 
-def proxy(mind: Mind, which: int) -> str:
+def proxy(mind: WriterChoice, which: int) -> str:
     """One of the writer's numbers on the account's side."""
     return f"+499{mind.number:02d}{which:07d}"
 
 
-def create_participant(mind: Mind) -> Step | None:
+def create_participant(mind: WriterChoice) -> Step | None:
     """A chat participant: of a user that exists, or of one that is made with it."""
     service_sid = mind.world.service_sid
     conversation = open_conversation(mind) if mind.dice.random() < 0.7 else None
@@ -269,7 +269,7 @@ def create_participant(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def create_messaging_participant(mind: Mind) -> Step | None:
+def create_messaging_participant(mind: WriterChoice) -> Step | None:
     """A participant with a telephone number."""
     conversation = open_conversation(mind)
     if conversation is None:
@@ -293,7 +293,7 @@ def create_messaging_participant(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def participant_path(mind: Mind, participant: Thing) -> str:
+def participant_path(mind: WriterChoice, participant: KnownObject) -> str:
     """A participant's path: by sid, or by identity."""
     key = participant.sid
     if participant.body["identity"] and mind.dice.random() < 0.3:
@@ -301,7 +301,7 @@ def participant_path(mind: Mind, participant: Thing) -> str:
     return f"{below(mind, participant)}/Participants/{key}"
 
 
-def update_participant(mind: Mind) -> Step | None:
+def update_participant(mind: WriterChoice) -> Step | None:
     """Attributes, and at times a role, a date or the read horizon."""
     found = mind.some("participant")
     if found is None:
@@ -331,7 +331,7 @@ def update_participant(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def update_messaging_participant(mind: Mind) -> Step | None:
+def update_messaging_participant(mind: WriterChoice) -> Step | None:
     """Attributes and another number on the account's side."""
     found = mind.some("messaging_participant")
     if found is None:
@@ -346,7 +346,7 @@ def update_messaging_participant(mind: Mind) -> Step | None:
     )  # fmt: skip
 
 
-def delete_participant(mind: Mind) -> Step | None:
+def delete_participant(mind: WriterChoice) -> Step | None:
     """A membership ends."""
     kind = mind.dice.choice(("participant", "participant", "messaging_participant"))
     found = mind.some(kind)

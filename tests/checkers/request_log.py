@@ -41,7 +41,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
         return "DELETE" if self.verb == "delete" else "POST"
 
 
-class Asked(msgspec.Struct, frozen=True, tag="asked"):
+class RequestRecord(msgspec.Struct, frozen=True, tag="asked"):
     """A request that is about to be sent."""
 
     number: int
@@ -50,7 +50,7 @@ class Asked(msgspec.Struct, frozen=True, tag="asked"):
     step: Step
 
 
-class Told(msgspec.Struct, frozen=True, tag="told"):
+class ResponseRecord(msgspec.Struct, frozen=True, tag="told"):
     """The answer to the request of the same number, read to its end."""
 
     number: int
@@ -59,14 +59,14 @@ class Told(msgspec.Struct, frozen=True, tag="told"):
     body: dict[str, Any] | None
 
 
-class Note(msgspec.Struct, frozen=True, tag="note"):
+class ServerNote(msgspec.Struct, frozen=True, tag="note"):
     """Something that happened to the server: it was killed, it is back."""
 
     at_ms: int
     text: str
 
 
-Line = Asked | Told | Note
+Line = RequestRecord | ResponseRecord | ServerNote
 
 
 def wall_ms() -> int:
@@ -74,7 +74,7 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Ledger:
+class RequestLog:
     """The append-only file; its methods may be called from many threads."""
 
     def __init__(self, path: Path) -> None:
@@ -86,24 +86,24 @@ class Ledger:
         self._synced = 0
         self._numbers = 0
 
-    def asked(self, writer: int, step: Step) -> int:
+    def record_request(self, writer: int, step: Step) -> int:
         """The number of a request that will be sent now."""
         with self._writing:
             self._numbers += 1
-            self._append(Asked(self._numbers, writer, wall_ms(), step))
+            self._append(RequestRecord(self._numbers, writer, wall_ms(), step))
             return self._numbers
 
-    def told(self, number: int, status: int, body: dict[str, Any] | None) -> None:
+    def record_response(self, number: int, status: int, body: dict[str, Any] | None) -> None:
         """Notes an answer; when this returns, it is on the disk."""
         with self._writing:
-            self._append(Told(number, wall_ms(), status, body))
+            self._append(ResponseRecord(number, wall_ms(), status, body))
             mine = self._written
         self._sync(mine)
 
     def note(self, text: str) -> None:
         """Notes what happened to the server."""
         with self._writing:
-            self._append(Note(wall_ms(), text))
+            self._append(ServerNote(wall_ms(), text))
 
     def close(self) -> None:
         """Closes the file."""
@@ -123,7 +123,7 @@ class Ledger:
             self._synced = through
 
 
-def read_ledger(path: Path) -> list[Line]:
+def read_request_log(path: Path) -> list[Line]:
     """All lines of a ledger, in the order they were written."""
     decode = msgspec.json.Decoder(Line).decode
     return [decode(line) for line in path.read_bytes().splitlines()]

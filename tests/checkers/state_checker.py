@@ -1,6 +1,7 @@
 """Told and kept, side by side: nothing lost, nothing invented, nothing by half.
 
-`differences` gives everything that is wrong, the first of it first; `tell` makes a story of one.
+`differences` gives everything that is wrong, the first of it first;
+`describe` makes a story of one.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from tests.checkers.expected_state import (
     Difference,
-    History,
-    Known,
+    ExpectedObject,
+    ExpectedState,
     changed,
     first_difference,
     look_up,
     visible,
 )
-from tests.checkers.request_log import Asked, Line, Note, Told
+from tests.checkers.request_log import Line, RequestRecord, ResponseRecord, ServerNote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.checkers.observed_state import Body, Kept
+    from tests.checkers.observed_state import Body, ObservedState
     from tests.checkers.request_log import Step
 
 # The field by which an object is recognised whose maker was never told its sid.
@@ -45,26 +46,28 @@ BODY_CHARS_MAX = 400
 DEFAULT_ROLES = {"service admin", "service user", "channel admin", "channel user"}
 
 
-def differences(history: History, kept: Kept) -> Iterator[Difference]:
+def differences(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
     """Everything in which what is kept is not what was told."""
-    yield from history.differences
-    for key in kept.shown_twice:
+    yield from expected.differences
+    for key in observed.shown_twice:
         yield Difference(f"{key[0]} {key[1]} is listed twice")
-    for known in history.known.values():
-        yield from _known(history, kept, known)
-    yield from _invented(history, kept)
-    yield from _indexes(history, kept)
-    yield from _background(history, kept)
-    yield from _users(history, kept)
-    yield from _claims(history)
-    yield from _deliveries(history, kept)
+    for known in expected.known.values():
+        yield from _known(expected, observed, known)
+    yield from _invented(expected, observed)
+    yield from _indexes(expected, observed)
+    yield from _background(expected, observed)
+    yield from _users(expected, observed)
+    yield from _claims(expected)
+    yield from _deliveries(expected, observed)
 
 
-def _known(history: History, kept: Kept, known: Known) -> Iterator[Difference]:
+def _known(
+    expected: ExpectedState, observed: ObservedState, known: ExpectedObject
+) -> Iterator[Difference]:
     """One object that somebody was told of."""
-    found = kept.objects.get(known.key)
+    found = observed.objects.get(known.key)
     name = f"{known.kind} {known.sid}"
-    fate = _fate(history, kept, known)
+    fate = _fate(expected, observed, known)
     if fate == "gone" and found is not None:
         yield Difference(f"{name} was deleted and is there again", known.story)
     elif fate == "there" and found is None:
@@ -75,36 +78,36 @@ def _known(history: History, kept: Kept, known: Known) -> Iterator[Difference]:
             yield Difference(f"{name}: {difference}", known.story)
 
 
-def _fate(history: History, kept: Kept, known: Known) -> str:
+def _fate(expected: ExpectedState, observed: ObservedState, known: ExpectedObject) -> str:
     """Whether an object must be there, must be gone, or may be either."""
-    above = [history.known.get((kind, sid)) for sid in known.parents for kind in _above(known)]
-    owners = [owner for owner in above if owner] + _user_of(history, known)
+    above = [expected.known.get((kind, sid)) for sid in known.parents for kind in _above(known)]
+    owners = [owner for owner in above if owner] + _user_of(expected, known)
     fates = {known.gone}
     for owner in owners:
         is_open = owner.gone == "maybe"
         # A removal that nobody was told of takes everything below with it, or nothing.
-        fates.add(("no" if owner.key in kept.objects else "yes") if is_open else owner.gone)
+        fates.add(("no" if owner.key in observed.objects else "yes") if is_open else owner.gone)
     if "yes" in fates:
         return "gone"
     return "open" if "maybe" in fates else "there"
 
 
-def _above(known: Known) -> tuple[str, ...]:
+def _above(known: ExpectedObject) -> tuple[str, ...]:
     return ("participant", "conversation", "service") if known.parents else ()
 
 
-def _user_of(history: History, known: Known) -> list[Known]:
+def _user_of(expected: ExpectedState, known: ExpectedObject) -> list[ExpectedObject]:
     """The users whose removal takes this membership with it."""
     if known.kind == "user_conversation":
-        member = history.known.get(("participant", known.sid))
-        return _user_of(history, member) if member else []
+        member = expected.known.get(("participant", known.sid))
+        return _user_of(expected, member) if member else []
     if known.kind != "participant" or not known.body.get("identity"):
         return []
     place = (known.parents[-1], known.body["identity"])
-    return [user for user in history.of_identity(*place) if user.sid]
+    return [user for user in expected.of_identity(*place) if user.sid]
 
 
-def _value(known: Known, found: Body) -> str | None:
+def _value(known: ExpectedObject, found: Body) -> str | None:
     """In what a kept object differs from what was told last; an open update counts as either."""
     loose = set(known.loose)
     told = first_difference(
@@ -121,21 +124,21 @@ def _value(known: Known, found: Body) -> str | None:
     return done and f"neither as told last ({told}) nor as asked last ({done})"
 
 
-def _invented(history: History, kept: Kept) -> Iterator[Difference]:
+def _invented(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
     """Objects that nobody asked for."""
     marks = {
-        kind: Counter(_mark(asked.step, kind) for asked in history.unanswered_creates[kind])
+        kind: Counter(_mark(asked.step, kind) for asked in expected.unanswered_creates[kind])
         for kind in MARK
     }
-    for (kind, sid), body in kept.objects.items():
-        if (kind, sid) in history.known or kind not in MARK:
+    for (kind, sid), body in observed.objects.items():
+        if (kind, sid) in expected.known or kind not in MARK:
             continue
-        if _is_given(history, kept, kind, body):
+        if _is_given(expected, observed, kind, body):
             continue
         mark = look_up(body, MARK[kind])
         if marks[kind][mark] == 0:
             yield Difference(f"nobody asked for {kind} {sid}: {json.dumps(body)}")
-        elif wrong := _unlike(history, kind, mark, body):
+        elif wrong := _unlike(expected, kind, mark, body):
             yield Difference(f"{kind} {sid} was made by half: {wrong}")
         marks[kind][mark] -= 1
 
@@ -144,60 +147,60 @@ def _mark(step: Step, kind: str) -> Any:
     return step.changes[MARK[kind]]
 
 
-def _is_given(history: History, kept: Kept, kind: str, body: Body) -> bool:
+def _is_given(expected: ExpectedState, observed: ObservedState, kind: str, body: Body) -> bool:
     """Whether the server makes such an object by itself."""
     if kind == "service":
-        configuration = kept.objects["configuration", "configuration"]
+        configuration = observed.objects["configuration", "configuration"]
         return bool(body["sid"] == configuration["default_chat_service_sid"])
     if kind == "role":
         return body["friendly_name"] in DEFAULT_ROLES
     if kind == "user":
-        return body["identity"] in history.identities
+        return body["identity"] in expected.identities
     if kind == "participant":
-        return body["conversation_sid"] not in history.made_one_by_one
+        return body["conversation_sid"] not in expected.made_one_by_one
     return False
 
 
-def _unlike(history: History, kind: str, mark: Any, body: Body) -> str | None:
+def _unlike(expected: ExpectedState, kind: str, mark: Any, body: Body) -> str | None:
     """In what an object differs from the request that asked for it and heard no answer."""
-    for asked in history.unanswered_creates[kind]:
+    for asked in expected.unanswered_creates[kind]:
         if _mark(asked.step, kind) == mark:
             wanted = changed(body, asked.step.changes)
             return first_difference(visible(kind, wanted), visible(kind, body))
     return None
 
 
-def _indexes(history: History, kept: Kept) -> Iterator[Difference]:
+def _indexes(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
     """The messages of a conversation are numbered 0, 1, 2 ... without gaps."""
     given: dict[str, list[tuple[int, str]]] = {
         sid: [(body["index"], body["sid"]) for body in found]
-        for sid, found in kept.below("message").items()
+        for sid, found in observed.below("message").items()
     }
-    for known in history.of("message"):
-        if known.key not in kept.objects and known.gone != "no":
+    for known in expected.of("message"):
+        if known.key not in observed.objects and known.gone != "no":
             sid = known.parents[0]
             given.setdefault(sid, []).append((known.body["index"], known.sid))
     for sid, indexes in given.items():
-        if ("conversation", sid) not in kept.objects:
+        if ("conversation", sid) not in observed.objects:
             continue
         for place, (index, message) in enumerate(sorted(indexes)):
             if index != place:
                 what = f"message {message} of {sid} has index {index} and should have {place}"
-                known_message = history.known.get(("message", message))
+                known_message = expected.known.get(("message", message))
                 yield Difference(what, known_message.story if known_message else [])
                 break
 
 
-def _background(history: History, kept: Kept) -> Iterator[Difference]:
+def _background(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
     """A conversation asked for with participants has all of them, and is active."""
-    members = kept.below("participant")
+    members = observed.below("participant")
     operation = "create_conversation_with_participants"
     by_name = {
         step.changes["friendly_name"]: step
-        for step, _ in history.asked_creates("conversation")
+        for step, _ in expected.asked_creates("conversation")
         if step.operation == operation
     }
-    for body in kept.of("conversation"):
+    for body in observed.of("conversation"):
         step = by_name.get(body["friendly_name"])
         if step is None:
             continue
@@ -214,28 +217,28 @@ def _who(participant: Body) -> str:
     return str(participant.get("identity") or binding.get("address"))
 
 
-def _users(history: History, kept: Kept) -> Iterator[Difference]:
+def _users(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
     """Whoever takes part by identity is a user of the service, once."""
-    users = Counter((body["chat_service_sid"], body["identity"]) for body in kept.of("user"))
+    users = Counter((body["chat_service_sid"], body["identity"]) for body in observed.of("user"))
     for place, count in users.items():
         if count > 1:
             yield Difference(f"{count} users have the identity {place}")
-    services = {body["sid"]: body["chat_service_sid"] for body in kept.of("conversation")}
-    for body in kept.of("participant"):
+    services = {body["sid"]: body["chat_service_sid"] for body in observed.of("conversation")}
+    for body in observed.of("participant"):
         place = (services.get(body["conversation_sid"]), body["identity"])
         if body["identity"] and users[place] == 0:
-            known = history.known.get(("participant", body["sid"]))
+            known = expected.known.get(("participant", body["sid"]))
             yield Difference(f"there is no user {place}", known.story if known else [])
 
 
-def _claims(history: History) -> Iterator[Difference]:
+def _claims(expected: ExpectedState) -> Iterator[Difference]:
     """Of those who want one unique name, one gets it and the others are refused."""
     unanswered = Counter(
         asked.step.changes["unique_name"]
-        for asked in history.unanswered_creates["conversation"]
+        for asked in expected.unanswered_creates["conversation"]
         if asked.step.operation == "claim_unique_name"
     )
-    for name, tries in history.claims.items():
+    for name, tries in expected.claims.items():
         winners = [(asked, told) for asked, told in tries if told.status == 201]
         story = [line for pair in tries for line in pair]
         if len(winners) > 1:
@@ -244,23 +247,25 @@ def _claims(history: History) -> Iterator[Difference]:
             yield Difference(f"nobody got the unique name {name}", story)
 
 
-def _deliveries(history: History, kept: Kept) -> Iterator[Difference]:
+def _deliveries(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
     """A message has one receipt for each recipient that has a number, all delivered."""
-    for sid, receipts in kept.receipts.items():
-        delivery = kept.objects["message", sid]["delivery"]
+    for sid, receipts in observed.receipts.items():
+        delivery = observed.objects["message", sid]["delivery"]
         statuses = Counter(receipt["status"] for receipt in receipts)
         if delivery["total"] != len(receipts) or statuses["delivered"] != len(receipts):
-            known = history.known.get(("message", sid))
+            known = expected.known.get(("message", sid))
             what = f"message {sid}: {delivery} with receipts {dict(statuses)}"
             yield Difference(what, known.story if known else [])
 
 
-def tell(difference: Difference, lines: list[Line]) -> str:
+def describe(difference: Difference, lines: list[Line]) -> str:
     """A difference as a story: what was asked and told, what happened to the server meanwhile."""
     story: list[Line] = list(difference.story)
     if story:
         begin, end = story[0].at_ms - 1_000, story[-1].at_ms + 3_000
-        story += [line for line in lines if isinstance(line, Note) and begin <= line.at_ms <= end]
+        story += [
+            line for line in lines if isinstance(line, ServerNote) and begin <= line.at_ms <= end
+        ]
         story.sort(key=lambda line: line.at_ms)
     told = [f"  {_line(line)}" for line in story]
     if len(told) > STORY_LINES_MAX:
@@ -271,12 +276,12 @@ def tell(difference: Difference, lines: list[Line]) -> str:
 def _line(line: Line) -> str:
     at = datetime.fromtimestamp(line.at_ms / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
     match line:
-        case Asked():
+        case RequestRecord():
             form = "&".join(f"{name}={value}" for name, value in line.step.form)
             request = f"{line.step.method} {line.step.path} {form}"
             return f"{at} writer {line.writer} asked (no. {line.number}) {request}"
-        case Told():
+        case ResponseRecord():
             body = json.dumps(line.body)[:BODY_CHARS_MAX]
             return f"{at} and was told (no. {line.number}) {line.status} {body}"
-        case Note():
+        case ServerNote():
             return f"{at} ** {line.text}"

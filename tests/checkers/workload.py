@@ -24,7 +24,7 @@ WRITERS_MAX = 8
 
 
 @dataclass(frozen=True)
-class World:
+class KnownObjects:
     """What stands before the writers begin: sids of the account's own things."""
 
     service_sid: str
@@ -36,7 +36,7 @@ class World:
 
 
 @dataclass(eq=False)
-class Thing:
+class KnownObject:
     """An object that this writer made and was told of."""
 
     kind: str
@@ -50,13 +50,13 @@ class Thing:
 
 
 @dataclass
-class Mind:
+class WriterChoice:
     """What one writer knows."""
 
     number: int
-    world: World
+    world: KnownObjects
     dice: random.Random
-    things: dict[str, list[Thing]] = field(default_factory=dict)
+    things: dict[str, list[KnownObject]] = field(default_factory=dict)
     stamps: int = 0
 
     def stamp(self) -> str:
@@ -64,7 +64,7 @@ class Mind:
         self.stamps += 1
         return f"w{self.number}-{self.stamps:06d}"
 
-    def some(self, kind: str) -> Thing | None:
+    def some(self, kind: str) -> KnownObject | None:
         """One of the things of a kind, if there is any."""
         found = self.things.get(kind)
         return self.dice.choice(found) if found else None
@@ -75,7 +75,7 @@ class Mind:
             return "/v1"
         return f"/v1/Services/{service_sid}"
 
-    def keep(self, thing: Thing) -> None:
+    def keep(self, thing: KnownObject) -> None:
         """Remembers a thing; when there are too many, forgets one (the checker does not)."""
         found = self.things.setdefault(thing.kind, [])
         found.append(thing)
@@ -94,7 +94,7 @@ class Mind:
         members[:] = [member for member in members if member.body["identity"] not in names]
 
 
-MIX: tuple[tuple[int, Callable[[Mind], Step | None]], ...] = (
+MIX: tuple[tuple[int, Callable[[WriterChoice], Step | None]], ...] = (
     (200, request_generators.create_shared_message),
     (120, request_generators.create_message),
     (45, request_generators.update_message),
@@ -142,12 +142,12 @@ CHOICES = [choice for _, choice in MIX]
 class Writer:
     """One writer: says what it asks next, and hears what came of it."""
 
-    def __init__(self, number: int, seed: int, world: World) -> None:
+    def __init__(self, number: int, seed: int, world: KnownObjects) -> None:
         self.number = number
-        self.mind = Mind(number, world, random.Random(f"{seed}-{number}"))
+        self.mind = WriterChoice(number, world, random.Random(f"{seed}-{number}"))
         place = (world.service_sid,)
         for sid in world.push_binding_sids[number::WRITERS_MAX]:
-            self.mind.keep(Thing("push_binding", sid, {}, world.service_sid, place))
+            self.mind.keep(KnownObject("push_binding", sid, {}, world.service_sid, place))
 
     def next(self) -> Step:
         """The next request; an operation without an object to work on gives way to another."""
@@ -187,4 +187,4 @@ class Writer:
         if step.operation in {"create_conversation_with_participants", "claim_unique_name"}:
             return
         service_sid = step.parents[-1] if step.parents else ""
-        self.mind.keep(Thing(step.kind, body["sid"], body, service_sid, step.parents))
+        self.mind.keep(KnownObject(step.kind, body["sid"], body, service_sid, step.parents))

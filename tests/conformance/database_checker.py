@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tests.checkers.atomicity_checker import databases, halves
+from tests.checkers.atomicity_checker import databases, violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,9 +118,9 @@ JSON_COLUMNS = {
 }
 
 
-def broken(data_dir: Path) -> list[str]:
+def inconsistencies(data_dir: Path) -> list[str]:
     """Everything in a data directory that is not as it must be; empty if all is well."""
-    found = halves(data_dir)
+    found = violations(data_dir)
     for path in databases(data_dir):
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             found += _broken(connection)

@@ -11,20 +11,20 @@ from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY
 from tests.conformance.response_schemas import LISTINGS, SHAPES, noun_of
 
 if TYPE_CHECKING:
-    from tests.conformance.sample_resources import World
+    from tests.conformance.sample_resources import SampleResources
 
 NAMES_MAX = 6
 _VARIABLE = re.compile(r"/([A-Za-z]+)/\{(\w+)\}")
 
 
-def overlaid(world: World) -> dict[str, Any]:
+def with_overlay(sample: SampleResources) -> dict[str, Any]:
     """The description, closed where answers are known; errors have codes of the catalogue."""
     # Parts of it are made once and shared.
     described = deepcopy(description())
     for path, methods in described["paths"].items():
         for operation in methods.values():
             _describe_answers(operation, service_form="/Services/{ChatServiceSid}" in path)
-            _name_what_exists(path, operation, world)
+            _name_what_exists(path, operation, sample)
     error = described["components"]["schemas"]["Error"]
     error["properties"]["code"] = {
         "enum": [code for code, entry in CATALOGUE.items() if entry.status != LOG_ONLY]
@@ -47,10 +47,10 @@ def _describe_answers(operation: dict[str, Any], *, service_form: bool) -> None:
             content["schema"] = shown
 
 
-def _name_what_exists(path: str, operation: dict[str, Any], world: World) -> None:
+def _name_what_exists(path: str, operation: dict[str, Any], sample: SampleResources) -> None:
     """Variables of the path mostly lead somewhere, so that more than 404 is tried."""
     kinds = {variable: kind for kind, variable in _VARIABLE.findall(path)}
     for parameter in operation["parameters"]:
         if parameter["in"] == "path":
-            known = world.some(kinds[parameter["name"]])[:NAMES_MAX]
+            known = sample.some(kinds[parameter["name"]])[:NAMES_MAX]
             parameter["schema"] = {"anyOf": [{"enum": known}, parameter["schema"]]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Sense(NamedTuple):
+class Dependency(NamedTuple):
     """One way to ask for something: what is said, with which value if not any, and what is not."""
 
     said: dict[str, str | None]
@@ -26,37 +26,37 @@ _ROLES = frozenset(
     }
 )
 _OF_PARTICIPANT_CONVERSATIONS = (
-    Sense({"Identity": None}, frozenset({"Address"})),
-    Sense({"Address": None}, frozenset({"Identity"})),
+    Dependency({"Identity": None}, frozenset({"Address"})),
+    Dependency({"Address": None}, frozenset({"Identity"})),
 )
 
 # By the operation, in its short form where it has one.
-_SENSES: dict[str, tuple[Sense, ...]] = {
+_SENSES: dict[str, tuple[Dependency, ...]] = {
     "ListParticipantConversation": _OF_PARTICIPANT_CONVERSATIONS,
     "CreateConversationParticipant": (
-        Sense({"Identity": None}, frozenset({_ADDRESS, _PROXY, _PROJECTED})),
-        Sense({_ADDRESS: None, _PROXY: None}, frozenset({"Identity", _PROJECTED})),
+        Dependency({"Identity": None}, frozenset({_ADDRESS, _PROXY, _PROJECTED})),
+        Dependency({_ADDRESS: None, _PROXY: None}, frozenset({"Identity", _PROJECTED})),
     ),
     "CreateConversationScopedWebhook": (
-        Sense({"Target": "webhook", _URL: "https://example.com/a", _FILTERS: None}),
-        Sense({"Target": "trigger", _URL: "https://example.com/b", _TRIGGERS: None}),
-        Sense({"Target": "studio", _FLOW: "FW" + "0" * 31 + "1", _FILTERS: None}),
+        Dependency({"Target": "webhook", _URL: "https://example.com/a", _FILTERS: None}),
+        Dependency({"Target": "trigger", _URL: "https://example.com/b", _TRIGGERS: None}),
+        Dependency({"Target": "studio", _FLOW: "FW" + "0" * 31 + "1", _FILTERS: None}),
     ),
     "CreateConfigurationAddress": (
-        Sense({"Type": "sms", "Address": None}),
-        Sense({"Type": "email", "Address": "desk@example.com"}),
+        Dependency({"Type": "sms", "Address": None}),
+        Dependency({"Type": "email", "Address": "desk@example.com"}),
     ),
     "UpdateServiceConfiguration": (
-        Sense({}),
-        Sense({"ReachabilityEnabled": None}, _ROLES),
+        Dependency({}),
+        Dependency({"ReachabilityEnabled": None}, _ROLES),
     ),
     "UpdateUserConversation": (
-        Sense({"NotificationLevel": None}),
-        Sense({"LastReadMessageIndex": None}, frozenset({"LastReadTimestamp"})),
+        Dependency({"NotificationLevel": None}),
+        Dependency({"LastReadMessageIndex": None}, frozenset({"LastReadTimestamp"})),
     ),
 }
 
 
-def senses_of(operation_id: str) -> tuple[Sense, ...]:
+def dependencies_of(operation_id: str) -> tuple[Dependency, ...]:
     """The ways to ask; none if any parameters will do."""
     return _SENSES.get(operation_id, _SENSES.get(operation_id.replace("Service", "", 1), ()))

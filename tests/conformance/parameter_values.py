@@ -15,7 +15,7 @@ from tests.conformance.sample_resources import ACCOUNT, IDENTITIES, NEVER_MADE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.conformance.sample_resources import World
+    from tests.conformance.sample_resources import SampleResources
 
 Value = str | bytes
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -100,9 +100,9 @@ def good_by_name(name: str, schema: dict[str, Any]) -> st.SearchStrategy[str]:
     return _GOOD[name] if name in _GOOD else _of_schema(schema)
 
 
-def good_there(draw: Draw, name: str, world: World) -> str | None:
+def good_there(draw: Draw, name: str, sample: SampleResources) -> str | None:
     """The name of something that exists, for a parameter that takes such names."""
-    there = _of_world(name, world)
+    there = _of_world(name, sample)
     return pick(draw, there) if there else None
 
 
@@ -124,13 +124,13 @@ def pick(draw: Draw, there: Sequence[str], first: int = 12) -> str:
     return some[number // 4 % len(some)]
 
 
-def _of_world(name: str, world: World) -> Sequence[str]:
+def _of_world(name: str, sample: SampleResources) -> Sequence[str]:
     if name.endswith("RoleSid"):
-        return world.there(world.default_sid, "Roles") + world.there(world.service_sid, "Roles")
+        return sample.there(sample.default_sid, "Roles") + sample.there(sample.service_sid, "Roles")
     if name.endswith("ServiceSid") and "Messaging" not in name:
         # Of the first two there is something in each.
-        return world.there(ACCOUNT, "Services")[:2]
-    return {"MediaSid": world.media, "ContentSid": (world.template,)}.get(name, ())
+        return sample.there(ACCOUNT, "Services")[:2]
+    return {"MediaSid": sample.media, "ContentSid": (sample.template,)}.get(name, ())
 
 
 def _of_schema(schema: dict[str, Any]) -> st.SearchStrategy[str]:

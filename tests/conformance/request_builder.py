@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from parlour.cli.openapi import description
 from parlour.vocabulary import limits
-from tests.conformance.parameter_dependencies import Sense, senses_of
+from tests.conformance.parameter_dependencies import Dependency, dependencies_of
 from tests.conformance.parameter_values import (
     CORPUS,
     Draw,
@@ -28,7 +28,7 @@ from tests.conformance.sample_resources import ACCOUNT, NEVER_MADE
 from tests.support.client import FORM_TYPE
 
 if TYPE_CHECKING:
-    from tests.conformance.sample_resources import World
+    from tests.conformance.sample_resources import SampleResources
     from tests.contract.operations import Operation
 
 WELL_FORMED = "well formed"
@@ -52,7 +52,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Said:
+class ExpectedResponse:
     """A parameter as the interface describes itself."""
 
     name: str
@@ -62,7 +62,7 @@ class Said:
 
 
 @cache
-def said_to(operation_id: str) -> tuple[Said, ...]:
+def said_to(operation_id: str) -> tuple[ExpectedResponse, ...]:
     """The parameters of an operation: of its form, or of its query."""
     for path in description()["paths"].values():
         for each in path.values():
@@ -71,7 +71,7 @@ def said_to(operation_id: str) -> tuple[Said, ...]:
     raise KeyError(operation_id)
 
 
-def _of_query(described: dict[str, Any]) -> list[Said]:
+def _of_query(described: dict[str, Any]) -> list[ExpectedResponse]:
     return [
         _as_said(each["name"], each["schema"], required=each["required"])
         for each in described["parameters"]
@@ -79,7 +79,7 @@ def _of_query(described: dict[str, Any]) -> list[Said]:
     ]
 
 
-def _of_form(described: dict[str, Any]) -> list[Said]:
+def _of_form(described: dict[str, Any]) -> list[ExpectedResponse]:
     if "requestBody" not in described:
         return []
     schema = described["requestBody"]["content"][FORM_TYPE]["schema"]
@@ -89,16 +89,16 @@ def _of_form(described: dict[str, Any]) -> list[Said]:
     ]
 
 
-def _as_said(name: str, schema: dict[str, Any], *, required: bool) -> Said:
+def _as_said(name: str, schema: dict[str, Any], *, required: bool) -> ExpectedResponse:
     items = schema.get("items")
-    return Said(name, good_by_name(name, items or schema), required, items is not None)
+    return ExpectedResponse(name, good_by_name(name, items or schema), required, items is not None)
 
 
 @st.composite
-def requests(draw: Draw, operation: Operation, way: str, world: World) -> Request:
+def requests(draw: Draw, operation: Operation, way: str, sample: SampleResources) -> Request:
     """One request for an operation."""
-    pairs = _pairs(draw, operation.operation_id, way, world)
-    path = _path(draw, operation, way, world)
+    pairs = _pairs(draw, operation.operation_id, way, sample)
+    path = _path(draw, operation, way, sample)
     headers: dict[str, str] = {}
     body = None
     target = path
@@ -114,25 +114,27 @@ def requests(draw: Draw, operation: Operation, way: str, world: World) -> Reques
         headers["X-Twilio-Webhook-Enabled"] = value
     follows_link = chance(draw, 15)
     # What is drawn must not depend on what exists, so everything is drawn and some is not used.
-    page = pick(draw, world.pages[operation.operation_id] or [target])
+    page = pick(draw, sample.pages[operation.operation_id] or [target])
     if follows_link and way in {WELL_FORMED, MISPLACED}:
         target = page
     return Request(operation.method, target, headers, body)
 
 
-def _pairs(draw: Draw, operation_id: str, way: str, world: World) -> list[tuple[str, Value]]:
+def _pairs(
+    draw: Draw, operation_id: str, way: str, sample: SampleResources
+) -> list[tuple[str, Value]]:
     known = said_to(operation_id)
     pairs: list[tuple[str, Value]] = []
     for each in known:
         often = {"PageToken": 3}.get(each.name, 35)
         if each.required or chance(draw, often):
-            pairs += _said(draw, each, way, world)
+            pairs += _said(draw, each, way, sample)
     if way == WELL_FORMED and known and not pairs:
         # A change says one thing at least.
-        pairs = _said(draw, known[dice(draw) % len(known)], way, world)
-    senses = senses_of(operation_id)
+        pairs = _said(draw, known[dice(draw) % len(known)], way, sample)
+    senses = dependencies_of(operation_id)
     if way == WELL_FORMED and senses:
-        pairs = _sensible(draw, known, pairs, draw(st.sampled_from(senses)), world)
+        pairs = _sensible(draw, known, pairs, draw(st.sampled_from(senses)), sample)
     if way == ONE_WRONG and known:
         pairs = _spoil_one(draw, known, pairs)
     if chance(draw, 5):
@@ -141,29 +143,35 @@ def _pairs(draw: Draw, operation_id: str, way: str, world: World) -> list[tuple[
 
 
 def _sensible(
-    draw: Draw, known: tuple[Said, ...], pairs: list[tuple[str, Value]], sense: Sense, world: World
+    draw: Draw,
+    known: tuple[ExpectedResponse, ...],
+    pairs: list[tuple[str, Value]],
+    sense: Dependency,
+    sample: SampleResources,
 ) -> list[tuple[str, Value]]:
     """The pairs with those that have to be there, and without those that must not be."""
     kept = [pair for pair in pairs if pair[0] not in sense.unsaid | sense.said.keys()]
     for each in known:
         if each.name in sense.said:
             value = sense.said[each.name]
-            kept += [(each.name, value)] if value else _said(draw, each, WELL_FORMED, world)
+            kept += [(each.name, value)] if value else _said(draw, each, WELL_FORMED, sample)
     return kept
 
 
-def _said(draw: Draw, each: Said, way: str, world: World) -> list[tuple[str, Value]]:
+def _said(
+    draw: Draw, each: ExpectedResponse, way: str, sample: SampleResources
+) -> list[tuple[str, Value]]:
     times = draw(st.integers(1, 3)) if each.repeated else 1
     paging = each.name in {"Page", "PageSize", "PageToken"}
     if way == ALL_HOSTILE or (way == MISPLACED and paging):
         return [(each.name, draw(hostile)) for _ in range(times)]
     return [
-        (each.name, good_there(draw, each.name, world) or draw(each.values)) for _ in range(times)
+        (each.name, good_there(draw, each.name, sample) or draw(each.values)) for _ in range(times)
     ]
 
 
 def _spoil_one(
-    draw: Draw, known: tuple[Said, ...], pairs: list[tuple[str, Value]]
+    draw: Draw, known: tuple[ExpectedResponse, ...], pairs: list[tuple[str, Value]]
 ) -> list[tuple[str, Value]]:
     """One value hostile, one name in other letters, one required parameter gone, or one twice."""
     said = known[dice(draw) % len(known)]
@@ -209,10 +217,10 @@ def _spoil_envelope(draw: Draw, headers: dict[str, str]) -> None:
         headers["Host"] = draw(st.sampled_from(["", "a b", "x/y", "[::1", "exa%mple.com", "x:y"]))
 
 
-def _path(draw: Draw, operation: Operation, way: str, world: World) -> str:
+def _path(draw: Draw, operation: Operation, way: str, sample: SampleResources) -> str:
     """The path with its variables filled, in each place by something of the right kind, or not."""
     wrong = {WELL_FORMED: 2, ONE_WRONG: 4, ALL_HOSTILE: 5, MISPLACED: 40}[way]
-    owner = ACCOUNT if "{ChatServiceSid}" in operation.path else world.default_sid
+    owner = ACCOUNT if "{ChatServiceSid}" in operation.path else sample.default_sid
     path = operation.path
     places = _VARIABLE.findall(operation.path)
     kinds = [kind for kind, _ in places]
@@ -220,29 +228,29 @@ def _path(draw: Draw, operation: Operation, way: str, world: World) -> str:
         if kind in _OF_THE_ACCOUNT:
             owner = ACCOUNT
         if chance(draw, wrong):
-            text = _misplaced(draw, owner, kind, world)
+            text = _misplaced(draw, owner, kind, sample)
         else:
-            there = world.leading(owner, kinds[number:])
+            there = sample.leading(owner, kinds[number:])
             name = pick(draw, there, 2 if kind == "Services" else 12)
-            owner = world.owner_of(owner, name)
+            owner = sample.owner_of(owner, name)
             text = quote(name, "+@:!$'()*,;=~" if draw(st.booleans()) else "")
         path = path.replace("{" + variable + "}", text, 1)
     return path
 
 
-def _misplaced(draw: Draw, owner: str, kind: str, world: World) -> str:
+def _misplaced(draw: Draw, owner: str, kind: str, sample: SampleResources) -> str:
     """Somebody else's, another kind's, never made, upper case, or no text at all."""
     choice = dice(draw) % 7
     if choice == 0:
-        return world.foreign.get(kind, "XX" + NEVER_MADE)
+        return sample.foreign.get(kind, "XX" + NEVER_MADE)
     if choice == 1:
         other = draw(st.sampled_from(["Users", "Roles", "Conversations"]))
-        return quote(pick(draw, world.there(world.service_sid, other)), "")
+        return quote(pick(draw, sample.there(sample.service_sid, other)), "")
     if choice == 2:
         prefixes = ["CH", "MB", "IM", "US", "RL", "IS", "WH", "DY", "CR", "IG", "BS"]
         return draw(st.sampled_from(prefixes)) + NEVER_MADE
     if choice == 3:
-        value = pick(draw, world.there(owner, kind))
+        value = pick(draw, sample.there(owner, kind))
         return quote(value[:2] + value[2:].upper(), "")
     if choice == 4:
         return draw(

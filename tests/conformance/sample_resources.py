@@ -29,7 +29,7 @@ URL = "https://example.com/hook"
 NEVER_MADE = "0" * 30 + "ff"
 
 
-class World:
+class SampleResources:
     """What exists, as far as the answers told."""
 
     def __init__(self, server: Server) -> None:

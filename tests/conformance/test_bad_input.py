@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.checkers.atomicity_checker import databases
-from tests.conformance.database_checker import RULES, broken
+from tests.conformance.database_checker import RULES, inconsistencies
 from tests.conformance.request_builder import WAYS, WELL_FORMED, Request, requests
 from tests.conformance.response_checker import faults
-from tests.conformance.sample_resources import World
+from tests.conformance.sample_resources import SampleResources
 from tests.contract.operations import OPERATIONS, Operation, operation_of
 from tests.support.server import Server
 
@@ -37,9 +37,9 @@ QUIET = settings(
 class Run:
     """Many requests against one world; what was wrong with the answers, and how many there were."""
 
-    def __init__(self, world: World, way: str, number: int) -> None:
+    def __init__(self, sample: SampleResources, way: str, number: int) -> None:
         """Ask nothing yet; `number` is where the dice begin."""
-        self.world = world
+        self.sample = sample
         self.way = way
         self.number = number
         self.cases = 0
@@ -52,19 +52,19 @@ class Run:
 
         @seed(f"{self.number} {operation.operation_id} {self.way}")
         @QUIET
-        @given(requests(operation, self.way, self.world))
+        @given(requests(operation, self.way, self.sample))
         def ask(request: Request) -> None:
             self._ask(request)
 
         ask()
 
     def _ask(self, request: Request) -> None:
-        answer = self.world.api.request(
+        answer = self.sample.api.request(
             request.method, request.target, body=request.body, headers=request.headers
         )
         path = request.target.partition("?")[0]
         operation = operation_of(request.method, path)
-        base_url = self.world.server.base_url
+        base_url = self.sample.server.base_url
         wrong = faults(operation and operation.operation_id, base_url, request.target, answer)
         if answer.status >= 500:
             wrong.append(f"{answer.status}")
@@ -75,7 +75,7 @@ class Run:
         if answer.status < 300 and operation is not None:
             self.succeeded += 1
             self.reached.add(operation.operation_id)
-        self.world.learn(request.method, path, answer)
+        self.sample.learn(request.method, path, answer)
 
     def _shown(self, request: Request) -> str:
         """The request as a command line."""
@@ -84,7 +84,7 @@ class Run:
             said += ["-H", f"{name}: {value}"]
         if request.body is not None:
             said += ["--data-raw", request.body.decode("latin-1")[:2_000]]
-        return shlex.join([*said, self.world.server.base_url + request.target])
+        return shlex.join([*said, self.sample.server.base_url + request.target])
 
 
 def in_order(operations: tuple[Operation, ...]) -> list[Operation]:
@@ -110,12 +110,12 @@ def in_order(operations: tuple[Operation, ...]) -> list[Operation]:
 def test_every_operation_takes_any_input(way: str) -> None:
     number = int(os.environ.get("PARLOUR_SEED", "1"))
     with Server() as server:
-        run = Run(World(server), way, number)
+        run = Run(SampleResources(server), way, number)
         for operation in in_order(OPERATIONS):
             run.ask_about(operation)
-        run.world.api.close()
+        run.sample.api.close()
         assert server.stop() == 0
-        half_written = broken(server.data_dir)
+        half_written = inconsistencies(server.data_dir)
         log = server.log_path.read_text()
 
     print(f"{way}: {run.cases} cases, {run.succeeded} succeeded")
@@ -137,10 +137,10 @@ def test_the_cases_are_enough() -> None:
 def test_half_written_rows_are_found(tmp_path: Path) -> None:
     """The check is worth something: damage that no request can do is reported."""
     server = Server(tmp_path / "data").start()
-    world = World(server)
-    world.api.close()
+    sample = SampleResources(server)
+    sample.api.close()
     server.stop()
-    assert broken(server.data_dir) == []
+    assert inconsistencies(server.data_dir) == []
     damage = {
         "a participant whose role is no conversation role of its service": (
             "UPDATE participant SET role_sid = 'RL' WHERE role_sid IS NOT NULL"
@@ -160,4 +160,4 @@ def test_half_written_rows_are_found(tmp_path: Path) -> None:
     for rule, statement in damage.items():
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(statement)
-        assert any(each.startswith(rule) for each in broken(server.data_dir)), rule
+        assert any(each.startswith(rule) for each in inconsistencies(server.data_dir)), rule

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from tests.conformance.database_checker import broken
-from tests.conformance.openapi_overlay import overlaid
-from tests.conformance.sample_resources import World
+from tests.conformance.database_checker import inconsistencies
+from tests.conformance.openapi_overlay import with_overlay
+from tests.conformance.sample_resources import SampleResources
 from tests.conformance.test_bad_input import in_order
 from tests.contract.operations import BY_ID, OPERATIONS
 from tests.support.server import Server
@@ -40,9 +40,9 @@ QUIET = settings(
 )
 
 
-def operations_of(world: World) -> Iterator[Any]:
+def operations_of(sample: SampleResources) -> Iterator[Any]:
     """The operations as Schemathesis knows them; what removes much comes late."""
-    schema = schemathesis.openapi.from_dict(overlaid(world))
+    schema = schemathesis.openapi.from_dict(with_overlay(sample))
     known = {
         each.ok().definition.raw["operationId"]: each.ok() for each in schema.get_all_operations()
     }
@@ -59,10 +59,10 @@ def test_every_answer_conforms_to_the_description(mode: GenerationMode) -> None:
     statuses: Counter[int] = Counter()
     found: list[str] = []
     with Server() as server, requests.Session() as session:
-        world = World(server)
-        session.auth = (world.api.sid or "", world.api.token or "")
+        sample = SampleResources(server)
+        session.auth = (sample.api.sid or "", sample.api.token or "")
         session.trust_env = False
-        for operation in operations_of(world):
+        for operation in operations_of(sample):
 
             @seed(f"{operation.label} {mode}")
             @settings(QUIET, max_examples=CASES_PER_OPERATION[mode])
@@ -76,9 +76,9 @@ def test_every_answer_conforms_to_the_description(mode: GenerationMode) -> None:
                     found.append(str(failures))
 
             ask()
-        world.api.close()
+        sample.api.close()
         assert server.stop() == 0
-        half_written = broken(server.data_dir)
+        half_written = inconsistencies(server.data_dir)
 
     print(f"{mode}: {dict(statuses)}")
     assert found == [], "\n\n".join(found[:SHOWN_MAX])

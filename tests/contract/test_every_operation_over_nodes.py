@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract import test_every_operation, test_every_operation_npm
 from tests.contract.operations import BY_ID
-from tests.support.cluster import Balanced
+from tests.support.cluster import BalancedCluster
 from tests.support.nodejs import install_packages
 from tests.support.postgres_server import shared
 
@@ -21,22 +21,22 @@ REQUESTS_PER_NODE_MIN = 60
 
 
 @pytest.fixture
-def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
+def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancedCluster]:
     """Three nodes behind a balancer, each of which has had its share in the end."""
-    with Balanced(shared(), tmp_path_factory.mktemp("nodes")) as found:
+    with BalancedCluster(shared(), tmp_path_factory.mktemp("nodes")) as found:
         yield found
         for taken in found.balancer.taken():
             assert taken.requests >= REQUESTS_PER_NODE_MIN
 
 
-def test_a_program_written_for_the_python_client_works(balanced: Balanced) -> None:
+def test_a_program_written_for_the_python_client_works(balanced: BalancedCluster) -> None:
     drive = test_every_operation.Drive(balanced)
     assert drive.failures == {}
     assert drive.recorder.driven == set(BY_ID)
 
 
 @pytest.mark.gate
-def test_a_program_written_for_the_npm_client_works(balanced: Balanced) -> None:
+def test_a_program_written_for_the_npm_client_works(balanced: BalancedCluster) -> None:
     install_packages(test_every_operation_npm.HERE)
     drive = test_every_operation_npm.Drive(balanced)
     failed = [line for lines in drive.checks.values() for line in lines if not line["ok"]]

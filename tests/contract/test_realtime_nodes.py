@@ -14,7 +14,7 @@ import pytest
 from tests.contract.sdk_runner import VERSIONS, run_of_topics
 from tests.contract.test_realtime_kills import ledger
 from tests.contract.test_realtime_sdk import CHECKS_MIN, TOPICS, every_method_and_event
-from tests.support.cluster import Balanced
+from tests.support.cluster import BalancedCluster
 from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
@@ -35,15 +35,17 @@ def each_version() -> list[object]:
 
 
 @pytest.fixture
-def balanced(tmp_path: Path) -> Iterator[Balanced]:
+def balanced(tmp_path: Path) -> Iterator[BalancedCluster]:
     """Three nodes behind a balancer."""
-    with Balanced(shared(), tmp_path) as found:
+    with BalancedCluster(shared(), tmp_path) as found:
         yield found
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("version", each_version())
-def test_a_program_written_for_the_sdk_works_over_nodes(balanced: Balanced, version: str) -> None:
+def test_a_program_written_for_the_sdk_works_over_nodes(
+    balanced: BalancedCluster, version: str
+) -> None:
     run = run_of_topics(balanced, version, TOPICS, DRIVE_SECONDS_MAX)
     assert [line["version"] for line in run.of("sdk")] == [version]
     assert {topic: run.failed(topic) for topic in TOPICS} == {topic: [] for topic in TOPICS}
@@ -61,11 +63,11 @@ def test_a_program_written_for_the_sdk_works_over_nodes(balanced: Balanced, vers
         assert taken.requests >= REQUESTS_PER_NODE_MIN
 
 
-def test_every_client_ends_with_what_rest_shows_when_nodes_die(balanced: Balanced) -> None:
+def test_every_client_ends_with_what_rest_shows_when_nodes_die(balanced: BalancedCluster) -> None:
     ledger(balanced, balanced.kill_some, seconds=15, kills=3)
 
 
 @pytest.mark.gate
 @pytest.mark.timeout(400)
-def test_the_same_after_a_long_time(balanced: Balanced) -> None:
+def test_the_same_after_a_long_time(balanced: BalancedCluster) -> None:
     ledger(balanced, balanced.kill_some, seconds=120, kills=25)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.sdk_runner import EVERY_VERSION, Run, settings_for
-from tests.support.cluster import Balanced
+from tests.support.cluster import BalancedCluster
 from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def nothing_is_lost(server: Installation, where: str, count: int, firsts: int) -
 
 
 @pytest.fixture
-def balanced(tmp_path: Path) -> Iterator[Balanced]:
+def balanced(tmp_path: Path) -> Iterator[BalancedCluster]:
     """Three nodes behind a balancer."""
-    with Balanced(shared(), tmp_path) as found:
+    with BalancedCluster(shared(), tmp_path) as found:
         yield found
 
 
@@ -74,5 +74,5 @@ def test_nothing_is_lost_in_a_browser_in_many_attempts(server: Server) -> None:
 @pytest.mark.gate
 @pytest.mark.timeout(400)
 @pytest.mark.xdist_group("sdk-nodes")
-def test_nothing_is_lost_over_nodes(balanced: Balanced) -> None:
+def test_nothing_is_lost_over_nodes(balanced: BalancedCluster) -> None:
     nothing_is_lost(balanced, "node", COUNT_OF_THE_GATE, FIRSTS_OF_THE_GATE)

@@ -24,11 +24,18 @@ from tests.checkers.webhook_receiver import Receiver
 from tests.contract import test_every_operation_npm as by_node
 from tests.contract.test_webhook_signatures import in_node, in_python, received
 from tests.events.event_tour import ME, seed
-from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, House, Play, player
+from tests.events.in_process_server import (
+    ALICE,
+    BY_SMS,
+    WITH_HEADER,
+    InProcessServer,
+    ScenarioRunner,
+    scenario_runner,
+)
 from tests.events.pre_action_setup import refusal
-from tests.events.webhook_backend import Hooks, answer
+from tests.events.webhook_backend import WebhookBackend, respond_with
 from tests.resources import test_timers
-from tests.resources.settings_setup import account_of_its_own
+from tests.resources.settings_setup import new_account_api
 from tests.support.client import Api
 from tests.support.machine_pressure import Stopwatch
 from tests.support.polling import eventually
@@ -37,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.events.webhook_backend import Answer
+    from tests.events.webhook_backend import Responder
     from tests.support.ports import ReservedPort
     from tests.support.server import Server
 
@@ -58,9 +65,9 @@ ROBERT: Any = {
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Runs a scene on a server of its own."""
-    return player(tmp_path / "data")
+    return scenario_runner(tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
@@ -73,38 +80,38 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 @pytest.fixture
 def own(server: Server) -> Iterator[Api]:
     """An account of its own."""
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api
     api.close()
 
 
-async def listen(house: House, hooks: Hooks, **changes: Any) -> None:
+async def listen(instance: InProcessServer, hooks: WebhookBackend, **changes: Any) -> None:
     """Webhooks of the account for everything."""
     form = {
         "PreWebhookUrl": hooks.url("/pre"),
         "PostWebhookUrl": hooks.url("/post"),
         "Filters": EVERYTHING,
     }
-    await house.do("UpdateConfigurationWebhook", form | changes)
+    await instance.do("UpdateConfigurationWebhook", form | changes)
 
 
 def test_01_a_client_is_asked_about_then_told_and_both_are_signed(
-    play: Play, installed_node_packages: None
+    run_scenario: ScenarioRunner, installed_node_packages: None
 ) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        await listen(house, hooks)
-        await house.say(sid, "Grüße", ALICE)
-        await house.settled()
-        assert [told.event for told in hooks.told] == ["onMessageAdd", "onMessageAdded"]
-        for told in hooks.told:
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        await listen(instance, hooks)
+        await instance.say(sid, "Grüße", ALICE)
+        await instance.wait_until_idle()
+        assert [told.event for told in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
+        for told in hooks.requests:
             assert (told.values["Source"], told.values["ClientIdentity"]) == ("SDK", "alice")
             assert told.values["Author"] == "alice"
-        assert MILLISECONDS.fullmatch(hooks.told[1].values["DateCreated"])
-        requests = [received(hooks.url(told.path), told) for told in hooks.told]
+        assert MILLISECONDS.fullmatch(hooks.requests[1].values["DateCreated"])
+        requests = [received(hooks.url(told.path), told) for told in hooks.requests]
         assert in_python(requests) == in_node(requests) == [True, True]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -136,54 +143,56 @@ def test_02_rest_is_silent_at_every_scope_unless_its_header_says_otherwise(
     assert bodies == ({"hello", "loud, hello"} if is_told else {"loud, hello"})
 
 
-def test_03_a_service_with_its_own_hook_silences_the_accounts_there_only(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await listen(house, hooks)
-        other = (await house.do("CreateService", {"FriendlyName": "Other"})).sid
+def test_03_a_service_with_its_own_hook_silences_the_accounts_there_only(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        await listen(instance, hooks)
+        other = (await instance.do("CreateService", {"FriendlyName": "Other"})).sid
         form: Any = {"PostWebhookUrl": hooks.url("/service"), "Filters": EVERYTHING}
-        await house.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=other)
+        await instance.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=other)
         create = "CreateServiceConversation"
-        await house.do(create, origin=WITH_HEADER, ChatServiceSid=other)
-        await house.settled()
-        assert [told.path for told in hooks.told] == ["/service"]
-        hooks.told.clear()
-        await house.do(create, origin=WITH_HEADER, ChatServiceSid=house.scope.service_sid)
-        await house.settled()
-        assert [told.path for told in hooks.told] == ["/pre", "/post"]
+        await instance.do(create, origin=WITH_HEADER, ChatServiceSid=other)
+        await instance.wait_until_idle()
+        assert [told.path for told in hooks.requests] == ["/service"]
+        hooks.requests.clear()
+        await instance.do(create, origin=WITH_HEADER, ChatServiceSid=instance.scope.service_sid)
+        await instance.wait_until_idle()
+        assert [told.path for told in hooks.requests] == ["/pre", "/post"]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
     ("given", "outcome"),
     [
-        (answer(200, "{}"), "said"),
-        (answer(200, '{"body":"amended"}'), "amended"),
-        (answer(200, '{"attributes":"{"}'), (400, 50304)),
-        (answer(403), (403, 50056)),
-        (answer(500), (403, 50056)),
-        (answer(200, "ok"), "said"),
+        (respond_with(200, "{}"), "said"),
+        (respond_with(200, '{"body":"amended"}'), "amended"),
+        (respond_with(200, '{"attributes":"{"}'), (400, 50304)),
+        (respond_with(403), (403, 50056)),
+        (respond_with(500), (403, 50056)),
+        (respond_with(200, "ok"), "said"),
         (None, "said"),
     ],
     ids=["200 {}", "a body", "bad attributes", "403", "500", "text", "refused port"],
 )
 def test_04_what_a_pre_action_webhook_answers(
-    play: Play, refusing_port: ReservedPort, given: Answer | None, outcome: Any
+    run_scenario: ScenarioRunner, refusing_port: ReservedPort, given: Responder | None, outcome: Any
 ) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
         changes = {} if given is not None else {"PreWebhookUrl": f"{refusing_port.url}/"}
-        await listen(house, hooks, **changes)
+        await listen(instance, hooks, **changes)
         if given is not None:
-            hooks.answers["/pre"] = given
+            hooks.responders["/pre"] = given
         if isinstance(outcome, str):
-            assert (await house.say(sid, "said", ALICE)).body == outcome
+            assert (await instance.say(sid, "said", ALICE)).body == outcome
         else:
-            assert await refusal(house.say(sid, "said", ALICE)) == outcome
-        await house.settled()
-        assert len(hooks.at("/post")) == isinstance(outcome, str)
+            assert await refusal(instance.say(sid, "said", ALICE)) == outcome
+        await instance.wait_until_idle()
+        assert len(hooks.requests_to("/post")) == isinstance(outcome, str)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 def test_04_what_is_amended_is_what_is_answered_stored_listed_and_told(
@@ -227,37 +236,41 @@ def test_04_whoever_thinks_for_longer_than_five_seconds_is_not_waited_for(
     assert 5000 <= attempt["elapsed_ms"] <= 5200
 
 
-def test_05_a_rejected_conversation_of_an_inbound_message_is_not_made(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await listen(house, hooks)
-        hooks.answers["/pre"] = answer(403)
+def test_05_a_rejected_conversation_of_an_inbound_message_is_not_made(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        await listen(instance, hooks)
+        hooks.responders["/pre"] = respond_with(403)
         form: Any = {"UniqueName": "inbound"}
-        doing = house.do("CreateConversation", form, origin=BY_SMS)
+        doing = instance.do("CreateConversation", form, origin=BY_SMS)
         assert await refusal(doing) == (403, 50056)
-        await house.settled()
-        (told,) = hooks.told
+        await instance.wait_until_idle()
+        (told,) = hooks.requests
         assert (told.event, told.values["Source"]) == ("onConversationAdd", "SMS")
         assert "ConversationSid" not in told.values
-        assert (await refusal(house.do("FetchConversation", Sid="inbound")))[0] == 404
+        assert (await refusal(instance.do("FetchConversation", Sid="inbound")))[0] == 404
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_06_with_get_the_parameters_follow_the_query_and_the_whole_is_signed(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
+def test_06_with_get_the_parameters_follow_the_query_and_the_whole_is_signed(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
         urls = {"PreWebhookUrl": "", "PostWebhookUrl": hooks.url("/post?tenant=7")}
-        await listen(house, hooks, Method="GET", **urls)
-        await house.say(sid, "50% off & more", ALICE)
-        await house.settled()
-        (told,) = hooks.told
+        await listen(instance, hooks, Method="GET", **urls)
+        await instance.say(sid, "50% off & more", ALICE)
+        await instance.wait_until_idle()
+        (told,) = hooks.requests
         assert (told.method, told.body) == ("GET", b"")
         assert told.target.startswith("/post?tenant=7&AccountSid=")
         assert told.values["Body"] == "50% off & more"
         assert "Body=50%25+off+%26+more" in told.target
         assert in_python([received("", told)]) == [True]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 def test_07_credentials_go_into_a_header_and_a_fragment_nowhere(
@@ -309,19 +322,21 @@ def test_09_a_new_webhook_is_told_of_the_messages_that_were_there(
     assert [line.parameters["Index"] for line in found] == ["0", "1", "2"]
 
 
-def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        await house.store.write(lambda tx: seed(tx, house, ALICE))
-        await house.attach(sid, "trigger", Url=hooks.url("/t"), Triggers=["help", "please"])
+def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        await instance.store.write(lambda tx: seed(tx, instance, ALICE))
+        await instance.attach(sid, "trigger", Url=hooks.url("/t"), Triggers=["help", "please"])
         here = {"ConversationSid": sid}
         only_media: Any = {"MediaSid": ME}
-        await house.do("CreateConversationMessage", only_media, origin=ALICE, **here)
-        await house.say(sid, "help, please", ALICE)
-        await house.settled()
-        assert [told.values["Body"] for told in hooks.told] == ["help, please"]
+        await instance.do("CreateConversationMessage", only_media, origin=ALICE, **here)
+        await instance.say(sid, "help, please", ALICE)
+        await instance.wait_until_idle()
+        assert [told.values["Body"] for told in hooks.requests] == ["help, please"]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("level", ["account", "service"])
@@ -366,43 +381,47 @@ def test_12_a_hosted_schedule_retries_as_often_as_the_webhook_says(
 ) -> None:
     monkeypatch.setattr(retries, "_HOSTED_DELAYS_MS", (10, 10, 10))
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        hooks.answers["/studio/v1/Accounts/" + house.scope.account_sid + f"/Flows/{FLOW_SID}"] = (
-            answer(status)
-        )
-        sid = (await house.do("CreateConversation")).sid
-        made = await house.attach(sid, "studio", FlowSid=FLOW_SID)
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        hooks.responders[
+            "/studio/v1/Accounts/" + instance.scope.account_sid + f"/Flows/{FLOW_SID}"
+        ] = respond_with(status)
+        sid = (await instance.do("CreateConversation")).sid
+        made = await instance.attach(sid, "studio", FlowSid=FLOW_SID)
         set_count = "UPDATE scoped_webhook SET retry_count = 2 WHERE account_sid = $1 AND sid = $2"
-        await house.store.write(lambda tx: tx.run(set_count, house.scope.account_sid, made.sid))
-        found = await house.store.read(
-            lambda tx: scoped_webhook_store.list_all_scoped_webhooks(tx, house.scope, sid)
+        await instance.store.write(
+            lambda tx: tx.run(set_count, instance.scope.account_sid, made.sid)
+        )
+        found = await instance.store.read(
+            lambda tx: scoped_webhook_store.list_all_scoped_webhooks(tx, instance.scope, sid)
         )
         assert [each.retry_count for each in found] == [2]
-        await house.say(sid, "x", ALICE)
-        await house.settled()
-        assert [told.values["RetryCount"] for told in hooks.told] == counts
-        assert len({told.headers["i-twilio-idempotency-token"] for told in hooks.told}) == 1
+        await instance.say(sid, "x", ALICE)
+        await instance.wait_until_idle()
+        assert [told.values["RetryCount"] for told in hooks.requests] == counts
+        assert len({told.headers["i-twilio-idempotency-token"] for told in hooks.requests}) == 1
 
     async def run() -> None:
-        async with Hooks() as hooks:
+        async with WebhookBackend() as hooks:
             settings = {"webhook_retries": "hosted", "webhook_studio_url": hooks.url("/studio")}
-            async with House(tmp_path / "data", **settings) as house:
-                await scene(house, hooks)
+            async with InProcessServer(tmp_path / "data", **settings) as instance:
+                await scenario(instance, hooks)
 
     asyncio.run(run())
 
 
-def test_13_media_are_listed_and_a_body_that_is_empty_is_not_sent(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        await house.store.write(lambda tx: seed(tx, house, ALICE))
-        await listen(house, hooks)
+def test_13_media_are_listed_and_a_body_that_is_empty_is_not_sent(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        await instance.store.write(lambda tx: seed(tx, instance, ALICE))
+        await listen(instance, hooks)
         form: Any = {"MediaSid": ME}
         here = {"ConversationSid": sid}
-        await house.do("CreateConversationMessage", form, origin=ALICE, **here)
-        await house.settled()
-        assert [told.event for told in hooks.told] == ["onMessageAdd", "onMessageAdded"]
-        for told in hooks.told:
+        await instance.do("CreateConversationMessage", form, origin=ALICE, **here)
+        await instance.wait_until_idle()
+        assert [told.event for told in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
+        for told in hooks.requests:
             (carried,) = json.loads(told.values["Media"])
             assert list(carried) == ["Sid", "Filename", "ContentType", "Size"]
             assert carried == {
@@ -413,24 +432,26 @@ def test_13_media_are_listed_and_a_body_that_is_empty_is_not_sent(play: Play) ->
             }
             assert "Body" not in told.values
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_14_receipts_have_a_status_and_the_channels_sid_and_no_source(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
+def test_14_receipts_have_a_status_and_the_channels_sid_and_no_source(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
         here = {"ConversationSid": sid}
-        robert = await house.do("CreateConversationParticipant", ROBERT, **here)
-        await listen(house, hooks)
-        said = await house.say(sid, "silent, but carried")
-        await house.settled()
-        assert {told.event for told in hooks.told} == {"onDeliveryUpdated"}
-        assert [told.values["Status"] for told in hooks.told] == ["sent", "delivered"]
-        for told in hooks.told:
+        robert = await instance.do("CreateConversationParticipant", ROBERT, **here)
+        await listen(instance, hooks)
+        said = await instance.say(sid, "silent, but carried")
+        await instance.wait_until_idle()
+        assert {told.event for told in hooks.requests} == {"onDeliveryUpdated"}
+        assert [told.values["Status"] for told in hooks.requests] == ["sent", "delivered"]
+        for told in hooks.requests:
             assert told.values["ChannelMessageSid"].startswith("SM")
             assert told.values["MessageSid"] == said.sid
             assert told.values["ParticipantSid"] == robert.sid
             assert told.values["DeliveryReceiptSid"].startswith("DY")
             assert not {"Source", "ClientIdentity", "ErrorCode"} & set(told.values)
 
-    play(scene)
+    run_scenario(scenario)

@@ -16,12 +16,12 @@ from twilio.request_validator import RequestValidator
 
 from parlour.protocol.signatures import prepare_json_url, prepare_url, sign
 from tests.contract import test_every_operation_npm as by_node
-from tests.events.in_process_server import ALICE, AUTH_TOKEN, WITH_HEADER, House
-from tests.events.webhook_backend import Hooks
+from tests.events.in_process_server import ALICE, AUTH_TOKEN, WITH_HEADER, InProcessServer
+from tests.events.webhook_backend import WebhookBackend
 from tests.support.nodejs import node_command
 
 if TYPE_CHECKING:
-    from tests.events.webhook_backend import Told
+    from tests.events.webhook_backend import WebhookRequest
 
 # Both run Node.js; one process should do it.
 pytestmark = pytest.mark.xdist_group("npm-client")
@@ -76,7 +76,7 @@ class Received:
     json_body: str | None = None
 
 
-def received(configured: str, told: Told) -> Received:
+def received(configured: str, told: WebhookRequest) -> Received:
     parameters = told.values if told.method == "POST" else {}
     url = f"http://{told.headers['host']}{told.target}"
     signature = told.headers["x-twilio-signature"]
@@ -85,8 +85,8 @@ def received(configured: str, told: Told) -> Received:
 
 async def collect(folder: Path) -> list[Received]:
     """Have the server tell of messages in every form, at every odd URL."""
-    async with Hooks() as hooks, House(folder) as house:
-        sid = (await house.do("CreateConversation")).sid
+    async with WebhookBackend() as hooks, InProcessServer(folder) as instance:
+        sid = (await instance.do("CreateConversation")).sid
         found: list[Received] = []
 
         async def tell(configured: str, method: str, body: str) -> None:
@@ -96,12 +96,12 @@ async def collect(folder: Path) -> list[Received]:
                 "Method": method,
                 "Filters": ["onMessageAdd", "onMessageAdded"],
             }
-            await house.do("UpdateConfigurationWebhook", form)
-            hooks.told.clear()
-            await house.say(sid, body, ALICE, Attributes='{"k": "v"}')
-            await house.settled()
-            assert [told.event for told in hooks.told] == ["onMessageAdd", "onMessageAdded"]
-            found.extend(received(configured, told) for told in hooks.told)
+            await instance.do("UpdateConfigurationWebhook", form)
+            hooks.requests.clear()
+            await instance.say(sid, body, ALICE, Attributes='{"k": "v"}')
+            await instance.wait_until_idle()
+            assert [told.event for told in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
+            found.extend(received(configured, told) for told in hooks.requests)
 
         for method in ("POST", "GET"):
             for path in PATHS:
@@ -112,14 +112,14 @@ async def collect(folder: Path) -> list[Received]:
                 await tell(hooks.url("/hook?a=b"), method, body)
             for host in ("localhost", "LocalHost", "127.1", "0x7f000001"):
                 await tell(f"HTTP://{host}:{hooks.port}/hook", method, "said")
-        await house.do("UpdateConfigurationWebhook", {"PostWebhookUrl": "", "PreWebhookUrl": ""})
-        await house.attach(sid, Url=hooks.url("/s?a=b"), Filters="onMessageAdded", Method="GET")
-        await house.attach(sid, "trigger", Url=hooks.url("/t?a=b"), Triggers="said")
-        hooks.told.clear()
-        await house.say(sid, "said", WITH_HEADER)
-        await house.settled()
-        assert len(hooks.told) == 2
-        return found + [received(told.path, told) for told in hooks.told]
+        await instance.do("UpdateConfigurationWebhook", {"PostWebhookUrl": "", "PreWebhookUrl": ""})
+        await instance.attach(sid, Url=hooks.url("/s?a=b"), Filters="onMessageAdded", Method="GET")
+        await instance.attach(sid, "trigger", Url=hooks.url("/t?a=b"), Triggers="said")
+        hooks.requests.clear()
+        await instance.say(sid, "said", WITH_HEADER)
+        await instance.wait_until_idle()
+        assert len(hooks.requests) == 2
+        return found + [received(told.path, told) for told in hooks.requests]
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.checkers.atomicity_checker import halves
-from tests.checkers.concurrent_writers import Crowd, basic, exchange
-from tests.checkers.expected_state import History
-from tests.checkers.observed_state import Kept, pages, read_everything
-from tests.checkers.request_log import Ledger, Line, Step, read_ledger
-from tests.checkers.state_checker import differences, tell
-from tests.checkers.workload import World, Writer
+from tests.checkers.atomicity_checker import violations
+from tests.checkers.concurrent_writers import ConcurrentWriters, basic, exchange
+from tests.checkers.expected_state import ExpectedState
+from tests.checkers.observed_state import ObservedState, pages, read_everything
+from tests.checkers.request_log import Line, RequestLog, Step, read_request_log
+from tests.checkers.state_checker import describe, differences
+from tests.checkers.workload import KnownObjects, Writer
 from tests.support.client import Api
 from tests.support.server_database import seed_push_binding
 
@@ -44,8 +44,8 @@ WORK_SECONDS_MAX = 3.0
 class Outcome:
     """What a run of kills came to."""
 
-    history: History
-    kept: Kept
+    expected: ExpectedState
+    observed: ObservedState
     lines: list[Line]
     found: list[str]
     restart_seconds: list[float] = field(default_factory=list)
@@ -54,8 +54,8 @@ class Outcome:
         """One line of figures."""
         slowest = max(self.restart_seconds, default=0.0)
         return (
-            f"{self.history.acknowledged} acknowledged, {self.history.unanswered} unanswered, "
-            f"{len(self.kept.objects)} objects kept, slowest start {slowest:.2f} s, "
+            f"{self.expected.acknowledged} acknowledged, {self.expected.unanswered} unanswered, "
+            f"{len(self.observed.objects)} objects kept, slowest start {slowest:.2f} s, "
             f"{len(self.found)} differences"
         )
 
@@ -65,44 +65,46 @@ def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
     dice = random.Random(seed)
     ledger_path = folder / "ledger.jsonl"
     restarts: list[float] = []
-    with closing(Ledger(ledger_path)) as ledger, server.start():
-        world = set_up(server, ledger)
+    with closing(RequestLog(ledger_path)) as request_log, server.start():
+        world = set_up(server, request_log)
         writers = [Writer(number, seed, world) for number in range(WRITERS)]
         credentials = basic(server.account_sid, server.auth_token)
-        crowd = Crowd(writers, ledger, lambda: server.port, credentials)
-        crowd.start()
+        concurrent_writers = ConcurrentWriters(
+            writers, request_log, lambda: server.port, credentials
+        )
+        concurrent_writers.start()
         try:
             for number in range(1, kills + 1):
-                crowd.wait_for(dice.randrange(ANSWERS_MAX), WORK_SECONDS_MAX)
-                _kill(server, ledger, dice, number)
-                restarts.append(_start(server, ledger))
-                crowd.raise_failure()
-            crowd.wait_for(ANSWERS_MAX, WORK_SECONDS_MAX)
+                concurrent_writers.wait_for(dice.randrange(ANSWERS_MAX), WORK_SECONDS_MAX)
+                _kill(server, request_log, dice, number)
+                restarts.append(_start(server, request_log))
+                concurrent_writers.raise_failure()
+            concurrent_writers.wait_for(ANSWERS_MAX, WORK_SECONDS_MAX)
         finally:
-            crowd.stop()
+            concurrent_writers.stop()
         outcome = look(server, ledger_path)
         outcome.restart_seconds = restarts
         # The last look is at the file itself, as a crash leaves it.
         server.kill()
-        outcome.found += halves(server.data_dir, outcome.history)
+        outcome.found += violations(server.data_dir, outcome.expected)
     print(f"{kills} kills, seed {seed}: {outcome.report()}", file=sys.stderr)
     return outcome
 
 
 def look(server: Server, ledger_path: Path) -> Outcome:
     """Compares what was told with what is kept."""
-    lines = read_ledger(ledger_path)
-    history = History(lines)
+    lines = read_request_log(ledger_path)
+    expected = ExpectedState(lines)
     api = Api(server.base_url, server.account_sid, server.auth_token)
     memberships = [
         (known.parents[-1], member.body)
-        for known in history.of("user_conversation")
-        if (member := history.known.get(("participant", known.sid))) is not None
+        for known in expected.of("user_conversation")
+        if (member := expected.known.get(("participant", known.sid))) is not None
     ]
-    kept = read_everything(api, memberships)
+    observed = read_everything(api, memberships)
     api.close()
-    found = [tell(difference, lines) for difference in differences(history, kept)]
-    return Outcome(history, kept, lines, found)
+    found = [describe(difference, lines) for difference in differences(expected, observed)]
+    return Outcome(expected, observed, lines, found)
 
 
 def shown(outcome: Outcome) -> str:
@@ -110,27 +112,29 @@ def shown(outcome: Outcome) -> str:
     return "\n\n".join([outcome.report(), *outcome.found[:DIFFERENCES_SHOWN_MAX]])
 
 
-def _kill(server: Server, ledger: Ledger, dice: random.Random, number: int) -> None:
+def _kill(server: Server, request_log: RequestLog, dice: random.Random, number: int) -> None:
     """Kills the server at work, and sometimes once more while it starts again."""
     time.sleep(dice.uniform(0.0, PHASE_SECONDS_MAX))
-    ledger.note(f"kill {number}")
+    request_log.note(f"kill {number}")
     server.kill()
     if dice.random() < START_KILLS_SHARE:
         server._spawn()
         time.sleep(dice.uniform(0.0, START_SECONDS_MAX))
-        ledger.note(f"kill {number}, while it started")
+        request_log.note(f"kill {number}, while it started")
         server.kill()
 
 
-def _start(server: Server, ledger: Ledger) -> float:
+def _start(server: Server, request_log: RequestLog) -> float:
     """Starts the server, and says how many seconds it took to its first answer."""
     begin = time.monotonic()
     server.start()
-    ledger.note("the server is back")
+    request_log.note("the server is back")
     return time.monotonic() - begin
 
 
-def set_up(server: Server, ledger: Ledger, push_bindings: int = PUSH_BINDINGS) -> World:
+def set_up(
+    server: Server, request_log: RequestLog, push_bindings: int = PUSH_BINDINGS
+) -> KnownObjects:
     """The shared conversations, each with its first messages; told in the ledger like the rest."""
     api = Api(server.base_url, server.account_sid, server.auth_token)
     service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
@@ -140,9 +144,9 @@ def set_up(server: Server, ledger: Ledger, push_bindings: int = PUSH_BINDINGS) -
     authorization = basic(server.account_sid, server.auth_token)
 
     def do(step: Step) -> str:
-        number = ledger.asked(SETUP, step)
+        number = request_log.record_request(SETUP, step)
         status, body = exchange(connection, step, authorization)
-        ledger.told(number, status, body)
+        request_log.record_response(number, status, body)
         assert status == 201, body
         assert body is not None
         return str(body["sid"])
@@ -153,9 +157,9 @@ def set_up(server: Server, ledger: Ledger, push_bindings: int = PUSH_BINDINGS) -
             do(_message(number, sid, service_sid))
     connection.close()
     bindings = [
-        _push_binding(server, ledger, service_sid, number) for number in range(push_bindings)
+        _push_binding(server, request_log, service_sid, number) for number in range(push_bindings)
     ]
-    return World(
+    return KnownObjects(
         service_sid,
         tuple(role["sid"] for role in roles if role["type"] == "conversation"),
         tuple(role["sid"] for role in roles if role["type"] == "service"),
@@ -164,7 +168,7 @@ def set_up(server: Server, ledger: Ledger, push_bindings: int = PUSH_BINDINGS) -
     )
 
 
-def _push_binding(server: Server, ledger: Ledger, service_sid: str, number: int) -> str:
+def _push_binding(server: Server, request_log: RequestLog, service_sid: str, number: int) -> str:
     """A push binding put into the database; the ledger takes what the server shows of it."""
     sid = seed_push_binding(server, server.account_sid, service_sid, f"owner {number}")
     step = Step(
@@ -176,11 +180,11 @@ def _push_binding(server: Server, ledger: Ledger, service_sid: str, number: int)
         changes={"endpoint": f"owner {number}-endpoint"},
         statuses=(200,),
     )
-    asked = ledger.asked(SETUP, step)
+    asked = request_log.record_request(SETUP, step)
     api = Api(server.base_url, server.account_sid, server.auth_token)
     shown = api.get(f"/v1/Services/{service_sid}/Bindings/{sid}")
     api.close()
-    ledger.told(asked, shown.status, shown.json)
+    request_log.record_response(asked, shown.status, shown.json)
     return sid
 
 

@@ -10,8 +10,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.resources.media_setup import Shelf
-from tests.support.background_threads import Threads
+from tests.resources.media_setup import MediaClient
+from tests.support.background_threads import BackgroundThreads
 from tests.support.client import Api
 from tests.support.polling import eventually
 from tests.support.server_database import connect
@@ -32,19 +32,19 @@ NAMED_CRASH_SECONDS_MAX = 20.0
 CLEAN_SECONDS_MAX = 20.0
 
 
-def shelf_of(server: Server) -> Shelf:
+def shelf_of(server: Server) -> MediaClient:
     """The media of the account's default service."""
     with closing(Api(server.base_url, server.account_sid, server.auth_token)) as api:
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-        return Shelf.of_account(server, api, sid)
+        return MediaClient.of_account(server, api, sid)
 
 
-class Uploaders(Threads):
+class Uploaders(BackgroundThreads):
     """Threads that upload, whatever becomes of the server."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, media_client: MediaClient) -> None:
         super().__init__(*((number,) for number in range(UPLOADERS)))
-        self.shelf = shelf
+        self.media_client = media_client
         self.acknowledged: dict[str, str] = {}
         """The digest of each medium of which the server said that it is kept."""
         self.unanswered = 0
@@ -54,7 +54,7 @@ class Uploaders(Threads):
         while not self._stop.is_set():
             content = dice.randbytes(dice.choice(SIZES))
             try:
-                made: Medium = self.shelf.upload(content, "application/x-thing").expect(201)
+                made: Medium = self.media_client.upload(content, "application/x-thing").expect(201)
             except (OSError, http.client.HTTPException):
                 self.unanswered += 1
                 time.sleep(0.02)

@@ -22,7 +22,7 @@ import apsw
 
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.clock import FakeClock, SystemRandom
-from tests.checkers.atomicity_checker import halves_of
+from tests.checkers.atomicity_checker import violations_in
 from tests.crash.recording_disk import Disk, images
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Verdict:
         )
 
 
-class Bench:
+class PowerCutRun:
     """A folder in memory where one image at a time is started on."""
 
     def __init__(self, database: str) -> None:
@@ -148,25 +148,27 @@ class States:
         return "lost" if any(place < oldest for place in places) else "strange"
 
 
-async def states_of(record: Record, bench: Bench, is_kept: Callable[[Path, Any], bool]) -> States:
+async def states_of(
+    record: Record, bench: PowerCutRun, is_kept: Callable[[Path, Any], bool]
+) -> States:
     """The states of a run; asserts that each mark finds what it was told, and nothing by half."""
     states, disk = States(), Disk(record.before)
     states.add(-1, await bench.restart(disk.intact(-1)))
     for position, event in enumerate(record.events):
-        disk.play(event)
+        disk.run_scenario(event)
         if event.kind not in {"sync", "mark"}:
             continue
         states.add(position, await bench.restart(disk.intact(position)))
         if event.kind == "mark":
             assert is_kept(bench.path, event.mark), f"answered and not there: {event.mark}"
             states.of_marks.append(len(states.digests) - 1)
-            wrong = next(halves_of(bench.path), None)
+            wrong = next(violations_in(bench.path), None)
             assert wrong is None, wrong
     return states
 
 
 async def judge(
-    record: Record, states: States, bench: Bench, dice: random.Random, survivals: int
+    record: Record, states: States, bench: PowerCutRun, dice: random.Random, survivals: int
 ) -> Verdict:
     """Opens the images of cuts after each event, and counts what is wrong with them."""
     verdict = Verdict()

@@ -20,7 +20,7 @@ from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary import limits
 from tests.checkers.concurrent_writers import Answered, basic
 from tests.checkers.request_log import Step
-from tests.checkers.workload import World, Writer
+from tests.checkers.workload import KnownObjects, Writer
 from tests.crash.recording_disk import Record, Recorder
 from tests.support.in_process_requests import ask
 
@@ -91,7 +91,7 @@ def record_work(folder: Path, *, synchronous: str, steps: int, seed: int) -> Rec
     return Record(before, recorder.events)
 
 
-def come_to_rest(folder: Path) -> None:
+def wait_until_idle(folder: Path) -> None:
     """One more start, until nothing is left to be removed in the background."""
 
     async def run() -> None:
@@ -139,14 +139,14 @@ async def _run(folder: Path, recorder: Recorder, steps: int, seed: int) -> None:
     await app.stop()
 
 
-async def _world(client: InProcess, store: SqliteStore) -> World:
+async def _world(client: InProcess, store: SqliteStore) -> KnownObjects:
     """A conversation that all writers post to, and the default roles."""
     first = Step("create_conversation", "conversation", "create", "/v1/Conversations")
     status, made = await client.send(first)
     assert status == 201, made
     assert made is not None
     roles = await store.read(lambda tx: tx.all("SELECT type, sid FROM role ORDER BY sequence"))
-    return World(
+    return KnownObjects(
         made["chat_service_sid"],
         tuple(sid for kind, sid in roles if kind == "conversation"),
         tuple(sid for kind, sid in roles if kind == "service"),

@@ -164,7 +164,7 @@ class Disk:
         self._unsafe_names: list[Event] = []
         self._syncs = 0
 
-    def play(self, event: Event) -> None:
+    def run_scenario(self, event: Event) -> None:
         """Takes the next event."""
         match event.kind:
             case "create":
@@ -287,7 +287,7 @@ def images(record: Record, dice: random.Random, survivals: int) -> Iterator[tupl
     disk = Disk(record.before)
     marks = 0
     for position, event in enumerate(record.events):
-        disk.play(event)
+        disk.run_scenario(event)
         marks += event.kind == "mark"
         seen: set[tuple[Any, ...]] = set()
         for _ in range(1 if disk.is_all_safe() else survivals):

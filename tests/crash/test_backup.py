@@ -20,12 +20,12 @@ from parlour.cli.backup import layout_of
 from parlour.store.key_file import read_vault
 from parlour.store.maintenance.backup import BackupFacts, make_backup
 from parlour.vocabulary.clock import SystemRandom
-from tests.checkers.atomicity_checker import halves
-from tests.checkers.concurrent_writers import Crowd, basic
-from tests.checkers.request_log import Ledger
+from tests.checkers.atomicity_checker import violations
+from tests.checkers.concurrent_writers import ConcurrentWriters, basic
+from tests.checkers.request_log import RequestLog
 from tests.checkers.workload import Writer
 from tests.crash.kill_run import WRITERS, set_up
-from tests.resources.media_setup import Shelf
+from tests.resources.media_setup import MediaClient
 from tests.support.client import Api
 from tests.support.server import Server, ServerError
 
@@ -68,7 +68,7 @@ class _Uploads:
     def __init__(self, server: Server) -> None:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-        self.shelf = Shelf.of_account(server, api, service_sid)
+        self.media_client = MediaClient.of_account(server, api, service_sid)
         self.api = api
         self.kept: dict[str, bytes] = {}
         self._over = threading.Event()
@@ -80,7 +80,7 @@ class _Uploads:
         while not self._over.is_set():
             number += 1
             content = b"%d " % number * 500
-            self.kept[self.shelf.add(content, "text/plain")["sid"]] = content
+            self.kept[self.media_client.add(content, "text/plain")["sid"]] = content
 
     def stop(self) -> None:
         """Let it finish what it does."""
@@ -95,23 +95,23 @@ def taken(
     """A server, a backup of it that was taken under load, and what was known around it."""
     folder = tmp_path_factory.mktemp("backup")
     backup = folder / "monday"
-    with closing(Ledger(folder / "ledger.jsonl")) as ledger, Server() as server:
-        world = set_up(server, ledger)
+    with closing(RequestLog(folder / "ledger.jsonl")) as request_log, Server() as server:
+        world = set_up(server, request_log)
         writers = [Writer(number, SEED, world) for number in range(WRITERS)]
         place = basic(server.account_sid, server.auth_token)
-        crowd = Crowd(writers, ledger, lambda: server.port, place)
+        concurrent_writers = ConcurrentWriters(writers, request_log, lambda: server.port, place)
         uploads = _Uploads(server)
-        crowd.start()
+        concurrent_writers.start()
         try:
-            crowd.wait_for(ANSWERS_BEFORE, SECONDS_MAX)
+            concurrent_writers.wait_for(ANSWERS_BEFORE, SECONDS_MAX)
             media_before = dict(uploads.kept)
             before = _position(server.data_dir / DATABASE)
             manifest = json.loads(server.command("backup", str(backup), "--json"))
-            crowd.wait_for(ANSWERS_AFTER, SECONDS_MAX)
+            concurrent_writers.wait_for(ANSWERS_AFTER, SECONDS_MAX)
         finally:
-            crowd.stop()
+            concurrent_writers.stop()
             uploads.stop()
-        known = {"before": before, "media_before": media_before, "shelf": uploads.shelf}
+        known = {"before": before, "media_before": media_before, "shelf": uploads.media_client}
         yield server, backup, known | manifest
 
 
@@ -125,7 +125,7 @@ def test_a_backup_under_load_has_every_event_up_to_its_position_and_none_after(
     assert _rows(backup / DATABASE, "SELECT * FROM event ORDER BY sequence") == kept
     # It was taken while others wrote: more came before it ended, and more came afterwards.
     assert known["before"] <= position < _position(server.data_dir / DATABASE)
-    assert halves(backup) == []
+    assert violations(backup) == []
 
 
 def test_a_restored_server_answers_as_the_one_that_was_backed_up(
@@ -135,13 +135,13 @@ def test_a_restored_server_answers_as_the_one_that_was_backed_up(
     _restore(server, backup, tmp_path / "data", "--key", str(server.data_dir / KEY))
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     with _again(server, tmp_path / "data") as restored:
-        assert halves(restored.data_dir) == []
+        assert violations(restored.data_dir) == []
         api = Api(restored.base_url, restored.account_sid, restored.auth_token)
         assert api.get("/Conversations").expect(200)["conversations"]
-        shelf = Shelf.of_account(restored, api, known["shelf"].service_sid)
+        media_client = MediaClient.of_account(restored, api, known["shelf"].service_sid)
         assert len(known["media_before"]) > 3
         for sid, content in known["media_before"].items():
-            assert shelf.content(sid).body == content
+            assert media_client.content(sid).body == content
         # Its secrets can be unsealed: a token is signed with one.
         made = api.post("/parlour/v1/Tokens", Identity="alice").expect(201)
         assert made["token"].count(".") == 2
@@ -199,8 +199,8 @@ def test_a_file_with_the_key_is_enough_to_restore(
         api = Api(restored.base_url, restored.account_sid, restored.auth_token)
         kept = api.get("/Conversations/kept").expect(200)
         ((medium,),) = _rows(tmp_path / "new" / "data" / DATABASE, "SELECT sid FROM media")
-        shelf = Shelf.of_account(restored, api, kept["chat_service_sid"])
-        assert shelf.content(medium).body == b'{"data":{"body":"Hello"}}'
+        media_client = MediaClient.of_account(restored, api, kept["chat_service_sid"])
+        assert media_client.content(medium).body == b'{"data":{"body":"Hello"}}'
         api.close()
 
 
@@ -302,8 +302,8 @@ def test_media_that_go_while_it_is_taken_are_there_as_of_the_database(tmp_path: 
     with Server() as server:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-        shelf = Shelf.of_account(server, api, service_sid)
-        early, late = (shelf.add(content)["sid"] for content in (b"early", b"late"))
+        media_client = MediaClient.of_account(server, api, service_sid)
+        early, late = (media_client.add(content)["sid"] for content in (b"early", b"late"))
         server.stop()
         data = layout_of(server.data_dir)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.resources.media_setup import Shelf
+    from tests.resources.media_setup import MediaClient
 
 KILLS = max(8, int(os.environ.get("PARLOUR_KILLS", "25")) // 5)
 
@@ -44,8 +44,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
     server.kill()
 
 
-def upload(shelf: Shelf) -> None:
-    shelf.upload(b"cut off").expect(201)
+def upload(media_client: MediaClient) -> None:
+    media_client.upload(b"cut off").expect(201)
 
 
 @pytest.mark.timeout(120 + KILLS * 6)
@@ -75,8 +75,8 @@ def test_a_file_whose_row_was_committed_stays(run: Run) -> None:
     assert unsettled_of(run.server) == {sid}
     assert differences(run.server, {}) == []
     run.server.start()
-    shelf = shelf_of(run.server)
-    assert shelf.content(sid).body == b"cut off"
+    media_client = shelf_of(run.server)
+    assert media_client.content(sid).body == b"cut off"
     with closing(Api(run.server.base_url, run.server.account_sid, run.server.auth_token)) as api:
         room = api.post("/Conversations").expect(201)["sid"]
         api.post(f"/Conversations/{room}/Messages", MediaSid=sid).expect(201)
@@ -84,12 +84,12 @@ def test_a_file_whose_row_was_committed_stays(run: Run) -> None:
     run.server._env["LIMITS"] = SOON
     run.server.start()
     eventually(lambda: unsettled_of(run.server), lambda left: not left)
-    assert shelf.content(sid).body == b"cut off"
+    assert media_client.content(sid).body == b"cut off"
 
 
 def test_a_row_whose_file_is_removed_follows_it(run: Run) -> None:
-    def remove(shelf: Shelf) -> None:
-        sid = shelf.add()["sid"]
+    def remove(media_client: MediaClient) -> None:
+        sid = media_client.add()["sid"]
         with closing(
             Api(run.server.base_url, run.server.account_sid, run.server.auth_token)
         ) as api:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.store.engines import DATABASE_NAME
-from tests.crash.power_cuts import Bench, Verdict, judge, states_of
+from tests.crash.power_cuts import PowerCutRun, Verdict, judge, states_of
 from tests.crash.recorded_server import is_kept, record_first_start, record_work
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def cut(record: Record, survivals: int, seed: int) -> tuple[Verdict, int]:
     """Cuts the power everywhere in a record; also the number of its states."""
 
     async def run() -> tuple[Verdict, int]:
-        bench = Bench(DATABASE_NAME)
+        bench = PowerCutRun(DATABASE_NAME)
         try:
             states = await states_of(record, bench, is_kept)
             verdict = await judge(record, states, bench, random.Random(seed), survivals)

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from tests.checkers.concurrent_writers import basic
 from tests.checkers.delivery_checker import committed, differences, duplicates, is_complete
 from tests.checkers.webhook_receiver import Receiver
-from tests.support.background_threads import Threads
+from tests.support.background_threads import BackgroundThreads
 from tests.support.client import FORM_TYPE, Api
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Outcome:
         )
 
 
-class Writers(Threads):
+class Writers(BackgroundThreads):
     """Threads that post messages at a fixed rate, whatever becomes of the server.
 
     Each has its moments: an answer that is late takes nothing from the next one, and what was due

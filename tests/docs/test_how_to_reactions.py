@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twilio.rest import Client
 
-from tests.resources.settings_setup import account_of_its_own, service_of_its_own
+from tests.resources.settings_setup import new_account_api, new_service_api
 from tests.support.server import REPOSITORY
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def test_the_lines_add_the_permission_to_what_the_default_role_has(server: Serve
     _, _, after = PAGE.read_text().partition("## Reactions")
     found = re.search(r"```python\n(.*?)```", after, re.DOTALL)
     assert found is not None
-    api = account_of_its_own(server)
-    service = service_of_its_own(api)
+    api = new_account_api(server)
+    service = new_service_api(api)
     client = Client(api.sid, api.token)
     client.conversations.base_url = server.base_url
     role_sid = service.get("/Configuration").expect(200)["default_conversation_role_sid"]

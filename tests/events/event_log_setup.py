@@ -23,7 +23,7 @@ SCOPE = Scope("AC" + "0" * 31 + "1", "IS" + "0" * 31 + "1")
 SECONDS_MAX = 20.0
 
 
-class Log:
+class EventLogSetup:
     """A store, and what is written to its event log."""
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +49,7 @@ class Log:
         return [event.sequence for event in found]
 
     def dispatcher(
-        self, *sinks: Taken, wakes: bool = True, poll_ms: int = 20, retry_ms: int = 10
+        self, *sinks: RecordingSink, wakes: bool = True, poll_ms: int = 20, retry_ms: int = 10
     ) -> Dispatcher:
         """A dispatcher, woken after commits unless a test wants to see it poll."""
         made = Dispatcher(self.store, sinks, self.clock, poll_ms=poll_ms, retry_ms=retry_ms)
@@ -58,7 +58,7 @@ class Log:
         return made
 
 
-class Taken:
+class RecordingSink:
     """A sink that remembers what it took, and fails, hangs or dies as it is told."""
 
     def __init__(self, name: str = "taken", *, reads_from_start: bool = True) -> None:
@@ -108,7 +108,7 @@ async def crash(made: Dispatcher) -> None:
     made._tasks = []
 
 
-async def until(is_so: Callable[[], object]) -> None:
+async def poll_until(is_so: Callable[[], object]) -> None:
     """Wait until something is so."""
     deadline = asyncio.get_running_loop().time() + SECONDS_MAX
     while not is_so():

@@ -9,15 +9,15 @@ from parlour.resources.receipts import actions as receipt_actions
 from parlour.resources.receipts import store as receipt_store
 from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary import event_names
-from tests.events.in_process_server import House
-from tests.events.webhook_backend import Hooks
+from tests.events.in_process_server import InProcessServer
+from tests.events.webhook_backend import WebhookBackend
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.origin import Origin
-    from tests.events.webhook_backend import Told
+    from tests.events.webhook_backend import WebhookRequest
 
 ROBERT, OWN = "+15558675310", "+15017122661"
 SECOND_OWN = "+15017122662"
@@ -36,12 +36,12 @@ REACHABLE = "UPDATE chat_user SET is_online = 1, is_notifiable = 0 WHERE account
 
 
 @dataclass
-class Seen:
+class TourResults:
     """What the webhooks were told on a tour."""
 
-    before: list[Told] = field(default_factory=list)
-    after: list[Told] = field(default_factory=list)
-    scoped: list[Told] = field(default_factory=list)
+    before: list[WebhookRequest] = field(default_factory=list)
+    after: list[WebhookRequest] = field(default_factory=list)
+    scoped: list[WebhookRequest] = field(default_factory=list)
     service_sid: str = ""
 
     def at(self, place: str, event: str) -> list[dict[str, str]]:
@@ -49,50 +49,53 @@ class Seen:
         return [told.values for told in getattr(self, place) if told.event == event]
 
 
-async def tour(data: Path, origin: Origin, level: str) -> Seen:
+async def tour(data: Path, origin: Origin, level: str) -> TourResults:
     """Do everything as this origin, with the webhooks of the account or of the service."""
-    async with Hooks() as hooks, House(data) as house:
-        urls = {"PreWebhookUrl": hooks.url("/pre"), "PostWebhookUrl": hooks.url("/post")}
+    async with WebhookBackend() as backend, InProcessServer(data) as instance:
+        urls = {"PreWebhookUrl": backend.url("/pre"), "PostWebhookUrl": backend.url("/post")}
         form: dict[str, Any] = {**urls, "Filters": sorted(event_names.FILTERS)}
         if level == "account":
-            await house.do("UpdateConfigurationWebhook", form)
+            await instance.do("UpdateConfigurationWebhook", form)
         else:
-            service = {"ChatServiceSid": house.scope.service_sid}
-            await house.do("UpdateServiceWebhookConfiguration", form, **service)
-        await house.store.write(lambda tx: seed(tx, house, origin))
-        walk = _Walk(house, hooks, origin)
+            service = {"ChatServiceSid": instance.scope.service_sid}
+            await instance.do("UpdateServiceWebhookConfiguration", form, **service)
+        await instance.store.write(lambda tx: seed(tx, instance, origin))
+        walk = _Walk(instance, backend, origin)
         await walk.users()
         await walk.rich_conversation()
         await walk.bare_conversation()
-        await house.settled()
-        return Seen(
-            hooks.at("/pre"), hooks.at("/post"), hooks.at("/scoped"), house.scope.service_sid
+        await instance.wait_until_idle()
+        return TourResults(
+            backend.requests_to("/pre"),
+            backend.requests_to("/post"),
+            backend.requests_to("/scoped"),
+            instance.scope.service_sid,
         )
 
 
-async def seed(tx: Transaction, house: House, origin: Origin) -> None:
+async def seed(tx: Transaction, instance: InProcessServer, origin: Origin) -> None:
     """A medium that the origin uploaded, and a template."""
-    owner = (house.scope.account_sid, house.scope.service_sid)
+    owner = (instance.scope.account_sid, instance.scope.service_sid)
     await tx.run(SEED_MEDIA, *owner, ME, origin.client_identity, tx.now)
-    await tx.run(SEED_TEMPLATE, house.scope.account_sid, HX)
+    await tx.run(SEED_TEMPLATE, instance.scope.account_sid, HX)
 
 
 class _Walk:
     """The stations of a tour."""
 
-    def __init__(self, house: House, hooks: Hooks, origin: Origin) -> None:
-        self.house = house
-        self.hooks = hooks
+    def __init__(self, instance: InProcessServer, backend: WebhookBackend, origin: Origin) -> None:
+        self.instance = instance
+        self.backend = backend
         self.origin = origin
 
     async def do(self, operation_id: str, form: dict[str, Any] | None = None, **path: str) -> Any:
         """One call as the origin of the tour."""
-        return await self.house.do(operation_id, form, origin=self.origin, **path)
+        return await self.instance.do(operation_id, form, origin=self.origin, **path)
 
     async def _listen(self, conversation_sid: str) -> None:
-        await self.house.attach(
+        await self.instance.attach(
             conversation_sid,
-            Url=self.hooks.url("/scoped"),
+            Url=self.backend.url("/scoped"),
             Filters=sorted(event_names.SCOPED_FILTERS),
         )
 
@@ -101,12 +104,14 @@ class _Walk:
         await self.do("CreateUser", {"Identity": "plain"})
         await self.do("UpdateUser", {"Attributes": "{}"}, Sid="plain")
         await self.do("CreateUser", {"Identity": "named", "FriendlyName": "Named"})
-        await self.house.do(
+        await self.instance.do(
             "UpdateServiceConfiguration",
             {"ReachabilityEnabled": "true"},
-            ChatServiceSid=self.house.scope.service_sid,
+            ChatServiceSid=self.instance.scope.service_sid,
         )
-        await self.house.store.write(lambda tx: tx.run(REACHABLE, self.house.scope.account_sid))
+        await self.instance.store.write(
+            lambda tx: tx.run(REACHABLE, self.instance.scope.account_sid)
+        )
         await self.do("UpdateUser", {"Attributes": '{"a":1}'}, Sid="named")
 
     async def rich_conversation(self) -> None:
@@ -128,7 +133,7 @@ class _Walk:
         await self.do("UpdateConversationParticipant", read, Sid=bob.sid, **here)
         other = {"Attributes": '{"n":1}'}
         await self.do("UpdateConversationParticipant", other, Sid=robert_made.sid, **here)
-        await self.house.settled()  # Before the receipts of the message go with it.
+        await self.instance.wait_until_idle()  # Before the receipts of the message go with it.
         await self._fail_receipt(made.sid, sent.sid)
         await self.do("DeleteConversationMessage", Sid=sent.sid, **here)
         await self.do("DeleteConversationMessage", Sid=said.sid, **here)
@@ -140,7 +145,7 @@ class _Walk:
 
     async def _fail_receipt(self, conversation_sid: str, message_sid: str) -> None:
         """One more receipt of the message, that ends badly."""
-        scope = self.house.scope
+        scope = self.instance.scope
 
         async def work(tx: Transaction) -> None:
             receipt = receipt_store.Receipt(
@@ -161,7 +166,7 @@ class _Walk:
             report = StatusReport("failed", 30003)
             assert await receipt_actions.record_status(tx, scope, receipt.sid, report)
 
-        await self.house.store.write(work)
+        await self.instance.store.write(work)
 
     async def bare_conversation(self) -> None:
         """A conversation with nothing that can be left out, and a group."""

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from tests.events.in_process_server import WITH_HEADER, House
-from tests.events.webhook_backend import Hooks
+from tests.events.in_process_server import WITH_HEADER, InProcessServer
+from tests.events.webhook_backend import WebhookBackend
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,9 +30,9 @@ class HeldIntake:
     What it is given is only tried again, as after any failure: an event may be taken twice.
     """
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, instance: InProcessServer) -> None:
         """Hold the intake of a server that is about to be started."""
-        dispatcher = house.app.dispatcher
+        dispatcher = instance.app.dispatcher
         dispatcher._retry_seconds = RETRY_SECONDS
         (lane,) = (each for each in dispatcher._runners if each.sink.name == "webhooks")
         sink: WebhookSink = lane.sink  # type: ignore[assignment]
@@ -75,90 +75,97 @@ class HeldIntake:
         return False
 
 
-class Bench:
+class HeldIntakeServer:
     """A server with a held intake, a conversation and a receiver; it may be started again."""
 
-    def __init__(self, data: Path, hooks: Hooks) -> None:
-        self._data, self.hooks = data, hooks
+    def __init__(self, data: Path, backend: WebhookBackend) -> None:
+        self._data, self.backend = data, backend
         self._database = ""
 
     async def start(self) -> None:
         """Start the server on its data."""
-        settings = {"database": self._database, "webhook_studio_url": self.hooks.url("/flows")}
-        self.house = House(self._data, **settings)
-        self._database = self.house.database
-        self.house.before_start = self._hold
-        await self.house.__aenter__()
+        settings = {"database": self._database, "webhook_studio_url": self.backend.url("/flows")}
+        self.instance = InProcessServer(self._data, **settings)
+        self._database = self.instance.database
+        self.instance.before_start = self._hold
+        await self.instance.__aenter__()
 
-    def _hold(self, house: House) -> None:
-        self.held = HeldIntake(house)
+    def _hold(self, instance: InProcessServer) -> None:
+        self.held = HeldIntake(instance)
 
     async def stop(self) -> None:
         """Stop the server."""
-        await self.house.__aexit__()
+        await self.instance.__aexit__()
 
     async def told(self, *, restarts: bool = False) -> list[tuple[str, str]]:
         """What the receiver got, once the intake is let go: where, and the message."""
-        assert self.hooks.told == []
+        assert self.backend.requests == []
         if restarts:
             await self.stop()
             await self.start()
         self.held.release()
-        await self.house.settled()
-        return sorted((f"{each.method} {each.path}", said(each.values)) for each in self.hooks.told)
+        await self.instance.wait_until_idle()
+        return sorted(
+            (f"{each.method} {each.path}", event_label(each.values))
+            for each in self.backend.requests
+        )
 
     def form(self, values: dict[str, Any]) -> dict[str, Any]:
         """The parameters, with paths made URLs of the receiver."""
         return {
-            name: self.hooks.url(value) if name.endswith("Url") and value else value
+            name: self.backend.url(value) if name.endswith("Url") and value else value
             for name, value in values.items()
         }
 
     async def account(self, **values: Any) -> None:
         """Change the account's webhooks."""
-        await self.house.do("UpdateConfigurationWebhook", self.form(values))
+        await self.instance.do("UpdateConfigurationWebhook", self.form(values))
 
     async def service(self, service_sid: str, **values: Any) -> None:
         """Change a service's webhooks."""
         form = self.form(values)
-        await self.house.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=service_sid)
+        await self.instance.do(
+            "UpdateServiceWebhookConfiguration", form, ChatServiceSid=service_sid
+        )
 
     async def attach(self, conversation_sid: str, **values: Any) -> Any:
         """Attach a webhook to a conversation."""
         target = values.pop("Target", "webhook")
-        return await self.house.attach(conversation_sid, target, **self.form(values))
+        return await self.instance.attach(conversation_sid, target, **self.form(values))
 
     async def update(self, conversation_sid: str, sid: str, **values: Any) -> None:
         """Change a webhook of a conversation."""
         form = {f"Configuration.{name}": value for name, value in self.form(values).items()}
         here = {"ConversationSid": conversation_sid, "Sid": sid}
-        await self.house.do("UpdateConversationScopedWebhook", form, **here)
+        await self.instance.do("UpdateConversationScopedWebhook", form, **here)
 
     async def detach(self, conversation_sid: str, sid: str) -> None:
         """Delete a webhook of a conversation."""
         here = {"ConversationSid": conversation_sid, "Sid": sid}
-        await self.house.do("DeleteConversationScopedWebhook", **here)
+        await self.instance.do("DeleteConversationScopedWebhook", **here)
 
     async def say(self, conversation_sid: str, body: str) -> None:
         """A message that fires."""
-        await self.house.say(conversation_sid, body, WITH_HEADER)
+        await self.instance.say(conversation_sid, body, WITH_HEADER)
 
 
-def said(values: dict[str, str]) -> str:
+def event_label(values: dict[str, str]) -> str:
     """What tells events apart."""
     return values.get("Body", values["EventType"])
 
 
-def play(data: Path, scene: Callable[[Bench], Awaitable[None]]) -> None:
+def run_with_held_intake(
+    data: Path, scenario: Callable[[HeldIntakeServer], Awaitable[None]]
+) -> None:
     """Run a scene on a server of its own with a held intake."""
 
     async def run() -> None:
-        async with Hooks() as hooks:
-            bench = Bench(data, hooks)
-            await bench.start()
+        async with WebhookBackend() as backend:
+            held_server = HeldIntakeServer(data, backend)
+            await held_server.start()
             try:
-                await scene(bench)
+                await scenario(held_server)
             finally:
-                await bench.stop()
+                await held_server.stop()
 
     asyncio.run(run())

@@ -17,7 +17,7 @@ from parlour.store import event_log
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.origin import SDK, SILENT, Origin
 from parlour.vocabulary.scope import Scope
-from tests.events.webhook_backend import Hooks
+from tests.events.webhook_backend import WebhookBackend
 from tests.support.server import database_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ UNDELIVERED = "SELECT COUNT(*) FROM webhook_delivery WHERE state = 'pending'"
 Form = dict[str, str | list[str]]
 
 
-class House:
+class InProcessServer:
     """A running server with one account, and what a test does to it."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
@@ -57,7 +57,7 @@ class House:
         self._settings = Settings(data=data, database=self.database, **account, **settings)
         self.app: App
         # Called before the server starts, with whatever it is to start with.
-        self.before_start: Callable[[House], object] = lambda _house: None
+        self.before_start: Callable[[InProcessServer], object] = lambda _house: None
         self._seen: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -129,9 +129,9 @@ class House:
             ConversationSid=conversation_sid,
         )
 
-    async def settled(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until nothing more is to be told to anybody."""
-        await until_read(self._is_settled)
+        await poll_until(self._is_settled)
 
     async def _is_settled(self) -> bool:
         for lane in self.app.dispatcher._runners:
@@ -152,24 +152,24 @@ async def _nothing_pending(tx: Transaction) -> bool:
     return row is None or row[0] == 0
 
 
-Scene = Callable[[House, Hooks], Awaitable[None]]
-Play = Callable[[Scene], None]
+Scenario = Callable[[InProcessServer, WebhookBackend], Awaitable[None]]
+ScenarioRunner = Callable[[Scenario], None]
 
 
-def player(data: Path, **settings: Any) -> Play:
+def scenario_runner(data: Path, **settings: Any) -> ScenarioRunner:
     """What runs a scene on a server of its own, beside a customer's backend."""
 
-    def play(scene: Scene) -> None:
+    def run_scenario(scenario: Scenario) -> None:
         async def run() -> None:
-            async with Hooks() as hooks, House(data, **settings) as house:
-                await scene(house, hooks)
+            async with WebhookBackend() as backend, InProcessServer(data, **settings) as instance:
+                await scenario(instance, backend)
 
         asyncio.run(run())
 
-    return play
+    return run_scenario
 
 
-async def until_read(look: Callable[[], Awaitable[object]]) -> None:
+async def poll_until(look: Callable[[], Awaitable[object]]) -> None:
     """Wait until what is read is so."""
     async with asyncio.timeout(SECONDS_MAX):
         while True:  # Ends with the timeout.

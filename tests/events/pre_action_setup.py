@@ -13,15 +13,15 @@ from parlour.resources.participants import store as participant_store
 from parlour.store import event_log
 from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
-from tests.events.event_log_setup import until
-from tests.events.in_process_server import WITH_HEADER, House
-from tests.events.in_process_server import player as play_in_house
+from tests.events.event_log_setup import poll_until
+from tests.events.in_process_server import WITH_HEADER, InProcessServer
+from tests.events.in_process_server import scenario_runner as server_scenario_runner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
-    from tests.events.webhook_backend import Answer, Hooks
+    from tests.events.webhook_backend import Responder, WebhookBackend
 
 ATTEMPTS = """
 SELECT event_name, outcome, status, error_code, error, answer FROM webhook_attempt
@@ -29,44 +29,44 @@ SELECT event_name, outcome, status, error_code, error, answer FROM webhook_attem
 """
 
 
-class Room:
+class PreActionSetup:
     """A server with one conversation in it, and the backend that is asked."""
 
-    def __init__(self, house: House, hooks: Hooks) -> None:
-        self.house = house
-        self.hooks = hooks
+    def __init__(self, instance: InProcessServer, backend: WebhookBackend) -> None:
+        self.instance = instance
+        self.backend = backend
         self.sid = ""
 
     async def listen(self, url: str | None = None, **changes: Any) -> None:
         """Ask everything, and tell everything."""
         form = {
-            "PreWebhookUrl": url or self.hooks.url("/pre"),
-            "PostWebhookUrl": self.hooks.url("/post"),
+            "PreWebhookUrl": url or self.backend.url("/pre"),
+            "PostWebhookUrl": self.backend.url("/post"),
             "Filters": sorted(event_names.FILTERS),
         }
-        await self.house.do("UpdateConfigurationWebhook", form | changes)
+        await self.instance.do("UpdateConfigurationWebhook", form | changes)
 
-    def answers(self, given: Answer) -> None:
+    def answers(self, given: Responder) -> None:
         """What the backend says from now on."""
-        self.hooks.answers["/pre"] = given
+        self.backend.responders["/pre"] = given
 
     @property
     def asked(self) -> list[str]:
         """What was asked."""
-        return self.hooks.events_at("/pre")
+        return self.backend.events_sent_to("/pre")
 
     async def say(self, body: str = "said", **form: str) -> Any:
         """A message with the header."""
-        return await self.house.say(self.sid, body, WITH_HEADER, **form)
+        return await self.instance.say(self.sid, body, WITH_HEADER, **form)
 
     async def log(self) -> list[tuple[Any, ...]]:
         """The pre-action requests in the webhook log, once all are written."""
-        await until(lambda: not self.house.app.webhooks._pre_actions)
-        return await self.house.store.read(lambda tx: tx.all(ATTEMPTS))
+        await poll_until(lambda: not self.instance.app.webhooks._pre_actions)
+        return await self.instance.store.read(lambda tx: tx.all(ATTEMPTS))
 
     async def rows(self) -> dict[str, list[Any]]:
         """What is stored of the conversation."""
-        scope = self.house.scope
+        scope = self.instance.scope
 
         async def read(tx: Transaction) -> dict[str, list[Any]]:
             return {
@@ -78,26 +78,26 @@ class Room:
                 "last_event": [await event_log.visible_through(tx)],
             }
 
-        return await self.house.store.read(read)
+        return await self.instance.store.read(read)
 
 
-Scene = Callable[[Room], Awaitable[None]]
-Play = Callable[[Scene], None]
+Scenario = Callable[[PreActionSetup], Awaitable[None]]
+ScenarioRunner = Callable[[Scenario], None]
 
 
-def player(data: Path) -> Play:
+def scenario_runner(data: Path) -> ScenarioRunner:
     """What runs a scene in a room of its own."""
 
-    def play(scene: Scene) -> None:
-        async def furnish(house: House, hooks: Hooks) -> None:
-            room = Room(house, hooks)
-            room.sid = (await house.do("CreateConversation", {"FriendlyName": "n"})).sid
+    def run_scenario(scenario: Scenario) -> None:
+        async def furnish(instance: InProcessServer, backend: WebhookBackend) -> None:
+            room = PreActionSetup(instance, backend)
+            room.sid = (await instance.do("CreateConversation", {"FriendlyName": "n"})).sid
             await room.listen()
-            await scene(room)
+            await scenario(room)
 
-        play_in_house(data)(furnish)
+        server_scenario_runner(data)(furnish)
 
-    return play
+    return run_scenario
 
 
 async def refusal(doing: Awaitable[Any]) -> tuple[int, int]:

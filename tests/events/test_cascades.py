@@ -15,17 +15,17 @@ from tests.events.in_process_server import (
     ALICE,
     BY_SMS,
     WITH_HEADER,
-    House,
-    Play,
-    player,
-    until_read,
+    InProcessServer,
+    ScenarioRunner,
+    poll_until,
+    scenario_runner,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.vocabulary.origin import Origin
-    from tests.events.webhook_backend import Hooks
+    from tests.events.webhook_backend import WebhookBackend
 
 ORIGINS = {"header": WITH_HEADER, "client": ALICE, "sms": BY_SMS}
 PAIR = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
@@ -34,40 +34,40 @@ PAIR = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN
 class Stage:
     """A conversation with the user bob in it, furnished in silence; then something is done."""
 
-    def __init__(self, house: House, origin: Origin) -> None:
-        self.house = house
+    def __init__(self, instance: InProcessServer, origin: Origin) -> None:
+        self.instance = instance
         self.origin = origin
         self.sid = ""
         self.here: dict[str, str] = {}
 
     async def furnish(self) -> None:
         """Bob, and a message of his."""
-        self.sid = (await self.house.do("CreateConversation")).sid
+        self.sid = (await self.instance.do("CreateConversation")).sid
         self.here = {"ConversationSid": self.sid}
         bob: Any = {"Identity": "bob"}
-        await self.house.do("CreateConversationParticipant", bob, **self.here)
-        await self.house.say(self.sid, "hello", Author="bob")
+        await self.instance.do("CreateConversationParticipant", bob, **self.here)
+        await self.instance.say(self.sid, "hello", Author="bob")
 
-    async def listen(self, hooks: Hooks) -> None:
+    async def listen(self, backend: WebhookBackend) -> None:
         """Webhooks of the account for everything."""
         form = {
-            "PreWebhookUrl": hooks.url("/pre"),
-            "PostWebhookUrl": hooks.url("/post"),
+            "PreWebhookUrl": backend.url("/pre"),
+            "PostWebhookUrl": backend.url("/post"),
             "Filters": sorted(event_names.FILTERS),
         }
         await self.quietly("UpdateConfigurationWebhook", form)
 
     async def do(self, operation_id: str, form: Any = None, **path: str) -> Any:
         """One call as the origin."""
-        return await self.house.do(operation_id, form, origin=self.origin, **path)
+        return await self.instance.do(operation_id, form, origin=self.origin, **path)
 
     async def quietly(self, operation_id: str, form: Any = None, **path: str) -> Any:
         """One call that nobody hears of."""
-        return await self.house.do(operation_id, form, **path)
+        return await self.instance.do(operation_id, form, **path)
 
 
 async def say(on: Stage) -> None:
-    await on.house.say(on.sid, "x", on.origin)
+    await on.instance.say(on.sid, "x", on.origin)
 
 
 async def say_in_an_inactive_one(on: Stage) -> None:
@@ -96,7 +96,7 @@ async def create_with_two(on: Stage) -> None:
         found = await on.quietly("FetchConversation", Sid=made.sid)
         return bool(found.state == "active")
 
-    await until_read(is_active)
+    await poll_until(is_active)
 
 
 async def change_the_state(on: Stage) -> None:
@@ -138,7 +138,7 @@ async def text_two(on: Stage) -> None:
 
 async def let_reachability_change(on: Stage) -> None:
     text = "UPDATE chat_user SET is_online = 1 - is_online WHERE account_sid = $1"
-    await on.house.store.write(lambda tx: tx.run(text, on.house.scope.account_sid))
+    await on.instance.store.write(lambda tx: tx.run(text, on.instance.scope.account_sid))
 
 
 async def do_what_nobody_hears_of(on: Stage) -> None:
@@ -207,63 +207,69 @@ CASCADES: dict[str, tuple[Do, str, str]] = {
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Runs a scene on a server of its own."""
-    return player(tmp_path / "data")
+    return scenario_runner(tmp_path / "data")
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("name", CASCADES)
-def test_an_action_asks_and_tells_in_order(play: Play, name: str, origin: str) -> None:
+def test_an_action_asks_and_tells_in_order(
+    run_scenario: ScenarioRunner, name: str, origin: str
+) -> None:
     do, asked, told = CASCADES[name]
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        on = Stage(house, ORIGINS[origin])
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        on = Stage(instance, ORIGINS[origin])
         await on.furnish()
-        await on.listen(hooks)
-        begun = await house.store.read(event_log.visible_through)
+        await on.listen(backend)
+        begun = await instance.store.read(event_log.visible_through)
         await do(on)
-        await house.settled()
-        assert hooks.events_at("/pre") == asked.split()
-        log = await house.store.read(lambda tx: event_log.read_after(tx, begun, 1000))
+        await instance.wait_until_idle()
+        assert backend.events_sent_to("/pre") == asked.split()
+        log = await instance.store.read(lambda tx: event_log.read_after(tx, begun, 1000))
         public = [each for each in log if each.fires and each.name in event_names.POST_ACTION]
         assert [each.name for each in public] == told.split()
-        assert sorted(hooks.events_at("/post")) == sorted(told.split())
+        assert sorted(backend.events_sent_to("/post")) == sorted(told.split())
         source, client = on.origin.source, on.origin.client_identity
-        for each in hooks.told:
+        for each in backend.requests:
             if each.event != "onDeliveryUpdated":
                 assert each.values["Source"] == source
                 assert each.values.get("ClientIdentity") == client
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("name", [name for name in CASCADES if "telephones" not in name])
-def test_without_the_header_nothing_of_it_is_asked_or_told(play: Play, name: str) -> None:
+def test_without_the_header_nothing_of_it_is_asked_or_told(
+    run_scenario: ScenarioRunner, name: str
+) -> None:
     do, _, _ = CASCADES[name]
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        on = Stage(house, SILENT)
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        on = Stage(instance, SILENT)
         await on.furnish()
-        await on.listen(hooks)
+        await on.listen(backend)
         await do(on)
-        await house.settled()
-        assert hooks.told == []
+        await instance.wait_until_idle()
+        assert backend.requests == []
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_membership_that_the_api_changes_is_silent_even_with_the_header(play: Play) -> None:
+def test_a_membership_that_the_api_changes_is_silent_even_with_the_header(
+    run_scenario: ScenarioRunner,
+) -> None:
     """There the API takes no header; a client moves its own read horizon this way, and is heard."""
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        on = Stage(house, WITH_HEADER)
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        on = Stage(instance, WITH_HEADER)
         await on.furnish()
-        await on.listen(hooks)
+        await on.listen(backend)
         membership = {"UserSid": "bob", "ConversationSid": on.sid}
         await on.do("UpdateUserConversation", {"LastReadMessageIndex": "0"}, **membership)
         await on.do("DeleteUserConversation", **membership)
-        await house.settled()
-        assert hooks.told == []
+        await instance.wait_until_idle()
+        assert backend.requests == []
 
-    play(scene)
+    run_scenario(scenario)

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.protocol import connection_overrides
-from tests.events.in_process_server import ALICE, House
-from tests.events.webhook_backend import Hooks, Told, answer
+from tests.events.in_process_server import ALICE, InProcessServer
+from tests.events.webhook_backend import WebhookBackend, WebhookRequest, respond_with
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def told(folder: Path, fragment: str, status: int, *, is_on: bool) -> list[Told]:
+async def told(folder: Path, fragment: str, status: int, *, is_on: bool) -> list[WebhookRequest]:
     """What a webhook with this fragment in its URL is told of one message."""
     settings = {"webhook_overrides": is_on, "webhook_retries": "hosted"}
-    async with Hooks() as hooks, House(folder, **settings) as house:
-        sid = (await house.do("CreateConversation")).sid
-        await house.attach(sid, Url=hooks.url(f"/s{fragment}"), Filters="onMessageAdded")
-        hooks.answers["/s"] = answer(status)
-        await house.say(sid, "said", ALICE)
-        await house.settled()
-        return hooks.told
+    async with WebhookBackend() as backend, InProcessServer(folder, **settings) as instance:
+        sid = (await instance.do("CreateConversation")).sid
+        await instance.attach(sid, Url=backend.url(f"/s{fragment}"), Filters="onMessageAdded")
+        backend.responders["/s"] = respond_with(status)
+        await instance.say(sid, "said", ALICE)
+        await instance.wait_until_idle()
+        return backend.requests
 
 
 @pytest.mark.parametrize(

@@ -10,29 +10,29 @@ import pytest
 from parlour.dispatch import dispatcher as under_test
 from parlour.store import event_log
 from parlour.vocabulary import limits
-from tests.events.event_log_setup import Log, Taken, crash, running, until
+from tests.events.event_log_setup import EventLogSetup, RecordingSink, crash, poll_until, running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    Scenario = Callable[[Log], Awaitable[None]]
-    Play = Callable[[Scenario], None]
+    Scenario = Callable[[EventLogSetup], Awaitable[None]]
+    ScenarioRunner = Callable[[Scenario], None]
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Runs a scenario on a log of its own."""
 
     def run(scenario: Scenario) -> None:
-        async def play() -> None:
-            log = Log(tmp_path / "log.sqlite3")
+        async def run_scenario() -> None:
+            log = EventLogSetup(tmp_path / "log.sqlite3")
             try:
                 await scenario(log)
             finally:
                 await log.store.close()
 
-        asyncio.run(play())
+        asyncio.run(run_scenario())
 
     return run
 
@@ -44,23 +44,23 @@ def numbered(count: int) -> list[str]:
 # --- Order
 
 
-def test_events_come_in_the_order_of_their_commits(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        sink, expected = Taken(), numbered(600)
+def test_events_come_in_the_order_of_their_commits(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        sink, expected = RecordingSink(), numbered(600)
         await log.write(*expected[:300])
         async with running(log.dispatcher(sink)):
             for name in expected[300:400]:
                 await log.write(name)
             await log.write(*expected[400:])
-            await until(lambda: len(sink.names) >= len(expected))
+            await poll_until(lambda: len(sink.names) >= len(expected))
         assert sink.names == expected
         assert max(sink.batches) == limits.EVENTS_PER_BATCH_MAX
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_an_event_is_as_it_was_written(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_an_event_is_as_it_was_written(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         await log.write("onMessageAdded")
         (event,) = await log.store.read(lambda tx: event_log.read_after(tx, 0, 10))
         assert (event.sequence, event.name, event.subject_sid) == (1, *["onMessageAdded"] * 2)
@@ -68,11 +68,11 @@ def test_an_event_is_as_it_was_written(play: Play) -> None:
         assert (event.source, event.client_identity, event.fires) == ("API", None, False)
         assert event.date_ms == log.clock.now_ms()
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_asking_for_the_end_of_the_log_holds_no_snapshot(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_asking_for_the_end_of_the_log_holds_no_snapshot(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         await log.write("event")
         assert await log.store.read(event_log.visible_through) == 1
         await log.write("event")
@@ -82,79 +82,81 @@ def test_asking_for_the_end_of_the_log_holds_no_snapshot(play: Play) -> None:
         log.store._committing = False
         assert seen == [1, 2]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 # --- Positions
 
 
-def test_a_new_sink_begins_at_the_end_unless_it_wants_everything(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_a_new_sink_begins_at_the_end_unless_it_wants_everything(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         await log.write("old")
-        late, early = Taken("late", reads_from_start=False), Taken("early")
+        late, early = RecordingSink("late", reads_from_start=False), RecordingSink("early")
         async with running(log.dispatcher(late, early)):
             await log.write("new")
-            await until(lambda: late.names and len(early.names) == 2)
+            await poll_until(lambda: late.names and len(early.names) == 2)
         assert (late.names, early.names) == (["new"], ["old", "new"])
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_where_a_new_sink_began_outlives_a_crash(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_where_a_new_sink_began_outlives_a_crash(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         await log.write("old")
-        first = log.dispatcher(Taken("late", reads_from_start=False))
+        first = log.dispatcher(RecordingSink("late", reads_from_start=False))
         await first.start()
         await crash(first)
         await log.write("while it was down")
-        sink = Taken("late", reads_from_start=False)
+        sink = RecordingSink("late", reads_from_start=False)
         async with running(log.dispatcher(sink)):
-            await until(lambda: sink.names)
+            await poll_until(lambda: sink.names)
         assert sink.names == ["while it was down"]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_sink_goes_on_where_it_stopped(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        first, second = Taken(), Taken()
+def test_a_sink_goes_on_where_it_stopped(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        first, second = RecordingSink(), RecordingSink()
         async with running(log.dispatcher(first)):
             await log.write("one")
-            await until(lambda: first.names)
+            await poll_until(lambda: first.names)
         await log.write("two")
         async with running(log.dispatcher(second)):
-            await until(lambda: second.names)
+            await poll_until(lambda: second.names)
         assert (first.names, second.names) == (["one"], ["two"])
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-async def lost_by_a_crash(log: Log) -> list[str]:
+async def lost_by_a_crash(log: EventLogSetup) -> list[str]:
     """Which events nobody took, after a crash while a sink was busy with them."""
-    busy, sink = Taken(), Taken()
+    busy, sink = RecordingSink(), RecordingSink()
     first = log.dispatcher(busy)
     await first.start()
     await log.write("zero")
-    await until(lambda: busy.names and first._runners[0].is_checkpointed)
+    await poll_until(lambda: busy.names and first._runners[0].is_checkpointed)
     busy.gate = asyncio.Event()
     await log.write("one", "two")
-    await until(lambda: busy.begun == 2)
+    await poll_until(lambda: busy.begun == 2)
     await crash(first)
     await log.write("three")
     async with running(log.dispatcher(sink)):
-        await until(lambda: "three" in sink.names)
+        await poll_until(lambda: "three" in sink.names)
     return [name for name in ("one", "two", "three") if name not in busy.names + sink.names]
 
 
-def test_a_crash_while_a_sink_is_busy_loses_nothing(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_a_crash_while_a_sink_is_busy_loses_nothing(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         assert await lost_by_a_crash(log) == []
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_a_position_that_is_kept_before_sending_is_caught(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def keep_first(self: under_test.SinkRunner) -> bool:
         batch = await self._store.read(lambda tx: event_log.read_after(tx, self.position, 10))
@@ -167,150 +169,156 @@ def test_a_position_that_is_kept_before_sending_is_caught(
 
     monkeypatch.setattr(under_test.SinkRunner, "step", keep_first)
 
-    async def scenario(log: Log) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         assert await lost_by_a_crash(log) == ["one", "two"]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_a_crash_before_the_position_is_kept_hands_out_again(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(_: under_test.SinkRunner) -> None:
         await asyncio.Event().wait()
 
-    async def scenario(log: Log) -> None:
-        first, second = Taken(), Taken()
+    async def scenario(log: EventLogSetup) -> None:
+        first, second = RecordingSink(), RecordingSink()
         made = log.dispatcher(first)
         await made.start()
         with monkeypatch.context() as patch:
             patch.setattr(under_test.SinkRunner, "checkpoint", never)
             await log.write("one")
-            await until(lambda: first.names)
+            await poll_until(lambda: first.names)
             await crash(made)
         async with running(log.dispatcher(second)):
-            await until(lambda: second.names)
+            await poll_until(lambda: second.names)
         assert (first.names, second.names) == (["one"], ["one"])
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_passing_unwanted_events_is_kept_when_it_is_quiet_and_at_the_stop(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+def test_passing_unwanted_events_is_kept_when_it_is_quiet_and_at_the_stop(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         sink.ignores = {"noise"}
         made = log.dispatcher(sink, poll_ms=30)
         async with running(made):
             await log.write("noise")
-            await until(lambda: made._runners[0].position == 1)
+            await poll_until(lambda: made._runners[0].position == 1)
             assert await log.position(sink.name) == 0
-            await until(lambda: made._runners[0].is_checkpointed)
+            await poll_until(lambda: made._runners[0].is_checkpointed)
             assert await log.position(sink.name) == 1
             await log.write("noise", "noise")
-            await until(lambda: made._runners[0].position == 3)
+            await poll_until(lambda: made._runners[0].position == 3)
         assert await log.position(sink.name) == 3
         assert sink.batches == []
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_position_that_is_not_to_be_kept_at_once_is_kept_when_it_is_quiet(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+def test_a_position_that_is_not_to_be_kept_at_once_is_kept_when_it_is_quiet(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         sink.keeps_at_once = False
         made = log.dispatcher(sink, poll_ms=30)
         async with running(made):
             await log.write("one", "two")
-            await until(lambda: made._runners[0].position == 2)
+            await poll_until(lambda: made._runners[0].position == 2)
             assert await log.position(sink.name) == 0
-            await until(lambda: made._runners[0].is_checkpointed)
+            await poll_until(lambda: made._runners[0].is_checkpointed)
             assert await log.position(sink.name) == 2
         assert sink.names == ["one", "two"]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_many_unwanted_events_are_kept_while_it_is_busy(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "CHECKPOINT_EVENTS_MAX", 512)
 
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         sink.ignores = {"noise"}
         await log.write(*["noise"] * 1000)
         made = log.dispatcher(sink, poll_ms=10_000)
         async with running(made):
-            await until(lambda: made._runners[0].position == 1000)
+            await poll_until(lambda: made._runners[0].position == 1000)
             assert await log.position(sink.name) == 512
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 # --- One sink and the others
 
 
-def test_a_failing_sink_is_tried_again_and_stops_nobody_else(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        bad, good = Taken("bad"), Taken("good")
+def test_a_failing_sink_is_tried_again_and_stops_nobody_else(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        bad, good = RecordingSink("bad"), RecordingSink("good")
         bad.failures = 3
         async with running(log.dispatcher(bad, good, retry_ms=50)):
             await log.write("one")
-            await until(lambda: good.names)
+            await poll_until(lambda: good.names)
             assert bad.names == []
             await log.write("two")
-            await until(lambda: len(good.names) == 2)
+            await poll_until(lambda: len(good.names) == 2)
             assert bad.names == []
-            await until(lambda: len(bad.names) == 2)
+            await poll_until(lambda: len(bad.names) == 2)
         assert bad.names == good.names == ["one", "two"]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_hanging_sink_delays_nobody_else(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        slow, good = Taken("slow"), Taken("good")
+def test_a_hanging_sink_delays_nobody_else(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        slow, good = RecordingSink("slow"), RecordingSink("good")
         slow.gate = asyncio.Event()
         async with running(log.dispatcher(slow, good)):
             for name in ("one", "two"):
                 await log.write(name)
-                await until(lambda seen=name: seen in good.names)  # type: ignore[misc]
+                await poll_until(lambda seen=name: seen in good.names)  # type: ignore[misc]
             assert slow.names == []
             slow.gate.set()
-            await until(lambda: len(slow.names) == 2)
+            await poll_until(lambda: len(slow.names) == 2)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_sink_that_only_ever_fails_keeps_its_place(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        bad = Taken()
+def test_a_sink_that_only_ever_fails_keeps_its_place(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        bad = RecordingSink()
         bad.failures = 1_000_000
         async with running(log.dispatcher(bad)):
             await log.write("one")
-            await until(lambda: bad.failures < 1_000_000 - 2)
+            await poll_until(lambda: bad.failures < 1_000_000 - 2)
         assert await log.position(bad.name) == 0
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 # --- Waking and stopping
 
 
-def test_without_a_wake_up_an_event_comes_with_the_next_poll(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+def test_without_a_wake_up_an_event_comes_with_the_next_poll(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         async with running(log.dispatcher(sink, wakes=False, poll_ms=20)):
             await asyncio.sleep(0.05)
             await log.write("one")
-            await until(lambda: sink.names)
+            await poll_until(lambda: sink.names)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_what_another_sink_has_read_counts_until_the_next_wake_up(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        early, late = Taken("early"), Taken("late")
+def test_what_another_sink_has_read_counts_until_the_next_wake_up(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        early, late = RecordingSink("early"), RecordingSink("late")
         made = log.dispatcher(early, late)
         for lane in made._runners:
             await lane.try_start_term()
@@ -322,28 +330,28 @@ def test_what_another_sink_has_read_counts_until_the_next_wake_up(play: Play) ->
         await made._runners[1].step()
         assert (early.names, late.names) == (["one"], ["one", "two"])
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_wake_up_makes_the_poll_unnecessary(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+def test_a_wake_up_makes_the_poll_unnecessary(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         async with running(log.dispatcher(sink, poll_ms=60_000)):
             for name in numbered(50):
                 await log.write(name)
-                await until(lambda seen=name: sink.names[-1:] == [seen])  # type: ignore[misc]
+                await poll_until(lambda seen=name: sink.names[-1:] == [seen])  # type: ignore[misc]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_stop_waits_for_what_has_begun(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+def test_a_stop_waits_for_what_has_begun(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         sink.gate = asyncio.Event()
         made = log.dispatcher(sink)
         await made.start()
         await log.write("one")
-        await until(lambda: sink.begun)
+        await poll_until(lambda: sink.begun)
         stop = asyncio.create_task(made.stop())
         await asyncio.sleep(0.02)
         assert not stop.done()
@@ -352,69 +360,73 @@ def test_a_stop_waits_for_what_has_begun(play: Play) -> None:
         assert sink.names == ["one"]
         assert await log.position(sink.name) == 1
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_stop_does_not_wait_for_ever(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_does_not_wait_for_ever(
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "DRAIN_SECONDS_MAX", 0.05)
 
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         sink.gate = asyncio.Event()
         made = log.dispatcher(sink)
         await made.start()
         await log.write("one")
-        await until(lambda: sink.begun)
+        await poll_until(lambda: sink.begun)
         await asyncio.wait_for(made.stop(), 2)
         assert await log.position(sink.name) == 0
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 # --- Retiring
 
 
-def test_events_go_once_every_sink_is_past_them_and_they_are_old(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        sink, slow = Taken(), Taken("slow")
+def test_events_go_once_every_sink_is_past_them_and_they_are_old(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        sink, slow = RecordingSink(), RecordingSink("slow")
         slow.gate = asyncio.Event()
         await log.write(*numbered(6))
         made = log.dispatcher(sink, slow)
         async with running(made):
-            await until(lambda: made._runners[0].is_checkpointed and sink.names)
+            await poll_until(lambda: made._runners[0].is_checkpointed and sink.names)
             log.clock.advance(limits.EVENT_RETENTION_MS + 1)
             assert await made.retire() == 0
             slow.gate.set()
-            await until(lambda: made._runners[1].is_checkpointed and slow.names)
+            await poll_until(lambda: made._runners[1].is_checkpointed and slow.names)
             await log.write("young")
-            await until(lambda: len(slow.names) == len(sink.names) == 7)
-            await until(lambda: all(lane.is_checkpointed for lane in made._runners))
+            await poll_until(lambda: len(slow.names) == len(sink.names) == 7)
+            await poll_until(lambda: all(lane.is_checkpointed for lane in made._runners))
             assert await made.retire() == 6
         assert await log.sequences() == [7]
         await log.write("next")
         assert await log.sequences() == [7, 8]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_events_of_the_retention_time_stay(play: Play) -> None:
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+def test_events_of_the_retention_time_stay(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         made = log.dispatcher(sink)
         await log.write("one", "two")
         log.clock.advance(limits.EVENT_RETENTION_MS)
         await log.write("three")
         async with running(made):
-            await until(lambda: made._runners[0].is_checkpointed and len(sink.names) == 3)
+            await poll_until(lambda: made._runners[0].is_checkpointed and len(sink.names) == 3)
             assert await made.retire() == 0
             log.clock.advance(1)
             assert await made.retire() == 2
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_the_newest_event_stays_and_a_step_is_bounded(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_the_newest_event_stays_and_a_step_is_bounded(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         await log.write(*numbered(10))
         later_ms = log.clock.now_ms() + 1
 
@@ -426,11 +438,13 @@ def test_the_newest_event_stays_and_a_step_is_bounded(play: Play) -> None:
         assert [await step(4), await step(4), await step(4), await step(4)] == [4, 4, 1, 0]
         assert await log.sequences() == [10]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_an_old_event_behind_a_young_one_waits_so_that_there_are_no_gaps(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_an_old_event_behind_a_young_one_waits_so_that_there_are_no_gaps(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         start_ms = log.clock.now_ms()
         await log.write("old")
         log.clock.advance(1000)
@@ -443,25 +457,25 @@ def test_an_old_event_behind_a_young_one_waits_so_that_there_are_no_gaps(play: P
         assert removed == 1
         assert await log.sequences() == [2, 3, 4]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_the_server_removes_old_events_by_itself(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "RETIRED_EVENTS_MAX", 2)
 
-    async def scenario(log: Log) -> None:
-        sink = Taken()
+    async def scenario(log: EventLogSetup) -> None:
+        sink = RecordingSink()
         async with running(log.dispatcher(sink)):
             await log.write(*numbered(7))
-            await until(lambda: len(sink.names) == 7)
+            await poll_until(lambda: len(sink.names) == 7)
         log.clock.advance(limits.EVENT_RETENTION_MS + 1)
-        async with running(log.dispatcher(Taken())):
+        async with running(log.dispatcher(RecordingSink())):
             for _ in range(100):
                 await asyncio.sleep(0.02)
                 if await log.sequences() == [7]:
                     break
             assert await log.sequences() == [7]
 
-    play(scenario)
+    run_scenario(scenario)

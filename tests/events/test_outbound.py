@@ -20,7 +20,7 @@ from parlour.resources.receipts.statuses import StatusReport
 from parlour.resources.receipts.store import Receipt
 from parlour.store import event_log
 from parlour.vocabulary import event_names
-from tests.events.event_log_setup import SCOPE, Log, crash, running, until
+from tests.events.event_log_setup import SCOPE, EventLogSetup, crash, poll_until, running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,27 +29,27 @@ if TYPE_CHECKING:
     from parlour.channels.carrier import OutboundMessage
     from parlour.store.transaction import Transaction
 
-    Scenario = Callable[[Log], Awaitable[None]]
-    Play = Callable[[Scenario], None]
+    Scenario = Callable[[EventLogSetup], Awaitable[None]]
+    ScenarioRunner = Callable[[Scenario], None]
 
 CONVERSATION_SID = "CH" + "0" * 31 + "1"
 SUMMARY = ("sent", "delivered", "read", "failed", "undelivered")
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Runs a scenario on a store of its own."""
 
     def run(scenario: Scenario) -> None:
-        async def play() -> None:
-            log = Log(tmp_path / "log.sqlite3")
+        async def run_scenario() -> None:
+            log = EventLogSetup(tmp_path / "log.sqlite3")
             try:
                 await log.store.write(_make_conversation)
                 await scenario(log)
             finally:
                 await log.store.close()
 
-        asyncio.run(play())
+        asyncio.run(run_scenario())
 
     return run
 
@@ -64,7 +64,7 @@ async def _make_conversation(tx: Transaction) -> None:
     )
 
 
-async def say(log: Log, index: int, *addresses: str) -> tuple[str, list[str]]:
+async def say(log: EventLogSetup, index: int, *addresses: str) -> tuple[str, list[str]]:
     """A message to some addresses, as its action leaves it; its sid and its receipts'."""
 
     async def work(tx: Transaction) -> tuple[str, list[str]]:
@@ -123,7 +123,7 @@ async def _receipt(tx: Transaction, message_sid: str, address: str) -> ChannelRe
     )
 
 
-async def record(log: Log, sid: str, *reports: StatusReport) -> list[bool]:
+async def record(log: EventLogSetup, sid: str, *reports: StatusReport) -> list[bool]:
     """Whether each report said anything new."""
 
     async def work(tx: Transaction) -> list[bool]:
@@ -132,13 +132,13 @@ async def record(log: Log, sid: str, *reports: StatusReport) -> list[bool]:
     return await log.store.write(work)
 
 
-async def receipt(log: Log, sid: str) -> Receipt:
+async def receipt(log: EventLogSetup, sid: str) -> Receipt:
     found = await log.store.read(lambda tx: receipt_store.find_receipt(tx, SCOPE, sid))
     assert found is not None
     return found
 
 
-async def summary(log: Log, message_sid: str) -> str:
+async def summary(log: EventLogSetup, message_sid: str) -> str:
     """The words of a message's delivery that are not "none"."""
     found = await log.store.read(
         lambda tx: message_store.find_message(tx, SCOPE, CONVERSATION_SID, message_sid)
@@ -149,7 +149,7 @@ async def summary(log: Log, message_sid: str) -> str:
     return " ".join(f"{name}:{shown[name]}" for name in SUMMARY if shown[name] != "none")
 
 
-async def told(log: Log) -> list[str]:
+async def told(log: EventLogSetup) -> list[str]:
     """The statuses of the receipts, as told."""
     found = await log.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
     return [each.payload for each in found if each.name == event_names.ON_DELIVERY_UPDATED]
@@ -206,9 +206,9 @@ IGNORED = [
 
 @pytest.mark.parametrize(("steps", "status", "shown"), MOVES)
 def test_a_receipt_moves_and_its_message_counts_it(
-    play: Play, steps: str, status: str, shown: str
+    run_scenario: ScenarioRunner, steps: str, status: str, shown: str
 ) -> None:
-    async def scenario(log: Log) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         message_sid, (sid, _) = await say(log, 0, "+1", "+2")
         reports = [StatusReport(each) for each in steps.split()]
         assert await record(log, sid, *reports) == [True] * len(reports)
@@ -216,12 +216,14 @@ def test_a_receipt_moves_and_its_message_counts_it(
         assert await summary(log, message_sid) == shown.replace("all", "some")
         assert len(await told(log)) == len(reports)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(("steps", "late"), IGNORED)
-def test_a_late_or_repeated_report_changes_nothing(play: Play, steps: str, late: str) -> None:
-    async def scenario(log: Log) -> None:
+def test_a_late_or_repeated_report_changes_nothing(
+    run_scenario: ScenarioRunner, steps: str, late: str
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         message_sid, (sid,) = await say(log, 0, "+1")
         await record(log, sid, *(StatusReport(each) for each in steps.split()))
         before = await receipt(log, sid), await summary(log, message_sid), await told(log)
@@ -230,11 +232,11 @@ def test_a_late_or_repeated_report_changes_nothing(play: Play, steps: str, late:
         after = await receipt(log, sid), await summary(log, message_sid), await told(log)
         assert after == before
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_the_words_tell_none_some_and_all(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_the_words_tell_none_some_and_all(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         message_sid, sids = await say(log, 0, "+1", "+2", "+3")
         assert await summary(log, message_sid) == ""
         for sid in sids[:2]:
@@ -246,11 +248,11 @@ def test_the_words_tell_none_some_and_all(play: Play) -> None:
         expected = "sent:some delivered:some failed:some undelivered:some"
         assert await summary(log, message_sid) == expected
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_an_error_is_kept_until_it_is_taken_back(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_an_error_is_kept_until_it_is_taken_back(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         _, (sid,) = await say(log, 0, "+1")
         await record(log, sid, StatusReport("sent", channel_message_sid="SM1"))
         log.clock.advance(1000)
@@ -262,11 +264,11 @@ def test_an_error_is_kept_until_it_is_taken_back(play: Play) -> None:
         found = await receipt(log, sid)
         assert (found.error_code, found.channel_message_sid) == (0, "SM1")
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_report_of_what_has_gone_changes_nothing(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_a_report_of_what_has_gone_changes_nothing(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         _, (sid,) = await say(log, 0, "+1")
         assert await record(log, "DY" + "0" * 32, StatusReport("sent")) == [False]
         await log.store.write(
@@ -275,20 +277,20 @@ def test_a_report_of_what_has_gone_changes_nothing(play: Play) -> None:
         assert await record(log, sid, StatusReport("sent")) == [False]
         assert (await receipt(log, sid)).status is None
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 # --- The hand-over
 
 
-def test_every_recipient_is_reached_as_the_event_says(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_every_recipient_is_reached_as_the_event_says(run_scenario: ScenarioRunner) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         carrier = Scripted()
         message_sid, sids = await say(log, 0, "+1", "+2")
         await say(log, 1)
         await log.write("onParticipantAdded")
         async with running(log.dispatcher(OutboundSink(log.store, carrier))):
-            await until(lambda: len(carrier.given) == 2)
+            await poll_until(lambda: len(carrier.given) == 2)
         assert {each.reference for each in carrier.given} == set(sids)
         assert {each.recipient for each in carrier.given} == {"+1", "+2"}
         first = carrier.given[0]
@@ -296,33 +298,37 @@ def test_every_recipient_is_reached_as_the_event_says(play: Play) -> None:
         assert (first.sender, first.account_sid) == ("+15017122661", SCOPE.account_sid)
         assert await summary(log, message_sid) == "sent:all"
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_messages_of_one_binding_keep_their_order_and_wait_for_each_other(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_messages_of_one_binding_keep_their_order_and_wait_for_each_other(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         carrier = Scripted()
         carrier.gates["+1"] = asyncio.Event()
         for index in range(3):
             await say(log, index, "+1", "+2")
         async with running(log.dispatcher(OutboundSink(log.store, carrier))):
-            await until(lambda: len(carrier.bodies("+2")) == 3)
+            await poll_until(lambda: len(carrier.bodies("+2")) == 3)
             assert carrier.bodies("+1") == ["message 0"]
             carrier.gates["+1"].set()
-            await until(lambda: len(carrier.bodies("+1")) == 3)
+            await poll_until(lambda: len(carrier.bodies("+1")) == 3)
         expected = [f"message {index}" for index in range(3)]
         assert carrier.bodies("+1") == carrier.bodies("+2") == expected
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_an_unreachable_carrier_is_asked_again_for_what_it_did_not_take(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_an_unreachable_carrier_is_asked_again_for_what_it_did_not_take(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         carrier = Scripted()
         carrier.unreachable = {"+1"}
         message_sid, sids = await say(log, 0, "+1", "+2")
         async with running(log.dispatcher(OutboundSink(log.store, carrier))):
-            await until(lambda: len(carrier.bodies("+1")) >= 2)
+            await poll_until(lambda: len(carrier.bodies("+1")) >= 2)
             assert await summary(log, message_sid) == "sent:some"
             carrier.unreachable.clear()
             while await summary(log, message_sid) != "sent:all":  # noqa: ASYNC110
@@ -331,11 +337,13 @@ def test_an_unreachable_carrier_is_asked_again_for_what_it_did_not_take(play: Pl
         assert {each.reference for each in carrier.given} == set(sids)
         assert len(await told(log)) == 2
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_crash_in_the_hand_over_repeats_it_under_the_same_reference(play: Play) -> None:
-    async def scenario(log: Log) -> None:
+def test_a_crash_in_the_hand_over_repeats_it_under_the_same_reference(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(log: EventLogSetup) -> None:
         first, second = Scripted(), Scripted(StatusReport("sent"), StatusReport("delivered"))
         first.gates["+1"] = asyncio.Event()
         message_sid, sids = await say(log, 0, "+1", "+2")
@@ -345,9 +353,9 @@ def test_a_crash_in_the_hand_over_repeats_it_under_the_same_reference(play: Play
             await asyncio.sleep(0.01)
         await crash(made)
         async with running(log.dispatcher(OutboundSink(log.store, second))):
-            await until(lambda: second.given)
+            await poll_until(lambda: second.given)
         assert [each.reference for each in second.given] == [sids[0]]
         assert await summary(log, message_sid) == "sent:all delivered:some"
         assert len(await told(log)) == 3
 
-    play(scenario)
+    run_scenario(scenario)

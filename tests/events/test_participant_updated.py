@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.checkers.webhook_receiver import Receiver
-from tests.resources.settings_setup import account_of_its_own
+from tests.resources.settings_setup import new_account_api
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def account(server: Server) -> Iterator[Api]:
     """An account of this file; every test listens at paths of its own."""
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api
     api.close()
 
@@ -97,7 +97,7 @@ class Room:
         self.conversation = api.post("/Conversations").expect(201)
         self.place = f"/ok/{name}-{self.conversation['sid']}"
         path = f"/Conversations/{self.conversation['sid']}"
-        self.hooks = f"{path}/Webhooks"
+        self.backend = f"{path}/Webhooks"
         self.participant = api.post(f"{path}/Participants", made_as).expect(201)
         self.path = f"{path}/Participants/{self.participant['sid']}"
         for body in "abc":
@@ -121,7 +121,7 @@ class Room:
                 "Configuration.Url": self.receiver.url(f"{self.place}/{name}"),
                 "Configuration.Filters": event,
             }
-            self.api.post(self.hooks, form).expect(201)
+            self.api.post(self.backend, form).expect(201)
 
     def told(self, count: int) -> list[Line]:
         """What came, once it is so much."""

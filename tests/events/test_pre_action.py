@@ -10,69 +10,71 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary import limits
-from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, House, until_read
-from tests.events.pre_action_setup import Play, Room, player, refusal
-from tests.events.webhook_backend import OK, Hooks, answer, hang, hang_up
+from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, InProcessServer, poll_until
+from tests.events.pre_action_setup import PreActionSetup, ScenarioRunner, refusal, scenario_runner
+from tests.events.webhook_backend import OK, WebhookBackend, hang, hang_up, respond_with
 from tests.support.machine_pressure import Stopwatch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
-    from tests.events.webhook_backend import Answer
+    from tests.events.webhook_backend import Responder
 
 TOO_LARGE = b'{"body":"amended","filler":"' + b"x" * 65536 + b'"}'
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Runs a scene in a room of its own."""
-    return player(tmp_path / "data")
+    return scenario_runner(tmp_path / "data")
 
 
 # --- What each answer means -----------------------------------------------------------------
 
 UNCHANGED = {
-    "empty": answer(200),
-    "no members": answer(200, "{}"),
-    "blank": answer(200, " \r\n"),
-    "201": answer(201),
-    "202 with no members": answer(202, "{}"),
-    "204": answer(204),
-    "unknown members": answer(200, '{"Body":"x","friendly_name":"x","sid":"x","index":7}'),
-    "null": answer(200, '{"body":null,"author":null,"attributes":null}'),
-    "an empty author": answer(200, '{"author":""}'),
+    "empty": respond_with(200),
+    "no members": respond_with(200, "{}"),
+    "blank": respond_with(200, " \r\n"),
+    "201": respond_with(201),
+    "202 with no members": respond_with(202, "{}"),
+    "204": respond_with(204),
+    "unknown members": respond_with(200, '{"Body":"x","friendly_name":"x","sid":"x","index":7}'),
+    "null": respond_with(200, '{"body":null,"author":null,"attributes":null}'),
+    "an empty author": respond_with(200, '{"author":""}'),
 }
 NONSENSE = {
-    "text": answer(200, "ok"),
-    "TwiML": answer(200, "<Response/>"),
-    "broken": answer(200, '{"body":"amended"'),
-    "twice": answer(200, '{"body":"amended"}{}'),
-    "array": answer(200, '[{"body":"amended"}]'),
-    "string": answer(200, '"amended"'),
-    "number": answer(200, "7"),
-    "half a character": answer(200, '{"body":"\\ud800"}'),
-    "not UTF-8": answer(200, b'{"body":"\xff"}'),
-    "deep": answer(200, '{"body":' + "[" * 5000),
-    "too large": answer(200, TOO_LARGE),
+    "text": respond_with(200, "ok"),
+    "TwiML": respond_with(200, "<Response/>"),
+    "broken": respond_with(200, '{"body":"amended"'),
+    "twice": respond_with(200, '{"body":"amended"}{}'),
+    "array": respond_with(200, '[{"body":"amended"}]'),
+    "string": respond_with(200, '"amended"'),
+    "number": respond_with(200, "7"),
+    "half a character": respond_with(200, '{"body":"\\ud800"}'),
+    "not UTF-8": respond_with(200, b'{"body":"\xff"}'),
+    "deep": respond_with(200, '{"body":' + "[" * 5000),
+    "too large": respond_with(200, TOO_LARGE),
 }
 
 
 @pytest.mark.parametrize("given", UNCHANGED.values(), ids=UNCHANGED.keys())
-def test_it_goes_on_unchanged(play: Play, given: Answer) -> None:
-    async def scene(room: Room) -> None:
+def test_it_goes_on_unchanged(run_scenario: ScenarioRunner, given: Responder) -> None:
+    async def scenario(room: PreActionSetup) -> None:
         room.answers(given)
         said = await room.say(Author="carol", Attributes='{"a":1}')
         assert (said.body, said.author, said.attributes) == ("said", "carol", '{"a":1}')
         ((name, outcome, _, code, error, _),) = await room.log()
         assert (name, outcome, code, error) == ("onMessageAdd", "delivered", None, None)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("given", NONSENSE.values(), ids=NONSENSE.keys())
-def test_nonsense_changes_nothing_and_is_noted(play: Play, given: Answer) -> None:
-    async def scene(room: Room) -> None:
+def test_nonsense_changes_nothing_and_is_noted(
+    run_scenario: ScenarioRunner, given: Responder
+) -> None:
+    async def scenario(room: PreActionSetup) -> None:
         room.answers(given)
         assert (await room.say()).body == "said"
         ((_, outcome, status, _, error, _),) = await room.log()
@@ -80,42 +82,46 @@ def test_nonsense_changes_nothing_and_is_noted(play: Play, given: Answer) -> Non
         assert error is not None
         assert error.startswith("the answer is ")
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 400, 401, 403, 404, 410, 429])
 @pytest.mark.promise("3xx (not followed), 4xx, 5xx", 403)
 @pytest.mark.promise("4xx or 5xx", 403)
-def test_any_other_status_rejects(play: Play, status: int) -> None:
-    async def scene(room: Room) -> None:
-        room.answers(answer(status, '{"body":"amended"}', f"Location: {room.hooks.url('/x')}"))
+def test_any_other_status_rejects(run_scenario: ScenarioRunner, status: int) -> None:
+    async def scenario(room: PreActionSetup) -> None:
+        room.answers(
+            respond_with(status, '{"body":"amended"}', f"Location: {room.backend.url('/x')}")
+        )
         before = await room.rows()
         assert await refusal(room.say()) == (403, 50056)
         assert await room.rows() == before
-        await room.house.settled()
-        assert [told.path for told in room.hooks.told] == ["/pre"]
+        await room.instance.wait_until_idle()
+        assert [told.path for told in room.backend.requests] == ["/pre"]
         ((_, outcome, logged, code, _, _),) = await room.log()
         assert (outcome, logged) == ("rejected", status)
         assert code == (50056 if status >= 400 else 11216)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 599])
 @pytest.mark.promise("explanation/webhooks.md", "an error status rejects it with 403")
-def test_an_error_of_the_backend_rejects(play: Play, status: int) -> None:
-    async def scene(room: Room) -> None:
-        room.answers(answer(status))
+def test_an_error_of_the_backend_rejects(run_scenario: ScenarioRunner, status: int) -> None:
+    async def scenario(room: PreActionSetup) -> None:
+        room.answers(respond_with(status))
         assert await refusal(room.say()) == (403, 50056)
         assert (await room.rows())["messages"] == []
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_slow_backend_is_not_waited_for(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_backend_is_not_waited_for(
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "WEBHOOK_SECONDS_MAX", 0.3)
 
-    async def scene(room: Room) -> None:
+    async def scenario(room: PreActionSetup) -> None:
         room.answers(hang)
         watch, began = Stopwatch(), asyncio.get_running_loop().time()
         assert (await room.say()).body == "said"
@@ -124,14 +130,16 @@ def test_a_slow_backend_is_not_waited_for(play: Play, monkeypatch: pytest.Monkey
         ((_, outcome, status, code, _, _),) = await room.log()
         assert (outcome, status, code) == ("failed", None, 50076)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_waiting_for_a_turn_counts_as_waiting(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_turn_counts_as_waiting(
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However many ask one slow backend, each waits no longer than the limit in all."""
     monkeypatch.setattr(limits, "WEBHOOK_SECONDS_MAX", 0.5)
 
-    async def scene(room: Room) -> None:
+    async def scenario(room: PreActionSetup) -> None:
         room.answers(hang)
         count = 3 * limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
         watch = Stopwatch()
@@ -139,7 +147,7 @@ def test_waiting_for_a_turn_counts_as_waiting(play: Play, monkeypatch: pytest.Mo
         assert watch.seconds_at_least < 1.5
         assert sorted(each.message_index for each in said) == list(range(count))
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -152,27 +160,29 @@ def test_waiting_for_a_turn_counts_as_waiting(play: Play, monkeypatch: pytest.Mo
         ("http://169.254.169.254/", 11205),
     ],
 )
-def test_who_cannot_be_reached_stops_nothing(play: Play, url: str, code: int) -> None:
-    async def scene(room: Room) -> None:
+def test_who_cannot_be_reached_stops_nothing(
+    run_scenario: ScenarioRunner, url: str, code: int
+) -> None:
+    async def scenario(room: PreActionSetup) -> None:
         async def resolve(name: str) -> list[str]:
             raise OSError(name)
 
-        room.house.app.egress._resolve = resolve
+        room.instance.app.egress._resolve = resolve
 
         async def no_tls(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(OK)
             writer.close()
 
-        room.hooks.answers["/rude"] = hang_up
+        room.backend.responders["/rude"] = hang_up
         async with await asyncio.start_server(no_tls, "127.0.0.1", 0) as rude:
-            ports = {"port": room.hooks.port, "rude": rude.sockets[0].getsockname()[1]}
+            ports = {"port": room.backend.port, "rude": rude.sockets[0].getsockname()[1]}
             await room.listen(url.format(**ports))
             assert (await room.say()).body == "said"
         ((_, outcome, status, logged, error, _),) = await room.log()
         assert (outcome, status, logged) == ("failed", None, code)
         assert error
 
-    play(scene)
+    run_scenario(scenario)
 
 
 # --- What an answer can amend ---------------------------------------------------------------
@@ -180,75 +190,85 @@ def test_who_cannot_be_reached_stops_nothing(play: Play, url: str, code: int) ->
 
 @pytest.mark.parametrize("origin", [WITH_HEADER, ALICE, BY_SMS], ids=["API", "SDK", "SMS"])
 @pytest.mark.parametrize("status", [200, 201])
-def test_a_new_message_is_kept_as_amended(play: Play, origin: Any, status: int) -> None:
-    async def scene(room: Room) -> None:
+def test_a_new_message_is_kept_as_amended(
+    run_scenario: ScenarioRunner, origin: Any, status: int
+) -> None:
+    async def scenario(room: PreActionSetup) -> None:
         members = {"body": "amended", "author": "erin", "attributes": '{"b": 2}', "index": 9}
-        room.answers(answer(status, json.dumps(members), "Content-Type: text/plain"))
-        said = await room.house.say(room.sid, "said", origin)
+        room.answers(respond_with(status, json.dumps(members), "Content-Type: text/plain"))
+        said = await room.instance.say(room.sid, "said", origin)
         assert (said.body, said.author, said.attributes) == ("amended", "erin", '{"b": 2}')
         assert (await room.rows())["messages"] == [said]
-        await room.house.settled()
-        (told,) = room.hooks.at("/post")
+        await room.instance.wait_until_idle()
+        (told,) = room.backend.requests_to("/post")
         assert told.values["Body"] == "amended"
         assert told.values["Author"] == "erin"
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_members_that_are_not_given_keep_their_values(play: Play) -> None:
-    async def scene(room: Room) -> None:
-        room.answers(answer(200, '{"body":"amended"}'))
+def test_members_that_are_not_given_keep_their_values(run_scenario: ScenarioRunner) -> None:
+    async def scenario(room: PreActionSetup) -> None:
+        room.answers(respond_with(200, '{"body":"amended"}'))
         said = await room.say(Author="carol", Attributes='{"a":1}', Subject="s")
         assert (said.body, said.author) == ("amended", "carol")
         assert (said.attributes, said.subject) == ('{"a":1}', "s")
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_attributes_may_be_an_object_and_stay_as_written(play: Play) -> None:
-    async def scene(room: Room) -> None:
-        room.answers(answer(200, '{"attributes": {"big": 12345678901234567890123, "a": [1 ]} }'))
+def test_attributes_may_be_an_object_and_stay_as_written(run_scenario: ScenarioRunner) -> None:
+    async def scenario(room: PreActionSetup) -> None:
+        room.answers(
+            respond_with(200, '{"attributes": {"big": 12345678901234567890123, "a": [1 ]} }')
+        )
         said = await room.say()
         assert said.attributes == '{"big": 12345678901234567890123, "a": [1 ]}'
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_byte_order_mark_is_no_nonsense(play: Play) -> None:
-    async def scene(room: Room) -> None:
-        room.answers(answer(200, b'\xef\xbb\xbf{"body":"amended"}'))
+def test_a_byte_order_mark_is_no_nonsense(run_scenario: ScenarioRunner) -> None:
+    async def scenario(room: PreActionSetup) -> None:
+        room.answers(respond_with(200, b'\xef\xbb\xbf{"body":"amended"}'))
         assert (await room.say()).body == "amended"
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_changed_message_is_kept_as_amended(play: Play) -> None:
-    async def scene(room: Room) -> None:
-        said = await room.house.say(room.sid, "first")
-        room.answers(answer(200, '{"body":"amended","author":"erin"}'))
+def test_a_changed_message_is_kept_as_amended(run_scenario: ScenarioRunner) -> None:
+    async def scenario(room: PreActionSetup) -> None:
+        said = await room.instance.say(room.sid, "first")
+        room.answers(respond_with(200, '{"body":"amended","author":"erin"}'))
         here = {"ConversationSid": room.sid, "Sid": said.sid}
         form: Any = {"Attributes": '{"a":1}'}
-        changed = await room.house.do("UpdateConversationMessage", form, origin=WITH_HEADER, **here)
+        changed = await room.instance.do(
+            "UpdateConversationMessage", form, origin=WITH_HEADER, **here
+        )
         assert (changed.body, changed.author) == ("amended", "erin")
         assert changed.attributes == '{"a":1}'
         assert (await room.rows())["messages"] == [changed]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_conversations_are_kept_as_amended(play: Play) -> None:
-    async def scene(room: Room) -> None:
-        room.answers(answer(200, '{"friendly_name":"amended","attributes":{"a":1},"state":"x"}'))
+def test_conversations_are_kept_as_amended(run_scenario: ScenarioRunner) -> None:
+    async def scenario(room: PreActionSetup) -> None:
+        room.answers(
+            respond_with(200, '{"friendly_name":"amended","attributes":{"a":1},"state":"x"}')
+        )
         form: Any = {"FriendlyName": "said", "UniqueName": "u"}
-        made = await room.house.do("CreateConversation", form, origin=WITH_HEADER)
+        made = await room.instance.do("CreateConversation", form, origin=WITH_HEADER)
         assert (made.friendly_name, made.attributes) == ("amended", '{"a":1}')
         assert (made.unique_name, made.state) == ("u", "active")
         form = {"Attributes": "{}"}
-        changed = await room.house.do("UpdateConversation", form, origin=WITH_HEADER, Sid=room.sid)
+        changed = await room.instance.do(
+            "UpdateConversation", form, origin=WITH_HEADER, Sid=room.sid
+        )
         assert (changed.friendly_name, changed.attributes) == ("amended", '{"a":1}')
         assert (await room.rows())["conversation"] == [changed]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -266,32 +286,32 @@ def test_conversations_are_kept_as_amended(play: Play) -> None:
     ],
 )
 def test_an_amended_value_that_is_wrong_fails_the_action(
-    play: Play, members: str, status: int, code: int
+    run_scenario: ScenarioRunner, members: str, status: int, code: int
 ) -> None:
-    async def scene(room: Room) -> None:
-        room.answers(answer(200, members))
+    async def scenario(room: PreActionSetup) -> None:
+        room.answers(respond_with(200, members))
         before = await room.rows()
         found = await refusal(room.say())
         assert found[1] == code
         assert found[0] // 100 == status // 100
         assert await room.rows() == before
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_an_amended_value_is_judged_with_the_others(play: Play) -> None:
+def test_an_amended_value_is_judged_with_the_others(run_scenario: ScenarioRunner) -> None:
     """A body may be long in a chat, but not where somebody gets it as a text."""
 
-    async def scene(room: Room) -> None:
+    async def scenario(room: PreActionSetup) -> None:
         pair: Any = {
             "MessagingBinding.Address": "+15558675310",
             "MessagingBinding.ProxyAddress": "+15017122661",
         }
-        await room.house.do("CreateConversationParticipant", pair, ConversationSid=room.sid)
-        room.answers(answer(200, json.dumps({"body": "x" * 1601})))
+        await room.instance.do("CreateConversationParticipant", pair, ConversationSid=room.sid)
+        room.answers(respond_with(200, json.dumps({"body": "x" * 1601})))
         assert (await refusal(room.say()))[1] == 50504
 
-    play(scene)
+    run_scenario(scenario)
 
 
 # --- What can only be rejected --------------------------------------------------------------
@@ -319,7 +339,7 @@ ONLY_REJECTABLE: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-async def act(room: Room, event: str) -> Any:
+async def act(room: PreActionSetup, event: str) -> Any:
     """The action that this event is asked about, with somebody and something there for it."""
     operation_id, form = ONLY_REJECTABLE[event]
     here = {"ConversationSid": room.sid}
@@ -332,67 +352,69 @@ async def act(room: Room, event: str) -> Any:
     elif event != "onParticipantAdd":
         here["Sid"] = "bob"
     given: Any = {"origin": WITH_HEADER, **here}
-    return await room.house.do(operation_id, form, **given)
+    return await room.instance.do(operation_id, form, **given)
 
 
-async def furnish(room: Room) -> None:
+async def furnish(room: PreActionSetup) -> None:
     """Bob, and a message of his."""
     bob: Any = {"Identity": "bob", "Attributes": '{"p":1}'}
-    await room.house.do("CreateConversationParticipant", bob, ConversationSid=room.sid)
-    await room.house.say(room.sid, "hello", Author="bob")
+    await room.instance.do("CreateConversationParticipant", bob, ConversationSid=room.sid)
+    await room.instance.say(room.sid, "hello", Author="bob")
 
 
 @pytest.mark.parametrize("event", ONLY_REJECTABLE)
 @pytest.mark.parametrize("status", [403, 500])
-def test_a_rejection_leaves_everything_byte_for_byte(play: Play, event: str, status: int) -> None:
-    async def scene(room: Room) -> None:
+def test_a_rejection_leaves_everything_byte_for_byte(
+    run_scenario: ScenarioRunner, event: str, status: int
+) -> None:
+    async def scenario(room: PreActionSetup) -> None:
         await furnish(room)
-        room.answers(answer(status, EVERYTHING))
+        room.answers(respond_with(status, EVERYTHING))
         before = await everything(room)
         assert await refusal(act(room, event)) == (403, 50056)
         assert room.asked == [event]
-        await room.house.settled()
+        await room.instance.wait_until_idle()
         assert await everything(room) == before
-        assert room.hooks.at("/post") == []
+        assert room.backend.requests_to("/post") == []
 
-    play(scene)
+    run_scenario(scenario)
 
 
 TABLES = ("conversation", "participant", "message", "chat_user", "event", "receipt")
 
 
-async def everything(room: Room) -> dict[str, list[Any]]:
+async def everything(room: PreActionSetup) -> dict[str, list[Any]]:
     """Every row that an action could touch."""
 
     async def rows(table: str, tx: Transaction) -> list[Any]:
         return await tx.all(f"SELECT * FROM {table} LIMIT 1000")
 
-    return {table: await room.house.store.read(partial(rows, table)) for table in TABLES}
+    return {table: await room.instance.store.read(partial(rows, table)) for table in TABLES}
 
 
 @pytest.mark.parametrize("event", ONLY_REJECTABLE)
 def test_the_members_of_an_answer_change_nothing_there(tmp_path: Path, event: str) -> None:
     """The same action on two servers, one of which is answered with every member there is."""
 
-    async def outcome(hooks: Hooks, name: str, given: Answer) -> Any:
-        hooks.told.clear()
-        async with House(tmp_path / name) as house:
-            room = Room(house, hooks)
-            room.sid = (await house.do("CreateConversation")).sid
+    async def outcome(backend: WebhookBackend, name: str, given: Responder) -> Any:
+        backend.requests.clear()
+        async with InProcessServer(tmp_path / name) as instance:
+            room = PreActionSetup(instance, backend)
+            room.sid = (await instance.do("CreateConversation")).sid
             await furnish(room)
             await room.listen()
             room.answers(given)
             await act(room, event)
             assert room.asked == [event]
-            await house.settled()
-            await until_read(lambda: house.store.read(_nothing_to_purge))
-            (told,) = hooks.at("/post", event_after(event))
+            await instance.wait_until_idle()
+            await poll_until(lambda: instance.store.read(_nothing_to_purge))
+            (told,) = backend.requests_to("/post", event_after(event))
             return without_chance(await everything(room)), set(told.values.items())
 
     async def compare() -> Any:
-        async with Hooks() as hooks:
-            plain = await outcome(hooks, "plain", answer(200))
-            return plain, await outcome(hooks, "answered", answer(200, EVERYTHING))
+        async with WebhookBackend() as backend:
+            plain = await outcome(backend, "plain", respond_with(200))
+            return plain, await outcome(backend, "answered", respond_with(200, EVERYTHING))
 
     (plain, told_plainly), (answered, told) = asyncio.run(compare())
     assert answered == plain

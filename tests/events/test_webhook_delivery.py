@@ -10,7 +10,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from tests.checkers.webhook_receiver import Line, Receiver
-from tests.resources.settings_setup import account_of_its_own
+from tests.resources.settings_setup import new_account_api
 from tests.support.client import Api
 from tests.support.polling import eventually
 from tests.support.server import UNCHECKED, Server
@@ -34,7 +34,7 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 @pytest.fixture
 def own(server: Server) -> Iterator[Api]:
     """An account of its own."""
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api
     api.close()
 

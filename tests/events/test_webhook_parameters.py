@@ -24,7 +24,7 @@ from parlour.vocabulary.event import Event
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 from tests.events import webhook_parameter_tables
-from tests.events.event_tour import HX, ME, OWN, ROBERT, Seen, tour
+from tests.events.event_tour import HX, ME, OWN, ROBERT, TourResults, tour
 from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ JSON_NAMES = {"Attributes", "Media"}
 
 
 @cache
-def seen(source: str, level: str) -> Seen:
+def seen(source: str, level: str) -> TourResults:
     """One tour as this source; each is made once."""
     with TemporaryDirectory(prefix="parlour-tour-") as folder:
         return asyncio.run(tour(Path(folder) / "data", ORIGINS[source], level))

@@ -10,54 +10,61 @@ import pytest
 from parlour.delivery.targets import replays_of
 from parlour.store import event_log
 from parlour.vocabulary import event_names, limits
-from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER, House, Play, player
+from tests.events.in_process_server import (
+    ALICE,
+    BY_SMS,
+    WITH_HEADER,
+    InProcessServer,
+    ScenarioRunner,
+    scenario_runner,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.events.webhook_backend import Hooks
+    from tests.events.webhook_backend import WebhookBackend
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Runs a scene on a server of its own."""
-    return player(tmp_path / "data")
+    return scenario_runner(tmp_path / "data")
 
 
-def bodies(hooks: Hooks, path: str) -> list[tuple[str, str]]:
+def bodies(backend: WebhookBackend, path: str) -> list[tuple[str, str]]:
     """The messages that a path was told, in order."""
-    return [(told.values["Index"], told.values["Body"]) for told in hooks.at(path)]
+    return [(told.values["Index"], told.values["Body"]) for told in backend.requests_to(path)]
 
 
 @pytest.mark.parametrize(
     ("after", "expected"), [(0, [0, 1, 2]), (1, [1, 2]), (2, [2]), (3, []), (2**62, [])]
 )
 def test_a_replay_begins_with_the_index_that_is_named(
-    play: Play, after: int, expected: list[int]
+    run_scenario: ScenarioRunner, after: int, expected: list[int]
 ) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
         for number in range(3):
-            await house.say(sid, f"m{number}")
+            await instance.say(sid, f"m{number}")
         values = {"Filters": "onMessageAdded", "ReplayAfter": str(after)}
-        await house.attach(sid, Url=hooks.url("/s"), **values)
-        await house.say(sid, "live", WITH_HEADER)
-        await house.settled()
+        await instance.attach(sid, Url=backend.url("/s"), **values)
+        await instance.say(sid, "live", WITH_HEADER)
+        await instance.wait_until_idle()
         replayed = [(str(number), f"m{number}") for number in expected]
-        assert bodies(hooks, "/s") == [*replayed, ("3", "live")]
+        assert bodies(backend, "/s") == [*replayed, ("3", "live")]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_replay_tells_who_said_it_and_when(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        said = [await house.say(sid, "x", origin) for origin in (ALICE, BY_SMS, WITH_HEADER)]
-        await house.say(sid, "old", DateCreated="2020-01-02T03:04:05Z")
+def test_a_replay_tells_who_said_it_and_when(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        said = [await instance.say(sid, "x", origin) for origin in (ALICE, BY_SMS, WITH_HEADER)]
+        await instance.say(sid, "old", DateCreated="2020-01-02T03:04:05Z")
         values = {"Filters": "onMessageAdded", "ReplayAfter": "0"}
-        await house.attach(sid, Url=hooks.url("/s"), **values)
-        await house.settled()
-        told = [each.values for each in hooks.at("/s")]
+        await instance.attach(sid, Url=backend.url("/s"), **values)
+        await instance.wait_until_idle()
+        told = [each.values for each in backend.requests_to("/s")]
         assert [each["Source"] for each in told] == ["SDK", "SMS", "API", "API"]
         assert [each.get("ClientIdentity") for each in told] == ["alice", None, None, None]
         assert [each["MessageSid"] for each in told[:3]] == [each.sid for each in said]
@@ -65,52 +72,54 @@ def test_a_replay_tells_who_said_it_and_when(play: Play) -> None:
         assert {each["RetryCount"] for each in told} == {"0"}
         assert all("MessagingServiceSid" in each for each in told)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_message_is_told_once_however_fast_the_webhook_follows(play: Play) -> None:
+def test_a_message_is_told_once_however_fast_the_webhook_follows(
+    run_scenario: ScenarioRunner,
+) -> None:
     """A message that fires is live for the webhooks there are, and replayed to a later one."""
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
         values = {"Filters": "onMessageAdded", "ReplayAfter": "0"}
-        doing = [house.say(sid, f"m{number}", BY_SMS) for number in range(10)]
-        doing.insert(5, house.attach(sid, Url=hooks.url("/s"), **values))
+        doing = [instance.say(sid, f"m{number}", BY_SMS) for number in range(10)]
+        doing.insert(5, instance.attach(sid, Url=backend.url("/s"), **values))
         await asyncio.gather(*doing)
-        await house.settled()
-        assert [index for index, _ in bodies(hooks, "/s")] == [str(n) for n in range(10)]
+        await instance.wait_until_idle()
+        assert [index for index, _ in bodies(backend, "/s")] == [str(n) for n in range(10)]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_replay_is_for_webhooks_that_hear_of_messages(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
+def test_a_replay_is_for_webhooks_that_hear_of_messages(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
         for body in ("one", "two", "three"):
-            await house.say(sid, body)
+            await instance.say(sid, body)
         replay = {"ReplayAfter": "0"}
-        await house.attach(sid, Url=hooks.url("/s"), Filters="onMessageUpdated", **replay)
-        await house.attach(sid, "trigger", Url=hooks.url("/t"), Triggers=["T"], **replay)
-        await house.settled()
-        assert bodies(hooks, "/s") == []
-        assert bodies(hooks, "/t") == [("1", "two"), ("2", "three")]
+        await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageUpdated", **replay)
+        await instance.attach(sid, "trigger", Url=backend.url("/t"), Triggers=["T"], **replay)
+        await instance.wait_until_idle()
+        assert bodies(backend, "/s") == []
+        assert bodies(backend, "/t") == [("1", "two"), ("2", "three")]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_replay_is_bounded(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_is_bounded(run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "REPLAYED_MESSAGES_MAX", 2)
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
         for number in range(3):
-            await house.say(sid, f"m{number}")
+            await instance.say(sid, f"m{number}")
         values = {"Filters": "onMessageAdded", "ReplayAfter": "0"}
-        await house.attach(sid, Url=hooks.url("/s"), **values)
-        log = await house.store.read(lambda tx: event_log.read_after(tx, 0, 100))
+        await instance.attach(sid, Url=backend.url("/s"), **values)
+        log = await instance.store.read(lambda tx: event_log.read_after(tx, 0, 100))
         (added,) = [each for each in log if each.name == event_names.SCOPED_WEBHOOK_ADDED]
-        replays = await house.store.read(lambda tx: replays_of(tx, added))
+        replays = await instance.store.read(lambda tx: replays_of(tx, added))
         assert [told["Index"] for _, told in replays] == ["0", "1"]
         assert len({target.key for target, _ in replays}) == 2
 
-    play(scene)
+    run_scenario(scenario)

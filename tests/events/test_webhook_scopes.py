@@ -11,23 +11,23 @@ from msgspec.structs import replace
 from parlour.delivery.targets import pre_action_target, targets_of
 from parlour.store import event_log
 from parlour.vocabulary import event_names, limits
+from parlour.vocabulary.event import Event
 from tests.events.in_process_server import (
     ACCOUNT_SID,
     ALICE,
     BY_SMS,
     WITH_HEADER,
-    House,
-    Play,
-    player,
+    InProcessServer,
+    ScenarioRunner,
+    scenario_runner,
 )
-from tests.events.webhook_backend import Hooks
+from tests.events.webhook_backend import WebhookBackend
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.delivery.targets import WebhookTarget
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.event import Event
     from parlour.vocabulary.scope import Scope
 
 
@@ -36,29 +36,29 @@ EVERYTHING = sorted(event_names.FILTERS)
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Runs a scene on a server of its own."""
-    return player(tmp_path / "data")
+    return scenario_runner(tmp_path / "data")
 
 
-async def account(house: House, hooks: Hooks, **changes: Any) -> None:
+async def account(instance: InProcessServer, backend: WebhookBackend, **changes: Any) -> None:
     """Webhooks of the account for everything."""
     form = {
-        "PreWebhookUrl": hooks.url("/account/pre"),
-        "PostWebhookUrl": hooks.url("/account/post"),
+        "PreWebhookUrl": backend.url("/account/pre"),
+        "PostWebhookUrl": backend.url("/account/post"),
         "Filters": EVERYTHING,
     }
-    await house.do("UpdateConfigurationWebhook", form | changes)
+    await instance.do("UpdateConfigurationWebhook", form | changes)
 
 
-async def service(house: House, service_sid: str, **form: Any) -> None:
+async def service(instance: InProcessServer, service_sid: str, **form: Any) -> None:
     """Webhooks of a service, just as they are given."""
-    await house.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=service_sid)
+    await instance.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=service_sid)
 
 
-def paths(hooks: Hooks) -> list[str]:
+def paths(backend: WebhookBackend) -> list[str]:
     """Which paths were told something, in order."""
-    return [told.path for told in hooks.told]
+    return [told.path for told in backend.requests]
 
 
 # --- Account and service --------------------------------------------------------------------
@@ -73,81 +73,81 @@ def paths(hooks: Hooks) -> list[str]:
     ],
 )
 def test_one_url_of_a_service_replaces_everything_of_its_account(
-    play: Play, side: str | None, expected: list[str]
+    run_scenario: ScenarioRunner, side: str | None, expected: list[str]
 ) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await account(house, hooks)
-        urls = {} if side is None else {side: hooks.url("/service")}
-        await service(house, house.scope.service_sid, Filters=EVERYTHING, **urls)
-        await house.do("CreateConversation", origin=WITH_HEADER)
-        await house.settled()
-        assert paths(hooks) == expected
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        await account(instance, backend)
+        urls = {} if side is None else {side: backend.url("/service")}
+        await service(instance, instance.scope.service_sid, Filters=EVERYTHING, **urls)
+        await instance.do("CreateConversation", origin=WITH_HEADER)
+        await instance.wait_until_idle()
+        assert paths(backend) == expected
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_another_service_keeps_the_webhooks_of_the_account(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await account(house, hooks)
-        other = (await house.do("CreateService", {"FriendlyName": "Other"})).sid
-        url = hooks.url("/service")
-        await service(house, other, PostWebhookUrl=url, Filters=["onConversationAdded"])
+def test_another_service_keeps_the_webhooks_of_the_account(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        await account(instance, backend)
+        other = (await instance.do("CreateService", {"FriendlyName": "Other"})).sid
+        url = backend.url("/service")
+        await service(instance, other, PostWebhookUrl=url, Filters=["onConversationAdded"])
         elsewhere = {"ChatServiceSid": other}
-        await house.do("CreateServiceConversation", origin=WITH_HEADER, **elsewhere)
-        await house.do("CreateConversation", origin=WITH_HEADER)
-        await house.settled()
-        assert sorted(paths(hooks)) == ["/account/post", "/account/pre", "/service"]
+        await instance.do("CreateServiceConversation", origin=WITH_HEADER, **elsewhere)
+        await instance.do("CreateConversation", origin=WITH_HEADER)
+        await instance.wait_until_idle()
+        assert sorted(paths(backend)) == ["/account/post", "/account/pre", "/service"]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_service_whose_urls_are_cleared_falls_back(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await account(house, hooks)
-        own = house.scope.service_sid
-        await service(house, own, PostWebhookUrl=hooks.url("/service"), Filters=EVERYTHING)
-        await service(house, own, PostWebhookUrl="")
-        await house.do("CreateConversation", origin=WITH_HEADER)
-        await house.settled()
-        assert paths(hooks) == ["/account/pre", "/account/post"]
+def test_a_service_whose_urls_are_cleared_falls_back(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        await account(instance, backend)
+        own = instance.scope.service_sid
+        await service(instance, own, PostWebhookUrl=backend.url("/service"), Filters=EVERYTHING)
+        await service(instance, own, PostWebhookUrl="")
+        await instance.do("CreateConversation", origin=WITH_HEADER)
+        await instance.wait_until_idle()
+        assert paths(backend) == ["/account/pre", "/account/post"]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 def test_the_filters_and_the_method_are_those_of_the_configuration_that_counts(
-    play: Play,
+    run_scenario: ScenarioRunner,
 ) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await account(house, hooks)
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        await account(instance, backend)
         await service(
-            house,
-            house.scope.service_sid,
-            PreWebhookUrl=hooks.url("/service"),
-            PostWebhookUrl=hooks.url("/service"),
+            instance,
+            instance.scope.service_sid,
+            PreWebhookUrl=backend.url("/service"),
+            PostWebhookUrl=backend.url("/service"),
             Method="get",
             Filters=["onConversationAdded", "onMessageAdd"],
         )
-        made = await house.do("CreateConversation", origin=WITH_HEADER)
-        await house.say(made.sid, "x", WITH_HEADER)
-        await house.settled()
-        told = {(each.method, each.event) for each in hooks.told}
+        made = await instance.do("CreateConversation", origin=WITH_HEADER)
+        await instance.say(made.sid, "x", WITH_HEADER)
+        await instance.wait_until_idle()
+        told = {(each.method, each.event) for each in backend.requests}
         assert told == {("GET", "onConversationAdded"), ("GET", "onMessageAdd")}
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
-def test_a_name_goes_to_its_own_side(play: Play, name: str) -> None:
+def test_a_name_goes_to_its_own_side(run_scenario: ScenarioRunner, name: str) -> None:
     """Names before the action to the one URL, names after it to the other, and no other name."""
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        await account(house, hooks, Filters=[name])
-        found = await house.store.read(lambda tx: sides(tx, house.scope))
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        await account(instance, backend, Filters=[name])
+        found = await instance.store.read(lambda tx: sides(tx, instance.scope))
         side = "before" if name in event_names.PRE_ACTION else "after"
         path = "/account/pre" if side == "before" else "/account/post"
-        assert found == [(side, name, hooks.url(path))]
+        assert found == [(side, name, backend.url(path))]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 async def sides(tx: Transaction, scope: Scope) -> list[tuple[str, str, str]]:
@@ -180,37 +180,37 @@ def event(
         "date_ms": 1,
         "payload": '{"scoped_webhooks":[]}',
     }
-    return event_names.Event(**values)
+    return Event(**values)
 
 
-def test_flex_is_kept_and_silent(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await account(house, hooks, Target="flex")
-        made = await house.do("CreateConversation", origin=WITH_HEADER)
-        await house.attach(made.sid, Url=hooks.url("/scoped"), Filters="onMessageAdded")
-        await house.say(made.sid, "x", WITH_HEADER)
-        await house.settled()
-        assert paths(hooks) == ["/scoped"]
-        assert (await house.do("FetchConfigurationWebhook")).target == "flex"
+def test_flex_is_kept_and_silent(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        await account(instance, backend, Target="flex")
+        made = await instance.do("CreateConversation", origin=WITH_HEADER)
+        await instance.attach(made.sid, Url=backend.url("/scoped"), Filters="onMessageAdded")
+        await instance.say(made.sid, "x", WITH_HEADER)
+        await instance.wait_until_idle()
+        assert paths(backend) == ["/scoped"]
+        assert (await instance.do("FetchConfigurationWebhook")).target == "flex"
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_every_scope_is_told_once(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await account(house, hooks)
-        made = await house.do("CreateConversation")
+def test_every_scope_is_told_once(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        await account(instance, backend)
+        made = await instance.do("CreateConversation")
         for number in range(limits.WEBHOOKS_PER_CONVERSATION_MAX):
-            url = hooks.url(f"/scoped{number}")
-            await house.attach(made.sid, Url=url, Filters="onMessageAdded")
-        await house.say(made.sid, "x", ALICE)
-        await house.settled()
+            url = backend.url(f"/scoped{number}")
+            await instance.attach(made.sid, Url=url, Filters="onMessageAdded")
+        await instance.say(made.sid, "x", ALICE)
+        await instance.wait_until_idle()
         expected = ["/account/post", *(f"/scoped{number}" for number in range(5))]
-        assert sorted(paths(hooks)) == sorted(["/account/pre", *expected])
-        tokens = {told.headers["i-twilio-idempotency-token"] for told in hooks.told}
+        assert sorted(paths(backend)) == sorted(["/account/pre", *expected])
+        tokens = {told.headers["i-twilio-idempotency-token"] for told in backend.requests}
         assert len(tokens) == 7
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -218,94 +218,100 @@ def test_every_scope_is_told_once(play: Play) -> None:
     [(ALICE, True), (BY_SMS, True), (WITH_HEADER, True), (None, False)],
     ids=["client", "sms", "header", "api"],
 )
-def test_who_fires(play: Play, origin: Any, is_told: bool) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        await account(house, hooks)
-        await service(house, house.scope.service_sid, Filters=EVERYTHING)
-        made = await house.do("CreateConversation")
-        await house.attach(made.sid, Url=hooks.url("/scoped"), Filters="onMessageAdded")
-        await house.attach(made.sid, "trigger", Url=hooks.url("/trigger"), Triggers="x")
+def test_who_fires(run_scenario: ScenarioRunner, origin: Any, is_told: bool) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        await account(instance, backend)
+        await service(instance, instance.scope.service_sid, Filters=EVERYTHING)
+        made = await instance.do("CreateConversation")
+        await instance.attach(made.sid, Url=backend.url("/scoped"), Filters="onMessageAdded")
+        await instance.attach(made.sid, "trigger", Url=backend.url("/trigger"), Triggers="x")
         origins = {} if origin is None else {"origin": origin}
-        await house.say(made.sid, "x", **origins)
-        await house.settled()
+        await instance.say(made.sid, "x", **origins)
+        await instance.wait_until_idle()
         heard = {"/account/pre", "/account/post", "/scoped", "/trigger"}
-        assert set(paths(hooks)) == (heard if is_told else set())
+        assert set(paths(backend)) == (heard if is_told else set())
 
-    play(scene)
+    run_scenario(scenario)
 
 
 # --- Webhooks of conversations --------------------------------------------------------------
 
 
-def test_a_webhook_hears_of_its_own_conversation_and_its_own_filters(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        mine = (await house.do("CreateConversation")).sid
-        other = (await house.do("CreateConversation")).sid
-        await house.attach(mine, Url=hooks.url("/mine"), Filters="onMessageAdded", Method="GET")
+def test_a_webhook_hears_of_its_own_conversation_and_its_own_filters(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        mine = (await instance.do("CreateConversation")).sid
+        other = (await instance.do("CreateConversation")).sid
+        await instance.attach(
+            mine, Url=backend.url("/mine"), Filters="onMessageAdded", Method="GET"
+        )
         for sid in (mine, other):
-            await house.say(sid, "x", WITH_HEADER)
-            await house.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
-        await house.settled()
-        (told,) = hooks.told
+            await instance.say(sid, "x", WITH_HEADER)
+            await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
+        await instance.wait_until_idle()
+        (told,) = backend.requests
         assert (told.method, told.event) == ("GET", "onMessageAdded")
         assert told.values["ConversationSid"] == mine
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_webhook_hears_nothing_after_it_was_detached(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        webhook = await house.attach(sid, Url=hooks.url("/s"), Filters="onMessageAdded")
-        await house.say(sid, "one", WITH_HEADER)
-        await house.settled()
+def test_a_webhook_hears_nothing_after_it_was_detached(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        webhook = await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageAdded")
+        await instance.say(sid, "one", WITH_HEADER)
+        await instance.wait_until_idle()
         here = {"ConversationSid": sid, "Sid": webhook.sid}
-        await house.do("DeleteConversationScopedWebhook", **here)
-        await house.say(sid, "two", WITH_HEADER)
-        await house.settled()
-        assert [told.values["Body"] for told in hooks.told] == ["one"]
+        await instance.do("DeleteConversationScopedWebhook", **here)
+        await instance.say(sid, "two", WITH_HEADER)
+        await instance.wait_until_idle()
+        assert [told.values["Body"] for told in backend.requests] == ["one"]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 # With one writer, what was begun first is done first.
 @pytest.mark.embedded
-def test_the_end_of_a_conversation_is_told_to_its_webhooks(play: Play) -> None:
+def test_the_end_of_a_conversation_is_told_to_its_webhooks(run_scenario: ScenarioRunner) -> None:
     """And so is what came before the end, even where it is read from the log afterwards."""
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
         names = ["onMessageAdded", "onConversationRemoved"]
-        await house.attach(sid, Url=hooks.url("/s"), Filters=names)
+        await instance.attach(sid, Url=backend.url("/s"), Filters=names)
         doing = [
-            house.say(sid, "last", WITH_HEADER),
-            house.do("DeleteConversation", origin=WITH_HEADER, Sid=sid),
+            instance.say(sid, "last", WITH_HEADER),
+            instance.do("DeleteConversation", origin=WITH_HEADER, Sid=sid),
         ]
         await asyncio.gather(*doing)
-        await house.settled()
-        assert hooks.events_at("/s") == names
+        await instance.wait_until_idle()
+        assert backend.events_sent_to("/s") == names
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_what_is_read_after_the_end_goes_to_the_webhooks_of_the_time(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        first = await house.attach(sid, Url=hooks.url("/first"), Filters="onMessageAdded")
-        await house.say(sid, "x")
-        late = await house.attach(sid, Url=hooks.url("/late"), Filters="onMessageAdded")
-        await house.say(sid, "y")
-        await house.do("DeleteConversation", Sid=sid)
-        targets = await fired_again(house, "onMessageAdded")
+def test_what_is_read_after_the_end_goes_to_the_webhooks_of_the_time(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        first = await instance.attach(sid, Url=backend.url("/first"), Filters="onMessageAdded")
+        await instance.say(sid, "x")
+        late = await instance.attach(sid, Url=backend.url("/late"), Filters="onMessageAdded")
+        await instance.say(sid, "y")
+        await instance.do("DeleteConversation", Sid=sid)
+        targets = await fired_again(instance, "onMessageAdded")
         assert [[each.key for each in found] for found in targets] == [
             [first.sid],
             [first.sid, late.sid],
         ]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-async def fired_again(house: House, name: str) -> list[list[WebhookTarget]]:
+async def fired_again(instance: InProcessServer, name: str) -> list[list[WebhookTarget]]:
     """Whom each event of this name would go to now, if it fired."""
 
     async def read(tx: Transaction) -> list[list[WebhookTarget]]:
@@ -313,24 +319,24 @@ async def fired_again(house: House, name: str) -> list[list[WebhookTarget]]:
         found = [replace(each, fires=True) for each in log if each.name == name]
         return [await targets_of(tx, each) for each in found]
 
-    return await house.store.read(read)
+    return await instance.store.read(read)
 
 
 @pytest.mark.embedded
-def test_a_webhook_hears_nothing_from_before_it_was_attached(play: Play) -> None:
+def test_a_webhook_hears_nothing_from_before_it_was_attached(run_scenario: ScenarioRunner) -> None:
     """In the same millisecond too: the log's order counts, not the clock."""
 
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        house.app.store._write_tx._clock = Stopped()  # type: ignore[assignment]
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        instance.app.store._write_tx._clock = Stopped()  # type: ignore[assignment]
         for number in range(3):
-            await house.say(sid, f"before {number}")
-        webhook = await house.attach(sid, Url=hooks.url("/s"), Filters="onMessageAdded")
-        await house.say(sid, "after")
-        targets = await fired_again(house, "onMessageAdded")
+            await instance.say(sid, f"before {number}")
+        webhook = await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageAdded")
+        await instance.say(sid, "after")
+        targets = await fired_again(instance, "onMessageAdded")
         assert [[each.key for each in found] for found in targets] == [[], [], [], [webhook.sid]]
 
-    play(scene)
+    run_scenario(scenario)
 
 
 class Stopped:
@@ -358,76 +364,82 @@ class Stopped:
         (["a", "b", "c", "d", "e"], "xyz e", True),
     ],
 )
-def test_a_trigger(play: Play, words: list[str], body: str, is_triggered: bool) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        await house.attach(sid, "trigger", Url=hooks.url("/t"), Triggers=words)
-        said = await house.say(sid, body, WITH_HEADER)
+def test_a_trigger(
+    run_scenario: ScenarioRunner, words: list[str], body: str, is_triggered: bool
+) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        await instance.attach(sid, "trigger", Url=backend.url("/t"), Triggers=words)
+        said = await instance.say(sid, body, WITH_HEADER)
         here = {"ConversationSid": sid, "Sid": said.sid}
         form: Any = {"Body": words[0]}
-        await house.do("UpdateConversationMessage", form, origin=WITH_HEADER, **here)
-        await house.settled()
-        assert hooks.events_at("/t") == (["onMessageAdded"] if is_triggered else [])
+        await instance.do("UpdateConversationMessage", form, origin=WITH_HEADER, **here)
+        await instance.wait_until_idle()
+        assert backend.events_sent_to("/t") == (["onMessageAdded"] if is_triggered else [])
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_message_without_a_body_triggers_nothing(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        await house.attach(sid, "trigger", Url=hooks.url("/t"), Triggers=["system", "null"])
+def test_a_message_without_a_body_triggers_nothing(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        await instance.attach(sid, "trigger", Url=backend.url("/t"), Triggers=["system", "null"])
         here = {"ConversationSid": sid}
-        await house.do("CreateConversationMessage", {}, origin=WITH_HEADER, **here)
-        await house.settled()
-        assert hooks.told == []
+        await instance.do("CreateConversationMessage", {}, origin=WITH_HEADER, **here)
+        await instance.wait_until_idle()
+        assert backend.requests == []
 
-    play(scene)
+    run_scenario(scenario)
 
 
 # --- Flows ----------------------------------------------------------------------------------
 
 
 def test_a_flow_is_started_where_flows_are_run(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with Hooks() as hooks:
-            studio_url = hooks.url("/studio/")
-            async with House(tmp_path / "data", webhook_studio_url=studio_url) as house:
-                sid = (await house.do("CreateConversation")).sid
-                await house.attach(sid, "studio", FlowSid=FLOW_SID)
-                await house.say(sid, "silent")
-                await house.say(sid, "loud", WITH_HEADER)
-                await house.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
-                await house.settled()
-            (told,) = hooks.told
+    async def scenario() -> None:
+        async with WebhookBackend() as backend:
+            studio_url = backend.url("/studio/")
+            async with InProcessServer(
+                tmp_path / "data", webhook_studio_url=studio_url
+            ) as instance:
+                sid = (await instance.do("CreateConversation")).sid
+                await instance.attach(sid, "studio", FlowSid=FLOW_SID)
+                await instance.say(sid, "silent")
+                await instance.say(sid, "loud", WITH_HEADER)
+                await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
+                await instance.wait_until_idle()
+            (told,) = backend.requests
             assert told.path == f"/studio/v1/Accounts/{ACCOUNT_SID}/Flows/{FLOW_SID}"
             assert (told.method, told.values["Body"]) == ("POST", "loud")
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_flow_hears_what_its_filters_say(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with Hooks() as hooks:
-            studio_url = hooks.url("/studio")
-            async with House(tmp_path / "data", webhook_studio_url=studio_url) as house:
-                sid = (await house.do("CreateConversation")).sid
+    async def scenario() -> None:
+        async with WebhookBackend() as backend:
+            studio_url = backend.url("/studio")
+            async with InProcessServer(
+                tmp_path / "data", webhook_studio_url=studio_url
+            ) as instance:
+                sid = (await instance.do("CreateConversation")).sid
                 values = {"FlowSid": FLOW_SID, "Filters": "onConversationUpdated"}
-                await house.attach(sid, "studio", **values)
-                await house.say(sid, "x", WITH_HEADER)
-                await house.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
-                await house.settled()
-            assert [told.event for told in hooks.told] == ["onConversationUpdated"]
+                await instance.attach(sid, "studio", **values)
+                await instance.say(sid, "x", WITH_HEADER)
+                await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
+                await instance.wait_until_idle()
+            assert [told.event for told in backend.requests] == ["onConversationUpdated"]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def test_without_a_place_for_flows_the_webhook_is_only_kept(play: Play) -> None:
-    async def scene(house: House, hooks: Hooks) -> None:
-        sid = (await house.do("CreateConversation")).sid
-        await house.attach(sid, "studio", FlowSid=FLOW_SID)
-        await house.attach(sid, Url=hooks.url("/s"), Filters="onMessageAdded")
-        await house.say(sid, "x", WITH_HEADER)
-        await house.settled()
-        assert paths(hooks) == ["/s"]
+def test_without_a_place_for_flows_the_webhook_is_only_kept(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
+        sid = (await instance.do("CreateConversation")).sid
+        await instance.attach(sid, "studio", FlowSid=FLOW_SID)
+        await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageAdded")
+        await instance.say(sid, "x", WITH_HEADER)
+        await instance.wait_until_idle()
+        assert paths(backend) == ["/s"]
 
-    play(scene)
+    run_scenario(scenario)

@@ -14,9 +14,9 @@ from parlour.protocol.pages import PageRequest
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
-from tests.events.held_intake import Bench, play
-from tests.events.in_process_server import ACCOUNT_SID, WITH_HEADER, until_read
-from tests.events.webhook_backend import answer
+from tests.events.held_intake import HeldIntakeServer, run_with_held_intake
+from tests.events.in_process_server import ACCOUNT_SID, WITH_HEADER, poll_until
+from tests.events.webhook_backend import respond_with
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,66 +120,66 @@ def wanted(changes: dict[str, Change]) -> list[tuple[str, str]]:
 
 
 def test_changes_of_the_account_count_for_what_comes_after_them(tmp_path: Path) -> None:
-    async def scene(bench: Bench) -> None:
-        sid = (await bench.house.do("CreateConversation")).sid
+    async def scenario(held_server: HeldIntakeServer) -> None:
+        sid = (await held_server.instance.do("CreateConversation")).sid
         for name, change in OF_ACCOUNT.items():
-            await bench.account(**NOTHING, Target="webhook")
-            await bench.account(**change.before)
-            await bench.say(sid, f"first of {name}")
-            await bench.account(**change.after)
-            await bench.say(sid, f"second of {name}")
-        await bench.account(**NOTHING)
-        assert await bench.told() == wanted(OF_ACCOUNT)
+            await held_server.account(**NOTHING, Target="webhook")
+            await held_server.account(**change.before)
+            await held_server.say(sid, f"first of {name}")
+            await held_server.account(**change.after)
+            await held_server.say(sid, f"second of {name}")
+        await held_server.account(**NOTHING)
+        assert await held_server.told() == wanted(OF_ACCOUNT)
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)
 
 
 def test_changes_of_a_service_count_for_what_comes_after_them(tmp_path: Path) -> None:
-    async def scene(bench: Bench) -> None:
-        sid = (await bench.house.do("CreateConversation")).sid
-        service_sid = bench.house.scope.service_sid
+    async def scenario(held_server: HeldIntakeServer) -> None:
+        sid = (await held_server.instance.do("CreateConversation")).sid
+        service_sid = held_server.instance.scope.service_sid
         for name, change in OF_CONFIGURATION.items():
-            await bench.service(service_sid, **NOTHING)
-            await bench.service(service_sid, **change.before)
-            await bench.say(sid, f"first of {name}")
-            await bench.service(service_sid, **change.after)
-            await bench.say(sid, f"second of {name}")
-        await bench.service(service_sid, **NOTHING)
-        assert await bench.told(restarts=True) == wanted(OF_CONFIGURATION)
+            await held_server.service(service_sid, **NOTHING)
+            await held_server.service(service_sid, **change.before)
+            await held_server.say(sid, f"first of {name}")
+            await held_server.service(service_sid, **change.after)
+            await held_server.say(sid, f"second of {name}")
+        await held_server.service(service_sid, **NOTHING)
+        assert await held_server.told(restarts=True) == wanted(OF_CONFIGURATION)
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)
 
 
 def test_changes_of_scoped_webhooks_count_for_what_comes_after_them(tmp_path: Path) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(held_server: HeldIntakeServer) -> None:
         for name, change in OF_CONVERSATION.items():
-            sid = (await bench.house.do("CreateConversation")).sid
-            webhook = await bench.attach(sid, **change.before)
-            await bench.say(sid, f"first of {name}")
-            await bench.update(sid, webhook.sid, **change.after)
-            await bench.say(sid, f"second of {name}")
-            await bench.detach(sid, webhook.sid)
-        assert await bench.told() == wanted(OF_CONVERSATION)
+            sid = (await held_server.instance.do("CreateConversation")).sid
+            webhook = await held_server.attach(sid, **change.before)
+            await held_server.say(sid, f"first of {name}")
+            await held_server.update(sid, webhook.sid, **change.after)
+            await held_server.say(sid, f"second of {name}")
+            await held_server.detach(sid, webhook.sid)
+        assert await held_server.told() == wanted(OF_CONVERSATION)
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)
 
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_scoped_webhook_is_sent_what_was_committed_while_it_existed(
     tmp_path: Path, restarts: bool
 ) -> None:
-    async def scene(bench: Bench) -> None:
-        sid = (await bench.house.do("CreateConversation")).sid
-        await bench.say(sid, "before")
-        webhook = await bench.attach(sid, Url="/a", Filters=MESSAGES)
-        other = await bench.attach(sid, Url="/b", Filters=MESSAGES)
-        await bench.say(sid, "first")
-        await bench.say(sid, "second")
-        await bench.detach(sid, webhook.sid)
-        await bench.say(sid, "after")
-        await bench.detach(sid, other.sid)
-        await bench.say(sid, "last")
-        assert await bench.told(restarts=restarts) == [
+    async def scenario(held_server: HeldIntakeServer) -> None:
+        sid = (await held_server.instance.do("CreateConversation")).sid
+        await held_server.say(sid, "before")
+        webhook = await held_server.attach(sid, Url="/a", Filters=MESSAGES)
+        other = await held_server.attach(sid, Url="/b", Filters=MESSAGES)
+        await held_server.say(sid, "first")
+        await held_server.say(sid, "second")
+        await held_server.detach(sid, webhook.sid)
+        await held_server.say(sid, "after")
+        await held_server.detach(sid, other.sid)
+        await held_server.say(sid, "last")
+        assert await held_server.told(restarts=restarts) == [
             ("POST /a", "first"),
             ("POST /a", "second"),
             ("POST /b", "after"),
@@ -187,47 +187,47 @@ def test_a_scoped_webhook_is_sent_what_was_committed_while_it_existed(
             ("POST /b", "second"),
         ]
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)
 
 
 def test_a_service_that_takes_over_from_its_account_does_so_from_then_on(tmp_path: Path) -> None:
-    async def scene(bench: Bench) -> None:
-        sid = (await bench.house.do("CreateConversation")).sid
-        service_sid = bench.house.scope.service_sid
-        await bench.account(PostWebhookUrl="/account", Filters=MESSAGES)
-        await bench.say(sid, "one")
-        await bench.service(service_sid, PostWebhookUrl="/service", Filters=MESSAGES)
-        await bench.say(sid, "two")
-        await bench.account(PostWebhookUrl="/other")
-        await bench.service(service_sid, PostWebhookUrl="")
-        await bench.say(sid, "three")
-        await bench.account(PostWebhookUrl="")
-        assert await bench.told() == [
+    async def scenario(held_server: HeldIntakeServer) -> None:
+        sid = (await held_server.instance.do("CreateConversation")).sid
+        service_sid = held_server.instance.scope.service_sid
+        await held_server.account(PostWebhookUrl="/account", Filters=MESSAGES)
+        await held_server.say(sid, "one")
+        await held_server.service(service_sid, PostWebhookUrl="/service", Filters=MESSAGES)
+        await held_server.say(sid, "two")
+        await held_server.account(PostWebhookUrl="/other")
+        await held_server.service(service_sid, PostWebhookUrl="")
+        await held_server.say(sid, "three")
+        await held_server.account(PostWebhookUrl="")
+        assert await held_server.told() == [
             ("POST /account", "one"),
             ("POST /other", "three"),
             ("POST /service", "two"),
         ]
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)
 
 
 def test_the_end_of_a_conversation_reaches_its_webhooks_of_the_time(tmp_path: Path) -> None:
-    async def scene(bench: Bench) -> None:
-        sid = (await bench.house.do("CreateConversation")).sid
+    async def scenario(held_server: HeldIntakeServer) -> None:
+        sid = (await held_server.instance.do("CreateConversation")).sid
         names = ["onMessageAdded", "onMessageRemoved", "onConversationRemoved"]
-        first = await bench.attach(sid, Url="/a", Filters=names)
-        message = await bench.house.say(sid, "hello", WITH_HEADER)
-        await bench.attach(sid, Url="/b", Filters=names)
-        await bench.detach(sid, first.sid)
+        first = await held_server.attach(sid, Url="/a", Filters=names)
+        message = await held_server.instance.say(sid, "hello", WITH_HEADER)
+        await held_server.attach(sid, Url="/b", Filters=names)
+        await held_server.detach(sid, first.sid)
         here = {"ConversationSid": sid, "Sid": message.sid}
-        await bench.house.do("DeleteConversationMessage", origin=WITH_HEADER, **here)
-        await bench.house.do("DeleteConversation", origin=WITH_HEADER, Sid=sid)
+        await held_server.instance.do("DeleteConversationMessage", origin=WITH_HEADER, **here)
+        await held_server.instance.do("DeleteConversation", origin=WITH_HEADER, Sid=sid)
         # An event that is read without an earlier one of its conversation.
-        quiet = (await bench.house.do("CreateConversation")).sid
-        await bench.attach(quiet, Url="/c", Filters=names)
-        await bench.house.do("DeleteConversation", origin=WITH_HEADER, Sid=quiet)
-        await bench.told(restarts=True)
-        got = sorted((each.path, each.event) for each in bench.hooks.told)
+        quiet = (await held_server.instance.do("CreateConversation")).sid
+        await held_server.attach(quiet, Url="/c", Filters=names)
+        await held_server.instance.do("DeleteConversation", origin=WITH_HEADER, Sid=quiet)
+        await held_server.told(restarts=True)
+        got = sorted((each.path, each.event) for each in held_server.backend.requests)
         assert got == [
             ("/a", "onMessageAdded"),
             ("/b", "onConversationRemoved"),
@@ -235,7 +235,7 @@ def test_the_end_of_a_conversation_reaches_its_webhooks_of_the_time(tmp_path: Pa
             ("/c", "onConversationRemoved"),
         ]
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)
 
 
 SERVICE_WEBHOOKS = (
@@ -244,20 +244,20 @@ SERVICE_WEBHOOKS = (
 
 
 def test_a_deleted_service_keeps_its_webhooks_until_the_intake_has_passed(tmp_path: Path) -> None:
-    async def scene(bench: Bench) -> None:
-        house = bench.house
-        service_sid = (await house.do("CreateService", {"FriendlyName": "x"})).sid
+    async def scenario(held_server: HeldIntakeServer) -> None:
+        instance = held_server.instance
+        service_sid = (await instance.do("CreateService", {"FriendlyName": "x"})).sid
         inside = {"ChatServiceSid": service_sid}
-        await bench.account(PostWebhookUrl="/account", Filters=MESSAGES)
-        await bench.service(service_sid, PostWebhookUrl="/service", Filters=MESSAGES)
-        made = await house.do("CreateServiceConversation", **inside)
+        await held_server.account(PostWebhookUrl="/account", Filters=MESSAGES)
+        await held_server.service(service_sid, PostWebhookUrl="/service", Filters=MESSAGES)
+        made = await instance.do("CreateServiceConversation", **inside)
         here = inside | {"ConversationSid": made.sid}
-        form: Any = {"Target": "webhook", "Configuration.Url": bench.hooks.url("/scoped")}
+        form: Any = {"Target": "webhook", "Configuration.Url": held_server.backend.url("/scoped")}
         form["Configuration.Filters"] = MESSAGES
-        await house.do("CreateServiceConversationScopedWebhook", form, **here)
+        await instance.do("CreateServiceConversationScopedWebhook", form, **here)
         body: Any = {"Body": "last"}
-        await house.do("CreateServiceConversationMessage", body, origin=WITH_HEADER, **here)
-        await house.do("DeleteService", Sid=service_sid)
+        await instance.do("CreateServiceConversationMessage", body, origin=WITH_HEADER, **here)
+        await instance.do("DeleteService", Sid=service_sid)
         scope = Scope(ACCOUNT_SID, service_sid)
 
         async def webhooks(tx: Transaction) -> int:
@@ -266,34 +266,34 @@ def test_a_deleted_service_keeps_its_webhooks_until_the_intake_has_passed(tmp_pa
         async def is_held(tx: Transaction) -> bool:
             return await event_log.webhook_change_is_pending(tx, scope, service_sid)
 
-        assert await house.store.read(is_held)
+        assert await instance.store.read(is_held)
         for _ in range(3):  # The purge comes by, and leaves the service for later.
-            await house.app.scheduler.run_due()
-        assert await house.store.read(webhooks) == 1
-        told = await bench.told()
+            await instance.app.scheduler.run_due()
+        assert await instance.store.read(webhooks) == 1
+        told = await held_server.told()
         assert told == [("POST /scoped", "last"), ("POST /service", "last")]
 
         async def is_gone() -> bool:
-            return not await house.store.read(webhooks)
+            return not await instance.store.read(webhooks)
 
-        await until_read(is_gone)
+        await poll_until(is_gone)
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)
 
 
 def test_what_waits_for_its_turn_is_sent_after_its_webhook_was_detached(tmp_path: Path) -> None:
     """But not what waits behind a retry, and what fails afterwards is not retried."""
 
-    async def scene(bench: Bench) -> None:
-        sid = (await bench.house.do("CreateConversation")).sid
-        bench.hooks.answers["/bad"] = answer(500)
-        good = await bench.attach(sid, Url="/good", Filters=MESSAGES)
-        bad = await bench.attach(sid, Url="/bad", Filters=MESSAGES)
+    async def scenario(held_server: HeldIntakeServer) -> None:
+        sid = (await held_server.instance.do("CreateConversation")).sid
+        held_server.backend.responders["/bad"] = respond_with(500)
+        good = await held_server.attach(sid, Url="/good", Filters=MESSAGES)
+        bad = await held_server.attach(sid, Url="/bad", Filters=MESSAGES)
         for number in range(20):
-            await bench.say(sid, f"{number:02}")
-        await bench.detach(sid, good.sid)
-        await bench.detach(sid, bad.sid)
-        told = await bench.told()
+            await held_server.say(sid, f"{number:02}")
+        await held_server.detach(sid, good.sid)
+        await held_server.detach(sid, bad.sid)
+        told = await held_server.told()
         assert [body for where, body in told if where == "POST /good"] == [
             f"{number:02}" for number in range(20)
         ]
@@ -301,14 +301,16 @@ def test_what_waits_for_its_turn_is_sent_after_its_webhook_was_detached(tmp_path
         assert at_bad == [f"{number:02}" for number in range(20)]
         filters = webhook_attempt_store.AttemptFilters(outcome=webhook_attempt_store.STOPPED)
         request = PageRequest(0, 50, None)
-        stopped = await bench.house.store.read(
-            lambda tx: webhook_attempt_store.list_attempts(tx, bench.house.scope, filters, request)
+        stopped = await held_server.instance.store.read(
+            lambda tx: webhook_attempt_store.list_attempts(
+                tx, held_server.instance.scope, filters, request
+            )
         )
         assert {each.attempt.status for each in stopped} == {500}
         assert len(stopped) == 20
         assert {each.delivery.webhook_sid for each in stopped if each.delivery} == {bad.sid}
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)
 
 
 FORGET_SETTINGS = "DELETE FROM event WHERE account_sid = $1 AND name = 'webhooksChanged'"
@@ -319,20 +321,20 @@ def test_a_backlog_of_an_earlier_version_goes_by_the_settings_of_the_upgrade(
 ) -> None:
     """Its log does not have the settings before a change; a webhook's age is known all the same."""
 
-    async def scene(bench: Bench) -> None:
-        sid = (await bench.house.do("CreateConversation")).sid
-        await bench.account(PostWebhookUrl="/a", Filters=MESSAGES)
-        await bench.say(sid, "first")
-        await bench.account(PostWebhookUrl="/b")
-        await bench.attach(sid, Url="/scoped", Filters=[*MESSAGES, "onConversationRemoved"])
-        await bench.say(sid, "second")
-        await bench.house.store.write(lambda tx: tx.run(FORGET_SETTINGS, ACCOUNT_SID))
-        await bench.house.do("DeleteConversation", origin=WITH_HEADER, Sid=sid)
-        assert await bench.told(restarts=True) == [
+    async def scenario(held_server: HeldIntakeServer) -> None:
+        sid = (await held_server.instance.do("CreateConversation")).sid
+        await held_server.account(PostWebhookUrl="/a", Filters=MESSAGES)
+        await held_server.say(sid, "first")
+        await held_server.account(PostWebhookUrl="/b")
+        await held_server.attach(sid, Url="/scoped", Filters=[*MESSAGES, "onConversationRemoved"])
+        await held_server.say(sid, "second")
+        await held_server.instance.store.write(lambda tx: tx.run(FORGET_SETTINGS, ACCOUNT_SID))
+        await held_server.instance.do("DeleteConversation", origin=WITH_HEADER, Sid=sid)
+        assert await held_server.told(restarts=True) == [
             ("POST /b", "first"),
             ("POST /b", "second"),
             ("POST /scoped", "onConversationRemoved"),
             ("POST /scoped", "second"),
         ]
 
-    play(tmp_path, scene)
+    run_with_held_intake(tmp_path, scenario)

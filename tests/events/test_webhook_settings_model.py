@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.events.held_intake import Bench
+from tests.events.held_intake import HeldIntakeServer
 from tests.events.in_process_server import WITH_HEADER
-from tests.events.webhook_backend import Hooks
+from tests.events.webhook_backend import WebhookBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.events.webhook_backend import Told
+    from tests.events.webhook_backend import WebhookRequest
 
 RUNS = int(os.environ.get("PARLOUR_SETTINGS_RUNS", "10"))
 STEPS_MAX = 24
@@ -99,46 +99,48 @@ steps = st.one_of(
 class Run:
     """One sequence of steps, done by the server and by the model."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.model = bench, Model()
+    def __init__(self, held_server: HeldIntakeServer) -> None:
+        self.held_server, self.model = held_server, Model()
         self._number = 0
 
     async def start_term(self) -> None:
         """Go on from whatever the run before left."""
-        self.bench.hooks.told.clear()
+        self.held_server.backend.requests.clear()
         start = {"PostWebhookUrl": "/start", "Method": "POST", "Filters": [UPDATE]}
         await self.account(start | {"Target": "webhook"})
         await self.service(start | {"PostWebhookUrl": ""})
         await self._new_conversation()
 
     async def _new_conversation(self) -> None:
-        self.sid = (await self.bench.house.do("CreateConversation")).sid
+        self.sid = (await self.held_server.instance.do("CreateConversation")).sid
 
     def _label(self) -> str:
         self._number += 1
         return str(self._number)
 
     async def account(self, values: dict[str, Any]) -> None:
-        await self.bench.account(**values)
+        await self.held_server.account(**values)
         self.model.account = values
 
     async def service(self, values: dict[str, Any]) -> None:
-        await self.bench.service(self.bench.house.scope.service_sid, **values)
+        await self.held_server.service(self.held_server.instance.scope.service_sid, **values)
         self.model.service = values
 
     async def message(self, word: str) -> None:
         label = self._label()
-        await self.bench.say(self.sid, f"{label} {word}")
+        await self.held_server.say(self.sid, f"{label} {word}")
         self.model.happen(MESSAGE, label, word)
 
     async def update(self, _: None) -> None:
         label = self._label()
         form: Any = {"Attributes": json.dumps({"label": label})}
-        await self.bench.house.do("UpdateConversation", form, origin=WITH_HEADER, Sid=self.sid)
+        await self.held_server.instance.do(
+            "UpdateConversation", form, origin=WITH_HEADER, Sid=self.sid
+        )
         self.model.happen(UPDATE, label)
 
     async def remove(self, _: None) -> None:
-        await self.bench.house.do("DeleteConversation", origin=WITH_HEADER, Sid=self.sid)
+        await self.held_server.instance.do("DeleteConversation", origin=WITH_HEADER, Sid=self.sid)
         self.model.happen(REMOVAL, self.sid)
         self.model.attached.clear()
         await self._new_conversation()
@@ -151,7 +153,7 @@ class Run:
             name: form[name] for name in form if name != ("Filters", "Triggers")[not is_trigger]
         }
         target = "trigger" if is_trigger else "webhook"
-        made = await self.bench.attach(self.sid, Target=target, **form)
+        made = await self.held_server.attach(self.sid, Target=target, **form)
         self.model.attached[made.sid] = form
 
     def _chosen(self, number: int) -> str | None:
@@ -162,30 +164,30 @@ class Run:
         sid = self._chosen(values[0])
         if sid is not None:
             form = {name: values[1][name] for name in self.model.attached[sid]}
-            await self.bench.update(self.sid, sid, **form)
+            await self.held_server.update(self.sid, sid, **form)
             self.model.attached[sid] = form
 
     async def detach(self, number: int) -> None:
         sid = self._chosen(number)
         if sid is not None:
-            await self.bench.detach(self.sid, sid)
+            await self.held_server.detach(self.sid, sid)
             del self.model.attached[sid]
 
     async def let_pass(self, count: int) -> None:
         """The intake passes some events, sooner or later."""
-        self.bench.held.pass_events(count)
+        self.held_server.held.pass_events(count)
         await asyncio.sleep(0)
 
     async def restart(self, _: None) -> None:
-        await self.bench.stop()
-        await self.bench.start()
+        await self.held_server.stop()
+        await self.held_server.start()
 
     async def compare(self) -> None:
         """The intake passes the rest; the receiver has what the model expects, and no more."""
-        self.bench.held.release()
-        await self.bench.house.settled()
-        got = sorted(received(told) for told in self.bench.hooks.told)
-        self.bench.held.hold()
+        self.held_server.held.release()
+        await self.held_server.instance.wait_until_idle()
+        got = sorted(received(told) for told in self.held_server.backend.requests)
+        self.held_server.held.hold()
         assert got == sorted(self.model.sent)
 
     @property
@@ -196,7 +198,7 @@ class Run:
         return deeds | {"pass": self.let_pass, "restart": self.restart}
 
 
-def received(told: Told) -> Sent:
+def received(told: WebhookRequest) -> Sent:
     """A request, as the model names it."""
     values = told.values
     if told.event == MESSAGE:
@@ -208,13 +210,13 @@ def received(told: Told) -> Sent:
 
 
 def test_what_is_sent_is_decided_when_it_is_committed(tmp_path: Path) -> None:
-    with asyncio.Runner() as runner, started(tmp_path, runner) as bench:
+    with asyncio.Runner() as runner, started(tmp_path, runner) as held_server:
 
         @settings(max_examples=RUNS, suppress_health_check=list(HealthCheck))
         @given(st.lists(steps, min_size=6, max_size=STEPS_MAX))
         def any_sequence(chosen: list[tuple[str, Any]]) -> None:
             async def act() -> None:
-                run = Run(bench)
+                run = Run(held_server)
                 await run.start_term()
                 for name, argument in chosen:
                     await run.deeds[name](argument)
@@ -226,14 +228,14 @@ def test_what_is_sent_is_decided_when_it_is_committed(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def started(data: Path, runner: asyncio.Runner) -> Iterator[Bench]:
+def started(data: Path, runner: asyncio.Runner) -> Iterator[HeldIntakeServer]:
     """A server and a receiver for all runs."""
-    hooks = Hooks()
-    runner.run(hooks.__aenter__())
-    bench = Bench(data, hooks)
+    backend = WebhookBackend()
+    runner.run(backend.__aenter__())
+    held_server = HeldIntakeServer(data, backend)
     try:
-        runner.run(bench.start())
-        yield bench
+        runner.run(held_server.start())
+        yield held_server
     finally:
-        runner.run(bench.stop())
-        runner.run(hooks.__aexit__())
+        runner.run(held_server.stop())
+        runner.run(backend.__aexit__())

@@ -1,4 +1,4 @@
-"""A customer's backend on loopback: remembers what it is told, and answers as a test says."""
+"""A customer's backend on loopback: records each request, and answers as a test says."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Self
 
-    Answer = Callable[["Told", asyncio.StreamWriter], Awaitable[None]]
+    Responder = Callable[["WebhookRequest", asyncio.StreamWriter], Awaitable[None]]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 HANG_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class WebhookRequest:
     """One request, byte for byte."""
 
     method: str
@@ -51,33 +51,33 @@ class Told:
         return self.values["EventType"]
 
 
-def answer(status: int, body: bytes | str = b"", *headers: str) -> Answer:
+def respond_with(status: int, body: bytes | str = b"", *headers: str) -> Responder:
     """An answer with this status and body."""
     raw = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(raw)}", *headers]
 
-    async def give(_told: Told, writer: asyncio.StreamWriter) -> None:
+    async def give(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
 
     return give
 
 
-async def hang(_told: Told, writer: asyncio.StreamWriter) -> None:
+async def hang(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
     """No answer, for longer than anybody waits."""
     await asyncio.sleep(HANG_SECONDS)
 
 
-async def hang_up(_told: Told, writer: asyncio.StreamWriter) -> None:
+async def hang_up(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
     """The end of the connection, without an answer."""
     writer.close()
 
 
-class Hooks:
+class WebhookBackend:
     """A server for all the webhooks of a test; each path may have answers of its own."""
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
-        self.answers: dict[str, Answer] = {}
+        self.requests: list[WebhookRequest] = []
+        self.responders: dict[str, Responder] = {}
         self._writers: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -100,14 +100,14 @@ class Hooks:
         """Where a path of this server is."""
         return f"http://{user_info}127.0.0.1:{self.port}{path}"
 
-    def at(self, path: str, *events: str) -> list[Told]:
-        """What a path was told, of these events or of all."""
-        found = [told for told in self.told if told.path == path]
-        return [told for told in found if told.event in events] if events else found
+    def requests_to(self, path: str, *events: str) -> list[WebhookRequest]:
+        """Return the requests to a path: of these events, or all."""
+        found = [request for request in self.requests if request.path == path]
+        return [request for request in found if request.event in events] if events else found
 
-    def events_at(self, path: str) -> list[str]:
-        """The names of the events that a path was told, in order."""
-        return [told.event for told in self.at(path)]
+    def events_sent_to(self, path: str) -> list[str]:
+        """Return the names of the events sent to a path, in order."""
+        return [request.event for request in self.requests_to(path)]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -126,10 +126,10 @@ class Hooks:
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         method, target, _ = first.split(" ")
-        told = Told(method, target, headers, body)
-        self.told.append(told)
-        given = self.answers.get(told.path)
+        request = WebhookRequest(method, target, headers, body)
+        self.requests.append(request)
+        given = self.responders.get(request.path)
         if given is None:
             writer.write(OK)
         else:
-            await given(told, writer)
+            await given(request, writer)

@@ -7,9 +7,9 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from tests.checkers.atomicity_checker import halves_behind
-from tests.checkers.concurrent_writers import Crowd, basic
-from tests.checkers.request_log import Ledger
+from tests.checkers.atomicity_checker import violations_after
+from tests.checkers.concurrent_writers import ConcurrentWriters, basic
+from tests.checkers.request_log import RequestLog
 from tests.checkers.workload import Writer
 from tests.crash.kill_run import WRITERS, look, set_up, shown
 from tests.support.client import Api
@@ -29,13 +29,19 @@ ANSWER_SECONDS_MAX = 12.0
 """Longer than this nobody waits for a 503: for a connection, to have one made, for its answer."""
 
 
-class Disturbed:
+class FaultRun:
     """The server and its writers."""
 
-    def __init__(self, server: Server, ledger: Ledger, crowd: Crowd, conversation: str) -> None:
+    def __init__(
+        self,
+        server: Server,
+        request_log: RequestLog,
+        concurrent_writers: ConcurrentWriters,
+        conversation: str,
+    ) -> None:
         self._server = server
-        self._ledger = ledger
-        self._crowd = crowd
+        self._ledger = request_log
+        self._crowd = concurrent_writers
         self._conversation = conversation
 
     @property
@@ -77,32 +83,32 @@ class Disturbed:
 
 
 @contextmanager
-def disturbed(server: Server, folder: Path, seed: int = 1) -> Iterator[Disturbed]:
+def run_with_fault(server: Server, folder: Path, seed: int = 1) -> Iterator[FaultRun]:
     """Writers at work; in the end, nothing that was told may be lost, and nothing half done."""
     path = folder / "ledger.jsonl"
-    with closing(Ledger(path)) as ledger:
-        world = set_up(server, ledger, PUSH_BINDINGS)
+    with closing(RequestLog(path)) as request_log:
+        world = set_up(server, request_log, PUSH_BINDINGS)
         api = Api(server.base_url, server.account_sid, server.auth_token)
         conversation = api.post("/Conversations", FriendlyName="probed").expect(201)["sid"]
-        crowd = Crowd(
+        concurrent_writers = ConcurrentWriters(
             [Writer(number, seed, world) for number in range(WRITERS)],
-            ledger,
+            request_log,
             lambda: server.port,
             basic(server.account_sid, server.auth_token),
             doubtful={REFUSED},
         )
-        crowd.start()
+        concurrent_writers.start()
         try:
-            yield Disturbed(server, ledger, crowd, conversation)
+            yield FaultRun(server, request_log, concurrent_writers, conversation)
         finally:
-            crowd.stop()
+            concurrent_writers.stop()
         api.delete(f"/Conversations/{conversation}").expect(204)
         api.close()
     outcome = look(server, path)
-    outcome.found += halves_behind(server, outcome.history)
-    print(f"{len(crowd.refusals)} refused, {outcome.report()}", file=sys.stderr)
+    outcome.found += violations_after(server, outcome.expected)
+    print(f"{len(concurrent_writers.refusals)} refused, {outcome.report()}", file=sys.stderr)
     assert not outcome.found, shown(outcome)
-    for status, body in crowd.refusals:
+    for status, body in concurrent_writers.refusals:
         assert body is not None
         assert (body["status"], body["code"]) == (status, CODE_REFUSED)
         assert body.keys() == {"code", "message", "more_info", "status"}

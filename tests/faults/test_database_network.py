@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.fault_run import Disturbed, disturbed
-from tests.faults.webhook_completeness import heard
+from tests.faults.fault_run import FaultRun, run_with_fault
+from tests.faults.webhook_completeness import wait_for_all_webhooks
 from tests.support.server import Server
-from tests.support.tcp_proxy import Proxy
+from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,26 +28,30 @@ LASTING_SECONDS = float(os.environ.get("PARLOUR_FAULT_SECONDS", "30"))
 RECOVERY_SECONDS_MAX = 5.0
 
 
-class Scene:
+class Scenario:
     """A server whose every byte from and to the database goes through a wire that can be cut."""
 
-    def __init__(self, wire: Proxy, server: Server, at_work: Disturbed) -> None:
+    def __init__(self, wire: TcpProxy, server: Server, at_work: FaultRun) -> None:
         self.wire = wire
         self.server = server
         self.at_work = at_work
 
 
 @contextmanager
-def scene(postgres: Postgres, folder: Path) -> Iterator[Scene]:
+def scenario(postgres: Postgres, folder: Path) -> Iterator[Scenario]:
     """The scene at work; in the end nothing is lost, half done, unheard or made up."""
     url = postgres.make_database()
-    with Proxy(postgres.port) as wire:
+    with TcpProxy(postgres.port) as wire:
         env = {"PARLOUR_DATABASE": wire.in_front_of(url), "PARLOUR_REQUEST_LOG": "none"}
         server = Server(folder / "data", env)
         server.database = url  # The test itself looks past the wire.
-        with server, heard(server, folder, 1), disturbed(server, folder) as at_work:
+        with (
+            server,
+            wait_for_all_webhooks(server, folder, 1),
+            run_with_fault(server, folder) as at_work,
+        ):
             at_work.work(0.5)
-            yield Scene(wire, server, at_work)
+            yield Scenario(wire, server, at_work)
             healed = time.monotonic()
             wire.heal()
             writes = at_work.seconds_until(at_work.writes, healed)
@@ -61,7 +65,7 @@ CUTS = {"lost_answer_chance": 0.2, "lost_commit_chance": 0.2, "cut_chance": 0.02
 SLOW = {"delay_seconds": 0.1}
 
 
-def suffer(here: Scene, fault: str, value: float, seconds: float) -> None:
+def suffer(here: Scenario, fault: str, value: float, seconds: float) -> None:
     """Let one thing go wrong for a while."""
     cuts = here.wire.cuts
     here.at_work.note(fault)
@@ -71,7 +75,7 @@ def suffer(here: Scene, fault: str, value: float, seconds: float) -> None:
     assert fault not in CUTS or here.wire.cuts > cuts + seconds
 
 
-def fall_silent(here: Scene, seconds: float) -> None:
+def fall_silent(here: Scenario, seconds: float) -> None:
     """Swallow everything for a while: whoever asks is told 503 in time, as the probes see."""
     here.at_work.note("the wire is silent")
     refused, begun = here.at_work.refused, time.monotonic()
@@ -85,7 +89,7 @@ def fall_silent(here: Scene, seconds: float) -> None:
 def test_a_wire_that_is_cut_again_and_again_and_then_slow(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    with scene(postgres, tmp_path) as here:
+    with scenario(postgres, tmp_path) as here:
         for fault, chance in CUTS.items():
             suffer(here, fault, chance, SECONDS)
         here.wire.heal()
@@ -97,7 +101,7 @@ def test_a_wire_that_is_cut_again_and_again_and_then_slow(
 
 
 def test_a_wire_that_swallows_everything(postgres: Postgres, tmp_path: Path) -> None:
-    with scene(postgres, tmp_path) as here:
+    with scenario(postgres, tmp_path) as here:
         fall_silent(here, SECONDS)
 
 
@@ -105,7 +109,7 @@ def test_a_wire_that_swallows_everything(postgres: Postgres, tmp_path: Path) -> 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", [*CUTS, *SLOW, "silence"])
 def test_a_fault_that_lasts(postgres: Postgres, tmp_path: Path, fault: str) -> None:
-    with scene(postgres, tmp_path) as here:
+    with scenario(postgres, tmp_path) as here:
         if fault == "silence":
             fall_silent(here, LASTING_SECONDS)
         else:

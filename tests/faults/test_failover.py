@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.fault_run import ANSWER_SECONDS_MAX, disturbed
+from tests.faults.fault_run import ANSWER_SECONDS_MAX, run_with_fault
 from tests.faults.test_nodes import api_of
-from tests.faults.webhook_completeness import heard
+from tests.faults.webhook_completeness import wait_for_all_webhooks
 from tests.support.postgres_server import Postgres
 from tests.support.server import Server
-from tests.support.tcp_proxy import Proxy
+from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.faults.fault_run import Disturbed
+    from tests.faults.fault_run import FaultRun
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 
@@ -39,7 +39,7 @@ class Pair:
     def __init__(self, *, is_synchronous: bool = True) -> None:
         self.primary = Postgres(synchronous_commit="on").start()
         self._database = self.primary.make_database()
-        self.wire = Proxy(self.primary.port)
+        self.wire = TcpProxy(self.primary.port)
         self.wire.__enter__()
         self.standby = Postgres(
             copy_of=self.primary, by_port=self.wire.port, synchronous_commit="on"
@@ -88,7 +88,7 @@ def server_on(url: str, folder: Path) -> Server:
 
 
 @contextmanager
-def back_in_time(at_work: Disturbed) -> Iterator[None]:
+def back_in_time(at_work: FaultRun) -> Iterator[None]:
     """What happens meanwhile costs seconds: reads and changes are answered again."""
     refused, begun = at_work.refused, time.monotonic()
     yield
@@ -104,7 +104,11 @@ def test_a_killed_primary_costs_seconds_and_nothing_that_was_answered(
     pair: Pair, tmp_path: Path
 ) -> None:
     server = server_on(pair.url(), tmp_path)
-    with server, heard(server, tmp_path, 1), disturbed(server, tmp_path) as at_work:
+    with (
+        server,
+        wait_for_all_webhooks(server, tmp_path, 1),
+        run_with_fault(server, tmp_path) as at_work,
+    ):
         at_work.work(1)
         with back_in_time(at_work):
             at_work.note("the primary is killed")
@@ -116,10 +120,10 @@ def test_a_killed_primary_costs_seconds_and_nothing_that_was_answered(
 
 @pytest.mark.promise("how-to/move-to-postgresql.md", "After a fail-over requests are answered 503")
 def test_a_primary_whose_machine_is_gone_is_not_waited_for(pair: Pair, tmp_path: Path) -> None:
-    with Proxy(pair.primary.port) as wire:
+    with TcpProxy(pair.primary.port) as wire:
         server = server_on(pair.url(wire.port, pair.standby.port), tmp_path)
         server.database = pair.url()  # The test itself looks past the wire.
-        with server, disturbed(server, tmp_path) as at_work:
+        with server, run_with_fault(server, tmp_path) as at_work:
             at_work.work(1)
             begun = time.monotonic()
             at_work.note("the primary's machine is gone")
@@ -164,7 +168,11 @@ def test_what_no_standby_has_confirmed_is_answered_503_and_shown_to_nobody(
 @pytest.mark.timeout(120 + FAILOVERS * 20)
 def test_one_failover_after_the_other(pair: Pair, tmp_path: Path) -> None:
     server = server_on(pair.url(), tmp_path)
-    with server, heard(server, tmp_path, FAILOVERS), disturbed(server, tmp_path) as at_work:
+    with (
+        server,
+        wait_for_all_webhooks(server, tmp_path, FAILOVERS),
+        run_with_fault(server, tmp_path) as at_work,
+    ):
         for number in range(FAILOVERS):
             at_work.work(1)
             with back_in_time(at_work):

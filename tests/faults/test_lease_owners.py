@@ -17,7 +17,7 @@ from tests.checkers.delivery_checker import committed
 from tests.checkers.webhook_receiver import Receiver
 from tests.crash.webhook_kill_run import Writers
 from tests.faults.test_nodes import IN_FLIGHT_MAX, TAKEOVER_SECONDS_MAX, conversations, nothing_lost
-from tests.support.cluster import Balanced
+from tests.support.cluster import BalancedCluster
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ REFUSALS = (429, 503)
 class Disturbed:
     """Three nodes that tell a receiver of messages, and what happens to the one that does."""
 
-    def __init__(self, balanced: Balanced, receiver: Receiver) -> None:
+    def __init__(self, balanced: BalancedCluster, receiver: Receiver) -> None:
         self.balanced = balanced
         self.receiver = receiver
         self.disturbances = 0
@@ -124,7 +124,7 @@ def disturbed(
     planted: str = "",
 ) -> Disturbed:
     """What is left after these things have happened, and all has been told."""
-    nodes = Balanced(postgres, folder, {"PLANTED": planted}, [LAUNCHER])
+    nodes = BalancedCluster(postgres, folder, {"PLANTED": planted}, [LAUNCHER])
     with Receiver(folder) as receiver, nodes as balanced:
         found = Disturbed(balanced, receiver)
         first = balanced.servers[0]

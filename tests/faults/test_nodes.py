@@ -12,7 +12,7 @@ import pytest
 from tests.checkers.delivery_checker import committed, differences, duplicates, is_complete
 from tests.checkers.webhook_receiver import Receiver
 from tests.support.client import Api
-from tests.support.cluster import Nodes
+from tests.support.cluster import Cluster
 from tests.support.polling import eventually
 from tests.support.server_database import connect
 
@@ -68,7 +68,7 @@ def nothing_lost(server: Server, receiver: Receiver, disturbances: int) -> None:
 def test_an_owner_that_loses_its_lease_early_sends_again_when_it_gets_it_back(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    with Receiver(tmp_path) as receiver, Nodes(postgres, tmp_path, 1) as nodes:
+    with Receiver(tmp_path) as receiver, Cluster(postgres, tmp_path, 1) as nodes:
         (server,) = nodes.servers
         sid, *_ = conversations(server, receiver)
         api = api_of(server)
@@ -86,7 +86,7 @@ def test_an_owner_that_loses_its_lease_early_sends_again_when_it_gets_it_back(
 
 
 def test_of_several_that_waited_for_a_lease_one_gets_it(postgres: Postgres, tmp_path: Path) -> None:
-    with Nodes(postgres, tmp_path, 3) as nodes, closing(connect(nodes.servers[0])) as connection:
+    with Cluster(postgres, tmp_path, 3) as nodes, closing(connect(nodes.servers[0])) as connection:
         fences = "SELECT name, fence FROM lease"
         before = dict(connection.execute(fences).fetchall())
         # As when the owner was paused in a transaction: nobody gets at the rows for a while.
@@ -100,7 +100,7 @@ def test_of_several_that_waited_for_a_lease_one_gets_it(postgres: Postgres, tmp_
 
 
 def test_a_timer_acts_once_on_however_many_nodes(postgres: Postgres, tmp_path: Path) -> None:
-    with Nodes(postgres, tmp_path, 2) as nodes:
+    with Cluster(postgres, tmp_path, 2) as nodes:
         first, second = nodes.servers
         api = api_of(second)
         made = [
@@ -123,7 +123,7 @@ def test_a_timer_acts_once_on_however_many_nodes(postgres: Postgres, tmp_path: P
 def test_of_many_that_create_the_same_on_different_nodes_one_does(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    with Nodes(postgres, tmp_path, 2) as nodes:
+    with Cluster(postgres, tmp_path, 2) as nodes:
         answers: list[tuple[int, int | None]] = []
 
         def create(server: Server) -> None:

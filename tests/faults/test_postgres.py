@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from parlour.cli.main import main
 from tests.faults.test_nodes import api_of
-from tests.support.background_threads import Threads
+from tests.support.background_threads import BackgroundThreads
 from tests.support.polling import eventually
 from tests.support.postgres_server import Postgres, shared
 from tests.support.server import Server, ServerError
@@ -45,7 +45,7 @@ def server(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-class Crowd(Threads):
+class Crowd(BackgroundThreads):
     """Writers that go on whatever they are answered."""
 
     def __init__(self, server: Server, conversation: str) -> None:
@@ -87,11 +87,11 @@ def answers(server: Server, conversation: str) -> bool:
     return status == 201
 
 
-def nothing_half_done(server: Server, crowd: Crowd) -> None:
+def nothing_half_done(server: Server, concurrent_writers: Crowd) -> None:
     """What was told is kept, indexes have no gap, and each message has its event."""
-    assert set(crowd.statuses) <= {201, 503}, crowd.statuses
+    assert set(concurrent_writers.statuses) <= {201, 503}, concurrent_writers.statuses
     found = kept(server)
-    assert [each for each in crowd.told if found.get(each[0]) != each[1]] == []
+    assert [each for each in concurrent_writers.told if found.get(each[0]) != each[1]] == []
     assert sorted(found.values()) == list(range(len(found)))
     assert events_of_messages(server) == Counter(found.keys())
 
@@ -101,8 +101,8 @@ def test_a_killed_database_costs_seconds_and_no_answered_write(
 ) -> None:
     api = api_of(server)
     conversation = api.post("/Conversations").expect(201)["sid"]
-    crowd = Crowd(server, conversation)
-    crowd.start()
+    concurrent_writers = Crowd(server, conversation)
+    concurrent_writers.start()
     try:
         for _ in range(3):
             time.sleep(1)
@@ -114,18 +114,18 @@ def test_a_killed_database_costs_seconds_and_no_answered_write(
                 seconds=BACK_SECONDS_MAX,
             )  # fmt: skip
     finally:
-        crowd.stop()
-    nothing_half_done(server, crowd)
-    assert crowd.statuses[503] > 0
-    assert crowd.statuses[201] > 100
+        concurrent_writers.stop()
+    nothing_half_done(server, concurrent_writers)
+    assert concurrent_writers.statuses[503] > 0
+    assert concurrent_writers.statuses[201] > 100
     api.close()
 
 
 def test_connections_that_are_cut_are_made_anew(postgres: Postgres, server: Server) -> None:
     api = api_of(server)
     conversation = api.post("/Conversations").expect(201)["sid"]
-    crowd = Crowd(server, conversation)
-    crowd.start()
+    concurrent_writers = Crowd(server, conversation)
+    concurrent_writers.start()
     try:
         for _ in range(10):
             time.sleep(0.3)
@@ -134,8 +134,8 @@ def test_connections_that_are_cut_are_made_anew(postgres: Postgres, server: Serv
                 " WHERE application_name = 'parlour'"
             )
     finally:
-        crowd.stop()
-    nothing_half_done(server, crowd)
+        concurrent_writers.stop()
+    nothing_half_done(server, concurrent_writers)
     assert answers(server, conversation)
     api.close()
 

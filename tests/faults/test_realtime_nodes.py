@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.test_nodes import api_of
-from tests.realtime.sample_conversation import Scene, connected
-from tests.support.cluster import Nodes
+from tests.realtime.sample_conversation import SampleConversation, connected
+from tests.support.cluster import Cluster
 from tests.support.redis_server import Redis
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LATE_SECONDS_MAX = 2.0
 class Two:
     """Two nodes of one installation."""
 
-    def __init__(self, nodes: Nodes, redis: Redis) -> None:
+    def __init__(self, nodes: Cluster, redis: Redis) -> None:
         self.first, self.second = nodes.servers
         self.redis = redis
         self.api: Api = api_of(self.first)
@@ -36,42 +36,42 @@ class Two:
 @pytest.fixture
 def two(postgres: Postgres, tmp_path: Path) -> Iterator[Two]:
     """Two nodes with a Redis."""
-    with Redis() as redis, Nodes(postgres, tmp_path, 2, {"PARLOUR_REDIS": redis.url}) as nodes:
+    with Redis() as redis, Cluster(postgres, tmp_path, 2, {"PARLOUR_REDIS": redis.url}) as nodes:
         found = Two(nodes, redis)
         yield found
         found.api.close()
 
 
 def test_a_change_on_one_node_is_heard_on_the_other(two: Two) -> None:
-    scene = Scene.made(two.api)
+    sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here, connected(two.second, "bob") as there:
-        scene.listen(here)
-        scene.listen(there)
+        sample.listen(here)
+        sample.listen(there)
         for number in range(20):
-            scene.say(str(number))
+            sample.say(str(number))
             for socket in (here, there):
                 told = socket.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
                 assert told["event"]["item_data"]["text"] == str(number)
 
 
 def test_without_redis_it_is_heard_a_little_later(two: Two) -> None:
-    scene = Scene.made(two.api)
+    sample = SampleConversation.made(two.api)
     with connected(two.second, "bob") as there:
-        scene.listen(there)
+        sample.listen(there)
         two.redis.kill()
         for number in range(5):
             began = time.monotonic()
-            scene.say(str(number))
+            sample.say(str(number))
             told = there.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
             assert told["event"]["item_data"]["text"] == str(number)
             assert time.monotonic() - began < LATE_SECONDS_MAX
 
 
 def test_typing_is_told_on_every_node_and_not_to_who_types(two: Two) -> None:
-    scene = Scene.made(two.api)
+    sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here, connected(two.second, "bob") as there:
-        scene.listen(here)
-        scene.listen(there)
+        sample.listen(here)
+        sample.listen(there)
         # A node hears of others once it has subscribed; until then typing is lost, as it may be.
         heard = False
         for _ in range(10):
@@ -80,13 +80,13 @@ def test_typing_is_told_on_every_node_and_not_to_who_types(two: Two) -> None:
                 "payload_type": "application/x-www-form-urlencoded",
                 "http_request": {"path": "/Client/v2/Typing", "method": "POST", "params": {}},
             }
-            frame_id = here.send(said, f"ChannelSid={scene.sid}".encode())
+            frame_id = here.send(said, f"ChannelSid={sample.sid}".encode())
             assert here.reply_to(frame_id).header["http_status"]["code"] == 200
             frames = there.quiet(0.5)
             heard = any(
                 frame.header.get("message_type") == "twilio.ipmsg.typing_indicator"
                 and frame.payload["identity"] == "alice"
-                and frame.payload["channel_sid"] == scene.sid
+                and frame.payload["channel_sid"] == sample.sid
                 for frame in frames
             )
             if heard:
@@ -96,12 +96,12 @@ def test_typing_is_told_on_every_node_and_not_to_who_types(two: Two) -> None:
 
 
 def test_a_client_that_changes_its_node_misses_nothing(two: Two) -> None:
-    scene = Scene.made(two.api)
+    sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here:
-        opened = scene.listen(here)
-        scene.say("heard")
+        opened = sample.listen(here)
+        sample.say("heard")
         number = here.next_event("list_item_added")["event"]["id"]
-    missed = [scene.say(f"missed {each}")["sid"] for each in range(5)]
+    missed = [sample.say(f"missed {each}")["sid"] for each in range(5)]
     with connected(two.second, "alice") as there:
         there.subscribe(("list", opened["messages"]["sid"], number))
         told: list[str] = []
@@ -112,13 +112,13 @@ def test_a_client_that_changes_its_node_misses_nothing(two: Two) -> None:
 
 
 def test_whoever_leaves_is_silent_on_every_node(two: Two) -> None:
-    scene = Scene.made(two.api)
+    sample = SampleConversation.made(two.api)
     with connected(two.second, "bob") as there:
-        scene.listen(there)
-        two.api.delete(f"{scene.path}/Participants/bob").expect(204)
+        sample.listen(there)
+        two.api.delete(f"{sample.path}/Participants/bob").expect(204)
         there.next_event("map_item_removed", seconds=LATE_SECONDS_MAX)
         there.quiet()
-        scene.say("secret", author="alice")
+        sample.say("secret", author="alice")
         assert [frame for frame in there.quiet(1.0) if frame.method == "notification"] == []
 
 

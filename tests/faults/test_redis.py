@@ -18,11 +18,11 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.checkers.webhook_receiver import Receiver
 from tests.faults.test_nodes import api_of, conversations, owners
-from tests.realtime.sample_conversation import Scene, connected
-from tests.support.cluster import Nodes
+from tests.realtime.sample_conversation import SampleConversation, connected
+from tests.support.cluster import Cluster
 from tests.support.polling import eventually
 from tests.support.redis_server import Redis
-from tests.support.tcp_proxy import Proxy
+from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,17 +69,17 @@ class Ear(threading.Thread):
 class Pair:
     """Two nodes, the first of which tells a receiver and a client what is said on the second."""
 
-    def __init__(self, nodes: Nodes, receiver: Receiver, stack: ExitStack) -> None:
+    def __init__(self, nodes: Cluster, receiver: Receiver, stack: ExitStack) -> None:
         first, second = nodes.servers
         self._receiver = receiver
         self._others = conversations(first, receiver)
         assert len(set(owners(first).values())) == 1
         self._api: Api = api_of(second)
         stack.callback(self._api.close)
-        scene = Scene.made(self._api)
+        sample = SampleConversation.made(self._api)
         socket = stack.enter_context(connected(first, "alice"))
-        scene.listen(socket)
-        self._listened = scene.sid
+        sample.listen(socket)
+        self._listened = sample.sid
         self._ear = Ear(socket)
         self._ear.start()
 
@@ -117,7 +117,7 @@ class Pair:
 class Broken:
     """A Redis and the wire to it, and the ways to break either."""
 
-    def __init__(self, redis: Redis, wire: Proxy) -> None:
+    def __init__(self, redis: Redis, wire: TcpProxy) -> None:
         self.redis = redis
         self.wire = wire
 
@@ -145,7 +145,7 @@ class Broken:
 @pytest.fixture(scope="module")
 def broken() -> Iterator[Broken]:
     """A Redis of these tests, which each of them may break, and mends."""
-    with Redis() as redis, Proxy(redis.port) as wire:
+    with Redis() as redis, TcpProxy(redis.port) as wire:
         yield Broken(redis, wire)
 
 
@@ -158,7 +158,7 @@ def pair(
     folder = tmp_path_factory.mktemp("nodes")
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(folder))
-        nodes = stack.enter_context(Nodes(postgres, folder, 2, env))
+        nodes = stack.enter_context(Cluster(postgres, folder, 2, env))
         pair = Pair(nodes, receiver, stack)
         pair.say()  # Warm.
         yield pair

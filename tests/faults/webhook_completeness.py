@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.checkers.delivery_checker import committed, differences, duplicates, is_complete
 from tests.checkers.webhook_receiver import Receiver
-from tests.support.background_threads import Threads
+from tests.support.background_threads import BackgroundThreads
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ IN_FLIGHT_MAX = 64
 HEADERS = {"X-Twilio-Webhook-Enabled": "true"}
 
 
-class Speakers(Threads):
+class MessageSenders(BackgroundThreads):
     """Threads that say something in conversations of their own account."""
 
     def __init__(self, server: Server, receiver: Receiver) -> None:
@@ -61,10 +61,10 @@ class Speakers(Threads):
 
 
 @contextmanager
-def heard(server: Server, folder: Path, disturbances: int) -> Iterator[None]:
+def wait_for_all_webhooks(server: Server, folder: Path, disturbances: int) -> Iterator[None]:
     """Speakers at work; in the end everything committed was heard, in order, and nothing else."""
     with Receiver(folder) as receiver:
-        speakers = Speakers(server, receiver)
+        speakers = MessageSenders(server, receiver)
         speakers.start()
         try:
             yield

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.store.engines import DATABASE_NAME
-from tests.checkers.atomicity_checker import halves, halves_of
-from tests.crash.recorded_server import come_to_rest, record_work
+from tests.checkers.atomicity_checker import violations, violations_in
+from tests.crash.recorded_server import record_work, wait_until_idle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,12 +93,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     record_work(folder, synchronous="OFF", steps=STEPS, seed=SEED)
     # What waits for its removal counts for nothing, and a fault in it would not be seen.
-    come_to_rest(folder)
+    wait_until_idle(folder)
     return folder
 
 
 def test_nothing_is_said_when_all_is_well(whole: Path) -> None:
-    assert halves(whole) == []
+    assert violations(whole) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -109,4 +109,4 @@ def test_one_thing_wrong_is_reported(whole: Path, tmp_path: Path, name: str) -> 
     with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute(statement).rowcount == 1
 
-    assert any(said in what for what in halves_of(path)), list(halves_of(path))
+    assert any(said in what for what in violations_in(path)), list(violations_in(path))

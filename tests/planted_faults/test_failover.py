@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.fault_run import disturbed
+from tests.faults.fault_run import run_with_fault
 from tests.faults.test_failover import Pair, server_on
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ BEHIND_SECONDS = 1.0
 
 def lose_a_second(pair: Pair, folder: Path) -> None:
     """Nothing reaches the standby for a second, and then it has to do."""
-    with server_on(pair.url(), folder) as server, disturbed(server, folder) as at_work:
+    with server_on(pair.url(), folder) as server, run_with_fault(server, folder) as at_work:
         pair.wire.black_hole()
         at_work.work(BEHIND_SECONDS)
         pair.primary.kill()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.checkers.lease_checker import Recorded, broken_turns
+from tests.checkers.lease_checker import RecordedAttempt, broken_turns
 from tests.checkers.webhook_receiver import Line
 from tests.faults.test_lease_owners import disturbed
 from tests.support.postgres_server import shared
@@ -24,7 +24,7 @@ def line(token: str, fence: int, at: float, retry_count: int = 0) -> Line:
 
 
 FAULTLESS = [line("a", 3, 50.0), line("b", 3, 98.0), line("b", 4, 101.0), line("c", 6, 200.5)]
-LOG = [Recorded("a", 0, "delivered", 3), Recorded("b", 0, "delivered", 4)]
+LOG = [RecordedAttempt("a", 0, "delivered", 3), RecordedAttempt("b", 0, "delivered", 4)]
 
 
 def test_what_was_on_its_way_and_not_recorded_may_be_sent_once_more() -> None:
@@ -37,13 +37,13 @@ def test_what_was_on_its_way_and_not_recorded_may_be_sent_once_more() -> None:
         ([line("c", 3, 100.01)], [], "superseded"),
         ([line("c", 3, 200.01)], [], "superseded"),
         ([line("c", 5, 1.0)], [], "unknown"),
-        ([], [Recorded("a", 0, "retrying", 4)], "two owners"),
-        ([], [Recorded("a", 1, "delivered", 6)], "two owners"),
+        ([], [RecordedAttempt("a", 0, "retrying", 4)], "two owners"),
+        ([], [RecordedAttempt("a", 1, "delivered", 6)], "two owners"),
         ([line("a", 4, 101.0)], [], "again"),
     ],
 )
 def test_each_kind_of_fault_is_reported(
-    lines: list[Line], log: list[Recorded], expected: str
+    lines: list[Line], log: list[RecordedAttempt], expected: str
 ) -> None:
     found = broken_turns(TURNS, FAULTLESS + lines, LOG + log)
     assert found

@@ -24,7 +24,7 @@ def test_a_planted_fault_is_reported(
     tmp_path: Path, launcher: str, point: str, expected: str
 ) -> None:
     run = Run(Server(tmp_path / "data", program=(str(HERE / launcher),)), seed=1)
-    run.crash_at(point, lambda shelf: shelf.upload(b"cut off"))
+    run.crash_at(point, lambda media_client: media_client.upload(b"cut off"))
     (found,) = differences(run.server, {})
     assert expected in found
 

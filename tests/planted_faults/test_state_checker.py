@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.checkers.expected_state import History
-from tests.checkers.observed_state import Kept
-from tests.checkers.request_log import Asked, Line, Note, Step, Told
-from tests.checkers.state_checker import differences, tell
+from tests.checkers.expected_state import ExpectedState
+from tests.checkers.observed_state import ObservedState
+from tests.checkers.request_log import Line, RequestRecord, ResponseRecord, ServerNote, Step
+from tests.checkers.state_checker import describe, differences
 
 SERVICE = "IS" + "0" * 31 + "1"
 CONVERSATION = "CH" + "0" * 31 + "1"
@@ -63,7 +63,7 @@ class Case:
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
-        self.kept = Kept()
+        self.kept = ObservedState()
         self.kept.objects["configuration", "configuration"] = {"default_chat_service_sid": SERVICE}
         self.told("conversation", conversation(CONVERSATION, "first"), {"friendly_name": "first"})
         for index in range(3):
@@ -76,7 +76,7 @@ class Case:
 
     def ask(self, step: Step) -> int:
         number = len(self.lines) + 1
-        self.lines.append(Asked(number, 0, AT_MS, step))
+        self.lines.append(RequestRecord(number, 0, AT_MS, step))
         return number
 
     def told(
@@ -89,7 +89,7 @@ class Case:
     ) -> None:
         """A create that was answered, and kept."""
         step = Step(f"create_{kind}", kind, "create", "", form, "", parents, changes, CREATED)
-        self.lines.append(Told(self.ask(step), AT_MS, 201, body))
+        self.lines.append(ResponseRecord(self.ask(step), AT_MS, 201, body))
         self.kept.objects[kind, body["sid"]] = dict(body)
 
     def update(self, changes: dict[str, Any], *, answered: bool) -> None:
@@ -98,18 +98,18 @@ class Case:
         number = self.ask(step)
         if answered:
             body = conversation(CONVERSATION, "first") | changes
-            self.lines.append(Told(number, AT_MS, 200, body))
+            self.lines.append(ResponseRecord(number, AT_MS, 200, body))
 
     def delete(self, kind: str, sid: str, *, answered: bool) -> None:
         """A removal; what is kept stays as it is."""
         step = Step("delete", kind, "delete", "", (), sid, (), {}, DELETED)
         number = self.ask(step)
         if answered:
-            self.lines.append(Told(number, AT_MS, 204, None))
+            self.lines.append(ResponseRecord(number, AT_MS, 204, None))
 
     def found(self) -> list[str]:
         """What the checker says."""
-        return [each.what for each in differences(History(self.lines), self.kept)]
+        return [each.what for each in differences(ExpectedState(self.lines), self.kept)]
 
     def of(self, kind: str, sid: str) -> Body:
         """A kept object."""
@@ -220,14 +220,14 @@ def test_a_sid_given_twice_is_reported(case: Case) -> None:
 
 def test_an_answer_that_is_out_of_order_is_reported(case: Case) -> None:
     step = Step("update", "conversation", "update", "", (), CONVERSATION, (), {}, UPDATED)
-    case.lines.append(Told(case.ask(step), AT_MS, 404, {"code": 20404}))
+    case.lines.append(ResponseRecord(case.ask(step), AT_MS, 404, {"code": 20404}))
 
     assert "update was answered 404" in case.found()[0]
 
 
 def test_a_refusal_for_want_of_room_is_in_order(case: Case) -> None:
     step = Step("update", "conversation", "update", "", (), CONVERSATION, (), {}, UPDATED)
-    case.lines.append(Told(case.ask(step), AT_MS, 503, {"code": 20503}))
+    case.lines.append(ResponseRecord(case.ask(step), AT_MS, 503, {"code": 20503}))
 
     assert case.found() == []
 
@@ -243,7 +243,7 @@ def test_a_unique_name_that_two_were_given_is_reported(case: Case) -> None:
         changes = {"friendly_name": sid, "unique_name": "claim"}
         step = Step("claim_unique_name", "conversation", "create", "", (), "", (), changes, CREATED)
         body = conversation(sid, sid) | {"unique_name": "claim"}
-        case.lines.append(Told(case.ask(step), AT_MS, 201, body))
+        case.lines.append(ResponseRecord(case.ask(step), AT_MS, 201, body))
         case.kept.objects["conversation", sid] = body
 
     assert case.found() == ["2 got the unique name claim"]
@@ -257,10 +257,10 @@ def test_a_message_without_one_of_its_receipts_is_reported(case: Case) -> None:
 
 
 def test_a_story_tells_what_was_asked_and_told_and_when_the_server_died(case: Case) -> None:
-    case.lines.append(Note(AT_MS + 500, "kill 7"))
+    case.lines.append(ServerNote(AT_MS + 500, "kill 7"))
     del case.kept.objects["message", MESSAGES[1]]
 
-    story = tell(next(differences(History(case.lines), case.kept)), case.lines)
+    story = describe(next(differences(ExpectedState(case.lines), case.kept)), case.lines)
 
     assert [line.strip().split(" ", 1)[-1][:24] for line in story.splitlines()[1:]] == [
         "writer 0 asked (no. 5) P",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.properties.raw_connection import Wire
+from tests.properties.raw_connection import RawConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +21,9 @@ def account(server: Server) -> tuple[str, str]:
 
 
 @pytest.fixture
-def wire(server: Server, account: tuple[str, str]) -> Iterator[Wire]:
+def connection(server: Server, account: tuple[str, str]) -> Iterator[RawConnection]:
     """A connection of an account whose default service is empty."""
-    with Wire(server, account) as connected:
+    with RawConnection(server, account) as connected:
         sid = connected.make("/v1/Services", FriendlyName="x")["sid"]
         body = f"DefaultChatServiceSid={sid}".encode()
         connected.ask(connected.post("/v1/Configuration", body)).expect(200)
@@ -31,12 +31,12 @@ def wire(server: Server, account: tuple[str, str]) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def again(server: Server, account: tuple[str, str]) -> Iterator[Callable[[], Wire]]:
+def again(server: Server, account: tuple[str, str]) -> Iterator[Callable[[], RawConnection]]:
     """More connections of the same account."""
-    opened: list[Wire] = []
+    opened: list[RawConnection] = []
 
-    def connect() -> Wire:
-        opened.append(Wire(server, account))
+    def connect() -> RawConnection:
+        opened.append(RawConnection(server, account))
         return opened[-1]
 
     yield connect

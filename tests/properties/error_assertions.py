@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.conformance.response_checker import faults
 
 if TYPE_CHECKING:
-    from tests.properties.raw_connection import Wire
+    from tests.properties.raw_connection import RawConnection
     from tests.support.client import Answer
 
 CONVERSATIONS = "/v1/Conversations"
@@ -26,6 +26,8 @@ def refuses_connection(answer: Answer, status: int) -> Any:
     return answer.refuses(status, 20001)
 
 
-def count(wire: Wire) -> int:
+def count(connection: RawConnection) -> int:
     """How many conversations the account has."""
-    return len(wire.ask(wire.get(f"{CONVERSATIONS}?PageSize=100")).expect(200)["conversations"])
+    return len(
+        connection.ask(connection.get(f"{CONVERSATIONS}?PageSize=100")).expect(200)["conversations"]
+    )

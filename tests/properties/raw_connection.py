@@ -21,7 +21,7 @@ class ClosedError(Exception):
     """The server closed the connection where an answer was expected."""
 
 
-class Wire:
+class RawConnection:
     """One connection to a server, as one account."""
 
     def __init__(self, server: Server, account: tuple[str, str] | None = None) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from parlour.vocabulary import limits
 from tests.properties.error_assertions import CONVERSATIONS, count, refuses, refuses_connection
-from tests.properties.raw_connection import ClosedError, Wire
+from tests.properties.raw_connection import ClosedError, RawConnection
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -23,53 +23,61 @@ SMALL_LIMITS = str(Path(__file__).with_name("launch_with_short_timeouts.py"))
 # --- Several requests on one connection -------------------------------------------------------
 
 
-def test_pipelined_requests_are_answered_in_their_order(wire: Wire) -> None:
+def test_pipelined_requests_are_answered_in_their_order(connection: RawConnection) -> None:
     names = [f"n{number}" for number in range(20)]
-    wire.send(b"".join(wire.post(CONVERSATIONS, f"FriendlyName={n}".encode()) for n in names))
-    assert [wire.answer().expect(201)["friendly_name"] for _ in names] == names
-
-
-def test_pipelined_refusals_come_in_their_order_too(wire: Wire, again: Callable[[], Wire]) -> None:
-    wire.send(
-        wire.post(CONVERSATIONS, b"FriendlyName=a"),
-        wire.get("/v1/nowhere"),
-        wire.post(CONVERSATIONS, b"FriendlyName=b") + wire.get("/" + "x" * 20_000),
+    connection.send(
+        b"".join(connection.post(CONVERSATIONS, f"FriendlyName={n}".encode()) for n in names)
     )
-    assert wire.answer().expect(201)["friendly_name"] == "a"
-    refuses(wire.answer(), 404, 20404)
-    assert wire.answer().expect(201)["friendly_name"] == "b"
-    refuses_connection(wire.answer(), 414)
-    assert wire.is_closed()
+    assert [connection.answer().expect(201)["friendly_name"] for _ in names] == names
+
+
+def test_pipelined_refusals_come_in_their_order_too(
+    connection: RawConnection, again: Callable[[], RawConnection]
+) -> None:
+    connection.send(
+        connection.post(CONVERSATIONS, b"FriendlyName=a"),
+        connection.get("/v1/nowhere"),
+        connection.post(CONVERSATIONS, b"FriendlyName=b") + connection.get("/" + "x" * 20_000),
+    )
+    assert connection.answer().expect(201)["friendly_name"] == "a"
+    refuses(connection.answer(), 404, 20404)
+    assert connection.answer().expect(201)["friendly_name"] == "b"
+    refuses_connection(connection.answer(), 414)
+    assert connection.is_closed()
     assert count(again()) == 2
 
 
-def test_a_refused_body_does_not_spoil_the_connection(wire: Wire) -> None:
-    stranger = wire.post(CONVERSATIONS, b"x" * 500_000).replace(b"Basic ", b"Basic x", 1)
-    refuses(wire.ask(stranger), 401, 20003)
-    assert count(wire) == 0
+def test_a_refused_body_does_not_spoil_the_connection(connection: RawConnection) -> None:
+    stranger = connection.post(CONVERSATIONS, b"x" * 500_000).replace(b"Basic ", b"Basic x", 1)
+    refuses(connection.ask(stranger), 401, 20003)
+    assert count(connection) == 0
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0"])
-def test_an_upgrade_that_is_not_offered_is_ignored(wire: Wire, protocol: str) -> None:
+def test_an_upgrade_that_is_not_offered_is_ignored(
+    connection: RawConnection, protocol: str
+) -> None:
     headers = ("Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AA")
-    wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
-    wire.ask(wire.get(CONVERSATIONS, *headers)).expect(200)
-    assert count(wire) == 1
+    connection.ask(connection.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
+    connection.ask(connection.get(CONVERSATIONS, *headers)).expect(200)
+    assert count(connection) == 1
 
 
-def test_only_a_get_becomes_a_socket(wire: Wire) -> None:
+def test_only_a_get_becomes_a_socket(connection: RawConnection) -> None:
     headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-    wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
-    assert count(wire) == 1
+    connection.ask(connection.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
+    assert count(connection) == 1
 
 
 # --- Heads ------------------------------------------------------------------------------------
 
 
-def test_a_flood_of_headers_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
+def test_a_flood_of_headers_is_refused(
+    connection: RawConnection, again: Callable[[], RawConnection]
+) -> None:
     few = [f"X-{number}: y" for number in range(limits.HEADERS_MAX - 2)]
-    wire.ask(wire.get(CONVERSATIONS, *few)).expect(200)
-    refuses_connection(wire.ask(wire.get(CONVERSATIONS, *few, "X: y")), 431)
+    connection.ask(connection.get(CONVERSATIONS, *few)).expect(200)
+    refuses_connection(connection.ask(connection.get(CONVERSATIONS, *few, "X: y")), 431)
     for many in (["X: y"] * 5_000, ["X: " + "y" * limits.HEADER_BYTES_MAX], ["Y" * 40_000 + ": x"]):
         other = again()
         refuses_connection(other.ask(other.get(CONVERSATIONS, *many)), 431)
@@ -77,31 +85,33 @@ def test_a_flood_of_headers_is_refused(wire: Wire, again: Callable[[], Wire]) ->
 
 
 @pytest.mark.parametrize("start", [b"X: ", b"X"])
-def test_a_header_that_never_ends_is_refused(wire: Wire, start: bytes) -> None:
-    wire.send(wire.get(CONVERSATIONS)[:-2] + start)
+def test_a_header_that_never_ends_is_refused(connection: RawConnection, start: bytes) -> None:
+    connection.send(connection.get(CONVERSATIONS)[:-2] + start)
     for _ in range(200):
-        wire.send(b"y" * 8_192)
+        connection.send(b"y" * 8_192)
         time.sleep(0.001)
-    refuses_connection(wire.answer(), 431)
-    assert wire.is_closed()
+    refuses_connection(connection.answer(), 431)
+    assert connection.is_closed()
 
 
-def test_a_head_in_small_pieces_after_a_large_body_is_read(wire: Wire) -> None:
-    large = wire.post(CONVERSATIONS, b"FriendlyName=x&Other=" + b"y" * 300_000)
-    following = wire.get(CONVERSATIONS, *(f"X-{number}: {'z' * 500}" for number in range(40)))
-    wire.send(large + following[:10])
+def test_a_head_in_small_pieces_after_a_large_body_is_read(connection: RawConnection) -> None:
+    large = connection.post(CONVERSATIONS, b"FriendlyName=x&Other=" + b"y" * 300_000)
+    following = connection.get(CONVERSATIONS, *(f"X-{number}: {'z' * 500}" for number in range(40)))
+    connection.send(large + following[:10])
     for start in range(10, len(following), 7_000):
-        wire.send(following[start : start + 7_000])
+        connection.send(following[start : start + 7_000])
         time.sleep(0.01)
-    wire.answer().expect(201)
-    wire.answer().expect(200)
+    connection.answer().expect(201)
+    connection.answer().expect(200)
 
 
-def test_a_long_url_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
+def test_a_long_url_is_refused(
+    connection: RawConnection, again: Callable[[], RawConnection]
+) -> None:
     most = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
     path = f"{CONVERSATIONS}/".ljust(most, "x")
-    refuses(wire.ask(wire.get(path)), 404, 20404)
-    refuses_connection(wire.ask(wire.get(path + "x")), 414)
+    refuses(connection.ask(connection.get(path)), 404, 20404)
+    refuses_connection(connection.ask(connection.get(path + "x")), 414)
     other = again()
     refuses_connection(other.ask(other.get("/" + "x" * 300_000)), 414)
 
@@ -120,22 +130,26 @@ def test_a_long_url_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
         "GET /v1/Users/Zoë HTTP/1.1",
     ],
 )
-def test_what_is_not_http_is_refused(wire: Wire, start: str) -> None:
-    refuses_connection(wire.ask(wire.head(start)), 400)
-    assert wire.is_closed()
+def test_what_is_not_http_is_refused(connection: RawConnection, start: str) -> None:
+    refuses_connection(connection.ask(connection.head(start)), 400)
+    assert connection.is_closed()
 
 
 @pytest.mark.parametrize("host", ["", "a b", "x/y", "x@y", "[::1", "x:y", "a" * 300, "é", "%41"])
-def test_a_host_that_is_none_is_refused(wire: Wire, again: Callable[[], Wire], host: str) -> None:
-    wire.host = host
-    answer = wire.ask(wire.post(CONVERSATIONS))
+def test_a_host_that_is_none_is_refused(
+    connection: RawConnection, again: Callable[[], RawConnection], host: str
+) -> None:
+    connection.host = host
+    answer = connection.ask(connection.post(CONVERSATIONS))
     answer.refuses(400, 20001)
     assert count(again()) == 0
 
 
-def test_a_request_without_a_host_is_refused(wire: Wire, again: Callable[[], Wire]) -> None:
-    request = wire.post(CONVERSATIONS).replace(f"Host: {wire.host}\r\n".encode(), b"")
-    refuses(wire.ask(request), 400)
+def test_a_request_without_a_host_is_refused(
+    connection: RawConnection, again: Callable[[], RawConnection]
+) -> None:
+    request = connection.post(CONVERSATIONS).replace(f"Host: {connection.host}\r\n".encode(), b"")
+    refuses(connection.ask(request), 400)
     assert count(again()) == 0
 
 
@@ -145,22 +159,22 @@ AUTHORIZATIONS += ["Basic " + "QUFB" * 5_000, "Basic é", "Digest username=x"]
 
 
 @pytest.mark.parametrize("text", AUTHORIZATIONS, ids=range(len(AUTHORIZATIONS)))
-def test_credentials_that_are_none_are_refused_alike(wire: Wire, text: str) -> None:
-    wire.authorization = f"Authorization: {text}"
-    answer = wire.ask(wire.get(CONVERSATIONS))
+def test_credentials_that_are_none_are_refused_alike(connection: RawConnection, text: str) -> None:
+    connection.authorization = f"Authorization: {text}"
+    answer = connection.ask(connection.get(CONVERSATIONS))
     refuses(answer, 401, 20003)
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="Twilio API"'
 
 
-def test_http_1_0_is_answered_and_closed(wire: Wire) -> None:
-    request = wire.get(CONVERSATIONS).replace(b"HTTP/1.1", b"HTTP/1.0")
-    wire.ask(request).expect(200)
-    assert wire.is_closed()
+def test_http_1_0_is_answered_and_closed(connection: RawConnection) -> None:
+    request = connection.get(CONVERSATIONS).replace(b"HTTP/1.1", b"HTTP/1.0")
+    connection.ask(request).expect(200)
+    assert connection.is_closed()
 
 
-def test_connection_close_is_honoured(wire: Wire) -> None:
-    wire.ask(wire.get(CONVERSATIONS, "Connection: close")).expect(200)
-    assert wire.is_closed()
+def test_connection_close_is_honoured(connection: RawConnection) -> None:
+    connection.ask(connection.get(CONVERSATIONS, "Connection: close")).expect(200)
+    assert connection.is_closed()
 
 
 # --- Slowness ---------------------------------------------------------------------------------
@@ -174,7 +188,7 @@ def impatient() -> Iterator[Server]:
 
 @pytest.mark.parametrize("sent", [0, 1, 30, -1])
 def test_a_slow_head_is_hung_up_on(impatient: Server, sent: int) -> None:
-    with Wire(impatient) as slow:
+    with RawConnection(impatient) as slow:
         slow.send(slow.get(CONVERSATIONS)[:sent])
         began = time.monotonic()
         assert slow.is_closed()
@@ -182,7 +196,7 @@ def test_a_slow_head_is_hung_up_on(impatient: Server, sent: int) -> None:
 
 
 def test_a_head_that_trickles_in_is_hung_up_on(impatient: Server) -> None:
-    with Wire(impatient) as slow:
+    with RawConnection(impatient) as slow:
         began = time.monotonic()
         with pytest.raises((ClosedError, ConnectionError)):  # noqa: PT012 - either send or read.
             for byte in slow.get(CONVERSATIONS):
@@ -195,18 +209,18 @@ def test_a_head_that_trickles_in_is_hung_up_on(impatient: Server) -> None:
 @pytest.mark.promise("REQUEST_SECONDS_MAX", 408)
 @pytest.mark.parametrize("sent", [-1, -14])
 def test_a_slow_body_is_refused_with_408_and_changes_nothing(impatient: Server, sent: int) -> None:
-    with Wire(impatient) as slow:
+    with RawConnection(impatient) as slow:
         slow.send(slow.post(CONVERSATIONS, b"FriendlyName=x")[:sent])
         began = time.monotonic()
         refuses(slow.answer(), 408)
         assert slow.is_closed()
         assert time.monotonic() - began < 5
-    with Wire(impatient) as other:
+    with RawConnection(impatient) as other:
         assert count(other) == 0
 
 
 def test_an_idle_connection_is_closed_and_a_used_one_is_not(impatient: Server) -> None:
-    with Wire(impatient) as used:
+    with RawConnection(impatient) as used:
         for _ in range(6):
             count(used)
             time.sleep(0.3)
@@ -217,9 +231,9 @@ def test_an_idle_connection_is_closed_and_a_used_one_is_not(impatient: Server) -
 
 def test_clients_that_hang_up_leave_no_trace_in_the_log(fresh_server: Server) -> None:
     for end in (10, -3, None):
-        with Wire(fresh_server) as hasty:
+        with RawConnection(fresh_server) as hasty:
             hasty.send(hasty.post(CONVERSATIONS, b"FriendlyName=secret-name")[:end])
-    with Wire(fresh_server) as other:
+    with RawConnection(fresh_server) as other:
         count(other)
     log = fresh_server.log_tail()
     assert "Traceback" not in log

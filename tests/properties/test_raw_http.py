@@ -10,7 +10,7 @@ import pytest
 
 from parlour.vocabulary import limits
 from tests.properties.error_assertions import CONVERSATIONS, count, refuses, refuses_connection
-from tests.properties.raw_connection import Wire
+from tests.properties.raw_connection import RawConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,40 +28,44 @@ BROKEN += [b"%00", b"a%00b", b"\x00", b"\xff", b"caf\xe9"]
 
 
 @pytest.mark.parametrize("text", BROKEN)
-def test_a_form_that_is_no_text_is_refused(wire: Wire, text: bytes) -> None:
+def test_a_form_that_is_no_text_is_refused(connection: RawConnection, text: bytes) -> None:
     for body in (b"FriendlyName=" + text, text + b"=x", b"FriendlyName=x&Unknown=" + text):
-        refuses(wire.ask(wire.post(CONVERSATIONS, body)), 400)
-    assert count(wire) == 0
+        refuses(connection.ask(connection.post(CONVERSATIONS, body)), 400)
+    assert count(connection) == 0
 
 
 @pytest.mark.parametrize("text", [each for each in BROKEN if each.isascii() and each != b"\x00"])
-def test_a_query_and_a_path_that_are_no_text_are_refused(wire: Wire, text: bytes) -> None:
+def test_a_query_and_a_path_that_are_no_text_are_refused(
+    connection: RawConnection, text: bytes
+) -> None:
     encoded = text.decode()
-    refuses(wire.ask(wire.get(f"{CONVERSATIONS}?State={encoded}")), 400)
-    refuses(wire.ask(wire.get(f"{CONVERSATIONS}?{encoded}=x")), 400)
-    error = refuses(wire.ask(wire.get(f"{CONVERSATIONS}/{encoded}")), 404, 20404)
+    refuses(connection.ask(connection.get(f"{CONVERSATIONS}?State={encoded}")), 400)
+    refuses(connection.ask(connection.get(f"{CONVERSATIONS}?{encoded}=x")), 400)
+    error = refuses(connection.ask(connection.get(f"{CONVERSATIONS}/{encoded}")), 404, 20404)
     assert encoded in error["message"]
 
 
 @pytest.mark.parametrize("form", ["&", "&&&", "=", "=x", "a", "&=&", "a&b&c", "a=b=c"])
-def test_odd_forms_say_nothing_that_is_known(wire: Wire, form: str) -> None:
-    wire.ask(wire.post(CONVERSATIONS, form.encode())).expect(201)
+def test_odd_forms_say_nothing_that_is_known(connection: RawConnection, form: str) -> None:
+    connection.ask(connection.post(CONVERSATIONS, form.encode())).expect(201)
 
 
 @pytest.mark.promise("FORM_KEYS_MAX", 400)
-def test_ten_thousand_keys_are_refused(wire: Wire) -> None:
+def test_ten_thousand_keys_are_refused(connection: RawConnection) -> None:
     form = b"&".join(b"k%d=v" % number for number in range(10_000))
-    refuses(wire.ask(wire.post(CONVERSATIONS, form)), 400)
-    refuses(wire.ask(wire.get(f"{CONVERSATIONS}?{'&'.join(['a=1'] * 1001)}")), 400)
-    wire.ask(wire.post(CONVERSATIONS, b"&".join([b"k=v"] * limits.FORM_KEYS_MAX))).expect(201)
+    refuses(connection.ask(connection.post(CONVERSATIONS, form)), 400)
+    refuses(connection.ask(connection.get(f"{CONVERSATIONS}?{'&'.join(['a=1'] * 1001)}")), 400)
+    connection.ask(
+        connection.post(CONVERSATIONS, b"&".join([b"k=v"] * limits.FORM_KEYS_MAX))
+    ).expect(201)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.promise("BODY_BYTES_MAX", 413)
 def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
-    wire: Wire, again: Callable[[], Wire], chunked: bool
+    connection: RawConnection, again: Callable[[], RawConnection], chunked: bool
 ) -> None:
-    def sent(size: int, by: Wire) -> bytes:
+    def sent(size: int, by: RawConnection) -> bytes:
         body = b"Attributes=" + b"9" * (size - len(b"Attributes="))
         if not chunked:
             return by.post(CONVERSATIONS, body)
@@ -72,7 +76,7 @@ def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
         )
         return head + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
 
-    refuses(wire.ask(sent(limits.BODY_BYTES_MAX, wire)), 400, 50303)
+    refuses(connection.ask(sent(limits.BODY_BYTES_MAX, connection)), 400, 50303)
     for _ in range(5):
         other = again()
         refuses(other.ask(sent(limits.BODY_BYTES_MAX + 1, other)), 413, 20413)
@@ -84,10 +88,10 @@ def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
 @pytest.mark.promise("FORM_ESCAPES_MAX", 413)
 @pytest.mark.promise("FORM_ESCAPES_WITH_PARTICIPANTS_MAX", 413)
 def test_a_form_of_escapes_alone_is_refused_before_it_is_decoded(
-    wire: Wire, again: Callable[[], Wire]
+    connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     escapes = b"%41" * (limits.FORM_ESCAPES_MAX + 1)
-    refuses(wire.ask(wire.post(CONVERSATIONS, b"FriendlyName=" + escapes)), 413, 20413)
+    refuses(connection.ask(connection.post(CONVERSATIONS, b"FriendlyName=" + escapes)), 413, 20413)
     # A form that names participants may have more.
     together = "/v1/ConversationWithParticipants"
     most = b"%41" * limits.FORM_ESCAPES_WITH_PARTICIPANTS_MAX
@@ -96,25 +100,27 @@ def test_a_form_of_escapes_alone_is_refused_before_it_is_decoded(
         refuses(other.ask(other.post(together, b"FriendlyName=" + sent)), *answered)
 
 
-def test_the_largest_message_may_be_escaped_byte_by_byte(wire: Wire) -> None:
-    sid = wire.make(CONVERSATIONS)["sid"]
+def test_the_largest_message_may_be_escaped_byte_by_byte(connection: RawConnection) -> None:
+    sid = connection.make(CONVERSATIONS)["sid"]
     body = b"%C3%A9" * (limits.MESSAGE_BODY_BYTES_MAX // 2)
     attributes = b"%22" + b"%41" * (limits.MESSAGE_ATTRIBUTES_BYTES_MAX - 2) + b"%22"
     form = b"Body=" + body + b"&Attributes=" + attributes
-    wire.ask(wire.post(f"{CONVERSATIONS}/{sid}/Messages", form)).expect(201)
+    connection.ask(connection.post(f"{CONVERSATIONS}/{sid}/Messages", form)).expect(201)
 
 
 DEEP = ["[" * 2000 + "]" * 2000, '{"a":' * 600 + "1" + "}" * 600, "[" * 4000]
 
 
 @pytest.mark.parametrize("text", [*DEEP, "9" * 4000, "1e999", "-1e-999", '"\\ud800"', "1" * 4096])
-def test_deep_and_huge_json_is_kept_as_it_is_or_refused(wire: Wire, text: str) -> None:
-    sid = wire.make(CONVERSATIONS)["sid"]
+def test_deep_and_huge_json_is_kept_as_it_is_or_refused(
+    connection: RawConnection, text: str
+) -> None:
+    sid = connection.make(CONVERSATIONS)["sid"]
     path = f"{CONVERSATIONS}/{sid}/Messages"
-    answer = wire.ask(wire.post(path, f"Attributes={text}".encode()))
+    answer = connection.ask(connection.post(path, f"Attributes={text}".encode()))
     if answer.status == 201:
         assert answer.json["attributes"] == text
-        shown = wire.ask(wire.get(path)).expect(200)["messages"]
+        shown = connection.ask(connection.get(path)).expect(200)["messages"]
         assert [each["attributes"] for each in shown] == [text]
     else:
         refuses(answer, 400, 50304)
@@ -123,15 +129,15 @@ def test_deep_and_huge_json_is_kept_as_it_is_or_refused(wire: Wire, text: str) -
 @pytest.mark.parametrize(
     "number", ["9" * 19, "9" * 400, "9" * 5000, "-1", "1e3", "0x10", "%D9%A3", ""]
 )
-def test_huge_and_odd_numbers(wire: Wire, number: str) -> None:
-    sid = wire.make(CONVERSATIONS)["sid"]
-    alice = wire.make(f"{CONVERSATIONS}/{sid}/Participants", Identity="alice")
+def test_huge_and_odd_numbers(connection: RawConnection, number: str) -> None:
+    sid = connection.make(CONVERSATIONS)["sid"]
+    alice = connection.make(f"{CONVERSATIONS}/{sid}/Participants", Identity="alice")
     path = f"{CONVERSATIONS}/{sid}/Participants/{alice['sid']}"
-    answer = wire.ask(wire.post(path, f"LastReadMessageIndex={number}".encode()))
+    answer = connection.ask(connection.post(path, f"LastReadMessageIndex={number}".encode()))
     if answer.status != 200:
         refuses(answer, 400, 50421)
     for name in ("PageSize", "Page"):
-        answer = wire.ask(wire.get(f"{CONVERSATIONS}?{name}={number}"))
+        answer = connection.ask(connection.get(f"{CONVERSATIONS}?{name}={number}"))
         if answer.status != 200:
             refuses(answer, 400)
 
@@ -140,17 +146,19 @@ def test_huge_and_odd_numbers(wire: Wire, number: str) -> None:
 
 
 @pytest.fixture
-def token(wire: Wire) -> str:
+def token(connection: RawConnection) -> str:
     for _ in range(3):
-        wire.make(CONVERSATIONS)
-    page = wire.ask(wire.get(f"{CONVERSATIONS}?PageSize=1")).expect(200)
+        connection.make(CONVERSATIONS)
+    page = connection.ask(connection.get(f"{CONVERSATIONS}?PageSize=1")).expect(200)
     found: str = page["meta"]["next_page_url"].partition("PageToken=")[2]
-    wire.ask(wire.get(f"{CONVERSATIONS}?PageToken={found}")).expect(200)
+    connection.ask(connection.get(f"{CONVERSATIONS}?PageToken={found}")).expect(200)
     return found
 
 
-def test_a_page_token_is_good_for_its_list_alone(server: Server, wire: Wire, token: str) -> None:
-    sid = wire.make(CONVERSATIONS)["sid"]
+def test_a_page_token_is_good_for_its_list_alone(
+    server: Server, connection: RawConnection, token: str
+) -> None:
+    sid = connection.make(CONVERSATIONS)["sid"]
     for path in (
         "/v1/Users",
         "/v1/Services",
@@ -158,13 +166,13 @@ def test_a_page_token_is_good_for_its_list_alone(server: Server, wire: Wire, tok
         f"{CONVERSATIONS}?State=active",
     ):
         joint = "&" if "?" in path else "?"
-        error = refuses(wire.ask(wire.get(f"{path}{joint}PageToken={token}")), 400)
+        error = refuses(connection.ask(connection.get(f"{path}{joint}PageToken={token}")), 400)
         assert error["message"] == "Invalid PageToken."
-    with Wire(server, server.make_account()) as stranger:
+    with RawConnection(server, server.make_account()) as stranger:
         refuses(stranger.ask(stranger.get(f"{CONVERSATIONS}?PageToken={token}")), 400)
 
 
-def test_a_page_token_that_was_touched_is_refused(wire: Wire, token: str) -> None:
+def test_a_page_token_that_was_touched_is_refused(connection: RawConnection, token: str) -> None:
     dice = random.Random(1)
     touched = [token[:length] for length in range(len(token))]
     for place, letter in enumerate(token):
@@ -172,14 +180,14 @@ def test_a_page_token_that_was_touched_is_refused(wire: Wire, token: str) -> Non
         touched.append(token[:place] + other + token[place + 1 :])
     touched += [token + "A", token + "=", token.lower(), token.upper(), token * 40, "PT", "%00"]
     for text in touched:
-        refuses(wire.ask(wire.get(f"{CONVERSATIONS}?PageToken={text}")), 400)
+        refuses(connection.ask(connection.get(f"{CONVERSATIONS}?PageToken={text}")), 400)
 
 
 # --- Bodies and their lengths -----------------------------------------------------------------
 
 
-def test_a_chunked_body_is_read(wire: Wire) -> None:
-    head = wire.head(
+def test_a_chunked_body_is_read(connection: RawConnection) -> None:
+    head = connection.head(
         f"POST {CONVERSATIONS} HTTP/1.1",
         "Content-Type: application/x-www-form-urlencoded",
         "Transfer-Encoding: chunked",
@@ -187,7 +195,11 @@ def test_a_chunked_body_is_read(wire: Wire) -> None:
     chunks = b"8;x=y\r\nFriendly\r\n9\r\nName=a+b%\r\n2\r\n21\r\n0\r\nTrailer: x\r\n\r\n"
     for end in (1, 9, 30, len(head) + len(chunks)):
         whole = head + chunks
-        made = wire.ask(whole[:-end], whole[-end:]) if end < len(whole) else wire.ask(whole)
+        made = (
+            connection.ask(whole[:-end], whole[-end:])
+            if end < len(whole)
+            else connection.ask(whole)
+        )
         assert made.expect(201)["friendly_name"] == "a b!"
 
 
@@ -209,46 +221,52 @@ LYING = {
 
 @pytest.mark.parametrize("headers", LYING.values(), ids=LYING)
 def test_a_request_that_can_be_read_in_two_ways_is_refused(
-    wire: Wire, again: Callable[[], Wire], headers: list[str]
+    connection: RawConnection, again: Callable[[], RawConnection], headers: list[str]
 ) -> None:
-    request = wire.head(f"POST {CONVERSATIONS} HTTP/1.1", *headers) + b"a=b\r\n0\r\n\r\n"
-    refuses_connection(wire.ask(request), 400)
-    assert wire.is_closed()
+    request = connection.head(f"POST {CONVERSATIONS} HTTP/1.1", *headers) + b"a=b\r\n0\r\n\r\n"
+    refuses_connection(connection.ask(request), 400)
+    assert connection.is_closed()
     assert count(again()) == 0
 
 
 @pytest.mark.parametrize(
     "chunk", [b"zz\r\n", b"-1\r\nx", b"ffffffffffffffffff\r\n", b"3\r\nabcdef\r\n"]
 )
-def test_a_broken_chunk_is_refused(wire: Wire, again: Callable[[], Wire], chunk: bytes) -> None:
-    head = wire.head(f"POST {CONVERSATIONS} HTTP/1.1", "Transfer-Encoding: chunked")
-    refuses_connection(wire.ask(head, chunk), 400)
+def test_a_broken_chunk_is_refused(
+    connection: RawConnection, again: Callable[[], RawConnection], chunk: bytes
+) -> None:
+    head = connection.head(f"POST {CONVERSATIONS} HTTP/1.1", "Transfer-Encoding: chunked")
+    refuses_connection(connection.ask(head, chunk), 400)
     assert count(again()) == 0
 
 
 def test_a_body_that_goes_on_after_its_length_is_answered_first(
-    wire: Wire, again: Callable[[], Wire]
+    connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     """The client must learn what was made; the rest is no request."""
-    request = wire.post(CONVERSATIONS, b"FriendlyName=x") + b"and more that was not announced\r\n"
-    wire.ask(request).expect(201)
-    refuses_connection(wire.answer(), 400)
-    assert wire.is_closed()
+    request = (
+        connection.post(CONVERSATIONS, b"FriendlyName=x") + b"and more that was not announced\r\n"
+    )
+    connection.ask(request).expect(201)
+    refuses_connection(connection.answer(), 400)
+    assert connection.is_closed()
     assert count(again()) == 1
 
 
-def test_a_body_that_ends_early_changes_nothing(wire: Wire, again: Callable[[], Wire]) -> None:
-    wire.send(wire.post(CONVERSATIONS, b"FriendlyName=x" * 9)[:-1])
-    wire.socket.shutdown(1)
-    assert wire.is_closed()
+def test_a_body_that_ends_early_changes_nothing(
+    connection: RawConnection, again: Callable[[], RawConnection]
+) -> None:
+    connection.send(connection.post(CONVERSATIONS, b"FriendlyName=x" * 9)[:-1])
+    connection.socket.shutdown(1)
+    assert connection.is_closed()
     assert count(again()) == 0
 
 
-def test_expect_100_continue(wire: Wire, again: Callable[[], Wire]) -> None:
-    whole = wire.post(CONVERSATIONS, b"FriendlyName=x", "Expect: 100-continue")
+def test_expect_100_continue(connection: RawConnection, again: Callable[[], RawConnection]) -> None:
+    whole = connection.post(CONVERSATIONS, b"FriendlyName=x", "Expect: 100-continue")
     head, body = whole[:-14], whole[-14:]
-    assert wire.ask(head).status == 100
-    assert wire.ask(body).expect(201)["friendly_name"] == "x"
+    assert connection.ask(head).status == 100
+    assert connection.ask(body).expect(201)["friendly_name"] == "x"
     other = again()
     long = other.head(
         f"POST {CONVERSATIONS} HTTP/1.1", "Content-Length: 9999999", "Expect: 100-continue"
@@ -262,10 +280,12 @@ def test_expect_100_continue(wire: Wire, again: Callable[[], Wire]) -> None:
 @pytest.mark.parametrize(
     "kind", ["application/json", "text/plain", "application/xml", "x", "application/octet-stream"]
 )
-def test_a_body_of_another_type_is_refused(wire: Wire, kind: str) -> None:
-    sent = wire.head(f"POST {CONVERSATIONS} HTTP/1.1", f"Content-Type: {kind}", "Content-Length: 2")
-    refuses(wire.ask(sent + b"{}"), 415)
-    assert count(wire) == 0
+def test_a_body_of_another_type_is_refused(connection: RawConnection, kind: str) -> None:
+    sent = connection.head(
+        f"POST {CONVERSATIONS} HTTP/1.1", f"Content-Type: {kind}", "Content-Length: 2"
+    )
+    refuses(connection.ask(sent + b"{}"), 415)
+    assert count(connection) == 0
 
 
 def part(name: str, text: str) -> str:
@@ -273,16 +293,18 @@ def part(name: str, text: str) -> str:
     return f'--xyz\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
 
 
-def multipart(wire: Wire, body: str, kind: str = MULTIPART) -> Answer:
+def multipart(connection: RawConnection, body: str, kind: str = MULTIPART) -> Answer:
     """The answer to a POST of a multipart form."""
     encoded = body.encode("utf-8", "surrogateescape")
-    head = wire.head(f"POST {CONVERSATIONS} HTTP/1.1", kind, f"Content-Length: {len(encoded)}")
-    return wire.ask(head + encoded)
+    head = connection.head(
+        f"POST {CONVERSATIONS} HTTP/1.1", kind, f"Content-Length: {len(encoded)}"
+    )
+    return connection.ask(head + encoded)
 
 
-def test_a_multipart_form_is_read(wire: Wire) -> None:
+def test_a_multipart_form_is_read(connection: RawConnection) -> None:
     body = part("FriendlyName", "Größe + %41") + part("Attributes", '{"a":1}') + "--xyz--\r\n"
-    made = multipart(wire, body).expect(201)
+    made = multipart(connection, body).expect(201)
     assert (made["friendly_name"], made["attributes"]) == ("Größe + %41", '{"a":1}')
 
 
@@ -302,48 +324,52 @@ def test_a_multipart_form_is_read(wire: Wire) -> None:
     ],
     ids=range(10),
 )
-def test_a_broken_multipart_form_is_refused(wire: Wire, body: str) -> None:
-    refuses(multipart(wire, body), 400)
-    assert count(wire) == 0
+def test_a_broken_multipart_form_is_refused(connection: RawConnection, body: str) -> None:
+    refuses(multipart(connection, body), 400)
+    assert count(connection) == 0
 
 
-def test_a_multipart_form_without_a_boundary_is_refused(wire: Wire) -> None:
-    refuses(multipart(wire, "--xyz--\r\n", "Content-Type: multipart/form-data"), 400)
+def test_a_multipart_form_without_a_boundary_is_refused(connection: RawConnection) -> None:
+    refuses(multipart(connection, "--xyz--\r\n", "Content-Type: multipart/form-data"), 400)
 
 
 # --- Methods and paths ------------------------------------------------------------------------
 
 
-def test_head_is_get_without_a_body(wire: Wire) -> None:
-    sid = wire.make(CONVERSATIONS)["sid"]
+def test_head_is_get_without_a_body(connection: RawConnection) -> None:
+    sid = connection.make(CONVERSATIONS)["sid"]
     for target, status in ((f"{CONVERSATIONS}/{sid}", 200), (f"{CONVERSATIONS}/no", 404)):
-        got = wire.ask(wire.get(target))
-        wire.send(wire.get(target).replace(b"GET", b"HEAD", 1))
-        head = wire.answer(to_head=True)
+        got = connection.ask(connection.get(target))
+        connection.send(connection.get(target).replace(b"GET", b"HEAD", 1))
+        head = connection.answer(to_head=True)
         assert (got.status, head.status) == (status, status)
         assert head.headers["Content-Length"] == got.headers["Content-Length"]
         assert set(head.headers) == set(got.headers)
-    assert count(wire) == 1
+    assert count(connection) == 1
 
 
 @pytest.mark.parametrize("path", [CONVERSATIONS, f"{CONVERSATIONS}/x", "/v1/nowhere", "*"])
-def test_options_needs_no_credentials(wire: Wire, path: str) -> None:
-    wire.authorization = "Origin: https://example.com"
-    answer = wire.ask(wire.head(f"OPTIONS {path} HTTP/1.1", "Access-Control-Request-Method: POST"))
+def test_options_needs_no_credentials(connection: RawConnection, path: str) -> None:
+    connection.authorization = "Origin: https://example.com"
+    answer = connection.ask(
+        connection.head(f"OPTIONS {path} HTTP/1.1", "Access-Control-Request-Method: POST")
+    )
     assert answer.status == 204
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND", "LOCK"])
-def test_other_methods_are_not_allowed(wire: Wire, method: str) -> None:
+def test_other_methods_are_not_allowed(connection: RawConnection, method: str) -> None:
     for target, offered in (
         (CONVERSATIONS, "GET, POST"),
         (f"{CONVERSATIONS}/x", "GET, POST, DELETE"),
     ):
-        answer = wire.ask(wire.head(f"{method} {target} HTTP/1.1", "Content-Length: 2") + b"{}")
+        answer = connection.ask(
+            connection.head(f"{method} {target} HTTP/1.1", "Content-Length: 2") + b"{}"
+        )
         refuses(answer, 405, 20004)
         assert answer.headers["Allow"] == offered
-    assert count(wire) == 0
+    assert count(connection) == 0
 
 
 @pytest.mark.parametrize(
@@ -368,8 +394,8 @@ def test_other_methods_are_not_allowed(wire: Wire, method: str) -> None:
         "/healthz/",
     ],
 )
-def test_a_path_is_taken_as_it_is(wire: Wire, path: str) -> None:
-    error = refuses(wire.ask(wire.get(path)), 404, 20404)
+def test_a_path_is_taken_as_it_is(connection: RawConnection, path: str) -> None:
+    error = refuses(connection.ask(connection.get(path)), 404, 20404)
     shown = path.removeprefix("/v1") or "/" if path.startswith("/v1") else path
     assert error["message"] == f"The requested resource {shown} was not found"
 
@@ -390,20 +416,22 @@ IDENTITIES = {
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)
-def test_an_identity_in_a_path_is_decoded_once(wire: Wire, identity: str) -> None:
+def test_an_identity_in_a_path_is_decoded_once(connection: RawConnection, identity: str) -> None:
     encoded = "".join(f"%{byte:02X}" for byte in identity.encode())
-    sid = wire.ask(wire.post("/v1/Users", f"Identity={encoded}".encode())).expect(201)["sid"]
+    sid = connection.ask(connection.post("/v1/Users", f"Identity={encoded}".encode())).expect(201)[
+        "sid"
+    ]
     for spelled in IDENTITIES[identity]:
-        found = wire.ask(wire.get(f"/v1/Users/{spelled}")).expect(200)
+        found = connection.ask(connection.get(f"/v1/Users/{spelled}")).expect(200)
         assert (found["sid"], found["identity"]) == (sid, identity), spelled
 
 
-def test_the_absolute_form_of_a_target_is_understood(wire: Wire) -> None:
-    wire.ask(wire.get(f"http://{wire.host}{CONVERSATIONS}")).expect(200)
+def test_the_absolute_form_of_a_target_is_understood(connection: RawConnection) -> None:
+    connection.ask(connection.get(f"http://{connection.host}{CONVERSATIONS}")).expect(200)
 
 
-def test_nothing_of_a_request_ends_up_in_a_header(wire: Wire) -> None:
-    answer = wire.ask(wire.get(f"{CONVERSATIONS}/x%0d%0aSet-Cookie:%20a=b"))
+def test_nothing_of_a_request_ends_up_in_a_header(connection: RawConnection) -> None:
+    answer = connection.ask(connection.get(f"{CONVERSATIONS}/x%0d%0aSet-Cookie:%20a=b"))
     refuses(answer, 404, 20404)
     assert "Set-Cookie" not in answer.headers
     assert json.loads(answer.body)["message"].endswith("x%0d%0aSet-Cookie:%20a=b was not found")

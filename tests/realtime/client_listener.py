@@ -16,7 +16,7 @@ from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from tests.support.twilsock_client import parsed
 
 if TYPE_CHECKING:
-    from tests.events.in_process_server import House
+    from tests.events.in_process_server import InProcessServer
     from tests.support.twilsock_client import Frame
 
 _HEADS = {126: 4, 127: 10}
@@ -28,14 +28,14 @@ def unwrapped(wire: bytes) -> Frame:
     return parsed(wire[_HEADS.get(wire[1], 2) :])
 
 
-class Ear:
+class ClientListener:
     """One connection, as the hub and the subscriptions see it."""
 
-    def __init__(self, house: House, identity: str, user_sid: str) -> None:
+    def __init__(self, instance: InProcessServer, identity: str, user_sid: str) -> None:
         """A user that is there already."""
-        self.realtime = house.app.realtime
-        self.admission = house.app.admission
-        scope = house.scope
+        self.realtime = instance.app.realtime
+        self.admission = instance.app.admission
+        scope = instance.scope
         token = AccessToken(
             account_sid=scope.account_sid,
             key_sid="SK" + "0" * 32,

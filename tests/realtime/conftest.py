@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.realtime.users import Play, player
+from tests.realtime.clients import ScenarioRunner, scenario_runner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
-    return player(tmp_path)
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
+    return scenario_runner(tmp_path)

@@ -20,20 +20,20 @@ def connected(server: Server, identity: str, **form: str) -> Socket:
 
 
 @dataclass(frozen=True)
-class Scene:
+class SampleConversation:
     """A conversation of alice and bob."""
 
     api: Api
     sid: str
 
     @classmethod
-    def made(cls, api: Api, *identities: str, **form: str) -> Scene:
+    def made(cls, api: Api, *identities: str, **form: str) -> SampleConversation:
         """A new conversation with these people in it."""
         sid = api.post("/Conversations", **form).expect(201)["sid"]
-        scene = cls(api, sid)
+        sample = cls(api, sid)
         for identity in identities or ("alice", "bob"):
-            scene.add(identity)
-        return scene
+            sample.add(identity)
+        return sample
 
     @property
     def path(self) -> str:

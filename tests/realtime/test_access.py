@@ -11,8 +11,14 @@ from parlour.operations.call import Call
 from parlour.operations.caller import Caller
 from parlour.resources.client_table import client_operations
 from parlour.resources.table import operations
-from tests.events.in_process_server import ACCOUNT_SID, ALICE, House, Play, player
-from tests.realtime.users import (
+from tests.events.in_process_server import (
+    ACCOUNT_SID,
+    ALICE,
+    InProcessServer,
+    ScenarioRunner,
+    scenario_runner,
+)
+from tests.realtime.clients import (
     KEY_SID,
     NO_CONVERSATION,
     NO_MEMBER,
@@ -24,7 +30,7 @@ from tests.realtime.users import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.events.webhook_backend import Hooks
+    from tests.events.webhook_backend import WebhookBackend
 
 OF_THE_API = {
     "DeleteServiceConversation",
@@ -42,8 +48,8 @@ OF_THE_API = {
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
-    return player(tmp_path)
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
+    return scenario_runner(tmp_path)
 
 
 def test_users_are_permitted_a_few_operations_and_some_of_their_own() -> None:
@@ -55,9 +61,9 @@ def test_users_are_permitted_a_few_operations_and_some_of_their_own() -> None:
     assert served & permitted == OF_THE_API
 
 
-def test_an_operation_that_says_nothing_is_for_accounts_alone(play: Play) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
-        service = {"ChatServiceSid": house.scope.service_sid, "Sid": "alice", "UserSid": "alice"}
+def test_an_operation_that_says_nothing_is_for_accounts_alone(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
+        service = {"ChatServiceSid": instance.scope.service_sid, "Sid": "alice", "UserSid": "alice"}
         refused = 0
         for operation in operations():
             if operation.spec.permits is not None or "ConversationSid}" in operation.path:
@@ -69,16 +75,18 @@ def test_an_operation_that_says_nothing_is_for_accounts_alone(play: Play) -> Non
                 resource="/",
                 form={},
             )
-            run = house.app.pipeline.run(call, lambda *_: b"")
+            run = instance.app.pipeline.run(call, lambda *_: b"")
             assert await refusal(run) == NOT_PERMITTED, operation.operation_id
             refused += 1
         assert refused > 60
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_an_account_takes_no_look_at_roles(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
+def test_an_account_takes_no_look_at_roles(
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
         async def looked(*_: object) -> None:
             pytest.fail("roles are looked at for an account")
 
@@ -89,101 +97,109 @@ def test_an_account_takes_no_look_at_roles(play: Play, monkeypatch: pytest.Monke
             "require_shared_conversation",
         ):
             monkeypatch.setattr(access, name, looked)
-        made = await house.do("CreateConversation")
+        made = await instance.do("CreateConversation")
         here = {"ConversationSid": made.sid}
-        await house.do("CreateConversationParticipant", {"Identity": "alice"}, **here)
-        await house.say(made.sid, "hello", Author="alice")
-        await house.do("UpdateConversationParticipant", {"Attributes": "{}"}, Sid="alice", **here)
-        await house.do("UpdateUser", {"FriendlyName": "Alice"}, Sid="alice")
-        await house.do("DeleteConversation", Sid=made.sid)
+        await instance.do("CreateConversationParticipant", {"Identity": "alice"}, **here)
+        await instance.say(made.sid, "hello", Author="alice")
+        await instance.do(
+            "UpdateConversationParticipant", {"Attributes": "{}"}, Sid="alice", **here
+        )
+        await instance.do("UpdateUser", {"FriendlyName": "Alice"}, Sid="alice")
+        await instance.do("DeleteConversation", Sid=made.sid)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_an_unknown_user_has_no_role(play: Play) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
-        made = run_as(house, "nobody", "CreateClientConversation")
+def test_an_unknown_user_has_no_role(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
+        made = run_as(instance, "nobody", "CreateClientConversation")
         assert await refusal(made) == NOT_PERMITTED
-        await house.do("CreateUser", {"Identity": "nobody"})
-        made = await run_as(house, "nobody", "CreateClientConversation")
+        await instance.do("CreateUser", {"Identity": "nobody"})
+        made = await run_as(instance, "nobody", "CreateClientConversation")
         assert made.conversation.created_by == "nobody"
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_service_of_somebody_else_is_not_there(play: Play) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
-        await house.do("CreateUser", {"Identity": "alice"})
+def test_a_service_of_somebody_else_is_not_there(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
+        await instance.do("CreateUser", {"Identity": "alice"})
         elsewhere = {"ChatServiceSid": "IS" + "0" * 32}
-        asked = run_as(house, "alice", "CreateClientConversation", **elsewhere)
+        asked = run_as(instance, "alice", "CreateClientConversation", **elsewhere)
         assert await refusal(asked) == (404, 50050)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_role_that_was_removed_grants_nothing_until_there_is_another(play: Play) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
-        made = await house.do("CreateConversation")
+def test_a_role_that_was_removed_grants_nothing_until_there_is_another(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
+        made = await instance.do("CreateConversation")
         here = {"ConversationSid": made.sid}
-        role = await house.do(
+        role = await instance.do(
             "CreateRole",
             {"FriendlyName": "r", "Type": "conversation", "Permission": "deleteConversation"},
         )
         member = {"Identity": "bob", "RoleSid": role.sid}
-        await house.do("CreateConversationParticipant", member, **here)
-        await house.do("DeleteRole", Sid=role.sid)
-        asked = run_as(house, "bob", "DeleteServiceConversation", Sid=made.sid)
+        await instance.do("CreateConversationParticipant", member, **here)
+        await instance.do("DeleteRole", Sid=role.sid)
+        asked = run_as(instance, "bob", "DeleteServiceConversation", Sid=made.sid)
         assert await refusal(asked) == NOT_PERMITTED
-        said = await run_as(house, "bob", "CreateClientMessage", {"Body": "still here"}, **here)
+        said = await run_as(instance, "bob", "CreateClientMessage", {"Body": "still here"}, **here)
         assert said.body == "still here"
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_creator_who_joins_gets_the_role_of_creators(play: Play) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
-        await house.do("CreateUser", {"Identity": "alice"})
-        roles = await house.do("FetchServiceConfiguration", ChatServiceSid=house.scope.service_sid)
-        made = await run_as(house, "alice", "CreateClientConversation")
+def test_a_creator_who_joins_gets_the_role_of_creators(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
+        await instance.do("CreateUser", {"Identity": "alice"})
+        roles = await instance.do(
+            "FetchServiceConfiguration", ChatServiceSid=instance.scope.service_sid
+        )
+        made = await run_as(instance, "alice", "CreateClientConversation")
         here = {"ConversationSid": made.conversation.sid}
         own = {"Identity": "alice"}
-        joined = await run_as(house, "alice", "CreateClientParticipant", own, **here)
+        joined = await run_as(instance, "alice", "CreateClientParticipant", own, **here)
         assert joined.role_sid == roles.default_conversation_creator_role_sid
-        again = run_as(house, "alice", "CreateClientParticipant", own, **here)
+        again = run_as(instance, "alice", "CreateClientParticipant", own, **here)
         assert await refusal(again) == (409, 50433)
-        added = await run_as(house, "alice", "CreateClientParticipant", {"Identity": "bob"}, **here)
+        added = await run_as(
+            instance, "alice", "CreateClientParticipant", {"Identity": "bob"}, **here
+        )
         assert added.role_sid == roles.default_conversation_role_sid
-        await run_as(house, "alice", "DeleteServiceConversationParticipant", Sid="alice", **here)
+        await run_as(instance, "alice", "DeleteServiceConversationParticipant", Sid="alice", **here)
         # What an account adds has the usual role, whoever made the conversation.
-        added = await house.do("CreateConversationParticipant", own, **here)
+        added = await instance.do("CreateConversationParticipant", own, **here)
         assert added.role_sid == roles.default_conversation_role_sid
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_participant_who_was_removed_sees_nothing_any_more(play: Play) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
-        made = await house.do("CreateConversation")
+def test_a_participant_who_was_removed_sees_nothing_any_more(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
+        made = await instance.do("CreateConversation")
         here = {"ConversationSid": made.sid}
-        await house.do("CreateConversationParticipant", {"Identity": "bob"}, **here)
-        said = await run_as(house, "bob", "CreateClientMessage", {"Body": "hi"}, **here)
+        await instance.do("CreateConversationParticipant", {"Identity": "bob"}, **here)
+        said = await run_as(instance, "bob", "CreateClientMessage", {"Body": "hi"}, **here)
         assert (said.author, said.source) == ("bob", "SDK")
-        await house.do("DeleteConversationParticipant", Sid="bob", **here)
-        asked = run_as(house, "bob", "CreateClientMessage", {"Body": "hi"}, **here)
+        await instance.do("DeleteConversationParticipant", Sid="bob", **here)
+        asked = run_as(instance, "bob", "CreateClientMessage", {"Body": "hi"}, **here)
         assert await refusal(asked) == NO_CONVERSATION
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_creator_who_takes_no_part_is_told_so(play: Play) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
-        await house.do("CreateUser", {"Identity": "alice"})
-        made = await run_as(house, "alice", "CreateClientConversation")
+def test_a_creator_who_takes_no_part_is_told_so(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
+        await instance.do("CreateUser", {"Identity": "alice"})
+        made = await run_as(instance, "alice", "CreateClientConversation")
         here = {"ConversationSid": made.conversation.sid}
-        asked = run_as(house, "alice", "CreateClientMessage", {"Body": "x"}, **here)
+        asked = run_as(instance, "alice", "CreateClientMessage", {"Body": "x"}, **here)
         assert await refusal(asked) == NO_MEMBER
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +228,13 @@ def test_a_creator_who_takes_no_part_is_told_so(play: Play) -> None:
     ],
 )
 def test_what_only_an_account_may_say(
-    play: Play, operation_id: str, form: dict[str, str], path: dict[str, str]
+    run_scenario: ScenarioRunner, operation_id: str, form: dict[str, str], path: dict[str, str]
 ) -> None:
-    async def scene(house: House, _hooks: Hooks) -> None:
-        await house.do("CreateConversation", {"UniqueName": "own"}, origin=ALICE)
-        await house.do(
+    async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
+        await instance.do("CreateConversation", {"UniqueName": "own"}, origin=ALICE)
+        await instance.do(
             "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid="own"
         )
-        assert await refusal(run_as(house, "alice", operation_id, form, **path)) == NOT_PERMITTED
+        assert await refusal(run_as(instance, "alice", operation_id, form, **path)) == NOT_PERMITTED
 
-    play(scene)
+    run_scenario(scenario)

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from parlour.protocol.twilsock_frames import Frame
-from tests.events.in_process_server import House
-from tests.realtime.client_listener import Ear
+from tests.events.in_process_server import InProcessServer
+from tests.realtime.client_listener import ClientListener
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,18 +19,20 @@ def request(path: str) -> Frame:
 
 
 def test_a_request_keeps_its_place_until_its_reply_is_in_the_outbox(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with House(tmp_path) as house:
-            sid = (await house.do("CreateConversation")).sid
-            await house.do(
+    async def scenario() -> None:
+        async with InProcessServer(tmp_path) as instance:
+            sid = (await instance.do("CreateConversation")).sid
+            await instance.do(
                 "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=sid
             )
-            ear = Ear(house, "alice", (await house.do("FetchUser", Sid="alice")).sid)
-            await ear.enter()
-            tunnel = ear.realtime.endpoint.tunnel
+            listener = ClientListener(
+                instance, "alice", (await instance.do("FetchUser", Sid="alice")).sid
+            )
+            await listener.enter()
+            tunnel = listener.realtime.endpoint.tunnel
             for path in (f"/v3/Documents/{sid}.channel", f"/v3/Lists/{sid}.messages/Items"):
-                await tunnel.answer(ear, request(path))  # type: ignore[arg-type]
-            assert ear.running_at_reply == [1, 1]
-            assert house.app.admission.running == 0
+                await tunnel.answer(listener, request(path))  # type: ignore[arg-type]
+            assert listener.running_at_reply == [1, 1]
+            assert instance.app.admission.running == 0
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.attacks.attack_traffic import BINARY, CONTINUATION, RawSocket, request_frame, ws_frame
-from tests.realtime.sample_conversation import Scene, connected
+from tests.realtime.sample_conversation import SampleConversation, connected
 from tests.support.server import Server
 from tests.support.twilsock_client import make_token
 
@@ -66,11 +66,11 @@ def test_small_parts_of_a_message_are_counted(server: Server, api: Api) -> None:
 
 
 def test_news_that_is_held_back_is_counted(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     for _ in range(MISSED):
-        scene.say(BODY)
+        sample.say(BODY)
     with connected(server, "alice") as socket:
-        listed = socket.open("Lists", f"{scene.sid}.messages")
+        listed = socket.open("Lists", f"{sample.sid}.messages")
     wanted = {"object_type": "list", "object_sid": listed["sid"], "last_event_id": 0}
     body = {"action": "establish", "correlation_id": 1, "requests": [wanted]}
     with RawSocket(server, receive_buffer=4096) as raw:
@@ -80,7 +80,7 @@ def test_news_that_is_held_back_is_counted(server: Server, api: Api) -> None:
         time.sleep(1.0)  # The replay waits for its client from here on.
         stalled = buffered(server)
         for _ in range(HELD_MESSAGES):
-            scene.say(BODY)
+            sample.say(BODY)
         held = HELD_MESSAGES * len(BODY)
         assert until_buffered(server, stalled + held) >= stalled + held
     assert until_buffered(server, 0, 0) == 0

@@ -7,137 +7,139 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary import event_names
-from tests.events.webhook_backend import answer
+from tests.events.webhook_backend import respond_with
 
 if TYPE_CHECKING:
-    from tests.events.webhook_backend import Told
-    from tests.realtime.users import People, Play
+    from tests.events.webhook_backend import WebhookRequest
+    from tests.realtime.clients import RealtimeClients, ScenarioRunner
 
 COMMON = {"Source": "SDK", "ClientIdentity": "alice"}
 
 
-async def listen(people: People, **changes: Any) -> None:
+async def listen(clients: RealtimeClients, **changes: Any) -> None:
     """Ask and tell everything that happens from now on."""
-    await people.house.settled()
+    await clients.instance.wait_until_idle()
     form = {
-        "PreWebhookUrl": people.hooks.url("/pre"),
-        "PostWebhookUrl": people.hooks.url("/post"),
+        "PreWebhookUrl": clients.backend.url("/pre"),
+        "PostWebhookUrl": clients.backend.url("/post"),
         "Filters": sorted(event_names.FILTERS),
     }
-    await people.house.do("UpdateConfigurationWebhook", form | changes)
+    await clients.instance.do("UpdateConfigurationWebhook", form | changes)
 
 
-async def told(people: People) -> list[str]:
+async def told(clients: RealtimeClients) -> list[str]:
     """Everything that was asked and told since the last time, in order."""
-    await people.house.settled()
-    names = [each.event for each in people.hooks.told]
-    for each in people.hooks.told:
+    await clients.instance.wait_until_idle()
+    names = [each.event for each in clients.backend.requests]
+    for each in clients.backend.requests:
         assert each.values | COMMON == each.values, each
-    people.hooks.told.clear()
+    clients.backend.requests.clear()
     return names
 
 
-async def own_room(people: People) -> str:
+async def own_room(clients: RealtimeClients) -> str:
     """A conversation that alice made and joined."""
-    made = await people.post("alice", "Conversations", {})
+    made = await clients.post("alice", "Conversations", {})
     path = f"Conversations/{made.body['sid']}"
-    await people.post("alice", f"{path}/Participants", {"identity": "alice"})
+    await clients.post("alice", f"{path}/Participants", {"identity": "alice"})
     return path
 
 
-def test_every_change_of_a_client_is_asked_and_told(play: Play) -> None:
-    async def scene(people: People) -> None:
-        await listen(people)
-        await people.session("alice")
-        assert await told(people) == ["onUserAdded"]
-        made = await people.post("alice", "Conversations", {"friendly_name": "n"})
+def test_every_change_of_a_client_is_asked_and_told(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        await listen(clients)
+        await clients.session("alice")
+        assert await told(clients) == ["onUserAdded"]
+        made = await clients.post("alice", "Conversations", {"friendly_name": "n"})
         path = f"Conversations/{made.body['sid']}"
-        assert await told(people) == ["onConversationAdd", "onConversationAdded"]
-        await people.post("alice", f"{path}/Participants", {"identity": "alice"})
-        assert await told(people) == ["onParticipantAdd", "onParticipantAdded"]
-        await people.post("alice", f"{path}/Participants", {"identity": "new"})
-        assert await told(people) == ["onParticipantAdd", "onUserAdded", "onParticipantAdded"]
-        await people.post("alice", path, {"attributes": "{}"})
-        assert await told(people) == ["onConversationUpdate", "onConversationUpdated"]
-        await people.post("alice", f"{path}/Participants/new", {"attributes": "{}"})
-        assert await told(people) == ["onParticipantUpdate", "onParticipantUpdated"]
-        said = await people.post("alice", f"{path}/Messages", {"body": "b"})
-        assert await told(people) == ["onMessageAdd", "onMessageAdded"]
+        assert await told(clients) == ["onConversationAdd", "onConversationAdded"]
+        await clients.post("alice", f"{path}/Participants", {"identity": "alice"})
+        assert await told(clients) == ["onParticipantAdd", "onParticipantAdded"]
+        await clients.post("alice", f"{path}/Participants", {"identity": "new"})
+        assert await told(clients) == ["onParticipantAdd", "onUserAdded", "onParticipantAdded"]
+        await clients.post("alice", path, {"attributes": "{}"})
+        assert await told(clients) == ["onConversationUpdate", "onConversationUpdated"]
+        await clients.post("alice", f"{path}/Participants/new", {"attributes": "{}"})
+        assert await told(clients) == ["onParticipantUpdate", "onParticipantUpdated"]
+        said = await clients.post("alice", f"{path}/Messages", {"body": "b"})
+        assert await told(clients) == ["onMessageAdd", "onMessageAdded"]
         message = f"{path}/Messages/{said.body['sid']}"
-        await people.post("alice", message, {"body": "c"})
-        assert await told(people) == ["onMessageUpdate", "onMessageUpdated"]
-        await people.post("alice", f"My{path}", {"last_read_message_index": 0})
-        assert await told(people) == ["onParticipantUpdate", "onParticipantUpdated"]
-        await people.post("alice", f"My{path}", {"notification_level": "muted"})
-        assert await told(people) == []
-        await people.delete("alice", message)
-        assert await told(people) == ["onMessageRemove", "onMessageRemoved"]
-        await people.post("alice", "Users/alice", {"friendly_name": "A"})
-        assert await told(people) == ["onUserUpdate", "onUserUpdated"]
-        await people.typing("alice", f"ChannelSid={made.body['sid']}".encode())
-        assert await told(people) == []
-        await people.delete("alice", f"{path}/Participants/new")
-        assert await told(people) == ["onParticipantRemove", "onParticipantRemoved"]
-        await people.delete("alice", path)
-        assert await told(people) == ["onConversationRemove", "onConversationRemoved"]
+        await clients.post("alice", message, {"body": "c"})
+        assert await told(clients) == ["onMessageUpdate", "onMessageUpdated"]
+        await clients.post("alice", f"My{path}", {"last_read_message_index": 0})
+        assert await told(clients) == ["onParticipantUpdate", "onParticipantUpdated"]
+        await clients.post("alice", f"My{path}", {"notification_level": "muted"})
+        assert await told(clients) == []
+        await clients.delete("alice", message)
+        assert await told(clients) == ["onMessageRemove", "onMessageRemoved"]
+        await clients.post("alice", "Users/alice", {"friendly_name": "A"})
+        assert await told(clients) == ["onUserUpdate", "onUserUpdated"]
+        await clients.typing("alice", f"ChannelSid={made.body['sid']}".encode())
+        assert await told(clients) == []
+        await clients.delete("alice", f"{path}/Participants/new")
+        assert await told(clients) == ["onParticipantRemove", "onParticipantRemoved"]
+        await clients.delete("alice", path)
+        assert await told(clients) == ["onConversationRemove", "onConversationRemoved"]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_the_read_horizon_is_told(play: Play) -> None:
-    async def scene(people: People) -> None:
-        path = await own_room(people)
-        await people.house.say(path.partition("/")[2], "hello")
-        await listen(people)
-        await people.post("alice", f"My{path}", {"last_read_message_index": 0})
-        await people.house.settled()
-        (after,) = [each for each in people.hooks.told if each.event == "onParticipantUpdated"]
+def test_the_read_horizon_is_told(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        path = await own_room(clients)
+        await clients.instance.say(path.partition("/")[2], "hello")
+        await listen(clients)
+        await clients.post("alice", f"My{path}", {"last_read_message_index": 0})
+        await clients.instance.wait_until_idle()
+        (after,) = [
+            each for each in clients.backend.requests if each.event == "onParticipantUpdated"
+        ]
         assert after.values["LastReadMessageIndex"] == "0"
         assert after.values["Identity"] == "alice"
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_an_account_moves_the_read_horizon_in_silence(play: Play) -> None:
-    async def scene(people: People) -> None:
-        path = await own_room(people)
-        await people.house.say(path.partition("/")[2], "hello")
-        await listen(people)
-        await people.house.do(
+def test_an_account_moves_the_read_horizon_in_silence(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        path = await own_room(clients)
+        await clients.instance.say(path.partition("/")[2], "hello")
+        await listen(clients)
+        await clients.instance.do(
             "UpdateUserConversation",
             {"LastReadMessageIndex": "0"},
             UserSid="alice",
             ConversationSid=path.partition("/")[2],
         )
-        await people.house.settled()
-        assert people.hooks.told == []
+        await clients.instance.wait_until_idle()
+        assert clients.backend.requests == []
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_backend_rejects_and_amends(play: Play) -> None:
-    async def scene(people: People) -> None:
-        path = await own_room(people)
-        await listen(people)
-        people.hooks.answers["/pre"] = answer(400)
-        refused = await people.post("alice", f"{path}/Messages", {"body": "bad word"})
+def test_a_backend_rejects_and_amends(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        path = await own_room(clients)
+        await listen(clients)
+        clients.backend.responders["/pre"] = respond_with(400)
+        refused = await clients.post("alice", f"{path}/Messages", {"body": "bad word"})
         assert refused.refusal == (403, 50056)
-        assert (await people.get("alice", path)).body["messages_count"] == 0
+        assert (await clients.get("alice", path)).body["messages_count"] == 0
         # The backend may say what the user may not: another author.
         amendment = '{"body":"good word","author":"moderator","attributes":"{\\"m\\":1}"}'
-        people.hooks.answers["/pre"] = answer(200, amendment)
-        said = await people.post("alice", f"{path}/Messages", {"body": "bad word"})
+        clients.backend.responders["/pre"] = respond_with(200, amendment)
+        said = await clients.post("alice", f"{path}/Messages", {"body": "bad word"})
         assert said.status == 201
         assert (said.body["body"], said.body["author"]) == ("good word", "moderator")
         assert said.body["attributes"] == '{"m":1}'
-        people.hooks.answers["/pre"] = answer(200, '{"friendly_name":"better"}')
-        named = await people.post("alice", path, {"attributes": '{"a":1}'})
+        clients.backend.responders["/pre"] = respond_with(200, '{"friendly_name":"better"}')
+        named = await clients.post("alice", path, {"attributes": '{"a":1}'})
         assert (named.status, named.body["friendly_name"]) == (200, "better")
-        people.hooks.answers["/pre"] = answer(200, '{"attributes":"no json"}')
-        wrong = await people.post("alice", path, {"friendly_name": "worse"})
+        clients.backend.responders["/pre"] = respond_with(200, '{"attributes":"no json"}')
+        wrong = await clients.post("alice", path, {"friendly_name": "worse"})
         assert wrong.refusal == (400, 50304)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -149,14 +151,16 @@ def test_a_backend_rejects_and_amends(play: Play) -> None:
         ("Conversations/theirs/Participants", {"identity": "alice"}),
     ],
 )
-def test_nobody_is_asked_about_what_is_not_permitted(play: Play, path: str, body: Any) -> None:
-    async def scene(people: People) -> None:
-        await people.room("bob", UniqueName="theirs")
-        await people.session("alice")
-        await listen(people)
-        assert (await people.post("alice", path, body)).status in {403, 404}
-        await people.house.settled()
-        asked: list[Told] = people.hooks.told
+def test_nobody_is_asked_about_what_is_not_permitted(
+    run_scenario: ScenarioRunner, path: str, body: Any
+) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        await clients.room("bob", UniqueName="theirs")
+        await clients.session("alice")
+        await listen(clients)
+        assert (await clients.post("alice", path, body)).status in {403, 404}
+        await clients.instance.wait_until_idle()
+        asked: list[WebhookRequest] = clients.backend.requests
         assert asked == []
 
-    play(scene)
+    run_scenario(scenario)

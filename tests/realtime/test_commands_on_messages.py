@@ -11,13 +11,13 @@ from parlour.channels.virtual_carrier import VirtualCarrier
 from parlour.resources.receipts import actions as receipt_actions
 from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary.errors import ApiError
-from tests.events.event_log_setup import until
-from tests.realtime.users import NOT_PERMITTED
+from tests.events.event_log_setup import poll_until
+from tests.realtime.clients import NOT_PERMITTED
 
 if TYPE_CHECKING:
     from parlour.channels.carrier import OutboundMessage
     from parlour.store.transaction import Transaction
-    from tests.realtime.users import People, Play
+    from tests.realtime.clients import RealtimeClients, ScenarioRunner
 
 COMMANDS = "https://aim.us1.twilio.com/Client/v2"
 ROBERT, OWN = "+15558675310", "+15017122661"
@@ -33,38 +33,38 @@ VALUES ($1, $2, 'greeting', 'Hello {{1}} and {{name}}, {{1}}', 0, 0)
 """
 
 
-async def seed_media(people: People, identity: str, number: int = 1) -> str:
+async def seed_media(clients: RealtimeClients, identity: str, number: int = 1) -> str:
     """A medium that a user has uploaded."""
     sid = f"ME{number:032x}"
-    owner = (people.house.scope.account_sid, people.house.scope.service_sid)
+    owner = (clients.instance.scope.account_sid, clients.instance.scope.service_sid)
 
     async def seed(tx: Transaction) -> None:
         await tx.run(SEED_MEDIA, *owner, sid, identity, tx.now)
 
-    await people.house.store.write(seed)
+    await clients.instance.store.write(seed)
     return sid
 
 
-async def seed_template(people: People, sid: str = HX) -> None:
+async def seed_template(clients: RealtimeClients, sid: str = HX) -> None:
     """A content template of the account."""
 
     async def seed(tx: Transaction) -> None:
-        await tx.run(SEED_TEMPLATE, people.house.scope.account_sid, sid)
+        await tx.run(SEED_TEMPLATE, clients.instance.scope.account_sid, sid)
 
-    await people.house.store.write(seed)
+    await clients.instance.store.write(seed)
 
 
-def test_saying_something(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob", "carol")
+def test_saying_something(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob", "carol")
         body = {"body": "hello carol", "attributes": '{"mood":"ok"}', "subject": "s"}
-        said = await people.post("bob", f"Conversations/{sid}/Messages", body)
+        said = await clients.post("bob", f"Conversations/{sid}/Messages", body)
         assert said.status == 201
         url = f"{COMMANDS}/Conversations/{sid}"
         shown = said.body
         assert shown == {
-            "account_sid": people.house.scope.account_sid,
-            "chat_service_sid": people.house.scope.service_sid,
+            "account_sid": clients.instance.scope.account_sid,
+            "chat_service_sid": clients.instance.scope.service_sid,
             "conversation_sid": sid,
             "sid": shown["sid"],
             "index": 0,
@@ -82,13 +82,15 @@ def test_saying_something(play: Play) -> None:
                 "messages_receipts": f"{url}/Messages/{shown['sid']}/Receipts",
             },
         }
-        own = await people.house.do("FetchConversationParticipant", ConversationSid=sid, Sid="bob")
+        own = await clients.instance.do(
+            "FetchConversationParticipant", ConversationSid=sid, Sid="bob"
+        )
         assert shown["participant_sid"] == own.sid
-        second = await people.post("carol", f"Conversations/{sid}/Messages", {"body": ""})
+        second = await clients.post("carol", f"Conversations/{sid}/Messages", {"body": ""})
         assert (second.body["index"], second.body["body"]) == (1, "")
         assert (second.body["attributes"], second.body["subject"]) == ("{}", None)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -109,23 +111,25 @@ def test_saying_something(play: Play) -> None:
         ({"content_sid": HX, "content_variables": "[]"}, (400, 50527)),
     ],
 )
-def test_saying_is_refused(play: Play, body: Any, refused: tuple[int, int]) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
-        await seed_template(people)
-        asked = await people.post("bob", f"Conversations/{sid}/Messages", body)
+def test_saying_is_refused(
+    run_scenario: ScenarioRunner, body: Any, refused: tuple[int, int]
+) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
+        await seed_template(clients)
+        asked = await clients.post("bob", f"Conversations/{sid}/Messages", body)
         assert asked.refusal == refused
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_media_are_carried(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob", "carol")
-        own = [await seed_media(people, "bob", number) for number in (1, 2)]
-        theirs = await seed_media(people, "carol", 3)
+def test_media_are_carried(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob", "carol")
+        own = [await seed_media(clients, "bob", number) for number in (1, 2)]
+        theirs = await seed_media(clients, "carol", 3)
         path = f"Conversations/{sid}/Messages"
-        said = await people.post("bob", path, {"media_sids": own, "attributes": "{}"})
+        said = await clients.post("bob", path, {"media_sids": own, "attributes": "{}"})
         assert said.status == 201
         assert said.body["body"] is None
         assert [each["sid"] for each in said.body["media"]] == own
@@ -136,22 +140,22 @@ def test_media_are_carried(play: Play) -> None:
             "filename": "a.png",
             "category": "media",
         }
-        again = await people.post("bob", path, {"media_sids": own[:1]})
+        again = await clients.post("bob", path, {"media_sids": own[:1]})
         assert again.refusal == (400, 50508)
-        stolen = await people.post("bob", path, {"media_sids": [theirs]})
+        stolen = await clients.post("bob", path, {"media_sids": [theirs]})
         assert stolen.refusal == (400, 50507)
-        none = await people.post("bob", path, {"body": "b", "media_sids": []})
+        none = await clients.post("bob", path, {"body": "b", "media_sids": []})
         assert (none.status, none.body["media"]) == (201, None)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_rich_content(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
-        await seed_template(people)
+def test_rich_content(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
+        await seed_template(clients)
         body = {"media_sids": [], "content_sid": HX, "content_variables": '{"1":"Bob"}'}
-        said = await people.post("bob", f"Conversations/{sid}/Messages", body)
+        said = await clients.post("bob", f"Conversations/{sid}/Messages", body)
         assert said.status == 201
         assert said.body["content_sid"] == HX
         assert said.body["body"] == "Hello Bob and {{name}}, Bob"
@@ -163,17 +167,17 @@ def test_rich_content(play: Play) -> None:
             "content_type": "application/x-vnd.com.twilio.rich.twilio.text",
             "sid": medium["sid"],
         }
-        edited = await people.post(
+        edited = await clients.post(
             "bob", f"Conversations/{sid}/Messages/{said.body['sid']}", {"body": "other"}
         )
         assert edited.body["media"] == [medium]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_content_templates_are_listed(play: Play) -> None:
-    async def scene(people: People) -> None:
-        empty = await people.get("bob", "ContentTemplates", PageSize="100")
+def test_content_templates_are_listed(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        empty = await clients.get("bob", "ContentTemplates", PageSize="100")
         assert empty == (
             200,
             {
@@ -186,13 +190,13 @@ def test_content_templates_are_listed(play: Play) -> None:
                 },
             },
         )
-        await seed_template(people)
-        await seed_template(people, "HX" + "0" * 31 + "2")
-        first = await people.get("bob", "ContentTemplates", PageSize="1")
+        await seed_template(clients)
+        await seed_template(clients, "HX" + "0" * 31 + "2")
+        first = await clients.get("bob", "ContentTemplates", PageSize="1")
         assert first.body["templates"] == [
             {
                 "sid": HX,
-                "account_sid": people.house.scope.account_sid,
+                "account_sid": clients.instance.scope.account_sid,
                 "friendly_name": "greeting",
                 "variables": '{"1":"","name":""}',
                 "variants": {"twilio/text": {"body": "Hello {{1}} and {{name}}, {{1}}"}},
@@ -201,58 +205,58 @@ def test_content_templates_are_listed(play: Play) -> None:
             }
         ]
         token = first.body["meta"]["next_token"]
-        last = await people.get("bob", "ContentTemplates", PageSize="1", PageToken=token)
+        last = await clients.get("bob", "ContentTemplates", PageSize="1", PageToken=token)
         assert [each["sid"] for each in last.body["templates"]] == ["HX" + "0" * 31 + "2"]
         assert last.body["meta"]["next_token"] is None
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_message_is_changed_in_parts(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
+def test_a_message_is_changed_in_parts(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
         path = f"Conversations/{sid}/Messages"
-        said = await people.post("bob", path, {"body": "first", "attributes": '{"a":1}'})
+        said = await clients.post("bob", path, {"body": "first", "attributes": '{"a":1}'})
         own = f"{path}/{said.body['sid']}"
-        edited = await people.post("bob", own, {"body": "second"})
+        edited = await clients.post("bob", own, {"body": "second"})
         assert (edited.status, edited.body["body"]) == (200, "second")
         assert edited.body["attributes"] == '{"a":1}'
-        edited = await people.post("bob", own, {"attributes": '{"b":2}'})
+        edited = await clients.post("bob", own, {"attributes": '{"b":2}'})
         assert (edited.body["body"], edited.body["attributes"]) == ("second", '{"b":2}')
-        assert (await people.post("bob", own, {"author": "carol"})).refusal == (400, 20161)
-        assert (await people.post("bob", own, {"attributes": "{"})).refusal == (400, 50304)
-        assert (await people.post("bob", own, {"body": "b" * 32769})).refusal == (400, 50504)
-        assert await people.delete("bob", own) == (204, None)
+        assert (await clients.post("bob", own, {"author": "carol"})).refusal == (400, 20161)
+        assert (await clients.post("bob", own, {"attributes": "{"})).refusal == (400, 50304)
+        assert (await clients.post("bob", own, {"body": "b" * 32769})).refusal == (400, 50504)
+        assert await clients.delete("bob", own) == (204, None)
         missing = f"{path}/IM{'0' * 32}"
         for answer in (
-            await people.delete("bob", own),
-            await people.post("bob", own, {"body": "x"}),
-            await people.post("bob", missing, {"body": "x"}),
-            await people.post("bob", f"{path}/0", {"body": "x"}),
-            await people.get("bob", f"{own}/Receipts"),
-            await people.get(
+            await clients.delete("bob", own),
+            await clients.post("bob", own, {"body": "x"}),
+            await clients.post("bob", missing, {"body": "x"}),
+            await clients.post("bob", f"{path}/0", {"body": "x"}),
+            await clients.get("bob", f"{own}/Receipts"),
+            await clients.get(
                 "bob", f"Conversations/{sid}/MessageRecipients", MessageSid=said.body["sid"]
             ),
         ):
             assert answer.refusal == (404, 50500)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_receipts(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
+def test_receipts(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
         for number in (0, 1, 2):
             robert = {
                 "MessagingBinding.Address": f"{ROBERT[:-1]}{number}",
                 "MessagingBinding.ProxyAddress": OWN,
             }
-            await people.house.do("CreateConversationParticipant", robert, ConversationSid=sid)
-        said = await people.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+            await clients.instance.do("CreateConversationParticipant", robert, ConversationSid=sid)
+        said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
         assert said.body["delivery"]["total"] == 3
-        await people.house.settled()
+        await clients.instance.wait_until_idle()
         path = f"Conversations/{sid}/Messages/{said.body['sid']}/Receipts"
-        whole = await people.get("bob", path)
+        whole = await clients.get("bob", path)
         assert whole.status == 200
         found = whole.body["delivery_receipts"]
         assert len(found) == 3
@@ -280,23 +284,23 @@ def test_receipts(play: Play) -> None:
 
         async def read(tx: Transaction) -> None:
             await receipt_actions.record_status(
-                tx, people.house.scope, found[0]["sid"], StatusReport("read")
+                tx, clients.instance.scope, found[0]["sid"], StatusReport("read")
             )
 
-        await people.house.store.write(read)
-        page = await people.get("bob", path, PageSize="2")
+        await clients.instance.store.write(read)
+        page = await clients.get("bob", path, PageSize="2")
         assert page.body["delivery_receipts"][0]["status"] == "read"
         assert page.body["delivery_receipts"][0]["error_code"] == 0
         token = page.body["meta"]["next_token"]
-        rest = await people.get("bob", path, PageSize="2", PageToken=token)
+        rest = await clients.get("bob", path, PageSize="2", PageToken=token)
         assert [each["sid"] for each in rest.body["delivery_receipts"]] == [found[2]["sid"]]
         assert rest.body["meta"]["next_token"] is None
 
-    play(scene)
+    run_scenario(scenario)
 
 
 def test_a_receipt_is_not_there_before_its_first_status(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The carrier holds the message for as long as everybody looks."""
     given: list[str] = []
@@ -310,49 +314,51 @@ def test_a_receipt_is_not_there_before_its_first_status(
 
     monkeypatch.setattr(VirtualCarrier, "send", held)
 
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
         here = {"ConversationSid": sid}
         robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
-        await people.house.do("CreateConversationParticipant", robert, **here)
-        said = await people.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+        await clients.instance.do("CreateConversationParticipant", robert, **here)
+        said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
         message = {"MessageSid": said.body["sid"], **here}
         path = f"Conversations/{sid}/Messages/{said.body['sid']}/Receipts"
 
         async def listed() -> list[str]:
-            page = await people.get("bob", path)
+            page = await clients.get("bob", path)
             return [each["sid"] for each in page.body["delivery_receipts"]]
 
-        await until(lambda: given)
+        await poll_until(lambda: given)
         assert await listed() == []
         with pytest.raises(ApiError) as refused:
-            await people.house.do("FetchConversationMessageReceipt", Sid=given[0], **message)
+            await clients.instance.do("FetchConversationMessageReceipt", Sid=given[0], **message)
         assert (refused.value.status, refused.value.code) == (404, 20404)
         assert said.body["delivery"]["sent"] == "none"
         released.set()
-        await people.house.settled()
+        await clients.instance.wait_until_idle()
         assert await listed() == given
-        found = await people.house.do("FetchConversationMessageReceipt", Sid=given[0], **message)
+        found = await clients.instance.do(
+            "FetchConversationMessageReceipt", Sid=given[0], **message
+        )
         assert found.status == "delivered"
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_recipients_by_email(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
+def test_recipients_by_email(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
         here = {"ConversationSid": sid}
         for address in ("ann@mail.example", "ben@mail.example"):
-            await people.house.do(
+            await clients.instance.do(
                 "CreateConversationParticipant", {"MessagingBinding.Address": address}, **here
             )
         robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
-        await people.house.do("CreateConversationParticipant", robert, **here)
+        await clients.instance.do("CreateConversationParticipant", robert, **here)
         said = [
-            await people.post("bob", f"Conversations/{sid}/Messages", {"body": "to both"}),
-            await people.post("bob", f"Conversations/{sid}/Messages", {"body": "again"}),
+            await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "to both"}),
+            await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "again"}),
         ]
-        answered = await people.house.say(sid, "thanks", Author="ann@mail.example")
+        answered = await clients.instance.say(sid, "thanks", Author="ann@mail.example")
         path = f"Conversations/{sid}/MessageRecipients"
 
         def recipient(message_sid: str, level: str, address: str) -> dict[str, Any]:
@@ -364,7 +370,7 @@ def test_recipients_by_email(play: Play) -> None:
                 "address": address,
             }
 
-        one = await people.get("bob", path, MessageSid=answered.sid)
+        one = await clients.get("bob", path, MessageSid=answered.sid)
         assert one.status == 200
         assert one.body["message_recipients"] == [
             recipient(answered.sid, "from", "ann@mail.example"),
@@ -375,27 +381,27 @@ def test_recipients_by_email(play: Play) -> None:
             for message in said
             for address in ("ann@mail.example", "ben@mail.example")
         ] + one.body["message_recipients"]
-        whole = await people.get("bob", path)
+        whole = await clients.get("bob", path)
         assert whole.body["message_recipients"] == everybody
-        page = await people.get("bob", path, PageSize="1")
+        page = await clients.get("bob", path, PageSize="1")
         assert page.body["message_recipients"] == everybody[:2]
         token = page.body["meta"]["next_token"]
-        rest = await people.get("bob", path, PageToken=token)
+        rest = await clients.get("bob", path, PageToken=token)
         assert rest.body["message_recipients"] == everybody[2:]
         assert rest.body["meta"]["next_token"] is None
-        wrong = await people.get("bob", path, MessageSid="7")
+        wrong = await clients.get("bob", path, MessageSid="7")
         assert wrong.refusal == (400, 50501)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_no_message_has_channel_metadata(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
-        said = await people.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+def test_no_message_has_channel_metadata(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
+        said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
         path = f"Conversations/{sid}/Messages/{said.body['sid']}/ChannelMetadata"
-        assert (await people.get("bob", path)).refusal == (403, 50531)
-        role = await people.house.do(
+        assert (await clients.get("bob", path)).refusal == (403, 50531)
+        role = await clients.instance.do(
             "CreateRole",
             {
                 "FriendlyName": "reader",
@@ -403,24 +409,24 @@ def test_no_message_has_channel_metadata(play: Play) -> None:
                 "Permission": "readChannelMetadata",
             },
         )
-        await people.house.do(
+        await clients.instance.do(
             "UpdateConversationParticipant",
             {"RoleSid": role.sid},
             ConversationSid=sid,
             Sid="bob",
         )
-        assert (await people.get("bob", path)).refusal == (404, 50530)
+        assert (await clients.get("bob", path)).refusal == (404, 50530)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_messages_of_others(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
-        theirs = await people.house.say(sid, "theirs")
+def test_messages_of_others(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
+        theirs = await clients.instance.say(sid, "theirs")
         path = f"Conversations/{sid}/Messages/{theirs.sid}"
-        assert (await people.post("bob", path, {"body": "mine"})).refusal == NOT_PERMITTED
-        assert (await people.post("bob", path, {"attributes": "{}"})).refusal == NOT_PERMITTED
-        assert (await people.delete("bob", path)).refusal == NOT_PERMITTED
+        assert (await clients.post("bob", path, {"body": "mine"})).refusal == NOT_PERMITTED
+        assert (await clients.post("bob", path, {"attributes": "{}"})).refusal == NOT_PERMITTED
+        assert (await clients.delete("bob", path)).refusal == NOT_PERMITTED
 
-    play(scene)
+    run_scenario(scenario)

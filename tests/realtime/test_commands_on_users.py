@@ -8,11 +8,11 @@ import pytest
 
 from parlour.protocol.pages import PageRequest
 from parlour.resources.push_bindings import store as push_binding_store
-from tests.realtime.users import NO_CONVERSATION, NOT_PERMITTED, ROOT_URL, Typed
+from tests.realtime.clients import NO_CONVERSATION, NOT_PERMITTED, ROOT_URL, Typed
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
-    from tests.realtime.users import People, Play
+    from tests.realtime.clients import RealtimeClients, ScenarioRunner
 
 COMMANDS = "https://aim.us1.twilio.com/Client/v2"
 CR = "CR" + "0" * 31 + "1"
@@ -32,16 +32,16 @@ FCM: dict[str, Any] = {
 }
 
 
-def test_the_configuration(play: Play) -> None:
-    async def scene(people: People) -> None:
-        session = await people.session("a/li ce")
-        service_sid = people.house.scope.service_sid
-        found = await people.get("a/li ce", "Configuration")
+def test_the_configuration(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        session = await clients.session("a/li ce")
+        service_sid = clients.instance.scope.service_sid
+        found = await clients.get("a/li ce", "Configuration")
         assert found == (
             200,
             {
                 "identity": "a/li ce",
-                "account_sid": people.house.scope.account_sid,
+                "account_sid": clients.instance.scope.account_sid,
                 "chat_service_sid": service_sid,
                 "url": f"{COMMANDS}/Configuration",
                 "options": {
@@ -72,28 +72,28 @@ def test_the_configuration(play: Play) -> None:
                 },
             },
         )
-        await people.house.do(
+        await clients.instance.do(
             "UpdateServiceConfiguration",
             {"ReachabilityEnabled": "true"},
             ChatServiceSid=service_sid,
         )
-        found = await people.get("a/li ce", "Configuration")
+        found = await clients.get("a/li ce", "Configuration")
         assert found.body["options"]["reachability_enabled"] is True
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_users_see_each_other(play: Play) -> None:
-    async def scene(people: People) -> None:
-        other = await people.session("b/o b")
-        found = await people.get("alice", "Users/b%2Fo%20b")
-        user = await people.house.do("FetchUser", Sid="b/o b")
+def test_users_see_each_other(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        other = await clients.session("b/o b")
+        found = await clients.get("alice", "Users/b%2Fo%20b")
+        user = await clients.instance.do("FetchUser", Sid="b/o b")
         assert found == (
             200,
             {
                 "sid": other.user_sid,
-                "account_sid": people.house.scope.account_sid,
-                "chat_service_sid": people.house.scope.service_sid,
+                "account_sid": clients.instance.scope.account_sid,
+                "chat_service_sid": clients.instance.scope.service_sid,
                 "identity": "b/o b",
                 "friendly_name": None,
                 "attributes": "{}",
@@ -106,73 +106,75 @@ def test_users_see_each_other(play: Play) -> None:
                 "sync_objects": {"user_info_map": f"{other.user_sid}.info"},
             },
         )
-        assert (await people.get("alice", "Users/ghost")).refusal == (404, 50200)
+        assert (await clients.get("alice", "Users/ghost")).refusal == (404, 50200)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_user_changes_itself_and_nobody_else(play: Play) -> None:
-    async def scene(people: People) -> None:
-        await people.session("bob")
-        named = await people.post("bob", "Users/bob", {"friendly_name": "Bob B."})
+def test_a_user_changes_itself_and_nobody_else(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        await clients.session("bob")
+        named = await clients.post("bob", "Users/bob", {"friendly_name": "Bob B."})
         assert (named.status, named.body["friendly_name"]) == (200, "Bob B.")
-        changed = await people.post("bob", "Users/bob", {"attributes": '{"a":1}'})
+        changed = await clients.post("bob", "Users/bob", {"attributes": '{"a":1}'})
         assert changed.body["friendly_name"] == "Bob B."
         assert changed.body["attributes"] == '{"a":1}'
-        theirs = await people.post("alice", "Users/bob", {"friendly_name": "mine"})
+        theirs = await clients.post("alice", "Users/bob", {"friendly_name": "mine"})
         assert theirs.refusal == NOT_PERMITTED
-        ghost = await people.post("alice", "Users/ghost", {"friendly_name": "mine"})
+        ghost = await clients.post("alice", "Users/ghost", {"friendly_name": "mine"})
         assert ghost.refusal == (404, 50200)
         for body, refused in (
             ({"friendly_name": "n" * 257}, (400, 50003)),
             ({"attributes": "{"}, (400, 50304)),
             ({"role_sid": "RL" + "0" * 32}, (400, 20161)),
         ):
-            assert (await people.post("bob", "Users/bob", body)).refusal == refused
+            assert (await clients.post("bob", "Users/bob", body)).refusal == refused
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_typing(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob", "carol")
-        own = await people.house.do("FetchConversationParticipant", ConversationSid=sid, Sid="bob")
-        answer = await people.typing("bob", f"ChannelSid={sid}".encode())
+def test_typing(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob", "carol")
+        own = await clients.instance.do(
+            "FetchConversationParticipant", ConversationSid=sid, Sid="bob"
+        )
+        answer = await clients.typing("bob", f"ChannelSid={sid}".encode())
         assert answer == (200, {"typing_timeout": 5})
-        assert people.hub.typed == [Typed(people.house.scope, sid, own.sid, "bob")]
+        assert clients.hub.typed == [Typed(clients.instance.scope, sid, own.sid, "bob")]
         for body, refused in (
             (b"ChannelSid=CH" + b"0" * 32, NO_CONVERSATION),
             (b"", (400, 50351)),
             (b"ChannelSid=", (400, 50351)),
             (b"ChannelSid=%", (400, 20001)),
         ):
-            assert (await people.typing("bob", body)).refusal == refused
-        assert (await people.typing("alice", f"ChannelSid={sid}".encode())).refusal == (
+            assert (await clients.typing("bob", body)).refusal == refused
+        assert (await clients.typing("alice", f"ChannelSid={sid}".encode())).refusal == (
             NO_CONVERSATION
         )
-        assert len(people.hub.typed) == 1
+        assert len(clients.hub.typed) == 1
 
-    play(scene)
+    run_scenario(scenario)
 
 
-async def bindings(people: People) -> list[Any]:
+async def bindings(clients: RealtimeClients) -> list[Any]:
     """Every device that REST lists."""
 
     async def look(tx: Transaction) -> list[Any]:
         request = PageRequest(page=0, size=50, position=None)
         return await push_binding_store.list_push_bindings(
-            tx, people.house.scope, request, types=[], identities=[]
+            tx, clients.instance.scope, request, types=[], identities=[]
         )
 
-    return await people.house.store.read(look)
+    return await clients.instance.store.read(look)
 
 
-def test_a_device_is_registered_and_taken_back(play: Play) -> None:
-    async def scene(people: People) -> None:
-        await people.session("bob", push_credential_sid=CR)
-        made = await people.ask("bob", "POST", REGISTRATIONS, FCM, productId="ip_messaging")
+def test_a_device_is_registered_and_taken_back(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        await clients.session("bob", push_credential_sid=CR)
+        made = await clients.ask("bob", "POST", REGISTRATIONS, FCM, productId="ip_messaging")
         assert made.status == 201
-        (binding,) = await bindings(people)
+        (binding,) = await bindings(clients)
         assert made.body == {"id": binding.sid}
         assert (binding.identity, binding.binding_type) == ("bob", "fcm")
         assert (binding.address, binding.credential_sid) == ("a device", CR)
@@ -182,35 +184,35 @@ def test_a_device_is_registered_and_taken_back(play: Play) -> None:
             '["new_message","added_to_conversation","removed_from_conversation"]'
         )
         # The same device again, and another one.
-        again = await people.ask("bob", "POST", REGISTRATIONS, FCM | {"message_types": []})
+        again = await clients.ask("bob", "POST", REGISTRATIONS, FCM | {"message_types": []})
         assert again.body == made.body
         other = FCM | {"channel_type": "apn", "data": {"registration_id": "another"}}
-        second = await people.ask("bob", "POST", REGISTRATIONS, other)
-        assert (await bindings(people))[0].message_types == "[]"
-        assert len(await bindings(people)) == 2
+        second = await clients.ask("bob", "POST", REGISTRATIONS, other)
+        assert (await bindings(clients))[0].message_types == "[]"
+        assert len(await bindings(clients)) == 2
         # Nobody takes back what is another's, and nobody learns whether it is there.
-        assert await people.delete("eve", f"{REGISTRATIONS}/{made.body['id']}") == (204, None)
+        assert await clients.delete("eve", f"{REGISTRATIONS}/{made.body['id']}") == (204, None)
         address = {"binding_type": "fcm", "address": "a device"}
-        assert await people.delete("eve", REGISTRATIONS, address) == (204, None)
-        assert len(await bindings(people)) == 2
-        assert await people.delete("bob", f"{REGISTRATIONS}/{second.body['id']}") == (204, None)
-        assert await people.delete("bob", f"{REGISTRATIONS}/{second.body['id']}") == (204, None)
-        assert await people.delete("bob", f"{REGISTRATIONS}/nothing") == (204, None)
-        assert [each.sid for each in await bindings(people)] == [binding.sid]
-        assert await people.delete("bob", REGISTRATIONS, address) == (204, None)
-        assert await bindings(people) == []
+        assert await clients.delete("eve", REGISTRATIONS, address) == (204, None)
+        assert len(await bindings(clients)) == 2
+        assert await clients.delete("bob", f"{REGISTRATIONS}/{second.body['id']}") == (204, None)
+        assert await clients.delete("bob", f"{REGISTRATIONS}/{second.body['id']}") == (204, None)
+        assert await clients.delete("bob", f"{REGISTRATIONS}/nothing") == (204, None)
+        assert [each.sid for each in await bindings(clients)] == [binding.sid]
+        assert await clients.delete("bob", REGISTRATIONS, address) == (204, None)
+        assert await bindings(clients) == []
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_the_endpoint_is_the_one_of_the_token(play: Play) -> None:
-    async def scene(people: People) -> None:
-        await people.session("bob", endpoint_id="bob:web")
-        await people.ask("bob", "POST", REGISTRATIONS, FCM)
-        (binding,) = await bindings(people)
+def test_the_endpoint_is_the_one_of_the_token(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        await clients.session("bob", endpoint_id="bob:web")
+        await clients.ask("bob", "POST", REGISTRATIONS, FCM)
+        (binding,) = await bindings(clients)
         assert (binding.endpoint, binding.credential_sid) == ("bob:web", None)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -226,49 +228,51 @@ def test_the_endpoint_is_the_one_of_the_token(play: Play) -> None:
         ({"message_types": ["t"] * 21}, (400, 20001)),
     ],
 )
-def test_no_device(play: Play, change: Any, refused: tuple[int, int]) -> None:
-    async def scene(people: People) -> None:
-        assert (await people.ask("bob", "POST", REGISTRATIONS, FCM | change)).refusal == refused
-        assert await bindings(people) == []
+def test_no_device(run_scenario: ScenarioRunner, change: Any, refused: tuple[int, int]) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        assert (await clients.ask("bob", "POST", REGISTRATIONS, FCM | change)).refusal == refused
+        assert await bindings(clients) == []
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_user_can_be_notified_while_it_has_a_device(play: Play) -> None:
-    async def scene(people: People) -> None:
-        service = {"ChatServiceSid": people.house.scope.service_sid}
-        await people.house.do(
+def test_a_user_can_be_notified_while_it_has_a_device(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        service = {"ChatServiceSid": clients.instance.scope.service_sid}
+        await clients.instance.do(
             "UpdateServiceConfiguration", {"ReachabilityEnabled": "true"}, **service
         )
-        await people.session("bob")
+        await clients.session("bob")
 
         async def notifiable() -> Any:
-            return (await people.get("alice", "Users/bob")).body["is_notifiable"]
+            return (await clients.get("alice", "Users/bob")).body["is_notifiable"]
 
         assert await notifiable() is None
-        first = await people.ask("bob", "POST", REGISTRATIONS, FCM)
+        first = await clients.ask("bob", "POST", REGISTRATIONS, FCM)
         assert await notifiable() is True
         other = FCM | {"data": {"registration_id": "another"}}
-        second = await people.ask("bob", "POST", REGISTRATIONS, other)
-        await people.house.do("DeleteServiceBinding", Sid=first.body["id"], **service)
+        second = await clients.ask("bob", "POST", REGISTRATIONS, other)
+        await clients.instance.do("DeleteServiceBinding", Sid=first.body["id"], **service)
         assert await notifiable() is True
-        await people.delete("bob", f"{REGISTRATIONS}/{second.body['id']}")
+        await clients.delete("bob", f"{REGISTRATIONS}/{second.body['id']}")
         assert await notifiable() is False
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_devices_of_one_user_are_bounded(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_devices_of_one_user_are_bounded(
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("parlour.vocabulary.limits.BINDINGS_PER_IDENTITY_MAX", 2)
 
-    async def scene(people: People) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
         made = [
-            await people.ask(
+            await clients.ask(
                 "bob", "POST", REGISTRATIONS, FCM | {"data": {"registration_id": str(number)}}
             )
             for number in range(3)
         ]
-        kept = [each.sid for each in await bindings(people)]
+        kept = [each.sid for each in await bindings(clients)]
         assert kept == [each.body["id"] for each in made[1:]]
 
-    play(scene)
+    run_scenario(scenario)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.realtime.sample_conversation import Scene, connected
+from tests.realtime.sample_conversation import SampleConversation, connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +34,14 @@ FEW = settings(
 
 
 @pytest.fixture
-def scene(api: Any) -> Scene:
-    scene = Scene.made(api)
-    scene.say("a message")
-    return scene
+def sample(api: Any) -> SampleConversation:
+    sample = SampleConversation.made(api)
+    sample.say("a message")
+    return sample
 
 
 @pytest.fixture
-def alice(server: Server, scene: Scene) -> Iterator[Socket]:
+def alice(server: Server, sample: SampleConversation) -> Iterator[Socket]:
     with connected(server, "alice") as socket:
         yield socket
         assert '"event": "bug"' not in server.log_tail()
@@ -51,10 +51,10 @@ def token(*parts: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
 
 
-def paths(scene: Scene) -> list[str]:
-    user_sid = scene.api.get("/Users/alice").expect(200)["sid"]
-    names = (f"{user_sid}.myConversations", f"{user_sid}.info", f"{scene.sid}.roster")
-    return [f"/v3/Lists/{scene.sid}.messages", *(f"/v3/Maps/{name}" for name in names)]
+def paths(sample: SampleConversation) -> list[str]:
+    user_sid = sample.api.get("/Users/alice").expect(200)["sid"]
+    names = (f"{user_sid}.myConversations", f"{user_sid}.info", f"{sample.sid}.roster")
+    return [f"/v3/Lists/{sample.sid}.messages", *(f"/v3/Maps/{name}" for name in names)]
 
 
 def subscribe(socket: Socket, **body: Any) -> tuple[int, Any]:
@@ -65,9 +65,9 @@ def subscribe(socket: Socket, **body: Any) -> tuple[int, Any]:
 
 @pytest.mark.parametrize("parts", [(True, 5, -HUGE), (True, -HUGE, 1), (False, 5, HUGE)])
 def test_a_page_token_with_a_number_beyond_all_is_400(
-    alice: Socket, scene: Scene, parts: tuple[object, ...]
+    alice: Socket, sample: SampleConversation, parts: tuple[object, ...]
 ) -> None:
-    for path in paths(scene):
+    for path in paths(sample):
         answer = alice.ask("GET", f"{path}/Items", params={"PageToken": token(*parts)})
         assert answer.status == 400, (path, answer)
 
@@ -75,8 +75,10 @@ def test_a_page_token_with_a_number_beyond_all_is_400(
 @pytest.mark.parametrize(
     ("kind", "code"), [("stream", 54250), ("live_query", 54000), ("", 54000), ("\0", 54000)]
 )
-def test_an_unknown_type_fails_alone(alice: Socket, scene: Scene, kind: str, code: int) -> None:
-    messages = alice.open("Lists", f"{scene.sid}.messages")
+def test_an_unknown_type_fails_alone(
+    alice: Socket, sample: SampleConversation, kind: str, code: int
+) -> None:
+    messages = alice.open("Lists", f"{sample.sid}.messages")
     wanted = [
         {"object_sid": "TO" + "0" * 32, "object_type": kind, "last_event_id": 0},
         {"object_sid": messages["sid"], "object_type": "list", "last_event_id": 0},
@@ -91,9 +93,9 @@ def test_an_unknown_type_fails_alone(alice: Socket, scene: Scene, kind: str, cod
 @FEW
 @given(data=st.data())
 def test_each_subscription_is_refused_established_or_failed(
-    alice: Socket, scene: Scene, data: st.DataObject
+    alice: Socket, sample: SampleConversation, data: st.DataObject
 ) -> None:
-    sids = st.sampled_from([alice.open("Lists", f"{scene.sid}.messages")["sid"], "ES1"]) | ANYTHING
+    sids = st.sampled_from([alice.open("Lists", f"{sample.sid}.messages")["sid"], "ES1"]) | ANYTHING
     kinds = st.sampled_from(["list", "map", "document", "stream"]) | ANYTHING
     one = st.fixed_dictionaries(
         {}, optional={"object_sid": sids, "object_type": kinds, "last_event_id": SCALARS}
@@ -114,21 +116,23 @@ def test_each_subscription_is_refused_established_or_failed(
 
 @FEW
 @given(data=st.data())
-def test_no_page_of_items_is_500(alice: Socket, scene: Scene, data: st.DataObject) -> None:
+def test_no_page_of_items_is_500(
+    alice: Socket, sample: SampleConversation, data: st.DataObject
+) -> None:
     params: dict[str, Any] = {}
     for name in data.draw(st.sets(st.sampled_from(["From", "PageSize", "Order", "Index", "Key"]))):
         params[name] = quote(str(data.draw(SCALARS)), "")
     if data.draw(st.booleans()):
         params["PageToken"] = token(*data.draw(st.lists(SCALARS, max_size=4)))
-    for path in paths(scene):
+    for path in paths(sample):
         answer = alice.ask("GET", f"{path}/Items", params=params)
         assert answer.status in {200, 400}, (path, params, answer)
 
 
 @FEW
 @given(data=st.data())
-def test_no_command_is_500(alice: Socket, scene: Scene, data: st.DataObject) -> None:
-    lists = ("MyConversations", "ContentTemplates", f"Conversations/{scene.sid}/MessageRecipients")
+def test_no_command_is_500(alice: Socket, sample: SampleConversation, data: st.DataObject) -> None:
+    lists = ("MyConversations", "ContentTemplates", f"Conversations/{sample.sid}/MessageRecipients")
     params = {name: quote(str(data.draw(SCALARS)), "") for name in ("PageSize", "Page")}
     if data.draw(st.booleans()):
         params["PageToken"] = data.draw(TEXTS.map(lambda text: quote(text, "")) | st.just(token(1)))
@@ -137,9 +141,9 @@ def test_no_command_is_500(alice: Socket, scene: Scene, data: st.DataObject) -> 
     members = "last_read_message_index notification_level attributes body identity media_sids"
     body = data.draw(st.dictionaries(st.sampled_from(members.split()), ANYTHING) | ANYTHING)
     for name in (
-        f"MyConversations/{scene.sid}",
-        f"Conversations/{scene.sid}/Messages",
-        f"Conversations/{scene.sid}/Participants",
+        f"MyConversations/{sample.sid}",
+        f"Conversations/{sample.sid}/Messages",
+        f"Conversations/{sample.sid}/Participants",
         "Users/alice",
     ):
         assert alice.ask("POST", f"/Client/v2/{name}", body).status < 500, (name, body)
@@ -147,7 +151,7 @@ def test_no_command_is_500(alice: Socket, scene: Scene, data: st.DataObject) -> 
 
 @FEW
 @given(data=st.data())
-def test_no_list_over_rest_is_500(scene: Scene, data: st.DataObject) -> None:
+def test_no_list_over_rest_is_500(sample: SampleConversation, data: st.DataObject) -> None:
     query = {
         name: str(data.draw(SCALARS)).replace("\0", "")
         for name in data.draw(
@@ -156,8 +160,8 @@ def test_no_list_over_rest_is_500(scene: Scene, data: st.DataObject) -> None:
     }
     for path in (
         "/Conversations",
-        f"{scene.path}/Messages",
-        f"{scene.path}/Participants",
+        f"{sample.path}/Messages",
+        f"{sample.path}/Participants",
         "/Users",
     ):
-        assert scene.api.get(path, query).status < 500, (path, query)
+        assert sample.api.get(path, query).status < 500, (path, query)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.realtime.sample_conversation import Scene, connected
+from tests.realtime.sample_conversation import SampleConversation, connected
 
 if TYPE_CHECKING:
     from tests.support.client import Api
@@ -24,22 +24,24 @@ def items(socket: Socket, kind: str, name: str, **params: str) -> tuple[list[Any
 def test_a_conversation_is_a_document_with_all_that_the_client_reads(
     server: Server, api: Api
 ) -> None:
-    scene = Scene.made(api, FriendlyName="Support", UniqueName="support-9", Attributes='{"a": 1}')
-    scene.say("one")
-    scene.say("two")
+    sample = SampleConversation.made(
+        api, FriendlyName="Support", UniqueName="support-9", Attributes='{"a": 1}'
+    )
+    sample.say("one")
+    sample.say("two")
     with connected(server, "alice") as socket:
-        document = socket.open("Documents", f"{scene.sid}.channel")
-        assert document["unique_name"] == f"{scene.sid}.channel"
+        document = socket.open("Documents", f"{sample.sid}.channel")
+        assert document["unique_name"] == f"{sample.sid}.channel"
         assert document["sid"].startswith("ET")
         data = document["data"]
-        assert data["sid"] == scene.sid
+        assert data["sid"] == sample.sid
         assert data["friendlyName"] == "Support"
         assert data["uniqueName"] == "support-9"
         assert data["attributes"] == '{"a": 1}'
         assert data["createdBy"] == "system"
         assert data["state"]["current"] == "active"
-        assert data["messages"] == f"{scene.sid}.messages"
-        assert data["roster"] == f"{scene.sid}.roster"
+        assert data["messages"] == f"{sample.sid}.messages"
+        assert data["roster"] == f"{sample.sid}.roster"
         assert data["lastMessage"]["index"] == 1
         assert data["dateCreated"].endswith("Z")
         by_sid = socket.open("Documents", document["sid"])
@@ -50,16 +52,16 @@ def test_a_conversation_is_a_document_with_all_that_the_client_reads(
 
 
 def test_the_roster_shows_who_is_in_a_conversation(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     api.post(
-        f"{scene.path}/Participants",
+        f"{sample.path}/Participants",
         **{
             "MessagingBinding.Address": "+15005550100",
             "MessagingBinding.ProxyAddress": "+15005550999",
         },
     ).expect(201)
     with connected(server, "alice") as socket:
-        found, meta = items(socket, "Maps", f"{scene.sid}.roster", Order="asc", PageSize="50")
+        found, meta = items(socket, "Maps", f"{sample.sid}.roster", Order="asc", PageSize="50")
         assert [each["key"] for each in found] == sorted(each["key"] for each in found)
         assert meta["next_token"] is None
         assert meta["previous_token"] is None
@@ -88,15 +90,15 @@ def test_user_info_is_a_map_of_properties(server: Server, api: Api) -> None:
 def test_pages_of_messages_meet_without_gap_or_overlap(
     server: Server, api: Api, order: str
 ) -> None:
-    scene = Scene.made(api)
-    said = [scene.say(f"message {number}") for number in range(25)]
+    sample = SampleConversation.made(api)
+    said = [sample.say(f"message {number}") for number in range(25)]
     for gone in (0, 7, 13, 24):
-        api.delete(f"{scene.path}/Messages/{said[gone]['sid']}").expect(204)
+        api.delete(f"{sample.path}/Messages/{said[gone]['sid']}").expect(204)
     expected = [number for number in range(25) if number not in {0, 7, 13, 24}]
     if order == "desc":
         expected.reverse()
     with connected(server, "alice") as socket:
-        name = f"{scene.sid}.messages"
+        name = f"{sample.sid}.messages"
         found, meta = items(socket, "Lists", name, Order=order, PageSize="10")
         assert meta["previous_token"] is None
         pages = [found]
@@ -115,11 +117,11 @@ def test_pages_of_messages_meet_without_gap_or_overlap(
 
 
 def test_from_is_inclusive_and_need_not_exist(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
-    said = [scene.say(str(number)) for number in range(6)]
-    api.delete(f"{scene.path}/Messages/{said[3]['sid']}").expect(204)
+    sample = SampleConversation.made(api)
+    said = [sample.say(str(number)) for number in range(6)]
+    api.delete(f"{sample.path}/Messages/{said[3]['sid']}").expect(204)
     with connected(server, "alice") as socket:
-        name = f"{scene.sid}.messages"
+        name = f"{sample.sid}.messages"
 
         def indexes(**params: str) -> list[int]:
             return [each["index"] for each in items(socket, "Lists", name, **params)[0]]
@@ -153,31 +155,31 @@ def test_from_is_inclusive_and_need_not_exist(server: Server, api: Api) -> None:
     ],
 )
 def test_what_is_no_page_is_refused(server: Server, api: Api, params: dict[str, str]) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
-        answer = socket.ask("GET", f"/v3/Lists/{scene.sid}.messages/Items", params=params)
+        answer = socket.ask("GET", f"/v3/Lists/{sample.sid}.messages/Items", params=params)
         assert answer.status == 400, answer
 
 
 def test_a_page_never_has_more_than_a_hundred(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
-        _, meta = items(socket, "Lists", f"{scene.sid}.messages", PageSize="1000000000")
+        _, meta = items(socket, "Lists", f"{sample.sid}.messages", PageSize="1000000000")
         assert meta["page_size"] == 100
 
 
 def test_what_may_not_be_seen_answers_like_what_was_never_made(
     server: Server, api: Api, foreign_api: Api
 ) -> None:
-    scene = Scene.made(api, "alice")
-    foreign = Scene.made(foreign_api, "alice")
+    sample = SampleConversation.made(api, "alice")
+    foreign = SampleConversation.made(foreign_api, "alice")
     mallory = api.post("/Users", Identity="mallory").expect(201)["sid"]
     foreign_user = foreign_api.get("/Users/alice").expect(200)["sid"]
     never = "f" * 32
     with connected(server, "eve") as socket, connected(server, "alice") as alice:
         for kind, ending in (("Documents", "channel"), ("Lists", "messages"), ("Maps", "roster")):
-            opened = alice.open(kind, f"{scene.sid}.{ending}")
-            unseen = [f"{scene.sid}.{ending}", f"{foreign.sid}.{ending}", f"CH{never}.{ending}"]
+            opened = alice.open(kind, f"{sample.sid}.{ending}")
+            unseen = [f"{sample.sid}.{ending}", f"{foreign.sid}.{ending}", f"CH{never}.{ending}"]
             for way in ("", "/Items") if kind != "Documents" else ("",):
                 answers = [socket.ask("GET", f"/v3/{kind}/{name}{way}") for name in unseen]
                 assert {answer.status for answer in answers} == {404}
@@ -205,12 +207,12 @@ def test_a_creator_sees_the_document_before_joining_and_nothing_else(
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
 def test_clients_cannot_write_objects(server: Server, api: Api, method: str) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
         for path in (
-            f"/v3/Documents/{scene.sid}.channel",
-            f"/v3/Lists/{scene.sid}.messages/Items",
-            f"/v3/Maps/{scene.sid}.roster",
+            f"/v3/Documents/{sample.sid}.channel",
+            f"/v3/Lists/{sample.sid}.messages/Items",
+            f"/v3/Maps/{sample.sid}.roster",
         ):
             assert socket.ask(method, path, {"data": {}}).status == 405
 

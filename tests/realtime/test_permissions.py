@@ -17,7 +17,7 @@ from tests.realtime.test_commands_on_messages import seed_media
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.realtime.users import Answer, People, Play
+    from tests.realtime.clients import Answer, RealtimeClients, ScenarioRunner
 
 ROBERT, OWN = "+15558675310", "+15017122661"
 REFUSED = (403, 50107)
@@ -34,48 +34,48 @@ ANY_OF_OWN = {
 class Room:
     """A conversation that alice made, in which she and bob take part and have said something."""
 
-    def __init__(self, people: People) -> None:
-        self.people = people
+    def __init__(self, clients: RealtimeClients) -> None:
+        self.clients = clients
         self.sid = self.path = self.own = self.other = ""
 
     async def made(self) -> Room:
         """Anew."""
-        house = self.people.house
+        instance = self.clients.instance
         for identity in ("alice", "bob"):
-            await self.people.session(identity)
-        self.sid = (await house.do("CreateConversation", origin=ALICE)).sid
+            await self.clients.session(identity)
+        self.sid = (await instance.do("CreateConversation", origin=ALICE)).sid
         self.path = f"Conversations/{self.sid}"
         for identity in ("alice", "bob"):
-            await house.do(
+            await instance.do(
                 "CreateConversationParticipant",
                 {"Identity": identity},
                 ConversationSid=self.sid,
             )
-        self.own = (await house.say(self.sid, "mine", Author="alice")).sid
-        self.other = (await house.say(self.sid, "yours", Author="bob")).sid
+        self.own = (await instance.say(self.sid, "mine", Author="alice")).sid
+        self.other = (await instance.say(self.sid, "yours", Author="bob")).sid
         return self
 
     async def grant(
         self, service: set[Permission], conversation: set[Permission], identity: str = "alice"
     ) -> None:
         """Give somebody roles with these permissions and no others."""
-        house = self.people.house
+        instance = self.clients.instance
         for kind, permissions in (("service", service), ("conversation", conversation)):
             form = {"FriendlyName": "r", "Type": kind, "Permission": sorted(permissions)}
-            role = {"RoleSid": (await house.do("CreateRole", form)).sid}
+            role = {"RoleSid": (await instance.do("CreateRole", form)).sid}
             if kind == "service":
-                await house.do("UpdateUser", role, Sid=identity)
+                await instance.do("UpdateUser", role, Sid=identity)
             else:
                 place = {"ConversationSid": self.sid, "Sid": identity}
-                await house.do("UpdateConversationParticipant", role, **place)
+                await instance.do("UpdateConversationParticipant", role, **place)
 
     async def post(self, path: str, body: object) -> Answer:
         """A change of alice's."""
-        return await self.people.post("alice", path, body)
+        return await self.clients.post("alice", path, body)
 
     async def delete(self, path: str) -> Answer:
         """A removal of alice's."""
-        return await self.people.delete("alice", path)
+        return await self.clients.delete("alice", path)
 
 
 async def add_telephone(room: Room) -> Answer:
@@ -86,18 +86,18 @@ async def add_telephone(room: Room) -> Answer:
 
 async def join(room: Room) -> Answer:
     place = {"ConversationSid": room.sid, "Sid": "alice"}
-    await room.people.house.do("DeleteConversationParticipant", **place)
+    await room.clients.instance.do("DeleteConversationParticipant", **place)
     return await room.post(f"{room.path}/Participants", {"identity": "alice"})
 
 
 async def send_media(room: Room) -> Answer:
-    made = await room.people.house.do("FetchConversation", Sid=room.sid)
-    sid = await seed_media(room.people, "alice", made.sequence)
+    made = await room.clients.instance.do("FetchConversation", Sid=room.sid)
+    sid = await seed_media(room.clients, "alice", made.sequence)
     return await room.post(f"{room.path}/Messages", {"media_sids": [sid], "attributes": "{}"})
 
 
 async def metadata(room: Room) -> Answer:
-    return await room.people.get("alice", f"{room.path}/Messages/{room.other}/ChannelMetadata")
+    return await room.clients.get("alice", f"{room.path}/Messages/{room.other}/ChannelMetadata")
 
 
 TRIALS: dict[Permission, Callable[[Room], Awaitable[Answer]]] = {
@@ -153,11 +153,13 @@ def test_every_permission_is_tried() -> None:
 
 
 @pytest.mark.parametrize("permission", list(Permission))
-def test_nobody_may_without_the_permission(play: Play, permission: Permission) -> None:
+def test_nobody_may_without_the_permission(
+    run_scenario: ScenarioRunner, permission: Permission
+) -> None:
     wider = [ANY_OF_OWN[permission]] if permission in ANY_OF_OWN else []
 
-    async def scene(people: People) -> None:
-        room = await Room(people).made()
+    async def scenario(clients: RealtimeClients) -> None:
+        room = await Room(clients).made()
         without = [_all_but(kind, permission, *wider) for kind in RoleType]
         await room.grant(*without)
         # Others may: their roles are not alice's.
@@ -166,53 +168,57 @@ def test_nobody_may_without_the_permission(play: Play, permission: Permission) -
         refused = await TRIALS[permission](room)
         assert refused.refusal == (403, code)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
     ("permission", "kind"),
     [(permission, kind) for kind in RoleType for permission in sorted(PERMISSIONS[kind])],
 )
-def test_either_role_is_enough(play: Play, permission: Permission, kind: RoleType) -> None:
+def test_either_role_is_enough(
+    run_scenario: ScenarioRunner, permission: Permission, kind: RoleType
+) -> None:
     # A role holds something in any case: here, what has nothing to do with the trial.
     idle = {
         RoleType.SERVICE: Permission.CREATE_CONVERSATION,
         RoleType.CONVERSATION: Permission.LEAVE_CONVERSATION,
     }
 
-    async def scene(people: People) -> None:
-        room = await Room(people).made()
+    async def scenario(clients: RealtimeClients) -> None:
+        room = await Room(clients).made()
         granted = {each: {permission} if each is kind else {idle[each]} for each in RoleType}
         await room.grant(granted[RoleType.SERVICE], granted[RoleType.CONVERSATION])
         assert _is_allowed(await TRIALS[permission](room))
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("own", list(ANY_OF_OWN))
-def test_whoever_may_change_any_may_change_its_own(play: Play, own: Permission) -> None:
-    async def scene(people: People) -> None:
-        room = await Room(people).made()
+def test_whoever_may_change_any_may_change_its_own(
+    run_scenario: ScenarioRunner, own: Permission
+) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        room = await Room(clients).made()
         await room.grant({Permission.CREATE_CONVERSATION}, {ANY_OF_OWN[own]})
         assert _is_allowed(await TRIALS[own](room))
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("own", list(ANY_OF_OWN))
-def test_its_own_is_not_anybodys(play: Play, own: Permission) -> None:
-    async def scene(people: People) -> None:
-        room = await Room(people).made()
+def test_its_own_is_not_anybodys(run_scenario: ScenarioRunner, own: Permission) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        room = await Room(clients).made()
         await room.grant({Permission.CREATE_CONVERSATION}, {own})
         assert (await TRIALS[ANY_OF_OWN[own]](room)).refusal == REFUSED
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_message_with_text_and_media_takes_both_permissions(play: Play) -> None:
-    async def scene(people: People) -> None:
-        room = await Room(people).made()
-        sid = await seed_media(people, "alice")
+def test_a_message_with_text_and_media_takes_both_permissions(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        room = await Room(clients).made()
+        sid = await seed_media(clients, "alice")
         body = {"body": "look", "media_sids": [sid]}
         for permission in (Permission.SEND_MESSAGE, Permission.SEND_MEDIA_MESSAGE):
             await room.grant({Permission.CREATE_CONVERSATION}, {permission})
@@ -221,12 +227,12 @@ def test_a_message_with_text_and_media_takes_both_permissions(play: Play) -> Non
         await room.grant({Permission.CREATE_CONVERSATION}, both)
         assert (await room.post(f"{room.path}/Messages", body)).status == 201
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_change_of_two_parts_takes_both_permissions(play: Play) -> None:
-    async def scene(people: People) -> None:
-        room = await Room(people).made()
+def test_a_change_of_two_parts_takes_both_permissions(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        room = await Room(clients).made()
         name, attributes = (
             Permission.EDIT_CONVERSATION_NAME,
             Permission.EDIT_CONVERSATION_ATTRIBUTES,
@@ -239,41 +245,43 @@ def test_a_change_of_two_parts_takes_both_permissions(play: Play) -> None:
         await room.grant({name}, {attributes})
         assert (await room.post(room.path, body)).status == 200
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_role_in_one_conversation_says_nothing_about_another(play: Play) -> None:
-    async def scene(people: People) -> None:
-        here, there = await Room(people).made(), await Room(people).made()
+def test_a_role_in_one_conversation_says_nothing_about_another(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        here, there = await Room(clients).made(), await Room(clients).made()
         await here.grant({Permission.CREATE_CONVERSATION}, set(PERMISSIONS[RoleType.CONVERSATION]))
         await there.grant({Permission.CREATE_CONVERSATION}, {Permission.LEAVE_CONVERSATION})
         assert (await there.post(there.path, {"friendly_name": "n"})).refusal == REFUSED
         assert (await here.post(here.path, {"friendly_name": "n"})).status == 200
         # Nor about people who are not in it.
-        await people.session("dave")
+        await clients.session("dave")
         assert (await here.post("Users/dave", {"attributes": "{}"})).refusal == REFUSED
         assert (await here.post("Users/bob", {"attributes": "{}"})).status == 200
-        await people.house.do("UpdateConversation", {"State": "closed"}, Sid=here.sid)
+        await clients.instance.do("UpdateConversation", {"State": "closed"}, Sid=here.sid)
         assert (await here.post("Users/bob", {"attributes": "{}"})).refusal == REFUSED
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_the_default_roles(play: Play) -> None:
-    async def scene(people: People) -> None:
-        room = await Room(people).made()
+def test_the_default_roles(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        room = await Room(clients).made()
         await join(room)  # As its creator.
         for identity, allowed in (
             ("alice", {"friendly_name": "n"}),
             ("bob", {}),
         ):
-            answer = await people.post(identity, room.path, allowed or {"friendly_name": "n"})
+            answer = await clients.post(identity, room.path, allowed or {"friendly_name": "n"})
             assert (answer.status == 200) == bool(allowed)
-        said = await people.post("bob", f"{room.path}/Messages", {"body": "b"})
+        said = await clients.post("bob", f"{room.path}/Messages", {"body": "b"})
         assert said.status == 201
-        edited = await people.post("alice", f"{room.path}/Messages/{room.other}", {"body": "b"})
+        edited = await clients.post("alice", f"{room.path}/Messages/{room.other}", {"body": "b"})
         assert edited.status == 200
-        assert (await people.delete("bob", f"{room.path}/Messages/{room.own}")).refusal == REFUSED
-        assert (await people.delete("bob", f"{room.path}/Messages/{room.other}")).status == 204
+        assert (await clients.delete("bob", f"{room.path}/Messages/{room.own}")).refusal == REFUSED
+        assert (await clients.delete("bob", f"{room.path}/Messages/{room.other}")).status == 204
 
-    play(scene)
+    run_scenario(scenario)

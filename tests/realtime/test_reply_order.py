@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.realtime.sample_conversation import Scene, connected
+from tests.realtime.sample_conversation import SampleConversation, connected
 from tests.support.machine_pressure import Stopwatch
 from tests.support.twilsock_client import Frame, Socket, request_header, written
 
@@ -23,15 +23,15 @@ BURST = 80
 
 
 @pytest.fixture
-def scene(api: Api) -> Scene:
-    return Scene.made(api)
+def sample(api: Api) -> SampleConversation:
+    return SampleConversation.made(api)
 
 
 @pytest.fixture
-def alice(server: Server, scene: Scene) -> Iterator[Socket]:
+def alice(server: Server, sample: SampleConversation) -> Iterator[Socket]:
     """A connection that listens to the conversation, and acknowledges on request."""
     with connected(server, "alice") as socket:
-        scene.listen(socket)
+        sample.listen(socket)
         socket.quiet()
         socket.acknowledges = False
         yield socket
@@ -73,8 +73,8 @@ def replied_without_ping(socket: Socket, frame_id: str) -> bool:
     return "ping" not in kinds(rest)
 
 
-def send_message(socket: Socket, scene: Scene) -> str:
-    return asked(socket, "POST", f"/Client/v2{scene.path}/Messages", b'{"body": "mine"}')
+def send_message(socket: Socket, sample: SampleConversation) -> str:
+    return asked(socket, "POST", f"/Client/v2{sample.path}/Messages", b'{"body": "mine"}')
 
 
 def newest_index(reply: Frame) -> int:
@@ -82,23 +82,27 @@ def newest_index(reply: Frame) -> int:
     return max((item["index"] for item in items), default=-1)
 
 
-def newest_page(socket: Socket, scene: Scene) -> str:
-    path = f"/v3/Lists/{scene.sid}.messages/Items"
+def newest_page(socket: Socket, sample: SampleConversation) -> str:
+    path = f"/v3/Lists/{sample.sid}.messages/Items"
     return asked(socket, "GET", path, Order="desc", PageSize="1")
 
 
-def test_reply_to_a_command_follows_the_ping_behind_its_events(alice: Socket, scene: Scene) -> None:
-    frames = before_reply(alice, send_message(alice, scene))
+def test_reply_to_a_command_follows_the_ping_behind_its_events(
+    alice: Socket, sample: SampleConversation
+) -> None:
+    frames = before_reply(alice, send_message(alice, sample))
     assert kinds(frames) == ["list_item_added", "document_updated", "ping", "ping", "reply"]
     assert frames[-1].header["http_status"]["code"] == 201
 
 
-def test_second_ping_is_sent_once_the_first_is_acknowledged(alice: Socket, scene: Scene) -> None:
-    sent = send_message(alice, scene)
+def test_second_ping_is_sent_once_the_first_is_acknowledged(
+    alice: Socket, sample: SampleConversation
+) -> None:
+    sent = send_message(alice, sample)
     first = [alice.receive() for _ in range(3)]
     assert kinds(first) == ["list_item_added", "document_updated", "ping"]
     # What is said now comes before the second ping, however long the acknowledgement takes.
-    scene.say("meanwhile")
+    sample.say("meanwhile")
     others = [alice.receive(), alice.receive()]
     assert kinds(others) == ["list_item_added", "document_updated"]
     for frame in (*first, *others):
@@ -106,38 +110,42 @@ def test_second_ping_is_sent_once_the_first_is_acknowledged(alice: Socket, scene
     assert kinds(before_reply(alice, sent)) == ["ping", "reply"]
 
 
-def test_page_follows_the_ping_behind_what_it_shows(alice: Socket, scene: Scene) -> None:
-    scene.say("new")
+def test_page_follows_the_ping_behind_what_it_shows(
+    alice: Socket, sample: SampleConversation
+) -> None:
+    sample.say("new")
     pushed = [alice.receive(), alice.receive()]
     assert kinds(pushed) == ["list_item_added", "document_updated"]
-    page = newest_page(alice, scene)
+    page = newest_page(alice, sample)
     for frame in pushed:
         acknowledge(alice, frame)
     frames = before_reply(alice, page)
     assert kinds(frames) == ["ping", "ping", "reply"]
     assert newest_index(frames[-1]) == 0
     # All of it was handled: the same page again waits for nothing.
-    assert kinds(before_reply(alice, newest_page(alice, scene))) == ["reply"]
+    assert kinds(before_reply(alice, newest_page(alice, sample))) == ["reply"]
 
 
-def test_page_of_another_object_waits_for_nothing(alice: Socket, scene: Scene) -> None:
-    roster = f"/v3/Maps/{scene.sid}.roster/Items"
+def test_page_of_another_object_waits_for_nothing(
+    alice: Socket, sample: SampleConversation
+) -> None:
+    roster = f"/v3/Maps/{sample.sid}.roster/Items"
     assert kinds(before_reply(alice, asked(alice, "GET", roster))) == ["reply"]
-    scene.say("new")
+    sample.say("new")
     assert replied_without_ping(alice, asked(alice, "GET", roster))
 
 
 def test_page_that_waits_for_its_client_holds_no_other_connection_back(
-    server: Server, alice: Socket, scene: Scene
+    server: Server, alice: Socket, sample: SampleConversation
 ) -> None:
     with connected(server, "bob") as bob:
-        scene.listen(bob)
+        sample.listen(bob)
         bob.quiet()
-        scene.say("shown")
+        sample.say("shown")
         pushed = [alice.receive(), alice.receive()]
-        page = newest_page(alice, scene)
+        page = newest_page(alice, sample)
         assert kinds([alice.receive()]) == ["ping"]
-        scene.say("meanwhile")
+        sample.say("meanwhile")
         # It is sent to bob while alice has acknowledged nothing, and to alice behind her page.
         added = [bob.next_event("list_item_added") for _ in range(2)]
         assert [each["event"]["item_index"] for each in added] == [0, 1]
@@ -148,12 +156,14 @@ def test_page_that_waits_for_its_client_holds_no_other_connection_back(
         assert newest_index(reply) == 0
 
 
-def test_pages_have_their_place_among_notifications(alice: Socket, scene: Scene) -> None:
+def test_pages_have_their_place_among_notifications(
+    alice: Socket, sample: SampleConversation
+) -> None:
     done = threading.Event()
 
     def talk() -> None:
         while not done.is_set():
-            scene.say("on and on")
+            sample.say("on and on")
 
     talker = threading.Thread(target=talk)
     talker.start()
@@ -162,7 +172,7 @@ def test_pages_have_their_place_among_notifications(alice: Socket, scene: Scene)
     try:
         # On a busy machine many pages may pass before the first message.
         while pages < PAGES or notified < MESSAGES_MIN:
-            *others, reply = before_reply(alice, newest_page(alice, scene))
+            *others, reply = before_reply(alice, newest_page(alice, sample))
             added = [each for each in others if kinds([each]) == ["list_item_added"]]
             notified = max([notified, *(each.payload["event"]["item_index"] for each in added)])
             assert newest_index(reply) == notified
@@ -173,18 +183,20 @@ def test_pages_have_their_place_among_notifications(alice: Socket, scene: Scene)
         talker.join()
 
 
-def test_client_that_acknowledges_nothing_is_waited_for_once(alice: Socket, scene: Scene) -> None:
-    first = before_reply(alice, send_message(alice, scene), acknowledges=False)
+def test_client_that_acknowledges_nothing_is_waited_for_once(
+    alice: Socket, sample: SampleConversation
+) -> None:
+    first = before_reply(alice, send_message(alice, sample), acknowledges=False)
     assert kinds(first) == ["list_item_added", "document_updated", "ping", "reply"]
     for _ in range(2):
-        frames = before_reply(alice, send_message(alice, scene), acknowledges=False)
+        frames = before_reply(alice, send_message(alice, sample), acknowledges=False)
         assert kinds(frames) == ["list_item_added", "document_updated", "reply"]
 
 
 def test_many_commands_at_once_are_all_answered_behind_their_events(
-    alice: Socket, scene: Scene
+    alice: Socket, sample: SampleConversation
 ) -> None:
-    sent = [send_message(alice, scene) for _ in range(BURST)]
+    sent = [send_message(alice, sample) for _ in range(BURST)]
     indexes: dict[str, int] = {}
     notified: set[int] = set()
     while len(indexes) < len(sent):
@@ -199,17 +211,17 @@ def test_many_commands_at_once_are_all_answered_behind_their_events(
     assert sorted(indexes.values()) == list(range(BURST))
 
 
-def test_refused_command_waits_for_nothing(alice: Socket, scene: Scene) -> None:
-    scene.say("new")
+def test_refused_command_waits_for_nothing(alice: Socket, sample: SampleConversation) -> None:
+    sample.say("new")
     again = b'{"identity": "bob"}'
     assert replied_without_ping(
-        alice, asked(alice, "POST", f"/Client/v2{scene.path}/Participants", again)
+        alice, asked(alice, "POST", f"/Client/v2{sample.path}/Participants", again)
     )
 
 
 def test_connection_that_listens_to_nothing_gets_its_reply_at_once(
-    server: Server, scene: Scene
+    server: Server, sample: SampleConversation
 ) -> None:
     with connected(server, "alice") as socket:
         socket.acknowledges = False
-        assert kinds(before_reply(socket, send_message(socket, scene))) == ["reply"]
+        assert kinds(before_reply(socket, send_message(socket, sample))) == ["reply"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.realtime.session import TunnelRequest
-from tests.realtime.users import NO_CONVERSATION
+from tests.realtime.clients import NO_CONVERSATION
 
 if TYPE_CHECKING:
-    from tests.realtime.users import People, Play
+    from tests.realtime.clients import RealtimeClients, ScenarioRunner
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
         "",
     ],
 )
-def test_a_path_that_leads_nowhere(play: Play, path: str) -> None:
-    async def scene(people: People) -> None:
+def test_a_path_that_leads_nowhere(run_scenario: ScenarioRunner, path: str) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
         request = TunnelRequest(method="GET", path=path)
-        assert (await people.send("bob", request)).refusal == (404, 20404)
+        assert (await clients.send("bob", request)).refusal == (404, 20404)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,13 @@ def test_a_path_that_leads_nowhere(play: Play, path: str) -> None:
         ("HEAD", "Configuration"),
     ],
 )
-def test_a_method_that_a_path_does_not_have(play: Play, method: str, path: str) -> None:
-    async def scene(people: People) -> None:
-        assert (await people.ask("bob", method, path)).refusal == (405, 20004)
+def test_a_method_that_a_path_does_not_have(
+    run_scenario: ScenarioRunner, method: str, path: str
+) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        assert (await clients.ask("bob", method, path)).refusal == (405, 20004)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -79,50 +81,50 @@ def test_a_method_that_a_path_does_not_have(play: Play, method: str, path: str) 
         b"body=text",
     ],
 )
-def test_a_body_that_says_nothing_clear(play: Play, body: bytes) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
+def test_a_body_that_says_nothing_clear(run_scenario: ScenarioRunner, body: bytes) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
         path = f"/Client/v2/Conversations/{sid}/Messages"
         status, code = (
-            await people.send("bob", TunnelRequest(method="POST", path=path, body=body))
+            await clients.send("bob", TunnelRequest(method="POST", path=path, body=body))
         ).refusal
         assert (status, code) in {(400, 20001), (400, 50303), (400, 50304)}
-        assert (await people.get("bob", f"Conversations/{sid}")).body["messages_count"] == 0
+        assert (await clients.get("bob", f"Conversations/{sid}")).body["messages_count"] == 0
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.promise("COMMAND_BODY_BYTES_MAX", 413)
-def test_a_body_that_is_too_large(play: Play) -> None:
-    async def scene(people: People) -> None:
-        sid = await people.room("bob")
+def test_a_body_that_is_too_large(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.room("bob")
         path = f"/Client/v2/Conversations/{sid}/Messages"
         body = b'{"body":"' + b"b" * (1 << 20) + b'"}'
         request = TunnelRequest(method="POST", path=path, body=body)
-        assert (await people.send("bob", request)).refusal == (413, 20413)
+        assert (await clients.send("bob", request)).refusal == (413, 20413)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_an_empty_body_says_nothing(play: Play) -> None:
-    async def scene(people: People) -> None:
+def test_an_empty_body_says_nothing(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
         request = TunnelRequest(method="POST", path="/Client/v2/Conversations")
-        assert (await people.send("bob", request)).status == 201
+        assert (await clients.send("bob", request)).status == 201
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_names_with_every_character(play: Play) -> None:
-    async def scene(people: People) -> None:
+def test_names_with_every_character(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
         name = "a/b%2F?c=d&e#f+g ü✓"
-        sid = await people.room("bob", UniqueName=name)
+        sid = await clients.room("bob", UniqueName=name)
         raw = "".join(f"%{byte:02X}" for byte in name.encode())
-        found = await people.get("bob", f"MyConversations/{raw}")
+        found = await clients.get("bob", f"MyConversations/{raw}")
         assert found.body["sid"] == sid
         # Decoded once, and only after it was taken apart.
         twice = raw.replace("%", "%25")
-        assert (await people.get("bob", f"MyConversations/{twice}")).refusal == NO_CONVERSATION
-        plain = await people.get("bob", "MyConversations/a/b")
+        assert (await clients.get("bob", f"MyConversations/{twice}")).refusal == NO_CONVERSATION
+        plain = await clients.get("bob", "MyConversations/a/b")
         assert plain.refusal == (404, 20404)
 
-    play(scene)
+    run_scenario(scenario)

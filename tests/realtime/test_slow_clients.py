@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.realtime.sample_conversation import Scene, connected
+from tests.realtime.sample_conversation import SampleConversation, connected
 
 if TYPE_CHECKING:
     from tests.support.client import Api
@@ -23,23 +23,23 @@ MESSAGES_MAX = 600
 def test_a_stalled_client_is_sent_away_and_the_others_hear_everything(
     server: Server, api: Api
 ) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as stalled, connected(server, "bob") as healthy:
-        scene.listen(stalled)
-        scene.listen(healthy)
+        sample.listen(stalled)
+        sample.listen(healthy)
         # Whoever takes no message out of it stops the library from reading after a few.
         stalled.connection.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
         heard = 0
         before = _connections(server)
         for number in range(MESSAGES_MAX):
-            scene.say(BODY)
+            sample.say(BODY)
             told = healthy.next_event("list_item_added")
             assert told["event"]["item_index"] == number
             heard += 1
             if number % 20 == 19 and _connections(server) < before:
                 break
         assert _connections(server) == before - 1, f"still there after {heard} messages"
-        scene.say("and on")
+        sample.say("and on")
         assert healthy.next_event("list_item_added")["event"]["item_data"]["text"] == "and on"
 
 

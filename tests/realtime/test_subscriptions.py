@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.realtime.sample_conversation import Scene, connected, my_map
+from tests.realtime.sample_conversation import SampleConversation, connected, my_map
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ def event_types(socket: Socket) -> list[str]:
 
 
 def test_a_message_reaches_every_listener_in_one_event_each(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as alice, connected(server, "bob") as bob:
         for socket in (alice, bob):
-            scene.listen(socket)
-        message = scene.say("hello")
+            sample.listen(socket)
+        message = sample.say("hello")
         for socket in (alice, bob):
             told = socket.next_event("list_item_added")
             assert told["event"]["item_index"] == 0
@@ -39,16 +39,16 @@ def test_a_message_reaches_every_listener_in_one_event_each(server: Server, api:
 
 
 def test_every_change_of_a_conversation_is_told(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
-    message = scene.say("hello")
+    sample = SampleConversation.made(api)
+    message = sample.say("hello")
     with connected(server, "alice") as socket:
-        scene.listen(socket)
-        api.post(f"{scene.path}/Messages/{message['sid']}", Body="other").expect(200)
-        api.post(scene.path, FriendlyName="new").expect(200)
-        api.post(f"{scene.path}/Participants/bob", Attributes='{"a":1}').expect(200)
-        carol = scene.add("carol")
-        api.delete(f"{scene.path}/Participants/{carol['sid']}").expect(204)
-        api.delete(f"{scene.path}/Messages/{message['sid']}").expect(204)
+        sample.listen(socket)
+        api.post(f"{sample.path}/Messages/{message['sid']}", Body="other").expect(200)
+        api.post(sample.path, FriendlyName="new").expect(200)
+        api.post(f"{sample.path}/Participants/bob", Attributes='{"a":1}').expect(200)
+        carol = sample.add("carol")
+        api.delete(f"{sample.path}/Participants/{carol['sid']}").expect(204)
+        api.delete(f"{sample.path}/Messages/{message['sid']}").expect(204)
         assert event_types(socket) == [
             "list_item_updated",
             "document_updated",
@@ -61,11 +61,11 @@ def test_every_change_of_a_conversation_is_told(server: Server, api: Api) -> Non
 
 
 def test_numbers_of_events_grow(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
-        opened = scene.listen(socket)
+        opened = sample.listen(socket)
         for number in range(5):
-            scene.say(str(number))
+            sample.say(str(number))
         frames = [each for each in socket.quiet() if each.method == "notification"]
         numbers = [each.payload["event"]["id"] for each in frames]
         assert numbers == sorted(numbers)
@@ -73,16 +73,16 @@ def test_numbers_of_events_grow(server: Server, api: Api) -> None:
 
 
 def test_what_was_missed_is_told_again_with_what_it_was(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
-    first = scene.say("first")
+    sample = SampleConversation.made(api)
+    first = sample.say("first")
     with connected(server, "alice") as socket:
-        opened = scene.listen(socket)
-    second = scene.say("second")
-    api.post(f"{scene.path}/Messages/{first['sid']}", Body="first, again").expect(200)
-    third = scene.say("third")
-    api.delete(f"{scene.path}/Messages/{third['sid']}").expect(204)
-    carol = scene.add("carol")
-    api.delete(f"{scene.path}/Participants/bob").expect(204)
+        opened = sample.listen(socket)
+    second = sample.say("second")
+    api.post(f"{sample.path}/Messages/{first['sid']}", Body="first, again").expect(200)
+    third = sample.say("third")
+    api.delete(f"{sample.path}/Messages/{third['sid']}").expect(204)
+    carol = sample.add("carol")
+    api.delete(f"{sample.path}/Participants/bob").expect(204)
     with connected(server, "alice") as socket:
         after = {key: each["last_event_id"] for key, each in opened.items()}
         correlation_id = socket.subscribe(
@@ -114,14 +114,14 @@ def test_what_was_missed_is_told_again_with_what_it_was(server: Server, api: Api
 
 def test_after_a_restart_what_was_missed_is_told_too(fresh_server: Server) -> None:
     api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
-    scene = Scene.made(api)
-    quiet = Scene.made(api)
+    sample = SampleConversation.made(api)
+    quiet = SampleConversation.made(api)
     with connected(fresh_server, "alice") as socket:
-        opened = scene.listen(socket)
+        opened = sample.listen(socket)
         other = quiet.listen(socket)
-        scene.say("before")
+        sample.say("before")
         number = socket.next_event("list_item_added")["event"]["id"]
-    missed = scene.say("missed")
+    missed = sample.say("missed")
     fresh_server.kill()
     fresh_server.start()
     with connected(fresh_server, "alice") as socket:
@@ -138,14 +138,14 @@ def test_after_a_restart_what_was_missed_is_told_too(fresh_server: Server) -> No
 
 def test_after_a_restart_a_user_is_told_what_its_maps_missed(fresh_server: Server) -> None:
     api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(fresh_server, "alice") as socket:
         conversations = my_map(fresh_server, socket, api, "alice")
         user_sid = api.get("/Users/alice").expect(200)["sid"]
         user = socket.open("Maps", f"{user_sid}.info")
-    api.post(f"/Users/alice/Conversations/{scene.sid}", NotificationLevel="muted").expect(200)
+    api.post(f"/Users/alice/Conversations/{sample.sid}", NotificationLevel="muted").expect(200)
     api.post("/Users/alice", FriendlyName="Alice").expect(200)
-    joined = Scene.made(api)
+    joined = SampleConversation.made(api)
     fresh_server.kill()
     fresh_server.start()
     with connected(fresh_server, "bob"), connected(fresh_server, "alice") as socket:
@@ -162,39 +162,39 @@ def test_after_a_restart_a_user_is_told_what_its_maps_missed(fresh_server: Serve
         if each["event_type"] in {"map_item_added", "map_item_updated"}
         for event in each["events"]
     }
-    assert told[scene.sid]["notificationLevel"] == "muted"
+    assert told[sample.sid]["notificationLevel"] == "muted"
     assert told[joined.sid]["status"] == "joined"
     assert told["friendlyName"] == {"value": "Alice"}
     api.close()
 
 
 def test_a_joined_conversation_appears_and_a_left_one_goes(server: Server, api: Api) -> None:
-    scene = Scene.made(api, "bob")
+    sample = SampleConversation.made(api, "bob")
     with connected(server, "newcomer") as socket:
         my_map(server, socket, api, "newcomer")
-        scene.add("newcomer")
+        sample.add("newcomer")
         added = socket.next_event("map_item_added")["event"]
-        assert added["item_key"] == scene.sid
+        assert added["item_key"] == sample.sid
         assert added["item_data"]["status"] == "joined"
-        assert added["item_data"]["channel"] == f"{scene.sid}.channel"
-        scene.listen(socket)
-        api.delete(f"{scene.path}/Participants/newcomer").expect(204)
+        assert added["item_data"]["channel"] == f"{sample.sid}.channel"
+        sample.listen(socket)
+        api.delete(f"{sample.path}/Participants/newcomer").expect(204)
         removed = socket.next_event("map_item_removed")
-        while removed["event"]["item_key"] != scene.sid:
+        while removed["event"]["item_key"] != sample.sid:
             removed = socket.next_event("map_item_removed")
         socket.quiet()
-        scene.say("after")
+        sample.say("after")
         assert event_types(socket) == []
 
 
 def test_a_deleted_conversation_goes_from_its_members_before_its_objects_do(
     server: Server, api: Api
 ) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
         my_map(server, socket, api, "alice")
-        scene.listen(socket)
-        api.delete(scene.path).expect(204)
+        sample.listen(socket)
+        api.delete(sample.path).expect(204)
         assert event_types(socket) == [
             "map_item_removed",
             "list_removed",
@@ -212,19 +212,19 @@ def test_a_user_whose_identity_is_taken_off_hears_no_more(server: Server, api: A
         **{"MessagingBinding.ProjectedAddress": "+15005550777"},
     ).expect(201)
     participant = api.get(f"{path}/Participants").expect(200)["participants"][0]
-    scene = Scene(api, sid)
+    sample = SampleConversation(api, sid)
     with connected(server, "projected") as socket:
         my_map(server, socket, api, "projected")
-        scene.listen(socket)
+        sample.listen(socket)
         api.post(f"{path}/Participants/{participant['sid']}", Identity="null").expect(200)
         assert event_types(socket) == ["map_item_updated", "map_item_removed"]
-        scene.say("secret", author="system")
+        sample.say("secret", author="system")
         assert event_types(socket) == []
         assert socket.ask("GET", f"/v3/Lists/{sid}.messages").status == 404
 
 
 def test_a_subscription_to_what_may_not_be_seen_fails_alone(server: Server, api: Api) -> None:
-    mine, other = Scene.made(api, "alice"), Scene.made(api, "bob")
+    mine, other = SampleConversation.made(api, "alice"), SampleConversation.made(api, "bob")
     with connected(server, "alice") as alice, connected(server, "bob") as bob:
         seen = alice.open("Lists", f"{mine.sid}.messages")
         unseen = bob.open("Documents", f"{other.sid}.channel")
@@ -250,10 +250,10 @@ def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
 ) -> None:
     # The official client gives up its plan to subscribe to what it has opened meanwhile when the
     # answer comes, and makes a new one only when a confirmation comes after that.
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
-        opened = socket.open("Lists", f"{scene.sid}.messages")
-        scene.say("missed")
+        opened = socket.open("Lists", f"{sample.sid}.messages")
+        sample.say("missed")
         wanted = ("list", opened["sid"], opened["last_event_id"])
         socket.subscribe(wanted)
         assert socket.news == []
@@ -267,15 +267,15 @@ def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
 
 
 def test_a_canceled_subscription_is_silent(server: Server, api: Api) -> None:
-    scene = Scene.made(api)
+    sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
-        opened = scene.listen(socket)
+        opened = sample.listen(socket)
         socket.subscribe(("list", opened["messages"]["sid"], None), action="cancel")
         canceled = socket.next_event("subscription_canceled")
         assert canceled["events"] == [
             {"object_sid": opened["messages"]["sid"], "object_type": "list"}
         ]
-        scene.say("unheard")
+        sample.say("unheard")
         assert event_types(socket) == ["document_updated"]
 
 

@@ -12,7 +12,7 @@ from parlour.protocol.access_tokens import AccessToken
 from parlour.resources.users import store as user_store
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from tests.attacks.attack_traffic import request_frame, ws_frame
-from tests.events.in_process_server import House, until_read
+from tests.events.in_process_server import InProcessServer, poll_until
 from tests.support.twilsock_client import init_header, written
 from tests.support.websocket_transport import opened
 
@@ -31,31 +31,31 @@ TURNS_MAX = 1_000
 INIT = ws_frame(written({"id": "TM1", **init_header("x")}))
 
 
-class Scene:
+class Scenario:
     """Alice, who is shown online while she is connected, and a conversation of hers."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.endpoint = house.app.realtime.endpoint
-        self.hub = house.app.realtime.hub
+    def __init__(self, instance: InProcessServer) -> None:
+        self.instance = instance
+        self.endpoint = instance.app.realtime.endpoint
+        self.hub = instance.app.realtime.hub
 
     async def set(self) -> None:
-        house = self.house
-        await house.do(
+        instance = self.instance
+        await instance.do(
             "UpdateServiceConfiguration",
             {"ReachabilityEnabled": "true"},
-            ChatServiceSid=house.scope.service_sid,
+            ChatServiceSid=instance.scope.service_sid,
         )
-        self.sid = (await house.do("CreateConversation")).sid
-        await house.do(
+        self.sid = (await instance.do("CreateConversation")).sid
+        await instance.do(
             "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=self.sid
         )
-        await house.say(self.sid, "Hello")
+        await instance.say(self.sid, "Hello")
         token = AccessToken(
-            account_sid=house.scope.account_sid,
+            account_sid=instance.scope.account_sid,
             key_sid="SK",
             identity="alice",
-            service_sid=house.scope.service_sid,
+            service_sid=instance.scope.service_sid,
             expires_ms=1 << 45,
         )
 
@@ -120,15 +120,15 @@ class Scene:
         return is_answered
 
     async def is_online(self) -> bool:
-        found = await self.house.store.read(
-            lambda tx: user_store.find_user_by_identity(tx, self.house.scope, "alice")
+        found = await self.instance.store.read(
+            lambda tx: user_store.find_user_by_identity(tx, self.instance.scope, "alice")
         )
         assert found is not None
         return bool(found.is_online)
 
     def open_sockets(self) -> float:
         """What the metric says."""
-        (metric,) = self.house.app.realtime.figures()
+        (metric,) = self.instance.app.realtime.figures()
         return metric.samples[0].value
 
 
@@ -137,32 +137,32 @@ def test_a_client_that_vanishes_at_any_moment_is_offline_and_registered_nowhere(
     tmp_path: Path, amid: str
 ) -> None:
     async def run() -> None:
-        async with House(tmp_path) as house:
-            scene = Scene(house)
-            await scene.set()
+        async with InProcessServer(tmp_path) as instance:
+            scenario = Scenario(instance)
+            await scenario.set()
             frames = [(INIT, b'"method":"reply"')]
             if amid == "subscription":
-                frames.append((scene.subscription(), b"subscription_established"))
+                frames.append((scenario.subscription(), b"subscription_established"))
             turns = 0
-            while not await scene.vanish(frames, turns):
-                assert scene.open_sockets() == 0
-                assert not scene.hub.is_of_interest(scene.sid)
+            while not await scenario.vanish(frames, turns):
+                assert scenario.open_sockets() == 0
+                assert not scenario.hub.is_of_interest(scenario.sid)
                 turns += 1
                 assert turns < TURNS_MAX
             assert turns > 3  # There were moments to vanish at.
-            assert scene.open_sockets() == 0
+            assert scenario.open_sockets() == 0
 
             async def is_offline() -> bool:
-                return not await scene.is_online()
+                return not await scenario.is_online()
 
-            await until_read(is_offline)
+            await poll_until(is_offline)
             # Who stays is online, and then is not.
-            socket, _, _ = scene.connect()
+            socket, _, _ = scenario.connect()
             socket.data_received(INIT)
-            await until_read(scene.is_online)
-            assert scene.open_sockets() == 1
+            await poll_until(scenario.is_online)
+            assert scenario.open_sockets() == 1
             socket.connection_lost(None)
-            await until_read(is_offline)
-            assert scene.open_sockets() == 0
+            await poll_until(is_offline)
+            assert scenario.open_sockets() == 0
 
     asyncio.run(run())

@@ -24,7 +24,7 @@ Body = bytes | str | None
 
 
 @dataclass(frozen=True)
-class Shelf:
+class MediaClient:
     """Requests about the media of one service, with one caller's credentials."""
 
     server: Server
@@ -32,13 +32,13 @@ class Shelf:
     credentials: Mapping[str, str]
 
     @classmethod
-    def of_account(cls, server: Server, api: Api, service_sid: str) -> Shelf:
+    def of_account(cls, server: Server, api: Api, service_sid: str) -> MediaClient:
         """As the account itself."""
         pair = base64.b64encode(f"{api.sid}:{api.token}".encode()).decode()
         return cls(server, service_sid, {"Authorization": f"Basic {pair}"})
 
     @classmethod
-    def of_user(cls, server: Server, api: Api, service_sid: str, identity: str) -> Shelf:
+    def of_user(cls, server: Server, api: Api, service_sid: str, identity: str) -> MediaClient:
         """As a user of the service."""
         form = {"Identity": identity, "ServiceSid": service_sid}
         made = api.under("/parlour/v1").post("/Tokens", form).expect(201)

@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from tests.resources.participant_setup import ADDRESS, Room
+from tests.resources.participant_setup import ADDRESS, ConversationClient
 from tests.support.phone_numbers import phone_number
 from tests.support.polling import eventually
 from tests.support.server_database import connect
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 
-class Talk(Room):
+class MessageClient(ConversationClient):
     """One conversation and what is said in it, in one of the two forms of its path."""
 
     @property

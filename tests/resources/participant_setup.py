@@ -27,7 +27,7 @@ Participant = dict[str, Any]
 
 
 @dataclass
-class Room:
+class ConversationClient:
     """One conversation, in one of the two forms of its path."""
 
     server: Server
@@ -35,7 +35,7 @@ class Room:
     conversation: dict[str, Any]
 
     @classmethod
-    def make(cls, server: Server, api: Api, **form: str) -> Room:
+    def make(cls, server: Server, api: Api, **form: str) -> ConversationClient:
         """A new conversation."""
         return cls(server, api, api.post("/Conversations", form).expect(201))
 

@@ -24,12 +24,12 @@ NOWHERE = {
 """Well-formed sids that nothing has."""
 
 
-def account_of_its_own(server: Server) -> Api:
+def new_account_api(server: Server) -> Api:
     """A new account, so that a test may change what others rely on."""
     return Api(server.base_url, *server.make_account())
 
 
-def service_of_its_own(api: Api, name: str = "Of its own") -> Api:
+def new_service_api(api: Api, name: str = "Of its own") -> Api:
     """A new service of the account, in the service form of the paths."""
     sid = api.under("/v1").post("/Services", FriendlyName=name).expect(201)["sid"]
     return api.service(sid)

@@ -13,7 +13,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from parlour.resources.table import operations
-from tests.resources.settings_setup import NOWHERE, account_of_its_own, everything_kept, told
+from tests.resources.settings_setup import NOWHERE, everything_kept, new_account_api, told
 from tests.support.polling import eventually
 from tests.support.server import ServerError
 
@@ -29,7 +29,7 @@ DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+000
 @pytest.fixture(scope="module")
 def own(server: Server) -> Iterator[Api]:
     """An account, below the place of its keys."""
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api.under(f"/2010-04-01/Accounts/{api.sid}")
     api.close()
 
@@ -125,7 +125,7 @@ def test_secrets_are_kept_sealed_and_a_repeated_request_shows_the_same(
 
 
 def test_a_list_has_the_shape_of_its_version(server: Server) -> None:
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     base = f"/2010-04-01/Accounts/{api.sid}"
     own = api.under(base)
     assert own.get("/Keys.json").expect(200)["keys"] == []

@@ -12,10 +12,10 @@ from parlour.vocabulary.event_names import SCOPED_FILTERS
 from tests.resources.participant_setup import DATE
 from tests.resources.settings_setup import (
     NOWHERE,
-    account_of_its_own,
     changes,
+    new_account_api,
+    new_service_api,
     refuses,
-    service_of_its_own,
     told,
 )
 from tests.support.phone_numbers import phone_number
@@ -207,7 +207,7 @@ def test_one_of_many_parallel_requests_gets_the_address(api: Api) -> None:
 
 
 def test_a_restricted_account_configures_its_own_addresses_only(server: Server) -> None:
-    own = account_of_its_own(server)
+    own = new_account_api(server)
     ours, other = phone_number(), phone_number()
     server.set_numbers(str(own.sid), ours)
     own.post(PATH, Type="sms", Address=other).refuses(409, 20409)
@@ -215,7 +215,7 @@ def test_a_restricted_account_configures_its_own_addresses_only(server: Server) 
 
 
 def test_a_list_is_in_the_order_of_creation(server: Server) -> None:
-    own = account_of_its_own(server)
+    own = new_account_api(server)
     texts = [make(own), make(own)]
     number = f"whatsapp:{phone_number()}"
     chat = make(own, Type="whatsapp", Address=number)
@@ -250,7 +250,7 @@ def test_a_deleted_configuration_is_gone(api: Api, server: Server) -> None:
 def test_a_service_that_goes_leaves_its_addresses_to_the_default_one(
     api: Api, server: Server
 ) -> None:
-    service, other = service_of_its_own(api), service_of_its_own(api)
+    service, other = new_service_api(api), new_service_api(api)
     sid, other_sid = (each.prefix.rpartition("/")[2] for each in (service, other))
     rule = creation(Type="webhook", WebhookUrl=f"{HOOK}?sid={sid}", Enabled="true")
     held = make(api, **rule, **creation(ConversationServiceSid=sid))

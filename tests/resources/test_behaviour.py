@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.participant_setup import (
+    ADDRESS,
+    PROJECTED_ADDRESS,
+    PROXY_ADDRESS,
+    ConversationClient,
+)
 from tests.resources.unique_names import at_once, unique
 from tests.support.phone_numbers import PROXY, phone_number
 from tests.support.polling import eventually
@@ -21,16 +26,16 @@ TOGETHER = 16
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> Room:
-    return Room.make(server, form_api)
+def room(server: Server, form_api: Api) -> ConversationClient:
+    return ConversationClient.make(server, form_api)
 
 
-def state_of(room: Room) -> str:
+def state_of(room: ConversationClient) -> str:
     state: str = room.api.get(f"/Conversations/{room.sid}").expect(200)["state"]
     return state
 
 
-def move(room: Room, state: str) -> Answer:
+def move(room: ConversationClient, state: str) -> Answer:
     return room.api.post(f"/Conversations/{room.sid}", State=state)
 
 
@@ -38,7 +43,9 @@ def move(room: Room, state: str) -> Answer:
 
 
 @pytest.mark.parametrize("steps", [("inactive", "active", "inactive", "closed"), ("closed",)])
-def test_a_state_follows_another_and_closed_is_the_last(room: Room, steps: tuple[str]) -> None:
+def test_a_state_follows_another_and_closed_is_the_last(
+    room: ConversationClient, steps: tuple[str]
+) -> None:
     for state in steps:
         assert move(room, state).expect(200)["state"] == state
         assert state_of(room) == state
@@ -48,7 +55,7 @@ def test_a_state_follows_another_and_closed_is_the_last(room: Room, steps: tuple
     assert state_of(room) == "closed"
 
 
-def test_a_closed_conversation_takes_nothing_but_its_removal(room: Room) -> None:
+def test_a_closed_conversation_takes_nothing_but_its_removal(room: ConversationClient) -> None:
     member = room.chat()
     room.say(1)
     path = f"/Conversations/{room.sid}"
@@ -71,7 +78,7 @@ def test_a_closed_conversation_takes_nothing_but_its_removal(room: Room) -> None
     room.api.delete(path).expect(204)
 
 
-def test_a_message_wakes_an_inactive_conversation(room: Room) -> None:
+def test_a_message_wakes_an_inactive_conversation(room: ConversationClient) -> None:
     move(room, "inactive").expect(200)
     begun = len(room.events())
     room.say(1)
@@ -84,7 +91,7 @@ def test_a_message_wakes_an_inactive_conversation(room: Room) -> None:
     assert room.events()[begun + 2 :] == [("onMessageAdded", False)]
 
 
-def test_a_message_starts_the_timers_again(room: Room) -> None:
+def test_a_message_starts_the_timers_again(room: ConversationClient) -> None:
     path = f"/Conversations/{room.sid}"
     room.api.post(path, {"Timers.Inactive": "PT1H", "Timers.Closed": "PT2H"}).expect(200)
     with closing(connect(room.server)) as connection, connection:
@@ -110,8 +117,8 @@ def pair_of(address: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("way", ["close", "remove", "leave", "unbind"])
-def test_a_pair_is_free_again(server: Server, room: Room, way: str) -> None:
-    pair, other = pair_of(phone_number()), Room.make(server, room.api)
+def test_a_pair_is_free_again(server: Server, room: ConversationClient, way: str) -> None:
+    pair, other = pair_of(phone_number()), ConversationClient.make(server, room.api)
     member = room.add(pair)
     other.api.post(other.path, pair).refuses(409, 50416)
     path = f"/Conversations/{room.sid}"
@@ -124,23 +131,23 @@ def test_a_pair_is_free_again(server: Server, room: Room, way: str) -> None:
     else:
         room.update(member, {PROXY_ADDRESS: phone_number()}).expect(200)
     other.add(pair)
-    Room.make(server, room.api).api.post(other.path, pair).refuses(409, 50416)
+    ConversationClient.make(server, room.api).api.post(other.path, pair).refuses(409, 50416)
 
 
-def test_an_inactive_conversation_keeps_its_pairs(server: Server, room: Room) -> None:
+def test_an_inactive_conversation_keeps_its_pairs(server: Server, room: ConversationClient) -> None:
     pair = pair_of(phone_number())
     room.add(pair)
     move(room, "inactive").expect(200)
-    other = Room.make(server, room.api)
+    other = ConversationClient.make(server, room.api)
     other.api.post(other.path, pair).refuses(409, 50416)
 
 
 def test_a_removed_service_frees_its_pairs_at_once(server: Server, api: Api) -> None:
     service = api.post("/Services", FriendlyName="Gone").expect(201)["sid"]
     pair = pair_of(phone_number())
-    Room.make(server, api.service(service)).add(pair)
+    ConversationClient.make(server, api.service(service)).add(pair)
     api.delete(f"/Services/{service}").expect(204)
-    Room.make(server, api).add(pair)
+    ConversationClient.make(server, api).add(pair)
 
 
 # --- Natural keys, with many requests at once
@@ -169,14 +176,14 @@ def test_one_of_many_gets_a_user_identity(form_api: Api) -> None:
     assert form_api.get(f"/Users/{identity}").expect(200) == won
 
 
-def test_one_of_many_gets_a_participant_identity(room: Room) -> None:
+def test_one_of_many_gets_a_participant_identity(room: ConversationClient) -> None:
     answers = at_once(TOGETHER, lambda _: room.api.post(room.path, Identity="alice"))
     won = one_of_many(answers, 50433)
     assert room.api.get(room.path).expect(200)["participants"] == [won]
 
 
 def test_one_of_many_conversations_gets_a_pair(server: Server, form_api: Api) -> None:
-    rooms = [Room.make(server, form_api) for _ in range(TOGETHER)]
+    rooms = [ConversationClient.make(server, form_api) for _ in range(TOGETHER)]
     pair = pair_of(phone_number())
     answers = at_once(TOGETHER, lambda number: form_api.post(rooms[number].path, pair))
     won = one_of_many(answers, 50416)
@@ -185,7 +192,10 @@ def test_one_of_many_conversations_gets_a_pair(server: Server, form_api: Api) ->
 
 
 def test_many_participants_at_once_make_one_user(server: Server, form_api: Api) -> None:
-    rooms, identity = [Room.make(server, form_api) for _ in range(TOGETHER)], unique("new")
+    rooms, identity = (
+        [ConversationClient.make(server, form_api) for _ in range(TOGETHER)],
+        unique("new"),
+    )
     answers = at_once(TOGETHER, lambda n: form_api.post(rooms[n].path, Identity=identity))
     for answer in answers:
         answer.expect(201)
@@ -197,12 +207,12 @@ def test_many_participants_at_once_make_one_user(server: Server, form_api: Api) 
 # --- Users that arrive by themselves
 
 
-def users_of(room: Room, identity: str) -> Answer:
+def users_of(room: ConversationClient, identity: str) -> Answer:
     return room.api.get(f"/Users/{identity}")
 
 
 @pytest.mark.parametrize("projected", [False, True])
-def test_an_unknown_identity_becomes_a_user(room: Room, projected: bool) -> None:
+def test_an_unknown_identity_becomes_a_user(room: ConversationClient, projected: bool) -> None:
     identity = unique("arrives")
     users_of(room, identity).refuses(404, 20404)
     form = {PROJECTED_ADDRESS: phone_number()} if projected else {}
@@ -217,20 +227,20 @@ def test_an_unknown_identity_becomes_a_user(room: Room, projected: bool) -> None
         assert connection.execute(query, (user["sid"],)).fetchall() == [("onUserAdded", 1)]
 
 
-def test_a_known_identity_stays_the_user_it_is(room: Room) -> None:
+def test_a_known_identity_stays_the_user_it_is(room: ConversationClient) -> None:
     identity = unique("known")
     user = room.api.post("/Users", Identity=identity, FriendlyName="K").expect(201)
     room.chat(identity)
     assert users_of(room, identity).expect(200) == user
 
 
-def test_an_unknown_author_becomes_no_user(room: Room) -> None:
+def test_an_unknown_author_becomes_no_user(room: ConversationClient) -> None:
     author = unique("author")
     room.api.post(f"/Conversations/{room.sid}/Messages", Author=author, Body="x").expect(201)
     users_of(room, author).refuses(404, 20404)
 
 
-def test_a_refused_participant_leaves_no_user_behind(room: Room) -> None:
+def test_a_refused_participant_leaves_no_user_behind(room: ConversationClient) -> None:
     identity = unique("refused")
     room.bare()
     room.api.post(room.path, Identity=identity).refuses(400, 50434)
@@ -240,7 +250,7 @@ def test_a_refused_participant_leaves_no_user_behind(room: Room) -> None:
 # --- The read horizon
 
 
-def test_the_read_horizon_is_one_for_participant_and_user(room: Room) -> None:
+def test_the_read_horizon_is_one_for_participant_and_user(room: ConversationClient) -> None:
     member = room.chat()
     room.say(3)
     mine = f"/Users/alice/Conversations/{room.sid}"
@@ -270,9 +280,9 @@ def below(server: Server, conversation_sid: str) -> dict[str, int]:
     return counted
 
 
-def furnished(server: Server, api: Api) -> Room:
+def furnished(server: Server, api: Api) -> ConversationClient:
     """A conversation with something of everything below it."""
-    room = Room.make(server, api)
+    room = ConversationClient.make(server, api)
     room.chat()
     room.phone()
     room.say(3)

@@ -19,8 +19,8 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
-from tests.events.in_process_server import House
-from tests.events.webhook_backend import Hooks, answer
+from tests.events.in_process_server import InProcessServer
+from tests.events.webhook_backend import WebhookBackend, respond_with
 from tests.support.machine_pressure import Stopwatch
 
 if TYPE_CHECKING:
@@ -72,24 +72,24 @@ class Dates:
         self.latest[name] = row.date_updated
 
 
-async def _set_up(house: House) -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
+async def _set_up(instance: InProcessServer) -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
     """One row of each resource that can be updated: by the operation, its form and its path."""
-    conversation = await house.do("CreateConversation")
+    conversation = await instance.do("CreateConversation")
     here = {"ConversationSid": conversation.sid}
-    user = await house.do("CreateUser", {"Identity": "alice"})
-    participant = await house.do("CreateConversationParticipant", {"Identity": "alice"}, **here)
-    message = await house.say(conversation.sid, "first")
-    webhook = await house.attach(
+    user = await instance.do("CreateUser", {"Identity": "alice"})
+    participant = await instance.do("CreateConversationParticipant", {"Identity": "alice"}, **here)
+    message = await instance.say(conversation.sid, "first")
+    webhook = await instance.attach(
         conversation.sid, Url="https://example.com/", Filters="onMessageAdded"
     )
     role = {"FriendlyName": "r", "Type": "service", "Permission": PERMISSION}
-    made = await house.do("CreateRole", role)
+    made = await instance.do("CreateRole", role)
     address = {"Type": "sms", "Address": "+15558675310"}
-    configured = await house.do("CreateConfigurationAddress", address)
-    credential = await house.do("CreateCredential", {"Type": "fcm", "Secret": "s"})
-    service = await house.do("CreateService", {"FriendlyName": "s"})
+    configured = await instance.do("CreateConfigurationAddress", address)
+    credential = await instance.do("CreateCredential", {"Type": "fcm", "Secret": "s"})
+    service = await instance.do("CreateService", {"FriendlyName": "s"})
     other = {"ChatServiceSid": service.sid}
-    away = await house.do("CreateServiceConversation", **other)
+    away = await instance.do("CreateServiceConversation", **other)
     body = {"Body": "other"}
     return {
         "UpdateConversation": ({"FriendlyName": "f"}, {"Sid": conversation.sid}),
@@ -138,13 +138,15 @@ async def _report(scope: Scope, sid: str, status: str, tx: Transaction) -> Any:
 
 async def _receipt_dates(folder: Path) -> Dates:
     dates = Dates()
-    async with House(folder) as house:
-        conversation = await house.do("CreateConversation")
-        message = await house.say(conversation.sid, "first")
-        sid = await house.store.write(partial(_add_receipt, house.scope, message))
+    async with InProcessServer(folder) as instance:
+        conversation = await instance.do("CreateConversation")
+        message = await instance.say(conversation.sid, "first")
+        sid = await instance.store.write(partial(_add_receipt, instance.scope, message))
         for status, offset_ms in (("sent", 0), ("delivered", 72 * HOUR_MS), ("read", -HOUR_MS)):
             JumpingClock.offset_ms = offset_ms
-            dates.see(sid, await house.store.write(partial(_report, house.scope, sid, status)))
+            dates.see(
+                sid, await instance.store.write(partial(_report, instance.scope, sid, status))
+            )
     return dates
 
 
@@ -154,17 +156,17 @@ def test_dates_of_receipts_do_not_go_back_with_the_clock(tmp_path: Path) -> None
 
 async def _jump(folder: Path) -> Dates:
     dates = Dates()
-    async with House(folder) as house:
-        rows = await _set_up(house)
-        account = Scope(house.scope.account_sid)
+    async with InProcessServer(folder) as instance:
+        rows = await _set_up(instance)
+        account = Scope(instance.scope.account_sid)
         for offset_ms in JUMPS:
             JumpingClock.offset_ms = offset_ms
             for operation_id, (form, path) in rows.items():
-                dates.see(operation_id, await house.do(operation_id, form, **path))
-            dates.see("account", await house.store.write(partial(_account, account)))
-            new = await house.do("CreateConversation")
+                dates.see(operation_id, await instance.do(operation_id, form, **path))
+            dates.see("account", await instance.store.write(partial(_account, account)))
+            new = await instance.do("CreateConversation")
             dates.see(new.sid, new)
-            renamed = await house.do("UpdateConversation", {"FriendlyName": "n"}, Sid=new.sid)
+            renamed = await instance.do("UpdateConversation", {"FriendlyName": "n"}, Sid=new.sid)
             dates.see(new.sid, renamed)
     assert len(dates.latest) == len(rows) + 1 + len(JUMPS)
     return dates
@@ -175,24 +177,24 @@ def test_dates_of_changed_rows_do_not_go_back_with_the_clock(tmp_path: Path) -> 
 
 
 async def _client_dates(folder: Path) -> None:
-    async with House(folder) as house:
+    async with InProcessServer(folder) as instance:
         for given in (FUTURE, PAST):
             form = {"DateCreated": given, "DateUpdated": given}
-            made = await house.do("CreateConversation", form)
+            made = await instance.do("CreateConversation", form)
             here = {"ConversationSid": made.sid}
-            member = await house.do(
+            member = await instance.do(
                 "CreateConversationParticipant", form | {"Identity": "alice"}, **here
             )
-            message = await house.say(made.sid, "b", **form)
+            message = await instance.say(made.sid, "b", **form)
             set_again = {"DateUpdated": PAST}
             for operation_id, path in (
                 ("UpdateConversationMessage", here | {"Sid": message.sid}),
                 ("UpdateConversationParticipant", here | {"Sid": member.sid}),
                 ("UpdateConversation", {"Sid": made.sid}),
             ):
-                changed = await house.do(operation_id, {"Attributes": "{}"}, **path)
+                changed = await instance.do(operation_id, {"Attributes": "{}"}, **path)
                 assert changed.date_updated >= changed.date_created, operation_id
-                stays = await house.do(operation_id, set_again, **path)
+                stays = await instance.do(operation_id, set_again, **path)
                 assert stays.date_updated < stays.date_created or given == PAST, operation_id
                 assert stays.date_updated == 981173106000, operation_id
 
@@ -209,23 +211,23 @@ async def _until(look: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def _failing_lane(folder: Path) -> list[str]:
-    async with Hooks() as hooks, House(folder) as house:
-        conversation = await house.do("CreateConversation")
-        await house.attach(conversation.sid, Url=hooks.url("/hook"), Filters="onMessageAdded")
-        hooks.answers["/hook"] = answer(500)
+    async with WebhookBackend() as backend, InProcessServer(folder) as instance:
+        conversation = await instance.do("CreateConversation")
+        await instance.attach(conversation.sid, Url=backend.url("/hook"), Filters="onMessageAdded")
+        backend.responders["/hook"] = respond_with(500)
         JumpingClock.offset_ms = 72 * HOUR_MS
 
         async def heard(count: int) -> bool:
-            return len(hooks.at("/hook")) >= count
+            return len(backend.requests_to("/hook")) >= count
 
         for body in ("one", "two"):
-            await house.say(conversation.sid, body, origin=FIRES)
+            await instance.say(conversation.sid, body, origin=FIRES)
         await _until(partial(heard, 2))  # The first of them, and its retry.
         JumpingClock.offset_ms = 0
-        del hooks.answers["/hook"]
-        await house.say(conversation.sid, "three", origin=FIRES)
-        await house.settled()
-        return [told.values["Body"] for told in hooks.at("/hook")]
+        del backend.responders["/hook"]
+        await instance.say(conversation.sid, "three", origin=FIRES)
+        await instance.wait_until_idle()
+        return [told.values["Body"] for told in backend.requests_to("/hook")]
 
 
 def test_a_failing_webhook_goes_on_after_the_clock_was_set_back(tmp_path: Path) -> None:
@@ -234,24 +236,26 @@ def test_a_failing_webhook_goes_on_after_the_clock_was_set_back(tmp_path: Path) 
 
 
 async def _failing_lane_at_a_start(folder: Path) -> list[str]:
-    async with Hooks() as hooks:
-        hooks.answers["/hook"] = answer(500)
-        async with House(folder) as house:
-            conversation = await house.do("CreateConversation")
-            await house.attach(conversation.sid, Url=hooks.url("/hook"), Filters="onMessageAdded")
+    async with WebhookBackend() as backend:
+        backend.responders["/hook"] = respond_with(500)
+        async with InProcessServer(folder) as instance:
+            conversation = await instance.do("CreateConversation")
+            await instance.attach(
+                conversation.sid, Url=backend.url("/hook"), Filters="onMessageAdded"
+            )
             JumpingClock.offset_ms = 72 * HOUR_MS
-            await house.say(conversation.sid, "one", origin=FIRES)
+            await instance.say(conversation.sid, "one", origin=FIRES)
 
             async def is_retried() -> bool:
-                return len(hooks.at("/hook")) > 1
+                return len(backend.requests_to("/hook")) > 1
 
             await _until(is_retried)  # So the time of a retry is in the queue.
         JumpingClock.offset_ms = 0
-        failed = len(hooks.at("/hook"))
-        del hooks.answers["/hook"]
-        async with House(folder, database=house.database) as house:
-            await house.settled()
-        return [told.values["Body"] for told in hooks.at("/hook")[failed:]]
+        failed = len(backend.requests_to("/hook"))
+        del backend.responders["/hook"]
+        async with InProcessServer(folder, database=instance.database) as instance:
+            await instance.wait_until_idle()
+        return [told.values["Body"] for told in backend.requests_to("/hook")[failed:]]
 
 
 def test_a_failing_webhook_goes_on_at_a_start_after_the_clock_was_set_back(
@@ -261,17 +265,17 @@ def test_a_failing_webhook_goes_on_at_a_start_after_the_clock_was_set_back(
 
 
 async def _timer(folder: Path) -> None:
-    async with House(folder) as house:
+    async with InProcessServer(folder) as instance:
         JumpingClock.offset_ms = 72 * HOUR_MS
         form = {"Timers.Inactive": "PT1M", "Timers.Closed": "PT10M"}
-        made = await house.do("CreateConversation", form)
-        kept = await house.do("CreateConversation", {"Timers.Closed": "P30D"})
+        made = await instance.do("CreateConversation", form)
+        kept = await instance.do("CreateConversation", {"Timers.Closed": "P30D"})
         await asyncio.sleep(0)
         JumpingClock.offset_ms = 0
 
         async def are_capped() -> bool:
-            seen = await house.do("FetchConversation", Sid=made.sid)
-            longer = await house.do("FetchConversation", Sid=kept.sid)
+            seen = await instance.do("FetchConversation", Sid=made.sid)
+            longer = await instance.do("FetchConversation", Sid=kept.sid)
             now_ms = JumpingClock().now_ms()
             return (
                 seen.date_inactive <= now_ms + 60_000
@@ -287,16 +291,16 @@ def test_timers_of_conversations_end_in_time_after_the_clock_was_set_back(tmp_pa
 
 
 async def _removal(folder: Path) -> None:
-    async with House(folder) as house:
+    async with InProcessServer(folder) as instance:
         JumpingClock.offset_ms = 72 * HOUR_MS
-        made = await house.do("CreateConversation")
-        await house.say(made.sid, "first")
+        made = await instance.do("CreateConversation")
+        await instance.say(made.sid, "first")
         JumpingClock.offset_ms = 0
-        await house.do("DeleteConversation", Sid=made.sid)
-        account = house.scope.account_sid
+        await instance.do("DeleteConversation", Sid=made.sid)
+        account = instance.scope.account_sid
 
         async def is_gone() -> bool:
-            row = await house.store.read(lambda tx: tx.one(REMAINING, account))
+            row = await instance.store.read(lambda tx: tx.one(REMAINING, account))
             assert row is not None
             return bool(row[0] == 0)
 
@@ -307,8 +311,8 @@ def test_what_is_deleted_goes_after_the_clock_was_set_back(tmp_path: Path) -> No
     asyncio.run(_removal(tmp_path))
 
 
-async def _notes_are_gone(house: House) -> bool:
-    row = await house.store.read(lambda tx: tx.one(NOTES))
+async def _notes_are_gone(instance: InProcessServer) -> bool:
+    row = await instance.store.read(lambda tx: tx.one(NOTES))
     assert row is not None
     return bool(row[0] == 0)
 
@@ -320,9 +324,9 @@ async def _note(kind: str, scope: Scope, tx: Transaction) -> None:
 
 
 async def _removal_of_the_future(folder: Path) -> None:
-    async with House(folder) as house:
-        await house.store.write(partial(_note, purge.CONVERSATION, house.scope))
-        await _until(partial(_notes_are_gone, house))
+    async with InProcessServer(folder) as instance:
+        await instance.store.write(partial(_note, purge.CONVERSATION, instance.scope))
+        await _until(partial(_notes_are_gone, instance))
 
 
 def test_what_was_deleted_before_the_clock_was_set_back_goes(tmp_path: Path) -> None:
@@ -331,20 +335,20 @@ def test_what_was_deleted_before_the_clock_was_set_back_goes(tmp_path: Path) -> 
 
 async def _restart(folder: Path) -> None:
     form = {"Timers.Closed": "PT10M"}
-    async with House(folder) as house:
+    async with InProcessServer(folder) as instance:
         JumpingClock.offset_ms = 72 * HOUR_MS
-        made = [(await house.do("CreateConversation", form)).sid for _ in range(2 * STEP + 1)]
-        await house.store.write(partial(_note, purge.SERVICE, house.scope))
+        made = [(await instance.do("CreateConversation", form)).sid for _ in range(2 * STEP + 1)]
+        await instance.store.write(partial(_note, purge.SERVICE, instance.scope))
     JumpingClock.offset_ms = 0
-    async with House(folder, database=house.database) as house:
+    async with InProcessServer(folder, database=instance.database) as instance:
 
         async def are_capped() -> bool:
             latest_ms = JumpingClock().now_ms() + 600_000
-            seen = [await house.do("FetchConversation", Sid=sid) for sid in made]
+            seen = [await instance.do("FetchConversation", Sid=sid) for sid in made]
             return all(each.date_closed <= latest_ms for each in seen)
 
         await _until(are_capped)
-        await _until(partial(_notes_are_gone, house))
+        await _until(partial(_notes_are_gone, instance))
 
 
 def test_a_start_after_the_clock_was_set_back_caps_every_timer_and_removal(

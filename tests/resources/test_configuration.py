@@ -8,10 +8,10 @@ import pytest
 
 from tests.resources.settings_setup import (
     NOWHERE,
-    account_of_its_own,
     changes,
+    new_account_api,
+    new_service_api,
     refuses,
-    service_of_its_own,
     told,
 )
 
@@ -26,13 +26,13 @@ PATH = "/Configuration"
 
 @pytest.fixture(scope="module")
 def own(server: Server) -> Iterator[Api]:
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api
     api.close()
 
 
 def test_a_new_account_has_a_default_service_and_no_timers(server: Server) -> None:
-    own = account_of_its_own(server)
+    own = new_account_api(server)
     shown = own.get(PATH).expect(200)
     assert list(shown) == [
         "account_sid",
@@ -62,7 +62,7 @@ def test_timers_count_for_conversations_made_afterwards(own: Api, server: Server
     changes(own, PATH, form, default_inactive_timer="PT1M", default_closed_timer="P1D")
     assert told(server, str(own.sid))[-1] == ("accountChanged", own.sid)
     assert set(own.post("/Conversations").expect(201)["timers"]) == {"date_inactive", "date_closed"}
-    elsewhere = service_of_its_own(own).post("/Conversations").expect(201)
+    elsewhere = new_service_api(own).post("/Conversations").expect(201)
     assert set(elsewhere["timers"]) == {"date_inactive", "date_closed"}
     assert own.get(f"/Conversations/{earlier['sid']}").expect(200)["timers"] == {}
     given = {"Timers.Inactive": "PT0S", "Timers.Closed": "PT0S"}
@@ -92,7 +92,7 @@ def test_a_bad_value_is_refused(api: Api, server: Server, name: str, text: str, 
 def test_the_default_service_is_what_the_short_form_means(own: Api) -> None:
     before = own.get(PATH).expect(200)
     old = own.post("/Conversations", UniqueName="old").expect(201)
-    service = service_of_its_own(own)
+    service = new_service_api(own)
     sid = service.prefix.rpartition("/")[2]
     upper = sid[:2] + sid[2:].upper()
     after = own.post(PATH, DefaultChatServiceSid=upper).expect(200)

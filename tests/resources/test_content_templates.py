@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.resources.message_setup import rows
-from tests.resources.settings_setup import NOWHERE, account_of_its_own, told
+from tests.resources.settings_setup import NOWHERE, new_account_api, told
 from tests.support.server_database import connect
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ GREETING = {"FriendlyName": "greeting", "Body": "Hello {{1}}, welcome to {{place
 @pytest.fixture
 def own(server: Server) -> Iterator[Api]:
     """An account of its own, below Parlour's own version."""
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api.under("/parlour/v1")
     api.close()
 
@@ -179,7 +179,7 @@ def test_an_account_has_a_bounded_number(own: Api, server: Server) -> None:
 
 def test_another_accounts_template_is_not_there(own: Api, server: Server) -> None:
     template = add(own)
-    twin = account_of_its_own(server)
+    twin = new_account_api(server)
     beside = twin.under("/parlour/v1")
     never = "HX" + "0" * 32
     there = beside.get(f"{PATH}/{template['sid']}").refuses(404, 20404)

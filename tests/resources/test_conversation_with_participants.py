@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, Room, make_role
+from tests.resources.participant_setup import (
+    ADDRESS,
+    PROJECTED_ADDRESS,
+    ConversationClient,
+    make_role,
+)
 from tests.resources.unique_names import at_once, unique
 from tests.support.client import Api
 from tests.support.phone_numbers import PROXY, phone_number
@@ -227,7 +232,7 @@ def test_a_pair_is_held_from_the_answer_on(server: Server, form_api: Api) -> Non
     address = phone_number()
     begun = send(form_api, phone(address)).expect(202)
     send(form_api, phone(address)).refuses(409, 50425)
-    room = Room.make(server, form_api)
+    room = ConversationClient.make(server, form_api)
     binding = {"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": PROXY}
     error = form_api.post(room.path, binding).refuses(409, 50416)
     assert error["message"].endswith(f"Conversation {begun['sid']}")
@@ -238,7 +243,7 @@ def test_a_pair_is_held_from_the_answer_on(server: Server, form_api: Api) -> Non
 
 
 def test_a_pair_of_another_conversation_is_refused(server: Server, form_api: Api) -> None:
-    room, address, name = Room.make(server, form_api), phone_number(), unique("late")
+    room, address, name = ConversationClient.make(server, form_api), phone_number(), unique("late")
     room.add({"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": PROXY})
     error = send(form_api, chat(), phone(address), UniqueName=name).refuses(409, 50425)
     assert error["message"].startswith("Participant and proxy address pairs")
@@ -307,7 +312,7 @@ def test_a_list_of_numbers_has_one_group(form_api: Api) -> None:
 
 def test_smaller_sets_on_the_way_do_not_matter(server: Server, form_api: Api) -> None:
     ours, first, second = projected(), native(), native()
-    smaller = Room.make(server, form_api)
+    smaller = ConversationClient.make(server, form_api)
     smaller.add({PROJECTED_ADDRESS: ours["messaging_binding"]["projected_address"]})
     smaller.add({"MessagingBinding.Address": first["messaging_binding"]["address"]})
     begun = send(form_api, ours, first, second).expect(202)
@@ -408,7 +413,7 @@ def test_a_set_is_taken_before_its_conversation_is_complete(asleep: Asleep) -> N
     begun = send(api, *people).expect(202)
     again = send(api, *reversed(people)).refuses(409, 50438)
     assert again["message"].endswith(f"Conversation {begun['sid']}")
-    step_by_step = Room.make(asleep.server, api)
+    step_by_step = ConversationClient.make(asleep.server, api)
     for each in people[:2]:
         step_by_step.add({ADDRESS: each["messaging_binding"]["address"]})
     last = {PROJECTED_ADDRESS: people[2]["messaging_binding"]["projected_address"]}

@@ -17,9 +17,9 @@ from parlour.vocabulary.clock import SystemRandom
 from tests.resources.participant_setup import DATE
 from tests.resources.settings_setup import (
     NOWHERE,
-    account_of_its_own,
     changes,
     everything_kept,
+    new_account_api,
     refuses,
     told,
 )
@@ -81,7 +81,7 @@ def test_a_change_keeps_what_is_not_sent(api: Api) -> None:
 
 
 def test_secrets_are_kept_sealed(server: Server) -> None:
-    own = account_of_its_own(server)
+    own = new_account_api(server)
     assert own.sid is not None
     given = {name: secrets.token_hex(16) for name in SECRETS}
     sid = make(own, **given)["sid"]
@@ -146,7 +146,7 @@ def test_the_type_is_required(api: Api) -> None:
 
 
 def test_a_list_is_in_the_order_of_creation(server: Server) -> None:
-    own = account_of_its_own(server)
+    own = new_account_api(server)
     sids = [make(own, FriendlyName=str(number))["sid"] for number in range(5)]
     page = own.get("/Credentials?PageSize=1000").expect(200)
     assert (page["meta"]["page_size"], page["meta"]["key"]) == (100, "credentials")

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from parlour.resources.participants.store import Participant
 from tests.resources.message_setup import execute
-from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.participant_setup import (
+    ADDRESS,
+    PROJECTED_ADDRESS,
+    PROXY_ADDRESS,
+    ConversationClient,
+)
 from tests.resources.unique_names import at_once, unique
 from tests.support.phone_numbers import PROXY, phone_number
 from tests.support.polling import eventually
@@ -30,8 +35,8 @@ Form = dict[str, str]
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> Room:
-    return Room.make(server, form_api)
+def room(server: Server, form_api: Api) -> ConversationClient:
+    return ConversationClient.make(server, form_api)
 
 
 def member(number: str | None = None) -> Form:
@@ -46,15 +51,15 @@ def pair(proxy: str = PROXY) -> Form:
     return {ADDRESS: phone_number(), PROXY_ADDRESS: proxy}
 
 
-def add(room: Room, form: Form) -> Answer:
+def add(room: ConversationClient, form: Form) -> Answer:
     return room.api.post(room.path, form)
 
 
-def say(room: Room, **form: str) -> Answer:
+def say(room: ConversationClient, **form: str) -> Answer:
     return room.api.post(f"/Conversations/{room.sid}/Messages", form)
 
 
-def refuses(room: Room, form: Form, code: int, status: int = 400) -> dict[str, Any]:
+def refuses(room: ConversationClient, form: Form, code: int, status: int = 400) -> dict[str, Any]:
     """A participant is refused, and neither the list nor the event log changes."""
     before, noted = room.api.get(room.path, PageSize=100).body, room.events()
     error: dict[str, Any] = add(room, form).refuses(status, code)
@@ -83,7 +88,7 @@ def bulk(api: Api, *forms: Form) -> Answer:
 # --- Who may come when
 
 
-def test_members_may_come_before_the_own_number(server: Server, room: Room) -> None:
+def test_members_may_come_before_the_own_number(server: Server, room: ConversationClient) -> None:
     ours, members = own(), [member(), member()]
     for each in members:
         shown = add(room, each).expect(201)
@@ -92,7 +97,7 @@ def test_members_may_come_before_the_own_number(server: Server, room: Room) -> N
     add(room, ours).expect(201)
     message = say(room, Author=ours[PROJECTED_ADDRESS], Body="hello").expect(201)
     assert message["delivery"]["total"] == 2
-    second = Room.make(server, room.api)
+    second = ConversationClient.make(server, room.api)
     for each in members:
         add(second, each).expect(201)
     error = refuses(second, ours, 50438, 409)
@@ -113,14 +118,18 @@ def test_members_may_come_before_the_own_number(server: Server, room: Room) -> N
     ],
     ids=str,
 )
-def test_no_member_joins_plain_chat_or_one_to_one_pairs(room: Room, before: list[Any]) -> None:
+def test_no_member_joins_plain_chat_or_one_to_one_pairs(
+    room: ConversationClient, before: list[Any]
+) -> None:
     for each in before:
         add(room, each if isinstance(each, dict) else form_of(each)).expect(201)
     refuses(room, member(), 50412)
 
 
 @pytest.mark.parametrize("before", [["own", "pair"], ["pair", "own"], ["mail"], []], ids=str)
-def test_a_member_joins_what_is_or_can_become_a_group(room: Room, before: list[str]) -> None:
+def test_a_member_joins_what_is_or_can_become_a_group(
+    room: ConversationClient, before: list[str]
+) -> None:
     for each in before:
         add(room, form_of(each)).expect(201)
     add(room, member()).expect(201)
@@ -136,7 +145,7 @@ def form_of(kind: str) -> Form:
     }[kind]
 
 
-def test_a_pair_may_follow_members_and_is_a_masked_member(room: Room) -> None:
+def test_a_pair_may_follow_members_and_is_a_masked_member(room: ConversationClient) -> None:
     add(room, member()).expect(201)
     add(room, member()).expect(201)
     masked = pair(phone_number())
@@ -146,7 +155,7 @@ def test_a_pair_may_follow_members_and_is_a_masked_member(room: Room) -> None:
     refuses(room, masked, 50437, 409)
 
 
-def test_a_plain_chat_identity_does_not_join_members(room: Room) -> None:
+def test_a_plain_chat_identity_does_not_join_members(room: ConversationClient) -> None:
     add(room, member()).expect(201)
     refuses(room, {"Identity": unique("plain")}, 50434)
     add(room, own(Identity=unique("projected"))).expect(201)
@@ -169,12 +178,12 @@ def test_members_are_not_made_together_with_plain_chat(api: Api, first: bool) ->
     bulk(api, *forms).refuses(400, 50412)
 
 
-def test_the_first_member_has_a_long_code_of_north_america(room: Room) -> None:
+def test_the_first_member_has_a_long_code_of_north_america(room: ConversationClient) -> None:
     for number in ("+4915112345678", "+18005550100", "+12425550100"):
         refuses(room, member(number), 50407)
 
 
-def test_the_same_member_comes_once_before_the_own_number_too(room: Room) -> None:
+def test_the_same_member_comes_once_before_the_own_number_too(room: ConversationClient) -> None:
     twice = member()
     add(room, twice).expect(201)
     refuses(room, twice, 50437, 409)
@@ -182,13 +191,13 @@ def test_the_same_member_comes_once_before_the_own_number_too(room: Room) -> Non
 
 
 @pytest.mark.parametrize("last", ["member", "own"])
-def test_ten_members_are_all_of_a_group(room: Room, last: str) -> None:
+def test_ten_members_are_all_of_a_group(room: ConversationClient, last: str) -> None:
     for _ in range(10):
         add(room, member()).expect(201)
     refuses(room, member() if last == "member" else own(), 50436)
 
 
-def test_a_member_has_no_number_of_ours_in_either_order(room: Room) -> None:
+def test_a_member_has_no_number_of_ours_in_either_order(room: ConversationClient) -> None:
     number = phone_number()
     add(room, member(number)).expect(201)
     refuses(room, own(number), 50407)
@@ -199,7 +208,7 @@ def test_a_member_has_no_number_of_ours_in_either_order(room: Room) -> None:
     room.refuses(masked, {PROXY_ADDRESS: number}, 50407)
 
 
-def test_an_update_that_makes_a_member_or_a_group_keeps_the_rules(room: Room) -> None:
+def test_an_update_that_makes_a_member_or_a_group_keeps_the_rules(room: ConversationClient) -> None:
     foreign = add(room, {ADDRESS: f"+49151{phone_number()[-8:]}", PROXY_ADDRESS: PROXY}).expect(201)
     room.refuses(foreign, {PROXY_ADDRESS: "null"}, 50407)
     number = phone_number()
@@ -209,7 +218,7 @@ def test_an_update_that_makes_a_member_or_a_group_keeps_the_rules(room: Room) ->
     room.refuses(twice, {PROXY_ADDRESS: "null"}, 50437, 409)
 
 
-def test_a_conversation_of_more_than_ten_becomes_no_group(room: Room) -> None:
+def test_a_conversation_of_more_than_ten_becomes_no_group(room: ConversationClient) -> None:
     for number in range(10):
         room.chat(f"user {number}")
     room.refuses(room.chat(), own(), 50436)
@@ -221,7 +230,9 @@ def test_a_conversation_of_more_than_ten_becomes_no_group(room: Room) -> None:
 
 @pytest.mark.promise("reference/quirks.md", "any other author is refused with 50513")
 @pytest.mark.parametrize("members", [1, 2])
-def test_only_members_write_while_no_number_of_ours_is_there(room: Room, members: int) -> None:
+def test_only_members_write_while_no_number_of_ours_is_there(
+    room: ConversationClient, members: int
+) -> None:
     numbers = [phone_number() for _ in range(members)]
     for number in numbers:
         add(room, member(number)).expect(201)
@@ -233,7 +244,7 @@ def test_only_members_write_while_no_number_of_ours_is_there(room: Room, members
     assert (message["delivery"] or {"total": 0})["total"] == members - 1
 
 
-def test_one_member_and_one_number_of_ours_are_no_group_yet(room: Room) -> None:
+def test_one_member_and_one_number_of_ours_are_no_group_yet(room: ConversationClient) -> None:
     add(room, member()).expect(201)
     add(room, own()).expect(201)
     message = say(room, Author=unique("anybody"), Body="x").expect(201)
@@ -257,10 +268,10 @@ def test_any_order_of_building_comes_to_the_same(
     def shuffled() -> list[Form]:
         return order.sample(forms, len(forms))
 
-    first = Room.make(server, api)
+    first = ConversationClient.make(server, api)
     for form in shuffled():
         add(first, form).expect(201)
-    second = Room.make(server, api)
+    second = ConversationClient.make(server, api)
     *steps, last = shuffled()
     for form in steps:
         add(second, form).expect(201)
@@ -272,11 +283,13 @@ def test_any_order_of_building_comes_to_the_same(
     add(second, last).expect(201)
 
 
-def test_an_update_that_completes_the_set_is_refused(server: Server, room: Room) -> None:
+def test_an_update_that_completes_the_set_is_refused(
+    server: Server, room: ConversationClient
+) -> None:
     forms = [member(), member(), own()]
     for form in forms:
         add(room, form).expect(201)
-    second = Room.make(server, room.api)
+    second = ConversationClient.make(server, room.api)
     for form in forms[:2]:
         add(second, form).expect(201)
     bare = add(second, own()).expect(201)
@@ -288,7 +301,7 @@ def test_an_update_that_completes_the_set_is_refused(server: Server, room: Room)
 
 def test_of_conversations_that_complete_a_set_at_once_one_does(server: Server, api: Api) -> None:
     members, ours = [member() for _ in range(5)], own()
-    rooms = [Room.make(server, api) for _ in range(TOGETHER)]
+    rooms = [ConversationClient.make(server, api) for _ in range(TOGETHER)]
     # Each member is the last one once, so that no two are alike before: else it is the number.
     lasts = [*members, *[ours] * (TOGETHER - len(members))]
     for room, last in zip(rooms, lasts, strict=True):
@@ -318,12 +331,12 @@ def test_of_conversations_that_are_made_with_a_set_at_once_one_is(api: Api) -> N
 
 
 def test_a_removal_is_never_refused_and_may_leave_two_equal_sets(
-    server: Server, room: Room
+    server: Server, room: ConversationClient
 ) -> None:
     forms = [member(), member(), own()]
     for form in forms:
         add(room, form).expect(201)
-    second = Room.make(server, room.api)
+    second = ConversationClient.make(server, room.api)
     extra = add(second, member()).expect(201)
     for form in forms:
         bare = add(second, form).expect(201)
@@ -331,7 +344,7 @@ def test_a_removal_is_never_refused_and_may_leave_two_equal_sets(
     # What leaves the set as it is goes on, and a set of its own is free.
     second.update(bare, {"Identity": unique("agent")}).expect(200)
     add(second, member()).expect(201)
-    third = Room.make(server, room.api)
+    third = ConversationClient.make(server, room.api)
     for form in forms[:2]:
         add(third, form).expect(201)
     refuses(third, forms[2], 50438, 409)
@@ -341,10 +354,12 @@ def whatsapp_pair(proxy: str) -> Form:
     return {ADDRESS: f"whatsapp:{phone_number()}", PROXY_ADDRESS: f"whatsapp:{proxy}"}
 
 
-def test_a_sender_of_whatsapp_is_no_number_of_a_set(server: Server, room: Room) -> None:
+def test_a_sender_of_whatsapp_is_no_number_of_a_set(
+    server: Server, room: ConversationClient
+) -> None:
     """No phone sees it in the thread, and one sender serves many conversations."""
     forms, sender = [member(), member(), own()], phone_number()
-    rooms = [room, *(Room.make(server, room.api) for _ in range(2))]
+    rooms = [room, *(ConversationClient.make(server, room.api) for _ in range(2))]
     for each in rooms:
         for form in (*forms[:2], whatsapp_pair(sender)):
             add(each, form).expect(201)
@@ -360,7 +375,7 @@ def test_a_sender_of_whatsapp_is_no_number_of_a_set(server: Server, room: Room) 
 def test_a_set_is_found_among_thousands_of_groups_of_one_member(server: Server, api: Api) -> None:
     """One agent and one number of ours may be in a group with each of thousands of customers."""
     forms = [member(), member(), own()]
-    first, second = Room.make(server, api), Room.make(server, api)
+    first, second = ConversationClient.make(server, api), ConversationClient.make(server, api)
     made = [add(first, form).expect(201)["sid"] for form in forms]
     names = Participant.__struct_fields__
     changed = {"conversation_sid": "?", "sid": "?"}
@@ -385,7 +400,10 @@ def test_a_set_is_found_among_thousands_of_groups_of_one_member(server: Server, 
 def test_the_sets_of_a_removed_service_are_free(server: Server, api: Api) -> None:
     service_sid = api.post("/Services", FriendlyName="short-lived").expect(201)["sid"]
     forms = [member(), member(), own()]
-    there, here = Room.make(server, api.service(service_sid)), Room.make(server, api)
+    there, here = (
+        ConversationClient.make(server, api.service(service_sid)),
+        ConversationClient.make(server, api),
+    )
     for form in forms:
         add(there, form).expect(201)
     for form in forms[:2]:

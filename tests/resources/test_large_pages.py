@@ -9,7 +9,7 @@ import pytest
 
 from parlour.vocabulary import limits
 from tests.contract.python_client import Place, client_for
-from tests.resources.message_setup import Talk
+from tests.resources.message_setup import MessageClient
 
 if TYPE_CHECKING:
     from tests.support.client import Api
@@ -27,12 +27,12 @@ _made: dict[str, dict[str, Any]] = {}
 
 
 @pytest.fixture
-def talk(server: Server, form_api: Api) -> Talk:
+def talk(server: Server, form_api: Api) -> MessageClient:
     known = _made.get(form_api.prefix)
     if known is not None:
-        return Talk(server, form_api, known)
-    made = Talk.make(server, form_api)
-    assert isinstance(made, Talk)
+        return MessageClient(server, form_api, known)
+    made = MessageClient.make(server, form_api)
+    assert isinstance(made, MessageClient)
     for number in range(COUNT):
         # Every third one is small, so that pages end at rows of different sizes.
         body = LARGE_BODY if number % 3 else f"small {number}"
@@ -41,7 +41,7 @@ def talk(server: Server, form_api: Api) -> Talk:
     return made
 
 
-def get(talk: Talk, url: str) -> dict[str, Any]:
+def get(talk: MessageClient, url: str) -> dict[str, Any]:
     answer = talk.api.get(url.removeprefix(talk.api.base_url + talk.api.prefix))
     page: dict[str, Any] = answer.expect(200)
     assert len(answer.body) <= limits.PAGE_BYTES_MAX + META_BYTES_MAX
@@ -49,7 +49,7 @@ def get(talk: Talk, url: str) -> dict[str, Any]:
     return page
 
 
-def walk(talk: Talk, page: dict[str, Any], link: str) -> list[dict[str, Any]]:
+def walk(talk: MessageClient, page: dict[str, Any], link: str) -> list[dict[str, Any]]:
     pages = [page]
     while (url := pages[-1]["meta"][link]) is not None:
         pages.append(get(talk, url))
@@ -58,7 +58,7 @@ def walk(talk: Talk, page: dict[str, Any], link: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_pages_of_large_messages_are_the_list_forwards_and_backwards(
-    talk: Talk, order: str
+    talk: MessageClient, order: str
 ) -> None:
     expected = list(range(COUNT))
     if order == "desc":
@@ -73,12 +73,12 @@ def test_pages_of_large_messages_are_the_list_forwards_and_backwards(
     assert indexes == expected
 
 
-def test_page_of_small_messages_has_the_size_that_was_asked_for(talk: Talk) -> None:
+def test_page_of_small_messages_has_the_size_that_was_asked_for(talk: MessageClient) -> None:
     page = get(talk, f"{talk.messages}?PageSize=20")
     assert len(page["messages"]) == 20
 
 
-def test_official_client_notices_nothing(talk: Talk, server: Server) -> None:
+def test_official_client_notices_nothing(talk: MessageClient, server: Server) -> None:
     client = client_for(server, server.account_sid, server.auth_token)
     form = "short" if talk.api.prefix == "/v1" else "service"
     place = Place(server, client, server.account_sid, talk.service_sid, form)

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.resources.media_setup import Part, Shelf, direct_url
+from tests.resources.media_setup import MediaClient, Part, direct_url
 from tests.support.client import Api
 from tests.support.server import Server
 
@@ -20,34 +20,38 @@ RECORD = (
 
 
 @pytest.fixture(params=["account", "user"])
-def shelf(request: pytest.FixtureRequest, server: Server, api: Api, service_sid: str) -> Shelf:
+def media_client(
+    request: pytest.FixtureRequest, server: Server, api: Api, service_sid: str
+) -> MediaClient:
     """The media of a service, as the account sees them, and as a user does."""
     if request.param == "account":
-        return Shelf.of_account(server, api, service_sid)
-    return Shelf.of_user(server, api, service_sid, "alice")
+        return MediaClient.of_account(server, api, service_sid)
+    return MediaClient.of_user(server, api, service_sid, "alice")
 
 
 @pytest.fixture
-def account(server: Server, api: Api, service_sid: str) -> Shelf:
+def account(server: Server, api: Api, service_sid: str) -> MediaClient:
     """The media of a service, as the account sees them."""
-    return Shelf.of_account(server, api, service_sid)
+    return MediaClient.of_account(server, api, service_sid)
 
 
 @pytest.mark.promise("how-to/media.md", "The answer, 201")
-def test_an_upload_answers_the_record_that_the_sdk_reads(shelf: Shelf, api: Api) -> None:
-    made = shelf.add(b"hello", "text/plain", Category="media", Filename="a b.txt")
+def test_an_upload_answers_the_record_that_the_sdk_reads(
+    media_client: MediaClient, api: Api
+) -> None:
+    made = media_client.add(b"hello", "text/plain", Category="media", Filename="a b.txt")
     assert list(made) == RECORD
-    url = f"{shelf.server.base_url}{shelf.path}/{made['sid']}"
+    url = f"{media_client.server.base_url}{media_client.path}/{made['sid']}"
     shown = {
         "account_sid": api.sid,
-        "service_sid": shelf.service_sid,
+        "service_sid": media_client.service_sid,
         "channel_sid": None,
         "message_sid": None,
         "size": 5,
         "content_type": "text/plain",
         "filename": "a b.txt",
         "category": "media",
-        "author": "alice" if "X-Twilio-Token" in shelf.credentials else None,
+        "author": "alice" if "X-Twilio-Token" in media_client.credentials else None,
         "is_multipart_upstream": False,
         "url": url,
     }
@@ -56,19 +60,22 @@ def test_an_upload_answers_the_record_that_the_sdk_reads(shelf: Shelf, api: Api)
     assert DATE.fullmatch(made["date_created"])
     assert made["date_created"] == made["date_updated"] == made["date_upload_updated"]
     assert made["links"]["content"] == f"{url}/Content"
-    assert direct_url(made).startswith(f"{shelf.server.base_url}/media-direct/")
+    assert direct_url(made).startswith(f"{media_client.server.base_url}/media-direct/")
 
 
-def test_what_was_uploaded_is_looked_up_and_downloaded(shelf: Shelf) -> None:
+def test_what_was_uploaded_is_looked_up_and_downloaded(media_client: MediaClient) -> None:
     content = bytes(range(256)) * 40
-    made = shelf.add(content, "application/x-thing", Filename="thing.bin")
-    found = shelf.look(made["sid"]).expect(200)
+    made = media_client.add(content, "application/x-thing", Filename="thing.bin")
+    found = media_client.look(made["sid"]).expect(200)
     assert {**found, "links": None} == {**made, "links": None}
-    assert shelf.look(made["sid"].upper().replace("ME", "ME", 1)).expect(200)["sid"] == made["sid"]
+    assert (
+        media_client.look(made["sid"].upper().replace("ME", "ME", 1)).expect(200)["sid"]
+        == made["sid"]
+    )
     for answer in (
-        shelf.content(made["sid"]),
-        shelf.direct(made),
-        shelf.direct(found),
+        media_client.content(made["sid"]),
+        media_client.direct(made),
+        media_client.direct(found),
     ):
         assert (answer.status, answer.body) == (200, content)
         assert answer.headers["Content-Type"] == "application/x-thing"
@@ -76,51 +83,51 @@ def test_what_was_uploaded_is_looked_up_and_downloaded(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("category", ["media", "body", "history"])
-def test_a_category_is_kept(account: Shelf, category: str) -> None:
+def test_a_category_is_kept(account: MediaClient, category: str) -> None:
     assert account.add(Category=category)["category"] == category
 
 
-def test_what_is_not_said_has_a_default(account: Shelf) -> None:
+def test_what_is_not_said_has_a_default(account: MediaClient) -> None:
     made = account.upload(b"", None).expect(201)
     shown = (made["size"], made["content_type"], made["filename"], made["category"])
     assert shown == (0, "application/octet-stream", None, "media")
     assert account.direct(made).body == b""
 
 
-def test_a_form_of_a_browser_is_an_upload_of_its_file(shelf: Shelf) -> None:
+def test_a_form_of_a_browser_is_an_upload_of_its_file(media_client: MediaClient) -> None:
     content = b"one\r\n--cu\r\n--cuT\r\n" * 9000
     parts = [
         Part.field("note", "not the file"),
         Part.file(content, "Größe.png", "image/png"),
         Part.field("after", "neither"),
     ]
-    made = shelf.upload_form(parts, Category="history").expect(201)
+    made = media_client.upload_form(parts, Category="history").expect(201)
     shown = (made["size"], made["content_type"], made["filename"], made["category"])
     assert shown == (len(content), "image/png", "Größe.png", "history")
-    assert shelf.direct(made).body == content
+    assert media_client.direct(made).body == content
 
 
-def test_a_set_is_looked_up_in_one_request(shelf: Shelf) -> None:
-    first, second = shelf.add(b"1"), shelf.add(b"22")
+def test_a_set_is_looked_up_in_one_request(media_client: MediaClient) -> None:
+    first, second = media_client.add(b"1"), media_client.add(b"22")
     never = "ME" + "0" * 32
     wanted = [second["sid"], never, "nonsense", first["sid"]]
-    found = shelf.look_at_all(wanted).expect(200)
+    found = media_client.look_at_all(wanted).expect(200)
     assert [each["code"] for each in found] == [200, 404, 404, 200]
     assert [each["media_record"]["sid"] for each in found] == wanted
     assert found[1] == {"code": 404, "media_record": {"sid": never}}
-    assert shelf.direct(found[0]["media_record"]).body == b"22"
-    assert shelf.look_at_all([]).expect(200) == []
+    assert media_client.direct(found[0]["media_record"]).body == b"22"
+    assert media_client.look_at_all([]).expect(200) == []
 
 
 @pytest.mark.parametrize(
     "body", ["", "{", "[]", "{}", '{"command":"get"}', '{"command":"get","list":[1]}', "\xff"]
 )
-def test_a_set_that_is_none_is_refused(account: Shelf, body: str) -> None:
+def test_a_set_that_is_none_is_refused(account: MediaClient, body: str) -> None:
     answer = account.ask("POST", f"{account.path}Set", body.encode("latin-1"))
     answer.refuses(400, 20001)
 
 
-def test_a_set_has_its_limit_and_one_command(account: Shelf) -> None:
+def test_a_set_has_its_limit_and_one_command(account: MediaClient) -> None:
     sids = ["ME" + f"{number:032x}" for number in range(101)]
     assert len(account.look_at_all(sids[:100]).expect(200)) == 100
     account.look_at_all(sids).refuses(400, 20001)
@@ -144,7 +151,7 @@ def test_a_set_has_its_limit_and_one_command(account: Shelf) -> None:
 )
 @pytest.mark.promise("BOUNDARY_CHARS_MAX", 400)
 def test_an_upload_that_says_nonsense_is_refused_and_leaves_nothing(
-    account: Shelf, query: dict[str, str], content_type: str, code: int
+    account: MediaClient, query: dict[str, str], content_type: str, code: int
 ) -> None:
     before = files(account.server)
     account.upload(b"hello", content_type, **query).refuses(400, code)
@@ -161,13 +168,15 @@ def test_an_upload_that_says_nonsense_is_refused_and_leaves_nothing(
         [Part(b"x", "X-Other: 1")],
     ],
 )
-def test_a_form_without_exactly_one_file_is_refused(account: Shelf, parts: list[Part]) -> None:
+def test_a_form_without_exactly_one_file_is_refused(
+    account: MediaClient, parts: list[Part]
+) -> None:
     before = files(account.server)
     account.upload_form(parts).refuses(400, 20001)
     assert files(account.server) == before
 
 
-def test_a_form_that_breaks_off_is_refused(account: Shelf) -> None:
+def test_a_form_that_breaks_off_is_refused(account: MediaClient) -> None:
     body = Part.file(b"1" * 100_000, "a").written()
     before = files(account.server)
     for cut in (len(body) - 2, 5000, 40, 0):
@@ -185,7 +194,7 @@ def files(server: Server) -> set[str]:
 # --- Who asks -----------------------------------------------------------------------------
 
 
-def test_without_credentials_nothing_is_taken_or_shown(account: Shelf) -> None:
+def test_without_credentials_nothing_is_taken_or_shown(account: MediaClient) -> None:
     sid = account.add()["sid"]
     for method, path in (
         ("POST", account.path),
@@ -201,17 +210,17 @@ def test_without_credentials_nothing_is_taken_or_shown(account: Shelf) -> None:
 
 def test_a_token_is_good_for_its_service_alone(server: Server, api: Api, service_sid: str) -> None:
     default = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-    token = Shelf.of_user(server, api, default, "alice").credentials
-    elsewhere = Shelf(server, service_sid, token)
-    never = Shelf(server, "IS" + "0" * 32, token)
-    for shelf in (elsewhere, never):
-        shelf.upload().refuses(404, 20404)
-        shelf.look("ME" + "0" * 32).refuses(404, 20404)
-        shelf.look_at_all([]).refuses(404, 20404)
+    token = MediaClient.of_user(server, api, default, "alice").credentials
+    elsewhere = MediaClient(server, service_sid, token)
+    never = MediaClient(server, "IS" + "0" * 32, token)
+    for media_client in (elsewhere, never):
+        media_client.upload().refuses(404, 20404)
+        media_client.look("ME" + "0" * 32).refuses(404, 20404)
+        media_client.look_at_all([]).refuses(404, 20404)
 
 
 def test_an_upload_makes_its_uploader_a_user(server: Server, api: Api, service_sid: str) -> None:
-    Shelf.of_user(server, api, service_sid, "brand new").add()
+    MediaClient.of_user(server, api, service_sid, "brand new").add()
     found = api.service(service_sid).get("/Users/brand%20new").expect(200)
     assert found["identity"] == "brand new"
 
@@ -219,7 +228,7 @@ def test_an_upload_makes_its_uploader_a_user(server: Server, api: Api, service_s
 # --- Methods and browsers -----------------------------------------------------------------
 
 
-def test_other_methods_are_told_what_there_is(account: Shelf) -> None:
+def test_other_methods_are_told_what_there_is(account: MediaClient) -> None:
     sid = account.add()["sid"]
     for method, path, allowed in (
         ("GET", account.path, "POST"),
@@ -233,7 +242,7 @@ def test_other_methods_are_told_what_there_is(account: Shelf) -> None:
         assert answer.headers["Allow"] == allowed
 
 
-def test_any_web_page_may_ask_and_never_with_credentials(account: Shelf) -> None:
+def test_any_web_page_may_ask_and_never_with_credentials(account: MediaClient) -> None:
     made = account.add()
     origin = {"Origin": "https://app.example.test"}
     asking = {
@@ -264,7 +273,7 @@ def test_any_web_page_may_ask_and_never_with_credentials(account: Shelf) -> None
         assert {"GET", "POST"} <= set(answer.headers["Access-Control-Allow-Methods"].split(", "))
 
 
-def test_answers_about_media_are_json_that_the_sdk_reads(account: Shelf) -> None:
+def test_answers_about_media_are_json_that_the_sdk_reads(account: MediaClient) -> None:
     made = account.upload()
     for answer in (made, account.look(made.json["sid"]), account.look("ME1")):
         assert answer.headers["Content-Type"].startswith("application/json")
@@ -278,7 +287,7 @@ def test_temporary_urls_may_have_a_host_name_of_their_own() -> None:
     args = ("--public-url", "https://chat.example.test/", "--media-url", "https://m.example.test/")
     with Server(args=args) as server, closing(api_of(server)) as api:
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-        account = Shelf.of_account(server, api, sid)
+        account = MediaClient.of_account(server, api, sid)
         made = account.add(b"elsewhere")
         assert made["url"].startswith("https://chat.example.test/v1/Services/")
         assert direct_url(made).startswith("https://m.example.test/media-direct/")
@@ -288,7 +297,7 @@ def test_temporary_urls_may_have_a_host_name_of_their_own() -> None:
 def test_the_log_says_nothing_of_names_bytes_or_signatures() -> None:
     with Server(env={"PARLOUR_REQUEST_LOG": "all"}) as server, closing(api_of(server)) as api:
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-        user = Shelf.of_user(server, api, sid, "canary-identity")
+        user = MediaClient.of_user(server, api, sid, "canary-identity")
         made = user.add(b"canary-bytes", Filename="canary-name")
         user.direct(made)
         user.ask_bare("GET", f"{direct_url(made)}canary")

@@ -18,9 +18,9 @@ from parlour.protocol.media_urls import MediaLink, MediaUrls
 from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from parlour.vocabulary.scope import Scope
-from tests.resources.media_setup import Medium, Shelf, direct_url
+from tests.resources.media_setup import MediaClient, Medium, direct_url
 from tests.resources.message_setup import rows
-from tests.resources.settings_setup import account_of_its_own, service_of_its_own
+from tests.resources.settings_setup import new_account_api, new_service_api
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ class House:
     service_sid: str
     conversation_sid: str
 
-    def shelf(self, identity: str | None = None) -> Shelf:
+    def media_client(self, identity: str | None = None) -> MediaClient:
         """The media of the service, as the account or as one user sees them."""
         if identity is None:
-            return Shelf.of_account(self.server, self.account, self.service_sid)
-        return Shelf.of_user(self.server, self.account, self.service_sid, identity)
+            return MediaClient.of_account(self.server, self.account, self.service_sid)
+        return MediaClient.of_user(self.server, self.account, self.service_sid, identity)
 
     @property
     def path(self) -> str:
@@ -67,10 +67,10 @@ class House:
 
 
 @pytest.fixture
-def house(server: Server) -> Iterator[House]:
+def instance(server: Server) -> Iterator[House]:
     """A house of its own for a test."""
-    account = account_of_its_own(server)
-    service = service_of_its_own(account)
+    account = new_account_api(server)
+    service = new_service_api(account)
     room = service.post("/Conversations", FriendlyName="room").expect(201)
     other = service.post("/Conversations", FriendlyName="other").expect(201)
     for sid, identity in ((room["sid"], "alice"), (room["sid"], "bob"), (other["sid"], "carol")):
@@ -80,150 +80,160 @@ def house(server: Server) -> Iterator[House]:
     account.close()
 
 
-def looks_like_never_made(shelf: Shelf, sid: str) -> None:
+def looks_like_never_made(media_client: MediaClient, sid: str) -> None:
     """Whatever is asked about a medium is answered as about one that never was."""
-    for ask in (shelf.look, shelf.content):
+    for ask in (media_client.look, media_client.content):
         there, never = ask(sid), ask(NEVER)
         assert there.status == never.status == 404
         assert there.body.replace(sid.encode(), b"") == never.body.replace(NEVER.encode(), b"")
         names = [sorted(answer.headers.keys()) for answer in (there, never)]
         assert names[0] == names[1]
-    [found] = shelf.look_at_all([sid]).expect(200)
+    [found] = media_client.look_at_all([sid]).expect(200)
     assert found == {"code": 404, "media_record": {"sid": sid}}
 
 
-def test_an_upload_is_its_uploaders_until_a_message_carries_it(house: House) -> None:
-    alice, bob = house.shelf("alice"), house.shelf("bob")
+def test_an_upload_is_its_uploaders_until_a_message_carries_it(instance: House) -> None:
+    alice, bob = instance.media_client("alice"), instance.media_client("bob")
     medium = alice.add()
     assert alice.sees(medium["sid"])
-    assert house.shelf().sees(medium["sid"])
-    for other in (bob, house.shelf("carol"), house.shelf("nobody yet")):
+    assert instance.media_client().sees(medium["sid"])
+    for other in (bob, instance.media_client("carol"), instance.media_client("nobody yet")):
         looks_like_never_made(other, medium["sid"])
 
 
-def test_an_upload_of_the_account_is_for_no_user_until_it_is_sent(house: House) -> None:
-    medium = house.shelf().add()
-    looks_like_never_made(house.shelf("alice"), medium["sid"])
-    house.send(medium)
-    assert house.shelf("alice").sees(medium["sid"])
+def test_an_upload_of_the_account_is_for_no_user_until_it_is_sent(instance: House) -> None:
+    medium = instance.media_client().add()
+    looks_like_never_made(instance.media_client("alice"), medium["sid"])
+    instance.send(medium)
+    assert instance.media_client("alice").sees(medium["sid"])
 
 
-def test_a_sent_medium_is_for_the_participants(house: House) -> None:
-    alice, bob, account = house.shelf("alice"), house.shelf("bob"), house.shelf()
+def test_a_sent_medium_is_for_the_participants(instance: House) -> None:
+    alice, bob, account = (
+        instance.media_client("alice"),
+        instance.media_client("bob"),
+        instance.media_client(),
+    )
     medium = alice.add(b"for both", Filename="f.txt")
-    message = house.send(medium, Author="alice")
-    for shelf in (alice, bob, account):
-        found = shelf.look(medium["sid"]).expect(200)
+    message = instance.send(medium, Author="alice")
+    for media_client in (alice, bob, account):
+        found = media_client.look(medium["sid"]).expect(200)
         assert (found["message_sid"], found["channel_sid"]) == (
             message["sid"],
-            house.conversation_sid,
+            instance.conversation_sid,
         )
-        assert shelf.sees(medium["sid"])
-        assert shelf.direct(found).body == b"for both"
-    for other in (house.shelf("carol"), house.shelf("nobody yet")):
+        assert media_client.sees(medium["sid"])
+        assert media_client.direct(found).body == b"for both"
+    for other in (instance.media_client("carol"), instance.media_client("nobody yet")):
         looks_like_never_made(other, medium["sid"])
 
 
 @pytest.mark.promise("reference/quirks.md", "a removed participant's URL answers 404")
-def test_a_participant_who_was_removed_sees_nothing_any_more(house: House) -> None:
-    alice, bob = house.shelf("alice"), house.shelf("bob")
+def test_a_participant_who_was_removed_sees_nothing_any_more(instance: House) -> None:
+    alice, bob = instance.media_client("alice"), instance.media_client("bob")
     medium = alice.add()
-    house.send(medium)
+    instance.send(medium)
     given_out = bob.look(medium["sid"]).expect(200)
     assert bob.direct(given_out).status == 200
-    house.remove_participant("bob")
+    instance.remove_participant("bob")
     looks_like_never_made(bob, medium["sid"])
     assert bob.direct(given_out).status == 404
     # Nor does whoever uploaded it, once they have left.
     given_out = alice.look(medium["sid"]).expect(200)
-    house.remove_participant("alice")
+    instance.remove_participant("alice")
     looks_like_never_made(alice, medium["sid"])
     assert alice.direct(given_out).status == 404
     assert alice.direct(medium).status == 404
-    assert house.shelf().sees(medium["sid"])
+    assert instance.media_client().sees(medium["sid"])
 
 
-def test_a_url_of_an_uploader_goes_on_while_they_take_part(house: House) -> None:
-    alice = house.shelf("alice")
+def test_a_url_of_an_uploader_goes_on_while_they_take_part(instance: House) -> None:
+    alice = instance.media_client("alice")
     medium = alice.add(b"mine")
-    house.send(medium)
+    instance.send(medium)
     assert alice.direct(medium).body == b"mine"
 
 
-def test_a_user_who_is_gone_takes_their_urls_along(house: House) -> None:
-    alice = house.shelf("alice")
+def test_a_user_who_is_gone_takes_their_urls_along(instance: House) -> None:
+    alice = instance.media_client("alice")
     medium = alice.add()
     assert alice.direct(medium).status == 200
-    house.service.delete("/Users/alice").expect(204)
+    instance.service.delete("/Users/alice").expect(204)
     assert alice.direct(medium).status == 404
 
 
 @pytest.mark.parametrize("goes", ["message", "conversation", "service"])
 def test_what_is_deleted_is_out_of_sight_at_once_and_then_off_the_disk(
-    house: House, goes: str
+    instance: House, goes: str
 ) -> None:
-    shelves = [house.shelf("alice"), house.shelf("bob"), house.shelf()]
+    shelves = [
+        instance.media_client("alice"),
+        instance.media_client("bob"),
+        instance.media_client(),
+    ]
     medium = shelves[0].add()
     waiting = shelves[0].add()
-    message = house.send(medium)
-    urls = [shelf.look(medium["sid"]).expect(200) for shelf in shelves]
-    assert kept(house, medium)
+    message = instance.send(medium)
+    urls = [media_client.look(medium["sid"]).expect(200) for media_client in shelves]
+    assert kept(instance, medium)
     path = {
-        "message": f"{house.path}/Messages/{message['sid']}",
-        "conversation": house.path,
-        "service": f"/v1/Services/{house.service_sid}",
+        "message": f"{instance.path}/Messages/{message['sid']}",
+        "conversation": instance.path,
+        "service": f"/v1/Services/{instance.service_sid}",
     }[goes]
-    house.service.delete(path).expect(204)
-    for shelf, url in zip(shelves, urls, strict=True):
-        assert shelf.direct(url).status == 404
-        assert shelf.look(medium["sid"]).status == 404
-    eventually(lambda: kept(house, medium), lambda found: not found, seconds=PURGE_SECONDS_MAX)
+    instance.service.delete(path).expect(204)
+    for media_client, url in zip(shelves, urls, strict=True):
+        assert media_client.direct(url).status == 404
+        assert media_client.look(medium["sid"]).status == 404
+    eventually(lambda: kept(instance, medium), lambda found: not found, seconds=PURGE_SECONDS_MAX)
     sql = "SELECT COUNT(*) FROM media WHERE sid = ?"
     eventually(
-        lambda: rows(house.server, sql, medium["sid"]),
+        lambda: rows(instance.server, sql, medium["sid"]),
         lambda found: found == [(0,)],
         seconds=PURGE_SECONDS_MAX,
     )
     if goes == "service":
-        eventually(lambda: kept(house, waiting), lambda found: not found, seconds=PURGE_SECONDS_MAX)
+        eventually(
+            lambda: kept(instance, waiting), lambda found: not found, seconds=PURGE_SECONDS_MAX
+        )
     else:
         assert shelves[0].sees(waiting["sid"])
 
 
-def kept(house: House, medium: Medium) -> list[str]:
+def kept(instance: House, medium: Medium) -> list[str]:
     """The files of a medium, under whatever name."""
-    folder = house.server.data_dir / "media"
+    folder = instance.server.data_dir / "media"
     return [str(path) for path in folder.rglob(f"*{medium['sid']}*")]
 
 
 # --- Other services and accounts ------------------------------------------------------------
 
 
-def test_another_service_of_the_account_sees_nothing(house: House) -> None:
-    medium = house.shelf("alice").add()
-    other = service_of_its_own(house.account)
+def test_another_service_of_the_account_sees_nothing(instance: House) -> None:
+    medium = instance.media_client("alice").add()
+    other = new_service_api(instance.account)
     sid = other.get("/Configuration").expect(200)["chat_service_sid"]
-    for shelf in (
-        Shelf.of_account(house.server, house.account, sid),
-        Shelf.of_user(house.server, house.account, sid, "alice"),
+    for media_client in (
+        MediaClient.of_account(instance.server, instance.account, sid),
+        MediaClient.of_user(instance.server, instance.account, sid, "alice"),
     ):
-        looks_like_never_made(shelf, medium["sid"])
+        looks_like_never_made(media_client, medium["sid"])
     room = other.post("/Conversations").expect(201)
     answer = other.post(f"/Conversations/{room['sid']}/Messages", MediaSid=medium["sid"])
     answer.refuses(400, 50507)
 
 
-def test_another_account_sees_nothing(house: House, server: Server) -> None:
-    medium = house.shelf("alice").add()
-    twin = account_of_its_own(server)
-    twin_service = service_of_its_own(twin)
+def test_another_account_sees_nothing(instance: House, server: Server) -> None:
+    medium = instance.media_client("alice").add()
+    twin = new_account_api(server)
+    twin_service = new_service_api(twin)
     sid = twin_service.get("/Configuration").expect(200)["chat_service_sid"]
-    looks_like_never_made(Shelf.of_account(server, twin, sid), medium["sid"])
-    looks_like_never_made(Shelf.of_user(server, twin, sid, "alice"), medium["sid"])
+    looks_like_never_made(MediaClient.of_account(server, twin, sid), medium["sid"])
+    looks_like_never_made(MediaClient.of_user(server, twin, sid, "alice"), medium["sid"])
     # The service of somebody else is not there either.
-    foreign = Shelf.of_account(server, twin, house.service_sid)
+    foreign = MediaClient.of_account(server, twin, instance.service_sid)
     looks_like_never_made(foreign, medium["sid"])
-    there, never = foreign.upload(), Shelf.of_account(server, twin, "IS" + "0" * 32).upload()
+    there, never = foreign.upload(), MediaClient.of_account(server, twin, "IS" + "0" * 32).upload()
     assert there.status == never.status == 404
     twin.close()
 
@@ -237,7 +247,7 @@ def urls(server: Server) -> MediaUrls:
     return MediaUrls(load_vault(server.data_dir, SystemRandom()).media_url_key)
 
 
-def refusals(house: House, medium: Medium) -> list[str]:
+def refusals(instance: House, medium: Medium) -> list[str]:
     """URLs that are not quite the one of a record."""
     parts = urlsplit(direct_url(medium))
     said = dict(parse_qsl(parts.query))
@@ -259,7 +269,7 @@ def refusals(house: House, medium: Medium) -> list[str]:
     ]
     paths = [f"{parts.path}?{urlencode(query)}" for query in forged]
     account, service, _ = parts.path.split("/")[2:]
-    other = house.shelf("alice").add()["sid"]
+    other = instance.media_client("alice").add()["sid"]
     # The same query under another medium, there or not, and under other names.
     paths += [
         f"{path}?{parts.query}"
@@ -277,51 +287,51 @@ def refusals(house: House, medium: Medium) -> list[str]:
 
 
 @pytest.mark.promise("reference/quirks.md", "A forged or expired one answers 403")
-def test_a_forged_url_confirms_nothing(house: House) -> None:
-    medium = house.shelf("alice").add()
-    answers = [house.shelf().ask_bare("GET", path) for path in refusals(house, medium)]
+def test_a_forged_url_confirms_nothing(instance: House) -> None:
+    medium = instance.media_client("alice").add()
+    answers = [instance.media_client().ask_bare("GET", path) for path in refusals(instance, medium)]
     assert {(answer.status, answer.body) for answer in answers} == {(403, answers[0].body)}
     answers[0].refuses(403, 20403)
-    assert house.shelf().direct(medium).status == 200
+    assert instance.media_client().direct(medium).status == 200
 
 
-def test_a_url_ends(house: House, urls: MediaUrls) -> None:
-    medium = house.shelf("alice").add()
+def test_a_url_ends(instance: House, urls: MediaUrls) -> None:
+    medium = instance.media_client("alice").add()
     said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
 
     def ask(seconds: int) -> Answer:
         link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]) + seconds)
-        return house.shelf().ask_bare("GET", urls.write(link))
+        return instance.media_client().ask_bare("GET", urls.write(link))
 
     assert ask(0).status == 200
     ask(-400).refuses(403, 20403)
     link = MediaLink(scope, NEVER, said["User"], int(said["Expires"]) - 400)
-    expired_of_nothing = house.shelf().ask_bare("GET", urls.write(link))
+    expired_of_nothing = instance.media_client().ask_bare("GET", urls.write(link))
     assert expired_of_nothing.body == ask(-400).body
 
 
-def test_a_signature_of_another_key_is_worth_nothing(house: House) -> None:
-    medium = house.shelf("alice").add()
+def test_a_signature_of_another_key_is_worth_nothing(instance: House) -> None:
+    medium = instance.media_client("alice").add()
     said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
     link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]))
     forged = MediaUrls(hmac.digest(b"guessed", b"media-url", hashlib.sha256)).write(link)
-    house.shelf().ask_bare("GET", forged).refuses(403, 20403)
+    instance.media_client().ask_bare("GET", forged).refuses(403, 20403)
 
 
-def test_credentials_do_not_help_a_bad_url(house: House) -> None:
-    medium = house.shelf().add()
+def test_credentials_do_not_help_a_bad_url(instance: House) -> None:
+    medium = instance.media_client().add()
     path = urlsplit(direct_url(medium)).path
-    house.shelf().ask("GET", path).refuses(403, 20403)
+    instance.media_client().ask("GET", path).refuses(403, 20403)
 
 
 @pytest.mark.parametrize("status", ["suspended", "closed"])
-def test_a_url_of_an_account_that_is_not_active_leads_nowhere(house: House, status: str) -> None:
-    shelves = [house.shelf(), house.shelf("alice")]
-    media = [shelf.add() for shelf in shelves]
-    house.server.command("account", "status", str(house.account.sid), status)
-    for shelf, medium in zip(shelves, media, strict=True):
-        assert shelf.direct(medium).status == 404
+def test_a_url_of_an_account_that_is_not_active_leads_nowhere(instance: House, status: str) -> None:
+    shelves = [instance.media_client(), instance.media_client("alice")]
+    media = [media_client.add() for media_client in shelves]
+    instance.server.command("account", "status", str(instance.account.sid), status)
+    for media_client, medium in zip(shelves, media, strict=True):
+        assert media_client.direct(medium).status == 404
     # A login is remembered for a second; a token is looked at each time.
     shelves[1].look(media[1]["sid"]).refuses(403, 20005)

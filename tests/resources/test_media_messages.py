@@ -20,9 +20,9 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
 from tests.contract.python_client import client_for
-from tests.events.in_process_server import ALICE, House
-from tests.resources.media_setup import Shelf
-from tests.resources.participant_setup import Room
+from tests.events.in_process_server import ALICE, InProcessServer
+from tests.resources.media_setup import MediaClient
+from tests.resources.participant_setup import ConversationClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,21 +33,25 @@ if TYPE_CHECKING:
     from tests.support.client import Api
 
     Scenario = Callable[["Desk"], Awaitable[None]]
-    Play = Callable[[Scenario], None]
+    ScenarioRunner = Callable[[Scenario], None]
     from tests.support.server import Server
 
 
 @pytest.fixture
-def shelf(server: Server, api: Api) -> Shelf:
+def media_client(server: Server, api: Api) -> MediaClient:
     """The media of the default service."""
     sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-    return Shelf.of_account(server, api, sid)
+    return MediaClient.of_account(server, api, sid)
 
 
-def test_the_official_sdk_sends_a_medium_and_reads_it(server: Server, shelf: Shelf) -> None:
+def test_the_official_sdk_sends_a_medium_and_reads_it(
+    server: Server, media_client: MediaClient
+) -> None:
     client = client_for(server, server.account_sid, server.auth_token)
     room = client.conversations.v1.conversations.create(friendly_name="with media")
-    medium = shelf.add(b"\xff\xd8\xff\xe0", "image/jpeg", Filename="car.jpg", Category="history")
+    medium = media_client.add(
+        b"\xff\xd8\xff\xe0", "image/jpeg", Filename="car.jpg", Category="history"
+    )
     sent = room.messages.create(author="alice", body="look", media_sid=medium["sid"])
     expected = [
         {
@@ -72,9 +76,11 @@ def test_every_interface_names_each_member() -> None:
     assert set(media_attachments.WEBHOOKS.names) == members - {"category"}
 
 
-def test_a_medium_goes_with_one_message_alone(server: Server, api: Api, shelf: Shelf) -> None:
-    room = Room.make(server, api)
-    medium = shelf.add()
+def test_a_medium_goes_with_one_message_alone(
+    server: Server, api: Api, media_client: MediaClient
+) -> None:
+    room = ConversationClient.make(server, api)
+    medium = media_client.add()
     path = f"/Conversations/{room.sid}/Messages"
     api.post(path, MediaSid=medium["sid"]).expect(201)
     api.post(path, MediaSid=medium["sid"]).refuses(400, 50508)
@@ -82,19 +88,19 @@ def test_a_medium_goes_with_one_message_alone(server: Server, api: Api, shelf: S
 
 
 def test_a_message_that_is_refused_leaves_its_medium_free(
-    server: Server, api: Api, shelf: Shelf
+    server: Server, api: Api, media_client: MediaClient
 ) -> None:
-    room = Room.make(server, api)
-    medium = shelf.add()
+    room = ConversationClient.make(server, api)
+    medium = media_client.add()
     path = f"/Conversations/{room.sid}/Messages"
     api.post(path, MediaSid=medium["sid"], Attributes="{").refuses(400, 50304)
-    assert shelf.look(medium["sid"]).expect(200)["message_sid"] is None
+    assert media_client.look(medium["sid"]).expect(200)["message_sid"] is None
     api.post(path, MediaSid=medium["sid"]).expect(201)
 
 
-def test_no_form_names_several(server: Server, api: Api, shelf: Shelf) -> None:
-    room = Room.make(server, api)
-    first, second = shelf.add(), shelf.add()
+def test_no_form_names_several(server: Server, api: Api, media_client: MediaClient) -> None:
+    room = ConversationClient.make(server, api)
+    first, second = media_client.add(), media_client.add()
     form: dict[str, Any] = {
         "MediaSids": [first["sid"], second["sid"]],
         "media_sids": first["sid"],
@@ -121,20 +127,20 @@ def test_a_client_names_several_where_a_form_names_one() -> None:
 class Desk:
     """What alice uploads and sends in a house of its own, as a socket would have it done."""
 
-    def __init__(self, house: House, conversation_sid: str) -> None:
-        self.house = house
+    def __init__(self, instance: InProcessServer, conversation_sid: str) -> None:
+        self.instance = instance
         self._conversation_sid = conversation_sid
 
     async def upload(self, identity: str | None = "alice", **said: Any) -> str:
         """The sid of a medium, of which only the row is there."""
-        sid = self.house.app.random.sid(sids.MEDIA)
+        sid = self.instance.app.random.sid(sids.MEDIA)
         values = {"size": 1, "content_type": "text/plain", "filename": None, "category": "media"}
         upload = Upload(sid=sid, **(values | said))
 
         async def add(tx: Transaction) -> None:
-            await media_actions.add_media(tx, self.house.scope, identity, upload)
+            await media_actions.add_media(tx, self.instance.scope, identity, upload)
 
-        await self.house.store.write(add, ALICE)
+        await self.instance.store.write(add, ALICE)
         return sid
 
     async def send(self, *sids: str, **said: Any) -> Message:
@@ -142,12 +148,12 @@ class Desk:
         change = CreateMessage(media_sids=list(sids), **said)
 
         async def add(tx: Transaction) -> Message:
-            scope = self.house.scope
+            scope = self.instance.scope
             room = await conversation_store.find_conversation(tx, scope, self._conversation_sid)
             assert room is not None
             return await message_actions.add_message(tx, scope, room, change)
 
-        return await self.house.store.write(add, ALICE)
+        return await self.instance.store.write(add, ALICE)
 
     async def refuses(self, code: int, *sids: str) -> None:
         """Such a message is refused, and its media stay free."""
@@ -157,24 +163,26 @@ class Desk:
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Runs a scenario at a desk."""
 
     def run(scenario: Scenario) -> None:
-        async def play() -> None:
-            async with House(tmp_path) as house:
-                room = await house.do("CreateConversation")
-                await house.do(
+        async def run_scenario() -> None:
+            async with InProcessServer(tmp_path) as instance:
+                room = await instance.do("CreateConversation")
+                await instance.do(
                     "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=room.sid
                 )
-                await scenario(Desk(house, room.sid))
+                await scenario(Desk(instance, room.sid))
 
-        asyncio.run(play())
+        asyncio.run(run_scenario())
 
     return run
 
 
-def test_a_users_message_carries_up_to_ten_with_their_categories(play: Play) -> None:
+def test_a_users_message_carries_up_to_ten_with_their_categories(
+    run_scenario: ScenarioRunner,
+) -> None:
     async def scenario(desk: Desk) -> None:
         wanted = [await desk.upload(category="body", filename="b.html")]
         wanted += [await desk.upload(size=number) for number in range(9)]
@@ -190,17 +198,17 @@ def test_a_users_message_carries_up_to_ten_with_their_categories(play: Play) -> 
             "category": "body",
         }
         for sid in wanted:
-            found = await desk.house.store.read(
-                lambda tx, sid=sid: media_store.find_media(tx, desk.house.scope, sid)
+            found = await desk.instance.store.read(
+                lambda tx, sid=sid: media_store.find_media(tx, desk.instance.scope, sid)
             )
             assert found is not None
             assert found.message_sid == message.sid
         assert (await desk.send()).media is None
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_user_sends_own_uploads_alone_and_each_once(play: Play) -> None:
+def test_a_user_sends_own_uploads_alone_and_each_once(run_scenario: ScenarioRunner) -> None:
     async def scenario(desk: Desk) -> None:
         own, of_bob, of_account = [await desk.upload(who) for who in ("alice", "bob", None)]
         await desk.refuses(50507, own, of_bob)
@@ -209,10 +217,10 @@ def test_a_user_sends_own_uploads_alone_and_each_once(play: Play) -> None:
         await desk.send(own)
         await desk.refuses(50508, own)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_the_media_of_a_message_are_bounded_together(play: Play) -> None:
+def test_the_media_of_a_message_are_bounded_together(run_scenario: ScenarioRunner) -> None:
     async def scenario(desk: Desk) -> None:
         half = limits.MEDIA_PER_MESSAGE_BYTES_MAX // 2
         first, second, drop = [await desk.upload(size=size) for size in (half, half, 1)]
@@ -220,12 +228,12 @@ def test_the_media_of_a_message_are_bounded_together(play: Play) -> None:
         await desk.send(first, second)
         await desk.send(drop)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 @pytest.mark.promise("UNATTACHED_PER_UPLOADER_MAX", 429)
 @pytest.mark.promise("UNATTACHED_BYTES_PER_UPLOADER_MAX", 429)
-def test_what_waits_for_a_message_is_bounded_for_each_user(play: Play) -> None:
+def test_what_waits_for_a_message_is_bounded_for_each_user(run_scenario: ScenarioRunner) -> None:
     async def scenario(desk: Desk) -> None:
         large = limits.MEDIA_PER_MESSAGE_BYTES_MAX
         waiting = [await desk.upload(size=large) for _ in range(10)]
@@ -241,4 +249,4 @@ def test_what_waits_for_a_message_is_bounded_for_each_user(play: Play) -> None:
             await desk.upload(size=0)
         assert refused.value.code == 20429
 
-    play(scenario)
+    run_scenario(scenario)

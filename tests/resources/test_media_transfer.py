@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary import limits
-from tests.properties.raw_connection import ClosedError, Wire
-from tests.resources.media_setup import Part, Shelf, direct_url
+from tests.properties.raw_connection import ClosedError, RawConnection
+from tests.resources.media_setup import MediaClient, Part, direct_url
 from tests.support.client import Api
 from tests.support.polling import eventually
 from tests.support.server import Server
@@ -46,22 +46,22 @@ def small() -> Iterator[Server]:
         yield running
 
 
-def shelf_on(server: Server, account: tuple[str, str] | None = None) -> Shelf:
+def shelf_on(server: Server, account: tuple[str, str] | None = None) -> MediaClient:
     """The media of an account's default service."""
     api = Api(server.base_url, *(account or (server.account_sid, server.auth_token)))
     with closing(api):
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-        return Shelf.of_account(server, api, sid)
+        return MediaClient.of_account(server, api, sid)
 
 
 @pytest.fixture
-def shelf(server: Server) -> Shelf:
+def media_client(server: Server) -> MediaClient:
     """Media on the shared server."""
     return shelf_on(server)
 
 
 @pytest.fixture
-def tight(small: Server) -> Shelf:
+def tight(small: Server) -> MediaClient:
     """Media on a server whose limits are soon reached."""
     return shelf_on(small)
 
@@ -86,67 +86,67 @@ def files(server: Server) -> list[Path]:
         ("BYTES = 1-2", 1, 2),
     ],
 )
-def test_a_part_is_handed_out(shelf: Shelf, asked: str, first: int, last: int) -> None:
-    medium = shelf.add(CONTENT)
-    answer = shelf.direct(medium, Range=asked)
+def test_a_part_is_handed_out(media_client: MediaClient, asked: str, first: int, last: int) -> None:
+    medium = media_client.add(CONTENT)
+    answer = media_client.direct(medium, Range=asked)
     assert (answer.status, answer.body) == (206, CONTENT[first : last + 1])
     assert answer.headers["Content-Range"] == f"bytes {first}-{last}/1000"
     assert answer.headers["Content-Length"] == str(last - first + 1)
-    assert shelf.content(medium["sid"], Range=asked).body == CONTENT[first : last + 1]
+    assert media_client.content(medium["sid"], Range=asked).body == CONTENT[first : last + 1]
 
 
 @pytest.mark.parametrize(
     "asked",
     ["bytes=0-1,3-4", "bytes=5-1", "bytes=-", "bytes=a-b", "lines=0-1", "bytes=0-" + "9" * 40, ""],
 )
-def test_what_is_no_single_range_is_ignored(shelf: Shelf, asked: str) -> None:
-    answer = shelf.direct(shelf.add(CONTENT), Range=asked)
+def test_what_is_no_single_range_is_ignored(media_client: MediaClient, asked: str) -> None:
+    answer = media_client.direct(media_client.add(CONTENT), Range=asked)
     assert (answer.status, answer.body) == (200, CONTENT)
     assert answer.headers["Accept-Ranges"] == "bytes"
 
 
 @pytest.mark.parametrize("asked", ["bytes=1000-", "bytes=5000-6000", "bytes=-0"])
-def test_a_range_behind_the_end_is_refused(shelf: Shelf, asked: str) -> None:
-    answer = shelf.direct(shelf.add(CONTENT), Range=asked)
+def test_a_range_behind_the_end_is_refused(media_client: MediaClient, asked: str) -> None:
+    answer = media_client.direct(media_client.add(CONTENT), Range=asked)
     assert (answer.status, answer.body) == (416, b"")
     assert answer.headers["Content-Range"] == "bytes */1000"
 
 
-def test_a_part_is_only_for_whoever_has_the_rest(shelf: Shelf) -> None:
-    medium = shelf.add(CONTENT)
-    tag = shelf.direct(medium).headers["ETag"]
-    assert shelf.direct(medium, Range="bytes=0-1", If_Range=tag).status == 206
-    assert shelf.direct(medium, Range="bytes=0-1", If_Range='"other"').status == 200
+def test_a_part_is_only_for_whoever_has_the_rest(media_client: MediaClient) -> None:
+    medium = media_client.add(CONTENT)
+    tag = media_client.direct(medium).headers["ETag"]
+    assert media_client.direct(medium, Range="bytes=0-1", If_Range=tag).status == 206
+    assert media_client.direct(medium, Range="bytes=0-1", If_Range='"other"').status == 200
 
 
-def test_an_empty_medium_has_no_parts(shelf: Shelf) -> None:
-    medium = shelf.add(b"")
-    assert shelf.direct(medium).body == b""
-    assert shelf.direct(medium, Range="bytes=0-").status == 416
-    assert shelf.direct(medium, Range="bytes=-1").status == 416
+def test_an_empty_medium_has_no_parts(media_client: MediaClient) -> None:
+    medium = media_client.add(b"")
+    assert media_client.direct(medium).body == b""
+    assert media_client.direct(medium, Range="bytes=0-").status == 416
+    assert media_client.direct(medium, Range="bytes=-1").status == 416
 
 
-def test_a_head_says_what_the_whole_would(shelf: Shelf) -> None:
-    medium = shelf.add(CONTENT, "image/png", Filename="a.png")
+def test_a_head_says_what_the_whole_would(media_client: MediaClient) -> None:
+    medium = media_client.add(CONTENT, "image/png", Filename="a.png")
     changing = {"date", "twilio-request-id", "twilio-request-duration"}
     for path in (direct_url(medium), medium["links"]["content"], medium["url"]):
-        head, whole = shelf.ask("HEAD", path), shelf.ask("GET", path)
+        head, whole = media_client.ask("HEAD", path), media_client.ask("GET", path)
         assert (head.status, head.body) == (200, b"")
         shown = [
             {name: text for name, text in answer.headers.items() if name not in changing}
             for answer in (head, whole)
         ]
         assert shown[0] == shown[1]
-    part = shelf.ask("HEAD", direct_url(medium), headers={"Range": "bytes=0-9"})
+    part = media_client.ask("HEAD", direct_url(medium), headers={"Range": "bytes=0-9"})
     assert (part.status, part.headers["Content-Length"]) == (206, "10")
 
 
-def test_several_requests_follow_each_other_on_one_connection(shelf: Shelf) -> None:
-    medium = shelf.add(CONTENT)
-    target = direct_url(medium).removeprefix(shelf.server.base_url)
-    with Wire(shelf.server) as wire:
+def test_several_requests_follow_each_other_on_one_connection(media_client: MediaClient) -> None:
+    medium = media_client.add(CONTENT)
+    target = direct_url(medium).removeprefix(media_client.server.base_url)
+    with RawConnection(media_client.server) as wire:
         upload = wire.head(
-            f"POST {shelf.path} HTTP/1.1", "Content-Type: text/plain", "Content-Length: 3"
+            f"POST {media_client.path} HTTP/1.1", "Content-Type: text/plain", "Content-Length: 3"
         )
         wire.send(upload + b"abc" + wire.get(target) + upload + b"def" + wire.get(target))
         answers = [wire.answer() for _ in range(4)]
@@ -159,7 +159,7 @@ def test_several_requests_follow_each_other_on_one_connection(shelf: Shelf) -> N
 
 @pytest.mark.promise("MEDIA_BYTES_MAX", 413)
 @pytest.mark.promise("reference/quirks.md", "An upload above 150 MB is refused with status 413")
-def test_the_largest_medium_is_taken_and_one_byte_more_is_not(tight: Shelf) -> None:
+def test_the_largest_medium_is_taken_and_one_byte_more_is_not(tight: MediaClient) -> None:
     before = files(tight.server)
     for extra in (1, 50_000, 5_000_000):
         too_large = b"x" * (SMALL_BYTES + extra)
@@ -180,9 +180,9 @@ def chunked(size: int) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-def test_a_body_of_unknown_length_is_counted_while_it_comes(tight: Shelf) -> None:
+def test_a_body_of_unknown_length_is_counted_while_it_comes(tight: MediaClient) -> None:
     head = ("Transfer-Encoding: chunked", "Content-Type: video/mp4")
-    with Wire(tight.server) as wire:
+    with RawConnection(tight.server) as wire:
         wire.send(wire.head(f"POST {tight.path} HTTP/1.1", *head), *chunked(SMALL_BYTES))
         assert wire.answer().expect(201)["size"] == SMALL_BYTES
         wire.send(wire.head(f"POST {tight.path} HTTP/1.1", *head), *chunked(SMALL_BYTES + 20_000))
@@ -191,14 +191,14 @@ def test_a_body_of_unknown_length_is_counted_while_it_comes(tight: Shelf) -> Non
     assert refused.headers["Connection"] == "close"
 
 
-def test_who_asks_before_sending_is_told_at_once(tight: Shelf) -> None:
-    with Wire(tight.server) as wire:
+def test_who_asks_before_sending_is_told_at_once(tight: MediaClient) -> None:
+    with RawConnection(tight.server) as wire:
         head = ("Expect: 100-continue", f"Content-Length: {SMALL_BYTES + 1}")
         wire.send(wire.head(f"POST {tight.path} HTTP/1.1", *head))
         wire.answer().refuses(413, 50512)
 
 
-def test_a_refused_client_hears_why_although_it_still_sends(tight: Shelf) -> None:
+def test_a_refused_client_hears_why_although_it_still_sends(tight: MediaClient) -> None:
     body = b"x" * 3_000_000
     answer = tight.ask_bare("POST", tight.path, body, {"Content-Type": "text/plain"})
     answer.refuses(401, 20003)
@@ -208,16 +208,18 @@ def test_a_refused_client_hears_why_although_it_still_sends(tight: Shelf) -> Non
 # --- Pace ---------------------------------------------------------------------------------
 
 
-def begin(shelf: Shelf, wire: Wire, size: int = 1000, sent: bytes = b"x") -> None:
+def begin(
+    media_client: MediaClient, wire: RawConnection, size: int = 1000, sent: bytes = b"x"
+) -> None:
     """The beginning of an upload."""
-    head = wire.head(f"POST {shelf.path} HTTP/1.1", f"Content-Length: {size}")
+    head = wire.head(f"POST {media_client.path} HTTP/1.1", f"Content-Length: {size}")
     wire.send(head + sent)
 
 
 @pytest.mark.promise("UPLOAD_GRACE_SECONDS", 408)
-def test_an_upload_that_stops_is_broken_off(tight: Shelf) -> None:
+def test_an_upload_that_stops_is_broken_off(tight: MediaClient) -> None:
     before = files(tight.server)
-    with Wire(tight.server) as wire:
+    with RawConnection(tight.server) as wire:
         begin(tight, wire)
         started = time.monotonic()
         wire.answer().refuses(408, 20001)
@@ -226,8 +228,8 @@ def test_an_upload_that_stops_is_broken_off(tight: Shelf) -> None:
 
 
 @pytest.mark.promise("UPLOAD_BYTES_PER_SECOND_MIN", 408)
-def test_an_upload_that_drips_is_broken_off(tight: Shelf) -> None:
-    with Wire(tight.server) as wire:
+def test_an_upload_that_drips_is_broken_off(tight: MediaClient) -> None:
+    with RawConnection(tight.server) as wire:
         begin(tight, wire)
         stop = threading.Event()
 
@@ -247,9 +249,9 @@ def test_an_upload_that_drips_is_broken_off(tight: Shelf) -> None:
             dripping.join()
 
 
-def test_an_upload_that_goes_on_gets_more_time(tight: Shelf) -> None:
+def test_an_upload_that_goes_on_gets_more_time(tight: MediaClient) -> None:
     size = 280_000
-    with Wire(tight.server) as wire:
+    with RawConnection(tight.server) as wire:
         begin(tight, wire, size, b"")
         for _ in range(40):  # Four seconds, where a silent one gets two.
             wire.send(b"x" * (size // 40))
@@ -257,9 +259,9 @@ def test_an_upload_that_goes_on_gets_more_time(tight: Shelf) -> None:
         assert wire.answer().expect(201)["size"] == size
 
 
-def test_a_client_that_hangs_up_leaves_nothing(tight: Shelf) -> None:
+def test_a_client_that_hangs_up_leaves_nothing(tight: MediaClient) -> None:
     before = files(tight.server)
-    with Wire(tight.server) as wire:
+    with RawConnection(tight.server) as wire:
         begin(tight, wire, SMALL_BYTES, b"x" * 200_000)
         eventually(lambda: files(tight.server), lambda found: found != before)
     eventually(lambda: files(tight.server), lambda found: found == before)
@@ -279,7 +281,7 @@ def narrow() -> Iterator[Server]:
 def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server) -> None:
     account = narrow.make_account()
     own, other = shelf_on(narrow), shelf_on(narrow, account)
-    with Wire(narrow) as one, Wire(narrow) as two:
+    with RawConnection(narrow) as one, RawConnection(narrow) as two:
         for wire in (one, two):
             begin(own, wire)
         eventually(lambda: own.upload().status, lambda status: status == 429)
@@ -288,7 +290,7 @@ def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server)
         assert refused.headers["Retry-After"] == "1"
         assert own.look("ME" + "0" * 32).status == 404
         other.add()
-        with Wire(narrow, account) as three:
+        with RawConnection(narrow, account) as three:
             begin(other, three)
             eventually(lambda: other.upload().status, lambda status: status == 503)
         for wire in (one, two):
@@ -297,9 +299,9 @@ def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server)
     eventually(lambda: own.upload().status, lambda status: status == 201)
 
 
-def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: Shelf) -> None:
+def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: MediaClient) -> None:
     medium = large_medium(tight)
-    with Wire(small) as wire, Wire(small) as another:
+    with RawConnection(small) as wire, RawConnection(small) as another:
         for each in (wire, another):
             each.send(each.get(direct_url(medium).removeprefix(small.base_url)) * WANTED)
         # Several times in a row: whoever looks takes a place as well, and may just have met itself.
@@ -331,7 +333,7 @@ def test_downloads_at_once_are_bounded_for_each_account_and_in_all(scarce: Serve
     with contextlib.ExitStack() as stack:
 
         def download(medium: Medium) -> None:
-            wire = stack.enter_context(Wire(scarce))
+            wire = stack.enter_context(RawConnection(scarce))
             wire.send(wire.get(direct_url(medium).removeprefix(scarce.base_url)) * WANTED)
 
         for _ in range(2):
@@ -344,7 +346,7 @@ def test_downloads_at_once_are_bounded_for_each_account_and_in_all(scarce: Serve
         )
 
 
-def answers_until_cut(wire: Wire) -> Iterator[bool]:
+def answers_until_cut(wire: RawConnection) -> Iterator[bool]:
     """Which answers of a connection came whole, until the server hung up; some may be refusals."""
     with contextlib.suppress(ClosedError, ConnectionError):
         while True:
@@ -352,9 +354,9 @@ def answers_until_cut(wire: Wire) -> Iterator[bool]:
             yield answer.status == 429 or len(answer.body) == SMALL_BYTES
 
 
-def large_medium(shelf: Shelf) -> Medium:
+def large_medium(media_client: MediaClient) -> Medium:
     """As large as it can be, so that a few of them fill every buffer on the way."""
-    return shelf.add(b"w" * SMALL_BYTES)
+    return media_client.add(b"w" * SMALL_BYTES)
 
 
 # --- Memory -------------------------------------------------------------------------------
@@ -395,17 +397,17 @@ class Stream:
 
 def growth_with_the_largest(server: Server) -> tuple[int, int]:
     """By how much a server grows while the largest medium comes, and then while it goes."""
-    shelf = shelf_on(server)
-    shelf.direct(shelf.add())
+    media_client = shelf_on(server)
+    media_client.direct(media_client.add())
     size = limits.MEDIA_BYTES_MAX
     body: Any = Stream(size)
     headers = {"Content-Type": "video/mp4", "Content-Length": str(size)}
     memory = Memory(server)
-    made = json.loads(shelf.ask("POST", shelf.path, body, headers).body)
+    made = json.loads(media_client.ask("POST", media_client.path, body, headers).body)
     assert made["size"] == size
     coming = memory.growth()
     memory = Memory(server)
-    assert taken_slowly(shelf, made) == size
+    assert taken_slowly(media_client, made) == size
     return coming, memory.growth()
 
 
@@ -415,10 +417,10 @@ def test_memory_does_not_grow_with_the_largest_medium(fresh_server: Server) -> N
     assert max(grown) < GROWTH_BYTES_MAX, grown
 
 
-def taken_slowly(shelf: Shelf, medium: Medium) -> int:
+def taken_slowly(media_client: MediaClient, medium: Medium) -> int:
     """How many bytes of a body come, when somebody takes them a piece at a time."""
-    with Wire(shelf.server) as wire:
-        wire.send(wire.get(direct_url(medium).removeprefix(shelf.server.base_url)))
+    with RawConnection(media_client.server) as wire:
+        wire.send(wire.get(direct_url(medium).removeprefix(media_client.server.base_url)))
         time.sleep(0.5)  # A server that does not wait for its client would hold it all by now.
         left = medium["size"]
         count = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.message_setup import Talk, rows, seed_media, seed_template
+from tests.resources.message_setup import MessageClient, rows, seed_media, seed_template
 from tests.resources.participant_setup import ADDRESS, DATE, PROXY_ADDRESS
 from tests.support.phone_numbers import PROXY, phone_number
 
@@ -35,16 +35,16 @@ KEYS = [
 
 
 @pytest.fixture
-def talk(server: Server, form_api: Api) -> Talk:
-    made = Talk.make(server, form_api)
-    assert isinstance(made, Talk)
+def talk(server: Server, form_api: Api) -> MessageClient:
+    made = MessageClient.make(server, form_api)
+    assert isinstance(made, MessageClient)
     return made
 
 
 # --- What is shown
 
 
-def test_a_message_without_anything_said_is_empty(talk: Talk) -> None:
+def test_a_message_without_anything_said_is_empty(talk: MessageClient) -> None:
     message = talk.post()
     path = f"{talk.api.base_url}{talk.api.prefix}{talk.messages}/{message['sid']}"
     keys = [*KEYS]
@@ -68,7 +68,7 @@ def test_a_message_without_anything_said_is_empty(talk: Talk) -> None:
     assert talk.read(message) == message
 
 
-def test_everything_that_is_said_is_kept(talk: Talk) -> None:
+def test_everything_that_is_said_is_kept(talk: MessageClient) -> None:
     message = talk.post(
         Author="bob",
         Body="Hello ☎️",
@@ -86,7 +86,7 @@ def test_everything_that_is_said_is_kept(talk: Talk) -> None:
     assert found == [("About the car",)]
 
 
-def test_a_date_of_creation_alone_is_also_that_of_the_update(talk: Talk) -> None:
+def test_a_date_of_creation_alone_is_also_that_of_the_update(talk: MessageClient) -> None:
     message = talk.post(DateCreated="2023-05-04T09:42:00Z")
     assert message["date_updated"] == "2023-05-04T09:42:00Z"
     assert talk.post(Body="now")["date_created"] > "2025"
@@ -131,14 +131,16 @@ CONTENT = [
 
 
 @pytest.mark.parametrize(("form", "code"), TOO_LONG + WRONG + CONTENT)
-def test_a_wrong_value_is_refused(talk: Talk, form: dict[str, str], code: int) -> None:
+def test_a_wrong_value_is_refused(talk: MessageClient, form: dict[str, str], code: int) -> None:
     talk.post(Body="before")
     talk.refuses_post({"Body": "x", **form}, code)
     assert talk.post(Body="after")["index"] == 1
 
 
 @pytest.mark.parametrize(("form", "code"), TOO_LONG + WRONG)
-def test_a_wrong_value_is_refused_in_an_update(talk: Talk, form: dict[str, str], code: int) -> None:
+def test_a_wrong_value_is_refused_in_an_update(
+    talk: MessageClient, form: dict[str, str], code: int
+) -> None:
     message = talk.post(Body="before")
     talk.refuses_edit(message, {"Body": "x", **form}, code)
 
@@ -153,14 +155,14 @@ def test_a_wrong_value_is_refused_in_an_update(talk: Talk, form: dict[str, str],
         {"Attributes": '"' + "x" * 4094 + '"'},
     ],
 )
-def test_what_is_as_long_as_allowed_is_taken(talk: Talk, form: dict[str, str]) -> None:
+def test_what_is_as_long_as_allowed_is_taken(talk: MessageClient, form: dict[str, str]) -> None:
     message = talk.post(form)
     for name, text in form.items():
         assert message.get(name.lower(), text) == text
     talk.edit(message, form).expect(200)
 
 
-def test_a_long_text_is_refused_only_if_it_leaves_the_chat(talk: Talk) -> None:
+def test_a_long_text_is_refused_only_if_it_leaves_the_chat(talk: MessageClient) -> None:
     talk.chat()
     talk.post(Body="x" * 1601)
     phone = talk.phone()
@@ -173,7 +175,7 @@ def test_a_long_text_is_refused_only_if_it_leaves_the_chat(talk: Talk) -> None:
 # --- Authors
 
 
-def test_the_author_is_found_by_identity_address_or_projected_address(talk: Talk) -> None:
+def test_the_author_is_found_by_identity_address_or_projected_address(talk: MessageClient) -> None:
     alice, phone = talk.chat("alice"), talk.phone()
     talk.chat("bob")
     for author, sid in (
@@ -186,7 +188,7 @@ def test_the_author_is_found_by_identity_address_or_projected_address(talk: Talk
         ("system", None),
     ):
         assert talk.post(Author=author)["participant_sid"] == sid
-    other = Talk.make(talk.server, talk.api)
+    other = MessageClient.make(talk.server, talk.api)
     bare = other.bare()
     made = talk.api.post(
         f"/Conversations/{other.sid}/Messages",
@@ -195,13 +197,13 @@ def test_the_author_is_found_by_identity_address_or_projected_address(talk: Talk
     assert made["participant_sid"] == bare["sid"]
 
 
-def test_an_empty_author_is_none(talk: Talk) -> None:
+def test_an_empty_author_is_none(talk: MessageClient) -> None:
     message = talk.post(Author="")
     assert message["author"] == "system"
     assert talk.edit(message, Author="", Body="x").expect(200)["author"] == "system"
 
 
-def test_an_identity_comes_before_an_address(talk: Talk) -> None:
+def test_an_identity_comes_before_an_address(talk: MessageClient) -> None:
     number = phone_number()
     talk.add({ADDRESS: number, PROXY_ADDRESS: PROXY})
     named = talk.chat(number)
@@ -210,12 +212,12 @@ def test_an_identity_comes_before_an_address(talk: Talk) -> None:
     assert message["delivery"] is None
 
 
-def test_an_unknown_author_does_not_become_a_user(talk: Talk) -> None:
+def test_an_unknown_author_does_not_become_a_user(talk: MessageClient) -> None:
     talk.post(Author="stranger-of-messages")
     talk.api.get("/Users/stranger-of-messages").refuses(404, 20404)
 
 
-def test_a_removed_participant_stays_the_author_of_its_messages(talk: Talk) -> None:
+def test_a_removed_participant_stays_the_author_of_its_messages(talk: MessageClient) -> None:
     alice = talk.chat("alice")
     message = talk.post(Author="alice", Body="x")
     talk.api.delete(f"{talk.path}/{alice['sid']}").expect(204)
@@ -227,7 +229,7 @@ def test_a_removed_participant_stays_the_author_of_its_messages(talk: Talk) -> N
 # --- Groups
 
 
-def test_in_a_group_the_author_is_one_of_its_participants(talk: Talk) -> None:
+def test_in_a_group_the_author_is_one_of_its_participants(talk: MessageClient) -> None:
     own, (first, second) = talk.in_group()
     talk.refuses_post({"Body": "x"}, 50513)
     talk.refuses_post({"Body": "x", "Author": "nobody"}, 50513)
@@ -243,7 +245,7 @@ def test_in_a_group_the_author_is_one_of_its_participants(talk: Talk) -> None:
     talk.refuses_edit(message, {"Author": "nobody"}, 50513)
 
 
-def test_two_numbers_are_no_group_yet(talk: Talk) -> None:
+def test_two_numbers_are_no_group_yet(talk: MessageClient) -> None:
     native = talk.native()
     message = talk.post(Body="x")
     talk.settle()
@@ -253,10 +255,10 @@ def test_two_numbers_are_no_group_yet(talk: Talk) -> None:
 def test_a_group_hears_its_author_s_number_and_others_their_proxy(
     server: Server, form_api: Api
 ) -> None:
-    group = Talk.make(server, form_api)
-    masked = Talk.make(server, form_api)
-    assert isinstance(group, Talk)
-    assert isinstance(masked, Talk)
+    group = MessageClient.make(server, form_api)
+    masked = MessageClient.make(server, form_api)
+    assert isinstance(group, MessageClient)
+    assert isinstance(masked, MessageClient)
     own, natives = group.in_group()
     phone = masked.phone()
     sent = {
@@ -269,7 +271,7 @@ def test_a_group_hears_its_author_s_number_and_others_their_proxy(
     assert sent[masked.sid] == [(phone["messaging_binding"]["address"], PROXY, False)]
 
 
-def _recipients(talk: Talk, message: dict[str, Any]) -> list[tuple[str, str, bool]]:
+def _recipients(talk: MessageClient, message: dict[str, Any]) -> list[tuple[str, str, bool]]:
     sql = "SELECT payload FROM event WHERE name = 'onMessageAdded' AND subject_sid = ?"
     ((payload,),) = rows(talk.server, sql, message["sid"])
     return [
@@ -281,7 +283,7 @@ def _recipients(talk: Talk, message: dict[str, Any]) -> list[tuple[str, str, boo
 # --- Media and content
 
 
-def test_a_message_carries_a_medium(talk: Talk) -> None:
+def test_a_message_carries_a_medium(talk: MessageClient) -> None:
     unused, sid = (seed_media(talk.server, talk.account_sid, talk.service_sid) for _ in "12")
     message = talk.post(MediaSid=[unused, sid])
     item = {
@@ -301,7 +303,7 @@ def test_a_message_carries_a_medium(talk: Talk) -> None:
 
 
 def test_a_medium_of_another_service_or_account_is_not_there(
-    talk: Talk, foreign_account: tuple[str, str]
+    talk: MessageClient, foreign_account: tuple[str, str]
 ) -> None:
     other = talk.api.under("/v1").post("/Services", FriendlyName="other").expect(201)["sid"]
     there = seed_media(talk.server, talk.account_sid, other)
@@ -310,7 +312,7 @@ def test_a_medium_of_another_service_or_account_is_not_there(
     talk.refuses_post({"MediaSid": theirs}, 50507)
 
 
-def test_a_template_is_filled_in_and_replaces_what_is_said(talk: Talk) -> None:
+def test_a_template_is_filled_in_and_replaces_what_is_said(talk: MessageClient) -> None:
     template = seed_template(talk.server, talk.account_sid, "Hello {{1}}, {{2}} {{ok}} {{3}} {x}")
     unused = seed_media(talk.server, talk.account_sid, talk.service_sid)
     message = talk.post(
@@ -327,13 +329,13 @@ def test_a_template_is_filled_in_and_replaces_what_is_said(talk: Talk) -> None:
 
 
 def test_a_template_of_another_account_is_not_there(
-    talk: Talk, foreign_account: tuple[str, str]
+    talk: MessageClient, foreign_account: tuple[str, str]
 ) -> None:
     template = seed_template(talk.server, foreign_account[0], "Hello")
     talk.refuses_post({"ContentSid": template}, 50526)
 
 
-def test_a_filled_template_may_be_too_long_for_a_phone(talk: Talk) -> None:
+def test_a_filled_template_may_be_too_long_for_a_phone(talk: MessageClient) -> None:
     template = seed_template(talk.server, talk.account_sid, "{{1}}" * 7)
     talk.phone()
     form = {"ContentSid": template, "ContentVariables": json.dumps({"1": "x" * 256})}

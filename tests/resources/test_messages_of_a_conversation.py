@@ -17,7 +17,7 @@ from parlour.resources.participants import store as participant_store
 from parlour.resources.receipts import store as receipt_store
 from parlour.store.dialect import for_sqlite
 from parlour.store.engines import DATABASE_NAME
-from tests.resources.message_setup import Talk, execute, rows, seed_media
+from tests.resources.message_setup import MessageClient, execute, rows, seed_media
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def talk(server: Server, form_api: Api) -> Talk:
-    made = Talk.make(server, form_api)
-    assert isinstance(made, Talk)
+def talk(server: Server, form_api: Api) -> MessageClient:
+    made = MessageClient.make(server, form_api)
+    assert isinstance(made, MessageClient)
     return made
 
 
 # --- States and timers
 
 
-def test_a_closed_conversation_takes_no_message_and_no_change(talk: Talk) -> None:
+def test_a_closed_conversation_takes_no_message_and_no_change(talk: MessageClient) -> None:
     message = talk.post(Body="x")
     talk.api.post(f"/Conversations/{talk.sid}", State="closed").expect(200)
     talk.refuses_post({"Body": "y"}, 50377)
@@ -44,7 +44,7 @@ def test_a_closed_conversation_takes_no_message_and_no_change(talk: Talk) -> Non
     assert talk.read(message) == message
 
 
-def test_a_conversation_that_is_still_made_takes_no_message(talk: Talk) -> None:
+def test_a_conversation_that_is_still_made_takes_no_message(talk: MessageClient) -> None:
     execute(
         talk.server,
         "UPDATE conversation SET state = 'initializing', pending_participants = NULL WHERE sid = ?",
@@ -54,7 +54,7 @@ def test_a_conversation_that_is_still_made_takes_no_message(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("fires", [False, True])
-def test_a_message_wakes_an_inactive_conversation(talk: Talk, fires: bool) -> None:
+def test_a_message_wakes_an_inactive_conversation(talk: MessageClient, fires: bool) -> None:
     path = f"/Conversations/{talk.sid}"
     form = {"State": "inactive", "Timers.Inactive": "PT1H", "Timers.Closed": "P7D"}
     timers = talk.api.post(path, form).expect(200)["timers"]
@@ -80,7 +80,7 @@ def test_a_message_wakes_an_inactive_conversation(talk: Talk, fires: bool) -> No
     assert told["conversation"]["next_message_index"] == 1
 
 
-def test_a_message_restarts_the_timers(talk: Talk) -> None:
+def test_a_message_restarts_the_timers(talk: MessageClient) -> None:
     path = f"/Conversations/{talk.sid}"
     talk.api.post(path, {"Timers.Inactive": "PT1H", "Timers.Closed": "P7D"}).expect(200)
     execute(
@@ -96,8 +96,8 @@ def test_a_message_restarts_the_timers(talk: Talk) -> None:
     assert after["date_updated"] == before["date_updated"]
 
 
-def test_the_last_conversation_with_a_message_is_listed_first(talk: Talk) -> None:
-    later = Talk.make(talk.server, talk.api)
+def test_the_last_conversation_with_a_message_is_listed_first(talk: MessageClient) -> None:
+    later = MessageClient.make(talk.server, talk.api)
     talk.post(Body="x")
     listed = talk.api.get("/Conversations", PageSize=2).expect(200)["conversations"]
     assert [each["sid"] for each in listed] == [talk.sid, later.sid]
@@ -106,7 +106,7 @@ def test_the_last_conversation_with_a_message_is_listed_first(talk: Talk) -> Non
 # --- Indexes
 
 
-def test_indexes_grow_and_are_never_given_again(talk: Talk) -> None:
+def test_indexes_grow_and_are_never_given_again(talk: MessageClient) -> None:
     made = [talk.post(Body=str(number)) for number in range(3)]
     assert [each["index"] for each in made] == [0, 1, 2]
     talk.api.delete(f"{talk.messages}/{made[2]['sid']}").expect(204)
@@ -115,7 +115,7 @@ def test_indexes_grow_and_are_never_given_again(talk: Talk) -> None:
     assert talk.post(Body="after a refusal")["index"] == 4
 
 
-def test_messages_at_the_same_time_get_indexes_without_gaps(talk: Talk) -> None:
+def test_messages_at_the_same_time_get_indexes_without_gaps(talk: MessageClient) -> None:
     with ThreadPoolExecutor(8) as writers:
         made = list(writers.map(lambda number: talk.post(Body=str(number)), range(40)))
     assert sorted(each["index"] for each in made) == list(range(40))
@@ -128,7 +128,7 @@ def test_messages_at_the_same_time_get_indexes_without_gaps(talk: Talk) -> None:
 # --- Lists
 
 
-def test_a_list_goes_up_or_down_by_index_and_from_page_to_page(talk: Talk) -> None:
+def test_a_list_goes_up_or_down_by_index_and_from_page_to_page(talk: MessageClient) -> None:
     for number in range(5):
         talk.post(Body=str(number), DateCreated=f"202{5 - number}-01-01T00:00:00Z")
     assert talk.bodies() == talk.bodies(Order="asc") == list("01234")
@@ -147,7 +147,7 @@ def test_a_list_goes_up_or_down_by_index_and_from_page_to_page(talk: Talk) -> No
         assert [each["body"] for each in back["messages"]] == list(expected)[2:4]
 
 
-def test_a_page_of_one_order_is_no_page_of_the_other(talk: Talk) -> None:
+def test_a_page_of_one_order_is_no_page_of_the_other(talk: MessageClient) -> None:
     for number in range(3):
         talk.post(Body=str(number))
     page = talk.api.get(talk.messages, Order="desc", PageSize=1).expect(200)
@@ -156,11 +156,11 @@ def test_a_page_of_one_order_is_no_page_of_the_other(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("order", ["up", "", "ascending"])
-def test_an_unknown_order_is_refused(talk: Talk, order: str) -> None:
+def test_an_unknown_order_is_refused(talk: MessageClient, order: str) -> None:
     talk.api.get(talk.messages, Order=order).refuses(400, 20001)
 
 
-def test_at_most_a_hundred_messages_are_on_a_page(talk: Talk) -> None:
+def test_at_most_a_hundred_messages_are_on_a_page(talk: MessageClient) -> None:
     meta = talk.api.get(talk.messages, PageSize=1000).expect(200)["meta"]
     assert (meta["page_size"], meta["key"]) == (100, "messages")
     assert talk.api.get(talk.messages).expect(200)["meta"]["page_size"] == 50
@@ -171,14 +171,14 @@ def test_at_most_a_hundred_messages_are_on_a_page(talk: Talk) -> None:
 
 @pytest.mark.promise("50500", 20404)
 def test_a_message_is_found_in_its_conversation_by_its_sid_only(
-    talk: Talk, foreign_api: Api
+    talk: MessageClient, foreign_api: Api
 ) -> None:
     talk.api.post(f"/Conversations/{talk.sid}", UniqueName=f"name of {talk.sid[2:]}").expect(200)
     message = talk.post(Body="x")
     sid = message["sid"]
     named = f"/Conversations/name of {talk.sid[2:]}/Messages/{sid[:2]}{sid[2:].upper()}"
     assert talk.api.get(named).expect(200) == message
-    other = Talk.make(talk.server, talk.api)
+    other = MessageClient.make(talk.server, talk.api)
     for path in (
         f"{talk.messages}/0",
         f"{talk.messages}/IM{'0' * 32}",
@@ -193,7 +193,7 @@ def test_a_message_is_found_in_its_conversation_by_its_sid_only(
     assert talk.read(message) == message
 
 
-def test_an_update_changes_what_is_said_and_its_date(talk: Talk) -> None:
+def test_an_update_changes_what_is_said_and_its_date(talk: MessageClient) -> None:
     alice = talk.chat("alice")
     message = talk.post(Body="before", Attributes='{"a":1}', DateCreated="2020-01-01T00:00:00Z")
     for form, expected in (
@@ -215,11 +215,11 @@ def test_an_update_changes_what_is_said_and_its_date(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("form", [{}, {"MediaSid": "ME12"}, {"body": "x"}])
-def test_an_update_has_to_say_something(talk: Talk, form: dict[str, str]) -> None:
+def test_an_update_has_to_say_something(talk: MessageClient, form: dict[str, str]) -> None:
     talk.refuses_edit(talk.post(Body="x"), form, 20161)
 
 
-def test_a_deleted_message_takes_its_receipts_and_media_along(talk: Talk) -> None:
+def test_a_deleted_message_takes_its_receipts_and_media_along(talk: MessageClient) -> None:
     talk.phone()
     media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
     kept = talk.post(Body="kept")
@@ -240,13 +240,13 @@ def test_a_deleted_message_takes_its_receipts_and_media_along(talk: Talk) -> Non
     assert len(talk.receipts(kept)) == 1
 
 
-def test_no_message_has_channel_metadata(talk: Talk) -> None:
+def test_no_message_has_channel_metadata(talk: MessageClient) -> None:
     message = talk.post(Body="x")
     talk.api.get(message["links"]["channel_metadata"]).refuses(404, 50530)
     talk.api.get(f"{talk.messages}/IM{'0' * 32}/ChannelMetadata").refuses(404, 20404)
 
 
-def test_each_change_of_a_message_is_one_event(talk: Talk) -> None:
+def test_each_change_of_a_message_is_one_event(talk: MessageClient) -> None:
     headers = {"X-Twilio-Webhook-Enabled": "true"}
     message = talk.post(Body="x", headers=headers)
     talk.edit(message, Body="y").expect(200)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.realtime.sample_conversation import connected
-from tests.resources.participant_setup import PROJECTED_ADDRESS, Room
+from tests.resources.participant_setup import PROJECTED_ADDRESS, ConversationClient
 from tests.resources.unique_names import at_once, unique
 from tests.support.phone_numbers import phone_number
 
@@ -22,12 +22,14 @@ def like_sid(prefix: str) -> str:
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> Room:
-    return Room.make(server, form_api)
+def room(server: Server, form_api: Api) -> ConversationClient:
+    return ConversationClient.make(server, form_api)
 
 
 @pytest.mark.parametrize("upper", [False, True])
-def test_a_participant_is_reached_by_an_identity_like_a_sid(room: Room, upper: bool) -> None:
+def test_a_participant_is_reached_by_an_identity_like_a_sid(
+    room: ConversationClient, upper: bool
+) -> None:
     identity = like_sid("MB")
     identity = "MB" + identity[2:].upper() if upper else identity
     made = room.chat(identity)
@@ -47,7 +49,7 @@ def test_a_participant_is_reached_by_an_identity_like_a_sid(room: Room, upper: b
     room.api.get(path).refuses(404, 20404)
 
 
-def test_the_sid_goes_before_an_identity_of_its_form(room: Room) -> None:
+def test_the_sid_goes_before_an_identity_of_its_form(room: ConversationClient) -> None:
     first = room.chat()
     second = room.chat(first["sid"])
     path = f"{room.path}/{first['sid']}"
@@ -57,7 +59,7 @@ def test_the_sid_goes_before_an_identity_of_its_form(room: Room) -> None:
     assert room.api.get(path).expect(200)["sid"] == second["sid"]
 
 
-def test_an_identity_like_a_sid_is_attached_and_added_with_others(room: Room) -> None:
+def test_an_identity_like_a_sid_is_attached_and_added_with_others(room: ConversationClient) -> None:
     bare, identity, other = room.bare(), like_sid("MB"), like_sid("MB")
     room.update(bare, {"Identity": identity}).expect(200)
     assert room.api.get(f"{room.path}/{identity}").expect(200)["sid"] == bare["sid"]
@@ -65,7 +67,7 @@ def test_an_identity_like_a_sid_is_attached_and_added_with_others(room: Room) ->
     assert room.api.get(f"{room.path}/{other}").expect(200)["sid"] == added["sid"]
 
 
-def test_updates_by_sid_and_by_such_an_identity_lose_nothing(room: Room) -> None:
+def test_updates_by_sid_and_by_such_an_identity_lose_nothing(room: ConversationClient) -> None:
     """Updates of one participant never share a transaction as if they were of two."""
     identity = like_sid("MB")
     made = room.chat(identity)

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.participant_setup import (
+    ADDRESS,
+    PROJECTED_ADDRESS,
+    PROXY_ADDRESS,
+    ConversationClient,
+)
 from tests.resources.unique_names import unique
 from tests.support.phone_numbers import PROXY, phone_number
 
@@ -28,7 +33,7 @@ def test_an_identity_is_shown_with_its_user_and_without_a_binding(
     server: Server, form_api: Api
 ) -> None:
     name, identity = unique("visit"), unique("dave@example.com")
-    room = Room.make(
+    room = ConversationClient.make(
         server, form_api, FriendlyName="Visit", UniqueName=name, Attributes="[1]",
         **{"Timers.Inactive": "PT1H"},
     )  # fmt: skip
@@ -62,7 +67,7 @@ def test_an_identity_is_shown_with_its_user_and_without_a_binding(
 def test_an_address_is_shown_with_all_six_members_of_its_binding(
     server: Server, form_api: Api
 ) -> None:
-    room = Room.make(server, form_api)
+    room = ConversationClient.make(server, form_api)
     sms, whatsapp = phone_number(), f"whatsapp:{phone_number()}"
     mail = f"{unique('erin')}@example.com"
     room.add({ADDRESS: sms, PROXY_ADDRESS: PROXY})
@@ -87,7 +92,11 @@ def test_an_address_is_shown_with_all_six_members_of_its_binding(
 
 
 def test_proxy_and_projected_addresses_are_not_looked_for(server: Server, form_api: Api) -> None:
-    room, projected, identity = Room.make(server, form_api), phone_number(), unique("ann")
+    room, projected, identity = (
+        ConversationClient.make(server, form_api),
+        phone_number(),
+        unique("ann"),
+    )
     room.add({"Identity": identity, PROJECTED_ADDRESS: projected})
     assert form_api.get(PATH, Address=projected).expect(200)["conversations"] == []
     assert form_api.get(PATH, Address=PROXY).expect(200)["conversations"] == []
@@ -106,7 +115,7 @@ def test_conversations_in_every_state_are_found_by_sid_page_by_page(
     server: Server, form_api: Api
 ) -> None:
     identity = unique("finder")
-    rooms = [Room.make(server, form_api) for _ in range(5)]
+    rooms = [ConversationClient.make(server, form_api) for _ in range(5)]
     for room in rooms:
         room.chat(identity)
         room.chat("somebody else")
@@ -143,14 +152,14 @@ def test_exactly_one_of_the_two_is_asked_for(form_api: Api, query: Fields, code:
 
 def test_an_empty_one_counts_as_absent(server: Server, form_api: Api) -> None:
     identity = unique("one")
-    Room.make(server, form_api).chat(identity)
+    ConversationClient.make(server, form_api).chat(identity)
     page = form_api.get(PATH, Identity=identity, Address="").expect(200)
     assert len(page["conversations"]) == 1
 
 
 def test_nothing_found_is_an_empty_page(form_api: Api, foreign_api: Api, server: Server) -> None:
     identity = unique("hidden")
-    Room.make(server, form_api).chat(identity)
+    ConversationClient.make(server, form_api).chat(identity)
     for page in (
         form_api.get(PATH, Identity=unique("nobody")).expect(200),
         form_api.get(PATH, Identity=identity.upper()).expect(200),
@@ -163,7 +172,10 @@ def test_nothing_found_is_an_empty_page(form_api: Api, foreign_api: Api, server:
 
 def test_services_are_looked_at_alone(server: Server, api: Api, service_api: Api) -> None:
     identity = unique("both")
-    first, second = Room.make(server, api), Room.make(server, service_api)
+    first, second = (
+        ConversationClient.make(server, api),
+        ConversationClient.make(server, service_api),
+    )
     first.chat(identity)
     second.chat(identity)
     for client, room in ((api, first), (service_api, second)):

@@ -14,7 +14,7 @@ from tests.resources.participant_setup import (
     DATE,
     PROJECTED_ADDRESS,
     PROXY_ADDRESS,
-    Room,
+    ConversationClient,
     make_role,
 )
 from tests.resources.unique_names import unique
@@ -33,11 +33,11 @@ KEYS = [
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> Room:
-    return Room.make(server, form_api)
+def room(server: Server, form_api: Api) -> ConversationClient:
+    return ConversationClient.make(server, form_api)
 
 
-def keys_of(room: Room) -> list[str]:
+def keys_of(room: ConversationClient) -> list[str]:
     """The keys in order: only the service form names the service."""
     in_service = "/Services/" in room.api.prefix
     return [key for key in KEYS if in_service or key != "chat_service_sid"]
@@ -46,7 +46,7 @@ def keys_of(room: Room) -> list[str]:
 # --- What is shown of each kind
 
 
-def test_a_chat_participant_is_shown_with_every_key_in_order(room: Room) -> None:
+def test_a_chat_participant_is_shown_with_every_key_in_order(room: ConversationClient) -> None:
     identity = unique("alice")
     answer = room.api.post(room.path, Identity=identity)
     made = answer.expect(201)
@@ -71,7 +71,9 @@ def test_a_chat_participant_is_shown_with_every_key_in_order(room: Room) -> None
 @pytest.mark.parametrize(
     ("prefix", "kind"), [("", "sms"), ("whatsapp:", "whatsapp"), ("rcs:", "rcs")]
 )
-def test_an_address_is_reached_through_a_proxy(room: Room, prefix: str, kind: str) -> None:
+def test_an_address_is_reached_through_a_proxy(
+    room: ConversationClient, prefix: str, kind: str
+) -> None:
     address, proxy = f"{prefix}{phone_number()}", f"{prefix}{PROXY}"
     made = room.add({ADDRESS: address, PROXY_ADDRESS: proxy})
     assert made["identity"] is None
@@ -84,7 +86,7 @@ def test_an_address_is_reached_through_a_proxy(room: Room, prefix: str, kind: st
 
 
 @pytest.mark.parametrize("address", ["messenger:4711", "gbm:abc-1", "urn:mbid:AQ+/="])
-def test_other_channels_have_addresses_of_their_own(room: Room, address: str) -> None:
+def test_other_channels_have_addresses_of_their_own(room: ConversationClient, address: str) -> None:
     address += secrets.token_hex(4)
     prefix = {"m": "messenger:", "g": "gbm:", "u": "apple:"}[address[0]]
     made = room.add({ADDRESS: address, PROXY_ADDRESS: f"{prefix}page"})
@@ -92,7 +94,7 @@ def test_other_channels_have_addresses_of_their_own(room: Room, address: str) ->
 
 
 @pytest.mark.promise("reference/quirks.md", "over REST it is refused with 50453")
-def test_mail_has_no_proxy(room: Room) -> None:
+def test_mail_has_no_proxy(room: ConversationClient) -> None:
     address = f"{unique('erin')}@example.com"
     made = room.add({ADDRESS: address})
     assert made["messaging_binding"] == {"type": "email", "address": address, "level": "to"}
@@ -101,7 +103,7 @@ def test_mail_has_no_proxy(room: Room) -> None:
         room.api.post(room.path, {ADDRESS: other, PROXY_ADDRESS: proxy}).refuses(400, 50453)
 
 
-def test_the_members_of_a_group_are_shown_with_what_they_have(room: Room) -> None:
+def test_the_members_of_a_group_are_shown_with_what_they_have(room: ConversationClient) -> None:
     ours, theirs = phone_number(), phone_number()
     bare = room.add({PROJECTED_ADDRESS: ours})
     assert (bare["identity"], bare["role_sid"]) == (None, None)
@@ -115,7 +117,7 @@ def test_the_members_of_a_group_are_shown_with_what_they_have(room: Room) -> Non
         assert chat["messaging_binding"] == {"type": "sms", "projected_address": ours}
 
 
-def test_everything_that_is_sent_is_kept(room: Room) -> None:
+def test_everything_that_is_sent_is_kept(room: ConversationClient) -> None:
     role_sid = make_role(room.api)
     form = {
         "Identity": unique("ü").ljust(256, "ü"),
@@ -131,7 +133,7 @@ def test_everything_that_is_sent_is_kept(room: Room) -> None:
     assert made["date_updated"] == "2021-05-04T00:00:00Z"
 
 
-def test_empty_values_count_as_absent(room: Room) -> None:
+def test_empty_values_count_as_absent(room: ConversationClient) -> None:
     form = {"Identity": "alice", ADDRESS: "", PROXY_ADDRESS: "", PROJECTED_ADDRESS: ""}
     made = room.add({**form, "RoleSid": "", "Attributes": ""})
     assert (made["messaging_binding"], made["attributes"]) == (None, "{}")
@@ -141,7 +143,9 @@ def test_empty_values_count_as_absent(room: Room) -> None:
 # --- What is refused
 
 
-def refuses(room: Room, form: dict[str, str], code: int, status: int = 400) -> dict[str, Any]:
+def refuses(
+    room: ConversationClient, form: dict[str, str], code: int, status: int = 400
+) -> dict[str, Any]:
     """A create is refused, and neither the list nor the event log changes."""
     before, noted = room.api.get(room.path, PageSize=100).body, room.events()
     error: dict[str, Any] = room.api.post(room.path, form).refuses(status, code)
@@ -184,17 +188,19 @@ def refuses(room: Room, form: dict[str, str], code: int, status: int = 400) -> d
         ({"Identity": "a", "DateUpdated": "now"}, 50309),
     ],
 )
-def test_a_bad_participant_is_refused(room: Room, form: dict[str, str], code: int) -> None:
+def test_a_bad_participant_is_refused(
+    room: ConversationClient, form: dict[str, str], code: int
+) -> None:
     refuses(room, form, code)
 
 
-def test_a_role_of_the_service_or_of_elsewhere_is_refused(room: Room) -> None:
+def test_a_role_of_the_service_or_of_elsewhere_is_refused(room: ConversationClient) -> None:
     elsewhere = room.api.under("/v1").post("/Services", FriendlyName="x").expect(201)["sid"]
     for role_sid in (make_role(room.api, "service"), make_role(room.api.service(elsewhere))):
         refuses(room, {"Identity": unique("a"), "RoleSid": role_sid}, 50109)
 
 
-def test_an_identity_is_in_a_conversation_once(room: Room) -> None:
+def test_an_identity_is_in_a_conversation_once(room: ConversationClient) -> None:
     room.chat("alice")
     error = refuses(room, {"Identity": "alice"}, 50433, 409)
     assert error["message"] == "Participant already exists"
@@ -204,7 +210,10 @@ def test_an_identity_is_in_a_conversation_once(room: Room) -> None:
 def test_a_pair_is_bound_once_in_the_account(
     server: Server, api: Api, service_api: Api, foreign_api: Api
 ) -> None:
-    first, second = Room.make(server, api), Room.make(server, service_api)
+    first, second = (
+        ConversationClient.make(server, api),
+        ConversationClient.make(server, service_api),
+    )
     pair = {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}
     first.add(pair)
     for room in (first, second):
@@ -213,15 +222,15 @@ def test_a_pair_is_bound_once_in_the_account(
             "A binding for this participant and proxy address already exists in Conversation "
             + first.sid
         )
-    Room.make(server, foreign_api).add(pair)
+    ConversationClient.make(server, foreign_api).add(pair)
     second.add({**pair, PROXY_ADDRESS: phone_number()})
     second.add({**pair, ADDRESS: phone_number()})
 
 
-def test_a_number_of_the_account_is_no_address(server: Server, room: Room) -> None:
+def test_a_number_of_the_account_is_no_address(server: Server, room: ConversationClient) -> None:
     proxy, projected = phone_number(), phone_number()
     room.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
-    Room.make(server, room.api).add({PROJECTED_ADDRESS: projected})
+    ConversationClient.make(server, room.api).add({PROJECTED_ADDRESS: projected})
     for ours in (proxy, projected):
         refuses(room, {ADDRESS: ours, PROXY_ADDRESS: PROXY}, 50407)
 
@@ -231,7 +240,7 @@ def test_an_account_with_a_list_of_numbers_sends_from_these_alone(server: Server
     ours = phone_number()
     server.set_numbers(sid, ours, f"whatsapp:{ours}")
     api = Api(server.base_url, sid, token)
-    room = Room.make(server, api)
+    room = ConversationClient.make(server, api)
     room.add({ADDRESS: phone_number(), PROXY_ADDRESS: ours})
     refuses(room, {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}, 50413)
     form = {ADDRESS: f"whatsapp:{phone_number()}", PROXY_ADDRESS: f"whatsapp:{PROXY}"}
@@ -244,18 +253,18 @@ def test_an_account_with_a_list_of_numbers_sends_from_these_alone(server: Server
 # --- Groups
 
 
-def test_nobody_joins_a_group_without_an_address(room: Room) -> None:
+def test_nobody_joins_a_group_without_an_address(room: ConversationClient) -> None:
     room.bare()
     refuses(room, {"Identity": unique("plain")}, 50434)
 
 
-def test_members_of_a_group_have_long_codes_of_north_america(room: Room) -> None:
+def test_members_of_a_group_have_long_codes_of_north_america(room: ConversationClient) -> None:
     room.bare()
     for address in ("+4915112345678", "+18005550100", "+12425550100"):
         refuses(room, {ADDRESS: address}, 50407)
 
 
-def test_the_same_member_is_in_a_group_once(room: Room) -> None:
+def test_the_same_member_is_in_a_group_once(room: ConversationClient) -> None:
     room.bare()
     native, pair = phone_number(), {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}
     room.add({ADDRESS: native})
@@ -264,16 +273,16 @@ def test_the_same_member_is_in_a_group_once(room: Room) -> None:
     refuses(room, pair, 50437, 409)
 
 
-def test_a_group_has_ten_members(room: Room) -> None:
+def test_a_group_has_ten_members(room: ConversationClient) -> None:
     room.bare()
     for _ in range(9):
         room.add({ADDRESS: phone_number()})
     refuses(room, {ADDRESS: phone_number()}, 50436)
 
 
-def test_a_list_of_numbers_has_one_open_group(server: Server, room: Room) -> None:
+def test_a_list_of_numbers_has_one_open_group(server: Server, room: ConversationClient) -> None:
     ours, theirs = phone_number(), phone_number()
-    other = Room.make(server, room.api)
+    other = ConversationClient.make(server, room.api)
     for each in (room, other):
         each.add({PROJECTED_ADDRESS: ours})
     room.add({ADDRESS: theirs})
@@ -286,7 +295,9 @@ def test_a_list_of_numbers_has_one_open_group(server: Server, room: Room) -> Non
 # --- Limits
 
 
-def fill(room: Room, count: int, member: dict[str, Any], *, spread: bool = False) -> None:
+def fill(
+    room: ConversationClient, count: int, member: dict[str, Any], *, spread: bool = False
+) -> None:
     """Copies of a participant in its conversation, or each in a conversation of its own."""
     with closing(connect(room.server)) as connection, connection:
         for table, sid in (("conversation", room.sid), ("participant", member["sid"])):
@@ -309,14 +320,16 @@ def fill(room: Room, count: int, member: dict[str, Any], *, spread: bool = False
 
 
 def test_a_conversation_has_a_thousand_participants(server: Server, api: Api) -> None:
-    room = Room.make(server, api.service(api.post("/Services", FriendlyName="x").json["sid"]))
+    room = ConversationClient.make(
+        server, api.service(api.post("/Services", FriendlyName="x").json["sid"])
+    )
     fill(room, 998, room.chat())
     room.chat("the last")
     refuses(room, {"Identity": "one more"}, 50417)
 
 
 def test_fifty_of_them_are_no_chat_users(server: Server, form_api: Api) -> None:
-    room = Room.make(server, form_api)
+    room = ConversationClient.make(server, form_api)
     proxy = phone_number()
     member = room.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
     fill(room, 49, member)
@@ -326,10 +339,10 @@ def test_fifty_of_them_are_no_chat_users(server: Server, form_api: Api) -> None:
 
 def test_an_identity_is_in_a_thousand_open_conversations(server: Server, api: Api) -> None:
     service = api.service(api.post("/Services", FriendlyName="x").json["sid"])
-    room = Room.make(server, service)
+    room = ConversationClient.make(server, service)
     member = room.chat("busy")
     fill(room, 999, member, spread=True)
-    other = Room.make(server, service)
+    other = ConversationClient.make(server, service)
     refuses(other, {"Identity": "busy"}, 50214)
     other.chat("idle")
     service.post(f"/Conversations/{room.sid}", State="closed").expect(200)
@@ -340,7 +353,9 @@ def test_an_identity_is_in_a_thousand_open_conversations(server: Server, api: Ap
 
 
 @pytest.mark.parametrize("identity", ["user@example.com", "a b", "Zoë/ü", "x+y", "%41", "MB12"])
-def test_a_participant_is_found_by_sid_and_by_identity(room: Room, identity: str) -> None:
+def test_a_participant_is_found_by_sid_and_by_identity(
+    room: ConversationClient, identity: str
+) -> None:
     made = room.chat(identity)
     encoded = f"{room.path}/{quote(identity, safe='')}"
     assert room.api.get(encoded).expect(200) == made
@@ -351,9 +366,9 @@ def test_a_participant_is_found_by_sid_and_by_identity(room: Room, identity: str
 
 @pytest.mark.promise("50432", 20404)
 def test_a_participant_of_elsewhere_looks_like_a_missing_one(
-    server: Server, room: Room, foreign_api: Api
+    server: Server, room: ConversationClient, foreign_api: Api
 ) -> None:
-    member, elsewhere = room.chat(), Room.make(server, room.api)
+    member, elsewhere = room.chat(), ConversationClient.make(server, room.api)
     for path in (
         f"{elsewhere.path}/{member['sid']}",
         f"{elsewhere.path}/alice",
@@ -367,7 +382,7 @@ def test_a_participant_of_elsewhere_looks_like_a_missing_one(
     room.fetch(member)
 
 
-def test_participants_are_listed_in_the_order_in_which_they_came(room: Room) -> None:
+def test_participants_are_listed_in_the_order_in_which_they_came(room: ConversationClient) -> None:
     made = [room.add({"Identity": name, "DateCreated": "2020-01-01"}) for name in "edcba"]
     path: str | None = f"{room.path}?PageSize=2"
     found = []
@@ -382,7 +397,7 @@ def test_participants_are_listed_in_the_order_in_which_they_came(room: Room) -> 
     assert room.api.get(room.path, PageSize=1000).json["meta"]["page_size"] == 100
 
 
-def test_a_removed_participant_is_gone_and_its_messages_stay(room: Room) -> None:
+def test_a_removed_participant_is_gone_and_its_messages_stay(room: ConversationClient) -> None:
     member = room.chat("alice")
     messages = f"/Conversations/{room.sid}/Messages"
     message = room.api.post(messages, Author="alice", Body="x").expect(201)
@@ -398,7 +413,7 @@ def test_a_removed_participant_is_gone_and_its_messages_stay(room: Room) -> None
     assert again["last_read_message_index"] is None
 
 
-def test_who_takes_part_in_a_closed_conversation_stays(room: Room) -> None:
+def test_who_takes_part_in_a_closed_conversation_stays(room: ConversationClient) -> None:
     member = room.chat()
     room.api.post(f"/Conversations/{room.sid}", State="closed").expect(200)
     refuses(room, {"Identity": "bob"}, 50377)
@@ -409,7 +424,7 @@ def test_who_takes_part_in_a_closed_conversation_stays(room: Room) -> None:
 
 @pytest.mark.parametrize(("header", "fires"), [("True", True), ("no", False)])
 def test_webhooks_may_hear_of_it_only_when_the_request_says_so(
-    room: Room, header: str, fires: bool
+    room: ConversationClient, header: str, fires: bool
 ) -> None:
     headers = {"X-Twilio-Webhook-Enabled": header}
     made = room.api.post(room.path, Identity="told", headers=headers).expect(201)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.resources.participant_setup import DATE
-from tests.resources.settings_setup import NOWHERE, service_of_its_own, told
+from tests.resources.settings_setup import NOWHERE, new_service_api, told
 from tests.support.server_database import seed_push_binding
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Devices:
 
     def __init__(self, server: Server, api: Api) -> None:
         self.server = server
-        self.service = service_of_its_own(api)
+        self.service = new_service_api(api)
 
     def seed(self, identity: str, kind: str = "fcm") -> str:
         sid = self.service.prefix.rpartition("/")[2]
@@ -115,7 +115,7 @@ def test_nothing_is_made_or_changed_here(devices: Devices, api: Api, foreign_api
     sid = devices.seed("alice")
     devices.service.post("/Bindings", Identity="bob").refuses(405, 20004)
     devices.service.post(f"/Bindings/{sid}", Identity="bob").refuses(405, 20004)
-    for place in (service_of_its_own(api), foreign_api.under(devices.service.prefix)):
+    for place in (new_service_api(api), foreign_api.under(devices.service.prefix)):
         place.get(f"/Bindings/{sid}").refuses(404, 20404)
         place.delete(f"/Bindings/{sid}").refuses(404, 20404)
     for text in (NOWHERE["BS"], "alice"):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.checkers.atomicity_checker import halves
-from tests.resources.message_setup import Talk, execute, rows, seed_media
+from tests.checkers.atomicity_checker import violations
+from tests.resources.message_setup import MessageClient, execute, rows, seed_media
 from tests.resources.participant_setup import ADDRESS, DATE
 from tests.support.client import Api
 from tests.support.polling import eventually
@@ -37,13 +37,13 @@ DELIVERED = {
 
 
 @pytest.fixture
-def talk(server: Server, form_api: Api) -> Talk:
-    made = Talk.make(server, form_api)
-    assert isinstance(made, Talk)
+def talk(server: Server, form_api: Api) -> MessageClient:
+    made = MessageClient.make(server, form_api)
+    assert isinstance(made, MessageClient)
     return made
 
 
-def test_a_receipt_is_shown_as_documented(talk: Talk) -> None:
+def test_a_receipt_is_shown_as_documented(talk: MessageClient) -> None:
     phone = talk.phone()
     message = talk.post(Body="Hello")
     talk.settle()
@@ -67,13 +67,13 @@ def test_a_receipt_is_shown_as_documented(talk: Talk) -> None:
     assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
 
 
-def test_the_answer_comes_before_anything_is_sent(talk: Talk) -> None:
+def test_the_answer_comes_before_anything_is_sent(talk: MessageClient) -> None:
     talk.phone()
     none = dict.fromkeys(("sent", "delivered", "read", "failed", "undelivered"), "none")
     assert talk.post(Body="Hello")["delivery"] == {"total": 1, **none}
 
 
-def test_everybody_outside_the_chat_but_the_author_gets_a_receipt(talk: Talk) -> None:
+def test_everybody_outside_the_chat_but_the_author_gets_a_receipt(talk: MessageClient) -> None:
     talk.chat("alice")
     phone, whatsapp, other = talk.phone(), talk.whatsapp(), talk.phone()
     author = other["messaging_binding"]["address"]
@@ -87,7 +87,7 @@ def test_everybody_outside_the_chat_but_the_author_gets_a_receipt(talk: Talk) ->
     assert talk.post(Author="alice")["delivery"]["total"] == 3
 
 
-def test_a_message_to_the_chat_alone_has_no_receipt(talk: Talk) -> None:
+def test_a_message_to_the_chat_alone_has_no_receipt(talk: MessageClient) -> None:
     talk.chat("alice")
     message = talk.post(Body="Hello", Author="alice")
     assert message["delivery"] is None
@@ -96,7 +96,7 @@ def test_a_message_to_the_chat_alone_has_no_receipt(talk: Talk) -> None:
     assert talk.read(message)["delivery"] is None
 
 
-def test_the_channel_names_its_message(talk: Talk) -> None:
+def test_the_channel_names_its_message(talk: MessageClient) -> None:
     phone, whatsapp = talk.phone(), talk.whatsapp()
     mail = talk.add({ADDRESS: "bob@example.com"})
     media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
@@ -113,7 +113,7 @@ def test_the_channel_names_its_message(talk: Talk) -> None:
             assert len(sid) == 34
 
 
-def test_a_member_of_a_group_gets_a_plain_sid_for_media_too(talk: Talk) -> None:
+def test_a_member_of_a_group_gets_a_plain_sid_for_media_too(talk: MessageClient) -> None:
     talk.in_group()
     media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
     message = talk.post(MediaSid=media_sid, Author="alice")
@@ -121,7 +121,7 @@ def test_a_member_of_a_group_gets_a_plain_sid_for_media_too(talk: Talk) -> None:
     assert {each["channel_message_sid"][:2] for each in talk.receipts(message)} == {"SM"}
 
 
-def test_each_step_of_a_receipt_is_told_once_and_always(talk: Talk) -> None:
+def test_each_step_of_a_receipt_is_told_once_and_always(talk: MessageClient) -> None:
     talk.phone()
     message = talk.post(Body="Hello")
     talk.settle()
@@ -144,7 +144,7 @@ def _told(server: Server, message_sid: str) -> list[tuple[dict[str, Any], int]]:
     return [(json.loads(payload), fires) for payload, fires in rows(server, sql, message_sid)]
 
 
-def test_an_update_of_a_message_sends_nothing_again(talk: Talk) -> None:
+def test_an_update_of_a_message_sends_nothing_again(talk: MessageClient) -> None:
     talk.phone()
     message = talk.post(Body="Hello")
     talk.settle()
@@ -157,7 +157,9 @@ def test_an_update_of_a_message_sends_nothing_again(talk: Talk) -> None:
     assert len(_told(talk.server, message["sid"])) == 2
 
 
-def test_receipts_are_found_below_their_own_message_only(talk: Talk, foreign_api: Api) -> None:
+def test_receipts_are_found_below_their_own_message_only(
+    talk: MessageClient, foreign_api: Api
+) -> None:
     talk.phone()
     message, other = talk.post(Body="1"), talk.post(Body="2")
     talk.settle()
@@ -176,7 +178,7 @@ def test_receipts_are_found_below_their_own_message_only(talk: Talk, foreign_api
     foreign_api.get(f"{path}/{receipt['sid']}").refuses(404, 20404)
 
 
-def test_receipts_come_in_pages_of_at_most_fifty(talk: Talk) -> None:
+def test_receipts_come_in_pages_of_at_most_fifty(talk: MessageClient) -> None:
     phones = [talk.phone()["sid"] for _ in range(3)]
     message = talk.post(Body="x")
     talk.settle()
@@ -190,7 +192,7 @@ def test_receipts_come_in_pages_of_at_most_fifty(talk: Talk) -> None:
     assert rest["meta"]["next_page_url"] is None
 
 
-def test_a_participant_that_leaves_keeps_its_receipt(talk: Talk) -> None:
+def test_a_participant_that_leaves_keeps_its_receipt(talk: MessageClient) -> None:
     phone = talk.phone()
     message = talk.post(Body="x")
     talk.api.delete(f"{talk.path}/{phone['sid']}").expect(204)
@@ -201,7 +203,7 @@ def test_a_participant_that_leaves_keeps_its_receipt(talk: Talk) -> None:
 
 
 @pytest.mark.promise("reference/quirks.md", "for REST and client SDKs alike, and answers 404")
-def test_a_receipt_without_a_status_is_not_there(talk: Talk) -> None:
+def test_a_receipt_without_a_status_is_not_there(talk: MessageClient) -> None:
     phones = [talk.phone() for _ in range(3)]
     message = talk.post(Body="x")
     talk.settle()
@@ -220,7 +222,7 @@ def test_a_receipt_without_a_status_is_not_there(talk: Talk) -> None:
     assert talk.read(message)["delivery"] == {"total": 3, **DELIVERED}
 
 
-def test_no_quick_read_sees_a_receipt_before_its_first_status(talk: Talk) -> None:
+def test_no_quick_read_sees_a_receipt_before_its_first_status(talk: MessageClient) -> None:
     for _ in range(2):
         talk.phone()
     seen = set()
@@ -266,9 +268,9 @@ def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> 
             assert talk.receipts(message)[0]["status"] == "sent"
 
 
-def _talk_on(server: Server) -> Talk:
-    made = Talk.make(server, Api(server.base_url, server.account_sid, server.auth_token))
-    assert isinstance(made, Talk)
+def _talk_on(server: Server) -> MessageClient:
+    made = MessageClient.make(server, Api(server.base_url, server.account_sid, server.auth_token))
+    assert isinstance(made, MessageClient)
     return made
 
 
@@ -293,4 +295,4 @@ def test_kills_lose_no_hand_over_and_repeat_none_that_is_recorded() -> None:
                 (sid, status) for sid in receipts for status in ("sent", "delivered")
             )
         server.stop()
-        assert halves(server.data_dir) == []
+        assert violations(server.data_dir) == []

@@ -12,10 +12,10 @@ from parlour.vocabulary.permissions import PERMISSIONS, RoleType
 from tests.resources.participant_setup import DATE, make_role
 from tests.resources.settings_setup import (
     NOWHERE,
-    account_of_its_own,
     changes,
+    new_account_api,
+    new_service_api,
     refuses,
-    service_of_its_own,
     told,
 )
 from tests.support.polling import eventually
@@ -73,7 +73,7 @@ def test_both_forms_show_a_role_of_the_default_service(api: Api) -> None:
 
 
 def test_a_list_is_in_the_order_of_creation(api: Api) -> None:
-    service = service_of_its_own(api)
+    service = new_service_api(api)
     names = ["service admin", "service user", "channel admin", "channel user", "one", "two"]
     for name in names[4:]:
         make(service, FriendlyName=name)
@@ -143,7 +143,7 @@ def test_a_deleted_role_is_gone(form_api: Api, server: Server) -> None:
 
 
 def test_holders_of_a_deleted_role_get_the_default_of_the_service(api: Api) -> None:
-    service = service_of_its_own(api)
+    service = new_service_api(api)
     defaults = service.get("/Configuration").expect(200)
     role = make_role(service)
     conversation = service.post("/Conversations").expect(201)["sid"]
@@ -158,7 +158,7 @@ def test_holders_of_a_deleted_role_get_the_default_of_the_service(api: Api) -> N
 
 
 def test_users_with_a_deleted_role_get_the_default_of_the_service(api: Api) -> None:
-    service = service_of_its_own(api)
+    service = new_service_api(api)
     default = service.get("/Configuration").expect(200)["default_chat_service_role_sid"]
     role = make_role(service, "service")
     user = service.post("/Users", Identity="alice", RoleSid=role).expect(201)
@@ -201,8 +201,8 @@ def _noted(server: Server, role_sid: str) -> bool:
 def test_many_holders_get_the_default_in_the_background(
     server: Server, service_goes_too: bool
 ) -> None:
-    own = account_of_its_own(server)
-    service = service_of_its_own(own)
+    own = new_account_api(server)
+    service = new_service_api(own)
     default = service.get("/Configuration").expect(200)["default_chat_service_role_sid"]
     role = make_role(service, "service")
     user = service.post("/Users", Identity="alice", RoleSid=role).expect(201)
@@ -218,7 +218,7 @@ def test_many_holders_get_the_default_in_the_background(
 
 
 def test_a_default_role_cannot_be_deleted_while_it_is_one(api: Api) -> None:
-    service = service_of_its_own(api)
+    service = new_service_api(api)
     configuration = service.get("/Configuration").expect(200)
     for name in ("chat_service", "conversation", "conversation_creator"):
         sid = configuration[f"default_{name}_role_sid"]
@@ -231,7 +231,7 @@ def test_a_default_role_cannot_be_deleted_while_it_is_one(api: Api) -> None:
 
 def test_roles_of_another_place_are_not_there(api: Api, service_api: Api, foreign_api: Api) -> None:
     sid = make(service_api)["sid"]
-    for place in (api, foreign_api, service_of_its_own(api)):
+    for place in (api, foreign_api, new_service_api(api)):
         for answer in (
             place.get(f"/Roles/{sid}"),
             place.post(f"/Roles/{sid}", Permission="sendMessage"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.message_setup import Talk, rows
+from tests.resources.message_setup import MessageClient, rows
 from tests.resources.participant_setup import DATE
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ POST_ACTION = [
 ]
 
 
-class Hooks(Talk):
+class Hooks(MessageClient):
     """One conversation and its webhooks."""
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.resources.participant_setup import make_role
-from tests.resources.settings_setup import NOWHERE, changes, refuses, service_of_its_own, told
+from tests.resources.settings_setup import NOWHERE, changes, new_service_api, refuses, told
 
 if TYPE_CHECKING:
     from tests.support.client import Api
@@ -21,7 +21,7 @@ USER = "DefaultChatServiceRoleSid"
 
 @pytest.fixture
 def service(api: Api) -> Api:
-    return service_of_its_own(api)
+    return new_service_api(api)
 
 
 def test_a_new_service_names_three_of_its_four_roles(service: Api) -> None:
@@ -79,7 +79,7 @@ def test_a_role_must_be_of_the_service_and_of_its_type(
         "RL1",
         NOWHERE["RL"],
         make_role(service, wrong),
-        make_role(service_of_its_own(api), right),
+        make_role(new_service_api(api), right),
     ):
         refuses(server, service, PATH, {name: sid, "ReachabilityEnabled": "true"}, code)
     changes(service, PATH, {name: ""})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.settings_setup import changes, refuses, service_of_its_own, told
+from tests.resources.settings_setup import changes, new_service_api, refuses, told
 
 if TYPE_CHECKING:
     from tests.support.client import Api
@@ -23,7 +23,7 @@ KINDS = {
 
 @pytest.fixture
 def service(api: Api) -> Api:
-    return service_of_its_own(api)
+    return new_service_api(api)
 
 
 def test_a_new_service_pushes_nothing(service: Api) -> None:

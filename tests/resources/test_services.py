@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.resources.participant_setup import ADDRESS, PROXY_ADDRESS, make_role
-from tests.resources.settings_setup import account_of_its_own, service_of_its_own, told
+from tests.resources.settings_setup import new_account_api, new_service_api, told
 from tests.support.phone_numbers import PROXY, phone_number
 from tests.support.polling import eventually
 from tests.support.server_database import connect, seed_push_binding
@@ -101,7 +101,7 @@ def _rows(server: Server, service_sid: str) -> dict[str, int]:
 
 
 def test_everything_in_a_service_goes_with_it(api: Api, server: Server) -> None:
-    service, other = service_of_its_own(api), service_of_its_own(api)
+    service, other = new_service_api(api), new_service_api(api)
     pair = _fill(server, service)
     _fill(server, other)
     sid, other_sid = (each.prefix.rpartition("/")[2] for each in (service, other))
@@ -120,7 +120,7 @@ def test_everything_in_a_service_goes_with_it(api: Api, server: Server) -> None:
 
 
 def test_a_deleted_default_service_is_replaced_by_an_empty_one(server: Server) -> None:
-    own = account_of_its_own(server)
+    own = new_account_api(server)
     old = own.get("/Configuration").expect(200)["default_chat_service_sid"]
     own.post("/Conversations", UniqueName="room").expect(201)
     form = {"Type": "sms", "Address": phone_number(), "AutoCreation.ConversationServiceSid": old}
@@ -141,7 +141,7 @@ def test_a_deleted_default_service_is_replaced_by_an_empty_one(server: Server) -
 
 
 def test_services_of_another_account_are_not_there(api: Api, foreign_api: Api) -> None:
-    sid = service_of_its_own(api).prefix.rpartition("/")[2]
+    sid = new_service_api(api).prefix.rpartition("/")[2]
     foreign_api.get(f"/Services/{sid}").refuses(404, 20404)
     foreign_api.delete(f"/Services/{sid}").refuses(404, 20404)
     found = foreign_api.get("/Services?PageSize=100").expect(200)["services"]

@@ -11,9 +11,9 @@ from parlour.resources.content_templates import rendering as content_template_re
 from parlour.resources.content_templates.store import ContentTemplate
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
-from tests.resources.media_setup import Shelf
-from tests.resources.message_setup import Talk, execute, rows
-from tests.resources.settings_setup import account_of_its_own
+from tests.resources.media_setup import MediaClient
+from tests.resources.message_setup import MessageClient, execute, rows
+from tests.resources.settings_setup import new_account_api
 from tests.support.phone_numbers import PROXY, phone_number
 from tests.support.polling import eventually
 
@@ -39,16 +39,16 @@ MADE = "SELECT sid, content_type, content FROM media WHERE message_sid = ?"
 @pytest.fixture
 def own(server: Server) -> Iterator[Api]:
     """An account of its own."""
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api
     api.close()
 
 
 @pytest.fixture
-def talk(server: Server, own: Api) -> Talk:
+def talk(server: Server, own: Api) -> MessageClient:
     """A conversation of that account."""
-    made = Talk.make(server, own)
-    assert isinstance(made, Talk)
+    made = MessageClient.make(server, own)
+    assert isinstance(made, MessageClient)
     return made
 
 
@@ -61,12 +61,12 @@ def template(own: Api, types: dict[str, Any] | None = None, **form: str) -> str:
     return sid
 
 
-def sent(talk: Talk, sid: str, variables: dict[str, Any]) -> dict[str, Any]:
+def sent(talk: MessageClient, sid: str, variables: dict[str, Any]) -> dict[str, Any]:
     """A message made with a template."""
     return talk.post(ContentSid=sid, ContentVariables=json.dumps(variables))
 
 
-def content_of(talk: Talk, message: dict[str, Any]) -> tuple[str, Any]:
+def content_of(talk: MessageClient, message: dict[str, Any]) -> tuple[str, Any]:
     """The type and the data of a message's one medium, as a client downloads them."""
     ((sid, content_type, _),) = rows(talk.server, MADE, message["sid"])
     answer = shelf_of(talk).content(sid)
@@ -76,16 +76,16 @@ def content_of(talk: Talk, message: dict[str, Any]) -> tuple[str, Any]:
     return content_type.removeprefix(PREFIX), member[1]
 
 
-def shelf_of(talk: Talk) -> Shelf:
+def shelf_of(talk: MessageClient) -> MediaClient:
     """The media of the conversation's service, as its account sees them."""
-    return Shelf.of_account(talk.server, talk.api, talk.service_sid)
+    return MediaClient.of_account(talk.server, talk.api, talk.service_sid)
 
 
-def test_the_content_is_a_medium_of_the_message(own: Api, talk: Talk) -> None:
+def test_the_content_is_a_medium_of_the_message(own: Api, talk: MessageClient) -> None:
     message = sent(talk, template(own, Body="Hello {{1}}"), {"1": "Ünal"})
     ((sid, _, _),) = rows(talk.server, MADE, message["sid"])
-    shelf = shelf_of(talk)
-    record = shelf.look(sid).expect(200)
+    media_client = shelf_of(talk)
+    record = media_client.look(sid).expect(200)
     data = '{"data":{"body":"Hello Ünal"}}'.encode()
     expected = {
         "category": "body",
@@ -97,15 +97,15 @@ def test_the_content_is_a_medium_of_the_message(own: Api, talk: Talk) -> None:
         "author": None,
     }
     assert record == {**record, **expected}
-    assert shelf.content(sid).body == data
-    assert shelf.ask_bare("GET", record["links"]["content_direct_temporary"]).body == data
-    assert shelf.content(sid, Range="bytes=1-6").body == data[1:7]
+    assert media_client.content(sid).body == data
+    assert media_client.ask_bare("GET", record["links"]["content_direct_temporary"]).body == data
+    assert media_client.content(sid, Range="bytes=1-6").body == data[1:7]
     # To REST it is no attachment: the documented answer has none.
     assert (message["body"], message["media"]) == ("Hello Ünal", None)
     assert talk.read(message)["media"] is None
 
 
-def test_the_most_complex_variant_is_the_content(own: Api, talk: Talk) -> None:
+def test_the_most_complex_variant_is_the_content(own: Api, talk: MessageClient) -> None:
     variants: dict[str, Any] = {}
     for name in SIMPLE_FIRST:
         # In any order of the template's own.
@@ -116,13 +116,13 @@ def test_the_most_complex_variant_is_the_content(own: Api, talk: Talk) -> None:
         assert content_of(talk, message) == (f"twilio.{name}", shown)
 
 
-def test_a_body_beside_variants_is_the_text_alone(own: Api, talk: Talk) -> None:
+def test_a_body_beside_variants_is_the_text_alone(own: Api, talk: MessageClient) -> None:
     message = sent(talk, template(own, {"card": {"title": "{{1}}"}}, Body="see {{1}}"), {"1": "a"})
     assert message["body"] == "see a"
     assert content_of(talk, message) == ("twilio.card", {"title": "a"})
 
 
-def test_variables_are_filled_in_as_texts(own: Api, talk: Talk) -> None:
+def test_variables_are_filled_in_as_texts(own: Api, talk: MessageClient) -> None:
     variant = {
         "body": '{{1}}|{{ n }}|{{b}}|{{unknown}}|{{é"}}',
         "actions": [{"title": "{{1}}", "deep": [{"er": "{{1}}"}]}],
@@ -143,7 +143,9 @@ def test_variables_are_filled_in_as_texts(own: Api, talk: Talk) -> None:
     assert message["body"] == data["body"]
 
 
-def test_the_content_outlives_its_template_and_goes_with_its_message(own: Api, talk: Talk) -> None:
+def test_the_content_outlives_its_template_and_goes_with_its_message(
+    own: Api, talk: MessageClient
+) -> None:
     sid = template(own, Body="Hello {{1}}")
     message = sent(talk, sid, {"1": "you"})
     own.delete(f"/parlour/v1/ContentTemplates/{sid}").expect(204)
@@ -157,7 +159,7 @@ def test_the_content_outlives_its_template_and_goes_with_its_message(own: Api, t
 
 
 @pytest.mark.promise("how-to/content-templates.md", "longer than 256 KiB, is refused with 400")
-def test_what_gets_too_long_is_refused_and_leaves_nothing(own: Api, talk: Talk) -> None:
+def test_what_gets_too_long_is_refused_and_leaves_nothing(own: Api, talk: MessageClient) -> None:
     places = "{{1}}" * 200
     for types in ({"text": {"body": places}}, {"card": {"title": "", "x": places * 6}}):
         form = {
@@ -172,23 +174,27 @@ def test_what_gets_too_long_is_refused_and_leaves_nothing(own: Api, talk: Talk) 
     assert content_of(talk, message) == ("twilio.text", {"body": longest})
 
 
-def test_a_phone_gets_a_text_and_no_medium(own: Api, talk: Talk) -> None:
+def test_a_phone_gets_a_text_and_no_medium(own: Api, talk: MessageClient) -> None:
     talk.add({"MessagingBinding.Address": phone_number(), "MessagingBinding.ProxyAddress": PROXY})
     message = sent(talk, template(own, Body="Hello {{1}}"), {"1": "you"})
     talk.settle()
     assert [each["channel_message_sid"][:2] for each in talk.receipts(message)] == ["SM"]
 
 
-def test_who_is_not_in_the_conversation_does_not_see_its_content(own: Api, talk: Talk) -> None:
+def test_who_is_not_in_the_conversation_does_not_see_its_content(
+    own: Api, talk: MessageClient
+) -> None:
     talk.chat("alice")
     message = sent(talk, template(own, Body="secret"), {})
     ((sid, _, _),) = rows(talk.server, MADE, message["sid"])
-    seen = Shelf.of_user(talk.server, own, talk.service_sid, "alice").content(sid)
+    seen = MediaClient.of_user(talk.server, own, talk.service_sid, "alice").content(sid)
     assert json.loads(seen.body) == {"data": {"body": "secret"}}
-    assert Shelf.of_user(talk.server, own, talk.service_sid, "mallory").look(sid).status == 404
+    assert (
+        MediaClient.of_user(talk.server, own, talk.service_sid, "mallory").look(sid).status == 404
+    )
 
 
-def test_a_null_character_is_refused(own: Api, talk: Talk) -> None:
+def test_a_null_character_is_refused(own: Api, talk: MessageClient) -> None:
     """No engine may keep it in one place and refuse it in another."""
     form = {"ContentSid": template(own, Body="x {{1}}")}
     for variables in ('{"1":"\\u0000"}', '{"\\u0000":"1"}'):
@@ -197,7 +203,9 @@ def test_a_null_character_is_refused(own: Api, talk: Talk) -> None:
     own.post("/parlour/v1/ContentTemplates", types).refuses(400, 20001)
 
 
-def test_a_form_that_clients_cannot_read_is_not_shown_to_them(own: Api, talk: Talk) -> None:
+def test_a_form_that_clients_cannot_read_is_not_shown_to_them(
+    own: Api, talk: MessageClient
+) -> None:
     """Earlier versions accepted it. One such form made an SDK fail for all templates."""
     sid = template(own, {"text": {"body": "Hello"}})
     bad = {"twilio/call-to-action": {"body": "Buttons"}, "twilio/card": {"actions": [None]}}
@@ -208,7 +216,7 @@ def test_a_form_that_clients_cannot_read_is_not_shown_to_them(own: Api, talk: Ta
     assert content_of(talk, sent(talk, sid, {})) == ("twilio.text", {"body": "Hello"})
 
 
-def test_a_place_does_not_reach_from_one_string_into_another(own: Api, talk: Talk) -> None:
+def test_a_place_does_not_reach_from_one_string_into_another(own: Api, talk: MessageClient) -> None:
     """Filling it in would break the JSON that clients read."""
     variant = {"title": "t", "media": ["{{"], "z": "}}"}
     message = sent(talk, template(own, {"card": variant}), {'"], "z": "': "x"})

@@ -17,9 +17,9 @@ from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from tests.resources.settings_setup import (
     NOWHERE,
-    account_of_its_own,
     everything_kept,
-    service_of_its_own,
+    new_account_api,
+    new_service_api,
     told,
 )
 from tests.support.server import ServerError
@@ -37,7 +37,7 @@ DAY = 24 * 60 * 60
 @pytest.fixture(scope="module")
 def own(server: Server) -> Iterator[Api]:
     """An account of its own, below Parlour's own version."""
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api.under("/parlour/v1")
     api.close()
 
@@ -85,7 +85,7 @@ def test_a_token_signed_by_the_callers_key_is_read_by_the_official_helper(own: A
 
 def test_a_token_may_be_for_another_service_and_by_another_key(own: Api) -> None:
     key_sid, secret = new_key(own)
-    service_sid = service_of_its_own(own).prefix.rpartition("/")[2]
+    service_sid = new_service_api(own).prefix.rpartition("/")[2]
     made = own.post(
         "/Tokens", Identity="bob", ServiceSid=service_sid, ApiKeySid=key_sid, Ttl=DAY
     ).expect(201)
@@ -117,7 +117,7 @@ def test_a_repeated_request_of_another_login_gets_no_token_of_the_first(own: Api
 
 
 def test_with_the_auth_token_a_key_is_made_once_and_kept_sealed(server: Server) -> None:
-    own = account_of_its_own(server).under("/parlour/v1")
+    own = new_account_api(server).under("/parlour/v1")
     assert keys_of(own) == []
     tokens = [own.post("/Tokens", Identity="alice").expect(201)["token"] for _ in range(3)]
     (key,) = keys_of(own)
@@ -133,7 +133,7 @@ def test_with_the_auth_token_a_key_is_made_once_and_kept_sealed(server: Server) 
 
 
 def test_after_revoking_the_kept_key_another_one_is_made(server: Server) -> None:
-    own = account_of_its_own(server).under("/parlour/v1")
+    own = new_account_api(server).under("/parlour/v1")
     own.post("/Tokens", Identity="alice").expect(201)
     (first,) = keys_of(own)
     own.delete(f"/2010-04-01/Accounts/{own.sid}/Keys/{first['sid']}.json").expect(204)
@@ -168,7 +168,7 @@ def test_making_a_token_makes_no_user(own: Api) -> None:
 def test_what_cannot_be_is_refused_and_makes_no_key(
     server: Server, form: dict[str, str], code: int
 ) -> None:
-    own = account_of_its_own(server).under("/parlour/v1")
+    own = new_account_api(server).under("/parlour/v1")
     own.post("/Tokens", form).refuses(400, code)
     assert keys_of(own) == []
     own.close()
@@ -199,7 +199,7 @@ def test_the_command_prints_a_token_beside_a_running_server(server: Server, own:
     assert (claims["iss"], claims["sub"]) == (key_sid, own.sid)
     assert claims["grants"]["identity"] == "älice"
     assert claims["exp"] - claims["iat"] == 60
-    service_sid = service_of_its_own(own).prefix.rpartition("/")[2]
+    service_sid = new_service_api(own).prefix.rpartition("/")[2]
     made = json.loads(server.command(*arguments, "--service", service_sid, "--json"))
     assert (made["identity"], made["service_sid"]) == ("älice", service_sid)
     issuer = OfficialToken.from_jwt(made["token"]).payload["iss"]

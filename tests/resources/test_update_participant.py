@@ -12,7 +12,7 @@ from tests.resources.participant_setup import (
     DATE,
     PROJECTED_ADDRESS,
     PROXY_ADDRESS,
-    Room,
+    ConversationClient,
     make_role,
 )
 from tests.support.phone_numbers import phone_number
@@ -26,15 +26,15 @@ MEMBERS = ("chat", "phone")
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> Room:
-    return Room.make(server, form_api)
+def room(server: Server, form_api: Api) -> ConversationClient:
+    return ConversationClient.make(server, form_api)
 
 
 # --- Attributes
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_attributes_replace_the_text_as_it_was_sent(room: Room, kind: str) -> None:
+def test_attributes_replace_the_text_as_it_was_sent(room: ConversationClient, kind: str) -> None:
     member = room.of_kind(kind)
     for text in (
         '{"seat":"2A"}',
@@ -50,7 +50,7 @@ def test_attributes_replace_the_text_as_it_was_sent(room: Room, kind: str) -> No
         room.accepts(member, {"Attributes": text}, {"attributes": text})
 
 
-def test_empty_attributes_become_an_empty_object(room: Room) -> None:
+def test_empty_attributes_become_an_empty_object(room: ConversationClient) -> None:
     member = room.chat()
     room.accepts(member, {"Attributes": '{"a":1}'}, {"attributes": '{"a":1}'})
     room.accepts(member, {"Attributes": ""}, {"attributes": "{}"})
@@ -61,12 +61,14 @@ def test_empty_attributes_become_an_empty_object(room: Room) -> None:
     ["{", "x", "{'a':1}", '{"a":1,}', '{"a":1}{"b":2}', "NaN", "01", '"\n"', " ", "nul"],
 )
 @pytest.mark.parametrize("kind", MEMBERS)
-def test_attributes_that_are_not_json_are_refused(room: Room, kind: str, text: str) -> None:
+def test_attributes_that_are_not_json_are_refused(
+    room: ConversationClient, kind: str, text: str
+) -> None:
     error = room.refuses(room.of_kind(kind), {"Attributes": text}, 50304)
     assert error["message"] == "Attributes not valid JSON"
 
 
-def test_a_text_with_a_nul_is_refused_wherever_it_stands(room: Room) -> None:
+def test_a_text_with_a_nul_is_refused_wherever_it_stands(room: ConversationClient) -> None:
     member = room.chat()
     for form in ({"Attributes": '"\x00"'}, {"Attributes": "[1]", "Unknown": "\x00"}):
         room.refuses(member, form, 20001)
@@ -75,7 +77,7 @@ def test_a_text_with_a_nul_is_refused_wherever_it_stands(room: Room) -> None:
 @pytest.mark.parametrize(
     "text", ['"' + "x" * 4095 + '"', '"' + "ü" * 2048 + '"', "[" + " " * 100_000 + "]"]
 )
-def test_attributes_above_four_kibibytes_are_refused(room: Room, text: str) -> None:
+def test_attributes_above_four_kibibytes_are_refused(room: ConversationClient, text: str) -> None:
     room.refuses(room.chat(), {"Attributes": text}, 50303)
 
 
@@ -111,7 +113,7 @@ DATE_NAMES = {"DateCreated": ("date_created", 50308), "DateUpdated": ("date_upda
 
 @pytest.mark.parametrize("name", DATE_NAMES)
 @pytest.mark.parametrize("kind", MEMBERS)
-def test_dates_are_stored_as_given_in_utc(room: Room, kind: str, name: str) -> None:
+def test_dates_are_stored_as_given_in_utc(room: ConversationClient, kind: str, name: str) -> None:
     member = room.of_kind(kind)
     for text, shown in DATES.items():
         room.accepts(member, {name: text}, {DATE_NAMES[name][0]: shown})
@@ -119,12 +121,14 @@ def test_dates_are_stored_as_given_in_utc(room: Room, kind: str, name: str) -> N
 
 @pytest.mark.parametrize("name", DATE_NAMES)
 @pytest.mark.parametrize("text", BAD_DATES)
-def test_what_is_not_a_date_is_refused(room: Room, name: str, text: str) -> None:
+def test_what_is_not_a_date_is_refused(room: ConversationClient, name: str, text: str) -> None:
     room.refuses(room.chat(), {name: text}, DATE_NAMES[name][1])
 
 
 @pytest.mark.parametrize("name", DATE_NAMES)
-def test_a_date_whose_plus_was_not_encoded_is_understood(room: Room, name: str) -> None:
+def test_a_date_whose_plus_was_not_encoded_is_understood(
+    room: ConversationClient, name: str
+) -> None:
     member = room.chat()
     answer = room.api.post(
         f"{room.path}/{member['sid']}",
@@ -134,7 +138,7 @@ def test_a_date_whose_plus_was_not_encoded_is_understood(room: Room, name: str) 
     assert answer.expect(200)[DATE_NAMES[name][0]] == "2023-05-04T09:42:00Z"
 
 
-def test_an_update_without_dates_is_dated_now(room: Room) -> None:
+def test_an_update_without_dates_is_dated_now(room: ConversationClient) -> None:
     member = room.chat()
     assert member["date_updated"] == "2020-01-02T00:00:00Z"
     after = room.accepts(member, {"Attributes": "{}"}, {})
@@ -147,20 +151,20 @@ def test_an_update_without_dates_is_dated_now(room: Room) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_role_of_conversations_is_taken(room: Room, kind: str) -> None:
+def test_a_role_of_conversations_is_taken(room: ConversationClient, kind: str) -> None:
     member, role = room.of_kind(kind), make_role(room.api)
     room.accepts(member, {"RoleSid": role}, {"role_sid": role})
     default = room.default_role()
     room.accepts(member, {"RoleSid": "RL" + default[2:].upper()}, {"role_sid": default})
 
 
-def test_an_empty_role_changes_no_role(room: Room) -> None:
+def test_an_empty_role_changes_no_role(room: ConversationClient) -> None:
     member = room.chat()
     room.accepts(member, {"RoleSid": "", "Attributes": "[1]"}, {"attributes": "[1]"})
 
 
 def test_a_role_that_is_not_one_of_conversations_of_this_service_is_refused(
-    room: Room, foreign_api: Api
+    room: ConversationClient, foreign_api: Api
 ) -> None:
     member = room.chat()
     elsewhere = room.api.under("/v1").post("/Services", FriendlyName="x").expect(201)["sid"]
@@ -181,7 +185,7 @@ def test_a_role_that_is_not_one_of_conversations_of_this_service_is_refused(
 
 
 @pytest.mark.parametrize("kind", MEMBERS)
-def test_the_read_horizon_moves_forward_and_back(room: Room, kind: str) -> None:
+def test_the_read_horizon_moves_forward_and_back(room: ConversationClient, kind: str) -> None:
     member = room.of_kind(kind)
     room.say(3)
     for text, index in (("1", 1), ("2", 2), ("0", 0), ("+1", 1), ("0002", 2)):
@@ -195,7 +199,7 @@ def test_the_read_horizon_moves_forward_and_back(room: Room, kind: str) -> None:
         assert after["last_read_timestamp"] > "2025"
 
 
-def test_an_index_above_the_newest_becomes_the_newest(room: Room) -> None:
+def test_an_index_above_the_newest_becomes_the_newest(room: ConversationClient) -> None:
     member = room.chat()
     form = {"LastReadMessageIndex": "5"}
     room.accepts(member, form, {"last_read_message_index": None}, but={"last_read_timestamp"})
@@ -207,14 +211,16 @@ def test_an_index_above_the_newest_becomes_the_newest(room: Room) -> None:
 
 @pytest.mark.parametrize("text", ["-1", "x", "1.5", "1e2", "0x1", "1 2", "٣", "NULL"])
 @pytest.mark.parametrize("kind", MEMBERS)
-def test_an_index_that_is_not_a_count_is_refused(room: Room, kind: str, text: str) -> None:
+def test_an_index_that_is_not_a_count_is_refused(
+    room: ConversationClient, kind: str, text: str
+) -> None:
     member = room.of_kind(kind)
     room.say(1)
     room.refuses(member, {"LastReadMessageIndex": text}, 50421)
 
 
 @pytest.mark.parametrize("text", ["", "null"])
-def test_the_read_horizon_can_be_cleared(room: Room, text: str) -> None:
+def test_the_read_horizon_can_be_cleared(room: ConversationClient, text: str) -> None:
     member = room.chat()
     room.say(2)
     room.update(member, {"LastReadMessageIndex": "1"}).expect(200)
@@ -225,7 +231,9 @@ def test_the_read_horizon_can_be_cleared(room: Room, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", MEMBERS)
-def test_the_timestamp_may_be_given_alone_or_with_the_index(room: Room, kind: str) -> None:
+def test_the_timestamp_may_be_given_alone_or_with_the_index(
+    room: ConversationClient, kind: str
+) -> None:
     member = room.of_kind(kind)
     room.say(2)
     for text, shown in DATES.items():
@@ -236,14 +244,14 @@ def test_the_timestamp_may_be_given_alone_or_with_the_index(room: Room, kind: st
 
 
 @pytest.mark.parametrize("text", BAD_DATES)
-def test_a_timestamp_that_is_not_a_date_is_refused(room: Room, text: str) -> None:
+def test_a_timestamp_that_is_not_a_date_is_refused(room: ConversationClient, text: str) -> None:
     member = room.chat()
     room.say(1)
     room.refuses(member, {"LastReadTimestamp": text}, 50405)
     room.refuses(member, {"LastReadTimestamp": text, "LastReadMessageIndex": "0"}, 50405)
 
 
-def test_the_user_sees_the_read_horizon_of_its_participant(room: Room) -> None:
+def test_the_user_sees_the_read_horizon_of_its_participant(room: ConversationClient) -> None:
     member = room.chat()
     room.say(3)
     room.update(member, {"LastReadMessageIndex": "0"}).expect(200)
@@ -274,7 +282,9 @@ PAIRS = [
 ]
 
 
-def combined(room: Room, member: dict[str, Any], names: tuple[str, ...]) -> tuple[Any, Any]:
+def combined(
+    room: ConversationClient, member: dict[str, Any], names: tuple[str, ...]
+) -> tuple[Any, Any]:
     """A form with these parameters, and what it should change."""
     role, number = make_role(room.api), phone_number()
     form, expected = {}, {}
@@ -304,7 +314,7 @@ def loose(names: tuple[str, ...]) -> set[str]:
 
 @pytest.mark.parametrize(("kind", "names"), PAIRS)
 def test_any_two_parameters_are_taken_together(
-    room: Room, kind: str, names: tuple[str, ...]
+    room: ConversationClient, kind: str, names: tuple[str, ...]
 ) -> None:
     member = room.of_kind(kind)
     room.say(2)
@@ -313,7 +323,7 @@ def test_any_two_parameters_are_taken_together(
 
 
 @pytest.mark.parametrize("kind", MORE)
-def test_all_parameters_are_taken_together(room: Room, kind: str) -> None:
+def test_all_parameters_are_taken_together(room: ConversationClient, kind: str) -> None:
     member = room.of_kind(kind)
     room.say(2)
     form, expected = combined(room, member, (*EVERY, *MORE[kind]))
@@ -335,7 +345,7 @@ BAD = (
 
 @pytest.mark.parametrize(("name", "text", "code"), BAD)
 def test_one_bad_parameter_keeps_the_others_from_changing_anything(
-    room: Room, name: str, text: str, code: int
+    room: ConversationClient, name: str, text: str, code: int
 ) -> None:
     kind = {"Identity": "bare", PROXY_ADDRESS: "phone"}.get(name, "chat")
     member = room.of_kind(kind)
@@ -351,21 +361,23 @@ def test_one_bad_parameter_keeps_the_others_from_changing_anything(
     "form",
     [{}, {"Unknown": "x"}, {"attributes": "{}"}, {"Sid": "x"}, {ADDRESS: "+15550000000"}],
 )
-def test_an_update_without_a_parameter_is_refused(room: Room, form: dict[str, str]) -> None:
+def test_an_update_without_a_parameter_is_refused(
+    room: ConversationClient, form: dict[str, str]
+) -> None:
     room.refuses(room.phone(), form, 20161)
 
 
-def test_unknown_parameters_are_ignored_beside_known_ones(room: Room) -> None:
+def test_unknown_parameters_are_ignored_beside_known_ones(room: ConversationClient) -> None:
     member = room.phone()
     form = {"Attributes": "[1]", ADDRESS: phone_number(), "Sid": "x", "Unknown": "x"}
     room.accepts(member, form, {"attributes": "[1]"})
 
 
-def test_of_a_parameter_sent_twice_the_last_one_counts(room: Room) -> None:
+def test_of_a_parameter_sent_twice_the_last_one_counts(room: ConversationClient) -> None:
     room.accepts(room.chat(), {"Attributes": ["{", "[2]"]}, {"attributes": "[2]"})
 
 
-def test_parameters_in_the_query_are_not_read(room: Room) -> None:
+def test_parameters_in_the_query_are_not_read(room: ConversationClient) -> None:
     member = room.chat()
     before = room.fetch(member)
     query = {"Attributes": "[1]"}
@@ -374,7 +386,7 @@ def test_parameters_in_the_query_are_not_read(room: Room) -> None:
     assert room.fetch(member) == before
 
 
-def test_a_json_body_is_refused(room: Room) -> None:
+def test_a_json_body_is_refused(room: ConversationClient) -> None:
     member = room.chat()
     before = room.fetch(member)
     room.api.post(
@@ -385,7 +397,7 @@ def test_a_json_body_is_refused(room: Room) -> None:
     assert room.fetch(member) == before
 
 
-def test_a_multipart_form_is_read_like_any_form(room: Room) -> None:
+def test_a_multipart_form_is_read_like_any_form(room: ConversationClient) -> None:
     member = room.chat()
     body = (
         '--b\r\nContent-Disposition: form-data; name="Attributes"\r\n\r\n["ü"]\r\n'

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.resources.participant_setup import Room
+from tests.resources.participant_setup import ConversationClient
 from tests.support.server_database import connect
 
 if TYPE_CHECKING:
@@ -19,20 +19,20 @@ CHANGE = {"Attributes": "[1]"}
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> Room:
-    return Room.make(server, form_api)
+def room(server: Server, form_api: Api) -> ConversationClient:
+    return ConversationClient.make(server, form_api)
 
 
 @pytest.fixture
-def member(room: Room) -> dict[str, Any]:
+def member(room: ConversationClient) -> dict[str, Any]:
     return room.chat()
 
 
-def place(room: Room, member: dict[str, Any]) -> str:
+def place(room: ConversationClient, member: dict[str, Any]) -> str:
     return f"{room.path}/{member['sid']}"
 
 
-def not_found(room: Room, path: str) -> str:
+def not_found(room: ConversationClient, path: str) -> str:
     return f"The requested resource {room.api.prefix.removeprefix('/v1')}{path} was not found"
 
 
@@ -40,7 +40,7 @@ def not_found(room: Room, path: str) -> str:
 
 
 def test_the_answer_shows_the_participant_in_the_form_of_the_request(
-    room: Room, member: dict[str, Any], api: Api
+    room: ConversationClient, member: dict[str, Any], api: Api
 ) -> None:
     answer = room.update(member, CHANGE).expect(200)
     assert answer["url"] == f"{api.base_url}{room.api.prefix}{place(room, member)}"
@@ -61,7 +61,7 @@ def test_the_answer_shows_the_participant_in_the_form_of_the_request(
 
 
 def test_both_forms_reach_a_participant_of_the_default_service(server: Server, api: Api) -> None:
-    room = Room.make(server, api)
+    room = ConversationClient.make(server, api)
     member = room.chat()
     service = api.service(room.conversation["chat_service_sid"])
     by_service = service.post(place(room, member), CHANGE).expect(200)
@@ -77,7 +77,7 @@ def test_both_forms_reach_a_participant_of_the_default_service(server: Server, a
 def test_the_short_form_does_not_reach_another_service(
     server: Server, api: Api, service_api: Api
 ) -> None:
-    room = Room.make(server, service_api)
+    room = ConversationClient.make(server, service_api)
     member = room.chat()
     before = room.fetch(member)
     api.post(place(room, member), CHANGE).refuses(404, 20404)
@@ -88,7 +88,7 @@ def test_the_short_form_does_not_reach_another_service(
     "identity",
     ["alice", "user@example.com", "a b", "whatsapp:+15558675310", "ü", "50%", "a/b", "?#&;="],
 )
-def test_a_participant_is_named_by_its_identity(room: Room, identity: str) -> None:
+def test_a_participant_is_named_by_its_identity(room: ConversationClient, identity: str) -> None:
     member = room.chat(identity)
     encoded = quote(identity, safe="")
     path = f"{room.path}/{encoded}"
@@ -97,13 +97,17 @@ def test_a_participant_is_named_by_its_identity(room: Room, identity: str) -> No
 
 
 @pytest.mark.parametrize("identity", ["alice", "user@example.com", "a b", "ü", "a+b", "x:y,z!"])
-def test_an_identity_may_stand_in_the_path_as_it_is(room: Room, identity: str) -> None:
+def test_an_identity_may_stand_in_the_path_as_it_is(
+    room: ConversationClient, identity: str
+) -> None:
     member = room.chat(identity)
     answer = room.api.post(f"{room.path}/{identity}", CHANGE).expect(200)
     assert (answer["sid"], answer["identity"]) == (member["sid"], identity)
 
 
-def test_an_identity_is_case_sensitive_and_a_sid_is_not(room: Room, member: dict[str, Any]) -> None:
+def test_an_identity_is_case_sensitive_and_a_sid_is_not(
+    room: ConversationClient, member: dict[str, Any]
+) -> None:
     path = f"{room.path}/Alice"
     error = room.api.post(path, CHANGE).refuses(404, 20404)
     assert error["message"] == not_found(room, path)
@@ -116,7 +120,7 @@ def test_the_conversation_may_be_named_by_its_unique_name(server: Server, form_a
     found = form_api.get(f"/Conversations/{name}")
     if found.status == 200:
         form_api.delete(f"/Conversations/{name}").expect(204)
-    room = Room.make(server, form_api, UniqueName=name)
+    room = ConversationClient.make(server, form_api, UniqueName=name)
     member = room.chat()
     for word in (name, quote(name, safe="")):
         path = f"/Conversations/{word}/Participants/{member['sid']}"
@@ -124,8 +128,10 @@ def test_the_conversation_may_be_named_by_its_unique_name(server: Server, form_a
         assert answer["url"].endswith(place(room, member))
 
 
-def test_an_unknown_place_is_told_with_its_whole_path(room: Room, member: dict[str, Any]) -> None:
-    other = Room.make(room.server, room.api)
+def test_an_unknown_place_is_told_with_its_whole_path(
+    room: ConversationClient, member: dict[str, Any]
+) -> None:
+    other = ConversationClient.make(room.server, room.api)
     for path in (
         f"{other.path}/{member['sid']}",
         f"{other.path}/alice",
@@ -141,7 +147,7 @@ def test_an_unknown_place_is_told_with_its_whole_path(room: Room, member: dict[s
     unknown.post(place(room, member), {"Attributes": "{"}).refuses(404, 20404)
 
 
-def test_a_removed_participant_is_unknown(room: Room, member: dict[str, Any]) -> None:
+def test_a_removed_participant_is_unknown(room: ConversationClient, member: dict[str, Any]) -> None:
     room.api.delete(place(room, member)).expect(204)
     room.api.post(place(room, member), CHANGE).refuses(404, 20404)
     room.api.post(f"{room.path}/alice", CHANGE).refuses(404, 20404)
@@ -151,7 +157,7 @@ def test_a_removed_participant_is_unknown(room: Room, member: dict[str, Any]) ->
 
 
 def test_without_right_credentials_nothing_is_told_or_changed(
-    room: Room, member: dict[str, Any], foreign_account: tuple[str, str]
+    room: ConversationClient, member: dict[str, Any], foreign_account: tuple[str, str]
 ) -> None:
     before = room.fetch(member)
     right_sid, right_token = room.api.sid, room.api.token
@@ -178,7 +184,7 @@ def test_without_right_credentials_nothing_is_told_or_changed(
     "value", ["", "Basic", "Basic !", "Basic QUM=", "Bearer x", "Digest x", "basic" + " " * 3]
 )
 def test_a_malformed_authorization_is_refused(
-    room: Room, member: dict[str, Any], value: str
+    room: ConversationClient, member: dict[str, Any], value: str
 ) -> None:
     headers = {"Authorization": value}
     room.api.post(place(room, member), CHANGE, headers=headers).refuses(401, 20003)
@@ -187,7 +193,7 @@ def test_a_malformed_authorization_is_refused(
 def test_a_foreign_participant_looks_like_a_missing_one(
     server: Server, api: Api, foreign_api: Api
 ) -> None:
-    room = Room.make(server, api)
+    room = ConversationClient.make(server, api)
     member = room.chat()
     before = room.fetch(member)
     missing = f"/Conversations/CH{'0' * 32}/Participants/MB{'0' * 32}"
@@ -202,7 +208,7 @@ def test_a_foreign_participant_looks_like_a_missing_one(
 
 
 def test_an_api_key_has_the_rights_of_its_account(
-    server: Server, room: Room, member: dict[str, Any]
+    server: Server, room: ConversationClient, member: dict[str, Any]
 ) -> None:
     key = server.make_key(room.conversation["account_sid"])
     by_key = room.api.signed(*key)
@@ -214,7 +220,7 @@ def test_an_api_key_has_the_rights_of_its_account(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_an_update_is_a_post(room: Room, member: dict[str, Any], method: str) -> None:
+def test_an_update_is_a_post(room: ConversationClient, member: dict[str, Any], method: str) -> None:
     before = room.fetch(member)
     refused = room.api.request(method, place(room, member), form=CHANGE)
     refused.refuses(405, 20004)
@@ -229,7 +235,7 @@ def test_an_update_is_a_post(room: Room, member: dict[str, Any], method: str) ->
     [("true", True), ("TRUE", True), ("True", True), ("false", False), ("x", False), ("1", False)],
 )
 def test_the_webhook_header_decides_who_hears_of_the_change(
-    room: Room, member: dict[str, Any], value: str, fires: bool
+    room: ConversationClient, member: dict[str, Any], value: str, fires: bool
 ) -> None:
     noted = len(room.events())
     headers = {"X-Twilio-Webhook-Enabled": value}
@@ -239,7 +245,7 @@ def test_the_webhook_header_decides_who_hears_of_the_change(
 
 
 def test_without_the_webhook_header_no_webhook_hears_of_the_change(
-    room: Room, member: dict[str, Any]
+    room: ConversationClient, member: dict[str, Any]
 ) -> None:
     noted = len(room.events())
     room.update(member, CHANGE).expect(200)
@@ -247,7 +253,9 @@ def test_without_the_webhook_header_no_webhook_hears_of_the_change(
 
 
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match", "If-Unmodified-Since"])
-def test_conditional_headers_are_ignored(room: Room, member: dict[str, Any], name: str) -> None:
+def test_conditional_headers_are_ignored(
+    room: ConversationClient, member: dict[str, Any], name: str
+) -> None:
     headers = {name: "Thu, 01 Jan 1970 00:00:00 GMT"}
     room.api.post(place(room, member), CHANGE, headers=headers).expect(200)
 
@@ -255,7 +263,7 @@ def test_conditional_headers_are_ignored(room: Room, member: dict[str, Any], nam
 # --- In which state
 
 
-def test_nobody_changes_in_a_closed_conversation(room: Room) -> None:
+def test_nobody_changes_in_a_closed_conversation(room: ConversationClient) -> None:
     chat, phone = room.chat(), room.phone()
     room.say(1)
     room.api.post(f"/Conversations/{room.sid}", State="closed").expect(200)
@@ -267,7 +275,7 @@ def test_nobody_changes_in_a_closed_conversation(room: Room) -> None:
 
 
 def test_nobody_changes_in_a_conversation_that_is_being_made(
-    room: Room, member: dict[str, Any]
+    room: ConversationClient, member: dict[str, Any]
 ) -> None:
     set_state(room, "initializing")
     room.refuses(member, CHANGE, 50386)
@@ -276,7 +284,7 @@ def test_nobody_changes_in_a_conversation_that_is_being_made(
 
 
 def test_a_change_of_a_participant_does_not_wake_an_inactive_conversation(
-    room: Room, member: dict[str, Any]
+    room: ConversationClient, member: dict[str, Any]
 ) -> None:
     room.api.post(f"/Conversations/{room.sid}", State="inactive").expect(200)
     before = room.api.get(f"/Conversations/{room.sid}").body
@@ -284,7 +292,7 @@ def test_a_change_of_a_participant_does_not_wake_an_inactive_conversation(
     assert room.api.get(f"/Conversations/{room.sid}").body == before
 
 
-def set_state(room: Room, state: str) -> None:
+def set_state(room: ConversationClient, state: str) -> None:
     """Put the conversation into a state that requests cannot bring about for long."""
     with closing(connect(room.server)) as connection, connection:
         changed = connection.execute(

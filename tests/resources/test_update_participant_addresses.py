@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.participant_setup import ADDRESS, PROJECTED_ADDRESS, PROXY_ADDRESS, Room
+from tests.resources.participant_setup import (
+    ADDRESS,
+    PROJECTED_ADDRESS,
+    PROXY_ADDRESS,
+    ConversationClient,
+)
 from tests.support.client import Api
 from tests.support.phone_numbers import PROXY, phone_number
 
@@ -21,19 +26,19 @@ ROLE = {"role_sid"}
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> Room:
-    return Room.make(server, form_api)
+def room(server: Server, form_api: Api) -> ConversationClient:
+    return ConversationClient.make(server, form_api)
 
 
 @pytest.fixture(params=["short", "service"])
-def restricted(request: pytest.FixtureRequest, server: Server) -> Iterator[Room]:
+def restricted(request: pytest.FixtureRequest, server: Server) -> Iterator[ConversationClient]:
     """A conversation of an account that may only send from two numbers."""
     sid, token = server.make_account()
     api = Api(server.base_url, sid, token)
     if request.param == "service":
         api = api.service(api.post("/Services", FriendlyName="x").expect(201)["sid"])
     server.set_numbers(sid, PROXY, OTHER_PROXY)
-    yield Room.make(server, api)
+    yield ConversationClient.make(server, api)
     api.close()
 
 
@@ -45,20 +50,20 @@ def bound(member: dict[str, Any], **changes: str) -> dict[str, Any]:
 # --- MessagingBinding.ProxyAddress
 
 
-def test_the_proxy_address_can_be_changed_and_back(room: Room) -> None:
+def test_the_proxy_address_can_be_changed_and_back(room: ConversationClient) -> None:
     member = room.phone()
     for proxy in (OTHER_PROXY, PROXY, PROXY):
         room.accepts(member, {PROXY_ADDRESS: proxy}, bound(member, proxy_address=proxy))
 
 
-def test_the_proxy_address_of_another_channel_can_be_changed(room: Room) -> None:
+def test_the_proxy_address_of_another_channel_can_be_changed(room: ConversationClient) -> None:
     member = room.whatsapp()
     proxy = f"whatsapp:{OTHER_PROXY}"
     after = room.accepts(member, {PROXY_ADDRESS: proxy}, bound(member, proxy_address=proxy))
     assert after["messaging_binding"]["type"] == "whatsapp"
 
 
-def test_a_native_participant_gets_a_proxy_address(room: Room) -> None:
+def test_a_native_participant_gets_a_proxy_address(room: ConversationClient) -> None:
     member = room.native()
     assert member["messaging_binding"] == {
         "type": "sms",
@@ -69,7 +74,7 @@ def test_a_native_participant_gets_a_proxy_address(room: Room) -> None:
     assert list(after["messaging_binding"]) == ["type", "address", "proxy_address"]
 
 
-def test_the_word_null_removes_the_proxy_address(room: Room) -> None:
+def test_the_word_null_removes_the_proxy_address(room: ConversationClient) -> None:
     member = room.phone()
     address = member["messaging_binding"]["address"]
     expected = {"messaging_binding": {"type": "sms", "address": address}}
@@ -79,13 +84,13 @@ def test_the_word_null_removes_the_proxy_address(room: Room) -> None:
 
 @pytest.mark.parametrize("kind", ["chat", "bare", "projected", "native", "whatsapp"])
 def test_a_proxy_address_that_is_not_there_or_must_stay_cannot_be_removed(
-    room: Room, kind: str
+    room: ConversationClient, kind: str
 ) -> None:
     room.refuses(room.of_kind(kind), {PROXY_ADDRESS: "null"}, 50440)
 
 
 @pytest.mark.parametrize("kind", ["chat", "bare", "projected"])
-def test_a_proxy_address_needs_an_address(room: Room, kind: str) -> None:
+def test_a_proxy_address_needs_an_address(room: ConversationClient, kind: str) -> None:
     room.refuses(room.of_kind(kind), {PROXY_ADDRESS: PROXY}, 50441)
 
 
@@ -93,48 +98,50 @@ def test_a_proxy_address_needs_an_address(room: Room, kind: str) -> None:
     "text",
     ["x", "12 34", "+", "+0123", "15017122661x", "+1501712266112345", "NULL", "Null", " null"],
 )
-def test_a_proxy_address_of_bad_syntax_is_refused(room: Room, text: str) -> None:
+def test_a_proxy_address_of_bad_syntax_is_refused(room: ConversationClient, text: str) -> None:
     room.refuses(room.phone(), {PROXY_ADDRESS: text}, 50408)
 
 
-def test_a_proxy_address_that_is_too_long_is_refused(room: Room) -> None:
+def test_a_proxy_address_that_is_too_long_is_refused(room: ConversationClient) -> None:
     room.refuses(room.phone(), {PROXY_ADDRESS: "messenger:" + "1" * 247}, 50408)
 
 
-def test_the_proxy_address_cannot_be_the_own_address(room: Room) -> None:
+def test_the_proxy_address_cannot_be_the_own_address(room: ConversationClient) -> None:
     member = room.phone()
     room.refuses(member, {PROXY_ADDRESS: member["messaging_binding"]["address"]}, 50409)
 
 
-def test_a_proxy_address_is_of_the_channel_of_the_address(room: Room) -> None:
+def test_a_proxy_address_is_of_the_channel_of_the_address(room: ConversationClient) -> None:
     room.refuses(room.phone(), {PROXY_ADDRESS: f"whatsapp:{PROXY}"}, 50414)
     room.refuses(room.phone(), {PROXY_ADDRESS: "messenger:123"}, 50414)
     room.refuses(room.whatsapp(), {PROXY_ADDRESS: PROXY}, 50414)
 
 
-def test_a_pair_in_use_elsewhere_is_a_conflict(server: Server, room: Room) -> None:
-    holder = Room.make(server, room.api)
+def test_a_pair_in_use_elsewhere_is_a_conflict(server: Server, room: ConversationClient) -> None:
+    holder = ConversationClient.make(server, room.api)
     held = holder.phone()["messaging_binding"]
     member = room.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
     error = room.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50416, 409)
     assert error["message"].endswith(f"already exists in Conversation {holder.sid}")
 
 
-def test_a_pair_in_use_in_the_same_conversation_is_a_conflict(room: Room) -> None:
+def test_a_pair_in_use_in_the_same_conversation_is_a_conflict(room: ConversationClient) -> None:
     held = room.phone()["messaging_binding"]
     member = room.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
     room.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50416, 409)
 
 
-def test_a_pair_in_use_in_the_same_group_is_a_conflict(room: Room) -> None:
+def test_a_pair_in_use_in_the_same_group_is_a_conflict(room: ConversationClient) -> None:
     room.bare()
     held = room.phone()["messaging_binding"]
     member = room.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
     room.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50437, 409)
 
 
-def test_a_group_of_the_same_numbers_is_a_conflict(server: Server, room: Room) -> None:
-    group = Room.make(server, room.api)
+def test_a_group_of_the_same_numbers_is_a_conflict(
+    server: Server, room: ConversationClient
+) -> None:
+    group = ConversationClient.make(server, room.api)
     projected = group.bare()["messaging_binding"]["projected_address"]
     number = phone_number()
     group.add({ADDRESS: number})
@@ -144,15 +151,17 @@ def test_a_group_of_the_same_numbers_is_a_conflict(server: Server, room: Room) -
     assert error["message"].endswith(f"already exists as Conversation {group.sid}")
 
 
-def test_an_email_participant_has_no_proxy_address(room: Room) -> None:
+def test_an_email_participant_has_no_proxy_address(room: ConversationClient) -> None:
     member = room.add({ADDRESS: f"{room.sid.lower()}@example.com"})
     room.refuses(member, {PROXY_ADDRESS: "desk@example.com"}, 50453)
     room.refuses(member, {PROXY_ADDRESS: PROXY}, 50453)
     room.refuses(member, {PROXY_ADDRESS: "null"}, 50440)
 
 
-def test_a_pair_that_was_changed_or_removed_is_free(server: Server, room: Room) -> None:
-    member, other = room.phone(), Room.make(server, room.api)
+def test_a_pair_that_was_changed_or_removed_is_free(
+    server: Server, room: ConversationClient
+) -> None:
+    member, other = room.phone(), ConversationClient.make(server, room.api)
     pair = {ADDRESS: member["messaging_binding"]["address"], PROXY_ADDRESS: PROXY}
     other.api.post(other.path, pair).refuses(409, 50416)
     room.update(member, {PROXY_ADDRESS: OTHER_PROXY}).expect(200)
@@ -162,8 +171,8 @@ def test_a_pair_that_was_changed_or_removed_is_free(server: Server, room: Room) 
     room.accepts(member, {PROXY_ADDRESS: PROXY}, bound(member, proxy_address=PROXY))
 
 
-def test_a_pair_of_a_closed_conversation_is_free(server: Server, room: Room) -> None:
-    holder = Room.make(server, room.api)
+def test_a_pair_of_a_closed_conversation_is_free(server: Server, room: ConversationClient) -> None:
+    holder = ConversationClient.make(server, room.api)
     held = holder.phone()["messaging_binding"]
     member = room.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
     room.refuses(member, {PROXY_ADDRESS: PROXY}, 50416, 409)
@@ -171,14 +180,18 @@ def test_a_pair_of_a_closed_conversation_is_free(server: Server, room: Room) -> 
     room.accepts(member, {PROXY_ADDRESS: PROXY}, bound(member, proxy_address=PROXY))
 
 
-def test_only_numbers_of_the_account_serve_as_proxy_if_it_has_a_list(restricted: Room) -> None:
+def test_only_numbers_of_the_account_serve_as_proxy_if_it_has_a_list(
+    restricted: ConversationClient,
+) -> None:
     member = restricted.phone()
     expected = bound(member, proxy_address=OTHER_PROXY)
     restricted.accepts(member, {PROXY_ADDRESS: OTHER_PROXY}, expected)
     restricted.refuses(member, {PROXY_ADDRESS: "+15017122663"}, 50413)
 
 
-def test_only_a_whatsapp_sender_serves_as_whatsapp_proxy(server: Server, restricted: Room) -> None:
+def test_only_a_whatsapp_sender_serves_as_whatsapp_proxy(
+    server: Server, restricted: ConversationClient
+) -> None:
     account_sid = restricted.conversation["account_sid"]
     server.set_numbers(account_sid, PROXY, f"whatsapp:{PROXY}")
     member = restricted.whatsapp()
@@ -192,7 +205,7 @@ def test_only_a_whatsapp_sender_serves_as_whatsapp_proxy(server: Server, restric
 
 
 @pytest.mark.parametrize("kind", ["chat", "projected", "bare"])
-def test_a_projected_address_is_set_and_changed(room: Room, kind: str) -> None:
+def test_a_projected_address_is_set_and_changed(room: ConversationClient, kind: str) -> None:
     member = room.of_kind(kind)
     for number in (phone_number(), phone_number()):
         expected = {"messaging_binding": {"type": "sms", "projected_address": number}}
@@ -200,11 +213,15 @@ def test_a_projected_address_is_set_and_changed(room: Room, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["phone", "whatsapp", "native"])
-def test_a_participant_with_an_address_gets_no_projected_address(room: Room, kind: str) -> None:
+def test_a_participant_with_an_address_gets_no_projected_address(
+    room: ConversationClient, kind: str
+) -> None:
     room.refuses(room.of_kind(kind), {PROJECTED_ADDRESS: phone_number()}, 50443)
 
 
-def test_the_word_null_removes_the_projected_address_of_an_identity(room: Room) -> None:
+def test_the_word_null_removes_the_projected_address_of_an_identity(
+    room: ConversationClient,
+) -> None:
     member = room.projected()
     room.accepts(member, {PROJECTED_ADDRESS: "null"}, {"messaging_binding": None})
     room.refuses(member, {PROJECTED_ADDRESS: "null"}, 50442)
@@ -212,12 +229,14 @@ def test_the_word_null_removes_the_projected_address_of_an_identity(room: Room) 
 
 @pytest.mark.parametrize("kind", ["chat", "phone", "whatsapp", "native", "bare"])
 def test_a_projected_address_that_must_stay_or_is_not_there_cannot_be_removed(
-    room: Room, kind: str
+    room: ConversationClient, kind: str
 ) -> None:
     room.refuses(room.of_kind(kind), {PROJECTED_ADDRESS: "null"}, 50442)
 
 
-def test_only_numbers_of_the_account_are_projected_if_it_has_a_list(restricted: Room) -> None:
+def test_only_numbers_of_the_account_are_projected_if_it_has_a_list(
+    restricted: ConversationClient,
+) -> None:
     member = restricted.chat()
     expected = {"messaging_binding": {"type": "sms", "projected_address": PROXY}}
     restricted.accepts(member, {PROJECTED_ADDRESS: PROXY}, expected)
@@ -228,7 +247,9 @@ def test_only_numbers_of_the_account_are_projected_if_it_has_a_list(restricted: 
 
 
 @pytest.mark.parametrize("identity", ["bob", "bob@example.com", "Bob B.", "x" * 256, "ü☎️"])
-def test_a_bare_projected_address_gets_an_identity_and_its_user(room: Room, identity: str) -> None:
+def test_a_bare_projected_address_gets_an_identity_and_its_user(
+    room: ConversationClient, identity: str
+) -> None:
     member = room.bare()
     assert (member["identity"], member["role_sid"]) == (None, None)
     room.accepts(member, {"Identity": identity}, {"identity": identity}, but=ROLE)
@@ -236,7 +257,7 @@ def test_a_bare_projected_address_gets_an_identity_and_its_user(room: Room, iden
     assert room.api.get(f"{room.path}/{identity}").expect(200)["sid"] == member["sid"]
 
 
-def test_the_word_null_takes_the_identity_off_again(room: Room) -> None:
+def test_the_word_null_takes_the_identity_off_again(room: ConversationClient) -> None:
     member = room.bare()
     room.update(member, {"Identity": "bob"}).expect(200)
     room.accepts(member, {"Identity": "null"}, {"identity": None}, but=ROLE)
@@ -245,19 +266,19 @@ def test_the_word_null_takes_the_identity_off_again(room: Room) -> None:
 
 @pytest.mark.parametrize("kind", ["chat", "phone", "whatsapp", "native", "projected"])
 @pytest.mark.parametrize("identity", ["bob", "alice"])
-def test_nobody_else_gets_an_identity(room: Room, kind: str, identity: str) -> None:
+def test_nobody_else_gets_an_identity(room: ConversationClient, kind: str, identity: str) -> None:
     room.refuses(room.of_kind(kind), {"Identity": identity}, 50444)
 
 
 @pytest.mark.parametrize("kind", ["chat", "phone"])
-def test_only_a_projected_address_lets_its_identity_go(room: Room, kind: str) -> None:
+def test_only_a_projected_address_lets_its_identity_go(room: ConversationClient, kind: str) -> None:
     room.refuses(room.of_kind(kind), {"Identity": "null"}, 50444)
 
 
-def test_an_identity_of_the_conversation_is_a_conflict(room: Room) -> None:
+def test_an_identity_of_the_conversation_is_a_conflict(room: ConversationClient) -> None:
     room.projected("alice")
     room.refuses(room.bare(), {"Identity": "alice"}, 50433, 409)
 
 
-def test_an_identity_that_is_too_long_is_refused(room: Room) -> None:
+def test_an_identity_that_is_too_long_is_refused(room: ConversationClient) -> None:
     room.refuses(room.bare(), {"Identity": "x" * 257}, 50207)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.participant_setup import DATE, Room
+from tests.resources.participant_setup import DATE, ConversationClient
 from tests.resources.unique_names import unique
 from tests.support.server_database import connect
 
@@ -27,7 +27,7 @@ class Seat:
     """A conversation with one user in it."""
 
     def __init__(self, server: Server, api: Api, **form: str) -> None:
-        self.room = Room.make(server, api, **form)
+        self.room = ConversationClient.make(server, api, **form)
         self.identity = unique("reader")
         self.member = self.room.chat(self.identity)
         self.api = api
@@ -311,7 +311,7 @@ def test_conversations_are_listed_in_the_order_in_which_the_user_joined(
     server: Server, form_api: Api
 ) -> None:
     identity = unique("joiner")
-    rooms = [Room.make(server, form_api) for _ in range(5)]
+    rooms = [ConversationClient.make(server, form_api) for _ in range(5)]
     joined = [rooms[place] for place in (3, 0, 4, 2, 1)]
     for room in joined:
         room.chat(identity)

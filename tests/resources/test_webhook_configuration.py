@@ -8,10 +8,10 @@ import pytest
 
 from parlour.vocabulary.event_names import FILTERS
 from tests.resources.settings_setup import (
-    account_of_its_own,
     changes,
+    new_account_api,
+    new_service_api,
     refuses,
-    service_of_its_own,
     told,
 )
 
@@ -28,14 +28,14 @@ PRE, POST = "https://example.com/pre?a=1", "http://example.com:8080/post"
 
 @pytest.fixture(scope="module")
 def own(server: Server) -> Iterator[Api]:
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api
     api.close()
 
 
 @pytest.fixture
 def service(api: Api) -> Api:
-    return service_of_its_own(api)
+    return new_service_api(api)
 
 
 @pytest.fixture(params=["own", "service"])
@@ -45,7 +45,7 @@ def either(request: pytest.FixtureRequest) -> Api:
 
 
 def test_a_new_account_tells_nobody(server: Server) -> None:
-    own = account_of_its_own(server)
+    own = new_account_api(server)
     answer = own.get(PATH)
     assert answer.expect(200) == {
         "account_sid": own.sid,
@@ -146,7 +146,7 @@ def test_the_old_path_shows_the_same_and_itself(own: Api) -> None:
 
 
 def test_account_and_service_do_not_touch_each_other(own: Api, api: Api) -> None:
-    service = service_of_its_own(own)
+    service = new_service_api(own)
     there = changes(own, PATH, {"PostWebhookUrl": POST}, post_webhook_url=POST)
     assert service.get(PATH).expect(200)["post_webhook_url"] is None
     changes(service, PATH, {"PreWebhookUrl": PRE}, pre_webhook_url=PRE, method="POST", filters=[])

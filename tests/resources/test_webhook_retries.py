@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.settings_setup import account_of_its_own, changes, refuses
+from tests.resources.settings_setup import changes, new_account_api, refuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ PATH = "/parlour/v1/WebhookRetries"
 @pytest.fixture(scope="module")
 def own(server: Server) -> Iterator[Api]:
     """An account of this file."""
-    api = account_of_its_own(server)
+    api = new_account_api(server)
     yield api
     api.close()
 

@@ -17,7 +17,7 @@ from parlour.resources.table import operations
 from tests.security.tenants import owner_actions
 from tests.security.tenants.matrix import values_of
 from tests.security.tenants.path_variables import fill
-from tests.security.tenants.targets import LocalPlace, Login, Request, ServerPlace, settle
+from tests.security.tenants.targets import LocalTarget, Login, Request, ServerTarget, settle
 from tests.security.tenants.twin_accounts import World, build
 from tests.security.tenants.valid_forms import form_of
 from tests.support.client import Answer, Api, send_bytes
@@ -101,7 +101,7 @@ def test_who_is_refused_is_not_told_which_paths_exist(server: Server) -> None:
 
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None:
-    place = LocalPlace(tmp_path)
+    place = LocalTarget(tmp_path)
     login = place.make_account()
     taken: dict[str, list[int]] = {"wrong": [], "unknown": []}
     try:
@@ -118,7 +118,7 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None
     assert 0.7 < wrong / unknown < 1.4, (wrong, unknown)
 
 
-def _time(place: LocalPlace, login: Login) -> int:
+def _time(place: LocalTarget, login: Login) -> int:
     """The processor's time for a refusal, when nothing is remembered of the name."""
     place.app.authentication.forget(login.name)
     # From an address of its own: one that fails too often has to wait.
@@ -305,7 +305,7 @@ def sung() -> Iterator[tuple[Server, World]]:
     """
     env = {"PARLOUR_LOG_LEVEL": "debug", "PARLOUR_REQUEST_LOG": "all", "PARLOUR_LOG_FORMAT": "json"}
     with Server(env=env) as server:
-        place = ServerPlace(server)
+        place = ServerTarget(server)
         world, other = build(place), build(place)
         for operation in operations():
             for request in _with_canaries(operation, world):
@@ -377,7 +377,7 @@ def test_no_secret_is_written_down_in_plain(sung: tuple[Server, World]) -> None:
 
 
 def test_a_secret_that_an_idempotent_answer_holds_is_sealed(tmp_path: Path) -> None:
-    place = LocalPlace(tmp_path)
+    place = LocalTarget(tmp_path)
     login = place.make_account()
     path = f"/2010-04-01/Accounts/{login.name}/Keys.json"
     request = Request("POST", path, {"FriendlyName": "Key"}, login.header, "once")

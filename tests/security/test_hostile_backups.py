@@ -25,7 +25,7 @@ from parlour.cli.backup import layout_of
 from parlour.cli.local_store import LocalStore
 from parlour.config import Settings
 from parlour.store.maintenance.backup_sources import BackupError, FolderSource
-from tests.support.offline_writes import Beside
+from tests.support.offline_writes import OfflineWrites
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def honest() -> Files:
     with tempfile.TemporaryDirectory() as folder:
         data, target = Path(folder, "data"), Path(folder, "b")
         LocalStore(Settings(data=data), creates=True).write(_nothing)
-        Beside(data, "").make_account()
+        OfflineWrites(data, "").make_account()
         assert _run("backup", str(target), "--with-key", "--data", str(data)).exit_code == 0
         files = {
             path.relative_to(target).as_posix(): path.read_bytes()

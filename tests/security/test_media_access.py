@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.media_setup import Shelf, direct_url
+from tests.resources.media_setup import MediaClient, direct_url
 
 if TYPE_CHECKING:
     from tests.resources.media_setup import Medium
@@ -31,7 +31,7 @@ def medium(server: Server, api: Api, place: Api) -> Medium:
     path = "/Conversations/" + place.post("/Conversations", UniqueName="talk").expect(201)["sid"]
     for identity in ("alice", "bob", "eve"):
         place.post(f"{path}/Participants", Identity=identity).expect(201)
-    made = Shelf.of_user(server, api, service_sid, "alice").add(SECRET, Filename="secret.txt")
+    made = MediaClient.of_user(server, api, service_sid, "alice").add(SECRET, Filename="secret.txt")
     form = {"Author": "alice", "MediaSid": made["sid"]}
     place.post(f"{path}/Messages", form).expect(201)
     return made
@@ -40,23 +40,23 @@ def medium(server: Server, api: Api, place: Api) -> Medium:
 @pytest.fixture(params=STRANGERS)
 def strangers(
     request: pytest.FixtureRequest, server: Server, api: Api, foreign_api: Api, medium: Medium
-) -> list[Shelf]:
+) -> list[MediaClient]:
     """The ways in which somebody who is no participant may ask."""
     theirs = medium["service_sid"]
     if request.param == "another identity":
-        return [Shelf.of_user(server, api, theirs, "mallory")]
+        return [MediaClient.of_user(server, api, theirs, "mallory")]
     if request.param == "removed":
         api.service(theirs).delete("/Conversations/talk/Participants/eve").expect(204)
-        return [Shelf.of_user(server, api, theirs, "eve")]
+        return [MediaClient.of_user(server, api, theirs, "eve")]
     account = api if request.param == "another service" else foreign_api
     other = account.post("/Services", FriendlyName="Elsewhere").expect(201)["sid"]
-    user = Shelf.of_user(server, account, other, "alice")
-    shelves = [user, Shelf(server, theirs, user.credentials)]
-    whole = Shelf.of_account(server, account, other)
+    user = MediaClient.of_user(server, account, other, "alice")
+    shelves = [user, MediaClient(server, theirs, user.credentials)]
+    whole = MediaClient.of_account(server, account, other)
     # The account itself sees what is its own, in the service where it is.
     shelves.append(whole)
     if request.param == "another account":
-        shelves.append(Shelf(server, theirs, whole.credentials))
+        shelves.append(MediaClient(server, theirs, whole.credentials))
     return shelves
 
 
@@ -68,13 +68,17 @@ def told(answer: Answer, sid: str) -> tuple[int, str]:
 
 
 def test_a_medium_looks_like_one_that_was_never_made(
-    medium: Medium, strangers: list[Shelf]
+    medium: Medium, strangers: list[MediaClient]
 ) -> None:
     sid, never = medium["sid"], "ME" + NEVER
-    for shelf in strangers:
-        for way in (shelf.look, shelf.content, lambda each, at=shelf: at.look_at_all([each])):
+    for media_client in strangers:
+        for way in (
+            media_client.look,
+            media_client.content,
+            lambda each, at=media_client: at.look_at_all([each]),
+        ):
             assert told(way(sid), sid) == told(way(never), never)
-        for answer in (shelf.look(sid), shelf.content(sid)):
+        for answer in (media_client.look(sid), media_client.content(sid)):
             assert answer.status in {401, 403, 404}
 
 
@@ -82,17 +86,17 @@ def test_participants_see_it_until_they_are_none(
     server: Server, api: Api, place: Api, medium: Medium
 ) -> None:
     service_sid = place.prefix.rsplit("/", 1)[-1]
-    eve = Shelf.of_user(server, api, service_sid, "eve")
+    eve = MediaClient.of_user(server, api, service_sid, "eve")
     assert eve.sees(medium["sid"])
     assert eve.content(medium["sid"]).body == SECRET
     place.delete("/Conversations/talk/Participants/eve").expect(204)
     assert not eve.sees(medium["sid"])
-    assert Shelf.of_user(server, api, service_sid, "bob").sees(medium["sid"])
+    assert MediaClient.of_user(server, api, service_sid, "bob").sees(medium["sid"])
 
 
 def test_what_is_not_sent_yet_is_its_uploaders(server: Server, api: Api, place: Api) -> None:
     service_sid = place.prefix.rsplit("/", 1)[-1]
-    alice, bob = (Shelf.of_user(server, api, service_sid, name) for name in ("alice", "bob"))
+    alice, bob = (MediaClient.of_user(server, api, service_sid, name) for name in ("alice", "bob"))
     made = alice.add(SECRET)
     assert alice.sees(made["sid"])
     assert not bob.sees(made["sid"])
@@ -102,7 +106,7 @@ def test_a_temporary_url_is_good_for_what_it_was_made_for_alone(
     server: Server, api: Api, place: Api, medium: Medium
 ) -> None:
     service_sid = place.prefix.rsplit("/", 1)[-1]
-    alice = Shelf.of_user(server, api, service_sid, "alice")
+    alice = MediaClient.of_user(server, api, service_sid, "alice")
     other = alice.add(b"another secret")
     url = direct_url(medium)
     assert alice.ask_bare("GET", url).body == SECRET

@@ -14,7 +14,7 @@ import pytest
 from tests.security import launch_without_account_conditions
 from tests.security.launch_without_account_conditions import without_conditions
 from tests.security.tenants.intruder_and_victim import Pair
-from tests.security.tenants.targets import ServerPlace
+from tests.security.tenants.targets import ServerTarget
 from tests.security.test_tenants import (  # noqa: F401 - they run here with another server.
     _victim_is_as_it_was,
     test_a_foreign_sid_and_one_that_was_never_made_are_answered_alike,
@@ -48,9 +48,9 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def pair(server: Server) -> Iterator[Pair]:
     """The twins on it."""
-    place = ServerPlace(server)
-    yield Pair(place)
-    place.close()
+    target = ServerTarget(server)
+    yield Pair(target)
+    target.close()
 
 
 def test_the_first_wall_is_down() -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
 from parlour.vocabulary.errors import ApiError
-from tests.events.event_log_setup import until
-from tests.events.in_process_server import WITH_HEADER, House
+from tests.events.event_log_setup import poll_until
+from tests.events.in_process_server import WITH_HEADER, InProcessServer
 from tests.security.test_ssrf import CORPUS, GUARDED, MALFORMED, REFUSED, UNGUARDED, Network
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ SINCE = "SELECT status, error_code FROM webhook_attempt WHERE sid > $1"
 class Attack:
     """One server whose outbound connections are counted and never made."""
 
-    def __init__(self, house: House, policy: EgressPolicy) -> None:
-        self.house = house
+    def __init__(self, instance: InProcessServer, policy: EgressPolicy) -> None:
+        self.instance = instance
         self.network = Network()
-        egress = house.app.egress
+        egress = instance.app.egress
         egress.policy = policy
         egress._resolve = self.network.resolve
         egress._connect = self.network.connect
@@ -60,7 +60,7 @@ class Attack:
         """Give one target to every parameter, and have each of them used."""
         url = target["input"]
         for is_service in (False, True):
-            sid = (await self.house.do("CreateConversation")).sid
+            sid = (await self.instance.do("CreateConversation")).sid
             used = await self._configure(url, is_service=is_service)
             used += await self._attach(sid, url, is_service=is_service)
             used += await self._auto_create(sid, url, is_update=is_service)
@@ -83,11 +83,11 @@ class Attack:
         operation_id, path = "UpdateConfigurationWebhook", {}
         if is_service:
             operation_id = "UpdateServiceWebhookConfiguration"
-            path = {"ChatServiceSid": self.house.scope.service_sid}
+            path = {"ChatServiceSid": self.instance.scope.service_sid}
         count = 0
         for name in ("PreWebhookUrl", "PostWebhookUrl"):
             form: Any = {name: url, "Filters": ["onMessageAdd", "onMessageAdded"]}
-            doing = self.house.do(operation_id, form, **path)
+            doing = self.instance.do(operation_id, form, **path)
             if url:
                 count += await self._given(f"{operation_id} {name}", doing) is not None
             else:
@@ -102,7 +102,7 @@ class Attack:
         here = {"ConversationSid": sid}
         form = "ConversationScopedWebhook"
         if is_service:
-            here["ChatServiceSid"] = self.house.scope.service_sid
+            here["ChatServiceSid"] = self.instance.scope.service_sid
             form = "ServiceConversationScopedWebhook"
         count = 0
         for kind in (
@@ -110,15 +110,17 @@ class Attack:
             {"Target": "trigger", "Configuration.Triggers": "said"},
         ):
             said: Any = {**kind, "Configuration.Url": url}
-            made = self.house.do(f"Create{form}", said, **here)
+            made = self.instance.do(f"Create{form}", said, **here)
             count += await self._given(f"Create{form} Configuration.Url", made) is not None
             said["Configuration.Url"] = HARMLESS
-            there = (await self.house.do(f"Create{form}", said, **here)).sid
-            changed = self.house.do(f"Update{form}", {"Configuration.Url": url}, Sid=there, **here)
+            there = (await self.instance.do(f"Create{form}", said, **here)).sid
+            changed = self.instance.do(
+                f"Update{form}", {"Configuration.Url": url}, Sid=there, **here
+            )
             if await self._given(f"Update{form} Configuration.Url", changed) is not None:
                 count += 1
             else:
-                await self.house.do(f"Delete{form}", Sid=there, **here)
+                await self.instance.do(f"Delete{form}", Sid=there, **here)
         return count
 
     async def _auto_create(self, sid: str, url: str, *, is_update: bool) -> int:
@@ -132,30 +134,30 @@ class Attack:
             "AutoCreation.WebhookFilters": "onMessageAdded",
         }
         parameter = "CreateConfigurationAddress AutoCreation.WebhookUrl"
-        doing = self.house.do("CreateConfigurationAddress", form)  # type: ignore[arg-type]
+        doing = self.instance.do("CreateConfigurationAddress", form)  # type: ignore[arg-type]
         made: Any = None
         if is_update:
             parameter = "UpdateConfigurationAddress AutoCreation.WebhookUrl"
             made = await doing
             said: Any = {"AutoCreation.WebhookUrl": url}
-            doing = self.house.do("UpdateConfigurationAddress", said, Sid=made.sid)
+            doing = self.instance.do("UpdateConfigurationAddress", said, Sid=made.sid)
         taken = await self._given(parameter, doing)
         if taken is not None:
             kept = taken.creation
-            await self.house.attach(sid, Url=kept.webhook_url, Filters=kept.webhook_filters)
+            await self.instance.attach(sid, Url=kept.webhook_url, Filters=kept.webhook_filters)
         if made or taken:
-            await self.house.do("DeleteConfigurationAddress", Sid=(made or taken).sid)
+            await self.instance.do("DeleteConfigurationAddress", Sid=(made or taken).sid)
         return taken is not None
 
     async def _use(self, target: dict[str, str], sid: str, used: int, *, is_reached: bool) -> None:
         """Say something that every webhook hears of, and look at what that led to."""
         await self._logged()
-        last = await self.house.store.read(lambda tx: tx.one(LAST))
+        last = await self.instance.store.read(lambda tx: tx.one(LAST))
         assert last is not None
         self.network.connected.clear()
-        await self.house.say(sid, "said", WITH_HEADER)
+        await self.instance.say(sid, "said", WITH_HEADER)
         await self._logged()
-        attempts = await self.house.store.read(lambda tx: tx.all(SINCE, last[0]))
+        attempts = await self.instance.store.read(lambda tx: tx.all(SINCE, last[0]))
         if len(attempts) != used:
             self.wrong.append(f"{len(attempts)} attempts, not {used}: {target['input']!r}")
         if any(status is not None or code not in NOT_REACHED for status, code in attempts):
@@ -170,8 +172,8 @@ class Attack:
 
     async def _logged(self) -> None:
         """Wait until every attempt is in the log."""
-        await self.house.settled()
-        await until(lambda: not self.house.app.webhooks._pre_actions)
+        await self.instance.wait_until_idle()
+        await poll_until(lambda: not self.instance.app.webhooks._pre_actions)
 
 
 def attack(
@@ -181,8 +183,8 @@ def attack(
 
     async def run() -> Counter[str]:
         # No second attempts: a refused connection would be made again a second later.
-        async with House(data, webhook_retries="hosted") as house:
-            it = Attack(house, policy)
+        async with InProcessServer(data, webhook_retries="hosted") as instance:
+            it = Attack(instance, policy)
             for target in targets:
                 await it.run(target, is_reached=is_reached)
             assert it.wrong == []
@@ -222,8 +224,8 @@ def test_the_attack_sees_a_hole(tmp_path: Path) -> None:
     hole = {"input": "http://127.0.0.1:22/", "reaches": "127.0.0.1"}
 
     async def run() -> list[str]:
-        async with House(tmp_path / "data", webhook_retries="hosted") as house:
-            it = Attack(house, UNGUARDED)
+        async with InProcessServer(tmp_path / "data", webhook_retries="hosted") as instance:
+            it = Attack(instance, UNGUARDED)
             await it.run(hole, is_reached=False)
             return it.wrong
 

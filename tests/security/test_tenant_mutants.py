@@ -18,7 +18,7 @@ import structlog
 from parlour.operations.operation import UrlForm
 from tests.security.tenants import owner_actions, uncovered_statements
 from tests.security.tenants.intruder_and_victim import Pair, run
-from tests.security.tenants.matrix_run import Bench
+from tests.security.tenants.matrix_run import MatrixRun
 from tests.security.tenants.statement_interceptor import Probe
 from tests.security.tenants.statement_mutants import (
     Mutant,
@@ -28,7 +28,7 @@ from tests.security.tenants.statement_mutants import (
     mutants_of,
     statements,
 )
-from tests.security.tenants.targets import LocalPlace, settle
+from tests.security.tenants.targets import LocalTarget, settle
 from tests.security.tenants.twin_accounts import build
 
 if TYPE_CHECKING:
@@ -130,16 +130,16 @@ def _quiet() -> Iterator[None]:
 def test_every_condition_counts_where_stores_are_asked(folder: Path) -> None:
     probe = Probe()
     with probe.attached():
-        place = LocalPlace(folder / "stores")
+        target = LocalTarget(folder / "stores")
         try:
-            uncovered_statements.do_all(place, build(place))
-            pair = Pair(place)
-            run(place, owner_actions.taking(pair.intruder, pair.hidden))
+            uncovered_statements.do_all(target, build(target))
+            pair = Pair(target)
+            run(target, owner_actions.taking(pair.intruder, pair.hidden))
             for form in (UrlForm.SHORT, UrlForm.SERVICE, UrlForm.ACCOUNT):
-                run(place, owner_actions.writing(pair.intruder, pair.hidden, form))
-                settle(place)
+                run(target, owner_actions.writing(pair.intruder, pair.hidden, form))
+                settle(target)
         finally:
-            place.close()
+            target.close()
 
     tenants = [each for each in statements() if mutants_of(each)]
     assert {each.name for each in tenants if each.text not in probe.seen} == set()
@@ -150,32 +150,32 @@ def test_every_condition_counts_where_stores_are_asked(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def bench(folder: Path) -> Bench:
+def matrix_run(folder: Path) -> MatrixRun:
     """The matrix as it stands: nothing is wrong, and what each cell runs is known."""
-    made = Bench(folder / "bench")
+    made = MatrixRun(folder / "bench")
     assert made.learn() == []
     return made
 
 
-def expected_red(bench: Bench) -> list[Mutant]:
+def expected_red(matrix_run: MatrixRun) -> list[Mutant]:
     """The mutants that the matrix has to miss a condition of."""
     return [
         each
         for each in mutants()
-        if each.statement.text in bench.ran
+        if each.statement.text in matrix_run.ran
         and not (is_held_by_sid(each) or is_inner(each) or reason(each, UNSEEN_OVER_REST))
     ]
 
 
 @pytest.mark.xdist_group("tenant teeth")
 @pytest.mark.timeout(240)
-def test_the_matrix_misses_each_condition_of_a_sample(bench: Bench) -> None:
-    found = expected_red(bench)
+def test_the_matrix_misses_each_condition_of_a_sample(matrix_run: MatrixRun) -> None:
+    found = expected_red(matrix_run)
     sample = found[:: max(len(found) // SAMPLE, 1)]
 
     assert len(sample) >= SAMPLE
-    survivors = [each for each in sample if not bench.with_mutant(each)]
-    assert [each.name for each in survivors if not bench.with_mutant_everywhere(each)] == []
+    survivors = [each for each in sample if not matrix_run.with_mutant(each)]
+    assert [each.name for each in survivors if not matrix_run.with_mutant_everywhere(each)] == []
 
 
 @pytest.mark.gate
@@ -183,13 +183,13 @@ def test_the_matrix_misses_each_condition_of_a_sample(bench: Bench) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", range(SLICES))
 def test_the_matrix_misses_every_condition_that_no_sid_stands_beside(
-    bench: Bench, number: int
+    matrix_run: MatrixRun, number: int
 ) -> None:
-    survivors = [each for each in mutants()[number::SLICES] if not bench.with_mutant(each)]
+    survivors = [each for each in mutants()[number::SLICES] if not matrix_run.with_mutant(each)]
 
     unexplained = [
         each
         for each in survivors
         if not (is_held_by_sid(each) or is_inner(each) or reason(each, UNSEEN_OVER_REST))
     ]
-    assert [each.name for each in unexplained if not bench.with_mutant_everywhere(each)] == []
+    assert [each.name for each in unexplained if not matrix_run.with_mutant_everywhere(each)] == []

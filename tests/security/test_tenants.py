@@ -20,7 +20,7 @@ from tests.security.tenants.intruder_and_victim import (
     run,
     victim_changes,
 )
-from tests.security.tenants.targets import ServerPlace, rows_of, settle
+from tests.security.tenants.targets import ServerTarget, rows_of, settle
 from tests.security.tenants.twin_accounts import build
 from tests.support.server import Server
 
@@ -34,9 +34,9 @@ pytestmark = [pytest.mark.xdist_group("tenants"), pytest.mark.timeout(120)]
 def pair() -> Iterator[Pair]:
     """The twins, on a server of their own."""
     with Server(env={"PARLOUR_REQUEST_LOG": "none"}) as server:
-        place = ServerPlace(server)
-        yield Pair(place)
-        place.close()
+        target = ServerTarget(server)
+        yield Pair(target)
+        target.close()
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def assert_none(wrong: list[str]) -> None:
 
 
 def test_a_twin_that_appears_changes_nothing_that_is_shown(pair: Pair) -> None:
-    assert owner_actions.dump(pair.place, pair.bystander) == pair.shown_before
+    assert owner_actions.dump(pair.target, pair.bystander) == pair.shown_before
 
 
 def test_credentials_that_let_nobody_in_are_refused_everywhere_alike(pair: Pair) -> None:
@@ -65,7 +65,7 @@ def test_credentials_that_let_nobody_in_are_refused_everywhere_alike(pair: Pair)
     # turns over the logins each request would be delayed.
     requests = rejected_logins.requests_of(pair.victim)
     for each, (operation, request) in product(classes, requests):
-        answer = pair.place.send(request._replace(authorization=each.authorization))
+        answer = pair.target.send(request._replace(authorization=each.authorization))
         code = json.loads(answer.body).get("code")
         if (answer.status, code) != (each.status, each.code):
             wrong.append(f"{operation.operation_id}, {each.name}: {answer}")
@@ -82,40 +82,40 @@ def test_the_twins_login_finds_nothing_where_the_victims_sids_are_named(
     login = pair.intruder.login if kind == "auth token" else pair.intruder.key
     assert login is not None
 
-    assert_none(run(pair.place, rejected_logins.as_the_twin(pair, login)))
+    assert_none(run(pair.target, rejected_logins.as_the_twin(pair, login)))
 
 
 def test_a_foreign_sid_and_one_that_was_never_made_are_answered_alike(pair: Pair) -> None:
-    shown = owner_actions.dump(pair.place, pair.victim)
+    shown = owner_actions.dump(pair.target, pair.victim)
 
-    assert_none(run(pair.place, pair.matrix.positions()))
+    assert_none(run(pair.target, pair.matrix.positions()))
 
-    settle(pair.place)
-    assert owner_actions.dump(pair.place, pair.victim) == shown
+    settle(pair.target)
+    assert owner_actions.dump(pair.target, pair.victim) == shown
 
 
 def test_a_foreign_sid_in_a_parameter_is_as_good_as_one_that_was_never_made(pair: Pair) -> None:
-    assert_none(run(pair.place, pair.matrix.parameters()))
+    assert_none(run(pair.target, pair.matrix.parameters()))
 
 
 def test_a_page_token_is_of_use_in_its_own_list_alone(pair: Pair) -> None:
-    assert_none(run(pair.place, rejected_logins.page_tokens(pair)))
+    assert_none(run(pair.target, rejected_logins.page_tokens(pair)))
 
 
 def test_what_is_taken_elsewhere_is_free_here(pair: Pair) -> None:
-    newcomer = build(pair.place)
+    newcomer = build(pair.target)
 
-    assert_none(run(pair.place, owner_actions.taking(newcomer, pair.hidden)))
-    assert_none(run(pair.place, owner_actions.sending(pair.neighbour, pair.hidden)))
+    assert_none(run(pair.target, owner_actions.taking(newcomer, pair.hidden)))
+    assert_none(run(pair.target, owner_actions.sending(pair.neighbour, pair.hidden)))
 
 
 def test_an_owner_can_do_everything_and_touches_nobody_else(pair: Pair) -> None:
-    owner = build(pair.place)
+    owner = build(pair.target)
     of_other = {UrlForm.SHORT: owner.second.sid, UrlForm.SERVICE: owner.default.sid}
     for form in (UrlForm.SHORT, UrlForm.SERVICE, UrlForm.ACCOUNT):
-        before = rows_of(pair.place, owner.sid)
-        assert_none(run(pair.place, owner_actions.writing(owner, pair.hidden, form)))
-        settle(pair.place)
+        before = rows_of(pair.target, owner.sid)
+        assert_none(run(pair.target, owner_actions.writing(owner, pair.hidden, form)))
+        settle(pair.target)
         if form in of_other:
-            after = rows_of_service(rows_of(pair.place, owner.sid), of_other[form])
+            after = rows_of_service(rows_of(pair.target, owner.sid), of_other[form])
             assert_none(changed(rows_of_service(before, of_other[form]), after))

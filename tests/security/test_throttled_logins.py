@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
-from tests.attacks.attack_traffic import ask_in_turn, connect
+from tests.attacks.attack_traffic import connect, request_in_turn
 from tests.attacks.harness import basic, request
-from tests.support.background_threads import Threads
+from tests.support.background_threads import BackgroundThreads
 from tests.support.client import Answer, Api
-from tests.support.offline_writes import Beside
+from tests.support.offline_writes import OfflineWrites
 from tests.support.polling import eventually
 from tests.support.server import Server
 
@@ -81,7 +81,7 @@ def figure(server: Server, name: str) -> float:
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
-class Storm(Threads):
+class Storm(BackgroundThreads):
     """Guesses without end on many connections, as fast as they are answered."""
 
     def __init__(self, server: Server, connections: int, guesses: list[bytes]) -> None:
@@ -89,7 +89,7 @@ class Storm(Threads):
         self.statuses: Counter[str] = Counter()
 
     def _run(self, server: Server, connections: int, guesses: list[bytes]) -> None:
-        self.statuses = ask_in_turn(
+        self.statuses = request_in_turn(
             server, guesses, seconds=STORM_SECONDS_MAX, connections=connections, stop=self._stop
         )
 
@@ -303,7 +303,7 @@ def test_a_wrong_login_that_becomes_right_gets_in_within_a_second(server: Server
     sid, _ = server.make_account()
     ask(server, sid, "0" * 32)[0].refuses(401, 20003)
     ask(server, sid, "0" * 32)[0].refuses(401, 20003)
-    Beside(server.data_dir, server.database).set_auth_token(sid, "0" * 32)
+    OfflineWrites(server.data_dir, server.database).set_auth_token(sid, "0" * 32)
     began = time.monotonic()
     while ask(server, sid, "0" * 32)[0].status != 200:
         assert time.monotonic() - began < limits.LOGIN_CACHE_MS_MAX / 1000 + 0.5

@@ -22,7 +22,7 @@ from tests.support.server import Server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.resources.media_setup import Medium, Shelf
+    from tests.resources.media_setup import MediaClient, Medium
     from tests.support.client import Answer
 
 FILES = tomllib.loads((Path(__file__).parent / "corpora" / "uploads.toml").read_text("utf-8"))[
@@ -106,14 +106,14 @@ def content_of(file: dict[str, Any]) -> bytes:
     return made[file["made"]]() if "made" in file else file["input"].encode("latin-1")
 
 
-def send(shelf: Shelf, file: dict[str, Any], content: bytes) -> Answer:
+def send(media_client: MediaClient, file: dict[str, Any], content: bytes) -> Answer:
     """Upload a file as its line says."""
     if "form" in file:
-        return shelf.upload_form([Part(content, file["form"])])
+        return media_client.upload_form([Part(content, file["form"])])
     headers = {"Content-Encoding": file["encoding"]} if "encoding" in file else {}
     name, content_type = text_of(file, "name"), text_of(file, "type")
     query = {} if name is None else {"Filename": name}
-    return shelf.upload(content, content_type, headers=headers, **query)
+    return media_client.upload(content, content_type, headers=headers, **query)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def own_server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def shelf(own_server: Server) -> Shelf:
+def media_client(own_server: Server) -> MediaClient:
     """Where they are uploaded."""
     return shelf_on(own_server)
 
@@ -142,46 +142,48 @@ def test_there_are_sixty_of_them_and_each_says_why() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file["why"])
-def test_a_hostile_file_harms_nobody(shelf: Shelf, file: dict[str, Any]) -> None:
-    before = everything(shelf.server)
+def test_a_hostile_file_harms_nobody(media_client: MediaClient, file: dict[str, Any]) -> None:
+    before = everything(media_client.server)
     content = content_of(file)
-    memory = Memory(shelf.server)
-    answer = send(shelf, file, content)
+    memory = Memory(media_client.server)
+    answer = send(media_client, file, content)
     if isinstance(file["expected"], int):
         answer.refuses(400, file["expected"])
-        assert everything(shelf.server) == before
+        assert everything(media_client.server) == before
         return
     made = answer.expect(201)
-    is_kept_by_its_sid_alone(shelf, made, before, content)
-    for handed_out in (shelf.direct(made), shelf.content(made["sid"])):
+    is_kept_by_its_sid_alone(media_client, made, before, content)
+    for handed_out in (media_client.direct(made), media_client.content(made["sid"])):
         is_handed_out_safely(handed_out, file, content)
     assert memory.growth() < GROWTH_BYTES_MAX
     kept = file.get("kept", text_of(file, "name"))
     assert made["filename"] == (kept or None)
 
 
-def test_none_of_them_takes_long(shelf: Shelf) -> None:
+def test_none_of_them_takes_long(media_client: MediaClient) -> None:
     slow = {}
     for file in FILES:
         content = content_of(file)
         # Twice, because a disk that others use may take its time once.
-        seconds = min(seconds_to_send(shelf, file, content) for _ in range(2))
+        seconds = min(seconds_to_send(media_client, file, content) for _ in range(2))
         if seconds > SECONDS_MAX:
             slow[file["why"]] = seconds
     assert slow == {}
 
 
-def seconds_to_send(shelf: Shelf, file: dict[str, Any], content: bytes) -> float:
+def seconds_to_send(media_client: MediaClient, file: dict[str, Any], content: bytes) -> float:
     """How long an upload takes, with its answer."""
     begun = time.monotonic()
-    send(shelf, file, content)
+    send(media_client, file, content)
     return time.monotonic() - begun
 
 
-def is_kept_by_its_sid_alone(shelf: Shelf, made: Medium, before: set[Path], content: bytes) -> None:
+def is_kept_by_its_sid_alone(
+    media_client: MediaClient, made: Medium, before: set[Path], content: bytes
+) -> None:
     """One file, under a name that nobody outside chose, with the bytes as they came."""
-    [path] = everything(shelf.server) - before
-    folder = shelf.server.data_dir / "media" / made["account_sid"] / made["sid"][2:4]
+    [path] = everything(media_client.server) - before
+    folder = media_client.server.data_dir / "media" / made["account_sid"] / made["sid"][2:4]
     assert path == folder / made["sid"]
     assert path.read_bytes() == content
     assert not path.stat().st_mode & 0o111

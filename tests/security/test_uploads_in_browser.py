@@ -126,11 +126,11 @@ def browser_at(url: str, folder: Path) -> Iterator[None]:
 
 def ran(server: Server, folder: Path) -> set[str]:
     """Who of all files ran in a browser that was led to each of them."""
-    shelf = shelf_on(server)
+    media_client = shelf_on(server)
     urls = []
     for number, file in enumerate(FILES):
         content = content_of(file).replace(HARMFUL.encode(), harm(f"file {number}").encode())
-        answer = send(shelf, file, content)
+        answer = send(media_client, file, content)
         if answer.status == 201 and "bomb" not in file.get("made", ""):
             urls.append(direct_url(answer.json))
     assert len(urls) > 50

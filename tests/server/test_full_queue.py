@@ -10,7 +10,7 @@ import pytest
 from parlour.vocabulary import limits
 from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import request
-from tests.resources.media_setup import Shelf
+from tests.resources.media_setup import MediaClient
 from tests.support.client import Api
 from tests.support.polling import eventually
 from tests.support.server import Server
@@ -61,15 +61,15 @@ def test_an_error_of_the_disk_during_an_upload_is_answered_503(fresh_server: Ser
     server = fresh_server
     with closing(Api(server.base_url, server.account_sid, server.auth_token)) as api:
         service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
-        shelf = Shelf.of_account(server, api, service_sid)
-        shelf.add(b"before")
+        media_client = MediaClient.of_account(server, api, service_sid)
+        media_client.add(b"before")
         media = server.data_dir / "media"
         away = media.rename(server.data_dir / "media of another time")
         media.write_bytes(b"a file where the folder was")
-        refused = shelf.upload(b"during")
+        refused = media_client.upload(b"during")
         refused.refuses(503, 20503)
         assert refused.headers["Retry-After"] == "1"
         media.unlink()
         away.rename(media)
-        made = shelf.add(b"after")
-        assert shelf.direct(made).body == b"after"
+        made = media_client.add(b"after")
+        assert media_client.direct(made).body == b"after"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.properties.raw_connection import Wire
+from tests.properties.raw_connection import RawConnection
 from tests.support.server import UNCHECKED, Server
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ def small() -> Iterator[Server]:
 def test_bodies_that_do_not_come_take_no_places(small: Server) -> None:
     with ExitStack() as stack:
         for _ in range(2 * PLACES):
-            slow = stack.enter_context(Wire(small))
+            slow = stack.enter_context(RawConnection(small))
             slow.ask(slow.get("/v1/Conversations")).expect(200)  # Its login is known from now on.
             slow.send(slow.post(f"{MEDIA}Set", b"{}")[:-1])
-        with Wire(small) as other:
+        with RawConnection(small) as other:
             for _ in range(PLACES):
                 other.ask(other.get("/v1/Conversations")).expect(200)
 
 
 @pytest.mark.parametrize("path", [MEDIUM, f"{MEDIUM}/Content"])
 def test_lookups_give_their_places_back(small: Server, path: str) -> None:
-    with Wire(small) as wire:
+    with RawConnection(small) as wire:
         for _ in range(2 * PLACES):
             wire.ask(wire.get(path)).expect(404)
             wire.ask(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(200)
@@ -47,7 +47,7 @@ def test_lookups_give_their_places_back(small: Server, path: str) -> None:
 
 def test_lookups_without_a_place_get_429() -> None:
     none = ["--concurrent-requests-per-account-max", "0"]
-    with Server(args=none, program=[UNCHECKED]) as full, Wire(full) as wire:
+    with Server(args=none, program=[UNCHECKED]) as full, RawConnection(full) as wire:
         for target in ("/v1/Conversations", MEDIUM, f"{MEDIUM}/Content"):
             wire.ask(wire.get(target)).expect(429)
         wire.ask(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(429)

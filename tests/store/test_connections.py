@@ -14,7 +14,7 @@ from parlour.store.postgres.connections import ConnectionPool, Hosts, urls_of_ho
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
 from tests.support.postgres_server import Postgres, shared
-from tests.support.tcp_proxy import Proxy
+from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +55,10 @@ def standby() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
     """A host that takes connections and says nothing, and little patience."""
     monkeypatch.setattr(limits, "STORE_CONNECT_MS_MAX", SILENT_MS)
-    with Proxy(shared().port) as wire:
+    with TcpProxy(shared().port) as wire:
         wire.black_hole()
         yield wire
 
@@ -87,7 +87,7 @@ def test_without_a_primary_what_is_there_says_why(standby: Postgres) -> None:
         asyncio.run(Hosts(url_of(standby.port, 9)).connect())
 
 
-def test_a_silent_host_takes_nobody_elses_time_and_is_asked_last(silent: Proxy) -> None:
+def test_a_silent_host_takes_nobody_elses_time_and_is_asked_last(silent: TcpProxy) -> None:
     hosts = Hosts(url_of(silent.port, shared().port))
 
     async def twice() -> list[float]:
@@ -108,7 +108,7 @@ def test_nobody_waits_for_ever_for_a_connection_of_others(
 ) -> None:
     monkeypatch.setattr(under_test.limits, "STORE_TRANSACTION_MS_MAX", 100)
 
-    async def scene() -> None:
+    async def scenario() -> None:
         connections = ConnectionPool(shared().url(), 1)
         held = await connections.acquire()
         with pytest.raises(Unavailable, match="no connection came free"):
@@ -121,4 +121,4 @@ def test_nobody_waits_for_ever_for_a_connection_of_others(
         connections.release(held)
         await connections.close()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

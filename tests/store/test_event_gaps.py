@@ -102,26 +102,26 @@ async def soon(look: Callable[[], Awaitable[object]], wanted: object) -> None:
     assert seen == wanted
 
 
-def on_a_store(scene: Callable[[PostgresStore, str], Awaitable[None]]) -> None:
+def on_a_store(scenario: Callable[[PostgresStore, str], Awaitable[None]]) -> None:
     """Play it on a new database."""
     url = shared().make_database()
 
-    async def play() -> None:
+    async def run_scenario() -> None:
         store = PostgresStore(url, SystemClock(), SystemRandom(), connections=4)
         await store.start()
         try:
-            await scene(store, url)
+            await scenario(store, url)
         finally:
             await store.close()
 
-    asyncio.run(play())
+    asyncio.run(run_scenario())
 
 
 @pytest.mark.parametrize(
     ("how", "names"), [("COMMIT", ["ours", "beside", "ours"]), ("ROLLBACK", ["ours", "ours"])]
 )
 def test_a_reader_waits_before_what_may_still_be_committed(how: str, names: list[str]) -> None:
-    async def scene(store: PostgresStore, url: str) -> None:
+    async def scenario(store: PostgresStore, url: str) -> None:
         await emit(store)
         other = await Beside.begin(url)
         await emit(store)
@@ -133,11 +133,11 @@ def test_a_reader_waits_before_what_may_still_be_committed(how: str, names: list
         await soon(lambda: names_after(store, 0), names)
         await soon(lambda: store.read(event_log.visible_through), 3)
 
-    on_a_store(scene)
+    on_a_store(scenario)
 
 
 def test_a_snapshot_from_before_passes_nothing_that_was_settled_after_it() -> None:
-    async def scene(store: PostgresStore, url: str) -> None:
+    async def scenario(store: PostgresStore, url: str) -> None:
         other = await Beside.begin(url)
         await emit(store)
         seen: list[list[str]] = []
@@ -153,11 +153,11 @@ def test_a_snapshot_from_before_passes_nothing_that_was_settled_after_it() -> No
         assert seen == [[]]
         assert await names_after(store, 0) == ["beside", "ours"]
 
-    on_a_store(scene)
+    on_a_store(scenario)
 
 
 def test_a_single_statement_is_read_without_a_transaction_and_a_second_is_refused() -> None:
-    async def scene(store: PostgresStore, _url: str) -> None:
+    async def scenario(store: PostgresStore, _url: str) -> None:
         await emit(store)
 
         async def isolation(tx: Transaction) -> str:
@@ -177,11 +177,11 @@ def test_a_single_statement_is_read_without_a_transaction_and_a_second_is_refuse
             await store.read(twice, single_statement=True)
         assert await names_after(store, 0) == ["ours"]
 
-    on_a_store(scene)
+    on_a_store(scenario)
 
 
 def test_listeners_hear_of_a_settled_gap() -> None:
-    async def scene(store: PostgresStore, url: str) -> None:
+    async def scenario(store: PostgresStore, url: str) -> None:
         other = await Beside.begin(url)
         await emit(store)
         news = asyncio.Event()
@@ -192,11 +192,11 @@ def test_listeners_hear_of_a_settled_gap() -> None:
             await news.wait()
         assert await names_after(store, 0) == ["ours"]
 
-    on_a_store(scene)
+    on_a_store(scenario)
 
 
 def test_many_writers_and_a_reader_that_misses_nothing() -> None:
-    async def scene(store: PostgresStore, _url: str) -> None:
+    async def scenario(store: PostgresStore, _url: str) -> None:
         count, position = 400, 0
         seen: list[int] = []
 
@@ -225,7 +225,7 @@ def test_many_writers_and_a_reader_that_misses_nothing() -> None:
         assert seen == sorted(set(seen))
         assert len(seen) == count
 
-    on_a_store(scene)
+    on_a_store(scenario)
 
 
 def test_a_number_that_a_crash_gives_again_was_not_settled() -> None:
@@ -233,7 +233,7 @@ def test_a_number_that_a_crash_gives_again_was_not_settled() -> None:
     with Postgres(synchronous_commit="on", wal_writer_delay="10s") as postgres:
         url = postgres.make_database()
 
-        async def scene() -> None:
+        async def scenario() -> None:
             store = PostgresStore(url, SystemClock(), SystemRandom(), connections=4)
             await store.start()
             await emit(store)
@@ -255,4 +255,4 @@ def test_a_number_that_a_crash_gives_again_was_not_settled() -> None:
             await soon(lambda: names_after(store, last), ["beside", "ours"])
             await store.close()
 
-        asyncio.run(scene())
+        asyncio.run(scenario())

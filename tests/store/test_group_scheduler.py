@@ -139,7 +139,7 @@ async def began(runner: Runner, count: int) -> None:
 
 
 def test_what_arrives_while_a_group_runs_shares_the_next(loop: asyncio.AbstractEventLoop) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         runner = Runner()
         grouping = GroupScheduler(runner.run, 4)
         answers = [grouping.join("AC1", waiting(loop, "CH1"))]
@@ -157,11 +157,11 @@ def test_what_arrives_while_a_group_runs_shares_the_next(loop: asyncio.AbstractE
         await grouping.close()
         assert all(answer.done() for answer in answers)
 
-    loop.run_until_complete(scene())
+    loop.run_until_complete(scenario())
 
 
 def test_another_group_is_begun_when_one_takes_long(loop: asyncio.AbstractEventLoop) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         runner = Runner()
         grouping = GroupScheduler(runner.run, 2)
         grouping.join("AC1", waiting(loop, "CH1"))
@@ -179,7 +179,7 @@ def test_another_group_is_begun_when_one_takes_long(loop: asyncio.AbstractEventL
             gate.set()
         await grouping.close()
 
-    loop.run_until_complete(scene())
+    loop.run_until_complete(scenario())
 
 
 def test_a_full_queue_refuses(
@@ -187,7 +187,7 @@ def test_a_full_queue_refuses(
 ) -> None:
     monkeypatch.setattr(limits, "QUEUE_ACTIONS_MAX", 1)
 
-    async def scene() -> None:
+    async def scenario() -> None:
         runner = Runner()
         grouping = GroupScheduler(runner.run, 1)
         grouping.join("AC1", waiting(loop, "CH1"))
@@ -197,4 +197,4 @@ def test_a_full_queue_refuses(
         runner.gates[0].set()
         await grouping.close()
 
-    loop.run_until_complete(scene())
+    loop.run_until_complete(scenario())

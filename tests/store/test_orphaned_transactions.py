@@ -14,7 +14,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.store.test_event_gaps import Beside, emit, names_after, soon
 from tests.support.postgres_server import shared
-from tests.support.tcp_proxy import Proxy
+from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ORPHANED_TRANSACTIONS_POLL_MS", 100)
 
 
-def play(scene: Callable[[PostgresStore, str, Proxy], Awaitable[None]]) -> None:
+def run_scenario(scenario: Callable[[PostgresStore, str, TcpProxy], Awaitable[None]]) -> None:
     """On a new database, and another way to it that can be broken."""
     url = shared().make_database()
 
@@ -38,8 +38,8 @@ def play(scene: Callable[[PostgresStore, str, Proxy], Awaitable[None]]) -> None:
         store = PostgresStore(url, SystemClock(), SystemRandom(), connections=4)
         await store.start()
         try:
-            with Proxy(shared().port) as wire:
-                await scene(store, url, wire)
+            with TcpProxy(shared().port) as wire:
+                await scenario(store, url, wire)
         finally:
             await store.close()
 
@@ -47,7 +47,7 @@ def play(scene: Callable[[PostgresStore, str, Proxy], Awaitable[None]]) -> None:
 
 
 def test_who_falls_silent_while_a_statement_is_prepared_holds_the_log_up_for_a_while() -> None:
-    async def scene(store: PostgresStore, url: str, wire: Proxy) -> None:
+    async def scenario(store: PostgresStore, url: str, wire: TcpProxy) -> None:
         other = await Beside.begin(wire.in_front_of(url), **(SESSION | SHORT))
         wire.faults.swallows_answers = True
         asking = asyncio.create_task(other._connection.fetch("SELECT $1::int", 1))
@@ -58,14 +58,14 @@ def test_who_falls_silent_while_a_statement_is_prepared_holds_the_log_up_for_a_w
         with pytest.raises(asyncpg.PostgresConnectionError):
             await asking
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
     "session", [SESSION | {"application_name": "another program"}, SESSION | UNLIMITED]
 )
 def test_who_is_no_node_may_take_its_time(session: dict[str, str]) -> None:
-    async def scene(store: PostgresStore, url: str, _wire: Proxy) -> None:
+    async def scenario(store: PostgresStore, url: str, _wire: TcpProxy) -> None:
         other = await Beside.begin(url, **session)
         await emit(store)
         await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
@@ -73,15 +73,15 @@ def test_who_is_no_node_may_take_its_time(session: dict[str, str]) -> None:
         await other.end("COMMIT")
         await soon(lambda: names_after(store, 0), ["beside", "ours"])
 
-    play(scene)
+    run_scenario(scenario)
 
 
 def test_a_node_has_its_time() -> None:
-    async def scene(store: PostgresStore, url: str, _wire: Proxy) -> None:
+    async def scenario(store: PostgresStore, url: str, _wire: TcpProxy) -> None:
         other = await Beside.begin(url, **SESSION)
         assert await store._orphaned_transactions.terminate() == 0
         await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
             await other.end("COMMIT")
 
-    play(scene)
+    run_scenario(scenario)

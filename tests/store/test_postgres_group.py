@@ -41,9 +41,9 @@ ALL = "SELECT sid, number, xmin::text FROM tally ORDER BY sid"
 class Bench:
     """A store, and a table of tallies beside it that actions count in."""
 
-    def __init__(self, store: PostgresStore, beside: Any, url: str) -> None:
+    def __init__(self, store: PostgresStore, other_connection: Any, url: str) -> None:
         self.store = store
-        self.beside = beside
+        self.other_connection = other_connection
         self.url = url
 
     async def count_up(self, sid: str, then: Callable[[Transaction], Awaitable[None]] | None = None
@@ -65,11 +65,11 @@ class Bench:
 
     async def tallies(self) -> dict[str, int]:
         """Each tally's number."""
-        return {row["sid"]: row["number"] for row in await self.beside.fetch(ALL)}
+        return {row["sid"]: row["number"] for row in await self.other_connection.fetch(ALL)}
 
     async def transactions(self) -> int:
         """How many transactions have last written the tallies."""
-        return len({row["xmin"] for row in await self.beside.fetch(ALL)})
+        return len({row["xmin"] for row in await self.other_connection.fetch(ALL)})
 
     async def told(self, count: int) -> list[tuple[str, str]]:
         """Which numbers of which tally were told, in the order of the log: so many."""
@@ -86,43 +86,43 @@ def sids(count: int = COUNT) -> list[str]:
     return [f"CH{number:02d}" for number in range(count)]
 
 
-def on_a_bench(scene: Callable[[Bench], Awaitable[None]]) -> None:
+def on_a_bench(scenario: Callable[[Bench], Awaitable[None]]) -> None:
     """Play it on a new database with tallies at zero."""
     url = shared().make_database()
 
-    async def play() -> None:
+    async def run_scenario() -> None:
         store = PostgresStore(url, SystemClock(), SystemRandom(), connections=6)
         await store.start()
-        beside = await asyncpg.connect(url, server_settings={"parlour.account": "*"})
-        await beside.execute(MAKE)
-        await beside.executemany(ADD, [(ACCOUNT, sid, 0) for sid in sids()])
+        other_connection = await asyncpg.connect(url, server_settings={"parlour.account": "*"})
+        await other_connection.execute(MAKE)
+        await other_connection.executemany(ADD, [(ACCOUNT, sid, 0) for sid in sids()])
         try:
-            await scene(Bench(store, beside, url))
+            await scenario(Bench(store, other_connection, url))
         finally:
-            await beside.close()
+            await other_connection.close()
             await store.close()
 
-    asyncio.run(play())
+    asyncio.run(run_scenario())
 
 
 def test_actions_that_are_apart_share_a_commit() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         counted = await asyncio.gather(*(bench.count_up(sid) for sid in sids()))
         assert counted == [1] * COUNT
         assert await bench.tallies() == dict.fromkeys(sids(), 1)
         assert await bench.transactions() == 1
         assert await bench.told(COUNT) == [(sid, "1") for sid in sids()]
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_actions_of_one_conversation_follow_each_other() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         counted = await asyncio.gather(*(bench.count_up("CH00") for _ in range(COUNT)))
         assert counted == list(range(1, COUNT + 1))
         assert await bench.told(COUNT) == [("CH00", str(number)) for number in counted]
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 async def _refuse(_tx: Transaction) -> None:
@@ -153,7 +153,7 @@ async def _hold(tx: Transaction) -> None:
 def test_an_action_that_fails_after_it_wrote_takes_nobody_along(
     then: Callable[[Transaction], Awaitable[None]], raised: type[Exception] | None
 ) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         outcomes = await asyncio.gather(
             *(bench.count_up(sid, then if sid == "CH07" else None) for sid in sids()),
             return_exceptions=True,
@@ -166,11 +166,11 @@ def test_an_action_that_fails_after_it_wrote_takes_nobody_along(
         told = await bench.told(sum(expected.values()))
         assert sorted(told) == [(sid, "1") for sid in sids() if expected[sid]]
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_an_action_that_is_refused_before_it_wrote_is_answered_with_the_others() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         asked = ["CH99", *sids()]
         outcomes = await asyncio.gather(
             *(bench.count_up(sid) for sid in asked), return_exceptions=True
@@ -179,11 +179,11 @@ def test_an_action_that_is_refused_before_it_wrote_is_answered_with_the_others()
         assert outcomes[1:] == [1] * COUNT
         assert await bench.transactions() == 1
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_an_action_that_waits_for_something_else_is_run_by_itself() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         async def sleep(_tx: Transaction) -> None:
             await asyncio.sleep(0)
 
@@ -193,14 +193,14 @@ def test_an_action_that_waits_for_something_else_is_run_by_itself() -> None:
         assert outcomes == [1] * COUNT
         assert await bench.tallies() == dict.fromkeys(sids(), 1)
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_a_locked_conversation_holds_up_only_its_own() -> None:
-    async def scene(bench: Bench) -> None:
-        lock = bench.beside.transaction()
+    async def scenario(bench: Bench) -> None:
+        lock = bench.other_connection.transaction()
         await lock.start()
-        await bench.beside.fetch("SELECT 1 FROM tally WHERE sid = 'CH05' FOR UPDATE")
+        await bench.other_connection.fetch("SELECT 1 FROM tally WHERE sid = 'CH05' FOR UPDATE")
         counting = {sid: asyncio.create_task(bench.count_up(sid)) for sid in sids()}
         locked = counting.pop("CH05")
         async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
@@ -209,11 +209,11 @@ def test_a_locked_conversation_holds_up_only_its_own() -> None:
         await lock.rollback()
         assert await locked == 1
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_accounts_do_not_see_each_other_in_a_group() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         seen: list[tuple[str, str]] = []
 
         def whose(account_sid: str) -> Callable[[Transaction], Awaitable[None]]:
@@ -237,11 +237,11 @@ def test_accounts_do_not_see_each_other_in_a_group() -> None:
             (account, account) for account in (ACCOUNT,) * 4 + (OTHER_ACCOUNT,) * 4
         ]
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_a_connection_that_breaks_before_the_commit_has_the_actions_run_again() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         broken: list[str] = []
 
         async def break_once(tx: Transaction) -> None:
@@ -256,13 +256,13 @@ def test_a_connection_that_breaks_before_the_commit_has_the_actions_run_again() 
         assert outcomes == [1] * COUNT
         assert await bench.tallies() == dict.fromkeys(sids(), 1)
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_a_commit_that_fails_is_told_to_everybody() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         # Whether the last row may stay is only looked at when the transaction commits.
-        await bench.beside.execute(
+        await bench.other_connection.execute(
             "CREATE FUNCTION refuse() RETURNS trigger AS"
             " 'BEGIN RAISE serialization_failure; END' LANGUAGE plpgsql;"
             " CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON tally DEFERRABLE INITIALLY DEFERRED"
@@ -274,14 +274,14 @@ def test_a_commit_that_fails_is_told_to_everybody() -> None:
         assert {type(each) for each in outcomes} == {Unavailable}
         assert await bench.tallies() == dict.fromkeys(sids(), 0)
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_groups_of_two_nodes_meet_and_count_everything() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         second = PostgresStore(bench.url, SystemClock(), SystemRandom(), connections=6)
         await second.start()
-        other = Bench(second, bench.beside, bench.url)
+        other = Bench(second, bench.other_connection, bench.url)
         rounds = 15
         try:
             async with asyncio.timeout(30):
@@ -297,4 +297,4 @@ def test_groups_of_two_nodes_meet_and_count_everything() -> None:
         numbers = [int(number) for sid, number in told if sid == "CH00"]
         assert numbers == list(range(1, rounds * 2 + 1))
 
-    on_a_bench(scene)
+    on_a_bench(scenario)

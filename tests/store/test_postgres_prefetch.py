@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,36 +58,36 @@ async def count_member_up(tx: Transaction) -> int:
 async def until_blocked(bench: Bench) -> None:
     """Wait until some session waits for a lock."""
     for _ in range(1000):
-        if await bench.beside.fetchval(BLOCKED):
+        if await bench.other_connection.fetchval(BLOCKED):
             return
         await asyncio.sleep(0.005)
     raise AssertionError("no session waits for a lock")
 
 
 def test_a_predicted_row_is_as_new_as_the_lock_that_was_waited_for() -> None:
-    async def scene(bench: Bench) -> None:
-        await bench.beside.execute(MAKE_MEMBER)
-        await bench.beside.execute(ADD_MEMBER, ACCOUNT, "CH00", SUBJECT, 0)
+    async def scenario(bench: Bench) -> None:
+        await bench.other_connection.execute(MAKE_MEMBER)
+        await bench.other_connection.execute(ADD_MEMBER, ACCOUNT, "CH00", SUBJECT, 0)
         for number in (1, 2, 3):
             counted = await bench.store.write(
                 count_member_up, account_sid=ACCOUNT, conflict_scope=REACH
             )
             assert counted == number
-        async with bench.beside.transaction():
-            await bench.beside.execute(LOOK, ACCOUNT, "CH00")
-            await bench.beside.execute(COUNT_MEMBER_UP, ACCOUNT, "CH00", SUBJECT, 100)
+        async with bench.other_connection.transaction():
+            await bench.other_connection.execute(LOOK, ACCOUNT, "CH00")
+            await bench.other_connection.execute(COUNT_MEMBER_UP, ACCOUNT, "CH00", SUBJECT, 100)
             waiting = asyncio.create_task(
                 bench.store.write(count_member_up, account_sid=ACCOUNT, conflict_scope=REACH)
             )
             await until_blocked(bench)
         assert await waiting == 101
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_a_read_behind_the_lock_that_is_not_locked_itself_is_not_predicted() -> None:
-    async def scene(bench: Bench) -> None:
-        await bench.beside.execute(MAKE_MEMBER)
+    async def scenario(bench: Bench) -> None:
+        await bench.other_connection.execute(MAKE_MEMBER)
 
         async def add(tx: Transaction) -> int:
             assert await tx.one(LOOK, ACCOUNT, "CH00") is not None
@@ -104,20 +105,20 @@ def test_a_read_behind_the_lock_that_is_not_locked_itself_is_not_predicted() -> 
             1,
             2,
         ]
-        async with bench.beside.transaction():
-            await bench.beside.execute(LOOK, ACCOUNT, "CH00")
+        async with bench.other_connection.transaction():
+            await bench.other_connection.execute(LOOK, ACCOUNT, "CH00")
             waiting = asyncio.create_task(
                 bench.store.write(add, account_sid=ACCOUNT, conflict_scope=conflict_scope)
             )
             await until_blocked(bench)
-            await bench.beside.execute(ADD_MEMBER, ACCOUNT, "CH00", "MB3", 0)
+            await bench.other_connection.execute(ADD_MEMBER, ACCOUNT, "CH00", "MB3", 0)
         assert await waiting == 4
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_a_write_of_no_row_is_answered_with_none() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         async def miss(tx: Transaction) -> int:
             return await tx.run(COUNT_UP, ACCOUNT, "CH of nothing", 1)
 
@@ -129,11 +130,11 @@ def test_a_write_of_no_row_is_answered_with_none() -> None:
                 == 0
             )
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_an_action_reads_what_it_wrote() -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         async def twice(tx: Transaction) -> list[int]:
             seen = []
             for _ in range(3):
@@ -150,14 +151,14 @@ def test_an_action_reads_what_it_wrote() -> None:
             )
             assert seen == [start, start + 1, start + 2]
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_actions_come_to_what_a_model_says(seed: int) -> None:
     dice = random.Random(seed)
 
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         model = dict.fromkeys((f"CH{number:02d}" for number in range(20)), 0)
         made = 0
 
@@ -168,7 +169,7 @@ def test_random_actions_come_to_what_a_model_says(seed: int) -> None:
                 steps.append((step, sid))
             return steps
 
-        async def play(tx: Transaction, steps: list[tuple[str, str]], new: str) -> list[int]:
+        async def run_steps(tx: Transaction, steps: list[tuple[str, str]], new: str) -> list[int]:
             seen = []
             for step, sid in steps:
                 if step in {"read", "up"}:
@@ -205,7 +206,7 @@ def test_random_actions_come_to_what_a_model_says(seed: int) -> None:
             results = await asyncio.gather(
                 *(
                     bench.store.write(
-                        lambda tx, steps=steps, new=new: play(tx, steps, new),  # type: ignore[misc]
+                        partial(run_steps, steps=steps, new=new),
                         account_sid=ACCOUNT,
                         conflict_scope=ConflictScope(sid, "", " ".join(step for step, _ in steps)),
                     )
@@ -215,7 +216,7 @@ def test_random_actions_come_to_what_a_model_says(seed: int) -> None:
             assert results == [expected(steps, new) for steps, new in zip(plans, news, strict=True)]
         assert await bench.tallies() == model
 
-    on_a_bench(scene)
+    on_a_bench(scenario)
 
 
 def test_plans_are_bounded() -> None:

@@ -70,7 +70,7 @@ def _no_render(_call: Call[Any], _outcome: OperationResult) -> bytes:
     return b""
 
 
-async def _with_desk(scene: Callable[[Desk], Any]) -> Any:
+async def _with_desk(scenario: Callable[[Desk], Any]) -> Any:
     async with RoundTrips(shared().make_database()) as relay:
         desk = Desk(relay)
         await desk.store.start()
@@ -80,7 +80,7 @@ async def _with_desk(scene: Callable[[Desk], Any]) -> Any:
 
         await desk.store.write(make)
         try:
-            return await scene(desk)
+            return await scenario(desk)
         finally:
             await desk.store.close()
 
@@ -88,7 +88,7 @@ async def _with_desk(scene: Callable[[Desk], Any]) -> Any:
 @pytest.mark.parametrize("origin", [SILENT, Origin(fires=True)], ids=["silent", "with webhooks"])
 @pytest.mark.parametrize("form", ["short", "service"])
 def test_a_lone_update_of_a_participant_takes_four_round_trips(form: str, origin: Origin) -> None:
-    async def scene(desk: Desk) -> int:
+    async def scenario(desk: Desk) -> int:
         conversation = await desk.run("CreateConversation", {})
         path = {"ConversationSid": conversation.sid}
         participant = await desk.run("CreateConversationParticipant", path, Identity="alice")
@@ -106,11 +106,11 @@ def test_a_lone_update_of_a_participant_takes_four_round_trips(form: str, origin
 
         return await desk.count(update)
 
-    assert asyncio.run(_with_desk(scene)) <= UPDATE_MAX
+    assert asyncio.run(_with_desk(scenario)) <= UPDATE_MAX
 
 
 def test_lone_updates_of_alternating_participants_share_a_plan() -> None:
-    async def scene(desk: Desk) -> int:
+    async def scenario(desk: Desk) -> int:
         paths = []
         for _ in range(2):
             conversation = await desk.run("CreateConversation", {})
@@ -126,11 +126,11 @@ def test_lone_updates_of_alternating_participants_share_a_plan() -> None:
 
         return await desk.count(update)
 
-    assert asyncio.run(_with_desk(scene)) <= UPDATE_MAX
+    assert asyncio.run(_with_desk(scenario)) <= UPDATE_MAX
 
 
 def test_a_refused_update_does_not_spoil_the_plan() -> None:
-    async def scene(desk: Desk) -> int:
+    async def scenario(desk: Desk) -> int:
         conversation = await desk.run("CreateConversation", {})
         path = {"ConversationSid": conversation.sid}
         made = await desk.run("CreateConversationParticipant", path, Identity="alice")
@@ -144,4 +144,4 @@ def test_a_refused_update_does_not_spoil_the_plan() -> None:
         await desk.run(name, path, Attributes="{}")
         return desk.relay.count - before
 
-    assert asyncio.run(_with_desk(scene)) <= UPDATE_MAX
+    assert asyncio.run(_with_desk(scenario)) <= UPDATE_MAX

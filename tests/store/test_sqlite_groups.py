@@ -68,13 +68,13 @@ async def refuse(_tx: Transaction) -> None:
     raise Refused("early")
 
 
-def play(path: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> None:
+def run_scenario(path: Path, scenario: Callable[[SqliteStore], Awaitable[None]]) -> None:
     """Run a scene on a store of its own."""
 
     async def run() -> None:
         store = SqliteStore(path, FakeClock(), SystemRandom(), synchronous="OFF")
         try:
-            await scene(store)
+            await scenario(store)
         finally:
             await store.close()
 
@@ -95,7 +95,7 @@ async def rows_of(store: SqliteStore) -> list[int]:
 
 
 def test_an_action_that_fails_after_a_write_leaves_nothing_and_others_stay(path: Path) -> None:
-    async def scene(store: SqliteStore) -> None:
+    async def scenario(store: SqliteStore) -> None:
         results = await asyncio.gather(
             store.write(write("a", 1)),
             store.write(write("b", 2, fails=True)),
@@ -107,7 +107,7 @@ def test_an_action_that_fails_after_a_write_leaves_nothing_and_others_stay(path:
         assert results[2] == 3
         assert await rows_of(store) == [1, 3]
 
-    play(path, scene)
+    run_scenario(path, scenario)
 
 
 def test_a_group_without_failures_after_writes_has_no_savepoint(
@@ -115,13 +115,13 @@ def test_a_group_without_failures_after_writes_has_no_savepoint(
 ) -> None:
     seen = next(statements)
 
-    async def scene(store: SqliteStore) -> None:
+    async def scenario(store: SqliteStore) -> None:
         await asyncio.gather(
             store.write(write("a", 1)), store.write(refuse), return_exceptions=True
         )
         assert await rows_of(store) == [1]
 
-    play(path, scene)
+    run_scenario(path, scenario)
 
     assert not [text for text in seen if "SAVEPOINT" in text or "ROLLBACK" in text]
 
@@ -131,7 +131,7 @@ def test_groups_after_a_spoiled_one_are_careful_for_a_while(
 ) -> None:
     seen = next(statements)
 
-    async def scene(store: SqliteStore) -> None:
+    async def scenario(store: SqliteStore) -> None:
         with pytest.raises(Refused):
             await store.write(write("a", 0, fails=True))
         for number in range(limits.SAVEPOINT_GROUPS):
@@ -139,14 +139,14 @@ def test_groups_after_a_spoiled_one_are_careful_for_a_while(
                 await store.write(write("b", number, fails=True))
         assert await rows_of(store) == []
 
-    play(path, scene)
+    run_scenario(path, scenario)
 
     # The first group, and the one after so many careful ones.
     assert seen.count("ROLLBACK") == 2
 
 
 def test_a_rehearsal_leaves_nothing_and_tells_its_events(path: Path) -> None:
-    async def scene(store: SqliteStore) -> None:
+    async def scenario(store: SqliteStore) -> None:
         made, rehearsed = await asyncio.gather(
             store.write(write("a", 1)), store.dry_run(write("b", 2))
         )
@@ -155,7 +155,7 @@ def test_a_rehearsal_leaves_nothing_and_tells_its_events(path: Path) -> None:
         assert [each.payload for each in rehearsed.events] == ["2"]
         assert await rows_of(store) == [1]
 
-    play(path, scene)
+    run_scenario(path, scenario)
 
 
 PLAN = st.lists(
@@ -170,7 +170,7 @@ PLAN = st.lists(
 def test_what_was_answered_is_what_is_kept(
     tmp_path_factory: pytest.TempPathFactory, plan: list[list[str]]
 ) -> None:
-    async def scene(store: SqliteStore) -> None:
+    async def scenario(store: SqliteStore) -> None:
         wanted: list[int] = []
         number = 0
         for group in plan:
@@ -189,4 +189,4 @@ def test_what_was_answered_is_what_is_kept(
                 assert isinstance(result, Refused) == (kind in {"refuse", "fail"})
         assert await rows_of(store) == wanted
 
-    play(tmp_path_factory.mktemp("groups") / "parlour.sqlite", scene)
+    run_scenario(tmp_path_factory.mktemp("groups") / "parlour.sqlite", scenario)

@@ -35,7 +35,7 @@ def opened(path: Path) -> SqliteStore:
 def test_first_change_of_a_store_succeeds_after_another_process_has_written(
     tmp_path: Path,
 ) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         server = opened(tmp_path / "db")
         await server.write(append)
         command = opened(tmp_path / "db")
@@ -46,4 +46,4 @@ def test_first_change_of_a_store_succeeds_after_another_process_has_written(
         await command.close()
         await server.close()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.checkers.concurrent_writers import Crowd, basic
+from tests.checkers.concurrent_writers import ConcurrentWriters, basic
 from tests.checkers.observed_state import read_everything
-from tests.checkers.request_log import Ledger
+from tests.checkers.request_log import RequestLog
 from tests.checkers.workload import Writer
 from tests.crash.kill_run import WRITERS, set_up
-from tests.resources.media_setup import Shelf
+from tests.resources.media_setup import MediaClient
 from tests.support.client import Api
 from tests.support.postgres_server import shared
 from tests.support.server import Server, ServerError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.checkers.observed_state import Kept
+    from tests.checkers.observed_state import ObservedState
 
 # The database server is started once; one process should do it.
 pytestmark = pytest.mark.xdist_group("moving")
@@ -38,7 +38,7 @@ SECONDS_MAX = 20.0
 BATCH = "a batch of rows moved, the next not begun"
 
 
-def _seen(server: Server) -> Kept:
+def _seen(server: Server) -> ObservedState:
     api = Api(server.base_url, server.account_sid, server.auth_token)
     try:
         return read_everything(api, [])
@@ -47,23 +47,23 @@ def _seen(server: Server) -> Kept:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Kept]]:
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ObservedState]]:
     """A stopped server on the embedded database, with something of everything, as it was seen."""
     folder = tmp_path_factory.mktemp("source")
     with (
         pytest.MonkeyPatch.context() as patched,
-        closing(Ledger(folder / "ledger.jsonl")) as ledger,
+        closing(RequestLog(folder / "ledger.jsonl")) as request_log,
     ):
         patched.setenv("PARLOUR_TEST_ENGINE", "sqlite")
         # URLs of answers have to be the same from another port.
         with Server(env={"PARLOUR_PUBLIC_URL": "https://chat.example.net"}) as server:
-            world = set_up(server, ledger)
+            world = set_up(server, request_log)
             writers = [Writer(number, SEED, world) for number in range(WRITERS)]
             place = basic(server.account_sid, server.auth_token)
-            crowd = Crowd(writers, ledger, lambda: server.port, place)
-            crowd.start()
-            crowd.wait_for(ANSWERS, SECONDS_MAX)
-            crowd.stop()
+            concurrent_writers = ConcurrentWriters(writers, request_log, lambda: server.port, place)
+            concurrent_writers.start()
+            concurrent_writers.wait_for(ANSWERS, SECONDS_MAX)
+            concurrent_writers.stop()
             _say_with_template(server)
             seen = _seen(server)
             server.stop()
@@ -117,7 +117,9 @@ def _served(server: Server, target: str) -> Server:
     return other
 
 
-def test_all_rows_arrive_and_the_server_answers_the_same(source: tuple[Server, Kept]) -> None:
+def test_all_rows_arrive_and_the_server_answers_the_same(
+    source: tuple[Server, ObservedState],
+) -> None:
     server, before = source
     target = shared().make_database()
     moved = _lines(_move(server, target))
@@ -131,7 +133,7 @@ def test_all_rows_arrive_and_the_server_answers_the_same(source: tuple[Server, K
         made.post("/Conversations", FriendlyName="the first of the new store").expect(201)
         service_sid = made.get("/Conversations/templates").expect(200)["chat_service_sid"]
         sid = shared().sql("SELECT sid FROM media WHERE content IS NOT NULL", target).strip()
-        content = Shelf.of_account(again, made, service_sid).content(sid)
+        content = MediaClient.of_account(again, made, service_sid).content(sid)
         assert content.body == b'{"data":{"body":"Hello"}}'
         made.close()
     # The wall between accounts stands as in any other store.
@@ -147,7 +149,7 @@ def test_all_rows_arrive_and_the_server_answers_the_same(source: tuple[Server, K
     assert int(found) == position + 1
 
 
-def test_an_interrupted_move_goes_on_where_it_was(source: tuple[Server, Kept]) -> None:
+def test_an_interrupted_move_goes_on_where_it_was(source: tuple[Server, ObservedState]) -> None:
     server, before = source
     target = shared().make_database()
     noted = []
@@ -167,7 +169,7 @@ def test_an_interrupted_move_goes_on_where_it_was(source: tuple[Server, Kept]) -
 
 
 def test_a_source_that_changed_in_between_is_noticed(
-    source: tuple[Server, Kept], tmp_path: Path
+    source: tuple[Server, ObservedState], tmp_path: Path
 ) -> None:
     server, _ = source
     target = shared().make_database()
@@ -185,7 +187,7 @@ def test_a_source_that_changed_in_between_is_noticed(
     assert "account is not the same on both sides" in done.stderr
 
 
-def test_a_target_that_is_not_empty_is_left_alone(source: tuple[Server, Kept]) -> None:
+def test_a_target_that_is_not_empty_is_left_alone(source: tuple[Server, ObservedState]) -> None:
     server, _ = source
     target = shared().make_database()
     _lines(_move(server, target))
@@ -195,7 +197,7 @@ def test_a_target_that_is_not_empty_is_left_alone(source: tuple[Server, Kept]) -
 
 
 def test_part_of_another_store_is_not_gone_on_with(
-    source: tuple[Server, Kept], monkeypatch: pytest.MonkeyPatch
+    source: tuple[Server, ObservedState], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, _ = source
     target = shared().make_database()

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 
-class Threads(ABC):
+class BackgroundThreads(ABC):
     """As many threads as there are tuples of arguments; each of them runs ``_run``."""
 
     def __init__(self, *arguments: tuple[Any, ...]) -> None:

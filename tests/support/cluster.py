@@ -26,7 +26,7 @@ DOWN_SECONDS = 2.0
 BACK_SECONDS_MAX = 15.0
 
 
-class Nodes:
+class Cluster:
     """Servers with one account, one key and one media folder, each in a folder of its own."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Nodes:
         self._stack.close()
 
 
-class Balanced:
+class BalancedCluster:
     """Three nodes with a Redis behind a balancer, to be talked to as if they were one `Server`."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Balanced:
         self.port = self._reserved.number
         self._redis = Redis()
         own = {"PARLOUR_REDIS": self._redis.url, "PARLOUR_PUBLIC_URL": self.base_url}
-        self._nodes = Nodes(postgres, folder, 3, dict(env or {}) | own, program)
+        self._nodes = Cluster(postgres, folder, 3, dict(env or {}) | own, program)
         self.servers = self._nodes.servers
         self.balancer = Balancer(self.port)
         self._returning: dict[Server, threading.Timer] = {}
@@ -156,5 +156,5 @@ class Balanced:
         return self.servers[0].command(*arguments)
 
 
-Installation = Server | Balanced
+Installation = Server | BalancedCluster
 """What a client talks to, and need not know how many it is."""

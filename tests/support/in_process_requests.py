@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Pairs = list[tuple[bytes, bytes]]
 
 
-class Answered(NamedTuple):
+class RecordedResponse(NamedTuple):
     """A whole answer."""
 
     status: int
@@ -69,11 +69,11 @@ class RecordedExchange:
         """Nothing is cut off."""
 
     @property
-    def answered(self) -> Answered:
+    def answered(self) -> RecordedResponse:
         """What was recorded."""
         lines = self._lines.split(b"\r\n")[:-1]
         pairs = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
-        return Answered(self._status, pairs, b"".join(self._parts))
+        return RecordedResponse(self._status, pairs, b"".join(self._parts))
 
 
 async def ask(
@@ -84,7 +84,7 @@ async def ask(
     body: bytes = b"",
     *,
     peer: str = "127.0.0.1",
-) -> Answered:
+) -> RecordedResponse:
     """The answer to one request."""
     exchange = RecordedExchange(body, peer=peer)
     path, _, query = target.partition("?")

@@ -46,7 +46,7 @@ class Balancer:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self.taken() == [Taken(0, 0)] * len(ports)
+        assert self.taken() == [TakenPort(0, 0)] * len(ports)
 
     def kill(self) -> None:
         """SIGKILL: from now on connections are refused."""
@@ -55,17 +55,17 @@ class Balancer:
             self._process.communicate()
             self._process = None
 
-    def taken(self) -> list[Taken]:
+    def taken(self) -> list[TakenPort]:
         """What each node was given so far."""
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("taken\n")
         self._process.stdin.flush()
-        return [Taken(*each) for each in json.loads(self._process.stdout.readline())]
+        return [TakenPort(*each) for each in json.loads(self._process.stdout.readline())]
 
 
-class Taken(NamedTuple):
+class TakenPort(NamedTuple):
     """What a node was given."""
 
     requests: int

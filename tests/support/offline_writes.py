@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WRITE_SECONDS_MAX = 120.0
 
 
-class Beside:
+class OfflineWrites:
     """The data of a server that may be running."""
 
     def __init__(self, data_dir: Path, database: str) -> None:

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.support.offline_writes import Beside
+from tests.support.offline_writes import OfflineWrites
 from tests.support.ports import ReservedPort
 
 if TYPE_CHECKING:
@@ -270,11 +270,11 @@ class Server:
 
     def make_account(self) -> tuple[str, str]:
         """A new account: its sid and its auth token."""
-        return Beside(self.data_dir, self.database).make_account()
+        return OfflineWrites(self.data_dir, self.database).make_account()
 
     def make_key(self, account_sid: str) -> tuple[str, str]:
         """A new API key of an account: its sid and its secret."""
-        return Beside(self.data_dir, self.database).make_key(account_sid)
+        return OfflineWrites(self.data_dir, self.database).make_key(account_sid)
 
     def set_numbers(self, account_sid: str, *numbers: str) -> None:
         """Restrict the addresses an account may send from to these."""

@@ -23,7 +23,7 @@ COMMIT = b"COMMIT\0"
 """How the end of a transaction looks on the wire."""
 
 
-class Faults:
+class NetworkFaults:
     """What goes wrong, each with its chance; nothing at first."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Faults:
         """Whether what is said still arrives, and no answer comes back."""
 
 
-class Proxy:
+class TcpProxy:
     """One port in front of another, and what goes wrong between them."""
 
     def __init__(self, port: int, seed: int = 1) -> None:
@@ -50,7 +50,7 @@ class Proxy:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
-        self.faults = Faults()
+        self.faults = NetworkFaults()
         self.cuts = 0
         """How many connections were cut, or all of them at once."""
         self._to = port
@@ -89,7 +89,7 @@ class Proxy:
 
     def heal(self) -> None:
         """Nothing goes wrong on connections that are made from now on."""
-        self.faults = Faults()
+        self.faults = NetworkFaults()
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)

@@ -22,7 +22,7 @@ class HangingStore:
 
 @pytest.mark.promise("LOGIN_LOOKUPS_WAITING_MAX", 429)
 def test_a_name_behind_a_full_queue_is_refused_with_429() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         store: Any = HangingStore()
         lookups = LoginLookups(store, FakeClock())
         lookups._queue = LookupQueue(waiting_max=2)
@@ -45,4 +45,4 @@ def test_a_name_behind_a_full_queue_is_refused_with_429() -> None:
             each.cancel()
         await asyncio.gather(first, *waiting, lookups._draining, return_exceptions=True)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -26,7 +26,13 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.event_names import ON_USER_ADDED
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
-from tests.virtual_time.virtual_loop import ACCOUNT, SERVICE, World, play, said
+from tests.virtual_time.virtual_loop import (
+    ACCOUNT,
+    SERVICE,
+    WebhookWorld,
+    event_label,
+    run_scenario,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +44,7 @@ HOUR_MS = 3_600_000
 REFUSED = EgressFailed("connect", 11205)
 
 
-def down_until(world: World, hours: float) -> None:
+def down_until(world: WebhookWorld, hours: float) -> None:
     """A receiver that refuses connections for so long."""
     up_ms = world.clock.now_ms() + int(hours * HOUR_MS)
 
@@ -49,7 +55,7 @@ def down_until(world: World, hours: float) -> None:
 
 
 def test_a_day_of_being_down_loses_nothing(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         down_until(world, 24)
         for number in range(20):
             await world.tell(5, subject=f"US{number:032x}")
@@ -61,11 +67,11 @@ def test_a_day_of_being_down_loses_nothing(tmp_path: Path) -> None:
         up_ms = delivered[0].date_created
         assert all(each.date_created - up_ms < 3.4 * HOUR_MS for each in delivered)
 
-    assert play(tmp_path / "day.sqlite3", scenario) >= 28
+    assert run_scenario(tmp_path / "day.sqlite3", scenario) >= 28
 
 
 def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1000)
         await world.tell(1)
         await world.settle(30)
@@ -85,18 +91,18 @@ def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: 
         assert await world.states() == {webhook_attempt_store.FAILED: 1}
         tokens = {request.headers[TOKEN_HEADER] for _, request in world.sent}
         assert len(tokens) == 1
-        counts = [said(request)["RetryCount"] for _, request in world.sent]
+        counts = [event_label(request)["RetryCount"] for _, request in world.sent]
         assert counts == [str(number) for number in range(18)]
 
     begun = time.process_time()
-    assert play(tmp_path / "whole.sqlite3", scenario) >= 24
+    assert run_scenario(tmp_path / "whole.sqlite3", scenario) >= 24
     assert time.process_time() - begun < 1
 
 
 def test_a_lane_keeps_its_order_behind_a_retry_and_others_go_on(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         async def answer(request: OutboundRequest) -> Answer:
-            told = said(request)
+            told = event_label(request)
             is_first = told["UserSid"].endswith("a") and told["Identity"] == "user 0"
             return 503 if is_first and int(told["RetryCount"]) < 3 else 200
 
@@ -105,19 +111,21 @@ def test_a_lane_keeps_its_order_behind_a_retry_and_others_go_on(tmp_path: Path) 
         await world.tell(30, subject=slow)
         await world.tell(30, subject=quick)
         await world.settle(0.0001)
-        told = [said(request)["UserSid"] for _, request in world.sent]
+        told = [event_label(request)["UserSid"] for _, request in world.sent]
         assert (told.count(slow), told.count(quick)) == (1, 30)
         await world.settle(0.01)
-        names = [said(r)["Identity"] for _, r in world.sent if said(r)["UserSid"] == slow]
+        names = [
+            event_label(r)["Identity"] for _, r in world.sent if event_label(r)["UserSid"] == slow
+        ]
         assert names == ["user 0"] * 4 + [f"user {number}" for number in range(1, 30)]
 
-    play(tmp_path / "order.sqlite3", scenario)
+    run_scenario(tmp_path / "order.sqlite3", scenario)
 
 
 def test_retry_after_is_waited_for_and_410_stops(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         async def answer(request: OutboundRequest) -> Answer:
-            if said(request)["RetryCount"] == "0":
+            if event_label(request)["RetryCount"] == "0":
                 return 503, {"retry-after": "120"}
             return 410
 
@@ -133,14 +141,14 @@ def test_retry_after_is_waited_for_and_410_stops(tmp_path: Path) -> None:
         ]
         assert [each.error_code for each in log] == [50057, 50057]
 
-    play(tmp_path / "stop.sqlite3", scenario)
+    run_scenario(tmp_path / "stop.sqlite3", scenario)
 
 
 @pytest.mark.parametrize(("status", "expected"), [(500, 1), (503, 3), (429, 3), (404, 1)], ids=str)
 def test_the_hosted_schedule_retries_what_the_hosted_api_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: int
 ) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         chosen = WebhookRetries(ACCOUNT, HOSTED)
         await world.store.write(lambda tx: save_webhook_retries(tx, Scope(ACCOUNT), chosen))
 
@@ -156,14 +164,14 @@ def test_the_hosted_schedule_retries_what_the_hosted_api_does(
         monkeypatch.setattr(Intake, "_delivery", with_retries)
         await world.tell(1)
         await world.settle(1)
-        counts = [said(request)["RetryCount"] for _, request in world.sent]
+        counts = [event_label(request)["RetryCount"] for _, request in world.sent]
         assert counts == [str(number) for number in range(expected)]
 
-    play(tmp_path / "hosted.sqlite3", scenario)
+    run_scenario(tmp_path / "hosted.sqlite3", scenario)
 
 
 def test_what_waited_behind_others_for_a_day_still_gets_some_attempts(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1000)
         await world.tell(3)
         await world.settle(200)
@@ -178,11 +186,11 @@ def test_what_waited_behind_others_for_a_day_still_gets_some_attempts(tmp_path: 
         assert await world.states() == {webhook_attempt_store.FAILED: 3}
         assert log[-1].date_created - log[0].date_created < 60 * HOUR_MS
 
-    play(tmp_path / "late.sqlite3", scenario)
+    run_scenario(tmp_path / "late.sqlite3", scenario)
 
 
 def test_a_crash_at_any_step_of_a_retry_resumes_it(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         down_until(world, 5)
         for number in range(10):
             await world.tell(3, subject=f"US{number:032x}")
@@ -191,7 +199,7 @@ def test_a_crash_at_any_step_of_a_retry_resumes_it(tmp_path: Path) -> None:
             await world.settle(hours)
         assert await world.states() == {webhook_attempt_store.DELIVERED: 30}
 
-    play(tmp_path / "crash.sqlite3", scenario)
+    run_scenario(tmp_path / "crash.sqlite3", scenario)
 
 
 def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
@@ -200,7 +208,7 @@ def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
     monkeypatch.setattr(limits, "DELIVERIES_PENDING_PER_ACCOUNT_MAX", 50)
     monkeypatch.setattr(limits, "DELIVERIES_DROPPED_PER_STEP_MAX", 20)
 
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1)
         for number in range(12):
             await world.tell(10, subject=f"US{number % 3:032x}")
@@ -221,7 +229,7 @@ def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
         assert max(dropped) < max(delivered)
         assert sum(world.sink._pending.values()) == 0
 
-    play(tmp_path / "pile.sqlite3", scenario)
+    run_scenario(tmp_path / "pile.sqlite3", scenario)
 
 
 def test_what_waits_is_bounded_however_much_comes_at_once(
@@ -230,7 +238,7 @@ def test_what_waits_is_bounded_however_much_comes_at_once(
     monkeypatch.setattr(limits, "DELIVERIES_PENDING_PER_ACCOUNT_MAX", 50)
     monkeypatch.setattr(limits, "DELIVERIES_DROPPED_PER_STEP_MAX", 1)
 
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1)
         for number in range(12):
             await world.tell(10, subject=f"US{number % 3:032x}")
@@ -243,11 +251,11 @@ def test_what_waits_is_bounded_however_much_comes_at_once(
             50,
         )
 
-    play(tmp_path / "bounded.sqlite3", scenario)
+    run_scenario(tmp_path / "bounded.sqlite3", scenario)
 
 
 def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         async def answer(request: OutboundRequest) -> Answer:
             if request.url.port == 9:
                 await asyncio.sleep(5)
@@ -269,7 +277,7 @@ def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) 
         # One at a time, once it was seen to hang.
         assert len(hanging) < 16 + 60
 
-    play(tmp_path / "hang.sqlite3", scenario)
+    run_scenario(tmp_path / "hang.sqlite3", scenario)
 
 
 def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
@@ -278,7 +286,7 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
     monkeypatch.setattr(limits, "ENDPOINTS_KNOWN_MAX", 8)
     monkeypatch.setattr(limits, "ENDPOINTS_DROPPED_PER_STEP_MAX", 2)
 
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         down_until(world, 0.5)
         for number in range(60):
             await world.listen(f"http://127.0.0.1:9/{number}")
@@ -297,7 +305,7 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
         assert await world.states() == {webhook_attempt_store.DELIVERED: 60}
         assert not list(world.sink._lanes.endpoints)
 
-    play(tmp_path / "cap.sqlite3", scenario)
+    run_scenario(tmp_path / "cap.sqlite3", scenario)
 
 
 SEEDS = int(os.environ.get("PARLOUR_SEEDS", "60"))
@@ -316,7 +324,7 @@ NARROW = {
 }
 
 
-async def disorder(world: World) -> list[tuple[int, int]]:
+async def disorder(world: WebhookWorld) -> list[tuple[int, int]]:
     """Neighbours in a lane whose first requests were not made in the order of their events."""
     text = "SELECT token, lane, event_sequence FROM webhook_delivery"
     known = {row[0]: (row[1], row[2]) for row in await world.store.read(lambda tx: tx.all(text))}
@@ -336,7 +344,7 @@ def test_whatever_happens_everything_is_told_once_it_can_be(
     for name, values in NARROW.items():
         monkeypatch.setattr(limits, name, dice.choice(values))
 
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         failing = 0.0
 
         async def answer(_request: OutboundRequest) -> Answer:
@@ -367,11 +375,11 @@ def test_whatever_happens_everything_is_told_once_it_can_be(
         assert not list(world.sink._lanes.endpoints)
         assert sum(world.sink._pending.values()) == 0
 
-    play(tmp_path / "any.sqlite3", scenario)
+    run_scenario(tmp_path / "any.sqlite3", scenario)
 
 
 def test_an_event_that_cannot_be_read_stops_none_that_come_after_it(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         before = await world.store.read(event_log.visible_through)
         scope, origin = Scope(ACCOUNT, SERVICE), Origin(fires=True)
         await world.store.write(
@@ -382,13 +390,13 @@ def test_an_event_that_cannot_be_read_stops_none_that_come_after_it(tmp_path: Pa
         await world.settle(0.01)
         assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
 
-    play(tmp_path / "poison.sqlite3", scenario)
+    run_scenario(tmp_path / "poison.sqlite3", scenario)
 
 
 def test_results_that_cannot_be_written_are_written_later_and_nothing_is_sent_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         write, refused = under_test.WebhookSink._write, []
 
         async def fails_twice(*given: Any) -> Any:
@@ -404,4 +412,4 @@ def test_results_that_cannot_be_written_are_written_later_and_nothing_is_sent_tw
         assert await world.states() == {webhook_attempt_store.DELIVERED: 5}
         assert len(world.sent) == 5
 
-    play(tmp_path / "full.sqlite3", scenario)
+    run_scenario(tmp_path / "full.sqlite3", scenario)

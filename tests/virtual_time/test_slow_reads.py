@@ -11,7 +11,7 @@ import pytest
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.vocabulary import limits
 from tests.virtual_time.test_retries import NARROW, SEEDS, disorder
-from tests.virtual_time.virtual_loop import World, play
+from tests.virtual_time.virtual_loop import WebhookWorld, run_scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_what_comes_while_the_store_is_read_is_told_in_its_turn(
     for name, values in NARROW.items():
         monkeypatch.setattr(limits, name, dice.choice(values))
 
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         world.sink._store = Slow(world.store, dice)  # type: ignore[assignment]
         count = 0
         for _ in range(60):
@@ -60,4 +60,4 @@ def test_what_comes_while_the_store_is_read_is_told_in_its_turn(
         assert len(world.sent) == count
         assert sum(world.sink._pending.values()) == 0
 
-    play(tmp_path / "slow.sqlite3", scenario)
+    run_scenario(tmp_path / "slow.sqlite3", scenario)

@@ -15,7 +15,7 @@ from parlour.store.leases import LocalLeaseTerm
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
 from tests.virtual_time.test_retries import disorder
-from tests.virtual_time.virtual_loop import ACCOUNT, World, play
+from tests.virtual_time.virtual_loop import ACCOUNT, WebhookWorld, run_scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ class Doubtful:
         return result
 
 
-def doubted(world: World) -> Doubtful:
+def doubted(world: WebhookWorld) -> Doubtful:
     """Have the sink write through such a store."""
     store = Doubtful(world.store)
     world.sink._lease_term = LocalLeaseTerm(store)  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
     return asked
 
 
-async def take_in_doubt(world: World, store: Doubtful, count: int) -> None:
+async def take_in_doubt(world: WebhookWorld, store: Doubtful, count: int) -> None:
     """Events come, the commit of their deliveries is in doubt, and they are taken again."""
     before = await world.store.read(event_log.visible_through)
     store.doubts = 1
@@ -77,7 +77,7 @@ async def take_in_doubt(world: World, store: Doubtful, count: int) -> None:
 
 
 def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         await take_in_doubt(world, doubted(world), 3)
         await world.tell(2)
         await world.settle(2 * MINUTES)
@@ -85,11 +85,11 @@ def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:
         assert len(world.sent) == 5
         assert sum(world.sink._pending.values()) == 0
 
-    play(tmp_path / "store", scenario)
+    run_scenario(tmp_path / "store", scenario)
 
 
 def test_what_comes_after_a_commit_in_doubt_is_told_after_what_was_in_it(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         async def slow(_request: OutboundRequest) -> Answer:
             await asyncio.sleep(1)
             return 200
@@ -109,7 +109,7 @@ def test_what_comes_after_a_commit_in_doubt_is_told_after_what_was_in_it(tmp_pat
         assert await world.states() == {webhook_attempt_store.DELIVERED: 6}
         assert await disorder(world) == []
 
-    play(tmp_path / "store", scenario)
+    run_scenario(tmp_path / "store", scenario)
 
 
 async def nothing(_events: list[Event]) -> bool:
@@ -118,7 +118,7 @@ async def nothing(_events: list[Event]) -> bool:
 
 
 def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         store = doubted(world)
         await world.tell(1)
         store.doubts = 1
@@ -131,7 +131,7 @@ def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) ->
         }
         assert sum(world.sink._pending.values()) == 0
 
-    play(tmp_path / "store", scenario)
+    run_scenario(tmp_path / "store", scenario)
 
 
 def test_an_attempt_waits_for_a_store_that_does_not_answer(
@@ -146,20 +146,20 @@ def test_an_attempt_waits_for_a_store_that_does_not_answer(
             raise Unavailable("gone")
         return await signing(self, account_sid)
 
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         monkeypatch.setattr(SigningCache, "get", fails_twice)
         await world.tell(3)
         await world.settle(2 * MINUTES)
         assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
         assert len(world.sent) == 3
 
-    play(tmp_path / "store", scenario)
+    run_scenario(tmp_path / "store", scenario)
 
 
 def test_what_waits_from_before_is_found_though_the_first_look_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         world.sink._is_stopping = True  # Nothing is sent of what comes now.
         await world.tell(3)
         await world.settle(MINUTES)
@@ -170,7 +170,7 @@ def test_what_waits_from_before_is_found_though_the_first_look_fails(
         assert len(asked) > 1
         assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
 
-    play(tmp_path / "store", scenario)
+    run_scenario(tmp_path / "store", scenario)
 
 
 def test_a_lane_goes_on_though_the_rest_of_it_could_not_be_read(
@@ -178,7 +178,7 @@ def test_a_lane_goes_on_though_the_rest_of_it_could_not_be_read(
 ) -> None:
     count = limits.LANE_DELIVERIES_MAX + 5
 
-    async def scenario(world: World) -> None:
+    async def scenario(world: WebhookWorld) -> None:
         asked = fail_once(monkeypatch, "following")
         await world.tell(count)
         await world.settle(2 * MINUTES)
@@ -186,4 +186,4 @@ def test_a_lane_goes_on_though_the_rest_of_it_could_not_be_read(
         assert await world.states() == {webhook_attempt_store.DELIVERED: count}
         assert sum(world.sink._pending.values()) == 0
 
-    play(tmp_path / "store", scenario)
+    run_scenario(tmp_path / "store", scenario)

@@ -64,7 +64,7 @@ def virtual_loop(clock: FakeClock) -> asyncio.AbstractEventLoop:
     return loop
 
 
-class AtOnce:
+class ImmediateStore:
     """Runs a commit where it is called: a thread has no virtual time."""
 
     def submit(self, work: Callable[[], None]) -> Future[None]:
@@ -84,14 +84,14 @@ class AtOnce:
 Answer = int | tuple[int, dict[str, str]] | Exception
 
 
-class World:
+class WebhookWorld:
     """One account with one webhook, and a receiver that is a function of the request."""
 
     def __init__(self, path: Path, clock: FakeClock) -> None:
         self.clock = clock
         self.random = SystemRandom()
         self.store = SqliteStore(path, clock, self.random, synchronous="OFF")
-        self.store._commits = AtOnce()  # type: ignore[assignment]
+        self.store._commits = ImmediateStore()  # type: ignore[assignment]
         self.vault = Vault(b"k" * KEY_BYTES, self.random.token)
         self.sent: list[tuple[int, OutboundRequest]] = []
         self.answer: Callable[[OutboundRequest], Awaitable[Answer]] = self._ok
@@ -211,20 +211,20 @@ class World:
         await asyncio.sleep(hours * 3600)
 
 
-def said(request: OutboundRequest) -> dict[str, str]:
+def event_label(request: OutboundRequest) -> dict[str, str]:
     """The parameters of a posted form."""
     from urllib.parse import parse_qsl  # noqa: PLC0415
 
     return dict(parse_qsl(request.body.decode()))
 
 
-def play(path: Path, scenario: Callable[[World], Awaitable[None]]) -> float:
+def run_scenario(path: Path, scenario: Callable[[WebhookWorld], Awaitable[None]]) -> float:
     """Run a scenario in virtual time; the virtual hours that it took."""
     clock = FakeClock()
     begun = clock.now_ms()
 
     async def run() -> None:
-        async with World(path, clock) as world:
+        async with WebhookWorld(path, clock) as world:
             await scenario(world)
 
     with asyncio.Runner(loop_factory=lambda: virtual_loop(clock)) as runner:

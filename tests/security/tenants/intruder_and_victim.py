@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.security.tenants import owner_actions
 from tests.security.tenants.matrix import Matrix
-from tests.security.tenants.targets import SID, Place, Rows, rows_of, settle
+from tests.security.tenants.targets import SID, Rows, Target, rows_of, settle
 from tests.security.tenants.twin_accounts import PROXY, Service, World, add_only, build, sids_of
 
 if TYPE_CHECKING:
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 class Pair:
     """Two twins, built one after the other."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, target: Target) -> None:
         """Build both, and note what the first is shown before the second exists."""
-        self.place = place
-        self.intruder = build(place)
-        self.bystander = build(place)
+        self.target = target
+        self.intruder = build(target)
+        self.bystander = build(target)
         """Does nothing; it came after one of the twins and before the other."""
-        self.shown_before = owner_actions.dump(place, self.bystander)
-        self.victim = build(place)
-        add_only(place, self.victim)
-        self.neighbour = place.make_account()
-        place.set_numbers(self.neighbour.name, PROXY)
-        self.hidden = frozenset(sids_of(place, self.victim))
-        self.rows = rows_of(place, self.victim.sid)
+        self.shown_before = owner_actions.dump(target, self.bystander)
+        self.victim = build(target)
+        add_only(target, self.victim)
+        self.neighbour = target.make_account()
+        target.set_numbers(self.neighbour.name, PROXY)
+        self.hidden = frozenset(sids_of(target, self.victim))
+        self.rows = rows_of(target, self.victim.sid)
         self.matrix = Matrix(
             self.intruder,
             self.victim,
             self.hidden,
-            {each.sid: sids_of_service(place, self.intruder, each.sid) for each in self.services},
+            {each.sid: sids_of_service(target, self.intruder, each.sid) for each in self.services},
         )
 
     def note(self) -> None:
         """Compare the victim's rows with what they are now."""
-        self.rows = rows_of(self.place, self.victim.sid)
+        self.rows = rows_of(self.target, self.victim.sid)
 
     @property
     def services(self) -> tuple[Service, Service]:
@@ -48,9 +48,9 @@ class Pair:
         return self.intruder.services
 
 
-def sids_of_service(place: Place, world: World, service_sid: str) -> frozenset[str]:
+def sids_of_service(target: Target, world: World, service_sid: str) -> frozenset[str]:
     """The sids that belong to one service of an account, and to nothing else of it."""
-    inside = rows_of_service(rows_of(place, world.sid), service_sid)
+    inside = rows_of_service(rows_of(target, world.sid), service_sid)
     found = _sids(row for rows in inside.values() for row in rows)
     return frozenset(found - {world.sid, world.account["MessagingServices"]})
 
@@ -78,12 +78,12 @@ def changed(before: Rows, after: Rows) -> list[str]:
     return found
 
 
-def run(place: Place, cells: Iterable[Cell]) -> list[str]:
+def run(target: Target, cells: Iterable[Cell]) -> list[str]:
     """Everything that is wrong in some cells."""
-    return [each for cell in cells for each in cell.run(place)]
+    return [each for cell in cells for each in cell.run(target)]
 
 
 def victim_changes(pair: Pair) -> list[str]:
     """What is not as it was in the victim's account."""
-    settle(pair.place)
-    return changed(pair.rows, rows_of(pair.place, pair.victim.sid))
+    settle(pair.target)
+    return changed(pair.rows, rows_of(pair.target, pair.victim.sid))

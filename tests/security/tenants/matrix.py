@@ -15,7 +15,7 @@ from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
 from tests.security.tenants.path_variables import KINDS, fill, kinds_of, never_made, never_made_like
-from tests.security.tenants.targets import SID, Answer, Login, Place, Request
+from tests.security.tenants.targets import SID, Answer, Login, Request, Target
 from tests.security.tenants.twin_accounts import CHAIN_OF_USER, Service, World
 from tests.security.tenants.valid_forms import FRESH_NAME, form_of, participant, queries_of
 
@@ -76,9 +76,9 @@ class Alike:
     hidden: frozenset[str]
     statuses: tuple[int, ...] = (404,)
 
-    def run(self, place: Place) -> list[str]:
+    def run(self, target: Target) -> list[str]:
         """What is wrong, in words."""
-        answer, control = place.send(self.asked), place.send(self.control)
+        answer, control = target.send(self.asked), target.send(self.control)
         found = shown_of(answer, self.asked, self.hidden)
         if control.status not in self.statuses:
             found.append(f"a sid that was never made gives {control.status}: {control.body!r}")
@@ -97,9 +97,9 @@ class Answered:
     body: bytes | None = None
     statuses: tuple[int, ...] = DONE
 
-    def run(self, place: Place) -> list[str]:
+    def run(self, target: Target) -> list[str]:
         """What is wrong, in words."""
-        answer = place.send(self.asked)
+        answer = target.send(self.asked)
         found = shown_of(answer, self.asked, self.hidden)
         if answer.status not in self.statuses:
             found.append(f"{answer.status} {answer.body!r}")
@@ -151,68 +151,68 @@ class Matrix:
     def positions(self) -> Iterator[Cell]:
         """Every place in a path, with what is another's."""
         for operation in self.operations:
-            for place in range(len(kinds_of(operation))):
-                yield from self._twins(operation, place)
-                yield from self._other_service(operation, place)
-                yield from self._elsewhere(operation, place)
-                yield from self._names(operation, place)
+            for target in range(len(kinds_of(operation))):
+                yield from self._twins(operation, target)
+                yield from self._other_service(operation, target)
+                yield from self._elsewhere(operation, target)
+                yield from self._names(operation, target)
 
     def _cell(
         self,
         name: str,
         operation: Operation,
         values: list[str],
-        place: int,
+        target: int,
         *,
         hidden: frozenset[str] | None = None,
         control_value: str | None = None,
     ) -> Alike:
         """The values as they are, beside the same with one that was never made."""
-        kind = kinds_of(operation)[place]
+        kind = kinds_of(operation)[target]
         never = control_value or never_made(kind)
-        control = [*values[:place], never, *values[place + 1 :]]
+        control = [*values[:target], never, *values[target + 1 :]]
         return Alike(
             f"{operation.operation_id}, {kind}, {name}",
             self._send(operation, values),
-            values[place],
+            values[target],
             self._send(operation, control),
             never,
             self.hidden if hidden is None else hidden,
         )
 
-    def _twins(self, operation: Operation, place: int) -> Iterator[Cell]:
+    def _twins(self, operation: Operation, target: int) -> Iterator[Cell]:
         own, theirs = values_of(operation, self.intruder), values_of(operation, self.victim)
-        values = [*own[:place], *theirs[place:]]
-        yield self._cell("the twin's sid", operation, values, place)
-        named = [*values[: place + 1], *names_of(operation, self.victim, theirs)[place + 1 :]]
+        values = [*own[:target], *theirs[target:]]
+        yield self._cell("the twin's sid", operation, values, target)
+        named = [*values[: target + 1], *names_of(operation, self.victim, theirs)[target + 1 :]]
         if named != values:
-            yield self._cell("the twin's sid, then names", operation, named, place)
+            yield self._cell("the twin's sid, then names", operation, named, target)
 
-    def _other_service(self, operation: Operation, place: int) -> Iterator[Cell]:
+    def _other_service(self, operation: Operation, target: int) -> Iterator[Cell]:
         kinds = kinds_of(operation)
         own = values_of(operation, self.intruder)
         here, other = services_of(operation, self.intruder)
         theirs = values_of(operation, self.intruder, other)
-        if kinds[place] == "Services" and len(own) > place + 1:
-            values = [*own[:place], theirs[place], *own[place + 1 :]]
-        elif KINDS[kinds[place]].is_of_service:
-            values = [*own[:place], *theirs[place:]]
+        if kinds[target] == "Services" and len(own) > target + 1:
+            values = [*own[:target], theirs[target], *own[target + 1 :]]
+        elif KINDS[kinds[target]].is_of_service:
+            values = [*own[:target], *theirs[target:]]
         else:
             return
-        hidden = self._not_for(here if kinds[place] == "Services" else other)
-        yield self._cell("another service's sid", operation, values, place, hidden=hidden)
+        hidden = self._not_for(here if kinds[target] == "Services" else other)
+        yield self._cell("another service's sid", operation, values, target, hidden=hidden)
 
-    def _elsewhere(self, operation: Operation, place: int) -> Iterator[Cell]:
+    def _elsewhere(self, operation: Operation, target: int) -> Iterator[Cell]:
         kinds = kinds_of(operation)
-        if "Conversations" not in kinds[:place] or "Users" in kinds:
+        if "Conversations" not in kinds[:target] or "Users" in kinds:
             return
         here, _ = services_of(operation, self.intruder)
         own = values_of(operation, self.intruder)
-        values = [*own[:place], *(here.elsewhere[kind] for kind in kinds[place:])]
-        yield self._cell("another conversation's sid", operation, values, place)
+        values = [*own[:target], *(here.elsewhere[kind] for kind in kinds[target:])]
+        yield self._cell("another conversation's sid", operation, values, target)
 
-    def _names(self, operation: Operation, place: int) -> Iterator[Cell]:
-        kind = kinds_of(operation)[place]
+    def _names(self, operation: Operation, target: int) -> Iterator[Cell]:
+        kind = kinds_of(operation)[target]
         if not KINDS[kind].has_names:
             return
         own, theirs = values_of(operation, self.intruder), values_of(operation, self.victim)
@@ -223,9 +223,9 @@ class Matrix:
             tried.append(("another service's name", other.only, others))
         for name, only, rest in tried:
             value = only[kind]
-            values = [*own[:place], value, *rest[place + 1 :]]
+            values = [*own[:target], value, *rest[target + 1 :]]
             never = never_made_like(value)
-            yield self._cell(name, operation, values, place, control_value=never)
+            yield self._cell(name, operation, values, target, control_value=never)
 
     # Parameters.
 
@@ -281,8 +281,8 @@ def values_of(operation: Operation, world: World, service: Service | None = None
     here = service or services_of(operation, world)[0]
     kinds = kinds_of(operation)
     values = []
-    for place, kind in enumerate(kinds):
-        if kind == "Conversations" and "Users" in kinds[:place]:
+    for target, kind in enumerate(kinds):
+        if kind == "Conversations" and "Users" in kinds[:target]:
             values.append(here.chain[CHAIN_OF_USER])
         elif KINDS[kind].is_of_service or operation.url_form is UrlForm.SERVICE:
             values.append(here.chain[kind])

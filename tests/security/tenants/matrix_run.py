@@ -15,7 +15,7 @@ from tests.security.tenants.intruder_and_victim import (
     sids_of_service,
 )
 from tests.security.tenants.statement_interceptor import mutated, watched
-from tests.security.tenants.targets import SID, LocalPlace, Rows, rows_of, settle
+from tests.security.tenants.targets import SID, LocalTarget, Rows, rows_of, settle
 from tests.security.tenants.twin_accounts import PROXY
 
 if TYPE_CHECKING:
@@ -32,16 +32,16 @@ class Operator:
 
     account_sid: str
 
-    def run(self, place: LocalPlace) -> list[str]:
+    def run(self, target: LocalTarget) -> list[str]:
         """What is wrong, in words."""
-        place.set_numbers(self.account_sid, PROXY)
-        numbers = place.list_numbers(self.account_sid)
-        place.suspend(self.account_sid)
+        target.set_numbers(self.account_sid, PROXY)
+        numbers = target.list_numbers(self.account_sid)
+        target.suspend(self.account_sid)
         return [] if numbers == [PROXY] else [f"numbers of others: {numbers}"]
 
 
 @dataclass
-class Stage:
+class MatrixStage:
     """Some cells, and the service of the intruder's that they must leave as it is."""
 
     cells: list[Cell | Operator]
@@ -51,38 +51,40 @@ class Stage:
     """The statements that each cell ran."""
 
 
-class Bench:
+class MatrixRun:
     """Twins in a folder, everything that is tried on them, and which statements that takes."""
 
     def __init__(self, folder: Path) -> None:
         """Build the twins, and run everything once as it stands."""
         self._folder = folder
         self._template = folder / "template"
-        place = LocalPlace(self._template)
-        self.pair = Pair(place)
+        target = LocalTarget(self._template)
+        self.pair = Pair(target)
         self._of_service = {
-            each.sid: sids_of_service(place, self.pair.intruder, each.sid)
+            each.sid: sids_of_service(target, self.pair.intruder, each.sid)
             for each in self.pair.services
         }
-        place.close()
+        target.close()
         self.stages = self._stages()
 
-    def _stages(self) -> list[Stage]:
+    def _stages(self) -> list[MatrixStage]:
         pair = self.pair
         intruder, hidden = pair.intruder, pair.hidden
         second, default = intruder.second.sid, intruder.default.sid
         return [
-            Stage([*owner_actions.reading(pair.bystander, pair.shown_before, hidden)]),
-            Stage([*pair.matrix.positions()]),
-            Stage([*pair.matrix.parameters()]),
-            Stage([*owner_actions.sending(pair.neighbour, hidden)], writes=True),
-            Stage([Operator(pair.neighbour.name)], writes=True),
-            Stage([*owner_actions.taking(pair.intruder, hidden)], writes=True),
-            Stage([*owner_actions.writing(intruder, hidden, UrlForm.SHORT)], second, writes=True),
-            Stage(
+            MatrixStage([*owner_actions.reading(pair.bystander, pair.shown_before, hidden)]),
+            MatrixStage([*pair.matrix.positions()]),
+            MatrixStage([*pair.matrix.parameters()]),
+            MatrixStage([*owner_actions.sending(pair.neighbour, hidden)], writes=True),
+            MatrixStage([Operator(pair.neighbour.name)], writes=True),
+            MatrixStage([*owner_actions.taking(pair.intruder, hidden)], writes=True),
+            MatrixStage(
+                [*owner_actions.writing(intruder, hidden, UrlForm.SHORT)], second, writes=True
+            ),
+            MatrixStage(
                 [*owner_actions.writing(intruder, hidden, UrlForm.SERVICE)], default, writes=True
             ),
-            Stage(
+            MatrixStage(
                 [*owner_actions.writing(intruder, hidden, UrlForm.ACCOUNT)], default, writes=True
             ),
         ]
@@ -109,7 +111,7 @@ class Bench:
                 cells = [
                     cell for cell, is_taken in zip(stage.cells, taken, strict=False) if is_taken
                 ]
-                stages.append(Stage(cells, stage.spared))
+                stages.append(MatrixStage(cells, stage.spared))
         with mutated(mutant):
             return self._run(stages)
 
@@ -123,41 +125,41 @@ class Bench:
         """The statements that the matrix takes."""
         return {text for stage in self.stages for used in stage.used for text in used}
 
-    def _run(self, stages: Iterable[Stage], used: set[str] | None = None) -> list[str]:
+    def _run(self, stages: Iterable[MatrixStage], used: set[str] | None = None) -> list[str]:
         data = self._folder / "run"
         shutil.copytree(self._template, data)
-        place = LocalPlace(data)
+        target = LocalTarget(data)
         try:
-            return [wrong for stage in stages for wrong in self._stage(place, stage, used)]
+            return [wrong for stage in stages for wrong in self._stage(target, stage, used)]
         finally:
-            place.close()
+            target.close()
             shutil.rmtree(data)
 
-    def _stage(self, place: LocalPlace, stage: Stage, used: set[str] | None) -> list[str]:
-        before = self._spared_rows(place, stage)
+    def _stage(self, target: LocalTarget, stage: MatrixStage, used: set[str] | None) -> list[str]:
+        before = self._spared_rows(target, stage)
         wrong = []
         for cell in stage.cells:
             if used is not None:
                 used.clear()
-            wrong += cell.run(place)
+            wrong += cell.run(target)
             if used is not None:
                 stage.used.append(set(used))
         if not stage.writes:
             return wrong
-        settle(place)
+        settle(target)
         if used is not None:
             stage.used.append(set(used))
-        wrong += changed(before, self._spared_rows(place, stage))
-        wrong += changed(self.pair.rows, rows_of(place, self.pair.victim.sid))
-        return wrong + self._crossings(place)
+        wrong += changed(before, self._spared_rows(target, stage))
+        wrong += changed(self.pair.rows, rows_of(target, self.pair.victim.sid))
+        return wrong + self._crossings(target)
 
-    def _spared_rows(self, place: LocalPlace, stage: Stage) -> Rows:
-        rows = rows_of(place, self.pair.intruder.sid)
+    def _spared_rows(self, target: LocalTarget, stage: MatrixStage) -> Rows:
+        rows = rows_of(target, self.pair.intruder.sid)
         return rows_of_service(rows, stage.spared) if stage.spared else {}
 
-    def _crossings(self, place: LocalPlace) -> list[str]:
+    def _crossings(self, target: LocalTarget) -> list[str]:
         """Rows of one service that name something of the other one."""
-        rows = rows_of(place, self.pair.intruder.sid)
+        rows = rows_of(target, self.pair.intruder.sid)
         found = []
         for here, foreign in self._foreign():
             for table, inside in rows_of_service(rows, here).items():

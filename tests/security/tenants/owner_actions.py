@@ -10,7 +10,7 @@ from parlour.operations.operation import UrlForm
 from parlour.resources.table import operations
 from tests.security.tenants.matrix import Answered, names_of, values_of
 from tests.security.tenants.path_variables import fill
-from tests.security.tenants.targets import Login, Place, Request
+from tests.security.tenants.targets import Login, Request, Target
 from tests.security.tenants.twin_accounts import (
     GROUP,
     IDEMPOTENCY_KEY,
@@ -44,7 +44,7 @@ Dump = dict[str, bytes]
 """Everything that an account is shown: the body for each path with its query."""
 
 
-def dump(place: Place, world: World) -> Dump:
+def dump(target: Target, world: World) -> Dump:
     """What the owner is shown by every operation that reads: by sid, by name, page by page."""
     seen: Dump = {}
     for operation in operations():
@@ -54,9 +54,9 @@ def dump(place: Place, world: World) -> Dump:
         by_sid, by_name = values, names_of(operation, world, values)
         for path in dict.fromkeys((fill(operation, by_sid), fill(operation, by_name))):
             for query in queries_of(operation):
-                seen[_with(path, query)] = _shown(place, operation, world, _with(path, query))
+                seen[_with(path, query)] = _shown(target, operation, world, _with(path, query))
                 if operation.spec.list_key:
-                    _walk(place, world, _with(path, {**query, "PageSize": "1"}), seen)
+                    _walk(target, world, _with(path, {**query, "PageSize": "1"}), seen)
     return seen
 
 
@@ -69,24 +69,24 @@ def asked(world: World, path: str) -> Request:
     return Request("GET", path, {}, world.login.header)
 
 
-def _shown(place: Place, operation: Operation, world: World, path: str) -> bytes:
-    answer = place.send(asked(world, path))
+def _shown(target: Target, operation: Operation, world: World, path: str) -> bytes:
+    answer = target.send(asked(world, path))
     expected = 404 if operation.operation_id in NEVER_SHOWN else 200
     assert answer.status == expected, f"{path}: {answer.status} {answer.body!r}"
     return answer.body
 
 
-def _walk(place: Place, world: World, path: str, seen: Dump) -> None:
+def _walk(target: Target, world: World, path: str, seen: Dump) -> None:
     """A few pages of one item each, and from each of them one page back."""
     at: str | None = path
     for _ in range(PAGES_MAX):
         if at is None:
             return
-        seen[at] = place.send(asked(world, at)).body
+        seen[at] = target.send(asked(world, at)).body
         shown = json.loads(seen[at])
         before, at = page_url(shown, "previous"), page_url(shown, "next")
         if before is not None:
-            seen[before] = place.send(asked(world, before)).body
+            seen[before] = target.send(asked(world, before)).body
 
 
 def page_url(shown: dict[str, Any], which: str) -> str | None:

@@ -14,7 +14,7 @@ from parlour.resources.table import operations
 from tests.security.tenants.matrix import Alike, Answered, values_of
 from tests.security.tenants.owner_actions import asked, page_url
 from tests.security.tenants.path_variables import fill, kinds_of
-from tests.security.tenants.targets import Login, Place, Request
+from tests.security.tenants.targets import Login, Request, Target
 from tests.security.tenants.twin_accounts import Account, World, build
 from tests.security.tenants.valid_forms import form_of, queries_of
 
@@ -56,7 +56,7 @@ def refused(pair: Pair) -> list[Refused]:
         "the twin's key secret": Login(victim.key.name, intruder.key.secret),
         "the key secret as auth token": Login(victim.sid, victim.key.secret),
         "the auth token as key secret": Login(victim.key.name, victim.login.secret),
-        "a revoked key": _revoked(pair.place, victim),
+        "a revoked key": _revoked(pair.target, victim),
         "a realtime access token": Login(victim.key.name, access_token),
     }
     return [
@@ -68,7 +68,7 @@ def refused(pair: Pair) -> list[Refused]:
         Refused("a bearer", f"Bearer {victim.login.secret}"),
         Refused("a bearer with an access token", f"Bearer {access_token}"),
         *(Refused(name, login.header) for name, login in logins.items()),
-        *_suspended(pair.place),
+        *_suspended(pair.target),
     ]
 
 
@@ -94,35 +94,35 @@ def _url_safe(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _revoked(place: Place, world: World) -> Login:
+def _revoked(target: Target, world: World) -> Login:
     """A key that has worked, and works no more."""
-    account = Account(place, world.login)
+    account = Account(target, world.login)
     path = f"/2010-04-01/Accounts/{world.sid}/Keys"
     made = account.post(f"{path}.json", FriendlyName="Revoked")
     login = Login(made["sid"], made["secret"])
-    assert place.send(Request("GET", "/v1/Services", {}, login.header)).status == 200
+    assert target.send(Request("GET", "/v1/Services", {}, login.header)).status == 200
     gone = Request("DELETE", f"{path}/{login.name}.json", {}, world.login.header)
-    assert place.send(gone).status == 204
+    assert target.send(gone).status == 204
     return login
 
 
-def _suspended(place: Place) -> list[Refused]:
+def _suspended(target: Target) -> list[Refused]:
     """The right credentials of an account that is suspended."""
-    world = build(place)
-    place.suspend(world.sid)
+    world = build(target)
+    target.suspend(world.sid)
     assert world.key is not None
     logins = {"a suspended account": world.login, "a suspended account's key": world.key}
     for login in logins.values():
-        _wait_until_refused(place, login)
+        _wait_until_refused(target, login)
     return [Refused(name, login.header, 403, 20005) for name, login in logins.items()]
 
 
-def _wait_until_refused(place: Place, login: Login) -> None:
+def _wait_until_refused(target: Target, login: Login) -> None:
     """A login is remembered for a moment; what another process says counts from then on."""
     deadline = time.monotonic() + REMEMBERED_SECONDS_MAX
-    while place.send(Request("GET", "/v1/Services", {}, login.header)).status != 403:
+    while target.send(Request("GET", "/v1/Services", {}, login.header)).status != 403:
         assert time.monotonic() < deadline, "A suspended account is still let in."
-        place.pause()
+        target.pause()
 
 
 def requests_of(world: World) -> Iterator[tuple[Operation, Request]]:
@@ -162,7 +162,7 @@ def page_tokens(pair: Pair) -> Iterator[Alike]:
 
 def _token(pair: Pair, world: World, path: str, query: Fields) -> str:
     request = asked(world, path)._replace(fields={**query, "PageSize": "1"})
-    following = page_url(json.loads(pair.place.send(request).body), "next")
+    following = page_url(json.loads(pair.target.send(request).body), "next")
     assert following is not None, f"{path} {query}: twins need two of everything"
     return following.rpartition("PageToken=")[2]
 

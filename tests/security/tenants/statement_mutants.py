@@ -101,12 +101,12 @@ def mutants_of(statement: Statement) -> list[Mutant]:
     """The statement without its first condition on a tenant, without its second, and so on."""
     places = [*_CONDITION.finditer(statement.text), *_OWN_ROW.finditer(statement.text)]
     made = []
-    for number, place in enumerate(places):
-        start, end = place.span("condition")
-        other = place["other"]
+    for number, target in enumerate(places):
+        start, end = target.span("condition")
+        other = target["other"]
         instead = f"{other} IS NOT NULL" if other.startswith("$") else "1 = 1"
         text = statement.text[:start] + instead + statement.text[end:]
-        made.append(Mutant(statement, number, place["column"], other, start, text))
+        made.append(Mutant(statement, number, target["column"], other, start, text))
     return made
 
 

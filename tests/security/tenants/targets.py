@@ -90,7 +90,7 @@ def _kept(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(each for each in lowered if each[0] not in VOLATILE))
 
 
-class Place(Protocol):
+class Target(Protocol):
     """What the matrix needs of where it runs."""
 
     def send(self, request: Request) -> Answer:
@@ -122,22 +122,22 @@ class Place(Protocol):
         ...
 
 
-def rows_of(place: Place, account_sid: str) -> Rows:
+def rows_of(target: Target, account_sid: str) -> Rows:
     """Every row of an account."""
     found: Rows = {}
-    for (table,) in place.ask(TABLES):
-        rows = place.ask(f"SELECT * FROM {table} WHERE account_sid = ?1", account_sid)
+    for (table,) in target.ask(TABLES):
+        rows = target.ask(f"SELECT * FROM {table} WHERE account_sid = ?1", account_sid)
         found[table] = set(rows)
-    found["account"] = set(place.ask("SELECT * FROM account WHERE sid = ?1", account_sid))
+    found["account"] = set(target.ask("SELECT * FROM account WHERE sid = ?1", account_sid))
     return found
 
 
-def settle(place: Place) -> None:
+def settle(target: Target) -> None:
     """Wait until nothing goes on in the background."""
     deadline = time.monotonic() + SETTLE_SECONDS_MAX
-    while place.ask(GOING_ON)[0][0]:
+    while target.ask(GOING_ON)[0][0]:
         assert time.monotonic() < deadline, "The background work does not come to rest."
-        place.pause()
+        target.pause()
 
 
 def _insert(table: str, row: Mapping[str, Any]) -> str:
@@ -145,7 +145,7 @@ def _insert(table: str, row: Mapping[str, Any]) -> str:
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"
 
 
-class ServerPlace:
+class ServerTarget:
     """A server process, through its port."""
 
     def __init__(self, server: Server) -> None:
@@ -203,7 +203,7 @@ class ServerPlace:
         self._api.close()
 
 
-class LocalPlace:
+class LocalTarget:
     """The application of a data folder, called without a network."""
 
     def __init__(self, data: Path) -> None:
@@ -238,9 +238,9 @@ class LocalPlace:
     async def _send(self, request: Request) -> Answer:
         said = encode(request.fields).encode()
         query, body = (said, b"") if request.method == "GET" else (b"", said)
-        target = request.path
-        if query and "?" not in target:
-            target += f"?{query.decode()}"
+        request_target = request.path
+        if query and "?" not in request_target:
+            request_target += f"?{query.decode()}"
         headers = {b"host": b"127.0.0.1"}
         if body:
             headers[b"content-type"] = FORM_TYPE.encode()
@@ -248,7 +248,9 @@ class LocalPlace:
             headers[b"authorization"] = request.authorization.encode()
         if request.idempotency_key is not None:
             headers[b"idempotency-key"] = request.idempotency_key.encode()
-        answered = await ask(self.app.server, request.method, target, headers, body, peer=self.peer)
+        answered = await ask(
+            self.app.server, request.method, request_target, headers, body, peer=self.peer
+        )
         found = [(name.decode(), value.decode()) for name, value in answered.headers]
         return Answer(answered.status, _kept(found), answered.body)
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.security.tenants.targets import SID, Login, Place, Request, rows_of, settle
+from tests.security.tenants.targets import SID, Login, Request, Target, rows_of, settle
 from tests.security.tenants.valid_forms import ALICE, PHONES, URL
 from tests.support.polling import eventually
 
@@ -66,9 +66,9 @@ class World:
 class Account:
     """One account, as its owner talks to it."""
 
-    def __init__(self, place: Place, login: Login) -> None:
+    def __init__(self, target: Target, login: Login) -> None:
         """Talk with a login."""
-        self.place = place
+        self.target = target
         self.login = login
 
     def get(self, path: str) -> dict[str, Any]:
@@ -80,23 +80,23 @@ class Account:
         return self._json("POST", path, {name.replace("__", "."): v for name, v in fields.items()})
 
     def _json(self, method: str, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self.place.send(Request(method, path, fields, self.login.header))
+        answer = self.target.send(Request(method, path, fields, self.login.header))
         assert answer.status < 300, f"{method} {path} {fields}: {answer.status} {answer.body!r}"
         found: dict[str, Any] = json.loads(answer.body)
         return found
 
 
-def build(place: Place) -> World:
+def build(target: Target) -> World:
     """A new account with everything that twins have."""
-    login = place.make_account()
-    account = Account(place, login)
+    login = target.make_account()
+    account = Account(target, login)
     default_sid = account.get("/v1/Configuration")["default_chat_service_sid"]
     second_sid = account.post("/v1/Services", FriendlyName="Second")["sid"]
     world = World(login, Service(default_sid), Service(second_sid))
     _fill_account(account, world)
     for number, service in enumerate(world.services):
         _fill_service(account, world, service, number)
-    settle(place)
+    settle(target)
     return world
 
 
@@ -122,7 +122,7 @@ def _fill_account(account: Account, world: World) -> None:
         account.post("/parlour/v1/ContentTemplates", FriendlyName="Greeting", Body="Hello {{1}}")
         for _ in range(2)
     ]
-    attempts = [seed_attempt(account.place, world, number) for number in (1, 2)]
+    attempts = [seed_attempt(account.target, world, number) for number in (1, 2)]
     world.account = {
         "Accounts": world.sid,
         "Addresses": made[0]["sid"],
@@ -156,14 +156,14 @@ def _fill_service(account: Account, world: World, service: Service, number: int)
     attic = _fill_conversation(account, base, "attic", role["sid"], PROXIES[2 * number + 1])
     user = account.get(f"{base}/Users/{ALICE}")
     bindings = [
-        _seed_binding(account.place, world, service, kind) for kind in ("fcm", "fcm", "apn")
+        _seed_binding(account.target, world, service, kind) for kind in ("fcm", "fcm", "apn")
     ]
     service.chain |= lobby | {
         "Roles": role["sid"],
         "ServiceRoles": warden["sid"],
         "Users": user["sid"],
         "Bindings": bindings[0],
-        "Media": seed_media(account.place, world, service),
+        "Media": seed_media(account.target, world, service),
         CHAIN_OF_USER: attic["Conversations"],
     }
     service.elsewhere |= attic
@@ -230,10 +230,10 @@ def _only_here(account: Account, base: str, lobby_sid: str, name: str) -> dict[s
     return {"Conversations": name, "Users": name, "Participants": name}
 
 
-def _seed_binding(place: Place, world: World, service: Service, kind: str) -> str:
+def _seed_binding(target: Target, world: World, service: Service, kind: str) -> str:
     """A push binding: only client SDKs make them."""
     sid = f"BS{secrets.token_hex(16)}"
-    place.insert(
+    target.insert(
         "push_binding",
         _row(world, service, sid)
         | {
@@ -249,10 +249,10 @@ def _seed_binding(place: Place, world: World, service: Service, kind: str) -> st
     return sid
 
 
-def seed_media(place: Place, world: World, service: Service) -> str:
+def seed_media(target: Target, world: World, service: Service) -> str:
     """A medium that no message carries yet."""
     sid = f"ME{secrets.token_hex(16)}"
-    place.insert(
+    target.insert(
         "media",
         _row(world, service, sid)
         | {
@@ -269,7 +269,7 @@ def seed_media(place: Place, world: World, service: Service) -> str:
     return sid
 
 
-def seed_attempt(place: Place, world: World, number: int) -> str:
+def seed_attempt(target: Target, world: World, number: int) -> str:
     """A webhook that was tried and failed, as the twin's at the same event was."""
     sid = f"NO{number:016x}{secrets.token_hex(8)}"
     now_ms = int(time.time() * 1000)
@@ -308,8 +308,8 @@ def seed_attempt(place: Place, world: World, number: int) -> str:
         "next_attempt_ms": None,
         "date_created": now_ms,
     }
-    place.insert("webhook_delivery", delivery)
-    place.insert("webhook_attempt", attempt)
+    target.insert("webhook_delivery", delivery)
+    target.insert("webhook_attempt", attempt)
     return sid
 
 
@@ -334,9 +334,9 @@ IDEMPOTENCY_KEY = "the same key in both accounts"
 IDEMPOTENT_FORM = {"FriendlyName": "Sent once"}
 
 
-def add_only(place: Place, world: World) -> None:
+def add_only(target: Target, world: World) -> None:
     """Give an account what its twin lacks: names, a pair, a group, a list of numbers."""
-    account = Account(place, world.login)
+    account = Account(target, world.login)
     made = account.post("/v1/Conversations", UniqueName="cellar")
     room = f"/v1/Conversations/{made['sid']}"
     account.post(f"{room}/Participants", Identity="carol")
@@ -348,7 +348,7 @@ def add_only(place: Place, world: World) -> None:
     account.post("/v1/Conversations/lobby/Participants", Identity="carol")
     account.post("/v1/Configuration/Addresses", Type="sms", Address=ONLY_CONFIGURED)
     make_group(account)
-    place.insert(
+    target.insert(
         "pending_pair",
         {
             "account_sid": world.sid,
@@ -358,7 +358,7 @@ def add_only(place: Place, world: World) -> None:
             "proxy_address": PROXY,
         },
     )
-    account.place.send(
+    account.target.send(
         Request("POST", "/v1/Conversations", IDEMPOTENT_FORM, world.login.header, IDEMPOTENCY_KEY)
     )
     world.only = {
@@ -367,8 +367,8 @@ def add_only(place: Place, world: World) -> None:
         "Participants": "carol",
         "Addresses": ONLY_CONFIGURED,
     }
-    place.set_numbers(world.sid, PROXY, ONLY_PROXY, ONLY_LISTED, *GROUP)
-    settle(place)
+    target.set_numbers(world.sid, PROXY, ONLY_PROXY, ONLY_LISTED, *GROUP)
+    settle(target)
 
 
 def make_group(account: Account) -> None:
@@ -380,11 +380,11 @@ def make_group(account: Account) -> None:
         account.post(room, MessagingBinding__Address=address)
 
 
-def sids_of(place: Place, world: World) -> set[str]:
+def sids_of(target: Target, world: World) -> set[str]:
     """Every sid that belongs to an account, but of messaging services: they are not kept here."""
     found = {
         sid
-        for rows in rows_of(place, world.sid).values()
+        for rows in rows_of(target, world.sid).values()
         for row in rows
         for cell in row
         if isinstance(cell, str)

@@ -21,7 +21,7 @@ from parlour.store.statements import values_of
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants import uncovered_realtime_statements, uncovered_webhook_statements
 from tests.security.tenants.owner_actions import page_url
-from tests.security.tenants.targets import LocalPlace, Request, settle
+from tests.security.tenants.targets import LocalTarget, Request, settle
 from tests.security.tenants.twin_accounts import (
     GROUP,
     PROXY,
@@ -40,32 +40,32 @@ OTHER_PROXY = "+15017122662"
 SEQUENCE_MAX = 1 << 62
 
 
-def do_all(place: LocalPlace, world: World) -> None:
+def do_all(target: LocalTarget, world: World) -> None:
     """Everything, in an account that nothing else needs afterwards."""
-    account = Account(place, world.login)
+    account = Account(target, world.login)
     lobby = f"/v1/Conversations/{world.default.chain['Conversations']}"
-    place.write(lambda tx: uncovered_realtime_statements.ask(tx, world))
+    target.write(lambda tx: uncovered_realtime_statements.ask(tx, world))
     _media(account, world)
     _addresses(account, world)
     make_group(account)
     account.post("/parlour/v1/Tokens", Identity=ALICE)
-    place.write(lambda tx: _ask_stores(tx, world))
-    place.write(lambda tx: uncovered_webhook_statements.ask(tx, world))
+    target.write(lambda tx: _ask_stores(tx, world))
+    target.write(lambda tx: uncovered_webhook_statements.ask(tx, world))
     _unread(account, world)
     for kind in ("Roles", "ServiceRoles"):
         _delete(account, f"/v1/Roles/{world.default.chain[kind]}")
-    place.write(lambda tx: _hold_pair(tx, world.default, world.sid))
+    target.write(lambda tx: _hold_pair(tx, world.default, world.sid))
     account.post(lobby, State="closed")
     _delete(account, lobby)
-    place.write(lambda tx: uncovered_webhook_statements.ask_later(tx, world))
-    seed_media(place, world, world.second)  # It goes with its service.
-    place.write(lambda tx: _remove_service(tx, world))
-    settle(place)
+    target.write(lambda tx: uncovered_webhook_statements.ask_later(tx, world))
+    seed_media(target, world, world.second)  # It goes with its service.
+    target.write(lambda tx: _remove_service(tx, world))
+    settle(target)
 
 
 def _delete(account: Account, path: str) -> None:
     request = Request("DELETE", path, {}, account.login.header)
-    assert account.place.send(request).status == 204, path
+    assert account.target.send(request).status == 204, path
 
 
 def _media(account: Account, world: World) -> None:

@@ -31,18 +31,18 @@ class Place:
 
 
 def test_nobody_waits_while_no_request_runs() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=False)
         for _ in range(100):
             await place.throttle.wait()
             place.work(50)
         assert place.waited_ms == 0
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_while_requests_run_deliveries_get_their_share() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
         begun = place.clock.now_ms()
         for _ in range(400):
@@ -51,11 +51,11 @@ def test_while_requests_run_deliveries_get_their_share() -> None:
         share = 400 * 5 / (place.clock.now_ms() - begun)
         assert SHARE * 0.95 < share < SHARE * 1.1
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_burst_goes_at_once() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
         for _ in range(BURST):
             await place.throttle.wait()
@@ -65,21 +65,21 @@ def test_a_burst_goes_at_once() -> None:
         await place.throttle.wait()
         assert place.waited_ms > 0
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_wait_is_no_longer_than_what_was_used_asks_for() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
         place.throttle.charge(1000)
         await place.throttle.wait()
         assert 0 < place.waited_ms <= 1000 / SHARE
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_an_account_within_its_part_goes_on_though_others_used_everything() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
         throttle = place.throttle
         throttle.charge(1000, "A")
@@ -92,11 +92,11 @@ def test_an_account_within_its_part_goes_on_though_others_used_everything() -> N
         await throttle.wait("A")
         assert place.waited_ms > 0
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_two_busy_accounts_get_equal_parts_of_the_share() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
         throttle, used = place.throttle, {"A": 0, "B": 0}
         throttle.charge(1000, "A")
@@ -112,7 +112,7 @@ def test_two_busy_accounts_get_equal_parts_of_the_share() -> None:
         assert SHARE * 0.9 < (1000 + sum(used.values())) / 60_000 < SHARE * 1.1
         assert abs(used["B"] - (1000 + used["A"])) < 300
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_accounts_beyond_those_that_are_measured_share_one_part() -> None:
@@ -126,7 +126,7 @@ def test_accounts_beyond_those_that_are_measured_share_one_part() -> None:
 
 
 def test_work_for_several_accounts_is_taken_out_in_equal_parts() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
 
         async def work() -> str:
@@ -137,22 +137,22 @@ def test_work_for_several_accounts_is_taken_out_in_equal_parts() -> None:
         assert done == "done"
         assert place.throttle._left_of == {"A": BURST - 30, "B": BURST - 10}
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_what_was_used_is_forgotten_with_the_last_request() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
         place.throttle.charge(1000)
         place.is_busy = False
         await place.throttle.wait()
         assert place.waited_ms == 0
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_only_the_steps_of_a_coroutine_are_measured() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
         used: list[float] = []
         place.throttle.charge = used.append  # type: ignore[method-assign]
@@ -170,11 +170,11 @@ def test_only_the_steps_of_a_coroutine_are_measured() -> None:
         assert done == "done"
         assert used == [3, 4]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_what_a_coroutine_raises_comes_out_and_what_is_thrown_gets_in() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         place = Place(is_busy=True)
 
         async def fails() -> None:
@@ -199,4 +199,4 @@ def test_what_a_coroutine_raises_comes_out_and_what_is_thrown_gets_in() -> None:
         task.cancel()
         assert await task == "caught"
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -23,7 +23,7 @@ async def hold(
 
 
 def test_an_account_that_holds_all_it_can_delays_nobody_else() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns = RequestSlots(8)
         hanging = [
             asyncio.create_task(hold(turns, "A", f"t{number}", 60, LONG_MS)) for number in range(50)
@@ -38,11 +38,11 @@ def test_an_account_that_holds_all_it_can_delays_nobody_else() -> None:
         await asyncio.gather(*hanging, return_exceptions=True)
         assert (turns._places.in_use, turns._places.children, turns._waiting) == (0, {}, {})
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_those_who_wait_for_one_target_go_in_their_order() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns, order = RequestSlots(8), []
 
         async def one(number: int) -> None:
@@ -54,11 +54,11 @@ def test_those_who_wait_for_one_target_go_in_their_order() -> None:
         await asyncio.gather(*(one(number) for number in range(10)))
         assert order == list(range(10))
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_who_waits_too_long_gives_up() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns = RequestSlots(2)
         share = await turns.acquire("A", "t", LONG_MS)
         with pytest.raises(TimeoutError):
@@ -66,7 +66,7 @@ def test_who_waits_too_long_gives_up() -> None:
         turns.release(share)
         assert (turns._places.children, turns._waiting) == ({}, {})
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -74,7 +74,7 @@ def test_every_place_comes_back_whoever_is_cancelled_or_late(seed: int) -> None:
     """Many that end in the same turn of the loop, too: a place must not go to one of them."""
     dice = random.Random(seed)
 
-    async def scene() -> None:
+    async def scenario() -> None:
         turns = RequestSlots(6)
         tasks: list[asyncio.Task[None]] = []
         for _ in range(150):
@@ -92,4 +92,4 @@ def test_every_place_comes_back_whoever_is_cancelled_or_late(seed: int) -> None:
         assert kinds <= {type(None), asyncio.CancelledError, TimeoutError}
         assert (turns._places.in_use, turns._places.children, turns._waiting) == (0, {}, {})
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

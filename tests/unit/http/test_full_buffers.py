@@ -25,10 +25,10 @@ ROOM = limits.BUFFER_BYTES_MIN // 2
 WAIT_SECONDS = limits.BUFFER_WAIT_MS_MAX / 1000
 
 
-def in_virtual_time(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a scene in a loop whose time jumps."""
     loop = virtual_loop(FakeClock())
-    loop.run_until_complete(scene())
+    loop.run_until_complete(scenario())
     loop.close()
 
 
@@ -80,7 +80,7 @@ async def passes(seconds: float, held: Reservation) -> None:
 @pytest.mark.promise("--buffer-bytes-max", 503)
 @pytest.mark.promise("BUFFER_WAIT_MS_MAX", 503)
 def test_a_body_without_room_waits_and_is_refused_with_503() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         handler = Refusals(lambda request: request.exchange.read_body())
         bench = Bench(handler, Collecting)
         held = full(bench)
@@ -92,7 +92,7 @@ def test_a_body_without_room_waits_and_is_refused_with_503() -> None:
         handler.assert_refused()
         await bench.end()
 
-    in_virtual_time(scene)
+    in_virtual_time(scenario)
 
 
 @pytest.mark.promise("BUFFER_WAITERS_MAX", 503)
@@ -101,7 +101,7 @@ def test_a_body_behind_too_many_waiters_is_refused_at_once(
 ) -> None:
     monkeypatch.setattr(limits, "BUFFER_WAITERS_MAX", 0)
 
-    async def scene() -> None:
+    async def scenario() -> None:
         handler = Refusals(lambda request: request.exchange.read_body())
         bench = Bench(handler, Collecting)
         full(bench)
@@ -112,12 +112,12 @@ def test_a_body_behind_too_many_waiters_is_refused_at_once(
         handler.assert_refused()
         await bench.end()
 
-    in_virtual_time(scene)
+    in_virtual_time(scenario)
 
 
 @pytest.mark.promise("UNRESERVED_ANSWER_BYTES_MAX", 503)
 def test_a_large_answer_without_room_waits_and_is_refused_with_503() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         handler = Refusals(answer_much)
         bench = Bench(handler, Collecting)
         held = full(bench)
@@ -129,12 +129,12 @@ def test_a_large_answer_without_room_waits_and_is_refused_with_503() -> None:
         assert not bench.connections.waiting_response_bytes
         await bench.end()
 
-    in_virtual_time(scene)
+    in_virtual_time(scenario)
 
 
 @pytest.mark.promise("WAITING_ANSWER_BYTES_MAX", 503)
 def test_an_answer_behind_too_many_that_wait_is_refused_at_once() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         handler = Refusals(answer_much)
         bench = Bench(handler, Collecting)
         full(bench)
@@ -145,4 +145,4 @@ def test_an_answer_behind_too_many_that_wait_is_refused_at_once() -> None:
         handler.assert_refused()
         await bench.end()
 
-    in_virtual_time(scene)
+    in_virtual_time(scenario)

@@ -49,7 +49,7 @@ def request() -> Request:
 def upload_into(folder: Path, failure: BaseException) -> int:
     """How many files an upload leaves whose row fails in this way, and what a look leaves later."""
 
-    async def play() -> tuple[int, int]:
+    async def run_scenario() -> tuple[int, int]:
         blobs, store = DiskBlobStore(folder), BrokenStore(failure)
         uploads = Uploads(store, blobs, FakeClock(), SystemRandom())  # type: ignore[arg-type]
         with pytest.raises(type(failure)):
@@ -61,7 +61,7 @@ def upload_into(folder: Path, failure: BaseException) -> int:
         await blobs.close()
         return left, count(folder)
 
-    left, later = asyncio.run(play())
+    left, later = asyncio.run(run_scenario())
     assert later == 0
     return left
 

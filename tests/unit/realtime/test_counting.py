@@ -41,7 +41,7 @@ async def connected(endpoint: Any) -> tuple[Socket, Any]:
 
 
 def test_requests_in_work_are_counted_until_they_are_over() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         tunnel = HeldTunnel()
         socket, _ = await connected(endpoint_of(tunnel))
         pool = socket._buffers
@@ -55,11 +55,11 @@ def test_requests_in_work_are_counted_until_they_are_over() -> None:
         assert pool.used == 0
         socket.connection_lost(None)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_requests_of_a_client_that_has_gone_are_counted_until_they_are_over() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         tunnel = HeldTunnel()
         socket, _ = await connected(endpoint_of(tunnel))
         pool = socket._buffers
@@ -74,11 +74,11 @@ def test_requests_of_a_client_that_has_gone_are_counted_until_they_are_over() ->
         assert pool.used == 0
         assert not socket._reservation.is_open
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_client_that_goes_without_requests_leaves_nothing_counted() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         socket, _ = await connected(endpoint_of(HeldTunnel()))
         socket.data_received(LARGE[:BODY_BYTES])
         await turns()
@@ -87,11 +87,11 @@ def test_a_client_that_goes_without_requests_leaves_nothing_counted() -> None:
         assert socket._buffers.used == 0
         assert not socket._reservation.is_open
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_no_more_is_read_while_the_requests_in_work_have_many_bytes() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         tunnel = HeldTunnel()
         socket, transport = await connected(endpoint_of(tunnel))
         socket.data_received(LARGE * 20)
@@ -104,7 +104,7 @@ def test_no_more_is_read_while_the_requests_in_work_have_many_bytes() -> None:
         assert transport.is_reading
         socket.connection_lost(None)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 class HangingPipeline:
@@ -129,7 +129,7 @@ class Unlimited:
 
 
 def test_a_body_is_dropped_once_it_is_read() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         pipeline: Any = HangingPipeline()
         nothing: Any = None
         unlimited: Any = Unlimited()
@@ -164,4 +164,4 @@ def test_a_body_is_dropped_once_it_is_read() -> None:
         assert socket._buffers.used >= 8 * BODY_BYTES
         socket.connection_lost(None)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

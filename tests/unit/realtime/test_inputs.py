@@ -53,7 +53,7 @@ async def largest_turn(sockets: list[Sending], turns: InputTurns) -> int:
 
 
 def test_all_sockets_together_take_a_bounded_part_in_one_turn() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         for cost, parts in (
             (FRAMES, limits.SOCKETS_TURN_FRAMES // limits.SOCKET_TURN_FRAMES),
             (BYTES, limits.SOCKETS_TURN_BYTES // limits.SOCKET_TURN_BYTES),
@@ -62,19 +62,19 @@ def test_all_sockets_together_take_a_bounded_part_in_one_turn() -> None:
             sockets = [Sending(turns, ALICE, 5, cost) for _ in range(40)]
             assert await largest_turn(sockets, turns) == parts
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_one_socket_takes_one_part_in_a_turn() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns = InputTurns()
         assert await largest_turn([Sending(turns, ALICE, 5, FRAMES)], turns) == 1
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_user_with_many_sockets_lets_others_in_between() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns = InputTurns()
         many = [Sending(turns, ALICE, 100, BYTES) for _ in range(100)]
         for each in many:
@@ -88,11 +88,11 @@ def test_a_user_with_many_sockets_lets_others_in_between() -> None:
             await asyncio.sleep(0)
         assert left(others) == 0
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_the_sockets_of_a_user_take_turns() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns = InputTurns()
         sockets = [Sending(turns, ALICE, 100, BYTES) for _ in range(10)]
         for each in sockets:
@@ -102,7 +102,7 @@ def test_the_sockets_of_a_user_take_turns() -> None:
         counts = Counter(each.parts for each in sockets)
         assert max(counts) - min(counts) <= 1
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_user_has_one_allowance_over_all_its_sockets() -> None:

@@ -82,7 +82,7 @@ class Registry:
         pass
 
 
-class Scene:
+class Scenario:
     """An open socket of a known user."""
 
     def __init__(self, inputs: Inputs) -> None:
@@ -106,8 +106,8 @@ def frame(size: int) -> bytes:
 
 
 def test_a_socket_reads_no_more_than_its_part_in_a_turn() -> None:
-    async def scene() -> None:
-        socket = Scene(Inputs())
+    async def scenario() -> None:
+        socket = Scenario(Inputs())
         await asyncio.sleep(0)
         large = frame(4 * limits.SOCKET_TURN_BYTES)
         socket.send(large[: limits.SOCKET_TURN_BYTES])
@@ -117,14 +117,14 @@ def test_a_socket_reads_no_more_than_its_part_in_a_turn() -> None:
         socket.send(large[limits.SOCKET_TURN_BYTES :])
         assert len(socket.receiver.messages) == 1
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_socket_whose_turn_is_spent_by_others_waits_and_is_counted() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         inputs = Inputs()
-        others = [Scene(inputs) for _ in range(5)]
-        last = Scene(inputs)
+        others = [Scenario(inputs) for _ in range(5)]
+        last = Scenario(inputs)
         await asyncio.sleep(0)
         part = frame(PART_BYTES)
         for other in others:
@@ -142,14 +142,14 @@ def test_a_socket_whose_turn_is_spent_by_others_waits_and_is_counted() -> None:
         assert all(len(other.receiver.messages) == 4 for other in others)
         assert last.wire.is_reading
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_client_that_was_silent_for_long_may_send_a_burst_again() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         inputs = Inputs()
         user = inputs.join(("AC1", "alice"), asyncio.get_running_loop().time())
-        socket = Scene(inputs)
+        socket = Scenario(inputs)
         loop: Any = SimpleNamespace(time=asyncio.get_running_loop().time)
         socket.socket._loop = loop
         budget = socket.socket._budget
@@ -163,4 +163,4 @@ def test_a_client_that_was_silent_for_long_may_send_a_burst_again() -> None:
             await asyncio.sleep(0)
         assert not socket.socket._discards_input
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -153,7 +153,7 @@ def endpoint_of(tunnel: Tunnel) -> Any:
 
 
 def test_of_many_requests_in_a_chunk_no_more_are_in_work_at_once_than_the_limit() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         tunnel = Tunnel()
         endpoint = endpoint_of(tunnel)
         socket, transport = opened(lambda made: Connection(made, endpoint))
@@ -177,4 +177,4 @@ def test_of_many_requests_in_a_chunk_no_more_are_in_work_at_once_than_the_limit(
         assert transport.is_reading
         socket.connection_lost(None)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -10,7 +10,7 @@ from parlour.realtime.turns import Turns
 
 
 def test_reads_that_are_done_in_one_go_run_in_different_turns_of_the_loop() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns, done = Turns(), []
 
         async def read(number: int) -> None:
@@ -27,11 +27,11 @@ def test_reads_that_are_done_in_one_go_run_in_different_turns_of_the_loop() -> N
         assert at_once == 1
         assert done == [0, 1, 2, 3, 4]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_an_account_with_many_reads_lets_others_in_between() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns, done = Turns(), []
 
         async def read(account: str) -> None:
@@ -44,11 +44,11 @@ def test_an_account_with_many_reads_lets_others_in_between() -> None:
         await asyncio.gather(*many, *few)
         assert [at for at, account in enumerate(done) if account == "few"][1] < 6
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_user_with_many_reads_lets_other_users_of_the_account_in_between() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns, done = Turns(), []
 
         async def read(account: str, identity: str) -> None:
@@ -63,12 +63,12 @@ def test_a_user_with_many_reads_lets_other_users_of_the_account_in_between() -> 
         assert [at for at, identity in enumerate(done) if identity == "few"][1] < 8
         assert done.index("other") < 4
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(at_once: int) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         turns = Turns(at_once)
 
         async def fail() -> None:
@@ -86,4 +86,4 @@ def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(at_on
                 async with turns.of("AC2", "user"):
                     pass
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Scenario = Callable[[DiskBlobStore], Awaitable[None]]
-    Play = Callable[[Scenario], None]
+    ScenarioRunner = Callable[[Scenario], None]
 
 NAME = BlobKey("AC" + "1" * 32, "ME" + "a" * 32)
 OTHER = BlobKey("AC" + "1" * 32, "MEab" + "c" * 30)
@@ -33,18 +33,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def play(folder: Path) -> Play:
+def run_scenario(folder: Path) -> ScenarioRunner:
     """Runs a scenario on a place for blobs."""
 
     def run(scenario: Scenario) -> None:
-        async def play() -> None:
+        async def run_scenario() -> None:
             blobs = DiskBlobStore(folder)
             try:
                 await scenario(blobs)
             finally:
                 await blobs.close()
 
-        asyncio.run(play())
+        asyncio.run(run_scenario())
 
     return run
 
@@ -68,7 +68,7 @@ async def keep(blobs: DiskBlobStore, name: BlobKey, *pieces: bytes) -> None:
     await blob.persist()
 
 
-def test_a_blob_is_there_once_it_is_kept(play: Play, folder: Path) -> None:
+def test_a_blob_is_there_once_it_is_kept(run_scenario: ScenarioRunner, folder: Path) -> None:
     first, own = f"incoming/{'.'.join(NAME)}", f"{NAME.account_sid}/aa/{NAME.sid}"
 
     async def scenario(blobs: DiskBlobStore) -> None:
@@ -89,10 +89,10 @@ def test_a_blob_is_there_once_it_is_kept(play: Play, folder: Path) -> None:
         assert files(folder) == set()
         assert await blobs.open(NAME) is None
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(play: Play) -> None:
+def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(run_scenario: ScenarioRunner) -> None:
     whole = os.urandom(1_000_003)
 
     async def scenario(blobs: DiskBlobStore) -> None:
@@ -106,10 +106,10 @@ def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(play: Play) -> None:
         assert await content(blobs, NAME, 999_990, 13) == whole[-13:]
         assert await content(blobs, NAME, 5, 0) == b""
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_what_is_discarded_is_gone_kept_or_not(play: Play, folder: Path) -> None:
+def test_what_is_discarded_is_gone_kept_or_not(run_scenario: ScenarioRunner, folder: Path) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         blob = await blobs.create(NAME)
         await blob.write(b"x" * 300_000)
@@ -122,11 +122,11 @@ def test_what_is_discarded_is_gone_kept_or_not(play: Play, folder: Path) -> None
         await kept.discard()
         assert files(folder) == set()
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_a_blob_is_synced_before_it_has_its_name_and_the_name_before_it_counts(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
 
@@ -149,13 +149,13 @@ def test_a_blob_is_synced_before_it_has_its_name_and_the_name_before_it_counts(
             note(name)
         await blob.persist()
 
-    play(scenario)
+    run_scenario(scenario)
     assert done == ["write", "fsync", "link", *["fsync folder"] * 3]
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "link"])
 def test_a_disk_that_refuses_leaves_nothing(
-    play: Play, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    run_scenario: ScenarioRunner, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         def full(*_: object) -> None:
@@ -176,11 +176,11 @@ def test_a_disk_that_refuses_leaves_nothing(
             await blob.discard()
             raise
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_what_cannot_be_removed_now_is_found_later(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         blob = await blobs.create(NAME)
@@ -193,10 +193,10 @@ def test_what_cannot_be_removed_now_is_found_later(
             await blob.discard()
         assert await blobs.uncommitted(LATER_MS) == [NAME]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_only_old_ones_are_unsettled_and_settled_ones_never(play: Play) -> None:
+def test_only_old_ones_are_unsettled_and_settled_ones_never(run_scenario: ScenarioRunner) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"kept")
         await keep(blobs, OTHER, b"settled")
@@ -204,38 +204,38 @@ def test_only_old_ones_are_unsettled_and_settled_ones_never(play: Play) -> None:
         assert await blobs.uncommitted(0) == []
         assert await blobs.uncommitted(LATER_MS) == [NAME]
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_a_look_at_what_is_unsettled_is_bounded(play: Play, folder: Path) -> None:
+def test_a_look_at_what_is_unsettled_is_bounded(run_scenario: ScenarioRunner, folder: Path) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         for number in range(60):
             (folder / "incoming" / f"AC1.ME{number}").touch()
         assert len(await blobs.uncommitted(LATER_MS)) == 50
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("sid", ["../x", "a/b", "", "..", "a\0b", "a.b"])
-def test_a_name_that_is_no_sid_never_becomes_a_path(play: Play, sid: str) -> None:
+def test_a_name_that_is_no_sid_never_becomes_a_path(run_scenario: ScenarioRunner, sid: str) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         for name in (BlobKey(NAME.account_sid, sid), BlobKey(sid, NAME.sid)):
             with pytest.raises(AssertionError):
                 await blobs.create(name)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_nobody_else_may_read(play: Play, folder: Path) -> None:
+def test_nobody_else_may_read(run_scenario: ScenarioRunner, folder: Path) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"secret")
 
-    play(scenario)
+    run_scenario(scenario)
     for path in (folder, *folder.rglob("*")):
         assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
 
 
-def test_no_file_is_touched_inside_a_transaction(play: Play) -> None:
+def test_no_file_is_touched_inside_a_transaction(run_scenario: ScenarioRunner) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         outside = in_transaction.set(True)
         try:
@@ -244,10 +244,10 @@ def test_no_file_is_touched_inside_a_transaction(play: Play) -> None:
         finally:
             in_transaction.reset(outside)
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_who_reads_reads_on_when_the_blob_is_removed(play: Play) -> None:
+def test_who_reads_reads_on_when_the_blob_is_removed(run_scenario: ScenarioRunner) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"still there")
         blob = await blobs.open(NAME)
@@ -256,4 +256,4 @@ def test_who_reads_reads_on_when_the_blob_is_removed(play: Play) -> None:
         assert [piece async for piece in blob.pieces(0, 11)] == [b"still there"]
         await blob.close()
 
-    play(scenario)
+    run_scenario(scenario)

@@ -21,8 +21,8 @@ from parlour.resources.client_table import client_operations
 from parlour.resources.users import provisioning as user_provisioning
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SDK, Origin
-from tests.events.in_process_server import ACCOUNT_SID, House
-from tests.events.in_process_server import player as play_in_house
+from tests.events.in_process_server import ACCOUNT_SID, InProcessServer
+from tests.events.in_process_server import scenario_runner as server_scenario_runner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
     from tests.events.in_process_server import Form
-    from tests.events.webhook_backend import Hooks
+    from tests.events.webhook_backend import WebhookBackend
 
 KEY_SID = "SK" + "0" * 31 + "1"
 ROOT_URL = "https://chat.example.com"
@@ -71,15 +71,15 @@ class _Hub:
         self.typed.append(Typed(*told))
 
 
-class People:
+class RealtimeClients:
     """A house, the backend it tells, and its users' clients."""
 
-    def __init__(self, house: House, hooks: Hooks) -> None:
-        self.house = house
-        self.hooks = hooks
+    def __init__(self, instance: InProcessServer, backend: WebhookBackend) -> None:
+        self.instance = instance
+        self.backend = backend
         self.hub = _Hub()
         self.commands = Commands(
-            house.app.pipeline, PageTokens(house.app.vault.page_token_key), self.hub
+            instance.app.pipeline, PageTokens(instance.app.vault.page_token_key), self.hub
         )
         self.sessions: dict[str, Session] = {}
 
@@ -87,8 +87,8 @@ class People:
         """The session of a user, who is made at the first connection."""
         if identity in self.sessions and not token:
             return self.sessions[identity]
-        scope = self.house.scope
-        user = await self.house.store.write(
+        scope = self.instance.scope
+        user = await self.instance.store.write(
             partial(_ensure, scope, identity), Origin(SDK, identity, fires=True)
         )
         session = Session(
@@ -153,10 +153,10 @@ class People:
 
     async def room(self, *identities: str, **names: str) -> str:
         """A conversation of the account with these participants."""
-        made = await self.house.do("CreateConversation", names)
+        made = await self.instance.do("CreateConversation", names)
         for identity in identities:
             await self.session(identity)
-            await self.house.do(
+            await self.instance.do(
                 "CreateConversationParticipant",
                 {"Identity": identity},
                 ConversationSid=made.sid,
@@ -168,31 +168,35 @@ async def _ensure(scope: Scope, identity: str, tx: Transaction) -> User:
     return await user_provisioning.ensure_user(tx, scope, identity)
 
 
-Scene = Callable[[People], Awaitable[None]]
-Play = Callable[[Scene], None]
+Scenario = Callable[[RealtimeClients], Awaitable[None]]
+ScenarioRunner = Callable[[Scenario], None]
 
 
-def player(data: Path, **settings: Any) -> Play:
+def scenario_runner(data: Path, **settings: Any) -> ScenarioRunner:
     """What runs a scene among the users of a house of its own."""
-    play_house = play_in_house(data, **settings)
+    run_on_server = server_scenario_runner(data, **settings)
 
-    def play(scene: Scene) -> None:
-        async def among_people(house: House, hooks: Hooks) -> None:
-            await scene(People(house, hooks))
+    def run_scenario(scenario: Scenario) -> None:
+        async def among_clients(instance: InProcessServer, backend: WebhookBackend) -> None:
+            await scenario(RealtimeClients(instance, backend))
 
-        play_house(among_people)
+        run_on_server(among_clients)
 
-    return play
+    return run_scenario
 
 
 async def run_as(
-    house: House, identity: str, operation_id: str, form: Form | None = None, **path: str
+    instance: InProcessServer,
+    identity: str,
+    operation_id: str,
+    form: Form | None = None,
+    **path: str,
 ) -> Any:
     """What an operation gives a user, without a command in front of it."""
     call: Call[Any] = Call(
         operation=client_operations()[operation_id],
         caller=Caller(ACCOUNT_SID, KEY_SID, identity),
-        path={"ChatServiceSid": house.scope.service_sid, **path},
+        path={"ChatServiceSid": instance.scope.service_sid, **path},
         resource=f"/{operation_id}",
         form={
             name: [value] if isinstance(value, str) else value
@@ -200,7 +204,7 @@ async def run_as(
         },
         origin=Origin(SDK, identity, fires=True),
     )
-    return (await house.app.pipeline.run(call, lambda *_: b"")).result
+    return (await instance.app.pipeline.run(call, lambda *_: b"")).result
 
 
 async def refusal(asked: Awaitable[object]) -> tuple[int, int]:
