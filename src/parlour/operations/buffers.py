@@ -1,33 +1,24 @@
-"""The byte pool: what the edge may buffer in all, shared max-min fair by account and by user.
+"""The buffer pool: a bound on the bytes that one process buffers for all its clients.
 
-Everything that the edge holds in memory for a client is reserved here: bytes read ahead, bodies,
-answers, outboxes of sockets. (Uploads of media go to disk and are not counted.) The total has two
-rooms that never lend to each other: one for connections that are not authenticated yet, one for
-the rest, so that strangers cannot take anything from accounts.
+Whatever the edge keeps in memory for a client is reserved here first: bytes read ahead, request
+bodies, responses, outboxes of sockets. (Uploads of media go to disk and are not counted.) The total
+has two partitions that never lend to each other: one for connections that are not authenticated
+yet, one for the rest, so that unauthenticated peers cannot take anything from accounts.
 
-While a room has space, a reservation gets what it asks for. When it is full, space is taken from
-others only by the rule of max-min fairness. With ``a`` the bytes that the asking account would
-have and ``m`` those of the account that has the most:
+While a partition has space, a reservation gets what it requests. If it is full, exchanges of owners
+above their max-min fair share are cut until there is space (`operations/buffer_shares.py`);
+otherwise the request is refused. `Reservation.wait` queues it for a short time instead. If no space
+becomes free, the slowest exchange of the same user is cut, provided that it moved no byte during
+the wait.
 
-- ``a <= capacity / active accounts``: the account stays within its equal share. Since the room is
-  full, the others then hold more than their equal shares together, so ``m`` is above its own.
-- ``a <= m - request``: moving the request from ``m`` to ``a`` leaves ``a`` the smaller one. Then
-  ``a`` is below the max-min level and ``m`` above it, even where some accounts use little.
+In the partition of the unauthenticated a "user" is a peer address, and the oldest exchange is cut,
+the requester's own included: all clients behind one proxy share an address, and one of them with
+slow connections must not keep the others from logging in.
 
-In both cases the slowest exchange of the largest user of the largest account is cut, until there
-is space. Otherwise the same two rules apply between the users of the asking account, for what that
-account has. Otherwise the asking user is itself the largest one: it is refused. It may wait
-(``Reservation.wait``) for space; if none comes, its own slowest exchange is cut, provided that
-it moved no byte during the wait.
-
-In the room of the unauthenticated a "user" is a peer address, and the oldest exchange is cut, the
-asking peer's own included: everybody behind one proxy has one address, and a stranger with slow
-connections must not keep others there from logging in.
-
-States of a reservation, and who moves it:
+States of a reservation:
 
 ====================  =========================  =============================================
-state                 event                      next
+state                 event                      next state
 ====================  =========================  =============================================
 empty (0 bytes)       grow, resize, wait         holding (or refused: still empty)
 holding               shrink, resize to 0        empty
@@ -35,114 +26,30 @@ empty, holding        assign                     the same, with another owner
 empty, holding        close (edge), cut (pool)   closed: its bytes are returned, grow is refused
 ====================  =========================  =============================================
 
-Nothing here scans while there is space. A cut costs O(active accounts + active users of one
-account + exchanges of one user).
+Invariants: ``used`` of a partition is the sum over its accounts, of an account the sum over its
+users, of a user the sum over its open reservations. A partition never exceeds its capacity.
 """
 
 from __future__ import annotations
 
 import asyncio
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from parlour.operations.buffer_shares import (
+    AccountBuffers,
+    Partition,
+    UserBuffers,
+    Waiter,
+    find_victim,
+)
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-_used: Final = attrgetter("used")
-_tick: Final = attrgetter("tick")
+    from collections.abc import Callable
 
 
 def _never() -> bool:
     return False
-
-
-class _Partition:
-    """One part of the total, with the accounts that hold bytes in it."""
-
-    __slots__ = ("active", "capacity", "cuts", "refusals", "used", "waiters", "waits")
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.used = 0
-        self.active: set[_AccountBuffers] = set()
-        self.waiters: list[_Waiter] = []
-        self.waits = self.refusals = self.cuts = 0
-
-    def wake(self) -> None:
-        """Give free space to waiters, the smallest owner first; stop at the first without room."""
-        while self.waiters:
-            waiter = min(self.waiters, key=_Waiter.order)
-            if waiter.reservation.is_open and self.used + waiter.size > self.capacity:
-                return
-            self.waiters.remove(waiter)
-            waiter.end(is_granted=waiter.reservation.is_open)
-
-
-class _AccountBuffers:
-    """The bytes of one account in a room, and its users that hold some."""
-
-    __slots__ = ("active", "room", "sid", "used", "users")
-
-    def __init__(self, room: _Partition, sid: str) -> None:
-        self.room = room
-        self.sid = sid
-        self.used = 0
-        self.users: dict[str, _UserBuffers] = {}
-        self.active: set[_UserBuffers] = set()
-
-
-class _UserBuffers:
-    """The bytes of one user of an account. ``members`` counts its open reservations."""
-
-    __slots__ = ("account", "holding", "identity", "members", "used")
-
-    def __init__(self, account: _AccountBuffers, identity: str) -> None:
-        self.account = account
-        self.identity = identity
-        self.used = 0
-        self.members = 0
-        self.holding: set[Reservation] = set()
-
-    def look(self) -> None:
-        """Have all exchanges with bytes say whether bytes have moved since they last did."""
-        for each in self.holding:
-            each.look()
-
-    def slowest(self, but: Reservation | None = None) -> Reservation | None:
-        """Return the exchange with bytes whose last progress is the longest ago."""
-        self.look()
-        return min((each for each in self.holding if each is not but), key=_tick, default=None)
-
-
-class _Waiter:
-    """A request for bytes that waits until there is space."""
-
-    __slots__ = ("future", "is_granted", "number", "reservation", "size")
-
-    def __init__(self, reservation: Reservation, size: int, number: int) -> None:
-        self.reservation = reservation
-        self.size = size
-        self.number = number
-        self.is_granted = False
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def order(self) -> tuple[int, int, int]:
-        """Smaller owners first, then first come, first served."""
-        user = self.reservation.user
-        if not self.reservation.is_open:
-            return 0, 0, 0  # Closed while it waited: its end comes first.
-        return user.account.used, user.used, self.number
-
-    def end(self, *, is_granted: bool) -> None:
-        """Let the exchange go on, with its bytes or without."""
-        if self.future.done():
-            return
-        self.is_granted = is_granted
-        if is_granted:
-            self.reservation.add(self.size)
-        self.future.set_result(None)
 
 
 class BufferPool:
@@ -154,19 +61,19 @@ class BufferPool:
         unauthenticated_bytes: int,
         wait_ms_max: int = limits.BUFFER_WAIT_MS_MAX,
     ) -> None:
-        """``unauthenticated_bytes`` of the total are the room of unauthenticated connections."""
+        """``unauthenticated_bytes`` of the total are for connections without an account."""
         assert 0 < unauthenticated_bytes < total_bytes
-        self.unauthenticated: Final = _Partition(unauthenticated_bytes)
-        self.authenticated: Final = _Partition(total_bytes - unauthenticated_bytes)
-        self._strangers = _AccountBuffers(self.unauthenticated, "")
-        self._accounts: dict[str, _AccountBuffers] = {}
+        self.unauthenticated: Final = Partition(unauthenticated_bytes)
+        self.authenticated: Final = Partition(total_bytes - unauthenticated_bytes)
+        self._unauthenticated = AccountBuffers(self.unauthenticated, "")
+        self._accounts: dict[str, AccountBuffers] = {}
         self._waits = 0
         self.wait_seconds_max: Final = wait_ms_max / 1000
         self.tick = 0
 
     @property
     def used(self) -> int:
-        """Bytes that are reserved now."""
+        """The number of reserved bytes."""
         return self.authenticated.used + self.unauthenticated.used
 
     def open(
@@ -184,49 +91,51 @@ class BufferPool:
             account_sid: The owner; empty while the connection is not authenticated.
             identity: The chat user, empty for the account's own callers. Without an account: the
                 address of the peer.
-            has_moved: Says whether bytes have moved since it was last called; asked before the
-                slowest exchange is chosen. Without it only ``progress`` counts.
+            has_moved: Returns whether bytes have moved since its previous call; called before
+                the slowest exchange is chosen. Without it only ``progress`` counts.
         """
         user = self._user(account_sid, identity)
         user.members += 1
         return Reservation(self, user, cut, has_moved)
 
-    def _user(self, account_sid: str, identity: str) -> _UserBuffers:
-        account = self._strangers
+    def _user(self, account_sid: str, identity: str) -> UserBuffers:
+        account = self._unauthenticated
         if account_sid:
             found = self._accounts.get(account_sid)
             if found is None:
-                found = self._accounts[account_sid] = _AccountBuffers(
+                found = self._accounts[account_sid] = AccountBuffers(
                     self.authenticated, account_sid
                 )
             account = found
         user = account.users.get(identity)
         if user is None:
-            user = account.users[identity] = _UserBuffers(account, identity)
+            user = account.users[identity] = UserBuffers(account, identity)
         return user
 
-    def leave(self, user: _UserBuffers) -> None:
-        """Count one reservation less of a user; forget owners without any."""
+    def leave(self, user: UserBuffers) -> None:
+        """Count one reservation less of a user; drop owners without reservations."""
         user.members -= 1
         if user.members:
             return
         account = user.account
         del account.users[user.identity]
-        if not account.users and account is not self._strangers:
+        if not account.users and account is not self._unauthenticated:
             del self._accounts[account.sid]
 
     def move(self, reservation: Reservation, account_sid: str, identity: str) -> bool:
-        """Give a reservation another owner; False if its bytes find no room there."""
+        """Change the owner of a reservation; False if its bytes do not fit there."""
         before, held = reservation.user, reservation.held
         user = self._user(account_sid, identity)
         user.members += 1
-        room = user.account.room
-        if room is not before.account.room and not self.make_room(reservation, user, held):
+        partition = user.account.partition
+        if partition is not before.account.partition and not self.free_space(
+            reservation, user, held
+        ):
             self.leave(user)
-            room.refusals += 1
-            room.wake()  # Something may have been cut in vain.
+            partition.refusals += 1
+            partition.wake()  # A cut may have freed too little for this, and enough for a waiter.
             return False
-        if not reservation.is_open:  # Its own owner closed it while others were cut.
+        if not reservation.is_open:  # Its owner closed it while others were cut.
             self.leave(user)
             return False
         tick = reservation.tick
@@ -235,65 +144,36 @@ class BufferPool:
         reservation.add(held)
         reservation.tick = tick
         self.leave(before)
-        before.account.room.wake()
-        room.wake()
+        before.account.partition.wake()
+        partition.wake()
         return True
 
-    # --- When a room is full ----------------------------------------------------------------
+    # --- A full partition -------------------------------------------------------------------
 
-    def make_room(self, asking: Reservation, user: _UserBuffers, size: int) -> bool:
-        """Cut exchanges of owners over their share until ``size`` bytes are free, or refuse."""
-        room = user.account.room
-        while room.used + size > room.capacity:
-            victim = _victim(user, size)
-            if victim is None and room is self.unauthenticated:
-                victim = user.slowest(but=asking)
+    def free_space(self, requester: Reservation, user: UserBuffers, size: int) -> bool:
+        """Cut exchanges of owners above their share until ``size`` bytes are free, or refuse."""
+        partition = user.account.partition
+        while partition.used + size > partition.capacity:
+            victim = find_victim(user, size)
+            if victim is None and partition is self.unauthenticated:
+                victim = user.slowest(but=requester)
             if victim is None:
                 return False
             victim.cut()
         return True
 
-    def enqueue(self, reservation: Reservation, size: int) -> _Waiter:
-        """Queue a request; beyond the bound the one most over its share is refused."""
-        room = reservation.user.account.room
+    def enqueue(self, reservation: Reservation, size: int) -> Waiter:
+        """Queue a request; if the queue is full, refuse the one most above its share."""
+        partition = reservation.user.account.partition
         self._waits += 1
-        room.waits += 1
-        waiter = _Waiter(reservation, size, self._waits)
-        room.waiters.append(waiter)
-        if len(room.waiters) > limits.BUFFER_WAITERS_MAX:
-            last = max(room.waiters, key=_Waiter.order)
-            room.waiters.remove(last)
+        partition.waits += 1
+        waiter = Waiter(reservation, size, self._waits)
+        partition.waiters.append(waiter)
+        if len(partition.waiters) > limits.BUFFER_WAITERS_MAX:
+            last = max(partition.waiters, key=Waiter.order)
+            partition.waiters.remove(last)
             last.end(is_granted=False)
         return waiter
-
-
-def _victim(user: _UserBuffers, size: int) -> Reservation | None:
-    """Return the exchange that has to make room for a user's request, if there is one."""
-    account = user.account
-    room = account.room
-    largest = _largest_to_cut(account, room.active, room.capacity, size)
-    if isinstance(largest, _AccountBuffers):
-        return max(largest.active, key=_used).slowest()
-    # What the account may have without taking from others.
-    capacity = account.used + room.capacity - room.used
-    largest = _largest_to_cut(user, account.active, capacity, size)
-    return largest.slowest() if isinstance(largest, _UserBuffers) else None
-
-
-def _largest_to_cut(
-    asking: _AccountBuffers | _UserBuffers,
-    active: Iterable[_AccountBuffers | _UserBuffers],
-    capacity: int,
-    size: int,
-) -> _AccountBuffers | _UserBuffers | None:
-    """Return the largest of the others, if fairness gives some of its bytes to the asking one."""
-    others = [each for each in active if each is not asking]
-    if not others:
-        return None
-    largest = max(others, key=_used)
-    wanted = asking.used + size
-    is_within_share = wanted <= capacity // (len(others) + 1)
-    return largest if is_within_share or wanted <= largest.used - size else None
 
 
 class Reservation:
@@ -304,7 +184,7 @@ class Reservation:
     def __init__(
         self,
         pool: BufferPool,
-        user: _UserBuffers,
+        user: UserBuffers,
         cut: Callable[[], None],
         has_moved: Callable[[], bool],
     ) -> None:
@@ -317,84 +197,84 @@ class Reservation:
         self.tick = 0
 
     def grow(self, size: int) -> bool:
-        """Reserve so many bytes more; False if there is no room for them, or it was cut."""
-        room = self.user.account.room
-        if self.is_open and room.used + size <= room.capacity:
+        """Reserve more bytes; False if they do not fit or the reservation was cut."""
+        partition = self.user.account.partition
+        if self.is_open and partition.used + size <= partition.capacity:
             self.add(size)
-            if room.waiters:
-                room.wake()
+            if partition.waiters:
+                partition.wake()
             return True
         if self._grow_by_cuts(size):
             return True
-        room.refusals += self.is_open
+        partition.refusals += self.is_open
         return False
 
     def _grow_by_cuts(self, size: int) -> bool:
         if not self.is_open:
             return False
-        has_room = self._pool.make_room(self, self.user, size) and self.is_open
-        if has_room:
+        has_space = self._pool.free_space(self, self.user, size) and self.is_open
+        if has_space:
             self.add(size)
-        self.user.account.room.wake()  # What was cut may be more than it needs.
-        return has_room
+        self.user.account.partition.wake()  # The cuts may have freed more than it needs.
+        return has_space
 
     def shrink(self, size: int) -> None:
-        """Return so many bytes. Does nothing once the reservation was closed or cut."""
+        """Return bytes to the pool. Does nothing after the reservation was closed or cut."""
         if not self.is_open:
             return
         assert size <= self.held
         self.remove(size)
-        room = self.user.account.room
-        if room.waiters:
-            room.wake()
+        partition = self.user.account.partition
+        if partition.waiters:
+            partition.wake()
 
     def resize(self, size: int) -> bool:
-        """Reserve this many bytes in all; False, and nothing changed, if there is no room."""
+        """Reserve this many bytes in total; False, and nothing changed, if they do not fit."""
         more = size - self.held
         if more > 0:
             return self.grow(more)
         self.shrink(-more)
         return self.is_open
 
-    def look(self) -> None:
-        """Record progress if bytes have moved since the last look."""
+    def poll_progress(self) -> None:
+        """Record progress if bytes have moved since the previous poll."""
         if self._has_moved():
             self.progress()
 
     def progress(self) -> None:
-        """Record that bytes moved between the client and us: the exchange is not slow.
+        """Record that bytes moved between client and server: the exchange is not slow.
 
-        Without an account it counts for nothing: a connection has to authenticate, not to move.
+        Ignored without an account: an unauthenticated connection is judged by its age alone.
         """
         if self.user.account.sid:
             pool = self._pool
             pool.tick = self.tick = pool.tick + 1
 
     def assign(self, account_sid: str, identity: str = "") -> bool:
-        """Give the reservation to another owner; False, and nothing changed, without room."""
+        """Change the owner; False, and nothing changed, if the bytes do not fit there."""
         user = self.user
         if user.account.sid == account_sid and user.identity == identity:
             return self.is_open
         return self.is_open and self._pool.move(self, account_sid, identity)
 
     def close(self) -> None:
-        """Return everything. May be called again."""
+        """Return all bytes. Idempotent."""
         if not self.is_open:
             return
-        room = self.user.account.room
+        partition = self.user.account.partition
         self._close()
-        if room.waiters:
-            room.wake()
+        if partition.waiters:
+            partition.wake()
 
     async def wait(self, size: int) -> bool:
-        """Reserve so many bytes more, with a short wait for room; False: answer 503."""
-        room = self.user.account.room
-        if room.used + size <= room.capacity or not self.is_open:
+        """Reserve more bytes, waiting shortly for space; False: the request gets a 503."""
+        partition = self.user.account.partition
+        if partition.used + size <= partition.capacity or not self.is_open:
             return self.grow(size)
         if self._grow_by_cuts(size):
             return True
-        self.user.look()  # What moved before this does not count.
-        begun = self._pool.tick
+        self.user.poll_progress()  # What moved before the wait does not count.
+        start_tick = self._pool.tick
         waiter = self._pool.enqueue(self, size)
         try:
             await asyncio.wait((waiter.future,), timeout=self._pool.wait_seconds_max)
@@ -403,30 +283,30 @@ class Reservation:
                 self.shrink(size)
             raise
         finally:
-            if waiter in room.waiters:
-                room.waiters.remove(waiter)
+            if waiter in partition.waiters:
+                partition.waiters.remove(waiter)
         is_timeout = not waiter.future.done()
-        if waiter.is_granted or (is_timeout and self._grow_by_idle(size, begun)):
+        if waiter.is_granted or (is_timeout and self._grow_by_idle(size, start_tick)):
             return True
-        room.refusals += self.is_open
+        partition.refusals += self.is_open
         return False
 
     def _grow_by_idle(self, size: int, since: int) -> bool:
-        """Take the space of the user's own exchanges that have not moved since a tick."""
+        """Cut the user's own exchanges that have made no progress since a tick, and grow."""
         user = self.user
-        room = user.account.room
-        while room.used + size > room.capacity:
+        partition = user.account.partition
+        while partition.used + size > partition.capacity:
             victim = user.slowest(but=self) if self.is_open else None
             if victim is None or victim.tick > since:
                 return False
             victim.cut()
         return self.grow(size)
 
-    # --- What the pool calls ----------------------------------------------------------------
+    # --- Called by the pool -----------------------------------------------------------------
 
     def cut(self) -> None:
-        """End the exchange. Its space is for the one that asked, so waiters are not woken."""
-        self.user.account.room.cuts += 1
+        """End the exchange. Its space is for the requester, so waiters are not woken."""
+        self.user.account.partition.cuts += 1
         self._close()
         self._cut()
 
@@ -436,10 +316,10 @@ class Reservation:
         self._pool.leave(self.user)
 
     def add(self, size: int) -> None:
-        """Count bytes for the owner, who is active from its first byte on."""
+        """Count bytes for the owner, which becomes active with its first byte."""
         user = self.user
         account = user.account
-        room = account.room
+        partition = account.partition
         if not self.held and size:
             pool = self._pool
             pool.tick = self.tick = pool.tick + 1
@@ -447,24 +327,24 @@ class Reservation:
             if not user.used:
                 account.active.add(user)
                 if not account.used:
-                    room.active.add(account)
+                    partition.active.add(account)
         self.held += size
         user.used += size
         account.used += size
-        room.used += size
+        partition.used += size
 
     def remove(self, size: int) -> None:
-        """Undo ``add``."""
+        """Reverse ``add``; the owner becomes inactive with its last byte."""
         user = self.user
         account = user.account
-        room = account.room
+        partition = account.partition
         self.held -= size
         user.used -= size
         account.used -= size
-        room.used -= size
+        partition.used -= size
         if not self.held and size:
             user.holding.discard(self)
             if not user.used:
                 account.active.discard(user)
                 if not account.used:
-                    room.active.discard(account)
+                    partition.active.discard(account)
