@@ -147,8 +147,8 @@ class App:
         self.pipeline = Pipeline(
             self.store,
             self.vault,
-            revoked=self.authentication.forget,
-            before=before,
+            on_login_revoked=self.authentication.forget,
+            pre_action_hook=before,
             action_rates=ActionRates(self.clock, rate) if rate else None,
         )
         sinks: list[Sink] = [OutboundSink(self.store, VirtualCarrier(self.random)), self.webhooks]

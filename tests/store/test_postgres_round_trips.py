@@ -39,7 +39,7 @@ class Desk:
         self.relay = relay
         self.store = PostgresStore(relay.url, SystemClock(), random, connections=2)
         self.vault = Vault(bytes(KEY_BYTES), random.token)
-        self.pipeline = Pipeline(self.store, self.vault, revoked=lambda _: None)
+        self.pipeline = Pipeline(self.store, self.vault, on_login_revoked=lambda _: None)
         self.operations = {each.operation_id: each for each in operations()}
 
     async def run(

@@ -1,9 +1,19 @@
-"""The path of every call: parse, scope, permit, ask before, one transaction, wake the listeners.
+"""The path of every call through the server, over HTTP or a WebSocket.
 
-No network while a transaction is open. The transaction itself looks up whether a pre-action
-webhook is to be asked, and changes nothing then: it is asked on a rehearsal, which is undone
-before anybody is called, and the change runs with what the webhook amended. A request that is
-sent again with its idempotency key gets its first answer, and nobody is asked.
+1. An API key is rejected where the auth token is required.
+2. The form is parsed. An error is not raised yet: the action raises it after the lookups of its
+   path, since those come first in the order of checks.
+3. A GET runs in one read transaction. Everything else runs in one write transaction, which a
+   repeated idempotency key replaces by the stored response.
+4. In the transaction: settings are locked, the scope is resolved, the permission checked, the
+   action counted against the rates, and the action run. An error rolls all of it back.
+5. If a pre-action webhook is subscribed to the call, the transaction of step 4 changes nothing.
+   Instead a dry run validates the call and is rolled back, the webhook is called outside any
+   transaction, and step 4 is repeated with the parameters that it may have amended. A dry run that
+   finds a stored response ends the call: the webhook is not called for a repeated request.
+6. After the commit a revoked login is removed from the caches.
+
+No network is used while a transaction is open.
 """
 
 from __future__ import annotations
@@ -32,99 +42,99 @@ T = TypeVar("T")
 
 
 class PreActionHook(Protocol):
-    """Whoever may be asked before an action (pre-action webhooks)."""
+    """Called before an action is committed: pre-action webhooks."""
 
     async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
-        """Whether somebody listens to this call's pre-action event."""
+        """Return whether a webhook is subscribed to the pre-action event of this call."""
         ...
 
     async def call(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
-        """The parameters to go on with: as said, or amended. Raises ApiError to reject."""
+        """Return the call's parameters, possibly amended. Raises ApiError to reject it."""
         ...
 
     async def is_subscribed(self, scope: Scope, event_name: str) -> bool:
-        """Whether somebody listens to a pre-action event in this scope."""
+        """Return whether a webhook is subscribed to a pre-action event in this scope."""
         ...
 
     async def check(self, event_name: str, emitted: EmittedEvent) -> None:
-        """Ask about what a change that is no call would tell. Raises ApiError to reject."""
+        """Ask about an event of a change that is not a call. Raises ApiError to reject it."""
         ...
 
 
 class Pipeline:
-    """Carries calls through their steps."""
+    """Runs calls through the steps above."""
 
     def __init__(
         self,
         store: Store,
         vault: Vault,
         *,
-        revoked: Callable[[str], None],
-        before: PreActionHook | None = None,
+        on_login_revoked: Callable[[str], None],
+        pre_action_hook: PreActionHook | None = None,
         action_rates: ActionRates | None = None,
     ) -> None:
-        """``revoked`` is told the name of each login that a call took away."""
+        """``on_login_revoked`` is called with the name of each login that a call revoked."""
         self._store = store
         self._vault = vault
-        self._revoked = revoked
-        self._before = before
+        self._on_login_revoked = on_login_revoked
+        self._pre_action_hook = pre_action_hook
         self._action_rates = action_rates
         self._idempotency = idempotency.InFlight()
 
     async def run(self, call: Call[Any], render: Render) -> OperationResult:
-        """Carry one call through. Raises ApiError, and nothing is changed then."""
+        """Run one call; return its result after the commit. On ApiError nothing was changed."""
         is_key = call.caller.identity is None and sids.is_sid(sids.API_KEY, call.caller.login)
         if call.operation.needs_auth_token and is_key:
-            # Before a kept answer is looked up, which may hold a secret.
+            # Before the stored response is read, which may contain a secret.
             raise ApiError(20403)
         call.sealing = self._vault
         try:
             call.parsed = call.operation.spec.parameters.parse(call.form)
         except ApiError as error:
-            call.parsed = error  # Raised by the action, after its look-ups.
+            call.parsed = error
         if not call.operation.writes:
             return await self._store.read(
                 lambda tx: self._act(tx, call), account_sid=call.caller.account_sid
             )
         if call.idempotency_key is None:
-            outcome = await self._write(call, self._act)
+            result = await self._write(call, self._act)
         else:
             call.request_digest = idempotency.digest_of(call)
             async with self._idempotency.enter(call):
-                outcome = await self._write(
+                result = await self._write(
                     call, lambda tx, again: idempotency.once(tx, again, self._act, render)
                 )
-        if outcome.revoked is not None:
-            self._revoked(outcome.revoked)
-        return outcome
+        if result.revoked is not None:
+            self._on_login_revoked(result.revoked)
+        return result
 
     async def _write(self, call: Call[Any], act: Act) -> OperationResult:
-        """Make the change, once whoever is asked before it has agreed."""
-        before = self._pre_action_hook(call)
-        if before is None:
+        """Run a change, after its pre-action webhook if one is subscribed."""
+        hook = self._pre_action_hook_of(call)
+        if hook is None:
             return await self._change(call, act)
 
-        async def unless_asked(tx: Transaction, call: Call[Any]) -> OperationResult | None:
-            return None if await before.wants(tx, call) else await act(tx, call)
+        async def act_unless_subscribed(tx: Transaction, call: Call[Any]) -> OperationResult | None:
+            return None if await hook.wants(tx, call) else await act(tx, call)
 
-        outcome = await self._change(call, unless_asked)
-        if outcome is not None:
-            return outcome
+        result = await self._change(call, act_unless_subscribed)
+        if result is not None:
+            return result
         dry_run = await self._store.dry_run(
             lambda tx: act(tx, call), call.origin, account_sid=call.caller.account_sid
         )
         if dry_run.result.replayed is not None:
             return dry_run.result
-        # The call is valid, and may wait for seconds: what does not count is not kept meanwhile.
+        # The call is valid and may wait for seconds: release the unused part of its form.
         call.form = call.operation.spec.parameters.used_part(call.form)
-        with _outside(call):
-            call.parsed = await before.call(call, dry_run)
+        with _work_suspended(call):
+            call.parsed = await hook.call(call, dry_run)
         return await self._change(call, act)
 
     async def _change(
         self, call: Call[Any], act: Callable[[Transaction, Call[Any]], Awaitable[T]]
     ) -> T:
-        # A store of one process runs one change after the other, however far they reach.
+        # A store of one process serializes its changes: the scope would not be used.
         return await self._store.write(
             lambda tx: act(tx, call),
             call.origin,
@@ -132,12 +142,13 @@ class Pipeline:
             conflict_scope=call.conflict_scope() if self._store.is_shared else None,
         )
 
-    def _pre_action_hook(self, call: Call[Any]) -> PreActionHook | None:
-        """Who may be asked before this call, if its kind and its origin are asked about at all."""
-        is_asked = call.operation.spec.pre_action is not None and call.origin.fires
-        return self._before if is_asked else None
+    def _pre_action_hook_of(self, call: Call[Any]) -> PreActionHook | None:
+        """Return the hook if the operation has a pre-action event and the call's origin fires."""
+        has_event = call.operation.spec.pre_action is not None and call.origin.fires
+        return self._pre_action_hook if has_event else None
 
     async def _act(self, tx: Transaction, call: Call[Any]) -> OperationResult:
+        """Run step 4."""
         if call.operation.is_setting:
             await tx.lock_name("settings", call.caller.account_sid)
         call.scope = await scoping.resolve(tx, call)
@@ -155,8 +166,8 @@ class Pipeline:
 
 
 @contextmanager
-def _outside(call: Call[Any]) -> Iterator[None]:
-    """Leave the place of a call to others while it waits for a webhook."""
+def _work_suspended(call: Call[Any]) -> Iterator[None]:
+    """Release the call's work slot while it waits for a webhook."""
     if call.work is None:
         yield
         return
