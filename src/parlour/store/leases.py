@@ -1,11 +1,36 @@
-"""Leases: work that only one process does at a time, and how the one before is kept out.
+"""Leases: work that only one process does at a time, such as delivering webhooks.
 
-An owner says again and again that it is there; one that falls silent is followed by another after
-``LEASE_MS``. The database's clock alone decides. The one before may not know that: it was paused,
-or cut off. Two things hold it back. Whatever it writes in its turn begins with a look at its
-fence, a number that grows with every new owner, in the same transaction: what it would have noted
-is not kept. And it sends only while its own monotonic clock says that the lease cannot be
-anybody's else yet, since the last time that it was confirmed.
+**Term and fence.** A process acquires a lease for a term of ``LEASE_MS`` and renews it every
+quarter of that. When the owner stops renewing, another process acquires it after the term has
+expired. Only the database's clock decides that. Each change of owner increments the *fence*, a
+number in the row of the lease.
+
+**The former owner.** A process that was paused or disconnected may not know that it has lost the
+lease. Two checks stop it:
+
+* *Writes* in its term go through ``FencedStore``: they lock the row of the lease and compare owner
+  and fence in the same transaction. A write after the term raises ``LeaseLost`` and changes
+  nothing.
+* *Requests to other servers* cannot be fenced. They are sent only while ``is_current``: until two
+  thirds of ``LEASE_MS`` after the last successful renewal was *sent*, by the monotonic clock of
+  this process. The database counts the term from a later moment, so no other process can acquire
+  the lease in that time.
+
+States of a ``SharedLease``:
+
+| state   | what holds                           | next state, and its cause                       |
+|---------|--------------------------------------|-------------------------------------------------|
+| waiting | no term                              | owner: acquired, with a new fence               |
+| owner   | ``_term.is_current()``               | owner: renewed with the same fence              |
+|         |                                      | expired: no renewal for two thirds of LEASE_MS  |
+|         |                                      | waiting: another process has it, or ``stop``    |
+| expired | term not current, row possibly ours  | owner: acquired again; always as a *new* term   |
+|         |                                      | waiting: another process has it                 |
+
+A term that was not current once is never current again (``end``), even if the fence is unchanged:
+everything that relied on it has stopped by then, and the new term reads its state from the store.
+
+With SQLite there is one process; ``LocalLease`` has one term, which never ends.
 """
 
 from __future__ import annotations
@@ -29,9 +54,9 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-# Only on PostgreSQL: on SQLite there is one process. It may take seconds to get at the row, so what
-# is set there is counted from then on: otherwise each of several that waited would find it expired.
-# One that ends later than a lease taken now is of before the database's clock was set back.
+# PostgreSQL only. Waiting for the row's lock may take seconds, so clock_timestamp() is used instead
+# of now(): with the time of BEGIN, each of several waiters would find the lease expired.
+# A term that ends later than a new one could was set before the database's clock was set back.
 TAKE: Final = """
 INSERT INTO lease (name, owner, fence, expires_ms)
 VALUES ($1, $2, 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $3)
@@ -47,52 +72,52 @@ RETURNING fence
 RELEASE: Final = "UPDATE lease SET expires_ms = 0 WHERE name = $1 AND owner = $2"
 CHECK: Final = "SELECT 1 FROM lease WHERE name = $1 AND owner = $2 AND fence = $3 FOR UPDATE"
 
-_RENEWED_MS: Final = limits.LEASE_MS // 4
-# What was confirmed is relied on for less than it lasts: a request on its way may take its time.
-_RELIED_ON_MS: Final = limits.LEASE_MS * 2 // 3
+_RENEWAL_MS: Final = limits.LEASE_MS // 4
+# Shorter than the term: a request that was sent just before may take its time.
+_CURRENT_MS: Final = limits.LEASE_MS * 2 // 3
 
 
 class LeaseLost(Exception):  # noqa: N818 - named after the condition.
-    """Somebody else does this work now: nothing was done."""
+    """Another process has the lease: the write was rolled back."""
 
 
 class LeaseTerm(Protocol):
-    """One turn of one owner: from when it took the lease to when it lost it."""
+    """The time from acquiring a lease to losing it."""
 
     @property
     def store(self) -> Store:
-        """The store, for what is written in this turn. Writing raises ``LeaseLost`` after it."""
+        """Return the store for writes in this term. After the term they raise ``LeaseLost``."""
         ...
 
     def is_current(self) -> bool:
-        """Whether it is certain that nobody else has begun."""
+        """Return whether no other process can have acquired the lease."""
         ...
 
 
 class Lease(Protocol):
-    """The right to do one kind of work."""
+    """The exclusive right to one kind of work."""
 
     async def start(self) -> None:
-        """Begin to ask for it."""
+        """Start to acquire and renew it."""
         ...
 
     def current_term(self) -> LeaseTerm | None:
-        """The turn that this process has now, if it has one."""
+        """Return the current term of this process, or None."""
         ...
 
     async def stop(self) -> None:
-        """Ask for it no more, and let others have it at once."""
+        """Stop renewing, and release it so that another process can acquire it at once."""
         ...
 
 
 class LocalLeaseTerm:
-    """The only turn there is: no other process works on this store."""
+    """The only term there is: no other process works on this store."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def is_current(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
 
@@ -100,21 +125,21 @@ class LocalLease:
     """The lease of the only process."""
 
     def __init__(self, store: Store) -> None:
-        self._lease_term = LocalLeaseTerm(store)
+        self._term = LocalLeaseTerm(store)
 
     async def start(self) -> None:
-        """Nobody has to be asked."""
+        """Do nothing: the term has no start."""
 
     def current_term(self) -> LocalLeaseTerm:
-        """The only turn there is."""
-        return self._lease_term
+        """Return the only term there is."""
+        return self._term
 
     async def stop(self) -> None:
-        """Nobody waits for it."""
+        """Do nothing: the term has no end."""
 
 
 class FencedLeaseTerm:
-    """A turn among several processes."""
+    """A term of one of several processes."""
 
     def __init__(self, store: Store, clock: Clock, name: str, owner: str, fence: int) -> None:
         self.store = FencedStore(store, self)
@@ -122,34 +147,34 @@ class FencedLeaseTerm:
         self._clock = clock
         self._name = name
         self._owner = owner
-        self._until_ms = 0.0
+        self._current_until_ms = 0.0
 
-    def confirm(self, asked_at_ms: float) -> None:
-        """The lease was this process's when it asked."""
-        self._until_ms = asked_at_ms + _RELIED_ON_MS
+    def confirm(self, sent_at_ms: float) -> None:
+        """Extend the term after a renewal that was sent at a time of the monotonic clock."""
+        self._current_until_ms = sent_at_ms + _CURRENT_MS
 
     def end(self) -> None:
-        """The lease is somebody else's."""
-        self._until_ms = 0.0
+        """End the term: another process may have the lease."""
+        self._current_until_ms = 0.0
 
     def is_current(self) -> bool:
-        """Whether it is certain that nobody else has begun."""
-        return self._clock.monotonic_ms() < self._until_ms
+        """Return whether no other process can have acquired the lease."""
+        return self._clock.monotonic_ms() < self._current_until_ms
 
     async def check(self, tx: Transaction) -> None:
-        """Keep others from beginning until the transaction has ended. Raises ``LeaseLost``."""
+        """Lock the row of the lease until the transaction ends. Raises ``LeaseLost``."""
         if await tx.one(CHECK, self._name, self._owner, self.fence) is None:
-            # Sooner than our own clock would have said: the database's may have jumped.
+            # The local clock may still call it current: the database's clock may have jumped.
             self.end()
             raise LeaseLost(self._name)
 
 
 class FencedStore:
-    """The store as the owner of a turn writes to it."""
+    """The store for writes in one term: each write checks the fence first."""
 
-    def __init__(self, store: Store, lease_term: FencedLeaseTerm) -> None:
+    def __init__(self, store: Store, term: FencedLeaseTerm) -> None:
         self._store = store
-        self._lease_term = lease_term
+        self._term = term
         self.is_shared = store.is_shared
         self.start = store.start
         self.close = store.close
@@ -162,91 +187,90 @@ class FencedStore:
         origin: Origin = SILENT,
         *,
         account_sid: str = ALL_ACCOUNTS,
-        conflict_scope: ConflictScope | None = None,  # noqa: ARG002 - the fence lies outside.
+        conflict_scope: ConflictScope | None = None,  # noqa: ARG002 - the lease is outside of it.
     ) -> T:
-        """Run a change in this turn. Raises ``LeaseLost`` when it is over."""
+        """Run a change in this term. Raises ``LeaseLost`` after it."""
         return await self._store.write(self._fenced(work), origin, account_sid=account_sid)
 
     async def dry_run(
         self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = ALL_ACCOUNTS
     ) -> DryRun[T]:
-        """Run a change in this turn for what it would give."""
+        """Run a change in this term and roll it back. Raises ``LeaseLost`` after the term."""
         return await self._store.dry_run(self._fenced(work), origin, account_sid=account_sid)
 
     def _fenced(self, work: Work[T]) -> Work[T]:
         async def fenced(tx: Transaction) -> T:
-            await self._lease_term.check(tx)
+            await self._term.check(tx)
             return await work(tx)
 
         return fenced
 
 
 class SharedLease:
-    """A lease that several processes ask for."""
+    """A lease that several processes try to acquire. Its states are in the module docstring."""
 
     def __init__(self, store: Store, clock: Clock, name: str, owner: str) -> None:
         self._store = store
         self._clock = clock
         self._name = name
         self._owner = owner
-        self._lease_term: FencedLeaseTerm | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._term: FencedLeaseTerm | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Ask at once, and then again and again."""
-        await self._ask()
-        self._renewing = asyncio.create_task(self._renew(), name=f"lease {self._name}")
+        """Try to acquire it at once, then retry or renew it periodically."""
+        await self._acquire_or_renew()
+        self._renewal = asyncio.create_task(self._renew(), name=f"lease {self._name}")
 
     def current_term(self) -> FencedLeaseTerm | None:
-        """The turn that this process has now, if it is certain that it has one."""
-        held = self._lease_term
-        return held if held is not None and held.is_current() else None
+        """Return the current term of this process, or None."""
+        term = self._term
+        return term if term is not None and term.is_current() else None
 
     async def _renew(self) -> None:
         while True:  # Ends when it is cancelled.
-            await asyncio.sleep(_RENEWED_MS / 1000)
-            await self._ask()
+            await asyncio.sleep(_RENEWAL_MS / 1000)
+            await self._acquire_or_renew()
 
-    async def _ask(self) -> None:
-        """Ask for the lease, or say that it is still needed."""
-        asked_at_ms = self._clock.monotonic_ms()
+    async def _acquire_or_renew(self) -> None:
+        sent_at_ms = self._clock.monotonic_ms()
         try:
             fence = await self._store.write(self._take)
         except (Busy, Unavailable) as error:
             log.warning("lease_renewal_failed", lease=self._name, error=str(error))
             return
-        held = self._lease_term
-        if held is not None and (held.fence != fence or not held.is_current()):
-            # A turn that was in doubt once is over: what relied on it has stopped.
-            held.end()
-            held = None
-        if held is None and fence is not None:
+        term = self._term
+        if term is not None and (term.fence != fence or not term.is_current()):
+            term.end()
+            term = None
+        if term is None and fence is not None:
             log.info("lease_acquired", lease=self._name, fence=fence)
-            held = FencedLeaseTerm(self._store, self._clock, self._name, self._owner, fence)
-        if held is not None:
-            held.confirm(asked_at_ms)
-        self._lease_term = held
+            term = FencedLeaseTerm(self._store, self._clock, self._name, self._owner, fence)
+        if term is not None:
+            term.confirm(sent_at_ms)
+        self._term = term
 
     async def _take(self, tx: Transaction) -> int | None:
+        """Return the fence if this process has the lease now, else None."""
         row = await tx.one(TAKE, self._name, self._owner, limits.LEASE_MS)
         return None if row is None else int(row[0])
 
     async def stop(self) -> None:
-        """Ask for it no more, and let others have it at once."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-        if self._lease_term is None:
+        """Stop renewing, and release it so that another process can acquire it at once."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        if self._term is None:
             return
-        self._lease_term.end()
+        self._term.end()
         try:
             await self._store.write(lambda tx: tx.run(RELEASE, self._name, self._owner))
         except (Busy, Unavailable):
-            log.warning("lease_release_failed", lease=self._name)  # It runs out by itself.
+            log.warning("lease_release_failed", lease=self._name)  # It expires after LEASE_MS.
 
 
 def lease_factory(store: Store, clock: Clock, owner: str) -> Callable[[str], Lease]:
-    """Makes the lease of each kind of work, for one process that calls itself ``owner``."""
+    """Return a function that makes the lease of a kind of work for the process ``owner``."""
 
     def lease(name: str) -> Lease:
         return SharedLease(store, clock, name, owner) if store.is_shared else LocalLease(store)

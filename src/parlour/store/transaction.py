@@ -1,7 +1,15 @@
-"""The unit of work: what an action may do while it holds the store, whatever the engine.
+"""The unit of work: what an action may do in a transaction, on any engine.
 
-An action is a coroutine ``async (tx) -> result``. It awaits nothing but ``tx``; an engine may
-run it more than once (after a conflict), so it has no effect but through ``tx``.
+An action is a coroutine ``async (tx) -> result``. It awaits nothing but ``tx``. An engine may
+execute it several times (after a conflict, or when its group is rolled back), so its only effects
+are those through ``tx``.
+
+Invariants that every engine keeps:
+
+* a result of ``Store.write`` is returned only after the commit is on disk;
+* an action that fails leaves no row and no event;
+* events of one conversation get numbers in the order of their commits;
+* two transactions never hold the lock of one name at the same time.
 """
 
 from __future__ import annotations
@@ -18,48 +26,48 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 in_transaction: Final[ContextVar[bool]] = ContextVar("in_transaction", default=False)
-"""Set by an engine while it runs an action, and seen by whatever the action calls or starts."""
+"""Set by an engine while it executes an action; inherited by tasks that the action starts."""
 
 
 ALL_ACCOUNTS: Final = "*"
-"""Whose work it is that serves all accounts: the scheduler's, for one."""
+"""The ``account_sid`` of work that serves all accounts, such as that of the scheduler."""
 
 
 class Transaction(Protocol):
-    """What an action sees of the store. Rows are tuples in the order of the statement."""
+    """The interface of the store to an action. Rows are tuples in the order of the statement."""
 
     @property
     def now(self) -> int:
-        """The time of this transaction: milliseconds since 1970-01-01 UTC."""
+        """Return the time of this transaction in milliseconds since 1970-01-01 UTC."""
         ...
 
     @property
     def origin(self) -> Origin:
-        """Who caused this change."""
+        """Return the origin of this change."""
         ...
 
     @property
     def overlap_ms(self) -> int:
-        """How long a transaction that began before this one may still go on beside it."""
+        """Return how long a transaction that started before this one may still be running."""
         ...
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         ...
 
     async def one_cached(self, sql: str, *arguments: object) -> Row | None:
-        """As ``one``, for a row of settings: an engine may remember it until a setting changes.
+        """Return the first row of settings, or None; possibly from a cache (``settings_cache.py``).
 
-        Settings are what only operations change that hold the name ``settings``.
+        Settings are rows that change only in transactions that lock the name ``settings``.
         """
         ...
 
     async def all(self, sql: str, *arguments: object) -> list[Row]:
-        """Every row; the statement has a LIMIT."""
+        """Return every row; the statement has a LIMIT."""
         ...
 
     async def run(self, sql: str, *arguments: object) -> int:
-        """Change rows, and say how many."""
+        """Change rows; return how many."""
         ...
 
     async def emit(
@@ -72,38 +80,38 @@ class Transaction(Protocol):
         payload: object,
         origin: Origin | None = None,
     ) -> None:
-        """Write one event in this transaction. ``origin`` replaces the transaction's own."""
+        """Write one event in this transaction. ``origin`` overrides that of the transaction."""
         ...
 
     async def lock_name(self, *name: str) -> None:
-        """Hold a name until the end: nobody else's transaction holds it meanwhile.
+        """Lock a name until the transaction ends, against every other transaction.
 
-        For what is no row that could be locked. One writer holds every name anyway.
+        For conditions on rows that do not exist yet and therefore cannot be locked.
         """
         ...
 
     def visible_count(self, after: int, numbers: list[int]) -> int:
-        """How many of the events with these numbers, read after ``after``, may be passed.
+        """Return how many of the events with these numbers, which follow ``after``, are safe.
 
-        Behind the others one may still be missing that will be committed.
+        Before an event that is not safe, another one may still be committed.
         """
         ...
 
     async def visible_through(self) -> int:
-        """The number up to which no event can be missing; 0 before the first."""
+        """Return the safe high-water mark: no event up to it can be missing. 0 before the first."""
         ...
 
     def new_sid(self, prefix: str) -> str:
-        """A sid that was never given before."""
+        """Return a new unique sid."""
         ...
 
     def next_sequence(self) -> int:
-        """The next number in the order of creation."""
+        """Return the next number in the order of creation."""
         ...
 
 
 class EmittedEvent(NamedTuple):
-    """An event as its action wrote it: not yet numbered."""
+    """An event as its action emitted it, without a number."""
 
     name: str
     scope: Scope
@@ -114,7 +122,7 @@ class EmittedEvent(NamedTuple):
 
 
 class DryRun(NamedTuple, Generic[T]):
-    """What an action would give."""
+    """The result and the events of an action that was executed and rolled back."""
 
     result: T
     events: tuple[EmittedEvent, ...]
@@ -124,20 +132,20 @@ Work = Callable[[Transaction], Awaitable[T]]
 
 
 class ConflictScope(NamedTuple):
-    """How far a change reaches: it locks and writes nothing outside of one conversation.
+    """The rows that a change can conflict on: those of one conversation, or of one subject in it.
 
-    With a subject it writes that alone, and reads nothing else that a change of another subject
-    of the same kind (the prefix of its sid) writes. What lies outside, and what locks a name, is
-    no matter for a change that says how far it reaches.
+    A change with a scope locks and writes nothing outside the conversation. With a subject it
+    writes only that subject, and reads nothing that a change of another subject of the same type
+    (the prefix of the sid) writes. A change that writes elsewhere or locks a name has no scope.
     """
 
     conversation_sid: str
     subject_sid: str = ""
     kind: str = ""
-    """Changes of one kind read the same rows, but for the sids: operation and service."""
+    """Operation and service. Changes of one kind run the same statements on other sids."""
 
     def is_disjoint_from(self, other: ConflictScope) -> bool:
-        """Whether both come to the same in either order, and side by side."""
+        """Return whether both changes commute, and may run concurrently in one transaction."""
         if self.conversation_sid != other.conversation_sid:
             return True
         one, two = self.subject_sid, other.subject_sid
@@ -145,33 +153,33 @@ class ConflictScope(NamedTuple):
 
 
 class Store(Protocol):
-    """An engine: runs actions, and keeps what they wrote."""
+    """An engine: executes actions and makes their changes durable."""
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes serve the same data at the same time."""
+        """Return whether other processes serve the same data concurrently."""
         ...
 
     async def start(self) -> None:
-        """Be ready. Raises ``Unavailable`` when that cannot be now."""
+        """Prepare for reads and writes. Raises ``Unavailable``."""
         ...
 
     def on_commit(self, listener: Callable[[], None]) -> None:
-        """Call this after each commit that wrote an event: a hint that there is news."""
+        """Call a listener after each commit that wrote an event."""
         ...
 
     async def close(self) -> None:
-        """Finish what is queued, and let go of what is kept."""
+        """Execute queued actions, then release every resource."""
         ...
 
     async def read(
         self, work: Work[T], *, account_sid: str = ..., single_statement: bool = ...
     ) -> T:
-        """Run reading work on one snapshot.
+        """Run a read on one snapshot.
 
-        ``account_sid``: whose work it is. An engine with a wall between accounts shows it no row
-        of another one; without it the work is that of all accounts.
-        ``single_statement``: the work is a single statement, which is a snapshot by itself.
+        ``account_sid``: an engine with row-level security shows no rows of other accounts; the
+        default is ALL_ACCOUNTS. ``single_statement``: the read runs one statement, which is a
+        snapshot without a transaction around it.
         """
         ...
 
@@ -183,33 +191,32 @@ class Store(Protocol):
         account_sid: str = ...,
         conflict_scope: ConflictScope | None = ...,
     ) -> T:
-        """Run a change; the answer comes after it is on disk. ``account_sid`` as in ``read``.
+        """Run a change; return its result after the commit. ``account_sid`` as in ``read``.
 
-        ``conflict_scope``: how far it reaches, if that is known: an engine may run changes that are
-        apart side by side. Raises ``Busy`` when no more can be queued, ``Unavailable`` when the
-        commit failed.
+        Changes with disjoint conflict scopes may run concurrently. Raises ``Busy`` when the queue
+        is full, ``Unavailable`` when the commit failed or its outcome is unknown.
         """
         ...
 
     async def dry_run(
         self, work: Work[T], origin: Origin = ..., *, account_sid: str = ...
     ) -> DryRun[T]:
-        """Run a change to see what it would give, and undo it."""
+        """Run a change and roll it back; return its result and events."""
         ...
 
 
 def assert_outside_transaction() -> None:
-    """Fail whoever is about to wait for a network inside an action."""
-    assert not in_transaction.get(), "a network is asked inside a transaction"
+    """Assert that no action is running: called before each wait for a network or a disk."""
+    assert not in_transaction.get(), "a wait for a network or a disk inside a transaction"
 
 
 class Busy(Exception):  # noqa: N818 - named after the condition, as in HTTP.
-    """The queue of changes is full: nothing was done."""
+    """The queue of changes is full: nothing was changed."""
 
 
 class Unavailable(Exception):  # noqa: N818 - as above.
-    """The store could not keep the change: nothing was done."""
+    """The store is unreachable, or the commit failed or its outcome is unknown."""
 
 
 class DatabaseError(Exception):
-    """The database that the settings name is none, or is not fit for this."""
+    """The configured database does not exist, cannot be opened or does not fit."""
