@@ -27,7 +27,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     made.close()
 
 
-def waiting(loop: asyncio.AbstractEventLoop, conversation: str, subject: str = "") -> PendingAction:
+def pending(loop: asyncio.AbstractEventLoop, conversation: str, subject: str = "") -> PendingAction:
     """An action that reaches so far, and does nothing."""
 
     async def nothing(_tx: Any) -> None:
@@ -45,9 +45,9 @@ def reaches(taken: list[PendingAction]) -> list[tuple[str, str]]:
     ]
 
 
-def take(backlog: GroupQueue, *, without: str = "") -> tuple[str, list[tuple[str, str]]] | None:
+def take(queue: GroupQueue, *, without: str = "") -> tuple[str, list[tuple[str, str]]] | None:
     """The next group."""
-    taken = backlog.take(lambda account: account != without)
+    taken = queue.take(lambda account: account != without)
     return None if taken is None else (taken[0], reaches(taken[1]))
 
 
@@ -69,47 +69,47 @@ def test_what_is_apart(one: tuple[str, str], other: tuple[str, str], apart: bool
 
 
 def test_a_group_takes_the_heads_that_are_apart(loop: asyncio.AbstractEventLoop) -> None:
-    backlog = GroupQueue()
+    queue = GroupQueue()
     for conversation, subject in [
         ("CH1", "MB1"), ("CH1", "MB2"), ("CH2", ""), ("CH1", "MB1"), ("CH1", "MB3"), ("CH2", ""),
     ]:  # fmt: skip
-        backlog.add("AC1", waiting(loop, conversation, subject))
-    assert take(backlog) == ("AC1", [("CH1", "MB1"), ("CH1", "MB2"), ("CH2", "")])
-    assert take(backlog) is None, "both are held"
-    later = backlog.take_of("AC1", ["CH1", "CH2"])
+        queue.add("AC1", pending(loop, conversation, subject))
+    assert take(queue) == ("AC1", [("CH1", "MB1"), ("CH1", "MB2"), ("CH2", "")])
+    assert take(queue) is None, "both are held"
+    later = queue.take_from("AC1", ["CH1", "CH2"])
     assert reaches(later) == [("CH1", "MB1"), ("CH1", "MB3"), ("CH2", "")]
-    assert backlog.count == 0
+    assert queue.count == 0
 
 
 def test_what_is_held_waits_until_it_is_released(loop: asyncio.AbstractEventLoop) -> None:
-    backlog = GroupQueue()
-    backlog.add("AC1", waiting(loop, "CH1"))
-    assert take(backlog) == ("AC1", [("CH1", "")])
-    backlog.add("AC1", waiting(loop, "CH1"))
-    backlog.add("AC1", waiting(loop, "CH2"))
-    assert take(backlog) == ("AC1", [("CH2", "")])
-    assert take(backlog) is None
-    backlog.release("AC1", ["CH1"])
-    assert take(backlog) == ("AC1", [("CH1", "")])
+    queue = GroupQueue()
+    queue.add("AC1", pending(loop, "CH1"))
+    assert take(queue) == ("AC1", [("CH1", "")])
+    queue.add("AC1", pending(loop, "CH1"))
+    queue.add("AC1", pending(loop, "CH2"))
+    assert take(queue) == ("AC1", [("CH2", "")])
+    assert take(queue) is None
+    queue.release("AC1", ["CH1"])
+    assert take(queue) == ("AC1", [("CH1", "")])
 
 
 def test_accounts_take_turns(loop: asyncio.AbstractEventLoop) -> None:
-    backlog = GroupQueue()
+    queue = GroupQueue()
     for number in range(limits.GROUP_ACTIONS_MAX + 1):
-        backlog.add("AC1", waiting(loop, f"CH{number}"))
-    backlog.add("AC2", waiting(loop, "CH1"))
+        queue.add("AC1", pending(loop, f"CH{number}"))
+    queue.add("AC2", pending(loop, "CH1"))
     sizes = []
-    while taken := backlog.take(lambda _: True):
+    while taken := queue.take(lambda _: True):
         sizes.append((taken[0], len(taken[1])))
     assert sizes == [("AC1", limits.GROUP_ACTIONS_MAX), ("AC2", 1), ("AC1", 1)]
 
 
 def test_an_account_that_may_not_begin_holds_up_nobody(loop: asyncio.AbstractEventLoop) -> None:
-    backlog = GroupQueue()
-    backlog.add("AC1", waiting(loop, "CH1"))
-    backlog.add("AC2", waiting(loop, "CH1"))
-    assert take(backlog, without="AC1") == ("AC2", [("CH1", "")])
-    assert take(backlog, without="AC1") is None
+    queue = GroupQueue()
+    queue.add("AC1", pending(loop, "CH1"))
+    queue.add("AC2", pending(loop, "CH1"))
+    assert take(queue, without="AC1") == ("AC2", [("CH1", "")])
+    assert take(queue, without="AC1") is None
 
 
 class Runner:
@@ -126,7 +126,7 @@ class Runner:
         self.gates.append(gate)
         await gate.wait()
         for each in first:
-            each.answer.set_result(None)
+            each.future.set_result(None)
 
 
 async def began(runner: Runner, count: int) -> None:
@@ -138,15 +138,19 @@ async def began(runner: Runner, count: int) -> None:
     raise AssertionError(f"{len(runner.gates)} groups, not {count}")
 
 
-def test_what_arrives_while_a_group_runs_shares_the_next(loop: asyncio.AbstractEventLoop) -> None:
+def test_actions_enqueued_while_a_group_runs_share_the_next_group(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GROUP_PATIENCE_MS", 60_000)
+
     async def scenario() -> None:
         runner = Runner()
-        grouping = GroupScheduler(runner.run, 4)
-        answers = [grouping.join("AC1", waiting(loop, "CH1"))]
+        scheduler = GroupScheduler(runner.run, 4)
+        answers = [scheduler.enqueue("AC1", pending(loop, "CH1"))]
         await began(runner, 1)
-        answers += [grouping.join("AC1", waiting(loop, f"CH{number}")) for number in (2, 3, 4)]
+        answers += [scheduler.enqueue("AC1", pending(loop, f"CH{number}")) for number in (2, 3, 4)]
         await asyncio.sleep(0)
-        answers.append(grouping.join("AC2", waiting(loop, "CH1")))
+        answers.append(scheduler.enqueue("AC2", pending(loop, "CH1")))
         await began(runner, 2)
         assert runner.sizes[:2] == [("AC1", 1), ("AC2", 1)]
         runner.gates[0].set()
@@ -154,7 +158,7 @@ def test_what_arrives_while_a_group_runs_shares_the_next(loop: asyncio.AbstractE
         assert runner.sizes[2] == ("AC1", 3)
         for gate in runner.gates:
             gate.set()
-        await grouping.close()
+        await scheduler.close()
         assert all(answer.done() for answer in answers)
 
     loop.run_until_complete(scenario())
@@ -163,21 +167,21 @@ def test_what_arrives_while_a_group_runs_shares_the_next(loop: asyncio.AbstractE
 def test_another_group_is_begun_when_one_takes_long(loop: asyncio.AbstractEventLoop) -> None:
     async def scenario() -> None:
         runner = Runner()
-        grouping = GroupScheduler(runner.run, 2)
-        grouping.join("AC1", waiting(loop, "CH1"))
+        scheduler = GroupScheduler(runner.run, 2)
+        scheduler.enqueue("AC1", pending(loop, "CH1"))
         await began(runner, 1)
         begun = loop.time()
-        grouping.join("AC1", waiting(loop, "CH2"))
+        scheduler.enqueue("AC1", pending(loop, "CH2"))
         await began(runner, 2)
         assert loop.time() - begun > limits.GROUP_PATIENCE_MS / 2000
-        grouping.join("AC1", waiting(loop, "CH3"))
+        scheduler.enqueue("AC1", pending(loop, "CH3"))
         await asyncio.sleep(limits.GROUP_PATIENCE_MS * 3 / 1000)
         assert len(runner.gates) == 2, "there is room for two"
         runner.gates[0].set()
         await began(runner, 3)
         for gate in runner.gates:
             gate.set()
-        await grouping.close()
+        await scheduler.close()
 
     loop.run_until_complete(scenario())
 
@@ -189,12 +193,12 @@ def test_a_full_queue_refuses(
 
     async def scenario() -> None:
         runner = Runner()
-        grouping = GroupScheduler(runner.run, 1)
-        grouping.join("AC1", waiting(loop, "CH1"))
+        scheduler = GroupScheduler(runner.run, 1)
+        scheduler.enqueue("AC1", pending(loop, "CH1"))
         with pytest.raises(Busy):
-            grouping.join("AC1", waiting(loop, "CH2"))
+            scheduler.enqueue("AC1", pending(loop, "CH2"))
         await began(runner, 1)
         runner.gates[0].set()
-        await grouping.close()
+        await scheduler.close()
 
     loop.run_until_complete(scenario())

@@ -1,13 +1,15 @@
-"""One statement for many: the text of an action's statement, made to serve several at once.
+"""Batched statements: one statement text that runs a statement for many sets of arguments.
 
-Actions that run side by side in one transaction (``postgres_group.py``) ask the same things with
-other arguments. Their arguments go to the server as arrays, one for each ``$1``, ``$2`` …, and
-come apart there into rows that have a number: that of the one who asked. So a hundred look-ups cost
-one round trip, and little more than one look-up. The plan of each stays that of the single
-statement: a read is fenced, so that it is not turned into a join over the whole table.
+Concurrent actions of a group (``group.py``) run the same statements with other arguments. The
+arguments are sent as arrays, one for each ``$1``, ``$2`` …, and unnested on the server into rows
+with a number, that of the set of arguments. So a hundred lookups cost one round trip and little
+more than one lookup.
 
-Three shapes are understood: any ``SELECT``; an ``INSERT`` of one row of parameters; an ``UPDATE``
-without sub-queries. Whatever else is asked is asked one after the other.
+The plan for each row is that of the single statement: ``OFFSET 0`` keeps the planner from turning a
+read into a join over the whole table.
+
+Three shapes can be batched: any ``SELECT``; an ``INSERT`` of one row of parameters; an ``UPDATE``
+without sub-queries. Other statements are run one by one.
 """
 
 from __future__ import annotations
@@ -40,15 +42,15 @@ _COUNTS: Final = (
     "(SELECT count(*) FROM w{place}), (SELECT count(DISTINCT w{place}.number) FROM w{place})"
 )
 BATCHED_UPDATE: Final = "{changes}FROM {asked} WHERE {condition} RETURNING asked.number"
-# Nothing is skipped; but whatever has an OFFSET is planned by itself.
+# Skips no row, but is an optimization fence: a sub-query with an OFFSET is planned separately.
 _FENCE: Final = " OFFSET 0"
 
 
 class BatchedStatement(NamedTuple):
-    """A statement for many.
+    """The batched form of a statement.
 
-    A read gives rows that begin with the number, from 1, of the one who asked. So does a write
-    that ``numbers_rows``; any other writes one row for each who asked.
+    Rows of a read start with the number, from 1, of their set of arguments. So do those of a write
+    with ``numbers_rows``; any other write writes one row for each set.
     """
 
     text: str
@@ -56,12 +58,12 @@ class BatchedStatement(NamedTuple):
 
 
 def batched(sql: str, types: Sequence[str]) -> BatchedStatement | None:
-    """The statement for many, whose parameters have these types; None if its shape is another."""
+    """Return the batched form of a statement with parameters of these types, if it has one."""
     if not types:
         return None
     asked = _asked(types)
     if _SELECT.match(sql):
-        # What locks rows is planned by itself anyway.
+        # A sub-query that locks rows is planned separately anyway.
         fence = _FENCE if for_reading(sql) == sql else ""
         read = statement(BATCHED_READ, asked=asked, read=_named(sql), fence=fence)
         return BatchedStatement(read, numbers_rows=True)
@@ -78,24 +80,24 @@ def batched(sql: str, types: Sequence[str]) -> BatchedStatement | None:
 
 @cache
 def written_table(sql: str) -> str:
-    """The table of an INSERT or UPDATE that ``batched`` understands, else the empty string.
+    """Return the table of an INSERT or UPDATE that has a batched form, else an empty string.
 
-    Bounded by the number of statements in the program.
+    The cache is bounded by the number of statements in the program.
     """
     match = _INSERT.fullmatch(sql) or _UPDATE.fullmatch(sql)
     return match[1].split()[2 if _INSERT.fullmatch(sql) else 1] if match else ""
 
 
 def combine_writes(writes: Sequence[tuple[BatchedStatement, int]]) -> str:
-    """One statement for writes to different tables, each with the number of its parameters.
+    """Return one statement for writes to different tables, given with their parameter counts.
 
-    Its row has two figures for each: rows written, and how many of those who asked wrote any. An
-    INSERT writes one row for each who asked, or fails, so both of its figures are the same.
+    Its row has two counts for each write: the rows written, and the sets of arguments that wrote
+    any. An INSERT writes one row for each set or fails, so its counts are equal.
     """
     parts, first = [], 0
-    for place, (made, count) in enumerate(writes):
-        text = renumbered(made.text, first)
-        returned = "" if made.numbers_rows else " RETURNING ctid AS number"
+    for place, (write, count) in enumerate(writes):
+        text = renumbered(write.text, first)
+        returned = "" if write.numbers_rows else " RETURNING ctid AS number"
         parts.append(f"w{place} AS ({text}{returned})")
         first += count
     counts = [statement(_COUNTS, place=str(place)) for place in range(len(writes))]
@@ -103,7 +105,7 @@ def combine_writes(writes: Sequence[tuple[BatchedStatement, int]]) -> str:
 
 
 def renumbered(sql: str, by: int) -> str:
-    """The statement with parameters that begin behind ``by`` others."""
+    """Return the statement with the numbers of its parameters raised by ``by``."""
     return _PARAMETER.sub(lambda match: f"${int(match[1]) + by}", sql)
 
 

@@ -1,11 +1,15 @@
-"""Connections to PostgreSQL: at most so many, made when they are needed, gone when they broke.
+"""A bounded pool of connections to PostgreSQL, and failover between the hosts of a URL.
 
-Whoever takes one gives it back whole or has it dropped. A connection that broke says that the
-server went away, so those that lie idle are dropped with it: none of them is worth a try.
+**Pool.** Connections are opened on demand. A caller that acquires one either releases it, usable
+and without a transaction, or discards it. A connection that is lost indicates that the server is
+unreachable, so the idle connections are discarded with it. Callers beyond the size of the pool wait
+in a FIFO queue, with a timeout.
 
-A URL may name several hosts, one of which is the primary. Each is given the whole time for a
-connection, since a machine that is gone refuses nothing: it is silent. So that this is waited for
-once and not for every connection, the host that was the primary last is asked first.
+Invariant: ``_open`` counts the idle and the acquired connections, and those that are being opened.
+
+**Hosts.** A URL may name several hosts, one of which is the primary. Each gets the full connect
+timeout, since a machine that is down refuses nothing: it does not respond. To wait for that once
+and not for each connection, the last primary is tried first.
 """
 
 from __future__ import annotations
@@ -33,10 +37,10 @@ LOST: Final = (
     OSError,
     EOFError,
 )
-"""What is raised when the server went away, or is not the primary any more."""
+"""Errors of a lost connection, or of a server that is no longer the primary."""
 
 FAILED: Final = (*LOST, asyncpg.PostgresError)
-"""What is raised when a statement came to nothing, for whatever reason."""
+"""Errors of any statement that failed."""
 
 REFUSED: Final = (
     *LOST,
@@ -45,82 +49,83 @@ REFUSED: Final = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.ClientConfigurationError,
     asyncpg.TargetServerAttributeNotMatched,
-    # Parameters of the URL that the server does not know, or whose values it does not take.
+    # Parameters of the URL that the server rejects.
     asyncpg.UndefinedObjectError,
     asyncpg.InvalidParameterValueError,
     asyncpg.CantChangeRuntimeParamError,
-    # A URL that the driver cannot read, a host that cannot be looked up.
+    # A URL that the driver cannot parse, a host name that cannot be resolved.
     ValueError,
 )
-"""What is raised when no connection can be made."""
+"""Errors of a connection that cannot be opened."""
 
 SESSION: Final = {
     "application_name": "parlour",
     "default_transaction_isolation": "read committed",
-    # Statements here touch few rows; compiling them would cost more than it gives.
+    # Statements here read few rows: compiling them would take longer than running them.
     "jit": "off",
     "statement_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
     "lock_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
     "idle_in_transaction_session_timeout": str(limits.STORE_TRANSACTION_MS_MAX),
     "search_path": "public",
-    # The wall between accounts (postgres_schema.py) stands where a transaction names one.
+    # Row-level security (schema.py) limits a transaction that names an account.
     "parlour.account": ALL_ACCOUNTS,
 }
-"""What a session is set to: nobody may hold a lock for ever, whatever becomes of its node."""
+"""Settings of a session: timeouts release every lock of a node that becomes unresponsive."""
 
 
 UNLIMITED: Final = {
-    # Another name: who is called as above is put out when a transaction lasts (stragglers.py).
+    # Another name than that above: its long transactions are terminated
+    # (orphaned_transactions.py).
     "application_name": "parlour maintenance",
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
-"""What a session is set to beyond that which makes a schema, or moves a store."""
+"""Settings that override these in a session that migrates a schema or moves a store."""
 
 STATEMENTS_MAX: Final = 1_000
-"""Statements that each connection keeps prepared: more than the program has."""
+"""Prepared statements in the cache of each connection: more than the program has."""
 
 
-_PLACE: Final = re.compile(r"(?P<before>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<after>.*)")
+_URL: Final = re.compile(r"(?P<before>\w+://(?:[^/?#]*@)?)(?P<hosts>[^/?#]*)(?P<after>.*)")
 
 
 def urls_of_hosts(url: str) -> list[str]:
-    """The URL of each single host that a URL names."""
-    found = _PLACE.fullmatch(url)
+    """Return one URL for each host that a URL names."""
+    found = _URL.fullmatch(url)
     if found is None:
-        return [url]  # What is wrong with it, the driver says better.
+        return [url]  # The driver raises the more precise error.
     before, hosts, after = found.groups()
     return [f"{before}{host}{after}" for host in hosts.split(",")]
 
 
 class Hosts:
-    """The hosts of a URL, first of them the one that was the primary last."""
+    """The hosts of a URL, starting with the last primary."""
 
     def __init__(self, url: str) -> None:
         self._urls = urls_of_hosts(url)
 
     async def connect(self, **session: str) -> Connection[Any]:
-        """A new connection to the primary. Raises what is in ``REFUSED``."""
+        """Open a connection to the primary. Raises an error of ``REFUSED``."""
         failures: list[Exception] = []
         for url in tuple(self._urls):
             try:
-                made = await _connect_to(url, session)
+                connection = await _connect_to(url, session)
             except REFUSED as error:
                 failures.append(error)
                 continue
             if url != self._urls[0]:
                 self._urls.remove(url)
                 self._urls.insert(0, url)
-            return made
-        # What a server said tells more than that another one was not there.
-        said = [error for error in failures if not isinstance(error, OSError)]
-        last = (said or failures)[-1]
+            return connection
+        # A response of a server is more specific than another one being unreachable.
+        responses = [error for error in failures if not isinstance(error, OSError)]
+        last = (responses or failures)[-1]
         raise last
 
 
 async def connect(url: str, **session: str) -> Connection[Any]:
-    """A new connection to the primary. Raises what is in ``REFUSED``."""
+    """Open a connection to the primary. Raises an error of ``REFUSED``."""
     return await Hosts(url).connect(**session)
 
 
@@ -136,7 +141,7 @@ async def _connect_to(url: str, session: dict[str, str]) -> Connection[Any]:
 
 
 class ConnectionPool:
-    """The connections of one process, and who waits for one."""
+    """The connections of one process, and the queue of callers that wait for one."""
 
     def __init__(self, url: str, size: int) -> None:
         assert size > 0
@@ -150,18 +155,18 @@ class ConnectionPool:
         self._is_closed = False
 
     async def acquire(self) -> Connection[Any]:
-        """A connection that nobody else has. Raises ``Busy`` or ``Unavailable``."""
+        """Return a connection for exclusive use. Raises ``Busy`` or ``Unavailable``."""
         while not self._is_closed:
             while self._idle:
-                found = self._idle.pop()
-                if not found.is_closed():
-                    return found
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    return connection
                 self._open -= 1
             if self._open < self._size:
                 return await self._connect()
-            handed = await self._wait()
-            if handed is not None:
-                return handed
+            released = await self._wait()
+            if released is not None:
+                return released
         raise Unavailable("the store is closed")
 
     async def _connect(self) -> Connection[Any]:
@@ -176,36 +181,37 @@ class ConnectionPool:
             raise
 
     async def _wait(self) -> Connection[Any] | None:
-        """What somebody gives back; None if there may be room for a new one."""
+        """Return the next connection released; None if one may be opened instead."""
         if len(self._waiting) >= limits.QUEUE_ACTIONS_MAX:
             raise Busy
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[Connection[Any] | None] = loop.create_future()
-        self._waiting.append(turn)
-        # Nobody may have a connection for longer: who waits so long waits behind many others.
+        waiter: asyncio.Future[Connection[Any] | None] = loop.create_future()
+        self._waiting.append(waiter)
+        # No transaction may last longer: this timeout means a long queue, not a slow holder.
         late = Unavailable("no connection came free")
-        over = loop.call_later(limits.STORE_TRANSACTION_MS_MAX / 1000, _fail, turn, late)
+        timeout = loop.call_later(limits.STORE_TRANSACTION_MS_MAX / 1000, _fail, waiter, late)
         try:
-            return await turn
+            return await waiter
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                handed = turn.result()
-                self._wake() if handed is None else self.release(handed)
+            # Cancelled after the result was set: pass the connection on, or it would leak.
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                released = waiter.result()
+                self._wake() if released is None else self.release(released)
             raise
         finally:
-            over.cancel()
+            timeout.cancel()
 
     def release(self, connection: Connection[Any]) -> None:
-        """A connection without a transaction, ready for the next."""
+        """Return a connection to the pool; it must be usable and outside a transaction."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(connection)
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
                 return
         self._idle.append(connection)
 
     def discard(self, connection: Connection[Any], *, is_lost: bool = False) -> None:
-        """End a connection at once; the server undoes what was not committed on it."""
+        """Close a connection at once; the server rolls back its transaction."""
         connection.terminate()
         self._open -= 1
         if is_lost:
@@ -216,17 +222,17 @@ class ConnectionPool:
 
     def _wake(self) -> None:
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return
 
     async def close(self) -> None:
-        """Close what lies idle; whoever still has one drops it or gives it back for nothing."""
+        """Close the idle connections, and fail the callers that wait for one."""
         self._is_closed = True
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_result(None)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
         self._waiting.clear()
         for connection in self._idle:
             try:
@@ -236,7 +242,6 @@ class ConnectionPool:
         self._idle.clear()
 
 
-def _fail(turn: asyncio.Future[Connection[Any] | None], error: Unavailable) -> None:
-    """Let who waits for its turn wait no more."""
-    if not turn.done():
-        turn.set_exception(error)
+def _fail(waiter: asyncio.Future[Connection[Any] | None], error: Unavailable) -> None:
+    if not waiter.done():
+        waiter.set_exception(error)

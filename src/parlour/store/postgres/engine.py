@@ -1,18 +1,27 @@
-"""The engine for more than one node: PostgreSQL, one transaction for each action or group.
+"""The PostgreSQL engine, for several nodes: one transaction for each action or group of actions.
 
-Every node may write at the same time, so what one writer has for nothing is asked for. An action
-that reads in order to change locks what it reads (``FOR UPDATE``); whatever happens in a
-conversation begins with its row, so changes of one conversation come one after the other, and
-their events in the order of their commits. Natural keys are unique in the schema. Two that race
-for one key: the second is undone and run again, and then finds what the first has made, so that
-its answer is the same as if it had come later. The same is done after a deadlock.
+**Concurrency.** Every node writes at the same time, so statements take the locks that SQLite's one
+writer makes unnecessary. An action locks the rows that it reads in order to change them (``FOR
+UPDATE``). Every change in a conversation locks the row of the conversation first, so changes of one
+conversation are serialized, and its events get their numbers in the order of commits. Natural keys
+are unique in the schema: of two actions that insert one key, the second fails, is retried, and then
+reads the row of the first. A deadlock is retried the same way.
 
-Actions that say how far they reach, which the hot ones do, share transactions: see
-``grouping.py`` and ``postgres_group.py``. A group that cannot be kept is undone, and each of its
-actions is run in a transaction of its own.
+**Group commit.** Actions with a conflict scope share transactions (``group_scheduler.py``,
+``group.py``). A group that fails is rolled back, and each of its actions is executed in a
+transaction of its own.
 
-A connection that breaks before COMMIT was sent: nothing has happened, and the action is run once
-more on a new one. A connection that breaks at COMMIT: nobody knows, and the caller is told 503.
+**Outcomes** of an attempt (``_attempt``), and what the callers do:
+
+| outcome                                     | connection | action                             |
+|---------------------------------------------|------------|------------------------------------|
+| committed                                   | released   | result returned                    |
+| error of the action                         | released   | raised, after a rollback           |
+| race: unique key, deadlock, serialization   | released   | retried, STORE_TRIES_MAX times     |
+| refused: lock timeout, too many clients     | released   | ``Unavailable``, after a rollback  |
+| connection lost before COMMIT was sent      | discarded  | retried once: nothing is committed |
+| timeout; COMMIT failed, or outcome unknown  | discarded  | ``Unavailable``                    |
+
 See docs/decisions/0014-postgresql.md.
 """
 
@@ -63,7 +72,7 @@ T = TypeVar("T")
 Attempt = Callable[["Connection[Any]"], Awaitable[T]]
 
 BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# The id comes before any number of an event: see settling.py.
+# The transaction id must be assigned before any number of an event: see settling.py.
 BEGIN_WRITING: Final = "BEGIN; SELECT pg_current_xact_id()"
 BEGIN_GROUP: Final = f"{BEGIN_WRITING}; SET LOCAL lock_timeout = {limits.GROUP_LOCK_MS_MAX}"
 
@@ -77,26 +86,26 @@ _REFUSED: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
 )
-"""The server is there, and cannot do it now."""
+"""The server is reachable, and refuses the statement for now."""
 
 
 class _Lost(Exception):  # noqa: N818 - named after the condition.
-    """The connection broke while nothing was committed."""
+    """The connection was lost before COMMIT was sent."""
 
 
 class PostgresStore:
-    """The store in one PostgreSQL database."""
+    """The store in one PostgreSQL database. Implements ``transaction.Store``."""
 
     is_shared: Final = True
 
     def __init__(self, url: str, clock: Clock, random: Random, *, connections: int) -> None:
-        """Prepare for a database; ``start`` connects to it."""
+        """Open no connection yet: ``start`` does."""
         self._url = url
         self._clock = clock
         self._random = random
         self._connections = ConnectionPool(url, connections)
         self._listeners: list[Callable[[], None]] = []
-        self._event_gaps = EventGaps(self._connections, self._tell)
+        self._event_gaps = EventGaps(self._connections, self._notify)
         self._orphaned_transactions = OrphanedTransactions(self._connections)
         self._sequences = SequenceGenerator()
         self._groups = GroupScheduler(
@@ -106,9 +115,9 @@ class PostgresStore:
         self._plans = ReadPlans()
 
     async def start(self) -> None:
-        """Bring the schema up to date and find where the event log is."""
+        """Apply migrations, and read the high-water mark of the event log."""
         try:
-            # Whoever waits for the lock of the migrations, or makes an index, takes its time.
+            # Without timeouts: the lock of another node's migrations, or an index, takes long.
             connection = await connect(self._url, **UNLIMITED)
         except REFUSED as error:
             raise no_connection(self._url, error) from error
@@ -121,27 +130,27 @@ class PostgresStore:
         self._orphaned_transactions.start()
 
     def on_commit(self, listener: Callable[[], None]) -> None:
-        """Call this after each commit that wrote an event: a hint that there is news."""
+        """Call a listener after each commit that wrote an event."""
         self._listeners.append(listener)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()
 
     async def read(
         self, work: Work[T], *, account_sid: str = ALL_ACCOUNTS, single_statement: bool = False
     ) -> T:
-        """Run reading work on one snapshot."""
+        """Run a read on one snapshot."""
         assert not single_statement or account_sid == ALL_ACCOUNTS, account_sid
 
         async def attempt(connection: Connection[Any]) -> T:
             if single_statement:
-                return await _acted(
+                return await _execute(
                     work, PostgresSingleStatement(connection, self._event_gaps, self._clock)
                 )
             tx = PostgresReadTransaction(connection, self._event_gaps, self._clock)
-            await connection.execute(_begun(BEGIN_READING, account_sid))
-            result = await _acted(work, tx)
+            await connection.execute(_begin_statement(BEGIN_READING, account_sid))
+            result = await _execute(work, tx)
             await connection.execute("COMMIT")
             return result
 
@@ -155,36 +164,36 @@ class PostgresStore:
         account_sid: str = ALL_ACCOUNTS,
         conflict_scope: ConflictScope | None = None,
     ) -> T:
-        """Run a change; the answer comes once it is on disk."""
+        """Run a change; return its result after the commit."""
         if conflict_scope is None or account_sid == ALL_ACCOUNTS:
             return await self._write_alone(work, origin, account_sid)
-        answer = asyncio.get_running_loop().create_future()
-        waiting = PendingAction(work, origin, conflict_scope, answer)
-        return cast("T", await self._groups.join(account_sid, waiting))
+        future = asyncio.get_running_loop().create_future()
+        action = PendingAction(work, origin, conflict_scope, future)
+        return cast("T", await self._groups.enqueue(account_sid, action))
 
     async def _write_alone(self, work: Work[T], origin: Origin, account_sid: str) -> T:
         async def attempt(connection: Connection[Any]) -> T:
             tx = self._writing(connection, origin, is_dry_run=False)
-            await connection.execute(_begun(BEGIN_WRITING, account_sid))
-            result = await _acted(work, tx)
+            await connection.execute(_begin_statement(BEGIN_WRITING, account_sid))
+            result = await _execute(work, tx)
             await _commit(connection)
             if tx.has_events:
-                self._tell()
+                self._notify()
             return result
 
         return await self._run(attempt)
 
     async def _run_group(self, account_sid: str, first: list[PendingAction], more: More) -> None:
-        """Run a group to its end and answer it: together, or else one by one."""
+        """Execute a group and set its results: in one transaction, or else one by one."""
         actions = list(first)
 
         async def attempt(connection: Connection[Any]) -> Group:
             group = Group(connection, self._statements, partial(self._in_group, connection))
-            await connection.execute(_begun(BEGIN_GROUP, account_sid))
-            young_until_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
+            await connection.execute(_begin_statement(BEGIN_GROUP, account_sid))
+            open_until_ms = self._clock.monotonic_ms() + limits.GROUP_MS_MAX
             try:
                 await self._run_first(group, connection, account_sid, first)
-                while self._clock.monotonic_ms() < young_until_ms and (later := more()):
+                while self._clock.monotonic_ms() < open_until_ms and (later := more()):
                     actions.extend(later)
                     await group.run(later)
             except asyncpg.LockNotAvailableError as error:
@@ -196,16 +205,16 @@ class PostgresStore:
         try:
             group = await self._attempt(attempt)
         except (GroupAborted, _Lost, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # Whoever is to blame hears of it from a run of its own.
+            # Executed alone, the action that caused it gets its own error.
             log.debug("group_rolled_back", actions=len(actions), error=repr(error))
-            await asyncio.gather(*(self._answer_alone(each, account_sid) for each in actions))
-        except Exception as error:  # noqa: BLE001 - as above; Busy and Unavailable come here too.
+            await asyncio.gather(*(self._execute_alone(each, account_sid) for each in actions))
+        except Exception as error:  # noqa: BLE001 - Busy and Unavailable among others.
             for each in actions:
-                _fail(each.answer, error)
+                _fail(each.future, error)
         else:
-            group.answer()
+            group.set_results()
             if group.has_events:
-                self._tell()
+                self._notify()
 
     async def _run_first(
         self,
@@ -214,7 +223,7 @@ class PostgresStore:
         account_sid: str,
         first: list[PendingAction],
     ) -> None:
-        """Run the first actions of a group on what they are expected to read."""
+        """Execute the first actions of a group, with prefetched rows."""
         conflict_scope, fires = first[0].conflict_scope, first[0].origin.fires
         plan = self._plans.find(account_sid, conflict_scope, fires=fires)
         if len(first) > 1:
@@ -234,24 +243,24 @@ class PostgresStore:
             **own,
         )
 
-    async def _answer_alone(self, waiting: PendingAction, account_sid: str) -> None:
+    async def _execute_alone(self, action: PendingAction, account_sid: str) -> None:
         try:
-            result = await self._write_alone(waiting.work, waiting.origin, account_sid)
-        except Exception as error:  # noqa: BLE001 - the caller gets whatever it was.
-            _fail(waiting.answer, error)
+            result = await self._write_alone(action.work, action.origin, account_sid)
+        except Exception as error:  # noqa: BLE001 - passed to the caller.
+            _fail(action.future, error)
         else:
-            if not waiting.answer.done():
-                waiting.answer.set_result(result)
+            if not action.future.done():
+                action.future.set_result(result)
 
     async def dry_run(
         self, work: Work[T], origin: Origin = SILENT, *, account_sid: str = ALL_ACCOUNTS
     ) -> DryRun[T]:
-        """Run a change for what it would give, and undo it."""
+        """Run a change and roll it back; return its result and events."""
 
         async def attempt(connection: Connection[Any]) -> DryRun[T]:
             tx = self._writing(connection, origin, is_dry_run=True)
-            await connection.execute(_begun(BEGIN_WRITING, account_sid))
-            result = await _acted(work, tx)
+            await connection.execute(_begin_statement(BEGIN_WRITING, account_sid))
+            result = await _execute(work, tx)
             await connection.execute("ROLLBACK")
             return tx.dry_run_result(result)
 
@@ -271,7 +280,7 @@ class PostgresStore:
         )
 
     async def _run(self, attempt: Attempt[T]) -> T:
-        """Attempt it until it is done: again after a race and, once, after a loss."""
+        """Retry an attempt after a race and, once, after a lost connection."""
         losses = 0
         for number in range(limits.STORE_TRIES_MAX):
             is_last = number + 1 == limits.STORE_TRIES_MAX
@@ -279,7 +288,7 @@ class PostgresStore:
                 return await self._attempt(attempt)
             except asyncpg.UniqueViolationError:
                 if is_last:
-                    raise  # Nobody else's fault: the action itself makes two of a kind.
+                    raise  # No race: the action itself inserts a key twice.
             except _RACED as error:
                 if is_last:
                     raise Unavailable(str(error)) from error
@@ -291,7 +300,7 @@ class PostgresStore:
         raise AssertionError("every try returns or raises")
 
     async def _attempt(self, attempt: Attempt[T]) -> T:
-        """One attempt; the connection is whole afterwards, or gone."""
+        """Attempt once; release the connection without a transaction, or discard it."""
         connection = await self._connections.acquire()
         try:
             async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
@@ -303,7 +312,7 @@ class PostgresStore:
             if _is_loss(error):
                 self._connections.discard(connection, is_lost=True)
                 raise _Lost(str(error)) from error
-            await self._undo(connection)
+            await self._roll_back(connection)
             if isinstance(error, _REFUSED):
                 raise Unavailable(str(error)) from error
             raise
@@ -313,8 +322,8 @@ class PostgresStore:
         self._connections.release(connection)
         return result
 
-    async def _undo(self, connection: Connection[Any]) -> None:
-        """Roll back, so that the connection can be used again."""
+    async def _roll_back(self, connection: Connection[Any]) -> None:
+        """Roll back and release the connection, or discard it."""
         try:
             async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
                 await connection.execute("ROLLBACK")
@@ -327,7 +336,7 @@ class PostgresStore:
             self._connections.release(connection)
 
     async def close(self) -> None:
-        """Finish what is queued, and close every connection."""
+        """Execute queued actions, then close every connection."""
         await self._groups.close()
         await self._orphaned_transactions.stop()
         await self._event_gaps.stop()
@@ -335,26 +344,26 @@ class PostgresStore:
 
 
 @lru_cache(maxsize=1024)
-def _begun(text: str, account_sid: str) -> str:
-    """The begin of a transaction that sees no other account: see ``postgres_schema``."""
+def _begin_statement(text: str, account_sid: str) -> str:
+    """Return the BEGIN of a transaction that sees rows of one account: see ``schema.py``."""
     if account_sid == ALL_ACCOUNTS:
         return text
     assert sids.is_sid(sids.ACCOUNT, account_sid), account_sid
     return statement("{begin}; SET LOCAL parlour.account = '{sid}'", begin=text, sid=account_sid)
 
 
-def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
-    if not answer.done():  # The caller may have gone away.
-        answer.set_exception(error)
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():  # Done if the caller was cancelled.
+        future.set_exception(error)
 
 
 def _is_loss(error: Exception) -> bool:
-    """Whether the connection broke; a value that no column takes, or a time-out, is no loss."""
+    """Return whether the connection was lost; a rejected value or a timeout is no loss."""
     return isinstance(error, LOST) and not isinstance(error, (asyncpg.DataError, *_REFUSED))
 
 
-async def _acted(work: Work[T], tx: Transaction) -> T:
-    """What an action gives; nothing that it calls may ask a network meanwhile."""
+async def _execute(work: Work[T], tx: Transaction) -> T:
+    """Return the result of an action, with ``in_transaction`` set."""
     outside = in_transaction.set(True)
     try:
         return await work(tx)
@@ -363,7 +372,7 @@ async def _acted(work: Work[T], tx: Transaction) -> T:
 
 
 async def _commit(connection: Connection[Any]) -> None:
-    """Commit. Raises ``Unavailable`` when that failed, or when nobody knows."""
+    """Commit. Raises ``Unavailable`` when that failed or its outcome is unknown."""
     try:
         status = await connection.execute("COMMIT")
     except (*LOST, asyncpg.PostgresError) as error:

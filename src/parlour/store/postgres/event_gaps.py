@@ -1,18 +1,29 @@
-"""How far the event log is complete, where several transactions write it at once.
+"""The safe high-water mark of the event log, where several transactions write it concurrently.
 
-PostgreSQL gives a number when an event is written, not when it is committed, so a reader can see
-12 before 11 is there, and who goes on after 12 has missed 11 for ever. What helps: every writing
-transaction has an id before it takes a number, and the server says which ids are still running.
+**The problem.** PostgreSQL assigns a number when an event is inserted, not when it is committed.
+So a reader can see event 12 before event 11 is committed, and a reader that continues after 12
+never reads 11.
 
-A number that follows the one before is safe to pass: nothing can come between. At a gap the
-reader stops, and a *look* settles it: read the last number that was given (L), then take an id
-(H), then wait until the oldest running transaction is not below H. Whoever took a number up to L
-had an id below H, so it has ended by then: every number up to L is there, or never will be. What
-is settled is everything up to the last event that is there then, and not up to L: numbers behind
-it were given for nothing, and a crash may give them again.
+**The mark.** ``visible_through`` is a number up to which no event can be missing. A reader passes
+an event if its number directly follows the last one (nothing can come between), or if every number
+before it is at most the mark. At any other gap it stops and requests a refresh of the mark.
 
-A reader may only pass what was settled before its snapshot was taken: a transaction that committed
-in between is ended, but not in the snapshot.
+**A refresh**, without locks. Every write transaction has an id *before* it is assigned a number
+(``BEGIN_WRITING``), and the server reports which ids are still running:
+
+1. read L, the last number that was assigned;
+2. take a transaction id H;
+3. wait until the oldest running transaction id is at least H;
+4. the mark is the number of the last event up to L that exists now.
+
+A transaction that was assigned a number up to L has an id below H, so it has ended after step 3:
+each of these events is committed, or never will be. The mark is not L itself: numbers above the
+last event were rolled back, and the server may assign them again after a crash.
+
+**Snapshots.** A reader may use only a mark that is older than its snapshot: a transaction that
+committed in between has ended, but its events are not in the snapshot.
+
+Invariants: the mark never decreases; at most one refresh that readers requested is running.
 """
 
 from __future__ import annotations
@@ -35,22 +46,22 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# Before the first, the sequence shows the number that it would give.
+# Before the first call, last_value is the number that the sequence would assign.
 LAST_NUMBER: Final = """
 SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM event_sequence_seq
 """
 NEW_ID: Final = "SELECT pg_current_xact_id()::text::bigint"
-LAST_KEPT: Final = "SELECT MAX(sequence) FROM event WHERE sequence <= $1"
+LAST_EVENT_UP_TO: Final = "SELECT MAX(sequence) FROM event WHERE sequence <= $1"
 OLDEST_RUNNING: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
-# A server that went away in silence must not hold up every reader until the kernel notices.
-_ANSWER_SECONDS: Final = limits.STORE_TRANSACTION_MS_MAX / 1000
+# Without it, a server that is unreachable blocks every reader until the kernel's TCP timeout.
+_TIMEOUT_SECONDS: Final = limits.STORE_TRANSACTION_MS_MAX / 1000
 
 
 def visible_count(visible_through: int, after: int, numbers: list[int]) -> int:
-    """How many of these numbers, which follow ``after``, may be passed.
+    """Return how many of these event numbers, which follow ``after``, are safe to pass.
 
-    Everything up to ``visible_through`` was settled before they were read.
+    The mark ``visible_through`` must be older than the snapshot that the numbers are from.
     """
     last = after
     for count, number in enumerate(numbers):
@@ -61,26 +72,26 @@ def visible_count(visible_through: int, after: int, numbers: list[int]) -> int:
 
 
 class EventGaps:
-    """What one process knows of how far the log is complete."""
+    """The high-water mark as this process knows it."""
 
     def __init__(self, connections: ConnectionPool, on_advance: Callable[[], None]) -> None:
-        """``on_advance`` is called when more is known than before."""
+        """``on_advance`` is called after a refresh that was requested."""
         self._connections = connections
         self._on_advance = on_advance
-        self._refreshing: asyncio.Task[None] | None = None
+        self._refresh_task: asyncio.Task[None] | None = None
         self.visible_through = 0
 
     def advance(self, number: int) -> None:
-        """A reader that missed nothing has come this far."""
+        """Raise the mark to a number that a reader has reached without a gap."""
         self.visible_through = max(self.visible_through, number)
 
     def request_refresh(self) -> None:
-        """A reader stands before a gap."""
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._refresh_and_notify())
+        """Start a refresh, unless one is running."""
+        if self._refresh_task is None or self._refresh_task.done():
+            self._refresh_task = asyncio.create_task(self._refresh_and_notify())
 
     async def refresh(self) -> None:
-        """Know how far the log is complete now."""
+        """Raise the mark to the last event that is committed now."""
         connection = await self._connections.acquire()
         try:
             self.advance(await _read_visible_through(connection))
@@ -94,23 +105,25 @@ class EventGaps:
             await self.refresh()
         except (Busy, Unavailable, *LOST):
             log.warning("event_gap_refresh_failed", exc_info=True)
-            return  # Whoever reads next asks again.
+            return  # The next reader at the gap requests another one.
         self._on_advance()
 
     async def stop(self) -> None:
-        """Look no more."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+        """Cancel a refresh that is running."""
+        if self._refresh_task is not None:
+            self._refresh_task.cancel()
+            await asyncio.gather(self._refresh_task, return_exceptions=True)
 
 
 async def _read_visible_through(connection: Connection[Any]) -> int:
-    """The last event that is there once all who were given a number so far have ended."""
-    last: int = await connection.fetchval(LAST_NUMBER, timeout=_ANSWER_SECONDS)
-    mark: int = await connection.fetchval(NEW_ID, timeout=_ANSWER_SECONDS)
-    while True:  # Ends soon: no transaction may take longer than a few seconds.
-        oldest: int = await connection.fetchval(OLDEST_RUNNING, timeout=_ANSWER_SECONDS)
-        if oldest >= mark:
-            kept: int | None = await connection.fetchval(LAST_KEPT, last, timeout=_ANSWER_SECONDS)
-            return kept or 0
+    """Return the mark: steps 1 to 4 of the module docstring."""
+    last: int = await connection.fetchval(LAST_NUMBER, timeout=_TIMEOUT_SECONDS)
+    own_id: int = await connection.fetchval(NEW_ID, timeout=_TIMEOUT_SECONDS)
+    while True:  # Bounded: no transaction may last longer than a few seconds.
+        oldest: int = await connection.fetchval(OLDEST_RUNNING, timeout=_TIMEOUT_SECONDS)
+        if oldest >= own_id:
+            found: int | None = await connection.fetchval(
+                LAST_EVENT_UP_TO, last, timeout=_TIMEOUT_SECONDS
+            )
+            return found or 0
         await asyncio.sleep(limits.STORE_RETRY_MS / 1000)

@@ -1,22 +1,35 @@
-"""A group on PostgreSQL: many actions side by side in one transaction, and one commit for all.
+"""A group on PostgreSQL: many actions concurrently in one transaction, with one commit for all.
 
-Each action of a group says beforehand how far it reaches (``ConflictScope``), and those that run
-side by side are apart: whatever the order of their steps, they come to the same as one after the
-other. The engine drives their coroutines by hand. Each goes on until it asks something; what all of
-them ask goes to the server together, equal texts as one statement (``manifold.py``); then each gets
-its answer and goes on. Their events are written last.
+**Why it is correct.** The conflict scopes of actions that run concurrently are disjoint
+(``ConflictScope``): in any order of their steps, the result is that of running them one by one.
 
-Most writes are not waited for: an INSERT, or an UPDATE of one row, is taken to write one row, and
-is sent with the other writes and the events of the group as one statement, before anything else is
-asked or at the end. If it wrote another number of rows the group is undone. What a lone action is
-expected to read is asked beforehand, at once (``postgres_prefetch.py``): an update then takes four
-round trips: begin, reads, writes, commit.
+**Execution.** The group resumes the coroutines of its actions by hand. Each runs until it awaits a
+``StatementRequest``. The requests of all actions are sent together, equal texts as one batched
+statement (``batching.py``); then each coroutine is resumed with its rows.
 
-What locks rows waits until nobody in the group can go on without, and is then asked in the order
-of the keys: so two groups that meet wait for each other in one direction only.
+States of one action (``_ActionRun``):
 
-A group is all or nothing. When one of its actions fails after it wrote, or the server refuses a
-statement, everything is undone and each action is run by itself, as if there had been no group.
+| state   | what holds                    | next state, and its cause                              |
+|---------|-------------------------------|--------------------------------------------------------|
+| running | in ``resume``                 | waiting: it awaits a request                           |
+|         |                               | finished: it returned, or raised ApiError before it    |
+|         |                               | wrote                                                  |
+|         |                               | group aborted: it raised after a write, raised another |
+|         |                               | error, or locked a name                                |
+| waiting | ``request`` is set            | running: the rows have arrived                         |
+
+**Pipelined writes.** Most writes are not awaited: an INSERT, or an UPDATE by key, is assumed to
+write one row. It is queued, and sent in one statement with the other queued writes before the next
+read or at the end; the events are sent last. If it wrote another number of rows, the group is
+aborted and that statement is awaited from then on. The reads that a single action is expected to
+make are prefetched (``prefetch.py``). An update then takes four round trips: BEGIN, reads, writes,
+COMMIT.
+
+**Lock order.** A statement that locks rows is sent only when every action waits for a lock, and in
+the order of its keys. So two groups cannot wait for each other in both directions.
+
+**Abort.** A group is all or nothing: when an action fails after a write, or the server rejects a
+statement, ``GroupAborted`` rolls back the transaction, and the engine executes each action alone.
 """
 
 from __future__ import annotations
@@ -45,17 +58,17 @@ Arguments = tuple[object, ...]
 
 
 class StatementCache:
-    """The statements for many that were made so far: as many as the program has."""
+    """Batched statements by text; bounded by the number of statements in the program."""
 
     def __init__(self) -> None:
         self._batched: dict[str, BatchedStatement | None] = {}
         self._parameters: dict[str, int] = {}
         self._combined: dict[tuple[str, ...], str] = {}
-        # Writes that did once not write one row: their number is asked from then on.
+        # Writes that once did not write one row: their row count is awaited from then on.
         self.unpredictable: set[str] = set()
 
     async def batched(self, connection: Connection[Any], sql: str) -> BatchedStatement | None:
-        """The statement for many of a statement for one, if it has such a form."""
+        """Return the batched form of a statement, or None if it has none."""
         if sql not in self._batched:
             prepared = await connection.prepare(sql)
             types = [each.name for each in prepared.get_parameters()]
@@ -64,32 +77,32 @@ class StatementCache:
         return self._batched[sql]
 
     async def combined(self, connection: Connection[Any], statements: tuple[str, ...]) -> str:
-        """One statement for several writes, each in its form for many."""
+        """Return one statement for several writes, each in its batched form."""
         if statements not in self._combined:
             writes = []
             for sql in statements:
-                made = await self.batched(connection, sql)
-                assert made is not None, sql
-                writes.append((made, self._parameters[sql]))
+                batch = await self.batched(connection, sql)
+                assert batch is not None, sql
+                writes.append((batch, self._parameters[sql]))
             self._combined[statements] = combine_writes(writes)
         return self._combined[statements]
 
 
 class GroupAborted(Exception):  # noqa: N818 - named after the condition.
-    """Something is wrong with one action of a group: nothing of the group may stay."""
+    """One action cannot run in a group: the transaction of the group must be rolled back."""
 
 
 class PendingAction(NamedTuple):
-    """An action that waits for a group, and who waits for its answer."""
+    """An action in the queue, and the future of its result."""
 
     work: Work[Any]
     origin: Origin
     conflict_scope: ConflictScope
-    answer: asyncio.Future[Any]
+    future: asyncio.Future[Any]
 
 
 class StatementRequest(NamedTuple):
-    """What an action has to know before it goes on: rows, or how many it has written."""
+    """A statement that an action awaits: for its rows, or for the number of rows it wrote."""
 
     sql: str
     arguments: Arguments
@@ -97,12 +110,12 @@ class StatementRequest(NamedTuple):
     is_cached: bool = False
 
     def __await__(self) -> Generator[StatementRequest, Any, Any]:
-        """Stop until the group has asked the server."""
+        """Suspend the action until the group has run the statement."""
         return (yield self)
 
 
 class GroupTransaction(PostgresWriteTransaction):
-    """What one action of a group sees of the store."""
+    """The transaction of the group, as one of its actions uses it."""
 
     def __init__(
         self,
@@ -112,13 +125,13 @@ class GroupTransaction(PostgresWriteTransaction):
         unpredictable: Container[str],
         **shared: Any,
     ) -> None:
-        """``cached_rows``: rows of settings that those beside it have read.
+        """``cached_rows``: settings that actions of this run have read, shared by all of them.
 
-        ``prefetched``: rows that it is expected to read, taken out as they are read;
-        ``unpredictable``: statements whose number of written rows has to be asked.
+        ``prefetched``: rows that the action is expected to read, removed as it reads them;
+        ``unpredictable``: writes whose number of rows must be awaited.
         """
         super().__init__(**shared, is_dry_run=False)
-        self._settings = cached_rows
+        self._cached_rows = cached_rows
         self._prefetched = prefetched
         self._unpredictable = unpredictable
         self.reads: list[RecordedRead] = []
@@ -127,32 +140,32 @@ class GroupTransaction(PostgresWriteTransaction):
         self.has_written = False
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         key = (sql, arguments)
         if not self.has_written:
             self.reads.append(RecordedRead(sql, arguments, is_setting=False))
             if key in self._prefetched:
-                # Taken out: a second look may be for what another has changed meanwhile.
+                # Removed: a second read of it may expect a later state.
                 return self._prefetched.pop(key)
         rows = await StatementRequest(sql, arguments)
         return cast("Row", rows[0]) if rows else None
 
     async def one_cached(self, sql: str, *arguments: object) -> Row | None:
-        """As ``one``; read once for all who run side by side."""
+        """Return the first row of settings, or None; read once for all concurrent actions."""
         key = (sql, arguments)
         if not self.has_written:
             self.reads.append(RecordedRead(sql, arguments, is_setting=True))
-        if key not in self._settings:
+        if key not in self._cached_rows:
             rows = await StatementRequest(sql, arguments, is_cached=True)
-            self._settings[key] = rows[0] if rows else None
-        return self._settings[key]
+            self._cached_rows[key] = rows[0] if rows else None
+        return self._cached_rows[key]
 
     async def all(self, sql: str, *arguments: object) -> list[Row]:
-        """Every row."""
+        """Return every row."""
         return cast("list[Row]", await StatementRequest(sql, arguments))
 
     async def run(self, sql: str, *arguments: object) -> int:
-        """Change rows, and say how many."""
+        """Change rows; return how many. A predictable write is queued."""
         self.has_written = True
         self._prefetched.clear()
         if written_table(sql) and sql not in self._unpredictable:
@@ -161,35 +174,35 @@ class GroupTransaction(PostgresWriteTransaction):
         return cast("int", await StatementRequest(sql, arguments, writes=True))
 
     async def lock_name(self, *name: str) -> NoReturn:
-        """No matter for an action of a group: others of the group would hold the name too."""
-        raise GroupAborted(f"a name is held: {name}")
+        """Abort: the lock would be that of the whole group, and exclude none of its actions."""
+        raise GroupAborted(f"an action of a group locks the name {name}")
 
     async def _append_event(self, *values: object) -> None:
         self.events.append(values)
 
 
 class _ActionRun:
-    """One action of a group, and where it stands."""
+    """The execution of one action. Its states are in the module docstring."""
 
-    def __init__(self, waiting: PendingAction, tx: GroupTransaction) -> None:
-        self.answer = waiting.answer
+    def __init__(self, action: PendingAction, tx: GroupTransaction) -> None:
+        self.future = action.future
         self.tx = tx
-        self.coroutine = cast("Coroutine[Any, Any, Any]", waiting.work(tx))
-        self.ask: StatementRequest | None = None
+        self.coroutine = cast("Coroutine[Any, Any, Any]", action.work(tx))
+        self.request: StatementRequest | None = None
         self.result: object = None
         self.error: ApiError | None = None
 
     @property
     def is_cached(self) -> bool:
-        """Whether it asks for a setting."""
-        return self.ask is not None and self.ask.is_cached
+        """Return whether the action awaits a row of settings."""
+        return self.request is not None and self.request.is_cached
 
-    def resume(self, answer: object = None) -> None:
-        """Run until it asks something or has ended. Raises ``GroupAborted``."""
-        self.ask = None
+    def resume(self, result: object = None) -> None:
+        """Run until the next request or to the end. Raises ``GroupAborted``."""
+        self.request = None
         outside = in_transaction.set(True)
         try:
-            asked = self.coroutine.send(answer)
+            awaited = self.coroutine.send(result)
         except StopIteration as stop:
             self.result = stop.value
             return
@@ -205,9 +218,9 @@ class _ActionRun:
             raise GroupAborted(repr(error)) from error
         finally:
             in_transaction.reset(outside)
-        if not isinstance(asked, StatementRequest):
-            raise GroupAborted("an action of a group awaited something that is not its transaction")
-        self.ask = asked
+        if not isinstance(awaited, StatementRequest):
+            raise GroupAborted("an action of a group awaited something other than its transaction")
+        self.request = awaited
 
 
 class Group:
@@ -227,23 +240,23 @@ class Group:
 
     @property
     def has_events(self) -> bool:
-        """Whether any action told of anything."""
+        """Return whether any action has emitted an event."""
         return bool(self._events)
 
     @property
     def first_reads(self) -> list[RecordedRead] | None:
-        """What the first action has read before it wrote; None if it was refused."""
+        """Return the reads of the first action before its first write; None if it failed."""
         first = self._members[0]
         return None if first.error is not None else first.tx.reads
 
     async def run(
         self, actions: Sequence[PendingAction], prefetched: Prefetched | None = None
     ) -> None:
-        """Run actions that are apart to their ends, side by side. Raises ``GroupAborted``.
+        """Run disjoint actions concurrently, to their ends. Raises ``GroupAborted``.
 
-        ``prefetched``: settings for all of them and, for a single one, rows it will read.
+        ``prefetched``: settings for all of them and, for a single one, the rows it will read.
         """
-        # Read again: settings may have changed since the group began.
+        # Not those of an earlier run: settings may have changed since the group started.
         cached_rows: Prefetched = dict(prefetched or {})
         shared = {
             "cached_rows": cached_rows,
@@ -259,57 +272,57 @@ class Group:
             for member in members:
                 member.resume()
                 while member.is_cached:
-                    # At once: then all others know it too.
+                    # At once: the other actions then find it in cached_rows.
                     await self._step([member])
-            while going := [each for each in members if each.ask is not None]:
-                await self._step(going)
+            while waiting := [each for each in members if each.request is not None]:
+                await self._step(waiting)
         finally:
             for member in members:
                 member.coroutine.close()
         for member in members:
             self._events += member.tx.events
 
-    async def _step(self, going: list[_ActionRun]) -> None:
-        """Ask what those ask who need no lock, or what all ask; and let them go on."""
-        if not all(each.is_cached for each in going):
+    async def _step(self, waiting: list[_ActionRun]) -> None:
+        """Run the requests that take no lock, or all if each takes one; resume their actions."""
+        if not all(each.is_cached for each in waiting):
             await self._write_pending([])
-        asking: dict[tuple[str, bool], list[_ActionRun]] = defaultdict(list)
-        for member in going:
-            assert member.ask is not None
-            asking[member.ask.sql, member.ask.writes].append(member)
-        free = {text: those for text, those in asking.items() if not locks_rows(text[0])}
-        for (sql, writes), those in (free or asking).items():
-            arguments = [each.ask.arguments for each in those if each.ask is not None]
-            answer = self._write if writes else self._read
-            answers = await answer(sql, arguments)
-            for member, each in zip(those, answers, strict=True):
+        requests: dict[tuple[str, bool], list[_ActionRun]] = defaultdict(list)
+        for member in waiting:
+            assert member.request is not None
+            requests[member.request.sql, member.request.writes].append(member)
+        unlocked = {key: members for key, members in requests.items() if not locks_rows(key[0])}
+        for (sql, writes), members in (unlocked or requests).items():
+            arguments = [each.request.arguments for each in members if each.request is not None]
+            run = self._write if writes else self._read
+            results = await run(sql, arguments)
+            for member, each in zip(members, results, strict=True):
                 member.resume(each)
 
     async def _read(self, sql: str, arguments: list[Arguments]) -> list[list[Row]]:
-        """The rows for each of these arguments."""
+        """Return the rows for each of these arguments, in one round trip."""
         distinct = list(dict.fromkeys(arguments))
         if locks_rows(sql):
             distinct.sort(key=repr)
         found: dict[Arguments, list[Row]] = {each: [] for each in distinct}
-        made = await self._batched(sql) if len(distinct) > 1 else None
-        if made is None:
+        batch = await self._batched(sql) if len(distinct) > 1 else None
+        if batch is None:
             for each in distinct:
                 rows = await self._connection.fetch(sql, *each)
                 found[each] = [tuple(row) for row in rows]
         else:
-            for row in await self._connection.fetch(made.text, *zip(*distinct, strict=True)):
+            for row in await self._connection.fetch(batch.text, *zip(*distinct, strict=True)):
                 number, *values = row
                 found[distinct[number - 1]].append(tuple(values))
         return [list(found[each]) for each in arguments]
 
     async def _write(self, sql: str, arguments: list[Arguments]) -> list[int]:
-        """How many rows were written for each of these arguments."""
-        made = await self._batched(sql) if len(arguments) > 1 else None
-        if made is None:
+        """Return the number of rows written for each of these arguments."""
+        batch = await self._batched(sql) if len(arguments) > 1 else None
+        if batch is None:
             statuses = [await self._connection.execute(sql, *each) for each in arguments]
             return [int(status.rpartition(" ")[2]) for status in statuses]
-        rows = await self._connection.fetch(made.text, *zip(*arguments, strict=True))
-        if not made.numbers_rows:
+        rows = await self._connection.fetch(batch.text, *zip(*arguments, strict=True))
+        if not batch.numbers_rows:
             return [1] * len(arguments)
         counts = [0] * len(arguments)
         for (number,) in rows:
@@ -320,11 +333,11 @@ class Group:
         return await self._statements.batched(self._connection, sql)
 
     async def finish(self) -> None:
-        """Write what is pending, and the events in the order in which their actions began."""
+        """Run the queued writes, then write the events in the order of their actions."""
         await self._write_pending(self._events)
 
     async def _write_pending(self, events: list[Arguments]) -> None:
-        """Write what the actions left to be written, and these events. Raises ``GroupAborted``."""
+        """Run the queued writes, and write these events. Raises ``GroupAborted``."""
         writes: dict[str, list[Arguments]] = {}
         for member in self._members:
             for sql, arguments in member.tx.pending:
@@ -344,10 +357,10 @@ class Group:
         counts = await self._connection.fetchrow(text, *columns)
         assert counts is not None
         for place, (sql, rows) in enumerate(writes.items()):
-            self._must_be_one_each(sql, len(rows), counts[2 * place], counts[2 * place + 1])
+            self._require_one_row_each(sql, len(rows), counts[2 * place], counts[2 * place + 1])
 
     async def _write_in_order(self) -> None:
-        """Write a table that several statements change: for each action in its order."""
+        """Run queued writes one by one: two of them change one table, so their order matters."""
         rounds = max(len(member.tx.pending) for member in self._members)
         for number in range(rounds):
             writes: dict[str, list[Arguments]] = {}
@@ -356,20 +369,20 @@ class Group:
                     writes.setdefault(sql, []).append(arguments)
             for sql, rows in writes.items():
                 counts = await self._write(sql, rows)
-                self._must_be_one_each(sql, len(rows), sum(counts), sum(map(bool, counts)))
+                self._require_one_row_each(sql, len(rows), sum(counts), sum(map(bool, counts)))
 
-    def _must_be_one_each(self, sql: str, expected: int, written: int, askers: int) -> None:
-        """Undo the group where a write was not of one row, as its action was answered."""
-        if written != expected or askers != expected:
+    def _require_one_row_each(self, sql: str, expected: int, written: int, writers: int) -> None:
+        """Abort the group if a queued write did not write the one row that was assumed."""
+        if written != expected or writers != expected:
             self._statements.unpredictable.add(sql)
-            raise GroupAborted(f"{written} rows written in place of {expected}")
+            raise GroupAborted(f"{written} rows written instead of {expected}")
 
-    def answer(self) -> None:
-        """Answer everybody: the group is on disk."""
+    def set_results(self) -> None:
+        """Set the results of all actions: the group is committed."""
         for member in self._members:
-            if member.answer.done():  # The caller went away; the change is kept all the same.
+            if member.future.done():  # The caller was cancelled; its change is committed.
                 continue
             if member.error is not None:
-                member.answer.set_exception(member.error)
+                member.future.set_exception(member.error)
             else:
-                member.answer.set_result(member.result)
+                member.future.set_result(member.result)

@@ -1,11 +1,11 @@
-"""Transactions that their node left: put out, so that nobody waits for them for ever.
+"""Orphaned transactions: those of a node that is paused or disconnected, terminated by any node.
 
-Every session has limits of time (``SESSION`` in ``connections.py``), and PostgreSQL keeps them,
-but for one moment: while it waits for the rest of a message. Who asks to have a statement prepared
-and falls silent before it hears the answer, paused or cut off, stays in its transaction for as long
-as the kernels think that both are there. All others then wait for what it holds: a row, a lease, a
-number in the event log. So every node looks now and then for transactions of nodes that are older
-than any may be, and ends their sessions.
+Every session has timeouts (``SESSION`` in ``connections.py``), which PostgreSQL enforces except in
+one state: while it waits for the rest of a message. A node that prepares a statement and becomes
+unresponsive before it reads the response stays in its transaction for as long as both kernels
+consider the connection open. All other nodes then wait for its locks: a row, a lease, a gap in the
+event log. So every node polls for transactions of nodes that are older than any timeout allows, and
+terminates their sessions.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
 
 
 class OrphanedTransactions:
-    """Looks for them as long as the store is open."""
+    """Polls for orphaned transactions while the store is open."""
 
     def __init__(self, connections: ConnectionPool) -> None:
         self._connections = connections
         self._polling: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start polling."""
         self._polling = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop polling."""
         if self._polling is not None:
             self._polling.cancel()
             await asyncio.gather(self._polling, return_exceptions=True)
@@ -60,7 +60,7 @@ class OrphanedTransactions:
                 log.warning("orphaned_transactions_terminated", count=count)
 
     async def terminate(self) -> int:
-        """End the sessions whose transactions are too old; how many there were."""
+        """Terminate the sessions whose transactions are too old; return how many."""
         connection = await self._connections.acquire()
         try:
             count: int = await connection.fetchval(

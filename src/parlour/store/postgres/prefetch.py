@@ -1,17 +1,17 @@
-"""Predicted reads on PostgreSQL: one round trip in place of one for each read of an action.
+"""Prefetched reads on PostgreSQL: one round trip instead of one for each read of an action.
 
 An action on the hot path reads the same rows each time: settings of its account, its conversation,
-its subject. The reads of an action are recorded, generalised into a plan (``ReadPlans.learn``) and
-sent together, as one statement, before the next action of the same kind runs.
+its subject. The reads of an action are recorded and generalized into a plan (``ReadPlans.learn``).
+Before the next action of the same kind (operation and service), the plan is run as one statement.
 
-A prediction is never trusted: the transaction looks up each read by text and arguments, uses a row
-that was predicted, and asks the server for any other.
+**Prefetched rows are a cache, not an assumption.** The transaction looks up each read by text and
+arguments, uses a prefetched row if there is one, and queries the server otherwise.
 
-All of one statement is read in one snapshot, and the statement may wait for a row lock behind that
-snapshot. A locked row is always its newest version; any other row may be older than the lock. So
-only two kinds of reads are predicted: settings, which an action reads before its lock anyway, and
-rows that the statement itself locks. The subject of an action, which the action is about to write,
-is locked a moment earlier than its UPDATE would, and after the conversation, as every action does.
+**Which reads are safe.** One statement reads one snapshot, and may then wait for a row lock. A
+locked row is always its newest version; another row may be older than the lock. So only two types
+of reads are prefetched: settings, which an action reads before its lock anyway, and rows that the
+statement itself locks. The subject of an action, which the action will update, is locked slightly
+earlier than by its UPDATE, and after the conversation, in the lock order of every action.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ONE_READ: Final = (
     " LEFT JOIN LATERAL (SELECT TRUE AS found, q.* FROM ({read}) AS q{condition}) AS r{place}"
     " ON TRUE"
 )
-# The dependency on the locked row before it leaves the planner no other order of locks.
+# Depending on the row that is locked before it forces the planner to keep the order of locks.
 _AFTER_LOCK: Final = " WHERE r{place}.found"
 _LOCK: Final = " FOR NO KEY UPDATE"
 _ONE_ROW_BY_KEY: Final = re.compile(
@@ -59,7 +59,7 @@ class RecordedRead(NamedTuple):
 
 
 class _Planned(NamedTuple):
-    """A predicted read: arguments are values, or places in the ``ConflictScope`` of the action."""
+    """A read of a plan: arguments are values, or fields of the ``ConflictScope``."""
 
     sql: str
     arguments: tuple[object, ...]
@@ -67,7 +67,7 @@ class _Planned(NamedTuple):
     locks_subject: bool
 
     def of(self, conflict_scope: ConflictScope) -> Read:
-        """The read that an action with this reach is expected to make."""
+        """Return the read that an action with this scope is expected to make."""
         return self.sql, tuple(
             conflict_scope[each.place] if isinstance(each, _ScopeField) else each
             for each in self.arguments
@@ -75,7 +75,7 @@ class _Planned(NamedTuple):
 
 
 class _ScopeField(NamedTuple):
-    """The place of an argument in the ``ConflictScope``."""
+    """The index of an argument in the ``ConflictScope``."""
 
     place: int
 
@@ -87,14 +87,14 @@ Plan = tuple[_Planned, ...]
 
 
 class ReadPlans:
-    """What actions of each kind read; the least recently used kind is forgotten."""
+    """The plan of each kind of action; a bounded LRU cache."""
 
     def __init__(self) -> None:
         self._plans: OrderedDict[tuple[str, str, bool], Plan] = OrderedDict()
         self._statements: dict[tuple[tuple[str, bool], ...], tuple[str, list[int]]] = {}
 
     def find(self, account_sid: str, conflict_scope: ConflictScope, *, fires: bool) -> Plan:
-        """The plan for an action; empty where nothing was learned."""
+        """Return the plan for an action; empty if there is none."""
         key = (account_sid, conflict_scope.kind, fires)
         plan = self._plans.get(key)
         if plan is None:
@@ -110,7 +110,7 @@ class ReadPlans:
         *,
         fires: bool,
     ) -> None:
-        """Keep what an action has read as the plan of its kind."""
+        """Store the reads of an action as the plan of its kind."""
         if not conflict_scope.kind:
             return
         self._plans[account_sid, conflict_scope.kind, fires] = _plan(
@@ -122,7 +122,7 @@ class ReadPlans:
     async def fetch(
         self, connection: Connection[Any], plan: Plan, conflict_scope: ConflictScope
     ) -> Prefetched:
-        """The predicted rows by read, in one round trip."""
+        """Return the rows of a plan by read, in one round trip."""
         reads = [each.of(conflict_scope) for each in plan]
         shape = tuple((each.sql, each.locks_subject) for each in plan)
         if shape not in self._statements:
@@ -144,7 +144,7 @@ def _plan(account_sid: str, conflict_scope: ConflictScope, reads: Iterable[Recor
     is_locked = False
     for read in dict.fromkeys(reads):
         arguments = tuple(
-            _generalised(each, account_sid, conflict_scope) for each in read.arguments
+            _generalized(each, account_sid, conflict_scope) for each in read.arguments
         )
         if None in arguments:
             continue
@@ -157,8 +157,8 @@ def _plan(account_sid: str, conflict_scope: ConflictScope, reads: Iterable[Recor
     return tuple(planned)
 
 
-def _generalised(value: object, account_sid: str, conflict_scope: ConflictScope) -> object:
-    """An argument that holds for other actions of the kind too; None if it does not."""
+def _generalized(value: object, account_sid: str, conflict_scope: ConflictScope) -> object:
+    """Return the argument as it is for any action of the kind; None if it varies."""
     if value == conflict_scope.conversation_sid:
         return _CONVERSATION
     if conflict_scope.subject_sid and value == conflict_scope.subject_sid:
@@ -171,7 +171,7 @@ def _generalised(value: object, account_sid: str, conflict_scope: ConflictScope)
 async def _statement(
     connection: Connection[Any], shape: tuple[tuple[str, bool], ...]
 ) -> tuple[str, list[int]]:
-    """The text of all reads together, and how many of its columns belong to each."""
+    """Return one statement for all reads, and the number of its columns for each."""
     joins, widths = [], []
     first_argument, locked_place = 0, 0
     for place, (sql, locks_subject) in enumerate(shape, 1):

@@ -1,10 +1,10 @@
-"""The schema on PostgreSQL: the same migrations, under a lock that only one node holds.
+"""The schema on PostgreSQL: the same migrations as on SQLite, under an advisory lock.
 
-Behind the conditions of the statements stands a second wall. Every table of tenants has row-level
-security: a transaction that names an account (``SET LOCAL parlour.account``) sees and writes rows
-of that account alone, whatever its statements say. It holds for the owner of the tables too, but
-not for a superuser, so the server should not be one. A session that names nothing sees nothing;
-the server's own work for all accounts names ``*``.
+**Row-level security** is a second check behind the conditions of the statements. Every table with
+an account has a policy: a transaction that names an account (``SET LOCAL parlour.account``) reads
+and writes rows of that account only, whatever its statements are. The policy applies to the owner
+of the tables too (FORCE), but not to a superuser, so the role of the server should not be one. A
+session that names no account sees no rows; work for all accounts names ``*``.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from asyncpg import Connection
 
 MIGRATING: Final = 7_231_690_114_907
-"""The key of the advisory lock that a node holds while it migrates."""
+"""The key of the advisory lock that a node holds while it applies migrations."""
 
 LOCK: Final = "SELECT pg_advisory_lock($1)"
 UNLOCK: Final = "SELECT pg_advisory_unlock($1)"
-NAMES: Final = """
+MIGRATION_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS migration (name TEXT COLLATE "C" NOT NULL PRIMARY KEY)
 """
-KNOWN: Final = "SELECT name FROM migration"
-NOTE: Final = "INSERT INTO migration (name) VALUES ($1)"
+APPLIED: Final = "SELECT name FROM migration"
+RECORD: Final = "INSERT INTO migration (name) VALUES ($1)"
 ENCODING: Final = "SHOW server_encoding"
 HAS_SCHEMA: Final = "SELECT to_regclass('migration') IS NOT NULL"
 
 
-# Each table with an account that is not walled in yet: so none that a migration adds is forgotten.
+# Every table with an account that has no policy yet, so that a migration cannot omit it.
 ENABLE_ROW_SECURITY: Final = """
 DO $$
 DECLARE
@@ -61,8 +61,8 @@ END
 $$
 """
 
-# A table is analysed after every fiftieth row has changed, and cleaned after every twentieth. With
-# the defaults, a fifth of a large table would be dead rows first. What an operator set stays.
+# Analyze after 2 % of the rows have changed, vacuum after 5 %. With the defaults, a fifth of a large
+# table would be dead rows first. Options that an operator has set are not changed.
 TUNE_AUTOVACUUM: Final = """
 DO $$
 DECLARE
@@ -83,11 +83,11 @@ $$
 
 
 class UnfitDatabaseError(DatabaseError):
-    """The database cannot hold what it is asked to."""
+    """The database cannot store Parlour's data: wrong encoding or missing privileges."""
 
 
 def no_connection(url: str, error: Exception) -> Unavailable:
-    """Return the error for a database that takes no connection, with its address."""
+    """Return the error for a database that cannot be connected to, with its address."""
     return Unavailable(f"no connection to {without_password(url)}: {error}")
 
 
@@ -104,7 +104,7 @@ async def has_schema(url: str) -> bool:
 
 
 async def migrate(connection: Connection[Any]) -> None:
-    """Bring the schema up to date; other nodes that start meanwhile wait their turn.
+    """Apply migrations; nodes that start at the same time wait for the advisory lock.
 
     Raises UnfitDatabaseError.
     """
@@ -122,14 +122,14 @@ async def _migrate(connection: Connection[Any]) -> None:
         raise UnfitDatabaseError(f"the database is encoded as {encoding}; it has to be UTF8")
     await connection.fetchval(LOCK, MIGRATING)
     try:
-        await connection.execute(NAMES)
-        known = {row[0] for row in await connection.fetch(KNOWN)}
+        await connection.execute(MIGRATION_TABLE)
+        applied = {row[0] for row in await connection.fetch(APPLIED)}
         for migration in migrations():
-            if migration.name in known:
+            if migration.name in applied:
                 continue
             async with connection.transaction():
                 await connection.execute(in_dialect(migration.text, POSTGRES))
-                await connection.execute(NOTE, migration.name)
+                await connection.execute(RECORD, migration.name)
         await connection.execute(ENABLE_ROW_SECURITY)
         await connection.execute(TUNE_AUTOVACUUM)
     finally:

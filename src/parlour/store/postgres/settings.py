@@ -1,4 +1,4 @@
-"""What a PostgreSQL server is set to, as far as what it promises depends on it."""
+"""Settings of a PostgreSQL server on which durability and row-level security depend."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ NAMES: Final = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_
 SETTINGS: Final = "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])"
 ROLE: Final = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
 
-# Null where the table is missing.
+# NULL if the table does not exist.
 MAY_READ_KEY: Final = "SELECT has_table_privilege(to_regclass('public.master_key'), 'SELECT')"
 
 
 class DatabaseSettings(NamedTuple):
-    """The settings by name, whether the role is held by no policy, and which key it belongs to."""
+    """Settings by name, whether the role bypasses row-level security, and the key's fingerprint."""
 
     values: dict[str, str]
     passes_policies: bool
@@ -25,7 +25,7 @@ class DatabaseSettings(NamedTuple):
 
 
 async def read_settings(url: str) -> DatabaseSettings:
-    """Ask the database. Raises ``Unavailable``."""
+    """Read the settings of the server. Raises ``Unavailable``."""
     try:
         connection = await connect(url)
     except REFUSED as error:
