@@ -11,7 +11,7 @@ keep = blobs._NewFile.persist
 async def persist_and_mark_committed(self: blobs._NewFile) -> None:
     """Keep it, and forget at once that its row is not there yet."""
     await keep(self)
-    self._file._path.unlink()
+    self._file._marker.unlink()
 
 
 blobs._NewFile.persist = persist_and_mark_committed  # type: ignore[method-assign]

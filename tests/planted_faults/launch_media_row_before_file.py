@@ -14,7 +14,7 @@ late: dict[str, blobs._NewFile] = {}
 async def persist_later(self: blobs._NewFile) -> None:
     """Say that it is kept."""
     await self._flush()
-    late[self._file._place.name] = self
+    late[self._file._path.name] = self
 
 
 async def persist_and_mark_committed(self: DiskBlobStore, name: BlobKey) -> None:

@@ -1,13 +1,21 @@
-"""Where the bytes of media are: immutable blobs beside the database, each under its own sid.
+"""Storage of media: immutable blobs outside the database, each under its own sid.
 
-A blob is written piece by piece under a name that nobody reads. When it is whole it is synced and
-gets its own name, and only then may a row be committed that names it: there is never a row without
-its blob. Its first name stays until the row is on disk. So what a crash leaves behind, be it half
-a blob or a whole one without a row, is found among the first names, which are few, and never by
-looking through all blobs.
+**Order of writes.** A blob is written under a temporary name, its *marker*. When it is complete it
+is synced and linked to its final name; only then may a row that refers to it be committed. So there
+is never a row without its blob. The marker remains until that commit. So whatever a crash leaves
+behind, a partial blob or a complete one without a row, has a marker, and is found without a scan of
+all blobs.
 
-All work on files is done in threads, and the event loop waits for none of it. An error of the disk
-while a blob is written becomes ``Unavailable``: nothing was kept, and nothing is tried twice.
+| state     | names            | entered by                | next                             |
+|-----------|------------------|---------------------------|----------------------------------|
+| writing   | marker           | ``BlobStore.create``      | persisted, or discarded          |
+| persisted | marker and final | ``BlobWriter.persist``    | committed, or discarded          |
+| committed | final            | ``mark_committed``        | removed                          |
+| orphan    | an old marker    | a crash before the commit | committed if it has a row, or    |
+|           |                  |                           | removed (garbage collection)     |
+
+File operations run in threads and never block the event loop. A disk error while a blob is written
+becomes ``Unavailable``: nothing is stored, and nothing is retried.
 """
 
 from __future__ import annotations
@@ -29,14 +37,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_UNFINISHED: Final = "incoming"
+_MARKERS: Final = "incoming"
 _FOLDER_DIGITS: Final = slice(2, 4)
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 
 
 class BlobKey(NamedTuple):
-    """What a blob is called: whose it is, and the sid of its row."""
+    """The account of a blob and the sid of its row."""
 
     account_sid: str
     sid: str
@@ -48,15 +56,15 @@ class BlobWriter(Protocol):
     size: int
 
     async def write(self, piece: bytes) -> None:
-        """Add bytes at the end. Raises Unavailable."""
+        """Append bytes. Raises Unavailable."""
         ...
 
     async def persist(self) -> None:
-        """Have it on disk under its own name. Raises Unavailable."""
+        """Sync the blob and link it to its final name. Raises Unavailable."""
         ...
 
     async def discard(self) -> None:
-        """Remove whatever there is of it, kept or not; what cannot be removed stays unsettled."""
+        """Remove the blob in any state; if that fails it remains an orphan."""
         ...
 
 
@@ -66,74 +74,74 @@ class BlobReader(Protocol):
     size: int
 
     def pieces(self, first: int, count: int) -> AsyncGenerator[bytes, None]:
-        """So many bytes from a place on, a bounded piece at a time."""
+        """Yield ``count`` bytes from an offset on, in bounded chunks."""
         ...
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Close the blob."""
         ...
 
 
 class BlobStore(Protocol):
-    """A place for blobs: the local disk, or a store of objects somewhere else."""
+    """Storage of blobs: the local disk, or an object store."""
 
     async def create(self, name: BlobKey) -> BlobWriter:
-        """A new blob. Raises Unavailable."""
+        """Create a blob in the state writing. Raises Unavailable."""
         ...
 
     async def mark_committed(self, name: BlobKey) -> None:
-        """The row that names a kept blob is committed: it is no orphan any more."""
+        """Remove the marker: the row that refers to the blob is committed."""
         ...
 
     async def open(self, name: BlobKey) -> BlobReader | None:
-        """A kept blob; None if there is none."""
+        """Open a persisted blob; None if there is none."""
         ...
 
     async def remove(self, name: BlobKey) -> None:
-        """Remove a blob under each of its names; one that is not there is no harm."""
+        """Remove a blob under each of its names. Idempotent."""
         ...
 
     async def uncommitted(self, before_ms: int) -> list[BlobKey]:
-        """Blobs that were begun before a moment and never settled, up to a number."""
+        """Return blobs that were last written before a time and have a marker, at most a batch."""
         ...
 
     async def close(self) -> None:
-        """End."""
+        """Wait for file operations in progress."""
         ...
 
 
 class DiskBlobStore:
-    """Blobs as files: a folder for each account, and in it folders by the digits of sids."""
+    """Blobs as files, in a folder for each account, sharded by digits of the sid."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._unfinished = folder / _UNFINISHED
-        for each in (self._folder, self._unfinished):
+        self._markers = folder / _MARKERS
+        for each in (self._folder, self._markers):
             each.mkdir(exist_ok=True, mode=_PRIVATE_FOLDER)
         self._threads = _Threads()
 
-    def _place(self, name: BlobKey) -> Path:
-        assert all(part.isalnum() for part in name), "a name from outside never becomes a path"
+    def _path(self, name: BlobKey) -> Path:
+        assert all(part.isalnum() for part in name), "not a path made of sids"
         return self._folder / name.account_sid / name.sid[_FOLDER_DIGITS] / name.sid
 
-    def _first_place(self, name: BlobKey) -> Path:
-        return self._unfinished / ".".join(name)
+    def _marker(self, name: BlobKey) -> Path:
+        return self._markers / ".".join(name)
 
     async def create(self, name: BlobKey) -> BlobWriter:
-        """A new file among the unfinished ones."""
-        path, place = self._first_place(name), self._place(name)
+        """Create the marker."""
+        marker, path = self._marker(name), self._path(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        descriptor = await self._threads.write(lambda: os.open(path, flags, _PRIVATE_FILE))
-        return _NewFile(_Writing(descriptor, path, place), self._threads)
+        descriptor = await self._threads.write(lambda: os.open(marker, flags, _PRIVATE_FILE))
+        return _NewFile(_OpenFile(descriptor, marker, path), self._threads)
 
     async def mark_committed(self, name: BlobKey) -> None:
-        """Take the first name away; the other one stays."""
-        path = self._first_place(name)
-        await self._threads.run(lambda: path.unlink(missing_ok=True))
+        """Remove the marker; the final name remains."""
+        marker = self._marker(name)
+        await self._threads.run(lambda: marker.unlink(missing_ok=True))
 
     async def open(self, name: BlobKey) -> BlobReader | None:
-        """The file, opened."""
-        path = self._place(name)
+        """Open the file; None if there is none."""
+        path = self._path(name)
         try:
             descriptor = await self._threads.run(lambda: os.open(path, os.O_RDONLY))
         except FileNotFoundError:
@@ -141,16 +149,16 @@ class DiskBlobStore:
         return _File(descriptor, self._threads)
 
     async def remove(self, name: BlobKey) -> None:
-        """Unlink it; who is reading it reads on."""
-        paths = (self._place(name), self._first_place(name))
+        """Unlink both names; open readers are not affected (POSIX)."""
+        paths = (self._path(name), self._marker(name))
         await self._threads.run(lambda: _unlink(paths))
 
     async def uncommitted(self, before_ms: int) -> list[BlobKey]:
-        """What is old among the unfinished ones."""
-        return await self._threads.run(lambda: _older(self._unfinished, before_ms))
+        """Return the old markers, at most a batch."""
+        return await self._threads.run(lambda: _older(self._markers, before_ms))
 
     async def close(self) -> None:
-        """Wait for the work that is being done."""
+        """Wait for file operations in progress."""
         self._threads.close()
 
 
@@ -160,13 +168,13 @@ def _unlink(paths: tuple[Path, ...]) -> None:
 
 
 def _older(folder: Path, before_ms: int) -> list[BlobKey]:
-    """The files that were last written before a moment, up to a number."""
+    """Return the markers that were last written before a time, at most a batch."""
     found: list[BlobKey] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if len(found) == limits.MEDIA_REMOVED_PER_STEP_MAX:
                 break
-            # It may go at any moment: then nobody has to look after it.
+            # Removed in the meantime: not an orphan.
             with contextlib.suppress(FileNotFoundError):
                 if entry.stat().st_mtime * 1000 < before_ms:
                     found.append(BlobKey(*entry.name.split(".")))
@@ -174,7 +182,7 @@ def _older(folder: Path, before_ms: int) -> list[BlobKey]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
+    """Sync the directory entries of a folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -183,69 +191,69 @@ def _sync_folder(folder: Path) -> None:
 
 
 class _Threads:
-    """The threads that work on files. Each blob has one piece of work at a time."""
+    """The threads of file operations. Each blob has one operation at a time."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(limits.BLOB_THREADS, "parlour-blobs")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do this in a thread."""
+        """Run an operation in a thread."""
         assert_outside_transaction()
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def write(self, work: Callable[[], T]) -> T:
-        """Do this in a thread. Raises Unavailable if the disk refuses."""
+        """Run an operation in a thread. Raises Unavailable for an OSError."""
         try:
             return await self.run(work)
         except OSError as error:
             raise Unavailable(f"media: {error.strerror}") from error
 
     def close(self) -> None:
-        """Wait for the work that is being done."""
+        """Wait for file operations in progress."""
         self._executor.shutdown()
 
 
-class _Writing:
-    """A file that is being written, as its thread sees it.
+class _OpenFile:
+    """A file that is being written, used by threads.
 
-    A request can be given up while a thread works for it, so each step holds a lock: the file is
-    never closed under somebody who writes.
+    A request can be cancelled while a thread works for it, so each operation holds a lock: the
+    descriptor is never closed during a write.
     """
 
-    def __init__(self, descriptor: int, path: Path, place: Path) -> None:
+    def __init__(self, descriptor: int, marker: Path, path: Path) -> None:
         self._lock = threading.Lock()
         self._descriptor: int | None = descriptor
+        self._marker = marker
         self._path = path
-        self._place = place
 
     def write(self, pieces: list[bytes]) -> None:
-        """Add bytes at the end."""
+        """Append bytes; none after ``discard``."""
         with self._lock:
             if self._descriptor is None:
                 return
-            left = memoryview(b"".join(pieces))
-            while left:
-                left = left[os.write(self._descriptor, left) :]
+            rest = memoryview(b"".join(pieces))
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
 
     def persist(self) -> None:
-        """Sync the bytes, give the file its own name, and sync that too."""
+        """Sync the content, link the file to its final name, and sync the folders."""
         with self._lock:
             assert self._descriptor is not None
             os.fsync(self._descriptor)
             self._close()
-            folder = self._place.parent
+            folder = self._path.parent
             for each in (folder.parent, folder):
                 each.mkdir(exist_ok=True, mode=_PRIVATE_FOLDER)
-            os.link(self._path, self._place)
-            # Each of them may be new; a folder that did not change costs next to nothing.
+            os.link(self._marker, self._path)
+            # Each of them may be new; the sync of an unchanged folder is cheap.
             for each in (folder, folder.parent, folder.parent.parent):
                 _sync_folder(each)
 
     def discard(self) -> None:
-        """Close the file and remove it under each of its names."""
+        """Close the file and remove both names."""
         with self._lock:
             self._close()
-            _unlink((self._place, self._path))
+            _unlink((self._path, self._marker))
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -254,34 +262,34 @@ class _Writing:
 
 
 class _NewFile:
-    """A file that is being written, in pieces that are worth a thread's time."""
+    """A blob that is being written: buffers small writes, so that few need a thread."""
 
-    def __init__(self, file: _Writing, threads: _Threads) -> None:
+    def __init__(self, file: _OpenFile, threads: _Threads) -> None:
         self.size = 0
         self._file = file
         self._threads = threads
-        self._held: list[bytes] = []
-        self._held_bytes = 0
+        self._buffer: list[bytes] = []
+        self._buffered_bytes = 0
 
     async def write(self, piece: bytes) -> None:
-        """Hold the bytes until they are enough for a thread."""
+        """Buffer bytes; flush them when there are BLOB_PIECE_BYTES."""
         self.size += len(piece)
-        self._held_bytes += len(piece)
-        self._held.append(piece)
-        if self._held_bytes >= limits.BLOB_PIECE_BYTES:
+        self._buffered_bytes += len(piece)
+        self._buffer.append(piece)
+        if self._buffered_bytes >= limits.BLOB_PIECE_BYTES:
             await self._flush()
 
     async def _flush(self) -> None:
-        held, self._held, self._held_bytes = self._held, [], 0
-        await self._threads.write(lambda: self._file.write(held))
+        pieces, self._buffer, self._buffered_bytes = self._buffer, [], 0
+        await self._threads.write(lambda: self._file.write(pieces))
 
     async def persist(self) -> None:
-        """Write the rest, and have all of it on disk under its own name."""
+        """Flush the buffer, sync the file and link it to its final name."""
         await self._flush()
         await self._threads.write(self._file.persist)
 
     async def discard(self) -> None:
-        """Remove it."""
+        """Remove the file; an error leaves an orphan."""
         with contextlib.suppress(OSError):
             await self._threads.run(self._file.discard)
 
@@ -295,14 +303,14 @@ class _File:
         self._threads = threads
 
     async def pieces(self, first: int, count: int) -> AsyncGenerator[bytes, None]:
-        """So many bytes from a place on."""
+        """Yield ``count`` bytes from an offset on, in bounded chunks."""
         end = first + count
         while first < end:
-            wanted = min(limits.BLOB_PIECE_BYTES, end - first)
+            size = min(limits.BLOB_PIECE_BYTES, end - first)
             piece = await self._threads.run(
-                functools.partial(os.pread, self._descriptor, wanted, first)
+                functools.partial(os.pread, self._descriptor, size, first)
             )
-            assert piece, "a kept blob never becomes shorter"
+            assert piece, "a persisted blob is immutable"
             first += len(piece)
             yield piece
 

@@ -1,4 +1,4 @@
-"""Which engine keeps what: a URL names a PostgreSQL database, and nothing the embedded one."""
+"""The choice of the engine: PostgreSQL for a database URL, else SQLite in the data folder."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _NO_DATABASE: Final = "a database is given as postgresql://user@host/name"
 
 
 class UnknownDatabaseError(DatabaseError):
-    """The setting names no database that an engine exists for."""
+    """No engine exists for the scheme of the database URL."""
 
 
 def is_postgres(url: str) -> bool:
-    """Whether a URL names a PostgreSQL database."""
+    """Return whether a URL is of a PostgreSQL database."""
     return url.startswith(_SCHEMES)
 
 
 def make_store(url: str, data: Path, clock: Clock, random: Random, *, connections: int) -> Store:
-    """The engine for a URL; without one, SQLite in the data folder."""
+    """Return the engine for a URL; without one, SQLite in the data folder."""
     if not url:
         path = data / DATABASE_NAME
         try:
@@ -39,7 +39,7 @@ def make_store(url: str, data: Path, clock: Clock, random: Random, *, connection
             raise DatabaseError(f"{path}: {error.strerror}") from error
         return SqliteStore(path, clock, random)
     if is_postgres(url):
-        # Its driver is slow to load, and most servers never need it.
+        # Imported on demand: the driver is slow to load, and most servers do not use it.
         from parlour.store.postgres.engine import PostgresStore  # noqa: PLC0415
 
         return PostgresStore(url, clock, random, connections=connections)
@@ -47,7 +47,7 @@ def make_store(url: str, data: Path, clock: Clock, random: Random, *, connection
 
 
 async def database_exists(url: str, data: Path) -> bool:
-    """Return whether there is a database that Parlour has made tables in; creates nothing.
+    """Return whether there is a database with Parlour's tables; creates nothing.
 
     Raises UnknownDatabaseError, and Unavailable without a connection.
     """
@@ -61,5 +61,5 @@ async def database_exists(url: str, data: Path) -> bool:
 
 
 def describe_database(url: str, data: Path) -> str:
-    """Return what a message calls the database; a password is not part of it."""
+    """Return the name of the database for messages, without a password."""
     return without_password(url) if url else str((data / DATABASE_NAME).absolute())

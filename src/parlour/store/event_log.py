@@ -1,9 +1,13 @@
-"""The event log: read in the order of commits, remembered per sink, and retired.
+"""The event log: read in the order of commits, with a position for each sink, and a retention time.
 
-Events are written by ``Transaction.emit`` in the transaction of their change. With one writer
-their numbers grow in the order of commits, so a reader that goes on after the last number it saw
-misses nothing; with several, the engine says how far a reader may go (``event_gaps.py``). A sink's
-position is the number of the last event it is done with.
+``Transaction.emit`` writes an event in the transaction of its change. A consumer reads the events
+after its last number. With one writer, numbers follow the order of commits, so it misses none; with
+several writers, ``Transaction.visible_count`` limits each batch to the safe high-water mark
+(``postgres/event_gaps.py``).
+
+A sink's position is the number of the last event that it has processed. Invariants: an event is
+deleted only if the positions of all sinks are at or above it, and only from the beginning, so the
+log has no holes; the newest event is never deleted, since its number and date are continued from.
 """
 
 from __future__ import annotations
@@ -24,19 +28,19 @@ READ_AFTER = statement(
 )
 _FIRES: Final = Event.__struct_fields__.index("fires")
 WEBHOOK_SINK: Final = "webhooks"
-"""The sink whose position says how far the webhook intake is."""
+"""The sink whose position is that of the webhook intake."""
 
 FETCH_POSITION = "SELECT sequence FROM sink_position WHERE sink = $1"
 SAVE_POSITION = """
 INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)
 ON CONFLICT (sink) DO UPDATE SET sequence = excluded.sequence
 """
-# The names stand in the text, as they do in the conditions of the indexes.
+# Event names are literals, so that the partial indexes with the same conditions are used.
 FETCH_ATTACHED = """
 SELECT sequence FROM event
  WHERE account_sid = $1 AND subject_sid = $2 AND name = 'scopedWebhookAdded' LIMIT 1
 """
-# Changes of webhook settings (event_webhook_settings): the subject is whose settings they are.
+# Changes of webhook settings (index event_webhook_settings): the subject is their owner.
 HAS_WEBHOOK_CHANGES = """
 SELECT 1 FROM event WHERE account_sid = $1 AND sequence >= $2
    AND name IN ('webhooksChanged', 'onConversationRemoved')
@@ -52,14 +56,14 @@ SELECT sequence FROM event WHERE account_sid = $1 AND subject_sid = $2
    AND name IN ('webhooksChanged', 'onConversationRemoved')
  ORDER BY sequence DESC LIMIT 1
 """
-# Both read an index alone, in which rows only come at the end (event_conversations).
+# Both are index-only scans (index event_conversations).
 CONVERSATIONS_AFTER = """
 SELECT sequence, conversation_sid FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2
 """
 CONVERSATIONS_BEFORE = """
 SELECT sequence, conversation_sid FROM event WHERE sequence < $1 ORDER BY sequence DESC LIMIT $2
 """
-# A statement has one text: what is left of the places is filled with the last number.
+# One text for any number of events: the last number fills the unused parameters.
 SEQUENCES_PER_QUERY: Final = 32
 FIND_BY_SEQUENCES = statement(
     "SELECT {columns} FROM event WHERE account_sid = $1 AND sequence IN ({places})"
@@ -73,30 +77,30 @@ DELETE_UP_TO = "DELETE FROM event WHERE sequence <= $1"
 
 
 async def read_after(tx: Transaction, sequence: int, count: int) -> list[Event]:
-    """The events after a number, in order; at most so many."""
+    """Return the visible events after a number, in order; at most ``count``."""
     rows = await tx.all(READ_AFTER, sequence, count)
     count = tx.visible_count(sequence, [row[0] for row in rows])
     return [_event(*row) for row in rows[:count]]
 
 
 def _event(*row: Any) -> Event:
-    # The engines differ in how they give a truth value back.
+    # SQLite returns a boolean as an integer.
     return Event(*(*row[:_FIRES], bool(row[_FIRES]), *row[_FIRES + 1 :]))
 
 
 async def visible_through(tx: Transaction) -> int:
-    """The number of the newest event before which none can be missing; 0 before the first."""
+    """Return the safe high-water mark of the log; 0 before the first event."""
     return await tx.visible_through()
 
 
 async def newest_sequence(tx: Transaction) -> int:
-    """The number of the newest event of all, whether one before it is missing; 0 before it."""
+    """Return the number of the newest event, visible or not; 0 before the first."""
     row = await tx.one(NEWEST)
     return row[0] if row else 0
 
 
 async def attached_at(tx: Transaction, scope: Scope, webhook_sid: str) -> int:
-    """The number of the event with which a conversation got a webhook; 0 if it is too old."""
+    """Return the number of the event that added a webhook; 0 if it is no longer in the log."""
     row = await tx.one(FETCH_ATTACHED, scope.account_sid, webhook_sid)
     return row[0] if row else 0
 
@@ -118,10 +122,10 @@ async def next_webhook_change(
 
 
 async def webhook_change_is_pending(tx: Transaction, scope: Scope, owner_sid: str) -> bool:
-    """Return whether the webhook intake is still before the last change of an owner's webhooks.
+    """Return whether the webhook intake has yet to process the last change of an owner's webhooks.
 
-    Until it has passed, it needs the rows that the change put out of reach. An intake that never
-    ran needs nothing.
+    Until then it needs the rows of the settings before the change. An intake without a position
+    needs none.
     """
     position = await find_position(tx, WEBHOOK_SINK)
     row = await tx.one(LAST_WEBHOOK_CHANGE, scope.account_sid, owner_sid)
@@ -129,56 +133,55 @@ async def webhook_change_is_pending(tx: Transaction, scope: Scope, owner_sid: st
 
 
 async def conversations_after(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str]]:
-    """Number and conversation of the events after a number, in order; at most so many."""
+    """Return number and conversation of the events after a number, at most ``count``."""
     return [(row[0], row[1]) for row in await tx.all(CONVERSATIONS_AFTER, sequence, count)]
 
 
 async def conversations_before(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str]]:
-    """Number and conversation of the events before a number, the newest first."""
+    """Return number and conversation of the events before a number, the newest first."""
     return [(row[0], row[1]) for row in await tx.all(CONVERSATIONS_BEFORE, sequence, count)]
 
 
 async def find_by_sequences(tx: Transaction, scope: Scope, sequences: list[int]) -> list[Event]:
-    """The events with these numbers that are the account's and still in the log, in order.
+    """Return the events with these numbers that are the account's and in the log, in order.
 
     At most SEQUENCES_PER_QUERY.
     """
     assert 0 < len(sequences) <= SEQUENCES_PER_QUERY
-    places = (*sequences, *(sequences[-1:] * (SEQUENCES_PER_QUERY - len(sequences))))
-    return [_event(*row) for row in await tx.all(FIND_BY_SEQUENCES, scope.account_sid, *places)]
+    numbers = (*sequences, *(sequences[-1:] * (SEQUENCES_PER_QUERY - len(sequences))))
+    return [_event(*row) for row in await tx.all(FIND_BY_SEQUENCES, scope.account_sid, *numbers)]
 
 
 async def oldest_sequence(tx: Transaction) -> int:
-    """The number of the oldest event in the log; 0 while it is empty."""
+    """Return the number of the oldest event in the log; 0 while it is empty."""
     rows = await tx.all(OLDEST, 1)
     return rows[0][0] if rows else 0
 
 
 async def find_position(tx: Transaction, sink: str) -> int | None:
-    """How far a sink is; None for one that never began."""
+    """Return the position of a sink; None if it has none yet."""
     row = await tx.one(FETCH_POSITION, sink)
     return row[0] if row else None
 
 
 async def save_position(tx: Transaction, sink: str, sequence: int) -> None:
-    """Remember how far a sink is."""
+    """Store the position of a sink."""
     await tx.run(SAVE_POSITION, sink, sequence)
 
 
 async def delete_old_events(
     tx: Transaction, sinks: Collection[str], before_ms: int, count: int
 ) -> int:
-    """Remove the oldest events that every sink is past and that are old enough; how many.
+    """Delete the oldest events that all sinks have processed and that are old; return how many.
 
-    At most ``count`` go at once, and only from the beginning, so that the log has no gaps. The
-    newest event always stays: numbers and dates go on from it.
+    At most ``count``, each with a date before ``before_ms``.
     """
-    passed = await visible_through(tx) - 1
+    deletable = await visible_through(tx) - 1
     for sink in sinks:
-        passed = min(passed, await find_position(tx, sink) or 0)
+        deletable = min(deletable, await find_position(tx, sink) or 0)
     last = number = 0
     for sequence, date_ms in await tx.all(OLDEST, count):
-        if sequence > passed or date_ms >= before_ms:
+        if sequence > deletable or date_ms >= before_ms:
             break
         last, number = sequence, number + 1
     if number:

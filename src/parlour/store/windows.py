@@ -1,4 +1,4 @@
-"""Reading one page of a list: from the start, or from a position, in either direction."""
+"""Reading one page of a list (keyset pagination): from the start, or from a position either way."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 async def read_window(
     tx: Transaction, window: Window, request: PageRequest, *arguments: object
 ) -> list[Row]:
-    """Up to size + 1 rows; the extra one tells whether there are more.
+    """Return up to size + 1 rows; the extra row means that there are more.
 
-    Rows of a backwards position come in reading order, that is reversed.
+    Rows before a backwards position are in reading order, that is reversed.
     """
     position = request.position
     count = request.size + 1

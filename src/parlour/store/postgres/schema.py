@@ -61,8 +61,8 @@ END
 $$
 """
 
-# Analyze after 2 % of the rows have changed, vacuum after 5 %. With the defaults, a fifth of a large
-# table would be dead rows first. Options that an operator has set are not changed.
+# Analyze after 2 % of the rows have changed, vacuum after 5 %. With the defaults, a fifth of a
+# large table would be dead rows first. Options that an operator has set are not changed.
 TUNE_AUTOVACUUM: Final = """
 DO $$
 DECLARE

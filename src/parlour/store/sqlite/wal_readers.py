@@ -1,8 +1,8 @@
-"""Which other processes read the embedded database at the moment.
+"""Which other processes hold a snapshot of the SQLite database.
 
 A reader of a database in WAL mode holds a shared lock on one of five bytes of the ``-shm`` file.
 Linux lists such locks in ``/proc/locks``. The file itself must not be opened here: closing it would
-release every lock that this process has on it.
+release every lock that this process has on it (POSIX).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def readers_of(index: Path) -> list[str]:
         inode = index.stat().st_ino
         lines = LOCKS.read_text().splitlines()
     except OSError:
-        return [UNKNOWN]  # Another system than Linux.
+        return [UNKNOWN]  # Not Linux.
     pids = {pid for line in lines if (pid := _reader(line, inode)) is not None}
     pids.discard(os.getpid())
     return [_description(pid) for pid in sorted(pids)] or [UNKNOWN]
 
 
 def _reader(line: str, inode: int) -> int | None:
-    """Return who holds a lock, if it is that of a reader of this file.
+    """Return the process of a lock if it is that of a reader of this file.
 
     A line is ``1: POSIX  ADVISORY  READ 4711 08:01:262146 124 124``.
     """
@@ -49,7 +49,7 @@ def _description(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except OSError:
         return f"process {pid}" if pid > 0 else "a process of another container"
-    # Only what names a backup: other arguments may be secrets.
+    # No other arguments: they may be secrets.
     if "backup" in words and any(Path(word).name == "parlour" for word in words):
         return f"process {pid} (parlour backup)"
     return f"process {pid} ({name})"
