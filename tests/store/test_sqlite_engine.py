@@ -98,13 +98,13 @@ class Bench:
 
 @pytest.fixture
 def play(tmp_path: Path) -> Iterator[Callable[[Callable[[Bench], Awaitable[None]]], None]]:
-    """Run a scene on a store, and close the store after it."""
+    """Run a scenario on a store, and close the store after it."""
 
-    def run(scene: Callable[[Bench], Awaitable[None]]) -> None:
+    def run(scenario: Callable[[Bench], Awaitable[None]]) -> None:
         async def played() -> None:
             bench = Bench(tmp_path / "parlour.sqlite")
             try:
-                await scene(bench)
+                await scenario(bench)
             finally:
                 bench.may_commit.set()
                 await bench.store.close()
@@ -156,7 +156,7 @@ def test_store_that_is_opened_again_has_its_rows_and_applies_no_migration_twice(
 
 
 def test_actions_enqueued_in_one_iteration_of_the_loop_share_a_commit(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         assert await asyncio.gather(*(bench.store.write(write(each)) for each in (1, 2, 3))) == [
             1,
             2,
@@ -165,11 +165,11 @@ def test_actions_enqueued_in_one_iteration_of_the_loop_share_a_commit(play: Any)
         assert bench.writer.begins() == 1
         assert bench.writer.statements.count("COMMIT") == 1
 
-    play(scene)
+    play(scenario)
 
 
 def test_result_is_returned_after_the_commit_and_not_before(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         bench.may_commit.clear()
         task = asyncio.create_task(bench.store.write(write(1)))
         await bench.committing()
@@ -178,11 +178,11 @@ def test_result_is_returned_after_the_commit_and_not_before(play: Any) -> None:
         bench.may_commit.set()
         assert await task == 1
 
-    play(scene)
+    play(scenario)
 
 
 def test_read_during_a_commit_sees_the_state_before_it(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         await bench.store.write(write(1))
         bench.may_commit.clear()
         task = asyncio.create_task(bench.store.write(write(2)))
@@ -192,11 +192,11 @@ def test_read_during_a_commit_sees_the_state_before_it(play: Any) -> None:
         await task
         assert await bench.rows() == [1, 2]
 
-    play(scene)
+    play(scenario)
 
 
 def test_actions_enqueued_during_a_commit_make_the_next_group(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         bench.may_commit.clear()
         tasks = [asyncio.create_task(bench.store.write(write(1)))]
         await bench.committing()
@@ -207,45 +207,45 @@ def test_actions_enqueued_during_a_commit_make_the_next_group(play: Any) -> None
         assert await asyncio.gather(*tasks) == [1, 2, 3]
         assert bench.writer.begins() == 2
 
-    play(scene)
+    play(scenario)
 
 
 def test_group_ends_at_its_time_limit_and_the_rest_is_the_next_group(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         async def slow(_tx: Transaction) -> None:
             bench.clock.advance(limits.GROUP_MS_MAX + 1)
 
         await asyncio.gather(bench.store.write(slow), bench.store.write(write(1)))
         assert bench.writer.begins() == 2
 
-    play(scene)
+    play(scenario)
 
 
 def test_group_ends_at_its_number_of_actions(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "GROUP_ACTIONS_MAX", 2)
 
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         await asyncio.gather(*(bench.store.write(write(each)) for each in (1, 2, 3)))
         assert bench.writer.begins() == 2
 
-    play(scene)
+    play(scenario)
 
 
 def test_full_queue_raises_busy(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "QUEUE_ACTIONS_MAX", 1)
 
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         first = asyncio.create_task(bench.store.write(write(1)))
         await asyncio.sleep(0)
         with pytest.raises(Busy):
             await bench.store.write(write(2))
         assert await first == 1
 
-    play(scene)
+    play(scenario)
 
 
 def test_listeners_are_called_after_a_commit_with_events_and_after_no_other(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         calls: list[int] = []
         bench.store.on_commit(lambda: calls.append(1))
         await bench.store.write(read_only)
@@ -254,11 +254,11 @@ def test_listeners_are_called_after_a_commit_with_events_and_after_no_other(play
         await bench.store.write(write(2))
         assert calls == [1]
 
-    play(scene)
+    play(scenario)
 
 
 def test_cancelled_caller_loses_the_result_and_not_the_change(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         bench.may_commit.clear()
         cancelled = asyncio.create_task(bench.store.write(write(1)))
         other = asyncio.create_task(bench.store.write(write(2)))
@@ -269,20 +269,20 @@ def test_cancelled_caller_loses_the_result_and_not_the_change(play: Any) -> None
         assert await other == 2
         assert await bench.rows() == [1, 2]
 
-    play(scene)
+    play(scenario)
 
 
 def test_begin_is_retried_while_another_process_holds_the_write_lock(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         bench.writer.failures["BEGIN IMMEDIATE"] = apsw.BusyError("locked")
         assert await bench.store.write(write(1)) == 1
         assert bench.writer.begins() == 2
 
-    play(scene)
+    play(scenario)
 
 
 def test_begin_that_fails_fails_every_queued_action_and_the_next_write_succeeds(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         bench.writer.failures["BEGIN IMMEDIATE"] = apsw.CantOpenError("no file")
         tasks = [asyncio.create_task(bench.store.write(write(each))) for each in (1, 2, 3)]
         await asyncio.sleep(0)
@@ -293,11 +293,11 @@ def test_begin_that_fails_fails_every_queued_action_and_the_next_write_succeeds(
         assert await bench.rows() == []
         assert await bench.store.write(write(4)) == 4
 
-    play(scene)
+    play(scenario)
 
 
 def test_commit_that_fails_fails_its_group_and_leaves_nothing(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         calls: list[int] = []
         bench.store.on_commit(lambda: calls.append(1))
         bench.writer.failures["COMMIT"] = apsw.FullError("database or disk is full")
@@ -309,11 +309,11 @@ def test_commit_that_fails_fails_its_group_and_leaves_nothing(play: Any) -> None
         assert calls == []
         assert await bench.store.write(write(3)) == 3
 
-    play(scene)
+    play(scenario)
 
 
 def test_commit_that_sqlite_rolled_back_fails_its_group(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         async def work(tx: Transaction) -> None:
             await tx.run(SAVE, "lost", 1)
             bench.writer.rolls_back = True
@@ -322,11 +322,11 @@ def test_commit_that_sqlite_rolled_back_fails_its_group(play: Any) -> None:
             await bench.store.write(work)
         assert await bench.rows() == []
 
-    play(scene)
+    play(scenario)
 
 
 def test_commit_that_fails_after_sqlite_rolled_back_runs_no_rollback(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         execute = bench.writer.execute
 
         def fail(sql: str, *arguments: Any) -> Any:
@@ -341,25 +341,25 @@ def test_commit_that_fails_after_sqlite_rolled_back_runs_no_rollback(play: Any) 
         bench.writer.execute = execute  # type: ignore[method-assign]
         assert bench.writer.statements.count("ROLLBACK") == 1
 
-    play(scene)
+    play(scenario)
 
 
 def test_sync_that_fails_ends_the_process(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     statuses: list[int] = []
     monkeypatch.setattr(os, "_exit", statuses.append)
 
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         bench.writer.failures["COMMIT"] = apsw.IOError("disk I/O error")
         await bench.store.write(write(1))
         assert statuses == [FATAL_EXIT_STATUS]
 
-    play(scene)
+    play(scenario)
 
 
 def test_action_that_fails_after_a_write_is_rolled_back_and_others_are_committed(
     play: Any,
 ) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         results = await asyncio.gather(
             bench.store.write(write(1)),
             bench.store.write(write(2, error=ValueError("late"))),
@@ -374,11 +374,11 @@ def test_action_that_fails_after_a_write_is_rolled_back_and_others_are_committed
         assert bench.writer.statements.count("ROLLBACK") == 1
         assert bench.writer.statements.count("SAVEPOINT action") == 4
 
-    play(scene)
+    play(scenario)
 
 
 def test_action_that_fails_before_a_write_needs_no_rollback(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         async def refuse(_tx: Transaction) -> None:
             raise ValueError("early")
 
@@ -386,20 +386,20 @@ def test_action_that_fails_before_a_write_needs_no_rollback(play: Any) -> None:
             await bench.store.write(refuse)
         assert "ROLLBACK" not in bench.writer.statements
 
-    play(scene)
+    play(scenario)
 
 
 def test_full_disk_in_an_action_raises_unavailable(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         with pytest.raises(Unavailable):
             await bench.store.write(write(1, error=apsw.FullError("full")))
         assert await bench.rows() == []
 
-    play(scene)
+    play(scenario)
 
 
 def test_rollback_by_sqlite_within_an_action_loses_only_that_action(play: Any) -> None:
-    async def scene(bench: Bench) -> None:
+    async def scenario(bench: Bench) -> None:
         async def full(tx: Transaction) -> None:
             await tx.run(SAVE, "lost", 9)
             bench.writer._connection.execute("ROLLBACK")
@@ -413,11 +413,11 @@ def test_rollback_by_sqlite_within_an_action_loses_only_that_action(play: Any) -
         assert await bench.rows() == []
         assert await bench.store.write(write(1)) == 1
 
-    play(scene)
+    play(scenario)
 
 
 def test_close_waits_for_the_commit_in_flight_and_for_queued_actions(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bench = Bench(tmp_path / "parlour.sqlite")
         bench.may_commit.clear()
         tasks = [asyncio.create_task(bench.store.write(write(1)))]
@@ -430,11 +430,11 @@ def test_close_waits_for_the_commit_in_flight_and_for_queued_actions(tmp_path: P
         assert await asyncio.gather(*tasks) == [1, 2]
         await closing
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_close_returns_when_the_last_begin_fails(tmp_path: Path) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         bench = Bench(tmp_path / "parlour.sqlite")
         bench.writer.failures["BEGIN IMMEDIATE"] = apsw.CantOpenError("no file")
         task = asyncio.create_task(bench.store.write(write(1)))
@@ -443,7 +443,7 @@ def test_close_returns_when_the_last_begin_fails(tmp_path: Path) -> None:
         with pytest.raises(Unavailable):
             await task
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_drive_sets_in_transaction_while_the_action_runs_and_not_after() -> None:

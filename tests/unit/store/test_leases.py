@@ -98,13 +98,13 @@ class Processes:
         )
 
 
-def play(scene: Callable[[Processes], Awaitable[None]]) -> None:
-    """Run a scene, and stop both leases after it."""
+def play(scenario: Callable[[Processes], Awaitable[None]]) -> None:
+    """Run a scenario, and stop both leases after it."""
 
     async def run() -> None:
         processes = Processes()
         try:
-            await scene(processes)
+            await scenario(processes)
         finally:
             await processes.one.stop()
             await processes.two.stop()
@@ -133,7 +133,7 @@ def test_factory_makes_a_local_lease_for_a_store_of_one_process() -> None:
     store = TableStore(LeaseTable())
     store.is_shared = False
 
-    async def scene() -> None:
+    async def scenario() -> None:
         lease = lease_factory(store, FakeClock(), "one")("webhooks")  # type: ignore[arg-type]
         assert isinstance(lease, LocalLease)
         await lease.start()
@@ -144,7 +144,7 @@ def test_factory_makes_a_local_lease_for_a_store_of_one_process() -> None:
         assert lease.current_term() is term
         assert store.writes == 0
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_factory_makes_a_shared_lease_for_a_shared_store() -> None:
@@ -153,18 +153,18 @@ def test_factory_makes_a_shared_lease_for_a_shared_store() -> None:
 
 
 def test_first_process_gets_the_term_and_the_second_gets_none() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         assert processes.one.current_term() is None
         await processes.one.start()
         await processes.two.start()
         assert processes.one.current_term() is not None
         assert processes.two.current_term() is None
 
-    play(scene)
+    play(scenario)
 
 
 def test_second_process_gets_the_term_with_a_greater_fence_after_a_release() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.start()
         first = processes.one.current_term()
         assert first is not None
@@ -175,12 +175,12 @@ def test_second_process_gets_the_term_with_a_greater_fence_after_a_release() -> 
         assert second is not None
         assert second.fence > first.fence
 
-    play(scene)
+    play(scenario)
 
 
 @pytest.mark.usefixtures("_frequent_renewals")
 def test_renewal_extends_the_same_term() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.start()
         term = processes.one.current_term()
         assert term is not None
@@ -190,11 +190,11 @@ def test_renewal_extends_the_same_term() -> None:
         processes.clock.advance(CURRENT_MS - 1)
         assert processes.one.current_term() is term
 
-    play(scene)
+    play(scenario)
 
 
 def test_term_without_a_renewal_is_not_current_after_two_thirds_of_the_lease() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.start()
         term = processes.one.current_term()
         assert term is not None
@@ -204,12 +204,12 @@ def test_term_without_a_renewal_is_not_current_after_two_thirds_of_the_lease() -
         assert not term.is_current()
         assert processes.one.current_term() is None
 
-    play(scene)
+    play(scenario)
 
 
 @pytest.mark.usefixtures("_frequent_renewals")
 def test_renewal_after_an_expired_term_starts_a_new_term_with_the_same_fence() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.start()
         first = processes.one.current_term()
         assert first is not None
@@ -221,12 +221,12 @@ def test_renewal_after_an_expired_term_starts_a_new_term_with_the_same_fence() -
         assert second.fence == first.fence
         assert not first.is_current()
 
-    play(scene)
+    play(scenario)
 
 
 @pytest.mark.usefixtures("_frequent_renewals")
 def test_term_ends_when_a_renewal_finds_another_owner() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.start()
         term = processes.one.current_term()
         assert term is not None
@@ -234,13 +234,13 @@ def test_term_ends_when_a_renewal_finds_another_owner() -> None:
         await until(lambda: not term.is_current())
         assert processes.one.current_term() is None
 
-    play(scene)
+    play(scenario)
 
 
 @pytest.mark.usefixtures("_frequent_renewals")
 @pytest.mark.parametrize("failure", [Busy(), Unavailable("disk full")])
 def test_term_outlives_failed_renewals_until_its_time_is_over(failure: Exception) -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         store = processes.stores[0]
         await processes.one.start()
         term = processes.one.current_term()
@@ -251,11 +251,11 @@ def test_term_outlives_failed_renewals_until_its_time_is_over(failure: Exception
         processes.clock.advance(CURRENT_MS)
         assert processes.one.current_term() is None
 
-    play(scene)
+    play(scenario)
 
 
 def test_write_in_a_current_term_returns_its_result_and_has_no_conflict_scope() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.start()
         term = processes.one.current_term()
         assert term is not None
@@ -265,11 +265,11 @@ def test_write_in_a_current_term_returns_its_result_and_has_no_conflict_scope() 
         assert (await term.store.dry_run(write_one, account_sid=ACCOUNT)).result == 1
         assert term.store.is_shared
 
-    play(scene)
+    play(scenario)
 
 
 def test_write_with_an_old_fence_raises_lease_lost_and_ends_the_term() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.start()
         term = processes.one.current_term()
         assert term is not None
@@ -287,12 +287,12 @@ def test_write_with_an_old_fence_raises_lease_lost_and_ends_the_term() -> None:
             await term.store.dry_run(work)
         assert not executed
 
-    play(scene)
+    play(scenario)
 
 
 @pytest.mark.parametrize("failure", [Busy(), Unavailable("no connection")])
 def test_failed_release_leaves_the_lease_to_expire(failure: Exception) -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.start()
         processes.stores[0].failure = failure
         await processes.one.stop()
@@ -300,11 +300,11 @@ def test_failed_release_leaves_the_lease_to_expire(failure: Exception) -> None:
         assert processes.table.owner == "one"
         processes.stores[0].failure = None
 
-    play(scene)
+    play(scenario)
 
 
 def test_stop_without_a_term_releases_nothing() -> None:
-    async def scene(processes: Processes) -> None:
+    async def scenario(processes: Processes) -> None:
         await processes.one.stop()
         assert processes.stores[0].writes == 0
         await processes.two.start()
@@ -312,4 +312,4 @@ def test_stop_without_a_term_releases_nothing() -> None:
         await processes.one.stop()
         assert processes.table.owner == "two"
 
-    play(scene)
+    play(scenario)
