@@ -149,7 +149,8 @@ def test_factory_makes_a_local_lease_for_a_store_of_one_process() -> None:
 
 def test_factory_makes_a_shared_lease_for_a_shared_store() -> None:
     store = TableStore(LeaseTable())
-    assert isinstance(lease_factory(store, FakeClock(), "one")("webhooks"), SharedLease)  # type: ignore[arg-type]
+    lease = lease_factory(store, FakeClock(), "one")  # type: ignore[arg-type]
+    assert isinstance(lease("webhooks"), SharedLease)
 
 
 def test_first_process_gets_the_term_and_the_second_gets_none() -> None:
