@@ -19,7 +19,7 @@ from parlour.http.client_addresses import ClientAddresses
 from parlour.http.connections import HttpConnections, connection_caps
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
-from parlour.http.media import MediaCallers, MediaEdge
+from parlour.http.media import MediaCallers, MediaEndpoint
 from parlour.http.metrics import (
     Metrics,
     MetricsPage,
@@ -34,6 +34,7 @@ from parlour.http.uploads import Uploads
 from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
+from parlour.operations.operation import AuthScheme
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Scheduler
 from parlour.operations.work_limit import WorkLimit
@@ -47,7 +48,7 @@ from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
 from parlour.resources.media.garbage_collection import MediaGarbageCollector
-from parlour.resources.table import operations
+from parlour.resources.table import pipeline_operations
 from parlour.resources.tokens.verification import AccessTokenVerifier
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobStore
@@ -174,9 +175,10 @@ class App:
         settings = self.settings
         roots = RootUrls(settings.public_url, self.client_addresses)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
+        media = self._make_media_endpoint(roots)
         return Server(
-            Router(operations(), edge, MetricsPage(self.metrics, self.clock)),
-            self._make_media_edge(roots),
+            Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
+            {AuthScheme.CLIENT: media, AuthScheme.SIGNED_URL: media},
             authentication=self.authentication,
             client_addresses=self.client_addresses,
             admission=self.admission,
@@ -244,8 +246,8 @@ class App:
             sockets_max=open_files.sockets_max(self.settings),
         )
 
-    def _make_media_edge(self, roots: RootUrls) -> MediaEdge:
-        return MediaEdge(
+    def _make_media_endpoint(self, roots: RootUrls) -> MediaEndpoint:
+        return MediaEndpoint(
             self.store,
             callers=MediaCallers(self.authentication, self.access_tokens, self.client_addresses),
             uploads=Uploads(self.store, self.blobs, self.clock, self.random),

@@ -302,12 +302,12 @@ def test_a_url_ends(instance: House, urls: MediaUrls) -> None:
 
     def ask(seconds: int) -> Answer:
         link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]) + seconds)
-        return instance.media_client().ask_bare("GET", urls.write(link))
+        return instance.media_client().ask_bare("GET", urls.sign(link))
 
     assert ask(0).status == 200
     ask(-400).refuses(403, 20403)
     link = MediaLink(scope, NEVER, said["User"], int(said["Expires"]) - 400)
-    expired_of_nothing = instance.media_client().ask_bare("GET", urls.write(link))
+    expired_of_nothing = instance.media_client().ask_bare("GET", urls.sign(link))
     assert expired_of_nothing.body == ask(-400).body
 
 
@@ -316,7 +316,7 @@ def test_a_signature_of_another_key_is_worth_nothing(instance: House) -> None:
     said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
     link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]))
-    forged = MediaUrls(hmac.digest(b"guessed", b"media-url", hashlib.sha256)).write(link)
+    forged = MediaUrls(hmac.digest(b"guessed", b"media-url", hashlib.sha256)).sign(link)
     instance.media_client().ask_bare("GET", forged).refuses(403, 20403)
 
 

@@ -12,8 +12,8 @@ from parlour.resources.conversations import store as conversation_store
 from parlour.resources.media import actions as media_actions
 from parlour.resources.media import attachments as media_attachments
 from parlour.resources.media import store as media_store
-from parlour.resources.media.actions import Upload
 from parlour.resources.media.attachments import Attachment
+from parlour.resources.media.parameters import Upload
 from parlour.resources.messages import actions as message_actions
 from parlour.resources.messages.parameters import CreateMessage, SendMessage
 from parlour.vocabulary import limits, sids

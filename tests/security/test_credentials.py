@@ -13,7 +13,7 @@ import pytest
 
 from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
-from parlour.resources.table import operations
+from parlour.resources.table import pipeline_operations
 from tests.security.tenants import owner_actions
 from tests.security.tenants.matrix import values_of
 from tests.security.tenants.path_variables import fill
@@ -307,7 +307,7 @@ def sung() -> Iterator[tuple[Server, World]]:
     with Server(env=env) as server:
         place = ServerTarget(server)
         world, other = build(place), build(place)
-        for operation in operations():
+        for operation in pipeline_operations():
             for request in _with_canaries(operation, world):
                 assert place.send(request).status < 500, request
         assert not [

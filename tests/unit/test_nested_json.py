@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.http import media
 from parlour.protocol import json_parsers
 from parlour.realtime import subscriptions
 from parlour.resources.conversation_with_participants.parameters import participant
+from parlour.resources.media import parameters as media_parameters
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
@@ -28,7 +28,7 @@ def variables(text: str) -> None:
 
 
 def media_set(text: str) -> None:
-    media._wanted(text.encode())
+    media_parameters.parse_media_set(text.encode())
 
 
 def subscribed(text: str) -> None:
@@ -64,7 +64,7 @@ def test_deep_nesting_is_refused(read: Callable[[str], None], member: str) -> No
 def test_a_media_set_request_is_bounded_in_bytes() -> None:
     one = '{"media_sid":"ME00000000000000000000000000000000"}'
     full = '{"command":"get","list":[' + ",".join([one] * limits.MEDIA_SET_MAX) + "]}"
-    assert len(media._wanted(full.encode())) == limits.MEDIA_SET_MAX
+    assert len(media_parameters.parse_media_set(full.encode()).sids) == limits.MEDIA_SET_MAX
     with pytest.raises(ApiError) as caught:
-        media._wanted(b" " * limits.MEDIA_SET_BYTES_MAX + full.encode())
+        media_parameters.parse_media_set(b" " * limits.MEDIA_SET_BYTES_MAX + full.encode())
     assert caught.value.code == 20413

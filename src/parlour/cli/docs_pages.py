@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from parlour import config
 from parlour.delivery.parameters import parameter_names
+from parlour.operations.operation import AuthScheme, BodyKind
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
 from parlour.vocabulary import event_names, limits
@@ -20,6 +21,8 @@ from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from parlour.operations.operation import Operation
 
 _NOTE: Final = "<!-- Made by `make docs` from the code: change it there. -->"
 
@@ -43,14 +46,29 @@ def operations_page() -> str:
             for name, required, repeated in wire_names(each.spec.parameters)
         )
         header = "yes" if each.spec.takes_webhook_header else ""
+        exceptions = _exceptions(each)
         row = (f"`{each.operation_id}`", each.method, f"`{each.path}`", str(each.spec.status))
-        rows.append((*row, header, parameters))
-    head = ("operation", "method", "path", "success", "webhook header", "parameters")
+        rows.append((*row, header, parameters, exceptions))
+    head = ("operation", "method", "path", "success", "webhook header", "parameters", "exceptions")
     text = (
         f"The {len(rows)} operations of the API. `!` marks a required parameter, `[]` one that"
-        " may be repeated; lists also take PageSize, Page and PageToken."
+        " may be repeated; lists also take PageSize, Page and PageToken. The caller is an account"
+        " login, the parameters are a form or a query, and the response is JSON, but for what the"
+        " last column says."
     )
     return _page("Operations", text, _table(head, rows))
+
+
+def _exceptions(operation: Operation) -> str:
+    """Return how an operation's authentication and bodies differ from most."""
+    found = []
+    if operation.authentication is not AuthScheme.ACCOUNT_LOGIN:
+        found.append(f"caller: {operation.authentication.value}")
+    if operation.spec.request_body is not BodyKind.FORM:
+        found.append(f"request body: {operation.spec.request_body.value}")
+    if operation.spec.response_body is not BodyKind.JSON:
+        found.append(f"response body: {operation.spec.response_body.value}")
+    return "; ".join(found)
 
 
 def errors_page() -> str:

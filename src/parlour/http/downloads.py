@@ -36,7 +36,7 @@ class Downloads:
             of_account_max=limits.DOWNLOADS_PER_ACCOUNT_MAX,
         )
 
-    async def reply(self, request: Request, medium: Media, user_sid: str) -> Response | None:
+    async def respond(self, request: Request, medium: Media, user_sid: str) -> Response | None:
         """The answer with the bytes; None if there are none, which no crash can bring about.
 
         ``user_sid`` is the chat user that downloads, empty for the account's own callers.
@@ -56,7 +56,7 @@ class Downloads:
         transfer = self._transfers.enter(medium.account_sid, user_sid or None)
         transfer.on_cut = request.exchange.abort
         found = await self._content(medium, part or ByteRange(0, medium.size), transfer)
-        return None if found is None else Response(status, headers=headers, content=found)
+        return None if found is None else Response(status, headers=headers, stream=found)
 
     async def _content(
         self, medium: Media, part: ByteRange, transfer: Transfer

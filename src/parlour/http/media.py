@@ -1,31 +1,43 @@
-"""Media over HTTP: upload, look-up, download, and what browsers ask beforehand.
+"""The endpoint of the media operations: upload, look-up, download.
 
-These paths have an entry of their own because their bodies are not read as a whole, and because
-client SDKs call them from any web page with an access token in ``X-Twilio-Token``. They never
-take cookies, so every origin may read the answers, and none is told that credentials may go along.
-A temporary URL needs no header: it is signed, and good for a few minutes (protocol/media_urls.py).
+They have an endpoint of their own because uploads and downloads are streams, and because client
+SDKs call them from any web page with an access token in ``X-Twilio-Token``. They take no cookies,
+so every origin may read the responses, and none is allowed to send credentials along. A temporary
+URL needs no header: it is signed, and valid for a few minutes (protocol/media_urls.py).
 
-A look-up is admitted as any request, after its body was read, and keeps its place until its answer
-is with the kernel. Uploads and downloads have places of their own (``operations/transfers.py``): a
-download gives its place among the requests back for one of those.
+A look-up is admitted like any request, after its body was read, and holds its slot until its
+response is with the kernel. Uploads and downloads have slots of their own
+(``operations/transfers.py``): a download gives its request slot back when it gets one.
+
+============  ==============  ==============  ==================================================
+operation     request body    response body   steps
+============  ==============  ==============  ==================================================
+upload        stream          JSON            transfer slot, check, bytes to the disk, action
+media set     JSON            JSON            body, request slot, action
+record        none            JSON            request slot, action
+download      none            stream          request slot, action, transfer slot for the bytes
+============  ==============  ==============  ==================================================
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-import msgspec
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.edge import Edge
 from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.streams import read_body
+from parlour.operations.call import Call
+from parlour.operations.caller import Caller
+from parlour.operations.operation import AuthScheme, BodyKind
 from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.protocol.media_urls import new_link
-from parlour.resources.media import actions as media_actions
-from parlour.resources.media import representation as media_representation
-from parlour.resources.tokens import verification as token_verification
-from parlour.vocabulary import limits, sids
+from parlour.resources.media.parameters import parse_media_set
+from parlour.resources.media.representation import SigningView
+from parlour.resources.tokens import verification
+from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.origin import SDK, SILENT, Origin
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -34,16 +46,16 @@ if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.downloads import Downloads
-    from parlour.http.media_paths import MediaMatch
+    from parlour.http.endpoint_routes import EndpointMatch
     from parlour.http.messages import Request
     from parlour.http.root_urls import RootUrls
     from parlour.http.uploads import Uploads
     from parlour.operations.admission import Admission
-    from parlour.operations.caller import Caller
+    from parlour.operations.operation import Operation
     from parlour.protocol.media_urls import MediaUrls
     from parlour.resources.media.actions import MediaView
     from parlour.resources.tokens.verification import AccessTokenVerifier
-    from parlour.store.transaction import Store, Transaction
+    from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
 
 SHARED_HEADERS: Final = (
@@ -60,33 +72,11 @@ SHARED_HEADERS: Final = (
     (b"access-control-max-age", b"600"),
     (b"x-content-type-options", b"nosniff"),
 )
-"""What every answer of these paths says; none of them says that credentials may go along."""
-
-
-class _WantedMedium(msgspec.Struct):
-    """One medium of a set."""
-
-    media_sid: str
-
-
-class _MediaSet(msgspec.Struct):
-    """What a MediaSet request says."""
-
-    command: str
-    wanted: list[_WantedMedium] = msgspec.field(name="list")
-
-
-class _Asked(NamedTuple):
-    """Who asks, in which service, and for which medium if the path names one."""
-
-    request: Request
-    caller: Caller
-    scope: Scope
-    sid: str
+"""Headers of every response of these paths; none of them allows credentials."""
 
 
 class MediaCallers:
-    """Finds who asks: a connected user by access token, or else an account by HTTP Basic."""
+    """Authenticates callers: a connected user by access token, or else an account by HTTP Basic."""
 
     def __init__(
         self,
@@ -98,34 +88,32 @@ class MediaCallers:
         self._client_addresses = client_addresses
         self._access_tokens = access_tokens
 
-    async def of(self, request: Request, service_sid: str) -> Caller:
-        """The caller. Raises 401, 403, and 404 for a token of another service."""
+    async def authenticate(self, request: Request, service_sid: str) -> Caller:
+        """Return the caller. Raises 401, 403, and 404 for a token of another service."""
         text = request.header(b"x-twilio-token")
+        address = self._client_addresses.address_of(request)
         if text is None:
-            peer = self._client_addresses.address_of(request)
-            return await self._authentication.authenticate(request.block, peer)
+            return await self._authentication.authenticate(request.block, address)
         try:
-            token = await self._access_tokens.verify(
-                text, self._client_addresses.address_of(request)
-            )
+            token = await self._access_tokens.verify(text, address)
         except AccessTokenRefused as error:
             raise ApiError(error.code) from error
-        except token_verification.AccountNotActive:
+        except verification.AccountNotActive:
             raise ApiError(20005) from None
-        except token_verification.ServiceUnknown:
-            raise not_found(request) from None
+        except verification.ServiceUnknown:
+            raise _not_found(request) from None
         if token.service_sid != service_sid:
-            raise not_found(request)
-        return token_verification.caller_of(token)
+            raise _not_found(request)
+        return verification.caller_of(token)
 
 
-def not_found(request: Request) -> ApiError:
-    """The answer for whatever this caller may not see, there or not."""
+def _not_found(request: Request) -> ApiError:
+    """Return the error for everything that the caller may not see, existing or not."""
     return ApiError.not_found(Edge.resource_of(request.path))
 
 
-class MediaEdge:
-    """Answers what is asked about media."""
+class MediaEndpoint:
+    """Serves the media operations."""
 
     def __init__(
         self,
@@ -150,137 +138,132 @@ class MediaEdge:
         self._clock = clock
         self._admission = admission
         self._media_url = media_url.rstrip("/")
-        self._deeds: dict[str, Callable[[_Asked], Awaitable[Response]]] = {
-            "CreateMedia": self._create,
-            "FetchMediaSet": self._fetch_set,
-            "FetchMedia": self._fetch,
-            "FetchMediaContent": self._fetch_content,
+        self._handlers: dict[
+            tuple[BodyKind, BodyKind], Callable[[Request, Call[Any]], Awaitable[Response]]
+        ] = {
+            (BodyKind.STREAM, BodyKind.JSON): self._upload,
+            (BodyKind.JSON, BodyKind.JSON): self._fetch_set,
+            (BodyKind.FORM, BodyKind.JSON): self._fetch,
+            (BodyKind.FORM, BodyKind.STREAM): self._download,
         }
 
-    async def reply(self, request: Request, found: MediaMatch) -> Response:
-        """The answer. Raises ApiError."""
-        place = found.place
+    async def respond(self, request: Request, match: EndpointMatch) -> Response:
+        """Run the operation that the route has for the method. Raises ApiError."""
         request.shared_headers = SHARED_HEADERS
         request.has_unread_body = request.method == "POST"
         if request.method == "OPTIONS":
             return NO_CONTENT
-        if request.method not in place.methods:
-            raise ApiError(20004, headers={"Allow": ", ".join(place.methods)})
-        request.operation_id = place.operation_id
-        if place.operation_id not in self._deeds:
-            return await self._fetch_direct(request)
-        asked = await self._asked(request, **found.names)
-        return await self._deeds[place.operation_id](asked)
+        operation = match.route.operations.get(request.method)
+        if operation is None:
+            raise ApiError(20004, headers={"Allow": ", ".join(match.route.operations)})
+        request.operation_id = operation.operation_id
+        if operation.authentication is AuthScheme.SIGNED_URL:
+            return await self._download_signed(request, operation)
+        call = await self._authenticate(request, operation, match.names)
+        spec = operation.spec
+        return await self._handlers[spec.request_body, spec.response_body](request, call)
 
-    async def _asked(self, request: Request, service: str, sid: str = "") -> _Asked:
+    async def _authenticate(
+        self, request: Request, operation: Operation, names: dict[str, str]
+    ) -> Call[Any]:
+        service = names["ChatServiceSid"]
         service_sid = sids.normal(service) if sids.is_sid(sids.SERVICE, service) else ""
-        caller = await self._callers.of(request, service_sid)
+        caller = await self._callers.authenticate(request, service_sid)
         request.caller = caller
         request.exchange.assign_account(caller.account_sid, caller.identity or "")
         if not service_sid:
-            raise not_found(request)
-        return _Asked(request, caller, Scope(caller.account_sid, service_sid), sid)
-
-    # --- Upload -----------------------------------------------------------------------------
-
-    async def _create(self, asked: _Asked) -> Response:
-        seen = await self._uploads.take(asked.request, asked.scope, asked.caller.identity)
-        return Response(201, encode(self._record(asked.request, seen)))
-
-    # --- Look-up ----------------------------------------------------------------------------
-
-    def _record(self, request: Request, seen: MediaView) -> dict[str, Any]:
-        root_url = self._roots.of(request)
-        scope = Scope(seen.medium.account_sid, seen.medium.service_sid)
-        link = new_link(scope, seen.medium.sid, seen.user_sid, self._clock.now_ms())
-        direct_url = (self._media_url or root_url) + self._urls.sign(link)
-        return media_representation.represent_media(seen, root_url=root_url, direct_url=direct_url)
-
-    def _admit(self, asked: _Asked) -> None:
-        """Take a place among the requests, until the answer is sent. Raises ApiError 429, 503."""
-        self._admission.enter(asked.caller.account_sid, asked.caller.identity)
-        asked.request.admitted_as = asked.caller
-
-    async def _see(self, asked: _Asked) -> MediaView:
-        self._admit(asked)
-        seen = await self._store.read(
-            lambda tx: media_actions.find_visible(
-                tx, asked.scope, asked.caller.identity, asked.sid
-            ),
-            account_sid=asked.scope.account_sid,
+            raise _not_found(request)
+        identity = caller.identity
+        return Call(
+            operation=operation,
+            caller=caller,
+            path=names,
+            resource=Edge.resource_of(request.path),
+            form={},
+            origin=SILENT if identity is None else Origin(SDK, identity, fires=True),
+            scope=Scope(caller.account_sid, service_sid),
         )
-        if seen is None:
-            raise not_found(asked.request)
-        return seen
 
-    async def _fetch(self, asked: _Asked) -> Response:
-        return Response(200, encode(self._record(asked.request, await self._see(asked))))
+    # --- JSON -------------------------------------------------------------------------------
 
-    async def _fetch_set(self, asked: _Asked) -> Response:
-        wanted = _wanted(await read_body(asked.request))
-        self._admit(asked)
+    def _view(self, request: Request) -> SigningView:
+        root_url = self._roots.of(request)
+        return SigningView(
+            base_url=f"{root_url}/v1",
+            root_url=f"{root_url}/v1",
+            shows_service=True,
+            direct_url=partial(self._direct_url, self._media_url or root_url),
+        )
 
-        async def look(tx: Transaction) -> list[MediaView | None]:
-            identity = asked.caller.identity
-            return [
-                await media_actions.find_visible(tx, asked.scope, identity, sid) for sid in wanted
-            ]
+    def _direct_url(self, root_url: str, found: MediaView) -> str:
+        scope = Scope(found.medium.account_sid, found.medium.service_sid)
+        link = new_link(scope, found.medium.sid, found.user_sid, self._clock.now_ms())
+        return root_url + self._urls.sign(link)
 
-        found = await self._store.read(look, account_sid=asked.scope.account_sid)
-        shown = [
-            {"code": 404, "media_record": {"sid": sid}}
-            if seen is None
-            else {"code": 200, "media_record": self._record(asked.request, seen)}
-            for sid, seen in zip(wanted, found, strict=True)
-        ]
-        return Response(200, encode(shown))
+    def _json(self, request: Request, call: Call[Any], found: MediaView) -> Response:
+        record = call.operation.represent(found, self._view(request))
+        return Response(call.operation.spec.status, encode(record))
 
-    # --- Download ---------------------------------------------------------------------------
+    async def _upload(self, request: Request, call: Call[Any]) -> Response:
+        return self._json(request, call, await self._uploads.store(request, call))
 
-    async def _fetch_content(self, asked: _Asked) -> Response:
-        request, caller = asked.request, asked.caller
-        reply = await self._bytes(request, await self._see(asked))
-        if reply.content is not None:
+    async def _fetch(self, request: Request, call: Call[Any]) -> Response:
+        self._admit(request, call)
+        return self._json(request, call, await self._read(call))
+
+    async def _fetch_set(self, request: Request, call: Call[Any]) -> Response:
+        call.parsed = parse_media_set(await read_body(request))
+        self._admit(request, call)
+        entries = await self._read(call)
+        view = self._view(request)
+        shown = [call.operation.represent(each, view) for each in entries]
+        return Response(call.operation.spec.status, encode(shown))
+
+    def _admit(self, request: Request, call: Call[Any]) -> None:
+        """Take a request slot until the response is sent. Raises ApiError 429, 503."""
+        self._admission.enter(call.caller.account_sid, call.caller.identity)
+        request.admitted_as = call.caller
+
+    async def _read(self, call: Call[Any]) -> Any:
+        """Run the action of a call that only reads."""
+        action = call.operation.spec.action
+        return await self._store.read(
+            lambda tx: action(tx, call), account_sid=call.scope.account_sid
+        )
+
+    # --- Streams ----------------------------------------------------------------------------
+
+    async def _download(self, request: Request, call: Call[Any]) -> Response:
+        self._admit(request, call)
+        response = await self._bytes(request, await self._read(call))
+        if response.stream is not None:
             request.admitted_as = None
-            self._admission.leave(caller.account_sid, caller.identity)
-        return reply
+            self._admission.leave(call.caller.account_sid, call.caller.identity)
+        return response
 
-    async def _fetch_direct(self, request: Request) -> Response:
+    async def _download_signed(self, request: Request, operation: Operation) -> Response:
         link = self._urls.verify(request.path, request.query, self._clock.now_ms())
-        # The link has the SID of a user, not the identity: as a member of the account, that is
-        # another name.
-        self._admission.enter(link.scope.account_sid, link.user_sid or None)
+        account_sid = link.scope.account_sid
+        call: Call[Any] = Call(
+            operation=operation,
+            caller=Caller(account_sid, login=""),
+            path={"Sid": link.sid, "UserSid": link.user_sid},
+            resource=Edge.resource_of(request.path),
+            form={},
+            scope=link.scope,
+        )
+        # The link has the SID of a user, not the identity: to the admission, another member of
+        # the account.
+        self._admission.enter(account_sid, link.user_sid or None)
         try:
-            seen = await self._store.read(
-                lambda tx: media_actions.find_visible_as_user(
-                    tx, link.scope, link.user_sid, link.sid
-                ),
-                account_sid=link.scope.account_sid,
-            )
+            found = await self._read(call)
         finally:
-            self._admission.leave(link.scope.account_sid, link.user_sid or None)
-        if seen is None:
-            raise not_found(request)
-        request.exchange.assign_account(link.scope.account_sid, link.user_sid or "")
-        return await self._bytes(request, seen)
+            self._admission.leave(account_sid, link.user_sid or None)
+        request.exchange.assign_account(account_sid, link.user_sid or "")
+        return await self._bytes(request, found)
 
-    async def _bytes(self, request: Request, seen: MediaView) -> Response:
-        reply = await self._downloads.reply(request, seen.medium, seen.user_sid)
-        if reply is None:
-            raise not_found(request)
-        return reply
-
-
-def _wanted(body: bytes) -> list[str]:
-    """The sids that a MediaSet request names. Raises 20001 and 20413."""
-    if len(body) > limits.MEDIA_SET_BYTES_MAX:
-        raise ApiError(20413)
-    try:
-        asked = msgspec.json.decode(body, type=_MediaSet)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ApiError(20001, "Invalid post body.") from None
-    if asked.command != "get":
-        raise ApiError.invalid("command")
-    if len(asked.wanted) > limits.MEDIA_SET_MAX:
-        raise ApiError.invalid("list")
-    return [each.media_sid for each in asked.wanted]
+    async def _bytes(self, request: Request, found: MediaView) -> Response:
+        response = await self._downloads.respond(request, found.medium, found.user_sid)
+        if response is None:
+            raise _not_found(request)
+        return response

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from parlour.http import media_paths
+from parlour.http import endpoint_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -93,11 +93,11 @@ class Request:
         "block",
         "body",
         "caller",
+        "endpoint",
         "exchange",
         "has_body",
         "has_unread_body",
         "login_error",
-        "medium",
         "method",
         "operation_id",
         "path",
@@ -125,8 +125,8 @@ class Request:
         self.has_body = False
         self.request_sid = ""
         self.started_ms = 0.0
-        self.medium = media_paths.find(path)
-        """What it asks of media, which have an entry of their own."""
+        self.endpoint = endpoint_routes.find(path)
+        """Its route, if an endpoint other than the router serves it."""
         self.has_unread_body = False
         self.admitted_as: Caller | None = None
         """Who has its place; its login may still be looked up."""
@@ -171,7 +171,7 @@ class BodyStream(NamedTuple):
 class Response(msgspec.Struct, frozen=True):
     """One answer: its status, its body, and the headers that not every answer has.
 
-    ``content`` stands for the body of an answer that is sent in pieces; ``length`` is that of a
+    ``stream`` stands for the body of a response that is sent in pieces; ``length`` is that of a
     body that is not sent, because only the head was asked for. ``closes``: the connection ends
     with it, since the rest of the request's body is not wanted.
     """
@@ -179,21 +179,21 @@ class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: Headers = _JSON_ALONE
-    content: BodyStream | None = None
+    stream: BodyStream | None = None
     length: int | None = None
     closes: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether it is JSON, whole, and has no header of its own."""
-        return self.headers is _JSON_ALONE and self.content is None and self.length is None
+        return self.headers is _JSON_ALONE and self.stream is None and self.length is None
 
     @property
     def content_length(self) -> int:
         """How many bytes the body has, or would have."""
         if self.length is not None:
             return self.length
-        return len(self.body) if self.content is None else self.content.length
+        return len(self.body) if self.stream is None else self.stream.length
 
 
 NO_CONTENT: Final = Response(204, headers=())

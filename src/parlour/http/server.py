@@ -29,15 +29,18 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import RETRY_AFTER, RETRY_AFTER_LINE, ApiError, clear_tracebacks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from parlour.http.authentication import Authentication
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.connection import HttpConnection
-    from parlour.http.media import MediaEdge
+    from parlour.http.endpoint_routes import Endpoint
     from parlour.http.messages import Headers, Request
     from parlour.http.metrics import Metrics
     from parlour.http.router import Router
     from parlour.operations.admission import Admission
     from parlour.operations.caller import Caller
+    from parlour.operations.operation import AuthScheme
     from parlour.operations.work_limit import WorkLimit
     from parlour.protocol.header_block import HeaderBlock
     from parlour.vocabulary.clock import Clock, Random
@@ -98,7 +101,7 @@ class Server:
     def __init__(
         self,
         router: Router,
-        media: MediaEdge,
+        endpoints: Mapping[AuthScheme, Endpoint],
         *,
         authentication: Authentication,
         client_addresses: ClientAddresses,
@@ -113,7 +116,7 @@ class Server:
         """``reads_synchronously``: the store is embedded, and to read from it waits for nothing."""
         self._reads_at_once = reads_synchronously
         self._router = router
-        self._media = media
+        self._endpoints = endpoints
         self._authentication = authentication
         self._client_addresses = client_addresses
         self._admission = admission
@@ -132,7 +135,7 @@ class Server:
             self._reads_at_once
             and request.method == "GET"
             and request.caller is not None
-            and request.medium is None
+            and request.endpoint is None
         )
 
     def cached_account(self, request: Request) -> str | None:
@@ -145,7 +148,7 @@ class Server:
 
     def buffers_body_first(self, request: Request) -> bool:
         """Whether the body of a recognized request may be read before anything is done for it."""
-        return request.caller is not None and request.medium is None
+        return request.caller is not None and request.endpoint is None
 
     def needs_login_lookup(self, request: Request) -> bool:
         """Whether the login of a request has to be looked up before it is served."""
@@ -153,7 +156,7 @@ class Server:
             request.caller is None
             and request.login_error is None
             and b"authorization" in request.block.fields
-            and request.medium is None
+            and request.endpoint is None
             and request.path not in _PUBLIC_PATHS
             and request.method != "OPTIONS"
         )
@@ -200,8 +203,9 @@ class Server:
     async def _reply(self, request: Request) -> Response:
         """Turn whatever happens into an answer of the API's own shape."""
         try:
-            if request.medium is not None:
-                return await self._media.reply(request, request.medium)
+            if request.endpoint is not None:
+                endpoint = self._endpoints[request.endpoint.route.authentication]
+                return await endpoint.respond(request, request.endpoint)
             if request.method == "OPTIONS":
                 return NO_CONTENT
             public_response = self._router.public_response(request)
@@ -298,7 +302,7 @@ class Server:
             and request.has_body
             and self.can_refuse_early(request.method, request.path)
             and self._request_log != "all"
-            and request.medium is None
+            and request.endpoint is None
             and self._authentication.is_known_wrong(
                 request.block, self._client_addresses.address_of(request)
             )
@@ -313,7 +317,7 @@ class Server:
         if caller is None or not request.has_body:
             return
         request.work = self.work.enter()
-        if request.medium is not None:
+        if request.endpoint is not None:
             return  # Transfers of media have places of their own.
         try:
             self._admission.enter(caller.account_sid, caller.identity)
@@ -364,9 +368,9 @@ class Server:
         exchange = request.exchange
         lines = self.header_lines(request, reply, seconds)
         closes = reply.closes or request.has_unread_body
-        if reply.content is not None:
+        if reply.stream is not None:
             exchange.start_response(reply.status, lines, b"", closes=closes)
-            await send_stream(reply.content, exchange)
+            await send_stream(reply.stream, exchange)
             return
         body = b"" if request.method == "HEAD" else reply.body
         exchange.start_response(reply.status, lines, body, closes=closes)
@@ -423,6 +427,6 @@ class Server:
         )
 
     def _logged_path(self, request: Request) -> str:
-        if request.medium is not None:
-            return request.medium.place.template
+        if request.endpoint is not None:
+            return request.endpoint.route.path
         return logged_paths.logged_path(request.path, self._router.template_of)

@@ -8,37 +8,37 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parlour.http.streams import require_media_size, stream_body
 from parlour.operations.transfers import Transfer, Transfers
 from parlour.protocol import media_headers
 from parlour.protocol.forms import parse_query
-from parlour.resources.media import actions as media_actions
-from parlour.resources.media.actions import Upload
+from parlour.resources.media.parameters import CATEGORIES, CreateMedia, Upload
 from parlour.store.blobs import BlobKey
 from parlour.store.transaction import Busy
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.crash_points import BLOB_STORED, MEDIA_COMMITTED, crash_point
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.origin import SDK, SILENT, Origin
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
 
     from parlour.http.messages import Request
+    from parlour.operations.call import Call
     from parlour.resources.media.actions import MediaView
     from parlour.store.blobs import BlobStore, BlobWriter
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
-    from parlour.vocabulary.scope import Scope
+    from parlour.vocabulary.unset import Unset
 
-CATEGORIES: Final = ("media", "body", "history")
 _FORM: Final = "multipart/form-data"
 
 
-class _Declared(NamedTuple):
-    """What is said of the bytes, beside them."""
+class _FileMetadata(NamedTuple):
+    """What the request declares about the file."""
 
     content_type: str
     filename: str | None
@@ -57,57 +57,59 @@ class Uploads:
             of_account_max=limits.UPLOADS_PER_ACCOUNT_MAX,
         )
 
-    async def take(self, request: Request, scope: Scope, identity: str | None) -> MediaView:
-        """Keep the body of a request as a medium of this uploader."""
+    async def store(self, request: Request, call: Call[CreateMedia]) -> MediaView:
+        """Store the body of a request, and run the action of its call on it."""
         request.has_unread_body = True
-        transfer = self._transfers.enter(scope.account_sid, identity)
+        check, account_sid = call.operation.spec.check_before_body, call.scope.account_sid
+        assert check is not None
+        transfer = self._transfers.enter(account_sid, call.caller.identity)
         try:
-            await self._store.read(
-                lambda tx: media_actions.require_upload_allowed(tx, scope, identity),
-                account_sid=scope.account_sid,
-            )
-            return await self._take(request, scope, identity, transfer)
+            await self._store.read(lambda tx: check(tx, call), account_sid=account_sid)
+            return await self._transfer(request, call, transfer)
         finally:
             self._transfers.leave(transfer)
 
-    async def _take(
-        self, request: Request, scope: Scope, identity: str | None, transfer: Transfer
+    async def _transfer(
+        self, request: Request, call: Call[CreateMedia], transfer: Transfer
     ) -> MediaView:
-        said = _said(request)
-        name = BlobKey(scope.account_sid, self._random.sid(sids.MEDIA))
+        call.form = parse_query(request.query)
+        parameters = CreateMedia.parse(call.form)
+        name = BlobKey(call.scope.account_sid, self._random.sid(sids.MEDIA))
         blob = await self._blobs.create(name)
         try:
             async with _until_cut(transfer):
-                declared = await _write(request, _Counted(blob, transfer), said.get("Filename"))
+                metered = _MeteredBlob(blob, transfer)
+                metadata = await _write(request, metered, parameters.filename)
             await blob.persist()
-        except BaseException:  # Whatever it was, the client or this process going included.
+        except BaseException:  # Cancellation included: nothing may stay behind.
             await blob.discard()
             raise
         crash_point(BLOB_STORED)
         upload = Upload(
             sid=name.sid,
             size=blob.size,
-            content_type=declared.content_type,
-            filename=declared.filename,
-            category=said.get("Category", CATEGORIES[0]),
+            content_type=metadata.content_type,
+            filename=metadata.filename,
+            category=CATEGORIES[0] if parameters.category is UNSET else parameters.category,
         )
+        call.parsed = replace(parameters, upload=upload)
         try:
-            seen = await self._commit(scope, identity, upload)
+            found = await self._commit(call)
         except (ApiError, Busy):
-            # After anything else nobody knows whether a row names it: disposal.py looks later.
+            # After any other error the outcome of the commit is unknown: garbage_collection.py
+            # decides later, by the row.
             await blob.discard()
             raise
         crash_point(MEDIA_COMMITTED)
         await self._blobs.mark_committed(name)
-        return seen
+        return found
 
-    async def _commit(self, scope: Scope, identity: str | None, upload: Upload) -> MediaView:
-        origin = SILENT if identity is None else Origin(SDK, identity, fires=True)
-        return await self._store.write(
-            lambda tx: media_actions.add_media(tx, scope, identity, upload),
-            origin,
-            account_sid=scope.account_sid,
+    async def _commit(self, call: Call[CreateMedia]) -> MediaView:
+        action = call.operation.spec.action
+        found: MediaView = await self._store.write(
+            lambda tx: action(tx, call), call.origin, account_sid=call.scope.account_sid
         )
+        return found
 
 
 @asynccontextmanager
@@ -123,7 +125,7 @@ async def _until_cut(transfer: Transfer) -> AsyncGenerator[None, None]:
         transfer.on_cut = None
 
 
-class _Counted:
+class _MeteredBlob:
     """The blob of an upload, whose bytes are counted for the pace of the transfer."""
 
     def __init__(self, blob: BlobWriter, transfer: Transfer) -> None:
@@ -139,21 +141,16 @@ class _Counted:
         await self._blob.write(piece)
 
 
-def _said(request: Request) -> dict[str, str]:
-    """Category and file name from the query. Raises 20001."""
-    said = {name: texts[-1] for name, texts in parse_query(request.query).items()}
-    if said.get("Category", CATEGORIES[0]) not in CATEGORIES:
-        raise ApiError.invalid("Category")
-    media_headers.parse_file_name(said.get("Filename"))
-    return said
-
-
-async def _write(request: Request, blob: _Counted, filename: str | None) -> _Declared:
+async def _write(
+    request: Request, blob: _MeteredBlob, filename: str | Unset | None
+) -> _FileMetadata:
     """Write the file of a body, and say what it is."""
     header = request.header(b"content-type") or ""
     if header.partition(";")[0].strip().lower() == _FORM:
         return await _write_of_form(request, blob, header, filename)
-    declared = _Declared(media_headers.parse_type(header), media_headers.parse_file_name(filename))
+    declared = _FileMetadata(
+        media_headers.parse_type(header), None if filename is UNSET else filename
+    )
     _must_fit(request, limits.MEDIA_BYTES_MAX)
     async with aclosing(stream_body(request, limits.MEDIA_BYTES_MAX)) as pieces:
         async for piece in pieces:
@@ -167,8 +164,8 @@ def _must_fit(request: Request, bytes_max: int) -> None:
 
 
 async def _write_of_form(
-    request: Request, blob: _Counted, header: str, filename: str | None
-) -> _Declared:
+    request: Request, blob: _MeteredBlob, header: str, filename: str | Unset | None
+) -> _FileMetadata:
     """Write the one file of a form. Raises 20001 for a form with none, or more."""
     # Imported at first use: hardly any client sends a form.
     import falcon  # noqa: PLC0415
@@ -193,9 +190,9 @@ async def _write_of_form(
                     continue
                 if declared is not None:
                     raise ApiError(20001, "A form carries one file.")
-                declared = _Declared(
+                declared = _FileMetadata(
                     media_headers.parse_type(part.content_type),
-                    media_headers.parse_file_name(part.filename if filename is None else filename),
+                    media_headers.parse_file_name(part.filename) if filename is UNSET else filename,
                 )
                 await _copy(part.stream, blob)
             await stream.exhaust()
@@ -206,7 +203,7 @@ async def _write_of_form(
     return declared
 
 
-async def _copy(pieces: AsyncIterable[bytes], blob: _Counted) -> None:
+async def _copy(pieces: AsyncIterable[bytes], blob: _MeteredBlob) -> None:
     async for piece in pieces:
         require_media_size(blob.size + len(piece), limits.MEDIA_BYTES_MAX)
         await blob.write(piece)

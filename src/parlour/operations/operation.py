@@ -36,6 +36,28 @@ class UrlForm(Enum):
     SERVICE = "service"
 
 
+class AuthScheme(Enum):
+    """How an operation authenticates its caller.
+
+    The router serves the operations with ``ACCOUNT_LOGIN``; those with another scheme have an
+    endpoint of their own, which the server finds by the scheme (http/endpoint_routes.py).
+    """
+
+    ACCOUNT_LOGIN = "account login"
+    """HTTP Basic: an account and its auth token, or an API key and its secret."""
+    CLIENT = "access token of a client, or account login"
+    SIGNED_URL = "signature in the URL"
+
+
+class BodyKind(Enum):
+    """What the body of a request or of a response is made of."""
+
+    FORM = "form"
+    JSON = "JSON"
+    STREAM = "stream of bytes"
+    """Never in memory as a whole; written and read while it is transferred."""
+
+
 ACCOUNT_ONLY = (UrlForm.ACCOUNT,)
 SERVICE_ONLY = (UrlForm.SERVICE,)
 SHORT_AND_SERVICE = (UrlForm.SHORT, UrlForm.SERVICE)
@@ -66,6 +88,10 @@ class OperationSpec:
     """What else its success may be answered with: statuses that the action says itself."""
     form_escapes_max: int = limits.FORM_ESCAPES_MAX
     """Percent-escapes in a form: decoding them is the work of a large one."""
+    request_body: BodyKind = BodyKind.FORM
+    response_body: BodyKind = BodyKind.JSON
+    check_before_body: Action | None = None
+    """Runs in a transaction of its own before a stream is read, which may take minutes."""
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -101,10 +127,21 @@ def create(
     )
 
 
-def fetch(action: Action, *, permits: PermissionCheck | None = None) -> OperationSpec:
+def fetch(
+    action: Action,
+    *,
+    permits: PermissionCheck | None = None,
+    response_body: BodyKind = BodyKind.JSON,
+) -> OperationSpec:
     """GET on an instance: 200."""
     return OperationSpec(
-        verb="Fetch", method="GET", on_instance=True, status=200, action=action, permits=permits
+        verb="Fetch",
+        method="GET",
+        on_instance=True,
+        status=200,
+        action=action,
+        permits=permits,
+        response_body=response_body,
     )
 
 
@@ -193,7 +230,8 @@ class Collection:
     that each may read what another wrote before.
     ``needs_auth_token``: an API key may not do it (403, 20403), so that a leaked one cannot make
     another that outlives its revocation. ``answers_by_login``: the answer depends on the login, so
-    a request that is sent again by another login is another request.
+    a request that is sent again by another login is another request. ``authentication`` is the
+    scheme of all its operations.
     """
 
     noun: str
@@ -208,6 +246,7 @@ class Collection:
     is_setting: bool = False
     needs_auth_token: bool = False
     answers_by_login: bool = False
+    authentication: AuthScheme = AuthScheme.ACCOUNT_LOGIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,11 +263,17 @@ class Operation:
     is_setting: bool = False
     needs_auth_token: bool = False
     answers_by_login: bool = False
+    authentication: AuthScheme = AuthScheme.ACCOUNT_LOGIN
 
     @property
     def writes(self) -> bool:
         """Whether it changes something."""
         return self.method != "GET"
+
+    @property
+    def has_endpoint(self) -> bool:
+        """Whether an endpoint of its own serves it, instead of the router and the pipeline."""
+        return self.authentication is not AuthScheme.ACCOUNT_LOGIN
 
 
 def operations_of(collection: Collection) -> list[Operation]:
@@ -255,6 +300,7 @@ def operations_of(collection: Collection) -> list[Operation]:
                     is_setting=collection.is_setting,
                     needs_auth_token=collection.needs_auth_token,
                     answers_by_login=collection.answers_by_login,
+                    authentication=collection.authentication,
                 )
             )
     return made

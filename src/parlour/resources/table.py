@@ -14,6 +14,7 @@ from parlour.resources.conversation_with_participants.routes import (
 )
 from parlour.resources.conversations.routes import CONVERSATIONS
 from parlour.resources.credentials.routes import CREDENTIALS
+from parlour.resources.media.routes import MEDIA, MEDIA_CONTENT, MEDIA_SET, SIGNED_MEDIA
 from parlour.resources.messages.routes import CHANNEL_METADATA, MESSAGES
 from parlour.resources.participant_conversations.routes import PARTICIPANT_CONVERSATIONS
 from parlour.resources.participants.routes import PARTICIPANTS
@@ -70,6 +71,10 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_RETRIES,
     TOKENS,
     CONTENT_TEMPLATES,
+    MEDIA,
+    MEDIA_SET,
+    MEDIA_CONTENT,
+    SIGNED_MEDIA,
 )
 
 
@@ -77,3 +82,9 @@ COLLECTIONS: tuple[Collection, ...] = (
 def operations() -> tuple[Operation, ...]:
     """All operations, in the order of their collections."""
     return tuple(each for collection in COLLECTIONS for each in operations_of(collection))
+
+
+@cache
+def pipeline_operations() -> tuple[Operation, ...]:
+    """The operations that the router serves: those without an endpoint of their own."""
+    return tuple(each for each in operations() if not each.has_endpoint)

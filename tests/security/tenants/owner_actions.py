@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from parlour.operations.operation import UrlForm
-from parlour.resources.table import operations
+from parlour.resources.table import pipeline_operations
 from tests.security.tenants.matrix import Answered, names_of, values_of
 from tests.security.tenants.path_variables import fill
 from tests.security.tenants.targets import Login, Request, Target
@@ -47,7 +47,7 @@ Dump = dict[str, bytes]
 def dump(target: Target, world: World) -> Dump:
     """What the owner is shown by every operation that reads: by sid, by name, page by page."""
     seen: Dump = {}
-    for operation in operations():
+    for operation in pipeline_operations():
         if operation.writes:
             continue
         values = values_of(operation, world)
@@ -106,7 +106,7 @@ def reading(world: World, dumped: Dump, hidden: frozenset[str]) -> Iterator[Answ
 
 def writing(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
     """Every operation of one URL form that changes something, done by the owner."""
-    found = [each for each in operations() if each.writes and each.url_form is form]
+    found = [each for each in pipeline_operations() if each.writes and each.url_form is form]
     if form is not UrlForm.ACCOUNT:
         yield from _more(world, hidden, form)
     for operation in sorted(found, key=_order):

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from parlour.operations.operation import UrlForm
-from parlour.resources.table import operations
+from parlour.resources.table import pipeline_operations
 from tests.security.tenants.matrix import Alike, Answered, values_of
 from tests.security.tenants.owner_actions import asked, page_url
 from tests.security.tenants.path_variables import fill, kinds_of
@@ -127,7 +127,7 @@ def _wait_until_refused(target: Target, login: Login) -> None:
 
 def requests_of(world: World) -> Iterator[tuple[Operation, Request]]:
     """Each operation as the owner would ask for it, but without credentials."""
-    for operation in operations():
+    for operation in pipeline_operations():
         path = fill(operation, values_of(operation, world))
         fields = form_of(operation) if operation.writes else queries_of(operation)[0]
         yield operation, Request(operation.method, path, fields, None)
@@ -147,7 +147,7 @@ def as_the_twin(pair: Pair, login: Login) -> Iterator[Answered]:
 def page_tokens(pair: Pair) -> Iterator[Alike]:
     """Every list with a page token of the twin, or of the same list in the other service."""
     intruder, victim = pair.intruder, pair.victim
-    for operation in operations():
+    for operation in pipeline_operations():
         if not operation.spec.list_key:
             continue
         own = fill(operation, values_of(operation, intruder))

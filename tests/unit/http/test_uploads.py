@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from parlour.http.messages import Request
 from parlour.http.uploads import Uploads
+from parlour.operations.call import Call
+from parlour.operations.caller import Caller
 from parlour.protocol.header_block import HeaderBlock
 from parlour.resources.media.garbage_collection import MediaGarbageCollector
+from parlour.resources.table import operations
 from parlour.store.blobs import DiskBlobStore
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
@@ -30,7 +33,7 @@ class BrokenStore:
     """A store in which nothing can be looked up, and every change fails alike."""
 
     def __init__(self, failure: BaseException) -> None:
-        self._body_error = failure
+        self._failure = failure
 
     async def read(self, _work: object, **_more: object) -> set[str]:
         """Nothing."""
@@ -38,12 +41,24 @@ class BrokenStore:
 
     async def write(self, _work: object, _origin: object = None, **_more: object) -> None:
         """Fail."""
-        raise self._body_error
+        raise self._failure
 
 
 def request() -> Request:
     """An upload of three bytes."""
     return Request("POST", "/", b"", HeaderBlock({}), RecordedExchange(b"abc"))
+
+
+def upload_call() -> Call[Any]:
+    """A call of CreateMedia by the account."""
+    return Call(
+        operation=next(each for each in operations() if each.operation_id == "CreateMedia"),
+        caller=Caller(SCOPE.account_sid, SCOPE.account_sid),
+        path={},
+        resource="/",
+        form={},
+        scope=SCOPE,
+    )
 
 
 def upload_into(folder: Path, failure: BaseException) -> int:
@@ -53,7 +68,7 @@ def upload_into(folder: Path, failure: BaseException) -> int:
         blobs, store = DiskBlobStore(folder), BrokenStore(failure)
         uploads = Uploads(store, blobs, FakeClock(), SystemRandom())  # type: ignore[arg-type]
         with pytest.raises(type(failure)):
-            await uploads.take(request(), SCOPE, None)
+            await uploads.store(request(), upload_call())
         left = count(folder)
         disposal = MediaGarbageCollector(blobs, FakeClock(LONG_AFTER_MS))
         sweep = next(job for job in disposal.jobs() if job.name == "media_sweep")

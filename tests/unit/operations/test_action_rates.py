@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parlour.operations.action_rates import LeakyBuckets, rate_scope_of
 from parlour.resources.client_table import client_operations
-from parlour.resources.table import operations
+from parlour.resources.table import pipeline_operations
 from parlour.vocabulary import limits
 
 WINDOW_SECONDS = limits.ACTIONS_WINDOW_MS // 1000
@@ -43,7 +43,7 @@ def fill(counters: LeakyBuckets, name: str, now_ms: float) -> int:
 
 def test_each_operation_is_counted_as_the_hosted_service_counts_it() -> None:
     found: dict[str | None, set[str]] = {"conversation": set(), "service": set(), None: set()}
-    for each in (*operations(), *client_operations().values()):
+    for each in (*pipeline_operations(), *client_operations().values()):
         subject = rate_scope_of(each)
         if each.writes:
             found[subject].add(each.operation_id.replace("Service", "", 1))

@@ -7,7 +7,7 @@ medium that never was.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -21,20 +21,13 @@ from parlour.resources.users import provisioning as user_provisioning
 from parlour.resources.users import store as user_store
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.resources.media.parameters import CreateMedia, FetchMediaSet, Upload
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
-
-
-class Upload(msgspec.Struct, frozen=True):
-    """What came in: its name is its sid, and its bytes are kept already."""
-
-    sid: str
-    size: int
-    content_type: str
-    filename: str | None
-    category: str
 
 
 class MediaView(msgspec.Struct, frozen=True):
@@ -43,6 +36,57 @@ class MediaView(msgspec.Struct, frozen=True):
     medium: Media
     conversation_sid: str | None
     user_sid: str
+
+
+class MediaSetEntry(NamedTuple):
+    """One medium of a set: the SID that was requested, and the medium if it is visible."""
+
+    sid: str
+    found: MediaView | None
+
+
+# --- Operations -------------------------------------------------------------------------
+
+
+async def create_media(tx: Transaction, call: Call[CreateMedia]) -> MediaView:
+    """Upload a file: the bytes themselves, or a form with one file."""
+    upload = call.parameters.upload
+    assert upload is not UNSET
+    return await add_media(tx, call.scope, call.caller.identity, upload)
+
+
+async def check_upload(tx: Transaction, call: Call[CreateMedia]) -> None:
+    """Raise what ``create_media`` would raise now, before the bytes are read."""
+    await require_upload_allowed(tx, call.scope, call.caller.identity)
+
+
+async def fetch_media(tx: Transaction, call: Call[Any]) -> MediaView:
+    """Return a medium that the caller may see. Raises 404."""
+    found = await find_visible(tx, call.scope, call.caller.identity, call.path["Sid"])
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+async def fetch_media_set(tx: Transaction, call: Call[FetchMediaSet]) -> list[MediaSetEntry]:
+    """Return several media by their SIDs; those that the caller may not see without a record."""
+    identity = call.caller.identity
+    return [
+        MediaSetEntry(sid, await find_visible(tx, call.scope, identity, sid))
+        for sid in call.parameters.sids
+    ]
+
+
+async def fetch_signed_media(tx: Transaction, call: Call[Any]) -> MediaView:
+    """Return the medium of a temporary URL, if its user may still see it. Raises 404."""
+    sid, user_sid = call.path["Sid"], call.path["UserSid"]
+    found = await find_visible_as_user(tx, call.scope, user_sid, sid)
+    if found is None:
+        raise call.not_found()
+    return found
+
+
+# --- Rules ------------------------------------------------------------------------------
 
 
 async def require_upload_allowed(tx: Transaction, scope: Scope, identity: str | None) -> None:

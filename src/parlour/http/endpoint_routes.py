@@ -1,0 +1,94 @@
+"""Routes of the operations that have an endpoint of their own (``Operation.has_endpoint``).
+
+The edge looks a request up here before it does anything else for it: whether it has an endpoint
+decides how it is authenticated, and whether its body may be buffered. Paths are matched as they
+were sent, without decoding.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from parlour.operations.operation import AuthScheme
+from parlour.resources.table import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from parlour.http.messages import Request, Response
+    from parlour.operations.operation import Operation
+
+_VARIABLE: Final = re.compile(r"\{(\w+)\}")
+
+
+class EndpointRoute(NamedTuple):
+    """One path, and its operations by method."""
+
+    pattern: re.Pattern[str]
+    path: str
+    """The template: what the log shows, without the signature of a URL."""
+    authentication: AuthScheme
+    operations: dict[str, Operation]
+
+
+class EndpointMatch(NamedTuple):
+    """The route of a requested path, and the values of its variables, not decoded."""
+
+    route: EndpointRoute
+    names: dict[str, str]
+
+
+class Endpoint(Protocol):
+    """Serves the operations of an authentication scheme, authentication included."""
+
+    async def respond(self, request: Request, match: EndpointMatch) -> Response:
+        """Return the response. Raises ApiError."""
+        ...
+
+
+def _regex(operation: Operation) -> str:
+    """Return the regular expression of a path; the variable of a signed URL takes slashes too."""
+    value = ".*" if operation.authentication is AuthScheme.SIGNED_URL else "[^/]+"
+    return _VARIABLE.sub(rf"(?P<\1>{value})", operation.path)
+
+
+def _routes(every: Iterable[Operation]) -> tuple[EndpointRoute, ...]:
+    by_path: dict[str, EndpointRoute] = {}
+    for operation in every:
+        pattern = re.compile(_regex(operation) + r"\Z")
+        made = EndpointRoute(pattern, operation.path, operation.authentication, {})
+        route = by_path.setdefault(operation.path, made)
+        assert route.authentication is operation.authentication, operation.path
+        route.operations[operation.method] = operation
+        if operation.method == "GET":
+            route.operations["HEAD"] = operation
+    return tuple(by_path.values())
+
+
+def _filter(routes: tuple[EndpointRoute, ...]) -> re.Pattern[str]:
+    """Return one expression that matches the beginning of every routed path.
+
+    Most requests are for something else, and it is applied to each of them. So a path that begins
+    with another one adds nothing to it, and it captures nothing.
+    """
+    prefixes: list[str] = []
+    for path in sorted((route.path for route in routes), key=len):
+        if not any(path.startswith(prefix) for prefix in prefixes):
+            prefixes.append(path.removesuffix("{Signed}"))
+    return re.compile("|".join(_VARIABLE.sub("[^/]+", prefix) for prefix in prefixes))
+
+
+_ROUTES: Final = _routes(each for each in operations() if each.has_endpoint)
+_FILTER: Final = _filter(_ROUTES)
+
+
+def find(path: str) -> EndpointMatch | None:
+    """Return the route of a path; None if no operation with an endpoint of its own has it."""
+    if _FILTER.match(path) is None:
+        return None
+    for route in _ROUTES:
+        match = route.pattern.match(path)
+        if match is not None:
+            return EndpointMatch(route, match.groupdict())
+    return None

@@ -1,0 +1,76 @@
+"""Which operation with an endpoint of its own a path and a method name."""
+
+from __future__ import annotations
+
+import pytest
+
+from parlour.http import endpoint_routes
+from parlour.operations.operation import AuthScheme
+from parlour.resources.table import operations, pipeline_operations
+
+SERVICE = "/v1/Services/IS00000000000000000000000000000000"
+MEDIUM = f"{SERVICE}/Media/ME00000000000000000000000000000000"
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (f"{SERVICE}/Media", {"POST": "CreateMedia"}),
+        (f"{SERVICE}/MediaSet", {"POST": "FetchMediaSet"}),
+        (MEDIUM, {"GET": "FetchMedia", "HEAD": "FetchMedia"}),
+        (f"{MEDIUM}/Content", {"GET": "FetchMediaContent", "HEAD": "FetchMediaContent"}),
+        ("/media-direct/AC/IS/ME", {"GET": "FetchMediaDirect", "HEAD": "FetchMediaDirect"}),
+        ("/media-direct/", {"GET": "FetchMediaDirect", "HEAD": "FetchMediaDirect"}),
+    ],
+)
+def test_a_path_with_an_endpoint_is_found_with_its_operations(
+    path: str, found: dict[str, str]
+) -> None:
+    match = endpoint_routes.find(path)
+
+    assert match is not None
+    assert {name: each.operation_id for name, each in match.route.operations.items()} == found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/media-direct",
+        "//media-direct/x",
+        "/v1/Services",
+        f"{SERVICE}/Medias",
+        f"{SERVICE}/MediaSet/",
+        f"{MEDIUM}/",
+        f"{MEDIUM}/Content/x",
+        f"{SERVICE}/Users/Media",
+        "/v1/Services//Media",
+        "/v1/Media",
+    ],
+)
+def test_any_other_path_is_left_to_the_router(path: str) -> None:
+    assert endpoint_routes.find(path) is None
+
+
+def test_variables_are_returned_as_they_were_sent() -> None:
+    match = endpoint_routes.find("/v1/Services/%49S/Media/a%2Fb/Content")
+
+    assert match is not None
+    assert match.names == {"ChatServiceSid": "%49S", "Sid": "a%2Fb"}
+
+
+def test_the_variable_of_a_signed_url_takes_the_rest_of_the_path() -> None:
+    match = endpoint_routes.find("/media-direct/a/b//c")
+
+    assert match is not None
+    assert match.names == {"Signed": "a/b//c"}
+
+
+def test_the_router_serves_exactly_the_operations_with_an_account_login() -> None:
+    own = {each.operation_id for each in operations() if each.has_endpoint}
+
+    assert len(own) == 5
+    assert set(operations()) - set(pipeline_operations()) == {
+        each for each in operations() if each.operation_id in own
+    }
+    assert all(each.authentication is AuthScheme.ACCOUNT_LOGIN for each in pipeline_operations())
