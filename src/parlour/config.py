@@ -1,4 +1,6 @@
-"""Every setting: its name, its default, and one sentence. The documentation is made from this.
+"""All settings: name, default, allowed values and description.
+
+The command line options and docs/reference/settings.md are generated from them.
 
 A setting is given on the command line (``--public-url``) or in the environment
 (``PARLOUR_PUBLIC_URL``); the command line wins.
@@ -27,63 +29,59 @@ def _setting(default: Any, description: str, check: Check, *, secret: bool = Fal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a server is started with."""
+    """The settings of a server. The generated reference and the options are made from them."""
 
-    host: str = _setting("127.0.0.1", "The address to listen on.", checks.HOST)
+    host: str = _setting("127.0.0.1", "Address to listen on.", checks.HOST)
     port: int = _setting(
         8080,
-        "The port to listen on, for everything the server speaks; 0: a free one, written to "
-        "--ready-file.",
+        "TCP port for all protocols; 0 selects a free one, which is written to --ready-file.",
         between(0, 65535),
     )
     workers: int = _setting(
-        1, "Processes that serve the port together; several need PostgreSQL.", between(1, 256)
+        1, "Worker processes that share the port; several need PostgreSQL.", between(1, 256)
     )
     ready_file: str = _setting(
         "",
-        "A file that is written once requests are answered: JSON with the URL, the port, the "
-        "process, and the account and its secrets where the settings or this start made them. A "
-        "clean stop removes it. Empty: none.",
+        "File that is written once the server accepts requests: JSON with URL, port, process ID, "
+        "and the account with the secrets that the settings or this start created. A clean stop "
+        "removes it. Empty: none.",
         checks.OPTIONAL_PATH,
     )
     data: Path = _setting(
-        Path(".parlour"),
-        "The folder of the embedded database, the key file and media.",
-        checks.PATH,
+        Path(".parlour"), "Folder of the embedded database, the key file and media.", checks.PATH
     )
     database: str = _setting(
-        "", "The URL of the database; empty: SQLite in the data folder.", checks.DATABASE_URL
+        "", "URL of the PostgreSQL database; empty: SQLite in the data folder.", checks.DATABASE_URL
     )
     database_connections: int = _setting(
-        16, "Connections to PostgreSQL that one process opens at most.", between(1, 1000)
+        16, "Size of one process's pool of PostgreSQL connections.", between(1, 1000)
     )
     redis: str = _setting(
-        "", "The URL of Redis or Valkey, for several nodes; empty: none.", checks.REDIS_URL
+        "",
+        "URL of Redis or Valkey, through which several nodes wake each other; empty: none.",
+        checks.REDIS_URL,
     )
     public_url: str = _setting(
         "",
-        "Where clients reach the server, as it stands in the URLs of answers; "
-        "empty: as the request says in its Host header.",
+        "Base URL of the server in responses; empty: from the Host header of each request.",
         checks.PUBLIC_URL,
     )
     trusted_proxies: str = _setting(
         "127.0.0.0/8, ::1",
-        "Networks of proxies whose X-Forwarded-For, X-Forwarded-Proto or Forwarded is believed, "
-        "separated by commas.",
+        "Networks of proxies whose X-Forwarded-For, X-Forwarded-Proto or Forwarded header is "
+        "trusted, separated by commas.",
         checks.NETWORKS,
     )
     tls_cert: str = _setting(
-        "",
-        "The file of the certificate, with its chain, in PEM; empty: no TLS on the port.",
-        checks.OPTIONAL_PATH,
+        "", "PEM file of the TLS certificate with its chain; empty: no TLS.", checks.OPTIONAL_PATH
     )
     tls_key: str = _setting(
-        "", "The file of that certificate's private key, in PEM.", checks.OPTIONAL_PATH
+        "", "PEM file of the private key of that certificate.", checks.OPTIONAL_PATH
     )
     media_url: str = _setting(
         "",
-        "Where temporary URLs of media start, to keep what users upload on a host name of its "
-        "own; empty: like all other URLs.",
+        "Base URL of temporary media URLs, to serve uploaded files from a separate host name; "
+        "empty: as all other URLs.",
         checks.PUBLIC_URL,
     )
     account_sid: str = _setting(
@@ -91,103 +89,107 @@ class Settings:
     )
     auth_token: str = _setting(
         "",
-        "The auth token of that account; it replaces the one of an existing account.",
+        "Auth token of that account; replaces the token of an existing account.",
         checks.SECRET,
         secret=True,
     )
     api_key_sid: str = _setting(
         "", "SID of an API key to create for that account.", checks.sid(sids.API_KEY)
     )
-    api_key_secret: str = _setting("", "The secret of that API key.", checks.SECRET, secret=True)
+    api_key_secret: str = _setting("", "Secret of that API key.", checks.SECRET, secret=True)
     request_log: str = _setting(
         "errors",
-        "Which requests are logged: all, errors (5xx and slow ones) or none.",
+        "Requests that are logged: all, errors (5xx and slow ones) or none.",
         one_of("all", "errors", "none"),
     )
     log_format: str = _setting(
-        "auto", "json, console, or auto: console on a terminal.", one_of("auto", "json", "console")
+        "auto",
+        "Log format: json, console, or auto (console on a terminal).",
+        one_of("auto", "json", "console"),
     )
     log_level: str = _setting(
         "info",
-        "The least severe messages that are logged.",
+        "Minimum severity of log messages.",
         one_of("debug", "info", "warning", "error", in_any_case=True),
     )
     concurrent_requests_max: int = _setting(
         1000,
-        "Requests running at once in all, shared fairly between accounts; beyond it 429 or 503.",
+        "Concurrent requests in total, shared fairly between accounts; beyond it 429 or 503.",
         between(1, 1_000_000),
     )
     concurrent_requests_per_account_max: int = _setting(
         500,
-        "Requests running at once for one account, shared fairly between users; beyond it 429.",
+        "Concurrent requests of one account, shared fairly between users; beyond it 429.",
         between(1, 1_000_000),
     )
     connections_max: int = _setting(
         10_000,
-        "Connections that one process has at most, WebSockets included; the longest idle is closed "
-        "for a new one, or that is answered 503.",
+        "Connections of one process, WebSockets included; beyond it the longest idle one is closed "
+        "or the new one gets 503.",
         between(1, 10_000_000),
     )
     connections_per_address_max: int = _setting(
         1000,
-        "The same from one address, unless it is a trusted proxy; more are answered 503.",
+        "Connections of one process from one address, trusted proxies excepted; beyond it 503.",
         between(1, 10_000_000),
     )
     buffer_bytes_max: int = _setting(
         67_108_864,
-        "Bytes that one process buffers at most for all its clients, at least 16777216: requests, "
-        "answers and the outboxes of sockets; uploads of media do not count.",
+        "Size of one process's buffer pool for all clients in bytes, at least 16777216: requests, "
+        "responses and outboxes of WebSockets; media uploads are not counted.",
         between(limits.BUFFER_BYTES_MIN, 1 << 40),
     )
     actions_per_second: int = _setting(
         0,
-        "Changes per second of one conversation or service, as an average over 5 seconds; beyond "
-        "it 429. The hosted API has 30; 0: off.",
+        "Rate limit of changes to one conversation or service, averaged over 5 seconds; beyond it "
+        "429. The hosted API has 30; 0 disables it.",
         between(0, 1_000_000),
     )
     webhook_allow_private: str = _setting(
         "auto",
-        "Whether webhooks may go to loopback and private addresses: yes, no, "
-        "or auto: only if the server itself listens on loopback.",
+        "Whether webhooks may be sent to loopback and private addresses: yes, no, or auto (only if "
+        "the server itself listens on loopback).",
         one_of("auto", "yes", "no"),
     )
     webhook_allow_list: str = _setting(
         "",
-        "Networks and host names that webhooks may go to all the same, separated by commas.",
+        "Networks and host names to which webhooks may be sent in any case, separated by commas.",
         checks.NETWORKS_AND_NAMES,
     )
     webhook_check_certificates: bool = _setting(
-        True, "Whether the certificates of https webhooks are checked.", checks.BOOLEAN
+        True, "Whether the TLS certificates of webhook receivers are verified.", checks.BOOLEAN
     )
     webhook_retries: str = _setting(
         "durable",
-        "How failed webhooks are retried for accounts that did not choose: durable (for a day) "
-        "or hosted (as the hosted API does).",
+        "Default retry schedule of failed webhooks: durable (for a day) or hosted (that of the "
+        "hosted API). An account can choose another.",
         one_of("durable", "hosted"),
     )
     webhook_retention_hours: int = _setting(
         72,
-        "How long the webhook log keeps requests and answers, in hours.",
+        "Retention of requests and responses in the webhook log, in hours.",
         between(1, limits.WEBHOOK_RETENTION_HOURS_MAX),
     )
     webhook_overrides: bool = _setting(
         False,
-        "Whether connection overrides in the fragments of webhook URLs count.",
+        "Whether connection overrides in the fragment of webhook URLs are applied.",
         checks.BOOLEAN,
     )
     webhook_studio_url: str = _setting(
-        "", "Where flows are started, before /v1/Accounts; empty: they are not.", checks.URL
+        "",
+        "Base URL for starting Studio flows, before /v1/Accounts; empty: flows are not started.",
+        checks.URL,
     )
 
     @property
     def listens_on_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """Return whether only local clients can reach the server."""
         return self.host in {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
 class SettingDescription:
-    """One setting as the documentation and the command line show it."""
+    """One setting as the documentation and the command line present it."""
 
     name: str
     flag: str
@@ -200,7 +202,7 @@ class SettingDescription:
 
 
 def setting_descriptions() -> list[SettingDescription]:
-    """Every setting, in order."""
+    """Return all settings in the order of their declaration."""
     return [
         SettingDescription(
             name=each.name,
@@ -217,11 +219,11 @@ def setting_descriptions() -> list[SettingDescription]:
 
 
 NON_SETTING_VARIABLES: Final = frozenset({"PARLOUR_URL", "PARLOUR_CRASH_AT"})
-"""Variables that are no settings: clients read the first, tests of crashes set the second."""
+"""Variables with the prefix that are not settings: of clients, and of crash tests."""
 
 
 def conflicts(settings: Settings) -> Iterator[str]:
-    """What is wrong with settings that are each right for themselves, a sentence each."""
+    """Yield an error message for each combination of settings that is not allowed."""
     for one, other in (
         ("account_sid", "auth_token"),
         ("api_key_sid", "api_key_secret"),

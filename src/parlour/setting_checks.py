@@ -1,7 +1,8 @@
-"""What the value of a setting has to be: the checks that `config` declares for its settings.
+"""Validation of setting values: the checks that `config` declares.
 
-A check is a phrase for the documentation ("0 to 65535") and a function that returns what is wrong
-with a value, empty if nothing is. Checks read the value alone: no file, no network.
+A check is a description of the allowed values for the documentation ("0 to 65535"), and a function
+that returns an error message, or an empty string for a valid value. Checks are pure: they use no
+file and no network.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+\Z")
 _DATABASE_HOST: Final = re.compile(r"\[[^\[\]]+\]|[^\[\]:]*")
 _NAME: Final = "1 to 63 characters between its dots"
-# Behind the last colon, unless that is within an IPv6 address in brackets.
+# After the last colon, unless it is within an IPv6 address in brackets.
 _PORT: Final = re.compile(r":([^:\]]*)\Z")
 _PORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
@@ -32,20 +33,20 @@ _WORDS: Final = {
 
 
 class Check(NamedTuple):
-    """What a value has to be."""
+    """The validation of one setting."""
 
     allowed: str
     fault: Callable[[Any], str]
 
 
 def between(least: int, most: int) -> Check:
-    """Return the check of a whole number with both bounds included."""
+    """Return the check of an integer; both bounds are included."""
     allowed = f"{least} to {most}"
     return Check(allowed, lambda value: "" if least <= value <= most else f"must be from {allowed}")
 
 
 def one_of(*words: str, in_any_case: bool = False) -> Check:
-    """Return the check of a choice."""
+    """Return the check of an enumeration."""
     allowed = f"{', '.join(words[:-1])} or {words[-1]}"
 
     def fault(value: str) -> str:
@@ -74,7 +75,7 @@ def _host_fault(value: str) -> str:
 
 
 def _is_name(host: str) -> bool:
-    """Whether a host name can be looked up: otherwise a resolver raises UnicodeError."""
+    """Return whether a host name can be encoded; a resolver raises UnicodeError for any other."""
     try:
         host.encode("idna")
     except UnicodeError:
@@ -89,7 +90,7 @@ def _database_fault(value: str) -> str:
         return "must be postgresql://user@host/name, or empty for SQLite in the data folder"
     if _UNPRINTABLE.search(value):
         return "must not contain spaces: write them as %20"
-    # Several hosts may stand there, each with its port.
+    # A URL may list several hosts, each with its port.
     authority = re.split("[/?#]", value.partition("://")[2], maxsplit=1)[0]
     faults = map(_database_host_fault, authority.rpartition("@")[2].split(","))
     return next(filter(None, faults), "")
@@ -102,7 +103,7 @@ def _database_host_fault(host: str) -> str:
     name = host[: port.start()] if port else host
     if not _DATABASE_HOST.fullmatch(name):
         return "must have host names, or IPv6 addresses in brackets"
-    # With "%" it is the path of a socket.
+    # A host with "%" is the path of a Unix socket.
     return "" if "%" in name or _is_name(name) else f"must have hosts with {_NAME}"
 
 
@@ -133,7 +134,7 @@ def _public_url_fault(value: str) -> str:
 
 
 def _authority_fault(value: str) -> str:
-    """What is wrong with the host and the port of a URL."""
+    """Return the error in the host and port of a URL."""
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -169,7 +170,7 @@ def _networks_and_names_fault(value: str) -> str:
 
 
 def sid(prefix: str) -> Check:
-    """Return the check of a SID, which may be left out."""
+    """Return the check of an optional SID."""
     allowed = f"{prefix} and 32 hexadecimal digits"
 
     def fault(value: str) -> str:
@@ -192,9 +193,9 @@ NETWORKS_AND_NAMES: Final = Check("networks, addresses and host names", _network
 
 
 def parse(text: str, kind: type) -> Any:
-    """Return the value that a text stands for. Raises ValueError with what it must be."""
+    """Return the value of a text. Raises ValueError with the expected form."""
     # Bytes of the command line or environment that are not UTF-8 become lone surrogates, which
-    # neither SQLite nor a cipher takes.
+    # neither SQLite nor a cipher accepts.
     if _SURROGATE.search(text):
         raise ValueError("must be text in UTF-8")
     if kind is int:
@@ -206,17 +207,17 @@ def parse(text: str, kind: type) -> Any:
         if word not in _WORDS:
             raise ValueError("must be true or false")
         return _WORDS[word]
-    # `Path("")` is the current folder, which is written as a dot by those who mean it.
+    # `Path("")` would be the current folder, which is spelled as a dot.
     if issubclass(kind, Path) and not text:
         raise ValueError("must be a path")
     return kind(text)
 
 
 def without_password(text: str) -> str:
-    """Return a URL as it may be shown: without user, password and query."""
+    """Return a URL without password and query, for messages."""
     scheme, separator, rest = text.partition("://")
     if not separator:
-        # It may be anything, a password included: what cannot be one is short and plain.
+        # Not a URL, so possibly a password: only plain characters are shown.
         return text if re.fullmatch(r"[A-Za-z0-9.:/_-]*", text) else "…"
     rest = rest.partition("?")[0]
     before, at, after = rest.rpartition("@")

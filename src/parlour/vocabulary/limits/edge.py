@@ -1,4 +1,4 @@
-"""Bounds of the HTTP edge: what one connection, and all of them together, may make us keep."""
+"""Limits of the HTTP edge: parsing, buffering and connections."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 
 # --- Reading requests ---------------------------------------------------------------------
 
-# What one connection may hand over in one turn of the event loop; the rest waits for the next
-# turn, behind everybody else. It is also the most that is read ahead of the request in work.
+# Bytes read from one connection in one iteration of the event loop, in turn with the others. Also
+# the maximum read-ahead beyond the request in flight.
 READ_BYTES_MAX = 64 * KIBIBYTE
-# The pause after READ_BYTES_MAX of what is only dropped: the rest of a refused body.
+# Delay after READ_BYTES_MAX of the remaining body of a rejected request, which is discarded.
 UNWANTED_PAUSE_MS = 10
-# Requests that begin in one turn; the others wait, round-robin by account and user.
+# Requests started in one iteration of the event loop; the others wait, round-robin by account and
+# user.
 STARTED_PER_TURN_MAX = 64
-# A request counts once more for each so many bytes of its body.
+# Bytes of a request body that count as one more request started.
 BODY_BYTES_PER_START = 16 * KIBIBYTE
-# When a turn takes longer, fewer requests begin in the next.
+# Duration of an iteration above which fewer requests start in the next one.
 TURN_MS_MAX = 5
-# After a turn that took longer, requests wait for so many turns of the event loop, in which what is
-# in work already goes on.
+# Iterations of the event loop without request starts after one that took longer, in which requests
+# in flight proceed.
 TURNS_AFTER_LONG = 4
 # The method, the version and the spaces of a request line.
 REQUEST_LINE_FRAME_BYTES_MAX = 64
@@ -28,68 +29,68 @@ BLANK_LINE_BYTES_MAX = 64
 CHUNK_LINE_BYTES_MAX = 256
 # Digits of a chunk's size.
 CHUNK_SIZE_DIGITS_MAX = 16
-# Sizes, extensions and line ends of the chunks of a body: so many bytes, ...
+# Framing bytes of a chunked body, fixed part: sizes, extensions and line ends.
 CHUNK_FRAME_BYTES_MAX = 16 * KIBIBYTE
-# ... and one more for so many bytes of the body. A body in tinier chunks is refused with 400.
+# Body bytes that allow one more framing byte; smaller chunks get 400.
 CHUNK_BYTES_PER_FRAME_BYTE_MIN = 4
 # All trailers of a chunked body together.
 TRAILER_BYTES_MAX = 8 * KIBIBYTE
-# Header blocks that are cached, read, so that a client that repeats its headers costs less ...
+# Cached parses of header blocks, for clients that repeat their headers.
 HEADER_BLOCKS_CACHED_MAX = 256
-# ... none of them longer than this.
+# Longest header block in that cache.
 HEADER_BLOCK_BYTES_CACHED_MAX = 2 * KIBIBYTE
 # The boundary of a multipart body, in characters (RFC 2046).
 BOUNDARY_CHARS_MAX = 70
 
-# --- What is kept in memory ---------------------------------------------------------------
+# --- Buffers ---------------------------------------------------------------
 
-# What one connection keeps without a reservation in the buffers of the process.
+# Bytes of one connection that are not reserved in the buffer pool.
 UNCOUNTED_BYTES_MAX = 4 * KIBIBYTE
-# What a header is taken to need in memory beyond its bytes.
+# Estimated memory of a header in addition to its bytes.
 HEADER_OBJECT_BYTES = 160
-# An answer to a read above this finds room in the buffers before it is sent, or becomes a 503.
+# Response to a read that is sent without a reservation; a larger one waits for space in the buffer
+# pool, or becomes a 503.
 UNRESERVED_ANSWER_BYTES_MAX = 64 * KIBIBYTE
-# Answers together that wait for that room; the next one is a 503 at once.
+# Total size of the responses that wait for that space; beyond it 503 at once.
 WAITING_ANSWER_BYTES_MAX = 16 * MEBIBYTE
-# What the kernel takes of an answer beyond what it has sent already. Without a bound it takes up to
-# 4 MiB for a client that does not read, in one step that all others wait for.
+# Unsent response bytes in the kernel's send buffer. Without a bound the kernel accepts up to 4 MiB
+# for a client that does not read, in one step that blocks all others.
 KERNEL_UNSENT_BYTES_MAX = 128 * KIBIBYTE
-# TLS is given an answer in pieces of so many bytes: it copies them, and keeps the room for them
-# until the connection ends.
+# Chunk in which a response is passed to TLS, which copies it and retains the memory until the
+# connection ends.
 TLS_PIECE_BYTES = 32 * KIBIBYTE
-# What TLS keeps of an answer besides while the client takes nothing: copies, encrypted. Counted.
+# Encrypted bytes that TLS buffers in addition while the client does not read. Counted in the pool.
 TLS_UNSENT_BYTES = 144 * KIBIBYTE
 
-# When so much was buffered, and half of it no more, freed memory is given back to the system.
+# Peak of buffered bytes from which freed memory is returned to the system once usage has halved.
 TRIM_BYTES_MIN = 1 * MEBIBYTE
-# ... which it has to be at so many checks of the deadlines in a row.
+# Consecutive checks of the deadlines that have to find usage halved.
 TRIM_CALM_CHECKS = 4
 
 # --- Connections --------------------------------------------------------------------------
 
-# How often deadlines of connections are checked; so much later than it is due one may act.
+# Interval between two checks of connection deadlines, and so their delay.
 DEADLINE_CHECK_MS = 250
-# When all is sent over a closed TLS connection, so long is waited for the client's close_notify.
+# How long a closed TLS connection waits for the client's close_notify after everything was sent.
 CLOSE_NOTIFY_SECONDS_MAX = 1
-# Connections of the process without an authenticated request, from the accept on (TLS handshakes
-# included), and WebSockets before init; when they are more, the oldest that has no request in work
-# is closed.
+# Connections of a process without an authenticated request, TLS handshakes and WebSockets before
+# init included; beyond it the oldest without a request in flight is closed.
 UNAUTHENTICATED_CONNECTIONS_MAX = 4000
-# ... with TLS, which keeps up to 31 KB for each.
+# The same with TLS, which needs up to 31 KB each.
 UNAUTHENTICATED_TLS_CONNECTIONS_MAX = 2000
-# TLS handshakes of the process that have begun, with 60 KB each; when they are more, the oldest is
-# closed.
+# TLS handshakes of a process in progress, 60 KB each; beyond it the oldest is closed.
 HANDSHAKES_MAX = 500
-# Of the files that the process may open, one part in so many is for other things than connections.
+# Divisor: the part of the file descriptor limit that is reserved for other purposes than
+# connections.
 RESERVED_FILES_PART = 4
-# Of all connections of the process, one part in so many is not for WebSockets of users, so that
-# HTTP requests find a place, however many users are connected.
+# Divisor: the part of all connections that is reserved for HTTP, however many WebSockets are
+# connected.
 RESERVED_HTTP_CONNECTIONS_PART = 8
-# When there are too many connections, so many of the longest idle are closed at once.
+# Longest idle connections closed at once when there are too many.
 IDLE_CLOSED_MAX = 64
 
-# Percent-escapes in one form, which are the work of decoding it: all texts of a message with every
-# byte escaped have fewer. Beyond it 413.
+# Percent-escapes in one form, which determine the work of decoding it: more than all texts of a
+# message with every byte escaped. Beyond it 413.
 FORM_ESCAPES_MAX = 96 * KIBIBYTE
 # The same for a conversation with ten participants.
 FORM_ESCAPES_WITH_PARTICIPANTS_MAX = 352 * KIBIBYTE

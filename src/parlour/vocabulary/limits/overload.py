@@ -1,54 +1,53 @@
-"""The bounds of what the server takes on at once when it is asked for more than it can do."""
+"""Limits of requests in flight and of rejections under overload."""
 
 from __future__ import annotations
 
-# How long a request may be in the server on average, in milliseconds: the limit of requests in work
-# follows from it, and a full server's answers are about this late.
+# Target of the mean sojourn time of requests, in milliseconds; the limit of requests in flight
+# follows from it.
 WORK_MS_TARGET = 40
-# Where every request takes long, at the store for example: so many times what it takes in calm.
+# The target as a multiple of the sojourn time without load, where that is more, as with a slow
+# store.
 WORK_CALM_MULTIPLE = 3
-# ... but not more than this, in milliseconds.
+# Maximum of that target, in milliseconds.
 WORK_MS_TARGET_MAX = 120
-# A further measurement of the calm time counts for one part in so many.
+# Divisor: the weight of a new measurement in the sojourn time without load.
 WORK_CALM_PART = 8
-# Requests in work that are never too many, however long they take.
+# Minimum of the limit of requests in flight, however long they take.
 WORK_LIMIT_MIN = 96
-# What requests in work may take of the processor together, in milliseconds, while there were not
-# too many of late.
+# CPU time of the requests in flight together while there was no overload, in milliseconds.
 WORK_MS_BURST = 120
-# A further measurement of what a request takes of the processor counts for one part in so many.
+# Divisor: the weight of a new measurement in the CPU time of a request.
 WORK_COST_PART = 4
-# Windows in a row in which requests take too long before the limit shrinks.
+# Consecutive windows above the target before the limit shrinks.
 WORK_LATE_WINDOWS_MIN = 3
-# How long requests are measured before the limit is adjusted, in milliseconds ...
+# Measurement window after which the limit is adjusted, in milliseconds.
 WORK_WINDOW_MS = 100
-# ... and how many they have to be; with fewer it is adjusted after ten such times.
+# Requests that a window needs; with fewer it lasts ten times as long.
 WORK_WINDOW_REQUESTS_MIN = 20
-# With so few requests in work at most, what they take is the calm time.
+# Requests in flight up to which a window counts as without load.
 WORK_CALM_REQUESTS_MAX = 4
-# The limit becomes at most so many percent of what it was ...
+# Largest growth of the limit after one window, in percent of the limit.
 WORK_GROWTH_PERCENT_MAX = 120
-# ... and at least so many.
+# Largest reduction of the limit after one window, in percent of the limit.
 WORK_SHRINKING_PERCENT_MIN = 50
-# So many refusals may be sent for each request that was carried out; what is more than that is held
-# back, since each takes time from the requests in work, and its caller comes again as soon as it
-# has the answer.
+# Rejections sent for each completed request; further ones are delayed, since each costs CPU time
+# and its client retries as soon as it has the response.
 REFUSALS_PER_REQUEST = 2
-# So many may be sent in a millisecond besides.
+# Rejections that may be sent per millisecond in addition.
 REFUSALS_PER_MS = 1
-# A refusal that was held for this long, in milliseconds, is late.
+# Delay from which a rejection counts as late, in milliseconds.
 REFUSAL_DELAY_MS = 20
-# So many late ones more may be sent for each request that was carried out.
+# Late rejections sent for each completed request in addition.
 LATE_REFUSALS_PER_REQUEST = 3
-# No refusal is held for longer than this, in milliseconds.
+# Maximum delay of a rejection, in milliseconds.
 REFUSAL_DELAY_MS_MAX = 100
-# Refusals of either kind that may be sent at once after a time without any.
+# Burst: rejections of either kind that may be sent at once after a time without any.
 REFUSALS_AT_ONCE_MAX = 500
-# How often held refusals are looked at, in milliseconds.
+# Polling interval of delayed rejections, in milliseconds.
 REFUSAL_STEP_MS = 5
-# Refusals held back at once; a further one is sent at once.
+# Delayed rejections; a further one is sent immediately.
 REFUSALS_DELAYED_MAX = 4096
-# How long the decision counts that a login is refused, in milliseconds.
+# How long the decision to reject the requests of a login is reused, in milliseconds.
 REFUSAL_DECIDED_MS = 2
-# Logins of which such a decision is known.
+# Logins for which such a decision is cached.
 REFUSED_LOGINS_MAX = 1000

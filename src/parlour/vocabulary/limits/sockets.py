@@ -1,75 +1,77 @@
-"""The bounds of one client of the socket: what it may send, and the work that it may cause."""
+"""Limits of one WebSocket client: what it may send, and the work that it may cause."""
 
 from __future__ import annotations
 
 from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 
-# Bytes of a connection before its init is accepted, the handshake included; then it is closed.
+# Bytes of a connection before its init is accepted, the handshake included; beyond it the
+# connection is closed.
 INIT_BYTES_MAX = 64 * KIBIBYTE
-# WebSocket frames of a connection before its init is accepted; then it is closed.
+# WebSocket frames of a connection before its init is accepted; beyond it the connection is closed.
 INIT_FRAMES_MAX = 64
-# An answer is written in pieces of so many bytes; what is sent of it needs no memory any more.
+# Chunk in which a response is written; a chunk that was sent needs no memory any more.
 OUTBOX_PIECE_BYTES = 128 * KIBIBYTE
-# Memory blocks of so many bytes go back to the system when they are freed.
+# Size from which freed memory blocks are returned to the system.
 RETURNED_BLOCK_BYTES = 128 * KIBIBYTE
-# So many buffered bytes of a connection are not reserved in the pool of all ...
+# Buffered bytes of one WebSocket that are not reserved in the buffer pool.
 SOCKET_UNCOUNTED_BYTES = 4 * KIBIBYTE
-# ... and while some are, their number is brought up to date this often.
+# Interval at which the reservation of a WebSocket is updated while it has buffered bytes.
 SOCKET_COUNT_MS = 500
-# Bytes of the requests of one connection in work; meanwhile nothing more is read from it.
+# Total size of one connection's requests in flight; at the limit nothing is read from it.
 SOCKET_REQUESTS_BYTES_MAX = 1 * MEBIBYTE
-# Bytes of one connection that are taken in one turn of the event loop; the rest waits for the next.
+# Bytes of one connection processed in one iteration of the event loop.
 SOCKET_TURN_BYTES = 64 * KIBIBYTE
-# What one connection may cost in one turn, in frames; the rest waits for the next turn ...
+# Cost of one connection in one iteration of the event loop, in frames.
 SOCKET_TURN_FRAMES = 128
-# ... where a control frame or a part of a message costs as much as so many whole messages ...
+# Cost of a control frame or a fragment of a message, in frames.
 SOCKET_CONTROL_COST = 8
-# ... and a request as much as so many.
+# Cost of a request, in frames.
 SOCKET_REQUEST_COST = 32
-# Bytes of all connections that are taken in one turn; the rest waits, in turns by account and user.
+# Bytes of all connections processed in one iteration of the event loop; the others wait,
+# round-robin by account and user.
 SOCKETS_TURN_BYTES = 256 * KIBIBYTE
-# What all connections may cost in one turn, in frames as above.
+# Cost of all connections in one iteration of the event loop, in frames.
 SOCKETS_TURN_FRAMES = 512
-# Bytes that one connection may send per second, over the burst below; then it is closed.
+# Rate limit of one connection in bytes; beyond the burst it is closed.
 SOCKET_BYTES_PER_SECOND = 2 * MEBIBYTE
-# What is allowed of it may be saved up to so many bytes: a few of the largest messages.
+# Burst of one connection in bytes: a few of the largest messages.
 SOCKET_BURST_BYTES = 8 * MEBIBYTE
-# Bytes that one user may send per second over all its connections, over the burst below; then the
-# one that exceeds it is closed.
+# Rate limit of one user over all connections in bytes; the connection that exceeds the burst is
+# closed.
 USER_BYTES_PER_SECOND = 4 * MEBIBYTE
-# What is allowed of it may be saved up to so many bytes.
+# Burst of one user over all connections, in bytes.
 USER_BURST_BYTES = 16 * MEBIBYTE
-# So many bytes are allowed besides for each notification, which the client acknowledges.
+# Bytes allowed in addition for each notification, which the client acknowledges.
 ACKNOWLEDGEMENT_BYTES = 256
-# Messages that one connection may send per second, on top of one for each that it is sent.
+# Messages that one connection may send per second, in addition to one for each that it receives.
 SOCKET_MESSAGES_PER_SECOND = 2_000
-# Control frames and parts of messages that one connection may send per second.
+# Control frames and fragments that one connection may send per second.
 SOCKET_CONTROL_FRAMES_PER_SECOND = 100
-# Messages and control frames that are allowed may be saved up for so many seconds.
+# Burst of messages and control frames, in seconds of their rate.
 SOCKET_BURST_SECONDS = 10
-# The body of a command, in bytes: all texts of a message with every character escaped have less.
+# Body of a command, in bytes: more than all texts of a message with every character escaped.
 COMMAND_BODY_BYTES_MAX = 512 * KIBIBYTE
-# A list of texts in the body of a command, in bytes: of media or of types of push notifications.
+# List of texts in the body of a command, in bytes: media, or types of push notifications.
 COMMAND_LIST_BYTES_MAX = 4 * KIBIBYTE
-# A request for subscriptions, in bytes; one of SUBSCRIPTIONS_PER_REQUEST_MAX has half of that.
+# Subscription request, in bytes; one of SUBSCRIPTIONS_PER_REQUEST_MAX objects has half of it.
 SUBSCRIPTIONS_BODY_BYTES_MAX = 256 * KIBIBYTE
 # News held back for one connection while its state is read, in bytes; then the connection ends.
 HELD_NEWS_BYTES_MAX = 1 * MEBIBYTE
-# Pages of items, and steps of replays, that one process reads at once on a shared engine. On the
-# embedded one they are read in the event loop: one in a turn of it.
+# Concurrent reads of item pages and replay steps by one process on a shared engine. On the embedded
+# one they run in the event loop, one per iteration.
 HEAVY_READS_AT_ONCE = 4
-# Missed events that are read and told in one step, before others get a turn.
+# Missed events read and sent in one step before other connections get a turn.
 REPLAYED_EVENTS_PER_STEP = 32
-# ... or less, once they have so many bytes.
+# Bytes of missed events after which such a step ends early.
 REPLAYED_BYTES_PER_STEP = 256 * KIBIBYTE
-# A page of items or of what a command lists ends before it is larger, in bytes of JSON.
+# JSON of a page of items or of a command's list, in bytes; a page ends before it is larger.
 CLIENT_PAGE_BYTES_MAX = 1 * MEBIBYTE
 # Minimum interval between typing indicators of a user in a conversation: somewhat less than
 # TYPING_SECONDS, after which clients send it again, since their networks are not equally fast.
 TYPING_AGAIN_MS = 4_500
-# Typing indicators that are remembered for that long.
+# Typing indicators in memory, each for TYPING_AGAIN_MS.
 TYPISTS_MAX = 100_000
-# Connections that are checked in one step when the rights of a whole account may have changed.
+# Connections checked in one step after the permissions of a whole account may have changed.
 RIGHTS_CHECKED_PER_STEP = 16
 # Presence changes that are recorded in one transaction.
 PRESENCE_WRITES_AT_ONCE = 32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# A unit, in bytes.
+# Bytes of a kibibyte.
 KIBIBYTE = 1024
-# A unit, in bytes.
+# Bytes of a mebibyte.
 MEBIBYTE = 1024 * KIBIBYTE

@@ -1,4 +1,4 @@
-"""The bounds of webhooks and of every other request to the outside."""
+"""Limits of webhooks and of all other outbound requests."""
 
 from __future__ import annotations
 
@@ -8,138 +8,138 @@ from parlour.vocabulary.limits.units import KIBIBYTE
 PORT_MAX = 65_535
 # A host name in its ASCII form, without the dot at the end.
 HOST_NAME_CHARS_MAX = 253
-# Configured URLs that are kept taken apart.
+# Cached parses of configured URLs.
 PREPARED_URLS_MAX = 4096
-# Bytes of an answer that are read, unless more is asked for; the rest is never fetched.
+# Bytes of a response that are read unless more is requested; the remainder is never fetched.
 RESPONSE_BYTES_READ_MAX = 20_000
-# The same for a pre-action webhook, whose answer may change the action.
+# The same for a pre-action webhook, whose response may change the action.
 PRE_ACTION_RESPONSE_BYTES_READ_MAX = 64 * KIBIBYTE
-# Status line and headers of an answer together.
+# Status line and headers of a response together.
 RESPONSE_HEAD_BYTES_MAX = 32 * KIBIBYTE
-# A challenge of a receiver that wants Digest authentication; a longer one is not answered.
+# Challenge of a receiver that requires Digest authentication; a longer one is ignored.
 CHALLENGE_CHARS_MAX = 4 * KIBIBYTE
-# Interim answers (1xx) before the real one.
+# Interim responses (1xx) before the final one.
 INTERIM_RESPONSES_MAX = 8
-# Outbound requests at the same time; the next one waits its turn. Accounts share them, and one
-# alone has half of them: the rest is free for newcomers.
+# Concurrent outbound requests; further ones wait. One account alone gets half of them: the rest
+# stays free for other accounts.
 OUTBOUND_REQUESTS_MAX = 576
-# The same for requests that a caller waits for: pre-action webhooks. They have places of their own.
+# The same for pre-action requests, for which a caller waits: they have separate slots.
 OUTBOUND_AWAITED_REQUESTS_MAX = 256
-# The same for one scheme, host and port and one account, so that a hanging one cannot take all
-# turns: as many as webhooks and probes of one host together.
+# The same for one scheme, host and port of one account, so that a hanging host cannot take all
+# slots: as many as webhooks and probes of one host together.
 OUTBOUND_REQUESTS_PER_TARGET_MAX = 18
-# A request waits this long for its turn; the time it has for itself begins afterwards.
+# How long a request waits for a slot; its own timeout starts afterwards.
 OUTBOUND_SLOT_WAIT_MS_MAX = 2_000
-# Outbound connections kept open without a request.
+# Idle outbound connections in the pool.
 IDLE_CONNECTIONS_MAX = 128
-# A connection without a request is closed after this time.
+# Idle timeout of an outbound connection.
 IDLE_CONNECTION_MS_MAX = 15_000
-# A connection is used no longer than this, so that a changed address is noticed.
+# Maximum age of an outbound connection, so that a changed address is noticed.
 CONNECTION_AGE_MS_MAX = 60_000
 # Addresses of one host that are tried, in the resolver's order.
 ADDRESSES_TRIED_MAX = 4
-# Time for connecting to one address while there are others to try.
+# Connect timeout for one address while there are others to try.
 CONNECT_MS_MAX = 1_000
-# Host names being resolved at the same time, each in a thread of its own.
+# Concurrent DNS lookups, each in a separate thread.
 RESOLUTIONS_MAX = 64
-# The longest wait that a Retry-After header can ask for: as long as the longest step.
+# Longest delay that a Retry-After header can request: that of the longest retry step.
 RETRY_AFTER_MS_MAX = 3 * 60 * 60 * 1000
-# A delay may become longer by this share of itself, so that not all come back at once.
+# Jitter: the maximum extension of a retry delay, in percent.
 RETRY_JITTER_PERCENT = 10
-# Deliveries that one event can become, those of a ReplayAfter included.
+# Deliveries that one event can cause, those of a ReplayAfter included.
 DELIVERIES_PER_EVENT_MAX = 2**19
-# Events that are turned into deliveries in one transaction.
+# Events whose deliveries are enqueued in one transaction.
 EVENTS_PER_ENQUEUING_MAX = 32
-# Deliveries of one account that may wait; beyond it the oldest are given up, and that is logged.
-# With one and a half kilobytes each this is 1.5 GB of disk.
+# Pending deliveries of one account; beyond it the oldest are dropped and logged. At 1.5 KB each
+# this is 1.5 GB of disk.
 DELIVERIES_PENDING_PER_ACCOUNT_MAX = 1_000_000
-# Of these, how many are given up in one transaction, at least.
+# Deliveries dropped in one transaction, at least.
 DELIVERIES_DROPPED_PER_STEP_MAX = 100
-# Webhooks being sent at the same time, over all accounts; one account alone has half of them.
+# Concurrent webhook requests over all accounts; one account alone gets half of them.
 WEBHOOKS_AT_ONCE_MAX = 512
 # The same for one host (scheme, name and port) of one account, over all its URLs.
 WEBHOOKS_AT_ONCE_PER_HOST_MAX = 16
-# What is left of that for a host whose URLs let requests time out, one after the other.
+# Remainder of that limit for a host whose URLs time out one after the other.
 WEBHOOKS_AT_ONCE_PER_HOST_MIN = 2
-# Requests at once to URLs of one account that let the last one time out; each has one.
+# Concurrent probes to URLs of one account whose last request timed out; one for each URL.
 PROBES_PER_ACCOUNT_MAX = 64
 # The same for one host of the account.
 PROBES_PER_HOST_MAX = 2
-# The same for one URL of one account, fewer than for its host; one that lets us wait gets one.
+# The same for one URL of one account, below that of its host; a hanging URL gets one.
 WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX = 12
-# What a URL may have at once before it has shown that it answers.
+# Concurrent requests to a URL before its first response.
 WEBHOOKS_AT_ONCE_FIRST = 4
-# Lanes (one URL and one conversation) of one URL in memory, for each request it may have at once.
+# Lanes (one URL and one conversation) of one URL in memory, for each concurrent request of it.
 LANES_PER_REQUEST_MAX = 4
-# Lanes in memory, over all accounts; the others wait on disk. One account alone has half of them.
+# Lanes in memory over all accounts; the others wait on disk. One account alone gets half of them.
 LANES_MAX = 4096
-# Lanes in memory of those URLs of one account that let the last request time out.
+# Lanes in memory of one account's URLs whose last request timed out.
 LANES_HANGING_PER_ACCOUNT_MAX = 512
 # Deliveries of one lane that are read ahead.
 LANE_DELIVERIES_MAX = 8
-# Attempts whose results are not on disk yet: what may be sent twice after a crash. Beyond it only
-# accounts send that have none among them. So many are written in one transaction.
+# Attempts whose results are not committed yet, which may be repeated after a crash; beyond it only
+# accounts without such attempts send. Also the batch size of one write.
 ATTEMPTS_UNRECORDED_MAX = 64
-# Webhooks that are begun in one turn of the event loop.
+# Webhook requests started in one iteration of the event loop.
 WEBHOOKS_STARTED_PER_LOOP_TURN = 8
-# The longest time without a look for deliveries that are due.
+# Longest interval between two polls for due deliveries.
 WEBHOOK_POLL_MS_MAX = 300_000
-# How often the age of the oldest delivery is measured.
+# Interval at which the age of the oldest delivery is measured.
 WEBHOOK_FIGURES_MS = 5_000
-# URLs that are found in one transaction at the start.
+# Endpoints read in one transaction at startup.
 ENDPOINTS_PER_STEP_MAX = 100
-# Endpoints (URLs of accounts) in memory, about 1 KiB each; others wait on disk. Those in use, of
-# which there are fewer, are not dropped.
+# Endpoints (URLs of accounts) in memory, about 1 KiB each; others wait on disk. Endpoints in use
+# are not evicted; there are fewer of them.
 ENDPOINTS_KNOWN_MAX = 10_000
-# Of these, how many are dropped at once.
+# Endpoints evicted at once.
 ENDPOINTS_DROPPED_PER_STEP_MAX = 1000
-# The pause between two steps of a search for endpoints that were dropped.
+# Interval between two steps of a search for evicted endpoints.
 ENDPOINTS_STEP_PAUSE_MS = 10
-# How long such a search waits when all known endpoints are in use or due.
+# Retry interval of such a search while all endpoints in memory are in use or due.
 ENDPOINTS_FULL_MS = 1000
-# Outdated entries in the schedule of looks at the disk.
+# Outdated entries in the schedule of polls.
 POLLS_OUTDATED_MAX = 1000
-# The share of the processor that deliveries get while requests are running, in percent. With what
-# the loop spends on them besides, requests keep more than 0.7 of their rate.
+# CPU share of deliveries while requests are in flight, in percent. With the overhead of the event
+# loop, requests retain more than 0.7 of their rate.
 DELIVERY_SHARE_PERCENT = 10
-# Accounts whose use of that share is measured one by one; the others have one part together.
+# Accounts whose CPU share is measured separately; the others share one part.
 DELIVERY_ACCOUNTS_MEASURED_MAX = 256
-# What deliveries may use at once, after a while without any, before their share counts.
+# Burst: CPU time that deliveries may use after an idle period before their share applies.
 DELIVERY_BURST_MS = 10
-# How long what signs an account's webhooks is remembered.
+# TTL of the cached signing settings of an account's webhooks.
 SIGNING_CACHED_MS_MAX = 1000
-# For how many accounts what signs their webhooks is remembered.
+# Accounts whose signing settings are cached.
 SIGNING_CACHED_MAX = 1000
-# The longest time to connect that a connection override may ask for.
+# Longest connect timeout of a connection override.
 OVERRIDE_CONNECT_MS_MAX = 10_000
-# The longest time in all that a connection override may ask for.
+# Longest total timeout of a connection override.
 OVERRIDE_TOTAL_MS_MAX = 15_000
-# The most retries that a connection override may ask for.
+# Most retries of a connection override.
 OVERRIDE_RETRIES_MAX = 5
-# Attempts that a delivery past its time still gets: it may have waited behind others.
+# Attempts that a delivery still gets after its deadline, since it may have waited for others.
 LATE_ATTEMPTS_MIN = 4
-# Bytes of an answer that the webhook log keeps.
+# Bytes of a response in the webhook log.
 RESPONSE_BYTES_LOGGED_MAX = 1000
-# Pre-action requests waiting to be written into the webhook log, over all accounts; one alone has
-# half of them, and what it has beyond is not in the log.
+# Pre-action requests queued for the webhook log, over all accounts; one account alone gets half.
+# Further ones are not logged.
 PRE_ACTIONS_UNRECORDED_MAX = 2000
-# Of these, how many are written in one transaction.
+# Pre-action requests written in one transaction.
 PRE_ACTIONS_PER_WRITE_MAX = 64
 # Attempts whose deliveries are replayed by one request.
 REPLAYED_ATTEMPTS_MAX = 500
-# Attempts and deliveries that are removed in one step, once they are old enough.
+# Attempts and deliveries deleted in one step after their retention.
 EXPIRED_ATTEMPTS_MAX = 500
-# So much older than needed may the oldest of them become.
+# Age beyond the retention that the oldest of them may reach.
 RETENTION_SLACK_MS = 2_000
-# The longest time the webhook log can be kept.
+# Longest retention of the webhook log.
 WEBHOOK_RETENTION_HOURS_MAX = 10 * 366 * 24
-# Messages that a new webhook of a conversation has replayed.
+# Messages that are replayed for a new webhook of a conversation.
 REPLAYED_MESSAGES_MAX = 1000
-# Lists of event names, as they are kept, that are remembered as sets.
+# Cached sets of event names, by their stored list.
 FILTER_LISTS_CACHED_MAX = 1024
-# Rows removed in one step of a background removal, so that nobody waits for it.
+# Rows deleted in one step of a background purge, so that no request waits for it.
 PURGE_ROWS_MAX = 200
-# A deleted service whose events the webhook intake has not passed yet: pause until the next look.
+# Retry interval of the purge of a service whose events the webhook intake has not passed yet.
 PURGE_POSTPONED_MS = 500
 # From the first byte of a request, or a new connection, to the end of its headers.
 HEAD_SECONDS_MAX = 10
