@@ -1,8 +1,8 @@
 """Permission checks of connected users.
 
-An account may do everything and never comes here. A user has one role in its service, and in each
-conversation that it takes part in one more; a permission counts if either of them grants it. An
-operation says with ``permits`` what it asks of a user; one that says nothing refuses every user.
+An account is allowed everything and is not checked. A user has one role in its service, and one
+more in each conversation in which it participates; a permission is granted by either. An operation
+declares its check as ``permits``; an operation without one is forbidden to every user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PERMISSION_DENIED: Final = 50107
 
-# A role that was removed grants nothing, even before its holders are given another one.
+# A deleted role grants nothing, even before its holders have another one.
 MEMBERSHIP = """
 SELECT participant.sid, role.permissions FROM participant LEFT JOIN role
     ON role.account_sid = $1 AND role.service_sid = $2 AND role.sid = participant.role_sid
@@ -32,7 +32,7 @@ SELECT role.permissions FROM chat_user JOIN role
     ON role.account_sid = $1 AND role.service_sid = $2 AND role.sid = chat_user.role_sid
  WHERE chat_user.account_sid = $1 AND chat_user.service_sid = $2 AND chat_user.identity = $3
 """
-# Read through the index of open conversations, whose number is bounded for each identity.
+# Read through the index of open conversations, which are limited for each identity.
 SHARED_CONVERSATION_ROLES = """
 SELECT DISTINCT role.permissions FROM participant JOIN role
     ON role.account_sid = $1 AND role.service_sid = $2 AND role.sid = participant.role_sid
@@ -48,14 +48,14 @@ _names = msgspec.json.Decoder(frozenset[str]).decode
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """A user's place in one conversation: its participant, and what its role there grants."""
+    """A user's participant in one conversation, and the permissions of its role there."""
 
     participant_sid: str
     permissions: frozenset[str]
 
 
 async def check_permission(tx: Transaction, call: Call[Any]) -> None:
-    """Let a user's call through, as its operation says. Raises 50107, or what it does not see."""
+    """Run the check of the call's operation. Raises 50107, or 404 for an invisible object."""
     permits = call.operation.spec.permits
     if permits is None:
         raise ApiError(PERMISSION_DENIED)
@@ -63,11 +63,11 @@ async def check_permission(tx: Transaction, call: Call[Any]) -> None:
 
 
 async def allow_any_user(_tx: Transaction, _call: Call[Any]) -> None:
-    """Let every user of the service through."""
+    """Allow every user of the service."""
 
 
 def caller_identity(call: Call[Any]) -> str:
-    """The identity of the user who calls."""
+    """Return the identity of the calling user."""
     assert call.caller.identity is not None
     return call.caller.identity
 
@@ -75,7 +75,7 @@ def caller_identity(call: Call[Any]) -> str:
 async def membership_in(
     tx: Transaction, call: Call[Any], conversation_sid: str
 ) -> Membership | None:
-    """The user's place in a conversation; None if it is no participant."""
+    """Return the user's membership in a conversation; None if it is not a participant."""
     scope = call.scope
     row = await tx.one(
         MEMBERSHIP, scope.account_sid, scope.service_sid, conversation_sid, caller_identity(call)
@@ -92,7 +92,7 @@ async def require_permission(
     membership: Membership | None = None,
     code: int = PERMISSION_DENIED,
 ) -> None:
-    """Raise 50107 unless the user's role in the service, or in this place, grants one of these."""
+    """Raise 50107 unless the role in the service or in the membership grants one of these."""
     if membership is not None and not membership.permissions.isdisjoint(permissions):
         return
     if (await _granted_in_service(tx, call)).isdisjoint(permissions):
@@ -102,9 +102,9 @@ async def require_permission(
 async def require_shared_conversation(
     tx: Transaction, call: Call[Any], *permissions: Permission, identity: str
 ) -> None:
-    """Raise 50107 unless a role grants one of these: in the service, or beside somebody.
+    """Raise 50107 unless a role in the service or in a shared conversation grants one of these.
 
-    Beside somebody are the open conversations that this identity takes part in too.
+    Shared are the open conversations in which ``identity`` participates too.
     """
     scope = call.scope
     if not (await _granted_in_service(tx, call)).isdisjoint(permissions):
@@ -127,6 +127,6 @@ async def _granted_in_service(tx: Transaction, call: Call[Any]) -> frozenset[str
 
 
 def allow_only(call: Call[Any], *wire_names: str) -> None:
-    """Raise 50107 for a parameter that only an account may send: dates, authors, roles."""
+    """Raise 50107 for any other parameter, as only an account may send: dates, authors, roles."""
     if not call.form.keys() <= set(wire_names):
         raise ApiError(PERMISSION_DENIED)

@@ -1,4 +1,4 @@
-"""Actions per second: the hosted API's limits on changes, where ``--actions-per-second`` asks.
+"""Rate limits of the hosted API on changes, enabled by ``--actions-per-second``.
 
 | change                                              | counted for      | beyond it |
 |-----------------------------------------------------|------------------|-----------|
@@ -6,13 +6,13 @@
 | new or removed conversations; users; roles          | its service      | 50063     |
 | all of these                                        | the account      | 50074     |
 
-Reads, settings, webhooks and uploads are not counted, nor is what the server does by itself. Calls
-of client SDKs are counted like those of REST. A call that is refused here takes nothing, and has
-changed nothing; one that fails for another reason has been counted.
+Reads, settings, webhooks and uploads are not counted, nor are background changes of the server.
+Calls of client SDKs are counted like REST calls. A call that is rejected here is not counted and
+changes nothing; a call that fails for another reason has been counted.
 
 The rate is an average over ACTIONS_WINDOW_MS, as the hosted service measures it, so a short burst
 passes. Counters are leaky buckets in the form of the generic cell rate algorithm: one number per
-subject, the time at which its bucket is empty again. Each process counts for itself.
+key, the time at which its bucket is empty again. Each process counts separately.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND uni
 
 @cache
 def rate_scope_of(operation: Operation) -> RateScope | None:
-    """What an operation's calls are counted for, besides the account; None: not counted."""
+    """Return what an operation is counted for in addition to the account; None: not counted."""
     path = operation.path.removeprefix("/v1").removeprefix("/Services/{ChatServiceSid}")
     if not operation.writes:
         return None
@@ -65,7 +65,7 @@ def rate_scope_of(operation: Operation) -> RateScope | None:
 
 
 class ActionRates:
-    """Counts the changes of all accounts, and refuses those beyond the rate."""
+    """Counts the changes of all accounts, and rejects changes above the rate."""
 
     def __init__(self, clock: Clock, per_second: int) -> None:
         self._clock = clock
@@ -73,9 +73,9 @@ class ActionRates:
         self._accounts = LeakyBuckets(per_second * limits.ACTIONS_OF_ACCOUNT_FACTOR)
 
     async def count(self, tx: Transaction, call: Call[Any]) -> None:
-        """Count a call once, whose scope is known. Raises 50063 or 50074, and counts nothing then.
+        """Count a call, once its scope is known. Raises 50063 or 50074, and counts nothing then.
 
-        A transaction that is run again, as after a dry run or a conflict, is the same call.
+        Idempotent for a call, whose transaction is repeated after a dry run or a conflict.
         """
         if call.is_rate_counted:
             return
@@ -86,9 +86,9 @@ class ActionRates:
         if subject == "conversation":
             counted_for = await _conversation_of(tx, call)
         if counted_for is None:
-            return  # No such conversation: the action answers so.
+            return  # No such conversation: the action raises 404.
         account_sid, now_ms = call.scope.account_sid, self._clock.monotonic_ms()
-        # It is not known yet whether the account has this conversation.
+        # The account may not own this conversation: other accounts must not share its bucket.
         counted_for = f"{account_sid} {counted_for}"
         if not self._accounts.has_room(account_sid, now_ms):
             raise ApiError(50074, headers=RETRY_AFTER)
@@ -100,7 +100,7 @@ class ActionRates:
 
 
 async def _conversation_of(tx: Transaction, call: Call[Any]) -> str | None:
-    """The SID of the conversation in a path, which may be given by its unique name."""
+    """Return the SID of the conversation in a path, which may contain its unique name."""
     named = call.path["ConversationSid" if "ConversationSid" in call.path else "Sid"]
     sid = sids.parse(sids.CONVERSATION, named)
     if sid is not None:
@@ -111,25 +111,25 @@ async def _conversation_of(tx: Transaction, call: Call[Any]) -> str | None:
 
 
 class LeakyBuckets:
-    """Leaky buckets of one size, by name. Pure: the time is passed in, in milliseconds."""
+    """Leaky buckets of one size, by name. Pure: the time in milliseconds is an argument."""
 
     def __init__(self, per_second: int, size_max: int = limits.ACTION_COUNTERS_MAX) -> None:
         self._interval_ms = 1000 / per_second
         self._size_max = size_max
-        # By name, the least recently used first: when the bucket is empty again.
+        # The time at which each bucket is empty again, in LRU order.
         self._empty_at: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
-        """Buckets in memory."""
+        """Return the number of buckets in memory."""
         return len(self._empty_at)
 
     def has_room(self, name: str, now_ms: float) -> bool:
-        """Whether one more fits. Half an interval of slack absorbs the rounding of sums."""
+        """Return whether one more fits. Half an interval of slack absorbs rounding errors."""
         waits_ms = self._empty_at.get(name, now_ms) - now_ms
         return waits_ms + self._interval_ms / 2 < limits.ACTIONS_WINDOW_MS
 
     def add(self, name: str, now_ms: float) -> None:
-        """Add one; beyond the bound on buckets the least recently used one is forgotten."""
+        """Add one; above the maximum of buckets the least recently used one is evicted."""
         empty_at = max(self._empty_at.pop(name, now_ms), now_ms) + self._interval_ms
         self._empty_at[name] = empty_at
         if len(self._empty_at) > self._size_max:

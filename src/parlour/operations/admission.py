@@ -1,24 +1,25 @@
-"""Admission: which requests are refused when there are too many, decided before any work.
+"""Admission control: which requests are rejected under overload, decided before any work.
 
 Two limits count requests in progress: ``T`` for the server and ``A`` for one account. Below both,
-everybody is admitted. At one of them, the fair share decides:
+every request is admitted. At one of them, the fair share decides:
 
-- The server is full. An account's share is ``T`` divided by the accounts that want places now:
-  those with a request in progress, and those that met a limit within the last second. An account
-  below its share is admitted all the same, so no account is refused because of others.
+- The server is full. An account's share is ``T`` divided by the contending accounts: those with a
+  request in progress, and those that hit a limit within the last second. A request of an account
+  below its share is admitted, so no account is rejected because of others.
 - An account is at its limit (``A``, or its share of a full server). A member's share is that limit
-  divided by the members that want places. Members are the account's chat users, each by
-  identity, and all its own callers together (identity None). A member below its share is admitted.
+  divided by the contending members. Members are the account's chat users, each by identity, and
+  all callers with the account's logins together (identity None). A member below its share is
+  admitted.
 
-Everybody else is refused: 429 for an account or member over its share, 503 if the server is full
-and all are within their shares.
+Every other request is rejected: with 429 if its account or member is above its share, with 503 if
+the server is full and all accounts are within their shares.
 
-``refusal_status`` decides by the same shares about a server whose work is full: ``T`` is then the
-limit of requests in work (work_limit.py), which adapts to how fast they are.
+``refusal_status`` applies the same shares to a server at its limit of requests in flight
+(work_limit.py), which adapts to their speed: that limit is ``T`` then.
 
 So ``T`` can be exceeded, but not by much. Take the last moment at which at most ``T`` requests were
 in progress. After it, only accounts below their shares were admitted. Sort these accounts by their
-last admission: when the j-th was admitted, j of them wanted places, so it had at most ``T / j``.
+last admission: when the j-th was admitted, j of them contended, so it had at most ``T / j``.
 With k such accounts, at most ``T * (1 + 1 + 1/2 + ... + 1/k) <= T * (2 + ln k)`` requests are in
 progress. The same holds for ``A`` and the members of one account. Memory is bounded by the byte
 pool (``buffers.py``), not by the count of requests.
@@ -41,28 +42,28 @@ N = TypeVar("N", bound="_MemberLoad")
 
 
 class Owner(NamedTuple):
-    """A member of an account, as places are counted."""
+    """A member of an account: the unit in which slots are counted."""
 
     account_sid: str
     identity: str | None
 
 
 class _Contenders(Generic[N]):
-    """Those that want places now: they have requests in progress, or just met a limit."""
+    """The contending accounts or members: with requests in progress, or a recent limit hit."""
 
     __slots__ = ("_limit_hits", "found")
 
     def __init__(self) -> None:
         self.found: dict[str | None, N] = {}
-        self._limit_hits: dict[str | None, float] = {}  # When, the oldest first.
+        self._limit_hits: dict[str | None, float] = {}  # Times, the oldest first.
 
     def record_limit_hit(self, name: str | None, now_ms: float) -> None:
-        """Count one as wanting places for a second, and forget those of before."""
+        """Count one as contending for ``CONTENTION_MS``, and expire earlier limit hits."""
         self._limit_hits.pop(name, None)
         self._limit_hits[name] = now_ms
         if len(self._limit_hits) > limits.CONTENDERS_MAX:
             self._forget(next(iter(self._limit_hits)))
-        while True:  # Ends with the one that was just added.
+        while True:  # Ends at the latest with the entry added above.
             oldest, met_ms = next(iter(self._limit_hits.items()))
             if met_ms > now_ms - limits.CONTENTION_MS:
                 return
@@ -74,7 +75,7 @@ class _Contenders(Generic[N]):
             del self.found[name]
 
     def leave(self, name: str | None) -> None:
-        """Forget one that has no request in progress any more, unless it met a limit."""
+        """Remove one without requests in progress, unless it hit a limit recently."""
         if name not in self._limit_hits:
             del self.found[name]
 
@@ -117,8 +118,8 @@ class Admission:
     def enter(self, account_sid: str, identity: str | None = None) -> Owner | None:
         """Admit a request, or raise 429 or 503.
 
-        Return None, or, if the request was admitted although there was no place left, the owner
-        that is most over its share.
+        Return None, or, if the request was admitted above a limit, the owner that is most above
+        its share.
         """
         account, member = self._find(account_sid, identity)
         largest = None
@@ -130,9 +131,9 @@ class Admission:
         return largest
 
     def refusal_status(self, places: int, account_sid: str, identity: str | None = None) -> int:
-        """Return how to refuse a request when ``places`` others are in work: with 429 or 503.
+        """Return the status to reject a request with while ``places`` others are in flight.
 
-        0: it is below its share of these places, and not to be refused.
+        429 or 503; 0 if it is below its share of these places, and not to be rejected.
         """
         account, member = self._find(account_sid, identity)
         return self._status(account, member, self._limit(account, member, places), places)
@@ -147,9 +148,9 @@ class Admission:
         return account, member
 
     def _limit(self, account: _AccountLoad, member: _MemberLoad, places: int) -> int:
-        """Count a request that met a limit; return its account's share of a full server.
+        """Count a request that hit a limit; return its account's share of a full server.
 
-        ``places``: how many the server has if it is full, else 0.
+        ``places``: the server's limit if it is full, else 0.
         """
         now_ms = self._clock.monotonic_ms()
         self._accounts.record_limit_hit(account.sid, now_ms)
@@ -158,13 +159,13 @@ class Admission:
         return min(limit, places // len(self._accounts.found)) if places else limit
 
     def _status(self, account: _AccountLoad, member: _MemberLoad, limit: int, places: int) -> int:
-        """Return 0 if a request is below its share, else the status to refuse it with."""
+        """Return 0 if a request is below its share, else the status to reject it with."""
         if account.running < limit or member.running < limit // len(account.members.found):
             return 0
         return 503 if self._are_all_within_shares(account, places) else 429
 
     def _admit_over_limit(self, account: _AccountLoad, member: _MemberLoad) -> Owner:
-        """Return the owner most over its share if this request is below its own; else raise."""
+        """Return the owner most above its share if this request is below its own; else raise."""
         places = self._in_all_max if self.running >= self._in_all_max else 0
         limit = self._limit(account, member, places)
         status = self._status(account, member, limit, places)
@@ -175,19 +176,19 @@ class Admission:
         return account.largest()
 
     def _are_all_within_shares(self, account: _AccountLoad, places: int) -> bool:
-        """Whether the server is full though no account, nor this one's limit, is exceeded."""
+        """Return whether the server is full with all accounts within their shares and limits."""
         if not places or account.running >= self._of_account_max:
             return False
-        share = -(-places // len(self._accounts.found))  # Rounded up.
+        share = -(-places // len(self._accounts.found))  # Ceiling division.
         return all(each.running <= share for each in self._accounts.found.values())
 
     def running_of(self, account_sid: str) -> int:
-        """Return how many requests of this account are in progress."""
+        """Return the number of requests of this account in progress."""
         account = self._accounts.found.get(account_sid)
         return account.running if account else 0
 
     def leave(self, account_sid: str, identity: str | None = None) -> None:
-        """Give the place of a request back: it has been answered."""
+        """Release the slot of a request after its response."""
         account = self._accounts.found[account_sid]
         member = account.members.found[identity]
         assert member.running > 0

@@ -1,4 +1,4 @@
-"""Max-min fair shares of buffered bytes: whose exchange is cut for whose request, who is next.
+"""Max-min fair shares of buffered bytes: the choice of a victim, and the order of waiters.
 
 A partition is full when a request does not fit. Space is then taken from others only by max-min
 fairness. With ``a`` the bytes that the requesting account would have, and ``m`` those of the
@@ -34,7 +34,7 @@ _tick: Final = attrgetter("tick")
 
 
 class Partition:
-    """One part of the total with a capacity of its own, and the accounts that hold bytes in it."""
+    """One part of the total with a separate capacity, and the accounts that hold bytes in it."""
 
     __slots__ = ("active", "capacity", "cuts", "refusals", "used", "waiters", "waits")
 

@@ -1,9 +1,10 @@
 """The buffer pool: a bound on the bytes that one process buffers for all its clients.
 
-Whatever the edge keeps in memory for a client is reserved here first: bytes read ahead, request
-bodies, responses, outboxes of sockets. (Uploads of media go to disk and are not counted.) The total
-has two partitions that never lend to each other: one for connections that are not authenticated
-yet, one for the rest, so that unauthenticated peers cannot take anything from accounts.
+All bytes that the edge holds in memory for a client are reserved here first: bytes read ahead,
+request bodies, responses, outboxes of sockets. (Uploads of media go to disk and are not counted.)
+The total has two partitions that never lend to each other: one for connections that are not
+authenticated yet, one for the rest, so that unauthenticated peers cannot take anything from
+accounts.
 
 While a partition has space, a reservation gets what it requests. If it is full, exchanges of owners
 above their max-min fair share are cut until there is space (`operations/buffer_shares.py`);
@@ -86,8 +87,8 @@ class BufferPool:
         """Return a reservation of 0 bytes.
 
         Args:
-            cut: Called when the bytes are given to another owner: it must drop what is buffered
-                and end the exchange. The reservation is closed already.
+            cut: Callback that discards the buffered bytes and ends the exchange, since another
+                owner gets them. The reservation is closed already.
             account_sid: The owner; empty while the connection is not authenticated.
             identity: The chat user, empty for the account's own callers. Without an account: the
                 address of the peer.

@@ -1,6 +1,6 @@
-"""Call: one request, as its operation sees it; Outcome: what came of it.
+"""Call: one request as its operation receives it; OperationResult: its result.
 
-HTTP and the socket build the same ``Call``: who, which operation, where, and what was said.
+HTTP and the WebSocket build the same ``Call``: caller, operation, path and parameters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ P = TypeVar("P", bound="Parameters")
 
 
 class View(msgspec.Struct, frozen=True):
-    """How an answer is shown: where its URLs start, and in which URL form it was asked for.
+    """The context of rendering a response: the base of its URLs, and the requested URL form.
 
     ``base_url`` ends before the resource: ``https://host/v1`` or
     ``https://host/v1/Services/IS…``; ``root_url`` is always ``https://host/v1``.
@@ -43,9 +43,9 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """What a list action read: up to size + 1 records in reading order, and how they are ordered.
+    """The result of a list action: up to size + 1 records in order, and their order key.
 
-    ``order`` gives each record's ``(order value, sid)``: the position that a page token holds.
+    ``order`` and ``sid`` name the attributes of a record that make up its position in a page token.
     """
 
     records: list[Any]
@@ -53,40 +53,40 @@ class Rows(msgspec.Struct, frozen=True):
     sid: str = "sid"
 
     def position_of(self, record: Any) -> tuple[int | str, str]:
-        """The order value and sid of a record."""
+        """Return the order value and sid of a record."""
         return getattr(record, self.order), getattr(record, self.sid)
 
 
 @dataclass(slots=True, kw_only=True)
 class Call(Generic[P]):
-    """One request on its way through the pipeline."""
+    """One request in the pipeline."""
 
     operation: Operation
     caller: Caller
     path: Mapping[str, str]
     """Decoded values of the path's variables, by name."""
     resource: str
-    """The requested path without the version, as error messages quote it."""
+    """The requested path without the version, for error messages."""
     form: RequestForm
     origin: Origin = SILENT
     page: PageRequest | None = None
     idempotency_key: str | None = None
     request_digest: str = ""
-    """Of what was asked, and where, if there is such a key."""
+    """The digest of path and form, if the request has an idempotency key."""
     scope: Scope = field(default=Scope(""))
     parsed: P | ApiError | None = None
     sealing: Vault | None = None
     """Set by the pipeline."""
     work: WorkSlot | None = None
-    """Its place among the requests in work, if it has one."""
+    """Its slot among the requests in flight, if it has one."""
     is_rate_counted: bool = False
-    """Whether it has been counted among the actions per second."""
+    """Whether the action rates have counted it."""
 
     @property
     def parameters(self) -> P:
-        """The parameters. Raises what was wrong with them.
+        """The parsed parameters. Raises the ApiError of a form that could not be parsed.
 
-        Called only after the look-ups of the path, since those come first in the order of checks.
+        Used only after the lookups of the path, since these come first in the order of checks.
         """
         assert self.parsed is not None
         if isinstance(self.parsed, ApiError):
@@ -105,9 +105,9 @@ class Call(Generic[P]):
         return conflict_scope(self)
 
     def not_found(self, code: int = 20404) -> ApiError:
-        """The answer for anything in the path that is not there for this caller.
+        """Return the error for an object of the path that does not exist for this caller.
 
-        An account is told the path; a connected user is told what is missing: ``code``.
+        For an account it contains the path; for a connected user ``code`` says what is missing.
         """
         if self.caller.identity is None or code == 20404:
             return ApiError.not_found(self.resource)
@@ -115,22 +115,22 @@ class Call(Generic[P]):
 
     @property
     def page_request(self) -> PageRequest:
-        """Which page a list call wants."""
+        """The page that a list call requests."""
         assert self.page is not None
         return self.page
 
     @property
     def vault(self) -> Vault:
-        """What seals a secret before it is kept."""
+        """The vault that encrypts secrets before they are stored."""
         assert self.sealing is not None
         return self.sealing
 
 
 class OperationResult(msgspec.Struct, frozen=True):
-    """What an operation gave: its status, and a record, a list of rows, or nothing.
+    """The result of an operation: its status, and a record, ``Rows`` or None.
 
-    ``replayed`` is the stored body of a request that was sent again with its idempotency key;
-    ``revoked`` is the name of a login that must be let in no more.
+    ``replayed`` is the stored response body of a request with a repeated idempotency key;
+    ``revoked`` is the name of a revoked login, which has to be removed from caches.
     """
 
     status: int
@@ -140,13 +140,13 @@ class OperationResult(msgspec.Struct, frozen=True):
 
 
 class AcceptedResult(msgspec.Struct, frozen=True):
-    """A result whose status is not the deed's usual one."""
+    """A result with another status than the operation's usual one."""
 
     status: int
     result: Any
 
 
 class RevokedLogin(msgspec.Struct, frozen=True):
-    """The result of an action that took a login away."""
+    """The result of an action that revoked a login."""
 
     login: str

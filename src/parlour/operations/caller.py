@@ -1,4 +1,4 @@
-"""Caller: who makes a request."""
+"""Caller: the authenticated origin of a request."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import msgspec
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """An account (``identity`` is None: it may do all) or a chat user of one of its services."""
+    """An account (``identity`` is None: no permission is checked) or a chat user of a service."""
 
     account_sid: str
     login: str
-    """The sid that was shown: the account's own or an API key's."""
+    """The SID that was presented: that of the account or of an API key."""
     identity: str | None = None

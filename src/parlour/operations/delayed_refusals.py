@@ -1,21 +1,22 @@
-"""Refusals that are held back for a moment, so that they do not take the time of the work.
+"""Rejections that are delayed under overload, so that they do not use up the CPU.
 
-A refusal costs a tenth of an answer and more, nearly all of it in the kernel. A server that is
-offered ten times what it can do would do little else. A refused client has one request on its
-connection and waits for the answer, so it asks again only when it has that: to hold the refusal
-back is to slow down those who ask, without a pause of reading and its system calls.
+A rejection costs a tenth of a response or more, nearly all of it in the kernel. A server that is
+offered ten times its capacity would do little else. A rejected client has one request on its
+connection and retries only after the response: a delayed rejection is backpressure, without the
+system calls of pausing reads.
 
-How many may go follows from how many requests are carried out, so it is right on a fast and on a
-slow machine:
+The number of rejections sent follows the number of completed requests, so it suits fast and slow
+machines:
 
 ====================================  =========================================================
-a refusal that is held                goes while there is something left of
+a rejection                           is sent while tokens remain of
 ====================================  =========================================================
-not at all: it has just been decided  ``REFUSALS_PER_REQUEST`` for each request and
-                                      ``REFUSALS_PER_MS``, if no other is held
-for less than ``REFUSAL_DELAY_MS``     the same
-for longer                            the same, and ``LATE_REFUSALS_PER_REQUEST`` for each request
-for ``REFUSAL_DELAY_MS_MAX``           (it goes)
+just decided                          ``REFUSALS_PER_REQUEST`` for each request and
+                                      ``REFUSALS_PER_MS``, if no other is delayed
+delayed less than
+``REFUSAL_DELAY_MS``                  the same
+delayed longer                        the same, and ``LATE_REFUSALS_PER_REQUEST`` for each request
+delayed ``REFUSAL_DELAY_MS_MAX``      (it is sent in any case)
 ====================================  =========================================================
 """
 
@@ -33,7 +34,7 @@ T = TypeVar("T")
 
 
 class DelayedRefusals(Generic[T]):
-    """Says when a refusal is to be sent. ``T`` is whatever it is sent to."""
+    """A queue of rejections, paced by token buckets. ``T`` identifies the connection."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -41,15 +42,15 @@ class DelayedRefusals(Generic[T]):
         self._tokens = float(limits.REFUSALS_AT_ONCE_MAX)
         self._late_tokens = 0.0
         self._earned = 0
-        """Requests that were carried out since the tokens were counted."""
+        """Requests completed since the last refill of the tokens."""
         self._counted_ms = clock.monotonic_ms()
 
     def __len__(self) -> int:
-        """How many are held back."""
+        """Return the number of delayed rejections."""
         return len(self._held)
 
     def hold(self, refused: T) -> bool:
-        """Hold a refusal back until ``due`` returns it; False: it is to be sent now."""
+        """Delay a rejection until ``due`` returns it; False: send it now."""
         if len(self._held) == limits.REFUSALS_DELAYED_MAX:
             return False
         if not self._held:
@@ -61,11 +62,11 @@ class DelayedRefusals(Generic[T]):
         return True
 
     def earn(self) -> None:
-        """Count a request that was carried out."""
+        """Count a completed request."""
         self._earned += 1
 
     def due(self) -> list[T]:
-        """Take out those that are to be sent now, those that came first at first."""
+        """Dequeue the rejections to send now, in FIFO order."""
         now = self._clock.monotonic_ms()
         self._refill(now)
         held, found = self._held, []
@@ -74,7 +75,7 @@ class DelayedRefusals(Generic[T]):
         return found
 
     def _may_go(self, held_ms: float) -> bool:
-        """Whether a refusal may go that was held for so long; counts it then."""
+        """Take a token for a rejection delayed by ``held_ms``; return whether it may be sent."""
         if self._late_tokens >= 1 and held_ms >= limits.REFUSAL_DELAY_MS:
             self._late_tokens -= 1
         elif self._tokens >= 1:

@@ -1,17 +1,16 @@
-"""Max-min fair shares of a number of places, over a tree: accounts, hosts, URLs.
+"""Max-min fair shares of slots, over a tree such as accounts, hosts, URLs.
 
-Places are requests in flight, threads, rows in memory: anything that is taken and given back and
-cannot be taken away in between. A leaf of the tree *wants* places; `FairShares.take` gives the next
-one. On the way down from the root it goes to the child with the fewest places in use, and among
-equals to the one that has waited longest. That is max-min fairness by progressive filling.
+Slots are requests in flight, threads, rows in memory: any resource that is acquired and released
+and cannot be revoked. A leaf of the tree requests slots; `FairShares.take` assigns the next one. It
+descends from the root to the child with the fewest slots in use, and among equals to the one that
+has waited longest. This is max-min fairness by progressive filling.
 
-What is in use cannot be taken back, so a party that took everything while it was alone would make
-all others wait until it is finished. Therefore a node leaves some of its places free: a child may
-have at most ``greed`` times as many places as the node has free (the dynamic threshold of shared
-memory switches: Choudhury and Hahne, 1998). With ``greed`` 1 a single busy account gets half of all
-places, two get a third each, n get one part in n + 1. A newcomer finds free places at once.
-The rule wastes one part in n + 1 of the places, and nothing else: a leaf that wants a place and is
-under the limits of its path is never passed over.
+A slot in use cannot be revoked, so a party that took all of them while it was alone would make all
+others wait. Therefore a node reserves free slots: a child may have at most ``greed`` times as many
+slots as the node has free (the dynamic threshold of shared-memory switches: Choudhury and Hahne,
+1998). With ``greed`` 1 a single busy account gets half of all slots, two get a third each, n get
+one part in n + 1. A new party finds free slots immediately. The cost of the rule is one part in
+n + 1 of the slots: a leaf that requests a slot within the limits of its path is never skipped.
 
 States of a leaf, where *under its limits* means that each node on its path, itself included, has
 room by its limit and by its parent's rule:
@@ -25,7 +24,7 @@ room by its limit and by its parent's rule:
 |         |       |                  | ``release`` or ``set_limit``           |
 
 Every operation costs time in proportion to the depth of the tree and to the number of different
-counts among siblings, not to the number of siblings. Nothing here waits or knows a clock.
+counts among siblings, not to the number of siblings. Pure: no clock, no waiting.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _NONE_READY: Final[dict[int, dict[Share, None]]] = {}
 
 
 class Share:
-    """A node of the tree: one party that shares its parent's places with its siblings."""
+    """A node of the tree: one party that shares its parent's slots with its siblings."""
 
     __slots__ = (
         "bucket",
@@ -59,22 +58,22 @@ class Share:
     def __init__(
         self, key: Hashable, parent: Share | None, limit: int = UNLIMITED, greed: int = UNLIMITED
     ) -> None:
-        """``limit``: places at most; ``greed``: see above, by default none of them stay free."""
+        """``limit``: maximum of slots; ``greed``: see above, by default none are reserved."""
         self.key = key
         self.parent = parent
         self.limit = limit
         self.greed = greed
         self.in_use = 0
-        # Both are made at the first need: leaves are many, and have neither.
+        # Both are created lazily: most nodes are leaves and have neither.
         self.children: dict[Hashable, Share] = _NO_CHILDREN
-        # Children that could take a place, by the number of places that they have.
+        # Children that could take a slot, by the number of slots in use.
         self.ready: dict[int, dict[Share, None]] = _NONE_READY
-        # The key in the parent's dictionary, or -1.
+        # The key in the parent's ``ready``, or -1.
         self.bucket = -1
         self.wants = False
 
     def child(self, key: Hashable, limit: int = UNLIMITED, greed: int = UNLIMITED) -> Share:
-        """The child with this key; it is made with these bounds if there is none."""
+        """Return the child with this key; create it with these limits if it does not exist."""
         found = self.children.get(key)
         if found is None:
             if not self.children:
@@ -83,14 +82,14 @@ class Share:
         return found
 
     def want(self, wants: bool) -> None:
-        """Say whether this leaf wants a place, or one more."""
+        """Set whether this leaf requests a slot, or another one."""
         assert not self.children
         if self.wants != wants:
             self.wants = wants
             self._update()
 
     def occupy(self) -> None:
-        """Take a place for this leaf, whether or not it is its turn."""
+        """Take a slot for this leaf, regardless of the order."""
         node: Share | None = self
         while node is not None:
             node.in_use += 1
@@ -98,7 +97,7 @@ class Share:
         self._update(is_whole_path=True)
 
     def release(self) -> None:
-        """Give a place of this leaf back."""
+        """Release a slot of this leaf."""
         assert self.in_use > 0
         node: Share | None = self
         while node is not None:
@@ -108,18 +107,18 @@ class Share:
 
     @property
     def room(self) -> int:
-        """How many places this leaf could take now; none, or less, if it has to wait."""
+        """The number of slots that this leaf could take now; 0 or less if it has to wait."""
         node, room = self, UNLIMITED
         while (parent := node.parent) is not None:
             free = parent.limit - parent.in_use
-            # Each place that is taken makes the node larger, and what is free smaller.
+            # Each slot taken increases the node's count and decreases the free slots.
             by_rule = -(-(parent.greed * free - node.in_use) // (1 + parent.greed))
             room = min(room, node.limit - node.in_use, by_rule)
             node = parent
         return min(room, node.limit - node.in_use)
 
     def pass_turn(self) -> None:
-        """Let all siblings with as many places go first, at each level of the path."""
+        """Queue behind all siblings with as many slots, at each level of the path."""
         node = self
         while (parent := node.parent) is not None:
             if node.bucket >= 0:
@@ -127,13 +126,13 @@ class Share:
             node = parent
 
     def set_limit(self, limit: int) -> None:
-        """Change how many places this node may have; what is above it now is not taken away."""
+        """Change the maximum of slots; slots in use above it are not revoked."""
         if self.limit != limit:
             self.limit = limit
             self._update()
 
     def discard(self) -> None:
-        """Leave the tree if this node and everything below it is idle; then the parent, too."""
+        """Remove this node if its subtree is idle; then its parent likewise."""
         node = self
         while node.parent is not None:
             if node.children or node.in_use or node.wants:
@@ -145,20 +144,20 @@ class Share:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a place could be taken here, as far as this node and those below it say."""
+        """Whether a slot could be taken here within the limits of this subtree."""
         if self.in_use >= self.limit:
             return False
         return self.wants or self.best() is not None
 
     def path(self) -> Iterator[Share]:
-        """This node and those above it, up to the root."""
+        """Yield this node and its ancestors, up to the root."""
         node: Share | None = self
         while node is not None:
             yield node
             node = node.parent
 
     def best(self, may: Callable[[Hashable], bool] | None = None) -> Share | None:
-        """The child whose turn it is, of those that ``may`` lets pass."""
+        """Return the next child in order, among those that ``may`` accepts."""
         if not self.ready:
             return None
         free = self.limit - self.in_use
@@ -174,7 +173,7 @@ class Share:
         return None
 
     def _update(self, *, is_whole_path: bool = False) -> None:
-        """Put this node where it belongs among its siblings now, and so on upwards."""
+        """Move this node and its ancestors to their current buckets."""
         node = self
         while (parent := node.parent) is not None:
             bucket = node.in_use if node.is_ready else -1
@@ -185,7 +184,7 @@ class Share:
             node = parent
 
     def move(self, child: Share, bucket: int) -> None:
-        """Put a child behind all others that have as many places."""
+        """Move a child to the end of a bucket; -1: out of all buckets."""
         old = child.bucket
         if old >= 0:
             siblings = self.ready[old]
@@ -200,18 +199,18 @@ class Share:
 
 
 class FairShares(Share):
-    """The root: all the places there are."""
+    """The root of the tree, with all slots."""
 
     __slots__ = ()
 
     def __init__(self, limit: int, greed: int = 1) -> None:
-        """Share ``limit`` places; ``greed`` says how many of them stay free."""
+        """Share ``limit`` slots; ``greed`` determines how many are reserved."""
         super().__init__("", None, limit, greed)
 
     def next(self, may: Callable[[Hashable], bool] | None = None) -> Share | None:
-        """The leaf that the next place goes to, if one wants it and is under its limits.
+        """Return the leaf that gets the next slot; None if no leaf is ready.
 
-        ``may``: which children of the root may have one now, by their keys.
+        ``may``: a filter on the keys of the root's children.
         """
         if self.in_use >= self.limit:
             return None
@@ -221,7 +220,7 @@ class FairShares(Share):
         return node
 
     def take(self, may: Callable[[Hashable], bool] | None = None) -> Share | None:
-        """Give the next place to the leaf whose turn it is; see ``next``."""
+        """Assign the next slot and return its leaf; see ``next``."""
         leaf = self.next(may)
         if leaf is not None:
             leaf.occupy()

@@ -1,9 +1,9 @@
-"""The same key, the same answer: ``Idempotency-Key`` on any POST.
+"""Idempotency keys: ``Idempotency-Key`` on any POST, an extension of the hosted API.
 
-An addition of ours. A POST that is sent again within 24 hours with the same account, operation,
-key and body gets the first answer; with another body 422; while the first runs, 409. The answer
-is kept in the transaction of the change itself, so a crash cannot separate them. Refused requests
-change nothing and are not kept: sent again, they are judged again.
+A POST that is repeated within 24 hours with the same account, operation, key and body gets the
+stored response; with another body 422; while the first is in flight 409. The response is stored in
+the transaction of the change, so a crash cannot separate them. Rejected requests change nothing and
+are not stored: a retry is processed again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ INSERT INTO idempotency (account_sid, operation_id, idempotency_key, request_dig
                          answer, date_created)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
-# tidy: account-in-sql - what is too old goes, whose ever it is
+# tidy: account-in-sql - expired rows of all accounts are deleted
 EXPIRE = """
 DELETE FROM idempotency
  WHERE (account_sid, operation_id, idempotency_key) IN (
@@ -47,23 +47,22 @@ _RETENTION_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
 
 
 def digest_of(call: Call[Any]) -> str:
-    """What was asked, and where: two requests with the same digest are the same request."""
-    asked: tuple[object, ...] = (call.resource, sorted(call.form.items()))
+    """Return the digest of path and form; requests with equal digests are the same request."""
+    content: tuple[object, ...] = (call.resource, sorted(call.form.items()))
     if call.operation.answers_by_login:
-        asked = (*asked, call.caller.login)
-    said = repr(asked)
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+        content = (*content, call.caller.login)
+    return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class InFlight:
-    """The keys whose first request is still running in this process."""
+    """The keys of requests in flight in this process."""
 
     def __init__(self) -> None:
         self._running: set[tuple[str, str, str]] = set()
 
     @asynccontextmanager
     async def enter(self, call: Call[Any]) -> AsyncIterator[None]:
-        """Hold the call's key. Raises 409 when it is held."""
+        """Lock the call's key. Raises 409 if it is locked."""
         assert call.idempotency_key is not None
         held = (call.caller.account_sid, call.operation.operation_id, call.idempotency_key)
         if held in self._running:
@@ -81,10 +80,10 @@ async def once(
     act: Callable[[Transaction, Call[Any]], Awaitable[OperationResult]],
     render: Callable[[Call[Any], OperationResult], bytes],
 ) -> OperationResult:
-    """The outcome of the first request with this key, or of this one, which is then kept."""
+    """Return the stored result of this key, or run the action and store its result."""
     account_sid, key = call.caller.account_sid, call.idempotency_key
     operation_id, digest = call.operation.operation_id, call.request_digest
-    # Sealed, since the answer to a new API key holds its secret.
+    # Encrypted, since the response to a new API key contains its secret.
     row_name = f"{account_sid} {operation_id} {key}"
     row = await tx.one(FIND, account_sid, operation_id, key, tx.now - _RETENTION_MS)
     if row is not None:
@@ -100,11 +99,11 @@ async def once(
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
-    """When the oldest answer becomes too old."""
+    """Return when the oldest stored response expires."""
     row = await tx.one(OLDEST)
     return None if row is None else int(row[0]) + _RETENTION_MS
 
 
 async def expire(tx: Transaction) -> int:
-    """Forget answers that are too old to be asked for, up to a number; how many they were."""
+    """Delete a batch of expired responses; return their number."""
     return await tx.run(EXPIRE, tx.now - _RETENTION_MS, limits.PURGE_ROWS_MAX)

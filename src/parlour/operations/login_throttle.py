@@ -1,21 +1,21 @@
-"""Throttling of wrong logins, by the pair of the client's address and the name that it shows.
+"""Throttling of failed logins, by the pair of client address and login name.
 
-States of a pair, and what becomes of a login in it that is not known to be right:
+States of a pair, and the handling of a login that is not known to be correct:
 
 | state     | when                                             | login                            |
 |-----------|--------------------------------------------------|----------------------------------|
 | calm      | fewer than 10 failures within a minute           | checked at once                  |
-| throttled | more, and a place to wait is free                | delayed 500 to 1,250 ms, checked |
-| flooded   | throttled, and 256 of the pair are held already  | checked at once against what is  |
-|           |                                                  | cached; no match is a 429        |
+| throttled | more, and a slot for a delay is free             | delayed 500 to 1,250 ms, checked |
+| flooded   | throttled, and 256 of the pair are delayed       | checked at once against the      |
+|           |                                                  | cache; no match is a 429         |
 
-A login is checked in every state, so a right one gets in during a storm of wrong ones from its own
-address: an attacker cannot lock an account out. Known right logins do not come here.
+A login is checked in every state, so a correct one succeeds during a flood of wrong ones from its
+own address: an attacker cannot lock out an account. Logins known to be correct are not throttled.
 
-Failures are counted as debt: each adds six seconds, which pass by themselves. The debts stand in
+Failures are counted as debt: each adds six seconds, which decay with time. The debts are stored in
 two rows of cells, and a pair has one cell in each, chosen by a keyed hash; the smaller one counts
-(a count-min sketch). So memory is constant, and no pair can push another one out. Two pairs that
-share both cells by chance are throttled together, which costs a new login half a second.
+(a count-min sketch). So memory is constant, and no pair can evict another one. Two pairs that share
+both cells by chance are throttled together, which delays a new login by half a second.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ _COST_MS: Final = limits.LOGIN_FAILURES_MS / limits.LOGIN_FAILURES_MAX
 
 
 class LoginThrottle:
-    """Failures and held logins of all pairs. Pure: the time is passed in, in milliseconds."""
+    """Failures and delayed logins of all pairs. Pure: the time in milliseconds is an argument."""
 
     def __init__(self, salt: bytes = b"", cells: int = limits.LOGIN_FAILURE_CELLS) -> None:
         """``salt`` makes the cells of a pair unpredictable; ``cells`` is a power of two."""
         assert cells & (cells - 1) == 0
         self._salt = salt
         self._mask = cells - 1
-        # When the debt of each cell has passed.
+        # The time at which the debt of each cell has decayed.
         self._clear_at = (array("d", bytes(8 * cells)), array("d", bytes(8 * cells)))
         self._held: dict[tuple[str, str], int] = {}
         self.held = 0
         self._released_at = 0.0
 
     def failed(self, peer: str, name: str, now_ms: float) -> None:
-        """Count one wrong login."""
+        """Count a failed login."""
         first, second = self._cells(peer, name)
         debt = max(now_ms, min(self._clear_at[0][first], self._clear_at[1][second])) + _COST_MS
-        # Never more than the window: a pair that stops guessing is calm a minute later.
+        # Capped at the window: a pair without further failures is calm a minute later.
         debt = min(debt, now_ms + limits.LOGIN_FAILURES_MS)
         self._clear_at[0][first] = max(self._clear_at[0][first], debt)
         self._clear_at[1][second] = max(self._clear_at[1][second], debt)
 
     def state(self, peer: str, name: str, now_ms: float) -> State:
-        """The state of a pair."""
+        """Return the state of a pair."""
         first, second = self._cells(peer, name)
         debt = min(self._clear_at[0][first], self._clear_at[1][second]) - now_ms
         if debt <= limits.LOGIN_FAILURES_MS - _COST_MS:
@@ -65,9 +65,9 @@ class LoginThrottle:
         return "flooded" if is_full else "throttled"
 
     def hold(self, peer: str, name: str, now_ms: float) -> float:
-        """Take a place to wait; `release` gives it back. How long to wait, in milliseconds.
+        """Take a slot until `release`; return the delay in milliseconds.
 
-        Those who come together leave one after the other, so that others have their turns between.
+        Simultaneous logins are released one after the other, so that other work runs in between.
         """
         self._held[peer, name] = self._held.get((peer, name), 0) + 1
         self.held += 1
@@ -77,7 +77,7 @@ class LoginThrottle:
         return self._released_at - now_ms
 
     def release(self, peer: str, name: str) -> None:
-        """Give the place back."""
+        """Release the slot."""
         self.held -= 1
         left = self._held[peer, name] - 1
         if left:

@@ -1,17 +1,17 @@
-"""Names that wait to be looked up, in turns over the addresses that ask for them. Pure.
+"""The queue of login names for batched lookups, fair to the client addresses. Pure.
 
-Each read has places of two kinds:
+Each batch has slots of two kinds:
 
-| places                    | names                                                               |
+| slots                     | names                                                               |
 |---------------------------|---------------------------------------------------------------------|
-| due, three quarters of    | the oldest, as many as it takes to serve every name that waits      |
-| the read at most          | within LOGIN_LOOKUP_READS_MAX reads of its arrival, at an even pace |
-| in turn, one quarter      | a few of each address in turn, so that an address that asks for few |
-|                           | names is served at once                                             |
+| due, three quarters of    | the oldest, as many as needed to serve every queued name within     |
+| the batch at most         | LOGIN_LOOKUP_READS_MAX batches of its arrival, at an even pace      |
+| round-robin, one quarter  | a few of each address, so that an address with few names is served  |
+|                           | at once                                                             |
 
-The due places keep that promise if they are at least ``2 * waiting_max`` divided by
-LOGIN_LOOKUP_READS_MAX: a name has at most so many others before it when it arrives, and the part of
-them that each read takes never has to grow until the name is taken.
+The due slots suffice if they are at least ``2 * waiting_max`` divided by LOGIN_LOOKUP_READS_MAX: a
+name has at most ``2 * waiting_max`` others before it on arrival, and the fraction of them that each
+batch takes never has to grow until the name is taken.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from typing import Final
 
 from parlour.vocabulary import limits
 
-# Of a read, one part in so many is for the turns of the addresses.
+# Divisor: the part of a batch that is taken round-robin over the addresses.
 _IN_TURN_PART: Final = 4
 
 
 class LookupQueue:
-    """A queue for each address; one that asks for many names waits for them behind the others.
+    """A queue for each address, so that an address with many names does not delay the others.
 
-    When it is full, an address that has its share of it or more gets no further place. One that
-    has less still does, until there are twice as many names.
+    At ``waiting_max`` names, an address at or above its share is rejected. One below its share is
+    accepted, up to twice as many names.
     """
 
     def __init__(self, waiting_max: int = limits.LOGIN_LOOKUPS_WAITING_MAX) -> None:
         self._waiting_max = waiting_max
-        # Both levels are in order; the value of a name means nothing.
+        # Both levels are ordered sets.
         self._names: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
-        # The same names, oldest first, with the number of the read before which each came ...
+        # The same names, oldest first, with the number of the batch before which each arrived.
         self._since: OrderedDict[tuple[str, str], int] = OrderedDict()
-        # ... and how many of those that came before each read still wait.
+        # The number of queued names by that batch.
         self._arrivals: dict[int, int] = {}
         self._reads = 0
 
     def __len__(self) -> int:
-        """How many names wait."""
+        """Return the number of queued names."""
         return len(self._since)
 
     def add(self, peer: str, name: str) -> bool:
-        """Let a name wait, if it does not yet; return whether there was room for it."""
+        """Enqueue a name unless it is queued; return False if the queue is full for its address."""
         mine = self._names.get(peer)
         if mine is not None and name in mine:
             return True
@@ -65,11 +65,11 @@ class LookupQueue:
         return True
 
     def take(self, count: int) -> list[str]:
-        """Take the next names, at most ``count``: due ones, then a few of each address in turn."""
+        """Dequeue at most ``count`` names: due ones, then a few of each address round-robin."""
         self._reads += 1
         in_turn = max(1, count // _IN_TURN_PART)
         taken: dict[str, None] = {}
-        # How many more names of an address may be taken in turn: a due one was one of them.
+        # The remaining names of each address in this batch: a due one counts too.
         left: dict[str, int] = {}
         for _ in range(min(self._due(), count - in_turn)):
             peer, _name = next(iter(self._since))
@@ -89,7 +89,7 @@ class LookupQueue:
         return list(taken)
 
     def _due(self) -> int:
-        """How many of the oldest names to take now, so that none has to wait for too many reads."""
+        """Return how many of the oldest names to take so that each is served in time."""
         due = waiting = 0
         for read, count in self._arrivals.items():
             waiting += count
@@ -98,7 +98,7 @@ class LookupQueue:
         return due
 
     def _take_oldest(self, peer: str) -> str:
-        """Take the oldest name of an address, which is then the last in turn."""
+        """Dequeue the oldest name of an address, and move the address to the end of the order."""
         mine = self._names[peer]
         name, _ = mine.popitem(last=False)
         if mine:

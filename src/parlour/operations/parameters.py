@@ -1,7 +1,7 @@
-"""What may be said: a request's form as a typed record.
+"""Parameters: a request's form as a typed record.
 
-A resource declares one frozen dataclass for each operation that takes parameters; each field names
-its wire name and its parser. Absent means ``UNSET``. Unknown names are ignored.
+A resource declares one frozen dataclass for each operation with parameters; each field declares its
+wire name and its parser. An absent parameter is ``UNSET``. Unknown names are ignored.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def form_field(
     required: bool = False,
     repeated: bool = False,
 ) -> Any:
-    """A field of a ``Parameters`` class: its name on the wire and what makes a value of its text.
+    """Declare a field of a ``Parameters`` class: its wire name and the parser of its text.
 
-    ``repeated`` fields become lists; a single one sent more than once counts by its last value.
+    ``repeated`` fields become lists; the last value of any other field that was repeated counts.
     """
     return field(
         default=UNSET,
@@ -46,20 +46,20 @@ def form_field(
 
 
 def internal_field() -> Any:
-    """A field of a ``Parameters`` class that no form sets: for those who make the record."""
+    """Declare a field of a ``Parameters`` class that no form sets, for internal callers."""
     return field(default=UNSET, metadata={"form_field": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """Base of every operation's parameters."""
+    """Base class of all parameters."""
 
     empty_update_code: ClassVar[int | None] = None
-    """The error of an update without any known parameter; None where that is allowed."""
+    """The error code of an update without any known parameter; None if that is allowed."""
 
     @classmethod
     def parse(cls, form: FormFields) -> Self:
-        """The record of a form. Raises ApiError: missing ones first, then in order of fields."""
+        """Parse a form. Raises ApiError for a missing parameter, then in the order of fields."""
         plan = _plan(cls)
         if cls.empty_update_code and plan.wire_names.isdisjoint(form):
             raise ApiError(cls.empty_update_code)
@@ -80,7 +80,7 @@ class Parameters:
 
     @classmethod
     def used_part(cls, form: FormFields) -> FormFields:
-        """The part of a form that ``parse`` reads; of a value that is not used its first letter."""
+        """Return the part of a form that ``parse`` reads; of unused values the first letter."""
         counted: FormFields = {}
         for entry in _plan(cls).fields:
             texts = form.get(entry.wire_name)
@@ -90,38 +90,38 @@ class Parameters:
         return counted
 
     def given(self) -> dict[str, Any]:
-        """The values that were sent, by the names of their fields."""
+        """Return the values that were sent, by field name."""
         found = ((name, getattr(self, name)) for name in _plan(type(self)).names)
         return {name: value for name, value in found if value is not UNSET}
 
 
 def _each(entry: _Field, texts: list[str]) -> list[Any]:
-    """A list; one empty value clears it."""
+    """Parse a repeated parameter; a single empty value clears the list."""
     if texts == [""]:
         return []
     return [entry.parse(entry.wire_name, text) for text in texts]
 
 
 class _Plan(NamedTuple):
-    """How the forms of one class are read."""
+    """The compiled declaration of one class."""
 
     fields: tuple[_Field, ...]
     required: tuple[str, ...]
     wire_names: frozenset[str]
     names: tuple[str, ...]
-    """Of all fields, said or not."""
+    """Of all fields, internal ones included."""
 
 
 _plans: dict[type, _Plan] = {}
-"""Made once for each class of parameters: bounded by their number."""
+"""Compiled once for each class of parameters: bounded by their number."""
 
 
 def _plan(parameters: type[Parameters]) -> _Plan:
     plan = _plans.get(parameters)
     if plan is None:
         every = fields(parameters)
-        said_ones = [each for each in every if each.metadata["form_field"] is not None]
-        known = tuple(_Field(each.name, *each.metadata["form_field"]) for each in said_ones)
+        from_form = [each for each in every if each.metadata["form_field"] is not None]
+        known = tuple(_Field(each.name, *each.metadata["form_field"]) for each in from_form)
         plan = _plans[parameters] = _Plan(
             fields=known,
             required=tuple(entry.wire_name for entry in known if entry.required),
@@ -132,12 +132,12 @@ def _plan(parameters: type[Parameters]) -> _Plan:
 
 
 def wire_names(parameters: type[Parameters]) -> list[tuple[str, bool, bool]]:
-    """Wire name, required, repeated, of each parameter: what the documentation lists."""
+    """Return wire name, required and repeated of each parameter, for the documentation."""
     return [(entry.wire_name, entry.required, entry.repeated) for entry in _plan(parameters).fields]
 
 
 def form_schema(parameters: type[Parameters]) -> Schema:
-    """What may be said, as JSON Schema: an object whose properties are the wire names."""
+    """Return the JSON Schema of a form: an object whose properties are the wire names."""
     properties: Schema = {}
     for entry in _plan(parameters).fields:
         schema = schema_of(entry.parse)
@@ -151,4 +151,4 @@ def form_schema(parameters: type[Parameters]) -> Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoParameters(Parameters):
-    """An operation that takes none."""
+    """The parameters of an operation without any."""

@@ -1,9 +1,10 @@
-"""Removing what is below something that is gone: at once out of reach, in the background off disk.
+"""Background deletion of the rows below a deleted service or conversation.
 
-A deleted service or conversation may own millions of rows. Its own row goes in the transaction of
-the delete, so nothing below it can be reached any more (sids are never given twice); the rest is
-queued here and deleted in steps of bounded size by ``purge_step``. In the same way the holders of a
-deleted role get another one: the first of them at once, the rest in steps.
+A service or conversation may own millions of rows. Its own row is deleted in the transaction of the
+request, which makes everything below it unreachable, since SIDs are never reused. An entry of the
+purge queue is inserted in the same transaction, and ``purge_step`` deletes the rows in batches. In
+the same way the holders of a deleted role get the default role: the first batch at once, the others
+in the background.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ CONVERSATION: Final = "conversation"
 ROLE: Final = "role"
 
 ENQUEUE = "INSERT INTO purge (account_sid, owner_sid, kind, sequence) VALUES ($1, $2, $3, $4)"
-# tidy: account-in-sql - what is gone is removed, whose ever it was
+# tidy: account-in-sql - the queue is shared by all accounts
 NEXT = "SELECT account_sid, owner_sid, kind, sequence FROM purge ORDER BY sequence LIMIT 1"
 POSTPONE = "UPDATE purge SET sequence = $3 WHERE account_sid = $1 AND owner_sid = $2"
 # tidy: account-in-sql - as above
@@ -33,8 +34,8 @@ UPDATE participant SET holds_pair = 0
  WHERE account_sid = $1 AND service_sid = $2 AND holds_pair = 1
 """
 
-# Each takes the account, the owner and how many rows at most. Those that join begin with the first
-# few rows of the owner, in one order: so no plan can begin with the rows of the whole account.
+# The parameters are the account, the owner and the batch size. Joins start with the first rows of
+# the owner in a fixed order, so that no plan can start with the rows of the whole account.
 _BELOW_CONVERSATION: Final = (
     """
     DELETE FROM receipt WHERE account_sid = $1 AND sid IN (
@@ -43,7 +44,7 @@ _BELOW_CONVERSATION: Final = (
              ORDER BY message_index LIMIT $3) AS first CROSS JOIN receipt
          WHERE receipt.account_sid = $1 AND receipt.message_sid = first.sid LIMIT $3)
     """,
-    # Their files go first, and then their rows: resources/media/garbage_collection.py.
+    # Their files are deleted first, then their rows: resources/media/garbage_collection.py.
     """
     UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND sid IN (
         SELECT media.sid FROM (
@@ -92,7 +93,7 @@ _BELOW_SERVICE: Final = (
         SELECT sid FROM push_binding WHERE account_sid = $1 AND service_sid = $2 LIMIT $3)
     """,
 )
-# Rows of a service that is gone have no default to take; they go with their service.
+# Rows of a deleted service have no default role; they are deleted with their service.
 _HOLDERS_OF_ROLE: Final = (
     """
     UPDATE chat_user SET role_sid = (
@@ -134,7 +135,7 @@ _SINGLETONS: Final = (
 
 
 async def enqueue_service(tx: Transaction, scope: Scope) -> None:
-    """Note that everything of this service is to go; free its address pairs now."""
+    """Enqueue all rows of a deleted service; free its address pairs now."""
     await tx.run(FREE_PAIRS, scope.account_sid, scope.service_sid)
     for statement in _SINGLETONS:
         await tx.run(statement, scope.account_sid, scope.service_sid)
@@ -142,12 +143,12 @@ async def enqueue_service(tx: Transaction, scope: Scope) -> None:
 
 
 async def enqueue_conversation(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
-    """Note that the messages of this conversation are to go."""
+    """Enqueue the messages of a deleted conversation."""
     await tx.run(ENQUEUE, scope.account_sid, conversation_sid, CONVERSATION, tx.now * 1000)
 
 
 async def enqueue_role(tx: Transaction, scope: Scope, role_sid: str) -> None:
-    """Give the holders of this role the default of their service; note it if they are many."""
+    """Give the holders of a deleted role the default; enqueue it if there are many."""
     remain = False
     for statement in _HOLDERS_OF_ROLE:
         count = await tx.run(statement, scope.account_sid, role_sid, limits.PURGE_ROWS_MAX)
@@ -157,15 +158,15 @@ async def enqueue_role(tx: Transaction, scope: Scope, role_sid: str) -> None:
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
-    """When the oldest note may be worked off, if there is one."""
-    note = await tx.one(NEXT)
-    return None if note is None else _due_ms(tx, note[2], note[3])
+    """Return when the oldest entry is due; None if the queue is empty."""
+    entry = await tx.one(NEXT)
+    return None if entry is None else _due_ms(tx, entry[2], entry[3])
 
 
 def _due_ms(tx: Transaction, kind: str, sequence: int) -> int:
-    """When nobody is left who may still see the owner, and add to what is below it.
+    """Return when no transaction can see the owner any more, and add rows below it.
 
-    Who adds to a conversation, or gives a role, holds it: only services take time.
+    A transaction that adds to a conversation or assigns a role locks it, so only services wait.
     """
     if kind != SERVICE:
         return min(int(sequence // 1000), tx.now)  # The clock may have been set back.
@@ -173,21 +174,21 @@ def _due_ms(tx: Transaction, kind: str, sequence: int) -> int:
 
 
 async def cap_due_dates(tx: Transaction) -> None:
-    """Have nothing wait for a time of a clock that was set back."""
+    """Limit due times to the current one, after the clock was set back."""
     await tx.run(CAP, tx.now * 1000)
 
 
 async def purge_step(tx: Transaction) -> bool:
-    """Remove up to ``PURGE_ROWS_MAX`` rows of the oldest note; whether more may remain."""
-    note = await tx.one(NEXT)
-    if note is None:
+    """Delete a batch of rows of the oldest entry; return whether more may remain."""
+    entry = await tx.one(NEXT)
+    if entry is None:
         return False
-    account_sid, owner_sid, kind, sequence = note
+    account_sid, owner_sid, kind, sequence = entry
     if _due_ms(tx, kind, sequence) > tx.now:
         return False
     scope = Scope(account_sid, owner_sid)
     if kind == SERVICE and await event_log.webhook_change_is_pending(tx, scope, owner_sid):
-        # Its conversations' webhooks are still to be sent what was committed before the delete.
+        # The webhook intake has not passed the events from before the delete yet.
         postponed_ms = tx.now + limits.PURGE_POSTPONED_MS
         await tx.run(POSTPONE, account_sid, owner_sid, postponed_ms * 1000)
         return False
@@ -201,7 +202,7 @@ async def purge_step(tx: Transaction) -> bool:
 
 
 async def _conversations(tx: Transaction, account_sid: str, service_sid: str) -> bool:
-    """Turn some of a service's conversations into notes of their own; whether there were any."""
+    """Enqueue a batch of a service's conversations; return whether there were any."""
     found = await tx.all(_CONVERSATION_OF, account_sid, service_sid, limits.PURGE_ROWS_MAX)
     for (sid,) in found:
         await tx.run(_DELETE_CONVERSATION, account_sid, sid)

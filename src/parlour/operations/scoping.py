@@ -1,4 +1,4 @@
-"""From a caller and a path to a Scope: from here on nobody can name another tenant's row."""
+"""Resolution of caller and path to a Scope, which confines all queries to one tenant."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DEFAULT_SERVICE = "SELECT default_chat_service_sid FROM configuration WHERE acco
 
 
 async def service_exists(tx: Transaction, scope: Scope) -> bool:
-    """Whether the service is there: what is below a removed one may outlive it for a while."""
+    """Return whether the service exists; rows below a deleted one exist until they are purged."""
     return await tx.one_cached(SERVICE_EXISTS, scope.account_sid, scope.service_sid) is not None
 
 
 async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
-    """The scope of a call. A service of somebody else is not there: 404."""
+    """Return the scope of a call. Raises 404 for a service of another account."""
     account_sid = call.caller.account_sid
     if call.operation.url_form is UrlForm.ACCOUNT:
         return Scope(account_sid)

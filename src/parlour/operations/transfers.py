@@ -1,21 +1,21 @@
-"""Places for transfers of media: shared fairly, and given up by slow ones when others want in.
+"""Slots for media transfers: shared fairly, and taken from slow transfers under contention.
 
-A transfer may last long, so a share of the places (``admission.py``) is not enough: a client
-within its share could still keep all places for hours. So whenever a place is wanted and none is
-left, the slowest transfer gives up its own, if it is slow:
+A transfer may take long, so fair shares of the slots (``admission.py``) are not enough: a client
+within its share could hold its slots for hours. So whenever a slot is requested and none is free,
+the slowest transfer is cut, if it is slow:
 
 =================================  ==========================================================
 the new transfer is ...            one of these is cut
 =================================  ==========================================================
-admitted beyond the limit          those of the owner most over its share
-refused by its account's limit     those of members with at least as many transfers as its own
-refused by a full server           those of accounts with at least as many transfers as its own
+admitted above the limit           transfers of the owner most above its share
+rejected by its account's limit    transfers of members with at least as many as its own member
+rejected by a full server          transfers of accounts with at least as many as its own account
 =================================  ==========================================================
 
 Slow is below ``TRANSFER_BYTES_PER_SECOND_CONTESTED``, over the last ``TRANSFER_WINDOW_MS`` or more.
-A transfer is never cut in its first window. While there are places, nothing is cut here; what
-limits a transfer then is the pace in ``http/streams.py``. A refused caller has the place that was
-given up when it tries again.
+A transfer is never cut in its first window. While slots are free, nothing is cut here; a transfer
+is then limited by the minimum rate in ``http/streams.py`` only. A rejected client finds the slot of
+the transfer that was cut when it retries.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Transfer:
-    """One transfer that has a place."""
+    """A transfer with a slot."""
 
     __slots__ = ("_clock", "_marks", "bytes_moved", "is_cut", "on_cut", "owner")
 
@@ -44,11 +44,11 @@ class Transfer:
         self.on_cut: Callable[[], None] | None = None
         self.bytes_moved = 0
         self._clock = clock
-        # When the window and the one before it began, and the bytes that had moved by then.
+        # Start time of the previous and the current window, and the bytes moved by then.
         self._marks = ((clock.monotonic_ms(), 0),) * 2
 
     def moved(self, size: int) -> None:
-        """Count bytes that were sent or received."""
+        """Count sent or received bytes."""
         self._turn_window()
         self.bytes_moved += size
 
@@ -59,7 +59,7 @@ class Transfer:
         return now_ms
 
     def bytes_per_second(self) -> float | None:
-        """Return the rate over the last one to two windows, or longer; None before that."""
+        """Return the rate over the last one to two windows; None in the first one."""
         now_ms = self._turn_window()
         since_ms, bytes_before = self._marks[0]
         elapsed_ms = now_ms - since_ms
@@ -68,14 +68,14 @@ class Transfer:
         return (self.bytes_moved - bytes_before) * 1000 / elapsed_ms
 
     def cut(self) -> None:
-        """End the transfer by its ``on_cut`` callback."""
+        """Abort the transfer by its ``on_cut`` callback."""
         self.is_cut = True
         if self.on_cut is not None:
             self.on_cut()
 
 
 class Transfers:
-    """The places for transfers of one kind."""
+    """The slots for transfers of one kind."""
 
     def __init__(self, clock: Clock, *, in_all_max: int, of_account_max: int) -> None:
         self._clock = clock
@@ -83,7 +83,7 @@ class Transfers:
         self._running: set[Transfer] = set()
 
     def enter(self, account_sid: str, member: str | None) -> Transfer:
-        """Return a place for a transfer. Raises 429 or 503."""
+        """Acquire a slot for a transfer. Raises 429 or 503."""
         owner = Owner(account_sid, member)
         try:
             largest = self._admission.enter(*owner)
@@ -97,12 +97,12 @@ class Transfers:
         return transfer
 
     def leave(self, transfer: Transfer) -> None:
-        """Give the place back."""
+        """Release the slot."""
         self._running.remove(transfer)
         self._admission.leave(*transfer.owner)
 
     def _as_large_as(self, owner: Owner, *, of_any_account: bool) -> list[Transfer]:
-        """Return the transfers of those who have at least as many as the owner does."""
+        """Return the transfers of accounts or members with at least as many as the owner's."""
 
         def group(of: Owner) -> Hashable:
             return of.account_sid if of_any_account else of
@@ -117,7 +117,7 @@ class Transfers:
 
 
 def _cut_slowest(transfers: Iterable[Transfer]) -> None:
-    """Cut the slowest of some transfers, if it is slow."""
+    """Cut the slowest of some transfers, if it is below the contested rate."""
     slowest, slowest_rate = None, float(limits.TRANSFER_BYTES_PER_SECOND_CONTESTED)
     for each in transfers:
         rate = None if each.is_cut else each.bytes_per_second()

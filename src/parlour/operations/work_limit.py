@@ -1,34 +1,36 @@
-"""How many requests may be in work at once: as many as the server answers soon.
+"""The adaptive limit of concurrent requests: as many as keep the latency on target.
 
-A fixed number is wrong on every machine but one: a queue of 500 requests is 50 ms of work for a
-fast operation and a second for a slow one. What callers feel is the sojourn time: from when a
-request begins to be served until its answer is there, without the time that it waits outside
-(for a pre-action webhook). By Little's law it is the number of requests in work divided by how
-many end per second, so the limit times ``target / sojourn`` is the limit at which it is on target.
+A fixed limit suits one machine only: a queue of 500 requests is 50 ms of work for a fast operation
+and a second for a slow one. Clients notice the sojourn time: from the start of a request to its
+response, without the time that it waits for a pre-action webhook. By Little's law it is the number
+of requests in flight divided by the throughput, so the limit times ``target / sojourn`` is the
+limit at which it meets the target.
 
-The limit begins at what takes ``WORK_MS_BURST`` of the processor, by what requests of late cost. A
-program that sends some hundred requests at once gets its answers, and when more come than can be
-done, the first are not late either. While there are too many, the limit follows the sojourn time.
+The limit starts at the number of requests that take ``WORK_MS_BURST`` of CPU time together, by
+their recent cost. A burst of some hundred requests is served, and if more requests arrive than can
+be served, the first of them are not late either. Under overload the limit follows the sojourn time.
 
-Windows of ``WORK_WINDOW_MS``; at the end of each, with the mean sojourn time of what ended in it:
+It is adjusted after each window of ``WORK_WINDOW_MS``, by the mean sojourn time of the requests
+that ended in the window:
 
 ====================================  ======================================================
-the window                            what follows
+the window                            the limit
 ====================================  ======================================================
-sojourn over the target, more than    from the ``WORK_LATE_WINDOWS_MIN``-th of them in a row on the
-``WORK_LIMIT_MIN`` at once            limit becomes ``most at once * target / sojourn``, at least
-                                      ``WORK_SHRINKING_PERCENT_MIN`` of it: a disk that is slow
-                                      for a moment is no overload
-limit reached, sojourn within         the limit becomes ``limit * target / sojourn``, at most
+sojourn above the target, more than   from the ``WORK_LATE_WINDOWS_MIN``-th consecutive one on
+``WORK_LIMIT_MIN`` in flight          ``maximum in flight * target / sojourn``, at least
+                                      ``WORK_SHRINKING_PERCENT_MIN`` of it: a single stall of the
+                                      disk is not an overload
+limit reached, sojourn within         ``limit * target / sojourn``, at most
                                       ``WORK_GROWTH_PERCENT_MAX`` of it
-limit not reached, sojourn within     the limit becomes ``WORK_GROWTH_PERCENT_MAX`` of it
-at most ``WORK_CALM_REQUESTS_MAX``    as above, and the sojourn counts for what a request takes
-at once                               in calm
+limit not reached, sojourn within     ``WORK_GROWTH_PERCENT_MAX`` of it
+at most ``WORK_CALM_REQUESTS_MAX``    as above, and the sojourn is averaged into the baseline
+in flight                             without load
 ====================================  ======================================================
 
-The target is ``WORK_MS_TARGET``, or ``WORK_CALM_MULTIPLE`` times the calm sojourn where that is
-more, up to ``WORK_MS_TARGET_MAX``: with a slow store a small limit would cost throughput and gain
-nothing. The limit is never below ``WORK_LIMIT_MIN``, nor above what the settings allow.
+The target is ``WORK_MS_TARGET``, or ``WORK_CALM_MULTIPLE`` times the baseline if that is more, up
+to ``WORK_MS_TARGET_MAX``: with a slow store a small limit would reduce the throughput without
+improving the latency. The limit is never below ``WORK_LIMIT_MIN``, nor above the configured
+maximum.
 """
 
 from __future__ import annotations
@@ -45,12 +47,12 @@ if TYPE_CHECKING:
 
 
 def _processor_ms() -> float:
-    """Of this thread: what other processes take says nothing of the requests."""
+    """Return the CPU time of this thread; that of other threads and processes is irrelevant."""
     return time.thread_time() * 1000
 
 
 class WorkSlot:
-    """One request in work."""
+    """The slot of one request in flight."""
 
     __slots__ = ("_limit", "begun_ms", "is_outside", "outside_ms")
 
@@ -61,34 +63,34 @@ class WorkSlot:
         self.outside_ms = 0.0
 
     def suspend(self) -> None:
-        """Leave the limit to others while the request waits outside."""
+        """Release the slot while the request waits for a pre-action webhook."""
         assert not self.is_outside
         self.is_outside = True
         self._limit.in_work -= 1
         self.outside_ms -= self._limit.now()
 
     def resume(self) -> None:
-        """Count again, whether there is room or not."""
+        """Count the request again, even above the limit."""
         assert self.is_outside
         self.is_outside = False
         self._limit.in_work += 1
         self.outside_ms += self._limit.now()
 
     def end(self) -> None:
-        """The request has its answer."""
+        """Release the slot after the response."""
         assert not self.is_outside
         self._limit.leave(self.begun_ms + self.outside_ms)
 
 
 class WorkLimit:
-    """Counts requests in work, and adapts how many there may be."""
+    """Counts requests in flight, and adapts their limit."""
 
     def __init__(
         self, clock: Clock, limit_max: int, processor_ms: Callable[[], float] = _processor_ms
     ) -> None:
-        """``limit_max``: the limit is never above it, whatever is measured.
+        """``limit_max``: upper bound of the limit, regardless of measurements.
 
-        ``processor_ms``: the processor time that this thread has used, in milliseconds.
+        ``processor_ms``: returns the CPU time used by this thread, in milliseconds.
         """
         self.now = clock.monotonic_ms
         self._processor_ms = processor_ms
@@ -99,7 +101,7 @@ class WorkLimit:
         self.in_work = 0
         self._calm_ms = 0.0
         self._cost_ms = 0.0
-        """What a request takes of the processor; 0 while that is not known."""
+        """Average CPU time of a request; 0 before the first measurement."""
         self._used_ms = processor_ms()
         self._begun_ms = clock.monotonic_ms()
         self._ends_ms = self._begun_ms + limits.WORK_WINDOW_MS
@@ -111,21 +113,21 @@ class WorkLimit:
 
     @property
     def has_room(self) -> bool:
-        """Whether another request may begin. False counts as one that found no room."""
+        """Whether another request may start. False records that the limit was reached."""
         if self.in_work < self.limit:
             return True
         self._is_reached = True
         return False
 
     def enter(self) -> WorkSlot:
-        """Count a request that begins."""
+        """Acquire a slot for a request."""
         self.in_work += 1
         if self.in_work > self._most:  # noqa: PLR1730 - a call costs more.
             self._most = self.in_work
         return WorkSlot(self, self.now())
 
     def leave(self, begun_ms: float) -> None:
-        """Count a request that has its answer; ``begun_ms`` without the time outside."""
+        """Count a request that ended; ``begun_ms`` is its start plus the time it was suspended."""
         assert self.in_work > 0
         self.in_work -= 1
         now = self.now()
@@ -152,7 +154,7 @@ class WorkLimit:
         self._is_reached = False
 
     def _count_cost(self, cost_ms: float) -> None:
-        """Work out how many requests may be in work though the limit was not reached of late."""
+        """Compute the limit to start with from the recent CPU time of requests."""
         self._cost_ms += (cost_ms - self._cost_ms) / (limits.WORK_COST_PART if self._cost_ms else 1)
         burst = int(limits.WORK_MS_BURST / max(self._cost_ms, 0.001))
         self._burst_max = max(self._limit_min, min(self._limit_max, burst))

@@ -1,7 +1,7 @@
-"""Labels: what stands in front of the paths that travel inside a connection.
+"""Base URLs of the requests that clients tunnel through their WebSocket.
 
-Clients take URLs apart into host and path and send both through their connection; the host is
-never looked up. These are the names that clients use by themselves.
+Clients split such a URL into host and path and send both through their connection; the host is
+never resolved. The names are hard-coded in the official clients.
 """
 
 from __future__ import annotations
@@ -9,4 +9,4 @@ from __future__ import annotations
 from typing import Final
 
 COMMANDS: Final = "https://aim.us1.twilio.com/Client/v2"
-"""Where commands are sent."""
+"""The base URL of commands."""

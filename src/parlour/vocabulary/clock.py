@@ -1,4 +1,4 @@
-"""Time and randomness, passed in so that a test can hold both in its hand."""
+"""Sources of time and randomness, injected so that tests can control both."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ _SIDS_PER_BLOCK: Final = 256
 
 
 class Clock(Protocol):
-    """Where the time comes from."""
+    """A source of time."""
 
     def now_ms(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
         ...
 
     def monotonic_ms(self) -> float:
-        """Milliseconds that never go backwards; only differences mean something."""
+        """Milliseconds of a monotonic clock, for durations."""
         ...
 
 
 class Random(Protocol):
-    """Where what nobody may guess comes from."""
+    """A cryptographically secure source of randomness."""
 
     def sid(self, prefix: str) -> str:
-        """A sid that was never given before."""
+        """Return a new SID."""
         ...
 
     def token(self, size_bytes: int) -> bytes:
-        """That many unpredictable bytes."""
+        """Return that many unpredictable bytes."""
         ...
 
     def fraction(self) -> float:
-        """A number from 0 up to, but not including, 1."""
+        """Return a number in [0, 1)."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the machine."""
 
     def now_ms(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
@@ -54,8 +54,8 @@ class SystemClock:
 class SystemRandom:
     """The operating system's randomness.
 
-    Sids are cut from a block that is read in one call: each costs the system a call otherwise.
-    A forked process must not go on with its parent's block, so it starts with an empty one.
+    SIDs are taken from a block that is read in one system call. A forked process must not continue
+    with its parent's block, so it starts with an empty one.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class SystemRandom:
         self._taken = 0
 
     def sid(self, prefix: str) -> str:
-        """A sid that was never given before: 128 random bits."""
+        """Return a new SID of 128 random bits."""
         taken = self._taken
         if taken == len(self._block):
             self._block = secrets.token_hex(_SID_BYTES * _SIDS_PER_BLOCK)
@@ -77,29 +77,29 @@ class SystemRandom:
         return prefix + self._block[taken : self._taken]
 
     def token(self, size_bytes: int) -> bytes:
-        """That many unpredictable bytes."""
+        """Return that many unpredictable bytes."""
         return secrets.token_bytes(size_bytes)
 
     def fraction(self) -> float:
-        """A number from 0 up to, but not including, 1."""
+        """Return a number in [0, 1)."""
         return secrets.randbits(53) / (1 << 53)
 
 
 class FakeClock:
-    """A clock that a test moves by hand."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
         self._now_ms = now_ms
 
     def now_ms(self) -> int:
-        """The time that was set."""
+        """The current value."""
         return self._now_ms
 
     def monotonic_ms(self) -> float:
-        """The same time: it moves only when it is told to."""
+        """The same value."""
         return float(self._now_ms)
 
     def advance(self, by_ms: int) -> None:
-        """Let this much time pass at once."""
+        """Advance both clocks."""
         assert by_ms >= 0
         self._now_ms += by_ms

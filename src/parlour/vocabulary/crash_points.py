@@ -1,7 +1,7 @@
-"""Named moments at which a test can have the process killed.
+"""Crash points: named positions in the code at which a test can kill the process.
 
-With ``PARLOUR_CRASH_AT="name#3"`` the third passage of that moment is a ``kill -9`` from inside;
-without it, passing a moment is the call of an empty function.
+With ``PARLOUR_CRASH_AT="name#3"`` the process kills itself with SIGKILL at the third passage of
+that crash point; without it, a crash point is a call of an empty function.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def _kill_at(name: str) -> None:
 
 
 def _do_nothing(_name: str) -> None:
-    """Nothing is to happen."""
+    """Disabled crash point."""
 
 
 crash_point: Final = _kill_at if _NAME else _do_nothing
-"""Pass a named moment."""
+"""Pass a crash point."""

@@ -1,4 +1,4 @@
-"""ApiError: the one exception that becomes an error answer, and its catalogue of codes."""
+"""ApiError: the exception that becomes an error response, and its catalogue of codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MORE_INFO = "https://www.twilio.com/docs/errors/"
 
 
 class ApiError(Exception):
-    """A refusal the caller is told about: a code, an HTTP status and one line of text."""
+    """An error response: a code, an HTTP status and one line of text."""
 
     def __init__(
         self,
@@ -37,11 +37,11 @@ class ApiError(Exception):
         headers: dict[str, str] | None = None,
         **values: object,
     ) -> None:
-        """Make the error of a code in the catalogue.
+        """Create the error of a code in the catalogue.
 
-        `message` replaces the catalogue's; otherwise `values` fill the places of its
+        `message` replaces the catalogue's; otherwise `values` fill the placeholders of its
         template. `status` replaces the catalogue's status. Raises KeyError for an unknown
-        code or a missing value, and ValueError for a code that is never an answer.
+        code or a missing value, and ValueError for a code that is never a response.
         """
         entry = CATALOGUE[code]
         self.code = code
@@ -55,11 +55,11 @@ class ApiError(Exception):
 
     @property
     def more_info(self) -> str:
-        """The address of the code's public documentation."""
+        """The URL of the code's public documentation."""
         return f"{_MORE_INFO}{self.code}"
 
     def body(self) -> dict[str, int | str]:
-        """Return the members of the answer's JSON object, in the documented order."""
+        """Return the members of the response's JSON object, in the documented order."""
         return {
             "code": self.code,
             "message": self.message,
@@ -74,21 +74,21 @@ class ApiError(Exception):
 
     @classmethod
     def invalid(cls, name: str) -> ApiError:
-        """Return the error for a parameter whose value cannot be used."""
+        """Return the error for a parameter with an invalid value."""
         return cls(20001, f"Invalid {name}.")
 
     @classmethod
     def not_found(cls, path: str) -> ApiError:
-        """Return the error for a path, given without its version, that leads nowhere."""
+        """Return the error for a path without an object, given without its version."""
         return cls(20404, path=path)
 
 
 def clear_tracebacks(error: BaseException) -> None:
-    """Drop the tracebacks of an error that has been answered, and of those it arose from.
+    """Clear the tracebacks of a handled error, and of its causes.
 
-    A traceback keeps the frames that it passed, and some of them keep the error: by a future that
-    it was set on, or a member that holds it to raise it later. Such a cycle, with the request's
-    body among all that the frames hold, would stay until the next garbage collection.
+    A traceback references the frames that it passed, and some of them reference the error: through
+    a future, or an attribute that stores it. Such a cycle, which includes the request's body, would
+    occupy memory until the next garbage collection.
     """
     link: BaseException | None = error
     while link is not None:

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One row of the event log, as its readers get it.
+    """One row of the event log, as consumers read it.
 
     ``sequence`` grows in commit order; ``payload`` is JSON text, its shape given by ``name``
     (``resources/<resource>/representation.py`` writes and reads it); ``date_ms`` is when.

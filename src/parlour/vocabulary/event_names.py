@@ -1,7 +1,7 @@
-"""The names of events, and what an event is: a committed fact.
+"""The names of events.
 
-The names are those of the API's post-action webhooks. What no webhook tells, but other
-listeners need, has a name of the same form that no filter can contain.
+Events with a post-action webhook have the webhook's name. Internal events, which only other
+consumers need, have names of the same form that are not allowed in filters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PRE_ACTION: Final = (
     "onParticipantRemove",
     "onUserUpdate",
 )
-"""Asked before an action, in the order of the API's documentation."""
+"""Events of pre-action webhooks, in the order of the API's documentation."""
 
 POST_ACTION: Final = (
     ON_MESSAGE_ADDED,
@@ -51,19 +51,19 @@ POST_ACTION: Final = (
     ON_USER_ADDED,
     ON_USER_UPDATED,
 )
-"""Told after an action."""
+"""Events of post-action webhooks."""
 
 FILTERS: Final = frozenset(PRE_ACTION + POST_ACTION)
-"""What may stand in the filters of an account or a service: 23 names, case-sensitive."""
+"""Names allowed in the filters of an account or a service: 23 names, case-sensitive."""
 
 SCOPED_FILTERS: Final = frozenset(POST_ACTION) - {
     ON_CONVERSATION_ADDED,
     ON_USER_ADDED,
     ON_USER_UPDATED,
 }
-"""What may stand in the filters of a conversation-scoped webhook: ten names."""
+"""Names allowed in the filters of a conversation-scoped webhook: ten names."""
 
-# Published to sockets and kept for the record, never sent to webhooks.
+# Logged and published to WebSockets, but not to webhooks.
 RECEIPT_ADDED: Final = "receiptAdded"
 USER_REMOVED: Final = "userRemoved"
 USER_REACHABILITY_UPDATED: Final = "userReachabilityUpdated"
@@ -75,7 +75,7 @@ SCOPED_WEBHOOK_ADDED: Final = "scopedWebhookAdded"
 SCOPED_WEBHOOK_CHANGED: Final = "scopedWebhookChanged"
 WEBHOOKS_REPLAYED: Final = "webhooksReplayed"
 WEBHOOKS_CHANGED: Final = "webhooksChanged"
-"""The webhook settings of an account, a service or a conversation: how they were before."""
+"""Contains the webhook settings of an account, service or conversation before the change."""
 
 INTERNAL: Final = frozenset(
     {
@@ -92,7 +92,7 @@ INTERNAL: Final = frozenset(
         WEBHOOKS_CHANGED,
     }
 )
-"""Events that no webhook is sent, by decision."""
+"""Events without a webhook, by decision."""
 
 ALL: Final = INTERNAL.union(POST_ACTION)
-"""Every name that an event of this version has."""
+"""All event names of this version."""

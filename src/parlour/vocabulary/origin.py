@@ -1,4 +1,4 @@
-"""Origin: who caused a change and whether webhooks hear of it. Secondary changes inherit it."""
+"""Origin: the cause of a change, and whether it triggers webhooks. Inherited by its effects."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SDK: Final = "SDK"
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a change comes from.
+    """The cause of a change.
 
     ``source`` is API, SDK or the upper-case name of a channel; ``client_identity`` is set for
-    SDK users only; ``fires`` says whether webhooks are called: always for SDK users and
+    SDK users only; ``fires`` is whether the change triggers webhooks: always for SDK users and
     channels, for API requests only with the header ``X-Twilio-Webhook-Enabled: true``.
     """
 
@@ -27,4 +27,4 @@ SILENT: Final = Origin()
 """A change through the API without the header."""
 
 SYSTEM: Final = Origin(fires=True)
-"""Timers and delivery reports: always told."""
+"""Timers and delivery reports, which always trigger webhooks."""

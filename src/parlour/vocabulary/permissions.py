@@ -1,4 +1,4 @@
-"""The permission names, which type of role may carry them, and a new service's roles."""
+"""Permissions, the role types that may have them, and the roles of a new service."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class RoleType(StrEnum):
-    """What a role is given for: a whole service, or one conversation."""
+    """The extent of a role: a whole service, or one conversation."""
 
     SERVICE = "service"
     CONVERSATION = "conversation"
 
 
 class Permission(StrEnum):
-    """The name of one thing a connected user may be allowed to do."""
+    """A permission of connected users, by its name in the API."""
 
     ADD_PARTICIPANT = "addParticipant"
     ADD_NON_CHAT_PARTICIPANT = "addNonChatParticipant"
@@ -58,11 +58,11 @@ PERMISSIONS: dict[RoleType, frozenset[Permission]] = {
     RoleType.SERVICE: frozenset(Permission) - _CONVERSATION_ONLY,
     RoleType.CONVERSATION: frozenset(Permission) - _SERVICE_ONLY,
 }
-"""The permissions a role of each type may carry."""
+"""The permissions that a role of each type may have."""
 
 
 class DefaultRole(NamedTuple):
-    """One of the roles a new service is given.
+    """One of the roles of a new service.
 
     `setting` is the service setting that names the role, or None if none does.
     """
@@ -139,4 +139,4 @@ DEFAULT_ROLES: tuple[DefaultRole, ...] = (
         ),
     ),
 )
-"""The roles of a new service, in the order they are made."""
+"""The roles of a new service, in the order of their creation."""

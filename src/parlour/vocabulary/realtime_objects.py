@@ -1,10 +1,10 @@
-"""The realtime objects: their kinds, names and sids.
+"""Realtime objects: their kinds, names and SIDs.
 
-A client opens an object by its name or its sid, and is then told of every change. There are five:
-a conversation's document, its list of messages, its roster (a map of participants); a user's map
-of conversations and map of properties. Nothing of them is stored: names and sids are made from
-the sid of the conversation or the user, so they exist exactly as long as it does, and one that is
-made again has others. Changes are numbered by the event log's sequence, which only grows.
+A client subscribes to an object by its name or SID, and is notified of every change. There are five
+kinds: a conversation's document, its list of messages and its roster (a map of participants); a
+user's map of conversations and map of properties. They are not stored: names and SIDs are derived
+from the SID of the conversation or user. Changes are numbered by the monotonic sequence of the
+event log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAP: Final = "map"
 
 
 class ObjectKind(Enum):
-    """One kind of object: its type, its sid's prefix, whose it is, and its name's ending."""
+    """A kind of object: its type, SID prefix, owner's SID prefix, and suffix of its name."""
 
     CONVERSATION = (DOCUMENT, "ET", sids.CONVERSATION, "channel")
     MESSAGES = (LIST, "ES", sids.CONVERSATION, "messages")
@@ -36,23 +36,23 @@ class ObjectKind(Enum):
 
 
 class ObjectName(NamedTuple):
-    """One object: its kind, and the sid of the conversation or user that it shows."""
+    """One object: its kind, and the SID of its conversation or user."""
 
     kind: ObjectKind
     owner_sid: str
 
     @property
     def unique_name(self) -> str:
-        """What clients call it: ``CH….roster``."""
+        """Its unique name: ``CH….roster``."""
         return f"{self.owner_sid}.{self.kind.ending}"
 
     @property
     def sid(self) -> str:
-        """Its sid."""
+        """Its SID."""
         return self.kind.prefix + _digits(self.kind, self.owner_sid)
 
 
-# A user has two maps, and a conversation one: other digits keep their sids apart.
+# A user has two maps, and a conversation one: masks keep their SIDs distinct.
 _MASKS: Final = {
     ObjectKind.MY_CONVERSATIONS: (1 << 128) - 1,
     ObjectKind.USER_INFO: int("5" * 32, 16),
@@ -61,14 +61,14 @@ _ENDINGS: Final = {kind.ending: kind for kind in ObjectKind}
 
 
 def _digits(kind: ObjectKind, sid: str) -> str:
-    """The digits of an object's sid from its owner's, and the other way round."""
+    """Return the digits of an object's SID for those of its owner, and vice versa."""
     _, digits = sid[:2], sid[2:]
     mask = _MASKS.get(kind)
     return digits if mask is None else f"{int(digits, 16) ^ mask:032x}"
 
 
 def parse_name(text: str) -> ObjectName | None:
-    """The object with this name; None where the text is no name of any."""
+    """Return the object with this unique name; None if the text is not a valid name."""
     owner_sid, dot, ending = text.partition(".")
     kind = _ENDINGS.get(ending)
     if not dot or kind is None or not sids.is_sid(kind.owner, owner_sid):
@@ -77,7 +77,7 @@ def parse_name(text: str) -> ObjectName | None:
 
 
 def candidates_for_sid(type_: str, text: str) -> tuple[ObjectName, ...]:
-    """The objects of a type that may have this sid; which of them is there, the store knows."""
+    """Return the objects of a type that can have this SID; at most one of them exists."""
     found = []
     for kind in ObjectKind:
         if kind.type == type_ and sids.is_sid(kind.prefix, text):

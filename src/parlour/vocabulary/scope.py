@@ -1,4 +1,4 @@
-"""Scope: whose rows. The wall between tenants, and the first argument of every store function."""
+"""Scope: the tenant of a row, and the first argument of every store function."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The sids: two letters that say what it is, and 32 hexadecimal digits.
+"""SIDs: a prefix of two letters for the kind of object, and 32 hexadecimal digits.
 
-Made in lower case; in requests the digits are accepted in any case.
+Digits are lower case; requests may send them in any case.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ _NORMAL_DIGITS = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def is_sid(prefix: str, text: str) -> bool:
-    """Whether the text is a sid with this prefix (the prefix in its own case)."""
+    """Return whether the text is a SID with this prefix; the prefix is case-sensitive."""
     return text[:2] == prefix and _DIGITS.match(text, 2) is not None
 
 
 def parse(prefix: str, text: str) -> str | None:
-    """Return the sid as it is stored, or None if the text is no sid with this prefix."""
+    """Return the SID in its stored form, or None if the text is not a SID with this prefix."""
     if text[:2] != prefix:
         return None
-    # Nearly every sid comes as it was given.
+    # Fast path: nearly every SID is sent in its stored form.
     if _NORMAL_DIGITS.match(text, 2) is not None:
         return text
     return normal(text) if _DIGITS.match(text, 2) is not None else None
 
 
 def normal(text: str) -> str:
-    """The sid as it is stored: its digits in lower case."""
+    """Return a SID in its stored form: with digits in lower case."""
     return text[:2] + text[2:].lower()

@@ -17,4 +17,4 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""Stands for a parameter that was not sent, where None is a value of its own."""
+"""The value of a parameter that was not sent; None is a distinct value."""

@@ -1,7 +1,7 @@
-"""Every error code of the API, as tables: what is answered, with which status, and when.
+"""Every error code of the API, as tables of status, message and condition.
 
-The generated error documentation is made from these tables, so each code has one
-sentence that says when it is raised. Status 0 stands for codes that are no answers.
+The error reference is generated from these tables, so each code has one description of its
+condition. Status 0 marks codes that are never a response.
 """
 
 from __future__ import annotations

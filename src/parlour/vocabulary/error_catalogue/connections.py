@@ -1,4 +1,4 @@
-"""The error codes a connected user's client is told: tokens, services and limits."""
+"""Error codes of WebSocket clients: tokens, services and limits."""
 
 from __future__ import annotations
 

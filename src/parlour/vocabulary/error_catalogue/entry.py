@@ -1,4 +1,4 @@
-"""One entry of the error catalogue, and the reader of the tables the entries stand in."""
+"""One entry of the error catalogue, and the parser of its tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOG_ONLY = 0
-"""The status of a code that is never an HTTP answer, only an entry in a log or a receipt."""
+"""The status of a code that is never an HTTP response, only an entry in a log or a receipt."""
 
 
 class Entry(NamedTuple):
@@ -23,21 +23,21 @@ class Entry(NamedTuple):
 def read_table(table: str) -> Iterator[Entry]:
     """Yield the entries of a table.
 
-    An entry is one line `code status message`, and below it an indented sentence that
-    says when it is raised; the sentence may go over several indented lines.
+    An entry is one line `code status message`, followed by an indented description of its
+    condition, on one or several lines.
     """
     head = ""
-    sentence: list[str] = []
+    description: list[str] = []
     for line in table.splitlines():
         if line.startswith(" "):
-            sentence.append(line.strip())
+            description.append(line.strip())
         elif line:
             if head:
-                yield _entry(head, sentence)
-            head, sentence = line, []
-    yield _entry(head, sentence)
+                yield _entry(head, description)
+            head, description = line, []
+    yield _entry(head, description)
 
 
-def _entry(head: str, sentence: list[str]) -> Entry:
+def _entry(head: str, description: list[str]) -> Entry:
     code, status, message = head.split(" ", 2)
-    return Entry(int(code), int(status), message, " ".join(sentence))
+    return Entry(int(code), int(status), message, " ".join(description))

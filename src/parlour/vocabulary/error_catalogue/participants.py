@@ -1,4 +1,4 @@
-"""The error codes of participants, their addresses and read positions, and look-ups."""
+"""Error codes of participants, their addresses and read positions, and lookups."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ LOGIN_CACHE_MS_MAX = 1_000
 LOGINS_CACHED_MAX = 10_000
 # How long a correct login counts as known, and is never delayed.
 LOGIN_PROVEN_MS = 10 * 60 * 1000
-# Cached wrong logins; a repeated one gets 401 without a lookup.
+# Cached wrong logins; a repeated one is answered with 401 without a lookup.
 WRONG_LOGINS_CACHED_MAX = 10_000
 # Length of a login name; no account and no API key has a longer one.
 LOGIN_NAME_CHARS_MAX = 64
