@@ -61,7 +61,7 @@ class PreActionSetup:
 
     async def log(self) -> list[tuple[Any, ...]]:
         """The pre-action requests in the webhook log, once all are written."""
-        await poll_until(lambda: not self.instance.app.webhooks._pre_actions)
+        await poll_until(lambda: not self.instance.app.webhooks.writer.has_work)
         return await self.instance.store.read(lambda tx: tx.all(ATTEMPTS))
 
     async def rows(self) -> dict[str, list[Any]]:

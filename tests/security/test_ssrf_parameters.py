@@ -173,7 +173,7 @@ class Attack:
     async def _logged(self) -> None:
         """Wait until every attempt is in the log."""
         await self.instance.wait_until_idle()
-        await poll_until(lambda: not self.instance.app.webhooks._pre_actions)
+        await poll_until(lambda: not self.instance.app.webhooks.writer.has_work)
 
 
 def attack(

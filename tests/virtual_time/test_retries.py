@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from parlour.delivery import webhook_sink as under_test
-from parlour.delivery.intake import Intake
+from parlour.delivery import result_writer
+from parlour.delivery.intake_transaction import IntakeTransaction
 from parlour.delivery.webhook_request import TOKEN_HEADER
 from parlour.egress.client import EgressFailed
 from parlour.protocol import retries
@@ -156,12 +156,12 @@ def test_the_hosted_schedule_retries_what_the_hosted_api_does(
             return status
 
         world.answer = answer
-        delivery = Intake._delivery
+        delivery = IntakeTransaction._delivery
 
         def with_retries(*given: Any) -> webhook_attempt_store.WebhookDelivery:
             return msgspec.structs.replace(delivery(*given), retry_limit=2)
 
-        monkeypatch.setattr(Intake, "_delivery", with_retries)
+        monkeypatch.setattr(IntakeTransaction, "_delivery", with_retries)
         await world.tell(1)
         await world.settle(1)
         counts = [event_label(request)["RetryCount"] for _, request in world.sent]
@@ -227,7 +227,7 @@ def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
             each.event_sequence for each in log if each.outcome == webhook_attempt_store.DELIVERED
         }
         assert max(dropped) < max(delivered)
-        assert sum(world.sink._pending.values()) == 0
+        assert sum(world.term.pending.values()) == 0
 
     run_scenario(tmp_path / "pile.sqlite3", scenario)
 
@@ -291,11 +291,11 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
         for number in range(60):
             await world.listen(f"http://127.0.0.1:9/{number}")
             await world.tell(1)
-            assert len(world.sink._lanes.endpoints) <= 8 + 1
+            assert len(world.term.lanes.endpoints) <= 8 + 1
         known = []
         for _ in range(100):
             await world.settle(0.01)
-            known.append(len(world.sink._lanes.endpoints))
+            known.append(len(world.term.lanes.endpoints))
         # More than the cap only while they are in use.
         assert sorted(known)[90] <= 8
         for before, after in pairwise(await world.log()):
@@ -303,7 +303,7 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
                 assert after.date_created - before.next_attempt_ms < 10_000
         await world.settle(2)
         assert await world.states() == {webhook_attempt_store.DELIVERED: 60}
-        assert not list(world.sink._lanes.endpoints)
+        assert not list(world.term.lanes.endpoints)
 
     run_scenario(tmp_path / "cap.sqlite3", scenario)
 
@@ -372,8 +372,8 @@ def test_whatever_happens_everything_is_told_once_it_can_be(
         await world.settle(0.5)
         assert await world.states() == {webhook_attempt_store.DELIVERED: count}
         assert await disorder(world) == []
-        assert not list(world.sink._lanes.endpoints)
-        assert sum(world.sink._pending.values()) == 0
+        assert not list(world.term.lanes.endpoints)
+        assert sum(world.term.pending.values()) == 0
 
     run_scenario(tmp_path / "any.sqlite3", scenario)
 
@@ -397,7 +397,7 @@ def test_results_that_cannot_be_written_are_written_later_and_nothing_is_sent_tw
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(world: WebhookWorld) -> None:
-        write, refused = under_test.WebhookSink._write, []
+        write, refused = result_writer._write, []
 
         async def fails_twice(*given: Any) -> Any:
             if len(refused) < 2:
@@ -405,7 +405,7 @@ def test_results_that_cannot_be_written_are_written_later_and_nothing_is_sent_tw
                 raise Unavailable("the disk is full")
             return await write(*given)
 
-        monkeypatch.setattr(under_test.WebhookSink, "_write", fails_twice)
+        monkeypatch.setattr(result_writer, "_write", fails_twice)
         await world.tell(5)
         await world.settle(0.01)
         assert len(refused) == 2

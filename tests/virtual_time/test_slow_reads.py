@@ -47,7 +47,7 @@ def test_what_comes_while_the_store_is_read_is_told_in_its_turn(
         monkeypatch.setattr(limits, name, dice.choice(values))
 
     async def scenario(world: WebhookWorld) -> None:
-        world.sink._store = Slow(world.store, dice)  # type: ignore[assignment]
+        world.term.reads = Slow(world.store, dice)  # type: ignore[assignment]
         count = 0
         for _ in range(60):
             told = dice.randrange(1, 4)
@@ -58,6 +58,6 @@ def test_what_comes_while_the_store_is_read_is_told_in_its_turn(
         assert await world.states() == {webhook_attempt_store.DELIVERED: count}
         assert await disorder(world) == []
         assert len(world.sent) == count
-        assert sum(world.sink._pending.values()) == 0
+        assert sum(world.term.pending.values()) == 0
 
     run_scenario(tmp_path / "slow.sqlite3", scenario)

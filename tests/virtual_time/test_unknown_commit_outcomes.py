@@ -49,7 +49,7 @@ class Doubtful:
 def doubted(world: WebhookWorld) -> Doubtful:
     """Have the sink write through such a store."""
     store = Doubtful(world.store)
-    world.sink._lease_term = LocalLeaseTerm(store)  # type: ignore[arg-type]
+    world.term.lease_term = LocalLeaseTerm(store)  # type: ignore[arg-type]
     return store
 
 
@@ -83,7 +83,7 @@ def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:
         await world.settle(2 * MINUTES)
         assert await world.states() == {webhook_attempt_store.DELIVERED: 5}
         assert len(world.sent) == 5
-        assert sum(world.sink._pending.values()) == 0
+        assert sum(world.term.pending.values()) == 0
 
     run_scenario(tmp_path / "store", scenario)
 
@@ -129,7 +129,7 @@ def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) ->
         assert await world.states() == {
             webhook_attempt_store.DELIVERED: limits.LANE_DELIVERIES_MAX + 7
         }
-        assert sum(world.sink._pending.values()) == 0
+        assert sum(world.term.pending.values()) == 0
 
     run_scenario(tmp_path / "store", scenario)
 
@@ -160,7 +160,7 @@ def test_what_waits_from_before_is_found_though_the_first_look_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(world: WebhookWorld) -> None:
-        world.sink._is_stopping = True  # Nothing is sent of what comes now.
+        world.term.stop()  # Nothing is sent of what comes now.
         await world.tell(3)
         await world.settle(MINUTES)
         assert world.sent == []
@@ -184,6 +184,6 @@ def test_a_lane_goes_on_though_the_rest_of_it_could_not_be_read(
         await world.settle(2 * MINUTES)
         assert len(asked) > 1
         assert await world.states() == {webhook_attempt_store.DELIVERED: count}
-        assert sum(world.sink._pending.values()) == 0
+        assert sum(world.term.pending.values()) == 0
 
     run_scenario(tmp_path / "store", scenario)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from parlour.delivery.term import DeliveryTerm
     from parlour.egress.client import OutboundRequest
     from parlour.resources.webhook_attempts.store import WebhookAttempt
     from parlour.store.transaction import Transaction
@@ -124,14 +125,15 @@ class WebhookWorld:
         await self.sink.stop()
         await self.store.close()
 
+    @property
+    def term(self) -> DeliveryTerm:
+        """What the sink has in memory."""
+        assert self.sink.term is not None
+        return self.sink.term
+
     async def crash(self) -> None:
         """The end of everything in memory; what is on disk goes on with another sink."""
-        sink = self.sink
-        assert sink._writer_task is not None
-        tasks = [*sink._loops, sink._writer_task, *sink._sending]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.sink.abort()
         self.sink = self._sink()
         await self.sink.start()
 

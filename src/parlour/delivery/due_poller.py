@@ -1,81 +1,92 @@
-"""Reads from disk which deliveries are due and not in memory.
+"""The due poller: reads from disk the deliveries that are due and not in memory.
 
-That is retries, what had no room in memory, and at the start everything that was left. Endpoints
-are read one after the other, each time one of the account that has the least in memory; an account
-that used up its part of the processor waits, and no other (`delivery/cpu_throttle.py`).
+Those are retries, deliveries that had no room in memory, and at the start of a term all that are
+pending. One endpoint is read after the other, each time one of the account that has the fewest
+lanes in memory; an account that used up its share of the CPU waits, and no other account does
+(``cpu_throttle.py``). *Searches* find the endpoints to poll: of all accounts at the start of a
+term, later of accounts whose endpoints were evicted from memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from parlour.delivery import webhook_queue as queue
+import structlog
+
+from parlour.delivery import webhook_queue
+from parlour.delivery.term import Tasks, wait_for
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable
+    from collections.abc import Callable, Coroutine, Hashable, Iterable
 
     from parlour.delivery.cpu_throttle import CpuThrottle
     from parlour.delivery.endpoints import Endpoint
-    from parlour.delivery.lanes import Lanes
+    from parlour.delivery.term import DeliveryTerm
+    from parlour.delivery.webhook_metrics import WebhookMetrics
     from parlour.resources.webhook_attempts.store import WebhookDelivery
-    from parlour.store.transaction import Store, Transaction, Work
+    from parlour.store.transaction import Transaction, Work
     from parlour.vocabulary.clock import Clock
 
 T = TypeVar("T")
 
+log = structlog.get_logger()
+
+_NEVER_MS: Final = limits.INTEGER_MAX
+
 
 class DuePoller:
-    """Fills the lanes from disk."""
+    """Loads the lanes of one term from disk."""
 
     def __init__(
-        self,
-        store: Store,
-        throttle: CpuThrottle,
-        clock: Clock,
-        lanes: Lanes,
-        on_loaded: Callable[[], None],
+        self, term: DeliveryTerm, throttle: CpuThrottle, clock: Clock, metrics: WebhookMetrics
     ) -> None:
-        """``on_loaded`` is called when lanes have something to send."""
-        self.lanes = lanes
-        self._store = store
+        self._term = term
         self._throttle = throttle
         self._clock = clock
-        self._on_loaded = on_loaded
-        self._poll_wanted = asyncio.Event()
-        self._is_stopping = False
+        self._metrics = metrics
+        # The latest time that was read. If it is later than now, the clock was set back.
+        self._latest_ms = _NEVER_MS
+        self.searches = Tasks()
 
-    def wake(self) -> None:
-        """Something may be due, or have room, that was not before."""
-        self._poll_wanted.set()
+    async def run(self) -> None:
+        """Poll whenever an endpoint is due until the term stops."""
+        while not self._term.is_stopping:
+            try:
+                await self._check_clock()
+                await self.load_due()
+                await self._metrics.measure(self._term.reads, self._term.pending)
+            except Exception:
+                log.exception("webhook_poll_failed")
+                await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
+            await self._pause()
 
-    def stop(self) -> None:
-        """Find no more endpoints."""
-        self._is_stopping = True
-        self.wake()
+    # --- Searches: which endpoints there are --------------------------------------------------
 
-    async def find_endpoints(self, account_sids: list[str], pause_ms: int = 0) -> None:
-        """Schedule a look at every URL with deliveries that wait, some of each account in turn.
+    def search(self, account_sids: Iterable[str]) -> None:
+        """Find the endpoints of some accounts in the background."""
+        self.searches.start(self._search(list(account_sids)))
 
-        Their lanes are loaded in the order in which the poller gets to them. URLs for which there
-        is no room are found again later.
+    async def _search(self, account_sids: list[str], pause_ms: int = 0) -> None:
+        """Schedule a poll of every URL with pending deliveries, some of each account in turn.
+
+        URLs for which there is no room are found again later.
         """
         last = deque((each, "") for each in account_sids)  # tidy: bounded - by the accounts
-        while last and not self._is_stopping:
+        while last and not self._term.is_stopping:
             try:
-                found = await self._store.read(partial(_endpoints_after, last[0]))
+                found = await self._term.reads.read(partial(_endpoints_after, last[0]))
             except (Busy, Unavailable):
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
                 continue
             now_ms = self._clock.now_ms()
             for account_sid, url, due_ms in found:
-                self.lanes.schedule_found((account_sid, url), due_ms, now_ms)
-            self.wake()
+                self._term.lanes.schedule_found((account_sid, url), due_ms, now_ms)
+            self._term.poll_wanted.set()
             last.popleft()
             if len(found) >= limits.ENDPOINTS_PER_STEP_MAX:
                 last.append(found[-1][:2])
@@ -83,83 +94,95 @@ class DuePoller:
             if pause_ms:
                 await self._load_known()
 
-    async def load_due(self) -> None:
-        """Read the lanes that are due, as far as there is room for them."""
-        self._poll_wanted.clear()
-        await self._load_known()
-        unlisted = self.lanes.endpoints.take_due_searches(self._clock.now_ms())
-        if unlisted:
-            await self._find_again(unlisted)
-
-    async def _find_again(self, account_sids: list[str]) -> None:
-        """Find endpoints that were dropped from memory, slowly, beside those that are known."""
+    async def _search_evicted(self, account_sids: list[str]) -> None:
+        """Find endpoints that were evicted from memory, slowly, beside those that are cached."""
         try:
-            await self.find_endpoints(account_sids, limits.ENDPOINTS_STEP_PAUSE_MS)
+            await self._search(account_sids, limits.ENDPOINTS_STEP_PAUSE_MS)
         except BaseException:
             for account_sid in account_sids:
-                self.lanes.endpoints.schedule_search(account_sid, 0)
+                self._term.lanes.endpoints.schedule_search(account_sid, 0)
             raise
+
+    # --- Polls: the lanes of an endpoint ------------------------------------------------------
+
+    async def load_due(self) -> None:
+        """Load the lanes that are due, as far as there is room for them."""
+        self._term.poll_wanted.clear()
+        await self._load_known()
+        evicted = self._term.lanes.endpoints.take_due_searches(self._clock.now_ms())
+        if evicted:
+            await self._search_evicted(evicted)
 
     async def _load_known(self) -> None:
         while (endpoint := self._next_endpoint()) is not None:
             await self._load(endpoint)
-            self._on_loaded()
+            self._term.send_wanted.set()
 
     def _next_endpoint(self) -> Endpoint | None:
         may = self._may_poll(self._throttle.wait_ms())
-        return self.lanes.due_poll(self._clock.now_ms(), may)
+        return self._term.lanes.due_poll(self._clock.now_ms(), may)
 
     def _may_poll(self, wait_ms: float) -> Callable[[Hashable], bool] | None:
-        """For which accounts the disk may be read now; None for all of them."""
+        """Return for which accounts the disk may be read now; None for all."""
         return None if wait_ms <= 0 else lambda account: self._throttle.has_credit(str(account))
 
     async def _load(self, endpoint: Endpoint) -> None:
-        """Read the lanes of one endpoint, as many as there is room for."""
+        """Load the lanes of one endpoint, as many as there is room for."""
+        lanes, reads = self._term.lanes, self._term.reads
         account_sid, url = endpoint.key
-        with self.lanes.loading(endpoint):
+        with lanes.loading(endpoint):
             count = len(endpoint.lanes) + max(endpoint.room, 0) + 1
             heads = partial(_heads_of, account_sid, url, count)
-            found = await self._store.read(self._measured(account_sid, heads))
-            for key in self.lanes.lanes_to_load(endpoint, found, self._clock.now_ms()):
+            found = await reads.read(self._metered(account_sid, heads))
+            for key in lanes.lanes_to_load(endpoint, found, self._clock.now_ms()):
                 lane = partial(_lane_from_start, account_sid, key)
-                head = await self._store.read(self._measured(account_sid, lane))
+                head = await reads.read(self._metered(account_sid, lane))
                 is_whole = len(head) < limits.LANE_DELIVERIES_MAX
-                self.lanes.load(endpoint, key, head, is_whole=is_whole)
+                lanes.load(endpoint, key, head, is_whole=is_whole)
 
-    def _measured(
+    def _metered(
         self, account_sid: str, work: Callable[[Transaction], Coroutine[Any, Any, T]]
     ) -> Work[T]:
         return lambda tx: self._throttle.metered(work(tx), account_sid)
 
-    async def pause(self) -> None:
-        """Wait until something may be due, or for the longest time."""
+    # --- When -----------------------------------------------------------------------------------
+
+    async def _pause(self) -> None:
+        """Wait until an endpoint may be due, at most for the fallback interval."""
         wait_ms = self._throttle.wait_ms()
-        next_ms = self.lanes.next_poll_ms(self._may_poll(wait_ms))
+        next_ms = self._term.lanes.next_poll_ms(self._may_poll(wait_ms))
         pause_ms: float = limits.WEBHOOK_POLL_MS_MAX
         if next_ms is not None:
             pause_ms = min(pause_ms, max(0, next_ms - self._clock.now_ms()))
         if wait_ms > 0:
-            # Something may be due of an account that has to wait for the governor.
+            # An endpoint may be due whose account has to wait for the throttle.
             pause_ms = min(pause_ms, wait_ms)
-        await wait_for(self._poll_wanted, pause_ms)
+        await wait_for(self._term.poll_wanted, pause_ms)
 
-
-async def wait_for(event: asyncio.Event, timeout_ms: float | None) -> None:
-    """Wait for an event, or as long as this."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
-            await event.wait()
+    async def _check_clock(self) -> None:
+        """At the start of a term and after the clock was set back, cap what is due too late."""
+        term, now_ms = self._term, self._clock.now_ms()
+        if now_ms < self._latest_ms - limits.CLOCK_SET_BACK_MS_MIN:
+            for account_sid in list(term.pending):
+                await term.lease_term.store.write(partial(_cap_due, account_sid))
+            term.lanes.poll_all()
+            self.search(term.pending)
+        self._latest_ms = now_ms
 
 
 async def _endpoints_after(after: tuple[str, str], tx: Transaction) -> list[tuple[str, str, int]]:
-    return await queue.endpoints(tx, after)
+    return await webhook_queue.endpoints(tx, after)
 
 
 async def _heads_of(
     account_sid: str, url: str, count: int, tx: Transaction
 ) -> list[tuple[int, int, int]]:
-    return await queue.heads(tx, account_sid, url, count)
+    return await webhook_queue.heads(tx, account_sid, url, count)
 
 
 async def _lane_from_start(account_sid: str, key: int, tx: Transaction) -> list[WebhookDelivery]:
-    return await queue.following(tx, account_sid, key, -1)
+    return await webhook_queue.following(tx, account_sid, key, -1)
+
+
+async def _cap_due(account_sid: str, tx: Transaction) -> int:
+    return await webhook_queue.cap_due(tx, account_sid)

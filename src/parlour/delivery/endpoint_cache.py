@@ -1,10 +1,10 @@
-"""The endpoints in memory, and which accounts have others that are on disk alone.
+"""The cache of endpoints in memory, and which accounts have others that are on disk alone.
 
-An endpoint is *idle* while it has no lane, no request and no look at the disk in work. All that is
-known of it is when it is due, which is on disk too. When there are too many endpoints, idle ones
-are dropped: of the account that has the most, those that were known the longest. Of a dropped one,
-the time remains at which its account has to be searched for due endpoints (`due_poller.py`). It
-comes back as a new one, so that it hangs has to be found out again.
+An endpoint is *idle* while it has no lane, no request in flight and no read in progress. All that
+is known of it is when it is due, which is on disk too. When there are too many endpoints, idle ones
+are evicted: of the account that has the most, the oldest. Of an evicted endpoint the time remains
+at which its account has to be searched for due endpoints (``due_poller.py``). It returns as a new
+one, so it has to time out again to count as hanging.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from parlour.delivery.endpoints import Endpoint, EndpointShares
+from parlour.delivery.states import EndpointState
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -31,53 +32,53 @@ class EndpointCache:
 
     def __init__(self, shares: EndpointShares) -> None:
         self._shares = shares
-        self._known: dict[EndpointKey, Endpoint] = {}
+        self._endpoints: dict[EndpointKey, Endpoint] = {}
         self._of_account: Counter[str] = Counter()
+        # Accounts with endpoints that are not cached, and when the first of them is due.
         self._search_ms: dict[str, int] = {}
-        """Accounts with endpoints that are not here, and when the first of them is due."""
         self._full_until_ms = 0
 
     def __len__(self) -> int:
-        """How many there are."""
-        return len(self._known)
+        return len(self._endpoints)
 
     def __iter__(self) -> Iterator[Endpoint]:
-        """All of them; they may change meanwhile."""
-        return iter(tuple(self._known.values()))
+        """Return an iterator over a copy: endpoints may come and go meanwhile."""
+        return iter(tuple(self._endpoints.values()))
 
     def get(self, key: EndpointKey) -> Endpoint | None:
-        """Return the endpoint, if it is known."""
-        return self._known.get(key)
+        """Return the endpoint, if it is cached."""
+        return self._endpoints.get(key)
 
     def of(self, share: Share) -> Endpoint:
         """Return the endpoint of a leaf of one of the trees."""
-        return self._known[share.key]  # type: ignore[index]
+        return self._endpoints[share.key]  # type: ignore[index]
 
     def get_or_create(self, key: EndpointKey) -> Endpoint:
-        """Return the endpoint, made if it is not known."""
-        endpoint = self._known.get(key)
+        """Return the endpoint, created if it is not cached."""
+        endpoint = self._endpoints.get(key)
         if endpoint is None:
-            if len(self._known) >= limits.ENDPOINTS_KNOWN_MAX:
+            if len(self._endpoints) >= limits.ENDPOINTS_KNOWN_MAX:
                 self._evict_idle(None)
-            endpoint = self._known[key] = Endpoint(key, self._shares)
+            endpoint = self._endpoints[key] = Endpoint(key, self._shares)
+            endpoint.enter(EndpointState.ANSWERING)
             self._of_account[key[0]] += 1
         return endpoint
 
     def forget(self, endpoint: Endpoint) -> None:
-        """There is nothing to deliver."""
-        if endpoint.key in self._known:
-            found = self._known.pop(endpoint.key)
+        """Remove an endpoint that has nothing to deliver, or is evicted."""
+        if endpoint.key in self._endpoints:
+            found = self._endpoints.pop(endpoint.key)
             assert found is endpoint, endpoint.key
             self._of_account[endpoint.key[0]] -= 1
             if not self._of_account[endpoint.key[0]]:
                 del self._of_account[endpoint.key[0]]
-        endpoint.leave()
+            endpoint.leave()
 
-    # --- Those that are not here ----------------------------------------------------------------
+    # --- Endpoints that are not cached --------------------------------------------------------
 
     def has_room(self, now_ms: int) -> bool:
-        """Whether an endpoint that is due can be known, if need be in place of others, not due."""
-        if len(self._known) < limits.ENDPOINTS_KNOWN_MAX:
+        """Return whether an endpoint that is due fits, if need be in place of others, not due."""
+        if len(self._endpoints) < limits.ENDPOINTS_KNOWN_MAX:
             return True
         if now_ms < self._full_until_ms:
             return False
@@ -91,7 +92,7 @@ class EndpointCache:
         self._search_ms[account_sid] = min(due_ms, self._search_ms.get(account_sid, due_ms))
 
     def take_due_searches(self, now_ms: int) -> list[str]:
-        """The accounts that are to be searched for due endpoints now."""
+        """Return the accounts to search for due endpoints now, and clear their schedule."""
         due = [each for each, due_ms in self._search_ms.items() if due_ms <= now_ms]
         if not due or not self.has_room(now_ms):
             return []
@@ -100,23 +101,23 @@ class EndpointCache:
         return due
 
     def search_all(self) -> None:
-        """Search every account now, as the clock was set back."""
+        """Search all scheduled accounts now, since the clock was set back."""
         self._search_ms = dict.fromkeys(self._search_ms, 0)
         self._full_until_ms = 0
 
     def next_search_ms(self) -> int | None:
-        """When accounts are to be searched next."""
+        """Return when accounts are to be searched next."""
         if not self._search_ms:
             return None
-        is_full = len(self._known) >= limits.ENDPOINTS_KNOWN_MAX
+        is_full = len(self._endpoints) >= limits.ENDPOINTS_KNOWN_MAX
         return max(min(self._search_ms.values()), self._full_until_ms if is_full else 0)
 
     def _evict_idle(self, now_ms: int | None) -> int:
-        """Drop some idle endpoints, not those that are due now; return how many."""
+        """Evict some idle endpoints, but none that is due by now; return how many."""
         largest = max(self._of_account, key=self._of_account.__getitem__)
         idle = (
             each
-            for each in self._known.values()
+            for each in self._endpoints.values()
             if _is_idle(each) and (now_ms is None or (each.poll_ms or 0) > now_ms)
         )
         candidates = list(idle)

@@ -1,7 +1,7 @@
-"""Endpoints, and the shares that they have of what all deliveries share.
+"""Endpoints, and their shares of the slots that all deliveries share.
 
-An endpoint is one URL of one account. Two things are shared, both max-min fair
-(`operations/fair_shares.py`): requests in flight, and lanes in memory.
+An endpoint is one URL of one account. Two kinds of slots are shared, both max-min fair
+(``operations/fair_shares.py``): requests in flight, and lanes in memory.
 
 ```text
 requests in flight:  all ─► account ─┬─► answering ─► host ─► URL
@@ -12,26 +12,28 @@ lanes in memory:     all ─► account ─┬─► answering ─────�
 
 An endpoint is *hanging* from a request that timed out until a delivery. Hanging endpoints are
 probed: one request at a time each, few for one host, and few for one account. So they cannot take
-the places of the account's other endpoints, either.
+the slots of the account's other endpoints, either. The legal transitions are in ``states.py``;
+the number of requests in flight follows from them:
 
-| state     | event              | becomes   | requests at once                               |
+| state     | cause              | becomes   | requests at once                               |
 |-----------|--------------------|-----------|------------------------------------------------|
 | answering | delivered          | answering | one more, up to 12; the host one more up to 16 |
 | answering | timed out          | hanging   | 1; the host half as many, at least 2           |
 | hanging   | delivered          | answering | one more                                       |
 | hanging   | timed out          | hanging   | 1                                              |
 | any       | failed in time     | the same  | as many as before                              |
-| any       | nothing to deliver | forgotten | 4 when there is something again                |
-| any       | too many are known | forgotten | 4 when it is due (`known_endpoints.py`)         |
+| any       | nothing to deliver | absent    | 4 once there is a delivery again               |
+| any       | evicted            | absent    | 4 once it is due (``endpoint_cache.py``)       |
 
-A host is a scheme, host name and port. New endpoints count as answering, so a host that hangs is
-found out with 16 requests and then probed with a few, however many URLs it has.
+A host is a scheme, host name and port. New endpoints count as answering, so it takes 16 requests
+to find out that a host hangs, and then it is probed with a few, however many URLs it has.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from parlour.delivery.states import EndpointState
 from parlour.operations.fair_shares import FairShares
 from parlour.protocol.egress_policy import EgressRefused
 from parlour.protocol.signatures import prepare_url
@@ -43,12 +45,12 @@ if TYPE_CHECKING:
 
 EndpointKey = tuple[str, str]
 """The account and the URL."""
-# Of endpoints that are not looked at; never written to.
+# Of endpoints that are not being loaded; never written to.
 _NO_LANES: Final[set[int]] = set()
 
 
 def _host_of(url: str) -> str:
-    """The scheme, host and port of a URL, or the URL itself if it cannot be requested."""
+    """Return the scheme, host and port of a URL, or the URL itself if it cannot be requested."""
     try:
         prepared = prepare_url(url)
     except EgressRefused:
@@ -57,17 +59,17 @@ def _host_of(url: str) -> str:
 
 
 class EndpointShares:
-    """The two trees of shares, and where an endpoint stands in them."""
+    """The two trees of shares, and the leaves of an endpoint in them."""
 
     def __init__(self) -> None:
         self.requests = FairShares(limits.WEBHOOKS_AT_ONCE_MAX)
         self.lanes = FairShares(limits.LANES_MAX)
-        # What one account can have at most, alone: half of all, as both roots leave as much free.
+        # The most that one account can have alone: half, since both roots leave as much free.
         self._requests_each = max(1, limits.WEBHOOKS_AT_ONCE_MAX // 2)
         self._lanes_each = max(1, limits.LANES_MAX // 2)
 
     def of_requests(self, key: EndpointKey, host: str, *, is_hanging: bool) -> Share:
-        """The leaf for the requests of an endpoint."""
+        """Return the leaf for the requests of an endpoint."""
         account = self.requests.child(key[0], self._requests_each)
         if is_hanging:
             kind = account.child("hanging", limits.PROBES_PER_ACCOUNT_MAX)
@@ -77,7 +79,7 @@ class EndpointShares:
         return kind.child(host, limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX, greed=3).child(key)
 
     def of_lanes(self, key: EndpointKey, *, is_hanging: bool) -> Share:
-        """The leaf for the lanes in memory of an endpoint."""
+        """Return the leaf for the lanes in memory of an endpoint."""
         account = self.lanes.child(key[0], self._lanes_each)
         if is_hanging:
             return account.child("hanging", limits.LANES_HANGING_PER_ACCOUNT_MAX).child(key)
@@ -85,14 +87,13 @@ class EndpointShares:
 
 
 class Endpoint:
-    """One URL of one account."""
+    """One URL of one account: its state, its lanes in memory and its shares."""
 
     __slots__ = (
         "_host",
         "_shares",
         "allowed",
         "is_due",
-        "is_hanging",
         "is_loading",
         "key",
         "lanes",
@@ -103,21 +104,23 @@ class Endpoint:
         "ready",
         "requests_share",
         "sending",
+        "state",
     )
 
     def __init__(self, key: EndpointKey, shares: EndpointShares) -> None:
         self.key = key
+        self.state = EndpointState.ABSENT
         self.lanes: dict[int, Lane] = {}
         self.ready: dict[int, Lane] = {}
+        # Requests in flight, and how many there may be.
         self.sending = 0
         self.allowed = limits.WEBHOOKS_AT_ONCE_FIRST
-        self.is_hanging = False
-        # When to look for it on disk, and whether that time has come: then it waits for its turn.
+        # When to poll the disk for it, and whether that time has come: then it waits for its turn.
         self.poll_ms: int | None = None
         self.is_due = False
         self.is_loading = False
-        # While it is looked at: lanes of which something came that may not be in what is read of
-        # them, and lanes that left, of which what is read may be done.
+        # While it is loading: lanes that got a delivery that the read may lack, and lanes that
+        # were removed, whose deliveries in the read may be done.
         self.missed: set[int] = _NO_LANES
         self.left: set[int] = _NO_LANES
         self._shares = shares
@@ -125,43 +128,47 @@ class Endpoint:
         self.requests_share = shares.of_requests(key, self._host, is_hanging=False)
         self.lanes_share = shares.of_lanes(key, is_hanging=False)
 
+    def enter(self, state: EndpointState) -> None:
+        """Change the state."""
+        self.state = state
+
     @property
     def room(self) -> int:
         """How many more lanes it may have in memory."""
         own = self.allowed * limits.LANES_PER_REQUEST_MAX - len(self.lanes)
         return min(own, self.lanes_share.room)
 
-    def begin_load(self) -> None:
-        """It is looked at from now on: note what comes and what leaves meanwhile."""
+    def start_loading(self) -> None:
+        """Record from now on which lanes get deliveries or are removed during the read."""
         self.is_loading = True
         self.missed, self.left = set(), set()
 
-    def end_load(self) -> None:
-        """It is looked at no more."""
+    def end_loading(self) -> None:
+        """End the read."""
         self.is_loading = False
         self.missed = self.left = _NO_LANES
 
     def update_wants(self) -> None:
-        """Say what it wants a share of now. To be called after each change of its state."""
+        """Update which shares it wants. To be called after each change of its lanes or polls."""
         self.requests_share.want(bool(self.ready) and self.sending < self.allowed)
         own_room = self.allowed * limits.LANES_PER_REQUEST_MAX - len(self.lanes)
         self.lanes_share.want(self.is_due and own_room > 0)
 
-    def ended(self, share: Share, *, is_done: bool, timed_out: bool) -> None:
-        """Give back the share of one request, and draw the conclusions from its outcome."""
+    def finish_request(self, share: Share, *, is_done: bool, timed_out: bool) -> None:
+        """Release the share of one request, and adjust state and concurrency to its outcome."""
         share.release()
         self.sending -= 1
         if timed_out:
-            if not self.is_hanging:
+            if self.state is EndpointState.ANSWERING:
                 assert share.parent is not None
                 least = limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN
                 share.parent.set_limit(max(least, share.parent.limit // 2))
             self.allowed = 1
-            self._become(is_hanging=True)
+            self._move_to(EndpointState.HANGING)
         elif is_done:
             most = limits.WEBHOOKS_AT_ONCE_PER_ENDPOINT_MAX
             self.allowed = min(most, self.allowed + 1)
-            self._become(is_hanging=False)
+            self._move_to(EndpointState.ANSWERING)
             host = self.requests_share.parent
             assert host is not None
             host.set_limit(min(limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX, host.limit + 1))
@@ -169,18 +176,19 @@ class Endpoint:
             share.discard()
         self.update_wants()
 
-    def lane_left(self, share: Share) -> None:
-        """Give back the place in memory of one lane."""
+    def release_lane(self, share: Share) -> None:
+        """Release the slot in memory of one lane."""
         share.release()
         if share is not self.lanes_share:
             share.discard()
         self.update_wants()
 
-    def _become(self, *, is_hanging: bool) -> None:
-        """Move to the other side of both trees. What is in use there is given back there."""
-        if self.is_hanging == is_hanging:
+    def _move_to(self, state: EndpointState) -> None:
+        """Move to the other side of both trees. Slots in use are released on the old side."""
+        if self.state is state:
             return
-        self.is_hanging = is_hanging
+        self.enter(state)
+        is_hanging = state is EndpointState.HANGING
         old = self.requests_share, self.lanes_share
         self.requests_share = self._shares.of_requests(self.key, self._host, is_hanging=is_hanging)
         self.lanes_share = self._shares.of_lanes(self.key, is_hanging=is_hanging)
@@ -189,7 +197,8 @@ class Endpoint:
             share.discard()
 
     def leave(self) -> None:
-        """Leave both trees; there is nothing more to deliver."""
+        """Leave both trees: there is nothing more to deliver, or it is evicted."""
+        self.enter(EndpointState.ABSENT)
         for share in (self.requests_share, self.lanes_share):
             share.want(False)
             share.discard()

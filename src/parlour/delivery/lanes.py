@@ -1,13 +1,23 @@
-"""Which delivery goes next: lanes in memory, in turn, so that a slow one delays itself alone.
+"""Lanes in memory: which delivery is sent next, in turn, so that a slow lane delays only itself.
 
-A lane is one URL and one conversation, and has one delivery on its way at a time. An endpoint is
-one URL of one account; it has a bounded number of requests on their way, and one only as long as
-it lets requests time out. Accounts share the requests and the memory fairly, then the hosts and
-the URLs of each (`delivery/endpoints.py`). What does not fit here waits on disk, where it was
-written first: nothing in memory is the only copy of anything.
+A lane is one URL and one conversation, and has one request in flight at a time. An endpoint is one
+URL of one account, with a bounded number of requests in flight: one as long as it lets requests
+time out. Accounts share requests and memory fairly, then the hosts and URLs of each
+(``endpoints.py``). Deliveries that do not fit here wait on disk, where they were written first:
+nothing in memory is the only copy of anything.
 
-A lane goes on to its next delivery as soon as one is taken by the receiver; that it was taken is
-written meanwhile. It stays here until that is on disk, so that nothing is read from there twice.
+A lane sends its next delivery as soon as the receiver has accepted one; the result is recorded
+meanwhile. The lane stays in memory until it is, so that no delivery is read from disk twice. The
+states of a lane and their transitions are in ``states.py``; in each of them:
+
+| state     | deliveries in memory          | unrecorded results | on disk, not in memory       |
+|-----------|-------------------------------|--------------------|------------------------------|
+| ready     | one or more                   | any                | if ``has_more``              |
+| sending   | one or more, the first sent   | any                | if ``has_more``              |
+| blocked   | any                           | one or more        | any                          |
+| recording | none                          | one or more        | if ``has_more``              |
+| refilling | none                          | any                | being read, ``has_more``     |
+| absent    | none                          | none               | then a poll is scheduled     |
 """
 
 from __future__ import annotations
@@ -19,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from parlour.delivery.endpoint_cache import EndpointCache
 from parlour.delivery.endpoints import Endpoint, EndpointShares
+from parlour.delivery.states import LaneState
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -28,23 +39,20 @@ if TYPE_CHECKING:
     from parlour.operations.fair_shares import Share
     from parlour.resources.webhook_attempts.store import WebhookDelivery
 
-__all__ = ["Endpoint", "Lane", "Lanes"]
-
 
 class Lane:
-    """One lane: its next deliveries, the first of which may be on its way."""
+    """One lane: its state and its next deliveries, the first of which may be in flight."""
 
     __slots__ = (
-        "done",
+        "done_order",
         "endpoint",
         "has_more",
-        "holds",
-        "is_sending",
         "key",
         "memory_share",
         "missed",
         "request_share",
-        "tail",
+        "state",
+        "tail_order",
         "unrecorded",
         "waiting",
     )
@@ -52,20 +60,23 @@ class Lane:
     def __init__(self, endpoint: Endpoint, key: int) -> None:
         self.endpoint = endpoint
         self.key = key
-        # Where its place in memory counts, and its request while it has one.
+        self.state = LaneState.ABSENT
+        # The shares that count its slot in memory, and its request while there is one.
         self.memory_share = endpoint.lanes_share
         self.request_share: Share | None = None
         self.waiting: deque[WebhookDelivery] = deque(maxlen=limits.LANE_DELIVERIES_MAX)
-        self.tail = self.done = -1
+        self.tail_order = self.done_order = -1
         self.has_more = False
         self.missed = False
-        self.is_sending = False
-        self.holds = False
         self.unrecorded = 0
 
+    def enter(self, state: LaneState) -> None:
+        """Change the state."""
+        self.state = state
+
     def append(self, delivery: WebhookDelivery) -> None:
-        """Take one more, unless it is known or there is no room: then it is read from disk."""
-        if delivery.lane_order <= self.tail:
+        """Append a delivery, unless it is known or there is no room: then it is read from disk."""
+        if delivery.lane_order <= self.tail_order:
             return
         if self.has_more:
             self.missed = True
@@ -74,75 +85,74 @@ class Lane:
             self.has_more = True
             return
         self.waiting.append(delivery)
-        self.tail = delivery.lane_order
+        self.tail_order = delivery.lane_order
 
-    def refill_started(self) -> None:
-        """What is on disk is read from now on; what comes meanwhile may not be among it."""
+    def start_refill(self) -> None:
+        """Expect deliveries from disk; those queued from now on may not be among them."""
         self.has_more = True
         self.missed = False
+        self.enter(LaneState.REFILLING)
 
-    def refill(self, deliveries: list[WebhookDelivery]) -> None:
-        """Take what was read from disk behind the tail."""
+    def extend(self, deliveries: list[WebhookDelivery]) -> None:
+        """Append deliveries that were read from disk, from behind the tail on."""
         self.has_more = False
         for delivery in deliveries:
             self.append(delivery)
         self.has_more = self.missed or len(deliveries) >= limits.LANE_DELIVERIES_MAX
 
-    def compare(self, order: int) -> None:
-        """See whether the head on disk is the one that is known; otherwise there is more there."""
+    def compare_head(self, order: int) -> None:
+        """Compare the head on disk with the one in memory; if they differ there is more on disk."""
         if not self.waiting or self.waiting[0].lane_order != order:
             self.has_more = True
 
-    def forget(self) -> None:
-        """Forget what is not on its way: it has changed on disk."""
-        kept = self.waiting[0] if self.is_sending else None
+    def drop_waiting(self) -> None:
+        """Drop the deliveries that are not in flight: their rows have changed."""
+        in_flight = self.waiting[0] if self.state is LaneState.SENDING else None
         self.waiting.clear()
         self.has_more = True
-        self.tail = self.done
-        if kept is not None:
-            self.waiting.append(kept)
-            self.tail = kept.lane_order
+        self.tail_order = self.done_order
+        if in_flight is not None:
+            self.waiting.append(in_flight)
+            self.tail_order = in_flight.lane_order
 
 
 class Lanes:
-    """Every lane in memory, and which endpoint is to be looked up on disk, and when."""
+    """All lanes in memory, and the schedule of polls: which endpoint is read from disk when."""
 
     def __init__(self) -> None:
         self._shares = EndpointShares()
         self.endpoints = EndpointCache(self._shares)
         self._polls: list[tuple[int, EndpointKey]] = []
 
-    # --- What comes.
+    # --- From the intake and the due poller ---------------------------------------------------
 
     def offer(self, delivery: WebhookDelivery) -> None:
-        """Take a delivery that was just queued, if there is room for it in memory."""
+        """Add a delivery that was just queued, if there is room for it in memory."""
         endpoint = self.endpoints.get_or_create((delivery.account_sid, delivery.url))
         lane = endpoint.lanes.get(delivery.lane)
         if lane is not None:
             lane.append(delivery)
             self._mark_ready(lane)
         elif delivery.due_ms is None:
-            # Its lane's head is on disk, and so is it.
+            # The head of its lane is on disk alone, and so is this one.
             if endpoint.is_loading:
                 endpoint.missed.add(delivery.lane)
             self._forget_idle(endpoint)
         elif endpoint.room <= 0 or endpoint.poll_ms == 0:
             self.schedule_poll(endpoint.key, 0)
         else:
-            self._take(endpoint, delivery.lane, [delivery], is_whole=True)
+            self._add(endpoint, delivery.lane, [delivery], is_whole=True)
 
     def load(
         self, endpoint: Endpoint, key: int, found: list[WebhookDelivery], *, is_whole: bool
     ) -> None:
-        """Make a lane of what was read from disk; ``is_whole``: nothing is behind it there."""
+        """Add a lane that was read from disk; ``is_whole``: there is nothing behind it there."""
         if key in endpoint.left:
-            self.schedule_poll(
-                endpoint.key, 0
-            )  # What was read is older than what was sent meanwhile.
+            self.schedule_poll(endpoint.key, 0)  # It was sent after the read: the rows are stale.
             return
-        self._take(endpoint, key, found, is_whole=is_whole and key not in endpoint.missed)
+        self._add(endpoint, key, found, is_whole=is_whole and key not in endpoint.missed)
 
-    def _take(
+    def _add(
         self, endpoint: Endpoint, key: int, found: list[WebhookDelivery], *, is_whole: bool
     ) -> None:
         lane = endpoint.lanes.get(key)
@@ -150,139 +160,155 @@ class Lanes:
             lane = endpoint.lanes[key] = Lane(endpoint, key)
             lane.memory_share.occupy()
             endpoint.update_wants()
-        lane.refill(found)
+        lane.extend(found)
         lane.has_more = lane.has_more or not is_whole
         if lane.waiting or lane.unrecorded:
             self._mark_ready(lane)
             return
-        # All that was read is done by now.
+        # All deliveries that were read are done by now.
         if lane.has_more:
             self.schedule_poll(endpoint.key, 0)
-        self._leave(lane)
+        self._remove(lane)
 
     def _mark_ready(self, lane: Lane) -> None:
-        endpoint = lane.endpoint
-        if lane.waiting and not lane.is_sending and not lane.holds:
-            endpoint.ready[lane.key] = lane
-        endpoint.update_wants()
-
-    def _mark_not_ready(self, lane: Lane) -> None:
-        lane.endpoint.ready.pop(lane.key, None)
+        """Let the lane be sent, if it has deliveries and neither sends nor is blocked."""
+        state = lane.state
+        if lane.waiting and state is not LaneState.SENDING and state is not LaneState.BLOCKED:
+            if state is not LaneState.READY:
+                lane.enter(LaneState.READY)
+            lane.endpoint.ready[lane.key] = lane
         lane.endpoint.update_wants()
 
-    # --- What goes.
+    # --- From the sender ----------------------------------------------------------------------
 
     @property
     def sending(self) -> int:
-        """How many requests are on their way."""
+        """The number of requests in flight."""
         return self._shares.requests.in_use
 
     @property
     def has_ready_lane(self) -> bool:
-        """Whether something can be sent now."""
+        """Whether a delivery can be sent now."""
         return self._shares.requests.next() is not None
 
     def next_lane(self, may: Callable[[Hashable], bool] | None = None) -> Lane | None:
-        """The lane whose first delivery is to be sent now, if there is one.
+        """Take the lane whose first delivery is to be sent now, if there is one.
 
-        ``may``: which accounts may send now.
+        ``may``: which accounts may send now; None for all.
         """
         share = self._shares.requests.take(may)
         if share is None:
             return None
         endpoint = self.endpoints.of(share)
         lane = endpoint.ready.pop(next(iter(endpoint.ready)))
-        lane.is_sending = True
+        lane.enter(LaneState.SENDING)
         lane.request_share = share
         endpoint.sending += 1
         endpoint.update_wants()
         return lane
 
-    def ended(self, lane: Lane, *, is_done: bool, timed_out: bool) -> None:
-        """One attempt is over. What is not done holds its lane until it is due again."""
+    def finish_attempt(self, lane: Lane, *, is_done: bool, timed_out: bool) -> None:
+        """End one attempt. Unless the delivery is done, it blocks its lane until it is due."""
         endpoint = lane.endpoint
-        lane.is_sending = False
         lane.unrecorded += 1
         share, lane.request_share = lane.request_share, None
         assert share is not None
-        endpoint.ended(share, is_done=is_done, timed_out=timed_out)
+        endpoint.finish_request(share, is_done=is_done, timed_out=timed_out)
         if is_done:
-            lane.done = lane.waiting.popleft().lane_order
+            lane.done_order = lane.waiting.popleft().lane_order
+            lane.enter(LaneState.READY if lane.waiting else LaneState.RECORDING)
         else:
-            lane.holds = True
+            lane.enter(LaneState.BLOCKED)
         self._mark_ready(lane)
 
+    # --- From the result writer ---------------------------------------------------------------
+
     def recorded(self, lane: Lane, due_ms: int | None, *, is_promoted: bool) -> bool:
-        """An attempt's result is on disk. Whether more of the lane is to be read from there."""
+        """Take the result of an attempt as recorded; return whether to read more of the lane.
+
+        ``due_ms``: when the delivery is due again, if it is still pending. ``is_promoted``: the
+        lane got a new head on disk.
+        """
         lane.unrecorded -= 1
-        if lane.holds and not lane.unrecorded:
-            # Without a date it is pending no more, and others may be. The look comes first: with
-            # its last lane an endpoint would be forgotten, and so that it hangs.
+        if lane.state is LaneState.BLOCKED and not lane.unrecorded:
+            # Without a date it is pending no more, and others may be. The poll is scheduled first:
+            # with its last lane the endpoint would be forgotten, and that it hangs.
             self.schedule_poll(lane.endpoint.key, due_ms or 0)
-            self._leave(lane)
-            return False
-        if lane.waiting or lane.is_sending:
-            return False
-        if lane.has_more or is_promoted:
-            lane.refill_started()
-            return True
-        if not lane.unrecorded:
-            self._leave(lane)
+            self._remove(lane)
+        elif lane.state is LaneState.RECORDING:
+            if lane.has_more or is_promoted:
+                lane.start_refill()
+                return True
+            if not lane.unrecorded:
+                self._remove(lane)
         return False
 
     def refill(self, lane: Lane, found: list[WebhookDelivery]) -> None:
-        """Give a lane what was read from disk behind its tail; without anything it leaves."""
-        lane.refill(found)
+        """Give a lane the deliveries read from disk behind its tail; without any it is removed."""
+        if lane.state is not LaneState.REFILLING:
+            return  # It was invalidated or loaded during the read: the rows are stale.
+        lane.extend(found)
         if lane.waiting:
             self._mark_ready(lane)
-        elif not lane.unrecorded:
-            # There was something: it came back to a place before what is done.
+        elif lane.unrecorded:
+            lane.enter(LaneState.RECORDING)
+        else:
+            # There was one: it was reopened at a place before those that are done.
             self.schedule_poll(lane.endpoint.key, 0)
-            self._leave(lane)
+            self._remove(lane)
 
-    def _leave(self, lane: Lane) -> None:
+    def _remove(self, lane: Lane) -> None:
         endpoint = lane.endpoint
         if endpoint.lanes.get(lane.key) is lane:
             del endpoint.lanes[lane.key]
-            endpoint.lane_left(lane.memory_share)
+            endpoint.release_lane(lane.memory_share)
             if endpoint.is_loading:
                 endpoint.left.add(lane.key)
-        self._mark_not_ready(lane)
+        endpoint.ready.pop(lane.key, None)
+        endpoint.update_wants()
+        if lane.state is not LaneState.ABSENT:
+            lane.enter(LaneState.ABSENT)
         self._forget_idle(endpoint)
 
     def _forget_idle(self, endpoint: Endpoint) -> None:
-        """Forget an endpoint that nothing is known of, and that nobody is about to load.
+        """Forget an endpoint without any state that is not being loaded.
 
-        Otherwise there would be two of one key. They would take turns from each other, and a
-        lane of the loser would wait for ever.
+        Otherwise there would be two of one key. They would take slots from each other, and a lane
+        of the one that is not known would wait forever.
         """
         is_known = endpoint.lanes or endpoint.sending or endpoint.poll_ms is not None
         if not is_known and not endpoint.is_loading:
             self.endpoints.forget(endpoint)
 
+    # --- After a change on disk ---------------------------------------------------------------
+
     def invalidate(self, account_sid: str, url: str, lane_key: int) -> None:
-        """A lane has changed on disk."""
+        """Drop what is known of a lane whose rows have changed, except a request in flight."""
         endpoint = self.endpoints.get((account_sid, url))
         lane = endpoint.lanes.get(lane_key) if endpoint is not None else None
         if lane is None:
             return
-        lane.forget()
-        if not lane.is_sending:
-            self._mark_not_ready(lane)
-            if not lane.unrecorded:
-                self.schedule_poll((account_sid, url), 0)
-                self._leave(lane)
+        lane.drop_waiting()
+        if lane.state is not LaneState.READY and lane.state is not LaneState.REFILLING:
+            return
+        lane.endpoint.ready.pop(lane.key, None)
+        lane.endpoint.update_wants()
+        if lane.unrecorded:
+            lane.enter(LaneState.RECORDING)
+        else:
+            self.schedule_poll((account_sid, url), 0)
+            self._remove(lane)
 
     def invalidate_all(self) -> None:
-        """Any lane may have changed on disk."""
+        """Drop what is known of all lanes, except requests in flight."""
         for endpoint in self.endpoints:
             for lane_key in tuple(endpoint.lanes):
                 self.invalidate(*endpoint.key, lane_key)
 
-    # --- When to look on disk.
+    # --- The schedule of polls ----------------------------------------------------------------
 
     def schedule_poll(self, key: EndpointKey, at_ms: int) -> None:
-        """Look for what an endpoint has due, at this time or before."""
+        """Poll the disk for the due deliveries of an endpoint, at this time or before."""
         endpoint = self.endpoints.get_or_create(key)
         if endpoint.poll_ms is None or at_ms < endpoint.poll_ms:
             endpoint.poll_ms = at_ms
@@ -291,7 +317,7 @@ class Lanes:
                 self._drop_outdated_polls()
 
     def _drop_outdated_polls(self) -> None:
-        """Keep the looks that are still to be made: one of each endpoint, unless it is due."""
+        """Retain the polls that are still to be made: one of each endpoint, unless it is due."""
         self._polls = [
             (endpoint.poll_ms, endpoint.key)
             for endpoint in self.endpoints
@@ -300,7 +326,7 @@ class Lanes:
         heapify(self._polls)
 
     def schedule_found(self, key: EndpointKey, due_ms: int, now_ms: int) -> None:
-        """Look at an endpoint that was found on disk when it is due, or have it found again."""
+        """Poll an endpoint that was found on disk when it is due, or have it found again then."""
         endpoints = self.endpoints
         is_known = endpoints.get(key) is not None or len(endpoints) < limits.ENDPOINTS_KNOWN_MAX
         if is_known or (due_ms <= now_ms and endpoints.has_room(now_ms)):
@@ -309,29 +335,28 @@ class Lanes:
             endpoints.schedule_search(key[0], due_ms)
 
     def poll_all(self) -> None:
-        """Look at every endpoint now: the times that are known are of a clock that was set back."""
+        """Poll all endpoints now: the clock was set back, so the scheduled times are wrong."""
         for endpoint in self.endpoints:
             self.schedule_poll(endpoint.key, 0)
         self.endpoints.search_all()
 
     def next_poll_ms(self, may: Callable[[Hashable], bool] | None = None) -> int | None:
-        """When an endpoint is to be looked at: 0 if one is due, and there is room for it.
+        """Return when the next endpoint is to be polled: 0 if one is due and has room.
 
-        ``may``: which accounts count.
+        ``may``: which accounts count; None for all.
         """
         if self._shares.lanes.next(may) is not None:
             return 0
         poll_ms = self._polls[0][0] if self._polls else None
-        unlisted_ms = self.endpoints.next_search_ms()
-        return min((each for each in (poll_ms, unlisted_ms) if each is not None), default=None)
+        search_ms = self.endpoints.next_search_ms()
+        return min((each for each in (poll_ms, search_ms) if each is not None), default=None)
 
     def due_poll(
         self, now_ms: int, may: Callable[[Hashable], bool] | None = None
     ) -> Endpoint | None:
-        """An endpoint to look at now: ``lanes_to_load`` says what to load, while it is ``loading``.
+        """Take the endpoint to poll now, of the account that has the fewest lanes in memory.
 
-        Of all that are due it is one of the account that has the least in memory. One for which
-        there is no room is not looked at. ``may``: which accounts count.
+        An endpoint without room is not polled. ``may``: which accounts count; None for all.
         """
         while self._polls and self._polls[0][0] <= now_ms:
             at_ms, key = heappop(self._polls)
@@ -352,7 +377,10 @@ class Lanes:
     def lanes_to_load(
         self, endpoint: Endpoint, found: Iterable[tuple[int, int, int]], now_ms: int
     ) -> list[int]:
-        """Of the heads found on disk, the lanes to load now. Says when to look again."""
+        """Return which of the heads found on disk to load now, and schedule the next poll.
+
+        ``found``: the lane, when it is due, and its place in the lane; soonest first.
+        """
         assert endpoint.is_loading
         chosen: list[int] = []
         room = endpoint.room
@@ -361,12 +389,12 @@ class Lanes:
                 self.schedule_poll(endpoint.key, due_ms)
                 break
             if lane in endpoint.lanes:
-                endpoint.lanes[lane].compare(order)
+                endpoint.lanes[lane].compare_head(order)
                 continue
             if lane in chosen:
                 continue
             if len(chosen) >= room:
-                endpoint.poll_ms = 0  # Again when there is room.
+                endpoint.poll_ms = 0  # Again once there is room.
                 endpoint.is_due = True
                 endpoint.update_wants()
                 break
@@ -375,13 +403,13 @@ class Lanes:
 
     @contextmanager
     def loading(self, endpoint: Endpoint) -> Iterator[None]:
-        """Keep an endpoint until what is wanted of it is loaded. What fails is looked at again."""
-        endpoint.begin_load()
+        """Retain an endpoint until its lanes are loaded; after a failure it is polled again."""
+        endpoint.start_loading()
         try:
             yield
         except BaseException:
             self.schedule_poll(endpoint.key, 0)
             raise
         finally:
-            endpoint.end_load()
+            endpoint.end_loading()
             self._forget_idle(endpoint)

@@ -136,13 +136,13 @@ class SinkRunner:
 
     async def end_term(self) -> None:
         """End the turn."""
-        if self.lease_term is None:
+        lease_term, self.lease_term = self.lease_term, None
+        if lease_term is None:
             return
         if isinstance(self.sink, LeasedSink):
             await self.sink.end_term()
-        if self.lease_term.is_current() and not self.is_checkpointed:
+        if lease_term.is_current() and not self.is_checkpointed:
             await self.checkpoint()
-        self.lease_term = None
 
     async def _find_position(self) -> None:
         """Go on at the kept position; a new sink begins at the log's end, or its start."""

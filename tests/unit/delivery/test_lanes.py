@@ -54,7 +54,7 @@ def send(lanes: Lanes) -> tuple[Lane, int, int]:
 
 def finish(lanes: Lanes, lane: Lane, *, timed_out: bool = False) -> None:
     """Its request was taken, or had no answer in time; and that is on disk."""
-    lanes.ended(lane, is_done=not timed_out, timed_out=timed_out)
+    lanes.finish_attempt(lane, is_done=not timed_out, timed_out=timed_out)
     lanes.recorded(lane, NOW + 5000 if timed_out else None, is_promoted=False)
 
 
@@ -167,7 +167,7 @@ def test_one_that_was_timed_out_holds_its_lane_and_its_endpoint_gets_one_turn() 
     lanes.offer(delivery(9, 9))
     for lane in sent[1:]:
         assert not lanes.has_ready_lane
-        lanes.ended(lane, is_done=False, timed_out=True)
+        lanes.finish_attempt(lane, is_done=False, timed_out=True)
     assert send(lanes)[1] == 8
     assert not lanes.has_ready_lane
 
@@ -195,7 +195,7 @@ def test_more_than_a_lane_holds_is_read_from_disk_again() -> None:
     for order in range(limits.LANE_DELIVERIES_MAX):
         lane, _, sent = send(lanes)
         assert sent == order
-        lanes.ended(lane, is_done=True, timed_out=False)
+        lanes.finish_attempt(lane, is_done=True, timed_out=False)
         is_more = lanes.recorded(lane, None, is_promoted=False)
         assert is_more is (order == limits.LANE_DELIVERIES_MAX - 1)
     rest = [delivery(1, limits.LANE_DELIVERIES_MAX + number) for number in range(3)]
@@ -221,7 +221,7 @@ def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> N
     lanes.offer(delivery(1, 2, due_ms=None))
     lane, _, _ = send(lanes)
     lanes.invalidate(ACCOUNT, URL, 1)
-    lanes.ended(lane, is_done=True, timed_out=False)
+    lanes.finish_attempt(lane, is_done=True, timed_out=False)
     assert not lanes.has_ready_lane
     assert lanes.recorded(lane, None, is_promoted=False)  # More is to be read from disk.
     lanes.refill(lane, [delivery(1, 3)])
@@ -233,7 +233,7 @@ def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_di
     lanes = Lanes()
     lanes.offer(delivery(1, 1))
     lane, _, _ = send(lanes)
-    lanes.ended(lane, is_done=True, timed_out=False)
+    lanes.finish_attempt(lane, is_done=True, timed_out=False)
     lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 9)]}) == []  # It is in memory still.
     assert lanes.recorded(lane, None, is_promoted=False)
@@ -248,7 +248,7 @@ def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
     lane, _, _ = send(lanes)
     lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 3)]}) == []
-    lanes.ended(lane, is_done=True, timed_out=False)
+    lanes.finish_attempt(lane, is_done=True, timed_out=False)
     assert lanes.recorded(lane, None, is_promoted=False)
     lanes.refill(lane, [])
     assert look(lanes, {1: [delivery(1, 3)]}) == [1]
@@ -262,7 +262,7 @@ def test_the_head_that_is_known_needs_no_look() -> None:
     lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 1)]}) == []
     lane, _, _ = send(lanes)
-    lanes.ended(lane, is_done=True, timed_out=False)
+    lanes.finish_attempt(lane, is_done=True, timed_out=False)
     assert not lanes.recorded(lane, None, is_promoted=False)
     assert not list(lanes.endpoints)
 

@@ -1,0 +1,244 @@
+"""Webhook intake: from the event log to the queue of deliveries on disk.
+
+First a read: most events have no webhook, and cost nothing more. For the others one transaction
+writes their deliveries, and the position of the sink, so that a crash neither loses nor doubles
+any of them. Which webhooks an event is sent to does not depend on when it is read
+(``webhook_settings.py``).
+
+An event that cannot be read must not stop the events of all accounts behind it, and must not be
+lost without a trace: it gets an attempt in the webhook log with the outcome ``unreadable``, in the
+same transaction. That there is a table of parameters for each event is checked at import
+(``parameters.py``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+import structlog
+
+from parlour.delivery import webhook_queue as queue
+from parlour.delivery.parameters import post_parameters
+from parlour.delivery.targets import replays_of, targets_of
+from parlour.delivery.webhook_request import new_token
+from parlour.delivery.webhook_settings import SettingsInForce
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
+from parlour.store import event_log
+from parlour.vocabulary import event_names, limits
+
+if TYPE_CHECKING:
+    from parlour.delivery.targets import WebhookTarget
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.clock import Random
+    from parlour.vocabulary.event import Event
+
+log = structlog.get_logger()
+
+SETTINGS_EVENTS: Final = frozenset(
+    {
+        event_names.SCOPED_WEBHOOK_ADDED,
+        event_names.SCOPED_WEBHOOK_CHANGED,
+        event_names.WEBHOOKS_REPLAYED,
+    }
+)
+"""Events that change what is queued, whatever webhooks there are."""
+
+_UNREADABLE: Final = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    msgspec.MsgspecError,
+)
+"""Raised for a payload of an unexpected shape. Errors of the store are not among them."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _RemovedWebhook(msgspec.Struct):
+    """What is read of a webhook that was detached."""
+
+    sid: str
+    url: str | None
+    conversation_sid: str
+
+
+class _WebhookChange(msgspec.Struct):
+    """What is read of a change of a conversation's webhook."""
+
+    scoped_webhook: _RemovedWebhook
+    is_removed: bool
+
+
+class _Reopened(msgspec.Struct):
+    """What is read of a replay: how many were not pending before, and the lanes of all."""
+
+    reopened: int
+    lanes: list[int] = []
+
+
+_change = msgspec.json.Decoder(_WebhookChange).decode
+_replayed = msgspec.json.Decoder(_Reopened).decode
+
+
+class Matched(NamedTuple):
+    """An event with its webhooks, or with what is wrong with it."""
+
+    event: Event
+    targets: list[WebhookTarget]
+    error: str | None = None
+
+
+class Enqueued(msgspec.Struct):
+    """What one transaction of the sink changed."""
+
+    queued: list[WebhookDelivery]
+    ended: list[WebhookDelivery]
+    reopened_of: Counter[str]
+    unreadable: int = 0
+
+
+def lane_key(url: str, conversation_sid: str, subject_sid: str) -> int:
+    """The lane of a URL and a conversation; what has no conversation goes by its subject."""
+    text = f"{url}\n{conversation_sid or subject_sid}".encode()
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
+
+
+class IntakeTransaction:
+    """Queues the webhooks of events."""
+
+    def __init__(self, sink: str, random: Random, *, studio_url: str) -> None:
+        """``sink``: under which name the position is kept; ``studio_url``: where flows start."""
+        self._sink = sink
+        self._random = random
+        self._studio_url = studio_url
+
+    async def match(self, chunk: list[Event], tx: Transaction) -> list[Matched]:
+        """Return the events that have webhooks, or change what is queued, or cannot be read."""
+        matched: list[Matched] = []
+        settings = SettingsInForce()
+        for event in chunk:
+            try:
+                targets = await targets_of(tx, event, self._studio_url, settings=settings)
+            except _UNREADABLE as error:
+                log.exception("webhook_event_unreadable", sequence=event.sequence)
+                matched.append(Matched(event, [], repr(error)))
+                continue
+            if targets or event.name in SETTINGS_EVENTS:
+                matched.append(Matched(event, targets))
+        return matched
+
+    async def enqueue(
+        self, matched: list[Matched], last: int, pending: Counter[str], tx: Transaction
+    ) -> Enqueued:
+        """Write the deliveries of some events and the position of the sink, in one transaction.
+
+        ``last``: the number of the last event that was read; ``pending``: how many deliveries of
+        each account are waiting, of which there is a maximum.
+        """
+        made = Enqueued([], [], Counter())
+        for event, targets, error in matched:
+            if error is not None:
+                await self._record_unreadable(tx, event, error, made)
+                continue
+            try:
+                await self._enqueue_one(tx, event, targets, made)
+            except _UNREADABLE as raised:
+                log.exception("webhook_event_unreadable", sequence=event.sequence)
+                await self._record_unreadable(tx, event, repr(raised), made)
+        for account_sid, count in Counter(each.account_sid for each in made.queued).items():
+            excess = pending[account_sid] + count - limits.DELIVERIES_PENDING_PER_ACCOUNT_MAX
+            if excess > 0:
+                # As many at least as came: several webhooks may hear of each event.
+                step = max(excess, limits.DELIVERIES_DROPPED_PER_STEP_MAX)
+                made.ended += await queue.drop_oldest(tx, account_sid, step)
+        await event_log.save_position(tx, self._sink, last)
+        return made
+
+    async def _enqueue_one(
+        self, tx: Transaction, event: Event, targets: list[WebhookTarget], made: Enqueued
+    ) -> None:
+        if event.name == event_names.WEBHOOKS_REPLAYED:
+            replayed = _replayed(event.payload)
+            made.reopened_of[event.account_sid] += replayed.reopened
+            for lane in replayed.lanes:
+                # What was before it when it was reopened may have been done meanwhile.
+                await queue.promote(tx, event.account_sid, lane)
+        elif event.name == event_names.SCOPED_WEBHOOK_CHANGED:
+            await self._stop_removed(tx, event, made)
+        elif event.name == event_names.SCOPED_WEBHOOK_ADDED:
+            for part, (target, told) in enumerate(await replays_of(tx, event, self._studio_url)):
+                await self._queue(tx, self._delivery(tx, event, part, target, told), made)
+        else:
+            told = post_parameters(event)
+            for part, target in enumerate(targets):
+                await self._queue(tx, self._delivery(tx, event, part, target, told), made)
+
+    @staticmethod
+    async def _queue(tx: Transaction, delivery: WebhookDelivery, made: Enqueued) -> None:
+        is_new, due_ms = await queue.add(tx, delivery)
+        if is_new:
+            made.queued.append(msgspec.structs.replace(delivery, due_ms=due_ms))
+
+    def _delivery(
+        self, tx: Transaction, event: Event, part: int, target: WebhookTarget, told: dict[str, str]
+    ) -> WebhookDelivery:
+        return WebhookDelivery(
+            account_sid=event.account_sid,
+            event_sequence=event.sequence,
+            target_key=target.key,
+            service_sid=event.service_sid,
+            conversation_sid=event.conversation_sid,
+            event_name=told["EventType"],
+            scope=target.scope,
+            webhook_sid=target.webhook_sid,
+            url=target.url,
+            method=target.method,
+            retry_limit=target.retry_count,
+            token=new_token(self._random),
+            parameters=_encode(told).decode(),
+            lane=lane_key(target.url, event.conversation_sid, event.subject_sid),
+            lane_order=webhook_attempt_store.live_order(event.sequence, part),
+            state=webhook_attempt_store.PENDING,
+            retry_count=0,
+            due_ms=tx.now,
+            date_queued=tx.now,
+            date_updated=tx.now,
+        )
+
+    async def _stop_removed(self, tx: Transaction, event: Event, made: Enqueued) -> None:
+        """A webhook that was detached gets no retries, and nothing that waits behind a retry."""
+        change = _change(event.payload)
+        webhook = change.scoped_webhook
+        if change.is_removed and webhook.url is not None:
+            lane = lane_key(webhook.url, webhook.conversation_sid, "")
+            made.ended += await queue.stop_removed(tx, event.account_sid, lane, webhook.sid)
+
+    @staticmethod
+    async def _record_unreadable(tx: Transaction, event: Event, error: str, made: Enqueued) -> None:
+        """Put an event that cannot be read into the webhook log. No request was made."""
+        text = f"the event cannot be read: {error}".replace("\0", "\N{REPLACEMENT CHARACTER}")
+        attempt = WebhookAttempt(
+            account_sid=event.account_sid,
+            sid=webhook_attempt_store.new_attempt_sid(tx),
+            event_sequence=event.sequence,
+            target_key="",
+            conversation_sid=event.conversation_sid,
+            event_name=event.name,
+            outcome=webhook_attempt_store.UNREADABLE,
+            retry_count=0,
+            status=None,
+            error_code=None,
+            error=text[: limits.RESPONSE_BYTES_LOGGED_MAX],
+            elapsed_ms=0,
+            answer="",
+            next_attempt_ms=None,
+            date_created=tx.now,
+        )
+        await webhook_attempt_store.insert_attempt(tx, attempt)
+        made.unreadable += 1

@@ -1,0 +1,244 @@
+"""The result writer: records the results of attempts on disk, many in one transaction.
+
+It also writes the requests of pre-action webhooks into the webhook log. Those are made by every
+process, so the writer runs with or without a term.
+
+A batch stays queued until it is written, so a failed write repeats it. When the database went away
+before it answered a commit, it is unknown which lanes have which rows; and when reading the rest of
+a lane failed, its rows are missing in memory. In both cases the memory is rebuilt from disk once
+the batch is written: all lanes are invalidated, pending deliveries are counted, and all endpoints
+searched (``SyncState`` in ``states.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from parlour.delivery import webhook_queue
+from parlour.delivery.attempts import AttemptResult
+from parlour.delivery.pre_action_log import write_pre_action
+from parlour.delivery.states import SyncState
+from parlour.delivery.write_queue import WriteQueue
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.store.leases import LeaseLost
+from parlour.vocabulary import crash_points, limits
+from parlour.vocabulary.crash_points import crash_point
+
+if TYPE_CHECKING:
+    from parlour.delivery.cpu_throttle import CpuThrottle
+    from parlour.delivery.due_poller import DuePoller
+    from parlour.delivery.lanes import Lane
+    from parlour.delivery.pre_action import PreActionAttempt
+    from parlour.delivery.term import DeliveryTerm
+    from parlour.delivery.webhook_metrics import WebhookMetrics
+    from parlour.store.transaction import Store, Transaction
+
+log = structlog.get_logger()
+
+Batch = list[tuple["Lane", AttemptResult]]
+
+
+class _Recorded(msgspec.Struct):
+    """The results of a batch as written, and which lanes have a new head on disk.
+
+    ``was_pending``: for each result, whether its delivery was still pending.
+    """
+
+    promoted: set[tuple[str, int]]
+    results: list[AttemptResult]
+    was_pending: list[bool]
+
+
+class ResultWriter:
+    """Writes results and pre-action requests, as long as there are any."""
+
+    def __init__(self, store: Store, throttle: CpuThrottle, metrics: WebhookMetrics) -> None:
+        """``store``: for pre-action requests; results go through the store of their term."""
+        self._store = store
+        self._throttle = throttle
+        self._metrics = metrics
+        self._pre_actions: WriteQueue[PreActionAttempt] = WriteQueue()
+        self._term: DeliveryTerm | None = None
+        self._poller: DuePoller | None = None
+        self._write_wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    # --- Running --------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether results or pre-action requests wait to be written."""
+        return bool(self._pre_actions) or (self._term is not None and bool(self._term.results))
+
+    def start_term(self, term: DeliveryTerm, poller: DuePoller) -> None:
+        """Write the results of this term from now on."""
+        self._term, self._poller = term, poller
+        self._is_stopping = False
+        self.ensure_running()
+
+    def ensure_running(self) -> None:
+        """Start the task if there is none."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        """Write soon."""
+        self._write_wanted.set()
+
+    async def stop(self) -> None:
+        """Write what is queued, within the limit, and end the term."""
+        self._is_stopping = True
+        self.wake()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=limits.DRAIN_SECONDS_MAX)
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        """End the term at once: the results that are not written belong to the next owner.
+
+        A write that is going on is cancelled, too: it must not touch the memory of the next term.
+        """
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._term = self._poller = None
+
+    async def _run(self) -> None:
+        while not self._is_stopping or self.has_work:
+            if not self.has_work and not self._must_resync():
+                self._write_wanted.clear()
+                await self._write_wanted.wait()
+                continue
+            try:
+                await self._write_batch()
+                await self._resync()
+            except LeaseLost:
+                self._drop_results()
+            except Exception:
+                log.exception("webhook_result_write_failed", waiting=self._waiting())
+                self._outcome_unknown()
+                await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
+
+    def _waiting(self) -> int:
+        return 0 if self._term is None else len(self._term.results)
+
+    def _drop_results(self) -> None:
+        """Drop the results: the next owner of the lease repeats these attempts."""
+        if self._term is not None:
+            self._term.results.clear()
+
+    # --- Sync -----------------------------------------------------------------------------------
+
+    def _must_resync(self) -> bool:
+        return self._term is not None and self._term.sync is SyncState.RESYNC
+
+    def _outcome_unknown(self) -> None:
+        """Rebuild the memory after the next write. An unknown intake leads there by itself."""
+        if self._term is not None and self._term.sync is SyncState.SYNCED:
+            self._term.enter(SyncState.RESYNC)
+
+    async def _resync(self) -> None:
+        """Rebuild the memory of the term from disk, if it must be."""
+        term = self._term
+        if term is None or term.sync is not SyncState.RESYNC:
+            return
+        async with term.enqueuing:  # No delivery is counted twice meanwhile.
+            if term.sync is not SyncState.RESYNC:
+                return  # The intake's commit is unknown by now: after that one, then.
+            term.pending = Counter(await term.reads.read(webhook_queue.counts))
+            term.lanes.invalidate_all()
+            term.enter(SyncState.SYNCED)
+        assert self._poller is not None
+        self._poller.search(term.pending)
+
+    # --- Writing --------------------------------------------------------------------------------
+
+    def record_pre_action(self, attempt: PreActionAttempt) -> None:
+        """Write the request of a pre-action webhook into the log, soon. Never waits.
+
+        What an account has beyond its share of the queue is not in the log.
+        """
+        self._metrics.outcomes[attempt.outcome] += 1
+        account_sid = attempt.scope.account_sid
+        if self._pre_actions.has_room(account_sid, limits.PRE_ACTIONS_UNRECORDED_MAX):
+            self._pre_actions.add(account_sid, attempt)
+        self.wake()
+        self.ensure_running()
+
+    async def _write_batch(self) -> None:
+        """Write the first results in one transaction; then update their lanes."""
+        term = self._term
+        batch = [] if term is None else term.results.first(limits.ATTEMPTS_UNRECORDED_MAX)
+        pre_actions = self._pre_actions.first(limits.PRE_ACTIONS_PER_WRITE_MAX)
+        if not batch and not pre_actions:
+            return
+        accounts = [result.delivery.account_sid for _, result in batch]
+        accounts += [each.scope.account_sid for each in pre_actions]
+        store = self._store if term is None or not batch else term.lease_term.store
+        written = await store.write(
+            lambda tx: self._throttle.metered_for_all(_write(batch, pre_actions, tx), accounts)
+        )
+        crash_point(crash_points.RESULTS_RECORDED)
+        for _ in pre_actions:
+            self._pre_actions.written()
+        if term is not None:
+            await self._update_lanes(term, batch, written)
+
+    async def _update_lanes(self, term: DeliveryTerm, batch: Batch, written: _Recorded) -> None:
+        lanes = (lane for lane, _ in batch)
+        for lane, result, was_pending in zip(
+            lanes, written.results, written.was_pending, strict=True
+        ):
+            term.results.written()
+            account_sid = result.delivery.account_sid
+            if result.was_sent:
+                self._metrics.outcomes[result.outcome] += 1
+            if result.is_done and was_pending:
+                term.pending[account_sid] -= 1
+            due_ms = result.due_ms if was_pending else None
+            is_promoted = (account_sid, lane.key) in written.promoted
+            if term.lanes.recorded(lane, due_ms, is_promoted=is_promoted):
+                await self._refill(term, lane)
+        term.send_wanted.set()
+        term.poll_wanted.set()
+
+    @staticmethod
+    async def _refill(term: DeliveryTerm, lane: Lane) -> None:
+        account_sid = lane.endpoint.key[0]
+        found = await term.reads.read(
+            lambda tx: webhook_queue.following(tx, account_sid, lane.key, lane.tail_order)
+        )
+        term.lanes.refill(lane, found)
+
+
+async def _write(batch: Batch, pre_actions: list[PreActionAttempt], tx: Transaction) -> _Recorded:
+    """Record the results of some attempts and log some pre-action requests."""
+    lanes: dict[tuple[str, int], None] = {}
+    results: list[AttemptResult] = []
+    was_pending: list[bool] = []
+    for lane, made in batch:
+        delivery = made.delivery
+        is_retried = made.was_sent and not made.is_done
+        is_stopped = is_retried and await webhook_queue.is_detached(tx, delivery)
+        result = made.stopped() if is_stopped else made
+        results.append(result)
+        count = await webhook_queue.record_result(
+            tx, delivery, result.state, result.retry_count, result.due_ms
+        )
+        was_pending.append(bool(count))
+        if result.was_sent:
+            attempt = result.attempt(webhook_attempt_store.new_attempt_sid(tx))
+            await webhook_attempt_store.insert_attempt(tx, attempt)
+        if result.is_done:
+            lanes[delivery.account_sid, lane.key] = None
+    promoted = {lane for lane in lanes if await webhook_queue.promote(tx, *lane)}
+    for each in pre_actions:
+        await write_pre_action(tx, each)
+    return _Recorded(promoted, results, was_pending)

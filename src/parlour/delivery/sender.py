@@ -1,0 +1,85 @@
+"""The sender: takes ready lanes in turn, makes their requests, and queues the results.
+
+It starts a request whenever a lane is ready, its account may send, and the CPU throttle allows it.
+While as many results wait to be recorded as may be sent twice after a crash, only accounts without
+any among them send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from parlour.delivery.term import Tasks, wait_for
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from parlour.delivery.attempts import AttemptResult, WebhookClient
+    from parlour.delivery.cpu_throttle import CpuThrottle
+    from parlour.delivery.lanes import Lane
+    from parlour.delivery.term import DeliveryTerm
+    from parlour.resources.webhook_attempts.store import WebhookDelivery
+
+
+class Sender:
+    """Sends the deliveries of one term."""
+
+    def __init__(
+        self,
+        term: DeliveryTerm,
+        client: WebhookClient,
+        throttle: CpuThrottle,
+        on_result: Callable[[], None],
+    ) -> None:
+        """``on_result`` is called after each attempt, with its result in ``term.results``."""
+        self._term = term
+        self._client = client
+        self._throttle = throttle
+        self._on_result = on_result
+        self.requests = Tasks()
+
+    async def run(self) -> None:
+        """Send whatever is ready until the term stops."""
+        term, started = self._term, 0
+        while not term.is_stopping:
+            term.send_wanted.clear()
+            wait_ms = self._throttle.wait_ms()
+            lane = term.lanes.next_lane(self._may_send(wait_ms))
+            if lane is None:
+                is_delayed = wait_ms > 0 and term.lanes.has_ready_lane
+                await wait_for(term.send_wanted, wait_ms if is_delayed else None)
+                continue
+            self.requests.start(self._throttle.metered(self._send(lane), lane.endpoint.key[0]))
+            started += 1
+            if not started % limits.WEBHOOKS_STARTED_PER_LOOP_TURN:
+                await asyncio.sleep(0)
+
+    def _may_send(self, wait_ms: float) -> Callable[[Hashable], bool] | None:
+        """Return which accounts may send now; None for all. ``wait_ms``: the throttle's."""
+        results = self._term.results
+        is_full = len(results) >= limits.ATTEMPTS_UNRECORDED_MAX
+        if not is_full and wait_ms <= 0:
+            return None
+        return lambda account: (
+            (not is_full or not results.count_of(str(account)))
+            and (wait_ms <= 0 or self._throttle.has_credit(str(account)))
+        )
+
+    async def _send(self, lane: Lane) -> None:
+        """Make one attempt. The lane sends its next delivery before the result is recorded."""
+        term = self._term
+        result = await self._attempt(lane.waiting[0])
+        term.results.add(lane.endpoint.key[0], (lane, result))
+        term.lanes.finish_attempt(lane, is_done=result.is_done, timed_out=result.timed_out)
+        self._on_result()
+        term.send_wanted.set()
+
+    async def _attempt(self, delivery: WebhookDelivery) -> AttemptResult:
+        while True:  # Ends once the store returns the signing settings, or with the term.
+            try:
+                return await self._client.attempt(delivery, self._term.lease_term.is_current)
+            except (Busy, Unavailable):
+                await asyncio.sleep(limits.SINK_RETRY_MS / 1000)

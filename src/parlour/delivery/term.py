@@ -1,0 +1,96 @@
+"""What one lease term of webhook delivery has in memory.
+
+Where several processes serve the same data, one of them delivers, for a term. Its memory is a
+subset of the rows on disk and ends with the term: the next one starts from the rows. All parts of
+the delivery share it:
+
+```text
+log ─► Intake ─► rows ─► DuePoller ─► Lanes ─► Sender ─► results ─► ResultWriter ─► rows
+          └────────────────────────────►┘
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from parlour.delivery.lanes import Lanes
+from parlour.delivery.states import SyncState
+from parlour.delivery.write_queue import WriteQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+    from parlour.delivery.attempts import AttemptResult
+    from parlour.delivery.lanes import Lane
+    from parlour.store.leases import LeaseTerm
+    from parlour.store.transaction import Store
+
+
+class DeliveryTerm:
+    """The lanes, the results to be written, the counts of pending deliveries, and their sync."""
+
+    def __init__(self, lease_term: LeaseTerm, reads: Store, pending: Mapping[str, int]) -> None:
+        """``reads``: the store to read from; writes go through that of ``lease_term``."""
+        self.lease_term = lease_term
+        self.reads = reads
+        self.lanes = Lanes()
+        # Results of attempts that are not on disk yet. Bounded by ATTEMPTS_UNRECORDED_MAX.
+        self.results: WriteQueue[tuple[Lane, AttemptResult]] = WriteQueue()
+        self.pending = Counter(pending)
+        self.sync = SyncState.SYNCED
+        # Held from the intake's commit until its deliveries are in memory: counts read meanwhile
+        # would include them or not.
+        self.enqueuing = asyncio.Lock()
+        self.send_wanted = asyncio.Event()
+        self.poll_wanted = asyncio.Event()
+        self.is_stopping = False
+
+    def enter(self, state: SyncState) -> None:
+        """Change whether the memory agrees with the rows."""
+        self.sync = state
+
+    def stop(self) -> None:
+        """Start no more requests, polls and searches."""
+        self.is_stopping = True
+        self.send_wanted.set()
+        self.poll_wanted.set()
+
+
+class Tasks:
+    """The tasks of one part in one term."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        """Run a coroutine as a task until it ends."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Wait until all tasks have ended; cancel those that have not after the timeout."""
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=timeout_seconds)
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        """Cancel all tasks and wait for their end."""
+        running = tuple(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def wait_for(event: asyncio.Event, timeout_ms: float | None) -> None:
+    """Wait for an event, at most this long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+            await event.wait()
