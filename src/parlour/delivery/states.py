@@ -47,6 +47,7 @@ Lane (``Lane.state``):
 | refilling | loaded                      | ready     | due poller               |
 | refilling | nothing found               | recording | result writer            |
 | refilling | nothing found               | absent    | result writer            |
+| refilling | loaded, all of it done      | absent    | due poller               |
 | blocked   | recorded                    | absent    | result writer            |
 | ready     | invalidated                 | recording | intake, result writer    |
 | ready     | invalidated                 | absent    | intake, result writer    |
@@ -194,7 +195,7 @@ recording > refilling: result writer
 recording > absent: result writer
 refilling > ready: result writer, due poller
 refilling > recording: result writer, intake
-refilling > absent: result writer, intake
+refilling > absent: result writer, intake, due poller
 blocked > absent: result writer
 ready > recording: intake, result writer
 ready > absent: intake, result writer
