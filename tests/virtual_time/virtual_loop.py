@@ -142,7 +142,7 @@ class WebhookWorld:
         configuration = WebhookConfiguration(
             ACCOUNT, None, url, "POST", f'["{ON_USER_ADDED}"]', "webhook"
         )
-        await tx.hold("settings", ACCOUNT)
+        await tx.lock_name("settings", ACCOUNT)
         await webhook_configuration_store.save_webhook_configuration(
             tx, Scope(ACCOUNT), configuration
         )

@@ -218,9 +218,7 @@ class LaneMachine(RuleBasedStateMachine):
         elif found:
             found[0].due_ms = due_ms
         is_promoted = is_done and self.promote(url, lane.key)
-        return lane, self.lanes.recorded(
-            lane, due_ms if found else None, is_promoted=is_promoted
-        )
+        return lane, self.lanes.recorded(lane, due_ms if found else None, is_promoted=is_promoted)
 
     def read_rest(self, lane: Lane) -> list[Any]:
         url = int(lane.endpoint.key[1][8])
@@ -347,30 +345,34 @@ def tour(recorder: Recorder, runs: int, steps: int) -> None:
     for _ in range(runs):
         machine = machine_of(recorder)()
         for _ in range(steps):
-            where = dice.randrange(URLS), dice.randrange(LANES)
-            dice.choice(
-                [
-                    lambda: machine.enqueue(where, dice.randrange(1, 5)),
-                    machine.enqueue_for_all_urls,
-                    lambda: machine.end_waiting(where),
-                    lambda: machine.intake_repeated(where),
-                    machine.send,
-                    machine.send,
-                    lambda: machine.finish(dice.choice(OUTCOMES)),
-                    lambda: machine.finish(dice.choice(OUTCOMES)),
-                    machine.drain,
-                    lambda: machine.write_result(is_slow=dice.random() < 0.5),
-                    lambda: machine.write_result(is_slow=False),
-                    machine.finish_refill,
-                    machine.fail_refill,
-                    machine.find,
-                    lambda: machine.replay(where),
-                    lambda: machine.wait(dice.randrange(1, 10)),
-                    lambda: machine.poll(dice.choice(MEANWHILE)),
-                ]
-            )()
+            step(machine, dice)
             machine.lanes_are_as_their_states()
             machine.every_lane_with_a_request_is_known()
+
+
+def step(machine: LaneMachine, dice: random.Random) -> None:
+    """Take one step of a long run."""
+    where = dice.randrange(URLS), dice.randrange(LANES)
+    steps = [
+        lambda: machine.enqueue(where, dice.randrange(1, 5)),
+        machine.enqueue_for_all_urls,
+        lambda: machine.end_waiting(where),
+        lambda: machine.intake_repeated(where),
+        machine.send,
+        machine.send,
+        lambda: machine.finish(dice.choice(OUTCOMES)),
+        lambda: machine.finish(dice.choice(OUTCOMES)),
+        machine.drain,
+        lambda: machine.write_result(is_slow=dice.random() < 0.5),
+        lambda: machine.write_result(is_slow=False),
+        machine.finish_refill,
+        machine.fail_refill,
+        machine.find,
+        lambda: machine.replay(where),
+        lambda: machine.wait(dice.randrange(1, 10)),
+        lambda: machine.poll(dice.choice(MEANWHILE)),
+    ]
+    dice.choice(steps)()
 
 
 def test_lanes_and_endpoints_make_no_transition_that_is_not_in_the_tables(
