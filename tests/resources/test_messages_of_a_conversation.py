@@ -270,11 +270,14 @@ def test_each_change_of_a_message_is_one_event(talk: MessageClient) -> None:
         (participant_store.LIST_AUTHOR_AND_BOUND, ["participant_bound", "participant_identity"]),
         (message_store.LIST_ASCENDING.first, ["sqlite_autoindex_message_1"]),
         (message_store.LIST_DESCENDING.backward, ["sqlite_autoindex_message_1"]),
-        (message_store.FETCH, ["message_sid"]),
-        (message_store.UPDATE, ["message_sid"]),
+        (message_store.TABLE.statements["find"], ["message_sid"]),
+        (message_store.TABLE.statements["update"], ["message_sid"]),
         (receipt_store.LIST.forward, ["receipt_order"]),
         (receipt_store.FETCH_PENDING, ["receipt_order"]),
-        (conversation_store.UPDATE_AFTER_MESSAGE.short, ["sqlite_autoindex_conversation_1"]),
+        (
+            conversation_store.TABLE.statements["update_changes"],
+            ["sqlite_autoindex_conversation_1"],
+        ),
     ],
 )
 def test_a_message_costs_the_same_among_many(

@@ -15,6 +15,7 @@ import parlour
 from parlour.store.postgres.batching import batched
 from parlour.store.postgres.engine import PostgresStore
 from parlour.store.statements import Window
+from parlour.store.table import AnyTable
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.support.postgres_server import shared
 
@@ -29,6 +30,8 @@ _EMBEDDED = re.compile(r"parlour\.(__main__|store\.(sqlite|maintenance\.move))")
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str) and _SQL.match(value):
         yield value
+    elif isinstance(value, AnyTable):
+        yield from value.statements.values()
     elif isinstance(value, Window):
         yield from (value.first, value.forward, value.backward)
     elif isinstance(value, tuple | list):

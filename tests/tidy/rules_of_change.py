@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESOURCES = "src/parlour/resources/"
+_WRITERS = {"inserter", "updater", "changes_updater", "saver", "deleter"}
+"""The methods of ``store/table.py`` whose functions write rows."""
 
 
 def no_await_outside_tx(sources: Sources) -> Iterator[Finding]:
@@ -51,7 +53,7 @@ class _Deed:
     """What one function does: which functions it calls, and what it does by itself."""
 
     source: Source
-    function: AnyFunction
+    function: AnyFunction | ast.stmt
     calls: set[str] = field(default_factory=set)
     callers: set[str] = field(default_factory=set)
     runs: bool = False
@@ -72,6 +74,8 @@ class _Calls:
             for node in source.tree.body:
                 if isinstance(node, AnyFunction):
                     self.deeds[f"{source.module}.{node.name}"] = _Deed(source, node)
+                elif (name := _derived_write(node)) is not None:
+                    self.deeds[f"{source.module}.{name}"] = _Deed(source, node, runs=True)
         for source in files:
             self._read(source)
         for name, deed in self.deeds.items():
@@ -119,6 +123,14 @@ class _Calls:
         return bool(callers) and all(self.tells(each, seen) for each in callers)
 
 
+def _derived_write(node: ast.stmt) -> str | None:
+    """Return the name of a function that a store takes from its table and that writes rows."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+        return None
+    _, _, method = dotted(node.value.func).rpartition(".")
+    return dotted(node.targets[0]) if method in _WRITERS else None
+
+
 def _imported(source: Source) -> dict[str, str]:
     """What a file's names stand for: modules, and functions of modules."""
     found = {}
@@ -136,12 +148,13 @@ def event_for_change(sources: Sources) -> Iterator[Finding]:
         if deed.is_of_store or not calls.writes(name):
             continue
         if not calls.tells(name):
-            text = f"{deed.function.name} changes rows, and no event tells of it"
+            text = f"{name.rpartition('.')[2]} changes rows, and no event tells of it"
             yield deed.source.found(deed.function, text)
 
 
 _ACTIONS = f"{RESOURCES}roles/actions.py"
 _ROLES = {f"{RESOURCES}roles/store.py": "async def add(tx, scope, role): await tx.run(INSERT)"}
+_DERIVED = {f"{RESOURCES}roles/store.py": "insert_role = TABLE.inserter()"}
 _IMPORT = "from parlour.resources.roles import store\n"
 _CREATE = "async def create(tx):\n  await store.add(tx)\n  await tx.emit()"
 
@@ -172,6 +185,11 @@ RULES = (
         event_for_change,
         valid=(
             _ROLES | {_ACTIONS: _IMPORT + _CREATE},
+            _DERIVED
+            | {
+                _ACTIONS: f"{_IMPORT}async def create(tx):\n  await store.insert_role(tx)\n"
+                "  await tx.emit()"
+            },
             _ROLES
             | {
                 _ACTIONS: f"{_IMPORT}async def _keep(tx): await store.add(tx)\n"
@@ -182,6 +200,7 @@ RULES = (
         invalid=(
             _ROLES | {_ACTIONS: f"{_IMPORT}async def create(tx): await store.add(tx)"},
             {_ACTIONS: "async def delete(tx): await tx.run(DELETE)"},
+            _DERIVED | {_ACTIONS: f"{_IMPORT}async def create(tx): await store.insert_role(tx)"},
             _ROLES
             | {
                 _ACTIONS: f"{_IMPORT}async def _keep(tx): await store.add(tx)\n"

@@ -65,6 +65,14 @@ RULES = (
         ),
         invalid=(
             {
+                "a.py": "def in_path(prefix, find, find_by_name):\n"
+                "    async def look_up(tx, call):\n"
+                "        sid = sids.parse(prefix, call.path['Sid'])\n"
+                "        if sid is not None:\n            return await find(tx, call.scope, sid)\n"
+                "        else:\n            return await find_by_name(tx, call.scope, 'a')\n"
+                "    return look_up"
+            },
+            {
                 "a.py": f"{_START}    if sid is not None:\n"
                 "        found = await store.find(tx, sid)\n    else:\n"
                 "        found = await store.find_by_identity(tx, call.path['Sid'])"

@@ -33,10 +33,21 @@ _CONDITION = re.compile(r"\baccount_sid = ")
 _INSERT = re.compile(r"\bINSERT INTO\b")
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\);", re.DOTALL)
 _ASKING = {"tx.one", "tx.all", "tx.run"}
-_BUILDERS = {"statement", "insert", "update", "row_update", "assignments", "window"}
+_BUILDERS = {
+    "statement",
+    "insert",
+    "update",
+    "row_update",
+    "assignments",
+    "window",
+    "select",
+    "Table",
+    "ChildTable",
+    "SettingsTable",
+}
 _KEYS = {"sid", "account_sid", "service_sid", "conversation_sid", "user_sid", "message_sid"}
 _NO_RECORDS = {"tx", "scope", "limits", "call", "self"}
-_OF_TABLE = {"insert", "update", "row_update"}
+_OF_TABLE = {"insert", "update", "row_update", "Table", "ChildTable", "SettingsTable"}
 _ENDINGS = {"commit", "rollback", "savepoint"}
 _ENDING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
 
@@ -252,6 +263,7 @@ RULES = (
             {"a.py": 'A = "SELECT sid FROM role WHERE account_sid = $1"'},
             {"a.py": 'A = "SELECT name FROM migration"'},
             {"a.py": f'{_RECORD}A = insert("role", Role)'},
+            {"a.py": f'{_RECORD}A = Table("role", Role, key=("account_sid", "sid"))'},
             {"a.py": f'{_RECORD}A = update("role", Role, key=("account_sid", "sid"))'},
             {"a.py": 'A = "INSERT INTO role (account_sid, sid) VALUES ($1, $2)"'},
             {
@@ -261,6 +273,8 @@ RULES = (
         ),
         invalid=(
             {"a.py": 'A = "SELECT sid FROM role WHERE sid = $1"'},
+            {"a.py": f'{_RECORD}A = Table("role", Role, key=("sid",))'},
+            {"a.py": 'class Role:\n    sid: str\nA = Table("role", Role, key=("account_sid",))'},
             {"a.py": 'A = "SELECT account_sid, sid FROM role WHERE sid = $1"'},
             {"a.py": 'A = "UPDATE role SET type = $2 WHERE sid = $1"'},
             {"a.py": 'A = "DELETE FROM role"'},

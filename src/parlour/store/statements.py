@@ -100,6 +100,29 @@ def insert(table: str, record: type[msgspec.Struct]) -> str:
     )
 
 
+def select(
+    table: str, record: type[msgspec.Struct], *, key: tuple[str, ...], lock: str = ""
+) -> str:
+    """Return a SELECT of the rows with this key, whose columns are its arguments.
+
+    ``lock`` is the clause that locks them: ``FOR UPDATE``, ``FOR KEY SHARE`` or none.
+    """
+    text = statement(
+        "SELECT {columns} FROM {table} WHERE {found}", record, table=table, found=conditions(key)
+    )
+    return f"{text} {lock}" if lock else text
+
+
+def delete(table: str, *, key: tuple[str, ...]) -> str:
+    """Return a DELETE of the rows with this key, whose columns are its arguments."""
+    return statement("DELETE FROM {table} WHERE {found}", table=table, found=conditions(key))
+
+
+def conditions(key: tuple[str, ...]) -> str:
+    """Return ``column = $n`` for each column of a key, numbered from 1, joined by AND."""
+    return " AND ".join(f"{name} = ${number}" for number, name in enumerate(key, 1))
+
+
 class Window(NamedTuple):
     """A list read forwards or backwards from a position.
 

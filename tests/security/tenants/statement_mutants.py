@@ -17,6 +17,7 @@ import parlour.delivery
 import parlour.operations
 import parlour.resources
 import parlour.store
+from parlour.store.table import AnyTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +65,12 @@ class Mutant:
 
 
 def _texts(value: Any) -> Iterator[tuple[str, str]]:
-    """The texts in a constant: it may be one, or a tuple of them."""
+    """The texts in a constant: it may be one, a tuple of them, or a table."""
     if isinstance(value, str):
         yield "", value
+    elif isinstance(value, AnyTable):
+        for name, text in value.statements.items():
+            yield f".{name}", text
     elif isinstance(value, tuple):
         names = getattr(value, "_fields", range(len(value)))
         for name, each in zip(names, value, strict=True):

@@ -22,11 +22,13 @@ from parlour.resources.participants import store as participant_store
 from parlour.store import statements
 from parlour.store.dialect import SQLITE
 from parlour.store.migrations import migrations
-from parlour.store.statements import RowUpdate
+from parlour.store.table import AnyTable
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from parlour.store.statements import RowUpdate
 
 SCOPE = Scope("AC" + "0" * 32, "IS" + "0" * 32)
 INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
@@ -69,18 +71,11 @@ def row_updates() -> list[tuple[str, type[msgspec.Struct], RowUpdate]]:
     for module in pkgutil.walk_packages(parlour.resources.__path__, "parlour.resources."):
         if not module.name.endswith(".store"):
             continue
-        names = vars(importlib.import_module(module.name))
-        for name, value in names.items():
-            if isinstance(value, RowUpdate):
-                columns = {each for each, _ in _ASSIGNED.findall(value.whole)}
-                (record,) = (
-                    each
-                    for each in names.values()
-                    if isinstance(each, type)
-                    and issubclass(each, msgspec.Struct)
-                    and set(each.__struct_fields__) == columns
-                )
-                found.append((f"{module.name}.{name}", record, value))
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, AnyTable):
+                found += [
+                    (f"{module.name}.{name}", value.record, each) for each in value.row_updates
+                ]
     return found
 
 
@@ -185,5 +180,5 @@ def test_the_short_update_of_participants_leaves_every_index_alone() -> None:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(participant)")}
     assert len(indexes) >= 10
     assert columns == set(participant_store.Participant.__struct_fields__)
-    changes, _, _ = participant_store.UPDATE.short.partition(" WHERE ")
+    changes, _, _ = participant_store.TABLE.statements["update_changes"].partition(" WHERE ")
     assert {name for name, _ in _ASSIGNED.findall(changes)} == columns - held

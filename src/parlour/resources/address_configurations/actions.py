@@ -11,6 +11,7 @@ from parlour.protocol.addresses import parse_proxy_address
 from parlour.resources.accounts import store as account_store
 from parlour.resources.address_configurations import store as address_configuration_store
 from parlour.resources.address_configurations.store import AddressConfiguration, AutoCreation
+from parlour.resources.in_path import in_path
 from parlour.resources.services import store as service_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
@@ -41,20 +42,11 @@ _FOREIGN: Final = {
 """The members that a type does not have."""
 
 
-async def address_configuration_in_path(tx: Transaction, call: Call[Any]) -> AddressConfiguration:
-    """The configuration that the path names, by sid or address. Raises 404."""
-    text = call.path["Sid"]
-    sid = sids.parse(sids.ADDRESS_CONFIGURATION, text)
-    found = None
-    if sid is not None:
-        found = await address_configuration_store.find_address_configuration(tx, call.scope, sid)
-    if found is None:  # An address of the type chat may look like a sid.
-        found = await address_configuration_store.find_address_configuration_by_address(
-            tx, call.scope, text
-        )
-    if found is None:
-        raise call.not_found()
-    return found
+address_configuration_in_path = in_path(
+    sids.ADDRESS_CONFIGURATION,
+    address_configuration_store.find_address_configuration,
+    address_configuration_store.find_address_configuration_by_address,
+)
 
 
 async def list_address_configurations(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.statements import statement, window
+from parlour.store.table import Table
 from parlour.store.windows import read_window
 
 if TYPE_CHECKING:
@@ -56,21 +57,15 @@ class AddressConfiguration(msgspec.Struct, frozen=True):
 _decode_auto_creation = msgspec.json.Decoder(AutoCreation).decode
 _encode = msgspec.json.Encoder().encode
 
-INSERT = insert("address_configuration", AddressConfiguration)
-UPDATE = update("address_configuration", AddressConfiguration, key=("account_sid", "sid"))
-FETCH = statement(
-    "SELECT {columns} FROM address_configuration WHERE account_sid = $1 AND sid = $2",
-    AddressConfiguration,
-)
+TABLE = Table("address_configuration", AddressConfiguration, key=("account_sid", "sid"))
+insert_address_configuration = TABLE.inserter()
+find_address_configuration = TABLE.finder()
+_list = TABLE.lister()
+update_address_configuration_row = TABLE.updater()
+delete_address_configuration_row = TABLE.deleter()
 FETCH_BY_ADDRESS = statement(
     "SELECT {columns} FROM address_configuration WHERE account_sid = $1 AND address = $2",
     AddressConfiguration,
-)
-LIST = window(
-    "SELECT {columns} FROM address_configuration WHERE account_sid = $1",
-    AddressConfiguration,
-    order="sequence",
-    arguments=1,
 )
 LIST_OF_TYPE = window(
     "SELECT {columns} FROM address_configuration WHERE account_sid = $1 AND type = $2",
@@ -83,28 +78,11 @@ LIST_OF_SERVICE = statement(
     " AND auto_creation LIKE $2 LIMIT $3",
     AddressConfiguration,
 )
-DELETE = "DELETE FROM address_configuration WHERE account_sid = $1 AND sid = $2"
 
 
 def encode_auto_creation(creation: AutoCreation) -> str:
     """The text that a row holds."""
     return _encode(creation).decode()
-
-
-async def insert_address_configuration(
-    tx: Transaction, scope: Scope, configuration: AddressConfiguration
-) -> None:
-    """Keep a new configuration."""
-    assert configuration.account_sid == scope.account_sid
-    await tx.run(INSERT, *values_of(configuration))
-
-
-async def find_address_configuration(
-    tx: Transaction, scope: Scope, sid: str
-) -> AddressConfiguration | None:
-    """The configuration with this sid, if the account has it."""
-    row = await tx.one(FETCH, scope.account_sid, sid)
-    return AddressConfiguration(*row) if row else None
 
 
 async def find_address_configuration_by_address(
@@ -118,11 +96,10 @@ async def find_address_configuration_by_address(
 async def list_address_configurations(
     tx: Transaction, scope: Scope, request: PageRequest, address_type: str | None
 ) -> list[AddressConfiguration]:
-    """The account's configurations, of one type or any, oldest first."""
+    """Return a page of the account's configurations, of one type or any, oldest first."""
     if address_type is None:
-        rows = await read_window(tx, LIST, request, scope.account_sid)
-    else:
-        rows = await read_window(tx, LIST_OF_TYPE, request, scope.account_sid, address_type)
+        return await _list(tx, scope, request)
+    rows = await read_window(tx, LIST_OF_TYPE, request, scope.account_sid, address_type)
     return [AddressConfiguration(*row) for row in rows]
 
 
@@ -134,17 +111,3 @@ async def list_address_configurations_of_service(
     like = f'%"conversation_service_sid":"{service_sid}"%'
     rows = await tx.all(LIST_OF_SERVICE, scope.account_sid, like, count)
     return [AddressConfiguration(*row) for row in rows]
-
-
-async def update_address_configuration_row(
-    tx: Transaction, scope: Scope, configuration: AddressConfiguration
-) -> None:
-    """Write every changeable column of one configuration."""
-    assert configuration.account_sid == scope.account_sid
-    count = await tx.run(UPDATE, *values_of(configuration))
-    assert count == 1, configuration.sid
-
-
-async def delete_address_configuration_row(tx: Transaction, scope: Scope, sid: str) -> int:
-    """Delete the row; how many that was."""
-    return await tx.run(DELETE, scope.account_sid, sid)

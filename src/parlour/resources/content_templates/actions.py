@@ -9,6 +9,7 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.resources.content_templates import store as content_template_store
 from parlour.resources.content_templates.store import ContentTemplate
+from parlour.resources.in_path import in_path
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
 
@@ -19,15 +20,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-async def content_template_in_path(tx: Transaction, call: Call[Any]) -> ContentTemplate:
-    """The template that the path names. Raises 404."""
-    sid = call.path["Sid"]
-    found = None
-    if sids.is_sid(sids.CONTENT, sid):
-        found = await content_template_store.find_content_template(tx, call.scope, sids.normal(sid))
-    if found is None:
-        raise call.not_found()
-    return found
+content_template_in_path = in_path(sids.CONTENT, content_template_store.find_content_template)
 
 
 async def create_content_template(

@@ -13,6 +13,7 @@ from parlour.resources.configuration import store as configuration_store
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
 from parlour.resources.conversations.store import Conversation
+from parlour.resources.in_path import in_path
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.store.transaction import ConflictScope
 from parlour.vocabulary import event_names, sids
@@ -40,34 +41,20 @@ _DELETE_PENDING_PAIRS = "DELETE FROM pending_pair WHERE account_sid = $1 AND con
 _DELETE_WEBHOOKS = "DELETE FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2"
 
 
-async def conversation_in_path(
-    tx: Transaction, call: Call[Any], name: str = "ConversationSid"
-) -> Conversation:
-    """The conversation that the path names, by sid or unique name. Raises 404."""
-    text = call.path[name]
-    sid = sids.parse(sids.CONVERSATION, text)
-    if sid is not None:
-        found = await conversation_store.find_conversation(tx, call.scope, sid)
-    else:
-        # tidy: sid-then-name - a unique name in the form of a sid is refused: 50390
-        found = await conversation_store.find_conversation_by_unique_name(tx, call.scope, text)
-    if found is None:
-        raise call.not_found(50350)
-    return found
-
-
-async def conversation_sid_in_path(tx: Transaction, call: Call[Any]) -> str:
-    """The sid of the conversation that the path names. Raises 404."""
-    text = call.path["ConversationSid"]
-    sid = sids.parse(sids.CONVERSATION, text)
-    if sid is not None:
-        found = await conversation_store.find_conversation_sid(tx, call.scope, sid)
-    else:
-        # tidy: sid-then-name - as above
-        found = await conversation_store.find_conversation_sid_by_unique_name(tx, call.scope, text)
-    if found is None:
-        raise call.not_found(50350)
-    return found
+conversation_in_path = in_path(
+    sids.CONVERSATION,
+    conversation_store.find_conversation,
+    conversation_store.find_conversation_by_unique_name,
+    variable="ConversationSid",
+    code=50350,
+)
+conversation_sid_in_path = in_path(
+    sids.CONVERSATION,
+    conversation_store.find_conversation_sid,
+    conversation_store.find_conversation_sid_by_unique_name,
+    variable="ConversationSid",
+    code=50350,
+)
 
 
 def conflict_scope_in_path(call: Call[Any], subject_sid: str = "") -> ConflictScope | None:

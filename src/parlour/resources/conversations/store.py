@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, row_update, statement, update, values_of, window
+from parlour.store.statements import statement, window
+from parlour.store.table import Table
 from parlour.store.windows import read_window
 from parlour.vocabulary import limits
 
@@ -52,24 +53,19 @@ class Conversation(msgspec.Struct, frozen=True):
     pending_participants: str | None
 
 
-INSERT = insert("conversation", Conversation)
-UPDATE = update("conversation", Conversation, key=("account_sid", "service_sid", "sid"))
-FETCH = statement(
-    "SELECT {columns} FROM conversation WHERE account_sid = $1 AND sid = $3 AND service_sid = $2"
-    " FOR UPDATE",
-    Conversation,
+TABLE = Table("conversation", Conversation, key=("account_sid", "service_sid", "sid"))
+insert_conversation = TABLE.inserter()
+find_conversation = TABLE.finder("FOR UPDATE")
+update_conversation_row = TABLE.updater()
+# What a message changes while the state stays: the indexes of names and states are left alone.
+update_conversation_after_message = TABLE.changes_updater(
+    "next_message_index", "last_activity", "date_inactive", "date_closed"
 )
+delete_conversation_row = TABLE.deleter()
 FETCH_BY_UNIQUE_NAME = statement(
     "SELECT {columns} FROM conversation"
     " WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3 FOR UPDATE",
     Conversation,
-)
-# What a message changes while the state stays: the indexes of names and states are left alone.
-UPDATE_AFTER_MESSAGE = row_update(
-    "conversation",
-    Conversation,
-    key=("account_sid", "service_sid", "sid"),
-    columns=("next_message_index", "last_activity", "date_inactive", "date_closed"),
 )
 INCREMENT_REMOVED_MESSAGES = """
 UPDATE conversation SET removed_messages = removed_messages + 1
@@ -82,7 +78,6 @@ FIND_SID_BY_UNIQUE_NAME = """
 SELECT sid FROM conversation
  WHERE account_sid = $1 AND service_sid = $2 AND unique_name = $3 FOR UPDATE
 """
-DELETE = "DELETE FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
 LIST_BY_ACTIVITY = window(
     "SELECT {columns} FROM conversation WHERE account_sid = $1 AND service_sid = $2",
     Conversation,
@@ -141,18 +136,6 @@ LIST_PENDING = statement(
 )
 
 
-async def insert_conversation(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
-    """Keep a new conversation."""
-    assert conversation.service_sid == scope.service_sid
-    await tx.run(INSERT, *values_of(conversation))
-
-
-async def find_conversation(tx: Transaction, scope: Scope, sid: str) -> Conversation | None:
-    """The conversation with this sid, if the service has it."""
-    row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
-    return Conversation(*row) if row else None
-
-
 async def find_conversation_by_unique_name(
     tx: Transaction, scope: Scope, unique_name: str
 ) -> Conversation | None:
@@ -175,34 +158,10 @@ async def find_conversation_sid_by_unique_name(
     return row[0] if row else None
 
 
-async def update_conversation_row(
-    tx: Transaction, scope: Scope, conversation: Conversation
-) -> None:
-    """Write every changeable column of one conversation."""
-    assert conversation.service_sid == scope.service_sid
-    count = await tx.run(UPDATE, *values_of(conversation))
-    assert count == 1, conversation.sid
-
-
-async def update_conversation_after_message(
-    tx: Transaction, scope: Scope, before: Conversation, after: Conversation
-) -> None:
-    """Write what a new message changes: the next index, the activity, the timers; rarely more."""
-    assert after.service_sid == scope.service_sid
-    sql, arguments = UPDATE_AFTER_MESSAGE.of(before, after)
-    count = await tx.run(sql, *arguments)
-    assert count == 1, after.sid
-
-
 async def increment_removed_messages(tx: Transaction, scope: Scope, sid: str) -> None:
     """Count a message that is gone; what is unread is reckoned from that."""
     count = await tx.run(INCREMENT_REMOVED_MESSAGES, scope.account_sid, scope.service_sid, sid)
     assert count == 1, sid
-
-
-async def delete_conversation_row(tx: Transaction, scope: Scope, sid: str) -> int:
-    """Delete the row; how many that was."""
-    return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
 
 
 async def list_conversations_by_activity(

@@ -9,6 +9,7 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.resources.credentials import store as credential_store
 from parlour.resources.credentials.store import Credential, CredentialSecrets
+from parlour.resources.in_path import in_path
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 
@@ -21,15 +22,7 @@ if TYPE_CHECKING:
 APN = "apn"
 
 
-async def credential_in_path(tx: Transaction, call: Call[Any]) -> Credential:
-    """The credential that the path names. Raises 404."""
-    sid = call.path["Sid"]
-    found = None
-    if sids.is_sid(sids.CREDENTIAL, sid):
-        found = await credential_store.find_credential(tx, call.scope, sids.normal(sid))
-    if found is None:
-        raise call.not_found()
-    return found
+credential_in_path = in_path(sids.CREDENTIAL, credential_store.find_credential)
 
 
 async def list_credentials(tx: Transaction, call: Call[NoParameters]) -> Rows:

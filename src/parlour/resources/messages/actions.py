@@ -10,6 +10,7 @@ from parlour.operations.call import Rows
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.in_path import in_conversation_path
 from parlour.resources.media import attachments as media_attachments
 from parlour.resources.media import store as media_store
 from parlour.resources.messages import content as message_content
@@ -31,11 +32,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-async def message_in_path(
-    tx: Transaction, call: Call[Any], conversation_sid: str, name: str = "Sid"
-) -> Message:
-    """The message that the path names, by sid only. Raises 404."""
-    return await message_in_conversation(tx, call, conversation_sid, call.path[name])
+message_in_path = in_conversation_path(sids.MESSAGE, message_store.find_message, code=50500)
 
 
 async def message_in_conversation(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import assignments, insert, statement, update, values_of, window
+from parlour.store.statements import assignments, statement, values_of, window
+from parlour.store.table import ChildTable
 from parlour.store.windows import read_window
 
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ class ReceiptCounts(msgspec.Struct, frozen=True):
     receipts_undelivered: int
 
 
-INSERT = insert("message", Message)
-UPDATE = update("message", Message, key=("account_sid", "conversation_sid", "sid", "message_index"))
-FETCH = statement(
-    "SELECT {columns} FROM message WHERE account_sid = $1 AND sid = $3 AND conversation_sid = $2",
-    Message,
+TABLE = ChildTable(
+    "message", Message, key=("account_sid", "conversation_sid", "sid"), order="message_index"
 )
+insert_message = TABLE.inserter()
+find_message = TABLE.finder()
+# With the index in the key, the update writes no index.
+update_message_row = TABLE.updater(key=(*TABLE.key, "message_index"))
+delete_message_row = TABLE.deleter()
 _ALL = "SELECT {columns} FROM message WHERE account_sid = $1 AND conversation_sid = $2"
 LIST_ASCENDING = window(_ALL, Message, order="message_index", arguments=2)
 LIST_DESCENDING = window(_ALL, Message, order="message_index", arguments=2, descending=True)
@@ -83,7 +86,6 @@ FETCH_LAST = """
 SELECT message_index, date_created FROM message
  WHERE account_sid = $1 AND conversation_sid = $2 ORDER BY message_index DESC LIMIT 1
 """
-DELETE = "DELETE FROM message WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
 FETCH_COUNTS = statement(
     "SELECT message_index, {columns} FROM message WHERE account_sid = $1 AND sid = $2"
     " AND EXISTS (SELECT 1 FROM conversation"
@@ -94,20 +96,6 @@ UPDATE_RECEIPT_COUNTS = statement(
     "UPDATE message SET {changes} WHERE account_sid = $1 AND sid = $2",
     changes=assignments(ReceiptCounts, first=3),
 )
-
-
-async def insert_message(tx: Transaction, scope: Scope, message: Message) -> None:
-    """Keep a new message."""
-    assert message.service_sid == scope.service_sid
-    await tx.run(INSERT, *values_of(message))
-
-
-async def find_message(
-    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
-) -> Message | None:
-    """The message with this sid, if the conversation has it."""
-    row = await tx.one(FETCH, scope.account_sid, conversation_sid, sid)
-    return Message(*row) if row else None
 
 
 async def list_messages(
@@ -153,18 +141,6 @@ async def find_last_message(
     """Index and date of the newest message, if there is one."""
     row = await tx.one(FETCH_LAST, scope.account_sid, conversation_sid)
     return (row[0], row[1]) if row else None
-
-
-async def update_message_row(tx: Transaction, scope: Scope, message: Message) -> None:
-    """Write every changeable column of one message."""
-    assert message.service_sid == scope.service_sid
-    count = await tx.run(UPDATE, *values_of(message))
-    assert count == 1, message.sid
-
-
-async def delete_message_row(tx: Transaction, scope: Scope, conversation_sid: str, sid: str) -> int:
-    """Delete the row; how many that was."""
-    return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)
 
 
 async def find_receipt_counts(

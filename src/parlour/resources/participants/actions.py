@@ -10,6 +10,7 @@ from parlour.operations.call import Rows
 from parlour.protocol.addresses import EMAIL, ChannelAddress
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.in_path import in_conversation_path
 from parlour.resources.participants import groups as participant_groups
 from parlour.resources.participants import messaging_bindings as participant_messaging_bindings
 from parlour.resources.participants import store as participant_store
@@ -34,26 +35,13 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-async def participant_in_path(
-    tx: Transaction, call: Call[Any], conversation_sid: str
-) -> Participant:
-    """The participant that the path names, by sid or identity. Raises 404."""
-    text = call.path["Sid"]
-    sid = sids.parse(sids.PARTICIPANT, text)
-    found = None
-    if sid is not None:
-        found = await participant_store.find_participant(tx, call.scope, conversation_sid, sid)
-    if found is None:
-        found = await participant_store.find_participant_by_identity(
-            tx, call.scope, conversation_sid, text
-        )
-        if found is not None and sid is not None:
-            # An identity in the form of a sid: the reach of the call names another subject. The
-            # lock takes the call out of its group.
-            await tx.lock_name("identity", call.scope.account_sid, call.scope.service_sid, text)
-    if found is None:
-        raise call.not_found(50432)
-    return found
+participant_in_path = in_conversation_path(
+    sids.PARTICIPANT,
+    participant_store.find_participant,
+    participant_store.find_participant_by_identity,
+    code=50432,
+    locks_identity=True,
+)
 
 
 async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> Participant:

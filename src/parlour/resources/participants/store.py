@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from parlour.store.statements import (
-    columns_without,
-    insert,
-    row_update,
     statement,
-    values_of,
-    window,
 )
-from parlour.store.windows import read_window
+from parlour.store.table import ChildTable
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from parlour.protocol.pages import PageRequest
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -89,34 +83,28 @@ class ParticipantCounts(NamedTuple):
     pairs: int
 
 
-INSERT = insert("participant", Participant)
-_INDEXED = (
-    "account_sid",
-    "service_sid",
-    "conversation_sid",
-    "sid",
-    "sequence",
-    "identity",
-    "role_sid",
-    "binding_type",
-    "address",
-    "proxy_address",
-    "projected_address",
-    "holds_pair",
-    "is_open",
-)
-# Most changes touch no index: then none of the table's is written.
-UPDATE = row_update(
+TABLE = ChildTable(
     "participant",
     Participant,
     key=("account_sid", "conversation_sid", "sid"),
-    columns=columns_without(Participant, *_INDEXED),
+    indexed=(
+        "service_sid",
+        "sequence",
+        "identity",
+        "role_sid",
+        "binding_type",
+        "address",
+        "proxy_address",
+        "projected_address",
+        "holds_pair",
+        "is_open",
+    ),
 )
-FETCH = statement(
-    "SELECT {columns} FROM participant"
-    " WHERE account_sid = $1 AND sid = $3 AND conversation_sid = $2",
-    Participant,
-)
+insert_participant = TABLE.inserter()
+find_participant = TABLE.finder()
+list_participants = TABLE.lister()
+update_participant_row = TABLE.changes_updater()
+delete_participant_row = TABLE.deleter()
 FETCH_IN_SERVICE = statement(
     "SELECT {columns} FROM participant"
     " WHERE account_sid = $1 AND service_sid = $2 AND conversation_sid = $3 AND sid = $4",
@@ -127,18 +115,11 @@ FETCH_BY_IDENTITY = statement(
     " WHERE account_sid = $1 AND conversation_sid = $2 AND identity = $3",
     Participant,
 )
-LIST = window(
-    "SELECT {columns} FROM participant WHERE account_sid = $1 AND conversation_sid = $2",
-    Participant,
-    order="sequence",
-    arguments=2,
-)
 LIST_ALL = statement(
     "SELECT {columns} FROM participant WHERE account_sid = $1 AND conversation_sid = $2"
     " ORDER BY sequence, sid LIMIT 1000",
     Participant,
 )
-DELETE = "DELETE FROM participant WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
 FETCH_ADDRESS_PAIR_OWNER = """
 SELECT conversation_sid FROM participant
  WHERE account_sid = $1 AND address = $2 AND proxy_address = $3 AND holds_pair = 1
@@ -221,20 +202,6 @@ LIST_AUTHOR_AND_BOUND = statement(
 )
 
 
-async def insert_participant(tx: Transaction, scope: Scope, participant: Participant) -> None:
-    """Keep a new participant."""
-    assert participant.service_sid == scope.service_sid
-    await tx.run(INSERT, *values_of(participant))
-
-
-async def find_participant(
-    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
-) -> Participant | None:
-    """The participant with this sid, if the conversation has it."""
-    row = await tx.one(FETCH, scope.account_sid, conversation_sid, sid)
-    return Participant(*row) if row else None
-
-
 async def find_participant_in_service(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str
 ) -> Participant | None:
@@ -253,37 +220,12 @@ async def find_participant_by_identity(
     return Participant(*row) if row else None
 
 
-async def list_participants(
-    tx: Transaction, scope: Scope, conversation_sid: str, request: PageRequest
-) -> list[Participant]:
-    """The conversation's participants, oldest first."""
-    rows = await read_window(tx, LIST, request, scope.account_sid, conversation_sid)
-    return [Participant(*row) for row in rows]
-
-
 async def list_all_participants(
     tx: Transaction, scope: Scope, conversation_sid: str
 ) -> list[Participant]:
     """All participants of a conversation (at most 1,000), oldest first."""
     rows = await tx.all(LIST_ALL, scope.account_sid, conversation_sid)
     return [Participant(*row) for row in rows]
-
-
-async def update_participant_row(
-    tx: Transaction, scope: Scope, before: Participant, after: Participant
-) -> None:
-    """Write what changed of one participant."""
-    assert after.service_sid == scope.service_sid
-    sql, arguments = UPDATE.of(before, after)
-    count = await tx.run(sql, *arguments)
-    assert count == 1, after.sid
-
-
-async def delete_participant_row(
-    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
-) -> int:
-    """Delete the row; how many that was."""
-    return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)
 
 
 async def find_address_pair_owner(

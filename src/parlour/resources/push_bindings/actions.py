@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parlour.operations.call import Rows
+from parlour.resources.in_path import in_path
 from parlour.resources.push_bindings import registrations as push_binding_registrations
 from parlour.resources.push_bindings import store as push_binding_store
 from parlour.vocabulary import sids
@@ -17,15 +18,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-async def push_binding_in_path(tx: Transaction, call: Call[Any]) -> PushBinding:
-    """The binding that the path names. Raises 404."""
-    sid = call.path["Sid"]
-    found = None
-    if sids.is_sid(sids.PUSH_BINDING, sid):
-        found = await push_binding_store.find_push_binding(tx, call.scope, sids.normal(sid))
-    if found is None:
-        raise call.not_found()
-    return found
+push_binding_in_path = in_path(sids.PUSH_BINDING, push_binding_store.find_push_binding)
 
 
 async def list_push_bindings(tx: Transaction, call: Call[ListPushBindings]) -> Rows:

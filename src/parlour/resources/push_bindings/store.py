@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.statements import statement, window
+from parlour.store.table import Table
 from parlour.store.windows import read_window
 from parlour.vocabulary import limits
 
@@ -52,11 +53,11 @@ _OF_IDENTITIES: Final = (
     " $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"
 )
 
-INSERT = insert("push_binding", PushBinding)
-FETCH = statement(
-    "SELECT {columns} FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3",
-    PushBinding,
-)
+TABLE = Table("push_binding", PushBinding, key=("account_sid", "service_sid", "sid"))
+insert_push_binding = TABLE.inserter()
+find_push_binding = TABLE.finder()
+update_push_binding_row = TABLE.updater()
+delete_push_binding_row = TABLE.deleter()
 LIST = window(
     _OF_TYPES,
     PushBinding,
@@ -74,27 +75,6 @@ LIST_OF_IDENTITY = statement(
     " WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 ORDER BY sequence LIMIT $4",
     PushBinding,
 )
-UPDATE = update("push_binding", PushBinding, key=("account_sid", "service_sid", "sid"))
-DELETE = "DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
-
-
-async def insert_push_binding(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
-    """Keep a new binding."""
-    assert binding.service_sid == scope.service_sid
-    await tx.run(INSERT, *values_of(binding))
-
-
-async def update_push_binding_row(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
-    """Write what a device says anew."""
-    assert binding.service_sid == scope.service_sid
-    count = await tx.run(UPDATE, *values_of(binding))
-    assert count == 1, binding.sid
-
-
-async def find_push_binding(tx: Transaction, scope: Scope, sid: str) -> PushBinding | None:
-    """The binding with this sid, if the service has it."""
-    row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
-    return PushBinding(*row) if row else None
 
 
 async def list_push_bindings_of_identity(
@@ -135,8 +115,3 @@ async def list_push_bindings(
 def _filled(names: Sequence[str], count: int) -> list[str]:
     assert 0 < len(names) <= count
     return [*names, *[names[0]] * (count - len(names))]
-
-
-async def delete_push_binding_row(tx: Transaction, scope: Scope, sid: str) -> int:
-    """Delete the row; how many that was."""
-    return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, row_update, statement, values_of, window
+from parlour.store.statements import window
+from parlour.store.table import Table
 from parlour.store.windows import read_window
 
 if TYPE_CHECKING:
@@ -42,16 +43,12 @@ class Receipt(msgspec.Struct, frozen=True):
         return self.status is not None
 
 
-INSERT = insert("receipt", Receipt)
-UPDATE = row_update(
-    "receipt",
-    Receipt,
-    key=("account_sid", "service_sid", "sid"),
-    columns=("channel_message_sid", "status", "error_code", "date_updated"),
-)
-FETCH = statement(
-    "SELECT {columns} FROM receipt WHERE account_sid = $1 AND sid = $3 AND service_sid = $2",
-    Receipt,
+TABLE = Table("receipt", Receipt, key=("account_sid", "service_sid", "sid"))
+insert_receipt = TABLE.inserter()
+find_receipt = TABLE.finder()
+"""Finds receipts without a status too."""
+update_receipt_row = TABLE.changes_updater(
+    "channel_message_sid", "status", "error_code", "date_updated"
 )
 LIST = window(
     "SELECT {columns} FROM receipt WHERE account_sid = $1 AND message_sid = $2"
@@ -73,18 +70,6 @@ SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid
 DELETE_OF_MESSAGE = "DELETE FROM receipt WHERE account_sid = $1 AND message_sid = $2"
 
 
-async def insert_receipt(tx: Transaction, scope: Scope, receipt: Receipt) -> None:
-    """Keep a new receipt."""
-    assert receipt.service_sid == scope.service_sid
-    await tx.run(INSERT, *values_of(receipt))
-
-
-async def find_receipt(tx: Transaction, scope: Scope, sid: str) -> Receipt | None:
-    """The receipt with this sid, if the service has it, visible or not."""
-    row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
-    return Receipt(*row) if row else None
-
-
 async def lock_conversation_of_receipt(tx: Transaction, scope: Scope, sid: str) -> bool:
     """Let nobody else change the receipt's conversation; whether it is there."""
     row = await tx.one(LOCK_CONVERSATION, scope.account_sid, scope.service_sid, sid)
@@ -102,16 +87,6 @@ async def list_receipts(
 async def find_pending_receipt_sids(tx: Transaction, scope: Scope, message_sid: str) -> set[str]:
     """The sids of the message's receipts that were not handed over yet."""
     return {row[0] for row in await tx.all(FETCH_PENDING, scope.account_sid, message_sid)}
-
-
-async def update_receipt_row(
-    tx: Transaction, scope: Scope, before: Receipt, after: Receipt
-) -> None:
-    """Write what a report changes."""
-    assert after.service_sid == scope.service_sid
-    sql, arguments = UPDATE.of(before, after)
-    count = await tx.run(sql, *arguments)
-    assert count == 1, after.sid
 
 
 async def delete_receipts_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 from parlour.operations import purge
 from parlour.operations.call import Rows
+from parlour.resources.in_path import in_path
 from parlour.resources.roles import store as role_store
 from parlour.resources.roles.parameters import permissions_for
 from parlour.resources.roles.store import Role
@@ -23,15 +24,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-async def role_in_path(tx: Transaction, call: Call[Any]) -> Role:
-    """The role that the path names. Raises 404."""
-    sid = call.path["Sid"]
-    found = None
-    if sids.is_sid(sids.ROLE, sid):
-        found = await role_store.find_role(tx, call.scope, sids.normal(sid))
-    if found is None:
-        raise call.not_found()
-    return found
+role_in_path = in_path(sids.ROLE, role_store.find_role)
 
 
 async def list_roles(tx: Transaction, call: Call[NoParameters]) -> Rows:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from parlour.operations.call import Rows
 from parlour.resources.conversations import actions as conversation_actions
+from parlour.resources.in_path import in_conversation_path
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
@@ -31,19 +32,9 @@ if TYPE_CHECKING:
 METHOD_DEFAULT = "POST"
 
 
-async def scoped_webhook_in_path(
-    tx: Transaction, call: Call[Any], conversation_sid: str
-) -> ScopedWebhook:
-    """The webhook that the path names. Raises 404."""
-    sid = call.path["Sid"]
-    found = None
-    if sids.is_sid(sids.SCOPED_WEBHOOK, sid):
-        found = await scoped_webhook_store.find_scoped_webhook(
-            tx, call.scope, conversation_sid, sids.normal(sid)
-        )
-    if found is None:
-        raise call.not_found()
-    return found
+scoped_webhook_in_path = in_conversation_path(
+    sids.SCOPED_WEBHOOK, scoped_webhook_store.find_scoped_webhook
+)
 
 
 async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]) -> ScopedWebhook:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of, window
-from parlour.store.windows import read_window
+from parlour.store.statements import statement
+from parlour.store.table import ChildTable
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
-    from parlour.protocol.pages import PageRequest
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -40,19 +39,12 @@ class ScopedWebhook(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-INSERT = insert("scoped_webhook", ScopedWebhook)
-UPDATE = update("scoped_webhook", ScopedWebhook, key=("account_sid", "conversation_sid", "sid"))
-FETCH = statement(
-    "SELECT {columns} FROM scoped_webhook"
-    " WHERE account_sid = $1 AND sid = $3 AND conversation_sid = $2",
-    ScopedWebhook,
-)
-LIST = window(
-    "SELECT {columns} FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2",
-    ScopedWebhook,
-    order="sequence",
-    arguments=2,
-)
+TABLE = ChildTable("scoped_webhook", ScopedWebhook, key=("account_sid", "conversation_sid", "sid"))
+find_scoped_webhook = TABLE.finder()
+list_scoped_webhooks = TABLE.lister()
+_insert = TABLE.inserter()
+_update = TABLE.updater()
+_delete = TABLE.deleter()
 LIST_ALL = statement(
     "SELECT {columns} FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2"
     " ORDER BY sequence, sid LIMIT 5",
@@ -62,15 +54,12 @@ LIST_ALL = statement(
 FETCH_ANY = """
 SELECT 1 FROM scoped_webhook WHERE account_sid = $1 ORDER BY conversation_sid LIMIT 1
 """
-DELETE = """
-DELETE FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3
-"""
 
 
 async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
-    """Put into the log how a conversation's webhooks are, before they change.
+    """Emit how a conversation's webhooks are before they change.
 
-    The webhook intake reads it, for events that were committed earlier.
+    The webhook intake applies it to events that were committed earlier.
     """
     before = await list_all_scoped_webhooks(tx, scope, conversation_sid)
     await tx.emit(
@@ -82,52 +71,33 @@ async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -
 
 
 async def insert_scoped_webhook(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
-    """Keep a new webhook."""
-    assert webhook.service_sid == scope.service_sid
+    """Insert a webhook, and record how the webhooks of its conversation were."""
     await _record_change(tx, scope, webhook.conversation_sid)
-    await tx.run(INSERT, *values_of(webhook))
-
-
-async def find_scoped_webhook(
-    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
-) -> ScopedWebhook | None:
-    """The webhook with this sid, if the conversation has it."""
-    row = await tx.one(FETCH, scope.account_sid, conversation_sid, sid)
-    return ScopedWebhook(*row) if row else None
-
-
-async def list_scoped_webhooks(
-    tx: Transaction, scope: Scope, conversation_sid: str, request: PageRequest
-) -> list[ScopedWebhook]:
-    """The conversation's webhooks, oldest first."""
-    rows = await read_window(tx, LIST, request, scope.account_sid, conversation_sid)
-    return [ScopedWebhook(*row) for row in rows]
+    await _insert(tx, scope, webhook)
 
 
 async def list_all_scoped_webhooks(
     tx: Transaction, scope: Scope, conversation_sid: str
 ) -> list[ScopedWebhook]:
-    """Every webhook of a conversation (at most five), oldest first."""
+    """Return every webhook of a conversation (at most five), oldest first."""
     rows = await tx.all(LIST_ALL, scope.account_sid, conversation_sid)
     return [ScopedWebhook(*row) for row in rows]
 
 
 async def has_scoped_webhooks(tx: Transaction, scope: Scope) -> bool:
-    """Whether any conversation of the account has a webhook."""
+    """Return whether any conversation of the account has a webhook."""
     return await tx.one(FETCH_ANY, scope.account_sid) is not None
 
 
 async def update_scoped_webhook_row(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
-    """Write every changeable column of one webhook."""
-    assert webhook.service_sid == scope.service_sid
+    """Write a webhook, and record how the webhooks of its conversation were."""
     await _record_change(tx, scope, webhook.conversation_sid)
-    count = await tx.run(UPDATE, *values_of(webhook))
-    assert count == 1, webhook.sid
+    await _update(tx, scope, webhook)
 
 
 async def delete_scoped_webhook_row(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str
 ) -> int:
-    """Delete the row; how many that was."""
+    """Delete a webhook, and record how it was; return the number of rows."""
     await _record_change(tx, scope, conversation_sid)
-    return await tx.run(DELETE, scope.account_sid, conversation_sid, sid)
+    return await _delete(tx, scope, conversation_sid, sid)

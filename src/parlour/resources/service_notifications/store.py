@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of
+from parlour.store.table import SettingsTable
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -46,49 +46,43 @@ class _Row(msgspec.Struct, frozen=True):
     removed_from_conversation: str
 
 
-INSERT = insert("service_notification", _Row)
-UPDATE = update("service_notification", _Row, key=("account_sid", "service_sid"))
-FETCH = statement(
-    "SELECT {columns} FROM service_notification WHERE account_sid = $1 AND service_sid = $2",
-    _Row,
-)
+TABLE = SettingsTable("service_notification", _Row, key=("account_sid", "service_sid"))
+_find = TABLE.finder()
+_save = TABLE.saver()
 
-_read = msgspec.json.Decoder(NotificationTemplate).decode
+_decode = msgspec.json.Decoder(NotificationTemplate).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def _write(notice: NotificationTemplate) -> str:
-    return _encode(notice).decode()
+def _encode_text(template: NotificationTemplate) -> str:
+    return _encode(template).decode()
 
 
 async def get_service_notification(tx: Transaction, scope: Scope) -> ServiceNotification:
-    """The settings of the scope's service, as they were set or as they begin: all off."""
-    found = await tx.one(FETCH, scope.account_sid, scope.service_sid)
-    if found is None:
+    """Return the settings of the scope's service; until they are set, all are off."""
+    row = await _find(tx, scope)
+    if row is None:
         return ServiceNotification(scope.account_sid, scope.service_sid)
-    row = _Row(*found)
     return ServiceNotification(
         row.account_sid,
         row.service_sid,
         log_enabled=bool(row.log_enabled),
-        new_message=_read(row.new_message),
-        added_to_conversation=_read(row.added_to_conversation),
-        removed_from_conversation=_read(row.removed_from_conversation),
+        new_message=_decode(row.new_message),
+        added_to_conversation=_decode(row.added_to_conversation),
+        removed_from_conversation=_decode(row.removed_from_conversation),
     )
 
 
 async def save_service_notification(
     tx: Transaction, scope: Scope, settings: ServiceNotification
 ) -> None:
-    """Write every changeable column, of a new row if need be."""
-    assert settings.service_sid == scope.service_sid
+    """Insert or update the row of the settings."""
     row = _Row(
         settings.account_sid,
         settings.service_sid,
         int(settings.log_enabled),
-        _write(settings.new_message),
-        _write(settings.added_to_conversation),
-        _write(settings.removed_from_conversation),
+        _encode_text(settings.new_message),
+        _encode_text(settings.added_to_conversation),
+        _encode_text(settings.removed_from_conversation),
     )
-    if not await tx.run(UPDATE, *values_of(row)):
-        await tx.run(INSERT, *values_of(row))
+    await _save(tx, scope, row)

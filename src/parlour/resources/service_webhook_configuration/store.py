@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of
+from parlour.store.table import SettingsTable
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
@@ -33,44 +33,28 @@ class ServiceWebhookConfiguration(msgspec.Struct, frozen=True):
         return self.pre_webhook_url is not None or self.post_webhook_url is not None
 
 
-INSERT = insert("service_webhook_configuration", ServiceWebhookConfiguration)
-UPDATE = update(
+TABLE = SettingsTable(
     "service_webhook_configuration",
     ServiceWebhookConfiguration,
     key=("account_sid", "service_sid"),
 )
-FETCH = statement(
-    "SELECT {columns} FROM service_webhook_configuration"
-    " WHERE account_sid = $1 AND service_sid = $2",
-    ServiceWebhookConfiguration,
-)
-DELETE = "DELETE FROM service_webhook_configuration WHERE account_sid = $1 AND service_sid = $2"
-
-
-async def get_service_webhook_configuration(
-    tx: Transaction, scope: Scope
-) -> ServiceWebhookConfiguration:
-    """The configuration of the scope's service, as it was set or as it begins."""
-    row = await tx.one_cached(FETCH, scope.account_sid, scope.service_sid)
-    if row is None:
-        return ServiceWebhookConfiguration(scope.account_sid, scope.service_sid)
-    return ServiceWebhookConfiguration(*row)
+get_service_webhook_configuration = TABLE.getter(cached=True)
+_save = TABLE.saver()
+_delete = TABLE.deleter()
 
 
 async def save_service_webhook_configuration(
     tx: Transaction, scope: Scope, configuration: ServiceWebhookConfiguration
 ) -> None:
-    """Write every changeable column, of a new row if need be, and record how it was before."""
-    assert configuration.service_sid == scope.service_sid
+    """Insert or update the row, and record in the event log how it was before."""
     await _record_change(tx, scope)
-    if not await tx.run(UPDATE, *values_of(configuration)):
-        await tx.run(INSERT, *values_of(configuration))
+    await _save(tx, scope, configuration)
 
 
 async def delete_service_webhook_configuration(tx: Transaction, scope: Scope) -> None:
-    """Delete it, with its service; what is in the log still goes by it."""
+    """Delete the row with its service; earlier events are still matched against it."""
     await _record_change(tx, scope)
-    await tx.run(DELETE, scope.account_sid, scope.service_sid)
+    await _delete(tx, scope)
 
 
 async def _record_change(tx: Transaction, scope: Scope) -> None:

@@ -11,6 +11,7 @@ from parlour.operations.call import Rows
 from parlour.resources.address_configurations import actions as address_configuration_actions
 from parlour.resources.configuration import store as configuration_store
 from parlour.resources.configuration.actions import save_configuration as keep_configuration
+from parlour.resources.in_path import in_path
 from parlour.resources.roles import store as role_store
 from parlour.resources.roles.store import Role
 from parlour.resources.service_configuration import store as service_configuration_store
@@ -33,15 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_SERVICE_NAME = "Default Conversations Service"
 
 
-async def service_in_path(tx: Transaction, call: Call[NoParameters]) -> Service:
-    """The service that the path names. Raises 404."""
-    sid = call.path["Sid"]
-    found = None
-    if sids.is_sid(sids.SERVICE, sid):
-        found = await service_store.find_service(tx, call.scope, sids.normal(sid))
-    if found is None:
-        raise call.not_found()
-    return found
+service_in_path = in_path(sids.SERVICE, service_store.find_service)
 
 
 async def create_service(tx: Transaction, call: Call[CreateService]) -> Service:

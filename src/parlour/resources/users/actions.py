@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
+from parlour.resources.in_path import in_path
 from parlour.resources.roles import store as role_store
 from parlour.resources.users import membership_cleanup as user_membership_cleanup
 from parlour.resources.users import provisioning as user_provisioning
@@ -27,35 +28,18 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-async def user_in_path(tx: Transaction, call: Call[Any], name: str = "UserSid") -> User:
-    """The user that the path names, by sid or identity. Raises 404."""
-    text = call.path[name]
-    sid = sids.parse(sids.USER, text)
-    found = None
-    if sid is not None:
-        found = await user_store.find_user(tx, call.scope, sid)
-    if found is None:
-        found = await user_store.find_user_by_identity(tx, call.scope, text)
-        if found is not None and sid is not None:
-            # An access token may name an identity in the form of a sid: as with participants.
-            await tx.lock_name("identity", call.scope.account_sid, call.scope.service_sid, text)
-    if found is None:
-        raise call.not_found(50200)
-    return found
-
-
-async def user_in_path_for_update(tx: Transaction, call: Call[Any]) -> User:
-    """The user that the path names, which nobody else changes meanwhile. Raises 404."""
-    text = call.path["Sid"]
-    sid = sids.parse(sids.USER, text)
-    found = None
-    if sid is not None:
-        found = await user_store.find_user_for_update(tx, call.scope, sid)
-    if found is None:
-        found = await user_store.find_user_by_identity_for_update(tx, call.scope, text)
-    if found is None:
-        raise call.not_found()
-    return found
+user_in_path = in_path(
+    sids.USER,
+    user_store.find_user,
+    user_store.find_user_by_identity,
+    variable="UserSid",
+    code=50200,
+    locks_identity=True,
+)
+user_in_path_for_update = in_path(
+    sids.USER, user_store.find_user_for_update, user_store.find_user_by_identity_for_update
+)
+"""The user stays as it is until the transaction has ended."""
 
 
 async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of, window
-from parlour.store.windows import read_window
+from parlour.store.statements import statement
+from parlour.store.table import Table
 
 if TYPE_CHECKING:
-    from parlour.protocol.pages import PageRequest
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -32,26 +31,19 @@ class User(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-INSERT = insert("chat_user", User)
-UPDATE = update("chat_user", User, key=("account_sid", "service_sid", "sid"))
-FETCH = statement(
-    "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND sid = $3 AND service_sid = $2",
-    User,
-)
+TABLE = Table("chat_user", User, key=("account_sid", "service_sid", "sid"))
+insert_user = TABLE.inserter()
+find_user = TABLE.finder()
+list_users = TABLE.lister()
+update_user_row = TABLE.updater()
+delete_user_row = TABLE.deleter()
+find_user_for_update = TABLE.finder("FOR UPDATE")
+"""The user stays as it is until the transaction has ended."""
 FETCH_BY_IDENTITY = statement(
     "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND service_sid = $2 AND identity = $3",
     User,
 )
-# Nobody else changes this user, or makes it a participant, until the transaction has ended.
-FETCH_FOR_UPDATE = statement("{fetch} FOR UPDATE", fetch=FETCH)
 FETCH_BY_IDENTITY_FOR_UPDATE = statement("{fetch} FOR UPDATE", fetch=FETCH_BY_IDENTITY)
-LIST = window(
-    "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND service_sid = $2",
-    User,
-    order="sequence",
-    arguments=2,
-)
-DELETE = "DELETE FROM chat_user WHERE account_sid = $1 AND service_sid = $2 AND sid = $3"
 DELETE_PUSH_BINDINGS = """
 DELETE FROM push_binding WHERE account_sid = $1 AND service_sid = $2 AND identity = $3
 """
@@ -63,27 +55,9 @@ UPDATE chat_user SET is_notifiable = $4 WHERE account_sid = $1 AND service_sid =
 """
 
 
-async def insert_user(tx: Transaction, scope: Scope, user: User) -> None:
-    """Keep a new user."""
-    assert user.service_sid == scope.service_sid
-    await tx.run(INSERT, *values_of(user))
-
-
-async def find_user(tx: Transaction, scope: Scope, sid: str) -> User | None:
-    """The user with this sid, if the service has it."""
-    row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
-    return User(*row) if row else None
-
-
 async def find_user_by_identity(tx: Transaction, scope: Scope, identity: str) -> User | None:
     """The user with this identity, byte for byte, if the service has it."""
     row = await tx.one(FETCH_BY_IDENTITY, scope.account_sid, scope.service_sid, identity)
-    return User(*row) if row else None
-
-
-async def find_user_for_update(tx: Transaction, scope: Scope, sid: str) -> User | None:
-    """As ``find_user``; the user stays as it is until the transaction has ended."""
-    row = await tx.one(FETCH_FOR_UPDATE, scope.account_sid, scope.service_sid, sid)
     return User(*row) if row else None
 
 
@@ -94,24 +68,6 @@ async def find_user_by_identity_for_update(
     arguments = (scope.account_sid, scope.service_sid, identity)
     row = await tx.one(FETCH_BY_IDENTITY_FOR_UPDATE, *arguments)
     return User(*row) if row else None
-
-
-async def list_users(tx: Transaction, scope: Scope, request: PageRequest) -> list[User]:
-    """The service's users, oldest first."""
-    rows = await read_window(tx, LIST, request, scope.account_sid, scope.service_sid)
-    return [User(*row) for row in rows]
-
-
-async def update_user_row(tx: Transaction, scope: Scope, user: User) -> None:
-    """Write every changeable column of one user."""
-    assert user.service_sid == scope.service_sid
-    count = await tx.run(UPDATE, *values_of(user))
-    assert count == 1, user.sid
-
-
-async def delete_user_row(tx: Transaction, scope: Scope, sid: str) -> int:
-    """Delete the row; how many that was."""
-    return await tx.run(DELETE, scope.account_sid, scope.service_sid, sid)
 
 
 async def delete_push_bindings(tx: Transaction, scope: Scope, identity: str) -> int:

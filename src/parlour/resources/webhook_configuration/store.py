@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of
+from parlour.store.table import SettingsTable
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
@@ -25,24 +25,15 @@ class WebhookConfiguration(msgspec.Struct, frozen=True):
     target: str = "webhook"
 
 
-INSERT = insert("webhook_configuration", WebhookConfiguration)
-UPDATE = update("webhook_configuration", WebhookConfiguration, key=("account_sid",))
-FETCH = statement(
-    "SELECT {columns} FROM webhook_configuration WHERE account_sid = $1", WebhookConfiguration
-)
-
-
-async def get_webhook_configuration(tx: Transaction, scope: Scope) -> WebhookConfiguration:
-    """The configuration of the scope's account, as it was set or as it begins."""
-    row = await tx.one_cached(FETCH, scope.account_sid)
-    return WebhookConfiguration(*row) if row else WebhookConfiguration(scope.account_sid)
+TABLE = SettingsTable("webhook_configuration", WebhookConfiguration, key=("account_sid",))
+get_webhook_configuration = TABLE.getter(cached=True)
+_save = TABLE.saver()
 
 
 async def save_webhook_configuration(
     tx: Transaction, scope: Scope, configuration: WebhookConfiguration
 ) -> None:
-    """Write every changeable column, of a new row if need be, and record how it was before."""
-    assert configuration.account_sid == scope.account_sid
+    """Insert or update the row, and record in the event log how it was before."""
     before = await get_webhook_configuration(tx, scope)
     await tx.emit(
         scope,
@@ -50,5 +41,4 @@ async def save_webhook_configuration(
         subject_sid=before.account_sid,
         payload={"before": before},
     )
-    if not await tx.run(UPDATE, *values_of(configuration)):
-        await tx.run(INSERT, *values_of(configuration))
+    await _save(tx, scope, configuration)

@@ -1,0 +1,112 @@
+"""Look-ups of what a path names: a SID, or a name that may have the form of a SID.
+
+A resource declares its look-up once: the prefix of its SIDs, the function of its store that finds a
+row by SID, and the one that finds it by name, if it has names. The text of the path is looked up as
+a SID first, then as a name: an identity or an address may look like a SID.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from parlour.vocabulary import sids
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.operations.call import Call
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+NOT_FOUND = 20404
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class InPath(Protocol[R_co]):
+    """The row that a variable of the path names. Raises 404."""
+
+    async def __call__(self, tx: Transaction, call: Call[Any], name: str = ..., /) -> R_co:
+        """Look it up."""
+        ...
+
+
+class InConversationPath(Protocol[R_co]):
+    """The row of a conversation that a variable of the path names. Raises 404."""
+
+    async def __call__(
+        self, tx: Transaction, call: Call[Any], conversation_sid: str, name: str = ..., /
+    ) -> R_co:
+        """Look it up."""
+        ...
+
+
+def in_path(
+    prefix: str,
+    find: Callable[[Transaction, Scope, str], Awaitable[R | None]],
+    find_by_name: Callable[[Transaction, Scope, str], Awaitable[R | None]] | None = None,
+    *,
+    variable: str = "Sid",
+    code: int = NOT_FOUND,
+    locks_identity: bool = False,
+) -> InPath[R]:
+    """Return the look-up of rows whose SIDs have this prefix.
+
+    ``locks_identity``: see ``in_conversation_path``.
+    """
+
+    async def look_up(tx: Transaction, call: Call[Any], name: str = variable, /) -> R:
+        text = call.path[name]
+        sid = sids.parse(prefix, text)
+        found = None
+        if sid is not None:
+            found = await find(tx, call.scope, sid)
+        if found is None and find_by_name is not None:
+            found = await find_by_name(tx, call.scope, text)
+            if found is not None and sid is not None and locks_identity:
+                await lock_identity(tx, call.scope, text)
+        if found is None:
+            raise call.not_found(code)
+        return found
+
+    return look_up
+
+
+def in_conversation_path(
+    prefix: str,
+    find: Callable[[Transaction, Scope, str, str], Awaitable[R | None]],
+    find_by_name: Callable[[Transaction, Scope, str, str], Awaitable[R | None]] | None = None,
+    *,
+    variable: str = "Sid",
+    code: int = NOT_FOUND,
+    locks_identity: bool = False,
+) -> InConversationPath[R]:
+    """Return the look-up of rows of a conversation whose SIDs have this prefix.
+
+    ``locks_identity``: a name in the form of a SID is locked, because the conflict scope of the
+    call names that SID as its subject. The lock takes the call out of its group.
+    """
+
+    async def look_up(
+        tx: Transaction, call: Call[Any], conversation_sid: str, name: str = variable, /
+    ) -> R:
+        text = call.path[name]
+        sid = sids.parse(prefix, text)
+        found = None
+        if sid is not None:
+            found = await find(tx, call.scope, conversation_sid, sid)
+        if found is None and find_by_name is not None:
+            found = await find_by_name(tx, call.scope, conversation_sid, text)
+            if found is not None and sid is not None and locks_identity:
+                await lock_identity(tx, call.scope, text)
+        if found is None:
+            raise call.not_found(code)
+        return found
+
+    return look_up
+
+
+async def lock_identity(tx: Transaction, scope: Scope, identity: str) -> None:
+    """Lock an identity of a service until the transaction ends."""
+    await tx.lock_name("identity", scope.account_sid, scope.service_sid, identity)
