@@ -92,7 +92,7 @@ WRITES: dict[str, Callable[[], Form]] = {
 # Each list is asked for in each of these ways.
 LISTS: dict[str, tuple[Form, ...]] = {
     "ListAddressConfigurations": ({}, {"Type": "sms"}),
-    "ListBindings": ({}, {"Identity": [ALICE]}, {"BindingType": ["fcm"]}),
+    "ListPushBindings": ({}, {"Identity": [ALICE]}, {"BindingType": ["fcm"]}),
     "ListConversations": (
         {},
         {"State": "active"},
