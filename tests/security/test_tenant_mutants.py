@@ -40,16 +40,16 @@ SAMPLE = 16
 
 # Conditions that change no outcome, each for its own reason; where one does, it may not stand here.
 WITHOUT_EFFECT = {
-    r"operations\.access\.ROLES_BESIDE\[": (
+    r"operations\.access\.SHARED_CONVERSATION_ROLES\[": (
         "gives each set of permissions once, and those of a twin are the same"
     ),
-    r"operations\.access\.(SERVICE_ROLE\[[13]|PLACE\[1):": (
+    r"operations\.access\.(SERVICE_ROLE\[[13]|MEMBERSHIP\[1):": (
         "who is of a service has a role of that service, so one of the two is enough"
     ),
-    r"resources\.receipts\.store\.CONVERSATION_OF\[[123]:": (
+    r"resources\.receipts\.store\.LOCK_CONVERSATION\[[123]:": (
         "the conversation of the account that a receipt names by its sid"
     ),
-    r"resources\.participants\.store\.GROUPS_OF\[[0123]:": (
+    r"resources\.participants\.store\.FETCH_GROUPS_BY_NUMBERS\[[0123]:": (
         "member, participants and service are each looked up under the account: one is enough"
     ),
     r"delivery\.webhook_queue\.DETACHED\[[02]:": (
@@ -61,42 +61,43 @@ WITHOUT_EFFECT = {
     r"resources\.messages\.store\.FETCH_COUNTS\[1:": (
         "whether a conversation is there, found by the sid that a message of the account names"
     ),
-    r"resources\.participant_conversations\.store\.OF_(IDENTITY|ADDRESS)\.\w+\[0:": (
+    r"resources\.participant_conversations\.store\.LIST_OF_(IDENTITY|ADDRESS)\.\w+\[0:": (
         "the sid of a user, found by the sid of its service and its identity"
     ),
-    r"resources\.participant_conversations\.store\.OF_ADDRESS\.\w+\[1:": (
+    r"resources\.participant_conversations\.store\.LIST_OF_ADDRESS\.\w+\[1:": (
         "a participant with an address has no identity, and so no user"
     ),
 }
 
 # Conditions that the matrix cannot miss although no sid stands beside them.
 UNSEEN_OVER_REST = {
-    r"resources\.participants\.store\.COUNT_OPEN_OF_IDENTITY\[1:": (
+    r"resources\.participants\.store\.COUNT_OPEN_MEMBERSHIPS\[1:": (
         "counts the conversations of an identity, and matters from the thousandth on"
     ),
-    r"resources\.participants\.store\.GROUPS_OF\[": (
+    r"resources\.participants\.store\.FETCH_GROUPS_BY_NUMBERS\[": (
         "the conversations that it names are read again under the account before they count"
     ),
-    r"resources\.participants\.store\.HOLDER_OF_PENDING_PAIR\[": (
+    r"resources\.participants\.store\.FETCH_RESERVATION\[": (
         "shows only while a conversation of the other account is completed with the same numbers"
     ),
     r"operations\.action_rates\.": "counts where actions per second are limited: not here",
-    r"resources\.bindings\.store\.OF_IDENTITY\[": "only what sends pushes asks for it",
-    r"resources\.webhook_attempts\.store\.(HURRY|LAST_IN_LANE|FETCH_SCHEDULE)\[": (
+    r"resources\.push_bindings\.store\.LIST_OF_IDENTITY\[": "only what sends pushes asks for it",
+    r"resources\.webhook_attempts\.store\.(MAKE_DUE|LAST_IN_LANE|FETCH_SCHEDULE)\[": (
         "counts only while a webhook waits, which none of the twins' does"
     ),
     (
         r"store\.event_log\.FIND(_BY_SEQUENCES)?\[|operations\.access\."
-        r"|resources\.content_templates\.store\.LIST|resources\.media\.store\.UNATTACHED\["
+        r"|resources\.content_templates\.store\.TABLE\.list|resources\.media\.store\.UNATTACHED\["
         r"|resources\.participants\.roster\.|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
-    r"resources\.(\w+\.store\.FETCH|bindings\.store\.LIST(_OF_IDENTITIES)?\.\w+)\[1:service_sid": (
-        "which row of the account's two services comes first is chance"
-    ),
-    r"store\.event_log\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.ANY\[": (
+    (
+        r"resources\.(\w+\.store\.TABLE\.find|push_bindings\.store\.LIST(_OF_IDENTITIES)?\.\w+)"
+        r"\[1:service_sid"
+    ): ("which row of the account's two services comes first is chance"),
+    r"store\.event_log\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.FETCH_ANY\[": (
         "says whether it is worth looking; what is found is read under the account"
     ),
-    r"resources\.webhook_retries\.store\.CLEAR\[": (
+    r"resources\.webhook_retries\.store\.DELETE\[": (
         "shows only where the other account has chosen retries before"
     ),
     r"delivery\.webhook_queue\.": "no operation asks for it, only what delivers webhooks",
