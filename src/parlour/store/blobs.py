@@ -2,9 +2,9 @@
 
 **Order of writes.** A blob is written under a temporary name, its *marker*. When it is complete it
 is synced and linked to its final name; only then may a row that refers to it be committed. So there
-is never a row without its blob. The marker remains until that commit. So whatever a crash leaves
-behind, a partial blob or a complete one without a row, has a marker, and is found without a scan of
-all blobs.
+is never a row without its blob. The marker remains until that commit. So everything that a
+crash leaves behind, a partial blob or a complete one without a row, has a marker, and is found
+without a scan of all blobs.
 
 | state     | names            | entered by                | next                             |
 |-----------|------------------|---------------------------|----------------------------------|

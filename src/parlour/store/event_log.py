@@ -28,7 +28,7 @@ READ_AFTER = statement(
 )
 _FIRES: Final = Event.__struct_fields__.index("fires")
 WEBHOOK_SINK: Final = "webhooks"
-"""The sink whose position is that of the webhook intake."""
+"""The sink of the webhook intake."""
 
 FETCH_POSITION = "SELECT sequence FROM sink_position WHERE sink = $1"
 SAVE_POSITION = """

@@ -1,9 +1,9 @@
-"""One server for a data folder with the embedded database: a lock that ends with its process.
+"""The lock of a data folder: one server at a time for a SQLite database.
 
-The lock is on the folder itself (``flock``), so there is no file that a killed server leaves
-behind. `serve`, `restore` and `migrate-store` take it; commands such as `account create` do not:
-SQLite lets them write beside one server. Two servers must not: each would deliver webhooks and
-remember settings for itself.
+The lock is an advisory lock on the folder itself (``flock``), which ends with its process: a server
+that is killed leaves no lock file. `serve`, `restore` and `migrate-store` take it. Commands such as
+`account create` do not, since SQLite lets them write while one server runs. Two servers would each
+deliver webhooks, and cache settings without invalidating the cache of the other.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _HELD: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
-# What file systems answer that have no such lock, of the network for example.
+# Errors of file systems without such locks, such as some network file systems.
 _WITHOUT_LOCKS: Final = frozenset({errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 class FolderInUseError(Exception):
-    """Another process has the lock; the text says which folder, and what to do."""
+    """Another process has the lock; the text is the folder and the remedy."""
 
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder that exists. Raises FolderInUseError, and OSError."""
+    """Lock an existing folder until the end of the block. Raises FolderInUseError, and OSError."""
     descriptor = _locked(folder)
     try:
         yield
@@ -42,7 +42,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> int:
-    """Return a descriptor that holds the lock of the folder that has this name now."""
+    """Return a descriptor that holds the lock of the folder now at this path."""
     while True:  # tidy: bounded - again only if the folder was replaced between two calls
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

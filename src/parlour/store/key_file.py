@@ -1,4 +1,4 @@
-"""The key file of a data folder: made once, readable by its owner alone."""
+"""The key file of a data folder: created once, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ KEY_NAME: Final = "parlour.key"
 
 
 class KeyFileError(Exception):
-    """The key file cannot be used; the text says why, and what to do."""
+    """The key file cannot be used; the text is the reason and the remedy."""
 
 
 class UnsafeKeyFileError(KeyFileError):
-    """The key file can be read by others, or is not a key."""
+    """The key file is readable by others, or does not contain a key."""
 
 
 def load_vault(data: Path, random: SystemRandom) -> Vault:
-    """Return the vault of a data folder; a key is made if there is none.
+    """Return the vault of a data folder; creates a key if there is none.
 
     For a store that may exist already, use `master_key.open_vault`.
     """
@@ -38,7 +38,7 @@ def load_vault(data: Path, random: SystemRandom) -> Vault:
 
 def read_vault(path: Path, random: SystemRandom) -> Vault:
     """Return the vault of a key file. Raises UnsafeKeyFileError."""
-    if not path.is_file():  # Reading a FIFO would wait for ever.
+    if not path.is_file():  # Reading a FIFO would block.
         raise UnsafeKeyFileError(f"{path} is not a file")
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise UnsafeKeyFileError(f"{path} can be read by others: chmod 600 {path}")
@@ -52,17 +52,17 @@ def read_vault(path: Path, random: SystemRandom) -> Vault:
 
 
 def make_key(path: Path, random: SystemRandom) -> None:
-    """A new key. It gets its name only when it is whole and on disk: a crash leaves none or all."""
+    """Create a key atomically: the file gets its name only after it is synced."""
     unfinished = path.with_name(f"{path.name}.{random.token(8).hex()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(random.token(KEY_BYTES).hex())
         file.flush()
         os.fsync(file.fileno())
-    # Another process may have been quicker: then its key counts.
+    # If another process has created one in the meantime, that one is used.
     with contextlib.suppress(FileExistsError):
         os.link(unfinished, path)
     unfinished.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    os.fsync(directory)
-    os.close(directory)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)

@@ -23,9 +23,9 @@ States of a ``SharedLease``:
 | waiting | no term                              | owner: acquired, with a new fence               |
 | owner   | ``_term.is_current()``               | owner: renewed with the same fence              |
 |         |                                      | expired: no renewal for two thirds of LEASE_MS  |
-|         |                                      | waiting: another process has it, or ``stop``    |
+|         |                                      | waiting: another process owns it, or ``stop``   |
 | expired | term not current, row possibly ours  | owner: acquired again; always as a *new* term   |
-|         |                                      | waiting: another process has it                 |
+|         |                                      | waiting: another process owns it                |
 
 A term that was not current once is never current again (``end``), even if the fence is unchanged:
 everything that relied on it has stopped by then, and the new term reads its state from the store.

@@ -1,17 +1,17 @@
-"""Which key a store belongs to: the fingerprint of its key file, kept in the database.
+"""The key of a store: the fingerprint of its key file, recorded in the database.
 
-With another key nothing that is sealed can be opened and no login is recognised. So a process
-compares before it does anything else, and ends if the key is not the store's.
+With another key no secret can be decrypted and no login is valid. So a process compares before it
+does anything else, and exits if the key is not the store's.
 
-| key file | database | answer |
+| key file | database | result |
 |---|---|---|
-| there | its fingerprint | go on |
-| there | another fingerprint | `WrongKeyError` |
-| there | no fingerprint, secrets that it opens (a store of an earlier version) | record it |
-| there | no fingerprint, secrets that it does not open | `WrongKeyError` |
-| there | no fingerprint, no secrets (a new store) | record it |
+| exists | its fingerprint | use it |
+| exists | another fingerprint | `WrongKeyError` |
+| exists | no fingerprint, secrets that it opens (a store of an earlier version) | record it |
+| exists | no fingerprint, secrets that it does not open | `WrongKeyError` |
+| exists | no fingerprint, no secrets (a new store) | record it |
 | missing | a fingerprint or secrets | `MissingKeyError`: a new key would open nothing |
-| missing | neither (a new store) | make a key, record it |
+| missing | neither (a new store) | create a key, record it |
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ FETCH: Final = "SELECT fingerprint FROM master_key WHERE name = 'current'"
 RECORD: Final = """
 INSERT INTO master_key (name, fingerprint) VALUES ('current', $1) ON CONFLICT DO NOTHING
 """
-# tidy: account-in-sql - the key is that of all accounts
+# tidy: account-in-sql - all accounts share the key
 SEALED: Final = "SELECT name, secret_sealed FROM login ORDER BY name, ordinal LIMIT 100"
 
 
 class WrongKeyError(KeyFileError):
-    """The key file is that of another store."""
+    """The key file belongs to another store."""
 
 
 class MissingKeyError(KeyFileError):
-    """The store has secrets, and its key file is not there."""
+    """The store has secrets, and its key file is missing."""
 
 
-class _Known(NamedTuple):
-    """What a database says of its key: a fingerprint, and some of what it sealed."""
+class _KeyRecord(NamedTuple):
+    """The records of the key in a database: its fingerprint, or a sample of sealed secrets."""
 
     fingerprint: str
     sealed: list[tuple[str, str]]
 
 
 async def open_vault(store: Store, data: Path, random: SystemRandom, database: str) -> Vault:
-    """Return the vault of a store that is started; `database` is how messages call it.
+    """Return the vault of a started store; `database` is its name in messages.
 
-    Makes a key for a new store only. Raises KeyFileError, and OSError.
+    Creates a key for a new store only. Raises KeyFileError, and OSError.
     """
     path = (data / KEY_NAME).absolute()
-    known = await store.read(_known)
+    record = await store.read(_read_key_record)
     if not path.exists():
-        if known.fingerprint or known.sealed:
-            raise MissingKeyError(_missing(path, known.fingerprint, database))
+        if record.fingerprint or record.sealed:
+            raise MissingKeyError(_missing(path, record.fingerprint, database))
         make_key(path, random)
     vault = read_vault(path, random)
-    fingerprint = known.fingerprint
+    fingerprint = record.fingerprint
     if not fingerprint:
-        _must_open(vault, known.sealed, path, database)
-        # Another node may have been quicker: then its key counts.
+        _require_opens(vault, record.sealed, path, database)
+        # If another node has recorded its key in the meantime, that one is valid.
         fingerprint = await store.write(_recording(vault.fingerprint))
     if fingerprint != vault.fingerprint:
         raise WrongKeyError(
@@ -75,11 +75,11 @@ async def open_vault(store: Store, data: Path, random: SystemRandom, database: s
     return vault
 
 
-async def _known(tx: Transaction) -> _Known:
+async def _read_key_record(tx: Transaction) -> _KeyRecord:
     row = await tx.one(FETCH)
     if row is not None:
-        return _Known(row[0], [])
-    return _Known("", [(name, sealed) for name, sealed in await tx.all(SEALED)])
+        return _KeyRecord(row[0], [])
+    return _KeyRecord("", [(name, sealed) for name, sealed in await tx.all(SEALED)])
 
 
 def _recording(fingerprint: str) -> Work[str]:
@@ -92,10 +92,10 @@ def _recording(fingerprint: str) -> Work[str]:
     return record
 
 
-def _must_open(vault: Vault, sealed: list[tuple[str, str]], path: Path, database: str) -> None:
+def _require_opens(vault: Vault, sealed: list[tuple[str, str]], path: Path, database: str) -> None:
     """Raise WrongKeyError unless the key opens most secrets.
 
-    Not all: an earlier version with another key could replace some of them.
+    Not all: an earlier version could seal some of them with another key.
     """
     opened = sum(vault.can_unseal(text, name) for name, text in sealed)
     if opened * 2 < len(sealed):

@@ -1,7 +1,7 @@
-"""File modes of a data folder: its files are for their owner alone, whatever umask is set.
+"""File modes of a data folder: no access for group and others, regardless of the umask.
 
-SQLite creates a database with the mode that the umask leaves, and gives the write-ahead log and
-the shared memory beside it the mode of the database. So the database file is created here first.
+SQLite creates a database with the mode that the umask permits, and the write-ahead log and shared
+memory next to it with the mode of the database. So the database file is created here first.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_BESIDE: Final = ("", "-wal", "-shm")
+_SUFFIXES: Final = ("", "-wal", "-shm")
 
 
 def database_files(path: Path) -> Iterator[Path]:
-    """Yield the names of a SQLite database and of the files that SQLite keeps beside it."""
-    for suffix in _BESIDE:
+    """Yield the paths of a SQLite database and of the files that SQLite creates next to it."""
+    for suffix in _SUFFIXES:
         yield path.with_name(path.name + suffix)
 
 
 def create_private_database(path: Path) -> None:
-    """Create an empty database file with mode 0600, or restrict the files that are there to it.
+    """Create an empty database file with mode 0600, or set that mode on existing files.
 
-    A file that belongs to another user keeps its mode: ``serve`` and the doctor name it. Raises
+    The mode of another user's file is not changed: ``serve`` and the doctor report it. Raises
     OSError if the file cannot be created.
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
@@ -39,7 +39,7 @@ def create_private_database(path: Path) -> None:
 
 
 def make_private_folders(folder: Path) -> None:
-    """Make a folder and those above it that are missing, each with mode 0700."""
+    """Create a folder and its missing parents, each with mode 0700."""
     if not folder.exists():
         make_private_folders(folder.parent)
         folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)

@@ -5,7 +5,7 @@ That lock is what invalidates the cache:
 
 | state    | entered by       | lookups           | rows read are |
 |----------|------------------|-------------------|---------------|
-| filling  | ``end_change``   | hit what is there | cached        |
+| filling  | ``end_change``   | hit cached rows   | cached        |
 | changing | ``begin_change`` | always miss       | not cached    |
 
 While a change is uncommitted nothing is cached. So no reader sees a row that may still be rolled

@@ -30,7 +30,7 @@ in_transaction: Final[ContextVar[bool]] = ContextVar("in_transaction", default=F
 
 
 ALL_ACCOUNTS: Final = "*"
-"""The ``account_sid`` of work that serves all accounts, such as that of the scheduler."""
+"""The ``account_sid`` of work that serves all accounts, such as the scheduler."""
 
 
 class Transaction(Protocol):
@@ -80,7 +80,7 @@ class Transaction(Protocol):
         payload: object,
         origin: Origin | None = None,
     ) -> None:
-        """Write one event in this transaction. ``origin`` overrides that of the transaction."""
+        """Write one event in this transaction. ``origin`` overrides the transaction's origin."""
         ...
 
     async def lock_name(self, *name: str) -> None:
@@ -132,7 +132,7 @@ Work = Callable[[Transaction], Awaitable[T]]
 
 
 class ConflictScope(NamedTuple):
-    """The rows that a change can conflict on: those of one conversation, or of one subject in it.
+    """The rows that a change can conflict on: one conversation, or one subject in it.
 
     A change with a scope locks and writes nothing outside the conversation. With a subject it
     writes only that subject, and reads nothing that a change of another subject of the same type

@@ -1,12 +1,13 @@
-"""Backups of a data folder: the embedded database and media, as of one moment, in one folder.
+"""Backups of a data folder: the SQLite database and media as of one moment, in one folder.
 
-Media are copied before the database and once more after it. A file never changes and is on disk
-before a row names it; so whatever the copied rows name was there at one of the two times, even if
-it was removed between them. What no copied row names is not kept: it was removed, or is too new.
+**Consistency.** Media are copied before the database and again after it. A media file is immutable
+and on disk before a row refers to it, so every file that the copied rows refer to existed at one of
+the two times, even if it was deleted in between. Files without a copied row are removed from the
+backup: they were deleted, or are newer than the database.
 
-The key is not part of it unless that is asked for. Without the key nobody can read the secrets in
-a backup, and with another key the server could not either: so the manifest holds the key's
-fingerprint, and a restored folder is only complete with that key.
+**The key** is included only on request. Without it the secrets in a backup cannot be decrypted, and
+nor can they with another key; so the manifest has the fingerprint of the key, and a
+restored folder is complete only with that key.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _COPY_BYTES: Final = 1 << 20
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup says of itself."""
+    """The manifest of a backup. Its fields are the keys of ``backup.json``."""
 
     format: int
     version: str
@@ -48,7 +49,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class DataPaths(msgspec.Struct, frozen=True):
-    """What stands where in a data folder, and so in a backup of it."""
+    """The paths in a data folder, and so in a backup of it."""
 
     folder: Path
     database_name: str
@@ -57,32 +58,32 @@ class DataPaths(msgspec.Struct, frozen=True):
 
     @property
     def database(self) -> Path:
-        """The database file."""
+        """Return the database file."""
         return self.folder / self.database_name
 
     @property
     def media(self) -> Path:
-        """The folder of media."""
+        """Return the folder of media."""
         return self.folder / self.media_name
 
     @property
     def key(self) -> Path:
-        """The key file."""
+        """Return the key file."""
         return self.folder / self.key_name
 
     @property
     def names(self) -> BackupNames:
-        """The names of files in a backup."""
-        known = {MANIFEST, CHECKSUMS, self.database_name, self.key_name}
-        return BackupNames(frozenset(known), self.media_name)
+        """Return the names that files of a backup may have."""
+        names = {MANIFEST, CHECKSUMS, self.database_name, self.key_name}
+        return BackupNames(frozenset(names), self.media_name)
 
     def at(self, folder: Path) -> DataPaths:
-        """The same in another folder."""
+        """Return the same paths in another folder."""
         return msgspec.structs.replace(self, folder=folder)
 
 
 class BackupFacts(msgspec.Struct, frozen=True):
-    """What a backup is told about the server, because it cannot know."""
+    """Facts for the manifest that the caller provides."""
 
     version: str
     date: str
@@ -93,11 +94,14 @@ def make_backup(
     data: DataPaths,
     target: Path,
     facts: BackupFacts,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     with_key: bool,
 ) -> Manifest:
-    """Back a data folder up into a new folder; it has its name only once it is whole."""
+    """Back up a data folder into a new folder, which gets its name only when it is complete.
+
+    ``report`` is called with the name of each step. Raises BackupError.
+    """
     if target.exists():
         raise BackupError(f"{target} is there already")
     if not data.database.exists():
@@ -107,10 +111,10 @@ def make_backup(
     unfinished.mkdir(parents=True, mode=PRIVATE_FOLDER)
     backup = data.at(unfinished)
     copies = _Copies(data.media, backup.media)
-    tell("media")
+    report("media")
     copies.copy_all()
-    tell("database")
-    copied = copy_database(data.database, backup.database, _told_pages(tell))
+    report("database")
+    copied = copy_database(data.database, backup.database, _page_reporter(report))
     backup.database.chmod(PRIVATE_FILE)
     if copied.migrations != tuple(each.name for each in migrations()):
         raise BackupError("the server has not been started with this version yet")
@@ -120,8 +124,8 @@ def make_backup(
             f"{data.key} is the key {facts.key_fingerprint}, but {data.database} belongs to the "
             f"key {belongs}: copy that key file to {data.key}"
         )
-    tell("media since then")
-    kept, missing = copies.keep_only(media_of(backup.database))
+    report("media since then")
+    media_files, missing = copies.keep_only(media_of(backup.database))
     if with_key:
         copy_file(data.key, backup.key)
     manifest = Manifest(
@@ -130,7 +134,7 @@ def make_backup(
         date=facts.date,
         position=copied.position,
         migrations=copied.migrations,
-        media_files=kept,
+        media_files=media_files,
         media_missing=missing,
         key_fingerprint=facts.key_fingerprint,
         holds_key=with_key,
@@ -138,7 +142,7 @@ def make_backup(
     write_file(
         backup.folder / MANIFEST, [msgspec.json.format(msgspec.json.encode(manifest)), b"\n"]
     )
-    tell("checksums")
+    report("checksums")
     write_file(backup.folder / CHECKSUMS, [_sums(backup.folder)])
     sync_folder(unfinished)
     unfinished.rename(target)
@@ -147,31 +151,31 @@ def make_backup(
 
 
 class _Copies:
-    """Files of media, copied from one folder into another that has the same shape."""
+    """Copies of media files, from one folder to another of the same layout."""
 
     def __init__(self, source: Path, target: Path) -> None:
         self._source, self._target = source, target
 
     def copy_all(self) -> None:
-        """Copy every file that is there now; the unfinished ones have no name of their own."""
+        """Copy every file that exists now; incomplete uploads are in another folder."""
         for path in sorted(self._source.glob("AC*/*/*")):
             self._copy(path.relative_to(self._source))
 
     def keep_only(self, names: Iterator[tuple[str, str]]) -> tuple[int, int]:
-        """Have exactly these; how many there are, and how many are nowhere."""
-        wanted = set()
+        """Copy missing files and remove all others; return the numbers copied and missing."""
+        needed = set()
         missing = 0
         for account_sid, sid in names:
             relative = Path(account_sid, sid[2:4], sid)
-            wanted.add(relative)
+            needed.add(relative)
             missing += not self._copy(relative)
         for path in list(self._target.glob("AC*/*/*")):
-            if path.relative_to(self._target) not in wanted:
+            if path.relative_to(self._target) not in needed:
                 path.unlink()
-        return len(wanted) - missing, missing
+        return len(needed) - missing, missing
 
     def _copy(self, relative: Path) -> bool:
-        """Whether the file is there afterwards."""
+        """Return whether the file exists in the copy, after copying it if necessary."""
         target = self._target / relative
         if target.exists():
             return True
@@ -184,13 +188,13 @@ class _Copies:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy one file, readable by its owner alone, and have it on disk."""
+    """Copy one file with mode 0600, and sync it."""
     with source.open("rb") as from_:
         write_file(target, iter(lambda: from_.read(_COPY_BYTES), b""))
 
 
 def write_file(path: Path, pieces: Iterable[bytes]) -> None:
-    """Make a new file for its owner alone, and have it on disk."""
+    """Create a file with mode 0600, and sync it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as file:
         for piece in pieces:
@@ -200,7 +204,7 @@ def write_file(path: Path, pieces: Iterable[bytes]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
+    """Sync the directory entries of a folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -209,7 +213,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _sums(folder: Path) -> bytes:
-    """The checksum of every file, in the form that ``sha256sum --check`` reads."""
+    """Return the checksum of every file, in the format of ``sha256sum --check``."""
     lines = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -220,8 +224,8 @@ def _sums(folder: Path) -> bytes:
     return "".join(lines).encode()
 
 
-def _told_pages(tell: Callable[[str], None]) -> Callable[[int, int], None]:
-    def told(done: int, in_all: int) -> None:
-        tell(f"database: {done} of {in_all} pages")
+def _page_reporter(report: Callable[[str], None]) -> Callable[[int, int], None]:
+    def report_pages(done: int, in_all: int) -> None:
+        report(f"database: {done} of {in_all} pages")
 
-    return told
+    return report_pages

@@ -1,20 +1,18 @@
-"""What a backup is read from: a folder, or a tar archive (``cli/backup_archives.py``).
+"""The files of a backup, read from a folder or a tar archive (``cli/backup_archives.py``).
 
-Neither is trusted.
+A backup may come from elsewhere and is not trusted: nothing in it may decide which path is read or
+written. Its files have one of a few names, and each is a regular file:
 
-A backup may come from elsewhere, so nothing in it decides where is read or written. Its files have
-one of a few names, and each of them is a regular file:
-
-| name                          | what it is                                    |
+| name                          | content                                       |
 |-------------------------------|-----------------------------------------------|
 | ``backup.json``               | the manifest                                  |
 | ``SHA256SUMS``                | a checksum for each other file                |
 | the database, the key         | as in a data folder                           |
 | ``media/ACCOUNT/DIGITS/SID``  | letters and digits of ASCII only              |
 
-Everything else is refused before anything is read: links of any kind, FIFOs, sockets, devices,
-other names, names with ``..``, a name twice, a file that is longer than its archive.
-Reading never follows a link that was put there later, and never waits for a writer.
+Everything else is rejected before any content is read: links of any kind, FIFOs, sockets, devices,
+other names, names with ``..``, duplicate names, a file that is longer than its archive. Reading
+never follows a link that was created later, and never waits for a writer.
 """
 
 from __future__ import annotations
@@ -34,23 +32,23 @@ if TYPE_CHECKING:
 MEDIA_PATH: Final = re.compile(r"AC[0-9A-Za-z]{1,62}/[0-9A-Za-z]{1,2}/[0-9A-Za-z]{1,64}")
 _MEDIA_DEPTH: Final = 4
 READ_BYTES: Final = 1 << 20
-"""Bytes of one piece of a file."""
+"""Bytes of one chunk of a file."""
 
 
 class BackupError(Exception):
-    """A backup that cannot be made, or cannot be used; the text says why."""
+    """A backup cannot be made or used; the text is the reason."""
 
 
 class BackupNames:
     """The names that files of a backup may have."""
 
-    def __init__(self, known: frozenset[str], media: str) -> None:
-        self._known = known
+    def __init__(self, names: frozenset[str], media: str) -> None:
+        self._names = names
         self._media = media
 
     def is_file(self, name: str) -> bool:
         """Return whether a file of a backup may have this name, a path with slashes."""
-        if name in self._known:
+        if name in self._names:
             return True
         folder, _, medium = name.partition("/")
         return folder == self._media and MEDIA_PATH.fullmatch(medium) is not None
@@ -103,7 +101,7 @@ class FolderSource:
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield the content of a file."""
         with self._opened(name, os.O_NONBLOCK) as descriptor:
-            # The type may have changed since it was listed: a FIFO would never end.
+            # The type may have changed since the listing: reading a FIFO would block.
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise foreign_file_error(self._folder, name)
             while piece := os.read(descriptor, READ_BYTES):
@@ -111,7 +109,7 @@ class FolderSource:
 
     @contextlib.contextmanager
     def _opened(self, name: str, flags: int) -> Iterator[int]:
-        """Open a path below the folder, part by part, through no link."""
+        """Open a path below the folder, component by component, without following links."""
         parts = name.split("/") if name else []
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -126,6 +124,6 @@ class FolderSource:
 
 
 def foreign_file_error(backup: Path, name: str) -> BackupError:
-    """Return the error for what is never part of a backup."""
+    """Return the error for a file that cannot be part of a backup."""
     shown = ascii(name[: limits.BACKUP_NAME_CHARS_SHOWN])
     return BackupError(f"{backup} is no backup: {shown} is not one of its files, or is not a file")

@@ -1,11 +1,16 @@
-"""Moving up: everything in the embedded database, copied into PostgreSQL and compared there.
+"""Moving a store from SQLite to PostgreSQL: every row is copied, then compared.
 
-Nobody else has the embedded database open meanwhile, so it stands still. Rows go in the order in
-which it keeps them, a batch at a time; each batch and the note of how far it got are one
-transaction of the target. So an interruption, be it a kill, loses at most the batch that was on
-its way, and the next run goes on behind the last note. When all is copied, both sides are read
-once more: the number of rows and a checksum over their values must be the same for each table.
-Only then is the note removed, and the target is a store like any other.
+The source is locked, so it does not change. Rows are copied in the order of their rowids, in
+batches. Each batch and the *progress* of its table (``store_move``) are written in one transaction
+of the target. So a run that is interrupted or killed loses at most the batch in flight, and the
+next run resumes after the recorded progress.
+
+| state of the target | rows of ``store_move`` | next                                           |
+|---------------------|------------------------|------------------------------------------------|
+| empty               | no table               | copying: the table is created                  |
+| copying             | progress of each table | copying, after an interruption; or compared    |
+| compared            | the same               | moved: both sides have equal checksums         |
+| moved               | table dropped          | a store like any other                         |
 """
 
 from __future__ import annotations
@@ -38,9 +43,9 @@ COLUMNS: Final = "SELECT name FROM pragma_table_info(?) ORDER BY cid"
 NEXT_ROWS: Final = " WHERE rowid > ? ORDER BY rowid LIMIT ?"
 NUMBERED: Final = "SELECT name, seq FROM sqlite_sequence"
 ACCOUNTS: Final = "SELECT sid FROM account ORDER BY sid"
-KNOWN: Final = "SELECT name FROM migration ORDER BY name"
+APPLIED: Final = "SELECT name FROM migration ORDER BY name"
 
-MAKE_NOTES: Final = """
+MAKE_PROGRESS: Final = """
 CREATE TABLE IF NOT EXISTS store_move (
     name TEXT NOT NULL PRIMARY KEY,
     last_row BIGINT NOT NULL,
@@ -48,16 +53,16 @@ CREATE TABLE IF NOT EXISTS store_move (
     source TEXT NOT NULL
 )
 """
-NOTES: Final = "SELECT name, last_row, rows, source FROM store_move"
-NOTE: Final = """
+READ_PROGRESS: Final = "SELECT name, last_row, rows, source FROM store_move"
+SAVE_PROGRESS: Final = """
 INSERT INTO store_move (name, last_row, rows, source) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name) DO UPDATE SET last_row = $2, rows = $3
 """
-HAS_NOTES: Final = "SELECT to_regclass('store_move') IS NOT NULL"
-IS_WALLED: Final = "SELECT relforcerowsecurity FROM pg_class WHERE oid = $1::text::regclass"
-REMOVE_NOTES: Final = "DROP TABLE store_move"
+HAS_PROGRESS: Final = "SELECT to_regclass('store_move') IS NOT NULL"
+HAS_FORCED_POLICY: Final = "SELECT relforcerowsecurity FROM pg_class WHERE oid = $1::text::regclass"
+REMOVE_PROGRESS: Final = "DROP TABLE store_move"
 CONTINUE_NUMBERS: Final = "SELECT setval(pg_get_serial_sequence($1, 'sequence'), $2)"
-# A crash of the target takes a batch and its note alike: the next run copies them again.
+# A crash of the target loses a batch together with its progress: the next run copies it again.
 COMMIT_LATER: Final = "SET synchronous_commit = off"
 COMMIT_NOW: Final = "SET synchronous_commit = on"
 
@@ -65,7 +70,7 @@ _MODULUS: Final = 1 << 128
 
 
 class MoveError(Exception):
-    """The store cannot be moved; the text says why, and what to do."""
+    """The store cannot be moved; the text is the reason and the remedy."""
 
 
 class MovedTable(NamedTuple):
@@ -76,37 +81,37 @@ class MovedTable(NamedTuple):
 
 
 class TableContents(NamedTuple):
-    """How many rows a table has, and the sum of their checksums, whatever their order."""
+    """The number of rows of a table, and the sum of their checksums, in any order."""
 
     rows: int
     checksum: int
 
     def __str__(self) -> str:
-        """The number and the checksum, as people compare them."""
+        """Return both for messages."""
         return f"{self.rows} rows, {self.checksum:032x}"
 
 
 class ComparedTable(NamedTuple):
-    """One table that is the same on both sides."""
+    """One table with equal contents on both sides."""
 
     table: str
     contents: TableContents
 
 
-class _Note(NamedTuple):
-    """How far a table got."""
+class _TableProgress(NamedTuple):
+    """The progress of one table."""
 
     last_row: int
     rows: int
 
 
-async def move_store(path: Path, url: str, tell: Callable[[str], None]) -> list[ComparedTable]:
-    """Copy everything, or go on with it, and compare. Raises ``MoveError``."""
+async def move_store(path: Path, url: str, report: Callable[[str], None]) -> list[ComparedTable]:
+    """Copy everything, or resume that, and compare. Raises ``MoveError``."""
     source = _SqliteSource(path)
     try:
         target = await _PostgresTarget.connected(url)
         try:
-            return await _Move(source, target, tell).run()
+            return await _Move(source, target, report).run()
         finally:
             await target.close()
     except asyncpg.PostgresError as error:
@@ -116,36 +121,36 @@ async def move_store(path: Path, url: str, tell: Callable[[str], None]) -> list[
 
 
 class _Move:
-    """One run."""
+    """One run of the move."""
 
     def __init__(
-        self, source: _SqliteSource, target: _PostgresTarget, tell: Callable[[str], None]
+        self, source: _SqliteSource, target: _PostgresTarget, report: Callable[[str], None]
     ) -> None:
-        self._source, self._target, self._tell = source, target, tell
+        self._source, self._target, self._report = source, target, report
 
     async def run(self) -> list[ComparedTable]:
-        """Everything, in order."""
+        """Run all steps; return the tables as compared."""
         await self._target.prepare(self._source.tables)
-        notes = await self._target.begin(self._source.tables, self._source.identity)
+        progress = await self._target.begin(self._source.tables, self._source.identity)
         for table in self._source.tables:
-            await self._copy(table, notes.get(table.name, _Note(0, 0)))
+            await self._copy(table, progress.get(table.name, _TableProgress(0, 0)))
         await self._target.continue_numbers(self._source.numbered)
         moved = [await self._compared(table) for table in self._source.tables]
         await self._target.finish()
         return moved
 
-    async def _copy(self, table: MovedTable, note: _Note) -> None:
+    async def _copy(self, table: MovedTable, progress: _TableProgress) -> None:
         in_all = self._source.count(table)
-        while batch := self._source.batch(table, note.last_row):
+        while batch := self._source.batch(table, progress.last_row):
             rows = [row[1:] for row in batch]
-            note = _Note(batch[-1][0], note.rows + len(batch))
-            await self._target.add(table, rows, note, self._source.identity)
+            progress = _TableProgress(batch[-1][0], progress.rows + len(batch))
+            await self._target.add(table, rows, progress, self._source.identity)
             crash_point(BATCH_MOVED)
-            self._tell(f"{table.name}: {note.rows} of {in_all} rows copied")
+            self._report(f"{table.name}: {progress.rows} of {in_all} rows copied")
 
     async def _compared(self, table: MovedTable) -> ComparedTable:
-        """The table, once both sides are the same."""
-        self._tell(f"{table.name}: comparing")
+        """Return the contents of a table. Raises MoveError unless they are equal on both sides."""
+        self._report(f"{table.name}: comparing")
         here, there = self._source.contents(table), await self._target.contents(table)
         if here != there:
             raise MoveError(
@@ -156,14 +161,14 @@ class _Move:
 
 
 class _SqliteSource:
-    """The embedded database, which nobody else has open."""
+    """The SQLite database, locked against other processes."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise MoveError(f"there is no database {path.absolute()}")
         self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
-            # Whoever serves this file holds a lock on it that is noticed here, and only here.
+            # Fails if a server has the file open: it holds a shared lock in WAL mode.
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("BEGIN IMMEDIATE")
             self._check_version(path)
@@ -182,8 +187,8 @@ class _SqliteSource:
         return self._connection.execute(sql, arguments).fetchall()
 
     def _check_version(self, path: Path) -> None:
-        known = [each.name for each in migrations()]
-        if [name for (name,) in self._all(KNOWN)] != known:
+        expected = [each.name for each in migrations()]
+        if [name for (name,) in self._all(APPLIED)] != expected:
             self.close()
             raise MoveError(
                 f"{path} is of another version: start this version's server on it once, and stop it"
@@ -193,22 +198,22 @@ class _SqliteSource:
         return MovedTable(name, tuple(column for (column,) in self._all(COLUMNS, name)))
 
     def count(self, table: MovedTable) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         # tidy: no-sql-building - the name comes from the schema
         found = self._all(f"SELECT count(*) FROM {table.name}")  # noqa: S608 - as above.
         return int(found[0][0])
 
     def batch(self, table: MovedTable, after: int) -> list[tuple[Any, ...]]:
-        """The next rows, each behind its number in the file."""
+        """Return the next rows, each after its rowid."""
         sql = _selected(table, "rowid, ") + NEXT_ROWS
         return self._all(sql, after, limits.MOVED_ROWS_PER_STEP_MAX)
 
     def contents(self, table: MovedTable) -> TableContents:
-        """What the table holds."""
+        """Return count and checksum of the rows."""
         return _contents(self._connection.execute(_selected(table)))
 
     def close(self) -> None:
-        """Let the file go, unchanged."""
+        """Unlock the file, which is unchanged."""
         self._connection.close()
 
 
@@ -220,14 +225,14 @@ class _PostgresTarget:
 
     @classmethod
     async def connected(cls, url: str) -> _PostgresTarget:
-        """The database of a URL."""
+        """Connect to the database of a URL."""
         try:
             return cls(await connect(url, **UNLIMITED))
         except REFUSED as error:
             raise MoveError(str(no_connection(url, error))) from error
 
     async def prepare(self, tables: list[MovedTable]) -> None:
-        """Make the schema, if it is not there, and see that it takes these tables."""
+        """Apply migrations, and check that the tables have the same columns."""
         await migrate(self._connection)
         for table in tables:
             # tidy: no-sql-building - the name comes from the schema
@@ -237,16 +242,16 @@ class _PostgresTarget:
             if columns != set(table.columns):
                 raise MoveError(f"{table.name} has other columns in the target")
 
-    async def begin(self, tables: list[MovedTable], identity: str) -> dict[str, _Note]:
-        """How far each table got in an earlier run of the same source; else it must be empty."""
-        if not await self._connection.fetchval(HAS_NOTES):
+    async def begin(self, tables: list[MovedTable], identity: str) -> dict[str, _TableProgress]:
+        """Return the progress of an earlier run of this source; otherwise require empty tables."""
+        if not await self._connection.fetchval(HAS_PROGRESS):
             await self._must_be_empty(tables)
-            await self._connection.execute(MAKE_NOTES)
-        found = await self._connection.fetch(NOTES)
+            await self._connection.execute(MAKE_PROGRESS)
+        found = await self._connection.fetch(READ_PROGRESS)
         if any(source != identity for *_, source in found):
             raise MoveError("the target holds part of another store that was being moved")
         await self._connection.execute(COMMIT_LATER)
-        return {name: _Note(last_row, rows) for name, last_row, rows, _ in found}
+        return {name: _TableProgress(last_row, rows) for name, last_row, rows, _ in found}
 
     async def _must_be_empty(self, tables: list[MovedTable]) -> None:
         for table in tables:
@@ -256,33 +261,37 @@ class _PostgresTarget:
                 raise MoveError(f"the target is not empty: there are rows in {table.name}")
 
     async def add(
-        self, table: MovedTable, rows: list[tuple[Any, ...]], note: _Note, identity: str
+        self,
+        table: MovedTable,
+        rows: list[tuple[Any, ...]],
+        progress: _TableProgress,
+        identity: str,
     ) -> None:
-        """Add a batch and its note, both or none."""
+        """Insert a batch and save its progress, in one transaction."""
         async with self._connection.transaction():
-            # COPY does not pass the wall between accounts; the owner of a table may lower it, and
-            # nobody sees that it was low: it stands again when the transaction ends.
-            is_walled = await self._connection.fetchval(IS_WALLED, table.name)
-            if is_walled:
-                await self._wall(table, "NO FORCE")
+            # COPY is rejected under row-level security. Its owner may switch FORCE off; no other
+            # transaction sees that, since it is on again at the commit.
+            is_forced = await self._connection.fetchval(HAS_FORCED_POLICY, table.name)
+            if is_forced:
+                await self._set_row_security(table, "NO FORCE")
             await self._connection.copy_records_to_table(
                 table.name, records=rows, columns=table.columns
             )
-            if is_walled:
-                await self._wall(table, "FORCE")
-            await self._connection.execute(NOTE, table.name, *note, identity)
+            if is_forced:
+                await self._set_row_security(table, "FORCE")
+            await self._connection.execute(SAVE_PROGRESS, table.name, *progress, identity)
 
-    async def _wall(self, table: MovedTable, word: str) -> None:
+    async def _set_row_security(self, table: MovedTable, word: str) -> None:
         await self._connection.execute(f"ALTER TABLE {table.name} {word} ROW LEVEL SECURITY")
 
     async def continue_numbers(self, numbered: dict[str, int]) -> None:
-        """Go on counting where the source stopped, so that no number is given twice."""
+        """Set the sequences to the last numbers of the source, so that none is assigned twice."""
         for name, last in numbered.items():
             if last > 0:
                 await self._connection.execute(CONTINUE_NUMBERS, name, last)
 
     async def contents(self, table: MovedTable) -> TableContents:
-        """What the table holds, read in one transaction and a part at a time."""
+        """Return count and checksum of the rows, read in batches in one transaction."""
         found = TableContents(0, 0)
         async with self._connection.transaction(readonly=True):
             cursor = await self._connection.cursor(_selected(table))
@@ -294,18 +303,18 @@ class _PostgresTarget:
         return found
 
     async def finish(self) -> None:
-        """Have all of it on disk; from now on it is a store like any other."""
+        """Drop the progress with a synchronous commit, and analyze the tables."""
         await self._connection.execute(COMMIT_NOW)
-        await self._connection.execute(REMOVE_NOTES)
-        await self._connection.execute("ANALYZE")  # Or the first plans are those of empty tables.
+        await self._connection.execute(REMOVE_PROGRESS)
+        await self._connection.execute("ANALYZE")  # Otherwise the first plans assume empty tables.
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection."""
         await self._connection.close()
 
 
 def _selected(table: MovedTable, before: str = "") -> str:
-    """The statement that reads a table; its names come from the schema and nowhere else."""
+    """Return the statement that reads a table; its names come from the schema only."""
     return f"SELECT {before}{', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - see above.
 
 

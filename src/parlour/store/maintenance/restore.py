@@ -1,7 +1,8 @@
-"""Restoring a backup: a data folder with exactly the files of the backup, or none.
+"""Restoring a backup: creates a data folder with exactly the files of the backup, or none.
 
-Each file is copied once, and its checksum is that of the copied bytes: nothing can change between
-a check and a copy. The new folder has another name until all of it is right and on disk.
+Each file is copied once, and its checksum is computed from the copied bytes, so nothing can change
+between check and copy. The new folder is renamed to its final name only after every check has
+passed and every file is synced.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ _SUM: Final = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 class Restore:
-    """One backup, listed and with its manifest read."""
+    """One backup with its list of files and its manifest."""
 
     def __init__(self, source: BackupSource, name: Path) -> None:
-        """``name``: how errors call the backup. Raises BackupError."""
+        """``name``: the backup's name in errors. Raises BackupError."""
         self._source = source
         self._name = name
         self._files = source.files()
@@ -77,29 +78,29 @@ class Restore:
         data: DataPaths,
         key: Path | None,
         check_key: Callable[[Path], None],
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
-        """Make the data folder, with ``key`` or the one in the backup.
+        """Create the data folder, with the key file ``key`` or the one in the backup.
 
-        ``check_key`` raises BackupError for a key file that is not the backup's.
+        ``check_key`` raises BackupError for another key file. ``report`` is called with each step.
         """
         if data.folder.is_symlink() or (data.folder.exists() and not data.folder.is_dir()):
             raise BackupError(f"{data.folder} is not a folder")
         if data.folder.exists() and any(data.folder.iterdir()):
             raise BackupError(f"{data.folder} is not empty: restore into a new folder")
         sums = self._sums(data)
-        self._must_have_room(data.folder)
+        self._require_space(data.folder)
         made = data.at(data.folder.with_name(f".{data.folder.name}.unfinished"))
-        shutil.rmtree(made.folder, ignore_errors=True)  # Of a run that was killed.
+        shutil.rmtree(made.folder, ignore_errors=True)  # Left by a run that was killed.
         added = _missing_folders(data.folder)
         try:
-            # It is there and locked while it is filled: no server can begin in it meanwhile.
+            # Created and locked first, so that no server can start in it in the meantime.
             data.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
             with lock_folder(data.folder):
                 made.folder.mkdir(mode=PRIVATE_FOLDER)
-                self._fill(made, sums, key, tell)
+                self._fill(made, sums, key, report)
                 check_key(made.key)
-                made.folder.rename(data.folder)  # Replaces the empty one, and nothing else.
+                made.folder.rename(data.folder)  # Replaces an empty folder only.
         except BaseException:
             shutil.rmtree(made.folder, ignore_errors=True)
             for each in added:
@@ -110,7 +111,7 @@ class Restore:
 
     def _sums(self, data: DataPaths) -> dict[str, str]:
         """Return the checksum of each file but SHA256SUMS. Raises BackupError."""
-        # Each line has a checksum and the name of a file that is there.
+        # Bounded by one line with a checksum for each listed file.
         most = sum(len(name) + limits.BACKUP_SUM_BYTES for name in self._files)
         sums: dict[str, str] = {}
         for line in self._read(CHECKSUMS, most).decode("ascii", "replace").splitlines():
@@ -125,7 +126,7 @@ class Restore:
     def _is_damaged(self) -> BackupError:
         return BackupError(f"{self._name} is damaged: its files are not those of {CHECKSUMS}")
 
-    def _must_have_room(self, folder: Path) -> None:
+    def _require_space(self, folder: Path) -> None:
         place = folder.absolute()
         while not place.exists():
             place = place.parent
@@ -134,18 +135,18 @@ class Restore:
             raise BackupError(f"{needed} bytes are needed in {place}, and {free} are free")
 
     def _fill(
-        self, made: DataPaths, sums: dict[str, str], key: Path | None, tell: Callable[[str], None]
+        self, made: DataPaths, sums: dict[str, str], key: Path | None, report: Callable[[str], None]
     ) -> None:
         """Copy everything into the unfinished folder, and check it there."""
-        kept = sums.keys() - {MANIFEST, made.key_name}
-        # First what is never copied, so that a wrong manifest is refused before all the work.
-        for name in sorted(sums.keys() - kept):
+        copied = sums.keys() - {MANIFEST, made.key_name}
+        # First the files that are not copied, to reject a wrong manifest before the long part.
+        for name in sorted(sums.keys() - copied):
             self._check(name, sums[name])
-        tell("database")
+        report("database")
         self._copy(made.database_name, made.folder, sums)
         self._check_database(made)
-        tell("media")
-        for name in sorted(kept - {made.database_name}):
+        report("media")
+        for name in sorted(copied - {made.database_name}):
             self._copy(name, made.folder, sums)
         if key is not None:
             copy_file(key, made.key)
@@ -175,10 +176,12 @@ class Restore:
         contents = check_database(made.database)
         if contents != DatabaseContents(self.manifest.position, self.manifest.migrations):
             raise BackupError(f"{self._name} is damaged: its database is not that of {MANIFEST}")
-        belongs = key_fingerprint_of(made.database)
-        if belongs not in {"", self.manifest.key_fingerprint}:
-            raise BackupError(f"{self._name} is damaged: its database belongs to the key {belongs}")
-        # Reading can leave files beside a database that says that it has a write-ahead log.
+        fingerprint = key_fingerprint_of(made.database)
+        if fingerprint not in {"", self.manifest.key_fingerprint}:
+            raise BackupError(
+                f"{self._name} is damaged: its database belongs to the key {fingerprint}"
+            )
+        # Reading a database in WAL mode can create files next to it.
         for path in database_files(made.database):
             if path != made.database:
                 path.unlink(missing_ok=True)
@@ -191,7 +194,7 @@ def _digested(source: BackupSource, name: str, update: Callable[[bytes], None]) 
 
 
 def _missing_folders(folder: Path) -> list[Path]:
-    """Return the folders on a path that are not there, the innermost first."""
+    """Return the missing folders of a path, the innermost first."""
     missing = []
     while not folder.exists():
         missing.append(folder)

@@ -2,10 +2,10 @@
 
 Concurrent actions of a group (``group.py``) run the same statements with other arguments. The
 arguments are sent as arrays, one for each ``$1``, ``$2`` …, and unnested on the server into rows
-with a number, that of the set of arguments. So a hundred lookups cost one round trip and little
+with the number of their set of arguments. So a hundred lookups cost one round trip and little
 more than one lookup.
 
-The plan for each row is that of the single statement: ``OFFSET 0`` keeps the planner from turning a
+Each row is planned like the single statement: ``OFFSET 0`` keeps the planner from turning a
 read into a join over the whole table.
 
 Three shapes can be batched: any ``SELECT``; an ``INSERT`` of one row of parameters; an ``UPDATE``
@@ -49,8 +49,8 @@ _FENCE: Final = " OFFSET 0"
 class BatchedStatement(NamedTuple):
     """The batched form of a statement.
 
-    Rows of a read start with the number, from 1, of their set of arguments. So do those of a write
-    with ``numbers_rows``; any other write writes one row for each set.
+    Rows of a read start with the number, from 1, of their set of arguments. So do the rows of a
+    write with ``numbers_rows``; any other write writes one row for each set.
     """
 
     text: str

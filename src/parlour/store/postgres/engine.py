@@ -9,7 +9,7 @@ reads the row of the first. A deadlock is retried the same way.
 
 **Group commit.** Actions with a conflict scope share transactions (``group_scheduler.py``,
 ``group.py``). A group that fails is rolled back, and each of its actions is executed in a
-transaction of its own.
+separate transaction.
 
 **Outcomes** of an attempt (``_attempt``), and what the callers do:
 

@@ -1,7 +1,7 @@
 """A group on PostgreSQL: many actions concurrently in one transaction, with one commit for all.
 
 **Why it is correct.** The conflict scopes of actions that run concurrently are disjoint
-(``ConflictScope``): in any order of their steps, the result is that of running them one by one.
+(``ConflictScope``): in any order of their steps, the result is the same as one by one.
 
 **Execution.** The group resumes the coroutines of its actions by hand. Each runs until it awaits a
 ``StatementRequest``. The requests of all actions are sent together, equal texts as one batched
@@ -174,7 +174,7 @@ class GroupTransaction(PostgresWriteTransaction):
         return cast("int", await StatementRequest(sql, arguments, writes=True))
 
     async def lock_name(self, *name: str) -> NoReturn:
-        """Abort: the lock would be that of the whole group, and exclude none of its actions."""
+        """Abort: the whole group would own the lock, which would exclude none of its actions."""
         raise GroupAborted(f"an action of a group locks the name {name}")
 
     async def _append_event(self, *values: object) -> None:
@@ -256,7 +256,7 @@ class Group:
 
         ``prefetched``: settings for all of them and, for a single one, the rows it will read.
         """
-        # Not those of an earlier run: settings may have changed since the group started.
+        # Not shared with an earlier run: settings may have changed since the group started.
         cached_rows: Prefetched = dict(prefetched or {})
         shared = {
             "cached_rows": cached_rows,

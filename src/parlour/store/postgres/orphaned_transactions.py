@@ -1,4 +1,4 @@
-"""Orphaned transactions: those of a node that is paused or disconnected, terminated by any node.
+"""Orphaned transactions: their node is paused or disconnected, and any other terminates them.
 
 Every session has timeouts (``SESSION`` in ``connections.py``), which PostgreSQL enforces except in
 one state: while it waits for the rest of a message. A node that prepares a statement and becomes

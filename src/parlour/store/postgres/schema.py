@@ -2,7 +2,7 @@
 
 **Row-level security** is a second check behind the conditions of the statements. Every table with
 an account has a policy: a transaction that names an account (``SET LOCAL parlour.account``) reads
-and writes rows of that account only, whatever its statements are. The policy applies to the owner
+and writes rows of that account only, regardless of its statements. The policy applies to the owner
 of the tables too (FORCE), but not to a superuser, so the role of the server should not be one. A
 session that names no account sees no rows; work for all accounts names ``*``.
 """

@@ -109,7 +109,7 @@ class PostgresSingleStatement(PostgresReadTransaction):
 
 
 class PostgresWriteTransaction(WriteTransactionBase, _PostgresTransaction):
-    """One attempt at one action, on a connection of its own."""
+    """One attempt at one action, on a dedicated connection."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Checkpoints: copying the write-ahead log (WAL) into the database file while the writer runs.
 
-They run on a connection and a thread of their own. A *passive* checkpoint takes no lock that the
+They run on a dedicated connection and thread. A *passive* checkpoint takes no lock that the
 writer needs; it copies pages up to the oldest snapshot of a reader. A *restart*, after which the
 WAL is written from its beginning again, holds the write lock until no reader needs the WAL. So it
 is attempted only after a passive checkpoint that copied every page, and never against a reader.

@@ -1,8 +1,8 @@
-"""A copy of the embedded database as it was at one moment, made while the server goes on.
+"""A copy of the SQLite database as of one moment, made while the server is running.
 
-The copy is read in one transaction: what is committed meanwhile goes to the write-ahead log, which
-the copy does not see and does not wait for. SQLite's own backup would begin again with every
-commit of another process; it does not, because the transaction is open before it begins.
+The copy is read in one transaction. Commits in the meantime go to the write-ahead log, which the
+copy neither sees nor waits for. SQLite's backup API restarts with each commit of another process
+unless a read transaction is open before it starts, so one is.
 """
 
 from __future__ import annotations
@@ -33,25 +33,27 @@ HAS_KEY: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'master_key'"
 
 
 class DamagedDatabaseError(Exception):
-    """A database that is not whole, or not one that this version knows."""
+    """The database is corrupt, or of a version that this one does not know."""
 
 
 class DatabaseContents(NamedTuple):
-    """What a copy holds: every event up to a number, and none after it."""
+    """The contents of a copy: every event up to ``position``, and none after it."""
 
     position: int
     migrations: tuple[str, ...]
 
 
-def copy_database(source: Path, target: Path, tell: Callable[[int, int], None]) -> DatabaseContents:
-    """Copy the database file, and check the copy; ``tell`` gets the pages done and in all.
+def copy_database(
+    source: Path, target: Path, report: Callable[[int, int], None]
+) -> DatabaseContents:
+    """Copy the database file and check the copy; ``report`` gets the pages copied and in total.
 
     Raises DamagedDatabaseError, and OSError where the copy cannot be written.
     """
     try:
-        copied = _copy(source, target, tell)
+        copied = _copy(source, target, report)
     except (apsw.IOError, apsw.FullError) as error:
-        # SQLite does not say which of the two files it was, nor always why.
+        # SQLite reports neither which of the two files failed, nor always why.
         raise OSError(f"{source} cannot be copied to {target}: is the disk full?") from error
     except apsw.Error as error:
         raise DamagedDatabaseError(f"{source}: {error}") from error
@@ -60,16 +62,16 @@ def copy_database(source: Path, target: Path, tell: Callable[[int, int], None]) 
     return copied
 
 
-def _copy(source: Path, target: Path, tell: Callable[[int, int], None]) -> DatabaseContents:
+def _copy(source: Path, target: Path, report: Callable[[int, int], None]) -> DatabaseContents:
     with _opened(source, apsw.SQLITE_OPEN_READWRITE) as from_, _opened(target) as to:
         from_.execute("BEGIN")
         copied = _contents(from_)
         with to.backup("main", from_, "main") as backup:
             while not backup.done:
                 backup.step(limits.BACKUP_PAGES_PER_STEP)
-                tell(backup.page_count - backup.remaining, backup.page_count)
+                report(backup.page_count - backup.remaining, backup.page_count)
         from_.execute("COMMIT")
-        # One file that is complete by itself, without a log beside it.
+        # A single file, without a write-ahead log next to it.
         to.execute("PRAGMA journal_mode = DELETE")
     return copied
 
@@ -78,9 +80,9 @@ def check_database(path: Path) -> DatabaseContents:
     """Return what an intact database of a known version holds. Raises DamagedDatabaseError."""
     try:
         with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
-            found = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
-            if found != ["ok"]:
-                raise DamagedDatabaseError(f"{path}: {found[0]}")
+            problems = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+            if problems != ["ok"]:
+                raise DamagedDatabaseError(f"{path}: {problems[0]}")
             copied = _contents(connection)
     except apsw.Error as error:
         raise DamagedDatabaseError(f"{path}: {error}") from error
@@ -91,24 +93,24 @@ def check_database(path: Path) -> DatabaseContents:
 
 
 def media_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Account and sid of every medium that a copy of the database has, if its bytes are a file."""
+    """Yield account and sid of every medium in a copy of the database that is stored as a file."""
     with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
         for account_sid, sid in connection.execute(MEDIA):
             yield str(account_sid), str(sid)
 
 
 def key_fingerprint_of(path: Path) -> str:
-    """Return the fingerprint of the key that a database belongs to; empty if it does not say."""
+    """Return the fingerprint of the key that a database belongs to; empty if it records none."""
     with _opened(path, apsw.SQLITE_OPEN_READONLY) as connection:
         return _fingerprint(connection)
 
 
 def recorded_fingerprint(path: Path) -> str:
-    """Return the same of a database that may be in use, and leave no file beside it.
+    """Return the fingerprint of a database that may be in use, and create no file next to it.
 
-    Raises DamagedDatabaseError for a file that is no database.
+    Raises DamagedDatabaseError for a file that is not a database.
     """
-    # Without a log nothing is in use, and reading it as such would make a log.
+    # Without a write-ahead log it is not in use, and opening it as read-only would create one.
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:
@@ -123,7 +125,7 @@ def recorded_fingerprint(path: Path) -> str:
 
 
 def _fingerprint(connection: apsw.Connection) -> str:
-    # A database may be of a version that did not keep it.
+    # A database of an earlier version has no such table.
     if next(iter(connection.execute(HAS_KEY)), None) is None:
         return ""
     row = next(iter(connection.execute(FETCH_FINGERPRINT)), None)

@@ -32,7 +32,7 @@ def readers_of(index: Path) -> list[str]:
 
 
 def _reader(line: str, inode: int) -> int | None:
-    """Return the process of a lock if it is that of a reader of this file.
+    """Return the process of a lock if a reader of this file holds it.
 
     A line is ``1: POSIX  ADVISORY  READ 4711 08:01:262146 124 124``.
     """
