@@ -1,4 +1,4 @@
-"""One statement for many: which shapes are understood, and what becomes of them."""
+"""One statement for many: which shapes are understood, and the batched statements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def made(sql: str, *types: str) -> str:
     return " ".join(found.text.split())
 
 
-def test_a_read_is_asked_once_for_each_and_planned_by_itself() -> None:
+def test_batched_read_runs_once_per_argument_set_and_is_planned_separately() -> None:
     assert made("SELECT sid FROM room WHERE account_sid = $1 AND number = $2", "text", "int8") == (
         "SELECT asked.number, found.* FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY"
         " AS asked (a1, a2, number) CROSS JOIN LATERAL"
@@ -23,12 +23,12 @@ def test_a_read_is_asked_once_for_each_and_planned_by_itself() -> None:
 
 
 @pytest.mark.parametrize("lock", ["FOR UPDATE", "FOR KEY SHARE"])
-def test_a_read_that_locks_needs_no_fence(lock: str) -> None:
+def test_batched_read_with_row_locks_has_no_fence(lock: str) -> None:
     text = made(f"SELECT sid FROM room WHERE sid = $1 {lock}", "text")
     assert f"WHERE sid = asked.a1 {lock}) AS found" in text
 
 
-def test_rows_are_inserted_in_the_order_of_those_who_asked() -> None:
+def test_batched_insert_keeps_the_order_of_its_argument_sets() -> None:
     sql = "INSERT INTO room (sid, number) VALUES ($1, $2)"
     found = batched(sql, ["text", "int4"])
     assert found is not None
@@ -40,7 +40,7 @@ def test_rows_are_inserted_in_the_order_of_those_who_asked() -> None:
     )
 
 
-def test_an_update_says_whose_rows_it_has_changed() -> None:
+def test_batched_update_returns_the_argument_set_of_each_row() -> None:
     sql = "UPDATE room\n   SET number = $2, seen = seen + 1\n WHERE sid = $1"
     found = batched(sql, ["text", "int4"])
     assert found is not None
@@ -65,9 +65,9 @@ def test_an_update_says_whose_rows_it_has_changed() -> None:
         "UPDATE room SET number = 1 WHERE sid = $1 RETURNING sid",
     ],
 )
-def test_other_shapes_are_left_alone(sql: str) -> None:
+def test_other_statement_shapes_have_no_batched_form(sql: str) -> None:
     assert batched(sql, ["text"]) is None
 
 
-def test_what_asks_nothing_is_left_alone() -> None:
+def test_statement_without_parameters_has_no_batched_form() -> None:
     assert batched("SELECT sid FROM room", []) is None

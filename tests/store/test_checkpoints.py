@@ -1,4 +1,4 @@
-"""The write-ahead log beside a reader that stays: it grows, no writer waits; it is truncated."""
+"""The write-ahead log while a reader keeps its snapshot: it grows, and no writer waits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ sys.stdin.read()
 
 
 class Watched(apsw.Connection):
-    """A connection that records its checkpoints, and when it was kept waiting."""
+    """A connection that records its checkpoints, and when it had to wait."""
 
     modes: ClassVar[list[int]] = []
     refused: ClassVar[list[str]] = []
@@ -102,7 +102,7 @@ def open_store(database: Path) -> SqliteStore:
     return SqliteStore(database, SystemClock(), SystemRandom())
 
 
-def test_a_reader_that_stays_makes_the_log_longer_and_never_the_writer_wait(
+def test_long_reader_grows_the_wal_and_never_blocks_the_writer(
     tmp_path: Path,
 ) -> None:
     database = tmp_path / "p.sqlite"
@@ -130,7 +130,7 @@ def test_a_reader_that_stays_makes_the_log_longer_and_never_the_writer_wait(
     asyncio.run(store.close())
 
 
-def test_the_log_of_a_store_without_readers_stays_short(tmp_path: Path) -> None:
+def test_wal_without_readers_stays_short(tmp_path: Path) -> None:
     database = tmp_path / "p.sqlite"
     store = open_store(database)
     asyncio.run(write(store, 0))
@@ -139,7 +139,7 @@ def test_the_log_of_a_store_without_readers_stays_short(tmp_path: Path) -> None:
     asyncio.run(store.close())
 
 
-def test_a_long_log_of_a_killed_process_is_truncated_at_the_start(tmp_path: Path) -> None:
+def test_long_wal_of_a_killed_process_is_truncated_at_startup(tmp_path: Path) -> None:
     database = tmp_path / "p.sqlite"
     store = open_store(database)
     with reading(database):
@@ -151,7 +151,7 @@ def test_a_long_log_of_a_killed_process_is_truncated_at_the_start(tmp_path: Path
     asyncio.run(again.close())
 
 
-def test_a_backup_is_named_as_one_and_no_other_argument_is(tmp_path: Path) -> None:
+def test_reader_description_names_a_backup_and_no_other_argument(tmp_path: Path) -> None:
     database = tmp_path / "p.sqlite"
     store = open_store(database)
     index = Path(f"{database}-shm")
@@ -165,7 +165,7 @@ def test_a_backup_is_named_as_one_and_no_other_argument_is(tmp_path: Path) -> No
     asyncio.run(store.close())
 
 
-def test_the_planner_has_statistics_after_the_first_checkpoint(tmp_path: Path) -> None:
+def test_planner_has_statistics_after_the_first_checkpoint(tmp_path: Path) -> None:
     database = tmp_path / "p.sqlite"
     store = open_store(database)
     asyncio.run(write(store, 0))

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.xdist_group("standby")
         ("no URL at all", ["no URL at all"]),
     ],
 )
-def test_a_url_of_several_hosts_is_one_url_for_each(url: str, urls: list[str]) -> None:
+def test_url_of_several_hosts_becomes_one_url_per_host(url: str, urls: list[str]) -> None:
     assert urls_of_hosts(url) == urls
 
 
@@ -56,7 +56,7 @@ def standby() -> Iterator[Postgres]:
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
-    """A host that takes connections and says nothing, and little patience."""
+    """A host that accepts connections and sends nothing, and little patience."""
     monkeypatch.setattr(limits, "STORE_CONNECT_MS_MAX", SILENT_MS)
     with TcpProxy(shared().port) as wire:
         wire.black_hole()
@@ -77,17 +77,17 @@ async def port_behind(hosts: Hosts) -> str:
     return found
 
 
-def test_a_standby_is_passed_over(standby: Postgres) -> None:
+def test_connect_skips_a_standby(standby: Postgres) -> None:
     hosts = Hosts(url_of(standby.port, shared().port))
     assert asyncio.run(port_behind(hosts)) == str(shared().port)
 
 
-def test_without_a_primary_what_is_there_says_why(standby: Postgres) -> None:
+def test_connect_without_a_primary_raises_the_error_of_the_standby(standby: Postgres) -> None:
     with pytest.raises(asyncpg.TargetServerAttributeNotMatched):
         asyncio.run(Hosts(url_of(standby.port, 9)).connect())
 
 
-def test_a_silent_host_takes_nobody_elses_time_and_is_asked_last(silent: TcpProxy) -> None:
+def test_unresponsive_host_has_its_own_timeout_and_is_tried_last(silent: TcpProxy) -> None:
     hosts = Hosts(url_of(silent.port, shared().port))
 
     async def twice() -> list[float]:
@@ -103,7 +103,7 @@ def test_a_silent_host_takes_nobody_elses_time_and_is_asked_last(silent: TcpProx
     assert second < first
 
 
-def test_nobody_waits_for_ever_for_a_connection_of_others(
+def test_acquire_times_out_while_all_connections_are_in_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(under_test.limits, "STORE_TRANSACTION_MS_MAX", 100)

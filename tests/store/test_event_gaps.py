@@ -40,18 +40,18 @@ SOON_SECONDS = 5.0
         (9, 4, [11], 0),
     ],
 )
-def test_a_gap_is_passed_only_if_it_was_settled(
+def test_visible_count_stops_at_a_gap_above_the_mark(
     visible_through: int, after: int, numbers: list[int], passed: int
 ) -> None:
     assert visible_count(visible_through, after, numbers) == passed
 
 
 class UndoneError(Exception):
-    """An action that fails after it has told of itself."""
+    """An action that fails after it has emitted an event."""
 
 
 class Beside:
-    """A transaction of somebody else, that ends when the test says so."""
+    """A transaction of another session, ended by the test."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -120,7 +120,7 @@ def on_a_store(scenario: Callable[[PostgresStore, str], Awaitable[None]]) -> Non
 @pytest.mark.parametrize(
     ("how", "names"), [("COMMIT", ["ours", "beside", "ours"]), ("ROLLBACK", ["ours", "ours"])]
 )
-def test_a_reader_waits_before_what_may_still_be_committed(how: str, names: list[str]) -> None:
+def test_reader_stops_before_a_number_of_a_running_transaction(how: str, names: list[str]) -> None:
     async def scenario(store: PostgresStore, url: str) -> None:
         await emit(store)
         other = await Beside.begin(url)
@@ -136,7 +136,7 @@ def test_a_reader_waits_before_what_may_still_be_committed(how: str, names: list
     on_a_store(scenario)
 
 
-def test_a_snapshot_from_before_passes_nothing_that_was_settled_after_it() -> None:
+def test_mark_raised_after_a_snapshot_does_not_apply_to_it() -> None:
     async def scenario(store: PostgresStore, url: str) -> None:
         other = await Beside.begin(url)
         await emit(store)
@@ -145,7 +145,7 @@ def test_a_snapshot_from_before_passes_nothing_that_was_settled_after_it() -> No
         async def old(tx: Transaction) -> None:
             await tx.one("SELECT 1 FROM migration")  # The snapshot begins here.
             await other.end("COMMIT")
-            await store._event_gaps.refresh()  # What is known now is newer than the snapshot.
+            await store._event_gaps.refresh()  # The mark is newer than the snapshot.
             found = await event_log.read_after(tx, 0, 100)
             seen.append([event.name for event in found])
 
@@ -156,7 +156,7 @@ def test_a_snapshot_from_before_passes_nothing_that_was_settled_after_it() -> No
     on_a_store(scenario)
 
 
-def test_a_single_statement_is_read_without_a_transaction_and_a_second_is_refused() -> None:
+def test_single_statement_read_has_no_transaction_and_rejects_a_second_statement() -> None:
     async def scenario(store: PostgresStore, _url: str) -> None:
         await emit(store)
 
@@ -180,7 +180,7 @@ def test_a_single_statement_is_read_without_a_transaction_and_a_second_is_refuse
     on_a_store(scenario)
 
 
-def test_listeners_hear_of_a_settled_gap() -> None:
+def test_listeners_are_called_after_a_requested_refresh() -> None:
     async def scenario(store: PostgresStore, url: str) -> None:
         other = await Beside.begin(url)
         await emit(store)
@@ -195,7 +195,7 @@ def test_listeners_hear_of_a_settled_gap() -> None:
     on_a_store(scenario)
 
 
-def test_many_writers_and_a_reader_that_misses_nothing() -> None:
+def test_reader_beside_many_writers_misses_no_event() -> None:
     async def scenario(store: PostgresStore, _url: str) -> None:
         count, position = 400, 0
         seen: list[int] = []
@@ -228,7 +228,7 @@ def test_many_writers_and_a_reader_that_misses_nothing() -> None:
     on_a_store(scenario)
 
 
-def test_a_number_that_a_crash_gives_again_was_not_settled() -> None:
+def test_mark_is_below_numbers_that_a_crash_assigns_again() -> None:
     # Nothing but a commit brings the number that was given last to the disk.
     with Postgres(synchronous_commit="on", wal_writer_delay="10s") as postgres:
         url = postgres.make_database()

@@ -1,4 +1,4 @@
-"""Which actions share a group: those of one account that are apart, in the order they came."""
+"""Which actions share a group: disjoint ones of one account, in FIFO order."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """What answers belong to."""
+    """Return the event loop of the futures."""
     made = asyncio.new_event_loop()
     yield made
     made.close()
 
 
 def pending(loop: asyncio.AbstractEventLoop, conversation: str, subject: str = "") -> PendingAction:
-    """An action that reaches so far, and does nothing."""
+    """Return an action with this conflict scope that does nothing."""
 
     async def nothing(_tx: Any) -> None:
         """Nothing."""
@@ -38,17 +38,17 @@ def pending(loop: asyncio.AbstractEventLoop, conversation: str, subject: str = "
     )
 
 
-def reaches(taken: list[PendingAction]) -> list[tuple[str, str]]:
-    """How far these actions reach."""
+def scopes_of(taken: list[PendingAction]) -> list[tuple[str, str]]:
+    """Return the scopes of actions."""
     return [
         (each.conflict_scope.conversation_sid, each.conflict_scope.subject_sid) for each in taken
     ]
 
 
 def take(queue: GroupQueue, *, without: str = "") -> tuple[str, list[tuple[str, str]]] | None:
-    """The next group."""
+    """Take the next group; return its account and scopes."""
     taken = queue.take(lambda account: account != without)
-    return None if taken is None else (taken[0], reaches(taken[1]))
+    return None if taken is None else (taken[0], scopes_of(taken[1]))
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,14 @@ def take(queue: GroupQueue, *, without: str = "") -> tuple[str, list[tuple[str, 
         (("CH1", "MB1"), ("CH2", "MB1"), True),
     ],
 )
-def test_what_is_apart(one: tuple[str, str], other: tuple[str, str], apart: bool) -> None:
+def test_disjoint_scopes_differ_in_conversation_or_in_subject_of_one_type(
+    one: tuple[str, str], other: tuple[str, str], apart: bool
+) -> None:
     assert ConflictScope(*one).is_disjoint_from(ConflictScope(*other)) is apart
     assert ConflictScope(*other).is_disjoint_from(ConflictScope(*one)) is apart
 
 
-def test_a_group_takes_the_heads_that_are_apart(loop: asyncio.AbstractEventLoop) -> None:
+def test_group_takes_disjoint_heads_of_each_conversation(loop: asyncio.AbstractEventLoop) -> None:
     queue = GroupQueue()
     for conversation, subject in [
         ("CH1", "MB1"), ("CH1", "MB2"), ("CH2", ""), ("CH1", "MB1"), ("CH1", "MB3"), ("CH2", ""),
@@ -77,11 +79,13 @@ def test_a_group_takes_the_heads_that_are_apart(loop: asyncio.AbstractEventLoop)
     assert take(queue) == ("AC1", [("CH1", "MB1"), ("CH1", "MB2"), ("CH2", "")])
     assert take(queue) is None, "both are held"
     later = queue.take_from("AC1", ["CH1", "CH2"])
-    assert reaches(later) == [("CH1", "MB1"), ("CH1", "MB3"), ("CH2", "")]
+    assert scopes_of(later) == [("CH1", "MB1"), ("CH1", "MB3"), ("CH2", "")]
     assert queue.count == 0
 
 
-def test_what_is_held_waits_until_it_is_released(loop: asyncio.AbstractEventLoop) -> None:
+def test_conversation_of_a_running_group_is_taken_after_its_release(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
     queue = GroupQueue()
     queue.add("AC1", pending(loop, "CH1"))
     assert take(queue) == ("AC1", [("CH1", "")])
@@ -93,7 +97,7 @@ def test_what_is_held_waits_until_it_is_released(loop: asyncio.AbstractEventLoop
     assert take(queue) == ("AC1", [("CH1", "")])
 
 
-def test_accounts_take_turns(loop: asyncio.AbstractEventLoop) -> None:
+def test_accounts_are_served_round_robin(loop: asyncio.AbstractEventLoop) -> None:
     queue = GroupQueue()
     for number in range(limits.GROUP_ACTIONS_MAX + 1):
         queue.add("AC1", pending(loop, f"CH{number}"))
@@ -104,7 +108,7 @@ def test_accounts_take_turns(loop: asyncio.AbstractEventLoop) -> None:
     assert sizes == [("AC1", limits.GROUP_ACTIONS_MAX), ("AC2", 1), ("AC1", 1)]
 
 
-def test_an_account_that_may_not_begin_holds_up_nobody(loop: asyncio.AbstractEventLoop) -> None:
+def test_account_that_may_not_start_does_not_block_others(loop: asyncio.AbstractEventLoop) -> None:
     queue = GroupQueue()
     queue.add("AC1", pending(loop, "CH1"))
     queue.add("AC2", pending(loop, "CH1"))
@@ -113,14 +117,14 @@ def test_an_account_that_may_not_begin_holds_up_nobody(loop: asyncio.AbstractEve
 
 
 class Runner:
-    """Runs groups when the test says so."""
+    """Runs groups that the test ends."""
 
     def __init__(self) -> None:
         self.sizes: list[tuple[str, int]] = []
         self.gates: list[asyncio.Event] = []
 
     async def run(self, account_sid: str, first: list[PendingAction], _more: More) -> None:
-        """Wait at the gate, then answer everybody."""
+        """Wait at the gate, then set every result."""
         self.sizes.append((account_sid, len(first)))
         gate = asyncio.Event()
         self.gates.append(gate)
@@ -130,7 +134,7 @@ class Runner:
 
 
 async def began(runner: Runner, count: int) -> None:
-    """Wait until so many groups have begun."""
+    """Wait until so many groups have started."""
     for _ in range(5000):
         if len(runner.gates) >= count:
             return
@@ -164,7 +168,9 @@ def test_actions_enqueued_while_a_group_runs_share_the_next_group(
     loop.run_until_complete(scenario())
 
 
-def test_another_group_is_begun_when_one_takes_long(loop: asyncio.AbstractEventLoop) -> None:
+def test_second_group_of_an_account_starts_after_the_patience(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
     async def scenario() -> None:
         runner = Runner()
         scheduler = GroupScheduler(runner.run, 2)
@@ -186,7 +192,7 @@ def test_another_group_is_begun_when_one_takes_long(loop: asyncio.AbstractEventL
     loop.run_until_complete(scenario())
 
 
-def test_a_full_queue_refuses(
+def test_full_group_queue_raises_busy(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "QUEUE_ACTIONS_MAX", 1)

@@ -93,7 +93,7 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def load(store: SqliteStore) -> None:
-    """Writers and readers at the same time, and checkpoints beside them."""
+    """Writers and readers at the same time, and checkpoints at the same time."""
 
     async def write(name: str) -> None:
         async def work(tx: Transaction) -> None:
@@ -116,12 +116,12 @@ async def load(store: SqliteStore) -> None:
     await store.close()
 
 
-def test_every_connection_has_one_user_at_a_time(tmp_path: Path) -> None:
+def test_every_connection_is_used_by_one_thread_at_a_time(tmp_path: Path) -> None:
     asyncio.run(load(SqliteStore(tmp_path / "p.sqlite", SystemClock(), SystemRandom())))
     assert violations == []
 
 
-def test_a_reader_that_does_not_wait_for_the_commit_is_seen(tmp_path: Path) -> None:
+def test_planted_read_on_the_writer_during_a_commit_is_detected(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "p.sqlite", SystemClock(), SystemRandom())
     store._read_tx = SqliteReadTransaction(store._writer, SystemClock(), store._settings_cache)
     asyncio.run(load(store))

@@ -1,4 +1,4 @@
-"""Nodes that fall silent amid a transaction are put out, and nobody else is."""
+"""Transactions of unresponsive nodes are terminated, and no others."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run_scenario(scenario: Callable[[PostgresStore, str, TcpProxy], Awaitable[No
     asyncio.run(played())
 
 
-def test_who_falls_silent_while_a_statement_is_prepared_holds_the_log_up_for_a_while() -> None:
+def test_session_unresponsive_in_a_prepare_blocks_the_log_until_it_is_terminated() -> None:
     async def scenario(store: PostgresStore, url: str, wire: TcpProxy) -> None:
         other = await Beside.begin(wire.in_front_of(url), **(SESSION | SHORT))
         wire.faults.swallows_answers = True
@@ -64,7 +64,7 @@ def test_who_falls_silent_while_a_statement_is_prepared_holds_the_log_up_for_a_w
 @pytest.mark.parametrize(
     "session", [SESSION | {"application_name": "another program"}, SESSION | UNLIMITED]
 )
-def test_who_is_no_node_may_take_its_time(session: dict[str, str]) -> None:
+def test_sessions_of_other_names_are_not_terminated(session: dict[str, str]) -> None:
     async def scenario(store: PostgresStore, url: str, _wire: TcpProxy) -> None:
         other = await Beside.begin(url, **session)
         await emit(store)
@@ -76,7 +76,7 @@ def test_who_is_no_node_may_take_its_time(session: dict[str, str]) -> None:
     run_scenario(scenario)
 
 
-def test_a_node_has_its_time() -> None:
+def test_transaction_within_its_limits_is_not_terminated() -> None:
     async def scenario(store: PostgresStore, url: str, _wire: TcpProxy) -> None:
         other = await Beside.begin(url, **SESSION)
         assert await store._orphaned_transactions.terminate() == 0

@@ -1,4 +1,4 @@
-"""No statement reads the rows of a whole account, or service, to find those of something small.
+"""No statement reads the rows of a whole account, or service, to find a few of them.
 
 The plan of every statement is read, on both engines, in a store with one large account. SQLite
 is asked without statistics and with them, PostgreSQL after ANALYZE, with values and without.
@@ -40,7 +40,7 @@ DECLARED: Final = {
     "parlour.resources.media.garbage_collection.EXPIRE": "an index of media without a message",
     "parlour.store.event_log.OLDEST": "the first row of the table",
 }
-"""Statements that read more, and why they may: by the place where they stand."""
+"""Statements that read more, and why they may: by the place of their definition."""
 
 _POSTGRES_ONLY: Final = re.compile(
     r"pg_|extract\(|to_regclass|event_sequence_seq|hashtext|::|CREATE|SHOW|information_schema"
@@ -222,7 +222,7 @@ def test_no_statement_reads_a_whole_account_on_postgresql() -> None:
     assert undeclared(asyncio.run(postgres_problems(shared().make_database()))) == []
 
 
-def test_what_is_declared_stands_in_the_program() -> None:
+def test_declared_exceptions_are_statements_of_the_program() -> None:
     assert DECLARED.keys() <= set(statements().values())
 
 

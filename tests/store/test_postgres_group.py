@@ -1,4 +1,4 @@
-"""Actions that share a transaction: one commit for all, and nobody pays for another's failure."""
+"""Actions that share a transaction: one commit for all, and one failure fails one action."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ALL = "SELECT sid, number, xmin::text FROM tally ORDER BY sid"
 
 
 class Bench:
-    """A store, and a table of tallies beside it that actions count in."""
+    """A store, and a table of tallies that actions count in."""
 
     def __init__(self, store: PostgresStore, other_connection: Any, url: str) -> None:
         self.store = store
@@ -48,7 +48,7 @@ class Bench:
 
     async def count_up(self, sid: str, then: Callable[[Transaction], Awaitable[None]] | None = None
     ) -> int:  # fmt: skip
-        """Count one tally up, tell of it, and do something else."""
+        """Count one tally up, emit an event, and do something else."""
 
         async def work(tx: Transaction) -> int:
             row = await tx.one(LOOK, ACCOUNT, sid)
@@ -72,8 +72,8 @@ class Bench:
         return len({row["xmin"] for row in await self.other_connection.fetch(ALL)})
 
     async def told(self, count: int) -> list[tuple[str, str]]:
-        """Which numbers of which tally were told, in the order of the log: so many."""
-        for _ in range(500):  # What was undone leaves gaps, which readers settle.
+        """Which numbers of which tally were emitted, in the order of the log: so many."""
+        for _ in range(500):  # A rollback leaves gaps, which readers settle.
             found = await self.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
             if len(found) == count:
                 break
@@ -105,7 +105,7 @@ def on_a_bench(scenario: Callable[[Bench], Awaitable[None]]) -> None:
     asyncio.run(run_scenario())
 
 
-def test_actions_that_are_apart_share_a_commit() -> None:
+def test_disjoint_actions_share_a_commit() -> None:
     async def scenario(bench: Bench) -> None:
         counted = await asyncio.gather(*(bench.count_up(sid) for sid in sids()))
         assert counted == [1] * COUNT
@@ -116,7 +116,7 @@ def test_actions_that_are_apart_share_a_commit() -> None:
     on_a_bench(scenario)
 
 
-def test_actions_of_one_conversation_follow_each_other() -> None:
+def test_conflicting_actions_of_one_conversation_run_in_order() -> None:
     async def scenario(bench: Bench) -> None:
         counted = await asyncio.gather(*(bench.count_up("CH00") for _ in range(COUNT)))
         assert counted == list(range(1, COUNT + 1))
@@ -150,7 +150,7 @@ async def _hold(tx: Transaction) -> None:
         (_hold, None),
     ],
 )
-def test_an_action_that_fails_after_it_wrote_takes_nobody_along(
+def test_action_that_fails_after_a_write_leaves_the_others_committed(
     then: Callable[[Transaction], Awaitable[None]], raised: type[Exception] | None
 ) -> None:
     async def scenario(bench: Bench) -> None:
@@ -169,7 +169,7 @@ def test_an_action_that_fails_after_it_wrote_takes_nobody_along(
     on_a_bench(scenario)
 
 
-def test_an_action_that_is_refused_before_it_wrote_is_answered_with_the_others() -> None:
+def test_action_refused_before_a_write_does_not_abort_the_group() -> None:
     async def scenario(bench: Bench) -> None:
         asked = ["CH99", *sids()]
         outcomes = await asyncio.gather(
@@ -182,7 +182,7 @@ def test_an_action_that_is_refused_before_it_wrote_is_answered_with_the_others()
     on_a_bench(scenario)
 
 
-def test_an_action_that_waits_for_something_else_is_run_by_itself() -> None:
+def test_action_that_awaits_something_else_is_executed_alone() -> None:
     async def scenario(bench: Bench) -> None:
         async def sleep(_tx: Transaction) -> None:
             await asyncio.sleep(0)
@@ -196,7 +196,7 @@ def test_an_action_that_waits_for_something_else_is_run_by_itself() -> None:
     on_a_bench(scenario)
 
 
-def test_a_locked_conversation_holds_up_only_its_own() -> None:
+def test_locked_conversation_blocks_only_its_own_actions() -> None:
     async def scenario(bench: Bench) -> None:
         lock = bench.other_connection.transaction()
         await lock.start()
@@ -240,7 +240,7 @@ def test_accounts_do_not_see_each_other_in_a_group() -> None:
     on_a_bench(scenario)
 
 
-def test_a_connection_that_breaks_before_the_commit_has_the_actions_run_again() -> None:
+def test_connection_lost_before_the_commit_has_the_actions_retried() -> None:
     async def scenario(bench: Bench) -> None:
         broken: list[str] = []
 
@@ -259,9 +259,9 @@ def test_a_connection_that_breaks_before_the_commit_has_the_actions_run_again() 
     on_a_bench(scenario)
 
 
-def test_a_commit_that_fails_is_told_to_everybody() -> None:
+def test_failed_commit_fails_every_action_of_the_group() -> None:
     async def scenario(bench: Bench) -> None:
-        # Whether the last row may stay is only looked at when the transaction commits.
+        # Whether the last row may stay is only checked when the transaction commits.
         await bench.other_connection.execute(
             "CREATE FUNCTION refuse() RETURNS trigger AS"
             " 'BEGIN RAISE serialization_failure; END' LANGUAGE plpgsql;"
@@ -277,7 +277,7 @@ def test_a_commit_that_fails_is_told_to_everybody() -> None:
     on_a_bench(scenario)
 
 
-def test_groups_of_two_nodes_meet_and_count_everything() -> None:
+def test_concurrent_groups_of_two_nodes_lose_no_update() -> None:
     async def scenario(bench: Bench) -> None:
         second = PostgresStore(bench.url, SystemClock(), SystemRandom(), connections=6)
         await second.start()

@@ -64,7 +64,7 @@ async def until_blocked(bench: Bench) -> None:
     raise AssertionError("no session waits for a lock")
 
 
-def test_a_predicted_row_is_as_new_as_the_lock_that_was_waited_for() -> None:
+def test_prefetched_locked_row_is_the_newest_version() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.other_connection.execute(MAKE_MEMBER)
         await bench.other_connection.execute(ADD_MEMBER, ACCOUNT, "CH00", SUBJECT, 0)
@@ -85,7 +85,7 @@ def test_a_predicted_row_is_as_new_as_the_lock_that_was_waited_for() -> None:
     on_a_bench(scenario)
 
 
-def test_a_read_behind_the_lock_that_is_not_locked_itself_is_not_predicted() -> None:
+def test_unlocked_read_after_a_lock_is_not_prefetched() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.other_connection.execute(MAKE_MEMBER)
 
@@ -117,7 +117,7 @@ def test_a_read_behind_the_lock_that_is_not_locked_itself_is_not_predicted() -> 
     on_a_bench(scenario)
 
 
-def test_a_write_of_no_row_is_answered_with_none() -> None:
+def test_write_of_no_row_returns_zero() -> None:
     async def scenario(bench: Bench) -> None:
         async def miss(tx: Transaction) -> int:
             return await tx.run(COUNT_UP, ACCOUNT, "CH of nothing", 1)
@@ -133,7 +133,7 @@ def test_a_write_of_no_row_is_answered_with_none() -> None:
     on_a_bench(scenario)
 
 
-def test_an_action_reads_what_it_wrote() -> None:
+def test_action_reads_its_own_writes() -> None:
     async def scenario(bench: Bench) -> None:
         async def twice(tx: Transaction) -> list[int]:
             seen = []
@@ -155,7 +155,7 @@ def test_an_action_reads_what_it_wrote() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_actions_come_to_what_a_model_says(seed: int) -> None:
+def test_random_actions_have_the_results_of_a_model(seed: int) -> None:
     dice = random.Random(seed)
 
     async def scenario(bench: Bench) -> None:

@@ -87,7 +87,7 @@ async def _with_desk(scenario: Callable[[Desk], Any]) -> Any:
 
 @pytest.mark.parametrize("origin", [SILENT, Origin(fires=True)], ids=["silent", "with webhooks"])
 @pytest.mark.parametrize("form", ["short", "service"])
-def test_a_lone_update_of_a_participant_takes_four_round_trips(form: str, origin: Origin) -> None:
+def test_single_update_of_a_participant_takes_four_round_trips(form: str, origin: Origin) -> None:
     async def scenario(desk: Desk) -> int:
         conversation = await desk.run("CreateConversation", {})
         path = {"ConversationSid": conversation.sid}
@@ -109,7 +109,7 @@ def test_a_lone_update_of_a_participant_takes_four_round_trips(form: str, origin
     assert asyncio.run(_with_desk(scenario)) <= UPDATE_MAX
 
 
-def test_lone_updates_of_alternating_participants_share_a_plan() -> None:
+def test_single_updates_of_alternating_participants_share_a_plan() -> None:
     async def scenario(desk: Desk) -> int:
         paths = []
         for _ in range(2):
@@ -129,7 +129,7 @@ def test_lone_updates_of_alternating_participants_share_a_plan() -> None:
     assert asyncio.run(_with_desk(scenario)) <= UPDATE_MAX
 
 
-def test_a_refused_update_does_not_spoil_the_plan() -> None:
+def test_rejected_update_keeps_the_plan() -> None:
     async def scenario(desk: Desk) -> int:
         conversation = await desk.run("CreateConversation", {})
         path = {"ConversationSid": conversation.sid}

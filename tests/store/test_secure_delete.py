@@ -1,4 +1,4 @@
-"""What is deleted is overwritten in the file of the embedded database."""
+"""Deleted content is overwritten in the file of the embedded database."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ async def refuse(_tx: Transaction) -> None:
 
 
 def run_scenario(path: Path, scenario: Callable[[SqliteStore], Awaitable[None]]) -> None:
-    """Run a scene on a store of its own."""
+    """Run a scene on a new store."""
 
     async def run() -> None:
         store = SqliteStore(path, FakeClock(), SystemRandom(), synchronous="OFF")
@@ -94,7 +94,7 @@ async def rows_of(store: SqliteStore) -> list[int]:
     return rows
 
 
-def test_an_action_that_fails_after_a_write_leaves_nothing_and_others_stay(path: Path) -> None:
+def test_action_that_fails_after_a_write_leaves_nothing_and_others_commit(path: Path) -> None:
     async def scenario(store: SqliteStore) -> None:
         results = await asyncio.gather(
             store.write(write("a", 1)),
@@ -110,7 +110,7 @@ def test_an_action_that_fails_after_a_write_leaves_nothing_and_others_stay(path:
     run_scenario(path, scenario)
 
 
-def test_a_group_without_failures_after_writes_has_no_savepoint(
+def test_group_without_failures_after_writes_has_no_savepoint(
     path: Path, statements: Iterator[list[str]]
 ) -> None:
     seen = next(statements)
@@ -126,7 +126,7 @@ def test_a_group_without_failures_after_writes_has_no_savepoint(
     assert not [text for text in seen if "SAVEPOINT" in text or "ROLLBACK" in text]
 
 
-def test_groups_after_a_spoiled_one_are_careful_for_a_while(
+def test_groups_after_a_failed_one_use_savepoints(
     path: Path, statements: Iterator[list[str]]
 ) -> None:
     seen = next(statements)
@@ -145,7 +145,7 @@ def test_groups_after_a_spoiled_one_are_careful_for_a_while(
     assert seen.count("ROLLBACK") == 2
 
 
-def test_a_rehearsal_leaves_nothing_and_tells_its_events(path: Path) -> None:
+def test_dry_run_leaves_nothing_and_returns_its_events(path: Path) -> None:
     async def scenario(store: SqliteStore) -> None:
         made, rehearsed = await asyncio.gather(
             store.write(write("a", 1)), store.dry_run(write("b", 2))
@@ -167,7 +167,7 @@ PLAN = st.lists(
 
 @settings(max_examples=25, deadline=None)
 @given(plan=PLAN)
-def test_what_was_answered_is_what_is_kept(
+def test_returned_results_are_the_committed_rows(
     tmp_path_factory: pytest.TempPathFactory, plan: list[list[str]]
 ) -> None:
     async def scenario(store: SqliteStore) -> None:

@@ -1,4 +1,4 @@
-"""The embedded engine beside another process that writes: the command line beside a server."""
+"""The SQLite engine while another process writes: the command line during a server."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
 _EMBEDDED = re.compile(r"parlour\.(__main__|store\.(sqlite|maintenance\.move))")
-"""What the embedded engine says, or a new database, and what runs when it is imported."""
+"""Statements of the SQLite engine or of a new database, and what runs when it is imported."""
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -42,7 +42,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def statements() -> dict[str, str]:
-    """Each statement, by a place where it stands."""
+    """Each statement, by a place of its definition."""
     found: dict[str, str] = {}
     for module in pkgutil.walk_packages(parlour.__path__, "parlour."):
         if _EMBEDDED.match(module.name):
@@ -55,7 +55,7 @@ def statements() -> dict[str, str]:
 
 
 @pytest.mark.timeout(120)
-def test_every_statement_can_be_prepared_alone_and_for_many() -> None:
+def test_every_statement_can_be_prepared_single_and_batched() -> None:
     url = shared().make_database()
 
     async def refused() -> list[str]:

@@ -1,4 +1,4 @@
-"""Blobs on the local disk: whole or not there, and never a path that somebody else chose."""
+"""Blobs on the local disk: whole or not there, and never a path that a client chose."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ async def keep(blobs: DiskBlobStore, name: BlobKey, *pieces: bytes) -> None:
     await blob.persist()
 
 
-def test_a_blob_is_there_once_it_is_kept(run_scenario: ScenarioRunner, folder: Path) -> None:
+def test_blob_can_be_opened_once_it_is_persisted(
+    run_scenario: ScenarioRunner, folder: Path
+) -> None:
     first, own = f"incoming/{'.'.join(NAME)}", f"{NAME.account_sid}/aa/{NAME.sid}"
 
     async def scenario(blobs: DiskBlobStore) -> None:
@@ -92,7 +94,7 @@ def test_a_blob_is_there_once_it_is_kept(run_scenario: ScenarioRunner, folder: P
     run_scenario(scenario)
 
 
-def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(run_scenario: ScenarioRunner) -> None:
+def test_large_blob_is_written_and_read_in_chunks(run_scenario: ScenarioRunner) -> None:
     whole = os.urandom(1_000_003)
 
     async def scenario(blobs: DiskBlobStore) -> None:
@@ -109,7 +111,7 @@ def test_a_large_blob_goes_in_pieces_and_comes_in_pieces(run_scenario: ScenarioR
     run_scenario(scenario)
 
 
-def test_what_is_discarded_is_gone_kept_or_not(run_scenario: ScenarioRunner, folder: Path) -> None:
+def test_discarded_blob_is_removed_in_any_state(run_scenario: ScenarioRunner, folder: Path) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         blob = await blobs.create(NAME)
         await blob.write(b"x" * 300_000)
@@ -125,7 +127,7 @@ def test_what_is_discarded_is_gone_kept_or_not(run_scenario: ScenarioRunner, fol
     run_scenario(scenario)
 
 
-def test_a_blob_is_synced_before_it_has_its_name_and_the_name_before_it_counts(
+def test_blob_is_synced_before_the_link_and_the_folders_after_it(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
@@ -154,7 +156,7 @@ def test_a_blob_is_synced_before_it_has_its_name_and_the_name_before_it_counts(
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "link"])
-def test_a_disk_that_refuses_leaves_nothing(
+def test_disk_error_raises_unavailable_and_leaves_nothing(
     run_scenario: ScenarioRunner, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
@@ -179,7 +181,7 @@ def test_a_disk_that_refuses_leaves_nothing(
     run_scenario(scenario)
 
 
-def test_what_cannot_be_removed_now_is_found_later(
+def test_blob_that_cannot_be_removed_remains_an_orphan(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
@@ -196,7 +198,7 @@ def test_what_cannot_be_removed_now_is_found_later(
     run_scenario(scenario)
 
 
-def test_only_old_ones_are_unsettled_and_settled_ones_never(run_scenario: ScenarioRunner) -> None:
+def test_uncommitted_are_only_old_markers(run_scenario: ScenarioRunner) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"kept")
         await keep(blobs, OTHER, b"settled")
@@ -207,7 +209,9 @@ def test_only_old_ones_are_unsettled_and_settled_ones_never(run_scenario: Scenar
     run_scenario(scenario)
 
 
-def test_a_look_at_what_is_unsettled_is_bounded(run_scenario: ScenarioRunner, folder: Path) -> None:
+def test_number_of_uncommitted_blobs_returned_is_bounded(
+    run_scenario: ScenarioRunner, folder: Path
+) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         for number in range(60):
             (folder / "incoming" / f"AC1.ME{number}").touch()
@@ -217,7 +221,9 @@ def test_a_look_at_what_is_unsettled_is_bounded(run_scenario: ScenarioRunner, fo
 
 
 @pytest.mark.parametrize("sid", ["../x", "a/b", "", "..", "a\0b", "a.b"])
-def test_a_name_that_is_no_sid_never_becomes_a_path(run_scenario: ScenarioRunner, sid: str) -> None:
+def test_name_that_is_not_a_sid_never_becomes_a_path(
+    run_scenario: ScenarioRunner, sid: str
+) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         for name in (BlobKey(NAME.account_sid, sid), BlobKey(sid, NAME.sid)):
             with pytest.raises(AssertionError):
@@ -226,7 +232,7 @@ def test_a_name_that_is_no_sid_never_becomes_a_path(run_scenario: ScenarioRunner
     run_scenario(scenario)
 
 
-def test_nobody_else_may_read(run_scenario: ScenarioRunner, folder: Path) -> None:
+def test_files_have_no_access_for_others(run_scenario: ScenarioRunner, folder: Path) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"secret")
 
@@ -235,7 +241,7 @@ def test_nobody_else_may_read(run_scenario: ScenarioRunner, folder: Path) -> Non
         assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
 
 
-def test_no_file_is_touched_inside_a_transaction(run_scenario: ScenarioRunner) -> None:
+def test_file_operation_inside_a_transaction_fails(run_scenario: ScenarioRunner) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         outside = in_transaction.set(True)
         try:
@@ -247,7 +253,7 @@ def test_no_file_is_touched_inside_a_transaction(run_scenario: ScenarioRunner) -
     run_scenario(scenario)
 
 
-def test_who_reads_reads_on_when_the_blob_is_removed(run_scenario: ScenarioRunner) -> None:
+def test_open_reader_continues_after_the_removal(run_scenario: ScenarioRunner) -> None:
     async def scenario(blobs: DiskBlobStore) -> None:
         await keep(blobs, NAME, b"still there")
         blob = await blobs.open(NAME)

@@ -60,7 +60,7 @@ def written(sql: str, arguments: tuple[object, ...]) -> dict[str, object]:
 
 
 def filled(record: type[msgspec.Struct], **changes: object) -> Any:
-    """A record of texts, whatever its fields are for: each its own name."""
+    """A record of texts, regardless of its fields: each its own name."""
     names = {name: f"old {name}" for name in record.__struct_fields__}
     return record(**{**names, "service_sid": SCOPE.service_sid, **changes})
 
@@ -82,7 +82,7 @@ def row_updates() -> list[tuple[str, type[msgspec.Struct], RowUpdate]]:
 UPDATES = row_updates()
 
 
-def test_the_stores_have_row_updates() -> None:
+def test_stores_use_row_updates() -> None:
     assert {name.split(".")[2] for name, _, _ in UPDATES} >= {
         "conversations",
         "participants",
@@ -149,7 +149,7 @@ def clone(resource: str, record: str) -> ModuleType:
 
 
 @pytest.mark.parametrize("resource", CLONES)
-def test_a_field_that_is_added_to_a_record_is_written(resource: str) -> None:
+def test_field_added_to_a_record_is_written(resource: str) -> None:
     name, change = CLONES[resource]
     store = clone(resource, name)
     record = vars(store)[name]
@@ -159,7 +159,7 @@ def test_a_field_that_is_added_to_a_record_is_written(resource: str) -> None:
     assert tx.written()["nickname"] == "second"
 
 
-def test_a_column_that_the_record_does_not_have_fails_at_import() -> None:
+def test_unknown_column_fails_at_import() -> None:
     for columns in (("attributes", "nickname"), ("attribute",)):
         with pytest.raises(ValueError, match="Participant has no"):
             statements.row_update(
@@ -167,7 +167,7 @@ def test_a_column_that_the_record_does_not_have_fails_at_import() -> None:
             )
 
 
-def test_the_short_update_of_participants_leaves_every_index_alone() -> None:
+def test_short_update_of_participants_changes_no_indexed_column() -> None:
     """It writes every column that no index holds, and none that one does."""
     with closing(sqlite3.connect(":memory:")) as connection:
         for each in migrations():
