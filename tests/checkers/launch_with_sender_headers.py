@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 END_OF_HEAD = b"\r\n\r\n"
 
-make = WebhookClient.make
+make = WebhookClient.attempt
 ask = OutboundConnection.ask
 fence: ContextVar[int] = ContextVar("fence")
 
@@ -48,7 +48,7 @@ async def check_nothing(_self: FencedLeaseTerm, _tx: Transaction) -> None:
     """Whoever writes may write."""
 
 
-WebhookClient.make = make_in_turn  # type: ignore[method-assign]
+WebhookClient.attempt = make_in_turn  # type: ignore[method-assign]
 OutboundConnection.ask = ask_signed  # type: ignore[method-assign]
 if os.environ.get("PLANTED") == "unfenced":
     FencedLeaseTerm.is_current = lambda _self: True  # type: ignore[method-assign]
