@@ -41,8 +41,8 @@ from parlour.operations.work_limit import WorkLimit
 from parlour.protocol.egress_policy import default_policy
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
-from parlour.realtime.assembly import Realtime
 from parlour.realtime.commands import Commands
+from parlour.realtime.wiring import Realtime
 from parlour.resources.accounts import actions as account_actions
 from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
@@ -219,8 +219,8 @@ class App:
         from parlour.dispatch.hints import Hints  # noqa: PLC0415
 
         hub, node = self.realtime.hub, self.random.token(16).hex()
-        hints = Hints(self.settings.redis, node, self._wake, hub.typed_elsewhere)
-        hub.relay = hints.publish_typing
+        hints = Hints(self.settings.redis, node, self._wake, hub.on_remote_typing)
+        hub.relay_typing = hints.publish_typing
         self.store.on_commit(hints.committed)
         return hints
 

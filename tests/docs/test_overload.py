@@ -53,7 +53,7 @@ NOT_ON_THE_PAGE: Final = {
         "ITEMS_PER_PAGE",
     },
     "when a socket does something by itself": {
-        "NEWS_LONELY_MS",
+        "FEED_IDLE_MS",
         "NODE_MS",
         "ONLY_NODE_MS",
         "PING_SECONDS",

@@ -45,10 +45,10 @@ def two(postgres: Postgres, tmp_path: Path) -> Iterator[Two]:
 def test_a_change_on_one_node_is_heard_on_the_other(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here, connected(two.second, "bob") as there:
-        sample.listen(here)
-        sample.listen(there)
+        sample.subscribe(here)
+        sample.subscribe(there)
         for number in range(20):
-            sample.say(str(number))
+            sample.add_message(str(number))
             for socket in (here, there):
                 told = socket.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
                 assert told["event"]["item_data"]["text"] == str(number)
@@ -57,11 +57,11 @@ def test_a_change_on_one_node_is_heard_on_the_other(two: Two) -> None:
 def test_without_redis_it_is_heard_a_little_later(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.second, "bob") as there:
-        sample.listen(there)
+        sample.subscribe(there)
         two.redis.kill()
         for number in range(5):
             began = time.monotonic()
-            sample.say(str(number))
+            sample.add_message(str(number))
             told = there.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
             assert told["event"]["item_data"]["text"] == str(number)
             assert time.monotonic() - began < LATE_SECONDS_MAX
@@ -70,8 +70,8 @@ def test_without_redis_it_is_heard_a_little_later(two: Two) -> None:
 def test_typing_is_told_on_every_node_and_not_to_who_types(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here, connected(two.second, "bob") as there:
-        sample.listen(here)
-        sample.listen(there)
+        sample.subscribe(here)
+        sample.subscribe(there)
         # A node hears of others once it has subscribed; until then typing is lost, as it may be.
         heard = False
         for _ in range(10):
@@ -98,10 +98,10 @@ def test_typing_is_told_on_every_node_and_not_to_who_types(two: Two) -> None:
 def test_a_client_that_changes_its_node_misses_nothing(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here:
-        opened = sample.listen(here)
-        sample.say("heard")
+        opened = sample.subscribe(here)
+        sample.add_message("heard")
         number = here.next_event("list_item_added")["event"]["id"]
-    missed = [sample.say(f"missed {each}")["sid"] for each in range(5)]
+    missed = [sample.add_message(f"missed {each}")["sid"] for each in range(5)]
     with connected(two.second, "alice") as there:
         there.subscribe(("list", opened["messages"]["sid"], number))
         told: list[str] = []
@@ -114,11 +114,11 @@ def test_a_client_that_changes_its_node_misses_nothing(two: Two) -> None:
 def test_whoever_leaves_is_silent_on_every_node(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.second, "bob") as there:
-        sample.listen(there)
+        sample.subscribe(there)
         two.api.delete(f"{sample.path}/Participants/bob").expect(204)
         there.next_event("map_item_removed", seconds=LATE_SECONDS_MAX)
         there.quiet()
-        sample.say("secret", author="alice")
+        sample.add_message("secret", author="alice")
         assert [frame for frame in there.quiet(1.0) if frame.method == "notification"] == []
 
 

@@ -78,12 +78,12 @@ class Pair:
         stack.callback(self._api.close)
         sample = SampleConversation.made(self._api)
         socket = stack.enter_context(connected(first, "alice"))
-        sample.listen(socket)
+        sample.subscribe(socket)
         self._listened = sample.sid
         self._ear = Ear(socket)
         self._ear.start()
 
-    def say(self, messages: int = MESSAGES) -> tuple[list[float], list[float]]:
+    def add_message(self, messages: int = MESSAGES) -> tuple[list[float], list[float]]:
         """Say some things: how long each request took, and how much later it was heard of."""
         told: dict[str, float] = {}
         spoken: list[str] = []

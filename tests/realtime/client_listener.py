@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.operations.caller import Caller
 from parlour.protocol.access_tokens import AccessToken
-from parlour.realtime.hub import Held, UserKey
-from parlour.realtime.outbox import Gone
+from parlour.realtime.hub import HeldNotifications, UserKey
+from parlour.realtime.outbox import ConnectionClosed
 from parlour.realtime.session import Session, TunnelRequest
-from parlour.realtime.wire import encoded
+from parlour.realtime.wire import encode_frame
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 from tests.support.twilsock_client import parsed
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HEADS = {126: 4, 127: 10}
 
 
-def unwrapped(wire: bytes) -> Frame:
+def parse_frame(wire: bytes) -> Frame:
     """The frame in one WebSocket frame of a server."""
     assert wire[0] == 0x82
     return parsed(wire[_HEADS.get(wire[1], 2) :])
@@ -54,36 +54,36 @@ class ClientListener:
         )
         self.user_key = UserKey(scope.account_sid, scope.service_sid, identity)
         self.user_sid = user_sid
-        self.listening: dict[str, ObjectName] = {}
-        self.held = Held(self.reserve)
-        self.told: list[dict[str, Any]] = []
-        self.reading = asyncio.Lock()
-        self.subscribing = asyncio.Lock()
+        self.subscribed: dict[str, ObjectName] = {}
+        self.held_notifications = HeldNotifications(self.reserve)
+        self.received: list[dict[str, Any]] = []
+        self.page_lock = asyncio.Lock()
+        self.subscription_lock = asyncio.Lock()
         self.running_at_reply: list[int] = []
         self.overflowed = False
         self.is_gone = False
 
-    def must_be_there(self) -> None:
+    def raise_if_closed(self) -> None:
         """It is there until a test says that it has gone."""
         if self.is_gone:
-            raise Gone
+            raise ConnectionClosed
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """There is always room for more."""
 
-    async def enter(self) -> None:
+    async def connect(self) -> None:
         """Connect."""
-        await self.realtime.endpoint.news.awaken()
-        self.realtime.hub.enter(self)
+        await self.realtime.connections.event_feed.ensure_running()
+        self.realtime.hub.add(self)
 
     def push(self, wire: bytes) -> None:
         """Keep what is told."""
-        frame = unwrapped(wire)
-        self.told.append(frame.payload)
+        frame = parse_frame(wire)
+        self.received.append(frame.payload)
 
     def reply(self, answer: bytes) -> None:
         """Keep how many requests had a place when an answer came."""
-        assert unwrapped(encoded(answer)).header["http_status"]["code"] == 200
+        assert parse_frame(encode_frame(answer)).header["http_status"]["code"] == 200
         self.running_at_reply.append(self.admission.running)
 
     def reserve(self) -> None:
@@ -110,12 +110,12 @@ class ClientListener:
         request = TunnelRequest(
             method="POST", path="/v4/Subscriptions", body=json.dumps(body).encode()
         )
-        tunnel = self.realtime.endpoint.tunnel
-        reply = await tunnel.subscriptions.answer(self, request)  # type: ignore[arg-type]
+        tunnel = self.realtime.connections.tunnel
+        reply = await tunnel.subscriptions.handle(self, request)  # type: ignore[arg-type]
         assert reply.status == 202
-        assert reply.then is not None
-        await reply.then()
+        assert reply.after_reply is not None
+        await reply.after_reply()
 
     def kinds(self) -> list[str]:
         """The kinds of what was told so far."""
-        return [each["event_type"] for each in self.told]
+        return [each["event_type"] for each in self.received]

@@ -54,7 +54,7 @@ class Answer(NamedTuple):
         return self.status, self.body["code"]
 
 
-class Typed(NamedTuple):
+class TypingCall(NamedTuple):
     """One user was said to type."""
 
     scope: Scope
@@ -65,10 +65,10 @@ class Typed(NamedTuple):
 
 @dataclass
 class _Hub:
-    typed: list[Typed] = field(default_factory=list)
+    typed: list[TypingCall] = field(default_factory=list)
 
-    def typing(self, *told: Any) -> None:
-        self.typed.append(Typed(*told))
+    def publish_typing(self, *told: Any) -> None:
+        self.typed.append(TypingCall(*told))
 
 
 class RealtimeClients:
@@ -112,12 +112,12 @@ class RealtimeClients:
     async def send(self, identity: str, request: TunnelRequest) -> Answer:
         """The answer to a request of a user's client."""
         try:
-            reply = await self.commands.answer(await self.session(identity), request)
+            reply = await self.commands.handle(await self.session(identity), request)
         except ApiError as error:
             return Answer(error.status, error.body())
         return Answer(reply.status, msgspec.json.decode(reply.body) if reply.body else None)
 
-    async def ask(
+    async def request(
         self, identity: str, method: str, path: str, body: Any = None, **params: str
     ) -> Answer:
         """The same, from its parts; a path without a slash in front is a command's."""
@@ -131,17 +131,17 @@ class RealtimeClients:
 
     async def get(self, identity: str, path: str, **params: str) -> Answer:
         """What is there."""
-        return await self.ask(identity, "GET", path, **params)
+        return await self.request(identity, "GET", path, **params)
 
     async def post(self, identity: str, path: str, body: Any) -> Answer:
         """A change."""
-        return await self.ask(identity, "POST", path, body)
+        return await self.request(identity, "POST", path, body)
 
     async def delete(self, identity: str, path: str, body: Any = None) -> Answer:
         """A removal, with the body that clients send along."""
-        return await self.ask(identity, "DELETE", path, body or {})
+        return await self.request(identity, "DELETE", path, body or {})
 
-    async def typing(self, identity: str, body: bytes) -> Answer:
+    async def publish_typing(self, identity: str, body: bytes) -> Answer:
         """Somebody types."""
         request = TunnelRequest(
             method="POST",
@@ -151,7 +151,7 @@ class RealtimeClients:
         )
         return await self.send(identity, request)
 
-    async def room(self, *identities: str, **names: str) -> str:
+    async def create_conversation(self, *identities: str, **names: str) -> str:
         """A conversation of the account with these participants."""
         made = await self.instance.do("CreateConversation", names)
         for identity in identities:

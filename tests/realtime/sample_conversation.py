@@ -47,14 +47,14 @@ class SampleConversation:
         )
         return made
 
-    def say(self, body: str, author: str = "bob") -> dict[str, Any]:
+    def add_message(self, body: str, author: str = "bob") -> dict[str, Any]:
         """A message."""
         made: dict[str, Any] = self.api.post(
             f"{self.path}/Messages", Author=author, Body=body
         ).expect(201)
         return made
 
-    def listen(self, socket: Socket) -> dict[str, dict[str, Any]]:
+    def subscribe(self, socket: Socket) -> dict[str, dict[str, Any]]:
         """The three objects, opened and subscribed to as the client does."""
         opened = {
             "channel": socket.open("Documents", f"{self.sid}.channel"),

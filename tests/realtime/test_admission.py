@@ -28,10 +28,10 @@ def test_a_request_keeps_its_place_until_its_reply_is_in_the_outbox(tmp_path: Pa
             listener = ClientListener(
                 instance, "alice", (await instance.do("FetchUser", Sid="alice")).sid
             )
-            await listener.enter()
-            tunnel = listener.realtime.endpoint.tunnel
+            await listener.connect()
+            tunnel = listener.realtime.connections.tunnel
             for path in (f"/v3/Documents/{sid}.channel", f"/v3/Lists/{sid}.messages/Items"):
-                await tunnel.answer(listener, request(path))  # type: ignore[arg-type]
+                await tunnel.handle(listener, request(path))  # type: ignore[arg-type]
             assert listener.running_at_reply == [1, 1]
             assert instance.app.admission.running == 0
 

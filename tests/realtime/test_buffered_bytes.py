@@ -68,7 +68,7 @@ def test_small_parts_of_a_message_are_counted(server: Server, api: Api) -> None:
 def test_news_that_is_held_back_is_counted(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
     for _ in range(MISSED):
-        sample.say(BODY)
+        sample.add_message(BODY)
     with connected(server, "alice") as socket:
         listed = socket.open("Lists", f"{sample.sid}.messages")
     wanted = {"object_type": "list", "object_sid": listed["sid"], "last_event_id": 0}
@@ -80,7 +80,7 @@ def test_news_that_is_held_back_is_counted(server: Server, api: Api) -> None:
         time.sleep(1.0)  # The replay waits for its client from here on.
         stalled = buffered(server)
         for _ in range(HELD_MESSAGES):
-            sample.say(BODY)
+            sample.add_message(BODY)
         held = HELD_MESSAGES * len(BODY)
         assert until_buffered(server, stalled + held) >= stalled + held
     assert until_buffered(server, 0, 0) == 0

@@ -74,7 +74,7 @@ def test_every_change_of_a_client_is_asked_and_told(run_scenario: ScenarioRunner
         assert await told(clients) == ["onMessageRemove", "onMessageRemoved"]
         await clients.post("alice", "Users/alice", {"friendly_name": "A"})
         assert await told(clients) == ["onUserUpdate", "onUserUpdated"]
-        await clients.typing("alice", f"ChannelSid={made.body['sid']}".encode())
+        await clients.publish_typing("alice", f"ChannelSid={made.body['sid']}".encode())
         assert await told(clients) == []
         await clients.delete("alice", f"{path}/Participants/new")
         assert await told(clients) == ["onParticipantRemove", "onParticipantRemoved"]
@@ -155,7 +155,7 @@ def test_nobody_is_asked_about_what_is_not_permitted(
     run_scenario: ScenarioRunner, path: str, body: Any
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        await clients.room("bob", UniqueName="theirs")
+        await clients.create_conversation("bob", UniqueName="theirs")
         await clients.session("alice")
         await listen(clients)
         assert (await clients.post("alice", path, body)).status in {403, 404}

@@ -52,7 +52,7 @@ def test_a_conversation_as_its_creator_sees_it(run_scenario: ScenarioRunner) -> 
 
 def test_a_conversation_as_a_participant_sees_it(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob", "carol", UniqueName="a/b ü")
+        sid = await clients.create_conversation("bob", "carol", UniqueName="a/b ü")
         await clients.instance.say(sid, "one")
         await clients.instance.say(sid, "two")
         await clients.post("bob", f"MyConversations/{sid}", {"last_read_message_index": 0})
@@ -78,7 +78,7 @@ def test_a_conversation_as_a_participant_sees_it(run_scenario: ScenarioRunner) -
 
 def test_counts_follow_what_is_removed(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob", "carol")
+        sid = await clients.create_conversation("bob", "carol")
         said = [await clients.instance.say(sid, str(number)) for number in range(3)]
         await clients.instance.do("DeleteConversationMessage", ConversationSid=sid, Sid=said[1].sid)
         await clients.instance.do("DeleteConversationParticipant", ConversationSid=sid, Sid="carol")
@@ -133,7 +133,7 @@ def test_a_new_conversation_is_refused(
     run_scenario: ScenarioRunner, body: Any, refused: tuple[int, int]
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        await clients.room(UniqueName="taken")
+        await clients.create_conversation(UniqueName="taken")
         assert (await clients.post("alice", "Conversations", body)).refusal == refused
 
     run_scenario(scenario)
@@ -153,7 +153,7 @@ def test_a_change_of_nothing_is_refused(run_scenario: ScenarioRunner) -> None:
 
 def test_a_foreign_conversation_looks_like_a_missing_one(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob", UniqueName="theirs")
+        sid = await clients.create_conversation("bob", UniqueName="theirs")
         said = await clients.instance.say(sid, "a secret")
         missing = "CH" + "0" * 32
         bodies = []
@@ -177,7 +177,7 @@ def test_a_foreign_conversation_looks_like_a_missing_one(run_scenario: ScenarioR
                 await clients.get("alice", f"{path}/Messages/{said.sid}/ChannelMetadata"),
                 await clients.get("alice", f"{path}/MessageRecipients"),
                 await clients.get("alice", f"{path}/MessageRecipients", MessageSid=said.sid),
-                await clients.typing("alice", f"ChannelSid={name}".encode()),
+                await clients.publish_typing("alice", f"ChannelSid={name}".encode()),
             )
             bodies += [answer.body for answer in asked]
         assert all(body == bodies[0] for body in bodies)
@@ -220,7 +220,7 @@ def test_a_creator_sees_the_conversation_and_nothing_below_it(run_scenario: Scen
             await clients.delete("alice", f"{path}/Participants/alice"),
             await clients.post("alice", f"{path}/Participants/bob", {"attributes": "{}"}),
             await clients.post("alice", f"My{path}", {"notification_level": "muted"}),
-            await clients.typing("alice", f"ChannelSid={made.body['sid']}".encode()),
+            await clients.publish_typing("alice", f"ChannelSid={made.body['sid']}".encode()),
         ):
             assert answer.refusal == NO_MEMBER
 
@@ -229,8 +229,8 @@ def test_a_creator_sees_the_conversation_and_nothing_below_it(run_scenario: Scen
 
 def test_own_conversations_are_listed_in_pages(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        own = [await clients.room("bob") for _ in range(5)]
-        await clients.room("carol")
+        own = [await clients.create_conversation("bob") for _ in range(5)]
+        await clients.create_conversation("carol")
         whole = await clients.get("bob", "MyConversations")
         assert [each["conversation_sid"] for each in whole.body["conversations"]] == own
         first = whole.body["conversations"][0]
@@ -290,7 +290,7 @@ def test_a_closed_conversation_takes_no_change(run_scenario: ScenarioRunner) -> 
 )
 def test_the_read_horizon(run_scenario: ScenarioRunner, said: Any, shown: Any, unread: Any) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         for number in range(3):
             await clients.instance.say(sid, str(number))
         await clients.post("bob", f"MyConversations/{sid}", {"last_read_message_index": 1})
@@ -312,7 +312,7 @@ def test_the_read_horizon(run_scenario: ScenarioRunner, said: Any, shown: Any, u
 @pytest.mark.parametrize("said", [-1, 1.5, "two", True, [], {}])
 def test_no_read_horizon(run_scenario: ScenarioRunner, said: Any) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         body = {"last_read_message_index": said}
         assert (await clients.post("bob", f"MyConversations/{sid}", body)).refusal == (400, 50421)
 
@@ -321,7 +321,7 @@ def test_no_read_horizon(run_scenario: ScenarioRunner, said: Any) -> None:
 
 def test_being_notified_or_not(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         path = f"MyConversations/{sid}"
         muted = await clients.post("bob", path, {"notification_level": "muted"})
         assert (muted.status, muted.body["notification_level"]) == (200, "muted")

@@ -56,7 +56,7 @@ async def seed_template(clients: RealtimeClients, sid: str = HX) -> None:
 
 def test_saying_something(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob", "carol")
+        sid = await clients.create_conversation("bob", "carol")
         body = {"body": "hello carol", "attributes": '{"mood":"ok"}', "subject": "s"}
         said = await clients.post("bob", f"Conversations/{sid}/Messages", body)
         assert said.status == 201
@@ -115,7 +115,7 @@ def test_saying_is_refused(
     run_scenario: ScenarioRunner, body: Any, refused: tuple[int, int]
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         await seed_template(clients)
         asked = await clients.post("bob", f"Conversations/{sid}/Messages", body)
         assert asked.refusal == refused
@@ -125,7 +125,7 @@ def test_saying_is_refused(
 
 def test_media_are_carried(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob", "carol")
+        sid = await clients.create_conversation("bob", "carol")
         own = [await seed_media(clients, "bob", number) for number in (1, 2)]
         theirs = await seed_media(clients, "carol", 3)
         path = f"Conversations/{sid}/Messages"
@@ -152,7 +152,7 @@ def test_media_are_carried(run_scenario: ScenarioRunner) -> None:
 
 def test_rich_content(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         await seed_template(clients)
         body = {"media_sids": [], "content_sid": HX, "content_variables": '{"1":"Bob"}'}
         said = await clients.post("bob", f"Conversations/{sid}/Messages", body)
@@ -214,7 +214,7 @@ def test_content_templates_are_listed(run_scenario: ScenarioRunner) -> None:
 
 def test_a_message_is_changed_in_parts(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         path = f"Conversations/{sid}/Messages"
         said = await clients.post("bob", path, {"body": "first", "attributes": '{"a":1}'})
         own = f"{path}/{said.body['sid']}"
@@ -245,7 +245,7 @@ def test_a_message_is_changed_in_parts(run_scenario: ScenarioRunner) -> None:
 
 def test_receipts(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         for number in (0, 1, 2):
             robert = {
                 "MessagingBinding.Address": f"{ROBERT[:-1]}{number}",
@@ -315,7 +315,7 @@ def test_a_receipt_is_not_there_before_its_first_status(
     monkeypatch.setattr(VirtualCarrier, "send", held)
 
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         here = {"ConversationSid": sid}
         robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
         await clients.instance.do("CreateConversationParticipant", robert, **here)
@@ -346,7 +346,7 @@ def test_a_receipt_is_not_there_before_its_first_status(
 
 def test_recipients_by_email(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         here = {"ConversationSid": sid}
         for address in ("ann@mail.example", "ben@mail.example"):
             await clients.instance.do(
@@ -397,7 +397,7 @@ def test_recipients_by_email(run_scenario: ScenarioRunner) -> None:
 
 def test_no_message_has_channel_metadata(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
         path = f"Conversations/{sid}/Messages/{said.body['sid']}/ChannelMetadata"
         assert (await clients.get("bob", path)).refusal == (403, 50531)
@@ -422,7 +422,7 @@ def test_no_message_has_channel_metadata(run_scenario: ScenarioRunner) -> None:
 
 def test_messages_of_others(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         theirs = await clients.instance.say(sid, "theirs")
         path = f"Conversations/{sid}/Messages/{theirs.sid}"
         assert (await clients.post("bob", path, {"body": "mine"})).refusal == NOT_PERMITTED

@@ -8,7 +8,7 @@ import pytest
 
 from parlour.protocol.pages import PageRequest
 from parlour.resources.push_bindings import store as push_binding_store
-from tests.realtime.clients import NO_CONVERSATION, NOT_PERMITTED, ROOT_URL, Typed
+from tests.realtime.clients import NO_CONVERSATION, NOT_PERMITTED, ROOT_URL, TypingCall
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -135,21 +135,21 @@ def test_a_user_changes_itself_and_nobody_else(run_scenario: ScenarioRunner) -> 
 
 def test_typing(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob", "carol")
+        sid = await clients.create_conversation("bob", "carol")
         own = await clients.instance.do(
             "FetchConversationParticipant", ConversationSid=sid, Sid="bob"
         )
-        answer = await clients.typing("bob", f"ChannelSid={sid}".encode())
+        answer = await clients.publish_typing("bob", f"ChannelSid={sid}".encode())
         assert answer == (200, {"typing_timeout": 5})
-        assert clients.hub.typed == [Typed(clients.instance.scope, sid, own.sid, "bob")]
+        assert clients.hub.typed == [TypingCall(clients.instance.scope, sid, own.sid, "bob")]
         for body, refused in (
             (b"ChannelSid=CH" + b"0" * 32, NO_CONVERSATION),
             (b"", (400, 50351)),
             (b"ChannelSid=", (400, 50351)),
             (b"ChannelSid=%", (400, 20001)),
         ):
-            assert (await clients.typing("bob", body)).refusal == refused
-        assert (await clients.typing("alice", f"ChannelSid={sid}".encode())).refusal == (
+            assert (await clients.publish_typing("bob", body)).refusal == refused
+        assert (await clients.publish_typing("alice", f"ChannelSid={sid}".encode())).refusal == (
             NO_CONVERSATION
         )
         assert len(clients.hub.typed) == 1
@@ -172,7 +172,7 @@ async def bindings(clients: RealtimeClients) -> list[Any]:
 def test_a_device_is_registered_and_taken_back(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         await clients.session("bob", push_credential_sid=CR)
-        made = await clients.ask("bob", "POST", REGISTRATIONS, FCM, productId="ip_messaging")
+        made = await clients.request("bob", "POST", REGISTRATIONS, FCM, productId="ip_messaging")
         assert made.status == 201
         (binding,) = await bindings(clients)
         assert made.body == {"id": binding.sid}
@@ -184,10 +184,10 @@ def test_a_device_is_registered_and_taken_back(run_scenario: ScenarioRunner) -> 
             '["new_message","added_to_conversation","removed_from_conversation"]'
         )
         # The same device again, and another one.
-        again = await clients.ask("bob", "POST", REGISTRATIONS, FCM | {"message_types": []})
+        again = await clients.request("bob", "POST", REGISTRATIONS, FCM | {"message_types": []})
         assert again.body == made.body
         other = FCM | {"channel_type": "apn", "data": {"registration_id": "another"}}
-        second = await clients.ask("bob", "POST", REGISTRATIONS, other)
+        second = await clients.request("bob", "POST", REGISTRATIONS, other)
         assert (await bindings(clients))[0].message_types == "[]"
         assert len(await bindings(clients)) == 2
         # Nobody takes back what is another's, and nobody learns whether it is there.
@@ -208,7 +208,7 @@ def test_a_device_is_registered_and_taken_back(run_scenario: ScenarioRunner) -> 
 def test_the_endpoint_is_the_one_of_the_token(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         await clients.session("bob", endpoint_id="bob:web")
-        await clients.ask("bob", "POST", REGISTRATIONS, FCM)
+        await clients.request("bob", "POST", REGISTRATIONS, FCM)
         (binding,) = await bindings(clients)
         assert (binding.endpoint, binding.credential_sid) == ("bob:web", None)
 
@@ -230,7 +230,9 @@ def test_the_endpoint_is_the_one_of_the_token(run_scenario: ScenarioRunner) -> N
 )
 def test_no_device(run_scenario: ScenarioRunner, change: Any, refused: tuple[int, int]) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        assert (await clients.ask("bob", "POST", REGISTRATIONS, FCM | change)).refusal == refused
+        assert (
+            await clients.request("bob", "POST", REGISTRATIONS, FCM | change)
+        ).refusal == refused
         assert await bindings(clients) == []
 
     run_scenario(scenario)
@@ -248,10 +250,10 @@ def test_a_user_can_be_notified_while_it_has_a_device(run_scenario: ScenarioRunn
             return (await clients.get("alice", "Users/bob")).body["is_notifiable"]
 
         assert await notifiable() is None
-        first = await clients.ask("bob", "POST", REGISTRATIONS, FCM)
+        first = await clients.request("bob", "POST", REGISTRATIONS, FCM)
         assert await notifiable() is True
         other = FCM | {"data": {"registration_id": "another"}}
-        second = await clients.ask("bob", "POST", REGISTRATIONS, other)
+        second = await clients.request("bob", "POST", REGISTRATIONS, other)
         await clients.instance.do("DeleteServiceBinding", Sid=first.body["id"], **service)
         assert await notifiable() is True
         await clients.delete("bob", f"{REGISTRATIONS}/{second.body['id']}")
@@ -267,7 +269,7 @@ def test_devices_of_one_user_are_bounded(
 
     async def scenario(clients: RealtimeClients) -> None:
         made = [
-            await clients.ask(
+            await clients.request(
                 "bob", "POST", REGISTRATIONS, FCM | {"data": {"registration_id": str(number)}}
             )
             for number in range(3)

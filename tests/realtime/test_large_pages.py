@@ -10,7 +10,7 @@ import pytest
 from parlour.realtime.session import TunnelRequest
 from parlour.vocabulary import limits
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
-from tests.realtime.test_replay import Stage
+from tests.realtime.test_replay import ReplayScenario
 from tests.realtime.test_replay import run_scenario as play_stage
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ BOUND = 6_000
 COUNT = 30
 
 
-async def page_of(listener: ClientListener, stage: Stage, **params: str) -> dict[str, Any]:
+async def page_of(listener: ClientListener, stage: ReplayScenario, **params: str) -> dict[str, Any]:
     """A page of the messages of the stage."""
     request = TunnelRequest(
         method="GET",
         path=f"/v3/Lists/{ObjectName(ObjectKind.MESSAGES, stage.sid).sid}/Items",
         params={name: [value] for name, value in params.items()},
     )
-    objects = listener.realtime.endpoint.tunnel.objects
-    reply: TunnelReply = await objects.answer(listener.session, request)
+    objects = listener.realtime.connections.tunnel.objects
+    reply: TunnelReply = await objects.handle(listener.session, request)
     assert reply.status == 200, reply
     body: dict[str, Any] = json.loads(reply.body)
     return body
@@ -44,7 +44,7 @@ def test_every_item_is_on_one_page_in_both_directions(
 ) -> None:
     monkeypatch.setattr(limits, "CLIENT_PAGE_BYTES_MAX", BOUND)
 
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         for number in range(COUNT):
             await stage.instance.say(stage.sid, "x" * (100 + 400 * (number % 5)))
@@ -77,7 +77,7 @@ def test_an_item_that_is_larger_than_a_page_is_a_page(
 ) -> None:
     monkeypatch.setattr(limits, "CLIENT_PAGE_BYTES_MAX", 100)
 
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         for _ in range(3):
             await stage.instance.say(stage.sid, "x" * 500)
@@ -92,7 +92,7 @@ def test_rows_of_a_command_are_cut_too_and_followed_both_ways(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        rooms = {await clients.room("alice") for _ in range(12)}
+        rooms = {await clients.create_conversation("alice") for _ in range(12)}
         monkeypatch.setattr(limits, "CLIENT_PAGE_BYTES_MAX", 1_500)
         found: list[str] = []
         page = (await clients.get("alice", "MyConversations")).body

@@ -36,7 +36,7 @@ FEW = settings(
 @pytest.fixture
 def sample(api: Any) -> SampleConversation:
     sample = SampleConversation.made(api)
-    sample.say("a message")
+    sample.add_message("a message")
     return sample
 
 

@@ -27,8 +27,8 @@ def test_a_conversation_is_a_document_with_all_that_the_client_reads(
     sample = SampleConversation.made(
         api, FriendlyName="Support", UniqueName="support-9", Attributes='{"a": 1}'
     )
-    sample.say("one")
-    sample.say("two")
+    sample.add_message("one")
+    sample.add_message("two")
     with connected(server, "alice") as socket:
         document = socket.open("Documents", f"{sample.sid}.channel")
         assert document["unique_name"] == f"{sample.sid}.channel"
@@ -91,7 +91,7 @@ def test_pages_of_messages_meet_without_gap_or_overlap(
     server: Server, api: Api, order: str
 ) -> None:
     sample = SampleConversation.made(api)
-    said = [sample.say(f"message {number}") for number in range(25)]
+    said = [sample.add_message(f"message {number}") for number in range(25)]
     for gone in (0, 7, 13, 24):
         api.delete(f"{sample.path}/Messages/{said[gone]['sid']}").expect(204)
     expected = [number for number in range(25) if number not in {0, 7, 13, 24}]
@@ -118,7 +118,7 @@ def test_pages_of_messages_meet_without_gap_or_overlap(
 
 def test_from_is_inclusive_and_need_not_exist(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
-    said = [sample.say(str(number)) for number in range(6)]
+    said = [sample.add_message(str(number)) for number in range(6)]
     api.delete(f"{sample.path}/Messages/{said[3]['sid']}").expect(204)
     with connected(server, "alice") as socket:
         name = f"{sample.sid}.messages"

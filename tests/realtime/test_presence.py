@@ -100,7 +100,7 @@ def test_whoever_was_online_at_a_crash_is_gone_after_the_start(tmp_path: Path) -
             await poll_until(is_gone)
             user = await instance.do("FetchUser", Sid="alice")
             listener = ClientListener(instance, "alice", user.sid)
-            await listener.enter()
+            await listener.connect()
             await poll_until(lambda: is_online(instance))
 
     asyncio.run(crash())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.realtime import subscriptions
-from parlour.realtime.outbox import Gone
-from parlour.realtime.turns import Turns
+from parlour.realtime.outbox import ConnectionClosed
+from parlour.realtime.read_scheduler import ReadScheduler
 from parlour.resources.participants import store as participant_store
 from parlour.store import event_log
 from parlour.vocabulary import limits
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-class Stage:
+class ReplayScenario:
     """A conversation of alice, and her ear."""
 
     def __init__(self, instance: InProcessServer) -> None:
@@ -40,27 +40,27 @@ class Stage:
         )
         user = await self.instance.do("FetchUser", Sid="alice")
         listener = ClientListener(self.instance, "alice", user.sid)
-        await listener.enter()
+        await listener.connect()
         return listener
 
     async def last(self) -> int:
         """The number of the newest event."""
         return await self.instance.store.read(event_log.visible_through)
 
-    async def heard(self) -> None:
+    async def wait_published(self) -> None:
         """Wait until everything that is committed has been told."""
-        recency = self.instance.app.realtime.recency
+        last_changed = self.instance.app.realtime.last_changed
 
         async def is_told() -> bool:
-            return recency.position == await self.last()
+            return last_changed.position == await self.last()
 
         await poll_until(is_told)
 
 
-def run_scenario(data: Path, scenario: Callable[[Stage], Awaitable[None]]) -> None:
+def run_scenario(data: Path, scenario: Callable[[ReplayScenario], Awaitable[None]]) -> None:
     async def run() -> None:
         async with InProcessServer(data) as instance:
-            await scenario(Stage(instance))
+            await scenario(ReplayScenario(instance))
 
     asyncio.run(run())
 
@@ -69,12 +69,12 @@ def run_scenario(data: Path, scenario: Callable[[Stage], Awaitable[None]]) -> No
 def test_a_conversation_begins_anew_where_the_log_does_not_help(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
         for number in range(5):
             await stage.instance.say(stage.sid, str(number))
-        await stage.heard()
+        await stage.wait_published()
         if why == "too much was missed":
             monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_MAX", 4)
         else:
@@ -88,8 +88,8 @@ def test_a_conversation_begins_anew_where_the_log_does_not_help(
             "subscription_established",
         ]
         mine = ObjectName(ObjectKind.MY_CONVERSATIONS, listener.user_sid).sid
-        assert {each["event"]["map_sid"] for each in listener.told[:2]} == {mine}
-        assert {each["event"]["item_key"] for each in listener.told[:2]} == {stage.sid}
+        assert {each["event"]["map_sid"] for each in listener.received[:2]} == {mine}
+        assert {each["event"]["item_key"] for each in listener.received[:2]} == {stage.sid}
 
     run_scenario(tmp_path, scenario)
 
@@ -99,20 +99,20 @@ async def _retire_all_but_one(tx: Transaction) -> None:
 
 
 def test_what_comes_while_the_state_is_read_comes_after_it(tmp_path: Path) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         hub = stage.instance.app.realtime.hub
         name = ObjectName(ObjectKind.MESSAGES, stage.sid)
         base = await stage.last()
-        hub.hold(listener, name)
+        hub.begin_subscription(listener, name)
         await stage.instance.say(stage.sid, "meanwhile")
-        await stage.heard()
+        await stage.wait_published()
         assert listener.kinds() == []
-        hub.listen(listener, name, base)
+        hub.activate(listener, name, base)
         assert listener.kinds() == ["list_item_added"]
         await stage.instance.say(stage.sid, "later")
-        await stage.heard()
-        assert [each["event"]["item_data"]["text"] for each in listener.told] == [
+        await stage.wait_published()
+        assert [each["event"]["item_data"]["text"] for each in listener.received] == [
             "meanwhile",
             "later",
         ]
@@ -121,14 +121,14 @@ def test_what_comes_while_the_state_is_read_comes_after_it(tmp_path: Path) -> No
 
 
 def test_what_the_state_shows_is_not_told_again(tmp_path: Path) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         hub = stage.instance.app.realtime.hub
         name = ObjectName(ObjectKind.MESSAGES, stage.sid)
-        hub.hold(listener, name)
+        hub.begin_subscription(listener, name)
         await stage.instance.say(stage.sid, "shown already")
-        await stage.heard()
-        hub.listen(listener, name, await stage.last())
+        await stage.wait_published()
+        hub.activate(listener, name, await stage.last())
         assert listener.kinds() == []
 
     run_scenario(tmp_path, scenario)
@@ -137,13 +137,15 @@ def test_what_the_state_shows_is_not_told_again(tmp_path: Path) -> None:
 def test_whoever_cannot_be_told_fast_enough_is_sent_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
-        monkeypatch.setattr(limits, "HELD_NEWS_MAX", 3)
-        stage.instance.app.realtime.hub.hold(listener, ObjectName(ObjectKind.MESSAGES, stage.sid))
+        monkeypatch.setattr(limits, "HELD_NOTIFICATIONS_MAX", 3)
+        stage.instance.app.realtime.hub.begin_subscription(
+            listener, ObjectName(ObjectKind.MESSAGES, stage.sid)
+        )
         for number in range(5):
             await stage.instance.say(stage.sid, str(number))
-        await stage.heard()
+        await stage.wait_published()
         assert listener.overflowed
 
     run_scenario(tmp_path, scenario)
@@ -152,14 +154,14 @@ def test_whoever_cannot_be_told_fast_enough_is_sent_away(
 def test_an_unchanged_conversation_costs_no_look_at_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
-        await stage.heard()
+        await stage.wait_published()
         before = await stage.last()
         other = (await stage.instance.do("CreateConversation")).sid
         for number in range(3):
             await stage.instance.say(other, str(number))
-        await stage.heard()
+        await stage.wait_published()
 
         async def looked(*_: object) -> list[tuple[int, str]]:
             raise AssertionError("looked at the log")
@@ -174,84 +176,84 @@ def test_an_unchanged_conversation_costs_no_look_at_the_log(
 
 
 def test_what_changed_before_the_first_connection_is_learnt_from_the_log(tmp_path: Path) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         quiet = (await stage.instance.do("CreateConversation")).sid
         loud = (await stage.instance.do("CreateConversation")).sid
         before = await stage.last()
         await stage.instance.say(loud, "x")
         await stage.set()
-        recency = stage.instance.app.realtime.recency
+        last_changed = stage.instance.app.realtime.last_changed
 
         async def knows() -> bool:
-            return not recency.changed_since(quiet, before)
+            return not last_changed.changed_since(quiet, before)
 
         await poll_until(knows)
-        assert recency.changed_since(loud, before)
+        assert last_changed.changed_since(loud, before)
 
     run_scenario(tmp_path, scenario)
 
 
 def test_a_left_conversation_is_told_to_whoever_was_away(tmp_path: Path) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
         await stage.instance.do(
             "DeleteConversationParticipant", ConversationSid=stage.sid, Sid="alice"
         )
-        await stage.heard()
+        await stage.wait_published()
         await listener.subscribe((ObjectKind.CONVERSATION, stage.sid, before))
         assert listener.kinds() == ["map_item_removed", "subscription_failed"]
-        assert listener.told[0]["event"]["item_key"] == stage.sid
+        assert listener.received[0]["event"]["item_key"] == stage.sid
 
     run_scenario(tmp_path, scenario)
 
 
 def test_what_a_user_joined_meanwhile_is_told_again(tmp_path: Path) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
         sid = (await stage.instance.do("CreateConversation")).sid
         await stage.instance.do(
             "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=sid
         )
-        await stage.heard()
+        await stage.wait_published()
         await listener.subscribe((ObjectKind.MY_CONVERSATIONS, listener.user_sid, before))
         assert listener.kinds() == ["map_item_added", "subscription_established"]
-        assert {each["item_key"] for each in listener.told[0]["events"]} == {stage.sid, sid}
+        assert {each["item_key"] for each in listener.received[0]["events"]} == {stage.sid, sid}
 
     run_scenario(tmp_path, scenario)
 
 
 def test_nobody_connected_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario(stage: Stage) -> None:
-        monkeypatch.setattr(limits, "NEWS_LONELY_MS", 0)
+    async def scenario(stage: ReplayScenario) -> None:
+        monkeypatch.setattr(limits, "FEED_IDLE_MS", 0)
         monkeypatch.setattr(limits, "DISPATCH_POLL_MS", 10)
         listener = await stage.set()
-        news = stage.instance.app.realtime.endpoint.news
-        assert news.is_awake
-        stage.instance.app.realtime.hub.leave(listener)
+        event_feed = stage.instance.app.realtime.connections.event_feed
+        assert event_feed.is_running
+        stage.instance.app.realtime.hub.remove(listener)
 
         async def sleeps() -> bool:
-            return not news.is_awake
+            return not event_feed.is_running
 
         await poll_until(sleeps)
-        await listener.enter()
-        assert news.is_awake
+        await listener.connect()
+        assert event_feed.is_running
         await listener.subscribe((ObjectKind.MESSAGES, stage.sid, await stage.last()))
         await stage.instance.say(stage.sid, "heard again")
-        await stage.heard()
+        await stage.wait_published()
         assert listener.kinds()[-1] == "list_item_added"
 
     run_scenario(tmp_path, scenario)
 
 
 def test_an_object_that_is_named_twice_is_told_and_confirmed_once(tmp_path: Path) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
         for number in range(3):
             await stage.instance.say(stage.sid, str(number))
-        await stage.heard()
+        await stage.wait_published()
         last = await stage.last()
         await listener.subscribe(
             (ObjectKind.MESSAGES, stage.sid, last),
@@ -259,9 +261,9 @@ def test_an_object_that_is_named_twice_is_told_and_confirmed_once(tmp_path: Path
             (ObjectKind.MESSAGES, stage.sid, None),
         )
         assert listener.kinds() == ["list_item_added", "subscription_established"]
-        told = [each["item_index"] for each in listener.told[0]["events"]]
+        told = [each["item_index"] for each in listener.received[0]["events"]]
         assert told == [0, 1, 2]
-        assert len(listener.told[1]["events"]) == 1
+        assert len(listener.received[1]["events"]) == 1
 
     run_scenario(tmp_path, scenario)
 
@@ -272,19 +274,19 @@ def test_an_object_that_is_named_twice_is_told_and_confirmed_once(tmp_path: Path
 def test_a_long_replay_comes_in_steps_and_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
 ) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
         for number in range(80):
             await stage.instance.say(stage.sid, str(number) * 20)
-        await stage.heard()
+        await stage.wait_published()
         monkeypatch.setattr(limits, bound, value)
         await listener.subscribe(
             (ObjectKind.CONVERSATION, stage.sid, before),
             (ObjectKind.ROSTER, stage.sid, before),
             (ObjectKind.MESSAGES, stage.sid, before),
         )
-        added = [each for each in listener.told if each["event_type"] == "list_item_added"]
+        added = [each for each in listener.received if each["event_type"] == "list_item_added"]
         indices = [event["item_index"] for each in added for event in each["events"]]
         assert indices == list(range(80))
         assert len(added) > 5
@@ -296,13 +298,13 @@ def test_a_long_replay_comes_in_steps_and_complete(
 
 
 def test_whoever_has_gone_is_registered_nowhere(tmp_path: Path) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         hub = stage.instance.app.realtime.hub
-        hub.leave(listener)
+        hub.remove(listener)
         await listener.subscribe((ObjectKind.MESSAGES, stage.sid, await stage.last()))
-        assert listener.listening == {}
-        assert not hub.is_of_interest(stage.sid)
+        assert listener.subscribed == {}
+        assert not hub.has_conversation_subscribers(stage.sid)
 
     run_scenario(tmp_path, scenario)
 
@@ -314,16 +316,16 @@ def test_reads_of_a_subscription_take_turns_and_end_with_the_client(
     is_in_turn, reads = False, 0
 
     @asynccontextmanager
-    async def of(self: Turns, account_sid: str, identity: str) -> AsyncIterator[None]:
+    async def slot(self: ReadScheduler, account_sid: str, identity: str) -> AsyncIterator[None]:
         nonlocal is_in_turn
-        async with turns_of(self, account_sid, identity):
+        async with original_slot(self, account_sid, identity):
             is_in_turn = True
             yield
             is_in_turn = False
 
-    turns_of = Turns.of
+    original_slot = ReadScheduler.slot
 
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
         sids = [stage.sid, *[(await stage.instance.do("CreateConversation")).sid for _ in range(3)]]
@@ -332,7 +334,7 @@ def test_reads_of_a_subscription_take_turns_and_end_with_the_client(
                 "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=sid
             )
         await stage.instance.say(stage.sid, "missed")
-        await stage.heard()
+        await stage.wait_published()
         module: Any = event_log if why == "scan" else participant_store
         name = "conversations_after" if why == "scan" else "find_participant_by_identity"
         read = getattr(module, name)
@@ -348,11 +350,11 @@ def test_reads_of_a_subscription_take_turns_and_end_with_the_client(
         monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_PER_STEP", 1)
         if why == "new beginning":
             monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_MAX", 1)
-        monkeypatch.setattr(Turns, "of", of)
-        monkeypatch.setattr(subscriptions.Visibility, "may_see", _yes)
-        monkeypatch.setattr(subscriptions.Visibility, "seen", _first)
+        monkeypatch.setattr(ReadScheduler, "slot", slot)
+        monkeypatch.setattr(subscriptions.Visibility, "is_visible", _yes)
+        monkeypatch.setattr(subscriptions.Visibility, "first_visible", _first)
         monkeypatch.setattr(module, name, watched)
-        with pytest.raises(Gone):
+        with pytest.raises(ConnectionClosed):
             await listener.subscribe(*wanted)
         assert reads == 2
 

@@ -31,7 +31,7 @@ def sample(api: Api) -> SampleConversation:
 def alice(server: Server, sample: SampleConversation) -> Iterator[Socket]:
     """A connection that listens to the conversation, and acknowledges on request."""
     with connected(server, "alice") as socket:
-        sample.listen(socket)
+        sample.subscribe(socket)
         socket.quiet()
         socket.acknowledges = False
         yield socket
@@ -102,7 +102,7 @@ def test_second_ping_is_sent_once_the_first_is_acknowledged(
     first = [alice.receive() for _ in range(3)]
     assert kinds(first) == ["list_item_added", "document_updated", "ping"]
     # What is said now comes before the second ping, however long the acknowledgement takes.
-    sample.say("meanwhile")
+    sample.add_message("meanwhile")
     others = [alice.receive(), alice.receive()]
     assert kinds(others) == ["list_item_added", "document_updated"]
     for frame in (*first, *others):
@@ -113,7 +113,7 @@ def test_second_ping_is_sent_once_the_first_is_acknowledged(
 def test_page_follows_the_ping_behind_what_it_shows(
     alice: Socket, sample: SampleConversation
 ) -> None:
-    sample.say("new")
+    sample.add_message("new")
     pushed = [alice.receive(), alice.receive()]
     assert kinds(pushed) == ["list_item_added", "document_updated"]
     page = newest_page(alice, sample)
@@ -131,7 +131,7 @@ def test_page_of_another_object_waits_for_nothing(
 ) -> None:
     roster = f"/v3/Maps/{sample.sid}.roster/Items"
     assert kinds(before_reply(alice, asked(alice, "GET", roster))) == ["reply"]
-    sample.say("new")
+    sample.add_message("new")
     assert replied_without_ping(alice, asked(alice, "GET", roster))
 
 
@@ -139,13 +139,13 @@ def test_page_that_waits_for_its_client_holds_no_other_connection_back(
     server: Server, alice: Socket, sample: SampleConversation
 ) -> None:
     with connected(server, "bob") as bob:
-        sample.listen(bob)
+        sample.subscribe(bob)
         bob.quiet()
-        sample.say("shown")
+        sample.add_message("shown")
         pushed = [alice.receive(), alice.receive()]
         page = newest_page(alice, sample)
         assert kinds([alice.receive()]) == ["ping"]
-        sample.say("meanwhile")
+        sample.add_message("meanwhile")
         # It is sent to bob while alice has acknowledged nothing, and to alice behind her page.
         added = [bob.next_event("list_item_added") for _ in range(2)]
         assert [each["event"]["item_index"] for each in added] == [0, 1]
@@ -163,7 +163,7 @@ def test_pages_have_their_place_among_notifications(
 
     def talk() -> None:
         while not done.is_set():
-            sample.say("on and on")
+            sample.add_message("on and on")
 
     talker = threading.Thread(target=talk)
     talker.start()
@@ -212,7 +212,7 @@ def test_many_commands_at_once_are_all_answered_behind_their_events(
 
 
 def test_refused_command_waits_for_nothing(alice: Socket, sample: SampleConversation) -> None:
-    sample.say("new")
+    sample.add_message("new")
     again = b'{"identity": "bob"}'
     assert replied_without_ping(
         alice, asked(alice, "POST", f"/Client/v2{sample.path}/Participants", again)

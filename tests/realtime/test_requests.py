@@ -58,7 +58,7 @@ def test_a_method_that_a_path_does_not_have(
     run_scenario: ScenarioRunner, method: str, path: str
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        assert (await clients.ask("bob", method, path)).refusal == (405, 20004)
+        assert (await clients.request("bob", method, path)).refusal == (405, 20004)
 
     run_scenario(scenario)
 
@@ -83,7 +83,7 @@ def test_a_method_that_a_path_does_not_have(
 )
 def test_a_body_that_says_nothing_clear(run_scenario: ScenarioRunner, body: bytes) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         path = f"/Client/v2/Conversations/{sid}/Messages"
         status, code = (
             await clients.send("bob", TunnelRequest(method="POST", path=path, body=body))
@@ -97,7 +97,7 @@ def test_a_body_that_says_nothing_clear(run_scenario: ScenarioRunner, body: byte
 @pytest.mark.promise("COMMAND_BODY_BYTES_MAX", 413)
 def test_a_body_that_is_too_large(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         path = f"/Client/v2/Conversations/{sid}/Messages"
         body = b'{"body":"' + b"b" * (1 << 20) + b'"}'
         request = TunnelRequest(method="POST", path=path, body=body)
@@ -117,7 +117,7 @@ def test_an_empty_body_says_nothing(run_scenario: ScenarioRunner) -> None:
 def test_names_with_every_character(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         name = "a/b%2F?c=d&e#f+g ü✓"
-        sid = await clients.room("bob", UniqueName=name)
+        sid = await clients.create_conversation("bob", UniqueName=name)
         raw = "".join(f"%{byte:02X}" for byte in name.encode())
         found = await clients.get("bob", f"MyConversations/{raw}")
         assert found.body["sid"] == sid

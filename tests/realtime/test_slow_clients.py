@@ -25,21 +25,21 @@ def test_a_stalled_client_is_sent_away_and_the_others_hear_everything(
 ) -> None:
     sample = SampleConversation.made(api)
     with connected(server, "alice") as stalled, connected(server, "bob") as healthy:
-        sample.listen(stalled)
-        sample.listen(healthy)
+        sample.subscribe(stalled)
+        sample.subscribe(healthy)
         # Whoever takes no message out of it stops the library from reading after a few.
         stalled.connection.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
         heard = 0
         before = _connections(server)
         for number in range(MESSAGES_MAX):
-            sample.say(BODY)
+            sample.add_message(BODY)
             told = healthy.next_event("list_item_added")
             assert told["event"]["item_index"] == number
             heard += 1
             if number % 20 == 19 and _connections(server) < before:
                 break
         assert _connections(server) == before - 1, f"still there after {heard} messages"
-        sample.say("and on")
+        sample.add_message("and on")
         assert healthy.next_event("list_item_added")["event"]["item_data"]["text"] == "and on"
 
 

@@ -25,8 +25,8 @@ def test_a_message_reaches_every_listener_in_one_event_each(server: Server, api:
     sample = SampleConversation.made(api)
     with connected(server, "alice") as alice, connected(server, "bob") as bob:
         for socket in (alice, bob):
-            sample.listen(socket)
-        message = sample.say("hello")
+            sample.subscribe(socket)
+        message = sample.add_message("hello")
         for socket in (alice, bob):
             told = socket.next_event("list_item_added")
             assert told["event"]["item_index"] == 0
@@ -40,9 +40,9 @@ def test_a_message_reaches_every_listener_in_one_event_each(server: Server, api:
 
 def test_every_change_of_a_conversation_is_told(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
-    message = sample.say("hello")
+    message = sample.add_message("hello")
     with connected(server, "alice") as socket:
-        sample.listen(socket)
+        sample.subscribe(socket)
         api.post(f"{sample.path}/Messages/{message['sid']}", Body="other").expect(200)
         api.post(sample.path, FriendlyName="new").expect(200)
         api.post(f"{sample.path}/Participants/bob", Attributes='{"a":1}').expect(200)
@@ -63,9 +63,9 @@ def test_every_change_of_a_conversation_is_told(server: Server, api: Api) -> Non
 def test_numbers_of_events_grow(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
-        opened = sample.listen(socket)
+        opened = sample.subscribe(socket)
         for number in range(5):
-            sample.say(str(number))
+            sample.add_message(str(number))
         frames = [each for each in socket.quiet() if each.method == "notification"]
         numbers = [each.payload["event"]["id"] for each in frames]
         assert numbers == sorted(numbers)
@@ -74,12 +74,12 @@ def test_numbers_of_events_grow(server: Server, api: Api) -> None:
 
 def test_what_was_missed_is_told_again_with_what_it_was(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
-    first = sample.say("first")
+    first = sample.add_message("first")
     with connected(server, "alice") as socket:
-        opened = sample.listen(socket)
-    second = sample.say("second")
+        opened = sample.subscribe(socket)
+    second = sample.add_message("second")
     api.post(f"{sample.path}/Messages/{first['sid']}", Body="first, again").expect(200)
-    third = sample.say("third")
+    third = sample.add_message("third")
     api.delete(f"{sample.path}/Messages/{third['sid']}").expect(204)
     carol = sample.add("carol")
     api.delete(f"{sample.path}/Participants/bob").expect(204)
@@ -117,11 +117,11 @@ def test_after_a_restart_what_was_missed_is_told_too(fresh_server: Server) -> No
     sample = SampleConversation.made(api)
     quiet = SampleConversation.made(api)
     with connected(fresh_server, "alice") as socket:
-        opened = sample.listen(socket)
-        other = quiet.listen(socket)
-        sample.say("before")
+        opened = sample.subscribe(socket)
+        other = quiet.subscribe(socket)
+        sample.add_message("before")
         number = socket.next_event("list_item_added")["event"]["id"]
-    missed = sample.say("missed")
+    missed = sample.add_message("missed")
     fresh_server.kill()
     fresh_server.start()
     with connected(fresh_server, "alice") as socket:
@@ -177,13 +177,13 @@ def test_a_joined_conversation_appears_and_a_left_one_goes(server: Server, api: 
         assert added["item_key"] == sample.sid
         assert added["item_data"]["status"] == "joined"
         assert added["item_data"]["channel"] == f"{sample.sid}.channel"
-        sample.listen(socket)
+        sample.subscribe(socket)
         api.delete(f"{sample.path}/Participants/newcomer").expect(204)
         removed = socket.next_event("map_item_removed")
         while removed["event"]["item_key"] != sample.sid:
             removed = socket.next_event("map_item_removed")
         socket.quiet()
-        sample.say("after")
+        sample.add_message("after")
         assert event_types(socket) == []
 
 
@@ -193,7 +193,7 @@ def test_a_deleted_conversation_goes_from_its_members_before_its_objects_do(
     sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
         my_map(server, socket, api, "alice")
-        sample.listen(socket)
+        sample.subscribe(socket)
         api.delete(sample.path).expect(204)
         assert event_types(socket) == [
             "map_item_removed",
@@ -215,10 +215,10 @@ def test_a_user_whose_identity_is_taken_off_hears_no_more(server: Server, api: A
     sample = SampleConversation(api, sid)
     with connected(server, "projected") as socket:
         my_map(server, socket, api, "projected")
-        sample.listen(socket)
+        sample.subscribe(socket)
         api.post(f"{path}/Participants/{participant['sid']}", Identity="null").expect(200)
         assert event_types(socket) == ["map_item_updated", "map_item_removed"]
-        sample.say("secret", author="system")
+        sample.add_message("secret", author="system")
         assert event_types(socket) == []
         assert socket.ask("GET", f"/v3/Lists/{sid}.messages").status == 404
 
@@ -241,7 +241,7 @@ def test_a_subscription_to_what_may_not_be_seen_fails_alone(server: Server, api:
         assert errors[0]["status"] == 404
         established = [each for each in frames if each["event_type"] == "subscription_established"]
         assert [each["object_sid"] for each in established[0]["events"]] == [seen["sid"]]
-        other.say("secret")
+        other.add_message("secret")
         assert event_types(alice) == []
 
 
@@ -253,7 +253,7 @@ def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
     sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
         opened = socket.open("Lists", f"{sample.sid}.messages")
-        sample.say("missed")
+        sample.add_message("missed")
         wanted = ("list", opened["sid"], opened["last_event_id"])
         socket.subscribe(wanted)
         assert socket.news == []
@@ -269,13 +269,13 @@ def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
 def test_a_canceled_subscription_is_silent(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
-        opened = sample.listen(socket)
+        opened = sample.subscribe(socket)
         socket.subscribe(("list", opened["messages"]["sid"], None), action="cancel")
         canceled = socket.next_event("subscription_canceled")
         assert canceled["events"] == [
             {"object_sid": opened["messages"]["sid"], "object_type": "list"}
         ]
-        sample.say("unheard")
+        sample.add_message("unheard")
         assert event_types(socket) == ["document_updated"]
 
 

@@ -19,9 +19,9 @@ from tests.support.websocket_transport import opened
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parlour.realtime.connection import Connection
+    from parlour.realtime.connection import ClientConnection
     from parlour.realtime.session import Session
-    from parlour.realtime.websocket import Socket
+    from parlour.realtime.websocket import WebSocket
     from tests.support.websocket_transport import Transport
 
 # Reads are done in the event loop there, so that the moments can be counted in its turns.
@@ -36,7 +36,7 @@ class Scenario:
 
     def __init__(self, instance: InProcessServer) -> None:
         self.instance = instance
-        self.endpoint = instance.app.realtime.endpoint
+        self.manager = instance.app.realtime.connections
         self.hub = instance.app.realtime.hub
 
     async def set(self) -> None:
@@ -63,7 +63,7 @@ class Scenario:
             await asyncio.sleep(0)
             return token
 
-        open_session = self.endpoint.open_session
+        open_session = self.manager.open_session
 
         async def open_session_slowly(*given: Any) -> Session:
             await asyncio.sleep(0)
@@ -72,9 +72,9 @@ class Scenario:
             return session
 
         # Both take some turns, as on a shared engine.
-        endpoint: Any = self.endpoint
-        endpoint.tokens = SimpleNamespace(verify=verify)
-        endpoint.open_session = open_session_slowly
+        manager: Any = self.manager
+        manager.tokens = SimpleNamespace(verify=verify)
+        manager.open_session = open_session_slowly
 
     def subscription(self) -> bytes:
         """The frame that subscribes to the conversation, from its beginning."""
@@ -90,11 +90,11 @@ class Scenario:
         body = {"action": "establish", "correlation_id": 1, "requests": requests}
         return request_frame("POST", "/v4/Subscriptions", body)
 
-    def connect(self) -> tuple[Socket, Transport, Connection]:
+    def connect(self) -> tuple[WebSocket, Transport, ClientConnection]:
         made: list[Any] = []
 
-        def accept(socket: Socket) -> Any:
-            made.append(self.endpoint.accept(socket))
+        def accept(socket: WebSocket) -> Any:
+            made.append(self.manager.accept(socket))
             return made[0]
 
         return *opened(accept), made[0]
@@ -146,7 +146,7 @@ def test_a_client_that_vanishes_at_any_moment_is_offline_and_registered_nowhere(
             turns = 0
             while not await scenario.vanish(frames, turns):
                 assert scenario.open_sockets() == 0
-                assert not scenario.hub.is_of_interest(scenario.sid)
+                assert not scenario.hub.has_conversation_subscribers(scenario.sid)
                 turns += 1
                 assert turns < TURNS_MAX
             assert turns > 3  # There were moments to vanish at.

@@ -194,7 +194,7 @@ def test_an_account_has_ten_times_as_many_in_all(run_scenario: ScenarioRunner) -
 
 def test_commands_of_clients_count_like_calls_of_rest(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         clock = stop_clock(clients.instance)
         for number in range(BURST):
             said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": str(number)})
@@ -204,7 +204,7 @@ def test_commands_of_clients_count_like_calls_of_rest(run_scenario: ScenarioRunn
         assert await refused(
             clients.instance, "CreateConversationMessage", {"Body": "x"}, ConversationSid=sid
         )
-        typed = await clients.typing("bob", f"ChannelSid={sid}".encode())
+        typed = await clients.publish_typing("bob", f"ChannelSid={sid}".encode())
         assert typed.status == 200, "Typing changes nothing."
         clock.advance(1000)
         assert (await clients.post("bob", path, {"body": "x"})).body["index"] == BURST
@@ -215,7 +215,7 @@ def test_commands_of_clients_count_like_calls_of_rest(run_scenario: ScenarioRunn
 def test_a_call_is_counted_once_whoever_is_asked_before_it(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         instance, backend = clients.instance, clients.backend
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         url = backend.url("/before")
         await instance.do(
             "UpdateConfigurationWebhook", {"PreWebhookUrl": url, "Filters": "onMessageAdd"}
@@ -236,7 +236,7 @@ def test_a_repeated_call_with_its_idempotency_key_is_not_counted(
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         instance = clients.instance
-        sid = await clients.room("bob")
+        sid = await clients.create_conversation("bob")
         stop_clock(instance)
         for number in range(BURST):
             await instance.run(

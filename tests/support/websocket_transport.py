@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations.buffers import BufferPool
-from parlour.realtime.inputs import Inputs
-from parlour.realtime.websocket import Socket
+from parlour.realtime.input_scheduler import InputLimits
+from parlour.realtime.websocket import WebSocket
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ class Registry:
         """A socket is closed."""
 
 
-def opened(accept: Callable[[Socket], Receiver | None]) -> tuple[Socket, Transport]:
+def opened(accept: Callable[[WebSocket], Receiver | None]) -> tuple[WebSocket, Transport]:
     """A WebSocket after its handshake, made in an event loop."""
     buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
-    socket, transport = Socket(Registry(), accept, buffers, Inputs()), Transport()
+    socket, transport = WebSocket(Registry(), accept, buffers, InputLimits()), Transport()
     socket.connection_made(transport)  # type: ignore[arg-type]
     socket.data_received(HANDSHAKE)
     assert transport.written.startswith(b"HTTP/1.1 101 ")

@@ -32,7 +32,7 @@ def media_set(text: str) -> None:
 
 
 def subscribed(text: str) -> None:
-    assert subscriptions._asked(text.encode()) is None
+    assert subscriptions._parse_request(text.encode()) is None
 
 
 READERS = [participants, variables, media_set, subscribed]

@@ -6,7 +6,7 @@ official SDKs handle it later: they acknowledge it first, and then pass it on wi
 reply that follows a notification too closely overtakes it, however far apart both were sent: the
 network, or a busy client, may deliver them together.
 
-``handled`` waits until that cannot happen. Of a client with unhandled notifications:
+``wait_handled`` waits until that cannot happen. Of a client with unhandled notifications:
 
 ========  ======================================  ========================  ==================
 step      what is waited for                      at most                   next
@@ -42,14 +42,14 @@ class Acknowledgements:
 
     __slots__ = (
         "_acknowledged",
+        "_awaited",
         "_clock",
         "_handled",
-        "_is_silent",
+        "_is_unresponsive",
         "_lock",
         "_probe",
         "_quiet_since_ms",
         "_waiter",
-        "_wanted",
         "sent",
     )
 
@@ -61,10 +61,10 @@ class Acknowledgements:
         """Frames sent so far that the client acknowledges."""
         self._acknowledged = self._handled = 0
         self._quiet_since_ms = clock.monotonic_ms()
-        self._is_silent = False
+        self._is_unresponsive = False
         self._lock: asyncio.Lock | None = None
         self._waiter: asyncio.Future[bool] | None = None
-        self._wanted = 0
+        self._awaited = 0
 
     def receive(self, now_ms: float) -> None:
         """Count one acknowledgement."""
@@ -72,15 +72,15 @@ class Acknowledgements:
             self._acknowledged += 1
             if self._acknowledged == self.sent:
                 self._quiet_since_ms = now_ms
-                self._is_silent = False
-        if self._waiter is not None and self._acknowledged >= self._wanted:
+                self._is_unresponsive = False
+        if self._waiter is not None and self._acknowledged >= self._awaited:
             self._resolve(received=True)
 
-    def give_up(self) -> None:
+    def stop_waiting(self) -> None:
         """Wait for nothing more: nothing is read from the client for now."""
         self._resolve(received=False)
 
-    async def handled(self, number: int) -> None:
+    async def wait_handled(self, number: int) -> None:
         """Wait until the client has handled its first ``number`` frames; see above for how long."""
         if self._are_handled(number):
             return
@@ -89,31 +89,31 @@ class Acknowledgements:
         async with self._lock:
             # One that waited behind another finds its frames handled, too.
             if not self._are_handled(number):
-                await self._follow(self.sent)
+                await self._await_handled(self.sent)
 
     def _are_handled(self, number: int) -> bool:
         if self._handled < number <= self._acknowledged == self.sent:
             quiet_ms = self._clock.monotonic_ms() - self._quiet_since_ms
             if quiet_ms >= limits.HANDLED_PROBE_MS_MAX:
                 self._handled = self.sent
-        return self._handled >= number or self._is_silent
+        return self._handled >= number or self._is_unresponsive
 
-    async def _follow(self, number: int) -> None:
+    async def _await_handled(self, number: int) -> None:
         """Go through the steps above for everything sent so far."""
         self._probe()
-        if not await self._receives(self.sent, limits.HANDLED_RECEIVED_MS_MAX):
-            self._is_silent = True
+        if not await self._wait_acknowledged(self.sent, limits.HANDLED_RECEIVED_MS_MAX):
+            self._is_unresponsive = True
             return
         await asyncio.sleep(limits.HANDLED_TURN_MS / 1000)
         self._probe()
-        await self._receives(self.sent, limits.HANDLED_PROBE_MS_MAX)
+        await self._wait_acknowledged(self.sent, limits.HANDLED_PROBE_MS_MAX)
         self._handled = number
 
-    async def _receives(self, number: int, ms_max: int) -> bool:
+    async def _wait_acknowledged(self, number: int, ms_max: int) -> bool:
         """Whether the client acknowledges its first ``number`` frames in time."""
         if self._acknowledged >= number:
             return True
-        self._wanted = number
+        self._awaited = number
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ms_max / 1000):

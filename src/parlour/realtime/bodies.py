@@ -64,15 +64,15 @@ def parse(body: bytes, members: Members) -> FormFields:
         raise ApiError(20001, "Invalid post body.") from None
 
 
-def _clean(wire_name: str, said: str) -> str:
+def _clean(wire_name: str, value: str) -> str:
     """A text as any form could hold it. Raises ApiError."""
-    if "\0" in said or (not said.isascii() and _has_surrogates(said)):
+    if "\0" in value or (not value.isascii() and _has_surrogates(value)):
         raise ApiError.invalid(wire_name)
-    return said
+    return value
 
 
-def _has_surrogates(said: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in said)
+def _has_surrogates(value: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def text(wire_name: str) -> Reader:
@@ -131,7 +131,7 @@ def texts(wire_name: str, count_max: int) -> Reader:
     return read
 
 
-def inside(readers: dict[str, Reader], wire_name: str) -> Reader:
+def nested(readers: dict[str, Reader], wire_name: str) -> Reader:
     """A reader of an object whose members have readers."""
     members = Members(readers)
 
@@ -158,7 +158,7 @@ def messaging_binding(raw: bytes) -> FormFields:
     return form
 
 
-_binding: Final = inside(
+_binding: Final = nested(
     {
         "address": text("MessagingBinding.Address"),
         "proxy_address": text("MessagingBinding.ProxyAddress"),

@@ -46,69 +46,71 @@ _PARTICIPANT_VERBS: Final = {
 }
 
 
-class ParticipantNews(msgspec.Struct, frozen=True):
+class ParticipantPayload(msgspec.Struct, frozen=True):
     """What the events of participants say; ``previous_identity`` only where it was another."""
 
     participant: Participant
     previous_identity: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class _MessageNews(msgspec.Struct, frozen=True):
+class _MessagePayload(msgspec.Struct, frozen=True):
     message: Message
 
 
-class _ReceiptNews(msgspec.Struct, frozen=True):
+class _ReceiptPayload(msgspec.Struct, frozen=True):
     message_sid: str
 
 
-_participant = msgspec.json.Decoder(ParticipantNews)
-_message = msgspec.json.Decoder(_MessageNews)
-_receipt = msgspec.json.Decoder(_ReceiptNews)
+_participant_decoder = msgspec.json.Decoder(ParticipantPayload)
+_message_decoder = msgspec.json.Decoder(_MessagePayload)
+_receipt_decoder = msgspec.json.Decoder(_ReceiptPayload)
 
 
-class Departed(NamedTuple):
+class RemovedMember(NamedTuple):
     """A user who has no place in a conversation any more."""
 
     identity: str
     conversation_sid: str
 
 
-def participant_of(event: Event) -> ParticipantNews | None:
+def participant_payload(event: Event) -> ParticipantPayload | None:
     """Who the event is about, if it is about a participant."""
-    return _participant.decode(event.payload) if event.name in _PARTICIPANT_VERBS else None
+    return _participant_decoder.decode(event.payload) if event.name in _PARTICIPANT_VERBS else None
 
 
-def departed(event: Event, news: ParticipantNews) -> Departed | None:
+def removed_member(event: Event, payload: ParticipantPayload) -> RemovedMember | None:
     """Whose place in a conversation the event has taken away."""
-    identity = news.previous_identity
+    identity = payload.previous_identity
     if event.name == event_names.ON_PARTICIPANT_REMOVED:
-        identity = news.participant.identity
-    return Departed(identity, event.conversation_sid) if isinstance(identity, str) else None
+        identity = payload.participant.identity
+    return RemovedMember(identity, event.conversation_sid) if isinstance(identity, str) else None
 
 
-async def changes_of(tx: Transaction, event: Event) -> list[Change]:
+async def read_changes(tx: Transaction, event: Event) -> list[Change]:
     """Every change of an object that an event means, the most specific first."""
     read = _READERS.get(event.name)
     scope = Scope(event.account_sid, event.service_sid)
     return [] if read is None else await read(tx, scope, event)
 
 
-async def changes_for(tx: Transaction, event: Event, kinds: Collection[ObjectKind]) -> list[Change]:
+async def read_conversation_changes(
+    tx: Transaction, event: Event, kinds: Collection[ObjectKind]
+) -> list[Change]:
     """Return the changes of a conversation's list and roster, where they are asked for.
 
     What an event means for other objects is not read.
     """
     scope = Scope(event.account_sid, event.service_sid)
     if event.name in _MESSAGE_VERBS:
-        return [_of_list(event)] if ObjectKind.MESSAGES in kinds else []
+        return [_list_change(event)] if ObjectKind.MESSAGES in kinds else []
     if event.name in _PARTICIPANT_VERBS:
-        return await _of_roster(tx, scope, event) if ObjectKind.ROSTER in kinds else []
+        return await _roster_changes(tx, scope, event) if ObjectKind.ROSTER in kinds else []
     wanted = ObjectKind.MESSAGES in kinds or ObjectKind.ROSTER in kinds
-    found = await changes_of(tx, event) if wanted else []
+    found = await read_changes(tx, event) if wanted else []
     return [change for change in found if change.name.kind in kinds]
 
 
-async def _of_removal(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+async def _removal_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     """Everything of the conversation goes, the document last."""
     del tx, scope
     return [
@@ -117,7 +119,7 @@ async def _of_removal(tx: Transaction, scope: Scope, event: Event) -> list[Chang
     ]
 
 
-async def _of_document(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+async def _document_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     conversation_sid = event.conversation_sid
     conversation = await conversation_store.find_conversation(tx, scope, conversation_sid)
     if conversation is None:  # Removed since: that will be told in its turn.
@@ -127,22 +129,22 @@ async def _of_document(tx: Transaction, scope: Scope, event: Event) -> list[Chan
     return [Change(ObjectName(ObjectKind.CONVERSATION, conversation_sid), CHANGED, None, value)]
 
 
-async def _of_message(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
-    told = [_of_list(event)]
+async def _message_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    changes = [_list_change(event)]
     if event.name == event_names.ON_MESSAGE_UPDATED:
-        return told
-    return told + await _of_document(tx, scope, event)
+        return changes
+    return changes + await _document_changes(tx, scope, event)
 
 
-def _of_list(event: Event) -> Change:
-    message = _message.decode(event.payload).message
+def _list_change(event: Event) -> Change:
+    message = _message_decoder.decode(event.payload).message
     name = ObjectName(ObjectKind.MESSAGES, event.conversation_sid)
     value = message_representation.realtime_item(message)
     return Change(name, _MESSAGE_VERBS[event.name], message.message_index, value)
 
 
-async def _of_receipt(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
-    sid = _receipt.decode(event.payload).message_sid
+async def _receipt_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    sid = _receipt_decoder.decode(event.payload).message_sid
     message = await message_store.find_message(tx, scope, event.conversation_sid, sid)
     if message is None:
         return []
@@ -152,45 +154,45 @@ async def _of_receipt(tx: Transaction, scope: Scope, event: Event) -> list[Chang
     ]
 
 
-async def _of_roster(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+async def _roster_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     if event.name == event_names.USER_CONVERSATION_UPDATED:
         return []
-    participant = _participant.decode(event.payload).participant
-    user = await _user_of(tx, scope, participant.identity)
-    return [_in_roster(event, participant, user)]
+    participant = _participant_decoder.decode(event.payload).participant
+    user = await _find_user(tx, scope, participant.identity)
+    return [_roster_change(event, participant, user)]
 
 
-def _in_roster(event: Event, participant: Participant, user: User | None) -> Change:
+def _roster_change(event: Event, participant: Participant, user: User | None) -> Change:
     roster = ObjectName(ObjectKind.ROSTER, event.conversation_sid)
     value = participant_representation.realtime_item(participant, user.sid if user else None)
     return Change(roster, _PARTICIPANT_VERBS[event.name], participant.sid, value)
 
 
-async def _of_participant(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
-    news = _participant.decode(event.payload)
-    participant, verb = news.participant, _PARTICIPANT_VERBS[event.name]
-    told = []
-    user = await _user_of(tx, scope, participant.identity)
+async def _participant_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+    payload = _participant_decoder.decode(event.payload)
+    participant, verb = payload.participant, _PARTICIPANT_VERBS[event.name]
+    changes = []
+    user = await _find_user(tx, scope, participant.identity)
     if event.name != event_names.USER_CONVERSATION_UPDATED:
-        told.append(_in_roster(event, participant, user))
+        changes.append(_roster_change(event, participant, user))
     own = participant_representation.my_conversation_item(participant)
-    is_same = news.previous_identity is msgspec.UNSET
-    previous = None if is_same else await _user_of(tx, scope, news.previous_identity)
+    is_same = payload.previous_identity is msgspec.UNSET
+    previous = None if is_same else await _find_user(tx, scope, payload.previous_identity)
     if previous is not None:
         name = ObjectName(ObjectKind.MY_CONVERSATIONS, previous.sid)
-        told.append(Change(name, ITEM_REMOVED, event.conversation_sid, own))
+        changes.append(Change(name, ITEM_REMOVED, event.conversation_sid, own))
     if user is not None:
         name = ObjectName(ObjectKind.MY_CONVERSATIONS, user.sid)
-        told.append(Change(name, verb if is_same else ADDED, event.conversation_sid, own))
-    return told
+        changes.append(Change(name, verb if is_same else ADDED, event.conversation_sid, own))
+    return changes
 
 
-async def _user_of(tx: Transaction, scope: Scope, identity: object) -> User | None:
+async def _find_user(tx: Transaction, scope: Scope, identity: object) -> User | None:
     found = isinstance(identity, str)
     return await user_store.find_user_by_identity(tx, scope, str(identity)) if found else None
 
 
-async def _of_user(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
+async def _user_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     user_sid = event.subject_sid
     user = await user_store.find_user(tx, scope, user_sid)
     if user is None:
@@ -204,14 +206,14 @@ async def _of_user(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
 
 
 _READERS: Final = {
-    **dict.fromkeys(_MESSAGE_VERBS, _of_message),
-    **dict.fromkeys(_PARTICIPANT_VERBS, _of_participant),
-    event_names.ON_DELIVERY_UPDATED: _of_receipt,
-    event_names.ON_CONVERSATION_UPDATED: _of_document,
-    event_names.ON_CONVERSATION_STATE_UPDATED: _of_document,
-    event_names.ON_CONVERSATION_REMOVED: _of_removal,
-    event_names.ON_USER_UPDATED: _of_user,
-    event_names.USER_REACHABILITY_UPDATED: _of_user,
+    **dict.fromkeys(_MESSAGE_VERBS, _message_changes),
+    **dict.fromkeys(_PARTICIPANT_VERBS, _participant_changes),
+    event_names.ON_DELIVERY_UPDATED: _receipt_changes,
+    event_names.ON_CONVERSATION_UPDATED: _document_changes,
+    event_names.ON_CONVERSATION_STATE_UPDATED: _document_changes,
+    event_names.ON_CONVERSATION_REMOVED: _removal_changes,
+    event_names.ON_USER_UPDATED: _user_changes,
+    event_names.USER_REACHABILITY_UPDATED: _user_changes,
 }
 _NO_CHANGES: Final = {
     event_names.ON_CONVERSATION_ADDED: "its first participant brings it to a client",

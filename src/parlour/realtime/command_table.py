@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.realtime.bodies import (
     Members,
-    inside,
     json_text,
     messaging_binding,
+    nested,
     number_or_null,
     text,
     texts,
@@ -34,29 +34,29 @@ if TYPE_CHECKING:
     from parlour.protocol.forms import FormFields
     from parlour.realtime.session import Session
 
-Show = Callable[[Any, "Session"], Any]
+Represent = Callable[[Any, "Session"], Any]
 
 
-_NOTHING: Final = Members({})
+_NO_MEMBERS: Final = Members({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One command: a method, a path whose ``{Names}`` are variables, and what it runs.
 
-    ``reads`` has the members of its body that count; ``shows`` makes its answer of the result, or
-    of each row of a list, which stand under the operation's key. ``adds`` are parameters that the
-    access token says. ``tells_typing`` is for the one whose result goes to others.
+    ``members`` are the members of its body that are read. ``represent`` represents the result, or
+    each row of a list. ``token_fields`` are parameters from the access token. With
+    ``publishes_typing`` a typing indicator is published after the operation.
     """
 
     method: str
     path: tuple[str, ...]
     operation: Operation
-    reads: Members = _NOTHING
-    shows: Show | None = None
-    adds: Callable[[AccessToken], FormFields] | None = None
+    members: Members = _NO_MEMBERS
+    represent: Represent | None = None
+    token_fields: Callable[[AccessToken], FormFields] | None = None
     reads_form: bool = False
-    tells_typing: bool = False
+    publishes_typing: bool = False
 
     def variables_of(self, segments: list[str]) -> dict[str, str] | None:
         """The values of the path's variables; None for another path."""
@@ -71,7 +71,7 @@ class Command:
         return found
 
 
-def _shown(represent: Callable[[Any], Any]) -> Show:
+def _represent_with(represent: Callable[[Any], Any]) -> Represent:
     return lambda result, _session: represent(result)
 
 
@@ -84,7 +84,7 @@ def _command(method: str, path: str, operation_id: str, **more: Any) -> Command:
     )
 
 
-def _of_token(token: AccessToken) -> FormFields:
+def _token_fields(token: AccessToken) -> FormFields:
     form: FormFields = {}
     if token.push_credential_sid is not None:
         form["CredentialSid"] = [token.push_credential_sid]
@@ -93,7 +93,7 @@ def _of_token(token: AccessToken) -> FormFields:
     return form
 
 
-def _typing(_participant: object, _session: Session) -> dict[str, int]:
+def _typing_response(_participant: object, _session: Session) -> dict[str, int]:
     return {"typing_timeout": limits.TYPING_SECONDS}
 
 
@@ -104,7 +104,7 @@ _CONVERSATION: Final = Members(
         "attributes": json_text("Attributes"),
     }
 )
-_OWN_PLACE: Final = Members(
+_OWN_PARTICIPANT: Final = Members(
     {
         "notification_level": text("NotificationLevel"),
         "last_read_message_index": number_or_null("LastReadMessageIndex"),
@@ -136,7 +136,7 @@ _REGISTRATION: Final = Members(
     {
         "channel_type": text("ChannelType"),
         "message_types": texts("MessageTypes", limits.MESSAGE_TYPES_MAX),
-        "data": inside({"registration_id": text("Address")}, "data"),
+        "data": nested({"registration_id": text("Address")}, "data"),
     }
 )
 _DEVICE: Final = Members({"binding_type": text("BindingType"), "address": text("Address")})
@@ -145,98 +145,105 @@ _CH: Final = "Conversations/{ConversationSid}"
 _IM: Final = f"{_CH}/Messages/{{Sid}}"
 
 CLIENT: Final = (
-    _command("GET", "Configuration", "FetchServiceConfiguration", shows=client_configuration),
+    _command("GET", "Configuration", "FetchServiceConfiguration", represent=client_configuration),
     _command(
-        "GET", "MyConversations", "ListServiceUserConversation", shows=_shown(own_conversation)
+        "GET",
+        "MyConversations",
+        "ListServiceUserConversation",
+        represent=_represent_with(own_conversation),
     ),
     _command(
         "GET",
         "MyConversations/{ConversationSid}",
         "FetchClientPlace",
-        shows=_shown(client_conversation),
+        represent=_represent_with(client_conversation),
     ),
     _command(
         "POST",
         "MyConversations/{ConversationSid}",
         "UpdateClientPlace",
-        reads=_OWN_PLACE,
-        shows=_shown(client_conversation),
+        members=_OWN_PARTICIPANT,
+        represent=_represent_with(client_conversation),
     ),
     _command(
         "POST",
         "Conversations",
         "CreateClientConversation",
-        reads=_CONVERSATION,
-        shows=_shown(client_conversation),
+        members=_CONVERSATION,
+        represent=_represent_with(client_conversation),
     ),
-    _command("GET", _CH, "FetchClientPlace", shows=_shown(client_conversation)),
+    _command("GET", _CH, "FetchClientPlace", represent=_represent_with(client_conversation)),
     _command(
         "POST",
         "Conversations/{Sid}",
         "UpdateClientConversation",
-        reads=_CONVERSATION,
-        shows=_shown(client_conversation),
+        members=_CONVERSATION,
+        represent=_represent_with(client_conversation),
     ),
     _command("DELETE", "Conversations/{Sid}", "DeleteServiceConversation"),
     _command(
         "POST",
         f"{_CH}/Participants",
         "CreateClientParticipant",
-        reads=_NEW_PARTICIPANT,
-        shows=_shown(participant),
+        members=_NEW_PARTICIPANT,
+        represent=_represent_with(participant),
     ),
     _command(
         "POST",
         f"{_CH}/Participants/{{Sid}}",
         "UpdateServiceConversationParticipant",
-        reads=_PARTICIPANT,
-        shows=_shown(participant),
+        members=_PARTICIPANT,
+        represent=_represent_with(participant),
     ),
     _command("DELETE", f"{_CH}/Participants/{{Sid}}", "DeleteServiceConversationParticipant"),
     _command(
         "POST",
         f"{_CH}/Messages",
         "CreateClientMessage",
-        reads=_NEW_MESSAGE,
-        shows=_shown(message),
+        members=_NEW_MESSAGE,
+        represent=_represent_with(message),
     ),
     _command(
         "POST",
         _IM,
         "UpdateServiceConversationMessage",
-        reads=_MESSAGE,
-        shows=_shown(message),
+        members=_MESSAGE,
+        represent=_represent_with(message),
     ),
     _command("DELETE", _IM, "DeleteServiceConversationMessage"),
     _command(
         "GET",
         f"{_CH}/Messages/{{MessageSid}}/Receipts",
         "ListServiceConversationMessageReceipt",
-        shows=_shown(receipt),
+        represent=_represent_with(receipt),
     ),
     _command(
         "GET",
         f"{_CH}/Messages/{{MessageSid}}/ChannelMetadata",
         "FetchServiceConversationMessageChannelMetadata",
-        shows=_shown(message),
+        represent=_represent_with(message),
     ),
     _command(
         "GET",
         f"{_CH}/MessageRecipients",
         "ListClientMessageRecipient",
-        shows=_shown(client_recipients),
+        represent=_represent_with(client_recipients),
     ),
-    _command("GET", "Users/{Sid}", "FetchServiceUser", shows=_shown(user)),
-    _command("POST", "Users/{Sid}", "UpdateServiceUser", reads=_USER, shows=_shown(user)),
+    _command("GET", "Users/{Sid}", "FetchServiceUser", represent=_represent_with(user)),
+    _command(
+        "POST", "Users/{Sid}", "UpdateServiceUser", members=_USER, represent=_represent_with(user)
+    ),
     _command(
         "POST",
         "Typing",
         "FetchClientParticipant",
         reads_form=True,
-        shows=_typing,
-        tells_typing=True,
+        represent=_typing_response,
+        publishes_typing=True,
     ),
-    _command("GET", "ContentTemplates", "ListClientContentTemplate", shows=_shown(template)),
+    _command(
+        "GET", "ContentTemplates", "ListClientContentTemplate", represent=_represent_with(template)
+    ),
 )
 """Everything below ``/Client/v2``."""
 
@@ -245,11 +252,11 @@ REGISTRATIONS: Final = (
         "POST",
         "registrations",
         "CreateClientRegistration",
-        reads=_REGISTRATION,
-        adds=_of_token,
-        shows=_shown(client_registration),
+        members=_REGISTRATION,
+        token_fields=_token_fields,
+        represent=_represent_with(client_registration),
     ),
     _command("DELETE", "registrations/{Sid}", "DeleteClientRegistration"),
-    _command("DELETE", "registrations", "ForgetClientRegistration", reads=_DEVICE),
+    _command("DELETE", "registrations", "ForgetClientRegistration", members=_DEVICE),
 )
 """Push registrations, below ``/v1``."""

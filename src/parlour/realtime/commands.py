@@ -40,10 +40,10 @@ _AREAS: Final = (
 )
 
 
-class Typing(Protocol):
+class TypingPublisher(Protocol):
     """Whoever tells the others of a conversation that somebody types."""
 
-    def typing(
+    def publish_typing(
         self, scope: Scope, conversation_sid: str, participant_sid: str, identity: str
     ) -> None:
         """Tell them."""
@@ -53,18 +53,18 @@ class Typing(Protocol):
 class Commands:
     """Answers the commands of every client."""
 
-    def __init__(self, pipeline: Pipeline, tokens: PageTokens, hub: Typing) -> None:
+    def __init__(self, pipeline: Pipeline, tokens: PageTokens, hub: TypingPublisher) -> None:
         self._pipeline = pipeline
         self._tokens = tokens
         self._hub = hub
 
-    async def answer(self, session: Session, request: TunnelRequest) -> TunnelReply:
+    async def handle(self, session: Session, request: TunnelRequest) -> TunnelReply:
         """Answer one request. Raises ApiError."""
-        command, path = _find(request)
+        command, path = _match_command(request)
         call = self._call(session, request, command, path)
-        outcome = await self._pipeline.run(call, _unkept)
-        if command.tells_typing:
-            self._tell_typing(session, outcome.result)
+        outcome = await self._pipeline.run(call, _no_stored_reply)
+        if command.publishes_typing:
+            self._publish_typing(session, outcome.result)
         if outcome.status == 204:
             return TunnelReply(status=204)
         return TunnelReply(status=outcome.status, body=self._body(session, command, call, outcome))
@@ -74,10 +74,10 @@ class Commands:
     ) -> Call[Any]:
         spec = command.operation.spec
         form = _form(request, command)
-        if command.adds is not None:
-            form |= command.adds(session.token)
-        if command.tells_typing:
-            path["ConversationSid"] = _channel_in(form)
+        if command.token_fields is not None:
+            form |= command.token_fields(session.token)
+        if command.publishes_typing:
+            path["ConversationSid"] = _pop_conversation_sid(form)
         call: Call[Any] = Call(
             operation=command.operation,
             caller=session.caller,
@@ -91,37 +91,37 @@ class Commands:
                 form,
                 default=limits.CLIENT_PAGE_SIZE_MAX,
                 maximum=limits.CLIENT_PAGE_SIZE_MAX,
-                list_context=_place(session, request),
+                list_context=_list_key(session, request),
                 tokens=self._tokens,
             )
-            call.resource = _place(session, request)
+            call.resource = _list_key(session, request)
         return call
 
-    def _tell_typing(self, session: Session, who: object) -> None:
+    def _publish_typing(self, session: Session, who: object) -> None:
         assert isinstance(who, Participant)
-        self._hub.typing(session.scope, who.conversation_sid, who.sid, session.identity)
+        self._hub.publish_typing(session.scope, who.conversation_sid, who.sid, session.identity)
 
     def _body(
         self, session: Session, command: Command, call: Call[Any], outcome: OperationResult
     ) -> bytes:
-        assert command.shows is not None
+        assert command.represent is not None
         if not isinstance(outcome.result, Rows):
-            return _encode(command.shows(outcome.result, session))
+            return _encode(command.represent(outcome.result, session))
         page = pages.slice_page(outcome.result.records, call.page_request)
         key = command.operation.spec.list_key
-        page, shown = _cut(page, call.page_request, partial(_row, command, session))
+        page, shown = _truncate(page, call.page_request, partial(_row, command, session))
         meta = self._meta(call.page_request, page, outcome.result, key, call.resource)
         return _encode({key: shown, "meta": meta})
 
     def _meta(
-        self, request: PageRequest, page: Page[Any], rows: Rows, key: str, place: str
+        self, request: PageRequest, page: Page[Any], rows: Rows, key: str, list_key: str
     ) -> dict[str, Any]:
         """What a page says of itself; both tokens are always there, null where there is no page."""
 
         def token(edge: RowPosition | None, *, backwards: bool) -> str | None:
             if edge is None:
                 return None
-            return self._tokens.write(place, PagePosition(*edge, backwards=backwards))
+            return self._tokens.write(list_key, PagePosition(*edge, backwards=backwards))
 
         first = rows.position_of(page.rows[0]) if page.rows and page.has_previous else None
         last = rows.position_of(page.rows[-1]) if page.rows and page.has_next else None
@@ -133,7 +133,7 @@ class Commands:
         }
 
 
-def _cut(
+def _truncate(
     page: Page[Any], request: PageRequest, show: Callable[[Any], Any]
 ) -> tuple[Page[Any], list[msgspec.Raw]]:
     """Show the rows of a page, fewer of them once they have CLIENT_PAGE_BYTES_MAX together.
@@ -162,11 +162,11 @@ def _cut(
 
 
 def _row(command: Command, session: Session, record: Any) -> Any:
-    assert command.shows is not None
-    return command.shows(record, session)
+    assert command.represent is not None
+    return command.represent(record, session)
 
 
-def _find(request: TunnelRequest) -> tuple[Command, dict[str, str]]:
+def _match_command(request: TunnelRequest) -> tuple[Command, dict[str, str]]:
     """The command of a path. Raises 404, and 405 for a path that has another method."""
     is_known = False
     for prefix, commands in _AREAS:
@@ -197,12 +197,12 @@ def _form(request: TunnelRequest, command: Command) -> FormFields:
     if command.reads_form:
         return parse_form(body)
     if request.method != "GET":
-        return bodies.parse(body, command.reads)
+        return bodies.parse(body, command.members)
     fields = [f"{name}={value}" for name, values in request.params.items() for value in values]
     return parse_query("&".join(fields).encode())
 
 
-def _channel_in(form: FormFields) -> str:
+def _pop_conversation_sid(form: FormFields) -> str:
     """The conversation in which somebody types, by its older name. Raises 50351."""
     named = form.pop("ChannelSid", [""])[-1]
     if not named:
@@ -210,11 +210,11 @@ def _channel_in(form: FormFields) -> str:
     return named
 
 
-def _place(session: Session, request: TunnelRequest) -> str:
+def _list_key(session: Session, request: TunnelRequest) -> str:
     """Which list it is: a page token of another one, or of another user's, is of no use."""
     return f"{session.scope.service_sid} {session.user_sid} {request.path}"
 
 
-def _unkept(_call: Call[Any], _outcome: OperationResult) -> bytes:
+def _no_stored_reply(_call: Call[Any], _outcome: OperationResult) -> bytes:
     """Answers to clients are not kept: a client never sends a change twice."""
     return b""

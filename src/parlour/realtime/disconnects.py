@@ -41,7 +41,7 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
     may_return: bool
     backoff_ms: tuple[int, int] | None = None
 
-    def said(self) -> dict[str, Any]:
+    def status_fields(self) -> dict[str, Any]:
         """The status of the frame."""
         return twilsock_frames.status(
             self.code, self.status, description=self.description, error_code=self.error_code
@@ -135,7 +135,7 @@ REFUSALS: Final = (
 _OF_TOKENS: Final = {each.error_code: each for each in REFUSALS if each.code == 401}
 
 
-def of_token(refused: AccessTokenRefused) -> Disconnect:
+def token_rejection(refused: AccessTokenRefused) -> Disconnect:
     """How a refused token is told."""
     return _OF_TOKENS[refused.code]
 

@@ -14,8 +14,8 @@ import msgspec
 import structlog
 
 from parlour.protocol import sync_events, twilsock_frames
-from parlour.realtime.typists import Typists
-from parlour.realtime.wire import encoded
+from parlour.realtime.typing_limiter import TypingLimiter
+from parlour.realtime.wire import encode_frame
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_HELD: Final = 1 << 62
+_ESTABLISHING: Final = 1 << 62
 """The number of a listener whose own is not known yet."""
-_PAUSED: Final = _HELD + 1
+_PAUSED: Final = _ESTABLISHING + 1
 """The number of a listener that is paused."""
 
 CONVERSATION_KINDS: Final = (ObjectKind.CONVERSATION, ObjectKind.MESSAGES, ObjectKind.ROSTER)
@@ -44,7 +44,7 @@ class UserKey(NamedTuple):
     identity: str
 
 
-class Typing(msgspec.Struct, frozen=True):
+class TypingSignal(msgspec.Struct, frozen=True):
     """Somebody types in a conversation."""
 
     typist: UserKey
@@ -52,10 +52,10 @@ class Typing(msgspec.Struct, frozen=True):
     participant_sid: str
 
 
-_typing = msgspec.json.Decoder(Typing)
+_typing_decoder = msgspec.json.Decoder(TypingSignal)
 
 
-class Held:
+class HeldNotifications:
     """Notifications that are held back for one listener, by the object's sid."""
 
     __slots__ = ("_by_sid", "_bytes", "_count", "_reserve")
@@ -77,26 +77,29 @@ class Held:
         self._bytes += len(wire)
         if self._bytes > limits.SOCKET_UNCOUNTED_BYTES:
             self._reserve()
-        return self._count <= limits.HELD_NEWS_MAX and self._bytes <= limits.HELD_NEWS_BYTES_MAX
+        return (
+            self._count <= limits.HELD_NOTIFICATIONS_MAX
+            and self._bytes <= limits.HELD_NOTIFICATIONS_BYTES_MAX
+        )
 
-    def take(self, sid: str, through: int = _HELD) -> list[tuple[int, bytes]]:
+    def take(self, sid: str, through: int = _ESTABLISHING) -> list[tuple[int, bytes]]:
         """Return those of one object up to a number, which are not held any more."""
-        waiting = self._by_sid.pop(sid, [])
-        found = [each for each in waiting if each[0] <= through]
-        if len(found) < len(waiting):
-            self._by_sid[sid] = waiting[len(found) :]
+        queued = self._by_sid.pop(sid, [])
+        found = [each for each in queued if each[0] <= through]
+        if len(found) < len(queued):
+            self._by_sid[sid] = queued[len(found) :]
         self._count -= len(found)
         self._bytes -= sum(len(wire) for _, wire in found)
         return found
 
 
-class Listener(Protocol):
+class Subscriber(Protocol):
     """One connection, as the hub sees it."""
 
     user_key: UserKey
     user_sid: str
-    listening: dict[str, ObjectName]
-    held: Held
+    subscribed: dict[str, ObjectName]
+    held_notifications: HeldNotifications
 
     def push(self, wire: bytes, frames: int = 1) -> None:
         """Send so many frames, which are encoded already."""
@@ -107,10 +110,10 @@ class Listener(Protocol):
         ...
 
 
-class Pause(msgspec.Struct):
+class PausedSubscription(msgspec.Struct):
     """A listener that is sent nothing of one object for now."""
 
-    listener: Listener
+    subscriber: Subscriber
     name: ObjectName
     after: int
     """What it knows of."""
@@ -123,45 +126,45 @@ class Hub:
 
     def __init__(self, random: Random, clock: Clock) -> None:
         self._random = random
-        self._typists = Typists(clock)
-        self._of_user: dict[UserKey, dict[Listener, None]] = {}
+        self._typing_limiter = TypingLimiter(clock)
+        self._of_user: dict[UserKey, dict[Subscriber, None]] = {}
         self._of_account: Counter[str] = Counter()
-        self._listeners: dict[str, dict[Listener, int]] = {}
-        self._last: dict[str, int] = {}
-        self.presence: Callable[[UserKey], None] | None = None
+        self._subscribers: dict[str, dict[Subscriber, int]] = {}
+        self._last_published: dict[str, int] = {}
+        self.on_presence_change: Callable[[UserKey], None] | None = None
         """Told of a user's first connection and last."""
-        self.relay: Callable[[bytes], None] | None = None
+        self.relay_typing: Callable[[bytes], None] | None = None
         """Takes to other nodes that somebody types here."""
 
     def __len__(self) -> int:
         """How many connections there are."""
         return self._of_account.total()
 
-    def enter(self, listener: Listener) -> None:
+    def add(self, subscriber: Subscriber) -> None:
         """A user has connected."""
-        own = self._of_user.setdefault(listener.user_key, {})
-        own[listener] = None
-        self._of_account[listener.user_key.account_sid] += 1
-        if len(own) == 1 and self.presence is not None:
-            self.presence(listener.user_key)
+        own = self._of_user.setdefault(subscriber.user_key, {})
+        own[subscriber] = None
+        self._of_account[subscriber.user_key.account_sid] += 1
+        if len(own) == 1 and self.on_presence_change is not None:
+            self.on_presence_change(subscriber.user_key)
 
-    def leave(self, listener: Listener) -> None:
+    def remove(self, subscriber: Subscriber) -> None:
         """A connection is gone, with everything it listened to."""
-        own = self._of_user.get(listener.user_key)
-        if own is None or listener not in own:
+        own = self._of_user.get(subscriber.user_key)
+        if own is None or subscriber not in own:
             return
-        for sid in list(listener.listening):
-            self._forget(listener, sid)
-        del own[listener]
-        self._of_account[listener.user_key.account_sid] -= 1
-        if not self._of_account[listener.user_key.account_sid]:
-            del self._of_account[listener.user_key.account_sid]
+        for sid in list(subscriber.subscribed):
+            self._remove_subscription(subscriber, sid)
+        del own[subscriber]
+        self._of_account[subscriber.user_key.account_sid] -= 1
+        if not self._of_account[subscriber.user_key.account_sid]:
+            del self._of_account[subscriber.user_key.account_sid]
         if not own:
-            del self._of_user[listener.user_key]
-            if self.presence is not None:
-                self.presence(listener.user_key)
+            del self._of_user[subscriber.user_key]
+            if self.on_presence_change is not None:
+                self.on_presence_change(subscriber.user_key)
 
-    def connections_of(self, key: UserKey) -> list[Listener]:
+    def connections_of(self, key: UserKey) -> list[Subscriber]:
         """Every connection of a user."""
         return list(self._of_user.get(key, ()))
 
@@ -169,12 +172,12 @@ class Hub:
         """Every user who is connected."""
         return list(self._of_user)
 
-    def users_of(self, account_sid: str, service_sid: str) -> list[UserKey]:
+    def users_of_service(self, account_sid: str, service_sid: str) -> list[UserKey]:
         """Every user of a service who is connected."""
         mine = (account_sid, service_sid)
         return [key for key in self._of_user if (key.account_sid, key.service_sid) == mine]
 
-    def of_account(self, account_sid: str) -> Iterator[Listener]:
+    def connections_of_account(self, account_sid: str) -> Iterator[Subscriber]:
         """Every connection of an account's users."""
         for key, own in list(self._of_user.items()):
             if key.account_sid == account_sid:
@@ -182,163 +185,171 @@ class Hub:
 
     # --- Listening --------------------------------------------------------------------------
 
-    def hold(self, listener: Listener, name: ObjectName) -> None:
+    def begin_subscription(self, subscriber: Subscriber, name: ObjectName) -> None:
         """Begin to listen: news is held back until it is known what the listener has seen."""
         sid = name.sid
-        if listener not in self._of_user.get(listener.user_key, ()):
+        if subscriber not in self._of_user.get(subscriber.user_key, ()):
             return  # It has gone: nothing would ever remove it.
-        listener.listening[sid] = name
-        self._listeners.setdefault(sid, {})[listener] = _HELD
+        subscriber.subscribed[sid] = name
+        self._subscribers.setdefault(sid, {})[subscriber] = _ESTABLISHING
 
-    def listen(self, listener: Listener, name: ObjectName, after: int) -> None:
+    def activate(self, subscriber: Subscriber, name: ObjectName, after: int) -> None:
         """Send everything with a higher number from now on, and what was held back."""
         sid = name.sid
-        listeners = self._listeners.get(sid)
-        if listeners is None or listener not in listeners:
+        subscribers = self._subscribers.get(sid)
+        if subscribers is None or subscriber not in subscribers:
             return  # It went away, or lost its right, while its state was read.
-        listeners[listener] = after
-        self._last[sid] = max(after, self._last.get(sid, 0))  # It was sent the replay up to here.
-        for number, wire in listener.held.take(sid):
+        subscribers[subscriber] = after
+        self._last_published[sid] = max(
+            after, self._last_published.get(sid, 0)
+        )  # It was sent the replay up to here.
+        for number, wire in subscriber.held_notifications.take(sid):
             if number > after:
-                listener.push(wire)
+                subscriber.push(wire)
 
-    def pause(self, listener: Listener, name: ObjectName) -> Pause | None:
+    def pause(self, subscriber: Subscriber, name: ObjectName) -> PausedSubscription | None:
         """Hold news of one object back from one listener; None unless it is sent such news."""
-        listeners = self._listeners.get(name.sid, {})
-        after = listeners.get(listener, _HELD)
-        if after >= _HELD:
+        subscribers = self._subscribers.get(name.sid, {})
+        after = subscribers.get(subscriber, _ESTABLISHING)
+        if after >= _ESTABLISHING:
             return None
-        listeners[listener] = _PAUSED
-        return Pause(listener, name, after, self._last.get(name.sid, 0))
+        subscribers[subscriber] = _PAUSED
+        return PausedSubscription(subscriber, name, after, self._last_published.get(name.sid, 0))
 
-    def push_through(self, pause: Pause, number: int) -> None:
+    def push_through(self, pause: PausedSubscription, number: int) -> None:
         """Send what was held back up to an event."""
         if self._is_paused(pause):
-            for last, wire in pause.listener.held.take(pause.name.sid, number):
-                pause.listener.push(wire)
+            for last, wire in pause.subscriber.held_notifications.take(pause.name.sid, number):
+                pause.subscriber.push(wire)
                 pause.last = last
 
-    def resume(self, pause: Pause) -> None:
+    def resume(self, pause: PausedSubscription) -> None:
         """Send what was held back, and everything from now on."""
         if self._is_paused(pause):
-            self.listen(pause.listener, pause.name, pause.after)
+            self.activate(pause.subscriber, pause.name, pause.after)
 
-    def _is_paused(self, pause: Pause) -> bool:
+    def _is_paused(self, pause: PausedSubscription) -> bool:
         """Whether it still is: it may have gone, or subscribed to the object again."""
-        return self._listeners.get(pause.name.sid, {}).get(pause.listener) == _PAUSED
+        return self._subscribers.get(pause.name.sid, {}).get(pause.subscriber) == _PAUSED
 
-    def unlisten(self, listener: Listener, sid: str) -> None:
+    def unsubscribe(self, subscriber: Subscriber, sid: str) -> None:
         """Send nothing more of an object."""
-        if sid in listener.listening:
-            self._forget(listener, sid)
+        if sid in subscriber.subscribed:
+            self._remove_subscription(subscriber, sid)
 
-    def _forget(self, listener: Listener, sid: str) -> None:
-        del listener.listening[sid]
-        listener.held.take(sid)
-        listeners = self._listeners[sid]
-        del listeners[listener]
-        if not listeners:
-            del self._listeners[sid]
-            self._last.pop(sid, None)
+    def _remove_subscription(self, subscriber: Subscriber, sid: str) -> None:
+        del subscriber.subscribed[sid]
+        subscriber.held_notifications.take(sid)
+        subscribers = self._subscribers[sid]
+        del subscribers[subscriber]
+        if not subscribers:
+            del self._subscribers[sid]
+            self._last_published.pop(sid, None)
 
     def revoke(self, key: UserKey, names: list[ObjectName]) -> None:
         """A user may not see these objects any more."""
-        for listener in self.connections_of(key):
+        for subscriber in self.connections_of(key):
             for name in names:
-                self.unlisten(listener, name.sid)
+                self.unsubscribe(subscriber, name.sid)
 
-    def listeners_of(self, name: ObjectName) -> list[Listener]:
+    def subscribers_of(self, name: ObjectName) -> list[Subscriber]:
         """Whoever listens to an object."""
-        return list(self._listeners.get(name.sid, ()))
+        return list(self._subscribers.get(name.sid, ()))
 
-    def is_heard(self, name: ObjectName) -> bool:
+    def has_subscribers(self, name: ObjectName) -> bool:
         """Whether anybody listens to an object."""
-        return name.sid in self._listeners
+        return name.sid in self._subscribers
 
-    def is_of_interest(self, conversation_sid: str) -> bool:
+    def has_conversation_subscribers(self, conversation_sid: str) -> bool:
         """Whether anybody listens to a conversation."""
-        return any(self.is_heard(ObjectName(kind, conversation_sid)) for kind in CONVERSATION_KINDS)
+        return any(
+            self.has_subscribers(ObjectName(kind, conversation_sid)) for kind in CONVERSATION_KINDS
+        )
 
     # --- News -------------------------------------------------------------------------------
 
     def publish(self, changes: Sequence[Change], number: int, date_ms: int) -> None:
         """Tell every listener of what one event has changed, in this order."""
-        told: list[tuple[str, dict[Listener, int], bytes]] = []
+        deliveries: list[tuple[str, dict[Subscriber, int], bytes]] = []
         for change in changes:
-            listeners = self._listeners.get(change.name.sid)
-            if listeners:
+            subscribers = self._subscribers.get(change.name.sid)
+            if subscribers:
                 payload = sync_events.live_payload(change, number, date_ms)
-                wire = self.news(sync_events.LIVE_TYPES[change.name.kind.type], payload)
-                told.append((change.name.sid, listeners, wire))
-                self._last[change.name.sid] = number
-        if len(told) == 2:
+                wire = self.encode_notification(
+                    sync_events.LIVE_TYPES[change.name.kind.type], payload
+                )
+                deliveries.append((change.name.sid, subscribers, wire))
+                self._last_published[change.name.sid] = number
+        if len(deliveries) == 2:
             # A message changes the list and the document: who hears of both gets one write.
-            told = self._publish_two(told, number)
-        for sid, listeners, wire in told:
-            for listener, after in list(listeners.items()):
-                self._tell(listener, sid, after, number, wire)
+            deliveries = self._publish_pair(deliveries, number)
+        for sid, subscribers, wire in deliveries:
+            for subscriber, after in list(subscribers.items()):
+                self._deliver(subscriber, sid, after, number, wire)
 
     @staticmethod
-    def _publish_two(
-        told: list[tuple[str, dict[Listener, int], bytes]], number: int
-    ) -> list[tuple[str, dict[Listener, int], bytes]]:
+    def _publish_pair(
+        deliveries: list[tuple[str, dict[Subscriber, int], bytes]], number: int
+    ) -> list[tuple[str, dict[Subscriber, int], bytes]]:
         """Tell those who hear of both; what is left to be told to the others."""
-        (one_sid, one, one_wire), (other_sid, other, other_wire) = told
+        (one_sid, one, one_wire), (other_sid, other, other_wire) = deliveries
         wire = one_wire + other_wire
         both = {
-            listener
-            for listener, after in one.items()
-            if after < number and other.get(listener, _HELD) < number
+            subscriber
+            for subscriber, after in one.items()
+            if after < number and other.get(subscriber, _ESTABLISHING) < number
         }
-        for listener in both:
-            listener.push(wire, 2)
+        for subscriber in both:
+            subscriber.push(wire, 2)
         return [
             (one_sid, {key: one[key] for key in one if key not in both}, one_wire),
             (other_sid, {key: other[key] for key in other if key not in both}, other_wire),
         ]
 
     @staticmethod
-    def _tell(listener: Listener, sid: str, after: int, number: int, wire: bytes) -> None:
+    def _deliver(subscriber: Subscriber, sid: str, after: int, number: int, wire: bytes) -> None:
         if after < number:
-            listener.push(wire)
-        elif after >= _HELD and not listener.held.add(sid, number, wire):
-            listener.overflow()
+            subscriber.push(wire)
+        elif after >= _ESTABLISHING and not subscriber.held_notifications.add(sid, number, wire):
+            subscriber.overflow()
 
-    def news(self, message_type: str, payload: bytes) -> bytes:
+    def encode_notification(self, message_type: str, payload: bytes) -> bytes:
         """A notification as its bytes go over the wire."""
         header = twilsock_frames.notification(self._random.sid(sids.FRAME), message_type)
-        return encoded(twilsock_frames.write(header, payload))
+        return encode_frame(twilsock_frames.write(header, payload))
 
-    def typing(
+    def publish_typing(
         self, scope: Scope, conversation_sid: str, participant_sid: str, identity: str
     ) -> None:
         """Tell the other members of a conversation that somebody types, on every node."""
         typist = UserKey(scope.account_sid, scope.service_sid, identity)
-        if not self._typists.is_due(typist, conversation_sid):
+        if not self._typing_limiter.is_due(typist, conversation_sid):
             return
-        said = Typing(typist, conversation_sid, participant_sid)
-        self._tell_typing(said)
-        if self.relay is not None:
-            self.relay(msgspec.json.encode(said))
+        signal = TypingSignal(typist, conversation_sid, participant_sid)
+        self._broadcast_typing(signal)
+        if self.relay_typing is not None:
+            self.relay_typing(msgspec.json.encode(signal))
 
-    def typed_elsewhere(self, said: bytes) -> None:
+    def on_remote_typing(self, signal: bytes) -> None:
         """Tell the members connected here what another node has said."""
         try:
-            typing = _typing.decode(said)
+            typing = _typing_decoder.decode(signal)
         except msgspec.DecodeError:  # Of a node that is newer or older than this one.
-            log.warning("typing_not_understood")
+            log.warning("remote_typing_invalid")
             return
-        if self._typists.is_due(typing.typist, typing.conversation_sid):
-            self._tell_typing(typing)
+        if self._typing_limiter.is_due(typing.typist, typing.conversation_sid):
+            self._broadcast_typing(typing)
 
-    def _tell_typing(self, said: Typing) -> None:
+    def _broadcast_typing(self, signal: TypingSignal) -> None:
         payload = sync_events.typing_payload(
-            said.conversation_sid,
-            said.participant_sid,
-            said.typist.identity,
+            signal.conversation_sid,
+            signal.participant_sid,
+            signal.typist.identity,
             limits.TYPING_SECONDS + 1,
         )
-        wire = self.news(sync_events.TYPING, payload)
-        for listener in self.listeners_of(ObjectName(ObjectKind.ROSTER, said.conversation_sid)):
-            if listener.user_key != said.typist:
-                listener.push(wire)
+        wire = self.encode_notification(sync_events.TYPING, payload)
+        for subscriber in self.subscribers_of(
+            ObjectName(ObjectKind.ROSTER, signal.conversation_sid)
+        ):
+            if subscriber.user_key != signal.typist:
+                subscriber.push(wire)

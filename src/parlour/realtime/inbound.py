@@ -1,17 +1,17 @@
 """What one WebSocket client sends: cut into frames, and counted, without I/O.
 
 ``FrameReader`` cuts the byte stream; its work is proportional to the bytes, however small the
-pieces in which they come. ``Budget`` says whether a client sends more than it may: in all before
-its ``init`` is accepted, and per second from then on. It counts bytes, messages and control
-frames separately, since they cost differently: a ping costs the library as much CPU time as ten
-acknowledgements cost us. Parts of a fragmented message count as control frames.
+chunks. ``InputBudget`` is the rate limit of a client: in all before its ``init`` is accepted, and
+per second from then on. It counts bytes, messages and control frames separately, since they cost
+differently: a ping costs the library as much CPU time as ten acknowledgements cost us. Parts of a
+fragmented message count as control frames.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from parlour.realtime.wire import is_plain, payload_of
+from parlour.realtime.wire import is_plain, payload_bounds
 from parlour.vocabulary import limits
 
 _HEAD_BYTES_MIN: Final = 2
@@ -70,7 +70,7 @@ class FrameReader:
         stream, begin = self._stream, self._begin
         if len(stream) - begin < _HEAD_BYTES_MIN:
             return begin + _HEAD_BYTES_MIN
-        payload_begin, payload_bytes = payload_of(stream, begin)
+        payload_begin, payload_bytes = payload_bounds(stream, begin)
         if payload_bytes > limits.SOCKET_MESSAGE_BYTES_MAX:
             return payload_begin
         return payload_begin + payload_bytes
@@ -80,7 +80,7 @@ class FrameReader:
         self._stream, self._begin = b"", 0
 
 
-class Allowance:
+class TokenBucket:
     """A rate that may be exceeded for a while: what is not used is saved up, to a maximum."""
 
     __slots__ = ("_left", "_most", "_per_second")
@@ -103,7 +103,7 @@ class Allowance:
         return self._left >= 0
 
 
-class Budget:
+class InputBudget:
     """How much one client may send."""
 
     __slots__ = ("_bytes", "_controls", "_init_bytes", "_init_frames", "_messages", "_refilled")
@@ -111,28 +111,28 @@ class Budget:
     def __init__(self, now: float) -> None:
         """``now`` is a number of seconds that only grows, as in ``refill``."""
         self._init_bytes = self._init_frames = 0
-        self._bytes: Allowance | None = None
-        self._messages = self._controls = Allowance(0, 0)
+        self._bytes: TokenBucket | None = None
+        self._messages = self._controls = TokenBucket(0, 0)
         self._refilled = now
 
     def accept_init(self, now: float) -> None:
         """From now on the client may send so much per second."""
         seconds = limits.SOCKET_BURST_SECONDS
         rate = limits.SOCKET_BYTES_PER_SECOND
-        self._bytes = Allowance(rate, limits.SOCKET_BURST_BYTES / rate)
-        self._messages = Allowance(limits.SOCKET_MESSAGES_PER_SECOND, seconds)
-        self._controls = Allowance(limits.SOCKET_CONTROL_FRAMES_PER_SECOND, seconds)
+        self._bytes = TokenBucket(rate, limits.SOCKET_BURST_BYTES / rate)
+        self._messages = TokenBucket(limits.SOCKET_MESSAGES_PER_SECOND, seconds)
+        self._controls = TokenBucket(limits.SOCKET_CONTROL_FRAMES_PER_SECOND, seconds)
         self._refilled = now
 
-    def refill(self, now: float, told: int) -> None:
+    def refill(self, now: float, notified: int) -> None:
         """Refill for elapsed time and for notifications sent, which are acknowledged."""
         if self._bytes is None:
             return
         seconds, self._refilled = now - self._refilled, now
         self._bytes.refill(seconds)
-        self._bytes.add(told * limits.ACKNOWLEDGEMENT_BYTES)
+        self._bytes.add(notified * limits.ACKNOWLEDGEMENT_BYTES)
         self._messages.refill(seconds)
-        self._messages.add(told)
+        self._messages.add(notified)
         self._controls.refill(seconds)
 
     def spend_bytes(self, count: int) -> bool:

@@ -46,7 +46,7 @@ class Item(NamedTuple):
     updated_ms: int
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
+class ItemCursor(msgspec.Struct, frozen=True, array_like=True):
     """A page: ``key`` is where it begins, or, ``backwards``, what it ends before."""
 
     descending: bool
@@ -56,84 +56,92 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ItemPage:
     """Items in the order that was asked for, and the pages around them."""
 
     items: list[Item]
     size: int
-    previous: Place | None
-    next: Place | None
-    place: Place | None = None
+    previous: ItemCursor | None
+    next: ItemCursor | None
+    cursor: ItemCursor | None = None
     """What was asked for; None for a single item."""
 
 
-_place = msgspec.json.Decoder(Place)
+_cursor_decoder = msgspec.json.Decoder(ItemCursor)
 
 
-def write_token(place: Place | None) -> str | None:
+def write_token(cursor: ItemCursor | None) -> str | None:
     """The token of a page."""
-    if place is None:
+    if cursor is None:
         return None
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
 
 
-def parse_token(text: str) -> Place | None:
+def parse_token(text: str) -> ItemCursor | None:
     """The page of a token; None for anything that is none."""
     try:
-        place = _place.decode(base64.urlsafe_b64decode(text))
+        cursor = _cursor_decoder.decode(base64.urlsafe_b64decode(text))
     except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError):
         return None
-    is_text = isinstance(place.key, str)
-    return None if place.key is None or (is_text and "\0" in str(place.key)) else place
+    is_text = isinstance(cursor.key, str)
+    return None if cursor.key is None or (is_text and "\0" in str(cursor.key)) else cursor
 
 
 async def fetch_page(
-    tx: Transaction, session: Session, name: ObjectName, place: Place
-) -> Page | None:
+    tx: Transaction, session: Session, name: ObjectName, cursor: ItemCursor
+) -> ItemPage | None:
     """One page of an object's items; None where the key is not of the object's kind."""
-    first = edge(name.kind, descending=place.descending) if place.key is None else place.key
+    first = first_key(name.kind, descending=cursor.descending) if cursor.key is None else cursor.key
     if isinstance(first, int) != (name.kind is ObjectKind.MESSAGES):
         return None
-    if place.backwards:
-        return await _before(tx, session, name, place, first)
-    found = await read(tx, session, name, first, place.size + 1, descending=place.descending)
-    shown, more = found[: place.size], found[place.size :]
+    if cursor.backwards:
+        return await _read_backwards(tx, session, name, cursor, first)
+    found = await read_items(
+        tx, session, name, first, cursor.size + 1, descending=cursor.descending
+    )
+    shown, more = found[: cursor.size], found[cursor.size :]
     start = shown[0].key if shown else first
-    following = Place(place.descending, place.size, more[0].key) if more else None
-    previous = await _previous(tx, session, name, place, start)
-    return Page(shown, place.size, previous, following, place)
+    following = ItemCursor(cursor.descending, cursor.size, more[0].key) if more else None
+    previous = await _previous(tx, session, name, cursor, start)
+    return ItemPage(shown, cursor.size, previous, following, cursor)
 
 
 async def _previous(
-    tx: Transaction, session: Session, name: ObjectName, place: Place, start: Key
-) -> Place | None:
+    tx: Transaction, session: Session, name: ObjectName, cursor: ItemCursor, start: Key
+) -> ItemCursor | None:
     """The page before a key, if there is anything before it."""
-    behind = await read(tx, session, name, start, 2, descending=not place.descending)
+    behind = await read_items(tx, session, name, start, 2, descending=not cursor.descending)
     if any(item.key != start for item in behind):
-        return Place(place.descending, place.size, start, backwards=True)
+        return ItemCursor(cursor.descending, cursor.size, start, backwards=True)
     return None
 
 
-async def _before(
-    tx: Transaction, session: Session, name: ObjectName, place: Place, end: Key
-) -> Page:
-    behind = await read(tx, session, name, end, place.size + 2, descending=not place.descending)
+async def _read_backwards(
+    tx: Transaction, session: Session, name: ObjectName, cursor: ItemCursor, end: Key
+) -> ItemPage:
+    behind = await read_items(
+        tx, session, name, end, cursor.size + 2, descending=not cursor.descending
+    )
     behind = [item for item in behind if item.key != end]
-    shown = behind[: place.size][::-1]
-    more = len(behind) > place.size
-    previous = Place(place.descending, place.size, shown[0].key, backwards=True) if more else None
-    following = Place(place.descending, place.size, end)
-    return Page(shown, place.size, previous, following, place)
+    shown = behind[: cursor.size][::-1]
+    more = len(behind) > cursor.size
+    previous = (
+        ItemCursor(cursor.descending, cursor.size, shown[0].key, backwards=True) if more else None
+    )
+    following = ItemCursor(cursor.descending, cursor.size, end)
+    return ItemPage(shown, cursor.size, previous, following, cursor)
 
 
-def cut_page(page: Page, show: Callable[[Item], bytes]) -> tuple[Page, list[msgspec.Raw]]:
+def truncate_page(
+    page: ItemPage, show: Callable[[Item], bytes]
+) -> tuple[ItemPage, list[msgspec.Raw]]:
     """Show the items of a page, fewer of them once they have CLIENT_PAGE_BYTES_MAX together.
 
     What is left out is on the next page, or, where the page was asked for by its end, on the
     previous one. A page has at least one item.
     """
-    place = page.place
-    backwards = place is not None and place.backwards
+    cursor = page.cursor
+    backwards = cursor is not None and cursor.backwards
     order = page.items[::-1] if backwards else page.items
     shown: list[msgspec.Raw] = []
     size_bytes = 0
@@ -144,30 +152,30 @@ def cut_page(page: Page, show: Callable[[Item], bytes]) -> tuple[Page, list[msgs
             break
         shown.append(msgspec.Raw(row))
     count = len(shown)
-    if place is None or count == len(order):
+    if cursor is None or count == len(order):
         return page, shown[::-1] if backwards else shown
     if backwards:
-        kept = page.items[-count:]
-        before = Place(place.descending, place.size, kept[0].key, backwards=True)
-        return replace(page, items=kept, previous=before), shown[::-1]
-    after = Place(place.descending, place.size, order[count].key)
+        remaining = page.items[-count:]
+        before = ItemCursor(cursor.descending, cursor.size, remaining[0].key, backwards=True)
+        return replace(page, items=remaining, previous=before), shown[::-1]
+    after = ItemCursor(cursor.descending, cursor.size, order[count].key)
     return replace(page, items=order[:count], next=after), shown
 
 
-def edge(kind: ObjectKind, *, descending: bool) -> Key:
+def first_key(kind: ObjectKind, *, descending: bool) -> Key:
     """A key before all others, in the order that is asked for."""
     if kind is ObjectKind.MESSAGES:
         return _INDEX_LAST if descending else 0
     return _LAST if descending else _FIRST
 
 
-async def find(tx: Transaction, session: Session, name: ObjectName, key: Key) -> Item | None:
+async def find_item(tx: Transaction, session: Session, name: ObjectName, key: Key) -> Item | None:
     """The item with this key, if there is one."""
-    found = await read(tx, session, name, key, 1, descending=False)
+    found = await read_items(tx, session, name, key, 1, descending=False)
     return found[0] if found and found[0].key == key else None
 
 
-async def read(
+async def read_items(
     tx: Transaction,
     session: Session,
     name: ObjectName,
@@ -179,17 +187,21 @@ async def read(
     """Up to so many items from a key on, in either direction."""
     if name.kind is ObjectKind.MESSAGES:
         assert isinstance(first, int)
-        return await _messages(tx, session, name.owner_sid, first, count, descending=descending)
+        return await _message_items(
+            tx, session, name.owner_sid, first, count, descending=descending
+        )
     assert isinstance(first, str)
     if name.kind is ObjectKind.ROSTER:
-        return await _members(tx, session, name.owner_sid, first, count, descending=descending)
+        return await _roster_items(tx, session, name.owner_sid, first, count, descending=descending)
     if name.kind is ObjectKind.MY_CONVERSATIONS:
-        return await _own(tx, session, first, count, descending=descending)
+        return await _my_conversations(tx, session, first, count, descending=descending)
     assert name.kind is ObjectKind.USER_INFO
-    return _cut(await user_items(tx, session, name.owner_sid), first, count, descending=descending)
+    return _slice(
+        await user_items(tx, session, name.owner_sid), first, count, descending=descending
+    )
 
 
-async def _messages(
+async def _message_items(
     tx: Transaction, session: Session, sid: str, first: int, count: int, *, descending: bool
 ) -> list[Item]:
     found = await message_store.list_messages_from_index(
@@ -206,7 +218,7 @@ async def _messages(
     ]
 
 
-async def _members(
+async def _roster_items(
     tx: Transaction, session: Session, sid: str, first: str, count: int, *, descending: bool
 ) -> list[Item]:
     found = await participant_roster.list_members_from(
@@ -223,7 +235,7 @@ async def _members(
     ]
 
 
-async def _own(
+async def _my_conversations(
     tx: Transaction, session: Session, first: str, count: int, *, descending: bool
 ) -> list[Item]:
     found = await participant_roster.list_memberships_from(
@@ -252,7 +264,7 @@ async def user_items(tx: Transaction, session: Session, user_sid: str) -> list[I
     return [Item(key, value, user.date_created, user.date_updated) for key, value in shown.items()]
 
 
-def _cut(found: Sequence[Item], first: str, count: int, *, descending: bool) -> list[Item]:
+def _slice(found: Sequence[Item], first: str, count: int, *, descending: bool) -> list[Item]:
     def is_from(item: Item) -> bool:
         key = str(item.key)
         return key <= first if descending else key >= first

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Gone(Exception):  # noqa: N818 - named after the condition.
+class ConnectionClosed(Exception):  # noqa: N818 - named after the condition.
     """The connection is over: whatever is done for it may stop."""
 
 
@@ -25,11 +25,11 @@ class Outbox:
     """The outbox of one connection."""
 
     __slots__ = (
-        "_count",
-        "_is_over",
-        "_news_bytes",
-        "_slow",
-        "_stalled",
+        "_is_closed",
+        "_notification_bytes",
+        "_on_growth",
+        "_on_slow",
+        "_stall_timer",
         "_transport",
         "_waiters",
         "is_full",
@@ -37,19 +37,22 @@ class Outbox:
     )
 
     def __init__(
-        self, transport: asyncio.Transport, slow: Callable[[], None], count: Callable[[], None]
+        self,
+        transport: asyncio.Transport,
+        on_slow: Callable[[], None],
+        on_growth: Callable[[], None],
     ) -> None:
-        """``slow`` is called, at most once for each time that it is full.
+        """``on_slow`` is called, at most once for each time that it is full.
 
-        ``count`` is called when something was written and much waits.
+        ``on_growth`` is called when something was written and much waits.
         """
         self._transport = transport
-        self._slow = slow
-        self._count = count
-        self._news_bytes = 0
-        self._stalled: asyncio.TimerHandle | None = None
+        self._on_slow = on_slow
+        self._on_growth = on_growth
+        self._notification_bytes = 0
+        self._stall_timer: asyncio.TimerHandle | None = None
         self._waiters: list[asyncio.Future[None]] = []
-        self._is_over = False
+        self._is_closed = False
         self.is_full = False
         self.notified = 0
         """Notifications since this was last set to 0; the client acknowledges each."""
@@ -65,7 +68,7 @@ class Outbox:
             for begin in range(0, len(data), limits.OUTBOX_PIECE_BYTES):
                 self._transport.write(data[begin : begin + limits.OUTBOX_PIECE_BYTES])
         if self._transport.get_write_buffer_size() > limits.SOCKET_UNCOUNTED_BYTES:
-            self._count()
+            self._on_growth()
 
     def __len__(self) -> int:
         """How many bytes wait."""
@@ -76,52 +79,52 @@ class Outbox:
         self.notified += 2
         self.write(wire)
         if self.is_full:
-            self._news_bytes += len(wire)
-            if self._news_bytes > limits.OUTBOX_BYTES_MAX:
-                self._give_up()
+            self._notification_bytes += len(wire)
+            if self._notification_bytes > limits.OUTBOX_BYTES_MAX:
+                self._report_slow()
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait until it is not full. Raises Gone when the connection is over."""
-        while self.is_full and not self._is_over:
+        while self.is_full and not self._is_closed:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
-        if self._is_over:
-            raise Gone
+        if self._is_closed:
+            raise ConnectionClosed
 
     # --- What the socket calls --------------------------------------------------------------
 
     def pause(self) -> None:
         """It is full: the client gets some time to catch up."""
         self.is_full = True
-        if not self._is_over:
+        if not self._is_closed:
             loop = asyncio.get_running_loop()
-            self._stalled = loop.call_later(limits.STALLED_SECONDS_MAX, self._give_up)
+            self._stall_timer = loop.call_later(limits.STALLED_SECONDS_MAX, self._report_slow)
 
     def resume(self) -> None:
         """The client has caught up."""
         self.is_full = False
-        self._news_bytes = 0
+        self._notification_bytes = 0
         self._cancel_timer()
-        self._wake()
+        self._resolve_waiters()
 
     def release(self) -> None:
         """The connection is over: stop waiting for the client."""
-        self._is_over = True
+        self._is_closed = True
         self._cancel_timer()
-        self._wake()
+        self._resolve_waiters()
 
-    def _give_up(self) -> None:
+    def _report_slow(self) -> None:
         self._cancel_timer()
-        if not self._is_over:
-            self._slow()
+        if not self._is_closed:
+            self._on_slow()
 
     def _cancel_timer(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
-    def _wake(self) -> None:
+    def _resolve_waiters(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

@@ -36,8 +36,8 @@ class Presence:
         self._clock = clock
         self._node = node
         self._due: dict[UserKey, None] = {}
-        self._noting: asyncio.Task[None] | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._recording: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Be there: alone on an engine of one process, beside others on a shared one."""
@@ -46,24 +46,24 @@ class Presence:
             lambda tx: user_presence.renew_node(tx, self._node, is_only=is_only)
         )
         if not is_only:
-            self._renewing = asyncio.create_task(self._renew())
+            self._renewal = asyncio.create_task(self._renew())
 
     def changed(self, key: UserKey) -> None:
         """A user has come, or has gone."""
         self._due[key] = None
-        if self._noting is None:
-            self._noting = asyncio.get_running_loop().create_task(self._note_due())
+        if self._recording is None:
+            self._recording = asyncio.get_running_loop().create_task(self._record_due())
 
-    async def _note_due(self) -> None:
+    async def _record_due(self) -> None:
         """Record due presence changes, some at a time: all users of a service may be due."""
         while self._due:
             some = list(islice(self._due, limits.PRESENCE_WRITES_AT_ONCE))
             for key in some:
                 del self._due[key]
-            await asyncio.gather(*map(self._note, some))
-        self._noting = None
+            await asyncio.gather(*map(self._record, some))
+        self._recording = None
 
-    async def _note(self, key: UserKey) -> None:
+    async def _record(self, key: UserKey) -> None:
         scope = Scope(key.account_sid, key.service_sid)
         try:
             found = await self._store.read(
@@ -83,9 +83,9 @@ class Presence:
                 account_sid=scope.account_sid,
             )
         except (Busy, Unavailable):
-            log.warning("presence_not_noted")
+            log.warning("presence_write_failed")
         except Exception:
-            log.exception("presence_failed")
+            log.exception("presence_update_failed")
 
     async def _renew(self) -> None:
         renewed_ms = self._clock.monotonic_ms()
@@ -96,7 +96,7 @@ class Presence:
                     lambda tx: user_presence.renew_node(tx, self._node, is_only=False)
                 )
             except (Busy, Unavailable):
-                log.warning("node_not_renewed")
+                log.warning("node_renewal_failed")
                 continue
             now = self._clock.monotonic_ms()
             if now - renewed_ms > limits.NODE_MS:
@@ -107,8 +107,8 @@ class Presence:
 
     async def stop(self) -> None:
         """Wait for what is being noted; every user has gone by now."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-        if self._noting is not None:
-            await self._noting
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        if self._recording is not None:
+            await self._recording

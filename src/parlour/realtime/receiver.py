@@ -8,7 +8,7 @@ from typing import Any, Protocol
 class Receiver(Protocol):
     """Whoever speaks through a socket."""
 
-    def received(self, message: bytes) -> int:
+    def message_received(self, message: bytes) -> int:
         """Take one whole message; return its cost, in frames (SOCKET_TURN_FRAMES)."""
         ...
 
@@ -16,19 +16,19 @@ class Receiver(Protocol):
         """Return how many bytes are held back for the client."""
         ...
 
-    def exceeded(self) -> None:
+    def rate_exceeded(self) -> None:
         """End the connection: the client sends more than it may."""
         ...
 
-    def is_slow(self) -> None:
+    def close_slow(self) -> None:
         """End the connection: the client takes what it is sent too slowly."""
         ...
 
-    def stopping(self) -> None:
+    def server_stopping(self) -> None:
         """End the connection: the server stops."""
         ...
 
-    def lost(self) -> None:
+    def connection_lost(self) -> None:
         """The connection is gone."""
         ...
 

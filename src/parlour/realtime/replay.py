@@ -1,6 +1,6 @@
 """Replay of the events that a request for subscriptions missed, found and sent in steps.
 
-The log is looked through once for a whole request (``Missed``), and each missed event is read
+The log is looked through once for a whole request (``MissedEvents``), and each missed event is read
 once, whatever number of objects it concerns (``Replay``). Each step reads a bounded number of
 events and bytes, in a turn of its own, and a notification waits until the client has room for it.
 After the client has gone nothing more is read.
@@ -16,8 +16,8 @@ import msgspec
 
 from parlour.protocol import sync_events
 from parlour.protocol.sync_events import CHANGED, Change
-from parlour.realtime import items, objects
-from parlour.realtime.changes import changes_for
+from parlour.realtime import items, object_reader
+from parlour.realtime.changes import read_conversation_changes
 from parlour.resources.conversations import store as conversation_store
 from parlour.store import event_log
 from parlour.store.transaction import ALL_ACCOUNTS
@@ -27,11 +27,11 @@ from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from parlour.realtime.connection import Connection
+    from parlour.realtime.connection import ClientConnection
     from parlour.realtime.hub import Hub
-    from parlour.realtime.recency import Recency
+    from parlour.realtime.last_changed import LastChanged
+    from parlour.realtime.read_scheduler import ReadScheduler
     from parlour.realtime.session import Session
-    from parlour.realtime.turns import Turns
     from parlour.store.transaction import Store, Transaction, Work
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class ReplayedEvent(NamedTuple):
     event: msgspec.Raw
 
 
-class _Step(NamedTuple):
+class _ReplayStep(NamedTuple):
     """What one step has read: of how many events, and the date of the last one (0: of none)."""
 
     events: list[ReplayedEvent]
@@ -55,46 +55,48 @@ class _Step(NamedTuple):
     date_ms: int
 
 
-class Missed:
+class MissedEvents:
     """Numbers of the events that one request for subscriptions missed, by conversation.
 
     The log is looked through once, from the earliest number that the request says.
     """
 
-    def __init__(self, replay: Replay, recency: Recency, wanted: Iterable[tuple[str, int]]) -> None:
-        """``wanted`` has conversations, and the number of the last event known of each.
+    def __init__(
+        self, replay: Replay, last_changed: LastChanged, requested: Iterable[tuple[str, int]]
+    ) -> None:
+        """``requested`` has conversations, and the number of the last event known of each.
 
         The log is read through ``replay``: in turns, and until the client has gone.
         """
         self._replay = replay
-        self._recency = recency
-        self._base = self._position = recency.position
+        self._last_changed = last_changed
+        self._base = self._position = last_changed.position
         self._since: dict[str, int] = {}
-        for sid, after in wanted:
-            known = after if recency.changed_since(sid, after) else max(self._base, after)
+        for sid, after in requested:
+            known = after if last_changed.changed_since(sid, after) else max(self._base, after)
             self._since[sid] = min(self._since.get(sid, known), known)
         self._numbers: dict[str, list[int]] = {sid: [] for sid in self._since}
-        self.lost: set[str] = set()
+        self.to_resync: set[str] = set()
         """Conversations to resync: the log does not reach back far enough."""
 
-    async def begin(self) -> None:
+    async def find_start(self) -> None:
         """Find out from where on the log has to be looked through. Raises Gone."""
         behind = {sid: since for sid, since in self._since.items() if since < self._base}
         if not behind:
             return
         oldest = await self._replay.read_log(event_log.oldest_sequence)
         earliest = max(oldest - 1, self._base - limits.REPLAY_SCANNED_EVENTS_MAX)
-        self.lost = {sid for sid, since in behind.items() if since < earliest}
-        in_reach = [since for sid, since in behind.items() if sid not in self.lost]
+        self.to_resync = {sid for sid, since in behind.items() if since < earliest}
+        in_reach = [since for sid, since in behind.items() if sid not in self.to_resync]
         self._position = min(in_reach, default=self._base)
 
-    async def look(self, conversation_sids: set[str], base: int) -> None:
+    async def scan(self, conversation_sids: set[str], base: int) -> None:
         """Look through the log up to a number, if any of the conversations changed.
 
         Raises Gone.
         """
         has_changed = any(
-            self._recency.changed_since(sid, self._position) for sid in conversation_sids
+            self._last_changed.changed_since(sid, self._position) for sid in conversation_sids
         )
         if self._position >= self._base and not has_changed:
             return
@@ -115,7 +117,7 @@ class Missed:
 
     def numbers(self, conversation_sid: str, after: int, base: int) -> list[int]:
         """Return the numbers of the events of a conversation after one, up to another."""
-        if conversation_sid in self.lost:
+        if conversation_sid in self.to_resync:
             return []
         found = self._numbers.get(conversation_sid, [])
         return [number for number in found if after < number <= base]
@@ -126,12 +128,12 @@ class Replay:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ClientConnection,
         correlation_id: int | None,
         *,
         store: Store,
         hub: Hub,
-        turns: Turns,
+        read_scheduler: ReadScheduler,
     ) -> None:
         """``correlation_id`` is that of the request."""
         self._connection = connection
@@ -139,7 +141,7 @@ class Replay:
         self._correlation_id = correlation_id
         self._store = store
         self._hub = hub
-        self._turns = turns
+        self._read_scheduler = read_scheduler
 
     async def read(self, work: Work[T]) -> T:
         """Read rows of the account in a turn of its own. Raises Gone."""
@@ -150,11 +152,13 @@ class Replay:
         return await self._read(work, ALL_ACCOUNTS)
 
     async def _read(self, work: Work[T], account_sid: str) -> T:
-        self._connection.must_be_there()
-        async with self._turns.of(self._session.scope.account_sid, self._session.identity):
-            self._connection.must_be_there()  # It may have gone while it waited for its turn.
+        self._connection.raise_if_closed()
+        async with self._read_scheduler.slot(
+            self._session.scope.account_sid, self._session.identity
+        ):
+            self._connection.raise_if_closed()  # It may have gone while it waited for its turn.
             found = await self._store.read(work, account_sid=account_sid)
-        self._connection.must_be_there()
+        self._connection.raise_if_closed()
         return found
 
     async def send_conversation(
@@ -170,19 +174,21 @@ class Replay:
             numbers = numbers[-event_log.SEQUENCES_PER_QUERY :]
         date_ms = 0
         while numbers:
-            step = await self.read(partial(_events, self._session, numbers, after))
+            step = await self.read(partial(_read_events, self._session, numbers, after))
             await self.send(step.events)
             date_ms = step.date_ms or date_ms
             numbers = numbers[step.read :]
         if changes_document and date_ms:
-            events = await self.read(partial(_document, self._session, document, base, date_ms))
+            events = await self.read(
+                partial(_read_document, self._session, document, base, date_ms)
+            )
             await self.send(events)
 
     async def send_items(self, name: ObjectName, verb: str, number: int, date_ms: int) -> None:
         """Send every item of a map of the user as it is now, with one number."""
-        key: items.Key | None = items.edge(name.kind, descending=False)
+        key: items.Key | None = items.first_key(name.kind, descending=False)
         while key is not None:
-            found = await self.read(partial(_items, self._session, name, key))
+            found = await self.read(partial(_read_items, self._session, name, key))
             shown = found[: limits.REPLAYED_EVENTS_PER_STEP]
             await self.send(
                 [
@@ -206,9 +212,9 @@ class Replay:
 
     async def notify(self, event_type: str, events: list[Any]) -> None:
         """Send one notification of the request, once the client has room for it. Raises Gone."""
-        await self._connection.drained()
+        await self._connection.drain()
         payload = sync_events.replayed_payload(event_type, self._correlation_id, events)
-        self._connection.push(self._hub.news(sync_events.SYNC_EVENT, payload))
+        self._connection.push(self._hub.encode_notification(sync_events.SYNC_EVENT, payload))
 
 
 def _replayed_event(change: Change, number: int, date_ms: int) -> ReplayedEvent:
@@ -216,9 +222,9 @@ def _replayed_event(change: Change, number: int, date_ms: int) -> ReplayedEvent:
     return ReplayedEvent(change.name, change.event_type, event)
 
 
-async def _events(
+async def _read_events(
     session: Session, numbers: list[int], after: dict[ObjectName, int], tx: Transaction
-) -> _Step:
+) -> _ReplayStep:
     """The next events: a number of them, or fewer once they are large."""
     kinds = {name.kind for name in after}
     events: list[ReplayedEvent] = []
@@ -228,26 +234,26 @@ async def _events(
     ]  # Not more than event_log.SEQUENCES_PER_QUERY.
     for event in await event_log.find_by_sequences(tx, session.scope, asked):
         date_ms = event.date_ms
-        for change in await changes_for(tx, event, kinds):
+        for change in await read_conversation_changes(tx, event, kinds):
             if change.name in after and event.sequence > after[change.name]:
                 events.append(_replayed_event(change, event.sequence, date_ms))
                 size_bytes += len(memoryview(events[-1].event))
         if size_bytes > limits.REPLAYED_BYTES_PER_STEP:
-            return _Step(events, asked.index(event.sequence) + 1, date_ms)
-    return _Step(events, len(asked), date_ms)
+            return _ReplayStep(events, asked.index(event.sequence) + 1, date_ms)
+    return _ReplayStep(events, len(asked), date_ms)
 
 
-async def _document(
+async def _read_document(
     session: Session, name: ObjectName, number: int, date_ms: int, tx: Transaction
 ) -> list[ReplayedEvent]:
     if await conversation_store.find_conversation(tx, session.scope, name.owner_sid) is None:
         return []
-    value = await objects.document(tx, session, name.owner_sid)
+    value = await object_reader.document(tx, session, name.owner_sid)
     return [_replayed_event(Change(name, CHANGED, None, value), number, date_ms)]
 
 
-async def _items(
+async def _read_items(
     session: Session, name: ObjectName, key: items.Key, tx: Transaction
 ) -> list[items.Item]:
     count = limits.REPLAYED_EVENTS_PER_STEP + 1
-    return await items.read(tx, session, name, key, count, descending=False)
+    return await items.read_items(tx, session, name, key, count, descending=False)

@@ -23,23 +23,23 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from parlour.realtime.objects import items_named
+from parlour.realtime.object_reader import objects_of_items_request
 from parlour.store import event_log
 
 if TYPE_CHECKING:
-    from parlour.realtime.connection import Connection
-    from parlour.realtime.hub import Hub, Pause
+    from parlour.realtime.connection import ClientConnection
+    from parlour.realtime.hub import Hub, PausedSubscription
     from parlour.realtime.session import TunnelReply, TunnelRequest
     from parlour.store.transaction import Store
 
-Reached = Callable[[int], Awaitable[None]]
+WaitPublished = Callable[[int], Awaitable[None]]
 """Waits until the events up to a number are published by this process, or for too long."""
 
 
-class Hold(Protocol):
+class ReplyBarrier(Protocol):
     """What holds one reply back."""
 
-    async def settle(self, reply: TunnelReply) -> None:
+    async def wait(self, reply: TunnelReply) -> None:
         """Wait until the reply may leave."""
         ...
 
@@ -51,70 +51,87 @@ class Hold(Protocol):
 class ReplyOrder:
     """Decides which replies are held back, and until when."""
 
-    def __init__(self, store: Store, hub: Hub, reached: Reached) -> None:
+    def __init__(self, store: Store, hub: Hub, wait_published: WaitPublished) -> None:
         self._store = store
         self._hub = hub
-        self._reached = reached
+        self._wait_published = wait_published
 
-    def hold(self, connection: Connection, request: TunnelRequest) -> Hold | None:
+    def barrier(self, connection: ClientConnection, request: TunnelRequest) -> ReplyBarrier | None:
         """Return what holds the reply to a request back; None where it may leave at once.
 
         It is asked for before anything is read or changed.
         """
-        if not connection.listening:
+        if not connection.subscribed:
             return None
         if request.method != "GET":
-            return _OfCommand(self._store, connection, self._reached)
+            return _CommandBarrier(self._store, connection, self._wait_published)
         name = next(
-            (each for each in items_named(request) if each.sid in connection.listening), None
+            (
+                each
+                for each in objects_of_items_request(request)
+                if each.sid in connection.subscribed
+            ),
+            None,
         )
         pause = None if name is None else self._hub.pause(connection, name)
-        return None if pause is None else _OfPage(self._hub, connection, pause, self._reached)
+        return (
+            None
+            if pause is None
+            else _PageBarrier(self._hub, connection, pause, self._wait_published)
+        )
 
 
-class _OfCommand:
+class _CommandBarrier:
     """Holds the reply to a command back."""
 
-    def __init__(self, store: Store, connection: Connection, reached: Reached) -> None:
+    def __init__(
+        self, store: Store, connection: ClientConnection, wait_published: WaitPublished
+    ) -> None:
         self._store = store
         self._connection = connection
-        self._reached = reached
+        self._wait_published = wait_published
         self._sent_before = connection.acknowledgements.sent
 
-    async def settle(self, reply: TunnelReply) -> None:
+    async def wait(self, reply: TunnelReply) -> None:
         """Wait until the client has handled the events of the command, if it is sent any."""
         if reply.status >= HTTPStatus.BAD_REQUEST:
             return  # Nothing was changed.
-        with self._connection.holding(len(reply.body)) as may_wait:
+        with self._connection.holding_reply(len(reply.body)) as may_wait_for_client:
             newest = await self._store.read(event_log.newest_sequence, single_statement=True)
-            await self._reached(newest)
+            await self._wait_published(newest)
             sent = self._connection.acknowledgements.sent
-            if may_wait and sent > self._sent_before:
-                await self._connection.acknowledgements.handled(sent)
+            if may_wait_for_client and sent > self._sent_before:
+                await self._connection.acknowledgements.wait_handled(sent)
 
     def release(self) -> None:
         """Nothing is held back behind it."""
 
 
-class _OfPage:
+class _PageBarrier:
     """Holds a page of items back, and later notifications of the same object behind it."""
 
-    def __init__(self, hub: Hub, connection: Connection, pause: Pause, reached: Reached) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        connection: ClientConnection,
+        pause: PausedSubscription,
+        wait_published: WaitPublished,
+    ) -> None:
         self._hub = hub
         self._connection = connection
         self._pause = pause
-        self._reached = reached
+        self._wait_published = wait_published
 
-    async def settle(self, reply: TunnelReply) -> None:
+    async def wait(self, reply: TunnelReply) -> None:
         """Wait until the client has handled what the page shows."""
-        if not reply.newest:
+        if not reply.newest_sequence:
             return  # It is no page.
-        with self._connection.holding(len(reply.body)) as may_wait:
-            await self._reached(reply.newest)
-            self._hub.push_through(self._pause, reply.newest)
-            if may_wait and self._pause.last > self._connection.handled_through:
+        with self._connection.holding_reply(len(reply.body)) as may_wait_for_client:
+            await self._wait_published(reply.newest_sequence)
+            self._hub.push_through(self._pause, reply.newest_sequence)
+            if may_wait_for_client and self._pause.last > self._connection.handled_through:
                 last = self._pause.last
-                await self._connection.acknowledgements.handled(
+                await self._connection.acknowledgements.wait_handled(
                     self._connection.acknowledgements.sent
                 )
                 self._connection.handled_through = max(last, self._connection.handled_through)

@@ -50,11 +50,11 @@ class TunnelRequest:
 class TunnelReply:
     """Its answer, and what is done then. ``body`` is JSON without line ends, or empty.
 
-    ``newest`` is the last event that a page of items was read with; 0 for anything else.
+    ``newest_sequence`` is the last event that a page of items was read with; 0 for anything else.
     """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
-    newest: int = 0
-    then: Callable[[], Awaitable[None]] | None = None
+    newest_sequence: int = 0
+    after_reply: Callable[[], Awaitable[None]] | None = None

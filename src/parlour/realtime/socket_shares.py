@@ -92,49 +92,49 @@ class _Ranking(Generic[K]):
             self.largest_count = count
 
 
-class _Account:
+class _AccountSockets:
     """The sockets of one account: of each user, the oldest first."""
 
-    __slots__ = ("of_user", "users")
+    __slots__ = ("by_user", "users")
 
     def __init__(self) -> None:
         self.users: _Ranking[UserKey] = _Ranking()
-        self.of_user: dict[UserKey, dict[Displaceable, None]] = {}
+        self.by_user: dict[UserKey, dict[Displaceable, None]] = {}
 
     def newest_of_largest(self) -> Displaceable:
         """Return the socket that is displaced if one of this account has to be."""
-        return next(reversed(self.of_user[self.users.largest()]))
+        return next(reversed(self.by_user[self.users.largest()]))
 
 
 class SocketShares:
     """The places for WebSockets of users in one process."""
 
-    def __init__(self, *, in_all_max: int, of_account_max: int) -> None:
-        self._in_all_max = in_all_max
-        self._of_account_max = of_account_max
+    def __init__(self, *, total_max: int, per_account_max: int) -> None:
+        self._total_max = total_max
+        self._per_account_max = per_account_max
         self._ranking: _Ranking[str] = _Ranking()
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, _AccountSockets] = {}
 
-    def enter(self, socket: Displaceable) -> bool:
+    def acquire(self, socket: Displaceable) -> bool:
         """Give a socket a place, that of another one if need be; False: it is refused."""
         key = socket.user_key
         sid = key.account_sid
-        is_full = self._ranking.total >= self._in_all_max
-        if is_full or self._ranking.count_of(sid) >= self._of_account_max:
-            displaced = self._displaced_for(key, is_full=is_full)
+        is_full = self._ranking.total >= self._total_max
+        if is_full or self._ranking.count_of(sid) >= self._per_account_max:
+            displaced = self._find_displaceable(key, is_full=is_full)
             if displaced is None:
                 return False
-            self.leave(displaced)
+            self.release(displaced)
             displaced.displace()
         account = self._accounts.get(sid)
         if account is None:
-            account = self._accounts[sid] = _Account()
-        account.of_user.setdefault(key, {})[socket] = None
+            account = self._accounts[sid] = _AccountSockets()
+        account.by_user.setdefault(key, {})[socket] = None
         account.users.add(key)
         self._ranking.add(sid)
         return True
 
-    def _displaced_for(self, key: UserKey, *, is_full: bool) -> Displaceable | None:
+    def _find_displaceable(self, key: UserKey, *, is_full: bool) -> Displaceable | None:
         """Return the socket that gives up its place for a new one of this user; None: none has to.
 
         ``is_full``: whether the process has no place left; else the account has none.
@@ -146,17 +146,17 @@ class SocketShares:
             return account.newest_of_largest()
         return None
 
-    def leave(self, socket: Displaceable) -> None:
+    def release(self, socket: Displaceable) -> None:
         """Give the place of a socket back, if it has one."""
         key = socket.user_key
         account = self._accounts.get(key.account_sid)
-        if account is None or socket not in account.of_user.get(key, ()):
+        if account is None or socket not in account.by_user.get(key, ()):
             return
-        own = account.of_user[key]
+        own = account.by_user[key]
         del own[socket]
         if not own:
-            del account.of_user[key]
+            del account.by_user[key]
         account.users.remove(key)
         self._ranking.remove(key.account_sid)
-        if not account.of_user:
+        if not account.by_user:
             del self._accounts[key.account_sid]

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from parlour.protocol import twilsock_frames
-from parlour.realtime.outbox import Gone
+from parlour.realtime.outbox import ConnectionClosed
 from parlour.realtime.session import TunnelReply, TunnelRequest
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from parlour.operations.admission import Admission
     from parlour.protocol.twilsock_frames import Frame
-    from parlour.realtime.connection import Connection
-    from parlour.realtime.objects import Objects
+    from parlour.realtime.connection import ClientConnection
+    from parlour.realtime.object_reader import ObjectReader
+    from parlour.realtime.read_scheduler import ReadScheduler
     from parlour.realtime.reply_order import ReplyOrder
     from parlour.realtime.session import Session
     from parlour.realtime.subscriptions import Subscriptions
-    from parlour.realtime.turns import Turns
     from parlour.vocabulary.clock import Random
 
 log = structlog.get_logger()
@@ -41,15 +41,15 @@ _OBJECTS = "/v3/"
 _COMMANDS = ("/Client/v2/", "/v1/registrations")
 
 
-class Commands(Protocol):
+class CommandHandler(Protocol):
     """Whoever answers what is neither an object nor a subscription."""
 
-    async def answer(self, session: Session, request: TunnelRequest) -> TunnelReply:
+    async def handle(self, session: Session, request: TunnelRequest) -> TunnelReply:
         """Answer one request. Raises ApiError."""
         ...
 
 
-class _Http(msgspec.Struct):
+class _HttpRequest(msgspec.Struct):
     """``http_request`` of a frame's header."""
 
     path: str
@@ -58,18 +58,18 @@ class _Http(msgspec.Struct):
     headers: dict[str, Any] | None = None
 
 
-def request_of(frame: Frame) -> TunnelRequest | None:
+def parse_request(frame: Frame) -> TunnelRequest | None:
     """The request in a frame; None where there is none."""
     try:
-        said = msgspec.convert(frame.header.get("http_request"), _Http)
+        http_request = msgspec.convert(frame.header.get("http_request"), _HttpRequest)
     except msgspec.ValidationError:
         return None
     kind = frame.header.get("payload_type")
     return TunnelRequest(
-        method=said.method.upper(),
-        path=said.path,
-        params={name: _texts(value) for name, value in (said.params or {}).items()},
-        headers={name.lower(): str(value) for name, value in (said.headers or {}).items()},
+        method=http_request.method.upper(),
+        path=http_request.path,
+        params={name: _texts(value) for name, value in (http_request.params or {}).items()},
+        headers={name.lower(): str(value) for name, value in (http_request.headers or {}).items()},
         content_type=kind if isinstance(kind, str) else twilsock_frames.JSON_TYPE,
         body=frame.payload,
     )
@@ -96,81 +96,81 @@ class Tunnel:
 
     def __init__(
         self,
-        commands: Commands,
-        objects: Objects,
+        commands: CommandHandler,
+        objects: ObjectReader,
         subscriptions: Subscriptions,
         *,
-        order: ReplyOrder,
-        turns: Turns,
+        reply_order: ReplyOrder,
+        read_scheduler: ReadScheduler,
         admission: Admission,
         random: Random,
     ) -> None:
-        self._order = order
+        self._reply_order = reply_order
         self._commands = commands
         self.objects = objects
         self.subscriptions = subscriptions
-        self._turns = turns
+        self._read_scheduler = read_scheduler
         self._admission = admission
         self._random = random
 
-    async def answer(self, connection: Connection, frame: Frame) -> None:
+    async def handle(self, connection: ClientConnection, frame: Frame) -> None:
         """Answer the request in a frame, and then do what follows from it."""
         request_sid = self._random.sid(sids.REQUEST)
-        request, frame_id = request_of(frame), frame.id
+        request, frame_id = parse_request(frame), frame.id
         del frame
         if request is None or len(request.path) > limits.URL_PATH_BYTES_MAX:
-            reply = _refusal(ApiError(20001, "Invalid HTTP request"))
+            reply = _error_reply(ApiError(20001, "Invalid HTTP request"))
             _send_reply(connection, frame_id, request_sid, reply)
             return
         send = partial(_send_reply, connection, frame_id, request_sid)
         if _is_page(request):
             # One page of a connection after another, and none while it takes no answers.
-            async with connection.reading:
-                await connection.drained()
-                reply = await self._carry_out(connection, request, request_sid, send)
+            async with connection.page_lock:
+                await connection.drain()
+                reply = await self._execute_in_order(connection, request, request_sid, send)
         else:
-            reply = await self._carry_out(connection, request, request_sid, send)
-        if reply.then is not None:
-            await self._follow(request_sid, reply.then)
+            reply = await self._execute_in_order(connection, request, request_sid, send)
+        if reply.after_reply is not None:
+            await self._run_after_reply(request_sid, reply.after_reply)
 
-    async def _carry_out(
+    async def _execute_in_order(
         self,
-        connection: Connection,
+        connection: ClientConnection,
         request: TunnelRequest,
         request_sid: str,
         send: Callable[[TunnelReply], None],
     ) -> TunnelReply:
         """Carry a request out, and send its reply when it is its turn (``reply_order.py``)."""
-        hold = self._order.hold(connection, request)
-        work = partial(self._admitted, connection, request, request_sid)
-        if hold is None:
+        barrier = self._reply_order.barrier(connection, request)
+        work = partial(self._execute_in_slot, connection, request, request_sid)
+        if barrier is None:
             return await work(send)
         try:
-            reply = await work(_send_later)
-            await hold.settle(reply)
+            reply = await work(_defer)
+            await barrier.wait(reply)
             send(reply)
         finally:
-            hold.release()
+            barrier.release()
         return reply
 
-    async def _admitted(
+    async def _execute_in_slot(
         self,
-        connection: Connection,
+        connection: ClientConnection,
         request: TunnelRequest,
         request_sid: str,
         send: Callable[[TunnelReply], None],
     ) -> TunnelReply:
         """Carry a request out in its turn, if it is a read of a page."""
         session = connection.session
-        work = partial(self._answered, connection, request)
+        work = partial(self._route, connection, request)
         if not _is_page(request):
-            return await self._admit(session, request_sid, work, send)
-        async with self._turns.of(session.scope.account_sid, session.identity):
-            connection.must_be_there()  # It may have gone while it waited for its turn.
-            return await self._admit(session, request_sid, work, send)
+            return await self._execute_admitted(session, request_sid, work, send)
+        async with self._read_scheduler.slot(session.scope.account_sid, session.identity):
+            connection.raise_if_closed()  # It may have gone while it waited for its turn.
+            return await self._execute_admitted(session, request_sid, work, send)
 
     @staticmethod
-    async def _follow(request_sid: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run_after_reply(request_sid: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do what follows from an answer. It is not admitted, since it waits for the client.
 
         What it reads, it reads in turns of its own. A failure is lost: the client asks again for
@@ -178,16 +178,16 @@ class Tunnel:
         """
         try:
             await work()
-        except Gone:
+        except ConnectionClosed:
             raise
         except (ApiError, Busy, Unavailable) as error:
-            log.warning("subscriptions_failed", request_sid=request_sid, error=repr(error))
+            log.warning("reply_follow_up_failed", request_sid=request_sid, error=repr(error))
             clear_tracebacks(error)
         except Exception as error:
             log.exception("bug", request_sid=request_sid)
             clear_tracebacks(error)
 
-    async def _admit(
+    async def _execute_admitted(
         self,
         session: Session,
         request_sid: str,
@@ -202,53 +202,53 @@ class Tunnel:
         try:
             self._admission.enter(account_sid, identity)
         except ApiError as error:
-            refusal = _refusal(error)
-            send(refusal)
-            return refusal
+            rejection = _error_reply(error)
+            send(rejection)
+            return rejection
         try:
-            reply = await _result(request_sid, work)
+            reply = await _execute(request_sid, work)
             send(reply)
         finally:
             self._admission.leave(account_sid, identity)
         return reply
 
-    async def _answered(self, connection: Connection, request: TunnelRequest) -> TunnelReply:
+    async def _route(self, connection: ClientConnection, request: TunnelRequest) -> TunnelReply:
         if request.path.startswith(_OBJECTS):
             request.take_body()  # It has no meaning.
-            return await self.objects.answer(connection.session, request)
+            return await self.objects.handle(connection.session, request)
         if request.path == _SUBSCRIPTIONS and request.method == "POST":
-            return await self.subscriptions.answer(connection, request)
+            return await self.subscriptions.handle(connection, request)
         if request.path.startswith(_COMMANDS):
-            return await self._commands.answer(connection.session, request)
+            return await self._commands.handle(connection.session, request)
         raise ApiError.not_found(request.path)
 
 
-async def _result(request_sid: str, work: Callable[[], Awaitable[TunnelReply]]) -> TunnelReply:
+async def _execute(request_sid: str, work: Callable[[], Awaitable[TunnelReply]]) -> TunnelReply:
     """What some work gives, or the refusal for its failure."""
     try:
         return await work()
-    except Gone:
+    except ConnectionClosed:
         raise
     except ApiError as error:
         clear_tracebacks(error)
-        return _refusal(error)
+        return _error_reply(error)
     except (Busy, Unavailable) as error:
         clear_tracebacks(error)
-        return _refusal(ApiError(20503))
+        return _error_reply(ApiError(20503))
     except Exception as error:
         log.exception("bug", request_sid=request_sid)
         clear_tracebacks(error)
-        return _refusal(ApiError(20500))
+        return _error_reply(ApiError(20500))
 
 
 def _send_reply(
-    connection: Connection, frame_id: str, request_sid: str, reply: TunnelReply
+    connection: ClientConnection, frame_id: str, request_sid: str, reply: TunnelReply
 ) -> None:
     headers = {"i-twilio-request-id": request_sid} | reply.headers
     connection.reply(reply_frame(frame_id, replace(reply, headers=headers)))
 
 
-def _send_later(_reply: TunnelReply) -> None:
+def _defer(_reply: TunnelReply) -> None:
     """Send nothing yet: the reply is held back."""
 
 
@@ -258,5 +258,5 @@ def _is_page(request: TunnelRequest) -> bool:
     return request.method == "GET" and (is_of_items or request.path.startswith(_COMMANDS))
 
 
-def _refusal(error: ApiError) -> TunnelReply:
+def _error_reply(error: ApiError) -> TunnelReply:
     return TunnelReply(status=error.status, body=msgspec.json.encode(error.body()))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-class _Place(NamedTuple):
+class _Membership(NamedTuple):
     """What a user is to a conversation."""
 
     is_creator: bool
-    is_in: bool
+    is_participant: bool
 
 
 class Visibility:
@@ -28,33 +28,37 @@ class Visibility:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._places: dict[str, _Place | None] = {}
+        self._memberships: dict[str, _Membership | None] = {}
 
-    async def seen(self, tx: Transaction, candidates: Iterable[ObjectName]) -> ObjectName | None:
+    async def first_visible(
+        self, tx: Transaction, candidates: Iterable[ObjectName]
+    ) -> ObjectName | None:
         """The one of several possible objects that is there for this user."""
         for name in candidates:
-            if await self.may_see(tx, name):
+            if await self.is_visible(tx, name):
                 return name
         return None
 
-    async def may_see(self, tx: Transaction, name: ObjectName) -> bool:
+    async def is_visible(self, tx: Transaction, name: ObjectName) -> bool:
         """Whether this user may read the object, and so whether it exists for this user."""
         if name.kind is ObjectKind.MY_CONVERSATIONS:
             return name.owner_sid == self._session.user_sid
         if name.kind is ObjectKind.USER_INFO:
             return await user_store.find_user(tx, self._session.scope, name.owner_sid) is not None
-        place = await self._place(tx, name.owner_sid)
-        if place is None:
+        membership = await self._membership(tx, name.owner_sid)
+        if membership is None:
             return False
         # Before it joins, a creator needs the document to have a conversation to join.
-        return place.is_in or (place.is_creator and name.kind is ObjectKind.CONVERSATION)
+        return membership.is_participant or (
+            membership.is_creator and name.kind is ObjectKind.CONVERSATION
+        )
 
-    async def _place(self, tx: Transaction, conversation_sid: str) -> _Place | None:
-        if conversation_sid not in self._places:
-            self._places[conversation_sid] = await self._looked_up(tx, conversation_sid)
-        return self._places[conversation_sid]
+    async def _membership(self, tx: Transaction, conversation_sid: str) -> _Membership | None:
+        if conversation_sid not in self._memberships:
+            self._memberships[conversation_sid] = await self._load(tx, conversation_sid)
+        return self._memberships[conversation_sid]
 
-    async def _looked_up(self, tx: Transaction, conversation_sid: str) -> _Place | None:
+    async def _load(self, tx: Transaction, conversation_sid: str) -> _Membership | None:
         scope, identity = self._session.scope, self._session.identity
         conversation = await conversation_store.find_conversation(tx, scope, conversation_sid)
         if conversation is None:
@@ -62,4 +66,4 @@ class Visibility:
         found = await participant_store.find_participant_by_identity(
             tx, scope, conversation_sid, identity
         )
-        return _Place(conversation.created_by == identity, found is not None)
+        return _Membership(conversation.created_by == identity, found is not None)

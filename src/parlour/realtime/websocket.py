@@ -36,17 +36,17 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from parlour.protocol.forwarded import ForwardingHeaders
-from parlour.realtime.counting import Counting
-from parlour.realtime.inbound import Budget, FrameReader
+from parlour.realtime.inbound import FrameReader, InputBudget
 from parlour.realtime.outbox import Outbox
-from parlour.realtime.wire import encoded, message_in
+from parlour.realtime.socket_memory import SocketMemory
+from parlour.realtime.wire import decode_message, encode_frame
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.operations.buffers import BufferPool
-    from parlour.realtime.inputs import Inputs, UserBytes
+    from parlour.realtime.input_scheduler import InputLimits, UserByteBucket
     from parlour.realtime.receiver import Receiver, Registry
 
 PATH: Final = "/v3/wsconnect"
@@ -54,22 +54,23 @@ _HEAD_END: Final = b"\r\n\r\n"
 _OPCODE: Final = 0x0F
 
 
-class Socket(asyncio.Protocol):
+class WebSocket(asyncio.Protocol):
     """The server's end of one WebSocket."""
 
     def __init__(
         self,
         registry: Registry,
-        accept: Callable[[Socket], Receiver | None],
+        accept: Callable[[WebSocket], Receiver | None],
         buffers: BufferPool,
-        inputs: Inputs,
+        input_limits: InputLimits,
     ) -> None:
         """``registry`` counts the socket while it is open.
 
         ``accept`` gives who speaks through a new socket; None where there is no room. What it
-        buffers in both directions is reserved in ``buffers``. ``inputs`` are those of all sockets.
+        buffers in both directions is reserved in ``buffers``. ``input_limits`` is
+        shared by all sockets.
         """
-        self._inputs = inputs
+        self._input_limits = input_limits
         self._buffers = buffers
         self._registry = registry
         self._accept = accept
@@ -77,20 +78,20 @@ class Socket(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
-        self._budget = Budget(self._loop.time())
+        self._budget = InputBudget(self._loop.time())
         self._head = bytearray()
         self._frames = FrameReader()
         self._fragments: bytearray | None = None
         self._is_binary = False
         self._read_bytes = 0
         """Bytes that were read since its last turn."""
-        self._user_bytes: UserBytes | None = None
-        self.is_waiting = False
+        self._user_bucket: UserByteBucket | None = None
+        self.is_queued = False
         self.owner = ("", "")
-        self._is_held = False
+        self._is_input_paused = False
         self._discards_input = False
         self._is_reading = True
-        self._ending: asyncio.TimerHandle | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None
         self.host = ""
         self.scheme = "http"
         self.peer = ""
@@ -101,46 +102,48 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over."""
         self._transport = cast("asyncio.Transport", transport)
-        self.outbox = Outbox(self._transport, self._slow, self.count)
+        self.outbox = Outbox(self._transport, self._on_slow_client, self.update_reservation)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
         self.owner = ("", self.peer)
-        self._reservation = self._buffers.open(self._cut, identity=self.peer)
-        self.counting = Counting(self._reservation, self._waiting_bytes, self._cut)
+        self._reservation = self._buffers.open(self._on_memory_exhausted, identity=self.peer)
+        self.memory = SocketMemory(
+            self._reservation, self._buffered_bytes, self._on_memory_exhausted
+        )
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
-        self._end_after(limits.HEAD_SECONDS_MAX)
+        self._abort_after(limits.HEAD_SECONDS_MAX)
         # Last, since it may call resume_writing: TLS may still be sending messages of its own.
         self._transport.set_write_buffer_limits(high=limits.OUTBOX_HIGH_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a handshake, then frames."""
-        if not self._discards_input and not self._may_send(len(data)):
-            self._exceeded()
+        if not self._discards_input and not self._spend_bytes(len(data)):
+            self._on_rate_exceeded()
         if self._discards_input:
             return
         rest = data if self._head_is_read() else self._read_head(data)
         self._frames.feed(rest)
         self._read_bytes += len(data)
-        if self.is_waiting:
+        if self.is_queued:
             self._set_reading(on=False)
         else:
-            self._inputs.turns.start(self)
-        if self.is_waiting and self._input_bytes() > limits.SOCKET_UNCOUNTED_BYTES:
-            self.count()
+            self._input_limits.scheduler.submit(self)
+        if self.is_queued and self._input_bytes() > limits.SOCKET_UNCOUNTED_BYTES:
+            self.update_reservation()
 
-    def _may_send(self, size: int) -> bool:
+    def _spend_bytes(self, size: int) -> bool:
         """Return whether the client, and its user, may send so many bytes."""
         self._refill()
-        is_allowed = self._user_bytes is None or self._user_bytes.spend(size)
+        is_allowed = self._user_bucket is None or self._user_bucket.spend(size)
         return self._budget.spend_bytes(size) and is_allowed
 
     def _refill(self) -> None:
         now, notified = self._loop.time(), self.outbox.notified
         self.outbox.notified = 0
         self._budget.refill(now, notified)
-        if self._user_bytes is not None:
-            self._user_bytes.refill(now, notified)
+        if self._user_bucket is not None:
+            self._user_bucket.refill(now, notified)
 
     def _head_is_read(self) -> bool:
         return self._protocol.state is not State.CONNECTING
@@ -158,7 +161,7 @@ class Socket(asyncio.Protocol):
         self._feed_library(head)
         return rest
 
-    def take_turn(self) -> tuple[int, int]:
+    def process_input(self) -> tuple[int, int]:
         """Take what may be taken in one turn of the event loop; the rest waits for the next.
 
         Return what it cost: in frames, and the bytes read since the last turn.
@@ -166,45 +169,45 @@ class Socket(asyncio.Protocol):
         self._refill()
         read_bytes, self._read_bytes = self._read_bytes, 0
         frames_left, bytes_left = limits.SOCKET_TURN_FRAMES, limits.SOCKET_TURN_BYTES
-        while frames_left > 0 and bytes_left > 0 and not self._must_wait():
+        while frames_left > 0 and bytes_left > 0 and not self._is_input_blocked():
             frame = self._frames.next_frame()
             if frame is None:
                 break
             bytes_left -= len(frame)
-            frames_left -= self._take_frame(frame)
+            frames_left -= self._process_frame(frame)
         has_more = (frames_left <= 0 or bytes_left <= 0) and len(self._frames) > 0
         if has_more or read_bytes >= limits.SOCKET_TURN_BYTES:
             self._set_reading(on=False)
-            self._take_turn_soon()
+            self._schedule_input()
         else:
-            self._set_reading(on=not self._must_wait())
+            self._set_reading(on=not self._is_input_blocked())
         if self._input_bytes() > limits.SOCKET_UNCOUNTED_BYTES:
-            self.count()
+            self.update_reservation()
         return limits.SOCKET_TURN_FRAMES - frames_left, read_bytes
 
-    def _take_turn_soon(self) -> None:
+    def _schedule_input(self) -> None:
         """Go on behind everybody whose turn it is now."""
         if self._transport is not None:
-            self._inputs.turns.wait(self)
+            self._input_limits.scheduler.enqueue(self)
 
-    def _must_wait(self) -> bool:
+    def _is_input_blocked(self) -> bool:
         if self._discards_input:
             return True
         is_open = self._protocol.state is State.OPEN
-        return is_open and (self._is_held or self.outbox.is_full)
+        return is_open and (self._is_input_paused or self.outbox.is_full)
 
-    def _take_frame(self, frame: bytes) -> int:
+    def _process_frame(self, frame: bytes) -> int:
         """Take one frame; return what it costs, in frames."""
         if self._protocol.state is not State.OPEN or self._receiver is None:
             if frame[0] & _OPCODE == Opcode.CLOSE:
                 self._feed_library(frame)
             return 1
         if not self._budget.spend_frame(frame):
-            self._exceeded()
+            self._on_rate_exceeded()
             return 1
-        message = None if self._fragments is not None else message_in(frame)
+        message = None if self._fragments is not None else decode_message(frame)
         if message is not None:
-            return self._receiver.received(message)
+            return self._receiver.message_received(message)
         self._feed_library(frame)
         return limits.SOCKET_CONTROL_COST
 
@@ -216,9 +219,9 @@ class Socket(asyncio.Protocol):
             self._fragments = None
         for event in self._protocol.events_received():
             if isinstance(event, Request):
-                self._shake_hands(event)
+                self._handshake(event)
             elif isinstance(event, Frame):
-                self._take(event)
+                self._receive_frame(event)
         self._flush()
 
     def eof_received(self) -> None:
@@ -230,40 +233,40 @@ class Socket(asyncio.Protocol):
         """Tell whoever spoke here, once."""
         del exc
         self._registry.discard(self)
-        if self._ending is not None:
-            self._ending.cancel()
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
         self.outbox.release()
         self._drop_input()
-        self.counting.lose()
+        self.memory.connection_lost()
         self._transport = None
-        if self._user_bytes is not None:
-            self._inputs.leave(self._user_bytes, self._loop.time())
+        if self._user_bucket is not None:
+            self._input_limits.leave(self._user_bucket, self._loop.time())
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            receiver.lost()
+            receiver.connection_lost()
 
     def pause_writing(self) -> None:
         """The outbox is full."""
         self.outbox.pause()
-        self._set_reading(on=not self._must_wait())
+        self._set_reading(on=not self._is_input_blocked())
 
     def resume_writing(self) -> None:
         """The outbox has room again."""
         self.outbox.resume()
         self._reservation.progress()
-        self.count()
-        self._take_turn_soon()
+        self.update_reservation()
+        self._schedule_input()
 
     def shutdown(self) -> None:
         """The server stops."""
         if self._receiver is not None:
-            self._receiver.stopping()
+            self._receiver.server_stopping()
         else:
-            self.end()
+            self.close()
 
     # --- The handshake and messages ---------------------------------------------------------
 
-    def _shake_hands(self, request: Request) -> None:
+    def _handshake(self, request: Request) -> None:
         if request.path.partition("?")[0] != PATH:
             self._refuse(self._protocol.reject(404, "There is no WebSocket here.\n"))
             return
@@ -281,15 +284,15 @@ class Socket(asyncio.Protocol):
             self._refuse(response)
             return
         self._protocol.send_response(response)
-        if self._ending is not None:
-            self._ending.cancel()
-            self._ending = None
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+            self._abort_timer = None
 
     def _refuse(self, response: Response) -> None:
         self._protocol.send_response(response)
         self._flush()
 
-    def _take(self, frame: Frame) -> None:
+    def _receive_frame(self, frame: Frame) -> None:
         """One frame: the library has answered pings and closes already."""
         if frame.opcode in {Opcode.TEXT, Opcode.BINARY}:
             self._is_binary = frame.opcode is Opcode.BINARY
@@ -302,7 +305,7 @@ class Socket(asyncio.Protocol):
             return
         message, self._fragments = bytes(self._fragments), None
         if self._is_binary and self._receiver is not None:
-            self._receiver.received(message)
+            self._receiver.message_received(message)
         elif not self._is_binary:
             self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "binary messages only")
 
@@ -314,9 +317,9 @@ class Socket(asyncio.Protocol):
             if part:
                 self.outbox.write(part)
             else:
-                self._close()
+                self._close_transport()
         if self._protocol.close_expected():
-            self._end_after(limits.SOCKET_CLOSE_SECONDS_MAX)
+            self._abort_after(limits.SOCKET_CLOSE_SECONDS_MAX)
 
     # --- What whoever speaks here calls -----------------------------------------------------
 
@@ -326,30 +329,30 @@ class Socket(asyncio.Protocol):
         now = self._loop.time()
         self._budget.accept_init(now)
         self.owner = (account_sid, identity)
-        self._user_bytes = self._inputs.join(self.owner, now)
+        self._user_bucket = self._input_limits.join(self.owner, now)
         if not self._reservation.assign(account_sid, identity):
-            self._cut()
+            self._on_memory_exhausted()
 
     def reply(self, message: bytes) -> None:
         """Send what the client asked for."""
         if self._transport is not None:
-            self.outbox.write(encoded(message))
+            self.outbox.write(encode_frame(message))
 
     def push(self, wire: bytes) -> None:
         """Send news, encoded already; a client that lets too much of it pile up is slow."""
         if self._transport is not None:
             self.outbox.push(wire)
 
-    def hold(self) -> None:
+    def pause_input(self) -> None:
         """Take nothing more from the client for now, also of what was read already."""
-        self._is_held = True
-        self._set_reading(on=not self._must_wait())
+        self._is_input_paused = True
+        self._set_reading(on=not self._is_input_blocked())
 
-    def unhold(self) -> None:
+    def resume_input(self) -> None:
         """Take more again."""
-        if self._is_held:
-            self._is_held = False
-            self._take_turn_soon()
+        if self._is_input_paused:
+            self._is_input_paused = False
+            self._schedule_input()
 
     def _set_reading(self, *, on: bool) -> None:
         if on is self._is_reading or self._transport is None or self._transport.is_closing():
@@ -360,7 +363,7 @@ class Socket(asyncio.Protocol):
         else:
             self._transport.pause_reading()
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Say good-bye as WebSockets do, and close soon, whether that is answered or not."""
         if self._transport is None:
             return
@@ -369,28 +372,28 @@ class Socket(asyncio.Protocol):
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
         self._flush()
-        self._end_after(limits.SOCKET_CLOSE_SECONDS_MAX)
-        self._take_turn_soon()
+        self._abort_after(limits.SOCKET_CLOSE_SECONDS_MAX)
+        self._schedule_input()
 
     # --- The bytes that are buffered --------------------------------------------------------
 
-    def count(self) -> None:
+    def update_reservation(self) -> None:
         """Reserve what is held in memory now."""
-        self.counting.update()
+        self.memory.update()
 
-    def _waiting_bytes(self) -> int:
+    def _buffered_bytes(self) -> int:
         held = 0 if self._receiver is None else self._receiver.held_bytes()
         return len(self.outbox) + self._input_bytes() + held
 
     def _input_bytes(self) -> int:
         return len(self._frames) + len(self._head) + len(self._fragments or b"")
 
-    def _cut(self) -> None:
+    def _on_memory_exhausted(self) -> None:
         """There is no room for what is buffered: drop it, and end."""
         self._reservation.close()
         self._drop_input()
         if self._receiver is not None:
-            self._receiver.is_slow()
+            self._receiver.close_slow()
         if self._transport is not None and (
             self._receiver is None or len(self.outbox) > limits.SOCKET_UNCOUNTED_BYTES
         ):
@@ -401,28 +404,28 @@ class Socket(asyncio.Protocol):
         self._head.clear()
         self._fragments = None
 
-    def _exceeded(self) -> None:
+    def _on_rate_exceeded(self) -> None:
         """Close with the reason: the client exceeds its budget. Stop reading."""
         self._discards_input = True
         self._drop_input()
         self._set_reading(on=False)
         if self._receiver is not None:
-            self._receiver.exceeded()
+            self._receiver.rate_exceeded()
         elif self._protocol.state is not State.CLOSING:
             self.abort()
 
-    def _slow(self) -> None:
+    def _on_slow_client(self) -> None:
         if self._receiver is not None:
-            self._receiver.is_slow()
+            self._receiver.close_slow()
 
-    def _end_after(self, seconds: float) -> None:
-        if self._ending is None:
-            self._ending = asyncio.get_running_loop().call_later(seconds, self.abort)
+    def _abort_after(self, seconds: float) -> None:
+        if self._abort_timer is None:
+            self._abort_timer = asyncio.get_running_loop().call_later(seconds, self.abort)
 
-    def _close(self) -> None:
+    def _close_transport(self) -> None:
         if self._transport is not None:
             self._transport.close()
-            self._end_after(limits.SOCKET_CLOSE_SECONDS_MAX)
+            self._abort_after(limits.SOCKET_CLOSE_SECONDS_MAX)
 
     def abort(self) -> None:
         """Close at once, whatever is still to be sent."""

@@ -24,7 +24,7 @@ _SIXTY_FOUR_BITS: Final = 127
 _MASK_BYTES: Final = 4
 
 
-def encoded(message: bytes) -> bytes:
+def encode_frame(message: bytes) -> bytes:
     """One binary message, whole, in one frame."""
     size = len(message)
     if size <= _SHORT_MAX:
@@ -36,7 +36,7 @@ def encoded(message: bytes) -> bytes:
     return head + message
 
 
-def payload_of(stream: bytes | bytearray, begin: int) -> tuple[int, int]:
+def payload_bounds(stream: bytes | bytearray, begin: int) -> tuple[int, int]:
     """Where the payload of a frame begins, and its length: beyond the end while unknown."""
     second = stream[begin + 1]
     payload_bytes, head = second & ~_MASKED, 2
@@ -53,11 +53,11 @@ def is_plain(frame: bytes) -> bool:
     return frame[0] == _FINAL_BINARY and frame[1] & _MASKED != 0
 
 
-def message_in(frame: bytes) -> bytes | None:
+def decode_message(frame: bytes) -> bytes | None:
     """The binary message that one frame of a client is, whole; None for any other frame."""
     if not is_plain(frame):
         return None
-    begin, size = payload_of(frame, 0)
+    begin, size = payload_bounds(frame, 0)
     if len(frame) != begin + size:  # Too long: see above.
         return None
     if not size:

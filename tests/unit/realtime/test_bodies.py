@@ -11,8 +11,8 @@ import pytest
 from parlour.realtime import command_table
 from parlour.realtime.bodies import (
     Members,
-    inside,
     json_text,
+    nested,
     number_or_null,
     parse,
     text,
@@ -30,7 +30,7 @@ MEMBERS = Members(
         "json": json_text("Json"),
         "number": number_or_null("Number"),
         "texts": texts("Texts", 3),
-        "inside": inside({"text": text("Inside.Text"), "number": number_or_null("N")}, "Inside"),
+        "inside": nested({"text": text("Inside.Text"), "number": number_or_null("N")}, "Inside"),
     }
 )
 SIZE = 128 * 1024
@@ -142,4 +142,4 @@ def test_no_objects_are_made_of_a_value_with_many(member: str, many: bytes) -> N
 def test_no_command_makes_objects_of_what_it_does_not_read(many: bytes) -> None:
     body = b'{"x":%b}' % many
     for command in (*command_table.CLIENT, *command_table.REGISTRATIONS):
-        assert peak_bytes(body, command.reads) < len(body)
+        assert peak_bytes(body, command.members) < len(body)

@@ -45,7 +45,7 @@ def test_a_reason_has_a_known_code_and_words(name: str) -> None:
 @pytest.mark.parametrize("name", NAMED)
 def test_a_reason_is_said_as_a_frame_says_it(name: str) -> None:
     reason = NAMED[name]
-    said = reason.said()
+    said = reason.status_fields()
     assert said["code"] == reason.code
     assert said["status"] == reason.status
     assert said["description"] == reason.description
@@ -66,11 +66,16 @@ def test_when_to_come_back_is_said_only_to_those_who_may() -> None:
 
 def test_each_refusal_of_a_token_has_its_reason() -> None:
     for code in range(20101, 20108):
-        reason = disconnects.of_token(AccessTokenRefused(code, "why"))
+        reason = disconnects.token_rejection(AccessTokenRefused(code, "why"))
         assert (reason.code, reason.status, reason.error_code) == (401, "UNAUTHORIZED", code)
         assert reason.description == CATALOGUE[code].message
     assert (
-        len({disconnects.of_token(AccessTokenRefused(code, "")) for code in range(20101, 20108)})
+        len(
+            {
+                disconnects.token_rejection(AccessTokenRefused(code, ""))
+                for code in range(20101, 20108)
+            }
+        )
         == 7
     )
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from parlour.realtime.inbound import Budget, FrameReader
-from parlour.realtime.wire import message_in
+from parlour.realtime.inbound import FrameReader, InputBudget
+from parlour.realtime.wire import decode_message
 from parlour.vocabulary import limits
 
 messages = st.one_of(
@@ -96,11 +96,11 @@ def test_a_frame_that_is_too_long_is_not_waited_for() -> None:
     reader = FrameReader()
     reader.feed(head + b"payload")
     assert reader.next_frame() == head
-    assert message_in(head) is None
+    assert decode_message(head) is None
 
 
 def test_before_init_bytes_and_frames_of_every_kind_are_counted_in_all() -> None:
-    budget = Budget(0.0)
+    budget = InputBudget(0.0)
     assert budget.spend_bytes(limits.INIT_BYTES_MAX)
     assert not budget.spend_bytes(1)
     budget.refill(1000.0, 1000)
@@ -121,12 +121,12 @@ def test_before_init_bytes_and_frames_of_every_kind_are_counted_in_all() -> None
 def test_after_init_frames_are_allowed_at_their_rate_and_for_a_burst(
     frame: bytes, per_second: int
 ) -> None:
-    budget = Budget(0.0)
+    budget = InputBudget(0.0)
     budget.accept_init(0.0)
     burst = per_second * limits.SOCKET_BURST_SECONDS
     assert all(budget.spend_frame(frame) for _ in range(burst))
     assert not budget.spend_frame(frame)
-    budget = Budget(0.0)
+    budget = InputBudget(0.0)
     budget.accept_init(0.0)
     for second in range(1, 3 * limits.SOCKET_BURST_SECONDS):
         assert all(budget.spend_frame(frame) for _ in range(per_second))
@@ -134,7 +134,7 @@ def test_after_init_frames_are_allowed_at_their_rate_and_for_a_burst(
 
 
 def test_after_init_bytes_are_allowed_at_their_rate_and_for_a_burst() -> None:
-    budget = Budget(0.0)
+    budget = InputBudget(0.0)
     budget.accept_init(0.0)
     assert budget.spend_bytes(limits.SOCKET_BURST_BYTES)
     assert not budget.spend_bytes(1)
@@ -147,7 +147,7 @@ def test_after_init_bytes_are_allowed_at_their_rate_and_for_a_burst() -> None:
 
 
 def test_what_is_acknowledged_costs_nothing() -> None:
-    budget = Budget(0.0)
+    budget = InputBudget(0.0)
     budget.accept_init(0.0)
     for _ in range(20):
         budget.refill(0.0, 10_000)
@@ -156,7 +156,7 @@ def test_what_is_acknowledged_costs_nothing() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.integers(0, 5_000)), max_size=30))
 def test_nobody_sends_more_than_the_burst_and_the_rate(steps: list[tuple[float, int]]) -> None:
-    budget, now, sent = Budget(0.0), 0.0, 0
+    budget, now, sent = InputBudget(0.0), 0.0, 0
     budget.accept_init(0.0)
     for seconds, count in steps:
         now += seconds

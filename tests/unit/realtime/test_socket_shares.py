@@ -37,9 +37,9 @@ class Server:
     After each socket that comes, everything that the shares promise is asserted.
     """
 
-    def __init__(self, in_all_max: int = IN_ALL_MAX, of_account_max: int = OF_ACCOUNT_MAX) -> None:
-        self.in_all_max, self.of_account_max = in_all_max, of_account_max
-        self.shares = SocketShares(in_all_max=in_all_max, of_account_max=of_account_max)
+    def __init__(self, total_max: int = IN_ALL_MAX, per_account_max: int = OF_ACCOUNT_MAX) -> None:
+        self.total_max, self.per_account_max = total_max, per_account_max
+        self.shares = SocketShares(total_max=total_max, per_account_max=per_account_max)
         self.open: list[Socket] = []
 
     def of_accounts(self) -> Counter[str]:
@@ -55,9 +55,9 @@ class Server:
         """
         accounts = self.of_accounts()
         own, most = accounts[key.account_sid], max(accounts.values(), default=0)
-        if len(self.open) < self.in_all_max and own < self.of_account_max:
+        if len(self.open) < self.total_max and own < self.per_account_max:
             return set()
-        if len(self.open) == self.in_all_max and own + 2 <= most:
+        if len(self.open) == self.total_max and own + 2 <= most:
             largest = {account for account, count in accounts.items() if count == most}
         else:
             largest = {key.account_sid}
@@ -74,7 +74,7 @@ class Server:
         """Let a socket come; None if it is refused."""
         losing = self.losing_users(key)
         socket = Socket(key)
-        is_in = self.shares.enter(socket)
+        is_in = self.shares.acquire(socket)
         displaced = [each for each in self.open if each.displaced]
         assert is_in is (losing is not None)
         assert len(displaced) == bool(losing)
@@ -83,17 +83,17 @@ class Server:
             assert each.displaced == 1
             assert each.user_key in losing
             assert each is [one for one in self.open if one.user_key == each.user_key][-1]
-            self.shares.leave(each)  # As its connection does once more, when it ends.
+            self.shares.release(each)  # As its connection does once more, when it ends.
             self.open.remove(each)
         if not is_in:
             return None
         self.open.append(socket)
-        assert len(self.open) <= self.in_all_max
-        assert max(self.of_accounts().values()) <= self.of_account_max
+        assert len(self.open) <= self.total_max
+        assert max(self.of_accounts().values()) <= self.per_account_max
         return socket
 
     def go(self, socket: Socket) -> None:
-        self.shares.leave(socket)
+        self.shares.release(socket)
         self.open.remove(socket)
 
     def counts(self) -> list[int]:
@@ -118,7 +118,7 @@ def test_each_socket_gets_the_place_that_a_scan_of_all_sockets_finds(
 def test_all_that_keep_coming_end_with_equal_shares(
     order: list[UserKey], before: list[UserKey]
 ) -> None:
-    server = Server(in_all_max=13, of_account_max=9)
+    server = Server(total_max=13, per_account_max=9)
     rounds: Iterable[list[UserKey]] = [before, *[order] * 13]
     for users in rounds:
         for key in users:
@@ -134,12 +134,12 @@ def test_all_that_keep_coming_end_with_equal_shares(
     assert [server.come(key) for key in order] == [None] * len(order)
 
 
-@pytest.mark.parametrize(("in_all_max", "of_account_max"), [(5, 9), (9, 5)])
+@pytest.mark.parametrize(("total_max", "per_account_max"), [(5, 9), (9, 5)])
 def test_a_user_that_has_all_places_is_refused_and_gives_its_newest_to_another(
-    in_all_max: int, of_account_max: int
+    total_max: int, per_account_max: int
 ) -> None:
     alice, bob = USERS[0], USERS[1]
-    server = Server(in_all_max, of_account_max)
+    server = Server(total_max, per_account_max)
     sockets = [server.come(alice) for _ in range(5)]
     assert server.come(alice) is None
 
@@ -179,8 +179,8 @@ def test_where_everybody_has_one_the_next_is_refused() -> None:
 def test_a_socket_that_never_got_a_place_gives_none_back() -> None:
     server = Server(1, 1)
     assert server.come(USERS[0]) is not None
-    server.shares.leave(Socket(USERS[0]))
-    server.shares.leave(Socket(USERS[1]))
+    server.shares.release(Socket(USERS[0]))
+    server.shares.release(Socket(USERS[1]))
 
     assert server.come(USERS[0]) is None
 
@@ -206,10 +206,10 @@ def test_enter_costs_the_same_however_many_sockets_and_users_there_are() -> None
 
     costs = []
     for users in (10, 1000):
-        shares = SocketShares(in_all_max=2 * users, of_account_max=2 * users)
+        shares = SocketShares(total_max=2 * users, per_account_max=2 * users)
         for number in range(2 * users):
-            shares.enter(CountedSocket(CountedKey("A", "IS", f"user{number // 2}")))
+            shares.acquire(CountedSocket(CountedKey("A", "IS", f"user{number // 2}")))
         hashes = 0
-        assert shares.enter(CountedSocket(CountedKey("B", "IS", "late")))
+        assert shares.acquire(CountedSocket(CountedKey("B", "IS", "late")))
         costs.append(hashes)
     assert costs[0] == costs[1] > 0

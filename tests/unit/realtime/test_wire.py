@@ -11,7 +11,7 @@ from websockets.speedups import apply_mask as compiled
 from websockets.utils import apply_mask as interpreted
 
 from parlour.realtime import wire
-from parlour.realtime.wire import encoded, message_in
+from parlour.realtime.wire import decode_message, encode_frame
 
 messages = st.one_of(
     st.binary(max_size=300),
@@ -23,7 +23,7 @@ messages = st.one_of(
 @given(messages)
 def test_a_client_reads_what_is_encoded_here(message: bytes) -> None:
     client = Protocol(CLIENT, state=OPEN)
-    client.receive_data(encoded(message))
+    client.receive_data(encode_frame(message))
     (event,) = client.events_received()
     assert isinstance(event, Frame)
     assert (event.opcode, bytes(event.data), event.fin) == (Opcode.BINARY, message, True)
@@ -31,7 +31,7 @@ def test_a_client_reads_what_is_encoded_here(message: bytes) -> None:
 
 @given(messages)
 def test_a_whole_binary_message_is_read(message: bytes) -> None:
-    assert message_in(Frame(Opcode.BINARY, message).serialize(mask=True)) == message
+    assert decode_message(Frame(Opcode.BINARY, message).serialize(mask=True)) == message
 
 
 def test_frames_are_unmasked_by_the_compiled_function() -> None:
@@ -44,14 +44,14 @@ def test_where_it_is_not_compiled_frames_are_read_all_the_same(message: bytes) -
     frame = Frame(Opcode.BINARY, message).serialize(mask=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire, "apply_mask", interpreted)
-        assert message_in(frame) == message
+        assert decode_message(frame) == message
 
 
 @given(messages, st.sampled_from((Opcode.TEXT, Opcode.CONT, Opcode.PING, Opcode.CLOSE)))
 def test_other_frames_are_the_librarys(message: bytes, opcode: Opcode) -> None:
-    assert message_in(Frame(opcode, message[:100]).serialize(mask=True)) is None
+    assert decode_message(Frame(opcode, message[:100]).serialize(mask=True)) is None
 
 
 def test_parts_and_unmasked_frames_are_the_librarys() -> None:
-    assert message_in(Frame(Opcode.BINARY, b"part", fin=False).serialize(mask=True)) is None
-    assert message_in(Frame(Opcode.BINARY, b"bare").serialize(mask=False)) is None
+    assert decode_message(Frame(Opcode.BINARY, b"part", fin=False).serialize(mask=True)) is None
+    assert decode_message(Frame(Opcode.BINARY, b"bare").serialize(mask=False)) is None

@@ -56,7 +56,7 @@ COMMAND_LIST_BYTES_MAX = 4 * KIBIBYTE
 # Subscription request, in bytes; one of SUBSCRIPTIONS_PER_REQUEST_MAX objects has half of it.
 SUBSCRIPTIONS_BODY_BYTES_MAX = 256 * KIBIBYTE
 # News held back for one connection while its state is read, in bytes; then the connection ends.
-HELD_NEWS_BYTES_MAX = 1 * MEBIBYTE
+HELD_NOTIFICATIONS_BYTES_MAX = 1 * MEBIBYTE
 # Concurrent reads of item pages and replay steps by one process on a shared engine. On the embedded
 # one they run in the event loop, one per iteration.
 HEAVY_READS_AT_ONCE = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from parlour.realtime.inputs import Inputs, InputTurns
+from parlour.realtime.input_scheduler import InputLimits, InputScheduler
 from parlour.vocabulary import limits
 
 ALICE = ("AC1", "alice")
@@ -15,20 +15,20 @@ class Sending:
     """A socket with input for so many turns."""
 
     def __init__(
-        self, turns: InputTurns, owner: tuple[str, str], parts: int, cost: tuple[int, int]
+        self, scheduler: InputScheduler, owner: tuple[str, str], parts: int, cost: tuple[int, int]
     ) -> None:
         self.owner = owner
-        self.is_waiting = False
+        self.is_queued = False
         self.parts = parts
-        self._turns = turns
+        self._scheduler = scheduler
         self._cost = cost
 
-    def take_turn(self) -> tuple[int, int]:
+    def process_input(self) -> tuple[int, int]:
         if not self.parts:
             return 0, 0
         self.parts -= 1
         if self.parts:
-            self._turns.wait(self)
+            self._scheduler.enqueue(self)
         return self._cost
 
 
@@ -40,11 +40,11 @@ def left(sockets: list[Sending]) -> int:
     return sum(each.parts for each in sockets)
 
 
-async def largest_turn(sockets: list[Sending], turns: InputTurns) -> int:
+async def largest_turn(sockets: list[Sending], scheduler: InputScheduler) -> int:
     """How many parts are taken in one turn of the loop at most."""
     before, largest = left(sockets), 0
     for each in sockets:
-        turns.start(each)
+        scheduler.submit(each)
     while left(sockets):
         largest = max(largest, before - left(sockets))
         before = left(sockets)
@@ -58,32 +58,34 @@ def test_all_sockets_together_take_a_bounded_part_in_one_turn() -> None:
             (FRAMES, limits.SOCKETS_TURN_FRAMES // limits.SOCKET_TURN_FRAMES),
             (BYTES, limits.SOCKETS_TURN_BYTES // limits.SOCKET_TURN_BYTES),
         ):
-            turns = InputTurns()
-            sockets = [Sending(turns, ALICE, 5, cost) for _ in range(40)]
-            assert await largest_turn(sockets, turns) == parts
+            scheduler = InputScheduler()
+            sockets = [Sending(scheduler, ALICE, 5, cost) for _ in range(40)]
+            assert await largest_turn(sockets, scheduler) == parts
 
     asyncio.run(scenario())
 
 
 def test_one_socket_takes_one_part_in_a_turn() -> None:
     async def scenario() -> None:
-        turns = InputTurns()
-        assert await largest_turn([Sending(turns, ALICE, 5, FRAMES)], turns) == 1
+        scheduler = InputScheduler()
+        assert await largest_turn([Sending(scheduler, ALICE, 5, FRAMES)], scheduler) == 1
 
     asyncio.run(scenario())
 
 
 def test_a_user_with_many_sockets_lets_others_in_between() -> None:
     async def scenario() -> None:
-        turns = InputTurns()
-        many = [Sending(turns, ALICE, 100, BYTES) for _ in range(100)]
+        scheduler = InputScheduler()
+        many = [Sending(scheduler, ALICE, 100, BYTES) for _ in range(100)]
         for each in many:
-            turns.start(each)
+            scheduler.submit(each)
         await asyncio.sleep(0)
-        others = [Sending(turns, owner, 2, BYTES) for owner in (("AC1", "bob"), ("AC2", "carol"))]
+        others = [
+            Sending(scheduler, owner, 2, BYTES) for owner in (("AC1", "bob"), ("AC2", "carol"))
+        ]
         for each in others:
-            turns.start(each)
-            assert each.is_waiting
+            scheduler.submit(each)
+            assert each.is_queued
         for _ in range(4):
             await asyncio.sleep(0)
         assert left(others) == 0
@@ -93,10 +95,10 @@ def test_a_user_with_many_sockets_lets_others_in_between() -> None:
 
 def test_the_sockets_of_a_user_take_turns() -> None:
     async def scenario() -> None:
-        turns = InputTurns()
-        sockets = [Sending(turns, ALICE, 100, BYTES) for _ in range(10)]
+        scheduler = InputScheduler()
+        sockets = [Sending(scheduler, ALICE, 100, BYTES) for _ in range(10)]
         for each in sockets:
-            turns.start(each)
+            scheduler.submit(each)
         for _ in range(20):
             await asyncio.sleep(0)
         counts = Counter(each.parts for each in sockets)
@@ -106,7 +108,7 @@ def test_the_sockets_of_a_user_take_turns() -> None:
 
 
 def test_a_user_has_one_allowance_over_all_its_sockets() -> None:
-    inputs = Inputs()
+    inputs = InputLimits()
     first, second = inputs.join(ALICE, 0.0), inputs.join(ALICE, 0.0)
     assert first.spend(limits.USER_BURST_BYTES)
     assert not second.spend(1)
@@ -117,7 +119,7 @@ def test_a_user_has_one_allowance_over_all_its_sockets() -> None:
 
 
 def test_acknowledgements_cost_a_user_nothing() -> None:
-    user = Inputs().join(ALICE, 0.0)
+    user = InputLimits().join(ALICE, 0.0)
     user.spend(limits.USER_BURST_BYTES)
     for _ in range(100):
         user.refill(0.0, 1000)
@@ -125,7 +127,7 @@ def test_acknowledgements_cost_a_user_nothing() -> None:
 
 
 def test_a_user_that_comes_back_has_no_new_allowance_until_it_is_full() -> None:
-    inputs = Inputs()
+    inputs = InputLimits()
     user = inputs.join(ALICE, 0.0)
     user.spend(limits.USER_BURST_BYTES)
     inputs.leave(user, 0.0)

@@ -6,25 +6,25 @@ import asyncio
 
 import pytest
 
-from parlour.realtime.turns import Turns
+from parlour.realtime.read_scheduler import ReadScheduler
 
 
 def test_reads_that_are_done_in_one_go_run_in_different_turns_of_the_loop() -> None:
     async def scenario() -> None:
-        turns, done = Turns(), []
+        scheduler, done = ReadScheduler(), []
 
         async def read(number: int) -> None:
-            async with turns.of("AC1", "user"):
+            async with scheduler.slot("AC1", "user"):
                 done.append(number)
 
         tasks = [asyncio.create_task(read(number)) for number in range(5)]
-        at_once = 0
+        concurrency = 0
         while len(done) < 5:
             before = len(done)
             await asyncio.sleep(0)
-            at_once = max(at_once, len(done) - before)
+            concurrency = max(concurrency, len(done) - before)
         await asyncio.gather(*tasks)
-        assert at_once == 1
+        assert concurrency == 1
         assert done == [0, 1, 2, 3, 4]
 
     asyncio.run(scenario())
@@ -32,10 +32,10 @@ def test_reads_that_are_done_in_one_go_run_in_different_turns_of_the_loop() -> N
 
 def test_an_account_with_many_reads_lets_others_in_between() -> None:
     async def scenario() -> None:
-        turns, done = Turns(), []
+        scheduler, done = ReadScheduler(), []
 
         async def read(account: str) -> None:
-            async with turns.of(account, "user"):
+            async with scheduler.slot(account, "user"):
                 done.append(account)
 
         many = [asyncio.create_task(read("many")) for _ in range(20)]
@@ -49,10 +49,10 @@ def test_an_account_with_many_reads_lets_others_in_between() -> None:
 
 def test_a_user_with_many_reads_lets_other_users_of_the_account_in_between() -> None:
     async def scenario() -> None:
-        turns, done = Turns(), []
+        scheduler, done = ReadScheduler(), []
 
         async def read(account: str, identity: str) -> None:
-            async with turns.of(account, identity):
+            async with scheduler.slot(account, identity):
                 done.append(identity)
 
         many = [asyncio.create_task(read("AC1", "many")) for _ in range(20)]
@@ -66,13 +66,15 @@ def test_a_user_with_many_reads_lets_other_users_of_the_account_in_between() -> 
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
-def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(at_once: int) -> None:
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(
+    concurrency: int,
+) -> None:
     async def scenario() -> None:
-        turns = Turns(at_once)
+        scheduler = ReadScheduler(concurrency)
 
         async def fail() -> None:
-            async with turns.of("AC1", "user"):
+            async with scheduler.slot("AC1", "user"):
                 await asyncio.sleep(0)
                 raise ValueError
 
@@ -83,7 +85,7 @@ def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(at_on
         await asyncio.gather(*tasks, return_exceptions=True)
         async with asyncio.timeout(1):
             for _ in range(5):
-                async with turns.of("AC2", "user"):
+                async with scheduler.slot("AC2", "user"):
                     pass
 
     asyncio.run(scenario())

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 
-class Typists:
+class TypingLimiter:
     """Limits how often a typing indicator is published.
 
     At most TYPISTS_MAX are remembered; beyond it the oldest may be published again too soon.
@@ -24,14 +24,14 @@ class Typists:
     def is_due(self, typist: object, conversation_sid: str) -> bool:
         """Return whether it is time to publish that this user types; it is published then."""
         now_ms = self._clock.monotonic_ms()
-        known = self._published_ms
-        while known:
-            oldest, published_ms = next(iter(known.items()))
+        tracked = self._published_ms
+        while tracked:
+            oldest, published_ms = next(iter(tracked.items()))
             is_over = now_ms - published_ms >= limits.TYPING_AGAIN_MS
-            if not is_over and len(known) < limits.TYPISTS_MAX:
+            if not is_over and len(tracked) < limits.TYPISTS_MAX:
                 break
-            del known[oldest]
-        if (typist, conversation_sid) in known:
+            del tracked[oldest]
+        if (typist, conversation_sid) in tracked:
             return False
-        known[typist, conversation_sid] = now_ms
+        tracked[typist, conversation_sid] = now_ms
         return True

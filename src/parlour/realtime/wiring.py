@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
-from parlour.realtime.endpoint import Endpoint
+from parlour.realtime.connection_manager import ConnectionManager
+from parlour.realtime.event_feed import EventFeed
 from parlour.realtime.hub import Hub
-from parlour.realtime.inputs import Inputs
-from parlour.realtime.news import News
-from parlour.realtime.objects import Objects
+from parlour.realtime.input_scheduler import InputLimits
+from parlour.realtime.last_changed import LastChanged
+from parlour.realtime.object_reader import ObjectReader
 from parlour.realtime.presence import Presence
-from parlour.realtime.recency import Recency
+from parlour.realtime.read_scheduler import ReadScheduler
 from parlour.realtime.reply_order import ReplyOrder
 from parlour.realtime.socket_shares import SocketShares
 from parlour.realtime.subscriptions import Subscriptions
 from parlour.realtime.tunnel import Tunnel
-from parlour.realtime.turns import Turns
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from parlour.protocol.forwarded import TrustedProxies
     from parlour.protocol.vault import Vault
     from parlour.realtime.receiver import Registry
-    from parlour.realtime.tunnel import Commands
-    from parlour.realtime.websocket import Socket
+    from parlour.realtime.tunnel import CommandHandler
+    from parlour.realtime.websocket import WebSocket
     from parlour.resources.tokens.verification import AccessTokenVerifier
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
@@ -52,7 +52,7 @@ class Realtime:
         buffers: BufferPool,
         tokens: AccessTokenVerifier,
         proxies: TrustedProxies,
-        commands: Callable[[Hub], Commands],
+        commands: Callable[[Hub], CommandHandler],
         public_url: str,
         sockets_max: int,
     ) -> None:
@@ -61,31 +61,33 @@ class Realtime:
         ``sockets_max``: how many WebSockets of users this process has at most.
         """
         self._buffers = buffers
-        self._inputs = Inputs()
+        self._inputs = InputLimits()
         self.hub = Hub(random, clock)
-        self.recency = recency = Recency()
+        self.last_changed = last_changed = LastChanged()
         self._presence = Presence(store, self.hub, clock, random.token(16).hex())
-        self.hub.presence = self._presence.changed
-        turns = Turns(limits.HEAVY_READS_AT_ONCE if store.is_shared else 1)
+        self.hub.on_presence_change = self._presence.changed
+        read_scheduler = ReadScheduler(limits.HEAVY_READS_AT_ONCE if store.is_shared else 1)
         tunnel = Tunnel(
             commands(self.hub),
-            Objects(store),
-            Subscriptions(store, self.hub, recency, clock, turns=turns),
-            order=ReplyOrder(store, self.hub, self._reached),
-            turns=turns,
+            ObjectReader(store),
+            Subscriptions(store, self.hub, last_changed, clock, read_scheduler=read_scheduler),
+            reply_order=ReplyOrder(store, self.hub, self._wait_published),
+            read_scheduler=read_scheduler,
             admission=admission,
             random=random,
         )
-        self.endpoint = Endpoint(
+        self.connections = ConnectionManager(
             store,
             tokens,
             self.hub,
             tunnel,
             SocketShares(
-                in_all_max=min(sockets_max, limits.CONNECTIONS_MAX),
-                of_account_max=limits.CONNECTIONS_PER_ACCOUNT_MAX,
+                total_max=min(sockets_max, limits.CONNECTIONS_MAX),
+                per_account_max=limits.CONNECTIONS_PER_ACCOUNT_MAX,
             ),
-            news=lambda changed: News(store, self.hub, recency, clock, rights_changed=changed),
+            event_feed=lambda changed: EventFeed(
+                store, self.hub, last_changed, clock, on_rights_changed=changed
+            ),
             clock=clock,
             random=random,
             proxies=proxies,
@@ -93,15 +95,15 @@ class Realtime:
             continuation_key=vault.continuation_key,
         )
 
-    async def _reached(self, sequence: int) -> None:
+    async def _wait_published(self, sequence: int) -> None:
         """Wait until the events up to a number are published to the connections."""
-        await self.endpoint.news.reached(sequence)
+        await self.connections.event_feed.wait_published(sequence)
 
-    def open_socket(self, registry: Registry) -> Socket:
+    def open_socket(self, registry: Registry) -> WebSocket:
         """Return the protocol of a connection that becomes a WebSocket, counted by a registry."""
         from parlour.realtime import websocket  # noqa: PLC0415 - see _load.
 
-        return websocket.Socket(registry, self.endpoint.accept, self._buffers, self._inputs)
+        return websocket.WebSocket(registry, self.connections.accept, self._buffers, self._inputs)
 
     def figures(self) -> Iterator[Metric]:
         """The figures for monitoring: none of them says whose they are."""
@@ -111,7 +113,7 @@ class Realtime:
     @property
     def wake(self) -> Callable[[], None]:
         """Called after each commit that wrote an event."""
-        return self.endpoint.news.wake
+        return self.connections.event_feed.wake
 
     async def start(self) -> None:
         """Nobody is connected yet, whatever was noted before a crash."""
@@ -127,9 +129,9 @@ class Realtime:
 
     async def stop(self) -> None:
         """End; the connections have been told."""
-        self.endpoint.is_stopping = True
+        self.connections.is_stopping = True
         self._warm_up.cancel()
-        await self.endpoint.news.stop()
+        await self.connections.event_feed.stop()
         await self._presence.stop()
 
 

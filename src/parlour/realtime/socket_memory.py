@@ -27,18 +27,29 @@ if TYPE_CHECKING:
     from parlour.operations.buffers import Reservation
 
 
-class Counting:
+class SocketMemory:
     """Keeps the reservation of one socket up to date."""
 
-    __slots__ = ("_cut", "_is_gone", "_reservation", "_timer", "_waiting", "requests_bytes")
+    __slots__ = (
+        "_is_gone",
+        "_measure",
+        "_on_exhausted",
+        "_reservation",
+        "_timer",
+        "requests_bytes",
+    )
 
     def __init__(
-        self, reservation: Reservation, waiting: Callable[[], int], cut: Callable[[], None]
+        self, reservation: Reservation, measure: Callable[[], int], on_exhausted: Callable[[], None]
     ) -> None:
-        """``waiting`` says how many bytes wait; ``cut`` is called if there is no room for them."""
+        """Account for one socket.
+
+        ``measure`` returns the number of buffered bytes. ``on_exhausted`` is called when the byte
+        pool has no room for them.
+        """
         self._reservation = reservation
-        self._waiting = waiting
-        self._cut = cut
+        self._measure = measure
+        self._on_exhausted = on_exhausted
         self._timer: asyncio.TimerHandle | None = None
         self._is_gone = False
         self.requests_bytes = 0
@@ -49,7 +60,7 @@ class Counting:
         reservation, was = self._reservation, self._reservation.held
         size = self.requests_bytes
         if not self._is_gone:
-            size += self._waiting()
+            size += self._measure()
         if size <= limits.SOCKET_UNCOUNTED_BYTES:
             size = 0
         if not reservation.is_open or size == was == 0:
@@ -57,12 +68,12 @@ class Counting:
         if size < was:
             reservation.progress()
         if not reservation.resize(size):
-            self._cut()
+            self._on_exhausted()
         elif size and self._timer is None and not self._is_gone:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(limits.SOCKET_COUNT_MS / 1000, self._update_again)
+            self._timer = loop.call_later(limits.SOCKET_COUNT_MS / 1000, self._poll)
 
-    def _update_again(self) -> None:
+    def _poll(self) -> None:
         self._timer = None
         self.update()
 
@@ -80,7 +91,7 @@ class Counting:
         elif self._reservation.held:
             self.update()
 
-    def lose(self) -> None:
+    def connection_lost(self) -> None:
         """The connection is gone: only its requests in work are counted from now on."""
         self._is_gone = True
         if self._timer is not None:

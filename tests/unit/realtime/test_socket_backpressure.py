@@ -12,8 +12,8 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from parlour.operations.buffers import BufferPool
-from parlour.realtime.inputs import Inputs
-from parlour.realtime.websocket import PATH, Socket
+from parlour.realtime.input_scheduler import InputLimits
+from parlour.realtime.websocket import PATH, WebSocket
 from parlour.vocabulary import limits
 
 PART_BYTES = limits.SOCKET_TURN_BYTES // 4
@@ -55,17 +55,17 @@ class Receiver:
     def __init__(self) -> None:
         self.messages: list[bytes] = []
 
-    def received(self, message: bytes) -> int:
+    def message_received(self, message: bytes) -> int:
         self.messages.append(message)
         return 1
 
     def held_bytes(self) -> int:
         return 0
 
-    def exceeded(self) -> None:
+    def rate_exceeded(self) -> None:
         pytest.fail("the client sends no more than it may")
 
-    def lost(self) -> None:
+    def connection_lost(self) -> None:
         pass
 
 
@@ -85,12 +85,12 @@ class Registry:
 class Scenario:
     """An open socket of a known user."""
 
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, inputs: InputLimits) -> None:
         self.pool = BufferPool(1 << 30, 1 << 20)
         self.receiver = Receiver()
         self.wire = Wire()
         accept: Any = lambda _: self.receiver  # noqa: E731 - typed as what the socket wants.
-        self.socket = Socket(Registry(), accept, self.pool, inputs)
+        self.socket = WebSocket(Registry(), accept, self.pool, inputs)
         self.socket.connection_made(self.wire)  # type: ignore[arg-type]
         client = ClientProtocol(parse_uri(f"ws://parlour.test{PATH}"))
         client.send_request(client.connect())
@@ -107,7 +107,7 @@ def frame(size: int) -> bytes:
 
 def test_a_socket_reads_no_more_than_its_part_in_a_turn() -> None:
     async def scenario() -> None:
-        socket = Scenario(Inputs())
+        socket = Scenario(InputLimits())
         await asyncio.sleep(0)
         large = frame(4 * limits.SOCKET_TURN_BYTES)
         socket.send(large[: limits.SOCKET_TURN_BYTES])
@@ -122,7 +122,7 @@ def test_a_socket_reads_no_more_than_its_part_in_a_turn() -> None:
 
 def test_a_socket_whose_turn_is_spent_by_others_waits_and_is_counted() -> None:
     async def scenario() -> None:
-        inputs = Inputs()
+        inputs = InputLimits()
         others = [Scenario(inputs) for _ in range(5)]
         last = Scenario(inputs)
         await asyncio.sleep(0)
@@ -147,7 +147,7 @@ def test_a_socket_whose_turn_is_spent_by_others_waits_and_is_counted() -> None:
 
 def test_a_client_that_was_silent_for_long_may_send_a_burst_again() -> None:
     async def scenario() -> None:
-        inputs = Inputs()
+        inputs = InputLimits()
         user = inputs.join(("AC1", "alice"), asyncio.get_running_loop().time())
         socket = Scenario(inputs)
         loop: Any = SimpleNamespace(time=asyncio.get_running_loop().time)

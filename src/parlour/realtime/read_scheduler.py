@@ -24,18 +24,18 @@ _Waiter = asyncio.Future[None]
 _Users = OrderedDict[str, dict[_Waiter, None]]
 
 
-class Turns:
+class ReadScheduler:
     """The turns of one process.
 
     At most one read of each request in work waits here: SOCKET_REQUESTS_MAX for a connection.
     """
 
-    def __init__(self, at_once: int = 1) -> None:
-        self._at_once = self._free = at_once
+    def __init__(self, concurrency: int = 1) -> None:
+        self._concurrency = self._free = concurrency
         self._accounts: OrderedDict[str, _Users] = OrderedDict()
 
     @asynccontextmanager
-    async def of(self, account_sid: str, identity: str) -> AsyncIterator[None]:
+    async def slot(self, account_sid: str, identity: str) -> AsyncIterator[None]:
         """Wait for a turn, and have it for one read."""
         if self._free > 0:
             self._free -= 1
@@ -49,10 +49,10 @@ class Turns:
             # Not at once: what is done in one go would be followed by the next in the same turn.
             # And after a long one others have as much time, since they may need several turns.
             seconds = loop.time() - begin
-            if self._at_once == 1 and seconds > _LONG_SECONDS:
-                loop.call_later(min(seconds, _PAUSE_SECONDS_MAX), self._pass_on)
+            if self._concurrency == 1 and seconds > _LONG_SECONDS:
+                loop.call_later(min(seconds, _PAUSE_SECONDS_MAX), self._grant_next)
             else:
-                loop.call_soon(self._pass_on)
+                loop.call_soon(self._grant_next)
 
     async def _wait(self, account_sid: str, identity: str) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -62,10 +62,10 @@ class Turns:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self._pass_on()
+                self._grant_next()
             raise
 
-    def _pass_on(self) -> None:
+    def _grant_next(self) -> None:
         """Give the turn to the next read that waits."""
         while self._accounts:
             waiter = self._next_waiter()

@@ -1,9 +1,10 @@
 """What all sockets of a process together take in one turn of the event loop, and users per second.
 
 A socket takes a bounded part of its input in a turn (``websocket.py``), but there are thousands of
-sockets, and one user may have many. ``InputTurns`` bounds what all of them take in one turn of the
-loop, in bytes and in frames. Sockets beyond it wait, and are paused when more comes for them. They
-go on round-robin by account, inside an account by user, and a user's own in order.
+sockets, and one user may have many. ``InputScheduler`` bounds what all of them take in one turn
+of the loop, in bytes and in frames. Sockets beyond it are queued, and paused when more input
+arrives. They are served round-robin by account, inside an account by user, and a user's own in
+order.
 
 =======  ======================================  ==================================================
 state    event                                   next
@@ -17,8 +18,8 @@ open     the next turn of the loop               open: those that wait take thei
                                                  is used up; idle if none waited
 =======  ======================================  ==================================================
 
-``UserBytes`` is how many bytes a user may send over all its sockets. It outlives them until it is
-full again, so that a new connection gives no new allowance.
+``UserByteBucket`` is the rate limit of a user over all its sockets. It outlives them until it is
+full again, so that a reconnect does not refill it.
 """
 
 from __future__ import annotations
@@ -27,27 +28,27 @@ import asyncio
 from collections import OrderedDict
 from typing import Final, Protocol
 
-from parlour.realtime.inbound import Allowance
+from parlour.realtime.inbound import TokenBucket
 from parlour.vocabulary import limits
 
 
-class Input(Protocol):
+class InputSource(Protocol):
     """A socket, as its turns see it."""
 
     owner: tuple[str, str]
     """The account and its user; "" and the peer's address while it is unauthenticated."""
-    is_waiting: bool
+    is_queued: bool
     """Whether it waits for its turn; set here."""
 
-    def take_turn(self) -> tuple[int, int]:
+    def process_input(self) -> tuple[int, int]:
         """Take a part of the input; return what it cost, in frames and in bytes."""
         ...
 
 
-_Users = OrderedDict[str, dict[Input, None]]
+_Users = OrderedDict[str, dict[InputSource, None]]
 
 
-class InputTurns:
+class InputScheduler:
     """The turns of the sockets of one process."""
 
     __slots__ = ("_accounts", "_bytes_left", "_frames_left", "_is_open", "_waiting")
@@ -58,20 +59,20 @@ class InputTurns:
         self._is_open = False
         self._frames_left = self._bytes_left = 0
 
-    def start(self, socket: Input) -> None:
+    def submit(self, socket: InputSource) -> None:
         """Let a socket with input take its part: now, or when it is its turn."""
         if not self._is_open:
             self._open()
-        if self._waiting or self._is_spent():
-            self.wait(socket)
+        if self._waiting or self._is_exhausted():
+            self.enqueue(socket)
         else:
             self._run(socket)
 
-    def wait(self, socket: Input) -> None:
+    def enqueue(self, socket: InputSource) -> None:
         """Let a socket take its part in a later turn, behind those that wait now."""
-        if socket.is_waiting:
+        if socket.is_queued:
             return
-        socket.is_waiting = True
+        socket.is_queued = True
         self._waiting += 1
         account_sid, identity = socket.owner
         users = self._accounts.setdefault(account_sid, OrderedDict())
@@ -83,27 +84,27 @@ class InputTurns:
         self._is_open = True
         self._frames_left = limits.SOCKETS_TURN_FRAMES
         self._bytes_left = limits.SOCKETS_TURN_BYTES
-        asyncio.get_running_loop().call_soon(self._next_turn)
+        asyncio.get_running_loop().call_soon(self._run_turn)
 
-    def _is_spent(self) -> bool:
+    def _is_exhausted(self) -> bool:
         return self._frames_left <= 0 or self._bytes_left <= 0
 
-    def _run(self, socket: Input) -> None:
-        frames, size = socket.take_turn()
+    def _run(self, socket: InputSource) -> None:
+        frames, size = socket.process_input()
         self._frames_left -= frames
         self._bytes_left -= size
 
-    def _next_turn(self) -> None:
+    def _run_turn(self) -> None:
         """Begin a turn with those that wait, each once."""
         self._is_open = False
         left = self._waiting
         if left:
             self._open()
-        while left and not self._is_spent():
+        while left and not self._is_exhausted():
             left -= 1
             self._run(self._next())
 
-    def _next(self) -> Input:
+    def _next(self) -> InputSource:
         """Take the next socket out of the queue; its account and its user go to the end."""
         account_sid, users = self._accounts.popitem(last=False)
         identity, sockets = users.popitem(last=False)
@@ -113,7 +114,7 @@ class InputTurns:
             users[identity] = sockets
         if users:
             self._accounts[account_sid] = users
-        socket.is_waiting = False
+        socket.is_queued = False
         self._waiting -= 1
         return socket
 
@@ -121,63 +122,63 @@ class InputTurns:
 _FULL_SECONDS: Final = limits.USER_BURST_BYTES / limits.USER_BYTES_PER_SECOND
 
 
-class UserBytes:
+class UserByteBucket:
     """What one user may send over all its sockets."""
 
-    __slots__ = ("_allowance", "_refilled", "key", "sockets")
+    __slots__ = ("_bucket", "_refilled", "key", "sockets")
 
     def __init__(self, key: tuple[str, str], now: float) -> None:
         self.key = key
         self.sockets = 0
-        self._allowance = Allowance(limits.USER_BYTES_PER_SECOND, _FULL_SECONDS)
+        self._bucket = TokenBucket(limits.USER_BYTES_PER_SECOND, _FULL_SECONDS)
         self._refilled = now
 
-    def refill(self, now: float, told: int) -> None:
+    def refill(self, now: float, notified: int) -> None:
         """Refill for elapsed time and for notifications sent, which are acknowledged."""
         seconds, self._refilled = now - self._refilled, now
-        self._allowance.refill(seconds)
-        self._allowance.add(told * limits.ACKNOWLEDGEMENT_BYTES)
+        self._bucket.refill(seconds)
+        self._bucket.add(notified * limits.ACKNOWLEDGEMENT_BYTES)
 
     def spend(self, size: int) -> bool:
         """Return whether the user may send so many bytes."""
-        return self._allowance.spend(size)
+        return self._bucket.spend(size)
 
 
-class Inputs:
+class InputLimits:
     """What the sockets of one process share for their input."""
 
-    __slots__ = ("_gone", "_users", "turns")
+    __slots__ = ("_disconnected", "_users", "scheduler")
 
     def __init__(self) -> None:
-        self.turns = InputTurns()
-        self._users: dict[tuple[str, str], UserBytes] = {}
-        self._gone: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self.scheduler = InputScheduler()
+        self._users: dict[tuple[str, str], UserByteBucket] = {}
+        self._disconnected: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def __len__(self) -> int:
         """How many users are known."""
         return len(self._users)
 
-    def join(self, key: tuple[str, str], now: float) -> UserBytes:
+    def join(self, key: tuple[str, str], now: float) -> UserByteBucket:
         """Return what a user may send, which has a socket more."""
-        self._forget(now)
+        self._evict_full(now)
         user = self._users.get(key)
         if user is None:
-            user = self._users[key] = UserBytes(key, now)
-        self._gone.pop(key, None)
+            user = self._users[key] = UserByteBucket(key, now)
+        self._disconnected.pop(key, None)
         user.sockets += 1
         return user
 
-    def leave(self, user: UserBytes, now: float) -> None:
+    def leave(self, user: UserByteBucket, now: float) -> None:
         """A user has a socket less."""
         user.sockets -= 1
         if not user.sockets:
-            self._gone[user.key] = now
-        self._forget(now)
+            self._disconnected[user.key] = now
+        self._evict_full(now)
 
-    def _forget(self, now: float) -> None:
+    def _evict_full(self, now: float) -> None:
         """Forget users without sockets whose allowance is full again."""
-        while self._gone:
-            key, left_at = next(iter(self._gone.items()))
+        while self._disconnected:
+            key, left_at = next(iter(self._disconnected.items()))
             if now - left_at < _FULL_SECONDS:
                 return
-            del self._gone[key], self._users[key]
+            del self._disconnected[key], self._users[key]

@@ -10,7 +10,7 @@ import pytest
 
 from parlour.protocol import twilsock_frames
 from parlour.protocol.access_tokens import AccessToken
-from parlour.realtime.connection import Connection
+from parlour.realtime.connection import ClientConnection
 from parlour.realtime.socket_shares import SocketShares
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
@@ -33,23 +33,23 @@ class Receiver:
         self.cost = cost
         self.messages: list[bytes] = []
 
-    def received(self, message: bytes) -> int:
+    def message_received(self, message: bytes) -> int:
         self.messages.append(message)
         return self.cost
 
     def held_bytes(self) -> int:
         return 0
 
-    def exceeded(self) -> None:
+    def rate_exceeded(self) -> None:
         pytest.fail("the client sends no more than it may")
 
-    def is_slow(self) -> None:
+    def close_slow(self) -> None:
         pytest.fail("the client reads everything at once")
 
-    def stopping(self) -> None:
+    def server_stopping(self) -> None:
         """The server does not stop."""
 
-    def lost(self) -> None:
+    def connection_lost(self) -> None:
         """The connection is closed."""
 
 
@@ -117,7 +117,7 @@ class Tunnel:
         self.may_answer = asyncio.Event()
         self.running = self.running_max = self.answered = 0
 
-    async def answer(self, connection: Connection, frame: Frame) -> None:
+    async def handle(self, connection: ClientConnection, frame: Frame) -> None:
         self.running += 1
         self.running_max = max(self.running_max, self.running)
         await self.may_answer.wait()
@@ -126,7 +126,7 @@ class Tunnel:
         connection.reply(twilsock_frames.write(twilsock_frames.reply(frame.id)))
 
 
-def endpoint_of(tunnel: Tunnel) -> Any:
+def manager_with(tunnel: Tunnel) -> Any:
     """An endpoint that lets everybody in."""
     token = AccessToken(
         account_sid="AC", key_sid="SK", identity="alice", service_sid="IS", expires_ms=1 << 45
@@ -141,22 +141,22 @@ def endpoint_of(tunnel: Tunnel) -> Any:
     return SimpleNamespace(
         address_of=lambda _: "127.0.0.1",
         clock=SystemClock(),
-        hub=SimpleNamespace(enter=lambda _: None),
+        hub=SimpleNamespace(add=lambda _: None),
         is_stopping=False,
-        left=lambda _: None,
+        connection_closed=lambda _: None,
         open_session=open_session,
-        shares=SocketShares(in_all_max=1, of_account_max=1),
+        socket_shares=SocketShares(total_max=1, per_account_max=1),
         tokens=SimpleNamespace(verify=verify),
         tunnel=tunnel,
-        welcome=lambda frame, _: twilsock_frames.reply(frame.id),
+        init_reply=lambda frame, _: twilsock_frames.reply(frame.id),
     )
 
 
 def test_of_many_requests_in_a_chunk_no_more_are_in_work_at_once_than_the_limit() -> None:
     async def scenario() -> None:
         tunnel = Tunnel()
-        endpoint = endpoint_of(tunnel)
-        socket, transport = opened(lambda made: Connection(made, endpoint))
+        manager = manager_with(tunnel)
+        socket, transport = opened(lambda made: ClientConnection(made, manager))
         socket.data_received(ws_frame(written({"id": "TM1", **init_header("x")})))
         for _ in range(10):
             await asyncio.sleep(0)

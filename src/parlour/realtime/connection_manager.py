@@ -14,7 +14,7 @@ from parlour.protocol import twilsock_frames
 from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.protocol.forwarded import client_network
 from parlour.realtime import disconnects
-from parlour.realtime.connection import Connection
+from parlour.realtime.connection import ClientConnection
 from parlour.realtime.session import Session
 from parlour.resources.tokens.verification import (
     AccountNotActive,
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from parlour.protocol.forwarded import TrustedProxies
     from parlour.protocol.twilsock_frames import Frame, Header
     from parlour.realtime.disconnects import Disconnect
+    from parlour.realtime.event_feed import EventFeed
     from parlour.realtime.hub import Hub
-    from parlour.realtime.news import News
     from parlour.realtime.socket_shares import SocketShares
     from parlour.realtime.tunnel import Tunnel
-    from parlour.realtime.websocket import Socket
+    from parlour.realtime.websocket import WebSocket
     from parlour.resources.tokens.verification import AccessTokenVerifier
     from parlour.resources.users.store import User
     from parlour.store.transaction import Store
@@ -49,7 +49,7 @@ _FORMAT: Final = "rtd-ct-1"
 _PRODUCT: Final = "ip_messaging"
 
 
-class Endpoint:
+class ConnectionManager:
     """The realtime side of one server process."""
 
     def __init__(
@@ -58,9 +58,9 @@ class Endpoint:
         tokens: AccessTokenVerifier,
         hub: Hub,
         tunnel: Tunnel,
-        shares: SocketShares,
+        socket_shares: SocketShares,
         *,
-        news: Callable[[Callable[[Event], None]], News],
+        event_feed: Callable[[Callable[[Event], None]], EventFeed],
         clock: Clock,
         random: Random,
         proxies: TrustedProxies,
@@ -71,46 +71,46 @@ class Endpoint:
         self.tokens = tokens
         self.hub = hub
         self.tunnel = tunnel
-        self.shares = shares
-        self.news = news(self.rights_changed)
+        self.socket_shares = socket_shares
+        self.event_feed = event_feed(self.on_rights_changed)
         self.clock = clock
         self.random = random
         self._proxies = proxies
         self._public_url = public_url.rstrip("/")
         self._continuation_key = continuation_key
         self.is_stopping = False
-        self._connections: set[Connection] = set()
-        self._unchecked: dict[Connection, None] = {}
-        self._checking: asyncio.Task[None] | None = None
+        self._connections: set[ClientConnection] = set()
+        self._rights_unchecked: dict[ClientConnection, None] = {}
+        self._rights_check: asyncio.Task[None] | None = None
 
     # --- Connections ------------------------------------------------------------------------
 
-    def accept(self, socket: Socket) -> Connection | None:
+    def accept(self, socket: WebSocket) -> ClientConnection | None:
         """Return the receiver of a new socket; None when the server stops.
 
         How many there may be before ``init`` is decided before the handshake, by all connections.
         """
         if self.is_stopping:
             return None
-        connection = Connection(socket, self)
+        connection = ClientConnection(socket, self)
         self._connections.add(connection)
         return connection
 
-    def address_of(self, socket: Socket) -> str:
+    def address_of(self, socket: WebSocket) -> str:
         """Return the client's address, as its failures are counted."""
         client = self._proxies.resolve_client(socket.peer, socket.scheme, socket.forwarding)
         return client_network(client.address)
 
-    def left(self, connection: Connection) -> None:
+    def connection_closed(self, connection: ClientConnection) -> None:
         """A connection is over."""
         self._connections.discard(connection)
-        self._unchecked.pop(connection, None)
-        self.hub.leave(connection)
-        self.shares.leave(connection)
+        self._rights_unchecked.pop(connection, None)
+        self.hub.remove(connection)
+        self.socket_shares.release(connection)
 
     async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
         """The session of a proven token. A user who comes for the first time is made."""
-        await self.news.awaken()
+        await self.event_feed.ensure_running()
         user = await self._user(token)
         return Session(
             token=token,
@@ -136,7 +136,7 @@ class Endpoint:
             account_sid=scope.account_sid,
         )
 
-    async def why_gone(self, session: Session) -> Disconnect | None:
+    async def disconnect_reason(self, session: Session) -> Disconnect | None:
         """Why a connection that was let in has to end, if it has to."""
         try:
             await self.tokens.recheck(session.token)
@@ -152,36 +152,36 @@ class Endpoint:
         )
         return disconnects.USER_REMOVED if found is None else None
 
-    def rights_changed(self, event: Event) -> None:
+    def on_rights_changed(self, event: Event) -> None:
         """Something that connections stand on was changed: each of the account looks again."""
-        if self.hub.presence is not None and event.name == event_names.SERVICE_CHANGED:
+        if self.hub.on_presence_change is not None and event.name == event_names.SERVICE_CHANGED:
             # Perhaps it is shown from now on who is online.
-            for key in self.hub.users_of(event.account_sid, event.service_sid):
-                self.hub.presence(key)
-        for listener in self.hub.of_account(event.account_sid):
-            assert isinstance(listener, Connection)
-            self._unchecked[listener] = None
-        if self._unchecked and self._checking is None:
-            self._checking = asyncio.get_running_loop().create_task(self._check_rights())
+            for key in self.hub.users_of_service(event.account_sid, event.service_sid):
+                self.hub.on_presence_change(key)
+        for subscriber in self.hub.connections_of_account(event.account_sid):
+            assert isinstance(subscriber, ClientConnection)
+            self._rights_unchecked[subscriber] = None
+        if self._rights_unchecked and self._rights_check is None:
+            self._rights_check = asyncio.get_running_loop().create_task(self._check_rights())
 
     async def _check_rights(self) -> None:
         """Let connections look again, a few in each turn of the loop: an account has thousands."""
-        while self._unchecked:
-            for connection in list(islice(self._unchecked, limits.RIGHTS_CHECKED_PER_STEP)):
-                del self._unchecked[connection]
+        while self._rights_unchecked:
+            for connection in list(islice(self._rights_unchecked, limits.RIGHTS_CHECKED_PER_STEP)):
+                del self._rights_unchecked[connection]
                 connection.check_rights()
             await asyncio.sleep(0)
-        self._checking = None
+        self._rights_check = None
 
     # --- The answer to init -----------------------------------------------------------------
 
-    def welcome(self, frame: Frame, token: AccessToken) -> Header:
+    def init_reply(self, frame: Frame, token: AccessToken) -> Header:
         """The accepting reply to init."""
         endpoint_id, is_known = self._endpoint_id(frame.header.get("continuation_token"), token)
         status: dict[str, Any] = {"reissued": not is_known}
         if not is_known:
             status |= {"reissue_reason": "MISSING", "reissue_message": "No continuation token"}
-        asked = frame.header.get("registrations")
+        requested = frame.header.get("registrations")
         registrations = [
             {
                 "notification_ctx_id": self.random.sid("")[:32],
@@ -189,7 +189,7 @@ class Endpoint:
                 "product": _PRODUCT,
                 "message_types": each.get("message_types", []),
             }
-            for each in (asked if isinstance(asked, list) else [])[:1]
+            for each in (requested if isinstance(requested, list) else [])[:1]
             if isinstance(each, dict)
         ]
         return twilsock_frames.reply(frame.id) | {
@@ -199,22 +199,22 @@ class Endpoint:
             "init_registrations": registrations,
         }
 
-    def _endpoint_id(self, said: object, token: AccessToken) -> tuple[str, bool]:
+    def _endpoint_id(self, content: object, token: AccessToken) -> tuple[str, bool]:
         """The id that a continuation token of ours for this very user carries, or a new one."""
-        if isinstance(said, str) and len(said) <= limits.ACCESS_TOKEN_CHARS_MAX:
+        if isinstance(content, str) and len(content) <= limits.ACCESS_TOKEN_CHARS_MAX:
             try:
-                known = msgspec.json.decode(base64.b64decode(said.partition(".")[0]), type=dict)
+                known = msgspec.json.decode(base64.b64decode(content.partition(".")[0]), type=dict)
                 endpoint_id = known.get("endpointId")
             except (ValueError, msgspec.DecodeError):
                 endpoint_id = None
             if isinstance(endpoint_id, str):
                 expected = self._continuation_token(endpoint_id, token)
-                if hmac.compare_digest(expected.encode(), said.encode("utf-8", "surrogatepass")):
+                if hmac.compare_digest(expected.encode(), content.encode("utf-8", "surrogatepass")):
                     return endpoint_id, True
         return token.endpoint_id or self.random.sid("twi1-"), False
 
     def _continuation_token(self, endpoint_id: str, token: AccessToken) -> str:
-        said = msgspec.json.encode({"format": _FORMAT, "endpointId": endpoint_id})
-        whose = f"{token.account_sid}.{token.service_sid}.{token.identity}.".encode()
-        tag = hmac.digest(self._continuation_key, whose + said, "sha256")
-        return f"{base64.b64encode(said).decode()}.{base64.urlsafe_b64encode(tag).decode()}"
+        content = msgspec.json.encode({"format": _FORMAT, "endpointId": endpoint_id})
+        owner = f"{token.account_sid}.{token.service_sid}.{token.identity}.".encode()
+        tag = hmac.digest(self._continuation_key, owner + content, "sha256")
+        return f"{base64.b64encode(content).decode()}.{base64.urlsafe_b64encode(tag).decode()}"

@@ -28,7 +28,7 @@ from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from parlour.realtime.items import Item, Page
+    from parlour.realtime.items import Item, ItemPage
     from parlour.realtime.session import Session, TunnelRequest
     from parlour.store.transaction import Store, Transaction
 
@@ -61,17 +61,19 @@ class _Times(NamedTuple):
     updated_ms: int
 
 
-def reply(status: int, body: Any, then: Callable[[], Awaitable[None]] | None = None) -> TunnelReply:
+def json_reply(
+    status: int, body: Any, after_reply: Callable[[], Awaitable[None]] | None = None
+) -> TunnelReply:
     """A JSON answer, and what is done once it is sent."""
-    return TunnelReply(status=status, body=sync_events.encode(body), then=then)
+    return TunnelReply(status=status, body=sync_events.encode(body), after_reply=after_reply)
 
 
-def refusal(status: int, code: int, message: str) -> TunnelReply:
+def error_reply(status: int, code: int, message: str) -> TunnelReply:
     """An error in the shape that the clients' Sync library reads."""
-    return reply(status, {"status": status, "code": code, "message": message})
+    return json_reply(status, {"status": status, "code": code, "message": message})
 
 
-def not_found(type_: str) -> dict[str, Any]:
+def not_found_error(type_: str) -> dict[str, Any]:
     """What is said of an object that is not there, not for this user, or of an unknown type."""
     if type_ not in _TITLES:
         return {"status": 400, "code": _INVALID, "message": "Invalid object type"}
@@ -79,13 +81,13 @@ def not_found(type_: str) -> dict[str, Any]:
     return {"status": 404, "code": NOT_FOUND_CODES[type_], "message": message}
 
 
-class Objects:
+class ObjectReader:
     """Answers requests below ``/v3/``."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def answer(self, session: Session, request: TunnelRequest) -> TunnelReply:
+    async def handle(self, session: Session, request: TunnelRequest) -> TunnelReply:
         """Answer one request. Clients only read: nothing here changes anything."""
         parts = request.path.split("/")
         type_ = _TYPES.get(parts[2]) if len(parts) in _PATH_PARTS else None
@@ -93,22 +95,24 @@ class Objects:
         if type_ is None or (
             wants_items and (parts[4] != "Items" or type_ == realtime_objects.DOCUMENT)
         ):
-            return refusal(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Not found")
+            return error_reply(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Not found")
         if request.method != "GET":
-            return refusal(HTTPStatus.METHOD_NOT_ALLOWED, _INVALID, "Method not allowed")
+            return error_reply(HTTPStatus.METHOD_NOT_ALLOWED, _INVALID, "Method not allowed")
         text = decode_path_segment(parts[3]) or ""
         candidates = _candidates(type_, text)
 
-        async def look(tx: Transaction) -> TunnelReply:
-            name = await Visibility(session).seen(tx, candidates)
+        async def read(tx: Transaction) -> TunnelReply:
+            name = await Visibility(session).first_visible(tx, candidates)
             if name is None:
-                return _missing(type_, text)
+                return _not_found_reply(type_, text)
             if wants_items:
-                return await _items(tx, session, name, request)
+                return await _items_reply(tx, session, name, request)
             includes = "items" in request.params.get("Include", ())
-            return reply(HTTPStatus.OK, await _root(tx, session, name, includes_items=includes))
+            return json_reply(
+                HTTPStatus.OK, await _object_body(tx, session, name, includes_items=includes)
+            )
 
-        return await self._store.read(look, account_sid=session.scope.account_sid)
+        return await self._store.read(read, account_sid=session.scope.account_sid)
 
 
 def _candidates(type_: str, text: str) -> tuple[ObjectName, ...]:
@@ -119,7 +123,7 @@ def _candidates(type_: str, text: str) -> tuple[ObjectName, ...]:
     return realtime_objects.candidates_for_sid(type_, text)
 
 
-def items_named(request: TunnelRequest) -> tuple[ObjectName, ...]:
+def objects_of_items_request(request: TunnelRequest) -> tuple[ObjectName, ...]:
     """The objects whose items a request may ask for."""
     parts = request.path.split("/")
     if len(parts) != _ITEMS_PARTS or parts[1] != "v3" or parts[4] != "Items":
@@ -128,13 +132,13 @@ def items_named(request: TunnelRequest) -> tuple[ObjectName, ...]:
     return () if type_ is None else _candidates(type_, decode_path_segment(parts[3]) or "")
 
 
-def _missing(type_: str, text: str) -> TunnelReply:
+def _not_found_reply(type_: str, text: str) -> TunnelReply:
     if "." in text:
-        return refusal(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Unique name not found")
-    return reply(HTTPStatus.NOT_FOUND, not_found(type_))
+        return error_reply(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Unique name not found")
+    return json_reply(HTTPStatus.NOT_FOUND, not_found_error(type_))
 
 
-async def _root(
+async def _object_body(
     tx: Transaction, session: Session, name: ObjectName, *, includes_items: bool
 ) -> dict[str, Any]:
     """The object itself; documents with their value, maps with their items if asked."""
@@ -159,7 +163,7 @@ async def _root(
     shown["links"] = {"items": f"{url}/Items"}
     if includes_items and name.kind is ObjectKind.USER_INFO:
         found = await items.user_items(tx, session, name.owner_sid)
-        shown["items"] = [_item(name, each, number) for each in found]
+        shown["items"] = [_item_body(name, each, number) for each in found]
     return shown
 
 
@@ -181,18 +185,20 @@ async def _times(tx: Transaction, session: Session, name: ObjectName) -> _Times:
     return _Times(conversation.date_created, conversation.date_updated)
 
 
-async def _items(
+async def _items_reply(
     tx: Transaction, session: Session, name: ObjectName, request: TunnelRequest
 ) -> TunnelReply:
     """A page of items, or the one with the key that was asked for."""
     number = await event_log.visible_through(tx)
-    page = await _asked_page(tx, session, name, request)
+    page = await _read_page(tx, session, name, request)
     if page is None:
-        return refusal(HTTPStatus.BAD_REQUEST, _INVALID, "Invalid page parameters")
+        return error_reply(HTTPStatus.BAD_REQUEST, _INVALID, "Invalid page parameters")
     newest = await event_log.newest_sequence(tx)
-    page, shown = items.cut_page(page, lambda item: sync_events.encode(_item(name, item, number)))
+    page, shown = items.truncate_page(
+        page, lambda item: sync_events.encode(_item_body(name, item, number))
+    )
     url = f"{sync_events.object_url(name.kind, name.sid)}/Items"
-    made = reply(
+    page_reply = json_reply(
         HTTPStatus.OK,
         {
             "items": shown,
@@ -206,12 +212,12 @@ async def _items(
             },
         },
     )
-    return replace(made, newest=newest)
+    return replace(page_reply, newest_sequence=newest)
 
 
-async def _asked_page(
+async def _read_page(
     tx: Transaction, session: Session, name: ObjectName, request: TunnelRequest
-) -> Page | None:
+) -> ItemPage | None:
     params = {
         key: decode_path_segment(values[-1]) or ""
         for key, values in request.params.items()
@@ -220,13 +226,13 @@ async def _asked_page(
     one = params.get("Key", params.get("Index"))
     if one is not None:
         key = items.parse_key(name.kind, one)
-        found = None if key is None else await items.find(tx, session, name, key)
-        return items.Page([] if found is None else [found], limits.ITEMS_PER_PAGE, None, None)
-    place = _asked_place(name, params)
-    return None if place is None else await items.fetch_page(tx, session, name, place)
+        found = None if key is None else await items.find_item(tx, session, name, key)
+        return items.ItemPage([] if found is None else [found], limits.ITEMS_PER_PAGE, None, None)
+    cursor = _parse_cursor(name, params)
+    return None if cursor is None else await items.fetch_page(tx, session, name, cursor)
 
 
-def _asked_place(name: ObjectName, params: dict[str, str]) -> items.Place | None:
+def _parse_cursor(name: ObjectName, params: dict[str, str]) -> items.ItemCursor | None:
     token = params.get("PageToken")
     if token is not None:
         return items.parse_token(token)
@@ -238,14 +244,14 @@ def _asked_place(name: ObjectName, params: dict[str, str]) -> items.Place | None
         return None
     key: items.Key | None = None
     if "From" in params:
-        key = _from(name.kind, params["From"])
+        key = _parse_from(name.kind, params["From"])
         if key is None:
             return None
     size_max = min(int(size[: limits.INDEX_DIGITS_MAX]), limits.ITEMS_PER_PAGE_MAX)
-    return items.Place(order == "desc", size_max, key)
+    return items.ItemCursor(order == "desc", size_max, key)
 
 
-def _from(kind: ObjectKind, text: str) -> items.Key | None:
+def _parse_from(kind: ObjectKind, text: str) -> items.Key | None:
     """Where a page begins: any text for maps, any number for lists."""
     if kind is not ObjectKind.MESSAGES:
         return text
@@ -255,7 +261,7 @@ def _from(kind: ObjectKind, text: str) -> items.Key | None:
     return int(text)
 
 
-def _item(name: ObjectName, item: Item, number: int) -> dict[str, Any]:
+def _item_body(name: ObjectName, item: Item, number: int) -> dict[str, Any]:
     kind, sid = name.kind, name.sid
     return {
         "index" if kind.type == realtime_objects.LIST else "key": item.key,

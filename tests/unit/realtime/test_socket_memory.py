@@ -8,20 +8,20 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from parlour.realtime.commands import Commands
-from parlour.realtime.connection import Connection
+from parlour.realtime.connection import ClientConnection
+from parlour.realtime.read_scheduler import ReadScheduler
 from parlour.realtime.reply_order import ReplyOrder
 from parlour.realtime.tunnel import Tunnel
-from parlour.realtime.turns import Turns
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
 from tests.attacks.attack_traffic import request_frame, ws_frame
 from tests.support.twilsock_client import init_header, written
 from tests.support.websocket_transport import opened
-from tests.unit.realtime.test_turn_budgets import Tunnel as HeldTunnel
-from tests.unit.realtime.test_turn_budgets import endpoint_of
+from tests.unit.realtime.test_socket_turn_budget import Tunnel as HeldTunnel
+from tests.unit.realtime.test_socket_turn_budget import manager_with
 
 if TYPE_CHECKING:
-    from parlour.realtime.websocket import Socket
+    from parlour.realtime.websocket import WebSocket
 
 BODY_BYTES = 100_000
 LARGE = request_frame("POST", "/Client/v2/Conversations", {"x": "x" * BODY_BYTES})
@@ -33,8 +33,8 @@ async def turns(count: int = TURNS) -> None:
         await asyncio.sleep(0)
 
 
-async def connected(endpoint: Any) -> tuple[Socket, Any]:
-    socket, transport = opened(lambda made: Connection(made, endpoint))
+async def connected(manager: Any) -> tuple[WebSocket, Any]:
+    socket, transport = opened(lambda made: ClientConnection(made, manager))
     socket.data_received(ws_frame(written({"id": "TM1", **init_header("x")})))
     await turns()
     return socket, transport
@@ -43,7 +43,7 @@ async def connected(endpoint: Any) -> tuple[Socket, Any]:
 def test_requests_in_work_are_counted_until_they_are_over() -> None:
     async def scenario() -> None:
         tunnel = HeldTunnel()
-        socket, _ = await connected(endpoint_of(tunnel))
+        socket, _ = await connected(manager_with(tunnel))
         pool = socket._buffers
         assert pool.used == 0
         socket.data_received(LARGE * 3)
@@ -61,7 +61,7 @@ def test_requests_in_work_are_counted_until_they_are_over() -> None:
 def test_requests_of_a_client_that_has_gone_are_counted_until_they_are_over() -> None:
     async def scenario() -> None:
         tunnel = HeldTunnel()
-        socket, _ = await connected(endpoint_of(tunnel))
+        socket, _ = await connected(manager_with(tunnel))
         pool = socket._buffers
         socket.data_received(LARGE * 3)
         await turns()
@@ -79,7 +79,7 @@ def test_requests_of_a_client_that_has_gone_are_counted_until_they_are_over() ->
 
 def test_a_client_that_goes_without_requests_leaves_nothing_counted() -> None:
     async def scenario() -> None:
-        socket, _ = await connected(endpoint_of(HeldTunnel()))
+        socket, _ = await connected(manager_with(HeldTunnel()))
         socket.data_received(LARGE[:BODY_BYTES])
         await turns()
         assert socket._buffers.used
@@ -93,7 +93,7 @@ def test_a_client_that_goes_without_requests_leaves_nothing_counted() -> None:
 def test_no_more_is_read_while_the_requests_in_work_have_many_bytes() -> None:
     async def scenario() -> None:
         tunnel = HeldTunnel()
-        socket, transport = await connected(endpoint_of(tunnel))
+        socket, transport = await connected(manager_with(tunnel))
         socket.data_received(LARGE * 20)
         await turns()
         assert tunnel.running == limits.SOCKET_REQUESTS_BYTES_MAX // len(LARGE) + 1
@@ -137,13 +137,13 @@ def test_a_body_is_dropped_once_it_is_read() -> None:
             Commands(pipeline, nothing, nothing),
             nothing,
             nothing,
-            order=ReplyOrder(nothing, nothing, nothing),
-            turns=Turns(),
+            reply_order=ReplyOrder(nothing, nothing, nothing),
+            read_scheduler=ReadScheduler(),
             admission=unlimited,
             random=SystemRandom(),
         )
-        endpoint = endpoint_of(tunnel)  # type: ignore[arg-type]
-        token = await endpoint.tokens.verify()
+        manager = manager_with(tunnel)  # type: ignore[arg-type]
+        token = await manager.tokens.verify()
 
         async def open_session(*_: object) -> Any:
             scope = SimpleNamespace(account_sid="AC", service_sid="IS")
@@ -151,8 +151,8 @@ def test_a_body_is_dropped_once_it_is_read() -> None:
                 token=token, user_sid="US", scope=scope, caller=None, identity="alice"
             )
 
-        endpoint.open_session = open_session
-        socket, _ = await connected(endpoint)
+        manager.open_session = open_session
+        socket, _ = await connected(manager)
         tracemalloc.start()
         try:
             socket.data_received(LARGE * 8)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parlour.realtime.typists import Typists
+from parlour.realtime.typing_limiter import TypingLimiter
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def test_each_typist_is_published_no_sooner_than_allowed(
     calls: list[tuple[int, int, int]],
 ) -> None:
     clock = _Clock()
-    typists = Typists(cast("Clock", clock))
+    typists = TypingLimiter(cast("Clock", clock))
     published: dict[tuple[int, str], float] = {}
     for typist, conversation, passed_ms in calls:
         clock.ms += passed_ms
@@ -46,7 +46,7 @@ def test_each_typist_is_published_no_sooner_than_allowed(
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "TYPISTS_MAX", 3)
-    typists = Typists(cast("Clock", _Clock()))
+    typists = TypingLimiter(cast("Clock", _Clock()))
     assert all(typists.is_due(number, "CH1") for number in range(10))
     assert not typists.is_due(9, "CH1")
     assert typists.is_due(0, "CH1")
