@@ -29,6 +29,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from parlour.operations.round_robin import RoundRobin
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from parlour.http.connection import HttpConnection
     from parlour.http.messages import Request
     from parlour.vocabulary.clock import Clock
-
-    _Users = dict[str, dict[HttpConnection, Request]]
-    """The waiting requests of each user, in their order; an account's own callers are user ""."""
 
 
 class RequestScheduler:
@@ -52,18 +50,18 @@ class RequestScheduler:
         self._started = 0
         self._began = 0.0
         self._late_ms = 0.0
-        self._queues: dict[str, _Users] = {}
+        # An account's own callers are its user "".
+        self._queue: RoundRobin[tuple[HttpConnection, Request]] = RoundRobin()
 
     def start(
         self, connection: HttpConnection, request: Request, account_sid: str, identity: str = ""
     ) -> None:
         """Let a request begin now, or when it is its turn."""
-        if not self._started and not self._queues:
+        if not self._started and not self._queue.size:
             self._loop.call_soon(self._end)
             self._late_ms = self._clock.monotonic_ms() + limits.TURN_MS_MAX
-        elif self._queues or self._started >= self._share or self._is_late():
-            users = self._queues.setdefault(account_sid, {})
-            users.setdefault(identity, {})[connection] = request
+        elif self._queue.size or self._started >= self._share or self._is_late():
+            self._queue.push(account_sid, identity, (connection, request))
             return
         self._started += _weight(request)
         connection.run_request(request)
@@ -73,7 +71,7 @@ class RequestScheduler:
 
     def _end(self) -> None:
         """End a turn; what began in it runs after this."""
-        if self._started == 1 and not self._queues:
+        if self._started == 1 and not self._queue.size:
             self._started = 0
             return
         self._rest(limits.TURNS_AFTER_LONG if self._is_late() else 0)
@@ -96,11 +94,11 @@ class RequestScheduler:
         elif seconds < allowed / 2:
             self._share = min(limits.STARTED_PER_TURN_MAX, 2 * self._share)
         self._started = 0
-        if not self._queues:
+        if not self._queue.size:
             return
         self._loop.call_soon(self._end)
         self._late_ms = self._clock.monotonic_ms() + limits.TURN_MS_MAX
-        while self._queues and self._started < self._share:
+        while self._queue.size and self._started < self._share:
             self._started += self._start_next()
             if self._is_late():
                 break
@@ -109,17 +107,7 @@ class RequestScheduler:
 
     def _start_next(self) -> int:
         """Let the next request begin; return its weight, 0 if its client has gone."""
-        account_sid = next(iter(self._queues))
-        users = self._queues.pop(account_sid)
-        identity = next(iter(users))
-        waiting = users.pop(identity)
-        connection = next(iter(waiting))
-        request = waiting.pop(connection)
-        # Both go to the end of their queues.
-        if waiting:
-            users[identity] = waiting
-        if users:
-            self._queues[account_sid] = users
+        connection, request = self._queue.pop()
         return _weight(request) if connection.run_request(request) else 0
 
 

@@ -28,6 +28,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Final, Protocol
 
+from parlour.operations.round_robin import RoundRobin
 from parlour.realtime.inbound import TokenBucket
 from parlour.vocabulary import limits
 
@@ -45,17 +46,13 @@ class InputSource(Protocol):
         ...
 
 
-_Users = OrderedDict[str, dict[InputSource, None]]
-
-
 class InputScheduler:
     """The turns of the sockets of one process."""
 
-    __slots__ = ("_accounts", "_bytes_left", "_frames_left", "_is_open", "_waiting")
+    __slots__ = ("_bytes_left", "_frames_left", "_is_open", "_queue")
 
     def __init__(self) -> None:
-        self._accounts: OrderedDict[str, _Users] = OrderedDict()
-        self._waiting = 0
+        self._queue: RoundRobin[InputSource] = RoundRobin()
         self._is_open = False
         self._frames_left = self._bytes_left = 0
 
@@ -63,7 +60,7 @@ class InputScheduler:
         """Let a socket with input take its part: now, or when it is its turn."""
         if not self._is_open:
             self._open()
-        if self._waiting or self._is_exhausted():
+        if self._queue.size or self._is_exhausted():
             self.enqueue(socket)
         else:
             self._run(socket)
@@ -73,10 +70,7 @@ class InputScheduler:
         if socket.is_queued:
             return
         socket.is_queued = True
-        self._waiting += 1
-        account_sid, identity = socket.owner
-        users = self._accounts.setdefault(account_sid, OrderedDict())
-        users.setdefault(identity, {})[socket] = None
+        self._queue.push(*socket.owner, socket)
         if not self._is_open:
             self._open()
 
@@ -97,26 +91,14 @@ class InputScheduler:
     def _run_turn(self) -> None:
         """Begin a turn with those that wait, each once."""
         self._is_open = False
-        left = self._waiting
+        left = self._queue.size
         if left:
             self._open()
         while left and not self._is_exhausted():
             left -= 1
-            self._run(self._next())
-
-    def _next(self) -> InputSource:
-        """Take the next socket out of the queue; its account and its user go to the end."""
-        account_sid, users = self._accounts.popitem(last=False)
-        identity, sockets = users.popitem(last=False)
-        socket = next(iter(sockets))
-        del sockets[socket]
-        if sockets:
-            users[identity] = sockets
-        if users:
-            self._accounts[account_sid] = users
-        socket.is_queued = False
-        self._waiting -= 1
-        return socket
+            socket = self._queue.pop()
+            socket.is_queued = False
+            self._run(socket)
 
 
 _FULL_SECONDS: Final = limits.USER_BURST_BYTES / limits.USER_BYTES_PER_SECOND

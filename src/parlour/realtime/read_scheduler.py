@@ -10,18 +10,16 @@ whatever number of them each has.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
+
+from parlour.operations.round_robin import RoundRobin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _LONG_SECONDS: Final = 0.0005
 _PAUSE_SECONDS_MAX: Final = 0.020
-
-_Waiter = asyncio.Future[None]
-_Users = OrderedDict[str, dict[_Waiter, None]]
 
 
 class ReadScheduler:
@@ -32,7 +30,7 @@ class ReadScheduler:
 
     def __init__(self, concurrency: int = 1) -> None:
         self._concurrency = self._free = concurrency
-        self._accounts: OrderedDict[str, _Users] = OrderedDict()
+        self._queue: RoundRobin[asyncio.Future[None]] = RoundRobin()
 
     @asynccontextmanager
     async def slot(self, account_sid: str, identity: str) -> AsyncIterator[None]:
@@ -56,8 +54,7 @@ class ReadScheduler:
 
     async def _wait(self, account_sid: str, identity: str) -> None:
         waiter = asyncio.get_running_loop().create_future()
-        users = self._accounts.setdefault(account_sid, OrderedDict())
-        users.setdefault(identity, {})[waiter] = None
+        self._queue.push(account_sid, identity, waiter)
         try:
             await waiter
         except asyncio.CancelledError:
@@ -67,21 +64,9 @@ class ReadScheduler:
 
     def _grant_next(self) -> None:
         """Give the turn to the next read that waits."""
-        while self._accounts:
-            waiter = self._next_waiter()
+        while self._queue.size:
+            waiter = self._queue.pop()
             if not waiter.done():
                 waiter.set_result(None)
                 return
         self._free += 1
-
-    def _next_waiter(self) -> _Waiter:
-        """Take the next read out of the queue; its account and its user go to the end."""
-        account_sid, users = self._accounts.popitem(last=False)
-        identity, waiters = users.popitem(last=False)
-        waiter = next(iter(waiters))
-        del waiters[waiter]
-        if waiters:
-            users[identity] = waiters
-        if users:
-            self._accounts[account_sid] = users
-        return waiter
