@@ -45,7 +45,7 @@ def server(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-class Crowd(BackgroundThreads):
+class MessageWriters(BackgroundThreads):
     """Writers that go on whatever they are answered."""
 
     def __init__(self, server: Server, conversation: str) -> None:
@@ -87,7 +87,7 @@ def answers(server: Server, conversation: str) -> bool:
     return status == 201
 
 
-def nothing_half_done(server: Server, concurrent_writers: Crowd) -> None:
+def nothing_half_done(server: Server, concurrent_writers: MessageWriters) -> None:
     """What was told is kept, indexes have no gap, and each message has its event."""
     assert set(concurrent_writers.statuses) <= {201, 503}, concurrent_writers.statuses
     found = kept(server)
@@ -101,7 +101,7 @@ def test_a_killed_database_costs_seconds_and_no_answered_write(
 ) -> None:
     api = api_of(server)
     conversation = api.post("/Conversations").expect(201)["sid"]
-    concurrent_writers = Crowd(server, conversation)
+    concurrent_writers = MessageWriters(server, conversation)
     concurrent_writers.start()
     try:
         for _ in range(3):
@@ -124,7 +124,7 @@ def test_a_killed_database_costs_seconds_and_no_answered_write(
 def test_connections_that_are_cut_are_made_anew(postgres: Postgres, server: Server) -> None:
     api = api_of(server)
     conversation = api.post("/Conversations").expect(201)["sid"]
-    concurrent_writers = Crowd(server, conversation)
+    concurrent_writers = MessageWriters(server, conversation)
     concurrent_writers.start()
     try:
         for _ in range(10):

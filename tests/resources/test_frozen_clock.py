@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from parlour.vocabulary.clock import FakeClock
-from tests.events.in_process_server import House, until_read
+from tests.events.in_process_server import InProcessServer, poll_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +25,9 @@ class FrozenClock(FakeClock):
 
 def test_dates_are_those_of_the_given_clock(tmp_path: Path) -> None:
     async def run() -> None:
-        async with House(tmp_path, clock=FrozenClock(START_MS)) as house:
-            made = await house.do("CreateConversation")
-            message = await house.say(made.sid, "first")
+        async with InProcessServer(tmp_path, clock=FrozenClock(START_MS)) as instance:
+            made = await instance.do("CreateConversation")
+            message = await instance.say(made.sid, "first")
             assert (made.date_created, message.date_created) == (START_MS, START_MS)
 
     asyncio.run(run())
@@ -36,16 +36,19 @@ def test_dates_are_those_of_the_given_clock(tmp_path: Path) -> None:
 def test_a_timer_acts_after_the_clock_was_advanced_and_not_before(tmp_path: Path) -> None:
     async def run() -> None:
         clock = FrozenClock(START_MS)
-        async with House(tmp_path, clock=clock) as house:
-            made = await house.do("CreateConversation", {"Timers.Inactive": "PT1M"})
-            scheduler = house.app.scheduler
+        async with InProcessServer(tmp_path, clock=clock) as instance:
+            made = await instance.do("CreateConversation", {"Timers.Inactive": "PT1M"})
+            scheduler = instance.app.scheduler
 
             async def state() -> tuple[str, int]:
-                found = await house.do("FetchConversation", Sid=made.sid)
+                found = await instance.do("FetchConversation", Sid=made.sid)
                 return found.state, found.date_updated
 
+            async def waits_for_the_timer() -> bool:
+                return await scheduler.run_due() == START_MS + MINUTE_MS
+
             clock.advance(MINUTE_MS - 1)
-            assert await scheduler.run_due() == START_MS + MINUTE_MS
+            await poll_until(waits_for_the_timer)
             assert await state() == ("active", START_MS)
             clock.advance(1)
             scheduler.wake()
@@ -53,6 +56,6 @@ def test_a_timer_acts_after_the_clock_was_advanced_and_not_before(tmp_path: Path
             async def is_inactive() -> bool:
                 return await state() == ("inactive", START_MS + MINUTE_MS)
 
-            await until_read(is_inactive)
+            await poll_until(is_inactive)
 
     asyncio.run(run())

@@ -35,7 +35,7 @@ PURGE_SECONDS_MAX = 15.0
 
 
 @dataclass
-class House:
+class MediaConversation:
     """A service of its own, with a conversation of alice and bob; carol is elsewhere."""
 
     server: Server
@@ -67,7 +67,7 @@ class House:
 
 
 @pytest.fixture
-def instance(server: Server) -> Iterator[House]:
+def media_conversation(server: Server) -> Iterator[MediaConversation]:
     """A house of its own for a test."""
     account = new_account_api(server)
     service = new_service_api(account)
@@ -76,7 +76,7 @@ def instance(server: Server) -> Iterator[House]:
     for sid, identity in ((room["sid"], "alice"), (room["sid"], "bob"), (other["sid"], "carol")):
         path = f"/Conversations/{sid}/Participants"
         service.post(path, Identity=identity).expect(201)
-    yield House(server, account, service, room["chat_service_sid"], room["sid"])
+    yield MediaConversation(server, account, service, room["chat_service_sid"], room["sid"])
     account.close()
 
 
@@ -92,130 +92,149 @@ def looks_like_never_made(media_client: MediaClient, sid: str) -> None:
     assert found == {"code": 404, "media_record": {"sid": sid}}
 
 
-def test_an_upload_is_its_uploaders_until_a_message_carries_it(instance: House) -> None:
-    alice, bob = instance.media_client("alice"), instance.media_client("bob")
+def test_an_upload_is_its_uploaders_until_a_message_carries_it(
+    media_conversation: MediaConversation,
+) -> None:
+    alice, bob = media_conversation.media_client("alice"), media_conversation.media_client("bob")
     medium = alice.add()
     assert alice.sees(medium["sid"])
-    assert instance.media_client().sees(medium["sid"])
-    for other in (bob, instance.media_client("carol"), instance.media_client("nobody yet")):
+    assert media_conversation.media_client().sees(medium["sid"])
+    for other in (
+        bob,
+        media_conversation.media_client("carol"),
+        media_conversation.media_client("nobody yet"),
+    ):
         looks_like_never_made(other, medium["sid"])
 
 
-def test_an_upload_of_the_account_is_for_no_user_until_it_is_sent(instance: House) -> None:
-    medium = instance.media_client().add()
-    looks_like_never_made(instance.media_client("alice"), medium["sid"])
-    instance.send(medium)
-    assert instance.media_client("alice").sees(medium["sid"])
+def test_an_upload_of_the_account_is_for_no_user_until_it_is_sent(
+    media_conversation: MediaConversation,
+) -> None:
+    medium = media_conversation.media_client().add()
+    looks_like_never_made(media_conversation.media_client("alice"), medium["sid"])
+    media_conversation.send(medium)
+    assert media_conversation.media_client("alice").sees(medium["sid"])
 
 
-def test_a_sent_medium_is_for_the_participants(instance: House) -> None:
+def test_a_sent_medium_is_for_the_participants(media_conversation: MediaConversation) -> None:
     alice, bob, account = (
-        instance.media_client("alice"),
-        instance.media_client("bob"),
-        instance.media_client(),
+        media_conversation.media_client("alice"),
+        media_conversation.media_client("bob"),
+        media_conversation.media_client(),
     )
     medium = alice.add(b"for both", Filename="f.txt")
-    message = instance.send(medium, Author="alice")
+    message = media_conversation.send(medium, Author="alice")
     for media_client in (alice, bob, account):
         found = media_client.look(medium["sid"]).expect(200)
         assert (found["message_sid"], found["channel_sid"]) == (
             message["sid"],
-            instance.conversation_sid,
+            media_conversation.conversation_sid,
         )
         assert media_client.sees(medium["sid"])
         assert media_client.direct(found).body == b"for both"
-    for other in (instance.media_client("carol"), instance.media_client("nobody yet")):
+    for other in (
+        media_conversation.media_client("carol"),
+        media_conversation.media_client("nobody yet"),
+    ):
         looks_like_never_made(other, medium["sid"])
 
 
 @pytest.mark.promise("reference/quirks.md", "a removed participant's URL answers 404")
-def test_a_participant_who_was_removed_sees_nothing_any_more(instance: House) -> None:
-    alice, bob = instance.media_client("alice"), instance.media_client("bob")
+def test_a_participant_who_was_removed_sees_nothing_any_more(
+    media_conversation: MediaConversation,
+) -> None:
+    alice, bob = media_conversation.media_client("alice"), media_conversation.media_client("bob")
     medium = alice.add()
-    instance.send(medium)
+    media_conversation.send(medium)
     given_out = bob.look(medium["sid"]).expect(200)
     assert bob.direct(given_out).status == 200
-    instance.remove_participant("bob")
+    media_conversation.remove_participant("bob")
     looks_like_never_made(bob, medium["sid"])
     assert bob.direct(given_out).status == 404
     # Nor does whoever uploaded it, once they have left.
     given_out = alice.look(medium["sid"]).expect(200)
-    instance.remove_participant("alice")
+    media_conversation.remove_participant("alice")
     looks_like_never_made(alice, medium["sid"])
     assert alice.direct(given_out).status == 404
     assert alice.direct(medium).status == 404
-    assert instance.media_client().sees(medium["sid"])
+    assert media_conversation.media_client().sees(medium["sid"])
 
 
-def test_a_url_of_an_uploader_goes_on_while_they_take_part(instance: House) -> None:
-    alice = instance.media_client("alice")
+def test_a_url_of_an_uploader_goes_on_while_they_take_part(
+    media_conversation: MediaConversation,
+) -> None:
+    alice = media_conversation.media_client("alice")
     medium = alice.add(b"mine")
-    instance.send(medium)
+    media_conversation.send(medium)
     assert alice.direct(medium).body == b"mine"
 
 
-def test_a_user_who_is_gone_takes_their_urls_along(instance: House) -> None:
-    alice = instance.media_client("alice")
+def test_a_user_who_is_gone_takes_their_urls_along(media_conversation: MediaConversation) -> None:
+    alice = media_conversation.media_client("alice")
     medium = alice.add()
     assert alice.direct(medium).status == 200
-    instance.service.delete("/Users/alice").expect(204)
+    media_conversation.service.delete("/Users/alice").expect(204)
     assert alice.direct(medium).status == 404
 
 
 @pytest.mark.parametrize("goes", ["message", "conversation", "service"])
 def test_what_is_deleted_is_out_of_sight_at_once_and_then_off_the_disk(
-    instance: House, goes: str
+    media_conversation: MediaConversation, goes: str
 ) -> None:
     shelves = [
-        instance.media_client("alice"),
-        instance.media_client("bob"),
-        instance.media_client(),
+        media_conversation.media_client("alice"),
+        media_conversation.media_client("bob"),
+        media_conversation.media_client(),
     ]
     medium = shelves[0].add()
     waiting = shelves[0].add()
-    message = instance.send(medium)
+    message = media_conversation.send(medium)
     urls = [media_client.look(medium["sid"]).expect(200) for media_client in shelves]
-    assert kept(instance, medium)
+    assert kept(media_conversation, medium)
     path = {
-        "message": f"{instance.path}/Messages/{message['sid']}",
-        "conversation": instance.path,
-        "service": f"/v1/Services/{instance.service_sid}",
+        "message": f"{media_conversation.path}/Messages/{message['sid']}",
+        "conversation": media_conversation.path,
+        "service": f"/v1/Services/{media_conversation.service_sid}",
     }[goes]
-    instance.service.delete(path).expect(204)
+    media_conversation.service.delete(path).expect(204)
     for media_client, url in zip(shelves, urls, strict=True):
         assert media_client.direct(url).status == 404
         assert media_client.look(medium["sid"]).status == 404
-    eventually(lambda: kept(instance, medium), lambda found: not found, seconds=PURGE_SECONDS_MAX)
+    eventually(
+        lambda: kept(media_conversation, medium), lambda found: not found, seconds=PURGE_SECONDS_MAX
+    )
     sql = "SELECT COUNT(*) FROM media WHERE sid = ?"
     eventually(
-        lambda: rows(instance.server, sql, medium["sid"]),
+        lambda: rows(media_conversation.server, sql, medium["sid"]),
         lambda found: found == [(0,)],
         seconds=PURGE_SECONDS_MAX,
     )
     if goes == "service":
         eventually(
-            lambda: kept(instance, waiting), lambda found: not found, seconds=PURGE_SECONDS_MAX
+            lambda: kept(media_conversation, waiting),
+            lambda found: not found,
+            seconds=PURGE_SECONDS_MAX,
         )
     else:
         assert shelves[0].sees(waiting["sid"])
 
 
-def kept(instance: House, medium: Medium) -> list[str]:
+def kept(media_conversation: MediaConversation, medium: Medium) -> list[str]:
     """The files of a medium, under whatever name."""
-    folder = instance.server.data_dir / "media"
+    folder = media_conversation.server.data_dir / "media"
     return [str(path) for path in folder.rglob(f"*{medium['sid']}*")]
 
 
 # --- Other services and accounts ------------------------------------------------------------
 
 
-def test_another_service_of_the_account_sees_nothing(instance: House) -> None:
-    medium = instance.media_client("alice").add()
-    other = new_service_api(instance.account)
+def test_another_service_of_the_account_sees_nothing(media_conversation: MediaConversation) -> None:
+    medium = media_conversation.media_client("alice").add()
+    other = new_service_api(media_conversation.account)
     sid = other.get("/Configuration").expect(200)["chat_service_sid"]
     for media_client in (
-        MediaClient.of_account(instance.server, instance.account, sid),
-        MediaClient.of_user(instance.server, instance.account, sid, "alice"),
+        MediaClient.of_account(media_conversation.server, media_conversation.account, sid),
+        MediaClient.of_user(media_conversation.server, media_conversation.account, sid, "alice"),
     ):
         looks_like_never_made(media_client, medium["sid"])
     room = other.post("/Conversations").expect(201)
@@ -223,15 +242,17 @@ def test_another_service_of_the_account_sees_nothing(instance: House) -> None:
     answer.refuses(400, 50507)
 
 
-def test_another_account_sees_nothing(instance: House, server: Server) -> None:
-    medium = instance.media_client("alice").add()
+def test_another_account_sees_nothing(
+    media_conversation: MediaConversation, server: Server
+) -> None:
+    medium = media_conversation.media_client("alice").add()
     twin = new_account_api(server)
     twin_service = new_service_api(twin)
     sid = twin_service.get("/Configuration").expect(200)["chat_service_sid"]
     looks_like_never_made(MediaClient.of_account(server, twin, sid), medium["sid"])
     looks_like_never_made(MediaClient.of_user(server, twin, sid, "alice"), medium["sid"])
     # The service of somebody else is not there either.
-    foreign = MediaClient.of_account(server, twin, instance.service_sid)
+    foreign = MediaClient.of_account(server, twin, media_conversation.service_sid)
     looks_like_never_made(foreign, medium["sid"])
     there, never = foreign.upload(), MediaClient.of_account(server, twin, "IS" + "0" * 32).upload()
     assert there.status == never.status == 404
@@ -247,7 +268,7 @@ def urls(server: Server) -> MediaUrls:
     return MediaUrls(load_vault(server.data_dir, SystemRandom()).media_url_key)
 
 
-def refusals(instance: House, medium: Medium) -> list[str]:
+def refusals(media_conversation: MediaConversation, medium: Medium) -> list[str]:
     """URLs that are not quite the one of a record."""
     parts = urlsplit(direct_url(medium))
     said = dict(parse_qsl(parts.query))
@@ -269,7 +290,7 @@ def refusals(instance: House, medium: Medium) -> list[str]:
     ]
     paths = [f"{parts.path}?{urlencode(query)}" for query in forged]
     account, service, _ = parts.path.split("/")[2:]
-    other = instance.media_client("alice").add()["sid"]
+    other = media_conversation.media_client("alice").add()["sid"]
     # The same query under another medium, there or not, and under other names.
     paths += [
         f"{path}?{parts.query}"
@@ -287,50 +308,57 @@ def refusals(instance: House, medium: Medium) -> list[str]:
 
 
 @pytest.mark.promise("reference/quirks.md", "A forged or expired one answers 403")
-def test_a_forged_url_confirms_nothing(instance: House) -> None:
-    medium = instance.media_client("alice").add()
-    answers = [instance.media_client().ask_bare("GET", path) for path in refusals(instance, medium)]
+def test_a_forged_url_confirms_nothing(media_conversation: MediaConversation) -> None:
+    medium = media_conversation.media_client("alice").add()
+    answers = [
+        media_conversation.media_client().ask_bare("GET", path)
+        for path in refusals(media_conversation, medium)
+    ]
     assert {(answer.status, answer.body) for answer in answers} == {(403, answers[0].body)}
     answers[0].refuses(403, 20403)
-    assert instance.media_client().direct(medium).status == 200
+    assert media_conversation.media_client().direct(medium).status == 200
 
 
-def test_a_url_ends(instance: House, urls: MediaUrls) -> None:
-    medium = instance.media_client("alice").add()
+def test_a_url_ends(media_conversation: MediaConversation, urls: MediaUrls) -> None:
+    medium = media_conversation.media_client("alice").add()
     said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
 
     def ask(seconds: int) -> Answer:
         link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]) + seconds)
-        return instance.media_client().ask_bare("GET", urls.sign(link))
+        return media_conversation.media_client().ask_bare("GET", urls.sign(link))
 
     assert ask(0).status == 200
     ask(-400).refuses(403, 20403)
     link = MediaLink(scope, NEVER, said["User"], int(said["Expires"]) - 400)
-    expired_of_nothing = instance.media_client().ask_bare("GET", urls.sign(link))
+    expired_of_nothing = media_conversation.media_client().ask_bare("GET", urls.sign(link))
     assert expired_of_nothing.body == ask(-400).body
 
 
-def test_a_signature_of_another_key_is_worth_nothing(instance: House) -> None:
-    medium = instance.media_client("alice").add()
+def test_a_signature_of_another_key_is_worth_nothing(media_conversation: MediaConversation) -> None:
+    medium = media_conversation.media_client("alice").add()
     said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
     link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]))
     forged = MediaUrls(hmac.digest(b"guessed", b"media-url", hashlib.sha256)).sign(link)
-    instance.media_client().ask_bare("GET", forged).refuses(403, 20403)
+    media_conversation.media_client().ask_bare("GET", forged).refuses(403, 20403)
 
 
-def test_credentials_do_not_help_a_bad_url(instance: House) -> None:
-    medium = instance.media_client().add()
+def test_credentials_do_not_help_a_bad_url(media_conversation: MediaConversation) -> None:
+    medium = media_conversation.media_client().add()
     path = urlsplit(direct_url(medium)).path
-    instance.media_client().ask("GET", path).refuses(403, 20403)
+    media_conversation.media_client().ask("GET", path).refuses(403, 20403)
 
 
 @pytest.mark.parametrize("status", ["suspended", "closed"])
-def test_a_url_of_an_account_that_is_not_active_leads_nowhere(instance: House, status: str) -> None:
-    shelves = [instance.media_client(), instance.media_client("alice")]
+def test_a_url_of_an_account_that_is_not_active_leads_nowhere(
+    media_conversation: MediaConversation, status: str
+) -> None:
+    shelves = [media_conversation.media_client(), media_conversation.media_client("alice")]
     media = [media_client.add() for media_client in shelves]
-    instance.server.command("account", "status", str(instance.account.sid), status)
+    media_conversation.server.command(
+        "account", "status", str(media_conversation.account.sid), status
+    )
     for media_client, medium in zip(shelves, media, strict=True):
         assert media_client.direct(medium).status == 404
     # A login is remembered for a second; a token is looked at each time.
