@@ -1,1 +1,1 @@
-"""The tests of Parlour: what it promises, and how each promise is shown."""
+"""Parlour's tests; `docs/contributing/tests.md` is the map of the folders."""

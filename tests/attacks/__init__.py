@@ -1,1 +1,1 @@
-"""Attacks by one client: each must leave the others' latency, success and the memory alone."""
+"""Attacks by one client: other clients keep their latency and success, the server its memory."""

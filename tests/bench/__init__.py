@@ -1,0 +1,1 @@
+"""The benchmark's parts: load clients, baselines, figures."""

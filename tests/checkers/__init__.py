@@ -1,1 +1,1 @@
-"""What the clients were told, what is kept, and the difference: shared by all crash tests."""
+"""Request log, expected state and checkers that crash and fault runs share; no tests."""

@@ -1,0 +1,1 @@
+"""Each response has the documented shape, whatever is requested, and OpenAPI describes it."""

@@ -1,0 +1,1 @@
+"""Unmodified SDKs and REST clients, and the checklists of the API, run against a real server."""

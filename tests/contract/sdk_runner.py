@@ -109,7 +109,7 @@ class Run:
     def failed(self, topic: str) -> list[str]:
         """Each failed check of a topic, in words."""
         return [
-            f"{line['scenario']}: {line['check']}: {line['error']}"
+            f"{line['scene']}: {line['check']}: {line['error']}"
             for line in self.checks[topic]
             if not line["ok"]
         ]

@@ -1,1 +1,1 @@
-"""Crashes: `kill -9` and power loss."""
+"""Process kills and power loss: what was acknowledged is durable, the rest is atomic."""

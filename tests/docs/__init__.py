@@ -1,0 +1,1 @@
+"""Pages, commands and generated references agree with the code."""

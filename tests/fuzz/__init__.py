@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of what reads bytes of strangers."""
+"""Coverage-guided fuzzing of the parser of HTTP requests."""

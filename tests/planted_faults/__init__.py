@@ -1,1 +1,1 @@
-"""Planted faults that the harnesses must report: a check that never failed proves nothing."""
+"""Planted faults that checkers and harnesses must report."""

@@ -1,1 +1,1 @@
-"""What connected users may do and see, and what their clients are answered."""
+"""The realtime socket: access, subscriptions, replay, commands, limits."""

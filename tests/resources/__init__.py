@@ -1,0 +1,1 @@
+"""Each REST resource over HTTP: parameters, limits, errors, side effects."""

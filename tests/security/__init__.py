@@ -1,0 +1,1 @@
+"""Isolation of accounts, credentials, outbound requests, uploads, backups from elsewhere."""

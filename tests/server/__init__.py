@@ -1,0 +1,1 @@
+"""The process: start, settings, data folder, TLS, connection caps, metrics, doctor."""

@@ -1,0 +1,1 @@
+"""Both engines: transactions, groups, query plans, event log, connections."""

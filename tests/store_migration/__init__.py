@@ -1,1 +1,1 @@
-"""Moving a store from one engine to the other."""
+"""Moving a store from SQLite to PostgreSQL, also after an interruption."""

@@ -1,1 +1,1 @@
-"""What several kinds of tests need: a real server, a plain client, Node.js, no way out."""
+"""Servers, clients, databases and proxies that tests of several kinds share; no tests."""

@@ -1,1 +1,1 @@
-"""What imports and types cannot say about the code: ten small rules, read from its syntax."""
+"""Rules about the source that imports and types cannot express."""

@@ -1,1 +1,1 @@
-"""Tests of single modules, without a server."""
+"""Single modules without a server; one folder for each package of `src/parlour`."""

@@ -1,1 +1,1 @@
-"""Worlds in one process whose time is as quick as the processor."""
+"""Retries, overload and failed commits over hours, in virtual time."""
