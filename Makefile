@@ -14,7 +14,7 @@ IN_THE_GATE := $(filter-out $(ON_BOTH_ENGINES),$(wildcard tests/events/test_*.py
 # Servers of the tests start from compiled code: in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve check test gate attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload docs lock clean
+.PHONY: help serve quick check test gate attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -41,8 +41,12 @@ check: $(VENV)/dev.stamp ## Lint, layers, types, tidy rules: .pre-commit-config.
 	$(BIN)/python -m pytest -n 0 tests/tidy; tidy=$$?; \
 	wait $$types && test $$tidy = 0
 
+quick: $(VENV)/dev.stamp ## The tests for between two edits: a minute, on SQLite.
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not gate and not slow" tests/unit tests/tidy tests/resources
+
+# The tidy rules have passed in `check`.
 test: $(VENV)/dev.stamp check ## Set up and pass every test.
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate" --ignore tests/tidy
 	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate" $(ON_BOTH_ENGINES)
 
 # Attacks come last and alone: what others take of the machine would hide what an attack takes.
