@@ -68,6 +68,7 @@ def test_a_new_key_shows_its_secret_once_and_lets_in(own: Api, server: Server) -
     assert own.post("/Keys.json").expect(201)["friendly_name"] == ""
 
 
+@pytest.mark.slow
 def test_the_operator_makes_accounts_and_keys_that_are_let_in(own: Api, server: Server) -> None:
     made = json.loads(server.command("account", "create", "--name", "Shop", "--json"))
     account_sid = made["account_sid"]

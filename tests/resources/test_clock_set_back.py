@@ -230,6 +230,7 @@ async def _failing_lane(folder: Path) -> list[str]:
         return [told.values["Body"] for told in backend.requests_to("/hook")]
 
 
+@pytest.mark.slow
 def test_a_failing_webhook_goes_on_after_the_clock_was_set_back(tmp_path: Path) -> None:
     bodies = asyncio.run(_failing_lane(tmp_path))
     assert bodies[-3:] == ["one", "two", "three"]
@@ -258,6 +259,7 @@ async def _failing_lane_at_a_start(folder: Path) -> list[str]:
         return [told.values["Body"] for told in backend.requests_to("/hook")[failed:]]
 
 
+@pytest.mark.slow
 def test_a_failing_webhook_goes_on_at_a_start_after_the_clock_was_set_back(
     tmp_path: Path,
 ) -> None:

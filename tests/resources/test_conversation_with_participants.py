@@ -374,6 +374,7 @@ def asleep(tmp_path: Path) -> Iterator[Asleep]:
     found.close()
 
 
+@pytest.mark.slow
 def test_it_is_completed_after_a_kill(asleep: Asleep) -> None:
     begun = [send(asleep.api, chat(), phone(), FriendlyName=str(n)).expect(202) for n in range(60)]
     for each in begun:
@@ -390,6 +391,7 @@ def test_it_is_completed_after_a_kill(asleep: Asleep) -> None:
         assert names.count("onParticipantAdded") == 2
 
 
+@pytest.mark.slow
 def test_nothing_but_delete_is_possible_before_it_is_complete(asleep: Asleep) -> None:
     api, address = asleep.api, phone_number()
     begun = send(api, phone(address)).expect(202)
@@ -408,6 +410,7 @@ def test_nothing_but_delete_is_possible_before_it_is_complete(asleep: Asleep) ->
     assert member["messaging_binding"]["address"] == address
 
 
+@pytest.mark.slow
 def test_a_set_is_taken_before_its_conversation_is_complete(asleep: Asleep) -> None:
     api, people = asleep.api, [native(), native(), projected()]
     begun = send(api, *people).expect(202)
@@ -425,6 +428,7 @@ def test_a_set_is_taken_before_its_conversation_is_complete(asleep: Asleep) -> N
     assert len(completed(asleep.wake(), larger)[1]) == 4
 
 
+@pytest.mark.slow
 def test_what_cannot_be_completed_is_closed_and_logged(asleep: Asleep) -> None:
     api, address, role_sid = asleep.api, phone_number(), make_role(asleep.api)
     bad = send(api, phone(address), chat(role_sid=role_sid), UniqueName="bad").expect(202)

@@ -87,6 +87,7 @@ def sids_of(pages: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("make", [many_users, many_participants, many_conversations])
+@pytest.mark.slow
 def test_pages_of_large_rows_end_early_and_are_the_list_forwards_and_backwards(
     small_pages: Server, make: Callable[[Api, int], tuple[str, list[str]]]
 ) -> None:

@@ -258,6 +258,7 @@ kinds = st.lists(st.sampled_from(["bare", "identity"]), min_size=1, max_size=2)
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=st.integers(1, 3), owns=kinds, seed=st.integers(0, 2**32))
+@pytest.mark.slow
 def test_any_order_of_building_comes_to_the_same(
     server: Server, api: Api, members: int, owns: list[str], seed: int
 ) -> None:

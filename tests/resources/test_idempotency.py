@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.client import Api
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ def test_many_at_once_make_one(api: Api) -> None:
             answer.refuses(409, 20409)
 
 
+@pytest.mark.slow
 def test_the_answer_survives_a_crash(fresh_server: Server) -> None:
     api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
     first = _create(api, "crash", UniqueName="once").expect(201)

@@ -283,6 +283,7 @@ def test_answers_about_media_are_json_that_the_sdk_reads(account: MediaClient) -
 # --- Settings and logs --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_temporary_urls_may_have_a_host_name_of_their_own() -> None:
     args = ("--public-url", "https://chat.example.test/", "--media-url", "https://m.example.test/")
     with Server(args=args) as server, closing(api_of(server)) as api:
@@ -294,6 +295,7 @@ def test_temporary_urls_may_have_a_host_name_of_their_own() -> None:
         assert account.direct(made).body == b"elsewhere"
 
 
+@pytest.mark.slow
 def test_the_log_says_nothing_of_names_bytes_or_signatures() -> None:
     with Server(env={"PARLOUR_REQUEST_LOG": "all"}) as server, closing(api_of(server)) as api:
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]

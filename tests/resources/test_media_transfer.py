@@ -159,6 +159,7 @@ def test_several_requests_follow_each_other_on_one_connection(media_client: Medi
 
 @pytest.mark.promise("MEDIA_BYTES_MAX", 413)
 @pytest.mark.promise("reference/quirks.md", "An upload above 150 MB is refused with status 413")
+@pytest.mark.slow
 def test_the_largest_medium_is_taken_and_one_byte_more_is_not(tight: MediaClient) -> None:
     before = files(tight.server)
     for extra in (1, 50_000, 5_000_000):
@@ -217,6 +218,7 @@ def begin(
 
 
 @pytest.mark.promise("UPLOAD_GRACE_SECONDS", 408)
+@pytest.mark.slow
 def test_an_upload_that_stops_is_broken_off(tight: MediaClient) -> None:
     before = files(tight.server)
     with RawConnection(tight.server) as wire:
@@ -228,6 +230,7 @@ def test_an_upload_that_stops_is_broken_off(tight: MediaClient) -> None:
 
 
 @pytest.mark.promise("UPLOAD_BYTES_PER_SECOND_MIN", 408)
+@pytest.mark.slow
 def test_an_upload_that_drips_is_broken_off(tight: MediaClient) -> None:
     with RawConnection(tight.server) as wire:
         begin(tight, wire)
@@ -249,6 +252,7 @@ def test_an_upload_that_drips_is_broken_off(tight: MediaClient) -> None:
             dripping.join()
 
 
+@pytest.mark.slow
 def test_an_upload_that_goes_on_gets_more_time(tight: MediaClient) -> None:
     size = 280_000
     with RawConnection(tight.server) as wire:
@@ -278,6 +282,7 @@ def narrow() -> Iterator[Server]:
 @pytest.mark.promise("UPLOADS_MAX", 429)
 @pytest.mark.promise("UPLOADS_MAX", 503)
 @pytest.mark.promise("UPLOADS_PER_ACCOUNT_MAX", 429)
+@pytest.mark.slow
 def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server) -> None:
     account = narrow.make_account()
     own, other = shelf_on(narrow), shelf_on(narrow, account)
@@ -299,6 +304,7 @@ def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server)
     eventually(lambda: own.upload().status, lambda status: status == 201)
 
 
+@pytest.mark.slow
 def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: MediaClient) -> None:
     medium = large_medium(tight)
     with RawConnection(small) as wire, RawConnection(small) as another:
@@ -326,6 +332,7 @@ def scarce() -> Iterator[Server]:
 @pytest.mark.promise("DOWNLOADS_MAX", 429)
 @pytest.mark.promise("DOWNLOADS_MAX", 503)
 @pytest.mark.promise("DOWNLOADS_PER_ACCOUNT_MAX", 429)
+@pytest.mark.slow
 def test_downloads_at_once_are_bounded_for_each_account_and_in_all(scarce: Server) -> None:
     account = scarce.make_account()
     own, other = shelf_on(scarce), shelf_on(scarce, account)
@@ -411,6 +418,7 @@ def growth_with_the_largest(server: Server) -> tuple[int, int]:
     return coming, memory.growth()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_largest_medium(fresh_server: Server) -> None:
     grown = growth_with_the_largest(fresh_server)
     print(f"grown by {grown} bytes")

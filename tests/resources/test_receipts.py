@@ -239,6 +239,7 @@ def test_no_quick_read_sees_a_receipt_before_its_first_status(talk: MessageClien
 
 
 @pytest.mark.parametrize("status", [None, "sent"])
+@pytest.mark.slow
 def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> None:
     """A receipt without a status is due; one that was handed over is its carrier's matter."""
     with Server() as own:
@@ -275,6 +276,7 @@ def _talk_on(server: Server) -> MessageClient:
 
 
 @pytest.mark.embedded
+@pytest.mark.slow
 def test_kills_lose_no_hand_over_and_repeat_none_that_is_recorded() -> None:
     with Server() as server:
         talk = _talk_on(server)

@@ -38,6 +38,7 @@ def becomes(api: Api, made: dict[str, Any], state: str, seconds: float) -> float
     return watch.seconds
 
 
+@pytest.mark.slow
 def test_a_conversation_becomes_inactive_and_closed_by_itself(fast: Server) -> None:
     api = Api(fast.base_url, fast.account_sid, fast.auth_token)
     form = {"Timers.Inactive": "PT1M", "Timers.Closed": "PT10M"}
@@ -50,6 +51,7 @@ def test_a_conversation_becomes_inactive_and_closed_by_itself(fast: Server) -> N
     api.close()
 
 
+@pytest.mark.slow
 def test_timers_survive_a_kill(fast: Server) -> None:
     api = Api(fast.base_url, fast.account_sid, fast.auth_token)
     made = api.post("/Conversations", {"Timers.Inactive": "PT2M"}).expect(201)

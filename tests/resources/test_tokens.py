@@ -191,6 +191,7 @@ def test_nobody_gets_a_token_without_a_login(own: Api) -> None:
 # --- On the command line ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_token_beside_a_running_server(server: Server, own: Api) -> None:
     key_sid, secret = new_key(own)
     arguments = ["token", "--account", str(own.sid), "--identity", "älice"]
@@ -223,6 +224,7 @@ def test_the_command_prints_a_token_beside_a_running_server(server: Server, own:
     ],
     ids=repr,
 )
+@pytest.mark.slow
 def test_the_command_refuses_what_cannot_be(
     server: Server, arguments: tuple[str, ...], words: str
 ) -> None:
