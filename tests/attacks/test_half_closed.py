@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.attacks.attack_traffic import connect
-from tests.attacks.harness import healthz, others_unaffected, request
-from tests.support.client import Api
+from tests.attacks.harness import api_of, healthz, others_unaffected, request
+from tests.support.large_conversations import large_page
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -26,12 +26,7 @@ def test_answers_for_clients_that_sent_their_end_are_not_kept(
     fresh_server: Server, control: Server
 ) -> None:
     account = fresh_server.make_account()
-    api = Api(fresh_server.base_url, *account)
-    chat = api.post("/Conversations").expect(201)["sid"]
-    for number in range(90):
-        body = f"{number} " + "x" * 24_000
-        api.post(f"/Conversations/{chat}/Messages", Body=body).expect(201)
-    path = f"/v1/Conversations/{chat}/Messages?PageSize=100"
+    path = large_page(api_of(fresh_server, *account), messages=90, characters=24_000)
     asked = request("GET", path, account=account)
 
     with others_unaffected(fresh_server, control, healthz), ExitStack() as stack:

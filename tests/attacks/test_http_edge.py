@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import pytest
 from tests.attacks.attack_traffic import connect, flood
 from tests.attacks.harness import api_of, healthz, messages, others_unaffected, request
 from tests.support.client import Api
+from tests.support.large_conversations import large_page
 from tests.support.server import Server
 from tests.support.sockets import receive
 
@@ -42,16 +42,7 @@ def large_pages(server: Server) -> tuple[tuple[str, str], str]:
 def write_large_pages(server: Server) -> tuple[tuple[str, str], str]:
     """Make an account and messages; return it and the path of a page with about 1 MiB."""
     account = server.make_account()
-    api = api_of(server, *account)
-    chat = api.post("/Conversations").expect(201)["sid"]
-
-    def write(number: int) -> None:
-        body = f"{number:03} " + "x" * 24_000
-        api.post(f"/Conversations/{chat}/Messages", Body=body).expect(201)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write, range(45)))
-    return account, f"/v1/Conversations/{chat}/Messages?PageSize=100"
+    return account, large_page(api_of(server, *account), messages=45, characters=24_000)
 
 
 # --- Anybody, without credentials ----------------------------------------------------------------

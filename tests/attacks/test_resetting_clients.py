@@ -6,16 +6,16 @@ import asyncio
 import os
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.attacks.attack_traffic import connect
-from tests.attacks.harness import P99_SECONDS, Bounds, messages, others_unaffected, request
+from tests.attacks.harness import P99_SECONDS, Bounds, api_of, messages, others_unaffected, request
 from tests.attacks.webhook_receivers import OK, HangingReceiver
 from tests.support.client import Api
+from tests.support.large_conversations import large_page
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -43,27 +43,13 @@ def processor_seconds(server: Server) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def large_page(server: Server) -> tuple[tuple[str, str], str]:
-    """An account, and the path of a page of its messages with about 100 KiB."""
-    account = server.make_account()
-    api = Api(server.base_url, *account)
-    chat = api.post("/Conversations").expect(201)["sid"]
-
-    def write(number: int) -> None:
-        api.post(f"/Conversations/{chat}/Messages", Body=f"{number} " + "x" * 2_000).expect(201)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write, range(45)))
-    api.close()
-    return account, f"/v1/Conversations/{chat}/Messages?PageSize=100"
-
-
 @pytest.mark.kind("outlived", "turns", by="an account")
 def test_queued_pages_of_clients_that_reset_are_not_read(
     fresh_server: Server, control: Server
 ) -> None:
     server = fresh_server
-    account, path = large_page(server)
+    account = server.make_account()
+    path = large_page(api_of(server, *account), messages=45, characters=2_000)
     asked = request("GET", path, account=account) * PIPELINED
 
     with others_unaffected(server, control, messages):

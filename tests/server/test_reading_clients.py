@@ -13,6 +13,7 @@ from parlour.vocabulary import limits
 from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import request
 from tests.support.client import Api
+from tests.support.large_conversations import large_page
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -57,19 +58,16 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def large_page(server: Server) -> bytes:
+def request_for_a_large_page(server: Server) -> bytes:
     """A request for a page of 3 MiB, of which the pool has room for four."""
     account = (server.account_sid, server.auth_token)
     api = Api(server.base_url, *account)
-    chat = api.post("/Conversations").expect(201)["sid"]
-    for number in range(MESSAGES):
-        body = f"{number} " + "x" * BODY_CHARS
-        api.post(f"/Conversations/{chat}/Messages", Body=body).expect(201)
-    return request("GET", f"/v1/Conversations/{chat}/Messages?PageSize=100", account=account)
+    path = large_page(api, MESSAGES, BODY_CHARS, writers=1)
+    return request("GET", path, account=account)
 
 
 def test_a_reader_that_reads_is_not_cut_for_another_of_its_user(server: Server) -> None:
-    asked = large_page(server)
+    asked = request_for_a_large_page(server)
     with ExitStack() as stack:
         readers = []
         for _ in range(READERS):

@@ -11,6 +11,7 @@ import pytest
 from tests.attacks.attack_traffic import connect
 from tests.attacks.harness import request
 from tests.support.client import Api
+from tests.support.large_conversations import large_page
 from tests.support.polling import eventually
 from tests.support.server import Server
 from tests.support.sockets import receive
@@ -30,15 +31,6 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def large_page(api: Api) -> str:
-    """Make messages; return the path of a page of them with about 1 MiB."""
-    chat = api.post("/Conversations").expect(201)["sid"]
-    for number in range(MESSAGES):
-        body = f"{number:03} " + "x" * 24_000
-        api.post(f"/Conversations/{chat}/Messages", Body=body).expect(201)
-    return f"/Conversations/{chat}/Messages?PageSize=100"
-
-
 def read_answer(made: socket.socket) -> None:
     """Read the whole of an answer."""
     answer = receive(made)
@@ -54,7 +46,7 @@ def read_answer(made: socket.socket) -> None:
 def test_answers_that_are_not_read_keep_the_places_of_their_requests(server: Server) -> None:
     account = server.account_sid, server.auth_token
     api = Api(server.base_url, *account)
-    path = large_page(api)
+    path = large_page(api, MESSAGES, characters=24_000, writers=1)
 
     def status() -> int:
         return api.get("/Conversations").status
@@ -65,7 +57,7 @@ def test_answers_that_are_not_read_keep_the_places_of_their_requests(server: Ser
             for _ in range(PLACES)
         ]
         for each in readers:
-            each.sendall(request("GET", f"/v1{path}", account=account))
+            each.sendall(request("GET", path, account=account))
         for each in readers:
             # Both answers have begun, and neither is with the kernel as a whole.
             assert each.recv(1, socket.MSG_PEEK)
