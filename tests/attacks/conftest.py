@@ -25,6 +25,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("attacks"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _executed_servers() -> Iterator[None]:
+    """Execute the program for each server: its memory is measured, and shared with no other."""
+    Server.is_forked = False
+    yield
+    Server.is_forked = True
+
+
 @pytest.fixture(scope="session")
 def control() -> Iterator[Server]:
     """A server that is not attacked: its latency is the machine's noise."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.offline_writes import OfflineWrites
 from tests.support.ports import ReservedPort
+from tests.support.preloaded_servers import template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 UNCHECKED = str(REPOSITORY / "tests" / "server" / "launch_without_setting_checks.py")
 """A program that takes values of settings which the server refuses."""
+PROGRAM = ("-m", "parlour")
 # No claims about the server: on a machine with other load a start takes several times as long.
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0
@@ -85,12 +87,15 @@ class Server:
     Without `data_dir` it lives in a temporary directory that `close` removes.
     """
 
+    is_forked = True
+    """Whether a plain server comes without its imports; not where its memory is measured."""
+
     def __init__(
         self,
         data_dir: Path | None = None,
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
-        program: Sequence[str] = ("-m", "parlour"),
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         """Prepare a server; `start` runs it. `program` is what Python runs to be the server."""
         self._own_directory = None if data_dir else Path(tempfile.mkdtemp(prefix="parlour-"))
@@ -138,25 +143,34 @@ class Server:
         assert self.process is None, "The server is running already."
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         self.ready_path.unlink(missing_ok=True)
-        self._spawn()
+        self._spawn(preloaded=self._is_plain())
         if not self._becomes_ready():
             self.kill()
             message = f"The server did not start; end of {self.log_path}:\n{self.log_tail()}"
             raise ServerError(message)
         return self
 
-    def _spawn(self) -> None:
-        arguments = ["serve", "--port", str(self.port), "--data", str(self.data_dir)]
+    def _is_plain(self) -> bool:
+        settings_only = all(name.startswith("PARLOUR_") for name in self._env)
+        return self.is_forked and self._program == PROGRAM and settings_only
+
+    def _spawn(self, *, preloaded: bool = False) -> None:
+        """Run the program without waiting for it; `preloaded` forks it without its imports."""
+        arguments = ["serve", "--port", str(self.port), "--data", str(self.data_dir), *self._args]
+        environment, folder = self.environment(), self.data_dir.parent
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *self._program, *arguments, *self._args],
-                env=self.environment(),
-                cwd=self.data_dir.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            if preloaded:
+                self.process = template().start(arguments, environment, folder, log.fileno())
+            else:
+                self.process = subprocess.Popen(
+                    [sys.executable, *self._program, *arguments],
+                    env=environment,
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
         self._guard = _guard(self.process.pid)
         atexit.register(self.kill)
 

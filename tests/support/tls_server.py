@@ -37,6 +37,8 @@ class TlsApi(Api):
 class TlsServer(Server):
     """A server behind a local authority; what it made stands in `certificates`."""
 
+    is_forked = False
+
     def __init__(self, *args: str, program: Sequence[str] = ("-m", "parlour")) -> None:
         """Make the authority and the certificate; `start` runs the server."""
         super().__init__(args=args, program=program)

@@ -1,0 +1,150 @@
+"""Forks servers from a process that has imported the program already.
+
+An import takes 0.4 s of processor time, and the tests start hundreds of servers. A fork does what
+``python -m parlour`` does after its imports, with the environment, folder, umask and output of the
+test. Whatever is about the start itself, as a kill amid it, executes the program.
+
+The parent of a server is the test process, which waits for it: the template forks twice, and the
+test process is the "child subreaper" of Linux meanwhile, which adopts the orphan.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import ctypes
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_SET_CHILD_SUBREAPER = 36  # From <sys/prctl.h>.
+_MESSAGE_BYTES_MAX = 1 << 20
+_PRELOADED = ("parlour.cli.serve", "parlour.app", "parlour.http.server", "asyncpg", "uvloop")
+
+
+class ForkedServer(subprocess.Popen[bytes]):
+    """A process that this one adopted; it is polled, signalled and waited for as a child."""
+
+    def __init__(self, pid: int, arguments: Sequence[str]) -> None:
+        """Take over a process that runs."""
+        self.pid = pid
+        self.args = list(arguments)
+        self.returncode = None
+        self.stdin = self.stdout = self.stderr = None
+        self._waitpid_lock = threading.Lock()
+        self._child_created = True
+
+
+class Template:
+    """The process that has the imports; it ends with this one."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PARLOUR_")}
+        environment["PYTHONPATH"] = os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY)))
+        with its:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(its.fileno())],
+                pass_fds=[its.fileno()],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+            )
+        self._socket = own
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: int
+    ) -> ForkedServer:
+        """Run the program with its output in an open file."""
+        umask = os.umask(0)
+        os.umask(umask)
+        order = {
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": str(folder),
+            "umask": umask,
+        }
+        with self._lock:
+            _adopt_orphans(adopt=True)
+            try:
+                socket.send_fds(self._socket, [json.dumps(order).encode()], [log])
+                answer = self._socket.recv(64)
+            finally:
+                _adopt_orphans(adopt=False)
+        assert answer, "the template of servers has ended"
+        return ForkedServer(int(answer), arguments)
+
+    def close(self) -> None:
+        """End the template; the servers go on."""
+        self._socket.close()
+        self._process.wait()
+
+
+@cache
+def template() -> Template:
+    """Return the template of this test process."""
+    return Template()
+
+
+def _adopt_orphans(*, adopt: bool) -> None:
+    failed = ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
+    assert not failed, "no child subreaper"
+
+
+def _next_order(orders: socket.socket) -> tuple[dict[str, Any], int]:
+    """Return the next order and its output in a new process; never return in this one."""
+    while True:
+        message, ancillary, _, _ = orders.recvmsg(_MESSAGE_BYTES_MAX, socket.CMSG_SPACE(4))
+        if not message:
+            os._exit(0)
+        (log,) = array.array("i", ancillary[0][2])
+        read, write = os.pipe()
+        between = os.fork()
+        if between == 0:
+            pid = os.fork()
+            if pid == 0:
+                os.close(read)
+                os.close(write)
+                orders.close()
+                return json.loads(message), log
+            os.write(write, str(pid).encode())
+            os._exit(0)
+        os.close(write)
+        os.waitpid(between, 0)
+        orders.send(os.read(read, 64))
+        os.close(read)
+        os.close(log)
+
+
+def _become(order: dict[str, Any], log: int) -> None:
+    """Be to the program what an execution would make of this process."""
+    os.setsid()
+    for output in (1, 2):
+        os.dup2(log, output)
+    os.close(log)
+    os.chdir(order["folder"])
+    os.umask(order["umask"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    sys.path[:] = [order["folder"], *(each for each in sys.path[1:] if each != str(REPOSITORY))]
+    sys.argv = ["parlour", *order["arguments"]]
+
+
+if __name__ == "__main__":
+    for each in _PRELOADED:
+        __import__(each)
+    _become(*_next_order(socket.socket(fileno=int(sys.argv[1]))))
+    runpy.run_module("parlour", run_name="__main__", alter_sys=True)
