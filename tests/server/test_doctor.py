@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from parlour.store.engines import DATABASE_NAME
 from parlour.store.postgres.settings import DatabaseSettings
 from parlour.vocabulary import limits
 from tests.support.postgres_server import shared
+from tests.support.preloaded_servers import template
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -37,14 +36,8 @@ def _unsafe(found: Iterable[Finding]) -> list[str]:
 
 
 def _run(server: Server, *arguments: str) -> tuple[int, list[dict[str, object]]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "parlour", "doctor", "--json", *arguments],
-        env=server.environment(),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    command = ["doctor", "--json", *arguments]
+    done = template().run(command, server.environment(), Path.cwd(), seconds_max=30)
     assert not done.stderr, done.stderr
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -25,6 +25,7 @@ from parlour.http.binding import BindError, bind, listen, reserve_port
 from parlour.store.folder_lock import FolderInUseError, lock_folder
 from tests.support.client import Api
 from tests.support.postgres_server import shared
+from tests.support.preloaded_servers import template
 from tests.support.server import REPOSITORY, Server
 
 if TYPE_CHECKING:
@@ -43,16 +44,20 @@ def _fails(
 ) -> subprocess.CompletedProcess[str]:
     """Run `parlour serve` that cannot start; what it printed."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PARLOUR_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "parlour", "serve", *arguments],
-        env=environment | {"PYTHONPATH": str(REPOSITORY / "src")},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=SECONDS_MAX,
-        check=False,
-        preexec_fn=prepare,
-    )
+    environment |= {"PYTHONPATH": str(REPOSITORY / "src")}
+    if prepare is None:
+        done = template().run(["serve", *arguments], environment, Path("/"), SECONDS_MAX)
+    else:
+        done = subprocess.run(
+            [sys.executable, "-m", "parlour", "serve", *arguments],
+            env=environment,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+            preexec_fn=prepare,
+        )
     assert done.returncode == 1, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.stdout == ""

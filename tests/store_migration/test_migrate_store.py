@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,11 +19,12 @@ from tests.crash.kill_run import WRITERS, set_up
 from tests.resources.media_setup import MediaClient
 from tests.support.client import Api
 from tests.support.postgres_server import shared
+from tests.support.preloaded_servers import template
 from tests.support.server import Server, ServerError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.checkers.observed_state import ObservedState
 
@@ -83,14 +83,7 @@ def _say_with_template(server: Server) -> None:
 def _move(server: Server, target: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
     environment = server.environment() | {"PARLOUR_DATABASE": target, "PARLOUR_CRASH_AT": crash_at}
     command = ["migrate-store", "--from", f"sqlite:{server.data_dir}", "--json"]
-    return subprocess.run(
-        [sys.executable, "-m", "parlour", *command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return template().run(command, environment, Path.cwd(), seconds_max=120)
 
 
 def _lines(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""Forks servers from a process that has imported the program already.
+"""Forks servers and commands from a process that has imported the program already.
 
-An import takes 0.4 s of processor time, and the tests start hundreds of servers. A fork does what
+An import takes 0.4 s of processor time, and the tests start hundreds of processes. A fork does what
 ``python -m parlour`` does after its imports, with the environment, folder, umask and output of the
 test. Whatever is about the start itself, as a kill amid it, executes the program.
 
@@ -13,12 +13,14 @@ from __future__ import annotations
 import array
 import atexit
 import ctypes
+import importlib
 import json
 import os
 import runpy
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from functools import cache
 from pathlib import Path
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CRASH_VARIABLE = "PARLOUR_CRASH_AT"
+"""The only variable that the program reads while it is imported: it executes with that."""
 _SET_CHILD_SUBREAPER = 36  # From <sys/prctl.h>.
 _MESSAGE_BYTES_MAX = 1 << 20
 _PRELOADED = ("parlour.cli.serve", "parlour.app", "parlour.http.server", "asyncpg", "uvloop")
 
 
-class ForkedServer(subprocess.Popen[bytes]):
+class ForkedProcess(subprocess.Popen[bytes]):
     """A process that this one adopted; it is polled, signalled and waited for as a child."""
 
     def __init__(self, pid: int, arguments: Sequence[str]) -> None:
@@ -66,9 +70,14 @@ class Template:
         atexit.register(self.close)
 
     def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: int
-    ) -> ForkedServer:
-        """Run the program with its output in an open file."""
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        outputs: tuple[int, int],
+    ) -> ForkedProcess:
+        """Run the program with its output and its errors in two open files."""
+        assert not environment.get(CRASH_VARIABLE), "it is read by an import"
         umask = os.umask(0)
         os.umask(umask)
         order = {
@@ -80,12 +89,43 @@ class Template:
         with self._lock:
             _adopt_orphans(adopt=True)
             try:
-                socket.send_fds(self._socket, [json.dumps(order).encode()], [log])
+                socket.send_fds(self._socket, [json.dumps(order).encode()], outputs)
                 answer = self._socket.recv(64)
             finally:
                 _adopt_orphans(adopt=False)
         assert answer, "the template of servers has ended"
-        return ForkedServer(int(answer), arguments)
+        return ForkedProcess(int(answer), arguments)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        seconds_max: float,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; return its code and what it printed."""
+        if environment.get(CRASH_VARIABLE):
+            return subprocess.run(
+                [sys.executable, "-m", "parlour", *arguments],
+                env=environment,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=seconds_max,
+                check=False,
+            )
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            files = output, errors
+            process = self.start(arguments, environment, folder, (output.fileno(), errors.fileno()))
+            try:
+                code = process.wait(seconds_max)
+            finally:
+                process.kill()
+                process.wait()
+            for each in files:
+                each.seek(0)
+            printed, failed = (each.read().decode() for each in files)
+        return subprocess.CompletedProcess(list(arguments), code, printed, failed)
 
     def close(self) -> None:
         """End the template; the servers go on."""
@@ -104,13 +144,13 @@ def _adopt_orphans(*, adopt: bool) -> None:
     assert not failed, "no child subreaper"
 
 
-def _next_order(orders: socket.socket) -> tuple[dict[str, Any], int]:
-    """Return the next order and its output in a new process; never return in this one."""
+def _next_order(orders: socket.socket) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Return the next order and its outputs in a new process; never return in this one."""
     while True:
-        message, ancillary, _, _ = orders.recvmsg(_MESSAGE_BYTES_MAX, socket.CMSG_SPACE(4))
+        message, ancillary, _, _ = orders.recvmsg(_MESSAGE_BYTES_MAX, socket.CMSG_SPACE(8))
         if not message:
             os._exit(0)
-        (log,) = array.array("i", ancillary[0][2])
+        output, errors = array.array("i", ancillary[0][2])
         read, write = os.pipe()
         between = os.fork()
         if between == 0:
@@ -119,22 +159,23 @@ def _next_order(orders: socket.socket) -> tuple[dict[str, Any], int]:
                 os.close(read)
                 os.close(write)
                 orders.close()
-                return json.loads(message), log
+                return json.loads(message), (output, errors)
             os.write(write, str(pid).encode())
             os._exit(0)
         os.close(write)
         os.waitpid(between, 0)
         orders.send(os.read(read, 64))
         os.close(read)
-        os.close(log)
+        os.close(output)
+        os.close(errors)
 
 
-def _become(order: dict[str, Any], log: int) -> None:
+def _become(order: dict[str, Any], outputs: tuple[int, int]) -> None:
     """Be to the program what an execution would make of this process."""
     os.setsid()
-    for output in (1, 2):
-        os.dup2(log, output)
-    os.close(log)
+    for number, output in enumerate(outputs, 1):
+        os.dup2(output, number)
+        os.close(output)
     os.chdir(order["folder"])
     os.umask(order["umask"])
     os.environ.clear()
@@ -145,6 +186,6 @@ def _become(order: dict[str, Any], log: int) -> None:
 
 if __name__ == "__main__":
     for each in _PRELOADED:
-        __import__(each)
+        importlib.import_module(each)
     _become(*_next_order(socket.socket(fileno=int(sys.argv[1]))))
     runpy.run_module("parlour", run_name="__main__", alter_sys=True)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.offline_writes import OfflineWrites
 from tests.support.ports import ReservedPort
-from tests.support.preloaded_servers import template
+from tests.support.preloaded_servers import CRASH_VARIABLE, template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +152,8 @@ class Server:
 
     def _is_plain(self) -> bool:
         settings_only = all(name.startswith("PARLOUR_") for name in self._env)
-        return self.is_forked and self._program == PROGRAM and settings_only
+        is_plain = self._program == PROGRAM and settings_only
+        return self.is_forked and is_plain and not self._env.get(CRASH_VARIABLE)
 
     def _spawn(self, *, preloaded: bool = False) -> None:
         """Run the program without waiting for it; `preloaded` forks it without its imports."""
@@ -160,7 +161,9 @@ class Server:
         environment, folder = self.environment(), self.data_dir.parent
         with self.log_path.open("ab") as log:
             if preloaded:
-                self.process = template().start(arguments, environment, folder, log.fileno())
+                self.process = template().start(
+                    arguments, environment, folder, (log.fileno(), log.fileno())
+                )
             else:
                 self.process = subprocess.Popen(
                     [sys.executable, *self._program, *arguments],
@@ -268,14 +271,8 @@ class Server:
     def command(self, *arguments: str, on_data: bool = True) -> str:
         """What `parlour ARGUMENTS --data DIR` prints; a failure raises ServerError."""
         options = ("--data", str(self.data_dir)) if on_data else ()
-        done = subprocess.run(
-            [sys.executable, "-m", "parlour", *arguments, *options],
-            env=self.environment(),
-            cwd=self.data_dir.parent,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS_MAX,
-            check=False,
+        done = template().run(
+            [*arguments, *options], self.environment(), self.data_dir.parent, COMMAND_SECONDS_MAX
         )
         if done.returncode != 0:
             message = f"parlour {' '.join(arguments)}: {done.returncode}\n{done.stderr}"
