@@ -130,6 +130,7 @@ class DiskBlobStore:
     async def create(self, name: BlobKey) -> BlobWriter:
         """Create the marker."""
         marker, path = self._marker(name), self._path(name)
+        # O_EXCL: a sid is used once, so an existing marker is a bug.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         descriptor = await self._threads.write(lambda: os.open(marker, flags, _PRIVATE_FILE))
         return _NewFile(_OpenFile(descriptor, marker, path), self._threads)
@@ -229,7 +230,7 @@ class _OpenFile:
     def write(self, pieces: list[bytes]) -> None:
         """Append bytes; none after ``discard``."""
         with self._lock:
-            if self._descriptor is None:
+            if self._descriptor is None:  # Discarded while this write was queued.
                 return
             rest = memoryview(b"".join(pieces))
             while rest:
@@ -239,11 +240,13 @@ class _OpenFile:
         """Sync the content, link the file to its final name, and sync the folders."""
         with self._lock:
             assert self._descriptor is not None
+            # Content first: a name must never refer to content that is not on disk.
             os.fsync(self._descriptor)
             self._close()
             folder = self._path.parent
             for each in (folder.parent, folder):
                 each.mkdir(exist_ok=True, mode=_PRIVATE_FOLDER)
+            # A link, not a rename: the marker remains until the row is committed.
             os.link(self._marker, self._path)
             # Each of them may be new; the sync of an unchanged folder is cheap.
             for each in (folder, folder.parent, folder.parent.parent):

@@ -176,11 +176,14 @@ async def delete_old_events(
 
     At most ``count``, each with a date before ``before_ms``.
     """
+    # Minus one: the newest event stays.
     deletable = await visible_through(tx) - 1
+    # A sink without a position has processed nothing, so nothing is deletable.
     for sink in sinks:
         deletable = min(deletable, await find_position(tx, sink) or 0)
     last = number = 0
     for sequence, date_ms in await tx.all(OLDEST, count):
+        # Stop at the first: a hole in the log would look like a gap to readers.
         if sequence > deletable or date_ms >= before_ms:
             break
         last, number = sequence, number + 1

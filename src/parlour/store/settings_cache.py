@@ -50,3 +50,23 @@ class SettingsCache:
             if len(self.rows) >= limits.SETTINGS_CACHED_MAX:
                 self.rows.clear()
             self.rows[key] = row
+
+
+class CachedSettings:
+    """The reading of settings through a cache, for transactions of both engines."""
+
+    _settings_cache: SettingsCache
+
+    async def one(self, sql: str, *arguments: object) -> Row | None:
+        """Return the first row, or None."""
+        raise NotImplementedError
+
+    async def one_cached(self, sql: str, *arguments: object) -> Row | None:
+        """Return the first row of settings, or None; from the cache if it is there."""
+        # A request reads several of these: a hit calls no function.
+        key = (sql, arguments)
+        if key in self._settings_cache.rows:
+            return self._settings_cache.rows[key]
+        row = await self.one(sql, *arguments)
+        self._settings_cache.store(key, row)
+        return row

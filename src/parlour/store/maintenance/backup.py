@@ -106,15 +106,18 @@ def make_backup(
         raise BackupError(f"{target} is there already")
     if not data.database.exists():
         raise BackupError(f"there is no {data.database}")
+    # Renamed at the end, so that an interrupted run leaves no folder that looks like a backup.
     unfinished = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True, mode=PRIVATE_FOLDER)
     backup = data.at(unfinished)
     copies = _Copies(data.media, backup.media)
     report("media")
+    # Before the database: these files may be deleted while it is copied.
     copies.copy_all()
     report("database")
     copied = copy_database(data.database, backup.database, _page_reporter(report))
+    # The backup API creates the file with the mode that the umask permits.
     backup.database.chmod(PRIVATE_FILE)
     if copied.migrations != tuple(each.name for each in migrations()):
         raise BackupError("the server has not been started with this version yet")
@@ -125,6 +128,7 @@ def make_backup(
             f"key {belongs}: copy that key file to {data.key}"
         )
     report("media since then")
+    # After the database: files that were uploaded while it was copied.
     media_files, missing = copies.keep_only(media_of(backup.database))
     if with_key:
         copy_file(data.key, backup.key)
@@ -182,7 +186,7 @@ class _Copies:
         make_private_folders(target.parent)
         try:
             copy_file(self._source / relative, target)
-        except FileNotFoundError:
+        except FileNotFoundError:  # Deleted since it was listed.
             return False
         return True
 

@@ -180,6 +180,7 @@ class _SqliteSource:
             raise MoveError(f"{path} cannot be read: {error}") from error
         self.tables = [self._table(name) for (name,) in self._all(TABLES)]
         self.numbered: dict[str, int] = dict(self._all(NUMBERED))
+        # Identifies the source across runs.
         accounts = "".join(sid for (sid,) in self._all(ACCOUNTS))
         self.identity = hashlib.sha256(accounts.encode()).hexdigest()
 

@@ -66,6 +66,7 @@ class Restore:
     def _read(self, name: str, most: int) -> bytes:
         if self._files[name] > most:
             raise BackupError(f"{self._name} is no backup: {name} is too long")
+        # The listed size is not trusted: count the bytes that are read.
         content = bytearray()
         for piece in self._source.pieces(name):
             content += piece
@@ -88,6 +89,7 @@ class Restore:
             raise BackupError(f"{data.folder} is not a folder")
         if data.folder.exists() and any(data.folder.iterdir()):
             raise BackupError(f"{data.folder} is not empty: restore into a new folder")
+        # All checks that need no copy come first.
         sums = self._sums(data)
         self._require_space(data.folder)
         made = data.at(data.folder.with_name(f".{data.folder.name}.unfinished"))
@@ -102,6 +104,7 @@ class Restore:
                 check_key(made.key)
                 made.folder.rename(data.folder)  # Replaces an empty folder only.
         except BaseException:
+            # Leave the file system as it was, with the folders that did not exist removed.
             shutil.rmtree(made.folder, ignore_errors=True)
             for each in added:
                 if each.exists():

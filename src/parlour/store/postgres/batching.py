@@ -59,6 +59,7 @@ class BatchedStatement(NamedTuple):
 
 def batched(sql: str, types: Sequence[str]) -> BatchedStatement | None:
     """Return the batched form of a statement with parameters of these types, if it has one."""
+    # Without parameters there are no arrays to unnest.
     if not types:
         return None
     asked = _asked(types)
@@ -97,6 +98,7 @@ def combine_writes(writes: Sequence[tuple[BatchedStatement, int]]) -> str:
     parts, first = [], 0
     for place, (write, count) in enumerate(writes):
         text = renumbered(write.text, first)
+        # ctid makes inserted rows distinct, so that both counts are the number of rows.
         returned = "" if write.numbers_rows else " RETURNING ctid AS number"
         parts.append(f"w{place} AS ({text}{returned})")
         first += count
@@ -110,6 +112,7 @@ def renumbered(sql: str, by: int) -> str:
 
 
 def _asked(types: Sequence[str]) -> str:
+    # WITH ORDINALITY numbers the sets from 1, in the order of the arrays.
     arrays = ", ".join(f"${place}::{name}[]" for place, name in enumerate(types, 1))
     names = ", ".join(f"a{place}" for place in range(1, len(types) + 1))
     return f"unnest({arrays}) WITH ORDINALITY AS asked ({names}, number)"

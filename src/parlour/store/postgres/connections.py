@@ -133,8 +133,10 @@ async def _connect_to(url: str, session: dict[str, str]) -> Connection[Any]:
     return await asyncpg.connect(
         url,
         timeout=limits.STORE_CONNECT_MS_MAX / 1000,
+        # Statements are prepared once for each connection and never expire.
         statement_cache_size=STATEMENTS_MAX,
         max_cached_statement_lifetime=0,
+        # A standby accepts connections, too, and is rejected here.
         target_session_attrs="read-write",
         server_settings=SESSION | session,
     )
@@ -158,6 +160,7 @@ class ConnectionPool:
         """Return a connection for exclusive use. Raises ``Busy`` or ``Unavailable``."""
         while not self._is_closed:
             while self._idle:
+                # LIFO: the most recently used connection has the warmest caches.
                 connection = self._idle.pop()
                 if not connection.is_closed():
                     return connection
@@ -170,6 +173,7 @@ class ConnectionPool:
         raise Unavailable("the store is closed")
 
     async def _connect(self) -> Connection[Any]:
+        # Counted before the await: otherwise concurrent callers would exceed the size.
         self._open += 1
         try:
             return await self._hosts.connect()

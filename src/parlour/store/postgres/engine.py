@@ -108,6 +108,7 @@ class PostgresStore:
         self._event_gaps = EventGaps(self._connections, self._notify)
         self._orphaned_transactions = OrphanedTransactions(self._connections)
         self._sequences = SequenceGenerator()
+        # At most half of the connections: reads and single writes never wait for groups alone.
         self._groups = GroupScheduler(
             self._run_group, min(limits.GROUPS_MAX, (connections + 1) // 2)
         )
@@ -126,6 +127,7 @@ class PostgresStore:
             self._sequences.start_after(await connection.fetchval(LAST_EVENT_DATE) or 0)
         finally:
             await connection.close()
+        # The mark starts at the last event, so that readers do not stop at every old gap.
         await self._event_gaps.refresh()
         self._orphaned_transactions.start()
 
@@ -141,6 +143,7 @@ class PostgresStore:
         self, work: Work[T], *, account_sid: str = ALL_ACCOUNTS, single_statement: bool = False
     ) -> T:
         """Run a read on one snapshot."""
+        # Without a transaction there is no SET LOCAL, so row-level security cannot apply.
         assert not single_statement or account_sid == ALL_ACCOUNTS, account_sid
 
         async def attempt(connection: Connection[Any]) -> T:
@@ -165,6 +168,7 @@ class PostgresStore:
         conflict_scope: ConflictScope | None = None,
     ) -> T:
         """Run a change; return its result after the commit."""
+        # A group is of one account: its transaction sees no rows of others.
         if conflict_scope is None or account_sid == ALL_ACCOUNTS:
             return await self._write_alone(work, origin, account_sid)
         future = asyncio.get_running_loop().create_future()
@@ -197,6 +201,7 @@ class PostgresStore:
                     actions.extend(later)
                     await group.run(later)
             except asyncpg.LockNotAvailableError as error:
+                # One locked row must not delay the others: alone, each waits for its own locks.
                 raise GroupAborted(str(error)) from error
             await group.finish()
             await _commit(connection)
@@ -205,10 +210,11 @@ class PostgresStore:
         try:
             group = await self._attempt(attempt)
         except (GroupAborted, _Lost, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # Executed alone, the action that caused it gets its own error.
+            # Nothing is committed. Executed alone, only the action that caused it fails.
             log.debug("group_rolled_back", actions=len(actions), error=repr(error))
             await asyncio.gather(*(self._execute_alone(each, account_sid) for each in actions))
         except Exception as error:  # noqa: BLE001 - Busy and Unavailable among others.
+            # The outcome of the commit may be unknown, so no action may be executed again.
             for each in actions:
                 _fail(each.future, error)
         else:
@@ -226,10 +232,12 @@ class PostgresStore:
         """Execute the first actions of a group, with prefetched rows."""
         conflict_scope, fires = first[0].conflict_scope, first[0].origin.fires
         plan = self._plans.find(account_sid, conflict_scope, fires=fires)
+        # Other actions have other scopes: only settings are the same for all.
         if len(first) > 1:
             plan = tuple(each for each in plan if each.is_setting)
         prefetched = await self._plans.fetch(connection, plan, conflict_scope) if plan else {}
         await group.run(first, prefetched)
+        # With several actions, reads are batched, which is not the sequence of a single one.
         if len(first) == 1 and group.first_reads is not None:
             self._plans.learn(account_sid, conflict_scope, group.first_reads, fires=fires)
 
@@ -296,6 +304,7 @@ class PostgresStore:
                 losses += 1
                 if losses > 1 or is_last:
                     raise Unavailable(str(error)) from error
+            # Jitter: two actions that raced once would race again in lockstep.
             await asyncio.sleep(self._random.fraction() * number / 1000)
         raise AssertionError("every try returns or raises")
 
@@ -306,6 +315,7 @@ class PostgresStore:
             async with asyncio.timeout(limits.STORE_TRANSACTION_MS_MAX / 1000):
                 result = await attempt(connection)
         except (Unavailable, TimeoutError) as error:
+            # The state of the session is unknown: it may still be committing.
             self._connections.discard(connection, is_lost=True)
             raise Unavailable(str(error)) from error
         except Exception as error:
@@ -317,6 +327,7 @@ class PostgresStore:
                 raise Unavailable(str(error)) from error
             raise
         except BaseException:
+            # Cancelled in the middle of a statement: the protocol state is unknown.
             self._connections.discard(connection)
             raise
         self._connections.release(connection)
@@ -348,6 +359,7 @@ def _begin_statement(text: str, account_sid: str) -> str:
     """Return the BEGIN of a transaction that sees rows of one account: see ``schema.py``."""
     if account_sid == ALL_ACCOUNTS:
         return text
+    # SET takes no parameters. A sid has letters and digits only, so it needs no quoting.
     assert sids.is_sid(sids.ACCOUNT, account_sid), account_sid
     return statement("{begin}; SET LOCAL parlour.account = '{sid}'", begin=text, sid=account_sid)
 
@@ -377,5 +389,6 @@ async def _commit(connection: Connection[Any]) -> None:
         status = await connection.execute("COMMIT")
     except (*LOST, asyncpg.PostgresError) as error:
         raise Unavailable(f"commit: {error}") from error
+    # COMMIT of a failed transaction is no error: the server answers ROLLBACK.
     if status != "COMMIT":
         raise Unavailable(f"commit: {status}")

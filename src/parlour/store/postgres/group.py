@@ -70,6 +70,7 @@ class StatementCache:
     async def batched(self, connection: Connection[Any], sql: str) -> BatchedStatement | None:
         """Return the batched form of a statement, or None if it has none."""
         if sql not in self._batched:
+            # The server infers the types of the parameters; arrays need them explicitly.
             prepared = await connection.prepare(sql)
             types = [each.name for each in prepared.get_parameters()]
             self._batched[sql] = batched(sql, types)
@@ -207,6 +208,7 @@ class _ActionRun:
             self.result = stop.value
             return
         except ApiError as error:
+            # A refusal is a normal result, unless writes of the action would be committed.
             if self.tx.has_written:
                 raise GroupAborted(str(error)) from error
             self.error = error
@@ -269,6 +271,7 @@ class Group:
         ]
         self._members += members
         try:
+            # Start each action up to its first request that is not of settings.
             for member in members:
                 member.resume()
                 while member.is_cached:
@@ -277,6 +280,7 @@ class Group:
             while waiting := [each for each in members if each.request is not None]:
                 await self._step(waiting)
         finally:
+            # After an abort, actions are still suspended: closing them runs their finally blocks.
             for member in members:
                 member.coroutine.close()
         for member in members:
@@ -284,12 +288,14 @@ class Group:
 
     async def _step(self, waiting: list[_ActionRun]) -> None:
         """Run the requests that take no lock, or all if each takes one; resume their actions."""
+        # A read must see earlier writes of the action. Settings are not written in a group.
         if not all(each.is_cached for each in waiting):
             await self._write_pending([])
         requests: dict[tuple[str, bool], list[_ActionRun]] = defaultdict(list)
         for member in waiting:
             assert member.request is not None
             requests[member.request.sql, member.request.writes].append(member)
+        # Lock order, see the module docstring.
         unlocked = {key: members for key, members in requests.items() if not locks_rows(key[0])}
         for (sql, writes), members in (unlocked or requests).items():
             arguments = [each.request.arguments for each in members if each.request is not None]
@@ -300,8 +306,10 @@ class Group:
 
     async def _read(self, sql: str, arguments: list[Arguments]) -> list[list[Row]]:
         """Return the rows for each of these arguments, in one round trip."""
+        # Actions of one conversation lock and read the same row: once is enough.
         distinct = list(dict.fromkeys(arguments))
         if locks_rows(sql):
+            # Any total order that all groups share prevents deadlocks; repr() also sorts None.
             distinct.sort(key=repr)
         found: dict[Arguments, list[Row]] = {each: [] for each in distinct}
         batch = await self._batched(sql) if len(distinct) > 1 else None
@@ -313,6 +321,7 @@ class Group:
             for row in await self._connection.fetch(batch.text, *zip(*distinct, strict=True)):
                 number, *values = row
                 found[distinct[number - 1]].append(tuple(values))
+        # A list for each action: none sees the changes that another makes to its list.
         return [list(found[each]) for each in arguments]
 
     async def _write(self, sql: str, arguments: list[Arguments]) -> list[int]:
@@ -322,6 +331,7 @@ class Group:
             statuses = [await self._connection.execute(sql, *each) for each in arguments]
             return [int(status.rpartition(" ")[2]) for status in statuses]
         rows = await self._connection.fetch(batch.text, *zip(*arguments, strict=True))
+        # An INSERT without row numbers writes one row for each, or raises.
         if not batch.numbers_rows:
             return [1] * len(arguments)
         counts = [0] * len(arguments)
@@ -342,6 +352,7 @@ class Group:
         for member in self._members:
             for sql, arguments in member.tx.pending:
                 writes.setdefault(sql, []).append(arguments)
+        # The parts of one WITH statement run in no defined order, on one snapshot.
         tables = [written_table(sql) for sql in writes]
         if len(set(tables)) < len(tables):
             await self._write_in_order()
@@ -353,6 +364,7 @@ class Group:
         if not writes:
             return
         text = await self._statements.combined(self._connection, tuple(writes))
+        # One array for each parameter of each write.
         columns = [column for rows in writes.values() for column in zip(*rows, strict=True)]
         counts = await self._connection.fetchrow(text, *columns)
         assert counts is not None

@@ -68,6 +68,7 @@ class _Planned(NamedTuple):
 
     def of(self, conflict_scope: ConflictScope) -> Read:
         """Return the read that an action with this scope is expected to make."""
+        # The key by which the transaction looks the read up: text and arguments.
         return self.sql, tuple(
             conflict_scope[each.place] if isinstance(each, _ScopeField) else each
             for each in self.arguments
@@ -91,6 +92,7 @@ class ReadPlans:
 
     def __init__(self) -> None:
         self._plans: OrderedDict[tuple[str, str, bool], Plan] = OrderedDict()
+        # Combined texts by their reads; bounded by the combinations that the program makes.
         self._statements: dict[tuple[tuple[str, bool], ...], tuple[str, list[int]]] = {}
 
     def find(self, account_sid: str, conflict_scope: ConflictScope, *, fires: bool) -> Plan:
@@ -111,6 +113,7 @@ class ReadPlans:
         fires: bool,
     ) -> None:
         """Store the reads of an action as the plan of its kind."""
+        # Without a kind nothing identifies the next action with the same reads.
         if not conflict_scope.kind:
             return
         self._plans[account_sid, conflict_scope.kind, fires] = _plan(
@@ -130,6 +133,7 @@ class ReadPlans:
         text, widths = self._statements[shape]
         row = await connection.fetchrow(text, *(each for _, some in reads for each in some))
         assert row is not None
+        # The columns of each read follow a flag, which is NULL if there was no row.
         values = tuple(row)
         found: Prefetched = {}
         start = 0
@@ -146,12 +150,14 @@ def _plan(account_sid: str, conflict_scope: ConflictScope, reads: Iterable[Recor
         arguments = tuple(
             _generalized(each, account_sid, conflict_scope) for each in read.arguments
         )
+        # An argument that varies, such as an identity, cannot be predicted.
         if None in arguments:
             continue
         is_subject = _SUBJECT in arguments and not locks_rows(read.sql)
         if read.is_setting or locks_rows(read.sql):
             planned.append(_Planned(read.sql, arguments, read.is_setting, locks_subject=False))
             is_locked = is_locked or not read.is_setting
+        # The subject only after the conversation: the lock order of every action.
         elif is_subject and is_locked and _ONE_ROW_BY_KEY.fullmatch(read.sql):
             planned.append(_Planned(read.sql, arguments, is_setting=False, locks_subject=True))
     return tuple(planned)
@@ -176,11 +182,13 @@ async def _statement(
     first_argument, locked_place = 0, 0
     for place, (sql, locks_subject) in enumerate(shape, 1):
         prepared = await connection.prepare(sql)
+        # One more than the columns of the read: the flag.
         widths.append(len(prepared.get_attributes()) + 1)
         condition = statement(_AFTER_LOCK, place=str(locked_place)) if locked_place else ""
         read = renumbered(sql, first_argument) + (_LOCK if locks_subject else "")
         joins.append(statement(ONE_READ, read=read, condition=condition, place=str(place)))
         first_argument += len(prepared.get_parameters())
+        # Later reads depend on this one, which the planner must then run first.
         if locks_subject or locks_rows(sql):
             locked_place = place
     columns = ", ".join(

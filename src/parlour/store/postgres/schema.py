@@ -117,6 +117,7 @@ async def migrate(connection: Connection[Any]) -> None:
 
 
 async def _migrate(connection: Connection[Any]) -> None:
+    # Text is compared by bytes and may hold any Unicode character.
     encoding = await connection.fetchval(ENCODING)
     if encoding != "UTF8":
         raise UnfitDatabaseError(f"the database is encoded as {encoding}; it has to be UTF8")
@@ -127,6 +128,7 @@ async def _migrate(connection: Connection[Any]) -> None:
         for migration in migrations():
             if migration.name in applied:
                 continue
+            # DDL is transactional: a migration and its record are applied together or not at all.
             async with connection.transaction():
                 await connection.execute(in_dialect(migration.text, POSTGRES))
                 await connection.execute(RECORD, migration.name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from parlour.store.dialect import for_reading
 from parlour.store.postgres.event_gaps import visible_count
 from parlour.store.read_only import ReadOnlyTransaction
-from parlour.store.settings_cache import SETTINGS_LOCK, SettingsCache
+from parlour.store.settings_cache import SETTINGS_LOCK, CachedSettings, SettingsCache
 from parlour.store.write_transaction import APPEND_EVENT, SequenceGenerator, WriteTransactionBase
 from parlour.vocabulary import limits
 
@@ -108,7 +108,7 @@ class PostgresSingleStatement(PostgresReadTransaction):
         self._is_used = True
 
 
-class PostgresWriteTransaction(WriteTransactionBase, _PostgresTransaction):
+class PostgresWriteTransaction(WriteTransactionBase, CachedSettings, _PostgresTransaction):
     """One attempt at one action, on a dedicated connection."""
 
     def __init__(
@@ -136,15 +136,6 @@ class PostgresWriteTransaction(WriteTransactionBase, _PostgresTransaction):
         """Return the first row, or None."""
         row = await self._connection.fetchrow(sql, *arguments)
         return None if row is None else tuple(row)
-
-    async def one_cached(self, sql: str, *arguments: object) -> Row | None:
-        """Return the first row of settings, or None; read once, unless this action changes any."""
-        key = (sql, arguments)
-        if key in self._settings_cache.rows:
-            return self._settings_cache.rows[key]
-        row = await self.one(sql, *arguments)
-        self._settings_cache.store(key, row)
-        return row
 
     async def all(self, sql: str, *arguments: object) -> list[Row]:
         """Return every row."""

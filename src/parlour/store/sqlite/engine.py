@@ -110,6 +110,7 @@ class SqliteStore:
             self._writer = self._connect(synchronous)
             self._migrate()
             self._reader = self._connect(synchronous)
+            # A second line of defence behind ReadOnlyTransaction.
             self._reader.execute("PRAGMA query_only = 1")
         except apsw.Error as error:
             raise DatabaseError(f"{path}: {error}") from error
@@ -260,6 +261,7 @@ class SqliteStore:
         except _GroupFailed:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
+            # Back to the head of the queue, in their old order.
             self._queue.extendleft(reversed(taken))
             self._savepoint_groups = limits.SAVEPOINT_GROUPS
             return None
@@ -270,6 +272,7 @@ class SqliteStore:
         has_savepoint = action.dry_run or self._uses_savepoints
         if has_savepoint:
             self._writer.execute("SAVEPOINT action")
+        # Counts rows of every statement, so a difference means that the action has written.
         changes = self._writer.total_changes()
         tx.begin_action(action.origin, is_dry_run=action.dry_run)
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.store.dialect import for_sqlite
 from parlour.store.read_only import ReadOnlyTransaction
-from parlour.store.settings_cache import SETTINGS_LOCK
+from parlour.store.settings_cache import SETTINGS_LOCK, CachedSettings
 from parlour.store.write_transaction import (
     APPEND_EVENT,
     LAST_EVENT_DATE,
@@ -30,7 +30,7 @@ APPEND: Final = for_sqlite(APPEND_EVENT)
 LAST_EVENT: Final = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
 
 
-class _SqliteTransaction:
+class _SqliteTransaction(CachedSettings):
     """Statements on one connection."""
 
     overlap_ms: Final = 0
@@ -39,16 +39,6 @@ class _SqliteTransaction:
         self._connection = connection
         self._cursor = connection.cursor()
         self._settings_cache = settings_cache
-
-    async def one_cached(self, sql: str, *arguments: object) -> Row | None:
-        """Return the first row of settings, or None; from the cache of this process."""
-        # A request reads several of these: a hit calls no function.
-        key = (sql, arguments)
-        if key in self._settings_cache.rows:
-            return self._settings_cache.rows[key]
-        row = await self.one(sql, *arguments)
-        self._settings_cache.store(key, row)
-        return row
 
     async def one(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row, or None."""
