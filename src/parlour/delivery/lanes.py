@@ -259,11 +259,11 @@ class Lanes:
 
     def _remove(self, lane: Lane) -> None:
         endpoint = lane.endpoint
-        if endpoint.lanes.get(lane.key) is lane:
-            del endpoint.lanes[lane.key]
-            endpoint.release_lane(lane.memory_share)
-            if endpoint.is_loading:
-                endpoint.left.add(lane.key)
+        assert endpoint.lanes[lane.key] is lane
+        del endpoint.lanes[lane.key]
+        endpoint.release_lane(lane.memory_share)
+        if endpoint.is_loading:
+            endpoint.left.add(lane.key)
         endpoint.ready.pop(lane.key, None)
         endpoint.update_wants()
         if lane.state is not LaneState.ABSENT:

@@ -75,3 +75,45 @@ def test_without_room_a_search_waits() -> None:
     for each in list(lanes.endpoints)[:1]:
         lanes.endpoints.forget(each)
     assert lanes.endpoints.take_due_searches(NOW) == [SMALL]
+
+
+def test_an_account_is_searched_at_the_earliest_time_and_after_the_clock_was_set_back() -> None:
+    endpoints = Lanes().endpoints
+    assert endpoints.next_search_ms() is None
+    endpoints.schedule_search(LARGE, LATER)
+    endpoints.schedule_search(LARGE, LATER + 1)
+    assert endpoints.next_search_ms() == LATER
+    endpoints.search_all()
+    assert endpoints.next_search_ms() == 0
+
+
+def test_an_endpoint_is_cached_once_and_forgotten_once() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 1, account=LARGE, url=url_of(0)))
+    endpoints = lanes.endpoints
+    endpoint = endpoints.get_or_create((LARGE, url_of(0)))
+    assert len(endpoints) == 1
+    lane = lanes.next_lane()
+    assert lane is not None
+    assert lane.endpoint is endpoint
+    lanes.finish_attempt(lane, is_done=True, timed_out=False)
+    lanes.recorded(lane, None, is_promoted=False)
+    assert len(endpoints) == 0
+    endpoints.forget(endpoint)
+    assert list(endpoints) == []
+
+
+def test_idle_endpoints_without_a_poll_are_evicted_without_a_search() -> None:
+    lanes = Lanes()
+    for number in range(KNOWN_MAX):
+        lanes.endpoints.get_or_create((LARGE, url_of(number)))
+    lanes.endpoints.get_or_create((SMALL, url_of(0)))
+    assert lanes.endpoints.next_search_ms() is None
+
+
+def test_while_the_cache_is_full_its_idle_endpoints_are_not_read_for_each_found_one() -> None:
+    lanes = Lanes()
+    for number in range(KNOWN_MAX):
+        lanes.schedule_poll((LARGE, url_of(number)), NOW)
+    assert not lanes.endpoints.has_room(NOW)
+    assert not lanes.endpoints.has_room(NOW + 1)

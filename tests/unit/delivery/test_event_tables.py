@@ -105,7 +105,7 @@ RECORDED = {
 }
 _TABLE = r"(scoped_webhook|webhook_configuration|service_webhook_configuration)"
 _WRITES = re.compile(
-    rf"(INSERT INTO|UPDATE|DELETE FROM)\s+{_TABLE}\b|\b(insert|update)\(\s*\"{_TABLE}\""
+    rf"(INSERT INTO|UPDATE|DELETE FROM)\s+{_TABLE}\b|(\binsert|\bupdate|Table)\(\s*\"{_TABLE}\""
 )
 
 

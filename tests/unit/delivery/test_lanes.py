@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parlour.delivery.lanes import Lane, Lanes
+from parlour.delivery.states import LaneState
 from parlour.resources.webhook_attempts.store import PENDING, WebhookDelivery
 from parlour.vocabulary import limits
 
@@ -273,136 +274,179 @@ def test_a_lane_that_nobody_has_in_memory_may_change() -> None:
     assert not list(lanes.endpoints)
 
 
-# --- Shares of accounts, hosts and URLs --------------------------------------------------------
+# --- States ------------------------------------------------------------------------------------
 
 
-def send_all(lanes: Lanes) -> list[Lane]:
-    """Begin everything that can be sent now."""
-    sent = []
-    while (lane := lanes.next_lane()) is not None:
-        sent.append(lane)
-    return sent
+def drained(lanes: Lanes, *orders: int) -> Lane:
+    """A lane whose deliveries are all accepted, with results that are not recorded."""
+    for order in orders:
+        lanes.offer(delivery(1, order))
+    lane, _, _ = send(lanes)
+    lanes.finish_attempt(lane, is_done=True, timed_out=False)
+    for _ in orders[1:]:
+        lanes.next_lane()
+        lanes.finish_attempt(lane, is_done=True, timed_out=False)
+    return lane
 
 
-def test_an_account_whose_urls_hang_leaves_room_for_others() -> None:
+def test_a_delivery_that_is_offered_twice_is_sent_once() -> None:
     lanes = Lanes()
-    for number in range(3000):
-        lanes.offer(delivery(number, number, url=f"http://h{number}.test/"))
-    assert len(send_all(lanes)) == limits.WEBHOOKS_AT_ONCE_MAX // 2
-    for number in range(100):
-        lanes.offer(delivery(number, number, url=f"http://b{number}.test/", account="AC2"))
-    assert len(send_all(lanes)) == 100
+    lanes.offer(delivery(1, 1))
+    lanes.offer(delivery(1, 1))
+    assert all_sent(lanes) == [(1, 1)]
+    lanes.offer(delivery(1, 2, due_ms=None))  # Its head is on disk alone.
+    assert (lanes.next_lane(), list(lanes.endpoints)) == (None, [])
 
 
-def test_the_urls_of_one_host_share_what_one_host_may_have() -> None:
+def test_a_lane_is_recording_until_its_last_result_is_recorded() -> None:
     lanes = Lanes()
-    for number in range(300):
-        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"))
-    sent = send_all(lanes)
-    assert len(sent) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX
-    assert len({lane.endpoint.key for lane in sent}) == len(sent)
-    # Another port is another host.
-    lanes.offer(delivery(900, 900, url="http://h.test:81/"))
-    assert [lane.key for lane in send_all(lanes)] == [900]
+    lane = drained(lanes, 1, 2)
+    assert (lane.state, lanes.sending) == (LaneState.RECORDING, 0)
+    assert not lanes.recorded(lane, None, is_promoted=False)
+    assert lane.state is LaneState.RECORDING
+    assert not lanes.recorded(lane, None, is_promoted=False)
+    assert lane.state is LaneState.ABSENT
 
 
-def test_a_host_that_hangs_is_probed_with_few_requests_and_others_go_on() -> None:
+def test_a_refill_without_deliveries_leaves_a_lane_recording_that_has_results() -> None:
     lanes = Lanes()
-    for number in range(600):
-        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"))
-    sent = send_all(lanes)
-    for lane in sent:
-        finish(lanes, lane, timed_out=True)
-    # Those that are not known yet, and from now on also what is retried.
-    assert len(send_all(lanes)) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN
-    for _ in range(len(sent)):
-        endpoint = lanes.due_poll(NOW + 5000)
-        assert endpoint is not None
-        key = int(endpoint.key[1].rpartition("/")[2])
-        with lanes.loading(endpoint):
-            assert lanes.lanes_to_load(endpoint, [(key, NOW, key)], NOW + 5000) == [key]
-            again = delivery(key, key, url=endpoint.key[1])
-            lanes.load(endpoint, key, [again], is_whole=True)
-    assert len(send_all(lanes)) == limits.PROBES_PER_HOST_MAX
-    lanes.offer(delivery(900, 900, url="http://well.test/"))
-    assert [lane.key for lane in send_all(lanes)] == [900]
+    lane = drained(lanes, 1, 2)
+    assert lanes.recorded(lane, None, is_promoted=True)
+    assert lane.state is LaneState.REFILLING
+    lanes.refill(lane, [])
+    assert lane.state is LaneState.RECORDING
 
 
-def test_a_host_that_answers_again_gets_its_share_back() -> None:
+def test_a_lane_that_is_invalidated_during_its_refill_is_not_sent_from_it() -> None:
+    """It was, beside the lane that was loaded in its place: the order was lost."""
     lanes = Lanes()
-    for number in range(64):
-        lanes.offer(delivery(number, number, url=f"http://h.test/{number}"))
-    first = send_all(lanes)
-    for lane in first[1:]:
-        finish(lanes, lane, timed_out=True)
-    finish(lanes, first[0])
-    begun = []
-    for _ in range(8):
-        sent = send_all(lanes)
-        begun.append(len(sent))
-        for lane in sent:
-            finish(lanes, lane)
-    assert begun[0] <= limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN + 1
-    assert max(begun) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX
+    lane = drained(lanes, 1)
+    assert lanes.recorded(lane, None, is_promoted=True)
+    lanes.invalidate(ACCOUNT, URL, 1)
+    assert lane.state is LaneState.ABSENT
+    lanes.refill(lane, [delivery(1, 2)])
+    assert not lanes.has_ready_lane
+    assert look(lanes, {1: [delivery(1, 3)]}) == [1]
+    assert all_sent(lanes) == [(1, 3)]
 
 
-def test_lanes_of_one_account_leave_memory_for_others() -> None:
+def test_an_invalidated_lane_with_unrecorded_results_waits_for_them() -> None:
     lanes = Lanes()
-    for number in range(2 * limits.LANES_MAX):
-        url = f"http://h{number}.test/"
-        lanes.offer(delivery(number, number, url=url))
-    in_memory = sum(len(each.lanes) for each in lanes.endpoints)
-    assert in_memory == limits.LANES_MAX // 2
-    # Those that found no room wait for it, and cost no look at the disk until then.
+    lanes.offer(delivery(1, 1))
+    lanes.offer(delivery(1, 2))
+    lane, _, _ = send(lanes)
+    lanes.finish_attempt(lane, is_done=True, timed_out=False)
+    lanes.invalidate_all()
+    assert lane.state is LaneState.RECORDING
+    assert lanes.recorded(lane, None, is_promoted=False)  # More is to be read from disk.
+
+
+def test_a_failed_delivery_blocks_its_lane_until_all_results_are_recorded() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 1))
+    lanes.offer(delivery(1, 2))
+    lane, _, _ = send(lanes)
+    lanes.finish_attempt(lane, is_done=True, timed_out=False)
+    lanes.next_lane()
+    lanes.finish_attempt(lane, is_done=False, timed_out=False)
+    lanes.offer(delivery(1, 3))
+    assert not lanes.recorded(lane, None, is_promoted=False)
+    assert (lane.state, lanes.has_ready_lane) == (LaneState.BLOCKED, False)
+    assert not lanes.recorded(lane, NOW + 9, is_promoted=False)
+    assert (lane.state, lanes.next_poll_ms()) == (LaneState.ABSENT, NOW + 9)
+
+
+def test_rows_that_were_read_before_they_were_sent_are_not_loaded() -> None:
+    lanes = Lanes()
+    lanes.schedule_poll((ACCOUNT, URL), 1)
+    endpoint = lanes.due_poll(NOW)
+    assert endpoint is not None
+    with lanes.loading(endpoint):
+        lanes.offer(delivery(1, 1))
+        finish(lanes, send(lanes)[0])
+        lanes.load(endpoint, 1, [delivery(1, 1)], is_whole=True)
+    assert not lanes.has_ready_lane
+    assert lanes.next_poll_ms() == 0
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_lane_whose_rows_are_all_done_is_polled_again_if_there_is_more(is_whole: bool) -> None:
+    lanes = Lanes()
+    lanes.schedule_poll((ACCOUNT, URL), 1)
+    endpoint = lanes.due_poll(NOW)
+    assert endpoint is not None
+    with lanes.loading(endpoint):
+        lanes.load(endpoint, 1, [], is_whole=is_whole)
+    assert lanes.next_poll_ms() == (None if is_whole else 0)
+
+
+def test_a_lane_in_memory_takes_what_is_loaded_behind_its_tail() -> None:
+    lanes = Lanes()
+    lanes.schedule_poll((ACCOUNT, URL), 1)
+    endpoint = lanes.due_poll(NOW)
+    assert endpoint is not None
+    with lanes.loading(endpoint):
+        lanes.offer(delivery(1, 1))
+        lanes.load(endpoint, 1, [delivery(1, 1), delivery(1, 2)], is_whole=True)
+    assert all_sent(lanes) == [(1, 1), (1, 2)]
+
+
+def test_after_a_failed_read_an_endpoint_is_polled_again() -> None:
+    lanes = Lanes()
+    lanes.schedule_poll((ACCOUNT, URL), 1)
+    endpoint = lanes.due_poll(NOW)
+    assert endpoint is not None
+    with pytest.raises(RuntimeError), lanes.loading(endpoint):
+        raise RuntimeError
+    assert lanes.next_poll_ms() == 0
+
+
+# --- The schedule of polls ---------------------------------------------------------------------
+
+
+def test_outdated_polls_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "POLLS_OUTDATED_MAX", 1)
+    lanes = Lanes()
+    for at_ms in range(NOW, 0, -1):
+        lanes.schedule_poll((ACCOUNT, URL), at_ms)
+        assert len(lanes._polls) <= 3
+    assert lanes.next_poll_ms() == 1
+    assert lanes.due_poll(NOW) is not None
     assert lanes.due_poll(NOW) is None
-    lanes.offer(delivery(1, 1, url="http://b.test/", account="AC2"))
-    assert lanes.endpoints.get(("AC2", "http://b.test/")) is not None
-    assert any(lane.endpoint.key[0] == "AC2" for lane in send_all(lanes))
 
 
-def test_endpoints_that_wait_for_room_are_looked_at_when_there_is_some(
+def test_after_the_clock_was_set_back_all_endpoints_are_polled() -> None:
+    lanes = Lanes()
+    lanes.schedule_poll((ACCOUNT, URL), NOW)
+    lanes.poll_all()
+    endpoint = lanes.due_poll(0)
+    assert endpoint is not None
+    assert lanes.due_poll(NOW) is None
+
+
+def test_an_endpoint_that_is_found_without_room_is_searched_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "LANES_MAX", 4)
+    monkeypatch.setattr(limits, "ENDPOINTS_KNOWN_MAX", 1)
     lanes = Lanes()
-    for number in range(5):
-        lanes.offer(delivery(number, number, url=f"http://h{number}.test/"))
-    assert lanes.due_poll(NOW) is None
-    assert lanes.next_poll_ms() is None
-    lane = lanes.next_lane()
-    assert lane is not None
-    finish(lanes, lane)
+    lanes.schedule_found((ACCOUNT, URL), NOW + 5, NOW)
+    lanes.schedule_found(("AC2", URL), NOW + 3, NOW)
+    assert len(lanes.endpoints) == 1
+    assert lanes.next_poll_ms() == NOW + 3
+
+
+def test_heads_that_are_not_due_or_have_no_room_are_polled_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "LANES_PER_REQUEST_MAX", 1)
+    monkeypatch.setattr(limits, "WEBHOOKS_AT_ONCE_FIRST", 1)
+    lanes = Lanes()
+    lanes.schedule_poll((ACCOUNT, URL), 1)
+    endpoint = lanes.due_poll(NOW)
+    assert endpoint is not None
+    with lanes.loading(endpoint):
+        heads = [(1, NOW, 1), (1, NOW, 1), (2, NOW, 2)]
+        assert lanes.lanes_to_load(endpoint, heads, NOW) == [1]
+        assert endpoint.is_due
+        assert lanes.lanes_to_load(endpoint, [(1, NOW, 1), (2, NOW + 7, 2)], NOW) == [1]
     assert lanes.next_poll_ms() == 0
-    assert look(lanes, {2: [delivery(2, 2, url="http://h2.test/")]}) == [2]
-
-
-def test_accounts_take_turns_at_the_disk() -> None:
-    lanes = Lanes()
-    for number in range(500):
-        lanes.schedule_poll(("AC1", f"http://h{number}.test/"), 0)
-    lanes.schedule_poll(("AC2", URL), 0)
-    looked = []
-    for _ in range(4):
-        endpoint = lanes.due_poll(NOW)
-        assert endpoint is not None
-        looked.append(endpoint.key[0])
-        with lanes.loading(endpoint):
-            assert lanes.lanes_to_load(endpoint, [], NOW) == []
-    assert "AC2" in looked[:2]
-
-
-def test_nothing_is_left_of_endpoints_that_are_done() -> None:
-    lanes = Lanes()
-    for number in range(40):
-        url = f"http://h{number % 7}.test/{number % 11}"
-        lanes.offer(delivery(number, number, url=url, account=f"AC{number % 3}"))
-    for round_ in range(3):
-        for lane in send_all(lanes):
-            finish(lanes, lane, timed_out=round_ == 0)
-    while (endpoint := lanes.due_poll(NOW + 10_000)) is not None:
-        with lanes.loading(endpoint):
-            assert lanes.lanes_to_load(endpoint, [], NOW) == []
-    all_sent(lanes)
-    assert not list(lanes.endpoints)
-    assert lanes._shares.requests.children == {}
-    assert lanes._shares.lanes.children == {}

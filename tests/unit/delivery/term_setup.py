@@ -1,0 +1,126 @@
+"""A term of delivery without database and network, for the tests of its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from parlour.delivery.attempts import AttemptResult
+from parlour.delivery.cpu_throttle import CpuThrottle
+from parlour.delivery.term import DeliveryTerm
+from parlour.delivery.webhook_metrics import WebhookMetrics
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.store.leases import LocalLeaseTerm
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock
+from tests.unit.delivery.test_lanes import delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    import pytest
+
+    from parlour.resources.webhook_attempts.store import WebhookDelivery
+
+SECONDS_MAX = 10
+
+
+class FakeStore:
+    """Runs work on a transaction that knows nothing; the next uses fail as a test says."""
+
+    is_shared = False
+
+    def __init__(self) -> None:
+        self.tx: Any = SimpleNamespace(now=1000)
+        self.read_failures: list[Exception] = []
+        self.write_failures: list[Exception] = []
+
+    async def read(self, work: Callable[[Any], Coroutine[Any, Any, Any]], **_: Any) -> Any:
+        await asyncio.sleep(0)
+        if self.read_failures:
+            raise self.read_failures.pop(0)
+        return await work(self.tx)
+
+    async def write(self, work: Callable[[Any], Coroutine[Any, Any, Any]], **_: Any) -> Any:
+        await asyncio.sleep(0)
+        if self.write_failures:
+            raise self.write_failures.pop(0)
+        return await work(self.tx)
+
+
+class Setup:
+    """A term, and what its parts are made with."""
+
+    def __init__(self) -> None:
+        self.store: Any = FakeStore()
+        self.clock = FakeClock()
+        self.is_busy = False
+        self.throttle = CpuThrottle(self.clock, lambda: self.is_busy)
+        self.metrics = WebhookMetrics(self.clock)
+        self.term = DeliveryTerm(LocalLeaseTerm(self.store), self.store, {"AC1": 0})
+        self.woken: list[str] = []
+
+    def offer(self, *orders: int, lane: int = 1, account: str = "AC1") -> None:
+        """Offer deliveries of one lane."""
+        for order in orders:
+            self.term.lanes.offer(delivery(lane, order, account=account))
+
+    def use_up_the_throttle(self, account_sid: str, ms: float = 100.0) -> None:
+        """Let requests run, and an account have used more than its share."""
+        self.is_busy = True
+        self.throttle.wait_ms()
+        self.throttle.charge(ms, account_sid)
+
+
+def result_of(made: WebhookDelivery, **changes: Any) -> AttemptResult:
+    """The result of a successful attempt, or of another one."""
+    values: dict[str, Any] = {
+        "delivery": made,
+        "outcome": webhook_attempt_store.DELIVERED,
+        "state": webhook_attempt_store.DELIVERED,
+        "retry_count": 0,
+        "due_ms": None,
+        "status": 200,
+        "error_code": None,
+        "error": None,
+        "elapsed_ms": 1,
+        "answer": "",
+        "at_ms": 1000,
+        "timed_out": False,
+        "was_sent": True,
+    }
+    return AttemptResult(**values | changes)
+
+
+def failed(made: WebhookDelivery, **changes: Any) -> AttemptResult:
+    """The result of a failed attempt that is followed by another one."""
+    again = {
+        "outcome": webhook_attempt_store.RETRYING,
+        "state": webhook_attempt_store.PENDING,
+        "retry_count": 1,
+        "due_ms": 5000,
+        "status": 500,
+    }
+    return result_of(made, **again | changes)
+
+
+def run(scenario: Callable[[Setup], Coroutine[Any, Any, None]]) -> None:
+    """Run a scenario on a new term."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(SECONDS_MAX):
+            await scenario(Setup())
+
+    asyncio.run(bounded())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds; the scenario's timeout ends it."""
+    while not holds():  # noqa: ASYNC110 - a condition has no event.
+        await asyncio.sleep(0.001)
+
+
+def retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry after a millisecond what failed."""
+    monkeypatch.setattr(limits, "SINK_RETRY_MS", 1)

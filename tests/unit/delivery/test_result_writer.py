@@ -1,0 +1,325 @@
+"""The result writer: batches, lanes that continue, resync, failures, and the end of a term."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.delivery import result_writer, webhook_queue
+from parlour.delivery.result_writer import ResultWriter
+from parlour.delivery.states import LaneState, SyncState
+from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.store.leases import LeaseLost
+from parlour.store.transaction import Unavailable
+from parlour.vocabulary import limits
+from tests.unit.delivery.term_setup import Setup, failed, result_of, retry_soon, run, until
+from tests.unit.delivery.test_lanes import delivery
+
+if TYPE_CHECKING:
+    from parlour.delivery.attempts import AttemptResult
+    from parlour.delivery.lanes import Lane
+    from parlour.resources.webhook_attempts.store import WebhookDelivery
+
+
+class Rows:
+    """The rows that the writer changes and reads."""
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[int, str]] = []
+        self.logged: list[str] = []
+        self.pre_actions: list[Any] = []
+        self.is_pending = True
+        self.is_detached = False
+        self.promotes = False
+        self.rest: list[WebhookDelivery] = []
+        self.read_failures: list[Exception] = []
+        self.counts = {"AC1": 5}
+
+    def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def record(_tx: object, made: WebhookDelivery, state: str, *_: Any) -> int:
+            self.recorded.append((made.lane_order, state))
+            return int(self.is_pending)
+
+        async def following(*_: Any) -> list[WebhookDelivery]:
+            if self.read_failures:
+                raise self.read_failures.pop(0)
+            return self.rest
+
+        async def answer(name: str) -> Any:
+            return getattr(self, name)
+
+        async def keep(_tx: object, each: Any) -> None:
+            self.pre_actions.append(each)
+
+        async def log_attempt(_tx: object, attempt: Any) -> None:
+            self.logged.append(attempt.outcome)
+
+        monkeypatch.setattr(webhook_queue, "record_result", record)
+        monkeypatch.setattr(webhook_queue, "following", following)
+        monkeypatch.setattr(webhook_queue, "is_detached", lambda *_: answer("is_detached"))
+        monkeypatch.setattr(webhook_queue, "promote", lambda *_: answer("promotes"))
+        monkeypatch.setattr(webhook_queue, "counts", lambda _: answer("counts"))
+        monkeypatch.setattr(webhook_attempt_store, "insert_attempt", log_attempt)
+        monkeypatch.setattr(webhook_attempt_store, "new_attempt_sid", lambda _: "WA1")
+        monkeypatch.setattr(result_writer, "write_pre_action", keep)
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
+    retry_soon(monkeypatch)
+    rows = Rows()
+    rows.patch(monkeypatch)
+    return rows
+
+
+class Writing:
+    """A writer on a term."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup, self.term = setup, setup.term
+        self.searched: list[list[str]] = []
+        self.writer = ResultWriter(setup.store, setup.throttle, setup.metrics)
+
+    def start(self) -> None:
+        poller: Any = SimpleNamespace(search=lambda accounts: self.searched.append(list(accounts)))
+        self.writer.start_term(self.term, poller)
+
+    def send(self) -> Lane:
+        lane = self.term.lanes.next_lane()
+        assert lane is not None
+        return lane
+
+    def finish(self, lane: Lane, result: AttemptResult) -> None:
+        self.term.results.add(lane.endpoint.key[0], (lane, result))
+        self.term.lanes.finish_attempt(lane, is_done=result.is_done, timed_out=result.timed_out)
+        self.writer.wake()
+
+    async def written(self) -> None:
+        await until(lambda: not self.writer.has_work)
+
+
+def attempt(account: str = "AC1", outcome: str = "delivered") -> Any:
+    return SimpleNamespace(scope=SimpleNamespace(account_sid=account), outcome=outcome)
+
+
+def test_a_result_is_recorded_and_its_lane_removed(rows: Rows) -> None:
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        writing.start()
+        setup.offer(1)
+        setup.term.pending["AC1"] = 1
+        lane = writing.send()
+        writing.finish(lane, result_of(lane.waiting[0]))
+        await writing.written()
+        assert rows.recorded == [(1, "delivered")]
+        assert rows.logged == ["delivered"]
+        assert setup.term.pending["AC1"] == 0
+        assert setup.metrics.outcomes == {"delivered": 1}
+        await until(lambda: lane.state is LaneState.ABSENT)
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_a_failed_delivery_is_due_again_and_one_that_was_not_sent_is_not_logged(
+    rows: Rows,
+) -> None:
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        writing.start()
+        setup.offer(1)
+        setup.offer(2, lane=2)
+        one, two = writing.send(), writing.send()
+        writing.finish(one, failed(one.waiting[0]))
+        writing.finish(two, failed(two.waiting[0], was_sent=False))
+        await writing.written()
+        await writing.writer.stop()
+        assert rows.recorded == [(1, "pending"), (2, "pending")]
+        assert rows.logged == ["retrying"]
+        assert setup.term.lanes.next_poll_ms() == 5000
+
+    run(scenario)
+
+
+def test_a_retry_of_a_detached_webhook_is_stopped(rows: Rows) -> None:
+    rows.is_detached = True
+
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        writing.start()
+        setup.offer(1)
+        lane = writing.send()
+        writing.finish(lane, failed(lane.waiting[0]))
+        await writing.written()
+        await writing.writer.stop()
+        assert rows.recorded == [(1, "stopped")]
+        assert setup.metrics.outcomes == {"stopped": 1}
+
+    run(scenario)
+
+
+def test_a_delivery_that_ended_meanwhile_is_not_counted_and_not_due(rows: Rows) -> None:
+    rows.is_pending = False
+
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        writing.start()
+        setup.offer(1)
+        setup.offer(2, lane=2)
+        one, two = writing.send(), writing.send()
+        writing.finish(one, result_of(one.waiting[0]))
+        writing.finish(two, failed(two.waiting[0]))
+        await writing.written()
+        await writing.writer.stop()
+        assert setup.term.pending["AC1"] == 0
+        assert setup.term.lanes.next_poll_ms() == 0
+
+    run(scenario)
+
+
+def test_the_rest_of_a_lane_is_read_once_its_head_is_done(rows: Rows) -> None:
+    rows.promotes, rows.rest = True, [delivery(1, 2)]
+
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        writing.start()
+        setup.offer(1)
+        lane = writing.send()
+        writing.finish(lane, result_of(lane.waiting[0]))
+        await until(lambda: lane.state is LaneState.READY)
+        assert [each.lane_order for each in lane.waiting] == [2]
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_after_a_failed_write_the_batch_is_repeated_and_the_memory_is_rebuilt(rows: Rows) -> None:
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        setup.store.write_failures.append(Unavailable("no answer"))
+        writing.start()
+        setup.offer(1)
+        setup.offer(2, lane=2)
+        lane = writing.send()
+        writing.finish(lane, result_of(lane.waiting[0]))
+        await until(lambda: writing.searched)
+        assert rows.recorded == [(1, "delivered")]
+        assert setup.term.pending == {"AC1": 5}
+        assert setup.term.sync is SyncState.SYNCED
+        assert not setup.term.lanes.has_ready_lane
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_a_lane_whose_rest_could_not_be_read_is_polled_after_the_resync(rows: Rows) -> None:
+    rows.promotes = True
+    rows.read_failures.append(Unavailable("gone"))
+
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        writing.start()
+        setup.offer(1)
+        lane = writing.send()
+        writing.finish(lane, result_of(lane.waiting[0]))
+        await until(lambda: writing.searched)
+        assert lane.state is LaneState.ABSENT
+        assert setup.term.lanes.next_poll_ms() == 0
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_a_resync_that_fails_is_repeated(rows: Rows) -> None:
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        setup.term.enter(SyncState.RESYNC)
+        setup.store.read_failures.append(Unavailable("gone"))
+        writing.start()
+        await until(lambda: writing.searched)
+        assert setup.store.read_failures == []
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_while_the_intakes_commit_is_unknown_the_memory_is_not_rebuilt(rows: Rows) -> None:
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        setup.term.enter(SyncState.RESYNC)
+        async with setup.term.enqueuing:
+            writing.start()
+            await asyncio.sleep(0.01)
+            setup.term.enter(SyncState.INTAKE_UNKNOWN)
+        setup.store.write_failures.append(Unavailable("no answer"))
+        setup.offer(1)
+        lane = writing.send()
+        writing.finish(lane, result_of(lane.waiting[0]))
+        await writing.written()
+        assert rows.recorded == [(1, "delivered")]
+        assert writing.searched == []
+        assert setup.term.sync is SyncState.INTAKE_UNKNOWN
+        setup.term.enter(SyncState.RESYNC)
+        writing.writer.wake()
+        await until(lambda: writing.searched)
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_without_the_lease_the_results_are_left_to_the_next_owner(rows: Rows) -> None:
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        setup.store.write_failures.append(LeaseLost("sink webhooks"))
+        writing.start()
+        setup.offer(1)
+        lane = writing.send()
+        writing.finish(lane, result_of(lane.waiting[0]))
+        await writing.written()
+        assert rows.recorded == []
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_pre_action_requests_are_written_without_a_term(rows: Rows) -> None:
+    async def scenario(setup: Setup) -> None:
+        writer = ResultWriter(setup.store, setup.throttle, setup.metrics)
+        setup.store.write_failures += [LeaseLost("x"), Unavailable("gone")]
+        writer.record_pre_action(attempt())
+        await until(lambda: not writer.has_work)
+        assert len(rows.pre_actions) == 1
+        assert setup.metrics.outcomes == {"delivered": 1}
+        await writer.stop()
+        writer.record_pre_action(attempt(outcome="rejected"))
+        await until(lambda: len(rows.pre_actions) == 2)
+        await writer.stop()
+
+    run(scenario)
+
+
+def test_an_account_without_room_in_the_queue_is_counted_and_not_logged(
+    rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PRE_ACTIONS_UNRECORDED_MAX", 2)
+
+    async def scenario(setup: Setup) -> None:
+        writer = ResultWriter(setup.store, setup.throttle, setup.metrics)
+        for _ in range(3):
+            writer.record_pre_action(attempt())
+        await until(lambda: not writer.has_work)
+        assert len(rows.pre_actions) == 1
+        assert setup.metrics.outcomes == {"delivered": 3}
+        await writer.cancel()
+
+    run(scenario)
+
+
+def test_a_writer_that_never_ran_stops_at_once() -> None:
+    async def scenario(setup: Setup) -> None:
+        await ResultWriter(setup.store, setup.throttle, setup.metrics).stop()
+
+    run(scenario)

@@ -1,0 +1,140 @@
+"""The sender: ready lanes become requests, results are queued, accounts wait for their share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from parlour.delivery.sender import Sender
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits
+from tests.unit.delivery.term_setup import Setup, result_of, retry_soon, run, until
+
+if TYPE_CHECKING:
+    import pytest
+
+    from parlour.delivery.attempts import AttemptResult, MaySend
+    from parlour.resources.webhook_attempts.store import WebhookDelivery
+
+
+class Client:
+    """A client whose attempts succeed, after the failures that a test wants."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.sent: list[int] = []
+
+    async def attempt(self, made: WebhookDelivery, may_send: MaySend) -> AttemptResult:
+        assert may_send()
+        await asyncio.sleep(0)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.sent.append(made.lane_order)
+        return result_of(made)
+
+
+async def running(setup: Setup, client: Any) -> tuple[Sender, asyncio.Task[None]]:
+    sender = Sender(setup.term, client, setup.throttle, lambda: setup.woken.append("writer"))
+    return sender, asyncio.create_task(sender.run())
+
+
+def test_the_deliveries_of_a_lane_are_sent_in_order_and_their_results_queued() -> None:
+    async def scenario(setup: Setup) -> None:
+        client = Client()
+        setup.offer(1, 2, 3)
+        sender, task = await running(setup, client)
+        await until(lambda: len(setup.term.results) == 3)
+        assert client.sent == [1, 2, 3]
+        assert setup.woken == ["writer"] * 3
+        assert len(sender.requests) == 0
+        setup.term.stop()
+        await task
+
+    run(scenario)
+
+
+def test_a_lane_that_becomes_ready_is_sent_without_a_poll() -> None:
+    async def scenario(setup: Setup) -> None:
+        client = Client()
+        _, task = await running(setup, client)
+        await asyncio.sleep(0.01)
+        setup.offer(1)
+        setup.term.send_wanted.set()
+        await until(lambda: client.sent == [1])
+        setup.term.stop()
+        await task
+
+    run(scenario)
+
+
+def test_the_loop_is_yielded_after_some_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "WEBHOOKS_STARTED_PER_LOOP_TURN", 1)
+
+    async def scenario(setup: Setup) -> None:
+        client = Client()
+        for lane in range(3):
+            setup.offer(lane + 1, lane=lane)
+        _, task = await running(setup, client)
+        await until(lambda: sorted(client.sent) == [1, 2, 3])
+        setup.term.stop()
+        await task
+
+    run(scenario)
+
+
+def test_an_attempt_is_retried_while_the_store_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    retry_soon(monkeypatch)
+
+    async def scenario(setup: Setup) -> None:
+        client = Client(Busy("locked"), Unavailable("gone"))
+        setup.offer(1)
+        _, task = await running(setup, client)
+        await until(lambda: client.sent == [1])
+        setup.term.stop()
+        await task
+
+    run(scenario)
+
+
+def test_with_too_many_unrecorded_results_only_accounts_without_any_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "ATTEMPTS_UNRECORDED_MAX", 1)
+
+    async def scenario(setup: Setup) -> None:
+        client = Client()
+        setup.offer(1, 2)
+        _, task = await running(setup, client)
+        await until(lambda: client.sent == [1])
+        setup.offer(7, account="AC2")
+        setup.term.send_wanted.set()
+        await until(lambda: client.sent == [1, 7])
+        setup.term.results.clear()
+        setup.term.send_wanted.set()
+        await until(lambda: client.sent == [1, 7, 2])
+        setup.term.stop()
+        await task
+
+    run(scenario)
+
+
+def test_an_account_that_used_up_its_share_waits_for_the_throttle() -> None:
+    async def scenario(setup: Setup) -> None:
+        client = Client()
+        setup.use_up_the_throttle("AC1")
+        setup.throttle.charge(1.0, "AC2")
+        setup.offer(1)
+        setup.offer(2, account="AC2")
+        _, task = await running(setup, client)
+        await until(lambda: client.sent == [2])
+        await asyncio.sleep(0.01)
+        assert client.sent == [2]
+        setup.is_busy = False
+        setup.term.send_wanted.set()
+        await until(lambda: client.sent == [2, 1])
+        setup.term.stop()
+        await task
+
+    run(scenario)
