@@ -43,6 +43,7 @@ from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.realtime.commands import Commands
 from parlour.realtime.wiring import Realtime
+from parlour.resources import account_setup
 from parlour.resources.accounts import actions as account_actions
 from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
@@ -291,7 +292,7 @@ class App:
         settings = self.settings
 
         async def ensure(tx: Transaction) -> None:
-            await account_actions.ensure_account(
+            await account_setup.ensure_account(
                 tx, self.vault, settings.account_sid, settings.auth_token
             )
             if settings.api_key_sid:
@@ -315,7 +316,7 @@ class App:
             if await account_store.list_accounts(tx, "", 1):
                 return None
             sid, token = tx.new_sid(sids.ACCOUNT), self.random.token(16).hex()
-            await account_actions.create_account(
+            await account_setup.create_account(
                 tx, self.vault, sid=sid, auth_token=token, friendly_name="First account"
             )
             return sid, token

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.receipts import actions as receipt_actions
-from parlour.resources.receipts import store as receipt_store
 from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary import event_names
 from tests.events.in_process_server import InProcessServer
@@ -148,7 +148,7 @@ class _Walk:
         scope = self.instance.scope
 
         async def work(tx: Transaction) -> None:
-            receipt = receipt_store.Receipt(
+            receipt = message_receipt_store.Receipt(
                 account_sid=scope.account_sid,
                 service_sid=scope.service_sid,
                 conversation_sid=conversation_sid,
@@ -162,7 +162,7 @@ class _Walk:
                 date_created=tx.now,
                 date_updated=tx.now,
             )
-            await receipt_store.insert_receipt(tx, scope, receipt)
+            await message_receipt_store.insert_receipt(tx, scope, receipt)
             report = StatusReport("failed", 30003)
             assert await receipt_actions.record_status(tx, scope, receipt.sid, report)
 

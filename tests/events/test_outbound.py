@@ -10,14 +10,14 @@ import pytest
 from parlour.channels.outbound_sink import OutboundSink
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations.store import Conversation
+from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages import store as message_store
 from parlour.resources.messages.fan_out import ChannelRecipient
+from parlour.resources.messages.receipt_store import Receipt
 from parlour.resources.messages.representation import delivery
 from parlour.resources.messages.store import Message
 from parlour.resources.receipts import actions as receipt_actions
-from parlour.resources.receipts import store as receipt_store
 from parlour.resources.receipts.statuses import StatusReport
-from parlour.resources.receipts.store import Receipt
 from parlour.store import event_log
 from parlour.vocabulary import event_names
 from tests.events.event_log_setup import SCOPE, EventLogSetup, crash, poll_until, running
@@ -112,7 +112,7 @@ async def _receipt(tx: Transaction, message_sid: str, address: str) -> ChannelRe
         date_created=0,
         date_updated=0,
     )
-    await receipt_store.insert_receipt(tx, SCOPE, receipt)
+    await message_receipt_store.insert_receipt(tx, SCOPE, receipt)
     return ChannelRecipient(
         receipt_sid=receipt.sid,
         participant_sid=receipt.participant_sid,
@@ -133,7 +133,7 @@ async def record(log: EventLogSetup, sid: str, *reports: StatusReport) -> list[b
 
 
 async def receipt(log: EventLogSetup, sid: str) -> Receipt:
-    found = await log.store.read(lambda tx: receipt_store.find_receipt(tx, SCOPE, sid))
+    found = await log.store.read(lambda tx: message_receipt_store.find_receipt(tx, SCOPE, sid))
     assert found is not None
     return found
 

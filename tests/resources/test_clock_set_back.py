@@ -12,8 +12,8 @@ import parlour.app
 from parlour.operations import purge
 from parlour.resources.accounts import actions as account_actions
 from parlour.resources.accounts import store as account_store
+from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.receipts import actions as receipt_actions
-from parlour.resources.receipts import store as receipt_store
 from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
@@ -113,7 +113,7 @@ async def _account(scope: Scope, tx: Transaction) -> Any:
 
 
 async def _add_receipt(scope: Scope, message: Any, tx: Transaction) -> str:
-    made = receipt_store.Receipt(
+    made = message_receipt_store.Receipt(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
         conversation_sid=message.conversation_sid,
@@ -127,13 +127,13 @@ async def _add_receipt(scope: Scope, message: Any, tx: Transaction) -> str:
         date_created=tx.now,
         date_updated=tx.now,
     )
-    await receipt_store.insert_receipt(tx, scope, made)
+    await message_receipt_store.insert_receipt(tx, scope, made)
     return made.sid
 
 
 async def _report(scope: Scope, sid: str, status: str, tx: Transaction) -> Any:
     assert await receipt_actions.record_status(tx, scope, sid, StatusReport(status, 0))
-    return await receipt_store.find_receipt(tx, scope, sid)
+    return await message_receipt_store.find_receipt(tx, scope, sid)
 
 
 async def _receipt_dates(folder: Path) -> Dates:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from parlour.operations import idempotency
 from parlour.operations.scheduler import Scheduler
 from parlour.protocol.vault import Vault
-from parlour.resources.accounts import actions as account_actions
+from parlour.resources import account_setup
 from parlour.resources.configuration import store as configuration_store
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.conversations import actions as conversation_actions
@@ -89,7 +89,7 @@ async def opened(folder: Path, clock: FakeClock, sid: str = "") -> AsyncIterator
 
     async def prepare(tx: Transaction) -> Scope:
         if not sid:
-            await account_actions.create_account(
+            await account_setup.create_account(
                 tx, vault, sid="AC" + "0" * 31 + "1", auth_token="t", friendly_name="x"
             )
         account = Scope(sid or "AC" + "0" * 31 + "1")

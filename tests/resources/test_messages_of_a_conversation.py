@@ -12,9 +12,9 @@ import apsw
 import pytest
 
 from parlour.resources.conversations import store as conversation_store
+from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages import store as message_store
 from parlour.resources.participants import store as participant_store
-from parlour.resources.receipts import store as receipt_store
 from parlour.store.dialect import for_sqlite
 from parlour.store.engines import DATABASE_NAME
 from tests.resources.message_setup import MessageClient, execute, rows, seed_media
@@ -272,8 +272,8 @@ def test_each_change_of_a_message_is_one_event(talk: MessageClient) -> None:
         (message_store.LIST_DESCENDING.backward, ["sqlite_autoindex_message_1"]),
         (message_store.TABLE.statements["find"], ["message_sid"]),
         (message_store.TABLE.statements["update"], ["message_sid"]),
-        (receipt_store.LIST.forward, ["receipt_order"]),
-        (receipt_store.FETCH_PENDING, ["receipt_order"]),
+        (message_receipt_store.LIST.forward, ["receipt_order"]),
+        (message_receipt_store.FETCH_PENDING, ["receipt_order"]),
         (
             conversation_store.TABLE.statements["update_changes"],
             ["sqlite_autoindex_conversation_1"],

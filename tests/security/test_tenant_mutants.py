@@ -46,7 +46,7 @@ WITHOUT_EFFECT = {
     r"operations\.access\.(SERVICE_ROLE\[[13]|MEMBERSHIP\[1):": (
         "who is of a service has a role of that service, so one of the two is enough"
     ),
-    r"resources\.receipts\.store\.LOCK_CONVERSATION\[[123]:": (
+    r"resources\.messages\.receipt_store\.LOCK_CONVERSATION\[[123]:": (
         "the conversation of the account that a receipt names by its sid"
     ),
     r"resources\.participants\.store\.FETCH_GROUPS_BY_NUMBERS\[[0123]:": (

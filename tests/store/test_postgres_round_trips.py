@@ -11,7 +11,7 @@ from parlour.operations.call import Call, OperationResult
 from parlour.operations.caller import Caller
 from parlour.operations.pipeline import Pipeline
 from parlour.protocol.vault import KEY_BYTES, Vault
-from parlour.resources.accounts import actions as account_actions
+from parlour.resources import account_setup
 from parlour.resources.table import operations
 from parlour.store.postgres.engine import PostgresStore
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -76,7 +76,7 @@ async def _with_desk(scenario: Callable[[Desk], Any]) -> Any:
         await desk.store.start()
 
         async def make(tx: Transaction) -> None:
-            await account_actions.ensure_account(tx, desk.vault, ACCOUNT, "0" * 32)
+            await account_setup.ensure_account(tx, desk.vault, ACCOUNT, "0" * 32)
 
         await desk.store.write(make)
         try:

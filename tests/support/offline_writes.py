@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.cli.local_store import LocalStore
 from parlour.config import Settings
+from parlour.resources import account_setup
 from parlour.resources.accounts import actions as account_actions
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
@@ -37,7 +38,7 @@ class OfflineWrites:
         offline = self._offline
         sid, auth_token = offline.random.sid(sids.ACCOUNT), offline.random.token(16).hex()
         self._write(
-            lambda tx: account_actions.create_account(
+            lambda tx: account_setup.create_account(
                 tx, offline.vault, sid=sid, auth_token=auth_token, friendly_name="Account"
             )
         )
@@ -58,7 +59,7 @@ class OfflineWrites:
         """Replace the auth token of an account."""
         offline = self._offline
         self._write(
-            lambda tx: account_actions.ensure_account(tx, offline.vault, account_sid, auth_token)
+            lambda tx: account_setup.ensure_account(tx, offline.vault, account_sid, auth_token)
         )
 
     def _write(self, work: Callable[[Transaction], Awaitable[Any]]) -> None:

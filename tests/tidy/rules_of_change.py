@@ -61,7 +61,7 @@ class _Deed:
 
     @property
     def is_of_store(self) -> bool:
-        return self.source.path.endswith("/store.py")
+        return self.source.path.endswith(("/store.py", "_store.py"))
 
 
 class _Calls:

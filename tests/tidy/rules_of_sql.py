@@ -53,7 +53,9 @@ _ENDING = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNOR
 
 
 def _in_resource_store(source: Source) -> bool:
-    return source.path.startswith("src/parlour/resources/") and source.path.endswith("/store.py")
+    return source.path.startswith("src/parlour/resources/") and source.path.endswith(
+        ("/store.py", "_store.py")
+    )
 
 
 def _annotation(argument: ast.arg) -> str:

@@ -12,7 +12,7 @@ from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.delivery.webhook_sink import WebhookSink
 from parlour.egress.client import OutboundResponse
 from parlour.protocol.vault import KEY_BYTES, Vault
-from parlour.resources.accounts import actions as account_actions
+from parlour.resources import account_setup
 from parlour.resources.webhook_attempts.actions import replay_range
 from parlour.resources.webhook_attempts.store import AttemptFilters, attempt_sid_at
 from parlour.resources.webhook_configuration import store as webhook_configuration_store
@@ -107,7 +107,7 @@ class WebhookWorld:
     async def __aenter__(self) -> Self:
         async def make(tx: Transaction) -> None:
             if await tx.one("SELECT sid FROM account WHERE sid = $1", ACCOUNT) is None:
-                await account_actions.create_account(
+                await account_setup.create_account(
                     tx, self.vault, sid=ACCOUNT, auth_token=AUTH_TOKEN, friendly_name="Tests"
                 )
                 await self._listen(tx, URL)

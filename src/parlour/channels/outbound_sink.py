@@ -17,9 +17,9 @@ import msgspec
 
 from parlour.channels.carrier import OutboundMessage
 from parlour.resources.media import attachments as media_attachments
+from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages.fan_out import ChannelRecipient  # noqa: TC001 - decoded here.
 from parlour.resources.receipts import actions as receipt_actions
-from parlour.resources.receipts import store as receipt_store
 from parlour.store.leases import LeaseLost, LocalLeaseTerm
 from parlour.vocabulary import limits
 from parlour.vocabulary.event_names import ON_MESSAGE_ADDED
@@ -136,7 +136,7 @@ class OutboundSink:
 async def _pending(tx: Transaction, event: Event) -> list[_PendingMessage]:
     """What of one event was not handed over yet."""
     scope = Scope(event.account_sid, event.service_sid)
-    due = await receipt_store.find_pending_receipt_sids(tx, scope, event.subject_sid)
+    due = await message_receipt_store.find_pending_receipt_sids(tx, scope, event.subject_sid)
     return [job for job in _jobs(scope, event) if job.outbound.reference in due] if due else []
 
 

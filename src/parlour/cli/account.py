@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parlour.cli.local_store import LocalStore, creating_store_options, local_store_options
+from parlour.resources import account_setup
 from parlour.resources.accounts import actions as account_actions
 from parlour.resources.accounts import store as account_store
 from parlour.vocabulary import sids
@@ -34,7 +35,7 @@ def create(local_store: LocalStore, *, name: str, as_json: bool) -> None:
     sid, auth_token = local_store.random.sid(sids.ACCOUNT), local_store.random.token(16).hex()
 
     async def work(tx: Transaction) -> None:
-        await account_actions.create_account(
+        await account_setup.create_account(
             tx, local_store.vault, sid=sid, auth_token=auth_token, friendly_name=name
         )
 

@@ -21,6 +21,11 @@ async def service_exists(tx: Transaction, scope: Scope) -> bool:
     return await tx.one_cached(SERVICE_EXISTS, scope.account_sid, scope.service_sid) is not None
 
 
+async def service_is_in_account(tx: Transaction, scope: Scope, service_sid: str) -> bool:
+    """Return whether the account has this service now: read without a cache."""
+    return await tx.one(SERVICE_EXISTS, scope.account_sid, service_sid) is not None
+
+
 async def resolve(tx: Transaction, call: Call[Any]) -> Scope:
     """Return the scope of a call. Raises 404 for a service of another account."""
     account_sid = call.caller.account_sid

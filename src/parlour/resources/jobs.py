@@ -9,7 +9,7 @@ from parlour.operations.scheduler import Job, transactional
 from parlour.resources.clock_job import ClockJob
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
-from parlour.resources.users import membership_cleanup as user_membership_cleanup
+from parlour.resources.user_removal import membership_cleanup as user_removal_membership_cleanup
 from parlour.resources.users import presence as user_presence
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def jobs(completion: BackgroundCreate) -> tuple[Job, ...]:
         Job("pending_participants", completion.next_due_ms, completion.complete_some),
         Job(
             "departures",
-            user_membership_cleanup.next_due_ms,
-            transactional(user_membership_cleanup.step),
+            user_removal_membership_cleanup.next_due_ms,
+            transactional(user_removal_membership_cleanup.step),
         ),
         Job("presence", user_presence.next_due_ms, transactional(user_presence.step)),
         Job("purge", purge.next_due_ms, transactional(purge.purge_step)),

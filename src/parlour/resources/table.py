@@ -9,6 +9,7 @@ from parlour.resources.accounts.routes import ACCOUNTS, KEY, KEYS
 from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIONS
 from parlour.resources.configuration.routes import CONFIGURATION
 from parlour.resources.content_templates.routes import CONTENT_TEMPLATES
+from parlour.resources.conversation_removal.routes import CONVERSATION_REMOVAL
 from parlour.resources.conversation_with_participants.routes import (
     CONVERSATION_WITH_PARTICIPANTS,
 )
@@ -28,6 +29,7 @@ from parlour.resources.service_webhook_configuration.routes import SERVICE_WEBHO
 from parlour.resources.services.routes import SERVICES
 from parlour.resources.tokens.routes import TOKENS
 from parlour.resources.user_conversations.routes import USER_CONVERSATIONS
+from parlour.resources.user_removal.routes import USER_REMOVAL
 from parlour.resources.users.routes import USERS
 from parlour.resources.webhook_attempts.routes import (
     WEBHOOK_ATTEMPT_REPLAY,
@@ -56,6 +58,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     PUSH_BINDINGS,
     SERVICES,
     CONVERSATIONS,
+    CONVERSATION_REMOVAL,
     PARTICIPANTS,
     MESSAGES,
     CHANNEL_METADATA,
@@ -64,6 +67,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     CONVERSATION_WITH_PARTICIPANTS,
     PARTICIPANT_CONVERSATIONS,
     USERS,
+    USER_REMOVAL,
     USER_CONVERSATIONS,
     WEBHOOK_ATTEMPTS,
     WEBHOOK_REPLAY,

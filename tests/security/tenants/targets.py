@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from parlour.app import open_app
 from parlour.config import Settings
-from parlour.resources.accounts import actions as account_actions
+from parlour.resources import account_setup
 from parlour.resources.accounts import store as account_store
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
@@ -259,7 +259,7 @@ class LocalTarget:
         sid, auth_token = self.app.random.sid(sids.ACCOUNT), self.app.random.token(16).hex()
 
         async def work(tx: Transaction) -> None:
-            await account_actions.create_account(
+            await account_setup.create_account(
                 tx, self.app.vault, sid=sid, auth_token=auth_token, friendly_name="Account"
             )
 

@@ -10,13 +10,13 @@ from parlour.operations import purge
 from parlour.operations.action_rates import NAMED_CONVERSATION
 from parlour.resources.accounts import store as account_store
 from parlour.resources.address_configurations import store as address_configuration_store
+from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.participants import store as participant_store
 from parlour.resources.push_bindings import store as push_binding_store
-from parlour.resources.receipts import store as receipt_store
 from parlour.resources.tokens import store as token_store
 from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
-from parlour.resources.users import membership_cleanup as user_membership_cleanup
-from parlour.resources.users.membership_cleanup import MembershipCleanup
+from parlour.resources.user_removal import membership_cleanup as user_removal_membership_cleanup
+from parlour.resources.user_removal.membership_cleanup import MembershipCleanup
 from parlour.store.statements import values_of
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants import uncovered_realtime_statements, uncovered_webhook_statements
@@ -139,10 +139,10 @@ async def _ask_stores(tx: Transaction, world: World) -> None:
     await participant_store.reserve_group_numbers(tx, scope, lobby_sid, numbers)
     assert await participant_store.find_group_reservation(tx, scope, numbers) == lobby_sid
     assert await participant_store.release_reservations(tx, scope, lobby_sid) == 2
-    receipt = await receipt_store.find_receipt(tx, scope, world.default.chain["Receipts"])
+    receipt = await message_receipt_store.find_receipt(tx, scope, world.default.chain["Receipts"])
     assert receipt is not None
     older = msgspec.structs.replace(receipt, date_created=receipt.date_created - 1)
-    await receipt_store.update_receipt_row(tx, scope, receipt, older)
+    await message_receipt_store.update_receipt_row(tx, scope, receipt, older)
     assert await push_binding_store.list_push_bindings_of_identity(tx, scope, ALICE)
     assert await address_configuration_store.list_address_configurations_of_service(
         tx, scope, world.second.sid, 10
@@ -177,6 +177,6 @@ async def _remove_service(tx: Transaction, world: World) -> None:
         client_identity=None,
         fires=0,
     )
-    await tx.run(user_membership_cleanup.INSERT, *values_of(departure))
+    await tx.run(user_removal_membership_cleanup.INSERT, *values_of(departure))
     await purge.enqueue_service(tx, Scope(world.sid, world.second.sid))
-    await tx.run(user_membership_cleanup.INSERT, *values_of(departure))
+    await tx.run(user_removal_membership_cleanup.INSERT, *values_of(departure))

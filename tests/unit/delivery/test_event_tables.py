@@ -100,7 +100,7 @@ RECORDED = {
     "resources/scoped_webhooks/store.py": "records it by itself",
     "resources/webhook_configuration/store.py": "records it by itself",
     "resources/service_webhook_configuration/store.py": "records it by itself",
-    "resources/conversations/actions.py": "onConversationRemoved has them",
+    "resources/conversation_removal/actions.py": "onConversationRemoved has them",
     "operations/purge.py": "waits until the intake has passed the deletion of the service",
 }
 _TABLE = r"(scoped_webhook|webhook_configuration|service_webhook_configuration)"

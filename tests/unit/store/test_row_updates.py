@@ -66,16 +66,14 @@ def filled(record: type[msgspec.Struct], **changes: object) -> Any:
 
 
 def row_updates() -> list[tuple[str, type[msgspec.Struct], RowUpdate]]:
-    """Each one of the program, with the record that it is of."""
+    """Each one of the program, with its table and its record."""
     found = []
     for module in pkgutil.walk_packages(parlour.resources.__path__, "parlour.resources."):
-        if not module.name.endswith(".store"):
+        if not module.name.endswith("store"):
             continue
-        for name, value in vars(importlib.import_module(module.name)).items():
+        for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, AnyTable):
-                found += [
-                    (f"{module.name}.{name}", value.record, each) for each in value.row_updates
-                ]
+                found += [(value.name, value.record, each) for each in value.row_updates]
     return found
 
 
@@ -83,11 +81,7 @@ UPDATES = row_updates()
 
 
 def test_stores_use_row_updates() -> None:
-    assert {name.split(".")[2] for name, _, _ in UPDATES} >= {
-        "conversations",
-        "participants",
-        "receipts",
-    }
+    assert {name for name, _, _ in UPDATES} >= {"conversation", "participant", "receipt"}
 
 
 @pytest.mark.parametrize(
@@ -113,45 +107,45 @@ def test_each_column_is_written_when_it_changes(
 # --- A clone of a store whose record has a field more
 
 CLONES: dict[str, tuple[str, Callable[[ModuleType, Any, Any, Any], Any]]] = {
-    "participants": (
+    "participants.store": (
         "Participant",
         lambda store, tx, before, after: store.update_participant_row(tx, SCOPE, before, after),
     ),
-    "conversations": (
+    "conversations.store": (
         "Conversation",
         lambda store, tx, before, after: store.update_conversation_after_message(
             tx, SCOPE, before, after
         ),
     ),
-    "receipts": (
+    "messages.receipt_store": (
         "Receipt",
         lambda store, tx, before, after: store.update_receipt_row(tx, SCOPE, before, after),
     ),
-    "push_bindings": (
+    "push_bindings.store": (
         "PushBinding",
         lambda store, tx, _, after: store.update_push_binding_row(tx, SCOPE, after),
     ),
 }
 
 
-def clone(resource: str, record: str) -> ModuleType:
-    """The store of a resource, with a field more at the end of its record."""
-    original = importlib.import_module(f"parlour.resources.{resource}.store")
+def clone(store: str, record: str) -> ModuleType:
+    """A store, with a field more at the end of its record."""
+    original = importlib.import_module(f"parlour.resources.{store}")
     text = Path(str(original.__file__)).read_text()
     last = original.__dict__[record].__struct_fields__[-1]
     start = text.index(f"class {record}(")
     place = text.index("\n", text.index(f"    {last}: ", start))
-    made = ModuleType(f"clone_of_{resource}")
+    made = ModuleType(f"clone_of_{store}")
     sys.modules[made.__name__] = made
     text = f"{text[:place]}\n    nickname: str{text[place:]}"
     exec(compile(text, made.__name__, "exec"), vars(made))  # noqa: S102 - our own text.
     return made
 
 
-@pytest.mark.parametrize("resource", CLONES)
-def test_field_added_to_a_record_is_written(resource: str) -> None:
-    name, change = CLONES[resource]
-    store = clone(resource, name)
+@pytest.mark.parametrize("module", CLONES)
+def test_field_added_to_a_record_is_written(module: str) -> None:
+    name, change = CLONES[module]
+    store = clone(module, name)
     record = vars(store)[name]
     before, tx = filled(record, nickname="first"), Recorded()
     after = msgspec.structs.replace(before, nickname="second")

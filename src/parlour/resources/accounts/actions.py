@@ -1,61 +1,19 @@
-"""Making accounts and their logins: for the operator, and for the start of the server."""
+"""Changes of accounts, of their logins and of their API keys."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from parlour.resources.accounts import store as account_store
-from parlour.resources.accounts.store import Account, Login
-from parlour.resources.configuration import store as configuration_store
-from parlour.resources.configuration.store import Configuration
-from parlour.resources.services.actions import DEFAULT_SERVICE_NAME, create_service_with_defaults
-from parlour.vocabulary import event_names, sids
-from parlour.vocabulary.scope import Scope
+from parlour.resources.accounts.store import Login
+from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
 
 ACTIVE = "active"
-
-
-async def create_account(
-    tx: Transaction, vault: Vault, *, sid: str, auth_token: str, friendly_name: str
-) -> Account:
-    """A new account with its auth token, its default service and its configuration."""
-    account = Account(
-        sid=sid,
-        friendly_name=friendly_name,
-        status=ACTIVE,
-        date_created=tx.now,
-        date_updated=tx.now,
-    )
-    scope = Scope(sid)
-    await account_store.insert_account(tx, scope, account)
-    await create_login(tx, vault, scope, sid, auth_token, "auth token")
-    service = await create_service_with_defaults(tx, scope, DEFAULT_SERVICE_NAME)
-    await configuration_store.insert_configuration(
-        tx,
-        scope,
-        Configuration(
-            account_sid=sid,
-            default_chat_service_sid=service.sid,
-            default_messaging_service_sid=tx.new_sid(sids.MESSAGING_SERVICE),
-            default_inactive_timer=None,
-            default_closed_timer=None,
-        ),
-    )
-    return account
-
-
-async def ensure_account(tx: Transaction, vault: Vault, sid: str, auth_token: str) -> None:
-    """Make sure that this account exists and that this is its auth token."""
-    scope = Scope(sid)
-    if await account_store.find_account(tx, scope) is None:
-        name = "Made by the settings"
-        await create_account(tx, vault, sid=sid, auth_token=auth_token, friendly_name=name)
-        return
-    await ensure_login(tx, vault, scope, sid, auth_token, "auth token")
 
 
 async def ensure_login(

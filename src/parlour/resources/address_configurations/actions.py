@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from parlour.operations import scoping
 from parlour.operations.call import Rows
 from parlour.protocol.addresses import parse_proxy_address
 from parlour.resources.accounts import store as account_store
 from parlour.resources.address_configurations import store as address_configuration_store
 from parlour.resources.address_configurations.store import AddressConfiguration, AutoCreation
 from parlour.resources.in_path import in_path
-from parlour.resources.services import store as service_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -107,7 +107,7 @@ async def _creation(
 ) -> AutoCreation:
     """The rules with the values that were sent, and nothing that is foreign to their type."""
     sid = sent.get("conversation_service_sid")
-    if sid is not None and await service_store.find_service(tx, scope, sid) is None:
+    if sid is not None and not await scoping.service_is_in_account(tx, scope, sid):
         raise ApiError(50050, status=400)
     after = msgspec.structs.replace(before, **sent)
     after = msgspec.structs.replace(after, **dict.fromkeys(_FOREIGN[after.type]))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.operations import scoping
 from parlour.resources.configuration import store as configuration_store
-from parlour.resources.services import store as service_store
 from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 
@@ -30,7 +30,7 @@ async def update_configuration(tx: Transaction, call: Call[UpdateConfiguration])
     before = await configuration_store.get_configuration(tx, call.scope)
     change = call.parameters
     sid = change.default_chat_service_sid
-    if isinstance(sid, str) and await service_store.find_service(tx, call.scope, sid) is None:
+    if isinstance(sid, str) and not await scoping.service_is_in_account(tx, call.scope, sid):
         raise ApiError(50050, status=400)
     after = msgspec.structs.replace(before, **change.given())
     await save_configuration(tx, call.scope, after)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
-from parlour.resources.conversations.parameters import closed_timer, inactive_timer
+from parlour.resources.timer_parsers import closed_timer, inactive_timer
 from parlour.vocabulary import sids
 from parlour.vocabulary.unset import UNSET, Unset
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.operations import purge
 from parlour.operations.call import Rows
 from parlour.protocol.durations import parse_duration
 from parlour.resources.configuration import store as configuration_store
@@ -14,7 +13,6 @@ from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
 from parlour.resources.conversations.store import Conversation
 from parlour.resources.in_path import in_path
-from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.store.transaction import ConflictScope
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
@@ -35,10 +33,6 @@ if TYPE_CHECKING:
 CREATED_BY_API = "system"
 _FIRST_MS = -(1 << 46)
 _LAST_MS = 1 << 48
-
-_DELETE_PARTICIPANTS = "DELETE FROM participant WHERE account_sid = $1 AND conversation_sid = $2"
-_DELETE_PENDING_PAIRS = "DELETE FROM pending_pair WHERE account_sid = $1 AND conversation_sid = $2"
-_DELETE_WEBHOOKS = "DELETE FROM scoped_webhook WHERE account_sid = $1 AND conversation_sid = $2"
 
 
 conversation_in_path = in_path(
@@ -239,22 +233,3 @@ def _changed(before: Conversation, change: UpdateConversation, now_ms: int) -> C
 
 def _changed_timer(seconds: int | Unset, before: int | None) -> int | None:
     return (seconds or None) if isinstance(seconds, int) else before
-
-
-async def delete_conversation(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a conversation with its participants and webhooks now, its messages soon."""
-    conversation = await conversation_in_path(tx, call, "Sid")
-    # Webhooks that exist now still hear of it, so the event takes them along.
-    webhooks = await scoped_webhook_store.list_all_scoped_webhooks(tx, call.scope, conversation.sid)
-    await tx.emit(
-        call.scope,
-        event_names.ON_CONVERSATION_REMOVED,
-        conversation_sid=conversation.sid,
-        subject_sid=conversation.sid,
-        payload={"conversation": conversation, "scoped_webhooks": webhooks},
-    )
-    await conversation_store.delete_conversation_row(tx, call.scope, conversation.sid)
-    await tx.run(_DELETE_PARTICIPANTS, call.scope.account_sid, conversation.sid)
-    await tx.run(_DELETE_PENDING_PAIRS, call.scope.account_sid, conversation.sid)
-    await tx.run(_DELETE_WEBHOOKS, call.scope.account_sid, conversation.sid)
-    await purge.enqueue_conversation(tx, call.scope, conversation.sid)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import json_parsers, parsers, timestamps
-from parlour.protocol.durations import parse_duration
+from parlour.resources.timer_parsers import closed_timer, inactive_timer
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET, Unset
@@ -44,29 +44,10 @@ def _state(name: str, text: str) -> str:
     return _given_state(name, text)
 
 
-def timer_seconds(minimum: int, code_format: int, code_minimum: int) -> parsers.Parser[int]:
-    """A timer in seconds; 0 switches it off. Empty is a format error, like any other text."""
-
-    def parse(_name: str, text: str) -> int:
-        try:
-            seconds = parse_duration(text)
-        except ValueError:
-            raise ApiError(code_format) from None
-        if 0 < seconds < minimum:
-            raise ApiError(code_minimum)
-        return seconds
-
-    return parse
-
-
 def _end_date(name: str, text: str) -> int:
     """The first millisecond after the second, or the UTC day, that is named."""
     date_alone = len(text) == len("2026-01-31")
     return _date(name, text) + (_DAY_MS if date_alone else _SECOND_MS)
-
-
-inactive_timer = timer_seconds(limits.TIMER_INACTIVE_SECONDS_MIN, 50379, 50375)
-closed_timer = timer_seconds(limits.TIMER_CLOSED_SECONDS_MIN, 50380, 50376)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

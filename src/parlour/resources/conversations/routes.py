@@ -6,14 +6,12 @@ from parlour.operations.operation import (
     SHORT_AND_SERVICE,
     Collection,
     create,
-    delete,
     fetch,
     list_,
     update,
 )
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import parameters as conversation_parameters
-from parlour.resources.conversations import permits as conversation_permits
 from parlour.resources.conversations import representation as conversation_representation
 from parlour.vocabulary import limits
 
@@ -41,12 +39,6 @@ CONVERSATIONS = Collection(
             conversation_parameters.UpdateConversation,
             webhook_header=True,
             pre_action="onConversationUpdate",
-        ),
-        delete(
-            conversation_actions.delete_conversation,
-            webhook_header=True,
-            pre_action="onConversationRemove",
-            permits=conversation_permits.delete_conversation,
         ),
     ),
 )

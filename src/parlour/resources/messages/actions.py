@@ -15,9 +15,9 @@ from parlour.resources.media import attachments as media_attachments
 from parlour.resources.media import store as media_store
 from parlour.resources.messages import content as message_content
 from parlour.resources.messages import fan_out as message_fan_out
+from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages import store as message_store
 from parlour.resources.messages.store import Message
-from parlour.resources.receipts import store as receipt_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -212,7 +212,7 @@ async def delete_message(tx: Transaction, call: Call[NoParameters]) -> None:
     conversation_timers.require_changeable(conversation)
     await message_store.delete_message_row(tx, call.scope, conversation.sid, message.sid)
     await conversation_store.increment_removed_messages(tx, call.scope, conversation.sid)
-    await receipt_store.delete_receipts_of_message(tx, call.scope, message.sid)
+    await message_receipt_store.delete_receipts_of_message(tx, call.scope, message.sid)
     await media_store.mark_media_of_message_removed(tx, call.scope, message.sid)
     await tx.emit(
         call.scope,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from parlour.resources.messages import receipt_store as message_receipt_store
+from parlour.resources.messages.receipt_store import Receipt
 from parlour.resources.participants import store as participant_store
-from parlour.resources.receipts import store as receipt_store
-from parlour.resources.receipts.store import Receipt
 from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
 
@@ -111,7 +111,7 @@ async def create_receipts(
             date_created=tx.now,
             date_updated=tx.now,
         )
-        await receipt_store.insert_receipt(tx, scope, receipt)
+        await message_receipt_store.insert_receipt(tx, scope, receipt)
         assert each.address is not None
         assert each.binding_type is not None
         reached.append(

@@ -9,10 +9,10 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.messages import actions as message_actions
+from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages import store as message_store
 from parlour.resources.messages.store import ReceiptCounts
 from parlour.resources.receipts import statuses as receipt_statuses
-from parlour.resources.receipts import store as receipt_store
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.origin import SYSTEM
@@ -20,8 +20,8 @@ from parlour.vocabulary.origin import SYSTEM
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
+    from parlour.resources.messages.receipt_store import Receipt
     from parlour.resources.receipts.statuses import StatusReport
-    from parlour.resources.receipts.store import Receipt
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -33,7 +33,7 @@ async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.RECEIPT, sid):
-        found = await receipt_store.find_receipt(tx, call.scope, sids.normal(sid))
+        found = await message_receipt_store.find_receipt(tx, call.scope, sids.normal(sid))
     if found is None or found.message_sid != message.sid or not found.is_visible:
         raise call.not_found()
     return found
@@ -43,7 +43,9 @@ async def list_receipts(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """A page of a message's receipts, without those that have no status yet."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     message = await message_actions.message_in_path(tx, call, conversation_sid, "MessageSid")
-    return Rows(await receipt_store.list_receipts(tx, call.scope, message.sid, call.page_request))
+    return Rows(
+        await message_receipt_store.list_receipts(tx, call.scope, message.sid, call.page_request)
+    )
 
 
 async def record_status(
@@ -53,9 +55,9 @@ async def record_status(
 
     A report of a receipt that has gone, or that comes late or again, changes nothing.
     """
-    if not await receipt_store.lock_conversation_of_receipt(tx, scope, receipt_sid):
+    if not await message_receipt_store.lock_conversation_of_receipt(tx, scope, receipt_sid):
         return False  # It has gone; its rows follow in the background.
-    before = await receipt_store.find_receipt(tx, scope, receipt_sid)
+    before = await message_receipt_store.find_receipt(tx, scope, receipt_sid)
     if before is None or not receipt_statuses.may_follow(before.status, report.status):
         return False
     counted = await message_store.find_receipt_counts(tx, scope, before.message_sid)
@@ -72,7 +74,7 @@ async def record_status(
         ),
     )
     counts = _moved(counts, before.status, report.status)
-    await receipt_store.update_receipt_row(tx, scope, before, after)
+    await message_receipt_store.update_receipt_row(tx, scope, before, after)
     await message_store.update_receipt_counts(tx, scope, after.message_sid, counts)
     message = {
         "sid": after.message_sid,

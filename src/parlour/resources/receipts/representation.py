@@ -8,8 +8,8 @@ from parlour.protocol.timestamps import format_date, format_date_ms
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
+    from parlour.resources.messages.receipt_store import Receipt
     from parlour.resources.receipts.recipients import MessageRecipients
-    from parlour.resources.receipts.store import Receipt
 
 
 def resource(receipt: Receipt, view: View) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from parlour.resources.in_path import in_path
 from parlour.resources.roles import store as role_store
 from parlour.resources.roles.parameters import permissions_for
 from parlour.resources.roles.store import Role
-from parlour.resources.service_configuration import store as service_configuration_store
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
@@ -76,12 +75,7 @@ async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
 async def delete_role(tx: Transaction, call: Call[NoParameters]) -> None:
     """Remove a role. Who has it gets the default of the service, which cannot be removed."""
     role = await role_in_path(tx, call)
-    defaults = await service_configuration_store.get_service_configuration(tx, call.scope)
-    if role.sid in {
-        defaults.default_chat_service_role_sid,
-        defaults.default_conversation_creator_role_sid,
-        defaults.default_conversation_role_sid,
-    }:
+    if role.sid in await role_store.list_default_role_sids(tx, call.scope):
         raise ApiError(20409, "The role is a default role of its service")
     await role_store.delete_role_row(tx, call.scope, role.sid)
     await purge.enqueue_role(tx, call.scope, role.sid)

@@ -34,6 +34,12 @@ find_role = TABLE.finder()
 list_roles = TABLE.lister()
 update_role_row = TABLE.updater()
 delete_role_row = TABLE.deleter()
+# The configuration of a service refers to roles, so the columns are read here by name.
+LIST_DEFAULT_ROLES = """
+SELECT default_chat_service_role_sid, default_conversation_creator_role_sid,
+       default_conversation_role_sid
+  FROM service_configuration WHERE account_sid = $1 AND service_sid = $2
+"""
 FETCH_FOR_ASSIGNMENT = select("role", Role, key=TABLE.key, lock="FOR KEY SHARE")
 
 
@@ -41,3 +47,10 @@ async def find_role_for_assignment(tx: Transaction, scope: Scope, sid: str) -> R
     """Return the role with this SID; it is not deleted before the transaction has ended."""
     row = await tx.one_cached(FETCH_FOR_ASSIGNMENT, scope.account_sid, scope.service_sid, sid)
     return Role(*row) if row else None
+
+
+async def list_default_role_sids(tx: Transaction, scope: Scope) -> frozenset[str]:
+    """Return the SIDs of the roles that are defaults of the service."""
+    row = await tx.one(LIST_DEFAULT_ROLES, scope.account_sid, scope.service_sid)
+    assert row is not None, scope.service_sid
+    return frozenset(row)

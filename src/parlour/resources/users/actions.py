@@ -9,7 +9,6 @@ import msgspec
 from parlour.operations.call import Rows
 from parlour.resources.in_path import in_path
 from parlour.resources.roles import store as role_store
-from parlour.resources.users import membership_cleanup as user_membership_cleanup
 from parlour.resources.users import provisioning as user_provisioning
 from parlour.resources.users import reachability as user_reachability
 from parlour.resources.users import store as user_store
@@ -105,14 +104,3 @@ async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
         payload={"user": shown, "previous_date_updated": before.date_updated},
     )
     return shown
-
-
-async def delete_user(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a user: it leaves its conversations, and nothing is pushed to it any more."""
-    user = await user_in_path_for_update(tx, call)
-    await user_membership_cleanup.remove_memberships(tx, call.scope, user)
-    await user_store.delete_push_bindings(tx, call.scope, user.identity)
-    await user_store.delete_user_row(tx, call.scope, user.sid)
-    await tx.emit(
-        call.scope, event_names.USER_REMOVED, subject_sid=user.sid, payload={"user": user}
-    )

@@ -7,7 +7,6 @@ from parlour.operations.operation import (
     SHORT_AND_SERVICE,
     Collection,
     create,
-    delete,
     fetch,
     list_,
     update,
@@ -33,6 +32,5 @@ USERS = Collection(
             pre_action="onUserUpdate",
             permits=user_permits.update_user,
         ),
-        delete(user_actions.delete_user, webhook_header=True),
     ),
 )

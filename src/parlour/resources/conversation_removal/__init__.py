@@ -1,0 +1,1 @@
+"""Removal of conversations with all that belongs to them."""

@@ -1,0 +1,1 @@
+"""Removal of users with their memberships."""
