@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.dispatch import dispatcher as under_test
+from parlour.dispatch import dispatcher
 from parlour.store import event_log
 from parlour.vocabulary import limits
 from tests.events.event_log_setup import EventLogSetup, RecordingSink, crash, poll_until, running
@@ -158,7 +158,7 @@ def test_a_crash_while_a_sink_is_busy_loses_nothing(run_scenario: ScenarioRunner
 def test_a_position_that_is_kept_before_sending_is_caught(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def keep_first(self: under_test.SinkRunner) -> bool:
+    async def keep_first(self: dispatcher.SinkRunner) -> bool:
         batch = await self._store.read(lambda tx: event_log.read_after(tx, self.position, 10))
         if not batch:
             return False
@@ -167,7 +167,7 @@ def test_a_position_that_is_kept_before_sending_is_caught(
         await self.sink.handle(batch)
         return True
 
-    monkeypatch.setattr(under_test.SinkRunner, "step", keep_first)
+    monkeypatch.setattr(dispatcher.SinkRunner, "step", keep_first)
 
     async def scenario(log: EventLogSetup) -> None:
         assert await lost_by_a_crash(log) == ["one", "two"]
@@ -178,7 +178,7 @@ def test_a_position_that_is_kept_before_sending_is_caught(
 def test_a_crash_before_the_position_is_kept_hands_out_again(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(_: under_test.SinkRunner) -> None:
+    async def never(_: dispatcher.SinkRunner) -> None:
         await asyncio.Event().wait()
 
     async def scenario(log: EventLogSetup) -> None:
@@ -186,7 +186,7 @@ def test_a_crash_before_the_position_is_kept_hands_out_again(
         made = log.dispatcher(first)
         await made.start()
         with monkeypatch.context() as patch:
-            patch.setattr(under_test.SinkRunner, "checkpoint", never)
+            patch.setattr(dispatcher.SinkRunner, "checkpoint", never)
             await log.write("one")
             await poll_until(lambda: first.names)
             await crash(made)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.cli.main import main
-from parlour.delivery import attempts
-from parlour.delivery import webhook_queue as queue
+from parlour.delivery import attempts, webhook_queue
 from parlour.delivery.attempts import WebhookClient
 from parlour.vocabulary.crash_points import SENT, crash_point
 
@@ -25,7 +24,7 @@ async def make_after_noting(
 ) -> AttemptResult:
     """Note that it is delivered, and only then send it."""
     store = self._signer._store
-    await store.write(lambda tx: queue.record_result(tx, delivery, "delivered", 0, None))
+    await store.write(lambda tx: webhook_queue.record_result(tx, delivery, "delivered", 0, None))
     crash_point(SENT)
     return await make(self, delivery, may_send)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from parlour.store.postgres import connections as under_test
 from parlour.store.postgres.connections import ConnectionPool, Hosts, urls_of_hosts
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
@@ -106,7 +105,7 @@ def test_unresponsive_host_has_its_own_timeout_and_is_tried_last(silent: TcpProx
 def test_acquire_times_out_while_all_connections_are_in_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(under_test.limits, "STORE_TRANSACTION_MS_MAX", 100)
+    monkeypatch.setattr(limits, "STORE_TRANSACTION_MS_MAX", 100)
 
     async def scenario() -> None:
         connections = ConnectionPool(shared().url(), 1)

@@ -1,4 +1,4 @@
-"""Rules about what a path names: a sid, or a name that may look like one."""
+"""Rules about names: of modules, of classes, and of what a path of the API names."""
 
 from __future__ import annotations
 
@@ -40,6 +40,56 @@ def _look_ups_by_name(orelse: list[ast.stmt] | ast.expr) -> Iterator[ast.Call]:
         for node in ast.walk(branch):
             if isinstance(node, ast.Call) and "_by_" in dotted(node.func):
                 yield node
+
+
+_PACKAGE = "src/parlour/"
+_RESOURCES = "parlour.resources."
+# Names that two rooms still share, each in its own sense; the set only gets smaller.
+_SHARED_CLASS_NAMES = {"Commands", "Endpoint", "Page", "Request", "Typing"}
+
+
+def module_alias(sources: Sources) -> Iterator[Finding]:
+    """A module has one alias in all files, an alias one module: who calls it can be searched for.
+
+    That of a resource's file is ``<resource>_<file>``, with the resource in the singular.
+    """
+    modules = {each.module for each in sources if each.path.startswith(_PACKAGE)}
+    aliases: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            for each in node.names:
+                module, alias = f"{node.module}.{each.name}", each.asname or each.name
+                if module not in modules:
+                    continue
+                wanted = _resource_aliases(module)
+                if wanted and alias not in wanted:
+                    yield source.found(node, f"{module} as {alias}, not {wanted[-1]}")
+                elif aliases.setdefault(module, alias) != alias:
+                    yield source.found(node, f"{module} as {alias}, elsewhere {aliases[module]}")
+                elif owners.setdefault(alias, module) != module:
+                    yield source.found(node, f"{alias} is {module} here, elsewhere {owners[alias]}")
+
+
+def _resource_aliases(module: str) -> tuple[str, ...]:
+    """Return the aliases that a file of a resource may have; none for another module."""
+    resource, dot, file = module.removeprefix(_RESOURCES).partition(".")
+    if not module.startswith(_RESOURCES) or not dot:
+        return ()
+    return tuple(dict.fromkeys((f"{resource}_{file}", f"{resource.removesuffix('s')}_{file}")))
+
+
+def one_class_per_name(sources: Sources) -> Iterator[Finding]:
+    """A class name stands for one class, so that its uses can be searched for."""
+    places: dict[str, str] = {}
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if not isinstance(node, ast.ClassDef) or node.name in _SHARED_CLASS_NAMES:
+                continue
+            if places.setdefault(node.name, source.path) != source.path:
+                yield source.found(node, f"{node.name} is also a class of {places[node.name]}")
 
 
 _START = "async def in_path(tx, call):\n    sid = sids.parse(sids.USER, call.path['Sid'])\n"
@@ -86,6 +136,56 @@ RULES = (
                 "a.py": "def f(text):\n    return find(text) if sids.is_sid(sids.USER, text)"
                 " else find_by_name(text)"
             },
+        ),
+    ),
+    Rule(
+        "module-alias",
+        module_alias,
+        valid=(
+            {
+                f"{_PACKAGE}resources/roles/store.py": "",
+                "tests/a.py": "from parlour.resources.roles import store as role_store",
+                "tests/b.py": "from parlour.resources.roles import store as role_store",
+            },
+            {"tests/a.py": "from json import decoder as store\nfrom parlour.clock import Clock"},
+            {
+                f"{_PACKAGE}resources/media/store.py": "",
+                "tests/a.py": "from parlour.resources.media import store as media_store",
+            },
+        ),
+        invalid=(
+            {
+                f"{_PACKAGE}resources/roles/store.py": "",
+                "tests/a.py": "from parlour.resources.roles import store as roles",
+            },
+            {
+                f"{_PACKAGE}resources/roles/store.py": "",
+                f"{_PACKAGE}resources/roles/a.py": "from parlour.resources.roles import store",
+            },
+            {
+                f"{_PACKAGE}store/leases.py": "",
+                "tests/a.py": "from parlour.store import leases",
+                "tests/b.py": "from parlour.store import leases as locks",
+            },
+            {
+                f"{_PACKAGE}store/pages.py": "",
+                f"{_PACKAGE}cli/pages.py": "",
+                "tests/a.py": "from parlour.store import pages",
+                "tests/b.py": "from parlour.cli import pages",
+            },
+        ),
+        folders=("src", "tests", "bench"),
+    ),
+    Rule(
+        "one-class-per-name",
+        one_class_per_name,
+        valid=(
+            {"a.py": "class Role: ...", "b.py": "class User: ..."},
+            {"a.py": "class Page: ...", "b.py": "class Page: ..."},
+        ),
+        invalid=(
+            {"a.py": "class Role: ...", "b.py": "class Role: ..."},
+            {"a.py": "class _Place: ...", "b.py": "def f():\n    class _Place: ..."},
         ),
     ),
 )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import structlog
 
-from parlour.delivery import webhook_queue as queue
+from parlour.delivery import webhook_queue
 from parlour.delivery.parameters import post_parameters
 from parlour.delivery.targets import replays_of, targets_of
 from parlour.delivery.webhook_request import new_token
@@ -156,7 +156,7 @@ class IntakeTransaction:
             if excess > 0:
                 # As many at least as came: several webhooks may hear of each event.
                 step = max(excess, limits.DELIVERIES_DROPPED_PER_STEP_MAX)
-                made.ended += await queue.drop_oldest(tx, account_sid, step)
+                made.ended += await webhook_queue.drop_oldest(tx, account_sid, step)
         await event_log.save_position(tx, self._sink, last)
         return made
 
@@ -168,7 +168,7 @@ class IntakeTransaction:
             made.reopened_of[event.account_sid] += replayed.reopened
             for lane in replayed.lanes:
                 # What was before it when it was reopened may have been done meanwhile.
-                await queue.promote(tx, event.account_sid, lane)
+                await webhook_queue.promote(tx, event.account_sid, lane)
         elif event.name == event_names.SCOPED_WEBHOOK_CHANGED:
             await self._stop_removed(tx, event, made)
         elif event.name == event_names.SCOPED_WEBHOOK_ADDED:
@@ -181,7 +181,7 @@ class IntakeTransaction:
 
     @staticmethod
     async def _queue(tx: Transaction, delivery: WebhookDelivery, made: Enqueued) -> None:
-        is_new, due_ms = await queue.add(tx, delivery)
+        is_new, due_ms = await webhook_queue.add(tx, delivery)
         if is_new:
             made.queued.append(msgspec.structs.replace(delivery, due_ms=due_ms))
 
@@ -217,7 +217,7 @@ class IntakeTransaction:
         webhook = change.scoped_webhook
         if change.is_removed and webhook.url is not None:
             lane = lane_key(webhook.url, webhook.conversation_sid, "")
-            made.ended += await queue.stop_removed(tx, event.account_sid, lane, webhook.sid)
+            made.ended += await webhook_queue.stop_removed(tx, event.account_sid, lane, webhook.sid)
 
     @staticmethod
     async def _record_unreadable(tx: Transaction, event: Event, error: str, made: Enqueued) -> None:

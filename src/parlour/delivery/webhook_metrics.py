@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from parlour.delivery import webhook_queue as queue
+from parlour.delivery import webhook_queue
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.vocabulary import limits
 
@@ -67,4 +67,4 @@ class WebhookMetrics:
 
 
 async def _oldest_date(account_sid: str, tx: Transaction) -> int | None:
-    return await queue.oldest_date(tx, account_sid)
+    return await webhook_queue.oldest_date(tx, account_sid)

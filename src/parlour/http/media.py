@@ -34,7 +34,7 @@ from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.protocol.media_urls import new_link
 from parlour.resources.media.parameters import parse_media_set
 from parlour.resources.media.representation import SigningView
-from parlour.resources.tokens import verification
+from parlour.resources.tokens import verification as token_verification
 from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SDK, SILENT, Origin
@@ -98,13 +98,13 @@ class MediaCallers:
             token = await self._access_tokens.verify(text, address)
         except AccessTokenRefused as error:
             raise ApiError(error.code) from error
-        except verification.AccountNotActive:
+        except token_verification.AccountNotActive:
             raise ApiError(20005) from None
-        except verification.ServiceUnknown:
+        except token_verification.ServiceUnknown:
             raise _not_found(request) from None
         if token.service_sid != service_sid:
             raise _not_found(request)
-        return verification.caller_of(token)
+        return token_verification.caller_of(token)
 
 
 def _not_found(request: Request) -> ApiError:

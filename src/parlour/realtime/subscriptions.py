@@ -27,8 +27,7 @@ from parlour.realtime.replay import MissedEvents, Replay
 from parlour.realtime.visibility import Visibility
 from parlour.resources.participants import representation as participant_representation
 from parlour.resources.participants import store as participant_store
-from parlour.vocabulary import limits, sids
-from parlour.vocabulary import realtime_objects as names
+from parlour.vocabulary import limits, realtime_objects, sids
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
@@ -273,10 +272,10 @@ class Subscriptions:
         """A conversation whose document the client had and may not see any more has been left."""
         name = ObjectName(ObjectKind.MY_CONVERSATIONS, connection.session.user_sid)
         for each in failed:
-            if each.requested.object_type == names.DOCUMENT:
+            if each.requested.object_type == realtime_objects.DOCUMENT:
                 # Said of any document that is not there for the user, whether there is one or not.
-                for document_name in names.candidates_for_sid(
-                    names.DOCUMENT, each.requested.object_sid
+                for document_name in realtime_objects.candidates_for_sid(
+                    realtime_objects.DOCUMENT, each.requested.object_sid
                 ):
                     change = Change(name, ITEM_REMOVED, document_name.owner_sid, {})
                     self._send(connection, change, number)
@@ -316,7 +315,9 @@ def _parse_request(body: bytes) -> SubscriptionRequest | None:
         return None
     distinct: dict[tuple[str, object], RequestedObject] = {}
     for requested in subscription_request.requests:
-        candidates = names.candidates_for_sid(requested.object_type, requested.object_sid)
+        candidates = realtime_objects.candidates_for_sid(
+            requested.object_type, requested.object_sid
+        )
         key = (requested.object_type, candidates or requested.object_sid)
         known = distinct.setdefault(key, requested)
         numbers = [known.last_event_id, requested.last_event_id]
@@ -330,7 +331,9 @@ def _requested_conversations(requests: list[RequestedObject]) -> Iterator[tuple[
     """The conversations that objects may be of, and the number known of each object."""
     for requested in requests:
         if requested.last_event_id is not None:
-            for name in names.candidates_for_sid(requested.object_type, requested.object_sid):
+            for name in realtime_objects.candidates_for_sid(
+                requested.object_type, requested.object_sid
+            ):
                 if name.kind.owner == sids.CONVERSATION:
                     yield name.owner_sid, requested.last_event_id
 
@@ -342,7 +345,9 @@ async def _resolve(
     visibility = Visibility(session)
     found = []
     for requested in step:
-        candidates = names.candidates_for_sid(requested.object_type, requested.object_sid)
+        candidates = realtime_objects.candidates_for_sid(
+            requested.object_type, requested.object_sid
+        )
         found.append(_ResolvedObject(requested, await visibility.first_visible(tx, candidates)))
     return found
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.store import blobs as module
+import parlour.store.blobs
 from parlour.store.blobs import BlobKey, DiskBlobStore
 from parlour.store.transaction import Unavailable, in_transaction
 
@@ -142,7 +142,7 @@ def test_blob_is_synced_before_the_link_and_the_folders_after_it(
             done.append(f"{name} folder" if is_folder else name)
             return real(*arguments)
 
-        monkeypatch.setattr(module.os, name, call)
+        monkeypatch.setattr(parlour.store.blobs.os, name, call)
 
     async def scenario(blobs: DiskBlobStore) -> None:
         blob = await blobs.create(NAME)
@@ -164,7 +164,7 @@ def test_disk_error_raises_unavailable_and_leaves_nothing(
             raise OSError(errno.ENOSPC, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(module.os, call, full)
+            patch.setattr(parlour.store.blobs.os, call, full)
             with pytest.raises(Unavailable):
                 await one_blob(blobs)
         assert files(folder) == set()
@@ -191,7 +191,7 @@ def test_blob_that_cannot_be_removed_remains_an_orphan(
             raise OSError(errno.EIO, "Input/output error")
 
         with monkeypatch.context() as patch:
-            patch.setattr(module, "_unlink", refuse)
+            patch.setattr(parlour.store.blobs, "_unlink", refuse)
             await blob.discard()
         assert await blobs.uncommitted(LATER_MS) == [NAME]
 
