@@ -377,6 +377,42 @@ def test_action_that_fails_after_a_write_is_rolled_back_and_others_are_committed
     play(scenario)
 
 
+def test_actions_of_a_failed_group_are_executed_again_in_their_order(play: Any) -> None:
+    async def scenario(bench: Bench) -> None:
+        executed: list[int] = []
+
+        def recorded(number: int) -> Work[int]:
+            async def work(tx: Transaction) -> int:
+                executed.append(number)
+                error = ValueError("late") if number == 3 else None
+                return await write(number, error=error)(tx)
+
+            return work
+
+        tasks = (bench.store.write(recorded(each)) for each in (1, 2, 3, 4))
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert executed == [1, 2, 3, 1, 2, 3, 4]
+        assert [type(each) for each in results] == [int, int, ValueError, int]
+
+    play(scenario)
+
+
+def test_groups_after_a_failed_one_use_savepoints_for_a_limited_number_of_groups(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SAVEPOINT_GROUPS", 3)
+
+    async def scenario(bench: Bench) -> None:
+        with pytest.raises(ValueError, match="late"):
+            await bench.store.write(write(0, error=ValueError("late")))
+        for number in range(1, 6):
+            await bench.store.write(write(number))
+        # The second execution of the failed group is the first of the three.
+        assert bench.writer.statements.count("SAVEPOINT action") == 3
+
+    play(scenario)
+
+
 def test_action_that_fails_before_a_write_needs_no_rollback(play: Any) -> None:
     async def scenario(bench: Bench) -> None:
         async def refuse(_tx: Transaction) -> None:

@@ -59,6 +59,7 @@ def make_key(path: Path, random: SystemRandom) -> None:
         file.write(random.token(KEY_BYTES).hex())
         file.flush()
         os.fsync(file.fileno())
+    # link() fails if the name exists, rename() would replace it.
     # If another process has created one in the meantime, that one is used.
     with contextlib.suppress(FileExistsError):
         os.link(unfinished, path)

@@ -148,6 +148,7 @@ class ConflictScope(NamedTuple):
         """Return whether both changes commute, and may run concurrently in one transaction."""
         if self.conversation_sid != other.conversation_sid:
             return True
+        # A sid of another type may be read by a change of this one, so the types must be equal.
         one, two = self.subject_sid, other.subject_sid
         return bool(one and two) and one != two and one[:2] == two[:2]
 

@@ -42,6 +42,7 @@ class SequenceGenerator:
 
     def next(self, now_ms: int) -> int:
         """Return the next number."""
+        # Above the clock after a burst, and above the last one after the clock was set back.
         self._last = max(self._last + 1, now_ms * 1000)
         return self._last
 

@@ -110,6 +110,7 @@ class FolderSource:
     @contextlib.contextmanager
     def _opened(self, name: str, flags: int) -> Iterator[int]:
         """Open a path below the folder, component by component, without following links."""
+        # O_NOFOLLOW applies to the last component only, so components are opened one by one.
         parts = name.split("/") if name else []
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

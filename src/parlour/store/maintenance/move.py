@@ -134,6 +134,7 @@ class _Move:
         progress = await self._target.begin(self._source.tables, self._source.identity)
         for table in self._source.tables:
             await self._copy(table, progress.get(table.name, _TableProgress(0, 0)))
+        # After all rows: COPY with explicit numbers does not advance a sequence.
         await self._target.continue_numbers(self._source.numbered)
         moved = [await self._compared(table) for table in self._source.tables]
         await self._target.finish()
@@ -145,6 +146,7 @@ class _Move:
             rows = [row[1:] for row in batch]
             progress = _TableProgress(batch[-1][0], progress.rows + len(batch))
             await self._target.add(table, rows, progress, self._source.identity)
+            # Here a crash must lose nothing: the batch and its progress are committed.
             crash_point(BATCH_MOVED)
             self._report(f"{table.name}: {progress.rows} of {in_all} rows copied")
 

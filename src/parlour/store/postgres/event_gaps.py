@@ -87,6 +87,7 @@ class EventGaps:
 
     def request_refresh(self) -> None:
         """Start a refresh, unless one is running."""
+        # One refresh serves every reader that stops at a gap in the meantime.
         if self._refresh_task is None or self._refresh_task.done():
             self._refresh_task = asyncio.create_task(self._refresh_and_notify())
 

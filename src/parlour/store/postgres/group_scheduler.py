@@ -55,7 +55,7 @@ class GroupQueue:
         if sid not in conversations:
             conversations[sid] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
         conversations[sid].append(action)
-        self.count += 1
+        self.count += 1  # Of all accounts: bounds the memory of the queue.
 
     def take(self, may_start: Callable[[str], bool]) -> tuple[str, list[PendingAction]] | None:
         """Take the next group: return its account and actions, and mark its conversations."""
@@ -83,6 +83,7 @@ class GroupQueue:
             if actions is None:
                 continue
             taken += _disjoint_heads(actions, limits.GROUP_ACTIONS_MAX - len(taken))
+            # The rest moves to the end: conversations of an account take turns, too.
             if actions:
                 conversations[sid] = actions
         if not conversations:
@@ -174,6 +175,7 @@ class GroupScheduler:
 
     async def close(self) -> None:
         """Run queued actions to their ends."""
+        # A group that ends may start another one, so gather() alone is not enough.
         while self._tasks or self._queue.count:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await asyncio.sleep(0)

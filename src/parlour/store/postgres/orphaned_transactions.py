@@ -65,6 +65,7 @@ class OrphanedTransactions:
         try:
             count: int = await connection.fetchval(
                 TERMINATE,
+                # Sessions of migrations and moves have another name and no limit.
                 SESSION["application_name"],
                 float(limits.ORPHANED_TRANSACTION_MS_MIN),
                 timeout=limits.STORE_TRANSACTION_MS_MAX / 1000,

@@ -73,6 +73,7 @@ class Checkpoints:
         if pages < self._pages:
             self._copied = 0  # The WAL was restarted.
         self._pages = pages
+        # Called in the commit thread: it only sets an event.
         if pages - self._copied >= limits.WAL_PAGES_CHECKPOINT and not self._is_blocked:
             self._requested.set()
         return int(apsw.SQLITE_OK)

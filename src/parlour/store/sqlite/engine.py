@@ -115,6 +115,7 @@ class SqliteStore:
         except apsw.Error as error:
             raise DatabaseError(f"{path}: {error}") from error
         self._settings_cache = SettingsCache()
+        # One cursor and one transaction object each: creating them per action would cost more.
         self._write_tx = SqliteWriteTransaction(self._writer, clock, random, self._settings_cache)
         self._read_tx = SqliteReadTransaction(self._reader, clock, self._settings_cache)
         self._idle_tx = SqliteReadTransaction(self._writer, clock, self._settings_cache)
@@ -124,6 +125,7 @@ class SqliteStore:
         self._savepoint_groups = 0
         self._uses_savepoints = False
         self._idle: asyncio.Future[None] | None = None
+        # One thread: at most one commit is in flight.
         self._commits = ThreadPoolExecutor(1, "parlour-commit")
         self._checkpoints = Checkpoints(lambda: self._connect(synchronous), path, clock)
         self._writer.set_wal_hook(self._checkpoints.committed)
@@ -180,6 +182,7 @@ class SqliteStore:
             # two statements. The writer's page cache is up to date then, while the reader's would
             # have to read every page again that the last groups have changed.
             return drive(work(self._idle_tx))
+        # The snapshot is taken at the first statement after BEGIN, and lasts until COMMIT.
         self._reader.execute("BEGIN")
         try:
             return drive(work(self._read_tx))
@@ -227,6 +230,7 @@ class SqliteStore:
             self._writer.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
             # Another process (the command line) holds the write lock, for milliseconds.
+            # The state stays scheduled: new actions only join the queue.
             loop.call_later(limits.STORE_RETRY_MS / 1000, self._run_group, loop)
             return
         except apsw.Error as error:
