@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows every concrete class."""
+"""The composition root: the only module that imports every concrete class."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ MEDIA_FOLDER = "media"
 
 
 def make_egress(settings: Settings) -> Egress:
-    """The door for outbound requests, as wide as the settings say."""
+    """Return the client of outbound requests, with the policy of the settings."""
     allowed = [entry.strip() for entry in settings.webhook_allow_list.split(",") if entry.strip()]
     policy = default_policy(settings.host, allowed)
     if settings.webhook_allow_private != "auto":
@@ -109,7 +109,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> App:
 
 
 class App:
-    """One server: its store, its edges, and what runs in the background."""
+    """One server: its store, its edges, and its background tasks."""
 
     def __init__(
         self, settings: Settings, store: Store, vault: Vault, clock: Clock, random: Random
@@ -192,7 +192,7 @@ class App:
         )
 
     def connections(self) -> HttpConnections:
-        """The HTTP connections of this process; made in its event loop."""
+        """Return the HTTP connections of this process; called in its event loop."""
         made = HttpConnections(
             self.server,
             self.realtime.open_socket,
@@ -213,10 +213,10 @@ class App:
         return Authentication(self.login_gate, self.vault, self.clock)
 
     def _make_hints(self) -> Hints | None:
-        """What tells other nodes of commits, where there is a Redis for that."""
+        """Return the notifier of other nodes about commits, if Redis is configured."""
         if not self.settings.redis:
             return None
-        # The client of Redis is slow to load, and only several nodes need it.
+        # The Redis client is slow to import, and needed by several nodes only.
         from parlour.dispatch.hints import Hints  # noqa: PLC0415
 
         hub, node = self.realtime.hub, self.random.token(16).hex()
@@ -226,7 +226,7 @@ class App:
         return hints
 
     def _wake(self) -> None:
-        """Another node committed something."""
+        """Wake all consumers: another node committed a change."""
         self.dispatcher.wake()
         self.scheduler.wake()
         self.realtime.wake()
@@ -278,7 +278,7 @@ class App:
         )
 
     async def start(self) -> None:
-        """Make what the settings ask for, and begin what runs in the background."""
+        """Create the configured account, and start the background tasks."""
         if self.settings.account_sid:
             await self._ensure_account()
         await self.realtime.start()
@@ -288,7 +288,7 @@ class App:
         await self.scheduler.start()
 
     async def _ensure_account(self) -> None:
-        """Make sure that the configured account and key exist."""
+        """Create the configured account and API key if they do not exist."""
         settings = self.settings
 
         async def ensure(tx: Transaction) -> None:
@@ -308,7 +308,7 @@ class App:
         await self.store.write(ensure)
 
     async def create_first_account(self) -> tuple[str, str] | None:
-        """Make an account if there is none yet; its sid and auth token, to be shown once."""
+        """Create an account if there is none; return its SID and auth token, else None."""
         from parlour.resources.accounts import store as account_store  # noqa: PLC0415
 
         async def ensure(tx: Transaction) -> tuple[str, str] | None:
@@ -324,14 +324,14 @@ class App:
         return await self.store.write(ensure)
 
     async def first_account_sids(self) -> list[str]:
-        """Return the SIDs of the first accounts; two at most, to say whether there are others."""
+        """Return the SIDs of at most two accounts: the first, and whether there are others."""
         from parlour.resources.accounts import store as account_store  # noqa: PLC0415
 
         found = await self.store.read(lambda tx: account_store.list_accounts(tx, "", 2))
         return [account.sid for account in found]
 
     async def stop(self) -> None:
-        """Finish what was accepted, and close the store."""
+        """Stop the background tasks after their work in progress, and close the store."""
         if self.hints is not None:
             await self.hints.stop()
         await self.realtime.stop()

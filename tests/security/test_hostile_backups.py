@@ -225,7 +225,7 @@ def test_a_restore_does_not_wait_for_a_fifo(place: Place, honest: Files, name: s
         check=False,
     )
     assert done.returncode == 1
-    assert "is no backup" in done.stderr
+    assert "is not a backup" in done.stderr
     assert not place.data.parent.exists()
 
 

@@ -171,7 +171,7 @@ def test_a_compressed_backup_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"")
     done = _run("restore", "a.tar.gz")
     assert done.exit_code == 1
-    assert "a.tar.gz is no backup: it is neither a folder nor a file" in done.stderr
+    assert "a.tar.gz is not a backup: it is neither a folder nor a file" in done.stderr
     assert "decompress it first" in done.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["a.tar.gz"]
 
@@ -324,7 +324,7 @@ def test_what_a_server_makes_has_nothing_unsafe_for_the_doctor(umask: int) -> No
             assert (server.data_dir.parent / "b.tar").stat().st_mode & 0o777 == 0o600
             assert (server.data_dir.stat().st_mode & 0o777) == 0o700
             assert _unsafe(server) == []
-            assert "data_open_to_others" not in server.log_tail()
+            assert "data_folder_exposed" not in server.log_tail()
             api.close()
     finally:
         os.umask(before)

@@ -206,7 +206,7 @@ def test_a_database_that_is_not_there_is_said() -> None:
     server = Server()
     status, found = _run(server, "--database", "postgresql://x@127.0.0.1:1/x")
     assert status == 1
-    assert any("cannot be asked" in str(each["what"]) for each in found)
+    assert any("cannot be queried" in str(each["what"]) for each in found)
     server.close()
     (found_alone,) = asyncio.run(doctor_checks_database.check_database("mysql://x", Path()))
-    assert "none of PostgreSQL" in found_alone.what
+    assert "not a PostgreSQL URL" in found_alone.what

@@ -55,7 +55,7 @@ def test_a_change_behind_a_full_queue_is_refused_and_changes_nothing() -> None:
 
 
 @pytest.mark.promise(
-    "explanation/durability.md", "An error of the disk during an upload is answered 503"
+    "explanation/durability.md", "A disk error during an upload is answered with 503"
 )
 def test_an_error_of_the_disk_during_an_upload_is_answered_503(fresh_server: Server) -> None:
     server = fresh_server

@@ -1,4 +1,4 @@
-"""``parlour account``: make, list and restrict accounts, beside a running server or without one."""
+"""``parlour account``: create, list and restrict accounts, with or without a running server."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @click.group("account")
 def command() -> None:
-    """Accounts: tenants that see nothing of each other."""
+    """Accounts: isolated tenants."""
 
 
 @command.command("create")
 @click.option("--name", default="Account", show_default=True, help="A friendly name.")
 @creating_store_options
 def create(local_store: LocalStore, *, name: str, as_json: bool) -> None:
-    """Make an account; its auth token is shown once.
+    """Create an account; its auth token is shown only once.
 
-    Where there is no store yet, one is made if --data (or PARLOUR_DATA) names its folder.
+    If there is no store yet, one is created if --data (or PARLOUR_DATA) names its folder.
     """
     sid, auth_token = local_store.random.sid(sids.ACCOUNT), local_store.random.token(16).hex()
 
@@ -48,7 +48,7 @@ def create(local_store: LocalStore, *, name: str, as_json: bool) -> None:
 def list_(local_store: LocalStore, *, as_json: bool) -> None:
     """List the accounts."""
     after = ""
-    while True:  # Ends at the last account; each round reads at most a hundred.
+    while True:  # Ends after the last account; each page has at most a hundred.
         found = local_store.read(partial(_accounts_after, after))
         for account in found:
             row = {
@@ -71,7 +71,7 @@ async def _accounts_after(after: str, tx: Transaction) -> list[account_store.Acc
 @click.argument("status", type=click.Choice(["active", "suspended", "closed"]))
 @local_store_options
 def status_(local_store: LocalStore, *, account_sid: str, status: str, as_json: bool) -> None:
-    """Suspend, close or reopen an account: only an active one is let in."""
+    """Suspend, close or reopen an account: only an active one can log in."""
     scope = Scope(account_sid)
     if not local_store.write(lambda tx: account_actions.set_account_status(tx, scope, status)):
         raise click.ClickException(f"there is no account {account_sid}")
@@ -80,7 +80,7 @@ def status_(local_store: LocalStore, *, account_sid: str, status: str, as_json: 
 
 @command.group("numbers")
 def numbers() -> None:
-    """The numbers an account may send from; with no list, any well-formed one."""
+    """The sender numbers of an account; without a list, any well-formed number."""
 
 
 @numbers.command("set")
@@ -100,7 +100,7 @@ def set_numbers(
 @click.argument("account_sid")
 @local_store_options
 def list_numbers(local_store: LocalStore, *, account_sid: str, as_json: bool) -> None:
-    """List the numbers an account is restricted to."""
+    """List the numbers to which an account is restricted."""
     scope = local_store.scope_of(account_sid)
     found = local_store.read(lambda tx: account_store.list_account_numbers(tx, scope))
     _show({"account_sid": account_sid, "addresses": found}, as_json=as_json)

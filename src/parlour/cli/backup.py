@@ -1,4 +1,4 @@
-"""``parlour backup``: the embedded database and media as of one moment, while the server runs."""
+"""``parlour backup``: a snapshot of the embedded database and media, while the server runs."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ TAR: Final = ".tar"
 
 
 def layout_of(data: Path) -> DataPaths:
-    """What stands where in a data folder."""
+    """Return the layout of a data folder."""
     return DataPaths(data, DATABASE_NAME, MEDIA_FOLDER, KEY_NAME)
 
 
 @contextlib.contextmanager
 def report_backup_errors() -> Iterator[None]:
-    """Say in one line what is wrong with a backup."""
+    """End the command with one line for an error of a backup."""
     try:
         yield
     except (
@@ -63,31 +63,33 @@ def report_backup_errors() -> Iterator[None]:
 @click.command("backup")
 @click.argument("target", type=click.Path(path_type=Path))
 @settings_options("data", "database")
-@click.option("--with-key", is_flag=True, help="Put the key file in: guard the backup like it.")
+@click.option(
+    "--with-key", is_flag=True, help="Include the key file; then protect the backup like the key."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(*, target: Path, data: Path, database: str, with_key: bool, as_json: bool) -> None:
     """Back up the data folder into the new folder TARGET, or a file if it ends with .tar.
 
-    The server may run. Without the key file, which --with-key adds, keep the key elsewhere: a
-    backup is of no use without it.
+    The server may run. Without --with-key, store the key file elsewhere: a backup cannot be
+    restored without it.
     """
     if database:
         raise click.UsageError(
             "a PostgreSQL server is backed up by its own tools: pg_dump, or pg_basebackup"
         )
     with report_backup_errors():
-        manifest = _made(target, data, with_key=with_key)
+        manifest = _make(target, data, with_key=with_key)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(manifest)))
         return
-    click.echo(f"{target} has every event up to number {manifest.position}.")
+    click.echo(f"{target} contains every event up to number {manifest.position}.")
     if manifest.media_missing:
-        click.echo(f"Media files that are missing in the data folder: {manifest.media_missing}.")
+        click.echo(f"Media files missing in the data folder: {manifest.media_missing}.")
     if not with_key:
         click.echo(f"It needs the key {manifest.key_fingerprint}, {data / KEY_NAME}: keep it too.")
 
 
-def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
+def _make(target: Path, data: Path, *, with_key: bool) -> Manifest:
     data = data.absolute()
     source, progress = layout_of(data), Progress()
     if not source.key.exists() and not source.database.exists():
@@ -104,17 +106,17 @@ def _made(target: Path, data: Path, *, with_key: bool) -> Manifest:
     )
     if target.suffix != TAR:
         return make_backup(source, target, facts, progress, with_key=with_key)
-    return _packed(source, target, facts, progress, with_key=with_key)
+    return _make_archive(source, target, facts, progress, with_key=with_key)
 
 
-def _packed(
+def _make_archive(
     source: DataPaths, target: Path, facts: BackupFacts, progress: Progress, *, with_key: bool
 ) -> Manifest:
-    """Make a backup as one file; names beside it are its own, so no other file is in its way."""
+    """Write a backup as one file; temporary names derive from its name, so none collides."""
     if target.exists():
-        raise BackupError(f"{target} is there already")
+        raise BackupError(f"{target} already exists")
     folder = target.with_name(f".{target.name}.folder")
-    shutil.rmtree(folder, ignore_errors=True)  # Of a run that was killed.
+    shutil.rmtree(folder, ignore_errors=True)  # Left behind by a killed run.
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
         manifest = make_backup(source, folder, facts, progress, with_key=with_key)

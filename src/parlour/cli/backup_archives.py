@@ -1,6 +1,6 @@
 """A backup in a tar archive, which is not trusted (``store/maintenance/backup_sources.py``).
 
-Here and not in the store: a server never loads the library for archives.
+In this package because a server never imports the library for archives.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class TarSource:
         self._path = path
         self._names = names
         self._places: dict[str, tuple[int, int]] = {}
-        """By name: where the content begins in the archive, and its size."""
+        """Offset and size of each file's content in the archive, by name."""
 
     def files(self) -> dict[str, int]:
-        """Return the name and the size of every file."""
+        """Return the size of every file, by name."""
         if not self._path.is_file():
             raise BackupError(f"{self._path} is not a file")
         self._places = {}
@@ -40,7 +40,7 @@ class TarSource:
                 with tarfile.open(fileobj=bounded, mode="r:") as archive:
                     self._list(archive, self._path.stat().st_size)
         except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-            raise BackupError(f"{self._path} is no backup: {error}") from error
+            raise BackupError(f"{self._path} is not a backup: {error}") from error
         return {name: size for name, (_, size) in self._places.items()}
 
     def _list(self, archive: tarfile.TarFile, size_of_all: int) -> None:
@@ -49,7 +49,7 @@ class TarSource:
             root, _, name = member.name.removeprefix("./").partition("/")
             roots.add(root)
             if len(roots) > 1 or root in {"", ".", ".."}:
-                raise BackupError(f"{self._path} is no backup: it is not one folder")
+                raise BackupError(f"{self._path} is not a backup: it is not one folder")
             if member.isdir() and (not name or self._names.is_folder(name)):
                 continue
             if member.type not in _REGULAR or not self._names.is_file(name) or name in self._places:
@@ -72,14 +72,14 @@ class TarSource:
 
 
 class _BoundedReads:
-    """A file whose reader cannot be made to read much at once, as by a header of a gigabyte."""
+    """A file with bounded reads, against headers that declare a size of gigabytes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.seek, self.tell, self.close = file.seek, file.tell, file.close
 
     def read(self, size: int) -> bytes:
-        """Read some bytes. Raises ``tarfile.ReadError`` if too many are wanted."""
+        """Read bytes. Raises ``tarfile.ReadError`` if too many are requested."""
         if not 0 <= size <= limits.BACKUP_HEADER_BYTES_MAX:
             raise tarfile.ReadError("it has a header of too many bytes")
         return self._file.read(size)

@@ -27,19 +27,19 @@ _SERIAL_BYTES: Final = 16
 
 
 class _Folder:
-    """The folder that holds both pairs. Clients read the authority's certificate, and no other."""
+    """The folder of both pairs. Clients need to read the authority's certificate only."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
             path.mkdir(parents=True)
-            path.chmod(0o755)  # Whatever the umask: clients run as other users.
+            path.chmod(0o755)  # Regardless of the umask: clients run as other users.
         self.authority = path / "authority.pem"
         self.authority_key = path / "authority.key"
         self.server = path / "server.pem"
         self.server_key = path / "server.key"
 
     def found_authority(self) -> CertificatePair | None:
-        """The authority that was made before, if one was."""
+        """Return the existing authority, if there is one."""
         if not self.authority.exists():
             return None
         try:
@@ -51,25 +51,25 @@ class _Folder:
             raise click.ClickException(text) from error
 
     def found_server(self) -> CertificatePair | None:
-        """The server's certificate that was made before, if it can be used."""
+        """Return the existing server certificate, if it can be used."""
         try:
             return certificates.parse_pair(self.server.read_bytes(), self.server_key.read_bytes())
         except (OSError, ValueError):
             return None
 
     def keep_authority(self, made: CertificatePair) -> None:
-        """Write the authority; the certificate last, since it says that the authority is there."""
+        """Write the authority; the certificate last, since its existence marks a complete pair."""
         _write(self.authority_key, made.key_pem)
         _write(self.authority, made.certificate_pem, mode=_FOR_ALL)
 
     def keep_server(self, made: CertificatePair, authority: CertificatePair) -> None:
-        """Write the server's key, and its certificate with the chain."""
+        """Write the server's key and its certificate with the chain."""
         _write(self.server_key, made.key_pem)
         _write(self.server, made.certificate_pem + authority.certificate_pem)
 
 
 def _write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file, for its owner alone if nothing else is given; it gets its name when whole."""
+    """Write a file atomically; by default only its owner can read it."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         unfinished.unlink()
@@ -87,19 +87,20 @@ def _write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="The folder; an authority that is there is used again.",
+    help="The folder; an existing authority in it is reused.",
 )
 @click.option(
     "--name",
     "more_names",
     multiple=True,
-    help="One more host name or address, beside the hosted service's and this machine's.",
+    help="Another host name or address, in addition to those of the hosted service and this "
+    "machine.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(*, out: Path, more_names: tuple[str, ...], as_json: bool) -> None:
-    """Make a local authority, and a certificate for the names of the hosted service.
+    """Create a local authority, and a certificate for the names of the hosted service.
 
-    Run again, it keeps what is still good and renews what is about to end.
+    A repeated run reuses valid certificates and renews those that expire soon.
     """
     names = _names(more_names)
     try:
@@ -141,12 +142,12 @@ def _authority(folder: _Folder, names: list[str]) -> CertificatePair:
         made = certificates.make_authority(names, now_ms, SystemRandom().token(_SERIAL_BYTES))
         folder.keep_authority(made)
         return made
-    folder.authority.chmod(_FOR_ALL)  # Earlier versions kept it from the clients.
+    folder.authority.chmod(_FOR_ALL)  # Earlier versions wrote it unreadable for clients.
     place = folder.authority.parent
     if certificates.is_expiring(found, now_ms):
         raise click.ClickException(
-            f"the authority in {place} ends on {found.expires:%Y-%m-%d}: "
-            "remove it, run this again, and let the clients trust the new one"
+            f"the authority in {place} expires on {found.expires:%Y-%m-%d}: "
+            "remove it, repeat the command, and let the clients trust the new one"
         )
     if not certificates.permits_names(found, names):
         raise click.ClickException(
@@ -171,10 +172,10 @@ def _explained(shown: dict[str, Any]) -> str:
     files = f"--tls-cert {quote(shown['tls_cert'])} --tls-key {quote(shown['tls_key'])}"
     days = limits.CERTIFICATE_RENEWED_DAYS
     lines = [
-        f"The authority is {shown['authority']}, until {shown['authority_expires']};",
+        f"The authority is {shown['authority']}, valid until {shown['authority_expires']};",
         f"its SHA-256 fingerprint is {shown['authority_sha256']}.",
-        f"The server's certificate is good until {shown['expires']};",
-        f"run this again in its last {days} days, and send the server SIGHUP.",
+        f"The server's certificate is valid until {shown['expires']};",
+        f"repeat the command in its last {days} days, and send the server SIGHUP.",
         f"  parlour serve --port 443 {files}",
         f"Clients trust {shown['authority']}: Node.js by NODE_EXTRA_CA_CERTS, Python by",
         "REQUESTS_CA_BUNDLE and SSL_CERT_FILE, browsers and systems as an authority.",

@@ -1,4 +1,4 @@
-"""What can be wrong with the port, the data folder, the database and the key: one sentence each."""
+"""Error messages of commands: for the port, the data folder, the database and the key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def report_errors() -> Iterator[None]:
-    """End a command with a sentence, and status 1, for what its operator can put right."""
+    """End a command with a message and status 1 for errors that its operator can fix."""
     from parlour.http.binding import BindError  # noqa: PLC0415 - help needs none of it.
     from parlour.store.folder_lock import FolderInUseError  # noqa: PLC0415 - as above.
     from parlour.store.key_file import KeyFileError  # noqa: PLC0415 - as above.

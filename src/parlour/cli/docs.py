@@ -1,4 +1,4 @@
-"""``parlour docs``: the pages, and the parts of pages, that are made from the code itself."""
+"""``parlour docs``: generates the reference pages, and tables of other pages, from the code."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import click
 
 from parlour.cli.docs_pages import PAGES, fill_bounds
 
-# Beside the folder of the generated pages.
+# Relative to the parent of the folder of generated pages.
 _PAGE_WITH_BOUNDS = Path("explanation/overload.md")
 
 
 @click.command("docs")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def command(folder: Path) -> None:
-    """Write the generated pages into FOLDER, and the tables of the page about overload."""
+    """Write the generated pages into FOLDER, and update the tables of the overload page."""
     try:
         _write(folder)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The generated pages: operations, errors, settings and limits, as Markdown.
+"""The generated pages: operations, errors, settings, limits and events, as Markdown.
 
-Each is made from the declaration that the server itself runs on, so it cannot say anything else.
-Pages written by hand may have tables of bounds, of which a part is generated (`fill_bounds`).
+Each is rendered from the declarations that the server uses, so that they cannot diverge.
+Handwritten pages may have tables of limits, of which some columns are generated (`fill_bounds`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _page(title: str, introduction: str, body: str) -> str:
 
 
 def operations_page() -> str:
-    """Every operation: id, method, path, success, parameters."""
+    """Return the page of operations: id, method, path, success, parameters."""
     rows = []
     for each in operations():
         parameters = ", ".join(
@@ -72,7 +72,7 @@ def _exceptions(operation: Operation) -> str:
 
 
 def errors_page() -> str:
-    """Every code, its status, its message, and when it is raised."""
+    """Return the page of error codes: status, message and condition."""
     rows = [
         (
             str(code),
@@ -91,7 +91,7 @@ def errors_page() -> str:
 
 
 def settings_page() -> str:
-    """Every setting: flag, variable, default, what it may be, sentence."""
+    """Return the page of settings: flag, variable, default, allowed values, description."""
     rows = [
         (
             f"`{each.flag}`",
@@ -104,7 +104,7 @@ def settings_page() -> str:
     ]
     text = (
         "The command line wins over the environment. All settings are checked at start: each wrong"
-        " one is named in a sentence, and the exit status is 2. A variable that begins with"
+        " one causes an error message, and the exit status is 2. A variable that begins with"
         " `PARLOUR_` and is at most two letters away from one of these is an error too, any other"
         " one a warning. Variables that a container platform sets for a service called parlour"
         " (`PARLOUR_SERVICE_HOST`, `PARLOUR_PORT=tcp://…`, `PARLOUR_PORT_8080_TCP`) are ignored."
@@ -114,19 +114,22 @@ def settings_page() -> str:
 
 
 def limits_page() -> str:
-    """Every limit: its name, value and comment."""
+    """Return the page of limits: name, value and description."""
     comments = _limit_comments()
     rows = [
         (f"`{name}`", f"{getattr(limits, name):,}", comments[name])
         for name in comments
         if isinstance(getattr(limits, name), int)
     ]
-    text = "Every bound in the server. What happens at one is said beside it."
+    text = (
+        "Every limit of the server. [Overload](../explanation/overload.md) describes what happens"
+        " when one is reached."
+    )
     return _page("Limits", text, _table(("limit", "value", "meaning"), rows))
 
 
 def _limit_comments() -> dict[str, str]:
-    """The comment of each limit, by its name."""
+    """Return the description of each limit, by name."""
     areas = [getattr(limits, each.name) for each in pkgutil.iter_modules(limits.__path__)]
     parts = (limits.units, limits, *(each for each in areas if each is not limits.units))
     return {
@@ -134,16 +137,16 @@ def _limit_comments() -> dict[str, str]:
     }
 
 
-# --- Tables of bounds in pages written by hand ----------------------------------------------
+# --- Tables of limits in handwritten pages ----------------------------------------------
 
 BOUNDS_HEAD: Final = ("bound", "default", "meaning", "at it")
 
 
 def fill_bounds(page: str) -> str:
-    """Return a page with the default and the meaning of each bound as the code has them.
+    """Return a page with the default and the meaning of each limit from the code.
 
-    A row of such a table names a limit or the flag of a setting, and says by hand what happens
-    when it is reached. Raises KeyError for a name that does not exist.
+    The first column of such a table is a limit or the flag of a setting, the last one is the
+    handwritten effect of reaching it. Raises KeyError for an unknown name.
     """
     comments = _limit_comments()
     settings = {each.flag: each for each in config.setting_descriptions()}
@@ -168,7 +171,7 @@ def fill_bounds(page: str) -> str:
 
 
 def _quantity(name: str, value: object) -> str:
-    """A value with its unit, which the name says."""
+    """Return a value with its unit, which is a part of the name."""
     if not isinstance(value, int):
         return str(value)
     words = name.upper().replace("-", "_").split("_")
@@ -193,7 +196,7 @@ def _size(value: int) -> str:
 
 
 def _comments(source: str) -> dict[str, str]:
-    """Each constant's comment: the lines above it, or the string below it."""
+    """Return each constant's comment: the lines above it, or the string below it."""
     lines = source.splitlines()
     body = ast.parse(source).body
     found: dict[str, str] = {}
@@ -221,7 +224,7 @@ def _lines_above(lines: list[str], index: int) -> str:
 
 
 def events_page() -> str:
-    """Every event name, by phase, and where it may stand in a filter."""
+    """Return the page of events: phase, and the levels at which they can be filtered."""
     rows = [(f"`{name}`", "pre-action", "account, service") for name in event_names.PRE_ACTION]
     rows += [
         (
@@ -239,7 +242,7 @@ def events_page() -> str:
 
 
 def _event_parameters() -> str:
-    """The parameters of each event's webhook requests."""
+    """Return the section of the parameters of each event's webhook requests."""
     parameters = (
         (f"`{name}`", ", ".join(sorted(parameter_names(name))))
         for name in (*event_names.PRE_ACTION, *event_names.POST_ACTION)

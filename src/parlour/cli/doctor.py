@@ -1,4 +1,4 @@
-"""``parlour doctor``: what is unsafe about a server's settings and where it runs."""
+"""``parlour doctor``: checks a server's settings and environment for unsafe configurations."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from parlour.config import conflicts
 @settings_options()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding.")
 def command(*, as_json: bool, **values: Any) -> None:
-    """Say what is unsafe, with the same settings as serve; the status is 1 if anything is.
+    """Check settings and environment, given the settings of serve; exit with 1 on errors.
 
-    Nothing is changed, and no server has to run. Settings that `serve` would not start with are
-    named, and the status is 2.
+    Nothing is changed, and no server has to run. Settings with which `serve` would not start are
+    reported, and the status is 2.
     """
     settings = settings_of(values)
     if faults := [f"{each}." for each in conflicts(settings)]:

@@ -1,4 +1,4 @@
-"""What the doctor looks at: settings, files, and the machine. Each check says what to do."""
+"""The doctor's checks of settings, files and the machine. Each finding includes a remedy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOUNTS: Final = Path("/proc/self/mounts")
 
 
 class Finding(NamedTuple):
-    """One thing that could be better: what it is, what to do, and whether it is unsafe as it is."""
+    """A result of a check: the problem, its remedy, and whether it is an error or a warning."""
 
     what: str
     do: str
@@ -37,13 +37,13 @@ class Finding(NamedTuple):
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
-    """What the settings alone say."""
+    """Yield the findings about the settings alone."""
     yield from _reached(settings)
     yield from _webhooks(settings)
     yield from _secrets(settings)
     if settings.log_level.lower() == "debug":
         yield Finding(
-            "Debug messages are logged, and they say more about requests than others may know.",
+            "Debug messages are logged, which contain more of requests than other users may read.",
             "Leave --log-level at info.",
         )
 
@@ -65,7 +65,7 @@ def _reached(settings: Settings) -> Iterator[Finding]:
         )
     if is_public and not settings.public_url:
         yield Finding(
-            "URLs in answers are made of whatever Host header a request brings.",
+            "URLs in responses are derived from the Host header of each request.",
             "Name the address with --public-url.",
             is_unsafe=False,
         )
@@ -83,7 +83,9 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
     days = int(left_ms // DAY_MS)
     if days < limits.CERTIFICATE_WARNED_DAYS:
         yield Finding(
-            f"The certificate ends in {days} days." if days >= 0 else "The certificate has ended.",
+            f"The certificate expires in {days} days."
+            if days >= 0
+            else "The certificate has expired.",
             "Renew it, and send the server SIGHUP.",
             is_unsafe=days < 0,
         )
@@ -93,18 +95,18 @@ def _webhooks(settings: Settings) -> Iterator[Finding]:
     is_public = not settings.listens_on_loopback
     if is_public and settings.webhook_allow_private == "yes":
         yield Finding(
-            "Webhooks may go to private addresses: an account can reach into this network.",
-            "Leave --webhook-allow-private at auto; name what is meant in --webhook-allow-list.",
+            "Webhooks may be sent to private addresses: an account can access this network.",
+            "Leave --webhook-allow-private at auto; list intended targets in --webhook-allow-list.",
         )
     allowed = {each.strip() for each in settings.webhook_allow_list.split(",")}
     if allowed & _EVERYBODY:
         yield Finding(
-            "The list of networks that webhooks may go to holds every address.",
-            "Name the few that are meant in --webhook-allow-list.",
+            "The list of allowed webhook networks contains every address.",
+            "List the intended ones only in --webhook-allow-list.",
         )
     if not settings.webhook_check_certificates:
         yield Finding(
-            "Certificates of webhooks are not checked: whoever is on the way can read and answer.",
+            "Certificates of webhook receivers are not checked: requests can be intercepted.",
             "Leave --webhook-check-certificates on.",
         )
 
@@ -117,7 +119,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         if secret and len(secret) < limits.SECRET_CHARS_MIN:
             yield Finding(
                 f"The {name} in the settings has {len(secret)} characters: it can be guessed.",
-                "Take 32 random hexadecimal digits, as `parlour account create` does.",
+                "Use 32 random hexadecimal digits, as `parlour account create` does.",
                 is_unsafe=not settings.listens_on_loopback,
             )
     for name, url in (("database", settings.database), ("Redis", settings.redis)):
@@ -126,7 +128,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         is_sealed = "sslmode=verify-full" in parts.query or parts.scheme == "rediss"
         if url and not is_near and not is_sealed:
             yield Finding(
-                f"Nothing says that the connection to {name} on {parts.hostname} is encrypted.",
+                f"It is unknown whether the connection to {name} on {parts.hostname} is encrypted.",
                 "Add sslmode=verify-full to a PostgreSQL URL, or use rediss://, unless the "
                 "network between them is your own.",
                 is_unsafe=False,
@@ -134,7 +136,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 
 def check_machine(settings: Settings) -> Iterator[Finding]:
-    """What the files, the disk and the process say."""
+    """Yield the findings about the files, the disk and the process."""
     try:
         yield from _folder(settings)
         yield from _disk(settings)
@@ -152,7 +154,7 @@ def _folder(settings: Settings) -> Iterator[Finding]:
     if not has_key and not has_database:
         yield Finding(
             f"There is no store in {settings.data.absolute()}.",
-            "The first start makes one; if there was one already, name its folder with --data.",
+            "The first start creates one; if there is one elsewhere, name its folder with --data.",
             is_unsafe=False,
         )
     if settings.data.exists():
@@ -177,25 +179,25 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     kind = _file_system(place)
     if kind in _MEMORY:
         yield Finding(
-            f"{place} is in memory ({kind}): whatever is stored there ends with the machine.",
+            f"{place} is in memory ({kind}): stored data is lost when the machine stops.",
             "Choose a folder on a disk with --data.",
             is_unsafe=not settings.database,
         )
     if kind in _OF_THE_NETWORK and not settings.database:
         yield Finding(
-            f"{place} is on the network ({kind}), whose locks SQLite cannot trust.",
+            f"{place} is a network file system ({kind}), whose locks are not reliable for SQLite.",
             "Keep the embedded database on a local disk, or use PostgreSQL.",
         )
     free = shutil.disk_usage(place).free
     if free < limits.DISK_FREE_BYTES_MIN:
         yield Finding(
             f"{free // 2**20} MiB are free on the disk of {place}.",
-            "A full disk refuses changes: make room.",
+            "Changes fail on a full disk: free some space.",
         )
 
 
 def _file_system(place: Path) -> str:
-    """The kind of file system that a folder is on; empty where that is not told."""
+    """Return the type of a folder's file system; empty if it cannot be determined."""
     if not _MOUNTS.exists():
         return ""
     found = ("", "")
@@ -209,8 +211,8 @@ def _file_system(place: Path) -> str:
 def _process(settings: Settings) -> Iterator[Finding]:
     if os.geteuid() == 0:
         yield Finding(
-            "This runs as root, which the server needs for nothing.",
-            "Run it as a user of its own; port 443 can be given to that user.",
+            "The process runs as root, which the server does not need.",
+            "Run it as a dedicated user; that user can be allowed to bind port 443.",
             is_unsafe=not settings.listens_on_loopback,
         )
     from parlour.http import open_files  # noqa: PLC0415 - it works on Unix only.

@@ -1,4 +1,4 @@
-"""What the doctor asks a PostgreSQL database: whether it keeps what it says it has kept."""
+"""The doctor's checks of a PostgreSQL database: durability, row security and replication."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOSES: Final = {
-    "fsync": "a power cut can leave nothing that can be read",
-    "full_page_writes": "a power cut can damage pages",
+    "fsync": "a power failure can make the database unreadable",
+    "full_page_writes": "a power failure can corrupt pages",
     "synchronous_commit": "a crash loses changes that were answered",
 }
 
 
 async def check_database(url: str, data: Path) -> list[Finding]:
-    """What is unsafe about the database of a URL, or the embedded one if that is empty."""
+    """Return the findings about the database of a URL; of the embedded one if it is empty."""
     if not url:
         return list(check_embedded_key(data))
     if not is_postgres(url):
-        return [Finding("The database's URL is none of PostgreSQL.", "The server would not start.")]
+        return [
+            Finding("The database's URL is not a PostgreSQL URL.", "The server would not start.")
+        ]
     try:
         settings = await read_settings(url)
     except Unavailable as error:
-        return [Finding(f"The database cannot be asked: {error}.", "See that it runs.")]
+        return [Finding(f"The database cannot be queried: {error}.", "Make sure that it runs.")]
     name = without_password(url)
     return [*_findings(settings), *check_key(data, settings.key_fingerprint, name)]
 
@@ -43,12 +45,12 @@ def _findings(settings: DatabaseSettings) -> Iterator[Finding]:
             yield Finding(what, f"Set {name} on.")
     if settings.passes_policies:
         yield Finding(
-            "The role passes by row-level security: the second wall between accounts is not there.",
+            "The role bypasses row-level security, the second barrier between accounts.",
             "Use a role that is neither superuser nor has BYPASSRLS.",
         )
     if not settings.values.get("synchronous_standby_names"):
         yield Finding(
-            "No standby confirms commits: what the primary's disk loses is lost.",
-            "For a promise that outlives the machine, name one in synchronous_standby_names.",
+            "No standby confirms commits: data lost with the primary's disk cannot be recovered.",
+            "For durability beyond one machine, name a standby in synchronous_standby_names.",
             is_unsafe=False,
         )

@@ -1,4 +1,4 @@
-"""Whether the key file in the data folder is that of the database, as `serve` asks at its start."""
+"""The doctor's check that the key file belongs to the database, as `serve` does at startup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STOPS = "The server would not start"
 
 
 def check_embedded_key(data: Path) -> Iterator[Finding]:
-    """What is wrong with the key of the embedded database; nothing where there is no database."""
+    """Yield the findings about the key of the embedded database, if there is one."""
     path = data / DATABASE_NAME
     try:
         if not path.exists():
@@ -28,14 +28,14 @@ def check_embedded_key(data: Path) -> Iterator[Finding]:
         yield Finding(f"The database cannot be read: {error}.", f"{_STOPS}: restore a backup.")
         return
     except OSError:
-        return  # The checks of the folder name it.
+        return  # Reported by the checks of the folder.
     yield from check_key(data, fingerprint, str(path))
 
 
 def check_key(data: Path, fingerprint: str, database: str) -> Iterator[Finding]:
-    """What is wrong with the key file beside a database that belongs to a fingerprint.
+    """Yield the findings about the key file of a database with a recorded fingerprint.
 
-    ``fingerprint`` is empty for a database that does not say: a new one, or of an earlier version.
+    ``fingerprint`` is empty if none is recorded: in a new database, or by an earlier version.
     """
     path = data / KEY_NAME
     try:
@@ -49,7 +49,7 @@ def check_key(data: Path, fingerprint: str, database: str) -> Iterator[Finding]:
             return
         found = read_vault(path, SystemRandom()).fingerprint
     except (OSError, UnsafeKeyFileError):
-        return  # The checks of the folder name it.
+        return  # Reported by the checks of the folder.
     if fingerprint and found != fingerprint:
         yield Finding(
             f"{path} is the key {found}, but {database} belongs to the key {fingerprint}.",

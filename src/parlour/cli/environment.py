@@ -1,10 +1,10 @@
-"""Variables of the environment that look like settings and are none.
+"""Environment variables with the prefix of settings that are not settings.
 
-| variable | answer |
+| variable | effect |
 |---|---|
-| of a setting | its value counts, see `options` |
+| of a setting | sets it, see `options` |
 | set by a container platform for a service whose name begins with "parlour" | ignored |
-| at most two letters away from a setting's | an error that names the setting |
+| at an edit distance of at most two from a setting's | an error that suggests the setting |
 | any other that begins with PARLOUR_ | a warning of `serve` |
 """
 
@@ -33,7 +33,7 @@ _ADDRESS: Final = re.compile(r"(?:tcp|udp|sctp)://")
 
 
 class Variables(NamedTuple):
-    """The names that are no settings, and a sentence for each that must be one."""
+    """The names that are not settings, and an error message for each probable typo."""
 
     mistyped: list[str]
     unknown: list[str]
@@ -41,14 +41,14 @@ class Variables(NamedTuple):
 
 
 def is_of_platform(name: str, value: str) -> bool:
-    """Whether a container platform set this variable for a service called parlour."""
+    """Return whether a container platform set this variable for a service called parlour."""
     if _OF_PLATFORM.match(name):
         return True
     return _PORT.match(name) is not None and _ADDRESS.match(value) is not None
 
 
 def read(environment: Mapping[str, str]) -> Variables:
-    """Return what is no setting among the variables that look like one."""
+    """Return the variables with the prefix that are not settings."""
     known = {each.variable for each in setting_descriptions()}
     found = Variables([], [], [])
     for name in sorted(each for each in environment if each.startswith(PREFIX)):
@@ -64,14 +64,14 @@ def read(environment: Mapping[str, str]) -> Variables:
 
 
 def _nearest(name: str, known: set[str]) -> list[str]:
-    """The variables of settings that may be meant: the nearest ones, if they are near enough."""
+    """Return the variables of settings at the least edit distance, if that is small enough."""
     distances = {each: _distance(name, each) for each in known}
     least = min(distances.values())
     return sorted(each for each in known if distances[each] == least <= DISTANCE_MAX)
 
 
 def _distance(one: str, other: str) -> int:
-    """How many letters have to be put in, left out or replaced (Levenshtein)."""
+    """Return the Levenshtein distance: insertions, deletions and replacements of letters."""
     row = list(range(len(other) + 1))
     for number, letter in enumerate(one, 1):
         before, row[0] = row[0], number

@@ -1,6 +1,7 @@
-"""What of a data folder others can reach: the doctor's finding, and a warning of `serve`.
+"""Files of a data folder that other users can access: for the doctor, and a warning of `serve`.
 
-Apart from the doctor's checks, which load the library for certificates: that takes a start longer.
+Separate from the doctor's checks, which import the library for certificates and so slow down a
+start.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def exposed_paths(data: Path) -> list[Path]:
-    """Return what the group or others can reach of a data folder; its key is checked apart."""
+    """Return the paths that group or others can access; the key is checked separately."""
     inner = [*database_files(data / DATABASE_NAME), data / MEDIA_FOLDER]
     return [path for path in (data, *inner) if is_open_to_others(path)]
 
 
 def chmod_command(path: Path) -> str:
-    """Return the command that closes a file or folder to others."""
+    """Return the command that restricts a path to its owner."""
     return f"chmod {'700' if path.is_dir() else '600'} {quote(str(path))}"

@@ -1,4 +1,4 @@
-"""``parlour key``: make, list and revoke API keys."""
+"""``parlour key``: create, list and revoke API keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group("key")
 def command() -> None:
-    """API keys: more logins for an account, each revocable alone."""
+    """API keys: additional logins of an account, each revocable separately."""
 
 
 @command.command("create")
@@ -29,7 +29,7 @@ def command() -> None:
 @click.option("--name", default="API key", show_default=True, help="A friendly name.")
 @local_store_options
 def create(local_store: LocalStore, *, account_sid: str, name: str, as_json: bool) -> None:
-    """Make an API key; its secret is shown once."""
+    """Create an API key; its secret is shown only once."""
     scope = local_store.scope_of(account_sid)
     sid, secret = local_store.random.sid(sids.API_KEY), local_store.random.token(16).hex()
     local_store.write(
@@ -47,7 +47,7 @@ def create(local_store: LocalStore, *, account_sid: str, name: str, as_json: boo
 def list_(local_store: LocalStore, *, account_sid: str, as_json: bool) -> None:
     """List an account's API keys."""
     scope, position = local_store.scope_of(account_sid), None
-    while True:  # Ends at the last key; each round reads at most a hundred.
+    while True:  # Ends after the last key; each page has at most a hundred.
         request = PageRequest(0, 100, position)
         found = local_store.read(partial(_keys_of, scope, request))[:100]
         for login in found:
@@ -69,7 +69,7 @@ async def _keys_of(
 @click.argument("sid")
 @local_store_options
 def revoke(local_store: LocalStore, *, account_sid: str, sid: str, as_json: bool) -> None:
-    """Revoke an API key; a running server lets it in for one second more at most."""
+    """Revoke an API key; a running server accepts it for at most one more second."""
     if not sids.is_sid(sids.API_KEY, sid):
         raise click.ClickException(f"{sid} is not the sid of an API key")
     scope = local_store.scope_of(account_sid)

@@ -1,7 +1,8 @@
-"""What commands need that work on the data folder themselves, a running server or not.
+"""Access of commands to the store of a data folder, with or without a running server.
 
-A mistyped folder must not become a new store, so these commands open only a store that is there.
-``account create`` makes one where the folder is named: the first account may precede the server.
+A mistyped folder must not become a new store, so these commands open existing stores only.
+``account create`` creates one if the folder is given explicitly: the first account may be created
+before the first start.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ T = TypeVar("T")
 
 
 class NoStoreError(Exception):
-    """There is no store where the settings say; the text names the place."""
+    """There is no store at the configured place; the message names it."""
 
 
 class LocalStore:
     """The store and the vault of a data folder."""
 
     def __init__(self, settings: Settings, *, creates: bool = False) -> None:
-        """``creates``: make the store if there is none.
+        """``creates``: create the store if there is none.
 
         Raises NoStoreError, DatabaseError, Unavailable and OSError; work on the store also
         KeyFileError.
@@ -53,14 +54,14 @@ class LocalStore:
             where = "the database of --database" if settings.database else str(data)
             raise NoStoreError(
                 f"there is no store in {where}: name its folder with --data "
-                "(a new one is made by parlour serve)"
+                "(parlour serve creates a new one)"
             )
         if not exists:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @property
     def vault(self) -> Vault:
-        """The vault of the store's key, for work that runs on the store."""
+        """The vault of the store's key; available to work that runs on the store."""
         assert self._vault is not None, "the store is not open yet"
         return self._vault
 
@@ -81,11 +82,11 @@ class LocalStore:
         return asyncio.run(run())
 
     def read(self, work: Work[T]) -> T:
-        """Run reading work."""
+        """Run work in a read transaction."""
         return self._run(work, writes=False)
 
     def write(self, work: Work[T]) -> T:
-        """Run a change."""
+        """Run work in a write transaction."""
         return self._run(work, writes=True)
 
     def scope_of(self, account_sid: str) -> Scope:
@@ -97,12 +98,12 @@ class LocalStore:
 
 
 def local_store_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the data folder's store as its first argument, and ``--json``."""
+    """Add the settings of the store and ``--json``; the command gets the store as argument."""
     return _with_store(function, creates=False)
 
 
 def creating_store_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Do the same, and make the store if there is none in a folder that the caller names."""
+    """Do the same, and create the store if there is none in an explicitly given folder."""
     return _with_store(function, creates=True)
 
 
@@ -123,6 +124,6 @@ def _with_store(function: Callable[..., Any], *, creates: bool) -> Callable[...,
 
 
 def _is_named(setting: str) -> bool:
-    """Return whether the caller gave a setting, on the command line or in the environment."""
+    """Return whether a setting was given on the command line or in the environment."""
     source = click.get_current_context().get_parameter_source(setting)
     return source not in {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None}

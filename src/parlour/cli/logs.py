@@ -1,6 +1,6 @@
 """Structured logs on standard error: JSON lines, or readable ones on a terminal.
 
-Every field is named by the code that logs it, and none of them is what a request said: no bodies,
+Log events contain explicitly named fields only, and never content of requests: no bodies,
 attributes, identities, addresses or secrets.
 """
 
@@ -19,24 +19,24 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class LossyStream:
-    """A text stream whose lines are lost while they cannot be written.
+    """A text stream that drops lines while they cannot be written.
 
-    The reader of a pipe may have gone, or the disk of a log file may be full. The request, or the
-    stop, that logs must go on all the same, and there is no other place to report it.
+    The reader of a pipe may have exited, or the disk of a log file may be full. A request or a
+    shutdown that logs must not fail because of it, and there is no other place to report it.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write a text, or lose it; return its length."""
+        """Write a text, or drop it; return its length."""
         try:
             return self._stream.write(text)
         except OSError:
             return len(text)
 
     def flush(self) -> None:
-        """Write what is buffered, or lose it."""
+        """Flush the buffer, or drop it."""
         try:
             self._stream.flush()
         except OSError:
@@ -44,7 +44,7 @@ class LossyStream:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Set up the process's logs."""
+    """Configure the logging of the process."""
     level = _LEVELS.get(settings.log_level.lower(), logging.INFO)
     console = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""``parlour``: every command; each is imported when it is used, so that a start is quick."""
+"""``parlour``: all commands; each is imported lazily, so that a start is fast."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _COMMANDS = {
 
 
 class _Lazy(click.Group):
-    """Finds a command in the module of its name."""
+    """Imports a command from the module of its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, sorted."""
+        """Return the sorted names."""
         del ctx
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name."""
+        """Return the command of a name."""
         del ctx
         if cmd_name not in _COMMANDS:
             return None

@@ -1,4 +1,4 @@
-"""Gives memory back to the system."""
+"""Configuration of the C library's allocator."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _M_MMAP_THRESHOLD: Final = -3
 
 
 def return_large_blocks() -> None:
-    """Let the C library return large blocks when they are freed.
+    """Make the C library return large blocks to the system when they are freed.
 
-    By default glibc learns from the first large block that is freed to take such blocks from its
-    heap, whose holes it keeps: after a peak of large answers a server would stay as large as that.
-    Other C libraries have no such habit, and no such function.
+    By default glibc raises its mmap threshold with the first large block that is freed, and then
+    allocates such blocks from its heap, which fragments: after a peak of large responses the
+    process would not shrink. Other C libraries have neither this behavior nor this function.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

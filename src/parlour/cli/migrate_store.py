@@ -1,4 +1,4 @@
-"""``parlour migrate-store``: from the embedded database to PostgreSQL."""
+"""``parlour migrate-store``: copies the embedded database to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SQLITE: Final = "sqlite:"
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per table.")
 def command(*, source: str, target: str, as_json: bool) -> None:
-    """Copy everything from an embedded database to PostgreSQL, and compare both.
+    """Copy an embedded database to PostgreSQL, and compare both.
 
     The server has to be stopped. After an interruption the same command continues.
     """
@@ -54,8 +54,8 @@ def command(*, source: str, target: str, as_json: bool) -> None:
     for each in moved:
         click.echo(json.dumps(_shown(each)) if as_json else f"{each.table}: {each.contents}")
     if not as_json:
-        click.echo(f"All {len(moved)} tables are the same on both sides.")
-        click.echo("Now: parlour serve --database …, with the same data folder: key and media.")
+        click.echo(f"All {len(moved)} tables are equal in both databases.")
+        click.echo("Next: parlour serve --database …, with the same data folder (key and media).")
 
 
 def _shown(moved: ComparedTable) -> dict[str, object]:

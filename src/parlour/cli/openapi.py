@@ -1,8 +1,8 @@
-"""``parlour openapi``: this server's own interface in the words of OpenAPI 3.1.
+"""``parlour openapi``: an OpenAPI 3.1 description of the API.
 
-Made from the declarations that the server itself runs on: paths, operations, parameters. What an
-answer is made of is said by each resource's representation, in code, so answers are described no
-closer than as an object, a page, or an error.
+Generated from the declarations that the server uses: paths, operations, parameters. The members of
+a response are defined by code in each resource's representation, so a response is described as an
+object, a page, or an error only.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ _META: Final = {
 
 @click.command("openapi")
 def command() -> None:
-    """Print a description of the interface: OpenAPI 3.1, as JSON."""
+    """Print the OpenAPI 3.1 description of the API as JSON."""
     click.echo(json.dumps(description(), indent=2))
 
 
 def description() -> dict[str, Any]:
-    """The whole description, as what JSON makes of it."""
+    """Return the description as a JSON object."""
     paths: dict[str, dict[str, Any]] = {}
     for each in operations():
         if each.listed:
@@ -88,15 +88,15 @@ def description() -> dict[str, Any]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     spec = operation.spec
-    said: dict[str, Any] = {
+    described: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": (inspect.getdoc(spec.action) or "").partition("\n")[0],
         "parameters": [*_path(operation), *_query(spec), *_headers(spec)],
         "responses": _responses(spec),
     }
     if operation.method == "POST":
-        said["requestBody"] = _body(spec)
-    return said
+        described["requestBody"] = _body(spec)
+    return described
 
 
 def _parameter(place: str, name: str, schema: Schema, *, required: bool = False) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _path(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _query(spec: OperationSpec) -> list[dict[str, Any]]:
-    """Filters and paging of a list; nothing else is read from a query."""
+    """Return the filter and paging parameters of a list; no others are read from a query."""
     if not spec.list_key:
         return []
     schema = form_schema(spec.parameters)

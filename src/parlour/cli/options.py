@@ -1,6 +1,6 @@
-"""Settings on the command line and in the environment, made from ``config`` and checked.
+"""Command line options and environment variables, generated from ``config`` and validated.
 
-Every value is checked before a command runs. All faults are reported at once, one sentence each
+Every value is validated before a command runs. All errors are reported at once, one message each
 that names the flag or the variable, and the exit status is 2.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SettingsError(click.ClickException):
-    """Settings that no command runs with: one sentence for each."""
+    """Invalid settings: one message for each."""
 
     exit_code = 2
 
@@ -33,19 +33,19 @@ class SettingsError(click.ClickException):
         super().__init__("\n".join(self.faults))
 
     def show(self, file: Any = None) -> None:
-        """Print each sentence on a line of its own."""
+        """Print each message on a separate line."""
         for fault in self.faults:
             click.echo(f"Error: {fault}", file=file, err=file is None)
 
 
 class _Fault(NamedTuple):
-    """What stands in place of a value that is wrong, until all values are read."""
+    """Placeholder of an invalid value, until all values are validated."""
 
     description: str
 
 
-class _Kind(click.ParamType[Any]):
-    """A setting's type: parses a text, and checks it as its declaration says."""
+class _SettingType(click.ParamType[Any]):
+    """The click type of a setting: parses and validates a text as declared."""
 
     def __init__(self, setting: SettingDescription) -> None:
         self._setting = setting
@@ -53,7 +53,7 @@ class _Kind(click.ParamType[Any]):
         self.name = words.get(setting.kind, "path")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the value, or what is wrong with it."""
+        """Return the value, or the error in it."""
         setting = self._setting
         fault, parsed = "", value
         if isinstance(value, str):
@@ -83,10 +83,10 @@ def _printable(text: str) -> str:
 
 
 class _Option(click.Option):
-    """An option whose variable counts only if the operator set it, and not a platform."""
+    """An option that ignores a variable set by a container platform."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the variable's value, if it is a value of this setting."""
+        """Return the variable's value, unless a container platform set it."""
         value = super().resolve_envvar_value(ctx)
         if value is None or environment.is_of_platform(str(self.envvar), value):
             return None
@@ -94,7 +94,7 @@ class _Option(click.Option):
 
 
 def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Options for these settings, or for all; the command gets them as keyword arguments."""
+    """Add the options of these settings, or of all, as keyword arguments of a command."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -115,7 +115,7 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
                 envvar=setting.variable,
                 default=setting.default,
                 show_default=not setting.secret,
-                type=_Kind(setting),
+                type=_SettingType(setting),
                 help=f"{setting.description} Allowed: {setting.check.allowed}.",
             )(command)
         return command
@@ -124,5 +124,5 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
 
 
 def settings_of(values: dict[str, Any]) -> Settings:
-    """The settings of a command's keyword arguments."""
+    """Return the settings of a command's keyword arguments."""
     return Settings(**values)

@@ -1,4 +1,4 @@
-"""How far a command is, told on the error output so that its answer stays clean."""
+"""Progress reports on standard error, so that standard output contains the result only."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from parlour.vocabulary.clock import SystemClock
 
 
 class Progress:
-    """Tells the first thing at once, and then no more than a line now and then."""
+    """Prints the first report at once, and further ones at a limited rate."""
 
     def __init__(self) -> None:
         self._clock = SystemClock()
         self._next_ms = 0.0
 
     def __call__(self, text: str) -> None:
-        """Say how far it is, if nothing was said lately."""
+        """Print a report, unless the previous one is too recent."""
         now_ms = self._clock.monotonic_ms()
         if now_ms >= self._next_ms:
             self._next_ms = now_ms + limits.PROGRESS_MS

@@ -1,11 +1,11 @@
-"""The ready file: where a server answers and how to log in, for the program that started it.
+"""The ready file: URL and credentials of a server, for the program that started it.
 
 | state of the file | meaning |
 |---|---|
-| absent | the server has not answered yet: a file of an earlier run is removed before the start |
-| there | requests are answered; the content is whole, because the file is renamed into place |
+| absent | the server is not ready; a file of an earlier run is removed before the start |
+| present | requests are served; the content is complete, since the file is renamed into place |
 
-A clean stop removes it. After a crash it stays: ``pid`` says whether that process still runs.
+A clean stop removes it. After a crash it remains; ``pid`` tells whether that process still runs.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class ReadyFile:
     """The file of the setting ``ready_file``."""
 
     def __init__(self, settings: Settings, store: Store, first: tuple[str, str] | None) -> None:
-        """``first``: SID and auth token of the account that this start made, if it made one."""
+        """``first``: SID and auth token of an account that this start created, or None."""
         self._settings = settings
         self._store = store
         self._account_sid = settings.account_sid or (first[0] if first else "")
-        # Secrets that the store knows only sealed stay sealed: those of the settings, and that
-        # of an account just made, are known to the caller or shown anyway.
+        # Secrets are not decrypted for this file: secrets of the settings are known to the caller,
+        # and the auth token of a new account is printed anyway.
         self._auth_token = settings.auth_token or (first[1] if first else "")
 
     async def write(self, url: str, pid: int) -> None:
-        """Write the file for the server at ``url``, whose port is the one that it listens on.
+        """Write the file for the server at ``url``, whose port is the listening port.
 
-        Does nothing if the file is there: a worker that replaces a dead one knows no more than
-        the first one did. Raises OSError.
+        Does nothing if the file exists: a worker that replaces a dead one has no other content.
+        Raises OSError.
         """
         path = Path(self._settings.ready_file)
         port = urlsplit(url).port
@@ -72,7 +72,7 @@ class ReadyFile:
 
 
 def remove_old(path: Path) -> None:
-    """Remove the file of an earlier run. Raises OSError, also where none could be written."""
+    """Remove the file of an earlier run. Raises OSError, also if the folder does not exist."""
     if not path.parent.is_dir():
         raise NotADirectoryError(f"{path.parent} is not a folder")
     path.unlink(missing_ok=True)
@@ -89,7 +89,7 @@ def remove_own(path: Path) -> None:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file for its owner alone, since it may hold secrets; it is never visible in part."""
+    """Write a file atomically, readable for its owner only, since it may contain secrets."""
     if path.exists():
         return
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")

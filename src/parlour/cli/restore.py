@@ -1,4 +1,4 @@
-"""``parlour restore``: a new data folder of a backup."""
+"""``parlour restore``: creates a data folder from a backup."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 def command(*, backup: Path, data: Path, key: Path | None) -> None:
     """Restore BACKUP, a folder or a .tar file, into the new data folder."""
     with report_backup_errors():
-        manifest = _restored(backup, data, key)
-    click.echo(f"{data} is as of {manifest.date}, with every event up to {manifest.position}.")
+        manifest = _restore(backup, data, key)
+    click.echo(
+        f"{data} is restored to {manifest.date}, with every event up to {manifest.position}."
+    )
 
 
-def _restored(backup: Path, data: Path, key: Path | None) -> Manifest:
+def _restore(backup: Path, data: Path, key: Path | None) -> Manifest:
     target, progress = layout_of(data), Progress()
     progress("checking the backup")
     source = (TarSource if backup.suffix == TAR else FolderSource)(backup, target.names)
@@ -44,12 +46,12 @@ def _restored(backup: Path, data: Path, key: Path | None) -> Manifest:
     if key is None and not manifest.holds_key:
         raise BackupError(f"the key {manifest.key_fingerprint} is not in it: give it with --key")
     if key is not None:
-        _must_be_its_key(key, manifest)
-    restore.run(target, key, lambda path: _must_be_its_key(path, manifest), progress)
+        _check_key(key, manifest)
+    restore.run(target, key, lambda path: _check_key(path, manifest), progress)
     return manifest
 
 
-def _must_be_its_key(key: Path, manifest: Manifest) -> None:
+def _check_key(key: Path, manifest: Manifest) -> None:
     try:
         fingerprint = read_vault(key, SystemRandom()).fingerprint
     except UnsafeKeyFileError as error:

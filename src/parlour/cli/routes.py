@@ -1,4 +1,4 @@
-"""``parlour routes``: the table of operations."""
+"""``parlour routes``: prints the table of operations."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def command(**values: Any) -> None:
     if faults := [f"{each}." for each in conflicts(settings)]:
         raise SettingsError(faults)
     if not __debug__:
-        raise click.UsageError("assertions guard the data: python -O is refused")
+        raise click.UsageError("python -O is not supported: assertions protect the data")
     tls = _tls_of(settings)
     _warn_of_variables()
     with report_errors(), _locked(settings):
@@ -57,14 +57,14 @@ def _warn_of_variables() -> None:
     found = environment.read(os.environ)
     if found.of_platform:
         names = ", ".join(found.of_platform)
-        click.echo(f"Set by the container platform, not settings, ignored: {names}.", err=True)
+        click.echo(f"Ignored variables of the container platform: {names}.", err=True)
     for name in found.unknown:
         click.echo(f"Warning: {name} is not a setting and is ignored.", err=True)
 
 
 @contextlib.contextmanager
 def _locked(settings: Settings) -> Iterator[None]:
-    """Hold the data folder's lock, where the database is in it."""
+    """Lock the data folder, if it contains the database."""
     from parlour.store.folder_lock import lock_folder  # noqa: PLC0415 - help needs none of it.
 
     with contextlib.ExitStack() as held:
@@ -95,12 +95,12 @@ def _bound(settings: Settings) -> list[socket.socket]:
 
 
 def _run_workers(settings: Settings, tls: Tls | None) -> int:
-    """Serve with several processes until a signal; return the exit status."""
+    """Serve with several worker processes until a signal; return the exit status."""
     from parlour.cli.workers import Workers  # noqa: PLC0415 - only where it is used.
     from parlour.http.binding import bind, reserve_port  # noqa: PLC0415 - as above.
     from parlour.vocabulary.clock import SystemClock  # noqa: PLC0415 - as above.
 
-    # Open until the end: the port stays ours while a worker that died is replaced.
+    # Open until the end: the port stays reserved while a dead worker is replaced.
     reserved = reserve_port(settings.host, settings.port)
     settings = dataclasses.replace(settings, port=reserved[0].getsockname()[1])
 
@@ -117,7 +117,7 @@ def _run_workers(settings: Settings, tls: Tls | None) -> int:
 
 
 def _tls_of(settings: Settings) -> Tls | None:
-    """The TLS that the settings ask for; what is wrong with the files is said before a start."""
+    """Return the configured TLS context; report errors in its files before the start."""
     if not settings.tls_cert:
         return None
     from parlour.http.tls import Tls, TlsFilesError  # noqa: PLC0415 - only where it is used.
@@ -129,7 +129,7 @@ def _tls_of(settings: Settings) -> Tls | None:
 
 
 def _prepare_ready_file(settings: Settings) -> None:
-    """Remove the file of an earlier run: what is there is of this one."""
+    """Remove the file of an earlier run, so that its existence means that this run is ready."""
     from parlour.cli.ready_file import remove_old  # noqa: PLC0415 - only where it is used.
 
     try:
@@ -153,8 +153,8 @@ def run(
     is_first: bool = True,
     parent: int | None = None,
 ) -> None:
-    """Serve until a signal, or until the end of ``parent`` (a pipe) where there is one."""
-    gc.disable()  # What a start loads stays: looking through it again and again takes long.
+    """Serve until a signal, or until ``parent`` (a pipe to the parent process) is closed."""
+    gc.disable()  # Objects of the start are permanent: traversing them repeatedly is slow.
     import uvloop  # noqa: PLC0415 - help needs none of this.
 
     from parlour.cli.logs import configure_logs  # noqa: PLC0415
@@ -183,9 +183,9 @@ async def _serve(
     try:
         if is_first:
             _warn_of_open_files(settings.data)
-        # Before an account is made, whose auth token would be lost if it failed.
+        # Before an account is created, whose auth token would be lost if this failed.
         listen(sockets)
-        # One worker makes it and shows it, so that the ready file has its secret.
+        # The first worker creates and prints it, so that the ready file contains its secret.
         first = await app.create_first_account() if is_first else None
         accounts = await app.first_account_sids() if is_first else []
 
@@ -197,7 +197,7 @@ async def _serve(
                 return
             _welcome(settings, url, first, accounts)
             if settings.ready_file:
-                # The process that takes signals: the parent of workers.
+                # The process that handles signals: the parent of workers.
                 pid = os.getpid() if parent is None else os.getppid()
                 await _write_ready_file(ReadyFile(settings, app.store, first), url, pid)
 
@@ -207,14 +207,14 @@ async def _serve(
 
 
 def _warn_of_open_files(data: Path) -> None:
-    """Log what the doctor calls unsafe: a server does not change the mode of a given folder."""
+    """Log paths with unsafe permissions: a server does not change the mode of a given folder."""
     import structlog  # noqa: PLC0415 - help needs none of it.
 
     from parlour.cli.exposed_files import chmod_command, exposed_paths  # noqa: PLC0415 - as above.
 
     for path in exposed_paths(data):
         advice = chmod_command(path)
-        structlog.get_logger().warning("data_open_to_others", path=str(path), advice=advice)
+        structlog.get_logger().warning("data_folder_exposed", path=str(path), advice=advice)
 
 
 async def _opened(settings: Settings) -> App:

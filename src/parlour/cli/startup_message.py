@@ -1,4 +1,4 @@
-"""What `serve` prints when it answers: where it is, on which data, and for which account."""
+"""The message that `serve` prints when it is ready: URL, data folder and account."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def startup_lines(
     settings: Settings, url: str, first: tuple[str, str] | None, accounts: list[str]
 ) -> Iterator[str]:
-    """Yield the lines; ``first`` are SID and auth token of an account that was just made.
+    """Yield the lines; ``first`` are SID and auth token of an account that was just created.
 
-    Only its auth token is shown, this once: no other secret is in any line.
+    This auth token is the only secret in them, and it is shown only once.
     """
     listening, url = url, settings.public_url or url
     data = settings.data.absolute()
@@ -29,7 +29,7 @@ def startup_lines(
     yield f"Database: {describe_database(settings.database, settings.data)}"
     if first is not None:
         sid, token = first
-        yield "An account was made. Its auth token is shown this once:"
+        yield "Created an account. Its auth token is shown only once:"
         yield f"  export PARLOUR_URL={url} ACCOUNT_SID={sid} AUTH_TOKEN={token}"
         yield '  curl -u "$ACCOUNT_SID:$AUTH_TOKEN" -X POST "$PARLOUR_URL/v1/Conversations"'
         accounts = [sid]

@@ -1,4 +1,4 @@
-"""``parlour token``: an access token for a user, to try a client before one's own program can."""
+"""``parlour token``: issues an access token for a user, to try a client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _sid(prefix: str, name: str, text: str) -> str:
 
 
 def _identity(text: str) -> str:
-    # What the terminal sent as bytes that are no text arrives as halves of characters.
+    # Bytes of the terminal that are not valid text arrive as lone surrogates.
     is_text = not any("\ud800" <= character <= "\udfff" for character in text)
     if not (is_text and 0 < len(text) <= limits.IDENTITY_CHARS_MAX):
         expected = f"1 to {limits.IDENTITY_CHARS_MAX} characters"
@@ -41,17 +41,21 @@ def _identity(text: str) -> str:
     required=True,
     help="The account.",
 )
-@click.option("--identity", required=True, help="For whom the token is.")
-@click.option("--service", "service_sid", help="The service; if not given, the default one.")
+@click.option("--identity", required=True, help="Identity of the user.")
+@click.option(
+    "--service", "service_sid", help="The service; by default the account's default service."
+)
 @click.option(
     "--ttl",
     "ttl_seconds",
     type=click.IntRange(1, limits.ACCESS_TOKEN_SECONDS_MAX),
     default=limits.ACCESS_TOKEN_SECONDS_DEFAULT,
     show_default=True,
-    help="How long it is good for, in seconds.",
+    help="TTL of the token in seconds.",
 )
-@click.option("--key", "api_key_sid", help="The API key that signs; if not given, one kept for it.")
+@click.option(
+    "--key", "api_key_sid", help="The API key that signs; by default one stored for this purpose."
+)
 @local_store_options
 def command(
     local_store: LocalStore,
@@ -63,7 +67,7 @@ def command(
     api_key_sid: str | None,
     as_json: bool,
 ) -> None:
-    """Make an access token for a user, who need not exist yet."""
+    """Issue an access token for a user, who need not exist yet."""
     account_sid = _sid(sids.ACCOUNT, "--account", account_sid)
     wanted = token_actions.TokenRequest(
         identity=_identity(identity),

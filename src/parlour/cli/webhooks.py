@@ -1,4 +1,4 @@
-"""``parlour webhooks``: what became of webhooks, doing it again, and how retries go."""
+"""``parlour webhooks``: the log of webhooks, replays, and retry schedules."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def command() -> None:
 def _filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--until", default="", help="Before this date (ISO 8601)."),
-        click.option("--since", default="", help="From this date on (ISO 8601)."),
+        click.option("--since", default="", help="Since this date (ISO 8601)."),
         click.option("--outcome", type=click.Choice(webhook_attempt_store.OUTCOMES)),
         click.option("--event", "event_name", default="", help="An event, as onMessageAdded."),
         click.option("--conversation", "conversation_sid", default="", help="A conversation."),
@@ -68,7 +68,7 @@ def _filters(since: str, until: str, outcome: str | None, **given: str) -> Attem
 
 @command.command("list")
 @_filter_options
-@click.option("--limit", default=100, show_default=True, help="The most attempts to show.")
+@click.option("--limit", default=100, show_default=True, help="Maximum number of attempts.")
 @local_store_options
 def list_(
     local_store: LocalStore, *, account_sid: str, limit: int, as_json: bool, **given: str
@@ -110,7 +110,7 @@ def _show(row: dict[str, Any], *, as_json: bool) -> None:
 @_filter_options
 @local_store_options
 def replay(local_store: LocalStore, *, account_sid: str, as_json: bool, **given: str) -> None:
-    """Make the deliveries of attempts once more, oldest first; --since is required."""
+    """Repeat the deliveries of attempts, oldest first; --since is required."""
     if not given["since"]:
         raise click.UsageError("--since is required: the date of the first attempt to replay")
     now = datetime.now(UTC) + timedelta(seconds=1)  # tidy: no-wall-clock - no server runs here
@@ -118,7 +118,7 @@ def replay(local_store: LocalStore, *, account_sid: str, as_json: bool, **given:
     given["until"] = timestamps.format_date(until_ms)
     filters, after, count = _filters(**given), "", 0
     scope = local_store.scope_of(account_sid)
-    while True:  # Ends with the range: each round is bounded and begins behind the last one.
+    while True:  # Ends with the range: each batch is bounded and starts after the previous one.
         made = local_store.write(partial(_replay, scope, filters, after, until_ms))
         count += made.deliveries
         if not made.is_more or made.last_attempt_sid is None:
@@ -138,7 +138,7 @@ async def _replay(
 @click.argument("schedule", type=click.Choice(SCHEDULES))
 @local_store_options
 def retries(local_store: LocalStore, *, account_sid: str, schedule: str, as_json: bool) -> None:
-    """Choose how an account's failed webhooks are retried: for a day, or as the hosted API does."""
+    """Set an account's retry schedule: durable (for a day), or that of the hosted API."""
     scope = local_store.scope_of(account_sid)
     chosen = WebhookRetries(account_sid, schedule)
     local_store.write(lambda tx: save_webhook_retries(tx, scope, chosen))

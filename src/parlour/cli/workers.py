@@ -1,7 +1,7 @@
-"""Several processes that serve one port: started, watched, and stopped together.
+"""Several worker processes that serve one port: started, supervised and stopped together.
 
-Each is a node as any other; the kernel spreads connections over them. A worker that dies is
-started again. The workers end when their parent does, in whatever way.
+Each is a separate node; the kernel balances connections over them. A worker that dies is restarted.
+The workers exit with their parent, even if it is killed.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
     from parlour.vocabulary.clock import Clock
 
-# A worker that dies sooner than this could not even start.
+# A worker that dies earlier than this failed to start.
 _START_MS: Final = 2_000
 
 
 class Workers:
-    """The workers, seen from their parent."""
+    """The supervisor, in the parent process."""
 
     def __init__(self, count: int, work: Callable[[int, int], None], clock: Clock) -> None:
-        """``work`` is what a worker does: its number, and what ends when the parent does."""
+        """``work`` runs in a worker, with its number and a pipe that closes with the parent."""
         self._count = count
         self._work = work
         self._clock = clock
         self._started: dict[int, tuple[int, float]] = {}
         self._is_stopping = False
-        # Nobody ever writes to it: its end is the news.
+        # Nothing is ever written to it: its end signals the parent's exit.
         self._read_end, self._write_end = os.pipe()
 
     def run(self) -> int:
-        """Run them until a signal; the exit status."""
+        """Run the workers until a signal; return the exit status."""
         for number in range(self._count):
             self._start(number)
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -52,7 +52,7 @@ class Workers:
                 failed = True
                 self._stop()
                 continue
-            click.echo(f"worker {number} ended ({status}); it is started again", err=True)
+            click.echo(f"worker {number} exited ({status}) and is restarted", err=True)
             self._start(number)
         return 1 if failed else 0
 
@@ -72,7 +72,7 @@ class Workers:
             status = end.code if isinstance(end.code, int) else 1
         except click.ClickException as error:
             error.show()
-        except BaseException:  # noqa: BLE001 - nothing may go on in what the parent was doing.
+        except BaseException:  # noqa: BLE001 - the parent's code must not continue here.
             sys.excepthook(*sys.exc_info())
         finally:
             sys.stdout.flush()

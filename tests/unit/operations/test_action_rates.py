@@ -1,4 +1,4 @@
-"""Actions per second: which operations are counted for what, and the buckets that count them."""
+"""Action rates: the scope in which each operation is counted, and the leaky buckets."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def test_a_burst_of_the_window_passes_and_then_the_rate() -> None:
             assert fill(counters, "CH1", start + 60_000) == rate * WINDOW_SECONDS
 
 
-def test_names_have_buckets_of_their_own() -> None:
+def test_names_have_separate_buckets() -> None:
     counters = LeakyBuckets(1)
     fill(counters, "CH1", 0)
     assert fill(counters, "CH2", 0) == WINDOW_SECONDS
 
 
-def test_the_least_recently_used_bucket_is_forgotten() -> None:
+def test_the_least_recently_used_bucket_is_evicted() -> None:
     counters = LeakyBuckets(1, size_max=3)
     for name in ("CH1", "CH2", "CH3"):
         fill(counters, name, 0)

@@ -1,4 +1,4 @@
-"""Admission: a model for its counts, and the rules of who is refused."""
+"""Admission: a model of its counts, and the rules of rejection."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_503_only_if_all_accounts_are_within_their_shares() -> None:
     assert status_of(admission, "AC1") == 503
 
 
-def test_account_that_stopped_asking_counts_for_one_second() -> None:
+def test_account_that_stopped_contending_counts_for_one_second() -> None:
     admission, clock = admission_with(AC1=6, AC2=6)
     assert status_of(admission, "AC3") == 200
     admission.leave("AC3")
@@ -150,14 +150,14 @@ def test_user_below_its_share_is_admitted_to_an_account_at_its_limit() -> None:
     assert status_of(admission, "AC1", "ann") == 429
 
 
-def test_more_users_than_places_do_not_pass_the_limit() -> None:
+def test_more_users_than_slots_do_not_exceed_the_limit() -> None:
     admission = Admission(FakeClock(), in_all_max=10_000, of_account_max=8)
     for number in range(1000):
         status_of(admission, "AC1", f"user {number}")
     assert admission.running <= 8 * (2 + math.log(8))
 
 
-def test_nothing_is_remembered_of_idle_accounts() -> None:
+def test_idle_accounts_use_no_memory() -> None:
     admission, clock = admission_with()
     for number in range(100):
         admission.enter(f"AC{number}", "ann") if number < IN_ALL else status_of(
@@ -177,7 +177,7 @@ def test_leave_without_enter_is_a_bug() -> None:
         admission.leave("AC1")
 
 
-def test_full_work_is_shared_like_the_places_of_the_server() -> None:
+def test_requests_in_flight_are_shared_like_request_slots() -> None:
     admission, _ = admission_with(AC1=6)
 
     assert admission.refusal_status(6, "AC1") == 503
@@ -190,7 +190,7 @@ def test_full_work_is_shared_like_the_places_of_the_server() -> None:
     assert admission.refusal_status(6, "AC2", "alice") == 0
 
 
-def test_account_that_met_full_work_is_forgotten_after_a_second() -> None:
+def test_account_that_hit_the_work_limit_expires_after_a_second() -> None:
     admission, clock = admission_with(AC1=6)
     assert admission.refusal_status(6, "AC2") == 0
 

@@ -1,4 +1,4 @@
-"""The byte pool: a model for what it counts and the rules by which it takes from others."""
+"""The buffer pool: a model of its accounting, and the rules of cutting exchanges."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def opened(pool: BufferPool, size: int, *owner: str) -> tuple[Reservation, list[
     return reservation, cuts
 
 
-def test_account_below_its_share_gets_room_from_the_slowest_of_the_largest_user() -> None:
+def test_account_below_its_share_gets_space_from_the_slowest_of_the_largest_user() -> None:
     pool = BufferPool(TOTAL, STRANGERS)
     _, cuts_of_small = opened(pool, 10, "AC1", "small")
     first, cuts_of_first = opened(pool, 45, "AC1", "large")
@@ -252,7 +252,7 @@ def test_largest_owner_is_refused_and_nothing_is_cut() -> None:
     assert (cuts, cuts_of_other, pool.authenticated.refusals) == ([], [], 2)
 
 
-def test_full_room_of_strangers_cuts_the_oldest_however_often_it_moves() -> None:
+def test_full_unauthenticated_partition_cuts_the_oldest_regardless_of_progress() -> None:
     pool = BufferPool(TOTAL, STRANGERS)
     oldest, cuts = opened(pool, 10, "", "10.0.0.1")
     opened(pool, 10, "", "10.0.0.1")
@@ -262,7 +262,7 @@ def test_full_room_of_strangers_cuts_the_oldest_however_often_it_moves() -> None
     assert not oldest.grow(1)
 
 
-def test_strangers_take_nothing_from_accounts() -> None:
+def test_unauthenticated_peers_take_nothing_from_accounts() -> None:
     pool = BufferPool(TOTAL, STRANGERS)
     _, cuts = opened(pool, ACCOUNTS_ROOM, "AC1")
     for _ in range(100):
@@ -271,7 +271,7 @@ def test_strangers_take_nothing_from_accounts() -> None:
     assert cuts == []
 
 
-def test_waiters_get_free_room_the_smallest_owner_first() -> None:
+def test_waiters_get_free_space_the_smallest_owner_first() -> None:
     async def run() -> list[str]:
         pool = BufferPool(TOTAL, STRANGERS)
         held, _ = opened(pool, 34, "AC1")
@@ -296,7 +296,7 @@ def test_waiters_get_free_room_the_smallest_owner_first() -> None:
     assert asyncio.run(run()) == ["AC1"]
 
 
-def test_wait_in_vain_cuts_own_exchange_only_if_it_did_not_move() -> None:
+def test_wait_timeout_cuts_own_exchange_only_without_progress() -> None:
     async def run() -> tuple[bool, bool, list[bool]]:
         pool = BufferPool(TOTAL, STRANGERS)
         held, cuts = opened(pool, ACCOUNTS_ROOM, "AC1")
@@ -309,7 +309,7 @@ def test_wait_in_vain_cuts_own_exchange_only_if_it_did_not_move() -> None:
     assert asyncio.run(run()) == (False, True, [True])
 
 
-def test_the_pool_asks_whether_an_exchange_has_moved_before_it_cuts_one() -> None:
+def test_the_pool_polls_progress_before_it_cuts_an_exchange() -> None:
     """Of two slow readers the one goes of which nothing has moved, although its turn came later."""
 
     async def run() -> list[str]:
@@ -331,7 +331,7 @@ def test_the_pool_asks_whether_an_exchange_has_moved_before_it_cuts_one() -> Non
     assert asyncio.run(run()) == ["stalled"]
 
 
-def test_cancelled_wait_keeps_nothing() -> None:
+def test_cancelled_wait_reserves_nothing() -> None:
     async def run() -> int:
         pool = BufferPool(TOTAL, STRANGERS)
         held, _ = opened(pool, ACCOUNTS_ROOM, "AC1")

@@ -1,4 +1,4 @@
-"""Refusals are held back for a moment when there are many, in order, and none for long."""
+"""Rejections are delayed under load, in order, and none longer than the maximum."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AT_ONCE = limits.REFUSALS_AT_ONCE_MAX
 HELD_MS = int(limits.REFUSAL_DELAY_MS_MAX)
 
 
-def test_first_refusals_go_at_once_and_further_ones_are_held() -> None:
+def test_first_rejections_are_sent_at_once_and_further_ones_delayed() -> None:
     held: DelayedRefusals[int] = DelayedRefusals(FakeClock())
 
     answers = [held.hold(number) for number in range(AT_ONCE + 5)]
@@ -23,7 +23,7 @@ def test_first_refusals_go_at_once_and_further_ones_are_held() -> None:
     assert held.due() == []
 
 
-def test_held_refusals_go_at_their_rate_in_order() -> None:
+def test_delayed_rejections_are_sent_at_their_rate_in_order() -> None:
     clock = FakeClock()
     held: DelayedRefusals[int] = DelayedRefusals(clock)
     for number in range(AT_ONCE + 100):
@@ -38,7 +38,7 @@ def test_held_refusals_go_at_their_rate_in_order() -> None:
     assert second == list(range(first[-1] + 1, first[-1] + 1 + 2 * limits.REFUSALS_PER_MS))
 
 
-def test_no_refusal_is_held_longer_than_the_bound() -> None:
+def test_no_rejection_is_delayed_longer_than_the_maximum() -> None:
     clock = FakeClock()
     held: DelayedRefusals[int] = DelayedRefusals(clock)
     for number in range(AT_ONCE + 1000):
@@ -50,7 +50,7 @@ def test_no_refusal_is_held_longer_than_the_bound() -> None:
     assert len(held) == 0
 
 
-def test_refusal_beyond_the_bound_of_the_queue_goes_at_once() -> None:
+def test_rejection_is_sent_at_once_if_the_queue_is_full() -> None:
     held: DelayedRefusals[int] = DelayedRefusals(FakeClock())
     for number in range(AT_ONCE + limits.REFUSALS_DELAYED_MAX):
         held.hold(number)
@@ -59,7 +59,7 @@ def test_refusal_beyond_the_bound_of_the_queue_goes_at_once() -> None:
     assert held.hold(-1) is False
 
 
-def test_requests_that_are_carried_out_let_refusals_go() -> None:
+def test_completed_requests_release_rejections() -> None:
     held: DelayedRefusals[int] = DelayedRefusals(FakeClock())
     for number in range(AT_ONCE + 100):
         held.hold(number)
@@ -70,7 +70,7 @@ def test_requests_that_are_carried_out_let_refusals_go() -> None:
     assert held.due() == list(range(AT_ONCE, AT_ONCE + 3 * limits.REFUSALS_PER_REQUEST))
 
 
-def test_late_refusals_have_a_share_of_their_own() -> None:
+def test_late_rejections_have_separate_tokens() -> None:
     clock = FakeClock()
     held: DelayedRefusals[int] = DelayedRefusals(clock)
     for number in range(AT_ONCE + 100):
@@ -86,7 +86,7 @@ def test_late_refusals_have_a_share_of_their_own() -> None:
     assert len(late) == earned + limits.LATE_REFUSALS_PER_REQUEST
 
 
-def test_no_more_is_saved_than_the_bound() -> None:
+def test_tokens_are_capped_at_the_burst() -> None:
     held: DelayedRefusals[int] = DelayedRefusals(FakeClock())
     for _ in range(AT_ONCE * 2):
         held.earn()
@@ -98,7 +98,7 @@ def test_no_more_is_saved_than_the_bound() -> None:
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=40))
-def test_every_refusal_goes_once_in_order_and_in_time(steps: list[tuple[int, int]]) -> None:
+def test_every_rejection_is_sent_once_in_order_and_in_time(steps: list[tuple[int, int]]) -> None:
     clock = FakeClock()
     held: DelayedRefusals[tuple[int, float]] = DelayedRefusals(clock)
     sent: list[int] = []

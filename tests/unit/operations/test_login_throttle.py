@@ -1,4 +1,4 @@
-"""When logins of an address and a name are delayed, as a state machine with its time in hand."""
+"""The states of a login throttle, on a manual clock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_ten_failures_throttle_the_pair_and_no_other() -> None:
     assert throttle.state("p2", "AC", 0) == "calm"
 
 
-def test_a_pair_that_stops_is_calm_for_one_login_after_six_seconds_and_for_ten_in_a_minute() -> (
+def test_a_pair_without_failures_may_try_once_after_six_seconds_and_ten_times_after_a_minute() -> (
     None
 ):
     throttle = LoginThrottle()
@@ -69,7 +69,7 @@ def test_a_full_pair_or_full_server_floods() -> None:
     assert throttle.state("p", "AC3", 0) == "flooded", "Twice as many are held in all."
 
 
-def test_those_who_are_held_together_leave_one_after_the_other_within_the_bound() -> None:
+def test_simultaneous_delayed_logins_are_released_one_by_one_within_the_maximum() -> None:
     throttle = LoginThrottle()
     delays = [throttle.hold("p", "AC", 1_000) for _ in range(limits.LOGINS_HELD_MAX)]
     assert delays[0] == limits.LOGIN_DELAY_MS
@@ -105,7 +105,7 @@ def test_no_pair_is_throttled_before_ten_failures_in_a_minute_and_each_one_after
         mine.append(now)
 
 
-def test_made_up_pairs_neither_throttle_others_nor_free_the_one_that_makes_them_up() -> None:
+def test_invented_pairs_neither_throttle_others_nor_release_their_source() -> None:
     throttle = LoginThrottle(salt=b"salt")
     fail(throttle, 10, peer="attacker", name="AC1")
     for number in range(100_000):

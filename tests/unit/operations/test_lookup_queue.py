@@ -1,4 +1,4 @@
-"""Turns of addresses that look names up."""
+"""The queue of login lookups is fair to addresses, and serves each name in time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parlour.operations.lookup_queue import LookupQueue
 from parlour.vocabulary import limits
 
 
-def test_addresses_take_turns() -> None:
+def test_names_of_addresses_are_taken_round_robin() -> None:
     queue = LookupQueue()
     for number in range(100):
         assert queue.add("attacker", f"x{number}")
@@ -22,7 +22,7 @@ def test_addresses_take_turns() -> None:
     assert queue.take(2) == ["x3", "x4"]
 
 
-def test_an_address_has_a_few_names_in_a_turn_or_a_share_of_its_backlog() -> None:
+def test_an_address_gets_a_few_names_per_batch_or_a_share_of_its_backlog() -> None:
     queue = LookupQueue()
     for number in range(10):
         queue.add("a", f"a{number}")
@@ -30,7 +30,7 @@ def test_an_address_has_a_few_names_in_a_turn_or_a_share_of_its_backlog() -> Non
     assert queue.take(64) == ["a0", "b0", "a1", "b1", "a2", "b2", "a3", "b3"]
 
 
-def test_a_backlog_is_worked_off_within_a_hundred_turns() -> None:
+def test_a_backlog_is_served_within_a_hundred_batches() -> None:
     queue = LookupQueue()
     for number in range(1_000):
         queue.add("a", f"a{number}")
@@ -41,7 +41,7 @@ def test_a_backlog_is_worked_off_within_a_hundred_turns() -> None:
     assert turns < 100
 
 
-def test_a_full_queue_has_room_for_who_has_less_than_its_share() -> None:
+def test_a_full_queue_accepts_names_of_an_address_below_its_share() -> None:
     queue = LookupQueue(waiting_max=4)
     assert all(queue.add("attacker", str(number)) for number in range(4))
     assert not queue.add("attacker", "one more")
@@ -84,7 +84,7 @@ def test_a_login_waits_for_less_than_two_seconds_behind_a_full_queue(attackers: 
 
 
 @pytest.mark.parametrize("guessers", [1_000, limits.UNAUTHENTICATED_CONNECTIONS_MAX - 1])
-def test_an_innocent_of_the_same_address_gets_in_after_the_guesses_of_all_its_connections(
+def test_a_correct_login_behind_guesses_of_all_connections_of_its_address_is_looked_up(
     guessers: int,
 ) -> None:
     queue = LookupQueue()
@@ -106,7 +106,7 @@ def test_an_innocent_of_the_same_address_gets_in_after_the_guesses_of_all_its_co
     assert served <= reads * max(pace, limits.LOGIN_LOOKUP_NAMES_PER_PEER)
 
 
-def test_an_address_with_one_name_is_served_in_the_next_read_before_overdue_ones() -> None:
+def test_an_address_with_one_name_is_served_in_the_next_batch_before_overdue_names() -> None:
     queue = LookupQueue()
     for number in range(limits.LOGIN_LOOKUPS_WAITING_MAX):
         queue.add("attacker", f"x{number}")
@@ -120,7 +120,7 @@ ADDED = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), max_size=80)
 
 
 @given(ADDED, st.integers(1, 12), st.integers(1, 30))
-def test_everything_that_was_let_in_comes_out_in_turns(
+def test_every_accepted_name_is_taken_round_robin(
     added: list[tuple[int, int]], size: int, count: int
 ) -> None:
     queue = LookupQueue(waiting_max=size)
@@ -148,7 +148,7 @@ ARRIVALS = st.lists(
 
 
 @given(ARRIVALS)
-def test_every_name_that_was_let_in_is_taken_within_so_many_reads(
+def test_every_accepted_name_is_taken_within_the_maximum_of_batches(
     arrivals: list[list[tuple[int, int]]],
 ) -> None:
     queue = LookupQueue(waiting_max=40)
@@ -164,7 +164,7 @@ def test_every_name_that_was_let_in_is_taken_within_so_many_reads(
     assert not since
 
 
-def test_the_due_places_of_a_read_suffice_for_a_full_queue() -> None:
+def test_the_due_slots_of_a_batch_suffice_for_a_full_queue() -> None:
     due_places = limits.LOGIN_LOOKUP_NAMES_MAX - limits.LOGIN_LOOKUP_NAMES_MAX // 4
     assert due_places * limits.LOGIN_LOOKUP_READS_MAX >= 2 * limits.LOGIN_LOOKUPS_WAITING_MAX
     assert limits.LOGIN_LOOKUPS_WAITING_MAX > limits.UNAUTHENTICATED_CONNECTIONS_MAX

@@ -1,4 +1,4 @@
-"""The scheduler does what is due, goes on after a failure, and stops when it is told to."""
+"""The scheduler runs due jobs, survives failures, and stops on request."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def scheduler(clock: Any, *works: Work) -> Scheduler:
     return Scheduler(NoStore(), clock, jobs)  # type: ignore[arg-type]
 
 
-def test_nothing_is_done_before_it_is_due() -> None:
+def test_no_job_runs_before_it_is_due() -> None:
     clock = FakeClock(1_000)
     early, late, never = Work(1_500), Work(2_000), Work(None)
     it = scheduler(clock, early, late, never)
@@ -84,7 +84,7 @@ def test_nothing_is_done_before_it_is_due() -> None:
     assert (early.done, late.done, never.done) == (1, 1, 0)
 
 
-def test_jobs_take_turns() -> None:
+def test_due_jobs_run_one_step_each_per_turn() -> None:
     long, short = Work(0, steps=100), Work(0, steps=2)
     it = scheduler(FakeClock(), long, short)
     asyncio.run(it.run_due())
@@ -93,7 +93,7 @@ def test_jobs_take_turns() -> None:
     assert (long.done, short.done) == (2, 2)
 
 
-def test_a_job_that_fails_rests_and_stops_no_other() -> None:
+def test_a_failed_job_backs_off_and_the_others_run() -> None:
     clock = FakeClock()
     bad, good = Work(0, steps=9, error="broken"), Work(0, steps=9)
     it = scheduler(clock, bad, good)
@@ -141,7 +141,7 @@ def test_nothing_runs_without_the_lease() -> None:
     assert work.looks == 0
 
 
-def test_a_job_whose_query_fails_stops_no_other() -> None:
+def test_the_others_run_if_the_query_of_a_job_fails() -> None:
     async def broken(_tx: Any) -> int | None:
         raise RuntimeError("broken")
 
@@ -152,7 +152,7 @@ def test_a_job_whose_query_fails_stops_no_other() -> None:
     assert good.done == 1
 
 
-def test_a_step_can_be_one_transaction() -> None:
+def test_a_transactional_step_is_one_transaction() -> None:
     store = NoStore()
     seen: list[object] = []
 
@@ -170,7 +170,7 @@ async def started(*works: Work) -> Scheduler:
     return it
 
 
-def test_it_wakes_when_something_becomes_due() -> None:
+def test_the_task_wakes_up_when_a_job_becomes_due() -> None:
     async def run() -> float:
         clock = SystemClock()
         work = Work(clock.now_ms() + 100)
@@ -184,7 +184,7 @@ def test_it_wakes_when_something_becomes_due() -> None:
     assert asyncio.run(run()) >= 80
 
 
-def test_it_wakes_when_there_is_news() -> None:
+def test_the_task_runs_a_turn_after_a_wake_up() -> None:
     async def run() -> float:
         work = Work(None)
         it = await started(work)
@@ -199,7 +199,7 @@ def test_it_wakes_when_there_is_news() -> None:
     assert asyncio.run(run()) < 0.5
 
 
-def test_much_news_is_looked_at_together() -> None:
+def test_a_burst_of_wake_ups_causes_few_turns() -> None:
     async def run() -> tuple[int, float]:
         work = Work(None)
         it = await started(work)
@@ -216,7 +216,7 @@ def test_much_news_is_looked_at_together() -> None:
 
 
 @pytest.mark.parametrize("due_in_ms", [None, 3_600_000])
-def test_it_looks_every_second_even_without_news(due_in_ms: int | None) -> None:
+def test_the_task_polls_every_second_without_a_wake_up(due_in_ms: int | None) -> None:
     async def run() -> int:
         clock = SystemClock()
         work = Work(None if due_in_ms is None else clock.now_ms() + due_in_ms)
@@ -229,7 +229,7 @@ def test_it_looks_every_second_even_without_news(due_in_ms: int | None) -> None:
     assert asyncio.run(run()) == 2
 
 
-def test_it_ends_soon_after_the_step_that_runs() -> None:
+def test_stop_waits_for_the_step_in_progress_only() -> None:
     async def run() -> tuple[float, int]:
         clock = SystemClock()
         entered, ended = asyncio.Event(), 0
@@ -255,5 +255,5 @@ def test_it_ends_soon_after_the_step_that_runs() -> None:
     assert seconds < 0.5
 
 
-def test_one_that_never_began_can_be_stopped() -> None:
+def test_a_scheduler_that_was_not_started_can_be_stopped() -> None:
     asyncio.run(scheduler(FakeClock()).stop())

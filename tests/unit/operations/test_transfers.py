@@ -1,4 +1,4 @@
-"""Transfers: who gives up a place when one is wanted and none is left."""
+"""Transfers: which one is cut if a slot is requested and none is free."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def refused(transfers: Transfers, account_sid: str, member: str | None = None) -
     return error.value.status
 
 
-def test_nothing_is_cut_while_there_are_places(clock: FakeClock, transfers: Transfers) -> None:
+def test_nothing_is_cut_while_slots_are_free(clock: FakeClock, transfers: Transfers) -> None:
     running = fill(transfers, *[("AC1", "ann")] * 3)
     clock.advance(60_000)
     transfers.enter("AC1", "bob")
     assert cut(running) == []
 
 
-def test_user_below_its_share_gets_the_place_of_the_slowest(
+def test_user_below_its_share_gets_the_slot_of_the_slowest(
     clock: FakeClock, transfers: Transfers
 ) -> None:
     running = fill(transfers, *[("AC1", "ann")] * 4)

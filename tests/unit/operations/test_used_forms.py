@@ -1,4 +1,4 @@
-"""The part of a form that a call keeps while it waits for a webhook."""
+"""The part of a form that a call retains while it waits for a webhook."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ LONG = "x" * 10_000
         {"Each": ["a"], LONG: [""]},
     ],
 )
-def test_what_counts_is_kept_and_nothing_else(form: dict[str, list[str]]) -> None:
+def test_the_used_part_of_a_form_parses_equally_and_contains_nothing_else(
+    form: dict[str, list[str]],
+) -> None:
     counted = Some.used_part(form)
     assert sum(len(name) + sum(map(len, texts)) for name, texts in counted.items()) < 20
     assert result(counted) == result(form)

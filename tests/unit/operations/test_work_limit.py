@@ -1,4 +1,4 @@
-"""The limit of requests in work follows what they take."""
+"""The limit of requests in flight follows their latency."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def window(work: WorkLimit, clock: FakeClock, *, at_once: int, sojourn_ms: int) 
             each.end()
 
 
-def test_slow_requests_shrink_the_limit_to_what_is_answered_in_time() -> None:
+def test_slow_requests_shrink_the_limit_to_meet_the_target() -> None:
     clock = FakeClock()
     work = made(clock, 800)
 
@@ -42,7 +42,7 @@ def test_slow_requests_shrink_the_limit_to_what_is_answered_in_time() -> None:
     assert 400 <= work.limit <= 510
 
 
-def test_one_late_window_leaves_the_limit_as_it_is() -> None:
+def test_one_late_window_leaves_the_limit_unchanged() -> None:
     clock = FakeClock()
     work = made(clock, MOST)
 
@@ -55,9 +55,7 @@ def test_one_late_window_leaves_the_limit_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("cost_ms", "limit"), [(0.01, MOST), (0.5, 240), (10.0, 96)])
-def test_the_limit_begins_at_what_takes_so_long_of_the_processor(
-    cost_ms: float, limit: int
-) -> None:
+def test_the_limit_starts_at_the_burst_of_cpu_time(cost_ms: float, limit: int) -> None:
     clock = FakeClock()
     used = 0.0
     work = WorkLimit(clock, MOST, lambda: used)
@@ -84,7 +82,7 @@ def test_cost_of_few_requests_is_not_counted() -> None:
     assert work.limit == MOST
 
 
-def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
+def test_limit_shrinks_by_half_at_most_and_not_below_the_minimum() -> None:
     clock = FakeClock()
     work = made(clock, 800)
 
@@ -97,7 +95,7 @@ def test_limit_shrinks_by_half_at_most_and_not_below_the_least() -> None:
     assert work.limit == limits.WORK_LIMIT_MIN
 
 
-def test_limit_comes_back_when_requests_are_in_time() -> None:
+def test_limit_recovers_when_requests_meet_the_target() -> None:
     clock = FakeClock()
     work = made(clock, MOST)
     work.limit = limits.WORK_LIMIT_MIN
@@ -108,7 +106,7 @@ def test_limit_comes_back_when_requests_are_in_time() -> None:
     assert work.limit == MOST
 
 
-def test_reached_limit_with_quick_answers_grows() -> None:
+def test_reached_limit_with_fast_responses_grows() -> None:
     clock = FakeClock()
     work = made(clock, MOST)
     before = work.limit = 200
@@ -121,7 +119,7 @@ def test_reached_limit_with_quick_answers_grows() -> None:
     assert work.limit == MOST
 
 
-def test_few_requests_that_take_long_leave_the_limit_as_it_is() -> None:
+def test_few_slow_requests_leave_the_limit_unchanged() -> None:
     clock = FakeClock()
     work = made(clock, MOST)
 
@@ -148,7 +146,7 @@ def test_slow_store_raises_the_target_up_to_its_bound() -> None:
     assert work.limit < MOST
 
 
-def test_time_outside_counts_neither_as_work_nor_as_sojourn() -> None:
+def test_suspended_time_counts_neither_as_in_flight_nor_as_sojourn() -> None:
     clock = FakeClock()
     work = made(clock, MOST)
     before = work.limit
@@ -183,7 +181,7 @@ def test_few_requests_are_measured_for_longer(monkeypatch: pytest.MonkeyPatch) -
     assert work.limit < 200
 
 
-def test_setting_below_the_least_is_the_limit() -> None:
+def test_setting_below_the_minimum_is_the_limit() -> None:
     work = made(FakeClock(), 3)
 
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""The catalogue of error codes, and the exception that becomes an answer."""
+"""The catalogue of error codes, and the exception that becomes an error response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from parlour.vocabulary.error_catalogue.entry import read_table
 from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY, ApiError, Entry, clear_tracebacks
 
 
-def test_an_error_answers_the_members_in_their_order() -> None:
+def test_the_body_of_an_error_has_the_members_in_order() -> None:
     body = ApiError(20001, "Invalid PageSize.").body()
     assert list(body) == ["code", "message", "more_info", "status"]
     assert body == {
@@ -44,7 +44,7 @@ def test_values_fill_the_message() -> None:
         (50433, 409, "Participant already exists"),
     ],
 )
-def test_the_messages_clients_know_are_exact(code: int, status: int, message: str) -> None:
+def test_messages_that_clients_parse_are_exact(code: int, status: int, message: str) -> None:
     error = ApiError(code)
     assert (error.status, error.message) == (status, message)
 
@@ -55,34 +55,34 @@ def test_the_group_list_error_ends_with_the_sid() -> None:
     )
 
 
-def test_a_given_message_is_no_template() -> None:
+def test_a_given_message_is_not_a_template() -> None:
     assert ApiError(20404, "{path}").message == "{path}"
 
 
-def test_a_given_value_is_no_template() -> None:
+def test_a_given_value_is_not_a_template() -> None:
     assert ApiError.not_found("/Users/{x}").message == (
         "The requested resource /Users/{x} was not found"
     )
 
 
-def test_the_status_of_an_answer_can_differ() -> None:
+def test_a_given_status_replaces_that_of_the_catalogue() -> None:
     error = ApiError(20422, "Used with another request.", status=422)
     assert (error.status, error.body()["status"]) == (422, 422)
     assert ApiError(20422).status == 400
 
 
-def test_headers_are_kept() -> None:
+def test_headers_are_stored() -> None:
     assert ApiError(20503).headers == {}
     assert ApiError(20503, headers={"Retry-After": "1"}).headers == {"Retry-After": "1"}
 
 
-def test_a_missing_parameter_is_named() -> None:
+def test_the_error_of_a_missing_parameter_contains_its_name() -> None:
     error = ApiError.missing("Identity")
     assert error.body()["message"] == "Missing required parameter Identity in the post body"
     assert (error.code, error.status) == (20001, 400)
 
 
-def test_an_invalid_parameter_is_named() -> None:
+def test_the_error_of_an_invalid_parameter_contains_its_name() -> None:
     error = ApiError.invalid("Page")
     assert (error.code, error.status, error.message) == (20001, 400, "Invalid Page.")
 
@@ -97,13 +97,13 @@ def test_a_template_without_its_value_cannot_be_raised() -> None:
         ApiError(20404)
 
 
-def test_a_code_of_the_log_cannot_be_answered() -> None:
+def test_a_log_only_code_cannot_be_raised() -> None:
     assert CATALOGUE[50057].status == LOG_ONLY
     with pytest.raises(ValueError, match="50057 is never an HTTP answer"):
         ApiError(50057)
 
 
-def test_an_error_that_was_answered_keeps_no_frame() -> None:
+def test_a_handled_error_references_no_frames() -> None:
     def fail() -> None:
         try:
             {}["x"]
@@ -125,7 +125,7 @@ def test_an_error_that_was_answered_keeps_no_frame() -> None:
     assert caught.__cause__.__traceback__ is None
 
 
-def test_every_entry_is_whole() -> None:
+def test_every_entry_is_complete() -> None:
     for code, entry in CATALOGUE.items():
         assert entry.code == code
         assert entry.status == LOG_ONLY or 400 <= entry.status <= 503, entry
@@ -134,18 +134,18 @@ def test_every_entry_is_whole() -> None:
         assert "  " not in entry.message + entry.when, entry
 
 
-def test_no_code_stands_in_two_tables() -> None:
+def test_no_code_is_in_two_tables() -> None:
     codes = [e.code for table in error_catalogue._TABLES for e in read_table(table)]
     assert len(codes) == len(set(codes)) == len(CATALOGUE)
 
 
-def test_every_range_of_codes_is_there() -> None:
+def test_every_range_of_codes_is_present() -> None:
     groups = {code // 100 for code in CATALOGUE}
     chat = {500, 501, 502, 503, 504, 505, 506, 507}
     assert chat | {200, 201, 204, 700, 112, 212, 300, 630, 510, 511, 512} <= groups
 
 
-def test_a_table_is_read_entry_by_entry() -> None:
+def test_a_table_is_parsed_entry_by_entry() -> None:
     table = "\n1 400 One word\n    First line\n    and second.\n\n2 0 Two {x}\n    Third.\n"
     assert list(read_table(table)) == [
         Entry(1, 400, "One word", "First line and second."),

@@ -1,4 +1,4 @@
-"""Which type of role may carry which permission, and the roles of a new service."""
+"""The permissions of each role type, and the roles of a new service."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_default_roles_come_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("role", DEFAULT_ROLES, ids=lambda role: role.friendly_name)
-def test_a_default_role_carries_what_its_type_may(role: DefaultRole) -> None:
+def test_a_default_role_has_permissions_of_its_type_only(role: DefaultRole) -> None:
     assert set(role.permissions) <= PERMISSIONS[role.type]
     assert len(set(role.permissions)) == len(role.permissions)
 

@@ -1,4 +1,4 @@
-"""Names and sids of the realtime objects."""
+"""Names and SIDs of realtime objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ digits = st.text("0123456789abcdef", min_size=32, max_size=32)
 
 
 @given(digits, st.sampled_from(ObjectKind))
-def test_a_name_and_a_sid_lead_back_to_their_object(text: str, kind: ObjectKind) -> None:
+def test_name_and_sid_identify_their_object(text: str, kind: ObjectKind) -> None:
     one = ObjectName(kind, kind.owner + text)
     assert realtime_objects.parse_name(one.unique_name) == one
     assert one in realtime_objects.candidates_for_sid(kind.type, one.sid)
@@ -29,19 +29,19 @@ def test_the_maps_of_one_user_have_different_sids(text: str) -> None:
 
 
 @given(st.text())
-def test_what_is_no_name_names_nothing(text: str) -> None:
+def test_an_invalid_name_has_no_object(text: str) -> None:
     found = realtime_objects.parse_name(text)
     assert found is None or found.unique_name == text
 
 
-def test_other_spellings_are_no_names() -> None:
+def test_other_spellings_are_invalid_names() -> None:
     sid = "CH" + "a" * 32
     assert realtime_objects.parse_name(f"{sid}.channel") is not None
     for text in (f"{sid.upper()}.channel", f"{sid}.info", f"{sid}.", sid, f"{sid}.channel.", "."):
         assert realtime_objects.parse_name(text) is None, text
 
 
-def test_a_sid_of_another_type_is_none_of_its_objects() -> None:
+def test_a_sid_of_another_type_has_no_objects() -> None:
     assert realtime_objects.candidates_for_sid(realtime_objects.MAP, "ET" + "0" * 32) == ()
     assert realtime_objects.candidates_for_sid(realtime_objects.DOCUMENT, "ET" + "0" * 31) == ()
     assert [

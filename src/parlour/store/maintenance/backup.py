@@ -103,7 +103,7 @@ def make_backup(
     ``report`` is called with the name of each step. Raises BackupError.
     """
     if target.exists():
-        raise BackupError(f"{target} is there already")
+        raise BackupError(f"{target} already exists")
     if not data.database.exists():
         raise BackupError(f"there is no {data.database}")
     # Renamed at the end, so that an interrupted run leaves no folder that looks like a backup.

@@ -82,8 +82,8 @@ class FolderSource:
         """Return the name and the size of every file."""
         if not self._folder.is_dir():
             raise BackupError(
-                f"{self._folder} is no backup: it is neither a folder nor a file whose name ends "
-                "with .tar (unpack or decompress it first)"
+                f"{self._folder} is not a backup: it is neither a folder nor a file whose name "
+                "ends with .tar (unpack or decompress it first)"
             )
         return dict(self._walk(""))
 
@@ -127,4 +127,6 @@ class FolderSource:
 def foreign_file_error(backup: Path, name: str) -> BackupError:
     """Return the error for a file that cannot be part of a backup."""
     shown = ascii(name[: limits.BACKUP_NAME_CHARS_SHOWN])
-    return BackupError(f"{backup} is no backup: {shown} is not one of its files, or is not a file")
+    return BackupError(
+        f"{backup} is not a backup: {shown} is not one of its files, or is not a file"
+    )

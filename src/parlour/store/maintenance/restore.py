@@ -49,7 +49,7 @@ class Restore:
         self._files = source.files()
         for each in (MANIFEST, CHECKSUMS):
             if each not in self._files:
-                raise BackupError(f"{name} is no backup: there is no {each}")
+                raise BackupError(f"{name} is not a backup: there is no {each}")
         self.manifest = self._read_manifest()
 
     def _read_manifest(self) -> Manifest:
@@ -57,7 +57,7 @@ class Restore:
         try:
             manifest = msgspec.json.decode(content, type=Manifest)
         except (msgspec.DecodeError, UnicodeError) as error:
-            raise BackupError(f"{self._name} is no backup: {error}") from error
+            raise BackupError(f"{self._name} is not a backup: {error}") from error
         if manifest.format != FORMAT:
             text = f"{self._name} is of format {manifest.format}, this reads {FORMAT}"
             raise BackupError(text)
@@ -65,13 +65,13 @@ class Restore:
 
     def _read(self, name: str, most: int) -> bytes:
         if self._files[name] > most:
-            raise BackupError(f"{self._name} is no backup: {name} is too long")
+            raise BackupError(f"{self._name} is not a backup: {name} is too long")
         # The listed size is not trusted: count the bytes that are read.
         content = bytearray()
         for piece in self._source.pieces(name):
             content += piece
             if len(content) > most:
-                raise BackupError(f"{self._name} is no backup: {name} is too long")
+                raise BackupError(f"{self._name} is not a backup: {name} is too long")
         return bytes(content)
 
     def run(
