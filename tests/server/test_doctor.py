@@ -102,7 +102,7 @@ def test_a_far_database_without_encryption_is_worth_a_thought(url: str, *, is_to
     assert not any("parlour@" in each for each in found)
 
 
-@pytest.mark.parametrize(("days", "said"), [(-2, "has ended"), (5, "ends in 4 days")])
+@pytest.mark.parametrize(("days", "said"), [(-2, "has expired"), (5, "expires in 4 days")])
 def test_a_certificate_that_ends_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, days: int, said: str
 ) -> None:

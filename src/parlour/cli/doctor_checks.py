@@ -185,7 +185,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         )
     if kind in _OF_THE_NETWORK and not settings.database:
         yield Finding(
-            f"{place} is a network file system ({kind}), whose locks are not reliable for SQLite.",
+            f"{place} is on the network ({kind}): its file locks are not safe for SQLite.",
             "Keep the embedded database on a local disk, or use PostgreSQL.",
         )
     free = shutil.disk_usage(place).free

@@ -11,7 +11,7 @@ account that has the most, one of two conditions has to hold:
   ``a`` is below the max-min level and ``m`` above it, even if some accounts use little.
 
 The victim is the slowest exchange of the largest user of the largest account. If neither condition
-holds, both are applied to the users of the requesting account, for the bytes of that account. If
+holds, both are applied to the users of the requesting account, for that account's bytes. If
 neither holds there, the requesting user is itself the largest one, and there is no victim.
 
 Nothing here scans while there is space. The choice of a victim costs O(active accounts + active

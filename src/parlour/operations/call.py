@@ -94,7 +94,10 @@ class Call(Generic[P]):
         return self.parsed
 
     def conflict_scope(self) -> ConflictScope | None:
-        """How far the change reaches, if its deed tells; an answer that is kept lies outside."""
+        """Return the conflict scope that the operation declares; None if it has none.
+
+        A stored response of an idempotency key is outside of any such scope.
+        """
         conflict_scope = self.operation.spec.conflict_scope
         if (
             conflict_scope is None
@@ -107,7 +110,7 @@ class Call(Generic[P]):
     def not_found(self, code: int = 20404) -> ApiError:
         """Return the error for an object of the path that does not exist for this caller.
 
-        For an account it contains the path; for a connected user ``code`` says what is missing.
+        For an account it contains the path; for a connected user ``code`` identifies the object.
         """
         if self.caller.identity is None or code == 20404:
             return ApiError.not_found(self.resource)

@@ -10,5 +10,5 @@ class Caller(msgspec.Struct, frozen=True):
 
     account_sid: str
     login: str
-    """The SID that was presented: that of the account or of an API key."""
+    """The SID that was presented: of the account, or of an API key."""
     identity: str | None = None

@@ -1,7 +1,7 @@
 """The scheduler: runs jobs when they are due, from state that is in the store alone.
 
 A job is a query for its next due time (one index lookup, never a scan) and one bounded step.
-Nothing about a job is kept in memory but its backoff, so a restart loses nothing.
+The only state in memory is the backoff of failed jobs, so a restart loses nothing.
 
 `Scheduler.run_due` is one turn: it runs one step of each due job and returns the next due time. The
 background task repeats it; a test that moves the clock by hand calls it directly, until the
@@ -17,7 +17,7 @@ nothing is due        after ``SCHEDULER_POLL_MS``
 `wake` was called     after ``SCHEDULER_DEBOUNCE_MS``: commits come in bursts
 ====================  ===================================================================
 
-What is due is decided by the `Clock`; the pauses between turns are time of the event loop.
+Due times are compared with the `Clock`; the intervals between turns are event loop time.
 """
 
 from __future__ import annotations

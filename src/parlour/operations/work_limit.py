@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 def _processor_ms() -> float:
-    """Return the CPU time of this thread; that of other threads and processes is irrelevant."""
+    """Return the CPU time of this thread only: other threads do not run requests."""
     return time.thread_time() * 1000
 
 

@@ -86,7 +86,7 @@ class SystemRandom:
 
 
 class FakeClock:
-    """A clock that stands still until a test advances it."""
+    """A frozen clock that a test advances."""
 
     def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
         self._now_ms = now_ms

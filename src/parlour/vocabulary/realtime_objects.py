@@ -61,7 +61,7 @@ _ENDINGS: Final = {kind.ending: kind for kind in ObjectKind}
 
 
 def _digits(kind: ObjectKind, sid: str) -> str:
-    """Return the digits of an object's SID for those of its owner, and vice versa."""
+    """Map the digits of an owner's SID to those of the object's SID; it is its own inverse."""
     _, digits = sid[:2], sid[2:]
     mask = _MASKS.get(kind)
     return digits if mask is None else f"{int(digits, 16) ^ mask:032x}"
