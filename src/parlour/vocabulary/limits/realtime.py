@@ -45,13 +45,14 @@ SILENT_SECONDS_MAX = 60
 TOKEN_WARNING_SECONDS = 240
 # Requests of one connection in flight; at the limit nothing is read from it.
 SOCKET_REQUESTS_MAX = 32
-# News held back for one connection while its state is read; beyond it the connection ends.
+# Notifications queued for one connection while its state is read; beyond it the connection is
+# closed.
 HELD_NOTIFICATIONS_MAX = 4096
 # Conversations and users whose last change is cached.
 RECENT_CHANGES_MAX = 100_000
-# Events that are looked at to learn what changed before the first connection ...
+# Events scanned before the first connection to learn the last changes of conversations and users.
 BACK_SCAN_EVENTS_MAX = 500_000
-# ... and in one step.
+# Events of that scan in one step.
 BACK_SCAN_EVENTS_PER_STEP = 2_000
 # Events scanned for what a client missed; beyond it its conversations are resynced.
 REPLAY_SCANNED_EVENTS_MAX = 20_000
@@ -70,7 +71,7 @@ REPLAYED_PER_NOTIFICATION_MAX = 100
 # Delay after startup at which the libraries of the WebSocket are loaded, unless a client connects
 # earlier.
 WARM_UP_MS = 500
-# The log is read for connections until there was none for so long.
+# Idle timeout of the event feed: how long after the last connection the log is still polled.
 FEED_IDLE_MS = 60_000
 # Default number of items on a page of a realtime object.
 ITEMS_PER_PAGE = 50

@@ -55,7 +55,7 @@ COMMAND_BODY_BYTES_MAX = 512 * KIBIBYTE
 COMMAND_LIST_BYTES_MAX = 4 * KIBIBYTE
 # Subscription request, in bytes; one of SUBSCRIPTIONS_PER_REQUEST_MAX objects has half of it.
 SUBSCRIPTIONS_BODY_BYTES_MAX = 256 * KIBIBYTE
-# News held back for one connection while its state is read, in bytes; then the connection ends.
+# Total size of those notifications, in bytes; beyond it the connection is closed.
 HELD_NOTIFICATIONS_BYTES_MAX = 1 * MEBIBYTE
 # Concurrent reads of item pages and replay steps by one process on a shared engine. On the embedded
 # one they run in the event loop, one per iteration.
