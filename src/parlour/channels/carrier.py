@@ -1,4 +1,4 @@
-"""What a carrier is: whoever takes a message to a phone, a mailbox or an account elsewhere."""
+"""The interface of carriers: they take messages to phones, mailboxes and other networks."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class OutboundMessage(msgspec.Struct, frozen=True):
 
 
 class Carrier(Protocol):
-    """Takes messages out."""
+    """Sends messages to the outside."""
 
     async def send(self, outbound: OutboundMessage) -> list[StatusReport]:
-        """Hand one message over; what became of it so far, in order.
+        """Send one message; return its reports so far, in order.
 
-        The last report may come later by other ways. Raises if the carrier cannot be reached:
-        then the same message is given again.
+        The last report may arrive later, by callback. Raises if the carrier cannot be reached:
+        then the same message is sent again.
         """
         ...

@@ -1,10 +1,10 @@
-"""A sink: message events to the carrier, and what it says to the receipts.
+"""The sink of outbound messages: passes them to the carrier, and records its reports.
 
-The event says whom to reach, the receipt whether that has been done: a receipt without a status
-was not handed over, as far as we know. So a crash at any point repeats at most the hand-over that
-was going on, under the same reference, and forgets none.
+The event has the recipients, the receipt whether the message was handed over: a receipt without a
+status was not, as far as is known. So a crash at any point repeats at most the hand-over in
+progress, under the same reference, and loses none.
 
-Messages of one binding (sender and recipient) go one after the other, in the order of the
+Messages of one binding (sender and recipient) are sent one after the other, in the order of the
 conversation; different bindings do not wait for each other.
 """
 
@@ -35,27 +35,27 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.event import Event
 
-# What stands in an event whose message goes to nobody outside the chat; quotes inside texts are
-# escaped, so that no text can look like it.
+# Part of an event whose message has no recipient outside the chat; quotes inside texts are
+# escaped, so no text can contain it.
 _NO_RECIPIENTS: Final = '"recipients":[]'
 
 
 class _MessageContent(msgspec.Struct, frozen=True):
-    """What a carrier gets to see of a message."""
+    """The content of a message that a carrier gets."""
 
     body: str | None
     media: str | None
 
 
 class _MessageAdded(msgspec.Struct, frozen=True):
-    """What is read of the event of a new message."""
+    """The parts of the event of a new message that are read."""
 
     message: _MessageContent
     recipients: list[ChannelRecipient]
 
 
 class _PendingMessage(msgspec.Struct, frozen=True):
-    """One message for one recipient, and whose it is."""
+    """One message for one recipient, and its scope."""
 
     scope: Scope
     outbound: OutboundMessage
@@ -70,7 +70,7 @@ _decode = msgspec.json.Decoder(_MessageAdded).decode
 
 
 class OutboundSink:
-    """Hands messages over and records what becomes of them."""
+    """Sends messages through a carrier and records their status."""
 
     name: Final = "outbound"
     # A receipt that was never handed over is due, however old its event is.
@@ -83,21 +83,21 @@ class OutboundSink:
         self._lease_term: LeaseTerm = LocalLeaseTerm(store)
 
     async def start_term(self, lease_term: LeaseTerm) -> None:
-        """Hand over in this turn."""
+        """Send messages in this term."""
         self._lease_term = lease_term
         self._store = lease_term.store
 
     async def end_term(self) -> None:
-        """Nothing is kept in mind."""
+        """Do nothing: this sink has no memory."""
 
     def wants(self, event: Event) -> bool:
-        """Whether it is a new message that somebody outside the chat is to get."""
+        """Return whether it is a new message with recipients outside the chat."""
         return event.name == ON_MESSAGE_ADDED and _NO_RECIPIENTS not in event.payload
 
     async def handle(self, events: list[Event]) -> bool:
-        """Hand over what is still pending, if anything. Raises if a carrier failed.
+        """Send the messages that are pending. Raises if the carrier failed for one.
 
-        The others go on; what was handed over has its receipt, and is not pending again.
+        The others continue; a message that was sent has a status and is not pending again.
         """
 
         async def pending(tx: Transaction) -> list[_PendingMessage]:
@@ -115,7 +115,7 @@ class OutboundSink:
         return bool(lanes)
 
     async def _run(self, jobs: list[_PendingMessage]) -> None:
-        """The messages of one binding, one after the other."""
+        """Send the messages of one binding, one after the other."""
         async with self._turns:
             for job in jobs:
                 if not self._lease_term.is_current():
@@ -124,7 +124,7 @@ class OutboundSink:
                 await self._record(job, reports)
 
     async def _record(self, job: _PendingMessage, reports: list[StatusReport]) -> None:
-        """Write what the carrier said, in one transaction."""
+        """Record the reports of the carrier, in one transaction."""
 
         async def record(tx: Transaction) -> None:
             for report in reports:
@@ -134,7 +134,7 @@ class OutboundSink:
 
 
 async def _pending(tx: Transaction, event: Event) -> list[_PendingMessage]:
-    """What of one event was not handed over yet."""
+    """Return the messages of one event that were not sent yet."""
     scope = Scope(event.account_sid, event.service_sid)
     due = await message_receipt_store.find_pending_receipt_sids(tx, scope, event.subject_sid)
     return [job for job in _jobs(scope, event) if job.outbound.reference in due] if due else []

@@ -1,4 +1,4 @@
-"""The carrier that is built in: it delivers everything at once, to nobody."""
+"""The built-in carrier: it accepts and delivers every message, and sends none."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class VirtualCarrier:
         self._random = random
 
     async def send(self, outbound: OutboundMessage) -> list[StatusReport]:
-        """Sent under a new sid of its channel, and delivered."""
+        """Report the message as sent, under a new SID of its channel, and as delivered."""
         sid = self._random.sid(_prefix(outbound))
         return [StatusReport(SENT, channel_message_sid=sid), StatusReport(DELIVERED)]
 
 
 def _prefix(outbound: OutboundMessage) -> str:
-    """The letters that tell whose message it is; a group's are those of plain texts."""
+    """Return the SID prefix of a channel; a group's is that of plain texts."""
     if outbound.type == addresses.WHATSAPP:
         return sids.WHATSAPP_MESSAGE
     if outbound.type == addresses.SMS and outbound.media is not None and not outbound.is_in_group:

@@ -1,9 +1,9 @@
-"""Pre-action webhooks: ask, wait, then amend, reject or go on.
+"""Pre-action webhooks: request, wait, then amend, reject or continue.
 
-The action is rehearsed and undone before anybody is asked, so what is asked about is right in
-itself, and no transaction waits for a network. Only an answer changes anything: whoever cannot be
-reached, takes too long or speaks nonsense lets the action go on as it was. An error status
-rejects. See docs/reference/quirks.md#pre-action-webhooks.
+The action runs as a dry run and is rolled back before the request, so the request describes a valid
+action, and no transaction waits for a network. Only a response has an effect: after a connection
+error, a timeout or a malformed body the action continues unchanged. An error status rejects it. See
+docs/reference/quirks.md#pre-action-webhooks.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _AMENDABLE: Final = {
     "onConversationAdd": _CONVERSATION,
     "onConversationUpdate": _CONVERSATION,
 }
-"""Which members of an answer replace which parameters; to other events one can only say no."""
+"""Which members of a response replace which parameters; other events can only be rejected."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _NULL: Final = b"null"
@@ -60,7 +60,7 @@ Members = dict[str, msgspec.Raw]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreActionAttempt:
-    """One request of a pre-action webhook and what came of it, for the webhook log.
+    """One request of a pre-action webhook and its result, for the webhook log.
 
     ``outcome`` is one of the log's: delivered, rejected or failed.
     """
@@ -81,7 +81,7 @@ class PreActionAttempt:
 
 
 class PreActionWebhooks:
-    """Asks the webhooks of accounts and services before actions."""
+    """Calls the webhooks of accounts and services before actions."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class PreActionWebhooks:
         auth_token_of: Callable[[str], Awaitable[str]],
         record: Callable[[PreActionAttempt], None],
     ) -> None:
-        """``auth_token_of`` gives what signs an account's requests; ``record`` never waits."""
+        """``auth_token_of`` returns the token to sign with; ``record`` logs and never waits."""
         self._store = store
         self._egress = egress
         self._clock = clock
@@ -102,17 +102,17 @@ class PreActionWebhooks:
         self._record = record
 
     async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
-        """Whether somebody is to be asked before this call."""
+        """Return whether there is a webhook for this call."""
         event_name = call.operation.spec.pre_action
         assert event_name is not None
         try:
             scope = await scoping.resolve(tx, call)
         except ApiError:
-            return False  # The action itself says what is wrong.
+            return False  # The action itself raises the error.
         return await pre_action_target(tx, scope, event_name) is not None
 
     async def is_subscribed(self, scope: Scope, event_name: str) -> bool:
-        """Whether somebody is to be asked about events of this name."""
+        """Return whether there is a webhook for events of this name."""
         return (
             await self._store.read(
                 lambda tx: pre_action_target(tx, scope, event_name), account_sid=scope.account_sid
@@ -121,23 +121,23 @@ class PreActionWebhooks:
         )
 
     async def call(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
-        """The parameters to go on with. Raises 50056, or what is wrong with an amended value."""
+        """Return the parameters, amended by the webhook. Raises 50056, or the error of a value."""
         event_name = call.operation.spec.pre_action
         assert event_name is not None
         said: Parameters = call.parameters
         told = (each for each in dry_run.events if each.name == POST_ACTION_OF[event_name])
         emitted = next(told, None)
         if emitted is None:
-            return said  # Nothing would happen.
+            return said  # The action would change nothing.
         members = await self._ask(event_name, emitted)
         return _amended(call, said, members, _AMENDABLE.get(event_name, {}))
 
     async def check(self, event_name: str, emitted: EmittedEvent) -> None:
-        """Ask about a change that is no call. Raises 50056; an answer amends nothing."""
+        """Call the webhook for a change that is no call. Raises 50056; amends nothing."""
         await self._ask(event_name, emitted)
 
     async def _ask(self, event_name: str, emitted: EmittedEvent) -> Members:
-        """The members of the answer. Raises 50056 if the webhook refuses."""
+        """Return the members of the response. Raises 50056 if the webhook rejects."""
         assert_outside_transaction()
         target = await self._store.read(
             lambda tx: pre_action_target(tx, emitted.scope, event_name),
@@ -180,13 +180,13 @@ class PreActionWebhooks:
         return replace(
             request,
             read_bytes_max=limits.PRE_ACTION_RESPONSE_BYTES_READ_MAX,
-            # A turn may take as long as the answer, but both together no longer than that.
+            # The wait for a slot counts towards the limit of the whole request.
             slot_wait_ms_max=limits.WEBHOOK_SECONDS_MAX * 1000,
             is_caller_waiting=True,
         )
 
     async def _send(self, request: OutboundRequest) -> OutboundResponse:
-        """The answer, within five seconds from now: somebody is waiting."""
+        """Return the response, within five seconds from now: a caller is waiting."""
         try:
             async with asyncio.timeout(limits.WEBHOOK_SECONDS_MAX):
                 return await self._egress.send(request)
@@ -194,7 +194,7 @@ class PreActionWebhooks:
             raise EgressFailed("timeout", retries.CODE_TIMEOUT) from None
 
     def _read(self, question: _PreActionCall, answer: OutboundResponse) -> Members:
-        """What an answer says. Raises 50056 for any status but 2xx."""
+        """Parse a response. Raises 50056 for any status but 2xx."""
         code = retries.log_code(retries.AttemptOutcome(answer.status), is_pre_action=True)
         if code is not None:
             self._record_attempt(question, REJECTED, answer, code=code)
@@ -212,7 +212,7 @@ class PreActionWebhooks:
         code: int | None = None,
         error: str | None = None,
     ) -> None:
-        """Log what did not go well, and hand everything to the webhook log."""
+        """Log a failure, and write every request into the webhook log."""
         if code is not None or error is not None:
             log.warning(
                 "pre_action_webhook_failed",
@@ -244,7 +244,7 @@ class PreActionWebhooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PreActionCall:
-    """What is asked, whom, and since when."""
+    """A request that is in progress."""
 
     scope: Scope
     conversation_sid: str
@@ -256,11 +256,11 @@ class _PreActionCall:
     date_ms: int
 
 
-# --- What an answer means -----------------------------------------------------------------
+# --- Parsing of responses -----------------------------------------------------------------
 
 
 def _members_of(answer: OutboundResponse) -> tuple[Members, str | None]:
-    """The members of the JSON object in an answer, and what is wrong if there is none."""
+    """Return the members of the JSON object in a response, or the error if there is none."""
     if answer.is_truncated:
         return {}, "the answer is too large"
     try:
@@ -276,7 +276,7 @@ def _members_of(answer: OutboundResponse) -> tuple[Members, str | None]:
 def _amended(
     call: Call[Any], said: Parameters, members: Members, amendable: dict[str, str]
 ) -> Parameters:
-    """The parameters with the members that count in their places, judged like any others."""
+    """Return the parameters with the amendable members in their places, validated again."""
     amendments = {
         wire_name: [_text_of(wire_name, members[member])]
         for member, wire_name in amendable.items()
@@ -285,18 +285,18 @@ def _amended(
     if not amendments:
         return said
     amended = call.operation.spec.parameters.parse(call.form | amendments)
-    # What says nothing as a parameter, an empty name for one, says nothing here.
+    # A value that counts as unset in a form, such as an empty name, changes nothing here.
     kept = said.given().items()
     silent = {name: value for name, value in kept if getattr(amended, name) is UNSET}
     return replace(amended, **silent) if silent else amended
 
 
 def _text_of(wire_name: str, raw: msgspec.Raw) -> str:
-    """A member as the text of a parameter. Raises the error of that parameter."""
+    """Return a member as the text of a parameter. Raises the error of that parameter."""
     written = bytes(raw).strip()
     if written[:1] == b'"':
         text = _string(written)
-        # No form can carry NUL, so an answer cannot smuggle it in either.
+        # A form cannot carry NUL, so a response must not either.
         if "\0" in text:
             raise ApiError.invalid(wire_name)
         return text

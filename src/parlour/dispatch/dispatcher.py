@@ -1,16 +1,15 @@
-"""Reads the event log in order, hands every event to every sink, remembers how far each got.
+"""The dispatcher: reads the event log in order and passes every event to every sink.
 
-Each sink has a loop and a position of its own, so one that fails or is slow delays nobody else.
-The position is kept after the events were taken: a crash in between hands them out again, and
-never loses one. That is "at least once"; a sink makes it "once" by being idempotent. Being woken
-after a commit is only a hint: a sink that nobody wakes looks again after ``DISPATCH_POLL_MS``.
+Each sink has a loop and a position of its own, so one that fails or is slow delays no other. The
+position is checkpointed after the events were handled: after a crash in between they are handled
+again, and none is lost. That is at-least-once delivery; an idempotent sink makes it exactly once. A
+wake-up after a commit is only a hint: the fallback polling interval is ``DISPATCH_POLL_MS``.
 
-Where several processes serve the same data, each sink is led by one of them at a time: it has the
-sink's lease (store/leases.py), goes on at the kept position when it gets it, and drops what it has
-in mind when it loses it.
+Where several processes serve the same data, each sink runs in one of them, for a lease term
+(``store/leases.py``). The term starts at the last checkpoint; at its end the sink drops its memory.
 
-Many events mean nothing to a sink, or come to nothing in it. Passing them is remembered in memory
-and kept now and then, since each keeping costs a commit that a request would have to wait for.
+Many events do not concern a sink. Its position behind them is checkpointed lazily, since each
+checkpoint costs a commit that a request would have to wait for.
 """
 
 from __future__ import annotations
@@ -36,50 +35,50 @@ log = structlog.get_logger()
 
 
 class Sink(Protocol):
-    """Whoever acts on events."""
+    """A consumer of events."""
 
     @property
     def name(self) -> str:
-        """What its position is kept under; never changed."""
+        """The key of its position; never changed."""
         ...
 
     @property
     def reads_from_start(self) -> bool:
-        """Whether a new sink wants the whole log, and not only what comes from now on."""
+        """Whether a new sink starts with the whole log, or with the next event."""
         ...
 
     def wants(self, event: Event) -> bool:
-        """Whether the event means anything to this sink. Cheap, and never fails."""
+        """Return whether the event concerns this sink. Cheap, and never fails."""
         ...
 
     async def handle(self, events: list[Event]) -> bool:
         """Act on the events it wants, in order; once it returns they are done.
 
-        Whether their position is to be kept at once: not where they came to nothing, nor where
-        the sink wrote the position itself, in the transaction of what it did. What raises is
-        tried again with the same events.
+        Returns whether to checkpoint their position at once: not if they had no effect, nor if the
+        sink wrote the position itself, in its own transaction. After an error the same events are
+        retried.
         """
         ...
 
 
 @runtime_checkable
 class LeasedSink(Protocol):
-    """A sink that keeps something in mind from one batch to the next, or asks a network."""
+    """A sink that has a memory from one batch to the next, or sends requests."""
 
     async def start_term(self, lease_term: LeaseTerm) -> None:
-        """This process leads the sink from now on; it writes through the turn's own store."""
+        """Start to run in this process; writes go through the store of the term."""
         ...
 
     async def end_term(self) -> None:
-        """Not any more: finish what was begun if the turn is not over yet, or drop it."""
+        """Finish the work in progress while the lease is held, or else drop it."""
         ...
 
 
 class SharedBatch:
-    """What was read of the log last: most sinks are at the same place, and one read does for all.
+    """The batch of the log that was read last: a cache, as most sinks are at the same position.
 
-    It is good until the next wake-up. A sink that has heard that one looks no further than what it
-    is given here, so it must not be given what was read before.
+    It is valid until the next wake-up. A sink takes a batch that is not full for the end of the
+    log, so it must not get one that was read before the wake-up.
     """
 
     def __init__(self) -> None:
@@ -88,12 +87,12 @@ class SharedBatch:
         self._wakes = 0
 
     def forget(self) -> None:
-        """There may be news."""
+        """Invalidate the batch: there may be new events."""
         self._batch = []
         self._wakes += 1
 
     async def read(self, store: Store, position: int) -> list[Event]:
-        """The next events after a position; none only if there are none."""
+        """Return the next events after a position; an empty list only if there are none."""
         if self._batch and position == self._after:
             return self._batch
         wakes = self._wakes
@@ -107,7 +106,7 @@ class SharedBatch:
 
 
 class SinkRunner:
-    """One sink on its way through the log."""
+    """One sink, its position in the log and its lease term."""
 
     def __init__(self, store: Store, sink: Sink, lease: Lease, tail: SharedBatch) -> None:
         self.sink = sink
@@ -121,7 +120,7 @@ class SinkRunner:
         self._checkpointed = 0
 
     async def try_start_term(self) -> bool:
-        """Begin a turn if the lease is ours; whether it is."""
+        """Start a term if this process has the lease; return whether it has."""
         if self.lease_term is not None:
             return True
         lease_term = self.lease.current_term()
@@ -135,7 +134,7 @@ class SinkRunner:
         return True
 
     async def end_term(self) -> None:
-        """End the turn."""
+        """End the term, if there is one."""
         lease_term, self.lease_term = self.lease_term, None
         if lease_term is None:
             return
@@ -145,7 +144,7 @@ class SinkRunner:
             await self.checkpoint()
 
     async def _find_position(self) -> None:
-        """Go on at the kept position; a new sink begins at the log's end, or its start."""
+        """Continue at the checkpoint; a new sink starts at the end of the log, or its start."""
         position = await self._store.read(lambda tx: event_log.find_position(tx, self.sink.name))
         if position is not None:
             self.position = self._checkpointed = position
@@ -155,10 +154,10 @@ class SinkRunner:
         await self.checkpoint()
 
     async def step(self) -> bool:
-        """Hand out the next events; whether there may be more of them already.
+        """Pass the next events to the sink; return whether there may be more of them already.
 
-        Whatever is committed after they were read wakes the sink, so a batch that is not full
-        was all: looking once more would cost another snapshot for each commit.
+        Each commit after the read wakes the sink, so a batch that is not full was the last one:
+        another read would cost another snapshot for each commit.
         """
         batch = await self._tail.read(self._store, self.position)
         if not batch:
@@ -172,18 +171,18 @@ class SinkRunner:
 
     @property
     def is_checkpointed(self) -> bool:
-        """Whether a restart would go on at this very position."""
+        """Whether a restart would continue at this very position."""
         return self.position == self._checkpointed
 
     async def checkpoint(self) -> None:
-        """Write how far the sink is."""
+        """Write the position."""
         position = self.position
         await self._store.write(lambda tx: event_log.save_position(tx, self.sink.name, position))
         self._checkpointed = position
 
 
 class Dispatcher:
-    """Runs one loop for each sink, and removes the events that all of them are past."""
+    """Runs one loop for each sink, and deletes the events that all of them have passed."""
 
     def __init__(
         self,
@@ -195,9 +194,9 @@ class Dispatcher:
         poll_ms: int = limits.DISPATCH_POLL_MS,
         retry_ms: int = limits.SINK_RETRY_MS,
     ) -> None:
-        """Prepare the loops; ``poll_ms`` and ``retry_ms`` are the two pauses.
+        """``poll_ms``: the fallback polling interval; ``retry_ms``: the pause after an error.
 
-        ``lease`` makes the lease of a name; without it nobody else serves this store.
+        ``lease`` makes the lease of a name; without it no other process serves this store.
         """
         self._store = store
         self._clock = clock
@@ -212,7 +211,7 @@ class Dispatcher:
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
-        """Find every sink's position, and begin."""
+        """Find the position of every sink, and start the loops."""
         for runner in self._runners:
             await runner.lease.start()
             await runner.try_start_term()
@@ -220,13 +219,13 @@ class Dispatcher:
         self._tasks.append(asyncio.create_task(self._retire()))
 
     def wake(self) -> None:
-        """There may be news: nobody needs to wait for the next poll."""
+        """Wake all sinks: there may be new events."""
         self._tail.forget()
         for runner in self._runners:
             runner.wake_event.set()
 
     async def stop(self) -> None:
-        """Let every sink end what it has begun, within the limit, and keep the positions."""
+        """Let every sink finish its batch, within the limit, and checkpoint the positions."""
         self._stopping.set()
         self.wake()
         if not self._tasks:
@@ -240,7 +239,7 @@ class Dispatcher:
             await runner.lease.stop()
 
     async def _run(self, runner: SinkRunner) -> None:
-        """One sink's loop, until the stop. What fails is tried again after a pause."""
+        """Run one sink until the stop. Errors are retried after a pause."""
         while not self._stopping.is_set():
             try:
                 if await runner.try_start_term():
@@ -253,10 +252,10 @@ class Dispatcher:
         await runner.end_term()
 
     async def _lead(self, runner: SinkRunner) -> None:
-        """One turn of one sink, until it is over or the stop. What it fails with is raised."""
+        """Run one term of one sink, until its end or the stop. Raises the errors of the sink."""
         assert runner.lease_term is not None
         while runner.lease_term.is_current() and not self._stopping.is_set():
-            runner.wake_event.clear()  # Before reading, so that what comes meanwhile wakes again.
+            runner.wake_event.clear()  # Before the read, so that a later commit wakes again.
             runner.read_at = asyncio.get_running_loop().time()
             try:
                 if await runner.step():
@@ -270,31 +269,31 @@ class Dispatcher:
             await runner.end_term()
 
     async def _is_quiet(self, runner: SinkRunner) -> bool:
-        """Wait for a wake-up or the next poll; whether nobody woke the sink."""
+        """Wait for a wake-up or the next poll; return whether it was the poll."""
         try:
             async with asyncio.timeout(self._poll_seconds):
                 await runner.wake_event.wait()
         except TimeoutError:
             return True
         if self._store.is_shared:
-            # A look costs more there, and commits come in crowds: one for all of them.
+            # A read costs more there, and commits come in bursts: one read for all of them.
             await self._pause(limits.HINT_PAUSE_MS / 1000)
             return False
-        # Without a crowd the first event after a while is read at once.
+        # The first event after a quiet time is read at once, a burst in one read.
         since = asyncio.get_running_loop().time() - runner.read_at
         if since < limits.SINK_PAUSE_MS / 1000:
             await self._pause(limits.SINK_PAUSE_MS / 1000 - since)
         return False
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not beyond a stop."""
+        """Wait for a time, or for the stop."""
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
             return
 
     async def _retire(self) -> None:
-        """Remove what every sink is past, now and then, until the stop."""
+        """Delete events periodically, until the stop."""
         while not self._stopping.is_set():
             removed = 0
             try:
@@ -302,12 +301,12 @@ class Dispatcher:
                     removed = await self.retire()
             except Exception:
                 log.exception("event_purge_failed")
-            # A full step may leave more; others get a turn in between.
+            # After a full step there may be more; other tasks run in between.
             is_full = removed == limits.RETIRED_EVENTS_MAX
             await self._pause(0 if is_full else limits.RETIRE_PAUSE_MS / 1000)
 
     async def retire(self) -> int:
-        """Remove one step of events that every sink is past and that are old enough."""
+        """Delete one step of events that every sink has passed and that are old enough."""
         names = [runner.sink.name for runner in self._runners]
         before_ms = self._clock.now_ms() - limits.EVENT_RETENTION_MS
         return await self._store.write(

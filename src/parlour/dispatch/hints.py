@@ -1,10 +1,10 @@
-"""Hints between nodes, by way of Redis or Valkey: somebody committed something, look now.
+"""Hints between nodes, through Redis or Valkey: a node committed a transaction, so poll now.
 
-A hint says nothing but that. The event log is the truth, and every reader looks at it by itself
-several times a second; so whatever becomes of Redis costs some of that time, and no event. No
-request waits for it: hints are sent and heard in the background, many commits in one hint.
+A hint has no content. The event log is the source of truth, and every reader polls it several times
+a second, so an outage of Redis costs some latency and no event. No request waits for a hint: they
+are published and received in the background, one hint for many commits.
 
-What is no event goes this way alone: that somebody types. It is told within a moment or never.
+Typing notifications are no events and are published here alone: at once or never.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SECONDS: Final = limits.HINT_MS_MAX / 1000
 
 
 class Hints:
-    """Tells other nodes of commits, and this one of theirs."""
+    """Publishes the commits of this node, and receives those of others."""
 
     def __init__(
         self,
@@ -42,10 +42,7 @@ class Hints:
         wake: Callable[[], None],
         typed: Callable[[bytes], None],
     ) -> None:
-        """``wake`` is called when another node committed something, ``typed`` with what it tells.
-
-        That is who types there, as ``publish_typing`` was given it.
-        """
+        """``wake`` is called after a commit of another node, ``typed`` with its typing payloads."""
         self._url = url
         self._node = node.encode()
         self._wake = wake
@@ -56,22 +53,22 @@ class Hints:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin. Redis need not be there yet."""
+        """Start. Redis need not be available yet."""
         loops = (self._tell(), self._listen())
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     def committed(self) -> None:
-        """This node committed something: say so, soon. Never waits."""
+        """Publish a commit of this node, soon. Never waits."""
         self._committed = True
         self._news.set()
 
     def publish_typing(self, said: bytes) -> None:
-        """Tell other nodes who types here; the oldest is forgotten when there is too much."""
+        """Publish a typing payload; the oldest in the queue is dropped when it is full."""
         self._typing.append(said)
         self._news.set()
 
     async def stop(self) -> None:
-        """End."""
+        """Cancel the tasks and wait for their end."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -99,11 +96,11 @@ class Hints:
                     await client.aclose()
                 client = self._client()
                 await asyncio.sleep(_SECONDS)
-            # Commits come in crowds: one hint is enough for all that follow at once.
+            # Commits come in bursts: one hint is enough for all that follow at once.
             await asyncio.sleep(limits.HINT_PAUSE_MS / 1000)
 
     async def _publish(self, client: redis.Redis) -> None:
-        """Send what there is to say, in one go."""
+        """Publish the queue in one pipeline."""
         pipeline = client.pipeline(transaction=False)
         while self._typing:
             pipeline.publish(TYPING_CHANNEL, self._node + b" " + self._typing.popleft())
@@ -117,7 +114,7 @@ class Hints:
             try:
                 async with self._client() as client, client.pubsub() as heard:
                     await heard.subscribe(CHANNEL, TYPING_CHANNEL)
-                    self._wake()  # What was said meanwhile was not heard.
+                    self._wake()  # Hints published in the meantime were missed.
                     await self._hear(heard)
             except _BROKEN as error:
                 log.warning("hint_subscription_failed", error=repr(error))
@@ -129,7 +126,7 @@ class Hints:
             said = await heard.get_message(timeout=_SECONDS)
             if said is None:
                 if is_asked:
-                    # Somebody swallows it all, and the kernel would not notice for minutes.
+                    # The connection is dead, and the kernel would not notice for minutes.
                     raise TimeoutError("Redis does not answer")
                 await heard.ping()
                 is_asked = True
