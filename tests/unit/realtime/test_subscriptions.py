@@ -1,0 +1,459 @@
+"""Requests for subscriptions: parsing, establishing, replay, resync, failures and cancelling."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.operations.caller import Caller
+from parlour.protocol.access_tokens import AccessToken
+from parlour.protocol.sync_events import ADDED, UPDATED, Change
+from parlour.realtime import subscriptions
+from parlour.realtime.hub import HeldNotifications, Hub, UserKey
+from parlour.realtime.last_changed import LastChanged, user_conversations_key
+from parlour.realtime.session import Session, TunnelRequest
+from parlour.realtime.subscriptions import Subscriptions
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock, SystemRandom
+from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+ACCOUNT_SID = "AC" + "0" * 32
+SCOPE = Scope(ACCOUNT_SID, "IS" + "0" * 32)
+USER_SID = "US" + "0" * 31 + "1"
+POSITION = 100
+"""The last published event."""
+
+
+def conversation(number: int) -> str:
+    return f"CH{number:032x}"
+
+
+def document(number: int = 1) -> ObjectName:
+    return ObjectName(ObjectKind.CONVERSATION, conversation(number))
+
+
+def messages(number: int = 1) -> ObjectName:
+    return ObjectName(ObjectKind.MESSAGES, conversation(number))
+
+
+MY_CONVERSATIONS = ObjectName(ObjectKind.MY_CONVERSATIONS, USER_SID)
+USER_INFO = ObjectName(ObjectKind.USER_INFO, USER_SID)
+
+
+def requested(name: ObjectName, after: int | None = None) -> dict[str, Any]:
+    return {"object_sid": name.sid, "object_type": name.kind.type, "last_event_id": after}
+
+
+def body(*requests: dict[str, Any], action: str = "establish") -> bytes:
+    return json.dumps({"action": action, "correlation_id": 7, "requests": requests}).encode()
+
+
+class Connection:
+    """Record the notifications that are pushed outside a replay."""
+
+    def __init__(self, log: list[Any]) -> None:
+        self.user_key = UserKey(ACCOUNT_SID, SCOPE.service_sid, "alice")
+        self.user_sid = USER_SID
+        self.subscribed: dict[str, ObjectName] = {}
+        self.held_notifications = HeldNotifications(lambda: None)
+        self.subscription_lock = asyncio.Lock()
+        self.session = Session(
+            token=AccessToken(
+                account_sid=ACCOUNT_SID,
+                key_sid="SK" + "0" * 32,
+                identity="alice",
+                service_sid=SCOPE.service_sid,
+                expires_ms=1 << 50,
+            ),
+            scope=SCOPE,
+            caller=Caller(ACCOUNT_SID, "SK" + "0" * 32, "alice"),
+            identity="alice",
+            user_sid=USER_SID,
+            root_url="https://chat.example.com",
+        )
+        self._log = log
+
+    def push(self, wire: bytes, frames: int = 1) -> None:
+        del frames
+        event = json.loads(wire[wire.rindex(b'{"event_type"') :])
+        change = event["event"]
+        self._log.append((event["event_type"], change.get("item_key", change.get("item_index"))))
+
+    def overflow(self) -> None:
+        pytest.fail("nothing is held back for long")
+
+    async def drain(self) -> None:
+        self._log.append("drained")
+
+
+class FakeVisibility:
+    def __init__(self, world: World, session: Session) -> None:
+        assert session is world.connection.session
+        self._world = world
+
+    async def first_visible(
+        self, _tx: object, candidates: Iterable[ObjectName]
+    ) -> ObjectName | None:
+        return next((each for each in candidates if each in self._world.visible), None)
+
+    async def is_visible(self, _tx: object, name: ObjectName) -> bool:
+        self._world.before_recheck()
+        return name in self._world.visible
+
+
+class FakeMissedEvents:
+    def __init__(
+        self,
+        world: World,
+        _replay: object,
+        last_changed: object,
+        wanted: Iterator[tuple[str, int]],
+    ) -> None:
+        assert last_changed is world.last_changed
+        world.conversations = list(wanted)
+        self._world = world
+        self.to_resync = world.to_resync
+
+    async def find_start(self) -> None:
+        self._world.log.append("start")
+
+    async def scan(self, sids: set[str], base: int) -> None:
+        self._world.log.append(("scan", sorted(sids), base))
+        await asyncio.sleep(0)
+
+    def numbers(self, _sid: str, after: int, base: int) -> list[int]:
+        return [number for number in self._world.missed_numbers if after < number <= base]
+
+
+class FakeReplay:
+    def __init__(
+        self, world: World, connection: object, correlation_id: int | None, **_: object
+    ) -> None:
+        assert (connection, correlation_id) == (world.connection, 7)
+        self._world = world
+
+    async def read(self, work: Callable[[object], Awaitable[Any]]) -> Any:
+        return await work(None)
+
+    async def send_items(self, name: ObjectName, verb: str, number: int, _date_ms: int) -> None:
+        self._world.log.append(("items", name, verb, number))
+
+    async def send_conversation(
+        self, after: dict[ObjectName, int], numbers: list[int], base: int
+    ) -> None:
+        self._world.log.append(("conversation", after, numbers, base))
+
+    async def notify(self, event_type: str, events: list[Any]) -> None:
+        self._world.before_confirmation()
+        self._world.log.append((event_type, events))
+
+
+class World:
+    """The collaborators of subscriptions, and a log of what they were asked to do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[Any] = []
+        self.visible: set[ObjectName] = {document(), messages(), MY_CONVERSATIONS, USER_INFO}
+        self.participants: dict[str, object] = {}
+        self.missed_numbers: list[int] = []
+        self.to_resync: set[str] = set()
+        self.conversations: list[tuple[str, int]] = []
+        self.before_recheck: Callable[[], None] = lambda: None
+        self.before_confirmation: Callable[[], None] = lambda: None
+        self.hub = Hub(SystemRandom(), FakeClock())
+        self.last_changed = LastChanged()
+        self.last_changed.reset(0)
+        self.last_changed.position = POSITION
+        self.connection = Connection(self.log)
+        self.hub.add(self.connection)
+        self.subscriptions = Subscriptions(
+            None,  # type: ignore[arg-type] - replays are faked.
+            self.hub,
+            self.last_changed,
+            FakeClock(),
+            read_scheduler=None,  # type: ignore[arg-type]
+        )
+        monkeypatch.setattr(subscriptions, "Visibility", partial(FakeVisibility, self))
+        monkeypatch.setattr(subscriptions, "MissedEvents", partial(FakeMissedEvents, self))
+        monkeypatch.setattr(subscriptions, "Replay", partial(FakeReplay, self))
+        monkeypatch.setattr(
+            subscriptions.participant_store,
+            "find_participant_by_identity",
+            self._find_participant,
+        )
+        monkeypatch.setattr(
+            subscriptions.participant_representation, "my_conversation_item", lambda _row: {}
+        )
+
+    async def _find_participant(
+        self, _tx: object, _scope: Scope, sid: str, _identity: str
+    ) -> object:
+        return self.participants.get(sid)
+
+    async def request(self, text: bytes) -> None:
+        """Send a request that is accepted, and do what follows its reply."""
+        request = TunnelRequest(method="POST", path="/v4/Subscriptions", body=text)
+        reply = await self.subscriptions.handle(self.connection, request)  # type: ignore[arg-type]
+        assert reply.status == 202
+        assert self.log == []  # The reply goes first.
+        assert reply.after_reply is not None
+        await reply.after_reply()
+
+    def events(self, event_type: str) -> list[Any]:
+        """Return the events of all notifications of a type."""
+        return [each for _, events in self.entries(event_type) for each in events]
+
+    def entries(self, kind: str) -> list[Any]:
+        return [each for each in self.log if isinstance(each, tuple) and each[0] == kind]
+
+    def established(self) -> list[tuple[str, int]]:
+        found = self.events("subscription_established")
+        return [(each["object_sid"], each["last_event_id"]) for each in found]
+
+    def failed(self) -> list[tuple[str, int]]:
+        found = self.events("subscription_failed")
+        return [(each["object_sid"], each["error"]["code"]) for each in found]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def run(world: World, *requests: dict[str, Any], action: str = "establish") -> None:
+    asyncio.run(world.request(body(*requests, action=action)))
+
+
+# --- Requests --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"action":"establish"}',
+        body(action="unknown"),
+        body({"object_sid": "x", "object_type": "map", "last_event_id": -2}),
+        body({"object_sid": "x", "object_type": "map", "last_event_id": 1 << 53}),
+        body(*[requested(messages())] * (limits.SUBSCRIPTIONS_PER_REQUEST_MAX + 1)),
+        body() + b" " * limits.SUBSCRIPTIONS_BODY_BYTES_MAX,
+    ],
+)
+def test_a_body_that_is_no_request_is_refused_with_54000(world: World, text: bytes) -> None:
+    request = TunnelRequest(method="POST", path="/v4/Subscriptions", body=text)
+    work = world.subscriptions.handle(world.connection, request)  # type: ignore[arg-type]
+    reply = asyncio.run(work)
+    assert (reply.status, json.loads(reply.body)["code"]) == (400, 54000)
+    assert reply.after_reply is None
+
+
+@pytest.mark.parametrize(
+    ("numbers", "lowest"),
+    [((5, 3, 9), 3), ((None, 4), 4), ((4, None), 4), ((None, None), None), ((2, 2), 2)],
+)
+def test_an_object_named_twice_is_established_once_from_its_lowest_number(
+    world: World, numbers: tuple[int | None, ...], lowest: int | None
+) -> None:
+    run(world, *(requested(messages(), number) for number in numbers))
+    assert world.established() == [(messages().sid, POSITION)]
+    assert world.conversations == ([] if lowest is None else [(conversation(1), lowest)])
+
+
+def test_events_are_searched_for_conversations_of_objects_with_a_number(world: World) -> None:
+    run(world, requested(messages(), 3), requested(document()), requested(USER_INFO, 4))
+    # The sid of a map may be that of a conversation's roster, too.
+    roster_owner = "CH" + USER_INFO.sid[2:]
+    assert world.conversations == [(conversation(1), 3), (roster_owner, 4)]
+
+
+# --- Establishing ----------------------------------------------------------------------------
+
+
+def test_an_object_without_a_number_is_established_without_replay(world: World) -> None:
+    run(world, requested(messages()))
+    assert world.log[:2] == ["start", ("scan", [], POSITION)]
+    assert world.established() == [(messages().sid, POSITION)]
+    assert world.connection.subscribed == {messages().sid: messages()}
+
+
+def test_a_number_beyond_the_last_published_event_is_confirmed_as_it_is(world: World) -> None:
+    run(world, requested(messages(), POSITION + 5))
+    assert world.established() == [(messages().sid, POSITION + 5)]
+
+
+def test_an_event_published_while_establishing_is_sent_after_the_confirmation(
+    world: World,
+) -> None:
+    def publish() -> None:
+        change = Change(messages(), ADDED, 3, {})
+        world.hub.publish([change], POSITION, 0)  # Its state was read at this event.
+        world.hub.publish([change], POSITION + 1, 0)
+
+    world.before_confirmation = publish
+    run(world, requested(messages()))
+    assert [entry[0] for entry in world.log[2:]] == ["subscription_established", "list_item_added"]
+
+
+def test_missed_events_of_one_conversation_are_sent_together(world: World) -> None:
+    world.missed_numbers = [10, 20, 30]
+    run(world, requested(document(), 15), requested(messages(), 25))
+    assert world.entries("scan") == [("scan", [conversation(1)], POSITION)]
+    assert world.entries("conversation") == [
+        ("conversation", {document(): 15, messages(): 25}, [20, 30], POSITION)
+    ]
+
+
+def test_a_conversation_without_missed_events_is_not_replayed(world: World) -> None:
+    run(world, requested(messages(), 15))
+    assert world.entries("conversation") == []
+    assert len(world.established()) == 1
+
+
+@pytest.mark.parametrize("after", [POSITION, POSITION + 1])
+def test_an_object_that_is_up_to_date_is_not_replayed(world: World, after: int) -> None:
+    world.missed_numbers = [10, 20]
+    run(world, requested(messages(), after))
+    assert world.entries("conversation") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "verb"),
+    [
+        (MY_CONVERSATIONS, user_conversations_key(SCOPE.service_sid, "alice"), ADDED),
+        (USER_INFO, USER_SID, UPDATED),
+    ],
+)
+def test_a_map_of_a_user_is_sent_whole_if_it_changed(
+    world: World, name: ObjectName, key: str, verb: str
+) -> None:
+    world.last_changed.record(key, 50)
+    run(world, requested(name, 49))
+    assert world.entries("items") == [("items", name, verb, POSITION)]
+    world.log.clear()
+    run(world, requested(name, 50))
+    assert world.entries("items") == []
+
+
+def test_large_requests_are_established_in_steps_and_confirmed_in_batches(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SUBSCRIPTIONS_PER_STEP", 3)
+    monkeypatch.setattr(limits, "ESTABLISHED_PER_NOTIFICATION_MAX", 2)
+    objects = [messages(number) for number in range(1, 6)]
+    world.visible |= set(objects)
+    run(world, *map(requested, objects))
+    sizes = [len(events) for _, events in world.entries("subscription_established")]
+    assert sizes == [2, 1, 2]
+    assert [sid for sid, _ in world.established()] == [each.sid for each in objects]
+
+
+# --- Failures --------------------------------------------------------------------------------
+
+
+def test_an_invisible_object_fails_alone(world: World) -> None:
+    run(world, requested(messages(2)), requested(messages(1)))
+    assert world.established() == [(messages(1).sid, POSITION)]
+    assert world.failed() == [(messages(2).sid, 54150)]
+    assert list(world.connection.subscribed) == [messages(1).sid]
+
+
+def test_an_invisible_document_is_reported_as_removed_from_the_conversations_of_the_user(
+    world: World,
+) -> None:
+    run(world, requested(document(2), 5))
+    assert ("map_item_removed", conversation(2)) in world.log
+    assert world.failed() == [(document(2).sid, 54100)]
+
+
+def test_a_document_with_an_invalid_sid_fails_without_a_removal(world: World) -> None:
+    run(world, {"object_sid": "nonsense", "object_type": "document"})
+    assert world.entries("map_item_removed") == []
+    assert world.failed() == [("nonsense", 54100)]
+
+
+def test_objects_beyond_the_limit_of_a_connection_fail(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SUBSCRIPTIONS_PER_CONNECTION_MAX", 1)
+    run(world, requested(messages()), requested(USER_INFO))
+    assert world.established() == [(messages().sid, POSITION)]
+    assert world.failed() == [(USER_INFO.sid, 54200)]
+
+
+def test_a_right_lost_before_notifications_were_held_back_fails_the_object(world: World) -> None:
+    world.before_recheck = world.visible.clear
+    world.missed_numbers = [10]
+    run(world, requested(messages(), 5))
+    assert world.entries("conversation") == []
+    assert world.established() == []
+    assert world.failed() == [(messages().sid, 54150)]
+    assert world.connection.subscribed == {}
+
+
+def test_a_right_revoked_during_the_replay_fails_the_object(world: World) -> None:
+    world.before_recheck = lambda: world.hub.revoke(world.connection.user_key, [messages()])
+    run(world, requested(messages(), 5))
+    assert world.established() == []
+    assert world.failed() == [(messages().sid, 54150)]
+
+
+# --- Resync ----------------------------------------------------------------------------------
+
+
+def test_a_conversation_out_of_reach_of_the_log_is_removed_and_added(world: World) -> None:
+    world.to_resync = {conversation(1), conversation(9)}
+    world.participants = {conversation(1): object(), conversation(9): object()}
+    run(world, requested(messages(), 1))
+    assert world.log[2:5] == [
+        "drained",
+        ("map_item_removed", conversation(1)),
+        ("map_item_added", conversation(1)),
+    ]
+    assert len(world.entries("map_item_added")) == 1
+    assert world.established() == [(messages().sid, POSITION)]
+
+
+def test_a_conversation_that_the_user_left_is_not_resynchronized(world: World) -> None:
+    world.to_resync = {conversation(1)}
+    run(world, requested(messages(), 1))
+    assert world.entries("map_item_added") == []
+
+
+# --- Cancelling ------------------------------------------------------------------------------
+
+
+def test_cancelled_objects_are_unsubscribed_and_confirmed(world: World) -> None:
+    run(world, requested(messages()), requested(USER_INFO))
+    world.log.clear()
+    run(world, requested(messages()), action="cancel")
+    assert world.log == [
+        ("subscription_canceled", [{"object_sid": messages().sid, "object_type": "list"}])
+    ]
+    assert list(world.connection.subscribed) == [USER_INFO.sid]
+
+
+def test_requests_of_one_connection_are_established_one_after_another(world: World) -> None:
+    async def both() -> None:
+        first = world.request(body(requested(messages())))
+        second = world.subscriptions.handle(
+            world.connection,  # type: ignore[arg-type]
+            TunnelRequest(method="POST", path="/v4/Subscriptions", body=body(requested(USER_INFO))),
+        )
+        after_reply = (await second).after_reply
+        assert after_reply is not None
+        await asyncio.gather(first, after_reply())
+
+    asyncio.run(both())
+    order = [each if isinstance(each, str) else each[0] for each in world.log]
+    assert order == ["start", "scan", "subscription_established"] * 2
