@@ -83,7 +83,7 @@ class Pair:
         self._ear = Ear(socket)
         self._ear.start()
 
-    def add_message(self, messages: int = MESSAGES) -> tuple[list[float], list[float]]:
+    def add_messages(self, messages: int = MESSAGES) -> tuple[list[float], list[float]]:
         """Say some things: how long each request took, and how much later it was heard of."""
         told: dict[str, float] = {}
         spoken: list[str] = []
@@ -160,7 +160,7 @@ def pair(
         receiver = stack.enter_context(Receiver(folder))
         nodes = stack.enter_context(Cluster(postgres, folder, 2, env))
         pair = Pair(nodes, receiver, stack)
-        pair.say()  # Warm.
+        pair.add_messages()  # Warm.
         yield pair
 
 
@@ -175,7 +175,7 @@ def are_hinted(late: list[float]) -> bool:
 
 
 def test_a_hint_is_quicker_than_the_next_look(pair: Pair) -> None:
-    _, late = pair.say()
+    _, late = pair.add_messages()
     assert are_hinted(late)
 
 
@@ -187,17 +187,17 @@ def test_without_redis_requests_go_on_and_nothing_is_lost(
     during: list[float] = []
     # What is late by chance is not late again and again.
     for _ in range(ROUNDS_MAX):
-        usual += pair.say()[0]
+        usual += pair.add_messages()[0]
         undo = broken.do(fault)
         try:
             for _ in range(2):
-                took, late = pair.say()
+                took, late = pair.add_messages()
                 during += took
                 assert max(late) < LATE_SECONDS_MAX
         finally:
             undo()
         time.sleep(LATE_SECONDS_MAX)
-        assert are_hinted(pair.say()[1])
+        assert are_hinted(pair.add_messages()[1])
         if p99(during) <= max(P99_RATIO_MAX * p99(usual), NOISE_SECONDS):
             return
     raise AssertionError((p99(usual), p99(during)))
@@ -213,18 +213,18 @@ def test_a_redis_that_is_away_for_long(pair: Pair, broken: Broken, fault: str) -
     for _ in range(ROUNDS_MAX):
         begun = time.monotonic()
         while time.monotonic() - begun < LASTING_SECONDS:
-            usual += pair.say()[0]
+            usual += pair.add_messages()[0]
         undo = broken.do(fault)
         begun = time.monotonic()
         try:
             while time.monotonic() - begun < LASTING_SECONDS:
-                took, late = pair.say()
+                took, late = pair.add_messages()
                 during += took
                 later += late
         finally:
             undo()
         time.sleep(LATE_SECONDS_MAX)
-        assert are_hinted(pair.say()[1])
+        assert are_hinted(pair.add_messages()[1])
         if p99(during) <= P99_RATIO_MAX * p99(usual):
             break
     figures = f"p99 {p99(during) * 1000:.1f} ms, else {p99(usual) * 1000:.1f} ms"
@@ -239,5 +239,5 @@ def test_a_connection_that_fell_silent_is_given_up_though_redis_is_there(
     broken.wire.black_hole()
     broken.wire.heal()  # What is made from now on is whole; what there is stays silent.
     deadline = time.monotonic() + 3 * LATE_SECONDS_MAX
-    while not are_hinted(pair.say()[1]):
+    while not are_hinted(pair.add_messages()[1]):
         assert time.monotonic() < deadline, "hints are not heard again"

@@ -1,1 +1,1 @@
-"""The socket: the second edge, which the official client SDKs connect to."""
+"""The realtime edge: the WebSocket that the official client SDKs connect to."""

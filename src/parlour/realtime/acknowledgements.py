@@ -1,27 +1,29 @@
-"""What a client has received of its notifications, and what it has handled.
+"""Acknowledgements of notifications: which the client has received, and which it has handled.
 
-A client acknowledges each notification when it receives it, in order, so counting is enough. The
+A client acknowledges each notification when it receives it, in order, so a counter is enough. The
 official SDKs handle it later: they acknowledge it first, and then pass it on with
 ``setTimeout(…, 0)``, so one turn of the event loop later, while a reply is handled at once. So a
 reply that follows a notification too closely overtakes it, however far apart both were sent: the
 network, or a busy client, may deliver them together.
 
-``wait_handled`` waits until that cannot happen. Of a client with unhandled notifications:
+``wait_handled`` waits until that cannot happen. States of a client with unhandled notifications:
 
-========  ======================================  ========================  ==================
-step      what is waited for                      at most                   next
-========  ======================================  ========================  ==================
-received  the acknowledgement of a ping sent now  HANDLED_RECEIVED_MS_MAX   turn; else silent
-          behind them: their timers are set, as
-          each frame is taken whole
-turn      HANDLED_TURN_MS: their timers are due   HANDLED_TURN_MS           probe
-probe     the acknowledgement of another ping:    HANDLED_PROBE_MS_MAX      handled
-          due timers come before the next frame
-          is read
-silent    nothing, until it has acknowledged all  -                         received
-========  ======================================  ========================  ==================
+============  ========================================  ========================  =================
+state         waits for                                 timeout                   next
+============  ========================================  ========================  =================
+receiving     the acknowledgement of a ping sent        HANDLED_RECEIVED_MS_MAX   turn; at the
+              behind them: their timers are set, as                               timeout
+              each frame is processed whole                                       unresponsive
+turn          HANDLED_TURN_MS: their timers are due     HANDLED_TURN_MS           probe
+probe         the acknowledgement of a second ping:     HANDLED_PROBE_MS_MAX      handled
+              due timers fire before the next frame
+              is read
+unresponsive  nothing, until every frame is             -                         receiving
+              acknowledged
+============  ========================================  ========================  =================
 
-Nothing is waited for while nothing is read from the client, as its acknowledgements are not then.
+``stop_waiting`` ends a wait at once: while no input is read from the client, its acknowledgements
+are not read either.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Acknowledgements:
-    """Counts the notifications of one connection, and its acknowledgements."""
+    """Count the notifications of one connection, and its acknowledgements."""
 
     __slots__ = (
         "_acknowledged",
@@ -77,17 +79,17 @@ class Acknowledgements:
             self._resolve(received=True)
 
     def stop_waiting(self) -> None:
-        """Wait for nothing more: nothing is read from the client for now."""
+        """End the current wait: no input is read from the client for now."""
         self._resolve(received=False)
 
     async def wait_handled(self, number: int) -> None:
-        """Wait until the client has handled its first ``number`` frames; see above for how long."""
+        """Wait until the client has handled its first ``number`` frames, or for a timeout."""
         if self._are_handled(number):
             return
         if self._lock is None:
             self._lock = asyncio.Lock()
         async with self._lock:
-            # One that waited behind another finds its frames handled, too.
+            # The wait of another task may have covered these frames.
             if not self._are_handled(number):
                 await self._await_handled(self.sent)
 
@@ -99,7 +101,7 @@ class Acknowledgements:
         return self._handled >= number or self._is_unresponsive
 
     async def _await_handled(self, number: int) -> None:
-        """Go through the steps above for everything sent so far."""
+        """Run the states of the table for every frame sent so far."""
         self._probe()
         if not await self._wait_acknowledged(self.sent, limits.HANDLED_RECEIVED_MS_MAX):
             self._is_unresponsive = True
@@ -110,7 +112,7 @@ class Acknowledgements:
         self._handled = number
 
     async def _wait_acknowledged(self, number: int, ms_max: int) -> bool:
-        """Whether the client acknowledges its first ``number`` frames in time."""
+        """Return whether the client acknowledges its first ``number`` frames in time."""
         if self._acknowledged >= number:
             return True
         self._awaited = number

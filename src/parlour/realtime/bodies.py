@@ -1,10 +1,10 @@
-"""What a client says in JSON, as the parameters of an operation.
+"""Parsing of JSON bodies of commands into the parameters of an operation.
 
-A command names the members that count, each with a reader; what else stands in a body is checked
-as JSON and skipped, without making objects of it: a body of a million brackets would hold up the
-event loop for as long as thousands of commands. A reader is given a value as JSON, and makes of it
-the texts that a form would hold, so that one set of rules judges both. A member that is null says
-nothing, unless its reader knows better.
+A command names the members that it reads, each with a reader. All other members are validated as
+JSON and skipped without creating objects: a body of a million brackets would block the event loop
+as long as thousands of commands. A reader converts a JSON value into the strings that a form
+would contain, so that one set of parsers validates both. ``null`` means absent, unless the reader
+defines otherwise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ABSENT: Final = msgspec.Raw(b"")
 
 
 class Members:
-    """The members of an object that count, each with its reader."""
+    """The members of a JSON object that are read, each with its reader."""
 
     __slots__ = ("_decode", "_readers")
 
@@ -40,7 +40,7 @@ class Members:
         self._decode = msgspec.json.Decoder(msgspec.defstruct("Known", known)).decode
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of members."""
         return len(self._readers)
 
     def read(self, raw: bytes) -> FormFields:
@@ -55,7 +55,7 @@ class Members:
 
 
 def parse(body: bytes, members: Members) -> FormFields:
-    """The parameters of a body. Raises ApiError for what is no JSON object, or no such value."""
+    """Return the parameters of a body. Raises ApiError for invalid JSON or values."""
     if not members or not body:
         return {}
     try:
@@ -65,7 +65,7 @@ def parse(body: bytes, members: Members) -> FormFields:
 
 
 def _clean(wire_name: str, value: str) -> str:
-    """A text as any form could hold it. Raises ApiError."""
+    """Return a string that a form could contain. Raises ApiError."""
     if "\0" in value or (not value.isascii() and _has_surrogates(value)):
         raise ApiError.invalid(wire_name)
     return value
@@ -76,7 +76,7 @@ def _has_surrogates(value: str) -> bool:
 
 
 def text(wire_name: str) -> Reader:
-    """A reader of a text."""
+    """Return a reader of a string."""
 
     def read(raw: bytes) -> FormFields:
         try:
@@ -89,7 +89,7 @@ def text(wire_name: str) -> Reader:
 
 
 def json_text(wire_name: str) -> Reader:
-    """A reader of JSON in a text; an object or array in its place counts as its text."""
+    """Return a reader of JSON in a string; an object or array is read as its text."""
     read_text = text(wire_name)
 
     def read(raw: bytes) -> FormFields:
@@ -101,7 +101,7 @@ def json_text(wire_name: str) -> Reader:
 
 
 def number_or_null(wire_name: str) -> Reader:
-    """A reader of a whole number; null takes off what was said before."""
+    """Return a reader of a whole number; ``null`` clears the stored value."""
 
     def read(raw: bytes) -> FormFields:
         if raw == b"null":
@@ -115,7 +115,7 @@ def number_or_null(wire_name: str) -> Reader:
 
 
 def texts(wire_name: str, count_max: int) -> Reader:
-    """A reader of a list of texts; an empty one says nothing."""
+    """Return a reader of a list of strings; an empty list means absent."""
 
     def read(raw: bytes) -> FormFields:
         if len(raw) > limits.COMMAND_LIST_BYTES_MAX:
@@ -132,7 +132,7 @@ def texts(wire_name: str, count_max: int) -> Reader:
 
 
 def nested(readers: dict[str, Reader], wire_name: str) -> Reader:
-    """A reader of an object whose members have readers."""
+    """Return a reader of an object with readers for its members."""
     members = Members(readers)
 
     def read(raw: bytes) -> FormFields:
@@ -147,9 +147,9 @@ def nested(readers: dict[str, Reader], wire_name: str) -> Reader:
 
 
 def messaging_binding(raw: bytes) -> FormFields:
-    """A reader of how a new participant is reached.
+    """Read the messaging binding of a new participant.
 
-    Clients always name a proxy; an e-mail address has none, and is not refused for it.
+    Clients always name a proxy address. An e-mail address has none, so it is dropped there.
     """
     form = _binding(raw)
     address = parse_address(form.get("MessagingBinding.Address", [""])[0])

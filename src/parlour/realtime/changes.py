@@ -1,8 +1,8 @@
-"""From an event of the log to the changes of objects that it means, in the order they are told.
+"""Mapping from an event of the log to changes of realtime objects, in publishing order.
 
-An event takes its row along, as it was then, so the item it changes is known without a look at
-the store. A conversation's document and a receipt's message are read as they are now: what comes
-later changes them again, with a higher number.
+The payload of an event contains the row as it was at the event, so the changed item is known
+without a read. A conversation's document and a receipt's message are read as they are now: a later
+event changes them again, with a higher number.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PARTICIPANT_VERBS: Final = {
 
 
 class ParticipantPayload(msgspec.Struct, frozen=True):
-    """What the events of participants say; ``previous_identity`` only where it was another."""
+    """Payload of participant events; ``previous_identity`` only if the identity changed."""
 
     participant: Participant
     previous_identity: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -67,19 +67,19 @@ _receipt_decoder = msgspec.json.Decoder(_ReceiptPayload)
 
 
 class RemovedMember(NamedTuple):
-    """A user who has no place in a conversation any more."""
+    """A user who is no participant of a conversation any more."""
 
     identity: str
     conversation_sid: str
 
 
 def participant_payload(event: Event) -> ParticipantPayload | None:
-    """Who the event is about, if it is about a participant."""
+    """Return the participant of an event; None for events of other resources."""
     return _participant_decoder.decode(event.payload) if event.name in _PARTICIPANT_VERBS else None
 
 
 def removed_member(event: Event, payload: ParticipantPayload) -> RemovedMember | None:
-    """Whose place in a conversation the event has taken away."""
+    """Return the user whom the event removed from a conversation, if any."""
     identity = payload.previous_identity
     if event.name == event_names.ON_PARTICIPANT_REMOVED:
         identity = payload.participant.identity
@@ -87,7 +87,7 @@ def removed_member(event: Event, payload: ParticipantPayload) -> RemovedMember |
 
 
 async def read_changes(tx: Transaction, event: Event) -> list[Change]:
-    """Every change of an object that an event means, the most specific first."""
+    """Return all changes of objects by an event, the most specific first."""
     read = _READERS.get(event.name)
     scope = Scope(event.account_sid, event.service_sid)
     return [] if read is None else await read(tx, scope, event)
@@ -96,9 +96,9 @@ async def read_changes(tx: Transaction, event: Event) -> list[Change]:
 async def read_conversation_changes(
     tx: Transaction, event: Event, kinds: Collection[ObjectKind]
 ) -> list[Change]:
-    """Return the changes of a conversation's list and roster, where they are asked for.
+    """Return the changes of a conversation's list and roster, for the requested kinds only.
 
-    What an event means for other objects is not read.
+    Other objects that the event changes are not read.
     """
     scope = Scope(event.account_sid, event.service_sid)
     if event.name in _MESSAGE_VERBS:
@@ -111,7 +111,7 @@ async def read_conversation_changes(
 
 
 async def _removal_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
-    """Everything of the conversation goes, the document last."""
+    """Remove all objects of the conversation, the document last."""
     del tx, scope
     return [
         Change(ObjectName(kind, event.conversation_sid), REMOVED)
@@ -122,7 +122,7 @@ async def _removal_changes(tx: Transaction, scope: Scope, event: Event) -> list[
 async def _document_changes(tx: Transaction, scope: Scope, event: Event) -> list[Change]:
     conversation_sid = event.conversation_sid
     conversation = await conversation_store.find_conversation(tx, scope, conversation_sid)
-    if conversation is None:  # Removed since: that will be told in its turn.
+    if conversation is None:  # Removed since: its own event is published later.
         return []
     last = await message_store.find_last_message(tx, scope, conversation_sid)
     value = conversation_representation.realtime_document(conversation, last)

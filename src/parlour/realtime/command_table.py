@@ -1,4 +1,4 @@
-"""The table of commands: what clients send, which operation it is, and what they are answered."""
+"""The command table: request, operation and representation of each client command."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Command:
     publishes_typing: bool = False
 
     def variables_of(self, segments: list[str]) -> dict[str, str] | None:
-        """The values of the path's variables; None for another path."""
+        """Return the values of the path's variables; None if the path does not match."""
         if len(segments) != len(self.path):
             return None
         found = {}

@@ -1,8 +1,8 @@
-"""Commands: what clients ask for and change, apart from opening objects.
+"""Commands: the requests of clients other than reading objects and subscribing.
 
-A command is an operation like any other: the same parameters, actions, webhooks and errors, done
-for a user that its roles bind. What it changes reaches clients as news of objects; its own answer
-only says that it was done.
+A command runs an operation, with the same parameters, actions, webhooks and errors, as a user
+whose roles are checked. Clients learn of its changes by notifications of objects; the reply only
+confirms the command.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _AREAS: Final = (
 
 
 class TypingPublisher(Protocol):
-    """Whoever tells the others of a conversation that somebody types."""
+    """Publish typing indicators."""
 
     def publish_typing(
         self, scope: Scope, conversation_sid: str, participant_sid: str, identity: str
     ) -> None:
-        """Tell them."""
+        """Publish that a participant is typing."""
         ...
 
 
 class Commands:
-    """Answers the commands of every client."""
+    """Handle the commands of all clients."""
 
     def __init__(self, pipeline: Pipeline, tokens: PageTokens, hub: TypingPublisher) -> None:
         self._pipeline = pipeline
@@ -59,7 +59,7 @@ class Commands:
         self._hub = hub
 
     async def handle(self, session: Session, request: TunnelRequest) -> TunnelReply:
-        """Answer one request. Raises ApiError."""
+        """Handle one request. Raises ApiError."""
         command, path = _match_command(request)
         call = self._call(session, request, command, path)
         outcome = await self._pipeline.run(call, _no_stored_reply)
@@ -116,7 +116,7 @@ class Commands:
     def _meta(
         self, request: PageRequest, page: Page[Any], rows: Rows, key: str, list_key: str
     ) -> dict[str, Any]:
-        """What a page says of itself; both tokens are always there, null where there is no page."""
+        """Return the metadata of a page; both tokens are present, ``null`` without such a page."""
 
         def token(edge: RowPosition | None, *, backwards: bool) -> str | None:
             if edge is None:
@@ -136,10 +136,10 @@ class Commands:
 def _truncate(
     page: Page[Any], request: PageRequest, show: Callable[[Any], Any]
 ) -> tuple[Page[Any], list[msgspec.Raw]]:
-    """Show the rows of a page, fewer of them once they have CLIENT_PAGE_BYTES_MAX together.
+    """Represent the rows of a page, as many as fit CLIENT_PAGE_BYTES_MAX together.
 
-    What is left out is on the page behind it, in the direction that was asked for. A page has at
-    least one row; a row may be shown as several.
+    The remaining rows are on the next page in the requested direction. A page has at least one row;
+    a row may be represented by several.
     """
     order = page.rows[::-1] if request.backwards else page.rows
     shown: list[list[bytes]] = []
@@ -167,7 +167,7 @@ def _row(command: Command, session: Session, record: Any) -> Any:
 
 
 def _match_command(request: TunnelRequest) -> tuple[Command, dict[str, str]]:
-    """The command of a path. Raises 404, and 405 for a path that has another method."""
+    """Return the command of a path. Raises 404, and 405 if the path has another method."""
     is_known = False
     for prefix, commands in _AREAS:
         if not request.path.startswith(prefix):
@@ -184,13 +184,13 @@ def _match_command(request: TunnelRequest) -> tuple[Command, dict[str, str]]:
 
 
 def _segments(raw: str) -> list[str]:
-    """The decoded segments of a path; a slash that is escaped divides nothing."""
+    """Return the decoded segments of a path; an escaped slash does not separate segments."""
     segments = [decode_path_segment(segment) for segment in raw.split("/")]
     return [segment for segment in segments if segment] if all(segments) else []
 
 
 def _form(request: TunnelRequest, command: Command) -> FormFields:
-    """What a request says: in its query if it has no body to read."""
+    """Return the parameters of a request: of its query if the command has no body."""
     body = request.take_body()
     if len(body) > limits.COMMAND_BODY_BYTES_MAX:
         raise ApiError(20413)
@@ -203,7 +203,7 @@ def _form(request: TunnelRequest, command: Command) -> FormFields:
 
 
 def _pop_conversation_sid(form: FormFields) -> str:
-    """The conversation in which somebody types, by its older name. Raises 50351."""
+    """Return the conversation of a typing indicator, by its former name. Raises 50351."""
     named = form.pop("ChannelSid", [""])[-1]
     if not named:
         raise ApiError(50351)
@@ -211,10 +211,10 @@ def _pop_conversation_sid(form: FormFields) -> str:
 
 
 def _list_key(session: Session, request: TunnelRequest) -> str:
-    """Which list it is: a page token of another one, or of another user's, is of no use."""
+    """Return the key that page tokens are bound to: list and user."""
     return f"{session.scope.service_sid} {session.user_sid} {request.path}"
 
 
 def _no_stored_reply(_call: Call[Any], _outcome: OperationResult) -> bytes:
-    """Answers to clients are not kept: a client never sends a change twice."""
+    """Store no reply: a client never repeats a change with an idempotency key."""
     return b""

@@ -1,4 +1,4 @@
-"""What a client is told first: its options, its objects, and where its commands go."""
+"""The configuration of a client: its options, its objects and the URLs of its commands."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from parlour.realtime.session import Session
     from parlour.resources.service_configuration.store import ServiceConfiguration
 
-# Answers are fresh: a client keeps none of them.
+# Clients do not cache replies.
 _CACHE_INTERVAL: Final = "PT0S"
 _REPORT_INTERVAL: Final = "PT5S"
-# So many others have their properties followed by a client that has looked at them.
+# Users whose properties a client stays subscribed to after it has read them.
 _USERS_FOLLOWED: Final = 100
 _EMAIL_TYPES: Final = ("text/plain", "text/html")
 
 
 def client_configuration(service: ServiceConfiguration, session: Session) -> dict[str, Any]:
-    """The configuration of one client."""
+    """Return the configuration of one client."""
     media = f"{session.root_url}/v1/Services/{session.scope.service_sid}/Media"
     return {
         "identity": session.identity,

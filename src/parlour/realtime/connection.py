@@ -1,10 +1,32 @@
-"""One client's connection: init, requests, renewal of the token, signs of life, the end.
+"""The session of one client: init, requests, token renewal, keepalive and close.
 
-Frames are ``protocol/twilsock_frames.py``'s and bytes ``websocket.py``'s; this decides. A
-connection is ``waiting`` for init, ``opening`` while its token is checked, ``open``, or ``ended``.
-Requests are answered as they get ready, a bounded number at a time: while that many are in work
-nothing more is read.
-Every end is one of ``disconnects.py``, which says whether the client comes back.
+Frames belong to ``protocol/twilsock_frames.py`` and bytes to ``websocket.py``; this module decides.
+
+================  =========================================  ======================================
+state             event                                      next
+================  =========================================  ======================================
+awaiting init     ``init``                                   authenticating
+authenticating    token valid, a connection slot acquired    open: hub, token timer, ping timer
+authenticating    otherwise                                  closed: ``init`` is rejected
+awaiting init,    INIT_SECONDS_MAX elapsed                   closed: INIT_AWAITED
+authenticating
+open              ``message``                                open: a request in flight
+open              ``update`` with a token of the same user   open: token timer restarted
+open              ``update`` otherwise                       closed
+open              token expired, key or user or service or   closed
+                  account revoked, no frame received for
+                  SILENT_SECONDS_MAX, displaced
+any but closed    invalid or unexpected frame, rate limit    closed
+                  exceeded, slow reader, server stopping,
+                  ``close`` frame, connection lost
+closed            any                                        closed: ignored
+================  =========================================  ======================================
+
+Each close has a reason of ``disconnects.py``, which defines whether the client reconnects.
+
+Requests run concurrently, and their number and bytes are bounded: while the connection is saturated
+no input is read (backpressure). Replies held back for the client do not count as in flight, so that
+acknowledgements behind them are read.
 
 Work outlives its connection by one step at most: a request that waits for the outbox, and a
 replay between two of its steps, raise ``ConnectionClosed``. A command that was started is
@@ -46,20 +68,20 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# What acknowledges a frame of ours begins like this; thousands come with every message.
+# The head of an acknowledgement; one message can cause thousands of them.
 _ACKNOWLEDGES = b'"method":"reply"'
 _HEAD_BYTES = 160
 
 
 class _Phase(Enum):
-    AWAITING_INIT = "waiting"
-    AUTHENTICATING = "opening"
+    AWAITING_INIT = "awaiting init"
+    AUTHENTICATING = "authenticating"
     OPEN = "open"
-    CLOSED = "ended"
+    CLOSED = "closed"
 
 
 class ClientConnection:
-    """A client, from its first frame to its last."""
+    """One client, from its first frame to its last."""
 
     __slots__ = (
         "_held_replies",
@@ -107,14 +129,14 @@ class ClientConnection:
 
     @property
     def session(self) -> Session:
-        """Who is connected; there once init was accepted."""
+        """Return the session. It exists once init was accepted."""
         assert self._session is not None
         return self._session
 
-    # --- What the socket calls --------------------------------------------------------------
+    # --- Called by the WebSocket --------------------------------------------------------------
 
     def message_received(self, message: bytes) -> int:
-        """Take one frame; return its cost."""
+        """Process one frame; return its cost."""
         self._last_received_ms = self._manager.clock.monotonic_ms()
         if self._phase is _Phase.OPEN and _ACKNOWLEDGES in message[:_HEAD_BYTES]:
             self.acknowledgements.receive(self._last_received_ms)
@@ -139,52 +161,54 @@ class ClientConnection:
         elif frame.method in {"put_notification_ctx", "delete_notification_ctx"}:
             self._socket.reply(twilsock_frames.write(twilsock_frames.reply(frame.id)))
         elif self._phase is _Phase.OPEN and frame.method == "reply":
-            self.acknowledgements.receive(self._last_received_ms)  # Written as others write JSON.
+            self.acknowledgements.receive(
+                self._last_received_ms
+            )  # An acknowledgement with other JSON whitespace.
         elif self._phase is not _Phase.OPEN or frame.method == "init":
             self.close(disconnects.OUT_OF_TURN)
-        # Whatever else an open client says (telemetry, what is newer than this) wants no answer.
+        # Other frames of an open client (telemetry, newer methods) have no reply.
         return limits.SOCKET_CONTROL_COST
 
     def held_bytes(self) -> int:
-        """Return how many bytes of news and of replies are held back."""
+        """Return the size of the notifications and replies that are held back."""
         return len(self.held_notifications) + self._held_replies_bytes
 
     def rate_exceeded(self) -> None:
-        """Send the client away: it sends more than it may."""
+        """Disconnect: the client exceeds its rate limit."""
         self.close(disconnects.TOO_MANY_FRAMES)
 
     def close_slow(self) -> None:
-        """Send the client away: it takes what it is sent too slowly."""
+        """Disconnect a slow reader."""
         self.close(disconnects.SLOW_CONSUMER)
 
     def overflow(self) -> None:
-        """As above: too much came while its state was read."""
+        """Disconnect: too many notifications are held back."""
         self.close(disconnects.SLOW_CONSUMER)
 
     def displace(self) -> None:
-        """Send the client away: a user with fewer connections gets its place."""
+        """Disconnect: a user with fewer connections gets its slot."""
         self.close(disconnects.DISPLACED)
 
     def server_stopping(self) -> None:
-        """The server stops: the client comes back, here or elsewhere."""
+        """Disconnect: the client reconnects, to this process or another one."""
         self.close(disconnects.SERVER_STOPPING)
 
     def connection_lost(self) -> None:
-        """The connection is gone."""
+        """Release everything after the transport was closed."""
         self._mark_closed()
 
     def push(self, wire: bytes, frames: int = 1) -> None:
-        """Send news that is encoded already: so many frames."""
+        """Send so many notification frames, encoded already."""
         self.acknowledgements.sent += frames
         self._socket.push(wire)
 
     # --- Work -------------------------------------------------------------------------------
 
     def _spawn(self, work: Any, size: int = 0) -> None:
-        """Do something without making others wait; no more at a time than the limits.
+        """Run work in a task, and stop reading once the connection is saturated.
 
-        ``size``: the bytes of the frame that asks for it. They are counted until it is done, also
-        when the client has gone.
+        ``size`` is the size of the request's frame. It is counted until the task ends, even if the
+        client disconnects before.
         """
         task = asyncio.get_running_loop().create_task(self._run(work))
         self._tasks.add(task)
@@ -198,7 +222,7 @@ class ClientConnection:
             self.acknowledgements.stop_waiting()
 
     def _is_saturated(self) -> bool:
-        """Whether nothing more is read until a request is done; replies held back are no matter."""
+        """Whether no input is read until a request ends. Held replies do not count."""
         return (
             len(self._tasks) - min(self._held_replies, limits.HELD_REPLIES_MAX)
             >= limits.SOCKET_REQUESTS_MAX
@@ -223,9 +247,9 @@ class ClientConnection:
 
     @contextmanager
     def holding_reply(self, size: int) -> Iterator[bool]:
-        """Hold a reply of so many bytes back; yield whether it may wait for the client.
+        """Hold back a reply of so many bytes; yield whether it may wait for the client.
 
-        Its request is in work no more, so that the acknowledgements behind it are read.
+        Its request does not count as in flight, so that the acknowledgements behind it are read.
         """
         is_read = not self._is_saturated() and not self._socket.outbox.is_full
         self._held_replies += 1
@@ -246,23 +270,23 @@ class ClientConnection:
             self._pause_if_saturated()
 
     async def _handle_request(self, frame: Frame) -> None:
-        await self.drain()  # A client that takes no answers is given no more of them.
+        await self.drain()  # Backpressure: a client that does not read gets no more replies.
         work = self._manager.tunnel.handle(self, frame)
-        del frame  # Its payload is dropped once it is read, and not when all is done.
+        del frame  # Free the payload once it is parsed, not at the end of the request.
         await work
 
     async def drain(self) -> None:
-        """Wait until there is room for more in the outbox. Raises Gone."""
+        """Wait until the outbox has room. Raises ConnectionClosed."""
         self.raise_if_closed()
         await self._socket.outbox.drain()
 
     def raise_if_closed(self) -> None:
-        """Raise Gone when the connection is over."""
+        """Raise ConnectionClosed if the connection is closed."""
         if self._phase is _Phase.CLOSED:
             raise ConnectionClosed
 
     def reply(self, answer: bytes) -> None:
-        """Send the answer to a request, unless the connection is over."""
+        """Send the reply to a request, unless the connection is closed."""
         if self._phase is _Phase.OPEN:
             self._socket.reply(answer)
 
@@ -284,7 +308,7 @@ class ClientConnection:
             await self._accept_init(frame, found)
 
     async def _verify_token(self, frame: Frame) -> AccessToken | Disconnect:
-        """The token of a frame, or why it lets nobody in."""
+        """Return the token of a frame, or the reason for its rejection."""
         try:
             peer = self._manager.address_of(self._socket)
             return await self._manager.tokens.verify(frame.header.get("token"), peer)
@@ -296,7 +320,7 @@ class ClientConnection:
         except AccountNotActive:
             return disconnects.ACCOUNT_NOT_ACTIVE
         except ApiError:
-            return disconnects.SERVER_FULL  # Too many wrong tokens of this address and key.
+            return disconnects.SERVER_FULL  # Too many invalid tokens from this address and key.
 
     async def _accept_init(self, frame: Frame, token: AccessToken) -> None:
         manager = self._manager
@@ -324,7 +348,7 @@ class ClientConnection:
         self._socket.close()
 
     async def _renew_token(self, frame: Frame) -> None:
-        """Take a newer token of the same user."""
+        """Replace the token by a newer one of the same user."""
         found = await self._verify_token(frame)
         if self._phase is not _Phase.OPEN:
             return
@@ -341,7 +365,7 @@ class ClientConnection:
     # --- Time -------------------------------------------------------------------------------
 
     def _set_token_timer(self) -> None:
-        """Tell before the token runs out, once, and end when it has."""
+        """Schedule the warning before the token expires."""
         if self._token_timer is not None:
             self._token_timer.cancel()
         left = (self.session.token.expires_ms - self._manager.clock.now_ms()) / 1000
@@ -359,7 +383,7 @@ class ClientConnection:
         self.push(encode_frame(twilsock_frames.write(header)))
         left = (self.session.token.expires_ms - self._manager.clock.now_ms()) / 1000
         loop = asyncio.get_running_loop()
-        # No longer than was announced, also if the clock was set back meanwhile.
+        # At most the announced time, even if the clock was set back since.
         left = min(max(left, 0), limits.TOKEN_WARNING_SECONDS)
         self._token_timer = loop.call_later(left, self.close, disconnects.TOKEN_RAN_OUT)
 
@@ -371,7 +395,7 @@ class ClientConnection:
         )
 
     def _ping(self) -> None:
-        """Ask for a sign of life, and see whether the token is still worth anything."""
+        """Close a connection without keepalive; else send a ping and check the rights."""
         silent_ms = self._manager.clock.monotonic_ms() - self._last_received_ms
         if silent_ms > limits.SILENT_SECONDS_MAX * 1000:
             self.close(disconnects.KEEPALIVE_LOST)
@@ -385,7 +409,7 @@ class ClientConnection:
         self.push(encode_frame(twilsock_frames.write(frame)))
 
     def check_rights(self) -> None:
-        """End the connection if its key, user, service or account is gone."""
+        """Close the connection if its key, user, service or account was revoked."""
         if self._phase is _Phase.OPEN:
             self._spawn(self._check_rights())
 
@@ -394,10 +418,10 @@ class ClientConnection:
         if gone is not None:
             self.close(gone)
 
-    # --- The end ----------------------------------------------------------------------------
+    # --- Close ------------------------------------------------------------------------------
 
     def close(self, reason: Disconnect) -> None:
-        """Say why, and close."""
+        """Send the reason and close."""
         if self._phase is _Phase.CLOSED:
             return
         log.info("connection_closed", reason=reason.status, code=reason.code)
@@ -407,7 +431,7 @@ class ClientConnection:
         self._socket.close()
 
     def _client_closed(self) -> None:
-        """The client has said good-bye."""
+        """Close after the client's close frame."""
         self._mark_closed()
         self._socket.close()
 

@@ -1,4 +1,4 @@
-"""What the connections of one process share: tokens, sessions, the hub, who answers requests."""
+"""The connections of one process and their shared services: tokens, sessions, hub, tunnel."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PRODUCT: Final = "ip_messaging"
 
 
 class ConnectionManager:
-    """The realtime side of one server process."""
+    """Accept connections, open their sessions and check their rights."""
 
     def __init__(
         self,
@@ -86,9 +86,9 @@ class ConnectionManager:
     # --- Connections ------------------------------------------------------------------------
 
     def accept(self, socket: WebSocket) -> ClientConnection | None:
-        """Return the receiver of a new socket; None when the server stops.
+        """Return the receiver of a new WebSocket; None when the server stops.
 
-        How many there may be before ``init`` is decided before the handshake, by all connections.
+        The number of unauthenticated sockets is limited before the handshake, with all connections.
         """
         if self.is_stopping:
             return None
@@ -97,19 +97,19 @@ class ConnectionManager:
         return connection
 
     def address_of(self, socket: WebSocket) -> str:
-        """Return the client's address, as its failures are counted."""
+        """Return the client's address, the key of its login failures."""
         client = self._proxies.resolve_client(socket.peer, socket.scheme, socket.forwarding)
         return client_network(client.address)
 
     def connection_closed(self, connection: ClientConnection) -> None:
-        """A connection is over."""
+        """Remove a connection from every registry."""
         self._connections.discard(connection)
         self._rights_unchecked.pop(connection, None)
         self.hub.remove(connection)
         self.socket_shares.release(connection)
 
     async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
-        """The session of a proven token. A user who comes for the first time is made."""
+        """Return the session of a verified token. The user of a first login is created."""
         await self.event_feed.ensure_running()
         user = await self._user(token)
         return Session(
@@ -137,7 +137,7 @@ class ConnectionManager:
         )
 
     async def disconnect_reason(self, session: Session) -> Disconnect | None:
-        """Why a connection that was let in has to end, if it has to."""
+        """Return why an open connection has to be closed; None if it may stay open."""
         try:
             await self.tokens.recheck(session.token)
         except AccessTokenRefused:
@@ -153,9 +153,9 @@ class ConnectionManager:
         return disconnects.USER_REMOVED if found is None else None
 
     def on_rights_changed(self, event: Event) -> None:
-        """Something that connections stand on was changed: each of the account looks again."""
+        """Schedule a check of the rights of every connection of an event's account."""
         if self.hub.on_presence_change is not None and event.name == event_names.SERVICE_CHANGED:
-            # Perhaps it is shown from now on who is online.
+            # Reachability may have been enabled.
             for key in self.hub.users_of_service(event.account_sid, event.service_sid):
                 self.hub.on_presence_change(key)
         for subscriber in self.hub.connections_of_account(event.account_sid):
@@ -165,7 +165,7 @@ class ConnectionManager:
             self._rights_check = asyncio.get_running_loop().create_task(self._check_rights())
 
     async def _check_rights(self) -> None:
-        """Let connections look again, a few in each turn of the loop: an account has thousands."""
+        """Check connections in batches, one per turn of the loop: an account has thousands."""
         while self._rights_unchecked:
             for connection in list(islice(self._rights_unchecked, limits.RIGHTS_CHECKED_PER_STEP)):
                 del self._rights_unchecked[connection]
@@ -173,10 +173,10 @@ class ConnectionManager:
             await asyncio.sleep(0)
         self._rights_check = None
 
-    # --- The answer to init -----------------------------------------------------------------
+    # --- The reply to init -----------------------------------------------------------------
 
     def init_reply(self, frame: Frame, token: AccessToken) -> Header:
-        """The accepting reply to init."""
+        """Return the header that accepts an init."""
         endpoint_id, is_known = self._endpoint_id(frame.header.get("continuation_token"), token)
         status: dict[str, Any] = {"reissued": not is_known}
         if not is_known:
@@ -200,7 +200,7 @@ class ConnectionManager:
         }
 
     def _endpoint_id(self, content: object, token: AccessToken) -> tuple[str, bool]:
-        """The id that a continuation token of ours for this very user carries, or a new one."""
+        """Return the id in a valid continuation token of this user, else a new id."""
         if isinstance(content, str) and len(content) <= limits.ACCESS_TOKEN_CHARS_MAX:
             try:
                 known = msgspec.json.decode(base64.b64decode(content.partition(".")[0]), type=dict)

@@ -1,13 +1,14 @@
-"""Why a connection is refused or closed: what the client is told, and whether it comes back.
+"""Disconnect reasons: status and code of each, and whether the client reconnects.
 
-The official JavaScript client decides by the number alone (see docs/reference/quirks.md#closing):
+The official JavaScript client decides by the status number alone (see
+docs/reference/quirks.md#closing):
 
-- a refused ``init`` or ``update`` ends it for good with 401 and 403; with any other number it
-  tries again;
-- a ``close`` ends it with 401, 406, 410 and 417, of which 410 waits for another token and 406 and
-  417 need another client object; with any other number it comes back.
+- a rejected ``init`` or ``update`` is final with 401 and 403; with any other number the client
+  retries;
+- a ``close`` is final with 401, 406, 410 and 417, of which 410 waits for another token and 406 and
+  417 need another client object; with any other number the client reconnects.
 
-So the number is chosen by what the client should do, and the code says why.
+So the number is chosen by the behaviour that is wanted of the client, and the code is the reason.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _AFTER_LOAD: Final = (limits.RECONNECT_AFTER_LOAD_MS_MIN, limits.RECONNECT_AFTER
 class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
     """One reason.
 
-    ``may_return``: whether the client comes back by itself, with the token it has.
-    ``backoff_ms``: when it should, from and to, in milliseconds.
+    ``may_return``: whether the client reconnects without a new token.
+    ``backoff_ms``: the reconnect backoff, minimum and maximum, in milliseconds.
     """
 
     code: int
@@ -42,13 +43,13 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
     backoff_ms: tuple[int, int] | None = None
 
     def status_fields(self) -> dict[str, Any]:
-        """The status of the frame."""
+        """Return the status of the frame."""
         return twilsock_frames.status(
             self.code, self.status, description=self.description, error_code=self.error_code
         )
 
     def payload(self) -> bytes:
-        """The payload of the frame: when to come back, if anything is said of it."""
+        """Return the payload of the frame: the backoff, if there is one."""
         return b"" if self.backoff_ms is None else twilsock_frames.backoff(*self.backoff_ms)
 
 
@@ -68,7 +69,7 @@ def _bad_token(error_code: int) -> Disconnect:
 TOKEN_UNUSABLE: Final = _bad_token(access_tokens.UNUSABLE)
 TOKEN_HEADER_WRONG: Final = _bad_token(access_tokens.BAD_HEADER)
 TOKEN_ISSUER_WRONG: Final = _bad_token(access_tokens.BAD_ISSUER)
-# This code alone makes the client say that its token has expired.
+# The only code that the client reports as an expired token.
 TOKEN_EXPIRED: Final = _bad_token(access_tokens.EXPIRED)
 TOKEN_TOO_EARLY: Final = _bad_token(access_tokens.TOO_EARLY)
 TOKEN_GRANTS_WRONG: Final = _bad_token(access_tokens.BAD_GRANTS)
@@ -88,7 +89,7 @@ ACCOUNT_NOT_ACTIVE: Final = Disconnect(
     description=CATALOGUE[20005].message,
     may_return=False,
 )
-# What programs with such a client show: the rejection of `Client.create()`, and `connectionError`.
+# Shown by programs with such a client: the rejection of `Client.create()`, and `connectionError`.
 SDK_UNSUPPORTED: Final = Disconnect(
     code=403,
     status="FORBIDDEN",
@@ -136,13 +137,13 @@ _OF_TOKENS: Final = {each.error_code: each for each in REFUSALS if each.code == 
 
 
 def token_rejection(refused: AccessTokenRefused) -> Disconnect:
-    """How a refused token is told."""
+    """Return the reason for an invalid token."""
     return _OF_TOKENS[refused.code]
 
 
 # --- Closes: the end of a connection that was accepted, or never asked ----------------------
 
-# The token ran out while connected: the client comes back once it is given another one.
+# The token expired while connected: the client reconnects once it has another one.
 TOKEN_RAN_OUT: Final = Disconnect(
     code=410,
     status="TOKEN_EXPIRED",
@@ -150,7 +151,7 @@ TOKEN_RAN_OUT: Final = Disconnect(
     description="Token expired",
     may_return=False,
 )
-# An updated token is another user's or another service's; with it the client starts anew.
+# An updated token of another user or service: the client has to create a new session with it.
 UPDATE_FORBIDDEN: Final = Disconnect(
     code=308,
     status="UPDATE_IS_FORBIDDEN",
@@ -194,7 +195,7 @@ SERVER_STOPPING: Final = Disconnect(
     may_return=True,
     backoff_ms=_AFTER_STOP,
 )
-# A hint at when to come back is honoured with 308, and not known to be with 429.
+# Clients honour a backoff with 308; with 429 this is not known.
 SLOW_CONSUMER: Final = Disconnect(
     code=308,
     status="TOO_MANY_UPDATES",

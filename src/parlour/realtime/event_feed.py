@@ -1,10 +1,19 @@
-"""Reads the event log for whoever is connected here, and tells them.
+"""The event feed: reads the log for the connections of this process and publishes to them.
 
-Unlike the other readers of the log this one keeps no position: each process tells its own
-connections, and one that comes back is told what it missed from the log itself. So it begins at
-the end of the log, with the first connection, and sleeps again when nobody has been there for a
-while: a server without connected users does no work for them. A wake-up after a commit is a hint;
-without one it looks every ``DISPATCH_POLL_MS``.
+Unlike other consumers of the log it stores no position: each process serves its own connections,
+and a client that reconnects gets the missed events from the log. So the feed starts at the end of
+the log:
+
+========  ==========================================  =============================================
+state     event                                       next
+========  ==========================================  =============================================
+stopped   the first session is opened                 running, from the end of the log
+running   a commit hint, or DISPATCH_POLL_MS elapsed  running: the next batches are published
+running   no connection for FEED_IDLE_MS              stopped: no work without connected users
+running   ``stop``                                    stopped
+========  ==========================================  =============================================
+
+A hint after a commit is an optimization: without it the feed polls.
 """
 
 from __future__ import annotations
@@ -39,7 +48,7 @@ _RIGHTS: frozenset[str] = frozenset(
 
 
 class EventFeed:
-    """Tells the connections of this process what is committed, in order."""
+    """Publish committed events to the connections of this process, in order."""
 
     def __init__(
         self,
@@ -50,7 +59,7 @@ class EventFeed:
         *,
         on_rights_changed: Callable[[Event], None],
     ) -> None:
-        """``on_rights_changed`` is told of events after which a connection may have to end."""
+        """``on_rights_changed`` is called with events that may require closing connections."""
         self._store = store
         self._hub = hub
         self._last_changed = last_changed
@@ -69,11 +78,11 @@ class EventFeed:
         return self._task is not None
 
     def wake(self) -> None:
-        """There may be news."""
+        """Hint that events may have been committed."""
         self._hint.set()
 
     async def wait_published(self, sequence: int) -> None:
-        """Wait until the events up to a number are published here, REPLY_FEED_MS_MAX at most."""
+        """Wait until events up to this number are published, at most REPLY_FEED_MS_MAX."""
         if self._last_changed.position >= sequence or self._stopping:
             return
         self.wake()
@@ -94,7 +103,7 @@ class EventFeed:
                 waiter.set_result(None)
 
     async def ensure_running(self) -> None:
-        """Be there for a new connection: from now on everything is told."""
+        """Start the feed if it is stopped, and wait until it has its position."""
         if self._stopping:
             return
         if self._task is None:
@@ -103,7 +112,7 @@ class EventFeed:
         await asyncio.shield(self._started)
 
     async def stop(self) -> None:
-        """End."""
+        """Stop and wait for the tasks."""
         self._stopping = True
         self._hint.set()
         for task in (self._task, self._back_scan):
@@ -139,7 +148,7 @@ class EventFeed:
             return
 
     async def publish_batch(self) -> bool:
-        """Tell the next events; whether there may be more of them already: the batch was full."""
+        """Publish the next events; return whether there may be more: the batch was full."""
         position = self._last_changed.position
         batch = await self._store.read(
             lambda tx: event_log.read_after(tx, position, limits.EVENTS_PER_BATCH_MAX),
@@ -153,7 +162,7 @@ class EventFeed:
         return len(batch) >= limits.EVENTS_PER_BATCH_MAX
 
     async def publish_event(self, event: Event) -> None:
-        """Tell everybody here who has to know of one event."""
+        """Publish one event to its subscribers in this process."""
         for key in changed_keys(event):
             self._last_changed.record(key, event.sequence)
         if event.name in _RIGHTS:
@@ -184,7 +193,7 @@ class EventFeed:
         return self._hub.has_subscribers(ObjectName(ObjectKind.USER_INFO, event.subject_sid))
 
     def _publish_removal(self, event: Event) -> None:
-        """Members lose the conversation before its objects go: then clients say that they left."""
+        """Remove the conversation from its members' maps, before its objects are removed."""
         document = ObjectName(ObjectKind.CONVERSATION, event.conversation_sid)
         user_sids = {subscriber.user_sid for subscriber in self._hub.subscribers_of(document)}
         for user_sid in sorted(user_sids):
@@ -193,7 +202,7 @@ class EventFeed:
             self._hub.publish([change], event.sequence, event.date_ms)
 
     def _revoke_membership(self, event: Event, identity: str) -> None:
-        """Who has left hears nothing more, whatever the client does."""
+        """End the subscriptions of a removed member, independent of the client."""
         key = _key(event, identity)
         names = [ObjectName(kind, event.conversation_sid) for kind in CONVERSATION_KINDS]
         self._hub.revoke(key, names)

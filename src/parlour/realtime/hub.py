@@ -1,8 +1,27 @@
-"""Who is connected and who listens to what, in this process; news is encoded once for all.
+"""The hub: connections and subscriptions of this process. Notifications are encoded once for all.
 
-A listener has, for each object, the number of the last event it knows of: what is not newer is
-not sent. While its state and number are still being read, news for it is held back, so nothing is
-lost between the two and nothing comes before what it builds on.
+A subscription is a pair of a connection and a realtime object. Its state is one number, as
+publishing compares it for each subscriber:
+
+============  ===================  ================================  ==============================
+state         number               a published event is              next
+============  ===================  ================================  ==============================
+establishing  _ESTABLISHING        held back                         ``activate``: active
+active        last known event     sent if its number is higher,     ``pause``: paused
+                                   else dropped
+paused        _PAUSED              held back                         ``resume``: active
+============  ===================  ================================  ==============================
+
+``begin_subscription`` puts any of them into establishing; ``unsubscribe``, ``revoke`` and
+``remove`` end any of them and drop its held notifications.
+
+Invariants:
+
+- A connection gets the events of an object in ascending order, each at most once.
+- No event is lost between reading an object's state and activating its subscription, since the
+  state is read after ``begin_subscription``.
+- ``subscriber.subscribed`` has exactly the objects whose subscribers contain the subscriber.
+- A connection that is not in the hub has no subscriptions.
 """
 
 from __future__ import annotations
@@ -29,9 +48,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _ESTABLISHING: Final = 1 << 62
-"""The number of a listener whose own is not known yet."""
+"""State of a subscription whose last known event is not yet known."""
 _PAUSED: Final = _ESTABLISHING + 1
-"""The number of a listener that is paused."""
+"""State of a paused subscription."""
 
 CONVERSATION_KINDS: Final = (ObjectKind.CONVERSATION, ObjectKind.MESSAGES, ObjectKind.ROSTER)
 
@@ -45,7 +64,7 @@ class UserKey(NamedTuple):
 
 
 class TypingSignal(msgspec.Struct, frozen=True):
-    """Somebody types in a conversation."""
+    """A typing indicator, as it is published to other nodes."""
 
     typist: UserKey
     conversation_sid: str
@@ -56,22 +75,22 @@ _typing_decoder = msgspec.json.Decoder(TypingSignal)
 
 
 class HeldNotifications:
-    """Notifications that are held back for one listener, by the object's sid."""
+    """Notifications held back for one connection, by the object's sid."""
 
     __slots__ = ("_by_sid", "_bytes", "_count", "_reserve")
 
     def __init__(self, reserve: Callable[[], None]) -> None:
-        """``reserve`` is called when much is held back: it is reserved in the byte pool."""
+        """``reserve`` is called above SOCKET_UNCOUNTED_BYTES, to reserve them in the byte pool."""
         self._by_sid: dict[str, list[tuple[int, bytes]]] = {}
         self._count = self._bytes = 0
         self._reserve = reserve
 
     def __len__(self) -> int:
-        """How many bytes are held back."""
+        """Return the size of all held notifications, in bytes."""
         return self._bytes
 
     def add(self, sid: str, number: int, wire: bytes) -> bool:
-        """Hold one back; return whether there was room for it."""
+        """Hold a notification back; return whether the limits allow it."""
         self._by_sid.setdefault(sid, []).append((number, wire))
         self._count += 1
         self._bytes += len(wire)
@@ -83,7 +102,7 @@ class HeldNotifications:
         )
 
     def take(self, sid: str, through: int = _ESTABLISHING) -> list[tuple[int, bytes]]:
-        """Return those of one object up to a number, which are not held any more."""
+        """Remove and return the notifications of one object up to an event."""
         queued = self._by_sid.pop(sid, [])
         found = [each for each in queued if each[0] <= through]
         if len(found) < len(queued):
@@ -94,7 +113,7 @@ class HeldNotifications:
 
 
 class Subscriber(Protocol):
-    """One connection, as the hub sees it."""
+    """A connection, as the hub uses it."""
 
     user_key: UserKey
     user_sid: str
@@ -102,27 +121,27 @@ class Subscriber(Protocol):
     held_notifications: HeldNotifications
 
     def push(self, wire: bytes, frames: int = 1) -> None:
-        """Send so many frames, which are encoded already."""
+        """Send so many frames, encoded already."""
         ...
 
     def overflow(self) -> None:
-        """End the connection: too much is held back for it."""
+        """Close the connection: too many notifications are held back."""
         ...
 
 
 class PausedSubscription(msgspec.Struct):
-    """A listener that is sent nothing of one object for now."""
+    """A subscription whose notifications are held back for now."""
 
     subscriber: Subscriber
     name: ObjectName
     after: int
-    """What it knows of."""
+    """The last event known to the client."""
     last: int
-    """The last event that it was sent, or is about to be sent."""
+    """The last event that was sent, or is about to be sent."""
 
 
 class Hub:
-    """The connections of this process."""
+    """The connections and subscriptions of this process."""
 
     def __init__(self, random: Random, clock: Clock) -> None:
         self._random = random
@@ -132,16 +151,16 @@ class Hub:
         self._subscribers: dict[str, dict[Subscriber, int]] = {}
         self._last_published: dict[str, int] = {}
         self.on_presence_change: Callable[[UserKey], None] | None = None
-        """Told of a user's first connection and last."""
+        """Called for a user's first connection and last."""
         self.relay_typing: Callable[[bytes], None] | None = None
-        """Takes to other nodes that somebody types here."""
+        """Publishes a typing indicator to other nodes."""
 
     def __len__(self) -> int:
-        """How many connections there are."""
+        """Return the number of connections."""
         return self._of_account.total()
 
     def add(self, subscriber: Subscriber) -> None:
-        """A user has connected."""
+        """Register a connection."""
         own = self._of_user.setdefault(subscriber.user_key, {})
         own[subscriber] = None
         self._of_account[subscriber.user_key.account_sid] += 1
@@ -149,7 +168,7 @@ class Hub:
             self.on_presence_change(subscriber.user_key)
 
     def remove(self, subscriber: Subscriber) -> None:
-        """A connection is gone, with everything it listened to."""
+        """Remove a connection with all of its subscriptions."""
         own = self._of_user.get(subscriber.user_key)
         if own is None or subscriber not in own:
             return
@@ -165,50 +184,50 @@ class Hub:
                 self.on_presence_change(subscriber.user_key)
 
     def connections_of(self, key: UserKey) -> list[Subscriber]:
-        """Every connection of a user."""
+        """Return the connections of a user."""
         return list(self._of_user.get(key, ()))
 
     def users(self) -> list[UserKey]:
-        """Every user who is connected."""
+        """Return all connected users."""
         return list(self._of_user)
 
     def users_of_service(self, account_sid: str, service_sid: str) -> list[UserKey]:
-        """Every user of a service who is connected."""
+        """Return the connected users of a service."""
         mine = (account_sid, service_sid)
         return [key for key in self._of_user if (key.account_sid, key.service_sid) == mine]
 
     def connections_of_account(self, account_sid: str) -> Iterator[Subscriber]:
-        """Every connection of an account's users."""
+        """Iterate over the connections of an account's users."""
         for key, own in list(self._of_user.items()):
             if key.account_sid == account_sid:
                 yield from list(own)
 
-    # --- Listening --------------------------------------------------------------------------
+    # --- Subscriptions -----------------------------------------------------------------------
 
     def begin_subscription(self, subscriber: Subscriber, name: ObjectName) -> None:
-        """Begin to listen: news is held back until it is known what the listener has seen."""
+        """Start a subscription; its notifications are held back until ``activate``."""
         sid = name.sid
         if subscriber not in self._of_user.get(subscriber.user_key, ()):
-            return  # It has gone: nothing would ever remove it.
+            return  # Closed already: no one would ever remove the subscription.
         subscriber.subscribed[sid] = name
         self._subscribers.setdefault(sid, {})[subscriber] = _ESTABLISHING
 
     def activate(self, subscriber: Subscriber, name: ObjectName, after: int) -> None:
-        """Send everything with a higher number from now on, and what was held back."""
+        """Send held notifications and further events with a number above ``after``."""
         sid = name.sid
         subscribers = self._subscribers.get(sid)
         if subscribers is None or subscriber not in subscribers:
-            return  # It went away, or lost its right, while its state was read.
+            return  # Closed or revoked while its state was read.
         subscribers[subscriber] = after
         self._last_published[sid] = max(
             after, self._last_published.get(sid, 0)
-        )  # It was sent the replay up to here.
+        )  # The replay was sent up to this event.
         for number, wire in subscriber.held_notifications.take(sid):
             if number > after:
                 subscriber.push(wire)
 
     def pause(self, subscriber: Subscriber, name: ObjectName) -> PausedSubscription | None:
-        """Hold news of one object back from one listener; None unless it is sent such news."""
+        """Hold back notifications of one object; return None unless the subscription is active."""
         subscribers = self._subscribers.get(name.sid, {})
         after = subscribers.get(subscriber, _ESTABLISHING)
         if after >= _ESTABLISHING:
@@ -217,23 +236,23 @@ class Hub:
         return PausedSubscription(subscriber, name, after, self._last_published.get(name.sid, 0))
 
     def push_through(self, pause: PausedSubscription, number: int) -> None:
-        """Send what was held back up to an event."""
+        """Send the held notifications up to an event."""
         if self._is_paused(pause):
             for last, wire in pause.subscriber.held_notifications.take(pause.name.sid, number):
                 pause.subscriber.push(wire)
                 pause.last = last
 
     def resume(self, pause: PausedSubscription) -> None:
-        """Send what was held back, and everything from now on."""
+        """Send the held notifications and activate the subscription."""
         if self._is_paused(pause):
             self.activate(pause.subscriber, pause.name, pause.after)
 
     def _is_paused(self, pause: PausedSubscription) -> bool:
-        """Whether it still is: it may have gone, or subscribed to the object again."""
+        """Whether the subscription is still paused: it may have ended or been established again."""
         return self._subscribers.get(pause.name.sid, {}).get(pause.subscriber) == _PAUSED
 
     def unsubscribe(self, subscriber: Subscriber, sid: str) -> None:
-        """Send nothing more of an object."""
+        """End a subscription, if there is one."""
         if sid in subscriber.subscribed:
             self._remove_subscription(subscriber, sid)
 
@@ -247,29 +266,29 @@ class Hub:
             self._last_published.pop(sid, None)
 
     def revoke(self, key: UserKey, names: list[ObjectName]) -> None:
-        """A user may not see these objects any more."""
+        """End a user's subscriptions to objects that became invisible."""
         for subscriber in self.connections_of(key):
             for name in names:
                 self.unsubscribe(subscriber, name.sid)
 
     def subscribers_of(self, name: ObjectName) -> list[Subscriber]:
-        """Whoever listens to an object."""
+        """Return the subscribers of an object."""
         return list(self._subscribers.get(name.sid, ()))
 
     def has_subscribers(self, name: ObjectName) -> bool:
-        """Whether anybody listens to an object."""
+        """Whether an object has subscribers."""
         return name.sid in self._subscribers
 
     def has_conversation_subscribers(self, conversation_sid: str) -> bool:
-        """Whether anybody listens to a conversation."""
+        """Whether any object of a conversation has subscribers."""
         return any(
             self.has_subscribers(ObjectName(kind, conversation_sid)) for kind in CONVERSATION_KINDS
         )
 
-    # --- News -------------------------------------------------------------------------------
+    # --- Publishing ----------------------------------------------------------------------------
 
     def publish(self, changes: Sequence[Change], number: int, date_ms: int) -> None:
-        """Tell every listener of what one event has changed, in this order."""
+        """Notify the subscribers of one event's changes, in this order."""
         deliveries: list[tuple[str, dict[Subscriber, int], bytes]] = []
         for change in changes:
             subscribers = self._subscribers.get(change.name.sid)
@@ -281,7 +300,7 @@ class Hub:
                 deliveries.append((change.name.sid, subscribers, wire))
                 self._last_published[change.name.sid] = number
         if len(deliveries) == 2:
-            # A message changes the list and the document: who hears of both gets one write.
+            # A message changes the list and the document: subscribers of both get one write.
             deliveries = self._publish_pair(deliveries, number)
         for sid, subscribers, wire in deliveries:
             for subscriber, after in list(subscribers.items()):
@@ -291,7 +310,7 @@ class Hub:
     def _publish_pair(
         deliveries: list[tuple[str, dict[Subscriber, int], bytes]], number: int
     ) -> list[tuple[str, dict[Subscriber, int], bytes]]:
-        """Tell those who hear of both; what is left to be told to the others."""
+        """Notify the subscribers of both objects; return the remaining deliveries."""
         (one_sid, one, one_wire), (other_sid, other, other_wire) = deliveries
         wire = one_wire + other_wire
         both = {
@@ -314,14 +333,14 @@ class Hub:
             subscriber.overflow()
 
     def encode_notification(self, message_type: str, payload: bytes) -> bytes:
-        """A notification as its bytes go over the wire."""
+        """Return a notification as its bytes on the wire."""
         header = twilsock_frames.notification(self._random.sid(sids.FRAME), message_type)
         return encode_frame(twilsock_frames.write(header, payload))
 
     def publish_typing(
         self, scope: Scope, conversation_sid: str, participant_sid: str, identity: str
     ) -> None:
-        """Tell the other members of a conversation that somebody types, on every node."""
+        """Publish a typing indicator to the other members on all nodes, rate limited."""
         typist = UserKey(scope.account_sid, scope.service_sid, identity)
         if not self._typing_limiter.is_due(typist, conversation_sid):
             return
@@ -331,10 +350,10 @@ class Hub:
             self.relay_typing(msgspec.json.encode(signal))
 
     def on_remote_typing(self, signal: bytes) -> None:
-        """Tell the members connected here what another node has said."""
+        """Publish a typing indicator of another node to the members connected here."""
         try:
             typing = _typing_decoder.decode(signal)
-        except msgspec.DecodeError:  # Of a node that is newer or older than this one.
+        except msgspec.DecodeError:  # Published by a node of another version.
             log.warning("remote_typing_invalid")
             return
         if self._typing_limiter.is_due(typing.typist, typing.conversation_sid):

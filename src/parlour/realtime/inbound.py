@@ -1,10 +1,10 @@
-"""What one WebSocket client sends: cut into frames, and counted, without I/O.
+"""Input of one WebSocket client: framing and rate limit, without I/O.
 
-``FrameReader`` cuts the byte stream; its work is proportional to the bytes, however small the
+``FrameReader`` splits the byte stream into frames in time linear in the bytes, however small the
 chunks. ``InputBudget`` is the rate limit of a client: in all before its ``init`` is accepted, and
-per second from then on. It counts bytes, messages and control frames separately, since they cost
-differently: a ping costs the library as much CPU time as ten acknowledgements cost us. Parts of a
-fragmented message count as control frames.
+per second from then on. It counts bytes, messages and control frames separately, since their costs
+differ: a ping costs the library as much CPU time as ten acknowledgements cost the server.
+Fragments of a message count as control frames.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HEAD_BYTES_MIN: Final = 2
 
 
 class FrameReader:
-    """Cuts a byte stream into WebSocket frames, each once it is complete."""
+    """Split a byte stream into WebSocket frames, each once it is complete."""
 
     __slots__ = ("_begin", "_stream")
 
@@ -27,7 +27,7 @@ class FrameReader:
         self._begin = 0
 
     def __len__(self) -> int:
-        """How many bytes are in memory; 0 once all were taken."""
+        """Return the number of buffered bytes."""
         return len(self._stream)
 
     def feed(self, data: bytes) -> None:
@@ -35,7 +35,7 @@ class FrameReader:
         if not self._stream:
             self._stream = data
             return
-        # A bytearray grows in place, and gives up its beginning without a copy.
+        # A bytearray grows in place, and drops its start without a copy.
         if not isinstance(self._stream, bytearray):
             self._stream = bytearray(memoryview(self._stream)[self._begin :])
         elif self._begin:
@@ -44,18 +44,18 @@ class FrameReader:
         self._stream += data
 
     def next_frame(self) -> bytes | None:
-        """Return the next complete frame; None until more is fed.
+        """Return the next complete frame; None until more bytes are fed.
 
-        Of a frame that is longer than a message may be only the head is returned: it is not
-        waited for, and the library refuses it.
+        Of a frame above the size limit of a message only the head is returned, at once; the library
+        rejects it.
         """
         stream, begin = self._stream, self._begin
         size = len(stream)
         end = self._next_end()
         if end > size:
             if begin:
-                # What was taken is dropped now: the rest may be long in coming. No byte is copied
-                # twice here, since the beginning stays where it is until this frame is complete.
+                # Free the consumed bytes now, as the rest may arrive late. Each byte is copied once
+                # at most, since the start stays in place until this frame is complete.
                 self._stream, self._begin = bytes(memoryview(stream)[begin:]), 0
             return None
         frame = bytes(memoryview(stream)[begin:end]) if end - begin < size else bytes(stream)
@@ -66,7 +66,7 @@ class FrameReader:
         return frame
 
     def _next_end(self) -> int:
-        """Return where the next frame ends: behind the end of the stream while it is incomplete."""
+        """Return the end of the next frame: behind the end of the stream while it is incomplete."""
         stream, begin = self._stream, self._begin
         if len(stream) - begin < _HEAD_BYTES_MIN:
             return begin + _HEAD_BYTES_MIN
@@ -76,12 +76,12 @@ class FrameReader:
         return payload_begin + payload_bytes
 
     def clear(self) -> None:
-        """Forget what is buffered."""
+        """Drop the buffer."""
         self._stream, self._begin = b"", 0
 
 
 class TokenBucket:
-    """A rate that may be exceeded for a while: what is not used is saved up, to a maximum."""
+    """A rate limit with a burst: unused tokens accumulate up to a maximum."""
 
     __slots__ = ("_left", "_most", "_per_second")
 
@@ -90,33 +90,33 @@ class TokenBucket:
         self._left = self._most = per_second * seconds
 
     def refill(self, seconds: float) -> None:
-        """Some time has passed."""
+        """Add the tokens of an elapsed time."""
         self._left = min(self._most, self._left + self._per_second * seconds)
 
     def add(self, amount: float) -> None:
-        """Allow more, once."""
+        """Add tokens once."""
         self._left = min(self._most, self._left + amount)
 
     def spend(self, amount: float) -> bool:
-        """Return whether so much was allowed."""
+        """Take tokens; return whether there were enough."""
         self._left -= amount
         return self._left >= 0
 
 
 class InputBudget:
-    """How much one client may send."""
+    """The rate limit of one client."""
 
     __slots__ = ("_bytes", "_controls", "_init_bytes", "_init_frames", "_messages", "_refilled")
 
     def __init__(self, now: float) -> None:
-        """``now`` is a number of seconds that only grows, as in ``refill``."""
+        """``now`` is a monotonic time in seconds, as in ``refill``."""
         self._init_bytes = self._init_frames = 0
         self._bytes: TokenBucket | None = None
         self._messages = self._controls = TokenBucket(0, 0)
         self._refilled = now
 
     def accept_init(self, now: float) -> None:
-        """From now on the client may send so much per second."""
+        """Switch from the total limit to the limits per second."""
         seconds = limits.SOCKET_BURST_SECONDS
         rate = limits.SOCKET_BYTES_PER_SECOND
         self._bytes = TokenBucket(rate, limits.SOCKET_BURST_BYTES / rate)

@@ -1,22 +1,21 @@
-"""What all sockets of a process together take in one turn of the event loop, and users per second.
+"""Scheduling of socket input in each turn of the event loop, and the rate limit of users.
 
-A socket takes a bounded part of its input in a turn (``websocket.py``), but there are thousands of
-sockets, and one user may have many. ``InputScheduler`` bounds what all of them take in one turn
-of the loop, in bytes and in frames. Sockets beyond it are queued, and paused when more input
-arrives. They are served round-robin by account, inside an account by user, and a user's own in
-order.
+A socket processes a bounded part of its input per turn (``websocket.py``), but there are thousands
+of sockets, and one user may have many. ``InputScheduler`` bounds the input of all sockets in one
+turn, in bytes and in frames. Further sockets are queued, and paused when more input arrives. The
+queue is served round-robin by account and user (``operations/round_robin.py``).
 
-=======  ======================================  ==================================================
-state    event                                   next
-=======  ======================================  ==================================================
-idle     a socket has input                      open: it takes its part
-open     a socket has input, none waits, and     open: it takes its part
-         the turn is not used up
-open     a socket has input otherwise, or more   open: it waits
+=======  =======================================  =================================================
+state    event                                    next
+=======  =======================================  =================================================
+idle     a socket has input                       open: it processes a part
+open     a socket has input, the queue is empty,  open: it processes a part
+         and the turn has budget left
+open     a socket has input otherwise, or more    open: it is queued
          than its part
-open     the next turn of the loop               open: those that wait take their parts until it
-                                                 is used up; idle if none waited
-=======  ======================================  ==================================================
+open     the next turn of the loop                open: queued sockets process a part each until
+                                                  the budget is used up; idle if none was queued
+=======  =======================================  =================================================
 
 ``UserByteBucket`` is the rate limit of a user over all its sockets. It outlives them until it is
 full again, so that a reconnect does not refill it.
@@ -34,20 +33,20 @@ from parlour.vocabulary import limits
 
 
 class InputSource(Protocol):
-    """A socket, as its turns see it."""
+    """A socket, as the scheduler uses it."""
 
     owner: tuple[str, str]
-    """The account and its user; "" and the peer's address while it is unauthenticated."""
+    """Account and user; "" and the peer's address while it is unauthenticated."""
     is_queued: bool
-    """Whether it waits for its turn; set here."""
+    """Whether it is queued; set by the scheduler."""
 
     def process_input(self) -> tuple[int, int]:
-        """Take a part of the input; return what it cost, in frames and in bytes."""
+        """Process a part of the input; return its cost in frames and in bytes."""
         ...
 
 
 class InputScheduler:
-    """The turns of the sockets of one process."""
+    """Schedule the input of all sockets of one process."""
 
     __slots__ = ("_bytes_left", "_frames_left", "_is_open", "_queue")
 
@@ -57,7 +56,7 @@ class InputScheduler:
         self._frames_left = self._bytes_left = 0
 
     def submit(self, socket: InputSource) -> None:
-        """Let a socket with input take its part: now, or when it is its turn."""
+        """Let a socket process a part of its input now, or queue it."""
         if not self._is_open:
             self._open()
         if self._queue.size or self._is_exhausted():
@@ -66,7 +65,7 @@ class InputScheduler:
             self._run(socket)
 
     def enqueue(self, socket: InputSource) -> None:
-        """Let a socket take its part in a later turn, behind those that wait now."""
+        """Queue a socket, behind those that are queued."""
         if socket.is_queued:
             return
         socket.is_queued = True
@@ -89,7 +88,7 @@ class InputScheduler:
         self._bytes_left -= size
 
     def _run_turn(self) -> None:
-        """Begin a turn with those that wait, each once."""
+        """Start a turn with the queued sockets, each once."""
         self._is_open = False
         left = self._queue.size
         if left:
@@ -105,7 +104,7 @@ _FULL_SECONDS: Final = limits.USER_BURST_BYTES / limits.USER_BYTES_PER_SECOND
 
 
 class UserByteBucket:
-    """What one user may send over all its sockets."""
+    """The rate limit of one user over all its sockets."""
 
     __slots__ = ("_bucket", "_refilled", "key", "sockets")
 
@@ -127,7 +126,7 @@ class UserByteBucket:
 
 
 class InputLimits:
-    """What the sockets of one process share for their input."""
+    """The limits that the sockets of one process share for their input."""
 
     __slots__ = ("_disconnected", "_users", "scheduler")
 
@@ -137,11 +136,11 @@ class InputLimits:
         self._disconnected: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many users are known."""
+        """Return the number of buckets in memory."""
         return len(self._users)
 
     def join(self, key: tuple[str, str], now: float) -> UserByteBucket:
-        """Return what a user may send, which has a socket more."""
+        """Return the bucket of a user, for one more socket."""
         self._evict_full(now)
         user = self._users.get(key)
         if user is None:
@@ -151,14 +150,14 @@ class InputLimits:
         return user
 
     def leave(self, user: UserByteBucket, now: float) -> None:
-        """A user has a socket less."""
+        """Release the bucket of a user for one socket."""
         user.sockets -= 1
         if not user.sockets:
             self._disconnected[user.key] = now
         self._evict_full(now)
 
     def _evict_full(self, now: float) -> None:
-        """Forget users without sockets whose allowance is full again."""
+        """Evict the buckets of users without sockets once they are full again."""
         while self._disconnected:
             key, left_at = next(iter(self._disconnected.items()))
             if now - left_at < _FULL_SECONDS:

@@ -1,8 +1,8 @@
-"""The items of realtime objects, a page at a time, in order of their keys.
+"""Items of realtime objects: cursor pagination, in order of their keys.
 
-A page begins at a key that need not exist, that one included, and goes in either direction. A
-page token says everything about its page - order, size, direction, key - since clients send it
-alone. It is not secret: what it leads to is checked as every request is.
+A page starts at a key, inclusive, which need not exist, and goes in either direction. A page token
+encodes the whole cursor (order, size, direction, key), since clients send the token alone. It is
+not secret: access is checked for every request.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _INDEX_LAST: Final = (1 << 62) - 1
 
 
 class Item(NamedTuple):
-    """One item: its key, its value, and when it was made and changed (ms since 1970)."""
+    """One item: key, value, and creation and update time (ms since 1970)."""
 
     key: Key
     value: Any
@@ -47,7 +47,7 @@ class Item(NamedTuple):
 
 
 class ItemCursor(msgspec.Struct, frozen=True, array_like=True):
-    """A page: ``key`` is where it begins, or, ``backwards``, what it ends before."""
+    """A page: ``key`` is its first key, or, ``backwards``, the exclusive end."""
 
     descending: bool
     size: Annotated[int, msgspec.Meta(ge=1, le=limits.ITEMS_PER_PAGE_MAX)]
@@ -57,28 +57,28 @@ class ItemCursor(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class ItemPage:
-    """Items in the order that was asked for, and the pages around them."""
+    """Items in the requested order, and the cursors of the adjacent pages."""
 
     items: list[Item]
     size: int
     previous: ItemCursor | None
     next: ItemCursor | None
     cursor: ItemCursor | None = None
-    """What was asked for; None for a single item."""
+    """The requested cursor; None for a single item."""
 
 
 _cursor_decoder = msgspec.json.Decoder(ItemCursor)
 
 
 def write_token(cursor: ItemCursor | None) -> str | None:
-    """The token of a page."""
+    """Return the token of a page."""
     if cursor is None:
         return None
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
 
 
 def parse_token(text: str) -> ItemCursor | None:
-    """The page of a token; None for anything that is none."""
+    """Return the cursor of a token; None if it is invalid."""
     try:
         cursor = _cursor_decoder.decode(base64.urlsafe_b64decode(text))
     except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError):
@@ -90,7 +90,7 @@ def parse_token(text: str) -> ItemCursor | None:
 async def fetch_page(
     tx: Transaction, session: Session, name: ObjectName, cursor: ItemCursor
 ) -> ItemPage | None:
-    """One page of an object's items; None where the key is not of the object's kind."""
+    """Return one page of an object's items; None if the key has the wrong type."""
     first = first_key(name.kind, descending=cursor.descending) if cursor.key is None else cursor.key
     if isinstance(first, int) != (name.kind is ObjectKind.MESSAGES):
         return None
@@ -109,7 +109,7 @@ async def fetch_page(
 async def _previous(
     tx: Transaction, session: Session, name: ObjectName, cursor: ItemCursor, start: Key
 ) -> ItemCursor | None:
-    """The page before a key, if there is anything before it."""
+    """Return the cursor of the page before a key, if there are items before it."""
     behind = await read_items(tx, session, name, start, 2, descending=not cursor.descending)
     if any(item.key != start for item in behind):
         return ItemCursor(cursor.descending, cursor.size, start, backwards=True)
@@ -135,10 +135,10 @@ async def _read_backwards(
 def truncate_page(
     page: ItemPage, show: Callable[[Item], bytes]
 ) -> tuple[ItemPage, list[msgspec.Raw]]:
-    """Show the items of a page, fewer of them once they have CLIENT_PAGE_BYTES_MAX together.
+    """Represent the items of a page, as many as fit CLIENT_PAGE_BYTES_MAX together.
 
-    What is left out is on the next page, or, where the page was asked for by its end, on the
-    previous one. A page has at least one item.
+    The remaining items are on the next page, or on the previous one if the page was requested by
+    its end. A page has at least one item.
     """
     cursor = page.cursor
     backwards = cursor is not None and cursor.backwards
@@ -163,14 +163,14 @@ def truncate_page(
 
 
 def first_key(kind: ObjectKind, *, descending: bool) -> Key:
-    """A key before all others, in the order that is asked for."""
+    """Return a key before all others, in the requested order."""
     if kind is ObjectKind.MESSAGES:
         return _INDEX_LAST if descending else 0
     return _LAST if descending else _FIRST
 
 
 async def find_item(tx: Transaction, session: Session, name: ObjectName, key: Key) -> Item | None:
-    """The item with this key, if there is one."""
+    """Return the item with this key, or None."""
     found = await read_items(tx, session, name, key, 1, descending=False)
     return found[0] if found and found[0].key == key else None
 
@@ -184,7 +184,7 @@ async def read_items(
     *,
     descending: bool,
 ) -> list[Item]:
-    """Up to so many items from a key on, in either direction."""
+    """Return up to ``count`` items from a key on, in either direction."""
     if name.kind is ObjectKind.MESSAGES:
         assert isinstance(first, int)
         return await _message_items(
@@ -253,7 +253,7 @@ async def _my_conversations(
 
 
 async def user_items(tx: Transaction, session: Session, user_sid: str) -> list[Item]:
-    """Every item of a user's map of properties."""
+    """Return all items of a user's map of properties."""
     user = await user_store.find_user(tx, session.scope, user_sid)
     if user is None:
         return []
@@ -274,7 +274,7 @@ def _slice(found: Sequence[Item], first: str, count: int, *, descending: bool) -
 
 
 def parse_key(kind: ObjectKind, text: str) -> Key | None:
-    """The key that a parameter names; None where the object has no such keys."""
+    """Return the key in a parameter; None if the object has no such keys."""
     if kind is ObjectKind.MESSAGES:
         is_number = text.isascii() and text.isdecimal() and len(text) <= limits.INDEX_DIGITS_MAX
         return int(text) if is_number else None

@@ -1,10 +1,10 @@
-"""When a conversation or a user last changed: by it most subscriptions need no look at the log.
+"""Cache of the last change of each conversation and user, which saves most scans of the log.
 
-After a reconnect a client subscribes to everything anew, each object with the number it has seen.
-Nearly all of them did not change meanwhile. This remembers the number of the last event of each
-conversation and user, for as many as there is room for, and from which number on it knows
-everything; what is older than that has to be looked up. Of conversations it knows more than of
-users: the log is indexed by them, so that a new process can look back at what they did.
+After a reconnect a client subscribes to all its objects again, each with the number of the last
+event it knows. Nearly all of them did not change since. The cache has the last event of each
+conversation and user, evicts the least recently changed, and knows from which number on it is
+complete; older changes have to be looked up in the log. For conversations it reaches back further
+than for users: the log is indexed by conversation, so that a new process can scan it backwards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNKNOWN: Final = -1
 
 
 def user_conversations_key(service_sid: str, identity: str) -> str:
-    """What a user's map of conversations is remembered under."""
+    """Return the cache key of a user's map of conversations."""
     return f"{service_sid} {identity}"
 
 
@@ -36,15 +36,15 @@ class LastChanged:
         self._complete_from = 0
         self._users_complete_from = 0
         self.position = 0
-        """The number of the last event that was noted, and told to whom it concerns."""
+        """The number of the last published event."""
 
     def reset(self, sequence: int) -> None:
-        """From the event after this number on, everything is noted."""
+        """Start with an empty cache that is complete after this event."""
         self._last.clear()
         self._complete_from = self._users_complete_from = self.position = sequence
 
     def record(self, key: str, sequence: int) -> None:
-        """Something changed; numbers only grow."""
+        """Record a change. Numbers only grow."""
         self._last[key] = sequence
         self._last.move_to_end(key)
         if len(self._last) > self._keys_max:
@@ -57,11 +57,11 @@ class LastChanged:
         return self._last.get(key, UNKNOWN)
 
     def changed_since(self, conversation_sid: str, number: int) -> bool:
-        """Whether a conversation may have changed after an event with this number."""
+        """Whether a conversation may have changed after this event."""
         return self._changed_since(conversation_sid, number, self._complete_from)
 
     def user_changed_since(self, key: str, number: int) -> bool:
-        """Whether a user, or its map of conversations, may have changed after such an event."""
+        """Whether a user, or its map of conversations, may have changed after this event."""
         return self._changed_since(key, number, self._users_complete_from)
 
     def _changed_since(self, key: str, number: int, complete_from: int) -> bool:
@@ -71,7 +71,7 @@ class LastChanged:
         return number < complete_from
 
     async def scan_back(self, store: Store) -> None:
-        """Learn which conversations changed before the beginning, as far as there is room."""
+        """Fill the cache with conversations that changed before the start, up to its limits."""
         scanned = 0
         before = self._complete_from + 1
         while scanned < limits.BACK_SCAN_EVENTS_MAX and len(self._last) < self._keys_max:
@@ -94,7 +94,7 @@ class LastChanged:
 
 
 def changed_keys(event: Event) -> tuple[str, ...]:
-    """What an event changes, as far as the event itself says."""
+    """Return the cache keys that an event changes, without reading its payload."""
     if event.conversation_sid:
         return (event.conversation_sid,)
     return (event.subject_sid,)

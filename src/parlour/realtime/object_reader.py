@@ -1,8 +1,8 @@
-"""Serves realtime objects: what they are, and their items, each from one read snapshot.
+"""Reads of realtime objects and their items, each from one snapshot.
 
-An object's number is the event log's at the moment of reading: the state that is shown has every
-change up to it, and every later one comes with a higher number. So a client that subscribes with
-the number it was given misses nothing and sees nothing twice.
+The number of an object is the number of the log's last visible event at the read: the state
+contains every change up to it, and later changes have higher numbers. So a client that subscribes
+with this number misses no change and gets none twice.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TYPES: Final = {
 }
 _ITEMS_PARTS: Final = 5
 _PATH_PARTS: Final = (4, _ITEMS_PARTS)
-# The numbers of the hosted service: an unknown sid of each type, and an unknown name.
+# Codes of the hosted service: an unknown sid of each type, and an unknown name.
 NOT_FOUND_CODES: Final = {
     realtime_objects.DOCUMENT: 54100,
     realtime_objects.LIST: 54150,
@@ -52,7 +52,7 @@ _TITLES: Final = {
     realtime_objects.DOCUMENT: "Document",
     realtime_objects.LIST: "List",
     realtime_objects.MAP: "Map",
-    "stream": "Message Stream",  # Clients of Sync may ask for some; there are none here.
+    "stream": "Message Stream",  # Sync clients may request streams; there are none.
 }
 
 
@@ -64,17 +64,17 @@ class _Times(NamedTuple):
 def json_reply(
     status: int, body: Any, after_reply: Callable[[], Awaitable[None]] | None = None
 ) -> TunnelReply:
-    """A JSON answer, and what is done once it is sent."""
+    """Return a JSON reply, with work to do once it is sent."""
     return TunnelReply(status=status, body=sync_events.encode(body), after_reply=after_reply)
 
 
 def error_reply(status: int, code: int, message: str) -> TunnelReply:
-    """An error in the shape that the clients' Sync library reads."""
+    """Return an error in the format of the clients' Sync library."""
     return json_reply(status, {"status": status, "code": code, "message": message})
 
 
 def not_found_error(type_: str) -> dict[str, Any]:
-    """What is said of an object that is not there, not for this user, or of an unknown type."""
+    """Return the error of an object that does not exist, is invisible or has an unknown type."""
     if type_ not in _TITLES:
         return {"status": 400, "code": _INVALID, "message": "Invalid object type"}
     message = f"{_TITLES[type_]} not found"
@@ -82,13 +82,13 @@ def not_found_error(type_: str) -> dict[str, Any]:
 
 
 class ObjectReader:
-    """Answers requests below ``/v3/``."""
+    """Handle requests below ``/v3/``."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def handle(self, session: Session, request: TunnelRequest) -> TunnelReply:
-        """Answer one request. Clients only read: nothing here changes anything."""
+        """Handle one request. Clients can only read."""
         parts = request.path.split("/")
         type_ = _TYPES.get(parts[2]) if len(parts) in _PATH_PARTS else None
         wants_items = len(parts) == _ITEMS_PARTS
@@ -116,7 +116,7 @@ class ObjectReader:
 
 
 def _candidates(type_: str, text: str) -> tuple[ObjectName, ...]:
-    """The objects that a path may mean."""
+    """Return the objects that a path may name."""
     named = realtime_objects.parse_name(text)
     if named is not None and named.kind.type == type_:
         return (named,)
@@ -124,7 +124,7 @@ def _candidates(type_: str, text: str) -> tuple[ObjectName, ...]:
 
 
 def objects_of_items_request(request: TunnelRequest) -> tuple[ObjectName, ...]:
-    """The objects whose items a request may ask for."""
+    """Return the objects whose items a request may read."""
     parts = request.path.split("/")
     if len(parts) != _ITEMS_PARTS or parts[1] != "v3" or parts[4] != "Items":
         return ()
@@ -141,7 +141,7 @@ def _not_found_reply(type_: str, text: str) -> TunnelReply:
 async def _object_body(
     tx: Transaction, session: Session, name: ObjectName, *, includes_items: bool
 ) -> dict[str, Any]:
-    """The object itself; documents with their value, maps with their items if asked."""
+    """Return an object; documents with their value, maps with their items on request."""
     number = await event_log.visible_through(tx)
     times = await _times(tx, session, name)
     url = sync_events.object_url(name.kind, name.sid)
@@ -168,7 +168,7 @@ async def _object_body(
 
 
 async def document(tx: Transaction, session: Session, conversation_sid: str) -> dict[str, Any]:
-    """The value of a conversation's document."""
+    """Return the value of a conversation's document."""
     conversation = await conversation_store.find_conversation(tx, session.scope, conversation_sid)
     assert conversation is not None, conversation_sid
     last = await message_store.find_last_message(tx, session.scope, conversation_sid)
@@ -188,7 +188,7 @@ async def _times(tx: Transaction, session: Session, name: ObjectName) -> _Times:
 async def _items_reply(
     tx: Transaction, session: Session, name: ObjectName, request: TunnelRequest
 ) -> TunnelReply:
-    """A page of items, or the one with the key that was asked for."""
+    """Return a page of items, or the item with the requested key."""
     number = await event_log.visible_through(tx)
     page = await _read_page(tx, session, name, request)
     if page is None:
@@ -252,7 +252,7 @@ def _parse_cursor(name: ObjectName, params: dict[str, str]) -> items.ItemCursor 
 
 
 def _parse_from(kind: ObjectKind, text: str) -> items.Key | None:
-    """Where a page begins: any text for maps, any number for lists."""
+    """Return the first key of a page: any string for maps, any number for lists."""
     if kind is not ObjectKind.MESSAGES:
         return text
     digits = text.removeprefix("-")

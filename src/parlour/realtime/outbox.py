@@ -1,9 +1,16 @@
-"""What waits to be sent to one client. It is the transport's own buffer; this counts it.
+"""The outbox of one client: the transport's write buffer, with high-water mark and slow readers.
 
-Above ``OUTBOX_HIGH_BYTES`` the outbox is full: nothing more is read from the client, requests of
-it that wait for their turn go on waiting, and replays pause. A client that leaves it full for
-``STALLED_SECONDS_MAX``, or for which ``OUTBOX_BYTES_MAX`` of notifications arrive meanwhile, is
-slow.
+=======  =====================================  ===================================================
+state    event                                  next
+=======  =====================================  ===================================================
+ready    the buffer exceeds OUTBOX_HIGH_BYTES   full: no input is read, queued requests of the
+                                                client and replays wait, the stall timer starts
+full     the client has read                    ready: waiters continue
+full     STALLED_SECONDS_MAX elapsed, or        full: the client is reported as slow, once
+         OUTBOX_BYTES_MAX of notifications
+         were written in this state
+any      ``release``                            closed: waiters get ``ConnectionClosed``
+=======  =====================================  ===================================================
 """
 
 from __future__ import annotations
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ConnectionClosed(Exception):  # noqa: N818 - named after the condition.
-    """The connection is over: whatever is done for it may stop."""
+    """The connection is closed: work on behalf of it may stop."""
 
 
 class Outbox:
@@ -42,9 +49,9 @@ class Outbox:
         on_slow: Callable[[], None],
         on_growth: Callable[[], None],
     ) -> None:
-        """``on_slow`` is called, at most once for each time that it is full.
+        """``on_slow`` is called at most once per period in which the outbox is full.
 
-        ``on_growth`` is called when something was written and much waits.
+        ``on_growth`` is called after a write if more than SOCKET_UNCOUNTED_BYTES are buffered.
         """
         self._transport = transport
         self._on_slow = on_slow
@@ -55,12 +62,12 @@ class Outbox:
         self._is_closed = False
         self.is_full = False
         self.notified = 0
-        """Notifications since this was last set to 0; the client acknowledges each."""
+        """Notifications since the last reset to 0; the client acknowledges each."""
 
     def write(self, data: bytes) -> None:
-        """Send what the client asked for.
+        """Send data of a reply or of the protocol.
 
-        Large answers are written in pieces: the transport keeps a piece until all of it is sent.
+        Large data is written in chunks: the transport frees a chunk only when all of it is sent.
         """
         if len(data) <= limits.OUTBOX_PIECE_BYTES:
             self._transport.write(data)
@@ -71,11 +78,11 @@ class Outbox:
             self._on_growth()
 
     def __len__(self) -> int:
-        """How many bytes wait."""
+        """Return the number of buffered bytes."""
         return self._transport.get_write_buffer_size()
 
     def push(self, wire: bytes) -> None:
-        """Send notifications: up to two in one write."""
+        """Send notifications, up to two in one write."""
         self.notified += 2
         self.write(wire)
         if self.is_full:
@@ -84,7 +91,7 @@ class Outbox:
                 self._report_slow()
 
     async def drain(self) -> None:
-        """Wait until it is not full. Raises Gone when the connection is over."""
+        """Wait until the outbox is not full. Raises ConnectionClosed."""
         while self.is_full and not self._is_closed:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
@@ -92,24 +99,24 @@ class Outbox:
         if self._is_closed:
             raise ConnectionClosed
 
-    # --- What the socket calls --------------------------------------------------------------
+    # --- Called by the WebSocket --------------------------------------------------------------
 
     def pause(self) -> None:
-        """It is full: the client gets some time to catch up."""
+        """Enter the full state."""
         self.is_full = True
         if not self._is_closed:
             loop = asyncio.get_running_loop()
             self._stall_timer = loop.call_later(limits.STALLED_SECONDS_MAX, self._report_slow)
 
     def resume(self) -> None:
-        """The client has caught up."""
+        """Leave the full state."""
         self.is_full = False
         self._notification_bytes = 0
         self._cancel_timer()
         self._resolve_waiters()
 
     def release(self) -> None:
-        """The connection is over: stop waiting for the client."""
+        """Enter the closed state."""
         self._is_closed = True
         self._cancel_timer()
         self._resolve_waiters()

@@ -1,7 +1,19 @@
-"""Notes who is connected here, where it is shown who is online, and that this node is there.
+"""Presence: records which users are connected to this node, and the heartbeat of the node.
 
-Only services that have reachability switched on pay for it. What is noted is what is true when it
-is written, so a user who goes and comes back at once is noted as it is in the end.
+Only services with reachability enabled cause writes. A record has the state at the time of the
+write, so the record of a user who reconnects at once ends up as connected:
+
+=========  ================================  =====================================================
+state      event                             next
+=========  ================================  =====================================================
+recorded   first or last connection of user  due
+due        a batch is taken                  writing: the state of the hub at this moment
+writing    the transaction commits           recorded
+writing    first or last connection          due again: a further batch
+writing    the store is busy or unavailable  recorded; the next change of the user is due again
+any        the heartbeat was late by more    due, for all connected users: other nodes have taken
+           than NODE_MS                      this node for dead and cleared its records
+=========  ================================  =====================================================
 """
 
 from __future__ import annotations
@@ -27,10 +39,10 @@ log = structlog.get_logger()
 
 
 class Presence:
-    """Notes the users of one node."""
+    """Record the presence of the users of one node."""
 
     def __init__(self, store: Store, hub: Hub, clock: Clock, node: str) -> None:
-        """``node`` is a name that no other process ever had."""
+        """``node`` is a name that no other process has ever had."""
         self._store = store
         self._hub = hub
         self._clock = clock
@@ -40,7 +52,7 @@ class Presence:
         self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Be there: alone on an engine of one process, beside others on a shared one."""
+        """Register this node; on a shared engine start its heartbeat."""
         is_only = not self._store.is_shared
         await self._store.write(
             lambda tx: user_presence.renew_node(tx, self._node, is_only=is_only)
@@ -49,13 +61,13 @@ class Presence:
             self._renewal = asyncio.create_task(self._renew())
 
     def changed(self, key: UserKey) -> None:
-        """A user has come, or has gone."""
+        """Schedule a write for a user's first or last connection."""
         self._due[key] = None
         if self._recording is None:
             self._recording = asyncio.get_running_loop().create_task(self._record_due())
 
     async def _record_due(self) -> None:
-        """Record due presence changes, some at a time: all users of a service may be due."""
+        """Record due changes in batches: all users of a service may be due."""
         while self._due:
             some = list(islice(self._due, limits.PRESENCE_WRITES_AT_ONCE))
             for key in some:
@@ -89,7 +101,7 @@ class Presence:
 
     async def _renew(self) -> None:
         renewed_ms = self._clock.monotonic_ms()
-        while True:  # Ends when it is cancelled.
+        while True:  # Until it is cancelled.
             await asyncio.sleep(limits.NODE_MS / 4000)
             try:
                 await self._store.write(
@@ -100,13 +112,13 @@ class Presence:
                 continue
             now = self._clock.monotonic_ms()
             if now - renewed_ms > limits.NODE_MS:
-                # Others took this node for gone, and its users with it.
+                # Other nodes have taken this node for dead, and cleared its users.
                 for key in self._hub.users():
                     self.changed(key)
             renewed_ms = now
 
     async def stop(self) -> None:
-        """Wait for what is being noted; every user has gone by now."""
+        """Stop the heartbeat and wait for pending writes. All users have disconnected by now."""
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)

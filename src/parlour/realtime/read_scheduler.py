@@ -1,10 +1,9 @@
-"""Turns for heavy reads: one of them in one turn of the event loop, fair among accounts and users.
+"""Scheduler of heavy reads: one per turn of the event loop, fair among accounts and users.
 
-On the embedded engine a read is done in one go, in the event loop. A page of items or a step of
-a replay takes some milliseconds, and one client may ask for dozens of them in one segment. So
-only one of them runs in one turn of the loop (a few at once on a shared engine). Those that wait
-are served round-robin by account, inside an account by user, and a user's own in order,
-whatever number of them each has.
+On the embedded engine a read runs in the event loop without interruption. A page of items or a
+step of a replay takes some milliseconds, and one client may request dozens of them in one segment.
+So one of them runs per turn of the loop (several concurrently on a shared engine). The others are
+queued round-robin by account and user (``operations/round_robin.py``).
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _PAUSE_SECONDS_MAX: Final = 0.020
 
 
 class ReadScheduler:
-    """The turns of one process.
+    """The slots for heavy reads of one process.
 
-    At most one read of each request in work waits here: SOCKET_REQUESTS_MAX for a connection.
+    At most one read per request in flight is queued: SOCKET_REQUESTS_MAX for a connection.
     """
 
     def __init__(self, concurrency: int = 1) -> None:
@@ -34,7 +33,7 @@ class ReadScheduler:
 
     @asynccontextmanager
     async def slot(self, account_sid: str, identity: str) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for one read."""
+        """Wait for a slot, and occupy it for one read."""
         if self._free > 0:
             self._free -= 1
         else:
@@ -44,8 +43,8 @@ class ReadScheduler:
         try:
             yield
         finally:
-            # Not at once: what is done in one go would be followed by the next in the same turn.
-            # And after a long one others have as much time, since they may need several turns.
+            # Deferred, or the next read would run in the same turn. After a long read other work
+            # gets as much time, since it may need several turns.
             seconds = loop.time() - begin
             if self._concurrency == 1 and seconds > _LONG_SECONDS:
                 loop.call_later(min(seconds, _PAUSE_SECONDS_MAX), self._grant_next)
@@ -63,7 +62,7 @@ class ReadScheduler:
             raise
 
     def _grant_next(self) -> None:
-        """Give the turn to the next read that waits."""
+        """Pass the slot to the next queued read, or free it."""
         while self._queue.size:
             waiter = self._queue.pop()
             if not waiter.done():

@@ -1,4 +1,4 @@
-"""The two sides of a WebSocket as it sees them: who speaks through it, and who counts it."""
+"""The interfaces of a WebSocket: the receiver of its messages, and the registry that counts it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from typing import Any, Protocol
 
 
 class Receiver(Protocol):
-    """Whoever speaks through a socket."""
+    """The handler of a WebSocket's messages."""
 
     def message_received(self, message: bytes) -> int:
-        """Take one whole message; return its cost, in frames (SOCKET_TURN_FRAMES)."""
+        """Process one whole message; return its cost in frames (SOCKET_TURN_FRAMES)."""
         ...
 
     def held_bytes(self) -> int:
-        """Return how many bytes are held back for the client."""
+        """Return the number of bytes held back for the client."""
         ...
 
     def rate_exceeded(self) -> None:
-        """End the connection: the client sends more than it may."""
+        """Close the connection: the client exceeds its rate limit."""
         ...
 
     def close_slow(self) -> None:
-        """End the connection: the client takes what it is sent too slowly."""
+        """Close the connection of a slow reader."""
         ...
 
     def server_stopping(self) -> None:
-        """End the connection: the server stops."""
+        """Close the connection: the server stops."""
         ...
 
     def connection_lost(self) -> None:
-        """The connection is gone."""
+        """Release everything after the transport was closed."""
         ...
 
 
@@ -45,5 +45,5 @@ class Registry(Protocol):
         ...
 
     def discard(self, counted: Any) -> None:
-        """Count the socket no more: it is closed."""
+        """Remove a closed socket."""
         ...

@@ -1,9 +1,9 @@
-"""Replay of the events that a request for subscriptions missed, found and sent in steps.
+"""Replay of the events that a subscription request missed, found and sent in steps.
 
-The log is looked through once for a whole request (``MissedEvents``), and each missed event is read
-once, whatever number of objects it concerns (``Replay``). Each step reads a bounded number of
-events and bytes, in a turn of its own, and a notification waits until the client has room for it.
-After the client has gone nothing more is read.
+``MissedEvents`` scans the log once for a whole request, and ``Replay`` reads each missed event
+once, for all objects that it changes. A step reads a bounded number of events and bytes in a slot
+of the read scheduler, and each notification waits for room in the outbox. The steps stop once the
+client has disconnected.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _encode = sync_events.encode
 
 
 class ReplayedEvent(NamedTuple):
-    """One event for a client: the object, the type of the event, and its JSON."""
+    """One event for a client: the object, the event type, and its JSON."""
 
     name: ObjectName
     event_type: str
@@ -48,7 +48,7 @@ class ReplayedEvent(NamedTuple):
 
 
 class _ReplayStep(NamedTuple):
-    """What one step has read: of how many events, and the date of the last one (0: of none)."""
+    """Result of a step: events, number of events read, date of the last one (0: none)."""
 
     events: list[ReplayedEvent]
     read: int
@@ -56,17 +56,17 @@ class _ReplayStep(NamedTuple):
 
 
 class MissedEvents:
-    """Numbers of the events that one request for subscriptions missed, by conversation.
+    """Numbers of the events that one subscription request missed, by conversation.
 
-    The log is looked through once, from the earliest number that the request says.
+    The log is scanned once, from the lowest number in the request.
     """
 
     def __init__(
         self, replay: Replay, last_changed: LastChanged, requested: Iterable[tuple[str, int]]
     ) -> None:
-        """``requested`` has conversations, and the number of the last event known of each.
+        """``requested`` has conversations with the last known event of each.
 
-        The log is read through ``replay``: in turns, and until the client has gone.
+        The log is read through ``replay``: scheduled, and only while the client is connected.
         """
         self._replay = replay
         self._last_changed = last_changed
@@ -80,7 +80,7 @@ class MissedEvents:
         """Conversations to resync: the log does not reach back far enough."""
 
     async def find_start(self) -> None:
-        """Find out from where on the log has to be looked through. Raises Gone."""
+        """Find the event after which the scan starts. Raises ConnectionClosed."""
         behind = {sid: since for sid, since in self._since.items() if since < self._base}
         if not behind:
             return
@@ -91,9 +91,9 @@ class MissedEvents:
         self._position = min(in_reach, default=self._base)
 
     async def scan(self, conversation_sids: set[str], base: int) -> None:
-        """Look through the log up to a number, if any of the conversations changed.
+        """Scan the log up to an event, if one of the conversations changed.
 
-        Raises Gone.
+        Raises ConnectionClosed.
         """
         has_changed = any(
             self._last_changed.changed_since(sid, self._position) for sid in conversation_sids
@@ -101,7 +101,7 @@ class MissedEvents:
         if self._position >= self._base and not has_changed:
             return
         position = self._position
-        while position < base:  # Each step gets further, or is the last.
+        while position < base:  # Each step advances, or is the last.
             some = await self._replay.read_log(
                 partial(
                     event_log.conversations_after,
@@ -116,7 +116,7 @@ class MissedEvents:
         self._position = max(base, self._position)
 
     def numbers(self, conversation_sid: str, after: int, base: int) -> list[int]:
-        """Return the numbers of the events of a conversation after one, up to another."""
+        """Return the numbers of a conversation's events in the range ``after < number <= base``."""
         if conversation_sid in self.to_resync:
             return []
         found = self._numbers.get(conversation_sid, [])
@@ -124,7 +124,7 @@ class MissedEvents:
 
 
 class Replay:
-    """Sends one connection the events that it missed."""
+    """Send missed events to one connection."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class Replay:
         hub: Hub,
         read_scheduler: ReadScheduler,
     ) -> None:
-        """``correlation_id`` is that of the request."""
+        """``correlation_id`` is the id of the request."""
         self._connection = connection
         self._session = connection.session
         self._correlation_id = correlation_id
@@ -144,11 +144,11 @@ class Replay:
         self._read_scheduler = read_scheduler
 
     async def read(self, work: Work[T]) -> T:
-        """Read rows of the account in a turn of its own. Raises Gone."""
+        """Read rows of the account in a slot. Raises ConnectionClosed."""
         return await self._read(work, self._session.scope.account_sid)
 
     async def read_log(self, work: Work[T]) -> T:
-        """Read the log of all accounts in a turn of its own. Raises Gone."""
+        """Read the log of all accounts in a slot. Raises ConnectionClosed."""
         return await self._read(work, ALL_ACCOUNTS)
 
     async def _read(self, work: Work[T], account_sid: str) -> T:
@@ -156,7 +156,7 @@ class Replay:
         async with self._read_scheduler.slot(
             self._session.scope.account_sid, self._session.identity
         ):
-            self._connection.raise_if_closed()  # It may have gone while it waited for its turn.
+            self._connection.raise_if_closed()  # It may have closed while it was queued.
             found = await self._store.read(work, account_sid=account_sid)
         self._connection.raise_if_closed()
         return found
@@ -164,9 +164,9 @@ class Replay:
     async def send_conversation(
         self, after: dict[ObjectName, int], numbers: list[int], base: int
     ) -> None:
-        """Send the events of objects of one conversation, each after its own number.
+        """Send the events of one conversation's objects, each after its own number.
 
-        Of its document only the last state is sent, with the number ``base``.
+        Of the document only the current state is sent, with the number ``base``.
         """
         document = ObjectName(ObjectKind.CONVERSATION, next(iter(after)).owner_sid)
         changes_document = document in after and numbers[-1] > after[document]
@@ -185,7 +185,7 @@ class Replay:
             await self.send(events)
 
     async def send_items(self, name: ObjectName, verb: str, number: int, date_ms: int) -> None:
-        """Send every item of a map of the user as it is now, with one number."""
+        """Send all items of a map of the user as they are now, with one number."""
         key: items.Key | None = items.first_key(name.kind, descending=False)
         while key is not None:
             found = await self.read(partial(_read_items, self._session, name, key))
@@ -199,7 +199,7 @@ class Replay:
             key = found[-1].key if len(found) > len(shown) else None
 
     async def send(self, events: list[ReplayedEvent]) -> None:
-        """Send events, those of each object in order, in as few frames as possible."""
+        """Send events, in order for each object, in as few frames as possible."""
         by_name: dict[ObjectName, list[ReplayedEvent]] = {}
         for each in events:
             by_name.setdefault(each.name, []).append(each)
@@ -211,7 +211,7 @@ class Replay:
                     await self.notify(event_type, some)
 
     async def notify(self, event_type: str, events: list[Any]) -> None:
-        """Send one notification of the request, once the client has room for it. Raises Gone."""
+        """Send one notification once the outbox has room. Raises ConnectionClosed."""
         await self._connection.drain()
         payload = sync_events.replayed_payload(event_type, self._correlation_id, events)
         self._connection.push(self._hub.encode_notification(sync_events.SYNC_EVENT, payload))
@@ -225,13 +225,11 @@ def _replayed_event(change: Change, number: int, date_ms: int) -> ReplayedEvent:
 async def _read_events(
     session: Session, numbers: list[int], after: dict[ObjectName, int], tx: Transaction
 ) -> _ReplayStep:
-    """The next events: a number of them, or fewer once they are large."""
+    """Read the next events, up to the limits of a step."""
     kinds = {name.kind for name in after}
     events: list[ReplayedEvent] = []
     size_bytes = date_ms = 0
-    asked = numbers[
-        : limits.REPLAYED_EVENTS_PER_STEP
-    ]  # Not more than event_log.SEQUENCES_PER_QUERY.
+    asked = numbers[: limits.REPLAYED_EVENTS_PER_STEP]  # At most event_log.SEQUENCES_PER_QUERY.
     for event in await event_log.find_by_sequences(tx, session.scope, asked):
         date_ms = event.date_ms
         for change in await read_conversation_changes(tx, event, kinds):

@@ -1,20 +1,27 @@
-"""When a reply leaves: after the notifications of what it says, once the client has handled them.
+"""Order of replies and notifications: a reply follows the notifications of its changes.
 
-The client SDKs take an item that a page shows for known, and fire no event when its notification
-comes later. They answer a read from their cache once that has the end of a list, so a message that
-was sent is missing until its notification is handled. And a page that is older than what was
-notified before it moves the end of the list back. All of it goes well in one order only, that of
-the event log, and whatever the version:
+The client SDKs treat an item on a page as known, and fire no event when its notification arrives
+later. They serve reads from their cache once it has the end of a list, so a message that was sent
+is missing until its notification is handled. And a page that is older than a notification before
+it moves the end of the list back. All versions behave correctly in one order only, the order of
+the event log:
 
-- The reply to a command leaves when the notifications of its own events have been handled.
-- A page of items of an object that the client listens to was read at some event. It leaves when
-  the notifications of that object up to this event have been handled; those of later events leave
-  after it, and are held back meanwhile.
+- The reply to a command is sent when the client has handled the notifications of its events.
+- A page of items of a subscribed object was read at some event. It is sent when the client has
+  handled the notifications of that object up to this event; later ones are held back behind it.
 
-Both hold for the connection that asks alone. A reply waits for no more than REPLY_FEED_MS_MAX for
-the feed, and as long as ``acknowledgements.py`` says for the client. A connection waits for
-its client with HELD_REPLIES_MAX replies of HELD_REPLIES_BYTES_MAX together at most, and with none
-while nothing is read from it; further ones wait for the feed alone.
+=========  =========================  =============================================================
+barrier    event                      next
+=========  =========================  =============================================================
+created    before the read or change  a page pauses its subscription
+waiting    ``wait``                   the feed has published the events, REPLY_FEED_MS_MAX at most;
+                                      then the client has handled them (``acknowledgements.py``)
+sent       reply in the outbox        ``release``: a page resumes its subscription
+=========  =========================  =============================================================
+
+Both rules hold for the requesting connection only. A connection waits for its client with at most
+HELD_REPLIES_MAX replies of HELD_REPLIES_BYTES_MAX together, and with none while its input is
+paused; further replies wait for the feed only.
 """
 
 from __future__ import annotations
@@ -33,23 +40,23 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Store
 
 WaitPublished = Callable[[int], Awaitable[None]]
-"""Waits until the events up to a number are published by this process, or for too long."""
+"""Waits until this process has published the events up to a number, or for the timeout."""
 
 
 class ReplyBarrier(Protocol):
-    """What holds one reply back."""
+    """Hold one reply back."""
 
     async def wait(self, reply: TunnelReply) -> None:
-        """Wait until the reply may leave."""
+        """Wait until the reply may be sent."""
         ...
 
     def release(self) -> None:
-        """Send what was held back behind the reply."""
+        """Send the notifications that were held back behind the reply."""
         ...
 
 
 class ReplyOrder:
-    """Decides which replies are held back, and until when."""
+    """Decide which replies are held back, and until when."""
 
     def __init__(self, store: Store, hub: Hub, wait_published: WaitPublished) -> None:
         self._store = store
@@ -57,9 +64,9 @@ class ReplyOrder:
         self._wait_published = wait_published
 
     def barrier(self, connection: ClientConnection, request: TunnelRequest) -> ReplyBarrier | None:
-        """Return what holds the reply to a request back; None where it may leave at once.
+        """Return the barrier of the reply to a request; None if it may be sent at once.
 
-        It is asked for before anything is read or changed.
+        It is created before anything is read or changed.
         """
         if not connection.subscribed:
             return None
@@ -82,7 +89,7 @@ class ReplyOrder:
 
 
 class _CommandBarrier:
-    """Holds the reply to a command back."""
+    """Hold back the reply to a command."""
 
     def __init__(
         self, store: Store, connection: ClientConnection, wait_published: WaitPublished
@@ -93,9 +100,9 @@ class _CommandBarrier:
         self._sent_before = connection.acknowledgements.sent
 
     async def wait(self, reply: TunnelReply) -> None:
-        """Wait until the client has handled the events of the command, if it is sent any."""
+        """Wait until the client has handled the command's events, if it gets any."""
         if reply.status >= HTTPStatus.BAD_REQUEST:
-            return  # Nothing was changed.
+            return  # No change was made.
         with self._connection.holding_reply(len(reply.body)) as may_wait_for_client:
             newest = await self._store.read(event_log.newest_sequence, single_statement=True)
             await self._wait_published(newest)
@@ -104,11 +111,11 @@ class _CommandBarrier:
                 await self._connection.acknowledgements.wait_handled(sent)
 
     def release(self) -> None:
-        """Nothing is held back behind it."""
+        """Do nothing: no notifications are held back."""
 
 
 class _PageBarrier:
-    """Holds a page of items back, and later notifications of the same object behind it."""
+    """Hold back a page of items, and later notifications of its object."""
 
     def __init__(
         self,
@@ -123,9 +130,9 @@ class _PageBarrier:
         self._wait_published = wait_published
 
     async def wait(self, reply: TunnelReply) -> None:
-        """Wait until the client has handled what the page shows."""
+        """Wait until the client has handled the events that the page contains."""
         if not reply.newest_sequence:
-            return  # It is no page.
+            return  # Not a page of items.
         with self._connection.holding_reply(len(reply.body)) as may_wait_for_client:
             await self._wait_published(reply.newest_sequence)
             self._hub.push_through(self._pause, reply.newest_sequence)
@@ -137,5 +144,5 @@ class _PageBarrier:
                 self._connection.handled_through = max(last, self._connection.handled_through)
 
     def release(self) -> None:
-        """Send what came of the object since."""
+        """Send the notifications of later events."""
         self._hub.resume(self._pause)

@@ -1,4 +1,4 @@
-"""What a connection knows of its user, and the HTTP that travels in its frames."""
+"""The session of a connection, and the HTTP requests and replies inside its frames."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """Who is connected. Only ``token`` changes: the client may show a newer one.
+    """The user of a connection. Only ``token`` changes: the client may renew it.
 
-    ``root_url`` is where the client reaches the server over HTTP: ``https://host`` without a
-    slash at the end.
+    ``root_url`` is the server's URL for HTTP: ``https://host`` without a trailing slash.
     """
 
     token: AccessToken
@@ -31,7 +30,7 @@ class Session:
 
 @dataclass(slots=True, kw_only=True)
 class TunnelRequest:
-    """An HTTP request inside a frame. ``path`` and ``params`` are as sent: percent-encoded."""
+    """An HTTP request inside a frame. ``path`` and ``params`` are percent-encoded, as sent."""
 
     method: str
     path: str
@@ -41,16 +40,17 @@ class TunnelRequest:
     body: bytes = b""
 
     def take_body(self) -> bytes:
-        """Return the body and drop it: a request may wait long for what it asks for."""
+        """Return the body and free it: the request may be in flight for long."""
         body, self.body = self.body, b""
         return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelReply:
-    """Its answer, and what is done then. ``body`` is JSON without line ends, or empty.
+    """The reply to a request. ``body`` is JSON without line ends, or empty.
 
-    ``newest_sequence`` is the last event that a page of items was read with; 0 for anything else.
+    ``newest_sequence`` is the last event in the snapshot of a page of items; 0 for other replies.
+    ``after_reply`` runs once the reply is sent.
     """
 
     status: int

@@ -1,17 +1,17 @@
-"""What one socket makes the server hold in memory, reserved in the byte pool.
+"""Memory accounting of one socket, reserved in the byte pool.
 
-That is what waits in both directions, and the requests in work: each counts with all bytes of its
-frame until it is over. A request goes on when its client has gone, so it is counted until then.
+It counts the buffers in both directions, and the requests in flight, each with all bytes of its
+frame until it ends. A request continues after its client disconnects, and is counted until it ends.
 
-=======  ===========================  ====================================================
-state    event                        next
-=======  ===========================  ====================================================
-open     something waits              open, and its size is looked at again soon
-open     the connection is lost       gone; closed if no request is in work
-gone     the last request is over     closed
-open,    the pool has no room, or     closed: nothing is counted any more
-gone     gives it to another one
-=======  ===========================  ====================================================
+==============  ==================================  ===============================================
+state           event                               next
+==============  ==================================  ===============================================
+open            bytes are buffered                  open; the size is polled each SOCKET_COUNT_MS
+open            the connection is lost              disconnected; closed without requests in flight
+disconnected    the last request ends               closed
+open,           the pool is exhausted, or evicts    closed: nothing is counted any more
+disconnected    the reservation
+==============  ==================================  ===============================================
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SocketMemory:
-    """Keeps the reservation of one socket up to date."""
+    """Keep the reservation of one socket up to date."""
 
     __slots__ = (
         "_is_gone",
@@ -53,10 +53,10 @@ class SocketMemory:
         self._timer: asyncio.TimerHandle | None = None
         self._is_gone = False
         self.requests_bytes = 0
-        """Bytes of the requests in work."""
+        """Total size of the requests in flight."""
 
     def update(self) -> None:
-        """Reserve what is held now. While there is some it is looked at again soon."""
+        """Reserve the current size, and poll it while it is not 0."""
         reservation, was = self._reservation, self._reservation.held
         size = self.requests_bytes
         if not self._is_gone:
@@ -78,13 +78,13 @@ class SocketMemory:
         self.update()
 
     def begin_request(self, size: int) -> None:
-        """Count a request of so many bytes."""
+        """Add the size of a request."""
         self.requests_bytes += size
         if self.requests_bytes > limits.SOCKET_UNCOUNTED_BYTES:
             self.update()
 
     def end_request(self, size: int) -> None:
-        """Count a request no more."""
+        """Subtract the size of a request."""
         self.requests_bytes -= size
         if self._is_gone and not self.requests_bytes:
             self._reservation.close()
@@ -92,7 +92,7 @@ class SocketMemory:
             self.update()
 
     def connection_lost(self) -> None:
-        """The connection is gone: only its requests in work are counted from now on."""
+        """Count only the requests in flight from now on."""
         self._is_gone = True
         if self._timer is not None:
             self._timer.cancel()

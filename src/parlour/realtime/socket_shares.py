@@ -1,9 +1,8 @@
-"""Places for the WebSockets of users, shared max-min fair by account and by user.
+"""Connection slots for the WebSockets of users, shared max-min fair by account and by user.
 
-A socket is never idle and stays for hours, so a place is taken back when another user has less.
-Below both caps, that of the process and that of the account, every socket gets a place. At one of
-them, a new socket gets the place of another one, if that leaves the gaining side no larger than the
-losing one:
+A socket stays open for hours, so a slot is reclaimed when another user has fewer. Below both caps,
+of the process and of the account, every socket gets a slot. At one of them, a new socket gets the
+slot of another one, if that leaves the gaining side no larger than the losing one:
 
 - The process is full, and the account has at least two sockets fewer than the largest account: the
   newest socket of the largest user of the largest account is displaced.
@@ -11,11 +10,11 @@ losing one:
   newest socket of that user is displaced.
 - Otherwise the new socket is refused: its user is itself among the largest ones.
 
-With a difference of one, two clients that reconnect would displace each other for ever. An account
-within its equal share of a full process is always two below the largest: the others have more than
-their equal shares together, so one of them has a whole socket more than that share. The same holds
-for users of a full account. Newest first, so that a client that opens too many loses the surplus,
-and not what it has worked with.
+With a difference of one, two clients that reconnect would displace each other indefinitely. An
+account within its equal share of a full process is always two below the largest: the others have
+more than their equal shares together, so one of them has a whole socket more than that share. The
+same holds for users of a full account. The newest is displaced, so that a client that opens too
+many loses the surplus, and not the sockets that it uses.
 
 Every operation takes constant time: a count changes by one, so the largest is the last largest one,
 its successor or its predecessor.
@@ -36,12 +35,12 @@ _DIFFERENCE_MIN = 2
 
 
 class Displaceable(Protocol):
-    """A socket of a user, or one whose ``init`` is in work."""
+    """A socket of a user, possibly still authenticating."""
 
     user_key: UserKey
 
     def displace(self) -> None:
-        """End the connection: another user gets its place."""
+        """Close the connection: another user gets its slot."""
         ...
 
 
@@ -107,7 +106,7 @@ class _AccountSockets:
 
 
 class SocketShares:
-    """The places for WebSockets of users in one process."""
+    """The connection slots of one process."""
 
     def __init__(self, *, total_max: int, per_account_max: int) -> None:
         self._total_max = total_max
@@ -116,7 +115,7 @@ class SocketShares:
         self._accounts: dict[str, _AccountSockets] = {}
 
     def acquire(self, socket: Displaceable) -> bool:
-        """Give a socket a place, that of another one if need be; False: it is refused."""
+        """Give a socket a slot, if necessary of a displaced one; return False if it is rejected."""
         key = socket.user_key
         sid = key.account_sid
         is_full = self._ranking.total >= self._total_max
@@ -135,9 +134,9 @@ class SocketShares:
         return True
 
     def _find_displaceable(self, key: UserKey, *, is_full: bool) -> Displaceable | None:
-        """Return the socket that gives up its place for a new one of this user; None: none has to.
+        """Return the socket to displace for a new one of this user, or None.
 
-        ``is_full``: whether the process has no place left; else the account has none.
+        ``is_full``: the process has no free slot; otherwise the account has none.
         """
         account = self._accounts.get(key.account_sid)
         if is_full and self._ranking.is_well_below_largest(key.account_sid):
@@ -147,7 +146,7 @@ class SocketShares:
         return None
 
     def release(self, socket: Displaceable) -> None:
-        """Give the place of a socket back, if it has one."""
+        """Release the slot of a socket, if it has one."""
         key = socket.user_key
         account = self._accounts.get(key.account_sid)
         if account is None or socket not in account.by_user.get(key, ()):

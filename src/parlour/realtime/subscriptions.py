@@ -1,12 +1,30 @@
-"""Subscribing to objects: replay of what was missed, then everything as it happens.
+"""Subscribing to realtime objects: replay of missed events, then notifications as they happen.
 
-The client names its objects with the number of the last event it knows of each. For a
-conversation that did not change since, nothing is looked at. For one that did, the events after
-that number are found in the log and told again, and then the subscription is confirmed. Where the
-log does not reach back so far, or too much has happened, the conversation begins anew: it is
-taken from the user's map and put in again, and the client reads it afresh.
+The client names its objects with the number of the last event it knows of each. Each object goes
+through these states (the hub's own states are in ``hub.py``):
 
-News that comes while this is read is held back by the hub, so nothing falls between.
+============  ==========================================================  =========================
+state         work                                                        next
+============  ==========================================================  =========================
+requested     visibility is read                                          establishing; failed if
+                                                                          invisible or over
+                                                                          SUBSCRIPTIONS_PER_
+                                                                          CONNECTION_MAX
+establishing  the hub holds notifications back; visibility is read        replay; failed if revoked
+              again, as it may have been revoked before
+replay        a conversation's missed events are sent from the log, a     live
+              changed map of the user as a whole; unchanged objects need
+              no read (``last_changed.py``)
+resync        in place of replay if the log does not reach back far       live
+              enough: the conversation is removed from the user's map
+              and added again, so that the client reads it again
+live          the subscription is confirmed, then activated in the hub    ends: cancelled, revoked,
+                                                                          disconnected
+failed        a removal is notified for a document, then the failure      -
+============  ==========================================================  =========================
+
+The order gives each change exactly once: notifications are held back before the state is read, and
+activation drops those that the replay contained.
 """
 
 from __future__ import annotations
@@ -51,12 +69,12 @@ _ACCEPTED: Final = {
 
 
 EventNumber = Annotated[int, msgspec.Meta(ge=-1, le=(1 << 53) - 1)]
-"""What a client may know as the number of an event: an integer of JavaScript; -1 for none yet."""
+"""Number of an event in a request: a JavaScript integer; -1 for none."""
 Correlation = Annotated[int, msgspec.Meta(ge=-(1 << 53), le=(1 << 53) - 1)]
 
 
 class RequestedObject(msgspec.Struct, frozen=True):
-    """One object of a request; without a number nothing is told again."""
+    """One object of a request; without a number no events are replayed."""
 
     object_sid: str
     object_type: str
@@ -64,7 +82,7 @@ class RequestedObject(msgspec.Struct, frozen=True):
 
 
 class SubscriptionRequest(msgspec.Struct, frozen=True):
-    """The body of a request for subscriptions."""
+    """The body of a subscription request."""
 
     action: str
     requests: list[RequestedObject]
@@ -73,7 +91,7 @@ class SubscriptionRequest(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _ResolvedObject:
-    """One object that was asked for, and what the user may see of it."""
+    """One requested object, and its name if the user may see it."""
 
     requested: RequestedObject
     name: ObjectName | None
@@ -81,22 +99,22 @@ class _ResolvedObject:
 
     @property
     def after(self) -> int | None:
-        """The number of the last event that the client knows of."""
+        """Return the number of the last event known to the client."""
         return self.requested.last_event_id
 
     @property
     def visible_name(self) -> ObjectName:
-        """The object, where the user may see it."""
+        """Return the name of a visible object."""
         assert self.name is not None
         return self.name
 
     @property
     def is_replayed(self) -> bool:
-        """Whether what was missed of it is found in the log."""
+        """Whether its missed events are replayed from the log."""
         return self.after is not None and self.visible_name.kind.owner == sids.CONVERSATION
 
     def number(self, base: int) -> int:
-        """From which number on the client is told: what it had was perhaps read just now."""
+        """Return the number after which notifications are sent."""
         return max(base, self.requested.last_event_id or 0)
 
 
@@ -104,7 +122,7 @@ _request_decoder = msgspec.json.Decoder(SubscriptionRequest)
 
 
 class Subscriptions:
-    """Answers ``POST /v4/Subscriptions``."""
+    """Handle ``POST /v4/Subscriptions``."""
 
     def __init__(
         self,
@@ -122,54 +140,44 @@ class Subscriptions:
         self._read_scheduler = read_scheduler
 
     async def handle(self, connection: ClientConnection, request: TunnelRequest) -> TunnelReply:
-        """Begin or end listening to the objects of a request."""
-        subscription_request = _parse_request(request.take_body())
-        if subscription_request is None:
+        """Establish or cancel the subscriptions of a request, after its reply."""
+        body = _parse_request(request.take_body())
+        if body is None:
             return object_reader.error_reply(
                 HTTPStatus.BAD_REQUEST, 54000, "Invalid subscription request"
             )
-        # The answer goes first. The client gives up its plan to subscribe to what it has opened
-        # meanwhile when the answer comes, and makes a new one when a confirmation does.
-        work = self._cancel if subscription_request.action == _CANCEL else self._establish
+        # The reply is sent first: the client drops its pending subscriptions at the reply, and
+        # schedules them again at a confirmation.
+        work = self._cancel if body.action == _CANCEL else self._establish
         return object_reader.json_reply(
-            HTTPStatus.ACCEPTED, _ACCEPTED, partial(work, connection, subscription_request)
+            HTTPStatus.ACCEPTED, _ACCEPTED, partial(work, connection, body)
         )
 
-    async def _cancel(
-        self, connection: ClientConnection, subscription_request: SubscriptionRequest
-    ) -> None:
-        for requested in subscription_request.requests:
+    async def _cancel(self, connection: ClientConnection, body: SubscriptionRequest) -> None:
+        for requested in body.requests:
             self._hub.unsubscribe(connection, requested.object_sid)
-        replay = self._replay(connection, subscription_request)
-        await self._confirm(
-            replay, "subscription_canceled", map(_object_ref, subscription_request.requests)
-        )
+        replay = self._replay(connection, body)
+        await self._confirm(replay, "subscription_canceled", map(_object_ref, body.requests))
 
-    def _replay(
-        self, connection: ClientConnection, subscription_request: SubscriptionRequest
-    ) -> Replay:
+    def _replay(self, connection: ClientConnection, body: SubscriptionRequest) -> Replay:
         return Replay(
             connection,
-            subscription_request.correlation_id,
+            body.correlation_id,
             store=self._store,
             hub=self._hub,
             read_scheduler=self._read_scheduler,
         )
 
-    async def _establish(
-        self, connection: ClientConnection, subscription_request: SubscriptionRequest
-    ) -> None:
-        """Establish every subscription of a request: one request of a connection at a time."""
+    async def _establish(self, connection: ClientConnection, body: SubscriptionRequest) -> None:
+        """Establish the subscriptions of a request, one request of a connection at a time."""
         async with connection.subscription_lock:
-            replay = self._replay(connection, subscription_request)
+            replay = self._replay(connection, body)
             missed = MissedEvents(
-                replay, self._last_changed, _requested_conversations(subscription_request.requests)
+                replay, self._last_changed, _requested_conversations(body.requests)
             )
             await missed.find_start()
-            for start in range(
-                0, len(subscription_request.requests), limits.SUBSCRIPTIONS_PER_STEP
-            ):
-                step = subscription_request.requests[start : start + limits.SUBSCRIPTIONS_PER_STEP]
+            for start in range(0, len(body.requests), limits.SUBSCRIPTIONS_PER_STEP):
+                step = body.requests[start : start + limits.SUBSCRIPTIONS_PER_STEP]
                 await self._establish_step(connection, replay, missed, step)
                 await asyncio.sleep(0)
 
@@ -186,7 +194,7 @@ class Subscriptions:
         held = [each for each in found if each.name is not None][:room]
         for each in held:
             self._hub.begin_subscription(connection, each.visible_name)
-        # What has a higher number is told by the hub, now or once it is known from where on.
+        # Events after this one are published by the hub: held back now, sent on activation.
         base = self._last_changed.position
         mine = {each.visible_name.owner_sid for each in held if each.is_replayed}
         await missed.scan(mine, base)
@@ -196,7 +204,7 @@ class Subscriptions:
                 self._hub.unsubscribe(connection, each.visible_name.sid)
         await self._replay_missed(session, replay, missed, held, base)
         await self._resync(connection, replay, missed.to_resync & mine, base)
-        # Meanwhile the user may have lost the right to more; the hub has forgotten those.
+        # The hub has removed the subscriptions that were revoked since.
         established = [each for each in held if each.visible_name.sid in connection.subscribed]
         failed = [each for each in found if each not in established]
         self._notify_removed(connection, failed, base)
@@ -254,7 +262,7 @@ class Subscriptions:
     async def _resync(
         self, connection: ClientConnection, replay: Replay, conversation_sids: set[str], number: int
     ) -> None:
-        """Take conversations out of the user's map and put them in again."""
+        """Remove conversations from the user's map and add them again."""
         session = connection.session
         name = ObjectName(ObjectKind.MY_CONVERSATIONS, session.user_sid)
         for sid in sorted(conversation_sids):
@@ -269,11 +277,11 @@ class Subscriptions:
     def _notify_removed(
         self, connection: ClientConnection, failed: list[_ResolvedObject], number: int
     ) -> None:
-        """A conversation whose document the client had and may not see any more has been left."""
+        """Notify the removal of conversations whose document is invisible."""
         name = ObjectName(ObjectKind.MY_CONVERSATIONS, connection.session.user_sid)
         for each in failed:
             if each.requested.object_type == realtime_objects.DOCUMENT:
-                # Said of any document that is not there for the user, whether there is one or not.
+                # For any invisible document, so that its existence is not disclosed.
                 for document_name in realtime_objects.candidates_for_sid(
                     realtime_objects.DOCUMENT, each.requested.object_sid
                 ):
@@ -299,22 +307,22 @@ def _object_ref(requested: RequestedObject) -> dict[str, Any]:
     return {"object_sid": requested.object_sid, "object_type": requested.object_type}
 
 
-def _parse_request(body: bytes) -> SubscriptionRequest | None:
-    """The request of a body, each object once; None for what is no request.
+def _parse_request(raw: bytes) -> SubscriptionRequest | None:
+    """Return the request in a JSON body, each object once; None if it is invalid.
 
-    An object that is named again is read and confirmed once, from the lowest number on.
+    An object that is named repeatedly is read and confirmed once, from its lowest number on.
     """
-    if len(body) > limits.SUBSCRIPTIONS_BODY_BYTES_MAX:
+    if len(raw) > limits.SUBSCRIPTIONS_BODY_BYTES_MAX:
         return None
     try:
-        subscription_request = _request_decoder.decode(body)
+        body = _request_decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    is_known = subscription_request.action in {_ESTABLISH, _CANCEL}
-    if not is_known or len(subscription_request.requests) > limits.SUBSCRIPTIONS_PER_REQUEST_MAX:
+    is_known = body.action in {_ESTABLISH, _CANCEL}
+    if not is_known or len(body.requests) > limits.SUBSCRIPTIONS_PER_REQUEST_MAX:
         return None
     distinct: dict[tuple[str, object], RequestedObject] = {}
-    for requested in subscription_request.requests:
+    for requested in body.requests:
         candidates = realtime_objects.candidates_for_sid(
             requested.object_type, requested.object_sid
         )
@@ -324,11 +332,11 @@ def _parse_request(body: bytes) -> SubscriptionRequest | None:
         after = min((number for number in numbers if number is not None), default=None)
         if after != known.last_event_id:
             distinct[key] = msgspec.structs.replace(known, last_event_id=after)
-    return msgspec.structs.replace(subscription_request, requests=list(distinct.values()))
+    return msgspec.structs.replace(body, requests=list(distinct.values()))
 
 
 def _requested_conversations(requests: list[RequestedObject]) -> Iterator[tuple[str, int]]:
-    """The conversations that objects may be of, and the number known of each object."""
+    """Iterate over the possible conversations of objects, with the last known event."""
     for requested in requests:
         if requested.last_event_id is not None:
             for name in realtime_objects.candidates_for_sid(
@@ -341,7 +349,7 @@ def _requested_conversations(requests: list[RequestedObject]) -> Iterator[tuple[
 async def _resolve(
     session: Session, step: list[RequestedObject], tx: Transaction
 ) -> list[_ResolvedObject]:
-    """Which of the objects are there for this user."""
+    """Return the requested objects with the names that are visible to the user."""
     visibility = Visibility(session)
     found = []
     for requested in step:
@@ -363,7 +371,7 @@ async def _find_participant(
 async def _recheck_visibility(
     session: Session, held: list[_ResolvedObject], tx: Transaction
 ) -> None:
-    """Mark what may not be seen any more: the right to it may have gone before it was held."""
+    """Mark objects that became invisible before their notifications were held back."""
     visibility = Visibility(session)
     for each in held:
         each.is_revoked = not await visibility.is_visible(tx, each.visible_name)

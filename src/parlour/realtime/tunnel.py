@@ -1,7 +1,7 @@
-"""The HTTP that travels in frames: which request it is, and who answers it.
+"""The HTTP requests inside frames: parsing, routing, admission, and the order of replies.
 
-Only the path counts; the host that a client writes is a label. Whatever happens to a request, its
-frame has arrived, so the answer's transport status is 200 and HTTP's status stands beside it.
+Only the path is routed; the client's host name is ignored. The transport status of a reply is
+always 200, as the frame has arrived; the HTTP status is a separate field.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _COMMANDS = ("/Client/v2/", "/v1/registrations")
 
 
 class CommandHandler(Protocol):
-    """Whoever answers what is neither an object nor a subscription."""
+    """The handler of requests that are neither objects nor subscriptions."""
 
     async def handle(self, session: Session, request: TunnelRequest) -> TunnelReply:
-        """Answer one request. Raises ApiError."""
+        """Handle one request. Raises ApiError."""
         ...
 
 
@@ -59,7 +59,7 @@ class _HttpRequest(msgspec.Struct):
 
 
 def parse_request(frame: Frame) -> TunnelRequest | None:
-    """The request in a frame; None where there is none."""
+    """Return the request in a frame; None if there is none."""
     try:
         http_request = msgspec.convert(frame.header.get("http_request"), _HttpRequest)
     except msgspec.ValidationError:
@@ -80,7 +80,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def reply_frame(frame_id: str, reply: TunnelReply) -> bytes:
-    """The frame of an answer."""
+    """Return the frame of a reply."""
     header = twilsock_frames.reply_to_request(
         frame_id,
         reply.status,
@@ -92,7 +92,7 @@ def reply_frame(frame_id: str, reply: TunnelReply) -> bytes:
 
 
 class Tunnel:
-    """Finds who answers a request, and makes an answer of whatever comes of it."""
+    """Route requests to their handlers, and send replies or errors."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Tunnel:
         self._random = random
 
     async def handle(self, connection: ClientConnection, frame: Frame) -> None:
-        """Answer the request in a frame, and then do what follows from it."""
+        """Handle the request in a frame, then run its follow-up work."""
         request_sid = self._random.sid(sids.REQUEST)
         request, frame_id = parse_request(frame), frame.id
         del frame
@@ -124,7 +124,7 @@ class Tunnel:
             return
         send = partial(_send_reply, connection, frame_id, request_sid)
         if _is_page(request):
-            # One page of a connection after another, and none while it takes no answers.
+            # Backpressure: one page at a time per connection, and none while its outbox is full.
             async with connection.page_lock:
                 await connection.drain()
                 reply = await self._execute_in_order(connection, request, request_sid, send)
@@ -140,7 +140,7 @@ class Tunnel:
         request_sid: str,
         send: Callable[[TunnelReply], None],
     ) -> TunnelReply:
-        """Carry a request out, and send its reply when it is its turn (``reply_order.py``)."""
+        """Execute a request, and send its reply in order (``reply_order.py``)."""
         barrier = self._reply_order.barrier(connection, request)
         work = partial(self._execute_in_slot, connection, request, request_sid)
         if barrier is None:
@@ -160,21 +160,20 @@ class Tunnel:
         request_sid: str,
         send: Callable[[TunnelReply], None],
     ) -> TunnelReply:
-        """Carry a request out in its turn, if it is a read of a page."""
+        """Execute a request, a page read in a slot of the read scheduler."""
         session = connection.session
         work = partial(self._route, connection, request)
         if not _is_page(request):
             return await self._execute_admitted(session, request_sid, work, send)
         async with self._read_scheduler.slot(session.scope.account_sid, session.identity):
-            connection.raise_if_closed()  # It may have gone while it waited for its turn.
+            connection.raise_if_closed()  # It may have closed while it was queued.
             return await self._execute_admitted(session, request_sid, work, send)
 
     @staticmethod
     async def _run_after_reply(request_sid: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Do what follows from an answer. It is not admitted, since it waits for the client.
+        """Run the follow-up work of a reply. It is not admitted, since it waits for the client.
 
-        What it reads, it reads in turns of its own. A failure is lost: the client asks again for
-        what does not come.
+        Its reads are scheduled. A failure is only logged: the client retries after a timeout.
         """
         try:
             await work()
@@ -194,9 +193,9 @@ class Tunnel:
         work: Callable[[], Awaitable[TunnelReply]],
         send: Callable[[TunnelReply], None],
     ) -> TunnelReply:
-        """Admit a request, carry it out and send its reply.
+        """Admit a request, execute it and send its reply.
 
-        It keeps its place until the reply is in the outbox, or held back, and so in the byte pool.
+        It stays admitted until the reply is in the outbox, or held back, and so in the byte pool.
         """
         account_sid, identity = session.scope.account_sid, session.identity
         try:
@@ -214,7 +213,7 @@ class Tunnel:
 
     async def _route(self, connection: ClientConnection, request: TunnelRequest) -> TunnelReply:
         if request.path.startswith(_OBJECTS):
-            request.take_body()  # It has no meaning.
+            request.take_body()  # A body has no meaning here.
             return await self.objects.handle(connection.session, request)
         if request.path == _SUBSCRIPTIONS and request.method == "POST":
             return await self.subscriptions.handle(connection, request)
@@ -224,7 +223,7 @@ class Tunnel:
 
 
 async def _execute(request_sid: str, work: Callable[[], Awaitable[TunnelReply]]) -> TunnelReply:
-    """What some work gives, or the refusal for its failure."""
+    """Return the reply of some work, or the error reply of its failure."""
     try:
         return await work()
     except ConnectionClosed:
@@ -249,11 +248,11 @@ def _send_reply(
 
 
 def _defer(_reply: TunnelReply) -> None:
-    """Send nothing yet: the reply is held back."""
+    """Send nothing: the reply is held back."""
 
 
 def _is_page(request: TunnelRequest) -> bool:
-    """Whether a request may be answered with a whole page."""
+    """Whether the reply to a request may be a whole page."""
     is_of_items = request.path.startswith(_OBJECTS) and request.path.endswith("/Items")
     return request.method == "GET" and (is_of_items or request.path.startswith(_COMMANDS))
 

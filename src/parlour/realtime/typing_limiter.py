@@ -1,4 +1,4 @@
-"""Rate limit of typing indicators: by user and conversation."""
+"""Rate limit of typing indicators, by user and conversation."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 
 class TypingLimiter:
-    """Limits how often a typing indicator is published.
+    """Limit the rate of typing indicators.
 
-    At most TYPISTS_MAX are remembered; beyond it the oldest may be published again too soon.
+    A user in a conversation is ``absent`` until an indicator is published, then ``limited`` for
+    TYPING_AGAIN_MS, then absent again. At most TYPISTS_MAX are limited; beyond it the oldest is
+    evicted, and its next indicator may be published too soon.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -22,7 +24,7 @@ class TypingLimiter:
         self._published_ms: OrderedDict[tuple[object, str], float] = OrderedDict()
 
     def is_due(self, typist: object, conversation_sid: str) -> bool:
-        """Return whether it is time to publish that this user types; it is published then."""
+        """Return whether an indicator may be published now; it counts as published then."""
         now_ms = self._clock.monotonic_ms()
         tracked = self._published_ms
         while tracked:

@@ -1,4 +1,4 @@
-"""Who may see which realtime object. What may not be seen looks like what does not exist."""
+"""Visibility of realtime objects: an invisible object is indistinguishable from a missing one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class _Membership(NamedTuple):
-    """What a user is to a conversation."""
+    """The relation of a user to a conversation."""
 
     is_creator: bool
     is_participant: bool
 
 
 class Visibility:
-    """What one user sees in one read snapshot; a conversation is looked up once."""
+    """The visible objects of one user in one snapshot; each conversation is read once."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -33,14 +33,14 @@ class Visibility:
     async def first_visible(
         self, tx: Transaction, candidates: Iterable[ObjectName]
     ) -> ObjectName | None:
-        """The one of several possible objects that is there for this user."""
+        """Return the first candidate that is visible to the user."""
         for name in candidates:
             if await self.is_visible(tx, name):
                 return name
         return None
 
     async def is_visible(self, tx: Transaction, name: ObjectName) -> bool:
-        """Whether this user may read the object, and so whether it exists for this user."""
+        """Whether the user may read the object, and so whether it exists for the user."""
         if name.kind is ObjectKind.MY_CONVERSATIONS:
             return name.owner_sid == self._session.user_sid
         if name.kind is ObjectKind.USER_INFO:

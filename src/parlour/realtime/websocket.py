@@ -1,27 +1,26 @@
-"""One WebSocket on the server's port: handshake, whole messages in, a bounded outbox, the end.
+"""One WebSocket on the server's port: handshake, input, a bounded outbox, close.
 
-The server software hands the connection over when a client asks for a WebSocket. What WebSockets
-are is the library's (without I/O); this is the I/O. Messages are binary or they are not heard.
-What is sent to many is encoded once: a server's frames are not masked, so their bytes are the
-same for everybody.
+The HTTP server passes the connection on when a client requests an upgrade. The protocol is the
+library's (without I/O); this module is the I/O. Only binary messages are accepted. A notification
+for many clients is encoded once: a server's frames are not masked, so their bytes are identical.
 
-A socket is in one of these states; each has its bound in bytes and in time:
+A socket is in one of these states; each has its bounds in bytes and in time:
 
 =========  ==================================  =====================================  ==============
-state      what is read                        bounds                                 next
+state      input                               bounds                                 next
 =========  ==================================  =====================================  ==============
-handshake  the head of a request, at once      INIT_BYTES_MAX, HEAD_SECONDS_MAX       open, ending
-open       frames, so many per turn of the     before init INIT_BYTES_MAX and         ending
+handshake  the head of a request               INIT_BYTES_MAX, HEAD_SECONDS_MAX       open, closing
+open       frames, so many per turn of the     before init INIT_BYTES_MAX and         closing
            event loop (SOCKET_TURN_*, and all  INIT_FRAMES_MAX; then SOCKET_*_PER_
            sockets SOCKETS_TURN_*); none       SECOND and USER_BYTES_PER_SECOND; the
-           while it is held                    outbox's
-ending     a close frame, or nothing from a    SOCKET_CLOSE_SECONDS_MAX               closed
-           client that sent too much
+           while input is paused               outbox's
+closing    a close frame, or no input from a   SOCKET_CLOSE_SECONDS_MAX               closed
+           client that exceeded its rate
 =========  ==================================  =====================================  ==============
 
-It is held while its receiver says so (too many requests in work) and while its outbox is full.
-Reading is paused then, and what was read already waits, a chunk of the event loop's at most. It is
-also paused until the next turn once so much was read as may be taken in one.
+Input is paused while the receiver is saturated (too many requests in flight), while the outbox is
+full, and until the next turn once the budget of a turn is used up. Reading from the transport is
+paused then too; the buffered input is one chunk of the event loop's at most.
 """
 
 from __future__ import annotations
@@ -66,9 +65,8 @@ class WebSocket(asyncio.Protocol):
     ) -> None:
         """``registry`` counts the socket while it is open.
 
-        ``accept`` gives who speaks through a new socket; None where there is no room. What it
-        buffers in both directions is reserved in ``buffers``. ``input_limits`` is
-        shared by all sockets.
+        ``accept`` returns the receiver of a new socket; None if there is no room. The buffers of
+        both directions are reserved in ``buffers``. ``input_limits`` is shared by all sockets.
         """
         self._input_limits = input_limits
         self._buffers = buffers
@@ -84,7 +82,7 @@ class WebSocket(asyncio.Protocol):
         self._fragments: bytearray | None = None
         self._is_binary = False
         self._read_bytes = 0
-        """Bytes that were read since its last turn."""
+        """Bytes read since its last turn."""
         self._user_bucket: UserByteBucket | None = None
         self.is_queued = False
         self.owner = ("", "")
@@ -97,7 +95,7 @@ class WebSocket(asyncio.Protocol):
         self.peer = ""
         self.forwarding = ForwardingHeaders()
 
-    # --- What the event loop calls ----------------------------------------------------------
+    # --- Called by the event loop ----------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over."""
@@ -113,11 +111,11 @@ class WebSocket(asyncio.Protocol):
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
         self._abort_after(limits.HEAD_SECONDS_MAX)
-        # Last, since it may call resume_writing: TLS may still be sending messages of its own.
+        # Last, since it may call resume_writing: TLS may still be sending protocol messages.
         self._transport.set_write_buffer_limits(high=limits.OUTBOX_HIGH_BYTES)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes: a handshake, then frames."""
+        """Process bytes: a handshake, then frames."""
         if not self._discards_input and not self._spend_bytes(len(data)):
             self._on_rate_exceeded()
         if self._discards_input:
@@ -149,7 +147,7 @@ class WebSocket(asyncio.Protocol):
         return self._protocol.state is not State.CONNECTING
 
     def _read_head(self, data: bytes) -> bytes:
-        """Take the head of the handshake, once it is complete; return what follows it."""
+        """Process the head of the handshake once it is complete; return the bytes behind it."""
         begin = max(len(self._head) - len(_HEAD_END) + 1, 0)
         self._head += data
         end = self._head.find(_HEAD_END, begin)
@@ -162,9 +160,9 @@ class WebSocket(asyncio.Protocol):
         return rest
 
     def process_input(self) -> tuple[int, int]:
-        """Take what may be taken in one turn of the event loop; the rest waits for the next.
+        """Process the input up to the budget of a turn; the rest is queued for the next turn.
 
-        Return what it cost: in frames, and the bytes read since the last turn.
+        Return the cost: in frames, and the bytes read since the last turn.
         """
         self._refill()
         read_bytes, self._read_bytes = self._read_bytes, 0
@@ -186,7 +184,7 @@ class WebSocket(asyncio.Protocol):
         return limits.SOCKET_TURN_FRAMES - frames_left, read_bytes
 
     def _schedule_input(self) -> None:
-        """Go on behind everybody whose turn it is now."""
+        """Queue the socket's input behind the sockets that are queued."""
         if self._transport is not None:
             self._input_limits.scheduler.enqueue(self)
 
@@ -197,7 +195,7 @@ class WebSocket(asyncio.Protocol):
         return is_open and (self._is_input_paused or self.outbox.is_full)
 
     def _process_frame(self, frame: bytes) -> int:
-        """Take one frame; return what it costs, in frames."""
+        """Process one frame; return its cost in frames."""
         if self._protocol.state is not State.OPEN or self._receiver is None:
             if frame[0] & _OPCODE == Opcode.CLOSE:
                 self._feed_library(frame)
@@ -212,10 +210,10 @@ class WebSocket(asyncio.Protocol):
         return limits.SOCKET_CONTROL_COST
 
     def _feed_library(self, data: bytes) -> None:
-        """Let the library take what is not a plain message."""
+        """Pass data other than plain messages to the library."""
         try:
             self._protocol.receive_data(data)
-        except (ProtocolError, EOFError):  # What it makes the library answer is sent below.
+        except (ProtocolError, EOFError):  # The library's close frame is sent below.
             self._fragments = None
         for event in self._protocol.events_received():
             if isinstance(event, Request):
@@ -225,12 +223,12 @@ class WebSocket(asyncio.Protocol):
         self._flush()
 
     def eof_received(self) -> None:
-        """The client says no more; nobody is left to listen."""
+        """Close: the client has closed its side."""
         self._protocol.receive_eof()
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever spoke here, once."""
+        """Release everything and notify the receiver, once."""
         del exc
         self._registry.discard(self)
         if self._abort_timer is not None:
@@ -246,19 +244,19 @@ class WebSocket(asyncio.Protocol):
             receiver.connection_lost()
 
     def pause_writing(self) -> None:
-        """The outbox is full."""
+        """Mark the outbox as full."""
         self.outbox.pause()
         self._set_reading(on=not self._is_input_blocked())
 
     def resume_writing(self) -> None:
-        """The outbox has room again."""
+        """Mark the outbox as not full, and continue with the input."""
         self.outbox.resume()
         self._reservation.progress()
         self.update_reservation()
         self._schedule_input()
 
     def shutdown(self) -> None:
-        """The server stops."""
+        """Close because the server stops."""
         if self._receiver is not None:
             self._receiver.server_stopping()
         else:
@@ -293,7 +291,7 @@ class WebSocket(asyncio.Protocol):
         self._flush()
 
     def _receive_frame(self, frame: Frame) -> None:
-        """One frame: the library has answered pings and closes already."""
+        """Process a frame of the library, which has replied to pings and closes already."""
         if frame.opcode in {Opcode.TEXT, Opcode.BINARY}:
             self._is_binary = frame.opcode is Opcode.BINARY
             self._fragments = bytearray(frame.data)
@@ -310,7 +308,7 @@ class WebSocket(asyncio.Protocol):
             self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "binary messages only")
 
     def _flush(self) -> None:
-        """Send what the library has to say: handshakes, pongs, closes; and follow its end."""
+        """Send the library's output (handshakes, pongs, closes), and follow its close."""
         if self._transport is None:
             return
         for part in self._protocol.data_to_send():
@@ -321,10 +319,10 @@ class WebSocket(asyncio.Protocol):
         if self._protocol.close_expected():
             self._abort_after(limits.SOCKET_CLOSE_SECONDS_MAX)
 
-    # --- What whoever speaks here calls -----------------------------------------------------
+    # --- Called by the receiver --------------------------------------------------
 
     def accept_init(self, account_sid: str, identity: str) -> None:
-        """The client has said who it is: what it may send is now counted per second."""
+        """Start the limits per second: the client is authenticated."""
         self._registry.mark_authenticated(self)
         now = self._loop.time()
         self._budget.accept_init(now)
@@ -334,22 +332,22 @@ class WebSocket(asyncio.Protocol):
             self._on_memory_exhausted()
 
     def reply(self, message: bytes) -> None:
-        """Send what the client asked for."""
+        """Send a reply."""
         if self._transport is not None:
             self.outbox.write(encode_frame(message))
 
     def push(self, wire: bytes) -> None:
-        """Send news, encoded already; a client that lets too much of it pile up is slow."""
+        """Send notifications, encoded already; a client that does not read them becomes slow."""
         if self._transport is not None:
             self.outbox.push(wire)
 
     def pause_input(self) -> None:
-        """Take nothing more from the client for now, also of what was read already."""
+        """Process no more input for now, including bytes that were read already."""
         self._is_input_paused = True
         self._set_reading(on=not self._is_input_blocked())
 
     def resume_input(self) -> None:
-        """Take more again."""
+        """Process input again."""
         if self._is_input_paused:
             self._is_input_paused = False
             self._schedule_input()
@@ -364,7 +362,7 @@ class WebSocket(asyncio.Protocol):
             self._transport.pause_reading()
 
     def close(self) -> None:
-        """Say good-bye as WebSockets do, and close soon, whether that is answered or not."""
+        """Send a close frame, and abort after a timeout."""
         if self._transport is None:
             return
         self._registry.mark_closing(self)
@@ -375,10 +373,10 @@ class WebSocket(asyncio.Protocol):
         self._abort_after(limits.SOCKET_CLOSE_SECONDS_MAX)
         self._schedule_input()
 
-    # --- The bytes that are buffered --------------------------------------------------------
+    # --- Memory accounting --------------------------------------------------------
 
     def update_reservation(self) -> None:
-        """Reserve what is held in memory now."""
+        """Reserve the bytes that are buffered now."""
         self.memory.update()
 
     def _buffered_bytes(self) -> int:
@@ -389,7 +387,7 @@ class WebSocket(asyncio.Protocol):
         return len(self._frames) + len(self._head) + len(self._fragments or b"")
 
     def _on_memory_exhausted(self) -> None:
-        """There is no room for what is buffered: drop it, and end."""
+        """Drop the input and close: the pool has no room for the buffers."""
         self._reservation.close()
         self._drop_input()
         if self._receiver is not None:
@@ -405,7 +403,7 @@ class WebSocket(asyncio.Protocol):
         self._fragments = None
 
     def _on_rate_exceeded(self) -> None:
-        """Close with the reason: the client exceeds its budget. Stop reading."""
+        """Close with the reason, and stop reading."""
         self._discards_input = True
         self._drop_input()
         self._set_reading(on=False)
@@ -428,6 +426,6 @@ class WebSocket(asyncio.Protocol):
             self._abort_after(limits.SOCKET_CLOSE_SECONDS_MAX)
 
     def abort(self) -> None:
-        """Close at once, whatever is still to be sent."""
+        """Close at once, and drop unsent data."""
         if self._transport is not None:
             self._transport.abort()

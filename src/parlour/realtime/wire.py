@@ -1,10 +1,9 @@
-"""WebSocket frames as bytes, where the library is more than is needed (RFC 6455, section 5).
+"""WebSocket frames as bytes, where the library is slower than necessary (RFC 6455, section 5).
 
-What is sent to many is framed once: a server's frames are not masked, so two bytes and a length
-stand before a message, and they are the same for everybody. A frame of a client that is a whole
-binary message - nearly every one, and thousands of acknowledgements
-follow each message that is told to thousands - is unmasked at once, by the library's compiled
-function; all other frames are the library's.
+A notification for many clients is framed once: a server's frames are not masked, so two bytes and
+a length precede the message, identical for all clients. A client's frame that is a whole binary
+message (nearly all of them: a message to thousands causes thousands of acknowledgements) is
+unmasked at once by the library's compiled function. All other frames are the library's.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Final
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # Where it could not be compiled; a hundred times slower.
+except ImportError:  # Without the compiled module; a hundred times slower.
     from websockets.utils import apply_mask
 
 _FINAL_BINARY: Final = 0x82
@@ -25,7 +24,7 @@ _MASK_BYTES: Final = 4
 
 
 def encode_frame(message: bytes) -> bytes:
-    """One binary message, whole, in one frame."""
+    """Return one binary message as one frame."""
     size = len(message)
     if size <= _SHORT_MAX:
         head = bytes((_FINAL_BINARY, size))
@@ -37,7 +36,7 @@ def encode_frame(message: bytes) -> bytes:
 
 
 def payload_bounds(stream: bytes | bytearray, begin: int) -> tuple[int, int]:
-    """Where the payload of a frame begins, and its length: beyond the end while unknown."""
+    """Return start and size of a frame's payload: beyond the end while unknown."""
     second = stream[begin + 1]
     payload_bytes, head = second & ~_MASKED, 2
     if payload_bytes >= _SIXTEEN_BITS:
@@ -49,12 +48,12 @@ def payload_bounds(stream: bytes | bytearray, begin: int) -> tuple[int, int]:
 
 
 def is_plain(frame: bytes) -> bool:
-    """Whether a frame of a client is a whole binary message."""
+    """Whether a client's frame is a whole binary message."""
     return frame[0] == _FINAL_BINARY and frame[1] & _MASKED != 0
 
 
 def decode_message(frame: bytes) -> bytes | None:
-    """The binary message that one frame of a client is, whole; None for any other frame."""
+    """Return the binary message in one client frame; None for any other frame."""
     if not is_plain(frame):
         return None
     begin, size = payload_bounds(frame, 0)

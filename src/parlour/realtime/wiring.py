@@ -1,4 +1,4 @@
-"""Puts the realtime side of one process together, from the parts that it shares with the rest."""
+"""Composition of the realtime edge of one process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Realtime:
-    """Everything behind the realtime endpoint."""
+    """The realtime edge of one process."""
 
     def __init__(
         self,
@@ -56,9 +56,9 @@ class Realtime:
         public_url: str,
         sockets_max: int,
     ) -> None:
-        """``commands`` makes whoever answers commands; typing is told through the hub.
+        """``commands`` returns the command handler; it publishes typing indicators through the hub.
 
-        ``sockets_max``: how many WebSockets of users this process has at most.
+        ``sockets_max``: the maximum number of users' WebSockets in this process.
         """
         self._buffers = buffers
         self._inputs = InputLimits()
@@ -100,23 +100,23 @@ class Realtime:
         await self.connections.event_feed.wait_published(sequence)
 
     def open_socket(self, registry: Registry) -> WebSocket:
-        """Return the protocol of a connection that becomes a WebSocket, counted by a registry."""
+        """Return the protocol of a connection that is upgraded to a WebSocket."""
         from parlour.realtime import websocket  # noqa: PLC0415 - see _load.
 
         return websocket.WebSocket(registry, self.connections.accept, self._buffers, self._inputs)
 
     def figures(self) -> Iterator[Metric]:
-        """The figures for monitoring: none of them says whose they are."""
-        told = "Client SDKs that are connected: WebSockets after `init`."
-        yield GaugeMetricFamily("parlour_connections", told, value=len(self.hub))
+        """Return the metrics; none of them has a label of a tenant."""
+        description = "Client SDKs that are connected: WebSockets after `init`."
+        yield GaugeMetricFamily("parlour_connections", description, value=len(self.hub))
 
     @property
     def wake(self) -> Callable[[], None]:
-        """Called after each commit that wrote an event."""
+        """Return the callback for commits that wrote an event."""
         return self.connections.event_feed.wake
 
     async def start(self) -> None:
-        """Nobody is connected yet, whatever was noted before a crash."""
+        """Clear the presence of this node from before a crash, and start."""
         await self._presence.start()
         self._warm_up = asyncio.get_running_loop().call_later(
             limits.WARM_UP_MS / 1000, self._load_libraries
@@ -124,11 +124,11 @@ class Realtime:
 
     @staticmethod
     def _load_libraries() -> None:
-        """Load in the background what the first client would have to wait for."""
+        """Import in the background what the first client would have to wait for."""
         asyncio.get_running_loop().run_in_executor(None, _load)
 
     async def stop(self) -> None:
-        """End; the connections have been told."""
+        """Stop. The connections were closed before."""
         self.connections.is_stopping = True
         self._warm_up.cancel()
         await self.connections.event_feed.stop()
