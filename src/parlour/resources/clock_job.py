@@ -41,7 +41,7 @@ class ClockJob:
         self._after = _START
 
     def job(self) -> Job:
-        """The job of the scheduler."""
+        """Return the job of the scheduler."""
         return Job("clock", self._next_due_ms, self._step)
 
     async def _next_due_ms(self, tx: Transaction) -> int | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def jobs(completion: BackgroundCreate) -> tuple[Job, ...]:
-    """The jobs of one server process."""
+    """Return the jobs of one server process."""
     return (
         ClockJob().job(),
         Job(

@@ -84,11 +84,11 @@ COLLECTIONS: tuple[Collection, ...] = (
 
 @cache
 def operations() -> tuple[Operation, ...]:
-    """All operations, in the order of their collections."""
+    """Return all operations, in the order of their collections."""
     return tuple(each for collection in COLLECTIONS for each in operations_of(collection))
 
 
 @cache
 def pipeline_operations() -> tuple[Operation, ...]:
-    """The operations that the router serves: those without an endpoint of their own."""
+    """Return the operations that the router serves: those without an endpoint of their own."""
     return tuple(each for each in operations() if not each.has_endpoint)

@@ -19,7 +19,7 @@ ACTIVE = "active"
 async def ensure_login(
     tx: Transaction, vault: Vault, scope: Scope, name: str, secret: str, friendly_name: str
 ) -> None:
-    """Make sure that this name shows this secret, and no other."""
+    """Replace the secrets of a name by this one, unless it has it."""
     digest = vault.digest(secret)
     known = await account_store.find_login_secrets(tx, name)
     if any(each.secret_digest == digest for each in known):  # tidy: constant-time - both stored.
@@ -31,7 +31,7 @@ async def ensure_login(
 async def create_login(
     tx: Transaction, vault: Vault, scope: Scope, name: str, secret: str, friendly_name: str
 ) -> Login:
-    """Keep a new login: recognised by its digest, and sealed so that it can sign."""
+    """Insert a login: recognised by its digest, and sealed so that it can sign."""
     login = Login(
         name=name,
         ordinal=0,
@@ -48,7 +48,7 @@ async def create_login(
 
 
 async def emit_key_changed(tx: Transaction, scope: Scope, login: Login) -> None:
-    """An API key was made, changed or revoked: whoever came in with it may have to go."""
+    """Emit that an API key was created, changed or revoked: its connections may be closed."""
     await tx.emit(
         scope,
         event_names.ACCOUNT_CHANGED,
@@ -58,7 +58,7 @@ async def emit_key_changed(tx: Transaction, scope: Scope, login: Login) -> None:
 
 
 async def revoke_key(tx: Transaction, scope: Scope, sid: str) -> bool:
-    """Revoke an API key of the account; whether it had one with this sid."""
+    """Revoke an API key of the account; whether it had one with this SID."""
     login = await account_store.find_login(tx, scope, sid)
     if login is None:
         return False

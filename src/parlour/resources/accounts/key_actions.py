@@ -57,7 +57,7 @@ async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
 
 
 async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount:
-    """The account itself, with its auth token."""
+    """Return the account itself, with its auth token."""
     _require_own_account(call)
     assert call.caller.login == call.scope.account_sid
     account = await account_store.find_account(tx, call.scope)
@@ -68,13 +68,13 @@ async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount
 
 
 async def list_keys(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of the account's API keys."""
+    """Return a page of the account's API keys."""
     _require_own_account(call)
     return Rows(await account_store.list_keys(tx, call.scope, call.page_request))
 
 
 async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
-    """A new API key, good at once."""
+    """Create an API key, valid at once."""
     _require_own_account(call)
     name = call.parameters.friendly_name
     secret = call.vault.new_secret()
@@ -91,7 +91,7 @@ async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
 
 
 async def fetch_key(tx: Transaction, call: Call[NoParameters]) -> Login:
-    """One API key."""
+    """Return the API key that the path names."""
     return await _key_in_path(tx, call)
 
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def _date(ms: int) -> str:
-    """A date as RFC 2822 writes it."""
+    """Return a date as RFC 2822 writes it."""
     return format_datetime(datetime.fromtimestamp(ms // 1000, UTC))
 
 
 def account_resource(own: OwnAccount, _view: View) -> dict[str, Any]:
-    """The account, keys in documented order. URIs are without scheme and host."""
+    """Return the account, keys in documented order. URIs are without scheme and host."""
     uri = f"/2010-04-01/Accounts/{own.account.sid}"
     return {
         "auth_token": own.auth_token,
@@ -35,7 +35,7 @@ def account_resource(own: OwnAccount, _view: View) -> dict[str, Any]:
 
 
 def key_resource(login: Login, _view: View) -> dict[str, Any]:
-    """An API key, without its secret."""
+    """Return an API key, without its secret."""
     return {
         "sid": login.name,
         "friendly_name": login.friendly_name,
@@ -45,5 +45,5 @@ def key_resource(login: Login, _view: View) -> dict[str, Any]:
 
 
 def new_key_resource(made: NewKey, view: View) -> dict[str, Any]:
-    """An API key with its secret, which is shown this once."""
+    """Return an API key with its secret, which is shown this once."""
     return {**key_resource(made.login, view), "secret": made.secret}

@@ -108,20 +108,20 @@ SELECT EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1),
 
 
 async def insert_account(tx: Transaction, scope: Scope, account: Account) -> None:
-    """Keep a new account."""
+    """Insert an account."""
     assert account.sid == scope.account_sid
     await tx.run(INSERT_ACCOUNT, *values_of(account))
 
 
 async def find_account(tx: Transaction, scope: Scope) -> Account | None:
-    """The account of a scope, if there is one."""
+    """Return the account of a scope, if there is one."""
     row = await tx.one(FETCH_ACCOUNT, scope.account_sid)
     return Account(*row) if row else None
 
 
 # tidy: scope-first - the operator sees every account
 async def list_accounts(tx: Transaction, after_sid: str, count: int) -> list[Account]:
-    """Accounts in order of their sids; for the operator, never for a tenant."""
+    """Return accounts in order of their sids; for the operator, never for a tenant."""
     return [Account(*row) for row in await tx.all(LIST_ACCOUNTS, after_sid, count)]
 
 
@@ -131,13 +131,13 @@ async def update_account_status(tx: Transaction, scope: Scope, status: str) -> i
 
 
 async def insert_login(tx: Transaction, login: Login) -> None:
-    """Keep a new login."""
+    """Insert a login."""
     await tx.run(INSERT_LOGIN, *values_of(login))
 
 
 # tidy: scope-first - whose it is, is the question
 async def find_login_secrets(tx: Transaction, name: str) -> list[LoginSecret]:
-    """The secrets that this name may show. No scope: the account is what is asked for."""
+    """Return the secrets that this name may show. No scope: the account is what is asked for."""
     return [LoginSecret(*row) for row in await tx.all(FETCH_LOGIN_SECRETS, name)]
 
 
@@ -145,7 +145,7 @@ async def find_login_secrets(tx: Transaction, name: str) -> list[LoginSecret]:
 async def find_login_secrets_by_name(
     tx: Transaction, names: list[str]
 ) -> dict[str, list[LoginSecret]]:
-    """The secrets that each of these names may show; no entry means an unknown name."""
+    """Return the secrets that each of these names may show; no entry means an unknown name."""
     found: dict[str, list[LoginSecret]] = {}
     for begin in range(0, len(names), NAMES_PER_FETCH):
         part = names[begin : begin + NAMES_PER_FETCH]
@@ -156,13 +156,13 @@ async def find_login_secrets_by_name(
 
 
 async def find_login(tx: Transaction, scope: Scope, name: str) -> Login | None:
-    """A login of this account."""
+    """Return a login of this account."""
     row = await tx.one(FETCH_LOGIN, scope.account_sid, name)
     return Login(*row) if row else None
 
 
 async def list_keys(tx: Transaction, scope: Scope, request: PageRequest) -> list[Login]:
-    """The account's API keys, oldest first."""
+    """Return the account's API keys, oldest first."""
     rows = await read_window(tx, LIST_KEYS, request, scope.account_sid)
     return [Login(*row) for row in rows]
 
@@ -175,7 +175,7 @@ async def update_login_row(tx: Transaction, scope: Scope, login: Login) -> None:
 
 
 async def delete_login_rows(tx: Transaction, scope: Scope, name: str) -> int:
-    """Revoke a login; how many rows that was."""
+    """Revoke a login; return the number of rows."""
     return await tx.run(DELETE_LOGIN, scope.account_sid, name)
 
 
@@ -187,12 +187,12 @@ async def replace_account_numbers(tx: Transaction, scope: Scope, addresses: list
 
 
 async def list_account_numbers(tx: Transaction, scope: Scope) -> list[str]:
-    """The account's own numbers, as configured."""
+    """Return the account's own numbers, as configured."""
     return [row[0] for row in await tx.all(LIST_NUMBERS, scope.account_sid)]
 
 
 async def may_send_from(tx: Transaction, scope: Scope, address: str) -> bool:
-    """Whether the account may use this number: it is listed, or there is no list."""
+    """Return whether the account may use this number: it is listed, or there is no list."""
     row = await tx.one(CHECK_NUMBER, scope.account_sid, address)
     assert row is not None
     restricted, listed = row

@@ -52,7 +52,7 @@ address_configuration_in_path = in_path(
 async def list_address_configurations(
     tx: Transaction, call: Call[ListAddressConfigurations]
 ) -> Rows:
-    """A page of the account's configurations."""
+    """Return a page of the account's configurations."""
     wanted = call.parameters.type
     kind = None if isinstance(wanted, Unset) else wanted
     return Rows(
@@ -65,7 +65,7 @@ async def list_address_configurations(
 async def create_address_configuration(
     tx: Transaction, call: Call[CreateAddressConfiguration]
 ) -> AddressConfiguration:
-    """A new configuration for an address that has none."""
+    """Create a configuration for an address that has none."""
     said = call.parameters
     given = said.given()
     creation = await _creation(tx, call.scope, AutoCreation(), said.auto_creation())
@@ -119,7 +119,7 @@ async def _creation(
 async def fetch_address_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> AddressConfiguration:
-    """One configuration."""
+    """Return the configuration that the path names."""
     return await address_configuration_in_path(tx, call)
 
 

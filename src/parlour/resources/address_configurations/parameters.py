@@ -23,7 +23,7 @@ _friendly_name = parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 
 
 
 def _country(name: str, text: str) -> str:
-    """A country by its two letters, as ISO 3166-1 writes them."""
+    """Return a country by its two letters, as ISO 3166-1 writes them."""
     if not _COUNTRY.match(text):
         raise ApiError.invalid(name)
     return text.upper()
@@ -62,7 +62,7 @@ class UpdateAddressConfiguration(Parameters):
     )
 
     def auto_creation(self) -> dict[str, Any]:
-        """What was sent of AutoCreation, by the names of its members; each filter once."""
+        """Return what was sent of AutoCreation, by the names of its members; each filter once."""
         sent = {
             name.removeprefix(_AUTO_CREATION): value
             for name, value in self.given().items()

@@ -81,14 +81,14 @@ LIST_OF_SERVICE = statement(
 
 
 def encode_auto_creation(creation: AutoCreation) -> str:
-    """The text that a row holds."""
+    """Return the text that a row holds."""
     return _encode(creation).decode()
 
 
 async def find_address_configuration_by_address(
     tx: Transaction, scope: Scope, address: str
 ) -> AddressConfiguration | None:
-    """The configuration of this address, byte for byte, if the account has it."""
+    """Return the configuration of this address, byte for byte, or None."""
     row = await tx.one(FETCH_BY_ADDRESS, scope.account_sid, address)
     return AddressConfiguration(*row) if row else None
 
@@ -106,7 +106,7 @@ async def list_address_configurations(
 async def list_address_configurations_of_service(
     tx: Transaction, scope: Scope, service_sid: str, count: int
 ) -> list[AddressConfiguration]:
-    """Some configurations that make their conversations in this service."""
+    """Return some configurations that make their conversations in this service."""
     # In JSON a quotation mark inside a text is escaped, so only the member itself is found.
     like = f'%"conversation_service_sid":"{service_sid}"%'
     rows = await tx.all(LIST_OF_SERVICE, scope.account_sid, like, count)

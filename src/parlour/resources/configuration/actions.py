@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def fetch_configuration(tx: Transaction, call: Call[NoParameters]) -> Configuration:
-    """The account's configuration."""
+    """Return the account's configuration."""
     return await configuration_store.get_configuration(tx, call.scope)
 
 
@@ -38,7 +38,7 @@ async def update_configuration(tx: Transaction, call: Call[UpdateConfiguration])
 
 
 async def save_configuration(tx: Transaction, scope: Scope, configuration: Configuration) -> None:
-    """Keep a changed configuration and tell of it."""
+    """Write a changed configuration and emit its event."""
     await configuration_store.update_configuration_row(tx, scope, configuration)
     await tx.emit(
         scope,

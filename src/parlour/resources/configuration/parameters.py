@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _default_timer(seconds: Parser[int]) -> Parser[str | None]:
-    """A timer as its text, which answers show as it was sent; None when it is off."""
+    """Return a timer as its text, which answers show as it was sent; None when it is off."""
 
     def parse(name: str, text: str) -> str | None:
         return text if seconds(name, text) else None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def resource(configuration: Configuration, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     service_sid = configuration.default_chat_service_sid
     url = f"{view.root_url}/Configuration"
     return {

@@ -26,7 +26,7 @@ content_template_in_path = in_path(sids.CONTENT, content_template_store.find_con
 async def create_content_template(
     tx: Transaction, call: Call[CreateContentTemplate]
 ) -> ContentTemplate:
-    """A new template. Raises 400 for an account that has as many as it may."""
+    """Create a template. Raises 400 for an account that has as many as it may."""
     given = call.parameters.given()
     # A text, or forms of which one has it.
     if "body" not in given and "types" not in given:
@@ -66,7 +66,7 @@ def _text_of(types: str) -> str:
 
 
 async def fetch_content_template(tx: Transaction, call: Call[NoParameters]) -> ContentTemplate:
-    """One template."""
+    """Return the template that the path names."""
     return await content_template_in_path(tx, call)
 
 
@@ -85,7 +85,7 @@ async def _emit_change(tx: Transaction, call: Call[Any], template: ContentTempla
 
 
 async def list_content_templates(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of the account's templates."""
+    """Return a page of the account's templates."""
     return Rows(
         await content_template_store.list_content_templates(tx, call.scope, call.page_request),
         order="sid",

@@ -18,7 +18,7 @@ _objects = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 def _types(name: str, text: str) -> str:
-    """A JSON object with an object for each type. Raises 50542 for a type that is none.
+    """Return a JSON object with an object for each type. Raises 50542 for a type that is none.
 
     The lists that clients walk must be there: else one template would fail them all.
     """

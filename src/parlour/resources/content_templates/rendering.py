@@ -114,7 +114,7 @@ def render_content(template: ContentTemplate, variables: str | None) -> Rendered
 
 
 def _most_complex(template: ContentTemplate) -> tuple[str, str]:
-    """The type and the JSON of the variant that clients show."""
+    """Return the type and the JSON of the variant that clients show."""
     if template.types is not None:
         variants = _variants(template.types)
         for type_ in reversed(TYPES):
@@ -162,7 +162,7 @@ def _quoted(text: str) -> str:
 
 
 def _unquoted(name: str) -> str | None:
-    """The name of a place; None for text that ends in another string than it begins in."""
+    """Return the name of a place; None for text that ends in another string than it begins in."""
     try:
         return _string(f'"{name}"')
     except msgspec.DecodeError:

@@ -39,7 +39,7 @@ COUNT = "SELECT COUNT(*) FROM content_template WHERE account_sid = $1"
 
 
 async def count_content_templates(tx: Transaction, scope: Scope) -> int:
-    """How many templates the account has."""
+    """Return how many templates the account has."""
     row = await tx.one(COUNT, scope.account_sid)
     assert row is not None
     return int(row[0])

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 async def create_conversation_with_participants(
     tx: Transaction, call: Call[CreateConversationWithParticipants]
 ) -> Conversation | AcceptedResult:
-    """A new conversation; with participants it is only begun, and completed in the background.
+    """Create a conversation; with participants it is completed in the background.
 
-    Everything is checked before anything is kept; the pairs of addresses and the set of a group
+    Everything is checked before anything is inserted; the pairs of addresses and the set of a group
     are taken at once.
     """
     said = call.parameters

@@ -61,7 +61,7 @@ _decode = msgspec.json.Decoder(PendingParticipants).decode
 
 
 def encode_pending(origin: Origin, state: str, forms: list[FormFields]) -> str:
-    """What is to be done, as it is kept in the conversation's row."""
+    """Return what is to be done, as it is kept in the conversation's row."""
     return _encode(PendingParticipants(origin, state, forms)).decode()
 
 
@@ -79,7 +79,7 @@ class BackgroundCreate:
         return tx.now if await self._list_pending(tx) else None
 
     async def _list_pending(self, tx: Transaction) -> list[Conversation]:
-        """The conversations to complete next, shared fairly by accounts.
+        """Return the conversations to complete next, shared fairly by accounts.
 
         An account may have at most as many as are still free (`operations/fair_shares.py`): of
         those that are chosen now, and of these and those being asked about together. Beyond that
@@ -125,21 +125,21 @@ class BackgroundCreate:
         await asyncio.gather(*(self._complete_one(store, each) for each in at_once))
 
     async def stop(self) -> None:
-        """Ask no more. Whatever is not complete is begun again at the next start."""
+        """Cancel the pre-action hooks; the next start begins again what is incomplete."""
         tasks = [task for _, task in self._hook_tasks.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _needs_hook(self, pending_conversation: Conversation) -> bool:
-        """Whether a webhook wants to hear of the participants before they are added."""
+        """Return whether a pre-action webhook must be called for the participants."""
         if self._before is None or not _origin_of(pending_conversation).fires:
             return False
         scope = Scope(pending_conversation.account_sid, pending_conversation.service_sid)
         return await self._before.is_subscribed(scope, _PRE_ACTION)
 
     async def _complete_after_hook(self, store: Store, pending_conversation: Conversation) -> None:
-        """Ask about each participant, and complete the conversation if none is rejected."""
+        """Call the hook for each participant; complete the conversation if none is rejected."""
         try:
             await self._complete_one(store, pending_conversation, self._before)
         except Exception:
@@ -151,7 +151,7 @@ class BackgroundCreate:
     async def _complete_one(
         self, store: Store, pending_conversation: Conversation, before: PreActionHook | None = None
     ) -> None:
-        """Complete one conversation, or give it up."""
+        """Complete one conversation, or close it on a failure."""
         origin = SILENT
         try:
             pending = _decode(pending_conversation.pending_participants or "")

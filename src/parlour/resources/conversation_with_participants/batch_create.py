@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 async def make_participants(
     tx: Transaction, scope: Scope, conversation: Conversation, forms: list[FormFields]
 ) -> list[Participant]:
-    """The records of all participants of a new conversation, checked but not yet kept."""
+    """Return the records of all participants of a new conversation, checked but not inserted."""
     made = [
         await participant_actions.build_participant(
             tx, scope, conversation, CreateParticipant.parse(form)
@@ -50,7 +50,7 @@ async def make_participants(
 
 
 def address_pair(participant: Participant) -> tuple[str, str] | None:
-    """The address and the proxy address of a participant that has both."""
+    """Return the address and the proxy address of a participant that has both."""
     if participant.address is None or participant.proxy_address is None:
         return None
     return participant.address, participant.proxy_address

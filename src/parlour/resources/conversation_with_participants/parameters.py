@@ -41,7 +41,7 @@ def participant(name: str, text: str) -> FormFields:
 
 
 def _form(members: Mapping[str, object], names: dict[str, str]) -> FormFields:
-    """The members that are known, under their wire names; null counts as absent."""
+    """Return the members that are known, under their wire names; null counts as absent."""
     form: FormFields = {}
     for member, wire_name in names.items():
         text = cast("str | None", members.get(member))

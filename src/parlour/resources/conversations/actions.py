@@ -61,14 +61,14 @@ def conflict_scope_in_path(call: Call[Any], subject_sid: str = "") -> ConflictSc
 
 
 async def create_conversation(tx: Transaction, call: Call[CreateConversation]) -> Conversation:
-    """A new conversation. Its creator is not added as a participant."""
+    """Create a conversation. Its creator is not added as a participant."""
     conversation = await build_conversation(tx, call.scope, call.parameters)
     await save_new_conversation(tx, call.scope, conversation)
     return conversation
 
 
 async def save_new_conversation(tx: Transaction, scope: Scope, conversation: Conversation) -> None:
-    """Keep a new conversation and tell of it."""
+    """Insert a conversation and emit its event."""
     await conversation_store.insert_conversation(tx, scope, conversation)
     await tx.emit(
         scope,
@@ -82,7 +82,7 @@ async def save_new_conversation(tx: Transaction, scope: Scope, conversation: Con
 async def build_conversation(
     tx: Transaction, scope: Scope, change: CreateConversation
 ) -> Conversation:
-    """The record of a new conversation, checked but not yet kept."""
+    """Return the record of a new conversation, checked but not inserted."""
     state = conversation_timers.ACTIVE if change.state is UNSET else change.state
     if state == conversation_timers.CLOSED:
         raise ApiError(50384)
@@ -123,7 +123,7 @@ async def build_conversation(
 
 
 def _given_or(value: Any, otherwise: Any) -> Any:
-    """What was said, or what counts where nothing was."""
+    """Return a parameter, or the other value if it is unset."""
     return otherwise if value is UNSET else value
 
 
@@ -148,12 +148,12 @@ async def _require_free_unique_name(
 
 
 async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Conversation:
-    """One conversation."""
+    """Return the conversation that the path names."""
     return await conversation_in_path(tx, call, "Sid")
 
 
 async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> Rows:
-    """A page of conversations: by last activity, or by date where a filter is given."""
+    """Return a page of conversations: by last activity, or by date where a filter is given."""
     said = call.parameters
     if said.state is UNSET and said.start_date is UNSET and said.end_date is UNSET:
         found = await conversation_store.list_conversations_by_activity(
@@ -199,7 +199,7 @@ async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -
 
 
 def _changed(before: Conversation, change: UpdateConversation, now_ms: int) -> Conversation:
-    """The conversation as it is after the change."""
+    """Return the conversation as it is after the change."""
     created = _given_or(change.date_created, before.date_created)
     moved = change.date_created is not UNSET
     order = _order(created, before.sequence) if moved else before.created_order

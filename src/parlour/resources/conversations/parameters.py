@@ -23,7 +23,7 @@ _date = timestamps.timestamp()
 
 
 def _unique_name(name: str, text: str) -> str | None:
-    """A unique name that no look-up could take for a sid; empty clears it."""
+    """Return a unique name that no look-up could take for a sid; empty clears it."""
     if sids.is_sid(sids.CONVERSATION, text):
         raise ApiError(50390)
     return _unique_name_text(name, text) or None
@@ -45,7 +45,7 @@ def _state(name: str, text: str) -> str:
 
 
 def _end_date(name: str, text: str) -> int:
-    """The first millisecond after the second, or the UTC day, that is named."""
+    """Return the first millisecond after the second, or the UTC day, that is named."""
     date_alone = len(text) == len("2026-01-31")
     return _date(name, text) + (_DAY_MS if date_alone else _SECOND_MS)
 

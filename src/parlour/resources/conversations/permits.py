@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def visible_conversation(
     tx: Transaction, call: Call[Any], name: str = "ConversationSid"
 ) -> tuple[Conversation, Membership | None]:
-    """The conversation that the path names, and the user's place in it. Raises 50350.
+    """Return the conversation that the path names, and the membership of the user. Raises 50350.
 
     A creator who takes no part in it has none.
     """
@@ -37,7 +37,7 @@ async def visible_conversation(
 async def joined_conversation(
     tx: Transaction, call: Call[Any], name: str = "ConversationSid"
 ) -> tuple[Conversation, Membership]:
-    """The conversation that the path names, and the user's place in it.
+    """Return the conversation that the path names, and the membership of the user.
 
     Raises 50430 for a creator who is not in it.
     """

@@ -77,7 +77,7 @@ class TimerFields(Protocol):
 
 
 def timers(conversation: TimerFields) -> dict[str, str]:
-    """The dates at which timers will act; only those that are set."""
+    """Return the dates at which timers will act; only those that are set."""
     shown = {}
     if conversation.date_inactive is not None:
         shown["date_inactive"] = format_date(conversation.date_inactive)
@@ -87,7 +87,7 @@ def timers(conversation: TimerFields) -> dict[str, str]:
 
 
 def bindings(conversation: Conversation) -> dict[str, Any] | None:
-    """The e-mail binding or None: a name alone is kept, and shown with its address."""
+    """Return the e-mail binding or None: a name alone is kept, and shown with its address."""
     if conversation.email_address is None:
         return None
     return {
@@ -99,7 +99,7 @@ def bindings(conversation: Conversation) -> dict[str, Any] | None:
 
 
 def resource(conversation: Conversation, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     url = f"{view.base_url}/Conversations/{conversation.sid}"
     return {
         "sid": conversation.sid,
@@ -149,7 +149,7 @@ def realtime_document(
 
 
 def client_resource(conversation: ConversationFields, sid: str) -> dict[str, Any]:
-    """What every client sees of a conversation, in the answer to a command."""
+    """Return what every client sees of a conversation, in the answer to a command."""
     url = f"{client_urls.COMMANDS}/Conversations/{sid}"
     return {
         "account_sid": conversation.account_sid,

@@ -139,7 +139,7 @@ LIST_PENDING = statement(
 async def find_conversation_by_unique_name(
     tx: Transaction, scope: Scope, unique_name: str
 ) -> Conversation | None:
-    """The conversation with this unique name, if the service has it."""
+    """Return the conversation with this unique name, or None."""
     row = await tx.one(FETCH_BY_UNIQUE_NAME, scope.account_sid, scope.service_sid, unique_name)
     return Conversation(*row) if row else None
 
@@ -153,7 +153,7 @@ async def find_conversation_sid(tx: Transaction, scope: Scope, sid: str) -> str 
 async def find_conversation_sid_by_unique_name(
     tx: Transaction, scope: Scope, unique_name: str
 ) -> str | None:
-    """The sid of the conversation with this unique name, if the service has it."""
+    """Return the sid of the conversation with this unique name, or None."""
     row = await tx.one(FIND_SID_BY_UNIQUE_NAME, scope.account_sid, scope.service_sid, unique_name)
     return row[0] if row else None
 
@@ -167,7 +167,7 @@ async def increment_removed_messages(tx: Transaction, scope: Scope, sid: str) ->
 async def list_conversations_by_activity(
     tx: Transaction, scope: Scope, request: PageRequest
 ) -> list[Conversation]:
-    """The service's conversations, the last one with a message first."""
+    """Return the service's conversations, the last one with a message first."""
     rows = await read_window(tx, LIST_BY_ACTIVITY, request, scope.account_sid, scope.service_sid)
     return [Conversation(*row) for row in rows]
 
@@ -192,13 +192,13 @@ async def list_conversations_by_date(
 
 # tidy: scope-first - the scheduler works for every account
 async def list_due_conversations(tx: Transaction, now_ms: int, count: int) -> list[Conversation]:
-    """Conversations of any account whose timer has passed, up to a number for each timer."""
+    """Return conversations of any account whose timer has passed, up to a number for each timer."""
     return [Conversation(*row) for row in await tx.all(LIST_DUE, now_ms, count)]
 
 
 # tidy: scope-first - as above
 async def next_timer_ms(tx: Transaction) -> int | None:
-    """When the next timer of any account will pass."""
+    """Return when the next timer of any account will pass."""
     row = await tx.one(NEXT_DUE)
     assert row is not None
     return min((moment for moment in row if moment is not None), default=None)
@@ -216,7 +216,7 @@ async def list_conversations_by_timer(
 async def list_pending_conversations(
     tx: Transaction, count: int, skipped: Sequence[str] = ()
 ) -> list[Conversation]:
-    """Conversations that still wait for their participants, of any account but a few."""
+    """Return conversations that still wait for their participants, of any account but a few."""
     most = limits.PENDING_ACCOUNTS_SKIPPED_MAX
     padded = [*skipped[:most], *[""] * (most - len(skipped))]
     return [Conversation(*row) for row in await tx.all(LIST_PENDING, count, *padded)]

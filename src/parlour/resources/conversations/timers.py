@@ -46,7 +46,7 @@ def require_changeable(conversation: Conversation) -> None:
 
 
 def with_restarted_timers(conversation: Conversation, now_ms: int) -> Conversation:
-    """The conversation with its timers counting from now; closed ones have none."""
+    """Return the conversation with its timers counting from now; closed ones have none."""
 
     def due(seconds: int | None) -> int | None:
         return now_ms + seconds * 1000 if seconds else None
@@ -63,7 +63,7 @@ def with_restarted_timers(conversation: Conversation, now_ms: int) -> Conversati
 
 
 def with_capped_timers(conversation: Conversation, now_ms: int) -> Conversation:
-    """The conversation with no timer that ends later than the whole timer from now."""
+    """Return the conversation with no timer that ends later than the whole timer from now."""
 
     def cap(date: int | None, seconds: int | None) -> int | None:
         return date if date is None or not seconds else min(date, now_ms + seconds * 1000)
@@ -76,7 +76,7 @@ def with_capped_timers(conversation: Conversation, now_ms: int) -> Conversation:
 
 
 def after_message(conversation: Conversation, activity: int, now_ms: int) -> Conversation:
-    """The conversation after one more message: active, its timers counting from now.
+    """Return the conversation after one more message: active, its timers counting from now.
 
     ``activity`` is when, in microseconds: what lists are ordered by.
     """
@@ -119,7 +119,7 @@ async def emit_state_changed(
 
 
 async def fire_due_timers(tx: Transaction) -> None:
-    """Let timers act that have passed, up to a number."""
+    """Fire the timers that are due, up to a number."""
     for found in await conversation_store.list_due_conversations(
         tx, tx.now, limits.TIMERS_PER_STEP_MAX
     ):
@@ -149,11 +149,11 @@ async def fire_due_timers(tx: Transaction) -> None:
 
 
 def _is_due(conversation: Conversation, now_ms: int) -> bool:
-    """Whether one of the timers has passed."""
+    """Return whether one of the timers has passed."""
     timers = (conversation.date_inactive, conversation.date_closed)
     return any(date is not None and date <= now_ms for date in timers)
 
 
 def _without_timers(conversation: Conversation) -> Conversation:
-    """The conversation without any timer that could act."""
+    """Return the conversation without any timer that could act."""
     return msgspec.structs.replace(conversation, date_inactive=None, date_closed=None)

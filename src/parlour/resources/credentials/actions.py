@@ -26,12 +26,12 @@ credential_in_path = in_path(sids.CREDENTIAL, credential_store.find_credential)
 
 
 async def list_credentials(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of the account's credentials."""
+    """Return a page of the account's credentials."""
     return Rows(await credential_store.list_credentials(tx, call.scope, call.page_request))
 
 
 async def create_credential(tx: Transaction, call: Call[CreateCredential]) -> Credential:
-    """A new credential."""
+    """Create a credential."""
     given = call.parameters.given()
     blank = Credential(
         account_sid=call.scope.account_sid,
@@ -51,7 +51,7 @@ async def create_credential(tx: Transaction, call: Call[CreateCredential]) -> Cr
 
 
 async def fetch_credential(tx: Transaction, call: Call[NoParameters]) -> Credential:
-    """One credential."""
+    """Return the credential that the path names."""
     return await credential_in_path(tx, call)
 
 
@@ -71,7 +71,7 @@ async def update_credential(tx: Transaction, call: Call[UpdateCredential]) -> Cr
 
 
 def _changed(before: Credential, call: Call[Any], given: dict[str, Any]) -> Credential:
-    """The credential with the values that were sent, secrets sealed."""
+    """Return the credential with the values that were sent, secrets sealed."""
     kind = given.get("type", before.type)
     sandbox = str(given["sandbox"]) if "sandbox" in given else (before.sandbox or "False")
     sent = {name: given[name] for name in CredentialSecrets.__struct_fields__ if name in given}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def resource(credential: Credential, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     return {
         "sid": credential.sid,
         "account_sid": credential.account_sid,

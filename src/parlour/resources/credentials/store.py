@@ -44,12 +44,12 @@ delete_credential_row = TABLE.deleter()
 
 
 def seal_secrets(vault: Vault, sid: str, secrets: CredentialSecrets) -> str:
-    """The secrets of the credential with this sid, as its row holds them."""
+    """Return the secrets of the credential with this SID, as its row holds them."""
     return vault.seal(msgspec.json.encode(secrets).decode(), sid)
 
 
 def unseal_secrets(vault: Vault, credential: Credential) -> CredentialSecrets:
-    """The secrets of a credential, for the push service."""
+    """Return the secrets of a credential, for the push service."""
     if credential.secrets_sealed is None:
         return CredentialSecrets()
     text = vault.unseal(credential.secrets_sealed, credential.sid)

@@ -38,7 +38,7 @@ message_in_path = in_conversation_path(sids.MESSAGE, message_store.find_message,
 async def message_in_conversation(
     tx: Transaction, call: Call[Any], conversation_sid: str, sid: str
 ) -> Message:
-    """The message with this sid in a conversation. Raises 404."""
+    """Return the message with this SID in a conversation. Raises 404."""
     found = None
     normal_sid = sids.parse(sids.MESSAGE, sid)
     if normal_sid is not None:
@@ -57,7 +57,7 @@ def conflict_scope_of_create(call: Call[CreateMessage]) -> ConflictScope | None:
 
 
 async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:
-    """Say something in a conversation; its other participants hear of it."""
+    """Create a message in a conversation."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     change = call.parameters
     conversation_timers.require_changeable(conversation)
@@ -67,7 +67,7 @@ async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:
 async def add_message(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateMessage
 ) -> Message:
-    """Check and keep a new message with its receipts, and tell of it.
+    """Check and insert a message with its receipts, and emit its event.
 
     It wakes an inactive conversation and restarts its timers.
     """
@@ -115,7 +115,7 @@ async def _save_new_message(
     message: Message,
     found: message_fan_out.Audience,
 ) -> None:
-    """Write the message, its receipts and its conversation, and tell of them."""
+    """Write the message, its receipts and its conversation, and emit their events."""
     after = conversation_timers.after_message(conversation, tx.next_sequence(), tx.now)
     woken = after.state != conversation.state
     await message_store.insert_message(tx, scope, message)
@@ -139,12 +139,12 @@ async def _save_new_message(
 
 
 def _given_or(value: Any, otherwise: Any) -> Any:
-    """What was said, or what counts where nothing was."""
+    """Return a parameter, or the other value if it is unset."""
     return otherwise if value is UNSET else value
 
 
 async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:
-    """One message."""
+    """Return the message that the path names."""
     return await message_in_path(
         tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
     )
@@ -159,7 +159,7 @@ async def fetch_channel_metadata(tx: Transaction, call: Call[NoParameters]) -> M
 
 
 async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
-    """A page of messages by index."""
+    """Return a page of messages by index."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     found = await message_store.list_messages(
         tx,

@@ -62,7 +62,7 @@ async def save_media(
 async def _content_from_template(
     tx: Transaction, scope: Scope, template_sid: str, variables: str | None
 ) -> MessageContent:
-    """The text of a template, and its content as a medium that no blob has."""
+    """Return the text of a template, and its content as a medium that no blob has."""
     template = await content_template_store.find_content_template(tx, scope, template_sid)
     if template is None:
         raise ApiError(50526)

@@ -69,7 +69,7 @@ class Audience(msgspec.Struct, frozen=True):
 async def find_audience(
     tx: Transaction, scope: Scope, conversation_sid: str, author: str
 ) -> Audience:
-    """The audience of a message of this author."""
+    """Return the audience of a message of this author."""
     concerned = await participant_store.list_author_and_bound_participants(
         tx, scope, conversation_sid, author
     )

@@ -16,7 +16,7 @@ _given_media_sid = parsers.sid(sids.MEDIA, 50510)
 
 
 def _body(_name: str, text: str) -> str:
-    """A text of bounded size in bytes; the bound in characters depends on the recipients."""
+    """Return a text of bounded size in bytes; the bound in characters depends on the recipients."""
     if json_parsers.utf8_bytes(text) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError(50504)
     return text

@@ -71,7 +71,7 @@ DELETE_OF_MESSAGE = "DELETE FROM receipt WHERE account_sid = $1 AND message_sid 
 
 
 async def lock_conversation_of_receipt(tx: Transaction, scope: Scope, sid: str) -> bool:
-    """Let nobody else change the receipt's conversation; whether it is there."""
+    """Lock the receipt's conversation; return whether it exists."""
     row = await tx.one(LOCK_CONVERSATION, scope.account_sid, scope.service_sid, sid)
     return row is not None
 
@@ -79,16 +79,16 @@ async def lock_conversation_of_receipt(tx: Transaction, scope: Scope, sid: str) 
 async def list_receipts(
     tx: Transaction, scope: Scope, message_sid: str, request: PageRequest
 ) -> list[Receipt]:
-    """The message's visible receipts, oldest first."""
+    """Return the message's visible receipts, oldest first."""
     rows = await read_window(tx, LIST, request, scope.account_sid, message_sid)
     return [Receipt(*row) for row in rows]
 
 
 async def find_pending_receipt_sids(tx: Transaction, scope: Scope, message_sid: str) -> set[str]:
-    """The sids of the message's receipts that were not handed over yet."""
+    """Return the sids of the message's receipts that were not handed over yet."""
     return {row[0] for row in await tx.all(FETCH_PENDING, scope.account_sid, message_sid)}
 
 
 async def delete_receipts_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:
-    """Delete the receipts of a message; how many that was."""
+    """Delete the receipts of a message; return the number of rows."""
     return await tx.run(DELETE_OF_MESSAGE, scope.account_sid, message_sid)

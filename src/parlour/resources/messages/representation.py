@@ -69,7 +69,7 @@ def delivery(counted: Message | ReceiptCounts) -> dict[str, int | str] | None:
 
 
 def resource(message: Message, view: View) -> MessageResource:
-    """The REST resource. The subject is never shown."""
+    """Return the REST resource. The subject is never shown."""
     conversation_sid, sid = message.conversation_sid, message.sid
     created, updated = message.date_created, message.date_updated
     date_created = format_date(created)
@@ -102,7 +102,7 @@ def resource(message: Message, view: View) -> MessageResource:
 
 
 def realtime_item(message: Message) -> dict[str, Any]:
-    """The message's entry in its conversation's list; the list's index is the message's."""
+    """Return the message's entry in its conversation's list; the list's index is the message's."""
     shown: dict[str, Any] = {
         "sid": message.sid,
         "author": message.author,
@@ -128,7 +128,7 @@ def realtime_item(message: Message) -> dict[str, Any]:
 
 
 def client_resource(message: Message) -> dict[str, Any]:
-    """What clients see of a message, in the answer to a command."""
+    """Return what clients see of a message, in the answer to a command."""
     conversation_url = f"{client_urls.COMMANDS}/Conversations/{message.conversation_sid}"
     url = f"{conversation_url}/Messages/{message.sid}"
     return {

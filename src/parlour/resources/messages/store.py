@@ -106,7 +106,7 @@ async def list_messages(
     *,
     descending: bool,
 ) -> list[Message]:
-    """The conversation's messages by index."""
+    """Return the conversation's messages by index."""
     listing = LIST_DESCENDING if descending else LIST_ASCENDING
     rows = await read_window(tx, listing, request, scope.account_sid, conversation_sid)
     return [Message(*row) for row in rows]
@@ -115,7 +115,7 @@ async def list_messages(
 async def list_messages_between(
     tx: Transaction, scope: Scope, conversation_sid: str, first: int, end: int, count: int
 ) -> list[Message]:
-    """The conversation's messages with indexes in [first, end), up to a number."""
+    """Return the conversation's messages with indexes in [first, end), up to a number."""
     rows = await tx.all(LIST_BETWEEN, scope.account_sid, conversation_sid, first, end, count)
     return [Message(*row) for row in rows]
 
@@ -129,7 +129,7 @@ async def list_messages_from_index(
     *,
     descending: bool,
 ) -> list[Message]:
-    """Messages from an index on, that one included, upwards or downwards."""
+    """Return messages from an index on, that one included, upwards or downwards."""
     listing = LIST_FROM_INDEX_DOWN if descending else LIST_FROM_INDEX
     rows = await tx.all(listing, scope.account_sid, conversation_sid, index, count)
     return [Message(*row) for row in rows]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def list_participant_conversations(
     tx: Transaction, call: Call[ListParticipantConversations]
 ) -> Rows:
-    """A page of the conversations an identity or an address takes part in, in any state."""
+    """Return a page of the conversations an identity or an address takes part in, in any state."""
     said = call.parameters
     if isinstance(said.identity, str) and isinstance(said.address, str):
         raise ApiError(50451)

@@ -11,7 +11,7 @@ from parlour.vocabulary.unset import UNSET, Unset
 
 
 def _text(chars_max: int) -> parsers.Parser[str | Unset]:
-    """A text to look for; empty counts as absent."""
+    """Return a text to look for; empty counts as absent."""
     parse = parsers.text(chars_max)
     return lambda name, text: parse(name, text) or UNSET
 

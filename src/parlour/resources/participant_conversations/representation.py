@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def messaging_binding(found: ParticipantConversation) -> dict[str, str | None] | None:
-    """All six members here, whether set or not; None for a participant of chat alone."""
+    """Return all six members here, whether set or not; None for a participant of chat alone."""
     if found.binding_type is None:
         return None
     return {
@@ -27,7 +27,7 @@ def messaging_binding(found: ParticipantConversation) -> dict[str, str | None] |
 
 
 def resource(found: ParticipantConversation, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     conversation_url = f"{view.base_url}/Conversations/{found.conversation_sid}"
     return {
         "account_sid": found.account_sid,

@@ -94,7 +94,7 @@ LIST_OF_ADDRESS = window(
 async def list_participant_conversations_of_identity(
     tx: Transaction, scope: Scope, identity: str, request: PageRequest
 ) -> list[ParticipantConversation]:
-    """Where an identity takes part, by conversation sid."""
+    """Return where an identity takes part, by conversation sid."""
     rows = await read_window(
         tx, LIST_OF_IDENTITY, request, scope.account_sid, scope.service_sid, identity
     )
@@ -104,7 +104,7 @@ async def list_participant_conversations_of_identity(
 async def list_participant_conversations_of_address(
     tx: Transaction, scope: Scope, address: str, request: PageRequest
 ) -> list[ParticipantConversation]:
-    """Where an address takes part as itself, by conversation sid."""
+    """Return where an address takes part as itself, by conversation sid."""
     rows = await read_window(
         tx, LIST_OF_ADDRESS, request, scope.account_sid, scope.service_sid, address
     )

@@ -55,7 +55,7 @@ async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> 
 async def add_participant(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> Participant:
-    """Check and keep a new participant, with a user for its identity, and tell of it."""
+    """Check and insert a participant, with a user for its identity, and emit its event."""
     participant = await build_participant(tx, scope, conversation, change)
     await _require_capacity(tx, scope, conversation, participant)
     if participant.identity is not None:
@@ -65,7 +65,7 @@ async def add_participant(
 
 
 async def save_new_participant(tx: Transaction, scope: Scope, participant: Participant) -> None:
-    """Keep a new participant, with a user for its identity, and tell of it."""
+    """Insert a participant, with a user for its identity, and emit its event."""
     if participant.identity is not None:
         await user_provisioning.ensure_user(tx, scope, participant.identity)
     await participant_store.insert_participant(tx, scope, participant)
@@ -81,7 +81,7 @@ async def save_new_participant(tx: Transaction, scope: Scope, participant: Parti
 async def build_participant(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> Participant:
-    """The record of a new participant, right in itself; nothing is kept yet."""
+    """Return the record of a new participant, checked but not inserted."""
     await participant_messaging_bindings.check_binding(tx, scope, conversation, change)
     address, proxy = (
         participant_messaging_bindings.address_or_none(change.address),
@@ -130,7 +130,7 @@ async def build_participant(
 def _email_details(
     change: CreateParticipant, bound: ChannelAddress | None
 ) -> tuple[str | None, str | None]:
-    """The level and the name of an e-mail address; no other address has them."""
+    """Return the level and the name of an e-mail address; no other address has them."""
     says = change if isinstance(change, AddParticipant) and change.has_email_details else None
     if bound is None or bound.type != EMAIL:
         if says is not None:
@@ -202,7 +202,7 @@ async def require_new_identity(
 
 
 async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
-    """One participant. Named by sids alone, it is found at once: its conversation is there too."""
+    """Return one participant; named by SIDs alone, it takes one look-up."""
     conversation_sid = sids.parse(sids.CONVERSATION, call.path["ConversationSid"])
     sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
     if conversation_sid is not None and sid is not None:
@@ -217,7 +217,7 @@ async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Partic
 
 
 async def fetch_own_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
-    """The participant that the calling user is in a conversation."""
+    """Return the participant that the calling user is in a conversation."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     identity = call.caller.identity
     assert identity is not None
@@ -229,7 +229,7 @@ async def fetch_own_participant(tx: Transaction, call: Call[NoParameters]) -> Pa
 
 
 async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of participants, in the order in which they were added."""
+    """Return a page of participants, in the order in which they were added."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     return Rows(
         await participant_store.list_participants(
@@ -247,7 +247,7 @@ def conflict_scope_of_update(call: Call[UpdateParticipant]) -> ConflictScope | N
 
 
 async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> Participant:
-    """Change a participant, and tell everyone in the conversation."""
+    """Change a participant and emit its event."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     before = await participant_in_path(tx, call, conversation.sid)
     change = call.parameters
@@ -298,7 +298,7 @@ async def save_updated_participant(
 def _with_updated_read_horizon(
     before: Participant, conversation: Conversation, change: UpdateParticipant, now_ms: int
 ) -> Participant:
-    """The read horizon after a change."""
+    """Return the read horizon after a change."""
     return with_read_horizon(
         before,
         conversation,
@@ -331,7 +331,7 @@ def with_read_horizon(
 
 
 def _rebinds(change: UpdateParticipant) -> bool:
-    """Whether the change touches who the participant is or how it is reached."""
+    """Return whether the change touches who the participant is or how it is reached."""
     return not (
         change.identity is UNSET
         and change.proxy_address is UNSET
@@ -346,7 +346,7 @@ async def _rebound(
     before: Participant,
     change: UpdateParticipant,
 ) -> Participant:
-    """The participant with another proxy, projected address or identity."""
+    """Return the participant with another proxy, projected address or identity."""
     after = await _with_proxy(tx, scope, before, change)
     after = await _with_projected(tx, scope, after, change)
     after = await _with_identity(tx, scope, conversation, after, change)

@@ -43,7 +43,7 @@ _EXCLUDED_AREAS = frozenset(
 
 
 def may_be_in_group(address: str) -> bool:
-    """Whether a number can take part in a group."""
+    """Return whether a number can take part in a group."""
     found = _NORTH_AMERICAN.match(address)
     return found is not None and found.group(1) not in _EXCLUDED_AREAS
 
@@ -73,7 +73,7 @@ def check_group_rules(participant: Participant, others: Sequence[Participant]) -
 
 
 def group_numbers(participants: Iterable[Participant]) -> frozenset[str]:
-    """The numbers that name a group; empty without a member, or without a number of ours."""
+    """Return the numbers that name a group; empty without a member, or without a number of ours."""
     members: set[str] = set()
     own: set[str] = set()
     for each in participants:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def address_or_none(address: Any) -> ChannelAddress | None:
-    """The address of a form, or None if it names none."""
+    """Return the address of a form, or None if it names none."""
     return None if address is UNSET else address
 
 

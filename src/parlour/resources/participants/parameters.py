@@ -20,7 +20,7 @@ _given_role_sid = parsers.sid(sids.ROLE, 50109)
 
 
 def address(_name: str, text: str) -> ChannelAddress | None:
-    """The address of a person; empty counts as absent."""
+    """Return the address of a person; empty counts as absent."""
     if not text:
         return None
     found = parse_address(text)
@@ -30,7 +30,7 @@ def address(_name: str, text: str) -> ChannelAddress | None:
 
 
 def proxy_address(_name: str, text: str) -> ChannelAddress | None:
-    """A sender of the account; empty counts as absent."""
+    """Return a sender of the account; empty counts as absent."""
     if not text:
         return None
     found = parse_proxy_address(text)
@@ -50,7 +50,7 @@ def projected_address(_name: str, text: str) -> ChannelAddress | None:
 
 
 def role_sid(name: str, text: str) -> str | Unset:
-    """A role; empty is ignored."""
+    """Return a role; empty is ignored."""
     return _given_role_sid(name, text) if text else UNSET
 
 

@@ -50,7 +50,7 @@ def messaging_binding(participant: Participant) -> dict[str, str] | None:
 
 
 def resource(participant: Participant, view: View) -> ParticipantResource:
-    """The REST resource."""
+    """Return the REST resource."""
     conversation_sid, sid = participant.conversation_sid, participant.sid
     read_at = participant.last_read_timestamp
     # By position: a page shows hundreds.
@@ -97,7 +97,7 @@ def realtime_item(participant: Participant, user_sid: str | None) -> dict[str, A
 
 
 def my_conversation_item(participant: Participant) -> dict[str, Any]:
-    """The entry of a user's conversation in the user's own map."""
+    """Return the entry of a user's conversation in the user's own map."""
     conversation_sid = participant.conversation_sid
     return {
         "status": "joined",
@@ -110,7 +110,7 @@ def my_conversation_item(participant: Participant) -> dict[str, Any]:
 
 
 def client_resource(participant: Participant) -> dict[str, Any]:
-    """What clients see of a participant, in the answer to a command."""
+    """Return what clients see of a participant, in the answer to a command."""
     conversation_url = f"{client_urls.COMMANDS}/Conversations/{participant.conversation_sid}"
     read_at = participant.last_read_timestamp
     return {

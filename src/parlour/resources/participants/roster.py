@@ -54,7 +54,7 @@ class Member(NamedTuple):
 async def list_members_from(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str, count: int, *, descending: bool
 ) -> list[Member]:
-    """The participants of a conversation from a sid on."""
+    """Return the participants of a conversation from a sid on."""
     listing = LIST_MEMBERS_DOWN if descending else LIST_MEMBERS
     rows = await tx.all(listing, scope.account_sid, conversation_sid, sid, count)
     return [Member(Participant(*row[:-1]), row[-1]) for row in rows]
@@ -63,7 +63,7 @@ async def list_members_from(
 async def list_memberships_from(
     tx: Transaction, scope: Scope, identity: str, sid: str, count: int, *, descending: bool
 ) -> list[Participant]:
-    """The places of a user in conversations, from a conversation's sid on."""
+    """Return the places of a user in conversations, from a conversation's sid on."""
     listing = LIST_MEMBERSHIPS_DOWN if descending else LIST_MEMBERSHIPS
     rows = await tx.all(listing, scope.account_sid, scope.service_sid, identity, sid, count)
     return [Participant(*row) for row in rows]

@@ -205,7 +205,7 @@ LIST_AUTHOR_AND_BOUND = statement(
 async def find_participant_in_service(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str
 ) -> Participant | None:
-    """The same, where nobody has looked yet whether the conversation is of the service."""
+    """Return the participant with these SIDs, if its conversation is one of the service."""
     row = await tx.one(
         FETCH_IN_SERVICE, scope.account_sid, scope.service_sid, conversation_sid, sid
     )
@@ -215,7 +215,7 @@ async def find_participant_in_service(
 async def find_participant_by_identity(
     tx: Transaction, scope: Scope, conversation_sid: str, identity: str
 ) -> Participant | None:
-    """The participant with this identity, if the conversation has it."""
+    """Return the participant with this identity, or None."""
     row = await tx.one(FETCH_BY_IDENTITY, scope.account_sid, conversation_sid, identity)
     return Participant(*row) if row else None
 
@@ -223,7 +223,7 @@ async def find_participant_by_identity(
 async def list_all_participants(
     tx: Transaction, scope: Scope, conversation_sid: str
 ) -> list[Participant]:
-    """All participants of a conversation (at most 1,000), oldest first."""
+    """Return all participants of a conversation (at most 1,000), oldest first."""
     rows = await tx.all(LIST_ALL, scope.account_sid, conversation_sid)
     return [Participant(*row) for row in rows]
 
@@ -231,9 +231,9 @@ async def list_all_participants(
 async def find_address_pair_owner(
     tx: Transaction, scope: Scope, address: str, proxy_address: str
 ) -> str | None:
-    """The conversation that holds this pair of addresses, in any service of the account.
+    """Return the conversation that holds this pair of addresses, in any service of the account.
 
-    Nobody else looks until the transaction has ended: who finds it free may take it.
+    The pair is locked until the transaction ends, so that a free one can be taken.
     """
     await tx.lock_name("pair", scope.account_sid, address, proxy_address)
     row = await tx.one(FETCH_ADDRESS_PAIR_OWNER, scope.account_sid, address, proxy_address)
@@ -243,7 +243,7 @@ async def find_address_pair_owner(
 async def reserve_address_pair(
     tx: Transaction, scope: Scope, conversation_sid: str, address: str, proxy_address: str
 ) -> None:
-    """Take a pair for a participant that is still to be added."""
+    """Reserve an address pair for a participant that will be added in the background."""
     owner = (scope.account_sid, scope.service_sid, conversation_sid)
     await tx.run(INSERT_RESERVATION, *owner, address, proxy_address)
 
@@ -251,14 +251,14 @@ async def reserve_address_pair(
 async def reserve_group_numbers(
     tx: Transaction, scope: Scope, conversation_sid: str, numbers: frozenset[str]
 ) -> None:
-    """Claim the set of a group whose participants are still to be added."""
+    """Reserve the numbers of a group whose participants will be added."""
     await reserve_address_pair(tx, scope, conversation_sid, _GROUP_MARK, ",".join(sorted(numbers)))
 
 
 async def find_group_reservation(
     tx: Transaction, scope: Scope, numbers: frozenset[str]
 ) -> str | None:
-    """The conversation to be completed with this set, in any service of the account."""
+    """Return the conversation to be completed with this set, in any service of the account."""
     claimed = ",".join(sorted(numbers))
     row = await tx.one(FETCH_RESERVATION, scope.account_sid, _GROUP_MARK, claimed)
     return row[0] if row else None
@@ -270,7 +270,7 @@ async def release_reservations(tx: Transaction, scope: Scope, conversation_sid: 
 
 
 async def is_own_number(tx: Transaction, scope: Scope, address: str) -> bool:
-    """Whether the address is one of the account's own: a sender, or configured."""
+    """Return whether the address is one of the account's own: a sender, or configured."""
     row = await tx.one(IS_OWN_NUMBER, scope.account_sid, address)
     assert row is not None
     return bool(row[0])
@@ -279,7 +279,7 @@ async def is_own_number(tx: Transaction, scope: Scope, address: str) -> bool:
 async def count_participants(
     tx: Transaction, scope: Scope, conversation_sid: str
 ) -> ParticipantCounts:
-    """How many participants there are of each kind."""
+    """Return how many participants there are of each kind."""
     row = await tx.one(COUNT, scope.account_sid, conversation_sid)
     assert row is not None
     return ParticipantCounts(*row)
@@ -297,7 +297,7 @@ async def count_open_memberships(
 
 
 async def list_open_memberships(tx: Transaction, scope: Scope, identity: str) -> list[Participant]:
-    """Every participant with this identity in a conversation that is not closed."""
+    """Return every participant with this identity in a conversation that is not closed."""
     count = limits.CONVERSATIONS_PER_IDENTITY_MAX
     found = await tx.all(
         LIST_OPEN_MEMBERSHIPS, scope.account_sid, scope.service_sid, identity, count
@@ -308,7 +308,7 @@ async def list_open_memberships(tx: Transaction, scope: Scope, identity: str) ->
 async def list_memberships_before(
     tx: Transaction, scope: Scope, identity: str, before_sequence: int, count: int
 ) -> list[Participant]:
-    """The oldest participants with this identity that joined before a moment."""
+    """Return the oldest participants with this identity that joined before a moment."""
     found = await tx.all(
         LIST_MEMBERSHIPS_BEFORE,
         scope.account_sid,

@@ -22,7 +22,7 @@ push_binding_in_path = in_path(sids.PUSH_BINDING, push_binding_store.find_push_b
 
 
 async def list_push_bindings(tx: Transaction, call: Call[ListPushBindings]) -> Rows:
-    """A page of the service's bindings."""
+    """Return a page of the service's bindings."""
     said = call.parameters
     found = await push_binding_store.list_push_bindings(
         tx,
@@ -35,7 +35,7 @@ async def list_push_bindings(tx: Transaction, call: Call[ListPushBindings]) -> R
 
 
 async def fetch_push_binding(tx: Transaction, call: Call[NoParameters]) -> PushBinding:
-    """One binding."""
+    """Return the binding that the path names."""
     return await push_binding_in_path(tx, call)
 
 

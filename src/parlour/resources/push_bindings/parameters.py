@@ -25,11 +25,11 @@ class ListPushBindings(Parameters):
     )
 
     def types(self) -> list[str]:
-        """The types asked for, each once; none for any."""
+        """Return the types asked for, each once; none for any."""
         return [] if isinstance(self.binding_type, Unset) else _once(self.binding_type)
 
     def identities(self) -> list[str]:
-        """The identities asked for, each once; none for any."""
+        """Return the identities asked for, each once; none for any."""
         wanted = [] if isinstance(self.identity, Unset) else _once(self.identity)
         if len(wanted) > limits.BINDING_IDENTITIES_MAX:
             raise ApiError.invalid("Identity")
@@ -60,7 +60,7 @@ class RegisterDevice(Parameters):
     endpoint: str | Unset = form_field("Endpoint", parsers.text(limits.ENDPOINT_ID_CHARS_MAX))
 
     def short_names(self) -> list[str]:
-        """What is pushed: the types that are pushed at all, by their short names."""
+        """Return what is pushed: the types that are pushed at all, by their short names."""
         wanted = [] if isinstance(self.message_types, Unset) else self.message_types
         return _once([_SHORT_NAMES[name] for name in wanted if name in _SHORT_NAMES])
 

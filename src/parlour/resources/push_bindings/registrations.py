@@ -33,7 +33,7 @@ def _identity(call: Call[Any]) -> str:
 
 
 async def register_device(tx: Transaction, call: Call[RegisterDevice]) -> PushBinding:
-    """The binding of a device: a new one, or its own with what is said now."""
+    """Insert or update the binding of a device, and return it."""
     identity, change = _identity(call), call.parameters
     devices = await push_binding_store.list_push_bindings_of_identity(tx, call.scope, identity)
     known = _find_device(devices, change.channel_type, change.address)
@@ -76,7 +76,7 @@ def _find_device(devices: list[PushBinding], binding_type: str, address: str) ->
 
 
 def _endpoint(identity: str, address: str) -> str:
-    """A name for the device that does not give away what its push service calls it."""
+    """Return a name for the device that does not give away what its push service calls it."""
     return f"{identity}:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 

@@ -16,7 +16,7 @@ _NAMES = msgspec.json.Decoder(list[str])
 
 
 def resource(binding: PushBinding, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     return {
         "sid": binding.sid,
         "account_sid": binding.account_sid,
@@ -33,5 +33,5 @@ def resource(binding: PushBinding, view: View) -> dict[str, Any]:
 
 
 def client_registration(binding: PushBinding) -> dict[str, Any]:
-    """What a client needs to take its registration back."""
+    """Return what a client needs to take its registration back."""
     return {"id": binding.sid}

@@ -80,7 +80,7 @@ LIST_OF_IDENTITY = statement(
 async def list_push_bindings_of_identity(
     tx: Transaction, scope: Scope, identity: str
 ) -> list[PushBinding]:
-    """The devices of a user, oldest first."""
+    """Return the devices of a user, oldest first."""
     rows = await tx.all(
         LIST_OF_IDENTITY,
         scope.account_sid,
@@ -99,7 +99,7 @@ async def list_push_bindings(
     types: Sequence[str],
     identities: Sequence[str],
 ) -> list[PushBinding]:
-    """The service's bindings of any of these types and identities, oldest first.
+    """Return the service's bindings of any of these types and identities, oldest first.
 
     Nothing named means any. At most ``BINDING_IDENTITIES_MAX`` identities.
     """

@@ -40,7 +40,7 @@ async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
 
 
 async def list_receipts(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of a message's receipts, without those that have no status yet."""
+    """Return a page of a message's receipts, without those that have no status yet."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     message = await message_actions.message_in_path(tx, call, conversation_sid, "MessageSid")
     return Rows(
@@ -94,7 +94,7 @@ async def record_status(
 
 
 def _moved(counts: ReceiptCounts, status: str | None, reported: str) -> ReceiptCounts:
-    """The counts of a message after one of its receipts moved."""
+    """Return the counts of a message after one of its receipts moved."""
 
     def now(counted: str, number: int) -> int:
         return number + receipt_statuses.count_change(status, reported, counted)

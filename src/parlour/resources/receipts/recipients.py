@@ -72,7 +72,7 @@ class ListRecipients(Parameters):
 
 
 async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:
-    """A page of messages with their recipients, by index."""
+    """Return a page of messages with their recipients, by index."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     wanted = call.parameters.message_sid
     if wanted is UNSET:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def resource(receipt: Receipt, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     message = f"/Conversations/{receipt.conversation_sid}/Messages/{receipt.message_sid}"
     shown: dict[str, Any] = {"sid": receipt.sid, "account_sid": receipt.account_sid}
     if view.shows_service:
@@ -33,7 +33,7 @@ def resource(receipt: Receipt, view: View) -> dict[str, Any]:
 
 
 def client_resource(receipt: Receipt) -> dict[str, Any]:
-    """What clients see of a receipt."""
+    """Return what clients see of a receipt."""
     return {
         "sid": receipt.sid,
         "message_sid": receipt.message_sid,

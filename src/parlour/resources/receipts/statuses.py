@@ -48,7 +48,7 @@ class StatusReport(msgspec.Struct, frozen=True):
 
 
 def may_follow(status: str | None, reported: str) -> bool:
-    """Whether a reported status says something new about a receipt with this status."""
+    """Return whether a reported status is a legal transition from this status."""
     return reported in _MAY_FOLLOW[status]
 
 

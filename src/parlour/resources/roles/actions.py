@@ -27,12 +27,12 @@ role_in_path = in_path(sids.ROLE, role_store.find_role)
 
 
 async def list_roles(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of the service's roles."""
+    """Return a page of the service's roles."""
     return Rows(await role_store.list_roles(tx, call.scope, call.page_request))
 
 
 async def create_role(tx: Transaction, call: Call[CreateRole]) -> Role:
-    """A new role."""
+    """Create a role."""
     said = call.parameters
     permissions = permissions_for(said.type, said.permissions)
     role = Role(
@@ -52,7 +52,7 @@ async def create_role(tx: Transaction, call: Call[CreateRole]) -> Role:
 
 
 async def fetch_role(tx: Transaction, call: Call[NoParameters]) -> Role:
-    """One role."""
+    """Return the role that the path names."""
     return await role_in_path(tx, call)
 
 

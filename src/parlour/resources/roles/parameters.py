@@ -12,7 +12,7 @@ from parlour.vocabulary.permissions import PERMISSIONS, Permission, RoleType
 
 
 def _permission(_name: str, text: str) -> Permission:
-    """A permission's name, which is case-sensitive."""
+    """Return a permission's name, which is case-sensitive."""
     try:
         return Permission(text)
     except ValueError:
@@ -20,7 +20,7 @@ def _permission(_name: str, text: str) -> Permission:
 
 
 def permissions_for(role_type: str, sent: list[Permission]) -> list[Permission]:
-    """Each permission once, in the order sent. Raises 50104 for one of the other type."""
+    """Return each permission once, in the order sent. Raises 50104 for one of the other type."""
     wanted = list(dict.fromkeys(sent))
     too_many = len(sent) > limits.PERMISSIONS_PER_ROLE_MAX
     if too_many or not PERMISSIONS[RoleType(role_type)].issuperset(wanted):

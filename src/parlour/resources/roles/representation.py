@@ -16,7 +16,7 @@ _NAMES = msgspec.json.Decoder(list[str])
 
 
 def resource(role: Role, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     return {
         "sid": role.sid,
         "account_sid": role.account_sid,

@@ -46,7 +46,7 @@ async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]
 async def add_scoped_webhook(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateScopedWebhook
 ) -> ScopedWebhook:
-    """Check and keep a new webhook, and tell of it: which messages were there before it."""
+    """Check and insert a webhook, and emit its event: which messages were there before it."""
     webhook = ScopedWebhook(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
@@ -83,7 +83,7 @@ async def add_scoped_webhook(
 
 
 def _configured(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
-    """The webhook with what was said, and all that its target needs."""
+    """Return the webhook with the given parameters, complete for its target."""
     change.check_list_sizes()
     if before.target == STUDIO:
         return _flow(before, change)
@@ -106,7 +106,7 @@ def _configured(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebho
 
 
 def _flow(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
-    """A webhook that starts a flow: it needs the flow, and filters may narrow it."""
+    """Return a webhook that starts a flow: it needs the flow, and filters may narrow it."""
     flow_sid = before.flow_sid if change.flow_sid is UNSET else change.flow_sid
     if flow_sid is None:
         raise ApiError(50367)
@@ -116,21 +116,21 @@ def _flow(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
 
 
 def _listed(said: list[str] | Unset, before: str | None) -> str | None:
-    """A list as it is kept; None for an empty one."""
+    """Return a list as it is kept; None for an empty one."""
     if said is UNSET:
         return before
     return msgspec.json.encode(said).decode() if said else None
 
 
 async def fetch_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> ScopedWebhook:
-    """One webhook."""
+    """Return the webhook that the path names."""
     return await scoped_webhook_in_path(
         tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
     )
 
 
 async def list_scoped_webhooks(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of the conversation's webhooks."""
+    """Return a page of the conversation's webhooks."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     return Rows(
         await scoped_webhook_store.list_scoped_webhooks(

@@ -29,7 +29,7 @@ def _url(name: str, text: str) -> str | None:
 
 
 def _filter(_name: str, text: str) -> str:
-    """The name of a post-action event of a conversation, in its own case."""
+    """Return the name of a post-action event of a conversation, in its own case."""
     if text not in SCOPED_FILTERS:
         raise ApiError(50365)
     return text
@@ -73,7 +73,7 @@ class CreateScopedWebhook(WebhookParameters):
 
     @classmethod
     def parse(cls, form: FormFields) -> Self:
-        """The record of a form. A target that is sent empty has a code of its own."""
+        """Return the record of a form. A target that is sent empty has a code of its own."""
         if form.get("Target", [""])[-1] == "" and "Target" in form:
             raise ApiError(50368)
         # Two arguments, as a class with slots is not the one that this body was written in.

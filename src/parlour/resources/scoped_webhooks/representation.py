@@ -16,7 +16,7 @@ _lists = msgspec.json.Decoder(list[str])
 
 
 def configuration(webhook: ScopedWebhook) -> dict[str, Any]:
-    """The members that its target has. A trigger's words are shown under both names."""
+    """Return the members that its target has. A trigger's words are shown under both names."""
     shown: dict[str, Any]
     filters = None if webhook.filters is None else _lists.decode(webhook.filters)
     if webhook.flow_sid is not None:
@@ -39,7 +39,7 @@ def configuration(webhook: ScopedWebhook) -> dict[str, Any]:
 
 
 def resource(webhook: ScopedWebhook, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     conversation = f"{view.base_url}/Conversations/{webhook.conversation_sid}"
     shown: dict[str, Any] = {"account_sid": webhook.account_sid}
     if view.shows_service:

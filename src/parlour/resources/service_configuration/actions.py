@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 async def fetch_service_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> ServiceConfiguration:
-    """The service's configuration."""
+    """Return the service's configuration."""
     return await service_configuration_store.get_service_configuration(tx, call.scope)
 
 

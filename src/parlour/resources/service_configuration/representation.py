@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def resource(configuration: ServiceConfiguration, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     url = f"{view.root_url}/Services/{configuration.service_sid}/Configuration"
     return {
         "chat_service_sid": configuration.service_sid,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def fetch_service_notification(
     tx: Transaction, call: Call[NoParameters]
 ) -> ServiceNotification:
-    """The service's notification settings."""
+    """Return the service's notification settings."""
     return await service_notification_store.get_service_notification(tx, call.scope)
 
 

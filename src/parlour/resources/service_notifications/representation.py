@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _notice(notice: NotificationTemplate) -> dict[str, Any]:
-    """Whether it is on, and of the rest what was set."""
+    """Return whether it is on, and of the rest what was set."""
     rest = {
         "template": notice.template,
         "badge_count_enabled": notice.badge_count_enabled,
@@ -25,7 +25,7 @@ def _notice(notice: NotificationTemplate) -> dict[str, Any]:
 
 
 def resource(settings: ServiceNotification, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     service_url = f"{view.root_url}/Services/{settings.service_sid}"
     return {
         "account_sid": settings.account_sid,

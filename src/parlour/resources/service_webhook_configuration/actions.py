@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def fetch_service_webhook_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> ServiceWebhookConfiguration:
-    """The service's webhooks."""
+    """Return the service's webhooks."""
     return await service_webhook_configuration_store.get_service_webhook_configuration(
         tx, call.scope
     )

@@ -16,7 +16,7 @@ _NAMES = msgspec.json.Decoder(list[str])
 
 
 def resource(configuration: ServiceWebhookConfiguration, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     filters = configuration.filters
     service_url = f"{view.root_url}/Services/{configuration.service_sid}"
     return {

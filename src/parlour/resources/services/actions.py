@@ -38,14 +38,14 @@ service_in_path = in_path(sids.SERVICE, service_store.find_service)
 
 
 async def create_service(tx: Transaction, call: Call[CreateService]) -> Service:
-    """A new service with everything that belongs to one."""
+    """Create a service with everything that belongs to one."""
     return await create_service_with_defaults(tx, call.scope, call.parameters.friendly_name)
 
 
 async def create_service_with_defaults(
     tx: Transaction, scope: Scope, friendly_name: str
 ) -> Service:
-    """Keep a new service, its default roles and its configuration."""
+    """Insert a service, its default roles and its configuration."""
     service = Service(
         account_sid=scope.account_sid,
         sid=tx.new_sid(sids.SERVICE),
@@ -93,12 +93,12 @@ async def _create_default_roles(tx: Transaction, scope: Scope) -> None:
 
 
 async def fetch_service(tx: Transaction, call: Call[NoParameters]) -> Service:
-    """One service."""
+    """Return the service that the path names."""
     return await service_in_path(tx, call)
 
 
 async def list_services(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of the account's services."""
+    """Return a page of the account's services."""
     return Rows(await service_store.list_services(tx, call.scope, call.page_request))
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def resource(service: Service, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     url = f"{view.root_url}/Services/{service.sid}"
     return {
         "sid": service.sid,

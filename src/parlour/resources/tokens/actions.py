@@ -50,7 +50,7 @@ class IssuedToken(msgspec.Struct, frozen=True):
 
 
 async def create_token(tx: Transaction, call: Call[CreateToken]) -> IssuedToken:
-    """A new access token. Raises 20403 for an API key that names another one."""
+    """Create an access token. Raises 20403 for an API key that names another one."""
     given, login = call.parameters.given(), call.caller.login
     if sids.is_sid(sids.API_KEY, login) and given.setdefault("api_key_sid", login) != login:
         raise ApiError(20403)
@@ -60,7 +60,7 @@ async def create_token(tx: Transaction, call: Call[CreateToken]) -> IssuedToken:
 async def issue_token(
     tx: Transaction, vault: Vault, scope: Scope, wanted: TokenRequest
 ) -> IssuedToken:
-    """A token for a user of the scope's account, who need not exist. Raises ApiError."""
+    """Return a token for a user of the scope's account, who need not exist. Raises ApiError."""
     service_sid = wanted.service_sid
     if service_sid is None:
         service_sid = (

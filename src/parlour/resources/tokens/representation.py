@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def resource(made: IssuedToken, _view: View) -> dict[str, Any]:
-    """The token, as an answer."""
+    """Return the token, as an answer."""
     return row(made)
 
 
 def row(made: IssuedToken) -> dict[str, Any]:
-    """The token, as the command line shows it too."""
+    """Return the token, as the command line shows it too."""
     return {
         "token": made.token,
         "identity": made.identity,

@@ -19,6 +19,6 @@ FIND_KEY_BY_NAME = statement(
 
 
 async def find_key_by_name(tx: Transaction, scope: Scope, friendly_name: str) -> Login | None:
-    """The oldest API key of the account that has this friendly name."""
+    """Return the oldest API key of the account that has this friendly name."""
     row = await tx.one(FIND_KEY_BY_NAME, scope.account_sid, friendly_name)
     return Login(*row) if row else None

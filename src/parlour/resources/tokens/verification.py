@@ -129,7 +129,7 @@ async def _recheck(tx: Transaction, token: AccessToken) -> Login:
 
 
 def scope_of(token: AccessToken) -> Scope:
-    """The one service in which a token is good for anything."""
+    """Return the one service in which a token is good for anything."""
     return Scope(token.account_sid, token.service_sid)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 async def membership_in_path(tx: Transaction, call: Call[Any]) -> tuple[Conversation, Participant]:
-    """The conversation that the path names, and the user's place in it. Raises 404."""
+    """Return the conversation that the path names, and the membership of the user. Raises 404."""
     user = await user_actions.user_in_path(tx, call)
     conversation = await conversation_actions.conversation_in_path(tx, call)
     participant = await participant_store.find_participant_by_identity(
@@ -43,7 +43,7 @@ async def membership_in_path(tx: Transaction, call: Call[Any]) -> tuple[Conversa
 async def _find_user_conversation(
     tx: Transaction, call: Call[Any], participant: Participant
 ) -> UserConversation:
-    """The record that is shown of a participant who is a user."""
+    """Return the record that is shown of a participant who is a user."""
     assert participant.identity is not None
     found = await user_conversation_store.find_user_conversation(
         tx, call.scope, participant.identity, participant.conversation_sid
@@ -53,7 +53,7 @@ async def _find_user_conversation(
 
 
 async def list_user_conversations(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of a user's conversations, closed ones included."""
+    """Return a page of a user's conversations, closed ones included."""
     user = await user_actions.user_in_path(tx, call)
     return Rows(
         await user_conversation_store.list_user_conversations(
@@ -63,7 +63,7 @@ async def list_user_conversations(tx: Transaction, call: Call[NoParameters]) -> 
 
 
 async def fetch_user_conversation(tx: Transaction, call: Call[NoParameters]) -> UserConversation:
-    """One conversation of a user."""
+    """Return the conversation of a user that the path names."""
     _, participant = await membership_in_path(tx, call)
     return await _find_user_conversation(tx, call, participant)
 

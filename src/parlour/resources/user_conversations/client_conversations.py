@@ -51,7 +51,7 @@ async def _client_conversation(
 
 
 async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> ClientConversation:
-    """One conversation."""
+    """Return the conversation that the path names."""
     return await _client_conversation(
         tx, call, await conversation_actions.conversation_in_path(tx, call)
     )
@@ -60,7 +60,7 @@ async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Clien
 async def create_conversation(
     tx: Transaction, call: Call[CreateConversation]
 ) -> ClientConversation:
-    """A new conversation, in which nobody takes part yet."""
+    """Create a conversation without participants."""
     return await _client_conversation(
         tx, call, await conversation_actions.create_conversation(tx, call)
     )
@@ -69,7 +69,7 @@ async def create_conversation(
 async def update_conversation(
     tx: Transaction, call: Call[UpdateConversation]
 ) -> ClientConversation:
-    """The conversation after a change."""
+    """Update the conversation, and return it."""
     return await _client_conversation(
         tx, call, await conversation_actions.update_conversation(tx, call)
     )
@@ -78,7 +78,7 @@ async def update_conversation(
 async def update_own_membership(
     tx: Transaction, call: Call[UpdateUserConversation]
 ) -> ClientConversation:
-    """The conversation after a change of what only the user has in it.
+    """Update the membership of the user, and return the conversation.
 
     Webhooks hear of the read horizon, as of any change of a participant by a client.
     """

@@ -43,14 +43,14 @@ def resource(found: UserConversation, view: View) -> dict[str, Any]:
 
 
 def client_resource(found: UserConversation) -> dict[str, Any]:
-    """What clients see of a conversation that their user is in, in a list."""
+    """Return what clients see of a conversation that their user is in, in a list."""
     return conversation_representation.client_resource(
         found, found.conversation_sid
     ) | _membership_fields(found)
 
 
 def client_conversation(seen: ClientConversation) -> dict[str, Any]:
-    """What clients see of a single conversation: its counts too."""
+    """Return what clients see of a single conversation: its counts too."""
     shown = conversation_representation.client_resource(seen.conversation, seen.conversation.sid)
     shown |= {
         "participants_count": seen.participants_count,

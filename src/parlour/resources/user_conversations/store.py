@@ -103,7 +103,7 @@ FETCH = _TEXT + " AND conversation_sid = $4"
 async def list_user_conversations(
     tx: Transaction, scope: Scope, identity: str, request: PageRequest
 ) -> list[UserConversation]:
-    """The conversations of a user, the one joined first first."""
+    """Return the conversations of a user, in the order in which they were joined."""
     rows = await read_window(tx, LIST, request, scope.account_sid, scope.service_sid, identity)
     return [UserConversation(*row) for row in rows]
 
@@ -111,6 +111,6 @@ async def list_user_conversations(
 async def find_user_conversation(
     tx: Transaction, scope: Scope, identity: str, conversation_sid: str
 ) -> UserConversation | None:
-    """One conversation of a user, if the user is in it."""
+    """Return one conversation of a user, if the user is in it."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, identity, conversation_sid)
     return UserConversation(*row) if row else None

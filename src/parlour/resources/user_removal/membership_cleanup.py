@@ -51,7 +51,7 @@ DELETE = "DELETE FROM departure WHERE account_sid = $1 AND user_sid = $2"
 
 
 async def remove_memberships(tx: Transaction, scope: Scope, user: User) -> None:
-    """Take a user out of every conversation, or note what remains to be done."""
+    """Remove a user from its conversations, or record what remains to be removed."""
     for participant in await participant_store.list_open_memberships(tx, scope, user.identity):
         await _remove_membership(tx, scope, participant)
     departure = MembershipCleanup(
@@ -69,7 +69,7 @@ async def remove_memberships(tx: Transaction, scope: Scope, user: User) -> None:
 
 
 async def _remove_oldest_memberships(tx: Transaction, departure: MembershipCleanup) -> bool:
-    """Leave some of the oldest conversations; whether there may be more."""
+    """Remove some of the oldest memberships; return whether there may be more."""
     scope = Scope(departure.account_sid, departure.service_sid)
     origin = Origin(departure.source, departure.client_identity, bool(departure.fires))
     found = await participant_store.list_memberships_before(
@@ -83,7 +83,7 @@ async def _remove_oldest_memberships(tx: Transaction, departure: MembershipClean
 async def _remove_membership(
     tx: Transaction, scope: Scope, found: Participant, origin: Origin | None = None
 ) -> None:
-    """Leave one conversation, if it and the membership are still there once it is held."""
+    """Remove one membership, if it is still there once its conversation is locked."""
     if await conversation_store.find_conversation_sid(tx, scope, found.conversation_sid) is None:
         await participant_store.delete_participant_row(tx, scope, found.conversation_sid, found.sid)
         return
@@ -95,12 +95,12 @@ async def _remove_membership(
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
-    """Now, if somebody still has something to leave."""
+    """Return the current time if memberships remain to be removed."""
     return None if await tx.one(EXISTS) is None else tx.now
 
 
 async def step(tx: Transaction) -> None:
-    """Go on with the oldest departure."""
+    """Continue the oldest cleanup."""
     row = await tx.one(FETCH_NEXT)
     if row is None:
         return

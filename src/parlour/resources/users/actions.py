@@ -42,7 +42,7 @@ user_in_path_for_update = in_path(
 
 
 async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:
-    """A new user. An identity has one user in a service."""
+    """Create a user. An identity has one user in a service."""
     said = call.parameters
     user = await _changed(
         tx, call.scope, await user_provisioning.build_user(tx, call.scope, said.identity), said
@@ -56,7 +56,7 @@ async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:
 async def _changed(
     tx: Transaction, scope: Scope, before: User, change: CreateUser | UpdateUser
 ) -> User:
-    """The user with what was said of it. Raises 50102 unless the role is a service role."""
+    """Return the user with the given parameters. Raises 50102 unless the role is a service role."""
 
     def given(value: str | Unset, otherwise: Any) -> Any:
         return otherwise if value is UNSET else value
@@ -74,14 +74,14 @@ async def _changed(
 
 
 async def fetch_user(tx: Transaction, call: Call[NoParameters]) -> User:
-    """One user."""
+    """Return the user that the path names."""
     return await user_reachability.with_visible_reachability(
         tx, call.scope, await user_in_path(tx, call, "Sid")
     )
 
 
 async def list_users(tx: Transaction, call: Call[NoParameters]) -> Rows:
-    """A page of the service's users."""
+    """Return a page of the service's users."""
     return Rows(await user_store.list_users(tx, call.scope, call.page_request))
 
 

@@ -36,7 +36,7 @@ def _friendly_name(name: str, text: str) -> str | Unset:
 
 
 def _role_sid(name: str, text: str) -> str | Unset:
-    """A role; empty is ignored."""
+    """Return a role; empty is ignored."""
     return _given_role_sid(name, text) if text else UNSET
 
 

@@ -44,7 +44,7 @@ DELETE_NODE = "DELETE FROM node WHERE name = $1"
 async def record_connection(
     tx: Transaction, scope: Scope, identity: str, node: str, *, is_connected: bool
 ) -> None:
-    """Note whether a node holds connections of a user, and tell if that makes a difference."""
+    """Record whether a node has connections of a user, and emit a change of presence."""
     row = (scope.account_sid, scope.service_sid, identity, node)
     if is_connected:
         await tx.run(INSERT_PRESENCE, *row)
@@ -72,7 +72,7 @@ async def _update_online(tx: Transaction, scope: Scope, identity: str) -> None:
 
 # tidy: event-for-change - a sign of life: nobody has to hear of it
 async def renew_node(tx: Transaction, node: str, *, is_only: bool) -> None:
-    """Say that a node is there, for a while; one that is the only one ends all others."""
+    """Renew the lease of a node; the only node expires all others."""
     if is_only:
         await tx.run(EXPIRE_OTHER_NODES, node)
     life_ms = limits.ONLY_NODE_MS if is_only else limits.NODE_MS
@@ -81,18 +81,18 @@ async def renew_node(tx: Transaction, node: str, *, is_only: bool) -> None:
 
 # tidy: event-for-change - as above
 async def cap_node_expiry(tx: Transaction) -> None:
-    """Keep no node for longer than after its sign of life: the clock may have been set back."""
+    """Cap the leases of nodes after the clock was set back."""
     await tx.run(CAP_NODE_EXPIRY, tx.now + limits.NODE_MS, tx.now + limits.ONLY_NODE_MS // 2)
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
-    """When the first node is gone, unless it says that it is there."""
+    """Return when the lease of the first node expires."""
     row = await tx.one(FETCH_NEXT_NODE)
     return None if row is None else int(row[1])
 
 
 async def step(tx: Transaction) -> None:
-    """Note some users of a node that is gone as gone too."""
+    """Record some users of an expired node as disconnected."""
     row = await tx.one(FETCH_NEXT_NODE)
     if row is None or row[1] > tx.now:
         return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def ensure_user(tx: Transaction, scope: Scope, identity: str) -> User:
-    """The user with this identity, made now if there is none."""
+    """Return the user with this identity, created if there is none."""
     found = await user_store.find_user_by_identity_for_update(tx, scope, identity)
     if found is not None:
         return found
@@ -25,7 +25,7 @@ async def ensure_user(tx: Transaction, scope: Scope, identity: str) -> User:
 
 
 async def build_user(tx: Transaction, scope: Scope, identity: str) -> User:
-    """The record of a new user with nothing but an identity and the default role."""
+    """Return the record of a new user with nothing but an identity and the default role."""
     configuration = await service_configuration_store.get_service_configuration(tx, scope)
     return User(
         account_sid=scope.account_sid,
@@ -44,6 +44,6 @@ async def build_user(tx: Transaction, scope: Scope, identity: str) -> User:
 
 
 async def save_new_user(tx: Transaction, scope: Scope, user: User) -> None:
-    """Keep a new user and tell of it."""
+    """Insert a user and emit its event."""
     await user_store.insert_user(tx, scope, user)
     await tx.emit(scope, event_names.ON_USER_ADDED, subject_sid=user.sid, payload={"user": user})

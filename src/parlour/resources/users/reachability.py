@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def with_visible_reachability(tx: Transaction, scope: Scope, user: User) -> User:
-    """The user as others see it: where reachability is off nobody learns who is online."""
+    """Return the user, without its reachability where the service hides it."""
     configuration = await service_configuration_store.get_service_configuration(tx, scope)
     if configuration.reachability_enabled:
         return user
@@ -30,7 +30,7 @@ async def with_visible_reachability(tx: Transaction, scope: Scope, user: User) -
 async def set_notifiable(
     tx: Transaction, scope: Scope, identity: str, *, is_notifiable: bool
 ) -> None:
-    """Note whether a user has a device that can be notified."""
+    """Record whether a user has a device that can be notified."""
     user = await user_store.find_user_by_identity(tx, scope, identity)
     if user is None or user.is_notifiable == int(is_notifiable):
         return

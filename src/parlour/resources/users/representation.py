@@ -20,7 +20,7 @@ def _claim(value: int | None, view: View) -> bool | None:
 
 
 def resource(user: User, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     url = f"{view.base_url}/Users/{user.sid}"
     return {
         "sid": user.sid,
@@ -40,7 +40,7 @@ def resource(user: User, view: View) -> dict[str, Any]:
 
 
 def realtime_items(user: User, *, shows_reachability: bool) -> dict[str, dict[str, Any]]:
-    """The entries of a user's map of properties, by key in order."""
+    """Return the entries of a user's map of properties, by key in order."""
     shown: dict[str, dict[str, Any]] = {
         "attributes": {"value": user.attributes},
         "friendlyName": {"value": user.friendly_name},
@@ -54,7 +54,7 @@ def realtime_items(user: User, *, shows_reachability: bool) -> dict[str, dict[st
 
 
 def client_resource(user: User) -> dict[str, Any]:
-    """What clients see of a user, in the answer to a command."""
+    """Return what clients see of a user, in the answer to a command."""
     online, notifiable = user.is_online, user.is_notifiable
     return {
         "sid": user.sid,

@@ -56,7 +56,7 @@ UPDATE chat_user SET is_notifiable = $4 WHERE account_sid = $1 AND service_sid =
 
 
 async def find_user_by_identity(tx: Transaction, scope: Scope, identity: str) -> User | None:
-    """The user with this identity, byte for byte, if the service has it."""
+    """Return the user with this identity, byte for byte, or None."""
     row = await tx.one(FETCH_BY_IDENTITY, scope.account_sid, scope.service_sid, identity)
     return User(*row) if row else None
 
@@ -71,17 +71,17 @@ async def find_user_by_identity_for_update(
 
 
 async def delete_push_bindings(tx: Transaction, scope: Scope, identity: str) -> int:
-    """Delete what pushes to this identity are sent to; how many that was."""
+    """Delete what pushes to this identity are sent to; return the number of rows."""
     return await tx.run(DELETE_PUSH_BINDINGS, scope.account_sid, scope.service_sid, identity)
 
 
 async def update_user_online(tx: Transaction, scope: Scope, sid: str, is_online: int) -> None:
-    """Note whether a user is connected; nothing else of the user changes, not even its date."""
+    """Record whether a user is connected; no other column changes, not even its date."""
     await tx.run(SET_ONLINE, scope.account_sid, scope.service_sid, sid, is_online)
 
 
 async def update_user_notifiable(
     tx: Transaction, scope: Scope, sid: str, is_notifiable: int
 ) -> None:
-    """Note whether a user has a device; nothing else of the user changes."""
+    """Record whether a user has a device; no other column changes."""
     await tx.run(SET_NOTIFIABLE, scope.account_sid, scope.service_sid, sid, is_notifiable)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def fetch_webhook_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> WebhookConfiguration:
-    """The account's webhooks."""
+    """Return the account's webhooks."""
     return await webhook_configuration_store.get_webhook_configuration(tx, call.scope)
 
 

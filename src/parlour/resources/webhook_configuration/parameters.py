@@ -44,7 +44,7 @@ class UpdateWebhooks(Parameters):
     )
 
     def columns(self) -> dict[str, Any]:
-        """What was sent, as it is kept: the list as JSON, each name once."""
+        """Return what was sent, as it is kept: the list as JSON, each name once."""
         sent = self.given()
         if not isinstance(self.filters, Unset):
             if len(self.filters) > limits.FILTERS_PER_WEBHOOK_MAX:

@@ -14,7 +14,7 @@ _NAMES = msgspec.json.Decoder(list[str])
 
 
 def resource(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order."""
+    """Return the REST resource, keys in documented order."""
     return {
         "account_sid": configuration.account_sid,
         "pre_webhook_url": configuration.pre_webhook_url,
@@ -27,5 +27,5 @@ def resource(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
 
 
 def alias_resource(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
-    """The REST resource at its old path, which is then its URL too."""
+    """Return the REST resource at its old path, which is then its URL too."""
     return resource(configuration, view) | {"url": f"{view.root_url}/Conversations/Webhooks"}

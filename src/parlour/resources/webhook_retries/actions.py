@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def fetch_webhook_retries(tx: Transaction, call: Call[NoParameters]) -> WebhookRetries:
-    """What the account chose."""
+    """Return what the account chose."""
     return await webhook_retries_store.get_webhook_retries(tx, call.scope)
 
 
@@ -34,7 +34,7 @@ async def update_webhook_retries(
 
 
 async def save_webhook_retries(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
-    """Keep what an account chose, and tell of it."""
+    """Write the choice of an account and emit its event."""
     await webhook_retries_store.save_webhook_retries(tx, scope, chosen)
     await tx.emit(
         scope,

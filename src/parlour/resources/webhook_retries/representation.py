@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def resource(chosen: WebhookRetries, view: View) -> dict[str, Any]:
-    """The choice; ``retries`` is null where the server's default counts."""
+    """Return the choice; ``retries`` is null where the server's default counts."""
     root = view.root_url.removesuffix("/v1")
     return {**row(chosen), "url": f"{root}/parlour/v1/WebhookRetries"}
 
 
 def row(chosen: WebhookRetries) -> dict[str, Any]:
-    """The choice without its address: what the command line shows."""
+    """Return the choice without its address: what the command line shows."""
     return {"account_sid": chosen.account_sid, "retries": chosen.retries}

@@ -35,7 +35,7 @@ DELETE = "DELETE FROM webhook_schedule WHERE account_sid = $1"
 
 
 async def get_webhook_retries(tx: Transaction, scope: Scope) -> WebhookRetries:
-    """What the account chose."""
+    """Return what the account chose."""
     row = await tx.one(FETCH, scope.account_sid)
     return WebhookRetries(scope.account_sid, row[0] if row else None)
 
