@@ -388,6 +388,7 @@ def test_lanes_and_endpoints_make_all_transitions_of_the_tables(recorder: Record
     assert sorted(f"{old} > {new}: {by}" for old, new, by in missing) == []
 
 
+@pytest.mark.slow
 def test_a_planted_illegal_transition_is_found(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
