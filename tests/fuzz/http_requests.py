@@ -22,7 +22,8 @@ import h11
 
 with atheris.instrument_imports(include=["parlour.protocol"]):
     from parlour.protocol import chunked_body
-    from parlour.protocol.http_request import RequestError, RequestReader
+    from parlour.protocol.http_request import RequestReader
+    from parlour.protocol.request_head import RequestError
 
 from parlour.vocabulary import limits
 

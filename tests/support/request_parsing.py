@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from parlour.protocol.http_request import RequestError, RequestReader
+from parlour.protocol.http_request import RequestReader
+from parlour.protocol.request_head import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.flow_control import ACTIVE, CLOSED, HEAD, NEVER, FlowControl
 from parlour.http.messages import ClientDisconnectedError
-from parlour.protocol.http_request import RequestError, RequestReader
+from parlour.protocol.http_request import RequestReader
+from parlour.protocol.request_head import RequestError
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError, clear_tracebacks
 

@@ -49,7 +49,7 @@ from parlour.http.eager import run_eagerly
 from parlour.http.flow_control import ACTIVE, CLOSED, DRAIN, HEAD, IDLE, LINGER, NEVER, QUEUED
 from parlour.http.messages import Request
 from parlour.http.server import PUBLIC_REQUEST_STARTS
-from parlour.protocol.http_request import RequestError
+from parlour.protocol.request_head import RequestError
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 

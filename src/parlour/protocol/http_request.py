@@ -22,11 +22,6 @@ any       anything against the rules           (no more reads)    nothing
 
 The caller sets the timeouts: one for IDLE, one for HEAD, one for BODY.
 
-What can be read in two ways is refused: bare CR or LF, obs-fold, a space before the colon, NUL,
-several or malformed Content-Length, Transfer-Encoding together with Content-Length, in HTTP/1.0,
-or other than ``chunked`` alone; no Host or several. llhttp in its strict mode refuses most of
-them; what it lets pass is checked here.
-
 A head whose headers are byte for byte those of an earlier request needs no parser: they are cached
 (header_block.py), and ``_PLAIN_LINE`` matches only request lines that llhttp accepts as well.
 """
@@ -40,40 +35,25 @@ import httptools
 
 from parlour.protocol.chunked_body import ChunkedBody, ChunkError
 from parlour.protocol.header_block import HeaderBlock, HeaderBlockCache
+from parlour.protocol.request_head import (
+    CHUNKED,
+    URL_BYTES_MAX,
+    ParsedHead,
+    RequestError,
+    has_word,
+    header_block,
+    split_target,
+)
 from parlour.vocabulary import limits
 
 _END: Final = b"\r\n\r\n"
-_URL_BYTES_MAX: Final = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
-_REQUEST_LINE_BYTES_MAX: Final = _URL_BYTES_MAX + limits.REQUEST_LINE_FRAME_BYTES_MAX
+_REQUEST_LINE_BYTES_MAX: Final = URL_BYTES_MAX + limits.REQUEST_LINE_FRAME_BYTES_MAX
 _PLAIN_LINE: Final = re.compile(
     rb'(GET|POST|DELETE) (/[!-"$->@-~]*)(?:\?([!-"$-~]*))? HTTP/1\.1',
 )
-_ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?\Z", re.IGNORECASE)
-_MUST_BE_SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
-# Lists of which every line counts; of any other header the first line does.
-_LISTS: Final = frozenset(
-    {b"connection", b"upgrade", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto"}
-)
-_LENGTH_DIGITS_MAX: Final = 18
 _LAST_BLANK: Final = 0x20
 
-CHUNKED: Final = -1
-"""The ``length`` of a body whose length is not known in advance."""
-
-
 _NO_BLOCK: Final = HeaderBlock({})
-_NOTHING_REPEATED: Final[list[tuple[bytes, bytes]]] = []
-
-
-class RequestError(Exception):
-    """The bytes are no request that may be served; nothing after them is read.
-
-    ``status`` is that of the answer; the text, for the log, says what is wrong.
-    """
-
-    def __init__(self, text: str, status: int = 400) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class RequestReader:
@@ -89,12 +69,9 @@ class RequestReader:
         "_blocks",
         "_buffer",
         "_chunks",
-        "_header_count",
-        "_heads",
-        "_is_ambiguous",
         "_left",
+        "_parsed",
         "_parser",
-        "_target",
         "block",
         "expects_continue",
         "head",
@@ -106,7 +83,6 @@ class RequestReader:
         "method",
         "path",
         "query",
-        "repeated",
         "trailing_data",
     )
 
@@ -116,18 +92,14 @@ class RequestReader:
         self._blank_bytes = 0
         self._buffer: bytearray | None = None
         self._parser: httptools.HttpRequestParser | None = None
+        self._parsed: ParsedHead | None = None
         self._chunks: ChunkedBody | None = None
-        self._header_count = 0
-        self._heads = 0
-        self._is_ambiguous = False
         self._left = 0
-        self._target = b""
         self.trailing_data = b""
         """Bytes that were received after the head, the body, or the request."""
         self.head = b""
         self.block = _NO_BLOCK
         self.headers: dict[bytes, bytes] = {}
-        self.repeated: list[tuple[bytes, bytes]] = []
         self.method = b""
         self.path = ""
         self.query = b""
@@ -156,7 +128,8 @@ class RequestReader:
         """The memory that the headers of an unfinished head take."""
         if self._buffer is None:
             return 0
-        return len(self._buffer) + limits.HEADER_OBJECT_BYTES * self._header_count
+        count = 0 if self._parsed is None else self._parsed.header_count
+        return len(self._buffer) + limits.HEADER_OBJECT_BYTES * count
 
     def receive(self, data: bytes) -> bool:
         """Take bytes where a head is expected; True once it is complete. Raises RequestError."""
@@ -217,46 +190,17 @@ class RequestReader:
         return data
 
     def _parse(self, data: bytes) -> None:
-        parser = self._parser
-        if parser is None:
-            self._header_count = self._heads = 0
-            self._is_ambiguous = False
-            self._target = b""
-            self.headers = {}
-            self.repeated = []
-            parser = self._parser = httptools.HttpRequestParser(self)
+        parser, parsed = self._parser, self._parsed
+        if parser is None or parsed is None:
+            parsed = self._parsed = ParsedHead()
+            parser = self._parser = httptools.HttpRequestParser(parsed)
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            return  # The head is complete, and what follows is no matter of this parser anyway.
+            return  # The head is complete; what follows is another protocol's.
         except httptools.HttpParserError as error:
-            status = 431 if self._header_count > limits.HEADERS_MAX else 400
+            status = 431 if parsed.header_count > limits.HEADERS_MAX else 400
             raise RequestError(str(error), status) from None
-
-    def on_url(self, target: bytes) -> None:
-        """Take the target, or a part of it; the parser calls this."""
-        self._target += target
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; the parser calls this. Any exception ends the parsing."""
-        self._header_count += 1
-        if self._header_count > limits.HEADERS_MAX:
-            # At once: the objects of a tiny header take 30 times its bytes.
-            raise RequestError("too many headers", 431)
-        name = name.lower()
-        headers = self.headers
-        if name not in headers:
-            headers[name] = value.rstrip(b" \t")
-            return
-        self.repeated.append((name, value.rstrip(b" \t")))
-        if name in _MUST_BE_SINGLE:
-            self._is_ambiguous = True
-        elif name in _LISTS:
-            headers[name] += b"," + value
-
-    def on_headers_complete(self) -> None:
-        """Count the heads; the parser calls this."""
-        self._heads += 1
 
     def _end_head(self, head: bytes, unparsed: bytes) -> None:
         """Take a whole head, of which the parser has seen all but the end."""
@@ -267,20 +211,24 @@ class RequestReader:
             raise RequestError("headers too large", 431)
         self._blank_bytes = 0
         self.head = head
-        if unparsed is head and line <= _URL_BYTES_MAX and self._take_known(head, line):
+        if unparsed is head and line <= URL_BYTES_MAX and self._take_known(head, line):
             return
         self._parse(unparsed)
-        parser, self._parser = self._parser, None  # It knows the reader, and the reader it.
+        parser, parsed = self._parser, self._parsed
+        self._parser = self._parsed = None
         assert parser is not None
-        method, target, version = parser.get_method(), self._target, parser.get_http_version()
-        self._target = b""
+        assert parsed is not None
+        method, target, version = parser.get_method(), parsed.target, parser.get_http_version()
         # The parser must have read this very line: it takes "GET /", LF for a request of HTTP/0.9.
         is_same = head[:line] == b"%s %s HTTP/%s" % (method, target, version.encode())
-        if not is_same or self._heads != 1 or self._is_ambiguous:
+        if not is_same or parsed.heads != 1 or parsed.is_ambiguous:
             raise RequestError("invalid head")
         self.method = method
-        self._take_target(target)
-        self._take_headers(version)
+        self.path, self.query, host = split_target(method, target)
+        if host is not None and b"host" in parsed.headers:
+            parsed.headers[b"host"] = host
+        self.is_http_1_0 = version == "1.0"
+        self._take_block(header_block(parsed, version))
         if target[:1] == b"/" and not self.is_http_1_0 and b"upgrade" not in self.headers:
             self._blocks.add(head[line:], self.block)
 
@@ -303,7 +251,7 @@ class RequestReader:
         """Return the headers of data that are one request, whole, with known headers; else None."""
         end = data.find(_END) + len(_END)
         line = data.find(b"\r\n")
-        if not 0 < line <= _URL_BYTES_MAX or end < len(_END):
+        if not 0 < line <= URL_BYTES_MAX or end < len(_END):
             return None
         block = self._blocks.find(data[line:end])
         if block is None or block.length != len(data) - end or block.expects_continue:
@@ -327,59 +275,6 @@ class RequestReader:
         self.is_complete = length == 0
         if length == CHUNKED:
             self._chunks = ChunkedBody()
-
-    def _take_headers(self, version: str) -> None:
-        """Work out what the headers mean."""
-        headers = self.headers
-        self.is_http_1_0 = version == "1.0"
-        if not self.is_http_1_0:
-            if version != "1.1":
-                raise RequestError("unsupported version")
-            if b"host" not in headers:
-                raise RequestError("no Host")
-        closes = b"connection" in headers and has_word(headers[b"connection"], b"close")
-        length = 0
-        if b"transfer-encoding" in headers or b"content-length" in headers:
-            length = self._find_length()
-        expects = b"expect" in headers and headers[b"expect"].lower() == b"100-continue"
-        block = HeaderBlock(
-            headers,
-            self.repeated,
-            length=length,
-            keep_alive=not closes and not self.is_http_1_0,
-            expects_continue=expects and not self.is_http_1_0,
-        )
-        self._take_block(block)
-
-    def _take_target(self, target: bytes) -> None:
-        if len(target) > _URL_BYTES_MAX:
-            raise RequestError("URL too long", 414)
-        if b"#" in target or self.method == b"CONNECT":
-            raise RequestError("invalid target")
-        if target[:1] == b"/" or target == b"*":
-            path, _, self.query = target.partition(b"?")
-        else:
-            # The absolute form: its host counts, and not the header (RFC 9112, section 3.2.2).
-            match = _ABSOLUTE.match(target)
-            if match is None:
-                raise RequestError("invalid target")
-            host, path, self.query = match[1], match[2] or b"/", match[3] or b""
-            if b"host" in self.headers:
-                self.headers[b"host"] = host
-        self.path = path.decode("latin-1")
-
-    def _find_length(self) -> int:
-        """Return the length of the body, or CHUNKED."""
-        coding = self.headers.get(b"transfer-encoding")
-        length = self.headers.get(b"content-length")
-        if coding is None:
-            assert length is not None
-            if not length.isdigit() or len(length) > _LENGTH_DIGITS_MAX:
-                raise RequestError("invalid Content-Length")
-            return int(length)
-        if length is not None or self.is_http_1_0 or coding.lower() != b"chunked":
-            raise RequestError("invalid Transfer-Encoding")
-        return CHUNKED
 
     @property
     def wants_websocket(self) -> bool:
@@ -424,13 +319,12 @@ class RequestReader:
 
     def clear(self) -> None:
         """Let go of all bytes: of a head that does not come to its end, or is answered already."""
-        self._parser = None
+        self._parser = self._parsed = None
         self._buffer = None
-        self._target = self.head = self.query = self.trailing_data = b""
+        self.head = self.query = self.trailing_data = b""
         self.path = ""
         self.block = _NO_BLOCK
         self.headers = _NO_BLOCK.fields
-        self.repeated = _NOTHING_REPEATED
 
     def start_next(self) -> bytes:
         """Begin the next request, and return what was received of it, for ``receive``."""
@@ -440,9 +334,3 @@ class RequestReader:
         self._chunks = None
         self.is_complete = False
         return rest
-
-
-def has_word(value: bytes, word: bytes) -> bool:
-    """Whether a header's list, separated by commas, has this word."""
-    value = value.lower()
-    return value == word or word in {each.strip(b" \t") for each in value.split(b",")}

@@ -52,7 +52,7 @@ class Watched(HttpConnection):
 
     def buffered_bytes(self) -> int:
         """All bytes that the connection, its reader and its chunks refer to, each object once."""
-        owners: list[Any] = [self, self._reader, self._reader._chunks]
+        owners: list[Any] = [self, self._reader, self._reader._parsed, self._reader._chunks]
         found: dict[int, int] = {}
         for owner in owners:
             names = [

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from parlour.protocol.header_block import HeaderBlock
-from parlour.protocol.http_request import CHUNKED, RequestError, RequestReader, has_word
+from parlour.protocol.http_request import RequestReader
+from parlour.protocol.request_head import CHUNKED, ParsedHead, RequestError, has_word
 from parlour.vocabulary import limits
 from tests.support.request_parsing import HOST, Read, head, read
 
@@ -209,7 +210,9 @@ def test_too_many_headers_are_refused_before_the_head_ends(piece_bytes: int) -> 
             assert not reader.receive(data[at : at + piece_bytes])
     assert refused.value.status == 431
     assert at < 1_000
-    assert len(reader.headers) + len(reader.repeated) == limits.HEADERS_MAX
+    parsed = reader._parsed
+    assert parsed is not None
+    assert len(parsed.headers) + len(parsed.repeated) == limits.HEADERS_MAX
 
 
 def test_a_long_url_before_too_many_headers_is_refused_with_414() -> None:
@@ -238,6 +241,8 @@ def kept_by(reader: RequestReader) -> int:
         value = open_values.pop()
         if isinstance(value, HeaderBlock):
             open_values += [value.fields, value.repeated]
+        elif isinstance(value, ParsedHead):
+            open_values += [value.headers, value.repeated, value.target]
         elif isinstance(value, dict):
             open_values += [*value.keys(), *value.values()]
         elif isinstance(value, list | tuple):

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parlour.protocol.header_block import HeaderBlockCache
-from parlour.protocol.http_request import RequestError, RequestReader
+from parlour.protocol.http_request import RequestReader
+from parlour.protocol.request_head import RequestError
 from tests.support.request_parsing import HOST, Read, head, read
 
 CHUNKED_HEAD = head(b"Transfer-Encoding: chunked")
