@@ -1,4 +1,4 @@
-"""The body of the request in work: as a whole or in pieces, as it comes.
+"""Reads the body of the active request: buffered as a whole, or streamed.
 
 =======  ============================================  ==========================================
 mode     bytes of the body                             ends
@@ -11,15 +11,16 @@ PIECES   are handed over as they come; beyond          with the body; its time i
          READ_BYTES_MAX reading is paused
 =======  ============================================  ==========================================
 
-Nothing runs for a request of a known login while its body is collected.
+A request with a cached login has no task while its body is buffered.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from parlour.http.flow_control import ACTIVE, CLOSED, HEAD, NEVER, FlowControl
+from parlour.http.flow_control import NEVER, FlowControl
 from parlour.http.messages import ClientDisconnectedError
+from parlour.http.states import ACTIVE, CLOSED, HEAD
 from parlour.protocol.http_request import RequestReader
 from parlour.protocol.request_head import RequestError
 from parlour.vocabulary import limits
@@ -39,7 +40,7 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class BodyReader(FlowControl):
-    """A connection, as far as it reads bodies."""
+    """The part of a connection that reads bodies."""
 
     __slots__ = (
         "_body",
@@ -59,32 +60,32 @@ class BodyReader(FlowControl):
     def __init__(self, shared: HttpConnections) -> None:
         super().__init__(shared)
         self._read_ahead = b""
-        """Bytes that were received and are not interpreted yet."""
+        """Received bytes that were not parsed yet."""
         self._body = bytearray()
-        """What arrived of the body of the request in work, and was not handed over yet."""
+        """The received part of the active request's body that was not consumed yet."""
         self._buffering_for: Request | None = None
-        """The request that begins when its body is whole."""
+        """The request that starts when its body is complete."""
         self._keep_alive = True
-        """Whether the connection goes on after the request in work."""
+        """Whether the connection stays open after the active request."""
         self._mode = UNREAD
         self._body_error: ApiError | None = None
-        """Why the body of the request in work cannot be read."""
+        """The error that ended the reading of the body."""
         self._waiter: asyncio.Future[Any] | None = None
         self._request: Request | None = None
-        """The request in work, until it is answered or its client has gone."""
+        """The active request, until its response or the disconnect."""
         self._login_lookup: asyncio.Task[None] | None = None
-        """The look-up of its login."""
+        """The task that looks its login up."""
         self._head_bytes = 0
-        """The head of the request in work, if it is large: it is kept as long as the request."""
+        """The size of the active request's head, if that is large."""
         self._request_bytes = 0
-        """The body of the request in work, where that has it as a whole."""
+        """The size of the active request's buffered body."""
         self._reader = RequestReader(shared.header_blocks)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to receive: no more than may be read ahead together with what there is."""
+        """Return the receive buffer, limited to the room for pipelined bytes."""
         del sizehint
         scratch = self._shared.receive_buffer
-        # It has room: reading is paused once bytes were added to those that are read ahead.
+        # Never empty: reading is paused as soon as pipelined bytes were added.
         return (
             scratch[: limits.READ_BYTES_MAX - len(self._read_ahead)]
             if self._read_ahead
@@ -92,11 +93,11 @@ class BodyReader(FlowControl):
         )
 
     def _start(self, request: Request, account_sid: str) -> None:
-        """Let a request begin when it is its turn."""
+        """Hand a request to the scheduler."""
         raise NotImplementedError
 
     def _buffer_body(self, request: Request) -> None:
-        """Read the body of a request, and let it begin then."""
+        """Buffer the body of a request, then start the request."""
         assert request.caller is not None
         self._buffering_for = request
         try:
@@ -116,7 +117,7 @@ class BodyReader(FlowControl):
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether the rest of a head or a body is awaited, or that an answer is taken."""
+        """Whether the client is slow to send a head or a body, or to read a response."""
         if self._state == ACTIVE:
             return self.is_write_paused or not self._reader.is_complete
         return self._state == HEAD
@@ -135,7 +136,7 @@ class BodyReader(FlowControl):
             self._start_reading_body(BUFFERED, limits.REQUEST_SECONDS_MAX)
             body: bytes = await self._waiter
         finally:
-            self._waiter = None  # As in flow.py: its exception would keep this connection.
+            self._waiter = None  # Its exception would keep this connection.
         return body
 
     async def read_piece(self) -> bytes:
@@ -164,7 +165,7 @@ class BodyReader(FlowControl):
         return piece
 
     def _start_reading_body(self, mode: int, seconds: float) -> None:
-        """Begin to take the body."""
+        """Start reading the body in a mode, with a deadline."""
         if self._state == CLOSED:
             raise ClientDisconnectedError
         reader = self._reader
@@ -183,7 +184,7 @@ class BodyReader(FlowControl):
             self._take_body(ahead)
 
     def _take_body(self, data: bytes) -> None:
-        """Take bytes of the body that is being read."""
+        """Decode bytes of the body."""
         if self._body_error is not None:
             return
         reader = self._reader
@@ -212,7 +213,7 @@ class BodyReader(FlowControl):
             self._wake(None)
 
     def _end_body(self, piece: bytes) -> None:
-        """Take the last piece of the body."""
+        """Complete the body with its last piece."""
         self._set_deadline(NEVER)
         if self._mode == STREAMED:
             self._body += piece
@@ -229,7 +230,7 @@ class BodyReader(FlowControl):
             self._wake(body)
 
     async def _wait_for_room(self) -> None:
-        """Go on with the body once the buffers have room for it, or give it up."""
+        """Continue reading once the pool has room, or fail with 503."""
         reservation = self._reservation
         if reservation is None:
             return
@@ -240,11 +241,11 @@ class BodyReader(FlowControl):
 
     def _buffered_bytes(self) -> int:
         read = self._reader.buffered_bytes + self._reader.parsed_bytes
-        in_body = len(self._body) if self._mode == BUFFERED else 0  # Media go to the disk.
+        in_body = len(self._body) if self._mode == BUFFERED else 0  # Streams go to the disk.
         return read + in_body + len(self._read_ahead) + self._head_bytes + self._request_bytes
 
     def _can_drain(self) -> bool:
-        """Whether the connection can go on after the body, which was not read."""
+        """Whether the unread body is short enough to be discarded."""
         reader = self._reader
         if reader.is_complete:
             return True
@@ -254,7 +255,7 @@ class BodyReader(FlowControl):
         )
 
     def _release_request(self) -> bytes:
-        """Let go of all that is kept of an answered request; return what was read ahead of it."""
+        """Release the buffers of an answered request; return the pipelined bytes."""
         ahead, self._read_ahead = self._read_ahead, b""
         self._body.clear()
         self._reader.clear()
@@ -272,8 +273,8 @@ class BodyReader(FlowControl):
             self._waiter.set_result(result)
 
     def _fail(self, error: ApiError) -> None:
-        """Give up the body of the request in work. What follows it cannot be found."""
-        clear_tracebacks(error)  # Else it keeps the request, which is in those frames.
+        """Fail the reading of the body. The start of the next request is unknown then."""
+        clear_tracebacks(error)  # Its frames refer to the request.
         self._body_error = error
         self._keep_alive = False
         self._read_ahead = b""
@@ -285,8 +286,8 @@ class BodyReader(FlowControl):
 
     def _end(self) -> None:
         super()._end()
-        # The request refers to the connection, and the parser to the reader: left as they are,
-        # bodies and heads that never came to their end would stay until the next look for cycles.
+        # Reference cycles (request and connection, parser and reader) would keep unfinished heads
+        # and bodies in memory until the next garbage collection.
         self._buffering_for = None
         self._release_request()
         self._abandon_request()
@@ -294,13 +295,13 @@ class BodyReader(FlowControl):
             self._waiter.set_exception(ClientDisconnectedError())
 
     def _abandon_request(self) -> None:
-        """Let go of the request of a client that has gone, as far as it is not in work yet."""
+        """Release the request of a disconnected client, unless its operation is running."""
         request, self._request = self._request, None
         if request is None:
             return
-        request.discard_body()  # What was parsed of it already is the caller's.
+        request.discard_body()  # The parsed form belongs to the running call.
         if self._login_lookup is not None:
-            # A login may be held for a second and more, with the request that brought it.
+            # A throttled login may wait for seconds, and would keep the request.
             self._login_lookup.cancel()
             self._login_lookup = None
             self._shared.server.release(request)

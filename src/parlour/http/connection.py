@@ -1,54 +1,33 @@
-"""One HTTP/1.1 connection: bytes in, one request at a time, answers out.
+"""One HTTP/1.1 connection: bytes in, one request at a time, responses out.
 
-What the bytes mean is decided in ``protocol/http_request.py``; this is the I/O around it. All
-connections receive into one buffer of the process, from which the bytes are taken at once, so a
-connection keeps nothing while it is idle.
+The sans-I/O reader of ``protocol/http_request.py`` parses the bytes; this is the I/O around it. All
+connections receive into one buffer of the process and copy from it at once, so an idle connection
+buffers nothing.
 
-States, what each does with bytes that arrive, and what ends it. ``HttpConnections`` checks the
-deadlines.
+The states and their transitions are in ``states.py``.
 
-=======  ==========================  ==================================  ==========================
-state    bytes that arrive           next state                          deadline, and what follows
-=======  ==========================  ==================================  ==========================
-IDLE     begin a head                HEAD; WORK with a whole head;       KEEP_ALIVE_SECONDS (new:
-                                     LINGER if they are no request       HEAD_SECONDS_MAX): closed
-HEAD     continue the head           WORK, LINGER                        HEAD_SECONDS_MAX: closed
-WORK     belong to the body, or are  when the answer is with the         the body: as long as
-         read ahead of the request   kernel: QUEUED, IDLE, DRAIN,        REQUEST_SECONDS_MAX, then
-         in work (then reading is    LINGER, CLOSED                      408; the answer:
-         paused)                                                         SEND_STALL_SECONDS_MAX to
-                                                                         twice that: cut off
-QUEUED   are read ahead              IDLE, in the next turn of the loop  none
-DRAIN    are what is left of a body  QUEUED, IDLE; LINGER beyond         REQUEST_SECONDS_MAX: closed
-         that was not read, and      BODY_BYTES_MAX
-         dropped
-LINGER   are dropped, so that the    CLOSED with the client's end or     LINGER_SECONDS_MAX: closed
-         client can read the answer  that of the body
-CLOSED   none                        none                                none
-=======  ==========================  ==================================  ==========================
+A request that the server has no room for, or whose login failed within the last second, is ACTIVE
+without a task: it gets a prepared error response at once, or within ``REFUSAL_DELAY_MS_MAX``.
 
-CLOSED follows any state when the client has gone or the buffers are given to another owner; and
-IDLE, HEAD, DRAIN and LINGER when the server stops.
+A head with a WebSocket upgrade hands the transport over, and is CLOSED for this class.
 
-A request for which there is no room, or whose login was wrong a moment ago, is WORK without a
-task: it is refused at once, or within ``REFUSAL_DELAY_MS_MAX``.
-
-A HEAD with the wish for a WebSocket hands the connection over, and is CLOSED for this class.
-
-Bounds: one request in work; at most ``READ_BYTES_MAX`` per turn, and as much in all read ahead of
-the request in work (``get_buffer`` offers no more room); nothing of an answered request; a request
-that was read ahead begins in a turn of its own, behind everybody else's.
+Invariants: one active request; at most ``READ_BYTES_MAX`` read per turn of the event loop, and as
+much pipelined data in the buffer (``get_buffer`` offers no more room); nothing buffered of a
+request after its response; a pipelined request starts in a later turn, behind those of other
+connections.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from parlour.http.body_reader import UNREAD, BodyReader
+from parlour.http.body_reader import UNREAD
 from parlour.http.eager import run_eagerly
-from parlour.http.flow_control import ACTIVE, CLOSED, DRAIN, HEAD, IDLE, LINGER, NEVER, QUEUED
+from parlour.http.flow_control import NEVER
+from parlour.http.lingering_close import LingeringClose
 from parlour.http.messages import Request
 from parlour.http.server import PUBLIC_REQUEST_STARTS
+from parlour.http.states import ACTIVE, CLOSED, DRAIN, HEAD, IDLE, LINGER, QUEUED
 from parlour.protocol.request_head import RequestError
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -62,11 +41,10 @@ _CLOSE: Final = b"connection: close\r\n\r\n"
 _UNKNOWN_LOGIN: Final = "?"
 
 
-class HttpConnection(BodyReader):
-    """One connection of a client. To a request it is the ``Exchange``."""
+class HttpConnection(LingeringClose):
+    """One client connection; for a request, its ``Exchange``."""
 
     __slots__ = (
-        "_discarded_bytes",
         "_has_response",
         "_idle_since",
         "_task",
@@ -76,13 +54,12 @@ class HttpConnection(BodyReader):
         super().__init__(shared)
         self._task: asyncio.Task[None] | None = None
         self._has_response = False
-        self._discarded_bytes = 0
         self._idle_since = shared.now
 
-    # --- What the event loop calls --------------------------------------------------------------
+    # --- Callbacks of the event loop ------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give a new connection the time of one head."""
+        """Start the deadline of the first head; close the connection beyond the caps."""
         super().connection_made(transport)
         self._set_deadline(self._shared.now + limits.HEAD_SECONDS_MAX)
         if not self._shared.add(self):
@@ -90,7 +67,7 @@ class HttpConnection(BodyReader):
             self._close()
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take bytes."""
+        """Dispatch received bytes by state."""
         data = bytes(self._shared.receive_buffer[:nbytes])
         state = self._state
         if state <= HEAD:
@@ -109,14 +86,14 @@ class HttpConnection(BodyReader):
             self._yield_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything."""
+        """Release all resources of the connection."""
         super().connection_lost(exc)
         self._shared.discard(self)
 
     # --- Heads ----------------------------------------------------------------------------------
 
     def _receive(self, data: bytes) -> None:
-        """Take bytes where a head is expected."""
+        """Parse bytes in IDLE or HEAD."""
         reader = self._reader
         try:
             is_whole = reader.receive(data)
@@ -133,7 +110,7 @@ class HttpConnection(BodyReader):
             self._refuse(503)
 
     def _begin(self) -> None:
-        """Begin to serve the request whose head was received."""
+        """Start the request whose head was received."""
         reader = self._reader
         if b"upgrade" in reader.headers and reader.wants_websocket:
             self._hand_over()
@@ -156,7 +133,7 @@ class HttpConnection(BodyReader):
         self._request = request
         account_sid = server.cached_account(request)
         if not request.has_body and reader.method == b"POST" and server.buffers_body_first(request):
-            # Nothing waits for a body that comes slowly: it is no more than these bytes.
+            # Until the body is complete the request is these bytes only: no task, no slot.
             self._buffer_body(request)
             return
         if account_sid is None:
@@ -168,7 +145,7 @@ class HttpConnection(BodyReader):
         reader = self._reader
         size = len(reader.head) + reader.block.object_bytes
         self._head_bytes = size if size > limits.UNCOUNTED_BYTES_MAX else 0
-        # Kept in one place: the bytes ahead are joined with those that follow.
+        # In one buffer: pipelined bytes are joined with those that follow.
         self._read_ahead, reader.head, reader.trailing_data = reader.trailing_data, b"", b""
         self._state = ACTIVE
         self._keep_alive = reader.keep_alive
@@ -176,9 +153,9 @@ class HttpConnection(BodyReader):
         self._set_deadline(NEVER)
 
     def _start_unauthenticated(self, request: Request) -> None:
-        """Start a request whose login is not known to be right, unless it is known to be wrong."""
+        """Start a request without a cached login, unless its login is a cached failure."""
         if not self._shared.server.has_known_wrong_login(request):
-            # Selects the queue only; grants no access.
+            # Selects the fair queue only; grants no access.
             self._start(request, self._account_sid or _UNKNOWN_LOGIN)
         else:
             self._request = None
@@ -191,7 +168,7 @@ class HttpConnection(BodyReader):
         self._shared.scheduler.start(self, request, account_sid, identity)
 
     def run_request(self, request: Request) -> bool:
-        """Let the request begin whose turn it is; False if its client has gone."""
+        """Run a request that the scheduler starts; return False if its client has disconnected."""
         if self._state == CLOSED:
             self._shared.server.release(request)
             return False
@@ -205,14 +182,14 @@ class HttpConnection(BodyReader):
         return True
 
     async def _look_up_login(self, request: Request) -> None:
-        """Look up whose request it is; then it waits for its turn again.
+        """Look up the login of a request, and schedule the request again.
 
-        One look-up serves all requests with the same login. Without turns of their own, all of them
-        would go on in the turn in which it ends.
+        One look-up serves all requests with the same login. If they were not scheduled again, all
+        of them would continue in the turn in which it ends.
         """
         await self._shared.server.look_up_login(request)
         if self._login_lookup is None:
-            return  # The client has gone, and the request with it.
+            return  # The client has disconnected, and the request was released.
         self._login_lookup = None
         caller = request.caller
         if caller is None:
@@ -221,7 +198,7 @@ class HttpConnection(BodyReader):
             self._shared.scheduler.start(self, request, caller.account_sid, caller.identity or "")
 
     def _refuse_cached(self, data: bytes) -> bool:
-        """Refuse a request that is whole and has known headers, before anything is made of it."""
+        """Refuse a complete request with cached headers before a ``Request`` is created."""
         block = self._reader.find_cached_request(data)
         if block is None or data.startswith(PUBLIC_REQUEST_STARTS):
             return False
@@ -235,7 +212,7 @@ class HttpConnection(BodyReader):
         return True
 
     def _refuse_early(self) -> bool:
-        """Refuse a request that is whole, and make none of it; False: it has to be served."""
+        """Refuse a complete request without creating a ``Request``; False: it must be served."""
         reader = self._reader
         ahead = len(reader.trailing_data) - (0 if reader.is_complete else reader.length)
         is_whole = reader.is_complete or (reader.length > 0 and ahead >= 0)
@@ -255,7 +232,7 @@ class HttpConnection(BodyReader):
         return True
 
     def send_refusal(self, status: int) -> None:
-        """Answer the request that was refused at once, unless the client has gone."""
+        """Send a prepared error response, unless the client has disconnected."""
         if self._state != ACTIVE:
             return
         if self._keep_alive and not self._shared.is_stopping:
@@ -271,7 +248,7 @@ class HttpConnection(BodyReader):
         self.finish()
 
     def _hand_over(self) -> None:
-        """Make a WebSocket of the connection, or refuse before its handshake."""
+        """Upgrade the connection to a WebSocket, or refuse before its handshake."""
         socket = self._shared.upgrade_to_websocket(self)
         if socket is None:
             self._refuse(503)
@@ -279,7 +256,7 @@ class HttpConnection(BodyReader):
         transport, reader = self._transport, self._reader
         handshake = reader.head + reader.trailing_data
         reader.clear()
-        # Its bytes are the WebSocket's now: a reservation that stayed would cut that off.
+        # A reservation that stayed open could abort the WebSocket later.
         self._release()
         self._transport = None
         self._state = CLOSED
@@ -290,12 +267,12 @@ class HttpConnection(BodyReader):
         socket.data_received(handshake)
 
     def _refuse(self, status: int) -> None:
-        """Answer what is no request in the API's shape, and close."""
+        """Send an error response to malformed bytes, and close."""
         self._transport.write(self._shared.closing_refusal(status))
         self._linger(is_broken=True)
 
     def _next_request(self) -> None:
-        """Go on with the next request, if there is one already in the next turn of the loop."""
+        """Become IDLE, or schedule the pipelined request for the next turn of the event loop."""
         self._reader.start_next()
         self._mode = UNREAD
         self._request_bytes = self._head_bytes = 0
@@ -317,7 +294,7 @@ class HttpConnection(BodyReader):
         self._resume_reading()
 
     def _resume_pipelined(self) -> None:
-        """Begin with what was read ahead."""
+        """Parse the pipelined bytes."""
         if self._state != QUEUED:
             return
         data, self._read_ahead = self._read_ahead, b""
@@ -330,10 +307,10 @@ class HttpConnection(BodyReader):
     def _authenticated(self) -> None:
         self._shared.mark_authenticated(self)
 
-    # --- Answers --------------------------------------------------------------------------------
+    # --- Responses ------------------------------------------------------------------------------
 
     def start_response(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
-        """Send header lines, each with its CRLF, and a body, or the beginning of one."""
+        """Send header lines, each with its CRLF, and a body or its first part."""
         if self._state == CLOSED:
             return
         assert not self._has_response
@@ -343,7 +320,7 @@ class HttpConnection(BodyReader):
         end = b"\r\n" if self._keep_alive else _CLOSE
         size = len(body)
         if size > limits.UNRESERVED_ANSWER_BYTES_MAX:
-            # On its own: joined to the head it would be in memory twice until it is sent.
+            # Written separately: joined to the head it would be in memory twice until sent.
             self._send(b"".join((self._shared.status_line(status), lines, end)))
             self._send(body)
         else:
@@ -354,14 +331,14 @@ class HttpConnection(BodyReader):
             self.abort()
 
     def finish(self) -> None:
-        """Go on with the next request. Without an answer the connection is cut off."""
+        """Continue with the next request. Without a response the connection is aborted."""
         self._task = self._request = None
         if self._state == CLOSED:
             return
         if not self._has_response or self.is_write_paused:
             self.abort()
             return
-        self._response_bytes = 0  # The kernel has all of the answer.
+        self._response_bytes = 0  # The kernel has the whole response.
         if self._keep_alive and self._reader.is_complete:
             self._next_request()
         elif self._keep_alive:
@@ -371,68 +348,20 @@ class HttpConnection(BodyReader):
         else:
             self._linger(is_broken=self._body_error is not None)
 
-    def _drain(self) -> None:
-        """Drop what is left of the body, and go on behind it."""
-        self._state = DRAIN
-        self._discarded_bytes = 0
-        self._set_deadline(self._shared.now + limits.REQUEST_SECONDS_MAX)
-        self._resume_reading()
-        ahead = self._release_request()
-        if ahead:
-            self._discard_body(ahead)
-
-    def _discard_body(self, data: bytes) -> None:
-        reader = self._reader
-        self._discarded_bytes += len(data)
-        try:
-            reader.take_body(data)
-        except RequestError:
-            self._linger(is_broken=True)
-            return
-        if reader.is_complete and self._state == LINGER:
-            self._close()
-        elif reader.is_complete:
-            self._read_ahead = reader.trailing_data
-            self._next_request()
-        elif self._discarded_bytes > limits.BODY_BYTES_MAX and self._state == DRAIN:
-            self._linger(is_broken=True)
-
-    # --- The end --------------------------------------------------------------------------------
-
-    def _linger(self, *, is_broken: bool) -> None:
-        """Close so that the client can read the answer.
-
-        A connection that is closed while the client sends is reset, and the answer is lost. So
-        what it sends is dropped for a while: until the end of the body, or, where that cannot be
-        found, until the client has seen that we send no more.
-        """
-        if self._state != LINGER:  # The body may break later.
-            self._state = LINGER
-            self._set_deadline(self._shared.now + limits.LINGER_SECONDS_MAX)
-        ahead = self._release_request()
-        self._resume_reading()
-        if not is_broken and not self._reader.is_complete:
-            if ahead:
-                self._discard_body(ahead)
-            return
-        if self.scheme == "https":  # TLS has no half of a connection.
-            self._close(limits.LINGER_SECONDS_MAX)
-            return
-        self._reader.is_complete = True  # There is nothing to look for.
-        self._transport.write_eof()
+    # --- Closing --------------------------------------------------------------------------------
 
     @property
     def idle_since(self) -> float | None:
-        """Since when no request came; None while there is one."""
+        """The time since which the connection is idle; None while it has a request."""
         return self._idle_since if self._state == IDLE else None
 
     @property
     def is_active(self) -> bool:
-        """Whether a whole request is, or will be, answered."""
+        """Whether a complete request is active or queued."""
         return self._state in {ACTIVE, QUEUED}
 
     def stop(self) -> None:
-        """The server stops: close what is idle; requests in work are answered."""
+        """Close the connection at shutdown, unless a request is active."""
         if not self.is_active:
             self._close()
 

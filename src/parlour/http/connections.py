@@ -1,4 +1,19 @@
-"""What the HTTP connections of one process share: buffer, clock, caps, and the end of them all."""
+"""The HTTP connections of one process: caps, eviction, deadlines, shutdown, shared buffers.
+
+A connection is counted from its accept on, in three sets:
+
+===============  ===================================================  ===========================
+set              members                                              cap
+===============  ===================================================  ===========================
+all              HTTP connections, TLS handshakes and WebSockets      ``total_max``
+unauthenticated  those without an authenticated request or init       ``unauthenticated_max``
+per address      those of one client address, proxies excepted        ``per_address_max``
+===============  ===================================================  ===========================
+
+Beyond the cap per address the new connection is refused. Beyond the others one is evicted: a
+WebSocket that is closing, the longest idle, the oldest unauthenticated, then the slowest clients of
+the account with most of them.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +50,9 @@ _CLOSING_REFUSALS: Final = {
 
 
 class ConnectionCaps(NamedTuple):
-    """How many connections there may be, WebSockets included.
+    """The maximum numbers of connections, WebSockets included.
 
-    Not counted by address: peers that are trusted proxies.
+    Trusted proxies have no limit per address.
     """
 
     total_max: int
@@ -47,7 +62,7 @@ class ConnectionCaps(NamedTuple):
 
 
 def connection_caps(settings: Settings, is_trusted: Callable[[str], bool]) -> ConnectionCaps:
-    """The caps that the settings, and the files that the process may open, allow."""
+    """Return the caps by the settings and the limit of open files."""
     total_max = open_files.connections_max(settings)
     unauthenticated_max = min(limits.UNAUTHENTICATED_CONNECTIONS_MAX, total_max)
     if settings.tls_cert:
@@ -59,15 +74,15 @@ def connection_caps(settings: Settings, is_trusted: Callable[[str], bool]) -> Co
 
 
 class CountedConnection(Protocol):
-    """A connection or a WebSocket, as the caps count it."""
+    """A connection or a WebSocket that the caps count."""
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Abort it."""
         ...
 
 
 class TrackedConnection(CountedConnection, Protocol):
-    """An HTTP connection, or the TLS handshake before it."""
+    """An HTTP connection, or its TLS handshake."""
 
     peer: str
     deadline: float
@@ -79,20 +94,20 @@ class TrackedConnection(CountedConnection, Protocol):
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether a request has begun, and the client is slow to send it or take the answer."""
+        """Whether the client is slow to send a request or to read a response."""
         ...
 
     @property
     def idle_since(self) -> float | None:
-        """Since when no request came; None while there is one."""
+        """The time since which it is idle; None while it has a request."""
         ...
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """Handle the passed deadline."""
         ...
 
     def stop(self) -> None:
-        """Close it unless a request is in work."""
+        """Close it unless a request is active."""
         ...
 
 
@@ -105,9 +120,9 @@ def _deadline(connection: TrackedConnection) -> float:
 
 
 class HttpConnections:
-    """Every open HTTP connection, from the accept on, and the WebSockets that began as one.
+    """All open HTTP connections, and the WebSockets that were upgraded from one.
 
-    A WebSocket keeps the place of its connection in all caps until it is closed. It is
+    A WebSocket keeps the slot of its connection in all caps until it is closed. It is
     unauthenticated until its init succeeded, whatever was requested on the connection before.
     """
 
@@ -119,9 +134,9 @@ class HttpConnections:
         clock: Clock,
         caps: ConnectionCaps,
     ) -> None:
-        """``open_socket`` makes the protocol of a WebSocket.
+        """``open_socket`` creates the protocol of a WebSocket.
 
-        The WebSocket calls ``mark_authenticated`` and ``discard`` of the object that it is given.
+        The WebSocket calls ``mark_authenticated`` and ``discard`` of its argument.
         """
         self.server = server
         self.buffers = buffers
@@ -130,21 +145,21 @@ class HttpConnections:
         self._caps = caps
         self.loop = asyncio.get_running_loop()
         self.receive_buffer = memoryview(bytearray(limits.READ_BYTES_MAX))
-        """Where bytes are received: they are taken from here before anybody else receives."""
+        """The receive buffer of all connections: copied from before the next callback."""
         self.scheduler = RequestScheduler(self.loop, clock)
         self.header_blocks = HeaderBlockCache()
         self.is_stopping = False
         self.now = self.loop.time()
-        """The loop's time, as of the last check of the deadlines."""
+        """The event loop's time at the last check of the deadlines."""
         self.waiting_response_bytes = 0
-        """Answers that wait for room in the buffers."""
+        """The size of the responses that wait for room in the buffer pool."""
         self._open: set[TrackedConnection] = set()
         self._unauthenticated: dict[CountedConnection, None] = {}
         """Connections without an authenticated request, the oldest first."""
         self._sockets: dict[CountedConnection, str] = {}
         """WebSockets, and the addresses of their peers."""
         self._ending: dict[CountedConnection, None] = {}
-        """WebSockets that wait for the client's good-bye, the oldest first."""
+        """WebSockets that wait for the client's close frame, the oldest first."""
         self._count_by_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._all_closed: asyncio.Future[None] | None = None
@@ -156,11 +171,11 @@ class HttpConnections:
         self._tick()
 
     def make_protocol(self) -> HttpConnection:
-        """The protocol of a new connection."""
+        """Return the protocol of a new connection."""
         return HttpConnection(self)
 
     def add(self, connection: TrackedConnection) -> bool:
-        """A connection was opened; False if there is no room for it, and none can be made."""
+        """Count a new connection; return False if a cap is reached and none can be evicted."""
         if connection in self._open:  # It has replaced its TLS handshake.
             return True
         self._open.add(connection)
@@ -179,7 +194,7 @@ class HttpConnections:
         return in_all <= caps.total_max or self._make_room(connection)
 
     def replace(self, handshake: TrackedConnection, connection: HttpConnection) -> None:
-        """Give the place of a completed TLS handshake to the connection that follows it."""
+        """Replace a completed TLS handshake by its connection, in the same slot."""
         self._open.remove(handshake)
         self._open.add(connection)
         del self._unauthenticated[handshake]
@@ -187,7 +202,7 @@ class HttpConnections:
         connection.peer = handshake.peer
 
     def upgrade_to_websocket(self, connection: HttpConnection) -> Any:
-        """Return the protocol of a connection that becomes a WebSocket; None: there is no room."""
+        """Return the protocol of a WebSocket that replaces a connection; None: a cap is reached."""
         if self.is_stopping:
             return None
         if connection not in self._unauthenticated:
@@ -203,7 +218,7 @@ class HttpConnections:
         return socket
 
     def discard(self, counted: Any) -> None:
-        """A connection or WebSocket is closed."""
+        """Stop counting a closed connection or WebSocket."""
         self._unauthenticated.pop(counted, None)
         self._ending.pop(counted, None)
         if counted in self._sockets:
@@ -221,19 +236,18 @@ class HttpConnections:
                 del self._count_by_address[peer]
 
     def mark_authenticated(self, counted: Any) -> None:
-        """A request of the connection, or the init of the WebSocket, was an account's."""
+        """Record that a request of a connection, or the init of a WebSocket, was authenticated."""
         self._unauthenticated.pop(counted, None)
 
     def mark_closing(self, counted: Any) -> None:
-        """A WebSocket only waits for the client's good-bye."""
+        """Record that a WebSocket only waits for the client's close frame."""
         if counted in self._sockets:
             self._ending[counted] = None
 
     def _make_room(self, newcomer: TrackedConnection) -> bool:
-        """Close what is needed least: WebSockets that end, what is idle, what is unauthenticated.
+        """Evict for a new connection: closing WebSockets, idle, unauthenticated, slow clients.
 
-        WebSockets before their init are among the unauthenticated; those of users are not closed.
-        If there is none of these, the account pays that has most connections waiting for clients.
+        WebSockets before their init are unauthenticated; authenticated ones are never evicted.
         """
         if self._ending:
             ending = next(iter(self._ending))
@@ -247,7 +261,7 @@ class HttpConnections:
         )
 
     def _close_slow(self, newcomer: TrackedConnection) -> bool:
-        """Close connections that wait for their clients, of the account with most of them."""
+        """Evict connections with slow clients, of the account with most of them."""
         slow: dict[str, list[TrackedConnection]] = {}
         for each in self._open:
             if each.waits_for_client and each is not newcomer:
@@ -260,7 +274,7 @@ class HttpConnections:
         return bool(most)
 
     def _close_unauthenticated(self, newcomer: TrackedConnection) -> bool:
-        """Close the oldest unauthenticated connection that has no request in work."""
+        """Evict the oldest unauthenticated connection without an active request."""
         for counted in self._unauthenticated:
             is_active = isinstance(counted, HttpConnection) and counted.is_active
             if is_active or counted is newcomer:
@@ -271,7 +285,7 @@ class HttpConnections:
         return False
 
     def _close_idle(self, newcomer: TrackedConnection) -> bool:
-        """Close the connections that are idle the longest."""
+        """Evict the connections that are idle longest."""
         idle = [each for each in self._open if each.idle_since is not None and each is not newcomer]
         count = min(limits.IDLE_CLOSED_MAX, 1 + len(idle) // limits.IDLE_CLOSED_MAX)
         for connection in heapq.nsmallest(count, idle, key=_idle_since):
@@ -280,27 +294,27 @@ class HttpConnections:
         return bool(idle)
 
     def start_task(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run work of a connection that no request waits for."""
+        """Run a background task of a connection."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def __len__(self) -> int:
-        """How many HTTP connections are open."""
+        """Return the number of open HTTP connections."""
         return len(self._open)
 
     @property
     def websockets(self) -> int:
-        """How many WebSockets are open."""
+        """The number of open WebSockets."""
         return len(self._sockets)
 
     @property
     def total_max(self) -> int:
-        """How many of both there may be."""
+        """The maximum number of both."""
         return self._caps.total_max
 
     def _tick(self) -> None:
-        """Check every deadline: one timer for all, however many requests there are."""
+        """Check all deadlines: one timer for all connections."""
         seconds = limits.DEADLINE_CHECK_MS / 1000
         self._timer = self.loop.call_later(seconds, self._tick)
         now = self.now = self.loop.time()
@@ -314,7 +328,7 @@ class HttpConnections:
             connection.expire()
 
     def status_line(self, status: int) -> bytes:
-        """The status line of an answer and its date."""
+        """Return the status line of a response and its date."""
         start = self._starts.get(status)
         if start is None:
             phrase = HTTPStatus(status).phrase.encode()
@@ -323,7 +337,7 @@ class HttpConnections:
         return start
 
     def prepared_refusal(self, status: int) -> bytes:
-        """A prepared 401, 429 or 503 as a whole; it is counted as sent."""
+        """Return a prepared 401, 429 or 503, complete; count it as sent."""
         prepared = self._refusals.get(status)
         if prepared is None:
             lines, body = self.server.refusal_parts(status)
@@ -332,7 +346,7 @@ class HttpConnections:
         return b"%s%s%s" % (prepared[0], self.server.count_refusal(status), prepared[1])
 
     def closing_refusal(self, status: int) -> bytes:
-        """The answer to what is no request, or finds no room: the connection ends with it."""
+        """Return an error response that ends the connection: malformed request, or no room."""
         body = _CLOSING_REFUSALS[status]
         lines = self.server.refusal_lines(status, body)
         retry = RETRY_AFTER_LINE if status == 503 else b""
@@ -340,10 +354,10 @@ class HttpConnections:
             (self.status_line(status), lines, retry, b"connection: close\r\n\r\n", body)
         )
 
-    # --- Refusals that are held back --------------------------------------------------------------
+    # --- Delayed refusals -------------------------------------------------------------------------
 
     def delay_refusal(self, refused: HttpConnection, status: int) -> bool:
-        """Hold a refusal back for a moment, if there are too many; False: it is sent now."""
+        """Delay a refusal if there are too many; return False if it must be sent now."""
         if not self.server.held_refusals.hold((refused, status)):
             return False
         if self._releases is None:
@@ -351,7 +365,7 @@ class HttpConnections:
         return True
 
     def _release(self) -> None:
-        """Send the refusals that are due, and come again for the others."""
+        """Send the refusals that are due, and schedule the others."""
         for connection, status in self.server.held_refusals.due():
             connection.send_refusal(status)
         self._releases = None
@@ -359,7 +373,7 @@ class HttpConnections:
             self._releases = self.loop.call_later(limits.REFUSAL_STEP_MS / 1000, self._release)
 
     async def stop(self) -> None:
-        """Let requests in work finish, within the limit; close what is idle at once."""
+        """Close idle connections; wait for active requests up to DRAIN_SECONDS_MAX."""
         self.is_stopping = True
         sockets: list[Any] = list(self._sockets)
         for socket in sockets:

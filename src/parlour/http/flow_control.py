@@ -1,12 +1,21 @@
-"""How bytes flow through one connection: turns, backpressure in both directions, deadlines.
+"""Flow control of one connection: backpressure in both directions, fairness, deadlines.
 
-Reading stops for two reasons that know nothing of each other: the connection has as much as it may
-keep (``_pause_reading``), or it had its share of this turn of the event loop (``_yield_reading``).
-Writing has no buffer that would be filled on purpose: the transport writes at once and calls
-``pause_writing`` if the kernel did not take all, so "not paused" means that the kernel has all.
+Reading is paused for two independent reasons: the buffer is full (``_pause_reading``), or the
+connection has used its share of this turn of the event loop (``_yield_reading``). Writing has a
+high-water mark of 0: the transport writes at once and calls ``pause_writing`` if the kernel did not
+take everything, so "not paused" means that the kernel has the whole response.
 
-What the connection keeps beyond ``UNCOUNTED_BYTES_MAX`` is counted in the process's buffers
-(``operations/buffers.py``), which may cut it off for an owner below its share.
+Buffered bytes beyond ``UNCOUNTED_BYTES_MAX`` are reserved in the process's buffer pool
+(``operations/buffers.py``), which may abort the connection in favour of an account below its share.
+
+=====================  ==================================================  ========================
+write state            event                                               deadline
+=====================  ==================================================  ========================
+flushed                ``pause_writing``: paused                           that of the state
+paused                 ``resume_writing``: flushed, or the next TLS piece  SEND_STALL_SECONDS_MAX,
+                                                                           extended by progress
+paused, no progress    deadline: aborted                                   none
+=====================  ==================================================  ========================
 """
 
 from __future__ import annotations
@@ -16,6 +25,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.messages import ClientDisconnectedError
+from parlour.http.states import CLOSED, DRAIN, IDLE, LINGER
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
@@ -23,21 +33,12 @@ if TYPE_CHECKING:
     from parlour.http.connections import HttpConnections
     from parlour.operations.buffers import Reservation
 
-# The states of a connection: connection.py.
-IDLE: Final = 0
-HEAD: Final = 1
-ACTIVE: Final = 2
-QUEUED: Final = 3
-DRAIN: Final = 4
-LINGER: Final = 5
-CLOSED: Final = 6
-
 NEVER: Final = math.inf
 _NOTHING: Final = memoryview(b"")
 
 
 class FlowControl(asyncio.BufferedProtocol):
-    """The flow control of a connection."""
+    """The part of a connection that reads, writes and reserves buffers."""
 
     __slots__ = (
         "_account_sid",
@@ -70,45 +71,45 @@ class FlowControl(asyncio.BufferedProtocol):
         self._has_yielded = False
         self._unsent_bytes = 0
         self._unsent = _NOTHING
-        """What TLS was not given yet of an answer; then writing is paused."""
+        """The part of a response that TLS was not given yet; then writing is paused."""
         self._reservation: Reservation | None = None
-        """What the connection keeps, counted; None while that is little."""
+        """The reservation of the buffered bytes; None below ``UNCOUNTED_BYTES_MAX``."""
         self._response_bytes = 0
         self._account_sid = ""
         self._identity = ""
         self._state_deadline = NEVER
-        """When the state of the connection ends."""
+        """The deadline of the state."""
         self.deadline = NEVER
-        """The same; while the client takes nothing of an answer, when it has to have begun."""
+        """The same; while writing is paused, the write timeout."""
         self.is_write_paused = False
         self.peer = ""
         self.scheme = "http"
 
     def set_raw_transport(self, below: asyncio.Transport) -> None:
-        """Say which transport TLS writes to, before ``connection_made`` with that of TLS."""
+        """Set the transport below TLS, before ``connection_made`` with the TLS transport."""
         self._raw_transport = below
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a connection over from the listener."""
+        """Take a transport over from the listener."""
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         high = 0
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
-            high = 1  # TLS compares by "at least": with 0 it would be paused for ever.
+            high = 1  # TLS pauses at "at least" the mark: 0 would pause it for ever.
         self._transport.set_write_buffer_limits(high=high)
 
     # --- Deadlines ------------------------------------------------------------------------------
 
     def _set_deadline(self, moment: float) -> None:
-        """Let the state of the connection end at a moment of the loop's time."""
+        """Set the deadline of the state, in the event loop's time."""
         self._state_deadline = moment
         if not self.is_write_paused:
             self.deadline = moment
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """Handle the deadline: abort, close, or extend it after progress."""
         if self._state == CLOSED and self._raw_transport is not None:
             self._end_close(self._raw_transport)
         elif not self.is_write_paused:
@@ -120,13 +121,13 @@ class FlowControl(asyncio.BufferedProtocol):
             self.abort()
 
     def _expire(self) -> None:
-        """End the state whose time is over."""
+        """End the state whose deadline has passed."""
         raise NotImplementedError
 
     # --- Reading --------------------------------------------------------------------------------
 
     def _yield_reading(self) -> None:
-        """Leave the rest of a long flow of bytes to the next turn, behind everybody else's."""
+        """Read the rest of a long stream in the next turn, after the other connections."""
         if self._has_yielded or self._state == CLOSED:
             return
         self._has_yielded = True
@@ -156,13 +157,13 @@ class FlowControl(asyncio.BufferedProtocol):
     # --- Writing --------------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
-        """The kernel did not take all: the client has some time to read."""
+        """Start the write timeout: the kernel's send buffer is full."""
         self.is_write_paused = True
         self._unsent_bytes = self._count_unsent()
         self.deadline = self._shared.now + limits.SEND_STALL_SECONDS_MAX
 
     def resume_writing(self) -> None:
-        """The kernel has taken all that the transport was given."""
+        """Stop the write timeout, or write the next TLS piece."""
         self.is_write_paused = False
         if self._unsent:
             self._send_rest()
@@ -179,7 +180,7 @@ class FlowControl(asyncio.BufferedProtocol):
             self._flush_waiter.set_result(None)
 
     def write(self, piece: bytes) -> None:
-        """Send a further piece of an answer. Raises ClientDisconnectedError."""
+        """Write a further piece of a response. Raises ClientDisconnectedError."""
         if self._state == CLOSED:
             raise ClientDisconnectedError
         self._send(piece)
@@ -188,9 +189,9 @@ class FlowControl(asyncio.BufferedProtocol):
             raise ClientDisconnectedError
 
     def _send(self, data: bytes) -> None:
-        """Hand bytes to the transport; to TLS in pieces, each when the one before has gone on.
+        """Write bytes to the transport; to TLS in pieces, each after the one before was sent.
 
-        TLS copies what it is given, and keeps that much room until the connection ends.
+        TLS copies its input, and its buffer does not shrink until the connection is closed.
         """
         if self.scheme == "http" or len(data) <= limits.TLS_PIECE_BYTES:
             self._transport.write(data)
@@ -203,15 +204,12 @@ class FlowControl(asyncio.BufferedProtocol):
         size = limits.TLS_PIECE_BYTES
         while self._unsent and not self.is_write_paused:
             piece = self._unsent[:size]
-            # An empty part of a view would keep all of it.
+            # An empty slice of a view would keep the whole buffer alive.
             self._unsent = self._unsent[size:] if len(self._unsent) > size else _NOTHING
             self._transport.write(piece)
 
     def _has_progressed(self) -> bool:
-        """Whether the client has taken some of an answer since this was last asked.
-
-        If so, it has time again for the next bytes.
-        """
+        """Return whether bytes were sent since the last call; if so, extend the write timeout."""
         if not self.is_write_paused or self._transport is None:
             return False
         before, self._unsent_bytes = self._unsent_bytes, self._count_unsent()
@@ -233,10 +231,10 @@ class FlowControl(asyncio.BufferedProtocol):
             try:
                 await self._flush_waiter
             finally:
-                # Its exception keeps the frames that it passed, and they keep this connection.
+                # Its exception refers to frames, and these refer to the connection.
                 self._flush_waiter = None
 
-    # --- What is kept ---------------------------------------------------------------------------
+    # --- Buffer reservations --------------------------------------------------------------------
 
     @property
     def account_sid(self) -> str:
@@ -244,7 +242,7 @@ class FlowControl(asyncio.BufferedProtocol):
         return self._account_sid
 
     def assign_account(self, account_sid: str, identity: str) -> None:
-        """Count what is buffered here for this account and user. Raises ApiError 503."""
+        """Reserve the buffers of the connection for this account and user. Raises ApiError 503."""
         if account_sid == self._account_sid and identity == self._identity:
             return
         self._account_sid = account_sid
@@ -255,15 +253,15 @@ class FlowControl(asyncio.BufferedProtocol):
             raise ApiError(20503, headers=RETRY_AFTER)
 
     def _authenticated(self) -> None:
-        """A request of this connection was an account's."""
+        """Record that a request of this connection was authenticated."""
         raise NotImplementedError
 
     def _buffered_bytes(self) -> int:
-        """How many bytes the connection keeps in memory, but for what it has to send."""
+        """Return the buffered bytes, without those of the response."""
         raise NotImplementedError
 
     def _reserve(self) -> bool:
-        """Count what the connection keeps now; False if the buffers of the process are full."""
+        """Resize the reservation to the buffered bytes; return False if the pool is full."""
         size = self._buffered_bytes() + self._response_bytes
         reservation = self._reservation
         if reservation is None:
@@ -276,23 +274,23 @@ class FlowControl(asyncio.BufferedProtocol):
         return reservation.resize(size)
 
     def _reserve_response(self, size: int) -> bool:
-        """Count an answer that the kernel did not take; all of it is kept until it has."""
+        """Reserve a response until the kernel has it; return False if the pool is full."""
         self._response_bytes = (
             size if self._raw_transport is None else size + limits.TLS_UNSENT_BYTES
         )
         return self._reserve()
 
     def _release(self) -> None:
-        """Nothing is kept any more."""
+        """Close the reservation."""
         self._response_bytes = 0
         if self._reservation is not None:
             self._reservation.close()
             self._reservation = None
 
     async def reserve_buffer(self, size: int) -> None:
-        """Wait for room in the buffers for an answer that is large. Raises ApiError 503.
+        """Wait until the pool has room for a large response. Raises ApiError 503.
 
-        Those that wait have their answers already; if there are many, the next is refused at once.
+        Waiting responses are in memory already, so their total is bounded.
         """
         shared = self._shared
         if self._state == CLOSED:
@@ -315,23 +313,23 @@ class FlowControl(asyncio.BufferedProtocol):
             raise ApiError(20503, headers=RETRY_AFTER)
         self._response_bytes = size
 
-    # --- The end --------------------------------------------------------------------------------
+    # --- Closing --------------------------------------------------------------------------------
 
     def eof_received(self) -> None:
-        """Close: a client that sends no more is taken for one that has gone."""
+        """Close: a half-closed connection counts as disconnected."""
         if self.is_write_paused:
-            self.abort()  # What it has not read would be kept, and counted no more.
+            self.abort()  # The unsent response would stay in memory without a reservation.
         else:
             self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything."""
+        """Release all resources of the connection."""
         del exc
         self._end()
         self._transport = None
 
     def _close(self, seconds: float = limits.CLOSE_NOTIFY_SECONDS_MAX) -> None:
-        """Close when all is sent. TLS also waits for the client's close_notify, for so long."""
+        """Close after flushing. TLS also waits ``seconds`` for the client's close_notify."""
         self._state = CLOSED
         self._transport.close()
         self._release()
@@ -339,22 +337,22 @@ class FlowControl(asyncio.BufferedProtocol):
             self._set_deadline(self._shared.now + seconds)
 
     def _end_close(self, below: asyncio.Transport) -> None:
-        """Stop waiting for the client's close_notify, unless there is something left to send."""
+        """Stop waiting for the client's close_notify, unless unsent bytes are left."""
         if self._count_unsent() or below.get_write_buffer_size():
-            # TLS ends this by itself, SEND_STALL_SECONDS_MAX after the close.
+            # The TLS transport has its own timeout: SEND_STALL_SECONDS_MAX after the close.
             self.deadline = self._shared.now + limits.CLOSE_NOTIFY_SECONDS_MAX
         else:
             self.abort()
 
     def abort(self) -> None:
-        """Cut the connection off, whatever is still to be sent."""
+        """Abort the connection; unsent bytes are lost."""
         transport = self._transport
         self._end()
         if transport is not None:
             transport.abort()
 
     def _end(self) -> None:
-        """The client has gone: who waits for it learns of that."""
+        """Become CLOSED, and raise ClientDisconnectedError in waiters."""
         self._state = CLOSED
         self._unsent = _NOTHING
         self._release()

@@ -1,4 +1,4 @@
-"""The states of a connection: whatever happens, they change as the table in connection.py says."""
+"""The states of a connection: whatever happens, they change as the table in states.py says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from parlour.http import body_reader, connection
+from parlour.http import body_reader, states
 from parlour.http.connections import ConnectionCaps, HttpConnections
 from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEGAL: Final = {
-    "IDLE": {"HEAD", "WORK", "LINGER"},
-    "HEAD": {"WORK", "LINGER"},
-    "WORK": {"QUEUED", "IDLE", "DRAIN", "LINGER", "CLOSED"},
+    "IDLE": {"HEAD", "ACTIVE", "LINGER"},
+    "HEAD": {"ACTIVE", "LINGER"},
+    "ACTIVE": {"QUEUED", "IDLE", "DRAIN", "LINGER", "CLOSED"},
     "QUEUED": {"IDLE"},
     "DRAIN": {"QUEUED", "IDLE", "LINGER"},
     "LINGER": {"CLOSED"},
@@ -48,7 +48,7 @@ HEAD_BYTES_MAX: Final = (
 BYTES_MAX: Final = {
     "IDLE": limits.UNCOUNTED_BYTES_MAX,
     "HEAD": 2 * (HEAD_BYTES_MAX + limits.READ_BYTES_MAX),
-    "WORK": HEAD_BYTES_MAX + limits.BODY_BYTES_MAX + 2 * limits.READ_BYTES_MAX,
+    "ACTIVE": HEAD_BYTES_MAX + limits.BODY_BYTES_MAX + 2 * limits.READ_BYTES_MAX,
     "QUEUED": limits.UNCOUNTED_BYTES_MAX + limits.READ_BYTES_MAX,
     # A line of a trailer that has not come to its end.
     "DRAIN": limits.UNCOUNTED_BYTES_MAX + limits.TRAILER_BYTES_MAX,
@@ -59,12 +59,12 @@ BYTES_MAX: Final = {
 
 def table() -> dict[str, list[str]]:
     """The rows of the table of states: by state, the text of each column."""
-    assert connection.__doc__ is not None
-    rule_line = next(line for line in connection.__doc__.splitlines() if line.startswith("==="))
+    assert states.__doc__ is not None
+    rule_line = next(line for line in states.__doc__.splitlines() if line.startswith("==="))
     starts = [match.start() for match in re.finditer(r"=+", rule_line)]
     rows: dict[str, list[str]] = {}
     name = ""
-    for line in connection.__doc__.split(rule_line)[2].splitlines():
+    for line in states.__doc__.split(rule_line)[2].splitlines():
         cells = [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
         name = cells[0] or name
         if name:
@@ -76,6 +76,8 @@ def table() -> dict[str, list[str]]:
 def test_the_table_in_the_docstring_is_this_one() -> None:
     rows = table()
     assert tuple(rows) == STATES
+    for state, following in states.NEXT.items():
+        assert {STATES[each] for each in following} == LEGAL[STATES[state]] - {"CLOSED"}
     for state, (_, _, following, deadline) in rows.items():
         assert set(re.findall(r"[A-Z]{4,}\b(?<!_MAX)", following)) & set(STATES) == LEGAL[state]
         names = NAMES_OF_LIMITS.findall(deadline)
@@ -324,11 +326,11 @@ class Life(RuleBasedStateMachine):
         assert len(connection._read_ahead) <= limits.READ_BYTES_MAX
         held = 0 if reservation is None else reservation.held
         assert self.pool.used == held
-        assert not held or connection.state in {"HEAD", "WORK", "QUEUED"}
+        assert not held or connection.state in {"HEAD", "ACTIVE", "QUEUED"}
         assert connection._discarded_bytes <= limits.BODY_BYTES_MAX + limits.READ_BYTES_MAX or (
             connection.state != "DRAIN"
         )
-        if connection.state == "WORK" and connection._mode != body_reader.STREAMED:
+        if connection.state == "ACTIVE" and connection._mode != body_reader.STREAMED:
             # What was received last waits for room in the buffers, and nothing more is read.
             waiting = limits.READ_BYTES_MAX if self.shared._tasks else 0
             assert kept <= held + waiting + UNCOUNTED_BYTES_MAX, (kept, held)
@@ -340,7 +342,7 @@ class Life(RuleBasedStateMachine):
             return
         assert self.kernel.is_read is not (is_paused or connection._has_yielded)
         assert not connection._has_yielded or state in {"DRAIN", "LINGER"}
-        if state != "WORK":
+        if state != "ACTIVE":
             assert not is_paused, state
         elif (
             is_paused and connection._mode != body_reader.UNREAD and connection._body_error is None
@@ -363,7 +365,7 @@ class Life(RuleBasedStateMachine):
         state, seconds = connection.state, 0.0
         if state in SECONDS_MAX:
             seconds = SECONDS_MAX[state] if connection.changes else limits.HEAD_SECONDS_MAX
-        elif state == "WORK" and connection.is_waiting_for_body():
+        elif state == "ACTIVE" and connection.is_waiting_for_body():
             seconds = limits.REQUEST_SECONDS_MAX
         if seconds:
             assert connection._state_deadline <= connection.since + seconds

@@ -91,7 +91,7 @@ def test_nothing_is_kept_of_an_answered_request(data: bytes, state: str) -> None
 )
 def test_the_head_of_a_request_in_work_is_counted(data: bytes) -> None:
     def look(connection: Watched, pool: BufferPool) -> None:
-        assert connection.state == "WORK"
+        assert connection.state == "ACTIVE"
         kept = connection.buffered_bytes()
         assert kept > UNCOUNTED
         assert kept <= pool.used + UNCOUNTED

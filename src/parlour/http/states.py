@@ -1,0 +1,58 @@
+"""The states of an HTTP connection, and its legal transitions.
+
+What each state does with bytes that arrive, and what ends it. ``HttpConnections`` checks the
+deadlines.
+
+=======  ==========================  ==================================  ==========================
+state    bytes that arrive           next state                          deadline, and what follows
+=======  ==========================  ==================================  ==========================
+IDLE     begin a head                HEAD; ACTIVE with a whole head;     KEEP_ALIVE_SECONDS (new:
+                                     LINGER if they are no request       HEAD_SECONDS_MAX): closed
+HEAD     continue the head           ACTIVE, LINGER                      HEAD_SECONDS_MAX: closed
+ACTIVE   belong to the body, or are  when the response is with the       the body: as long as
+         read ahead of the active    kernel: QUEUED, IDLE, DRAIN,        REQUEST_SECONDS_MAX, then
+         request (then reading is    LINGER, CLOSED                      408; the response:
+         paused)                                                         SEND_STALL_SECONDS_MAX to
+                                                                         twice that: aborted
+QUEUED   are read ahead              IDLE, in the next turn of the loop  none
+DRAIN    are the rest of a body      QUEUED, IDLE; LINGER beyond         REQUEST_SECONDS_MAX: closed
+         that was not read, and      BODY_BYTES_MAX
+         discarded
+LINGER   are discarded: the client   CLOSED with the client's end or     LINGER_SECONDS_MAX: closed
+         can read the response       that of the body
+CLOSED   none                        none                                none
+=======  ==========================  ==================================  ==========================
+
+CLOSED follows any state when the client has disconnected or the buffers are given to another
+account; and IDLE, HEAD, DRAIN and LINGER when the server stops.
+
+Who owns a transition: ``connection.py`` those of heads and responses, ``lingering_close.py`` those
+to and from DRAIN and LINGER, ``flow_control.py`` those to CLOSED.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Integers in this order, because the hot paths compare them: <= HEAD expects a head, <= QUEUED has
+# or will have a request.
+IDLE: Final = 0
+HEAD: Final = 1
+ACTIVE: Final = 2
+QUEUED: Final = 3
+DRAIN: Final = 4
+LINGER: Final = 5
+CLOSED: Final = 6
+
+NAMES: Final = ("IDLE", "HEAD", "ACTIVE", "QUEUED", "DRAIN", "LINGER", "CLOSED")
+
+NEXT: Final[dict[int, frozenset[int]]] = {
+    IDLE: frozenset({HEAD, ACTIVE, LINGER}),
+    HEAD: frozenset({ACTIVE, LINGER}),
+    ACTIVE: frozenset({QUEUED, IDLE, DRAIN, LINGER}),
+    QUEUED: frozenset({IDLE}),
+    DRAIN: frozenset({QUEUED, IDLE, LINGER}),
+    LINGER: frozenset(),
+    CLOSED: frozenset(),
+}
+"""The legal transitions, without those to CLOSED, which follows every state."""
