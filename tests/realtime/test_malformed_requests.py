@@ -44,7 +44,7 @@ def sample(api: Any) -> SampleConversation:
 def alice(server: Server, sample: SampleConversation) -> Iterator[Socket]:
     with connected(server, "alice") as socket:
         yield socket
-        assert '"event": "bug"' not in server.log_tail()
+        assert '"event": "unhandled_exception"' not in server.log_tail()
 
 
 def token(*parts: object) -> str:

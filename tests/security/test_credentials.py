@@ -412,7 +412,7 @@ def act(body, auth_token):
 try:
     act("{canary}", auth_token="{canary}")
 except AssertionError:
-    structlog.get_logger().exception("bug", request_sid="RQ")
+    structlog.get_logger().exception("unhandled_exception", request_sid="RQ")
 """
 
 

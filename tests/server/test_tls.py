@@ -167,7 +167,7 @@ def test_a_renewed_certificate_is_taken_at_a_signal() -> None:
             time.sleep(0.02)
         (server.folder / "server.pem").write_text("broken")
         os.kill(server.pid, signal.SIGHUP)
-        while "certificate not reloaded" not in server.log_path.read_text():
+        while "certificate_reload_failed" not in server.log_path.read_text():
             assert time.monotonic() < deadline + 5
             time.sleep(0.02)
         assert _seen_serial(server) == after

@@ -1,10 +1,10 @@
-"""Who is calling: HTTP Basic with an account's sid and auth token, or an API key and its secret.
+"""Authentication by HTTP Basic: an account's sid and auth token, or an API key and its secret.
 
-Every failure answers alike: 401, code 20003, whether the name is unknown or the secret wrong, and
-after the same work. Logins are read from the store and remembered for a second at most, so a key
-that another process revokes stops working within that time; one revoked here stops at once.
+All failures get the same response: 401, code 20003, whether the name is unknown or the secret
+wrong, after the same amount of work. Logins are read from the store and cached for at most a
+second, so a key revoked by another process stops working within a second; one revoked here at once.
 
-The cost of a login depends on what is cached:
+The cost of a login depends on the cache:
 
 | login                                | store                           | wait                  |
 |--------------------------------------|---------------------------------|-----------------------|
@@ -16,7 +16,7 @@ The cost of a login depends on what is cached:
 | unknown, too many of its pair wait   | nothing, unless it matches the  | none; 429             |
 |                                      | result of the last read         |                       |
 
-resources/accounts/login_gate.py does the look-ups of the last three.
+Look-ups of the last three rows: resources/accounts/login_gate.py.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="Twilio API"'}
 
 
 class _CachedLogin(NamedTuple):
-    """A login that was right: until when it is without a look, and with one."""
+    """A correct login: its TTL, and until when it is read without queueing."""
 
     until_ms: float
     recent_until_ms: float
@@ -51,25 +51,25 @@ class _CachedLogin(NamedTuple):
 
 
 class _CachedFailure(NamedTuple):
-    """A wrong login: when its entry expires, and the name."""
+    """A failed login: its TTL, and the name."""
 
     until_ms: float
     name: str
 
 
 class Authentication:
-    """Finds the caller of a request."""
+    """Authenticates the callers of requests, with a cache of logins."""
 
     def __init__(self, gate: LoginGate, vault: Vault, clock: Clock) -> None:
         self._gate = gate
         self._lookups = gate.lookups
         self._vault = vault
         self._clock = clock
-        # By the keyed digest of the header as clients write it, which cannot be aimed at without
-        # the key. Separate caches: guesses cannot evict right logins.
+        # Keys are keyed digests of the header, so collisions cannot be chosen. Separate caches:
+        # guesses cannot evict correct logins.
         self._proven: OrderedDict[str, _CachedLogin] = OrderedDict()
         self._wrong: OrderedDict[str, _CachedFailure] = OrderedDict()
-        # The digest of no secret, compared where a name is unknown.
+        # The digest of a random secret, compared if a name is unknown.
         self._no_secret = vault.digest(clock.monotonic_ms().hex())
 
     def forget(self, name: str) -> None:
@@ -81,20 +81,20 @@ class Authentication:
             del self._wrong[proof]
 
     def login_digest(self, block: HeaderBlock) -> str:
-        """The digest of the header, worked out once for requests with the same headers."""
+        """Return the digest of the header, computed once per cached header block."""
         if not block.login_digest:
             block.login_digest = self._vault.digest(_authorization(block) or "")
         return block.login_digest
 
     def cached_caller(self, block: HeaderBlock) -> Caller | None:
-        """The caller of a header that was right within the last second; None says nothing."""
+        """Return the caller of a header that was correct within the last second; None: a miss."""
         proven = self._proven.get(block.login_digest or self.login_digest(block))
         if proven is None or proven.until_ms <= self._clock.monotonic_ms():
             return None
         return proven.caller
 
     def recent_caller(self, block: HeaderBlock) -> Caller | None:
-        """The caller of a header that was right at its last look-up: to refuse, not to act."""
+        """Return the caller of a header as of its last look-up: for refusals, not for access."""
         proven = self._proven.get(self.login_digest(block))
         return None if proven is None else proven.caller
 
@@ -109,7 +109,7 @@ class Authentication:
         return True
 
     async def authenticate(self, block: HeaderBlock, peer: str) -> Caller:
-        """The caller that a header proves. Raises 401, 429, or 403 for a suspended account.
+        """Return the authenticated caller. Raises 401, 429, or 403 for a suspended account.
 
         ``peer``: the address of the client (http/client_addresses.py).
         """
@@ -120,7 +120,7 @@ class Authentication:
         name, secret = _credentials(authorization)
         if self.is_known_wrong(block, peer):
             raise wrong_login()
-        # However it was spelled, it is remembered once.
+        # Cached once, however the header was spelled.
         pair = base64.b64encode(f"{name}:{secret}".encode()).decode()
         proof = self._vault.digest(f"Basic {pair}")
         if self._is_recent(proof):
@@ -181,12 +181,12 @@ def _authorization(block: HeaderBlock) -> str | None:
 
 
 def wrong_login() -> ApiError:
-    """Return the answer to every wrong login."""
+    """Return the error of every failed login."""
     return ApiError(20003, headers=CHALLENGE)
 
 
 def _credentials(authorization: str | None) -> tuple[str, str]:
-    """Name and secret of a Basic header. Raises 401 for anything else."""
+    """Return name and secret of a Basic header. Raises 401 for anything else."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -200,7 +200,7 @@ def _credentials(authorization: str | None) -> tuple[str, str]:
 
 
 def _can_exist(name: str) -> bool:
-    """Whether the name may be an account's or an API key's; no store is asked about others."""
+    """Return whether the name can be that of a login; others are not looked up."""
     return (
         name[:2] in {sids.ACCOUNT, sids.API_KEY}
         and "\0" not in name

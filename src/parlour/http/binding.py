@@ -1,4 +1,4 @@
-"""Taking the port: before a start changes anything, so that a port in use costs nothing.
+"""Binds the port before a start changes anything, so that a port in use has no side effect.
 
 | step | when | what it excludes |
 |---|---|---|
@@ -21,7 +21,7 @@ _ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class BindError(Exception):
-    """The address or the port cannot be had; the text says why."""
+    """The address or the port cannot be bound; the text says why."""
 
 
 def bind(host: str, port: int, *, shares: bool = False) -> list[socket.socket]:
@@ -62,7 +62,7 @@ def reserve_port(host: str, port: int) -> list[socket.socket]:
 
 
 def listen(sockets: list[socket.socket]) -> None:
-    """Let the kernel take connections. Raises BindError."""
+    """Listen on bound sockets. Raises BindError."""
     for each in sockets:
         try:
             each.listen(limits.BACKLOG_MAX)

@@ -1,4 +1,4 @@
-"""The client of a request: the TCP peer, or the one that a trusted proxy names."""
+"""The client of a request: the TCP peer, or the address that a trusted proxy forwards."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ _ALL: Final = frozenset({_FOR, _PROTO, _FORWARDED})
 
 
 class ClientAddresses:
-    """Resolves clients, with the proxies that the settings trust."""
+    """Resolves client addresses behind the trusted proxies of the settings."""
 
     def __init__(self, trusted_proxies: str) -> None:
         """``trusted_proxies``: networks separated by commas. Raises ValueError."""
         self.proxies = TrustedProxies(parse_networks(trusted_proxies))
 
     def is_trusted(self, peer: str) -> bool:
-        """Whether a TCP peer is a trusted proxy, behind which many clients may stand."""
+        """Return whether a TCP peer is a trusted proxy of many clients."""
         return self.proxies.trusts(peer)
 
     def address_of(self, request: Request) -> str:
-        """The client's address; of IPv6 its network of 64 bits, which one customer has alone."""
-        said = _forwarding(request) if request.has_any_header(_ALL) else None
-        if said is None:
+        """Return the client's address; for IPv6 the /64 network, which belongs to one customer."""
+        forwarding = _forwarding(request) if request.has_any_header(_ALL) else None
+        if forwarding is None:
             return client_network(request.peer)
         return client_network(
-            self.proxies.resolve_client(request.peer, request.scheme, said).address
+            self.proxies.resolve_client(request.peer, request.scheme, forwarding).address
         )
 
     def scheme_of(self, request: Request) -> str:
-        """The scheme that the client used."""
-        said = _forwarding(request) if request.has_any_header(_ALL) else None
-        if said is None:
+        """Return the scheme that the client used."""
+        forwarding = _forwarding(request) if request.has_any_header(_ALL) else None
+        if forwarding is None:
             return request.scheme
-        return self.proxies.resolve_client(request.peer, request.scheme, said).scheme
+        return self.proxies.resolve_client(request.peer, request.scheme, forwarding).scheme
 
 
 def _forwarding(request: Request) -> ForwardingHeaders | None:
-    """The headers of proxies, if the request has any."""
-    said = [request.header(name) for name in (_FOR, _PROTO, _FORWARDED)]
-    if not any(said):
+    """Return the forwarding headers of a request; None without any."""
+    values = [request.header(name) for name in (_FOR, _PROTO, _FORWARDED)]
+    if not any(values):
         return None
-    return ForwardingHeaders(*([each] if each else [] for each in said))
+    return ForwardingHeaders(*([each] if each else [] for each in values))

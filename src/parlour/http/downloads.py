@@ -1,4 +1,4 @@
-"""Handing out the bytes of a medium: whole, a part of it, or its head alone."""
+"""Downloads: the bytes of a medium, whole or a range, or its headers for HEAD."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Downloads:
-    """Hands out media, to a bounded number of clients at a time."""
+    """Serves media, a bounded number of transfers at a time."""
 
     def __init__(self, blobs: BlobStore, clock: Clock) -> None:
         self._blobs = blobs
@@ -37,7 +37,7 @@ class Downloads:
         )
 
     async def respond(self, request: Request, medium: Media, user_sid: str) -> Response | None:
-        """The answer with the bytes; None if there are none, which no crash can bring about.
+        """Return the response with the bytes; None if the blob is missing, which is a defect.
 
         ``user_sid`` is the chat user that downloads, empty for the account's own callers.
         """
@@ -61,7 +61,7 @@ class Downloads:
     async def _content(
         self, medium: Media, part: ByteRange, transfer: Transfer
     ) -> BodyStream | None:
-        """The bytes, and a place among the downloads for as long as they are sent."""
+        """Return the stream of the bytes; it holds a transfer slot until it is closed."""
         account_sid = medium.account_sid
         try:
             blob = await self._opened(medium)
@@ -70,42 +70,42 @@ class Downloads:
             raise
         if blob is None or blob.size != medium.size:
             self._transfers.leave(transfer)
-            log.error("media_without_bytes", account_sid=account_sid, media_sid=medium.sid)
+            log.error("media_blob_missing", account_sid=account_sid, media_sid=medium.sid)
             return None
 
         async def close() -> None:
             self._transfers.leave(transfer)
             await blob.close()
 
-        return BodyStream(part.length, _counted(blob.pieces(*part), transfer), close)
+        return BodyStream(part.length, _metered(blob.pieces(*part), transfer), close)
 
     async def _opened(self, medium: Media) -> BlobReader | None:
-        """The bytes: those in the row of a medium that the server made, else a file's."""
+        """Open the bytes: in the row for a medium that the server generated, else a file."""
         if medium.content is not None:
-            return _Made(medium.content)
+            return _InlineBlob(medium.content)
         return await self._blobs.open(BlobKey(medium.account_sid, medium.sid))
 
 
-class _Made:
-    """The bytes of a medium that the server made, in the place of a blob."""
+class _InlineBlob:
+    """The bytes of a medium that the server generated, with the interface of a blob."""
 
     def __init__(self, text: str) -> None:
         self._bytes = text.encode()
         self.size = len(self._bytes)
 
     async def pieces(self, first: int, count: int) -> AsyncGenerator[bytes, None]:
-        """So many bytes from a place on, a piece at a time."""
+        """Yield ``count`` bytes from an offset, a piece at a time."""
         for start in range(first, first + count, limits.BLOB_PIECE_BYTES):
             yield self._bytes[start : min(start + limits.BLOB_PIECE_BYTES, first + count)]
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
 
-async def _counted(
+async def _metered(
     pieces: AsyncGenerator[bytes, None], transfer: Transfer
 ) -> AsyncGenerator[bytes, None]:
-    """The pieces, each counted for the pace of the transfer once the next one is wanted."""
+    """Yield the pieces; each counts as progress of the transfer once it was sent."""
     async with aclosing(pieces):
         async for piece in pieces:
             yield piece
@@ -124,12 +124,12 @@ def _headers(medium: Media) -> Headers:
 
 
 def _tag(medium: Media) -> str:
-    """What is uploaded once never changes: its sid says which bytes they are."""
+    """Return the ETag: media are immutable, so the SID identifies the bytes."""
     return f'"{medium.sid}"'
 
 
 def _part(request: Request, medium: Media) -> ByteRange | None:
-    """The part that is asked for, unless it is one of other bytes. Raises RangeNotSatisfiable."""
+    """Return the requested range, unless If-Range differs. Raises RangeNotSatisfiable."""
     only_if = request.header(b"if-range")
     if only_if is not None and only_if.strip() != _tag(medium):
         return None

@@ -1,11 +1,11 @@
-"""Lets a request begin: as a task, or at once.
+"""Eager execution of coroutines, as Python 3.12's eager tasks.
 
-What reads from the embedded store waits for nothing, so a task, which the loop would run a moment
-later, costs it a tenth of its time. Such a request runs where it begins; if it has to wait after
-all (its answer is large, and the client slow), a task goes on with it.
+A read from the embedded store never blocks, and a task would cost it a tenth of its time. So such a
+request runs in the callback that starts it; if it blocks after all (a large response to a slow
+client), a task continues it.
 
-Until then `asyncio.current_task` is None, so nothing that it calls before it waits may use
-`asyncio.timeout`. That is true of the embedded store alone.
+Until then `asyncio.current_task` is None, so code before the first await must not use
+`asyncio.timeout`. Only the embedded store guarantees that.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 def run_eagerly(
     loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]
 ) -> asyncio.Task[None] | None:
-    """Run work until it waits; return the task that goes on with it, None if it has ended."""
+    """Run a coroutine until it blocks; return the task that continues it, None if it ended."""
     try:
         awaited = work.send(None)
     except StopIteration:
         return None
-    return loop.create_task(_go_on(work, awaited))
+    return loop.create_task(_continue(work, awaited))
 
 
-async def _go_on(work: Coroutine[Any, Any, None], awaited: Any) -> None:
+async def _continue(work: Coroutine[Any, Any, None], awaited: Any) -> None:
     await _wait(work, awaited)
 
 
 @coroutine
 def _wait(work: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
-    """Wait for what the work waits for, and hand it what comes of that."""
-    while True:  # Ends with the work.
+    """Await on behalf of the coroutine, and send it each result or exception."""
+    while True:  # Until the coroutine ends.
         error: BaseException | None = None
         result = None
         try:

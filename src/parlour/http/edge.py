@@ -1,4 +1,4 @@
-"""From a request to a Call, and from an Outcome to an answer."""
+"""From a request to a call of the pipeline, and from its result to a response."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PAGING = frozenset({"PageSize", "Page", "PageToken"})
 
 
 class Edge:
-    """Turns HTTP into calls of the pipeline, and back."""
+    """Translates requests into calls of the pipeline, and results into responses."""
 
     def __init__(self, pipeline: Pipeline, tokens: PageTokens, roots: RootUrls) -> None:
         self._pipeline = pipeline
@@ -44,13 +44,13 @@ class Edge:
     async def respond(
         self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
     ) -> Response:
-        """Run one operation and answer it."""
+        """Run one operation, and return its response. Raises ApiError."""
         request.operation_id = operation.operation_id
         form = (
             await parse_multipart(request) if _is_multipart(request) else _form(operation, request)
         )
         call = self._call(operation, path, request, caller, form)
-        # The call may wait for long, and lets go of its form then.
+        # The call may wait for a webhook; it keeps only the used part of its form then.
         request.body = b""
         del form
         view = self._view(call, request)
@@ -90,7 +90,7 @@ class Edge:
 
     @staticmethod
     def resource_of(path: str) -> str:
-        """A path without its version, as messages quote it."""
+        """Return a path without its version, as error messages quote it."""
         version = _VERSION.match(path)
         resource = path[version.end() :] or "/" if version else path
         return resource if resource.isascii() else resource.encode("utf-8", "replace").decode()
@@ -102,7 +102,7 @@ class Edge:
         return View(base, root, in_service, call.operation.spec.list_key != "")
 
     def _render(self, call: Call[Any], outcome: OperationResult, view: View) -> bytes:
-        """The body of an answer."""
+        """Return the body of a response."""
         if outcome.status == 204:
             return b""
         represent = call.operation.represent
@@ -132,7 +132,7 @@ class Edge:
 
 
 def _origin(operation: Operation, request: Request) -> Origin:
-    """Webhooks hear of an API change only if this very request asks for it."""
+    """Return the origin: changes of the API fire webhooks only with the header."""
     if not operation.spec.takes_webhook_header:
         return SILENT
     asked = request.header(b"x-twilio-webhook-enabled")
@@ -158,7 +158,7 @@ def _is_multipart(request: Request) -> bool:
 
 
 def _form(operation: Operation, request: Request) -> RequestForm:
-    """What was said: the query of a GET, the form of a POST."""
+    """Return the parameters: the query of a GET, the form of a POST."""
     if operation.method == "GET":
         return parse_query(request.query)
     if operation.method == "DELETE":
@@ -175,12 +175,12 @@ def _form(operation: Operation, request: Request) -> RequestForm:
 
 
 def _filters(form: RequestForm) -> list[tuple[str, str]]:
-    """The query of a list without its paging."""
+    """Return the query of a list without its paging."""
     return [(name, text) for name, texts in form.items() if name not in _PAGING for text in texts]
 
 
 def _list_context(call: Call[Any]) -> str:
-    """What a page token is good for: this account, this path, these filters."""
+    """Return the context that page tokens are signed with: account, path, filters."""
     return repr((call.caller.account_sid, call.resource, _filters(call.form)))
 
 

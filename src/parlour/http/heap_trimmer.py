@@ -1,7 +1,7 @@
-"""Giving freed memory back to the system.
+"""Returns freed heap memory to the operating system.
 
-The C library keeps what was freed between blocks that are still used. After a flood of large
-answers that would be most of what the buffers held, for as long as the process runs.
+The allocator keeps freed blocks between used ones. After a burst of large responses that would be
+most of the buffer pool, for the lifetime of the process.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class HeapTrimmer:
-    """Trims the heap in a thread, after the buffers were full and have emptied."""
+    """Trims the heap in a thread, after the buffer pool was full and is empty again."""
 
     def __init__(self, buffers: BufferPool, loop: asyncio.AbstractEventLoop) -> None:
         self._buffers = buffers
         self._loop = loop
         self._peak_bytes = 0
         self._calm_looks = 0
-        # Of glibc alone; elsewhere nothing is trimmed.
+        # Only glibc has it; elsewhere nothing is trimmed.
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def check(self) -> None:
-        """Trim if it is time; called now and then."""
+        """Trim after TRIM_CALM_LOOKS checks with low usage; called periodically."""
         used = self._buffers.used
         self._peak_bytes = max(self._peak_bytes, used)
         if self._peak_bytes < limits.TRIM_BYTES_MIN or used > self._peak_bytes // 2:

@@ -1,4 +1,4 @@
-"""Paths as the request log shows them: the template of a known one, and little of any other.
+"""Paths in the request log: the template of a known path, redacted parts of any other.
 
 What a client sends may be a secret, personal data, or control characters for a terminal. So no
 value is in the log: a known path is its template, ``/v1/Users/{Sid}``, and of an unknown one each
@@ -21,7 +21,7 @@ _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}(\.[a-z]{1,4})?|v\d|2010-04-
 
 
 def logged_path(path: str, template_of: Callable[[str], str | None]) -> str:
-    """Return what the log may show of a path; ``template_of`` returns that of a known one."""
+    """Return the redacted path for the log; ``template_of`` returns a known path's template."""
     whole = template_of(path)
     if whole is not None:
         return whole

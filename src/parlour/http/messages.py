@@ -1,4 +1,4 @@
-"""What an HTTP exchange is to the edge: a request, read; a reply, whole."""
+"""Requests and responses, and the exchange that connects them to a connection."""
 
 from __future__ import annotations
 
@@ -25,60 +25,60 @@ _JSON_ALONE: Final = (JSON,)
 
 
 class ClientDisconnectedError(Exception):
-    """The client hung up before its request was complete: nobody waits for an answer."""
+    """The client disconnected before its request was complete."""
 
 
 class Exchange(Protocol):
-    """The connection, as a request and its answer see it.
+    """The connection, as seen by a request and its response.
 
-    Reading a body and sending a part of a response raise ClientDisconnectedError
+    Reading a body and writing a part of a response raise ClientDisconnectedError
     once the client has gone.
     """
 
     scheme: str
     peer: str
     is_write_paused: bool
-    """Whether not all that was written is with the kernel yet."""
+    """Whether written bytes are not with the kernel yet."""
 
     async def read_body(self) -> bytes:
         """Return the whole body. Raises ApiError 400, 408, 413 and 503."""
         ...
 
     async def read_piece(self) -> bytes:
-        """Return the next piece of a body that is not kept in memory; empty after the last."""
+        """Return the next piece of a streamed body; empty after the last."""
         ...
 
     def start_response(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
-        """Send header lines, each with its CRLF, and a body, or the beginning of one."""
+        """Send header lines, each with its CRLF, and a body or its first part."""
         ...
 
     def write(self, piece: bytes) -> None:
-        """Send a further piece of the body."""
+        """Write a further piece of the body."""
         ...
 
     async def reserve_buffer(self, size: int) -> None:
-        """Wait for room in the buffers for an answer that is large. Raises ApiError 503."""
+        """Wait until the buffer pool has room for a large response. Raises ApiError 503."""
         ...
 
     def assign_account(self, account_sid: str, identity: str) -> None:
-        """Count what is buffered here for this account and user. Raises ApiError 503."""
+        """Reserve the buffers of the connection for this account and user. Raises ApiError 503."""
         ...
 
     async def flush(self) -> None:
-        """Wait until the last byte that was written is with the kernel."""
+        """Wait until the kernel has every byte that was written."""
         ...
 
     def finish(self) -> None:
-        """Go on with the next request. Without an answer the connection is cut off."""
+        """Continue with the next request. Without a response the connection is aborted."""
         ...
 
     def abort(self) -> None:
-        """Cut the connection off, whatever is still to be sent."""
+        """Abort the connection; unsent bytes are lost."""
         ...
 
 
 class Request:
-    """One request: its head, and its body once it was read.
+    """One request: its head, and its body once that was read.
 
     ``path`` is as it was sent, percent-encoding and all; of repeated headers the first counts.
     ``body`` is that of a POST, once ``has_body`` says that it was read. ``has_unread_body`` says
@@ -129,30 +129,30 @@ class Request:
         """Its route, if an endpoint other than the router serves it."""
         self.has_unread_body = False
         self.admitted_as: Caller | None = None
-        """Who has its place; its login may still be looked up."""
+        """The caller whose admission slot it holds."""
         self.shared_headers: Headers | None = None
         self.caller: Caller | None = None
         self.login_error: ApiError | Busy | Unavailable | None = None
-        """Why its login could not be looked up, or is wrong."""
+        """The error of the look-up of its login."""
         self.operation_id = ""
         self.work: WorkSlot | None = None
 
     def discard_body(self) -> None:
-        """Discard the body of a client that has gone: reading it raises ClientDisconnectedError."""
+        """Discard the body of a disconnected client: reading it raises from now on."""
         self.body = b""
         self.has_body = False
 
     def header(self, name: bytes) -> str | None:
-        """A header by its lower-case name."""
+        """Return a header by its lower-case name."""
         value = self._fields.get(name)
         return None if value is None else value.decode("latin-1")
 
     def has_any_header(self, names: frozenset[bytes]) -> bool:
-        """Whether it has one of these headers, by their lower-case names."""
+        """Return whether it has one of these headers, by their lower-case names."""
         return not names.isdisjoint(self._fields)
 
     def header_values(self, name: bytes) -> list[str]:
-        """Every line of a header by its lower-case name, in the order of the request."""
+        """Return all values of a header by its lower-case name, in the order of the request."""
         first = self._fields.get(name)
         if first is None:
             return []
@@ -161,7 +161,7 @@ class Request:
 
 
 class BodyStream(NamedTuple):
-    """Bytes that follow the head of an answer in pieces, and how to let go of their source."""
+    """A response body that is sent in pieces, and the callback that releases its source."""
 
     length: int
     pieces: AsyncGenerator[bytes, None]
@@ -169,11 +169,11 @@ class BodyStream(NamedTuple):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One answer: its status, its body, and the headers that not every answer has.
+    """One response: its status, its body, and its own headers.
 
     ``stream`` stands for the body of a response that is sent in pieces; ``length`` is that of a
-    body that is not sent, because only the head was asked for. ``closes``: the connection ends
-    with it, since the rest of the request's body is not wanted.
+    body that is not sent, because the method is HEAD. ``closes``: the connection ends
+    with it, and the rest of the request's body is not read.
     """
 
     status: int
@@ -185,12 +185,12 @@ class Response(msgspec.Struct, frozen=True):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is JSON, whole, and has no header of its own."""
+        """Whether it is a complete JSON body without additional headers."""
         return self.headers is _JSON_ALONE and self.stream is None and self.length is None
 
     @property
     def content_length(self) -> int:
-        """How many bytes the body has, or would have."""
+        """The length of the body, sent or not."""
         if self.length is not None:
             return self.length
         return len(self.body) if self.stream is None else self.stream.length
@@ -200,7 +200,7 @@ NO_CONTENT: Final = Response(204, headers=())
 
 
 def error_response(error: ApiError) -> Response:
-    """The answer for a refusal, in the API's own shape."""
+    """Return the response for an error, in the format of the API."""
     extra = tuple(
         (name.lower().encode(), text.encode("latin-1")) for name, text in error.headers.items()
     )

@@ -1,7 +1,6 @@
-"""What Prometheus may ask: counts and times by operation, never by account or content.
+"""Prometheus metrics: counters and histograms by operation, never by account or content.
 
-Counting happens on every request and is a few additions; the figures take the library's shape only
-when somebody asks for them.
+Counting is a few additions per request; samples of the client library are created per scrape.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class _Answers:
-    """The answers to one operation with one status, by the time that they took."""
+    """The histogram of one operation and status, by duration."""
 
     __slots__ = ("seconds", "times")
 
@@ -46,7 +45,7 @@ class _Answers:
 
 
 class Metrics(Collector):
-    """The figures of one process. Bounded by the number of operations and statuses."""
+    """The metrics of one process. Bounded by the number of operations and statuses."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, int], _Answers] = {}
@@ -57,7 +56,7 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def count_response(self, operation_id: str, status: int, seconds: float) -> None:
-        """Count one answer."""
+        """Count one response."""
         answers = self._answers.get((operation_id, status))
         if answers is None:
             answers = self._answers[operation_id, status] = _Answers()
@@ -65,11 +64,11 @@ class Metrics(Collector):
         answers.times[bisect_left(_BUCKETS, seconds)] += 1
 
     def count_refusal(self, status: int) -> None:
-        """Count one request that was refused before it was known what it asks for."""
+        """Count one request that was refused before routing."""
         self._refusals[status] += 1
 
     def collect(self) -> Iterator[Metric]:
-        """The figures in the library's shape."""
+        """Yield the samples of a scrape."""
         answers = CounterMetricFamily(
             "parlour_requests",
             "Answers, by operation and status.",
@@ -104,12 +103,12 @@ class Metrics(Collector):
             yield from source()
 
     def text(self) -> bytes:
-        """The figures in Prometheus' text format."""
+        """Return the samples in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
-    """The figures of the byte pool, by room."""
+    """Yield the samples of the buffer pool, by part."""
     rooms = (("authenticated", pool.authenticated), ("unauthenticated", pool.unauthenticated))
     used = GaugeMetricFamily(
         "parlour_buffer_bytes", "Bytes that the edge has buffered.", labels=("room",)
@@ -138,7 +137,7 @@ def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
 
 
 def work_figures(work: WorkLimit, held: Sized) -> Iterator[Metric]:
-    """The figures of the requests in work."""
+    """Yield the samples of active requests."""
     in_work = "Requests in work, without those that wait for a webhook."
     yield GaugeMetricFamily("parlour_requests_in_work", in_work, value=work.in_work)
     most = "Requests that may be in work; the next ones are refused."
@@ -148,7 +147,7 @@ def work_figures(work: WorkLimit, held: Sized) -> Iterator[Metric]:
 
 
 def connection_figures(connections: HttpConnections) -> Iterator[Metric]:
-    """The figures of the client connections of this process, WebSockets before `init` included."""
+    """Yield the samples of open client connections, WebSockets before `init` included."""
     found = GaugeMetricFamily(
         "parlour_open_connections", "Connections of clients that are open.", labels=("kind",)
     )
@@ -160,10 +159,10 @@ def connection_figures(connections: HttpConnections) -> Iterator[Metric]:
 
 
 class MetricsPage:
-    """The figures as a page that anybody may ask for, and that costs little however often.
+    """The metrics page. It is public, so its cost is bounded at any rate of requests.
 
-    A page takes a millisecond. Requests that wait share the next one, and after each there is a
-    pause of many times what it took; no figures are older than the request.
+    A page takes a millisecond. Concurrent requests share the next page, and after each there is a
+    pause of METRICS_REST_FACTOR times its duration; no sample is older than its request.
     """
 
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
@@ -173,7 +172,7 @@ class MetricsPage:
         self._rests_until_ms = 0.0
 
     async def text(self) -> bytes:
-        """The figures of now in Prometheus' text format."""
+        """Return current samples in Prometheus' text format."""
         if self._next is None:
             self._next = asyncio.create_task(self._make())
         return await asyncio.shield(self._next)

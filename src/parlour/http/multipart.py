@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 async def parse_multipart(request: Request) -> FormFields:
-    """The fields of a multipart body, which was read already. Raises ApiError 20001."""
-    # Imported at first use: hardly any client sends such a form.
+    """Return the fields of a buffered multipart body. Raises ApiError 20001."""
+    # Imported at first use: few clients send such a form.
     import falcon  # noqa: PLC0415
     from falcon.asgi.multipart import MultipartForm  # noqa: PLC0415
     from falcon.asgi.reader import BufferedReader  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The files that the process may open, and those that it needs: sockets are most of them."""
+"""The limit of open files, and the number that the settings need; most are sockets."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
 
 def open_files_max() -> int:
-    """How many files the process may have open."""
+    """Return the limit of open files of the process."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return files
 
 
 def connections_max(settings: Settings) -> int:
-    """How many connections of clients there may be: the rest of the files is for other things."""
+    """Return the maximum number of client connections; the rest of the limit is reserved."""
     files = open_files_max()
     return min(settings.connections_max, files - files // limits.RESERVED_FILES_PART)
 
 
 def sockets_max(settings: Settings) -> int:
-    """How many of these connections may be WebSockets of users: the rest is for HTTP."""
+    """Return the maximum number of WebSockets among them; the rest is reserved for HTTP."""
     total_max = connections_max(settings)
     return total_max - total_max // limits.RESERVED_HTTP_CONNECTIONS_PART
 
 
 def open_files_needed(settings: Settings) -> int:
-    """How many files are enough for all connections that the settings allow, and all else."""
+    """Return the limit of open files that the settings need."""
     part = limits.RESERVED_FILES_PART
     with_reserve = -(-settings.connections_max * part // (part - 1))
     return max(with_reserve, settings.connections_max + _besides_clients(settings))

@@ -1,4 +1,4 @@
-"""Where the URLs of an answer start: as configured, or as the request found us.
+"""The root URL of responses: the configured one, or that of the request.
 
 A trusted proxy may say by ``X-Forwarded-Proto`` or ``Forwarded`` that it took the request over TLS
 (http/client_addresses.py); other peers are not believed.
@@ -20,7 +20,7 @@ _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\]
 
 
 class RootUrls:
-    """Scheme and host of the server, as a client sees them."""
+    """Scheme and host of the server as the client addressed it, cached by Host."""
 
     def __init__(self, public_url: str, client_addresses: ClientAddresses) -> None:
         self._public_url = public_url.rstrip("/")

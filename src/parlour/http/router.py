@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
 
-# A path that means what it says: only printable ASCII, and no escape.
+# Printable ASCII without an escape: needs no decoding.
 _UNESCAPED: Final = re.compile(r"[!-$&-~]+\Z")
 _METHODS = ("GET", "POST", "DELETE")
 _PLAIN = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
 
 
 def template(path: str) -> tuple[str, tuple[str, ...]]:
-    """The framework's template of a path, and the names of its variables in order.
+    """Return the framework's template of a path, and the names of its variables in order.
 
-    The framework wants one name for a variable at one place, the API has several (``Sid`` and
-    ``ConversationSid``), so they are numbered.
+    The framework needs one name per variable of a segment, and the API has several (``Sid`` and
+    ``ConversationSid``), so variables are numbered.
     """
     names: list[str] = []
     parts = []
@@ -61,7 +61,7 @@ class Route:
 
 
 class Router:
-    """Finds what a request asks for."""
+    """Finds the operation of a request."""
 
     def __init__(self, operations: Iterable[Operation], edge: Edge, metrics: MetricsPage) -> None:
         self._edge = edge
@@ -74,7 +74,7 @@ class Router:
             self._routes.add_route(path, Route(found))
 
     def public_response(self, request: Request) -> Response | None:
-        """The answer to what monitoring asks without credentials; it tells nothing of accounts."""
+        """Return the response of a public path, without data of accounts; None for others."""
         if request.method not in {"GET", "HEAD"}:
             return None
         if request.path == "/healthz":
@@ -84,12 +84,12 @@ class Router:
         return None
 
     def template_of(self, path: str) -> str | None:
-        """Return the path of the operations that a request's path leads to; None for an unknown."""
+        """Return the path template of a requested path; None for an unknown one."""
         found = self._find(path)
         return None if found is None else found[0].path
 
     def _find(self, path: str) -> tuple[Route, dict[str, str]] | None:
-        # The framework's router takes several slashes at the beginning for one.
+        # The framework's router treats leading slashes as one.
         found = None if path.startswith("//") else self._routes.find(path)
         if found is None:
             return None
@@ -98,7 +98,7 @@ class Router:
         return place, values
 
     async def metrics_response(self, request: Request) -> Response | None:
-        """The figures, if the request only reads; it needs no credentials either."""
+        """Return the metrics page, for GET and HEAD; it needs no credentials."""
         if request.method not in {"GET", "HEAD"}:
             return None
         return Response(200, await self._metrics_page.text(), _PLAIN)

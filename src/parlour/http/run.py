@@ -1,4 +1,4 @@
-"""Running the server: listeners, signals, stop."""
+"""The serving process: listeners, signals, shutdown."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Listeners:
         self._servers: list[asyncio.Server] = []
 
     async def accept(self, sockets: list[socket.socket]) -> int:
-        """Accept connections of these sockets, which listen; return the port."""
+        """Accept connections of listening sockets; return the port."""
         for listener in sockets:
             await self._add(listener)
-            # Connections inherit it.
+            # Accepted sockets inherit the option.
             listener.setsockopt(
                 socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.KERNEL_UNSENT_BYTES_MAX
             )
@@ -94,7 +94,7 @@ async def run(
 
 
 def _stop_at_signals(tls: Tls | None, parent: int | None) -> asyncio.Event:
-    """An event that is set when the process is to end."""
+    """Return an event that is set at SIGTERM, SIGINT or the end of the parent."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -112,17 +112,17 @@ def _stop_at_signals(tls: Tls | None, parent: int | None) -> asyncio.Event:
 
 
 def _ended(loop: asyncio.AbstractEventLoop, parent: int, stop: Callable[[], None]) -> None:
-    """The parent is gone."""
+    """Stop: the parent process has ended."""
     loop.remove_reader(parent)
     stop()
 
 
 def _reload(tls: Tls) -> None:
-    """Read the certificate again: it was renewed."""
+    """Reload the renewed certificate."""
     try:
         tls.reload()
     except Exception:
-        # Whatever is wrong with the new files, the old ones still serve.
-        log.exception("certificate not reloaded")
+        # The old certificate stays in use.
+        log.exception("certificate_reload_failed")
     else:
-        log.info("certificate reloaded")
+        log.info("certificate_reloaded")

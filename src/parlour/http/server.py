@@ -1,8 +1,13 @@
-"""What is true of every HTTP request, before and after its resource.
+"""The steps that every HTTP request has in common, before and after its operation.
 
-A request gets an id, is authenticated, has its body read within a limit, and every answer leaves
-with the same headers, is counted, and is logged without anything it said. A request keeps its
-place until the last byte of its answer is with the kernel.
+A request gets an id, is authenticated and admitted, and has its body read within a limit; every
+response has the same headers, is counted, and is logged without content. A request holds its slot
+until the kernel has the last byte of its response.
+
+1. ``cached_account``, ``admit``: with a cached login the request is counted at once.
+2. ``look_up_login``: otherwise the login is read from the store, and the request scheduled again.
+3. ``serve``: endpoint, public path or operation; response or error response.
+4. ``release``: the slots are free.
 """
 
 from __future__ import annotations
@@ -88,15 +93,15 @@ _REFUSAL_LINES: Final = {
     401: b"www-authenticate: %s\r\ntwilio-request-duration: 0.000\r\n"
     b"twilio-concurrent-requests: 1\r\n" % CHALLENGE["WWW-Authenticate"].encode(),
 }
-# They need no login, though it may be there.
+# They need no login, but may have one.
 _PUBLIC_PATHS: Final = frozenset({"/healthz", "/metrics"})
 PUBLIC_REQUEST_STARTS: Final = tuple(b"GET %s" % path.encode() for path in sorted(_PUBLIC_PATHS))
-"""How requests for them begin."""
+"""The first bytes of requests for them."""
 _PREPARED_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 
 
 class Server:
-    """Serves requests."""
+    """Serves requests: authentication, admission, routing, responses, request log."""
 
     def __init__(
         self,
@@ -113,7 +118,7 @@ class Server:
         request_log: str,
         reads_synchronously: bool,
     ) -> None:
-        """``reads_synchronously``: the store is embedded, and to read from it waits for nothing."""
+        """``reads_synchronously``: the store is embedded, and reads from it never block."""
         self._reads_at_once = reads_synchronously
         self._router = router
         self._endpoints = endpoints
@@ -122,7 +127,7 @@ class Server:
         self._admission = admission
         self.work = work
         self._refused: dict[str, tuple[float, int]] = {}
-        """By the digest of a login: until when it is refused, and how."""
+        """By the digest of a login: until when it is refused, and with which status."""
         self.held_refusals: DelayedRefusals[tuple[HttpConnection, int]] = DelayedRefusals(clock)
         self._metrics = metrics
         self._clock = clock
@@ -130,7 +135,7 @@ class Server:
         self._request_log = request_log
 
     def can_run_eagerly(self, request: Request) -> bool:
-        """Whether a request waits for nothing, unless its answer does (starting.py)."""
+        """Return whether a request can run without a task, as it cannot block (eager.py)."""
         return (
             self._reads_at_once
             and request.method == "GET"
@@ -139,7 +144,7 @@ class Server:
         )
 
     def cached_account(self, request: Request) -> str | None:
-        """The account whose request it is; empty without a login, None if it is not known."""
+        """Return the account of a cached login; empty without a login, None if not cached."""
         fields = request.block.fields
         if b"authorization" not in fields:
             return "" if b"x-twilio-token" not in fields else None
@@ -147,11 +152,11 @@ class Server:
         return None if caller is None else caller.account_sid
 
     def buffers_body_first(self, request: Request) -> bool:
-        """Whether the body of a recognized request may be read before anything is done for it."""
+        """Return whether the body may be buffered before a task is created."""
         return request.caller is not None and request.endpoint is None
 
     def needs_login_lookup(self, request: Request) -> bool:
-        """Whether the login of a request has to be looked up before it is served."""
+        """Return whether the login must be read from the store first."""
         return (
             request.caller is None
             and request.login_error is None
@@ -162,7 +167,7 @@ class Server:
         )
 
     async def look_up_login(self, request: Request) -> None:
-        """Look up the login of a request: set ``caller`` or ``login_error``."""
+        """Look the login of a request up: set ``caller`` or ``login_error``."""
         self._open(request)
         try:
             request.caller = await self._caller(request)
@@ -170,7 +175,7 @@ class Server:
             clear_tracebacks(error)
             request.login_error = error
         except Exception as error:
-            log.exception("bug", request_sid=request.request_sid)
+            log.exception("unhandled_exception", request_sid=request.request_sid)
             clear_tracebacks(error)
             request.login_error = ApiError(20500)
 
@@ -193,15 +198,15 @@ class Server:
         except ClientDisconnectedError as error:
             clear_tracebacks(error)
         except Exception as error:
-            log.exception("bug", request_sid=request.request_sid)
+            log.exception("unhandled_exception", request_sid=request.request_sid)
             clear_tracebacks(error)
-            request.exchange.abort()  # Perhaps a part of the answer is out.
+            request.exchange.abort()  # A part of the response may be sent already.
         finally:
             self.release(request)
             request.exchange.finish()
 
     async def _reply(self, request: Request) -> Response:
-        """Turn whatever happens into an answer of the API's own shape."""
+        """Return the response; every error becomes a response in the format of the API."""
         try:
             if request.endpoint is not None:
                 endpoint = self._endpoints[request.endpoint.route.authentication]
@@ -216,18 +221,18 @@ class Server:
             clear_tracebacks(error)
             return error_response(error)
         except (Busy, Unavailable) as error:
-            # Whoever asked the store: the login is looked up there as well.
+            # From any step: the login is read from the store as well.
             clear_tracebacks(error)
             return error_response(_overload_error(503))
         except ClientDisconnectedError:
             raise
         except Exception as error:
-            log.exception("bug", request_sid=request.request_sid)
+            log.exception("unhandled_exception", request_sid=request.request_sid)
             clear_tracebacks(error)
             return error_response(ApiError(20500))
 
     async def _authenticated(self, request: Request) -> Response:
-        """Who is it, what is said, is there room, which resource."""
+        """Authenticate, read the body, admit, and route a request."""
         caller = request.caller
         if caller is None:
             if request.login_error is not None:
@@ -251,7 +256,7 @@ class Server:
         return await self._authentication.authenticate(request.block, peer)
 
     async def _reserved(self, request: Request, reply: Response) -> Response:
-        """The answer, once there is room for it. That of a change is sent in any case."""
+        """Return the response once the pool has room; that of a change without waiting."""
         if request.method == "POST":
             return reply
         try:
@@ -260,18 +265,18 @@ class Server:
             return error_response(error)
         return reply
 
-    # --- Room for work ---------------------------------------------------------------------------
+    # --- Overload --------------------------------------------------------------------------------
 
     def refusal_status(self, block: HeaderBlock) -> int:
-        """Return how to refuse a request while there is no room for work; 0: it is to be served.
+        """Return the status that refuses a request under overload; 0: it must be served.
 
-        Refused are callers with a right login only: whose requests the others are is not known
-        yet, and some need none, as ``/healthz``.
+        Only callers with a cached login are refused: other requests may be of anyone, and some
+        need no login, such as ``/healthz``.
         """
         if b"authorization" not in block.fields:
             return 0
-        # A decision is good for a moment: with ten times too many requests to decide about, to
-        # look at all shares each time would cost more than the refusal.
+        # Decisions are cached for REFUSAL_DECIDED_MS: at ten times the load, computing all shares
+        # for each request would cost more than the refusal.
         now, key = self._clock.monotonic_ms(), self._authentication.login_digest(block)
         until_ms, status = self._refused.get(key, _UNDECIDED)
         if now < until_ms:
@@ -289,14 +294,14 @@ class Server:
 
     @staticmethod
     def can_refuse_early(method: str, path: str) -> bool:
-        """Whether the prepared 401, 429 and 503 may be the answer to such a request.
+        """Return whether the prepared 401, 429 and 503 fit such a request.
 
-        Their body would be no part of the answer to a HEAD, and some requests need no room.
+        Responses to HEAD have no body, and public paths are never refused.
         """
         return method in _PREPARED_METHODS and path not in _PUBLIC_PATHS
 
     def has_known_wrong_login(self, request: Request) -> bool:
-        """Return whether the answer is the prepared 401: its login was wrong a moment ago."""
+        """Return whether the prepared 401 applies: the login is a cached failure."""
         return (
             b"authorization" in request.block.fields
             and request.has_body
@@ -309,24 +314,24 @@ class Server:
         )
 
     def admit(self, request: Request) -> None:
-        """Count in a recognized, whole request: the next decision about room knows of it."""
+        """Count a complete request with a known login, so that the next admission sees it."""
         caller = request.caller
         if caller is None:
-            # Its login is looked up again, once a second: those that wait for that count as well.
+            # Its login is read again once a second; requests that wait for it count as well.
             caller = self._authentication.recent_caller(request.block)
         if caller is None or not request.has_body:
             return
         request.work = self.work.enter()
         if request.endpoint is not None:
-            return  # Transfers of media have places of their own.
+            return  # Endpoints admit their requests themselves.
         try:
             self._admission.enter(caller.account_sid, caller.identity)
         except ApiError:
-            return  # It is refused when its turn comes.
+            return  # It is refused when it runs.
         request.admitted_as = caller
 
     def release(self, request: Request) -> None:
-        """Give back the places of a request that is answered, or whose client has gone."""
+        """Release the slots of an answered request, or of a disconnected client."""
         if request.work is not None:
             self._end_work(request)
         caller = request.admitted_as
@@ -334,7 +339,7 @@ class Server:
             self._admission.leave(caller.account_sid, caller.identity)
 
     def _begin_work(self, request: Request, caller: Caller) -> None:
-        """Count in a request whose body or login came later. Raises 429 and 503."""
+        """Count a request whose body or login came later. Raises 429 and 503."""
         if not self.work.has_room and (
             status := self._admission.refusal_status(
                 self.work.limit, caller.account_sid, caller.identity
@@ -351,7 +356,7 @@ class Server:
 
     @staticmethod
     def refusal_parts(status: int) -> tuple[bytes, bytes]:
-        """The header lines of a prepared 401, 429 or 503, without a request id, and its body."""
+        """Return the header lines of a prepared 401, 429 or 503, without an id, and its body."""
         body = _REFUSAL_BODIES[status]
         lines = b"%s%scontent-length: %d\r\n" % (_PLAIN_LINES, _REFUSAL_LINES[status], len(body))
         return lines, body
@@ -361,10 +366,10 @@ class Server:
         self._metrics.count_refusal(status)
         return b"twilio-request-id: %s\r\n" % self._random.sid(sids.REQUEST).encode()
 
-    # --- Answers ---------------------------------------------------------------------------------
+    # --- Responses -------------------------------------------------------------------------------
 
     async def _send(self, request: Request, reply: Response, seconds: float) -> None:
-        """Send an answer. Raises ClientDisconnectedError."""
+        """Send a response. Raises ClientDisconnectedError."""
         exchange = request.exchange
         lines = self.header_lines(request, reply, seconds)
         closes = reply.closes or request.has_unread_body
@@ -378,7 +383,7 @@ class Server:
             await exchange.flush()
 
     def header_lines(self, request: Request, reply: Response, seconds: float) -> bytes:
-        """The headers of an answer, but for those of the connection."""
+        """Return the headers of a response, without those of the connection."""
         if reply.is_plain and request.shared_headers is None:
             first = _PLAIN_LINES
         else:
@@ -399,7 +404,7 @@ class Server:
         return b"%scontent-length: %d\r\n" % (lines, reply.content_length)
 
     def refusal_lines(self, status: int, body: bytes) -> bytes:
-        """Count what is no request, or finds no room; return the headers of its answer."""
+        """Count a malformed or refused request; return the headers of its response."""
         self._metrics.count_refusal(status)
         sid = self._random.sid(sids.REQUEST).encode()
         return b"%stwilio-request-id: %s\r\ncontent-length: %d\r\n" % (
@@ -409,7 +414,7 @@ class Server:
         )
 
     def _done(self, request: Request, status: int, seconds: float) -> None:
-        """Count one answer, and log it if it is to be logged."""
+        """Count one response, and log it as ``request_log`` says."""
         self._metrics.count_response(request.operation_id, status, seconds)
         if self._request_log == "none":
             return

@@ -1,8 +1,8 @@
-"""Bodies: small ones as a whole, large ones in pieces, so that memory does not grow with them.
+"""Request and response bodies: small ones buffered, large ones streamed in bounded memory.
 
-How long a body may take depends on its size: an upload has a while to begin with, and more time
-for what has arrived. So neither a client that sends nothing nor one that sends a byte a second
-holds its place for long, and a large file over a slow line is taken all the same.
+The deadline of an upload is a grace period plus the time of the received bytes at a minimum rate.
+So a client that sends nothing, or a byte per second, times out soon, and a large file over a slow
+line does not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body. Raises 413 above the limit; how long it may take is the connection's."""
+    """Return the whole body. Raises 413 above the limit; the connection sets the deadline."""
     if not request.has_body:
         request.body = await request.exchange.read_body()
         request.has_body = True
@@ -30,11 +30,11 @@ async def read_body(request: Request) -> bytes:
 
 
 async def stream_body(request: Request, bytes_max: int) -> AsyncGenerator[bytes, None]:
-    """The pieces of a body. Raises 413, 408, or GoneError.
+    """Yield the pieces of a body. Raises 413, 408, or ClientDisconnectedError.
 
-    Until the body has ended, or is too large, the request counts as unread.
+    Until the end of the body, or an error, ``has_unread_body`` is set.
     """
-    if request.has_body:  # A small one came together with the head.
+    if request.has_body:  # A small body came with the head.
         request.has_unread_body = False
         require_media_size(len(request.body), bytes_max)
         body, request.body = request.body, b""
@@ -43,7 +43,7 @@ async def stream_body(request: Request, bytes_max: int) -> AsyncGenerator[bytes,
     begun = asyncio.get_running_loop().time()
     received = 0
     request.has_unread_body = True
-    while True:  # Ends with the body, its limit or its time.
+    while True:  # Ends with the body, at its size limit or its deadline.
         patience = limits.UPLOAD_GRACE_SECONDS + received / limits.UPLOAD_BYTES_PER_SECOND_MIN
         try:
             async with asyncio.timeout_at(begun + patience):
@@ -59,13 +59,13 @@ async def stream_body(request: Request, bytes_max: int) -> AsyncGenerator[bytes,
 
 
 def require_media_size(size: int, bytes_max: int) -> None:
-    """Raise 413 for a medium that is larger than a message can carry."""
+    """Raise 413 for a medium that is larger than a message can have."""
     if size > bytes_max:
         raise ApiError(50512)
 
 
 async def send_stream(content: BodyStream, exchange: Exchange) -> None:
-    """Send a body, as fast as the client takes it. Raises GoneError."""
+    """Send a body at the pace of the client. Raises ClientDisconnectedError."""
     try:
         async with aclosing(content.pieces) as pieces:
             async for piece in pieces:

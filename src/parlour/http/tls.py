@@ -22,14 +22,14 @@ class TlsFilesError(Exception):
 
 
 class Tls:
-    """The TLS of one server."""
+    """The TLS context of one server."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
         self.context = self._made()
 
     def reload(self) -> None:
-        """Take the files as they are now; connections that are open keep what they began with.
+        """Reload the files; open connections keep their certificate.
 
         Files that cannot be used raise, and change nothing.
         """
@@ -42,7 +42,7 @@ class Tls:
         _must_be_private(self._key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # HTTP/2 is not spoken: a client that would like it is told so in the handshake.
+        # No HTTP/2: clients that offer it negotiate HTTP/1.1 by ALPN.
         context.set_alpn_protocols(["http/1.1"])
         self._load(context)
         return context
@@ -55,7 +55,7 @@ class Tls:
             raise TlsFilesError(f"{text}: {error.reason or error}") from error
 
     def _no_passphrase(self) -> NoReturn:
-        # Without this, the library asks the terminal, and a server has none.
+        # Without this callback the library prompts on the terminal.
         raise TlsFilesError(f"{self._key} has a passphrase: store the key without one")
 
 

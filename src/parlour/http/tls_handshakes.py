@@ -8,10 +8,10 @@ the oldest and there is no room. Handshakes that have begun cost more, and have 
 =========  ===================================  ============================================
 state      what ends it                         what follows
 =========  ===================================  ============================================
-accepted   no place in the caps                 closed, without an answer
+accepted   a cap is reached                     closed, without a response
            the first bytes                      handshake
 handshake  it is completed                      a ``HttpConnection`` takes over the place
-           it fails, or the client has gone     closed
+           it fails, or the client disconnects  closed
            it is the oldest of too many         closed
 both       ``HEAD_SECONDS_MAX``, stop, caps     closed
 =========  ===================================  ============================================
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class TlsHandshakes:
-    """The TLS handshakes of one process that have begun, the oldest first."""
+    """The running TLS handshakes of one process, the oldest first."""
 
     def __init__(self, shared: HttpConnections, context: ssl.SSLContext) -> None:
         self.shared = shared
@@ -44,7 +44,7 @@ class TlsHandshakes:
         return TlsHandshake(self)
 
     def begin(self, handshake: TlsHandshake) -> None:
-        """Count a handshake; close the oldest if there are too many."""
+        """Count a started handshake; abort the oldest beyond the cap."""
         self._running[handshake] = None
         if len(self._running) > limits.HANDSHAKES_MAX:
             oldest = next(iter(self._running))
@@ -52,7 +52,7 @@ class TlsHandshakes:
             self.end(oldest)
 
     def end(self, handshake: TlsHandshake) -> None:
-        """Count a handshake no more."""
+        """Stop counting a handshake."""
         self._running.pop(handshake, None)
 
 
@@ -73,7 +73,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
     )
 
     is_active = False
-    waits_for_client = False  # It counts as idle.
+    waits_for_client = False  # Counted as idle.
     account_sid = ""
 
     def __init__(self, handshakes: TlsHandshakes) -> None:
@@ -90,7 +90,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
         self.peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the first bytes of an accepted connection, if there is a place for it."""
+        """Count an accepted connection, and wait for its first bytes."""
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
@@ -98,12 +98,12 @@ class TlsHandshake(asyncio.BufferedProtocol):
             self.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Offer room for bytes."""
+        """Return the receive buffer."""
         del sizehint
         return self._shared.receive_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Begin TLS with the first bytes; keep what comes between handshake and hand-over."""
+        """Start TLS with the first bytes; buffer those between handshake and hand-over."""
         self._buffered += self._shared.receive_buffer[:nbytes]
         self._transport.pause_reading()
         if self._has_started:
@@ -118,7 +118,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
         loop.call_soon(loop.call_soon, self._feed)
 
     def _feed(self) -> None:
-        """Hand the first bytes to TLS."""
+        """Pass the first bytes to TLS."""
         protocol = self._transport.get_protocol()
         if self._is_closed or protocol is self:
             return
@@ -127,7 +127,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
         protocol.buffer_updated(len(data))
 
     async def _run(self) -> None:
-        """Complete the handshake, and let a connection take over."""
+        """Complete the handshake, and hand over to a connection."""
         transport = None
         try:
             if not self._transport.is_closing():
@@ -139,11 +139,11 @@ class TlsHandshake(asyncio.BufferedProtocol):
                     ssl_handshake_timeout=limits.HEAD_SECONDS_MAX,
                     ssl_shutdown_timeout=limits.SEND_STALL_SECONDS_MAX,
                 )
-        except OSError:  # The client's fault, or its end.
+        except OSError:  # Failed by the client, or disconnected.
             self.abort()
         finally:
             self._handshakes.end(self)
-            # An aborted handshake ends without an exception.
+            # start_tls does not raise for an aborted handshake.
             if transport is None or self._is_closed or transport.is_closing():
                 self.abort()
                 self._shared.discard(self)
@@ -164,7 +164,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back. TLS may have scheduled this before the hand-over."""
+        """Release the slot. TLS may have scheduled this before the hand-over."""
         self._is_closed = True
         if self._successor is not None:
             self._successor.connection_lost(exc)

@@ -1,7 +1,8 @@
-"""Taking an upload: the bytes themselves, or a form with one file in it.
+"""Uploads: a body that is the file, or a form with one file.
 
-The pieces go to the disk as they arrive. The blob is whole, synced and under its own name before
-the row that names it is committed; whatever goes wrong before that leaves nothing.
+Pieces are written to the disk as they arrive. The order is: blob complete and synced under its own
+name, then the row committed, then the blob marked as committed. An error before the commit discards
+the blob; after a crash, or an unknown outcome of the commit, garbage collection decides by the row.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class _FileMetadata(NamedTuple):
 
 
 class Uploads:
-    """Takes uploads, a bounded number at a time."""
+    """Stores uploads, a bounded number at a time."""
 
     def __init__(self, store: Store, blobs: BlobStore, clock: Clock, random: Random) -> None:
         self._store = store
@@ -81,7 +82,7 @@ class Uploads:
                 metered = _MeteredBlob(blob, transfer)
                 metadata = await _write(request, metered, parameters.filename)
             await blob.persist()
-        except BaseException:  # Cancellation included: nothing may stay behind.
+        except BaseException:  # Cancellation included: an incomplete blob never stays.
             await blob.discard()
             raise
         crash_point(BLOB_STORED)
@@ -126,7 +127,7 @@ async def _until_cut(transfer: Transfer) -> AsyncGenerator[None, None]:
 
 
 class _MeteredBlob:
-    """The blob of an upload, whose bytes are counted for the pace of the transfer."""
+    """The blob of an upload; its bytes count as progress of the transfer."""
 
     def __init__(self, blob: BlobWriter, transfer: Transfer) -> None:
         self._blob = blob
@@ -144,7 +145,7 @@ class _MeteredBlob:
 async def _write(
     request: Request, blob: _MeteredBlob, filename: str | Unset | None
 ) -> _FileMetadata:
-    """Write the file of a body, and say what it is."""
+    """Write the file of a body, and return its metadata."""
     header = request.header(b"content-type") or ""
     if header.partition(";")[0].strip().lower() == _FORM:
         return await _write_of_form(request, blob, header, filename)
@@ -159,15 +160,15 @@ async def _write(
 
 
 def _must_fit(request: Request, bytes_max: int) -> None:
-    """Raise 413 for a body that says at once that it is too large."""
+    """Raise 413 for a Content-Length above the limit."""
     require_media_size(int(request.header(b"content-length") or 0), bytes_max)
 
 
 async def _write_of_form(
     request: Request, blob: _MeteredBlob, header: str, filename: str | Unset | None
 ) -> _FileMetadata:
-    """Write the one file of a form. Raises 20001 for a form with none, or more."""
-    # Imported at first use: hardly any client sends a form.
+    """Write the one file of a form. Raises 20001 for a form with no file or several."""
+    # Imported at first use: few clients send a form.
     import falcon  # noqa: PLC0415
     from falcon.asgi.multipart import MultipartForm  # noqa: PLC0415
     from falcon.asgi.reader import BufferedReader  # noqa: PLC0415

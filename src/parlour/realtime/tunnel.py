@@ -183,7 +183,7 @@ class Tunnel:
             log.warning("reply_follow_up_failed", request_sid=request_sid, error=repr(error))
             clear_tracebacks(error)
         except Exception as error:
-            log.exception("bug", request_sid=request_sid)
+            log.exception("unhandled_exception", request_sid=request_sid)
             clear_tracebacks(error)
 
     async def _execute_admitted(
@@ -235,7 +235,7 @@ async def _execute(request_sid: str, work: Callable[[], Awaitable[TunnelReply]])
         clear_tracebacks(error)
         return _error_reply(ApiError(20503))
     except Exception as error:
-        log.exception("bug", request_sid=request_sid)
+        log.exception("unhandled_exception", request_sid=request_sid)
         clear_tracebacks(error)
         return _error_reply(ApiError(20500))
 

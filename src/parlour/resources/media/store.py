@@ -1,7 +1,7 @@
 """Media as rows: what was uploaded, and which message carries it.
 
 A medium that is removed is marked, and from then on nobody sees it; its row stays until its file
-is gone, so that no crash leaves a file behind (disposal.py).
+is gone, so that no crash leaves a file behind (garbage_collection.py).
 """
 
 from __future__ import annotations
