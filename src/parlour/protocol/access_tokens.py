@@ -1,12 +1,12 @@
-"""Access tokens: what a connected user shows, checked before anything is believed of it.
+"""Access tokens of connected users: JSON Web Tokens, verified before any claim is used.
 
 A token is a JSON Web Token that a program of the account signs with the secret of one of the
 account's API keys. Everything in it is the sender's word until the signature is proven, so the
 steps are: size, three canonical base64url parts, header, claims as JSON without duplicate names,
 issuer and subject; then the key of exactly this account; then the signature; then the dates; and
 only then the grants. The algorithm is one of ours, the key is found by issuer and subject, and
-whatever else the header names (``kid``, ``jku``, ``jwk``, ``x5u`` …) is never looked at or is
-refused. PyJWT computes the signatures; it is imported at first use, because that takes long.
+other members of the header (``kid``, ``jku``, ``jwk``, ``x5u`` …) are ignored or
+rejected. PyJWT computes the signatures; it is imported at first use, because that takes long.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 class AccessTokenRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
-    """The token lets nobody in.
+    """The token is rejected.
 
     ``code`` (20101 to 20107) and ``message`` are for the client, ``reason`` is for the log.
     """
@@ -79,7 +79,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnverifiedToken(msgspec.Struct, frozen=True):
-    """What a token says before its signature is proven: good for finding its key, no more."""
+    """The claims of a token before its signature is verified: for the look-up of its key only."""
 
     key_sid: str
     account_sid: str
@@ -95,7 +95,7 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
 def verify(
     text: object, *, secret_of: Callable[[str, str], str | None], now_ms: int
 ) -> AccessToken:
-    """The proven token of what was sent, or AccessTokenRefused.
+    """Return the verified token. Raises AccessTokenRefused.
 
     ``secret_of(iss, sub)`` gives the secret of the API key ``iss`` if it is one of the account
     ``sub``, and None otherwise.
@@ -105,7 +105,7 @@ def verify(
 
 
 def parse_unverified(text: object) -> UnverifiedToken:
-    """What a token claims: to ask for its key where that takes time. Raises AccessTokenRefused."""
+    """Return the unverified claims, to look their key up. Raises AccessTokenRefused."""
     if not isinstance(text, str) or len(text) > limits.ACCESS_TOKEN_CHARS_MAX:
         raise AccessTokenRefused(UNUSABLE, "no text, or too long")
     parts = text.split(".")
@@ -212,7 +212,7 @@ def _algorithm_of(header: dict[str, Any]) -> str:
 
 
 def _expiry_ms(claims: dict[str, Any], now_ms: int) -> int:
-    """When the token ends. Whoever makes tokens may be a little ahead of us, and not behind."""
+    """Return the expiry of the token. The issuer's clock may be ahead by the leeway, not behind."""
     expires_ms = _date_ms(claims, "exp", EXPIRED)
     begins_ms = _date_ms(claims, "nbf", TOO_EARLY)
     made_ms = _date_ms(claims, "iat", UNUSABLE)
@@ -321,8 +321,8 @@ def make(
 def _is_signed(claimed: UnverifiedToken, secret: str) -> bool:
     """Whether the token carries the signature of a holder of the secret, in constant time.
 
-    PyJWT is handed the bytes that were read above, and does not read the token once more: two
-    readers could read two things.
+    PyJWT verifies the bytes that were parsed above and does not parse the token again: two parsers
+    could disagree.
     """
     algorithm = _signatures().get_algorithm_by_name(claimed.algorithm)
     return algorithm.verify(claimed.signed, algorithm.prepare_key(secret), claimed.signature)

@@ -1,9 +1,9 @@
-"""A small certificate authority, for names that a program cannot be told to leave.
+"""A local certificate authority for programs with a fixed base URL.
 
-A program whose base URL is fixed can still be led here by name, if it trusts who vouches for that
-name. The authority that vouches is made on the spot, and can vouch for nothing else: the names it
-was made for stand in its own certificate, as constraints that every client checks. Whoever steals
-its key can pose as these few names to those who chose to trust it, and as nobody else.
+Such a program reaches this server by DNS if it trusts a certificate for the hosted name. The
+authority is generated per installation, and its certificate has name constraints, which clients
+check: it can sign for these few names only. A stolen key impersonates only these names, and only to
+clients that trust this authority.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CertificatePair:
 
     @property
     def expires(self) -> datetime:
-        """The end of its time."""
+        """The time at which it expires."""
         return self.certificate.not_valid_after_utc
 
     @property
@@ -82,7 +82,7 @@ def parse_pair(certificate: bytes, key: bytes) -> CertificatePair:
 
 
 def make_authority(names: Sequence[str], now_ms: int, serial: bytes) -> CertificatePair:
-    """An authority that can vouch for these names and no others."""
+    """Return a new authority that can sign for these names only."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _common_name(f"Parlour local authority {serial.hex()[:8]}")
     builder = (
@@ -101,7 +101,7 @@ def make_authority(names: Sequence[str], now_ms: int, serial: bytes) -> Certific
 def make_certificate(
     authority: CertificatePair, names: Sequence[str], now_ms: int, serial: bytes
 ) -> CertificatePair:
-    """A server's certificate for these names, no longer valid than the authority's own."""
+    """Return a server certificate for these names that expires before the authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = authority.certificate
     days_left = (authority.expires - _moment(now_ms)).days
@@ -122,7 +122,7 @@ def make_certificate(
 
 
 def permits_names(authority: CertificatePair, names: Sequence[str]) -> bool:
-    """Whether the authority was made for each of these names."""
+    """Return whether the authority can sign for all of these names."""
     constraints = authority.certificate.extensions.get_extension_for_class(x509.NameConstraints)
     permitted = constraints.value.permitted_subtrees or []
     return all(_subtree(each) in permitted for each in names)
@@ -131,7 +131,7 @@ def permits_names(authority: CertificatePair, names: Sequence[str]) -> bool:
 def is_valid_for(
     pair: CertificatePair, authority: CertificatePair, names: Sequence[str], now_ms: int
 ) -> bool:
-    """Whether a server's certificate is this authority's, for these names, and not about to end."""
+    """Return whether a certificate is of this authority, for these names, not due for renewal."""
     try:
         pair.certificate.verify_directly_issued_by(authority.certificate)
     except (InvalidSignature, ValueError):
@@ -142,12 +142,12 @@ def is_valid_for(
 
 
 def is_expiring(pair: CertificatePair, now_ms: int) -> bool:
-    """Whether less than a day of its time is left."""
+    """Return whether it expires within a day."""
     return _moment(now_ms) + timedelta(days=1) > pair.expires
 
 
 def expires_ms(certificate: bytes) -> int:
-    """The end of a certificate's time, whoever made it, in milliseconds since 1970-01-01 UTC."""
+    """Return the expiry of any certificate, in milliseconds since 1970-01-01 UTC."""
     found = x509.load_pem_x509_certificate(certificate)
     return int(found.not_valid_after_utc.timestamp() * 1000)
 
@@ -183,7 +183,7 @@ def _name(text: str) -> x509.GeneralName:
 
 
 def _subtree(text: str) -> x509.GeneralName:
-    """What a constraint permits: the name with what is below it, or the one address."""
+    """Return a permitted subtree: a name with its subdomains, or one address."""
     try:
         return x509.IPAddress(ipaddress.ip_network(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Connection overrides: what stands behind the ``#`` of a webhook's URL, where that is switched on.
+"""Connection overrides: the fragment of a webhook's URL, if enabled.
 
 ``#ct=2000&tt=4000&rc=2&rp=5xx,rt``: times in milliseconds, how often to try again, and after what.
 A value that is out of range, or a key that means nothing here (``sni``, ``e``), changes nothing.
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from parlour.protocol.retries import Schedule
 from parlour.vocabulary import limits
 
-# The hosted API tries again at once; a pause of nothing would only hit a server that is down.
+# The hosted API retries at once; without a delay, retries would hit a server that is down.
 _DELAY_MS: Final = 1000
 _CONNECT: Final = frozenset({"connect", "dns", "tls"})
 _TIMES: Final = {
@@ -54,7 +54,7 @@ class ConnectionOverrides:
 
 
 def parse(fragment: str) -> ConnectionOverrides:
-    """Read a URL's fragment; what is not understood is as if it were not there."""
+    """Parse a URL's fragment; unknown keys and invalid values are ignored."""
     given = dict(parse_qsl(fragment[: limits.URL_CHARS_MAX], keep_blank_values=True))
     times = {key: _number(given.get(key), 100, most) for key, most in _TIMES.items()}
     total_ms = limits.WEBHOOK_SECONDS_MAX * 1000

@@ -1,7 +1,7 @@
-"""Digest authentication: the answer to a receiver that wants no password in the clear.
+"""HTTP Digest authentication of webhook requests.
 
-A challenge is answered once, with the strongest algorithm that it offers; what is not understood
-is not answered, and then the 401 is what the receiver said. See RFC 7616, and RFC 2069 for
+A challenge is answered once, with the strongest algorithm that it offers. Unsupported challenges
+are not answered, and the 401 is the result of the attempt. See RFC 7616, and RFC 2069 for
 challenges without a `qop`.
 """
 
@@ -17,7 +17,7 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-# Weakest first. MD5 is the receiver's choice: whoever asks for it has nothing else.
+# Weakest first. MD5 only if the receiver offers nothing else.
 _ALGORITHMS: Final = ("MD5", "MD5-SESS", "SHA-256", "SHA-256-SESS")
 _HASHES: Final[dict[str, Callable[[bytes], hashlib._Hash]]] = {
     "MD5": lambda text: hashlib.md5(text, usedforsecurity=False),
@@ -74,7 +74,7 @@ def _algorithm_of(challenge: Mapping[str, str]) -> str:
 
 
 def _is_understood(challenge: Mapping[str, str]) -> bool:
-    """Whether it has what an answer needs: the body's integrity is not among what we can prove."""
+    """Return whether the challenge is supported: `auth`, not `auth-int`."""
     qualities = challenge.get("qop", "auth").lower().replace(" ", "").split(",")
     names_needed = {"realm", "nonce"} <= challenge.keys()
     return names_needed and "auth" in qualities and _algorithm_of(challenge) in _ALGORITHMS

@@ -1,10 +1,10 @@
-"""Who stands behind a proxy: `X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded` (RFC 7239).
+"""The client behind a proxy: `X-Forwarded-For`, `X-Forwarded-Proto`, `Forwarded` (RFC 7239).
 
-Each proxy appends the address that it was called from, so the list is read from its end: as long
-as an address is that of a trusted proxy, the one before it is believed. The first that is not
-trusted is the client's; whatever stands before it was sent by the client.
+Each proxy appends the address of its peer, so the list is read from its end: while an address is a
+trusted proxy, the one before it is trusted. The first that is not a trusted proxy is the client;
+earlier entries were sent by the client.
 
-What cannot be read ends the walk, and the last address that was believed counts. If a request has
+A malformed entry ends the walk, and the last trusted address is the result. If a request has
 both headers, they must agree: a proxy sets one of them and may pass the client's other one on.
 """
 
@@ -65,7 +65,7 @@ class _Hop(NamedTuple):
 
 
 def parse_networks(text: str) -> tuple[IpNetwork, ...]:
-    """Networks and addresses separated by commas. Raises ValueError with one sentence."""
+    """Parse networks and addresses separated by commas. Raises ValueError with one sentence."""
     networks: list[IpNetwork] = []
     for each in filter(None, (part.strip() for part in text.split(","))):
         try:
@@ -76,7 +76,7 @@ def parse_networks(text: str) -> tuple[IpNetwork, ...]:
 
 
 def network_fault(text: str) -> str:
-    """Return what is wrong with a text that is no network."""
+    """Return the error message for a text that is not a network."""
     try:
         meant = ip_network(text, strict=False)
     except ValueError:
@@ -85,7 +85,7 @@ def network_fault(text: str) -> str:
 
 
 def parse_address(text: str) -> IpAddress | None:
-    """The address of a node, with or without a port; None for anything else."""
+    """Return the address of a node, with or without a port; None for anything else."""
     found = _V4_AND_PORT.match(text) or _V6_AND_PORT.match(text)
     bare = found[1] if found else text
     if not found and not _V6.match(text):
@@ -99,7 +99,7 @@ def parse_address(text: str) -> IpAddress | None:
 
 
 def client_network(address: str) -> str:
-    """The address, or the network of an IPv6 address that one customer has as a whole."""
+    """Return the address, or the /64 network of an IPv6 address: one customer has all of it."""
     parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), _V6_CUSTOMER_BITS), strict=False))
@@ -107,18 +107,18 @@ def client_network(address: str) -> str:
 
 
 class TrustedProxies:
-    """The networks whose word is believed."""
+    """The networks of the trusted proxies."""
 
     def __init__(self, networks: Sequence[IpNetwork]) -> None:
         self._networks = tuple(networks)
 
     def trusts(self, address: str) -> bool:
-        """Whether this is the address of a trusted proxy."""
+        """Return whether this is the address of a trusted proxy."""
         parsed = parse_address(address)
         return parsed is not None and self._has(parsed)
 
     def resolve_client(self, peer: str, scheme: str, said: ForwardingHeaders) -> ForwardedClient:
-        """The client of a request that came from ``peer`` by ``scheme``. Never raises."""
+        """Return the client of a request from ``peer`` by ``scheme``. Never raises."""
         if not self.trusts(peer):
             return ForwardedClient(peer, scheme)
         by_list = self._walk(peer, [_Hop(each.strip()) for each in _split(said.x_forwarded_for)])
@@ -135,12 +135,12 @@ class TrustedProxies:
         return ForwardedClient(address, agreed if agreed in _SCHEMES else scheme)
 
     def _walk(self, peer: str, hops: list[_Hop]) -> _Hop:
-        """The last believed hop; its scheme is empty if nothing was believed."""
+        """Return the last trusted hop; its scheme is empty if none was trusted."""
         believed = _Hop(peer)
         for hop in reversed(hops):
             address = parse_address(hop.node)
             if address is None:
-                # The proxy did not say whom it was called by, but it did say how.
+                # The proxy hides the address of its peer, but has the scheme.
                 return believed if believed.scheme else _Hop(believed.node, hop.scheme)
             believed = _Hop(str(address), hop.scheme)
             if not self._has(address):
@@ -163,7 +163,7 @@ def _elements(lines: Sequence[str]) -> Iterator[_Hop]:
         while at < len(line):
             pair = _PAIR.match(line, at)
             if pair is None:
-                # Where the next element begins is unknown too: nothing before here is believed.
+                # The start of the next element is unknown: no earlier element is trusted.
                 pairs = {"for": ""}
                 break
             name, quoted, token, end = pair.groups()

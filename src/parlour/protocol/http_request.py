@@ -1,10 +1,10 @@
 """Framing of HTTP/1.1 requests (RFC 9112) on one connection: no socket, no clock.
 
-The reader finds the end of a head by itself and gives the parser (llhttp) exactly the head: a
-parser that went on into the body would also parse what is pipelined behind it. One parser serves
-one head. Bodies are taken without it.
+The reader finds the end of a head itself and passes exactly the head to the parser (llhttp): one
+that continued into the body would also parse pipelined requests. One parser serves one head
+(request_head.py). Bodies are decoded without it.
 
-States of a connection's requests; each row says what is kept, and its bound.
+States of the requests of a connection, with the bound of the buffer in each.
 
 ========  ===================================  =================  ================================
 state     takes                                next state         kept at most
@@ -293,7 +293,7 @@ class RequestReader:
     def take_body(self, data: bytes) -> bytes:
         """Return the part of the body that is in these bytes. Raises RequestError.
 
-        ``is_complete`` says whether it was the last; ``trailing_data`` has what follows it.
+        ``is_complete`` is set with the last part; ``trailing_data`` is the data after the body.
         """
         assert not self.is_complete
         if self._chunks is None:
@@ -327,7 +327,7 @@ class RequestReader:
         self.headers = _NO_BLOCK.fields
 
     def start_next(self) -> bytes:
-        """Begin the next request, and return what was received of it, for ``receive``."""
+        """Start the next request, and return its received bytes, for ``receive``."""
         assert self.is_complete
         rest = self.trailing_data
         self.clear()  # An idle connection keeps nothing.

@@ -1,10 +1,10 @@
-"""What a medium says of itself, and how it is handed to a browser.
+"""Type and name of a medium, and the headers that make its download safe in a browser.
 
-Whoever uploads chooses the type, the name and the bytes, so none of them is believed. A name is
-for people alone: it loses folders, control characters and characters that turn the direction of
-writing. A type is told as it was given, but nothing is shown in a page of its own unless its type
-is on a short list of what cannot act; everything else is saved as a file. What a page could load
-as a script or a style is not even told as one: the web console has the same origin.
+The uploader controls type, name and bytes, so none of them is trusted. A name is for display only:
+folders, control characters and bidirectional controls are removed. A type is served as declared,
+but only passive types on an allow list are shown inline; everything else is an attachment. Types
+that a page could load as a script or a style are served as bytes: the web console has the same
+origin.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPE: Final = re.compile(
 _INLINE: Final = frozenset(
     "image/jpeg image/png image/gif image/webp text/plain application/pdf".split()
 )
-# A subtype that ends in +xml would be shown as XML, whatever stands before the slash.
+# Excludes subtypes that end in +xml: a browser would render them as XML.
 _INLINE_FAMILY: Final = re.compile(r"(?:audio|video)/[a-z0-9.-]+\Z")
 _LOADED_BY_PAGES: Final = re.compile(r"script|wasm|/css\Z|cache-manifest")
 # Controls, halves of characters, and what turns the direction of writing around.
@@ -44,11 +44,11 @@ SECURITY_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"private, no-store"),
 )
-"""What every answer with the bytes of a medium says."""
+"""Headers of every response with the bytes of a medium."""
 
 
 def parse_type(text: str | None) -> str:
-    """The type of an upload, as it was declared. Raises 50511 for what is no media type."""
+    """Return the declared type of an upload. Raises 50511 for a malformed media type."""
     if text is None or not text.strip():
         return UNKNOWN_TYPE
     found = text.strip()
@@ -58,7 +58,7 @@ def parse_type(text: str | None) -> str:
 
 
 def parse_file_name(text: str | None) -> str | None:
-    """The name of an upload, made harmless; None if nothing is left. Raises 20001 if too long."""
+    """Return the sanitized name of an upload; None if it is empty. Raises 20001 if too long."""
     if text is None:
         return None
     if len(text) > limits.MEDIA_FILENAME_CHARS_MAX:
@@ -69,23 +69,23 @@ def parse_file_name(text: str | None) -> str | None:
 
 
 def served_type(content_type: str) -> str:
-    """The type with which the bytes are handed out."""
+    """Return the type with which the bytes are served."""
     return UNKNOWN_TYPE if _LOADED_BY_PAGES.search(_essence(content_type)) else content_type
 
 
 def content_disposition(content_type: str, file_name: str | None) -> str:
-    """The Content-Disposition: shown in place only if the type cannot act (RFC 6266, 5987)."""
+    """Return the Content-Disposition: inline only for passive types (RFC 6266, 5987)."""
     essence = _essence(content_type)
     is_inline = essence in _INLINE or _INLINE_FAMILY.match(essence) is not None
-    said = "inline" if is_inline else "attachment"
+    kind = "inline" if is_inline else "attachment"
     if file_name is None:
-        return said
+        return kind
     plain = _NOT_IN_QUOTES.sub("_", file_name)
     if plain == file_name:
-        return f'{said}; filename="{plain}"'
-    return f"{said}; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"
+        return f'{kind}; filename="{plain}"'
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"
 
 
 def _essence(content_type: str) -> str:
-    """Type and subtype alone, in lower case."""
+    """Return type and subtype without parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()

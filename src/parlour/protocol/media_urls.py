@@ -1,4 +1,4 @@
-"""Temporary URLs of media: whoever holds one may download, for a few minutes.
+"""Signed temporary URLs of media: a bearer may download for a few minutes.
 
 The path names the account, the service and the medium; the query says until when, for whom, and
 proves both with a signature over all of it. For whom is the sid of the user who asked for the URL,
@@ -27,7 +27,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,12}\Z")
 
 
 class MediaLink(msgspec.Struct, frozen=True):
-    """What a temporary URL is good for; ``user_sid`` is empty for the account itself."""
+    """The claims of a temporary URL; ``user_sid`` is empty for the account itself."""
 
     scope: Scope
     sid: str
@@ -36,19 +36,19 @@ class MediaLink(msgspec.Struct, frozen=True):
 
 
 class MediaUrls:
-    """Writes and reads temporary URLs under one key."""
+    """Signs and verifies temporary URLs with one key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def sign(self, link: MediaLink) -> str:
-        """The URL without scheme and host."""
+        """Return the signed URL without scheme and host."""
         path = f"{PREFIX}{link.scope.account_sid}/{link.scope.service_sid}/{link.sid}"
         viewer = f"&User={link.user_sid}" if link.user_sid else ""
         return f"{path}?Expires={link.expires_seconds}{viewer}&Signature={self._signature(link)}"
 
     def verify(self, path: str, query: bytes, now_ms: int) -> MediaLink:
-        """What a requested URL is good for. Raises 403, whatever is wrong with it."""
+        """Return the claims of a requested URL. Raises 403 for every defect."""
         link, signature = _claimed(path, query)
         if not hmac.compare_digest(self._signature(link), signature):
             raise ApiError(20403)
@@ -63,12 +63,12 @@ class MediaUrls:
 
 
 def new_link(scope: Scope, sid: str, user_sid: str, now_ms: int) -> MediaLink:
-    """A link that is good from now on, for its few minutes."""
+    """Return a link that expires MEDIA_URL_SECONDS from now."""
     return MediaLink(scope, sid, user_sid, now_ms // 1000 + limits.MEDIA_URL_SECONDS)
 
 
 def _claimed(path: str, query: bytes) -> tuple[MediaLink, str]:
-    """What a URL says of itself, and its signature. Raises 403 for what no URL of ours is."""
+    """Return the claims of a URL and its signature. Raises 403 for a malformed URL."""
     names = path.removeprefix(PREFIX).split("/")
     try:
         said = {name: texts[-1] for name, texts in parse_query(query).items()}

@@ -1,8 +1,8 @@
-"""Pages of a list: PageSize, Page, PageToken, and the `meta` object of the answer.
+"""Pages of a list: PageSize, Page, PageToken, and the `meta` object of the response.
 
 A page token names the row a page starts after (or ends before) by the row's order key and
-sid, so it stays good while rows come and go. It is signed together with its place - the
-account, service, parent and order of the list - so that it is of no use anywhere else.
+sid, so it stays valid while rows are inserted and deleted (keyset pagination). It is signed
+together with the list's context (account, path, filters), so no other list accepts it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RowPosition: TypeAlias = tuple[OrderKey, str]
 """The order key and the sid of the first or last row of a page."""
 
 Meta: TypeAlias = dict[str, int | str | None]
-"""What a page says of itself."""
+"""The `meta` object of a page."""
 
 _TAG_BYTES: Final = 8
 _KIND_INTEGER: Final = "i"
@@ -60,7 +60,7 @@ class PageTokens:
     """Writes positions as page tokens and reads the ones it wrote."""
 
     def __init__(self, key: bytes) -> None:
-        """Sign with a secret key; tokens are good as long as the key is kept."""
+        """Sign with a secret key; tokens are valid as long as the key."""
         self._key = key
 
     def write(self, list_context: str, position: PagePosition) -> str:
@@ -208,7 +208,7 @@ def page_meta(
     tokens: PageTokens,
     list_context: str,
 ) -> Meta:
-    """Return the `meta` object of a list's answer.
+    """Return the `meta` object of a list's response.
 
     `url` is the list's URL without a query, `filters` are the other parameters of the
     request, `key` names the array of rows, and `positions` are the order key and sid of
@@ -248,19 +248,19 @@ def _quoted(text: str) -> str:
 
 
 Envelope: TypeAlias = Callable[[Meta, Raw, int], dict[str, Any]]
-"""From what a page says of itself, its rows as JSON and their number, to the answer."""
+"""From the `meta` object, the rows as JSON and their number, to the response."""
 
 
 def envelope(page_meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
-    """Return the answer of a list: `meta`, and the rows under the name that it gives."""
+    """Return the response of a list: `meta`, and the rows under its `key`."""
     del count
     return {"meta": page_meta, str(page_meta["key"]): rows}
 
 
 def envelope_2010(page_meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
-    """Return the answer of a list of the accounts API, version 2010-04-01.
+    """Return the response of a list of the accounts API, version 2010-04-01.
 
-    The members of `meta` stand beside the rows, and URLs are without scheme and host.
+    The members of `meta` are beside the rows, and URLs are without scheme and host.
     """
     page, size = page_meta["page"], page_meta["page_size"]
     assert isinstance(page, int)

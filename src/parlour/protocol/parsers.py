@@ -22,10 +22,10 @@ Parser: TypeAlias = Callable[[str, str], T]
 """From (wire name, text) to the value; raises ApiError."""
 
 Schema: TypeAlias = dict[str, Any]
-"""Which texts are taken, in the words of JSON Schema."""
+"""The accepted texts, as JSON Schema."""
 
 UNSPECIFIC: Final = 20001
-"""The code of a bad value that has none of its own."""
+"""The code of an invalid value without a specific code."""
 
 
 def invalid_value(code: int, name: str) -> ApiError:
@@ -34,14 +34,14 @@ def invalid_value(code: int, name: str) -> ApiError:
 
 
 def with_schema(parse: Parser[T], schema: Schema) -> Parser[T]:
-    """Return the parser, which from now on says which texts it takes."""
+    """Attach the schema of accepted texts to a parser, and return the parser."""
     # An attribute of the function: parsers stay plain functions, that cost one call.
     vars(parse)["schema"] = schema
     return parse
 
 
 def schema_of(parse: Parser[Any]) -> Schema:
-    """Return which texts a parser takes, as far as it says: otherwise any."""
+    """Return the schema of a parser's texts; any string if it has none."""
     schema: Schema = getattr(parse, "schema", {"type": "string"})
     return schema
 

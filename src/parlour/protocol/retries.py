@@ -38,13 +38,13 @@ _MINUTE: Final = 60 * _SECOND
 _HOUR: Final = 60 * _MINUTE
 
 TIMEOUT: Final = "timeout"
-# We were too busy to try; the receiver has nothing to do with it.
+# Our own outbound limit was reached; no fault of the receiver.
 BUSY: Final = "busy"
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """What became of one attempt: a status, or the kind and log code of a failure."""
+    """The result of one attempt: a status, or the kind and log code of a failure."""
 
     status: int | None = None
     retry_after: str | None = None
@@ -84,12 +84,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The delays after each failed attempt, and which failures are worth another one."""
+    """The delays after failed attempts, and the failures that are retried."""
 
     delays_ms: tuple[int, ...]
     jitter_percent: int
     honours_retry_after: bool
-    # None: whatever fails; otherwise these statuses, and these failures.
+    # None: every failure is retried; otherwise these statuses and failures.
     statuses: frozenset[int] | None
     failures: frozenset[str] = frozenset({TIMEOUT})
 

@@ -1,4 +1,4 @@
-"""What a client is told of its realtime objects: the JSON of events, without I/O.
+"""The JSON of events of realtime objects, without I/O.
 
 One change of one object is one event. Live, it travels alone, in a message type of the object's
 own kind, which the official clients take as strictly ordered; replayed after a reconnect, it
@@ -20,7 +20,7 @@ SYNC_EVENT: Final = "twilio.sync.event"
 TYPING: Final = "twilio.ipmsg.typing_indicator"
 LIVE_TYPES: Final = {kind: f"com.twilio.rtd.cds.{kind}" for kind in (DOCUMENT, LIST, MAP)}
 ORIGIN: Final = "https://cds.us1.twilio.com"
-"""What stands before the paths of objects. Only a label: requests for them stay in the socket."""
+"""The prefix of object URLs. Only a label: requests for them are tunnelled by the socket."""
 
 ADDED: Final = "item_added"
 UPDATED: Final = "item_updated"
@@ -37,7 +37,7 @@ class Change(msgspec.Struct, frozen=True):
     """One change of one object.
 
     ``verb`` is one of the five above; ``key`` is an item's (a number in lists), None for the
-    object as a whole; ``value`` is the complete new value, or the last one of what was removed.
+    object as a whole; ``value`` is the complete new value, or the last one of a removed item.
     """
 
     name: ObjectName
@@ -52,22 +52,22 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def revision(number: int) -> str:
-    """The opaque revision of what the event with this number left behind."""
+    """Return the opaque revision of the state after the event with this number."""
     return f"{max(number, 0):x}"
 
 
 def object_url(kind: ObjectKind, sid: str) -> str:
-    """Where an object is."""
+    """Return the URL of an object."""
     return f"{ORIGIN}/v3/{_PLURALS[kind.type]}/{sid}"
 
 
 def item_url(kind: ObjectKind, sid: str, key: str | int) -> str:
-    """Where an item of an object is."""
+    """Return the URL of an item of an object."""
     return f"{object_url(kind, sid)}/Items/{key}"
 
 
 def event_json(change: Change, number: int, date_ms: int) -> dict[str, Any]:
-    """One event, as it stands in a live message and in a replay."""
+    """Return one event, as in a live message and in a replay."""
     kind, sid = change.name.kind, change.name.sid
     said: dict[str, Any] = {"id": number, f"{kind.type}_sid": sid}
     said["date_created"] = format_date_ms(date_ms)
@@ -95,7 +95,7 @@ def _of_document(change: Change, number: int) -> dict[str, Any]:
 
 
 def live_payload(change: Change, number: int, date_ms: int) -> bytes:
-    """The payload that tells of a change as it happens."""
+    """Return the payload of a live change."""
     return encode(
         {
             "event_type": change.event_type,
@@ -106,7 +106,7 @@ def live_payload(change: Change, number: int, date_ms: int) -> bytes:
 
 
 def replayed_payload(event_type: str, correlation_id: int | None, events: list[Any]) -> bytes:
-    """The payload that tells of changes of one type that were missed, or of subscriptions."""
+    """Return the payload of missed changes of one type, or of subscriptions."""
     said: dict[str, Any] = {"event_type": event_type}
     if correlation_id is not None:
         said["correlation_id"] = correlation_id
@@ -116,7 +116,7 @@ def replayed_payload(event_type: str, correlation_id: int | None, events: list[A
 def typing_payload(
     conversation_sid: str, participant_sid: str, identity: str, seconds: int
 ) -> bytes:
-    """The payload that tells that somebody types, and for how long that is to be believed."""
+    """Return the payload of a typing indicator, with its timeout."""
     return encode(
         {
             "channel_sid": conversation_sid,

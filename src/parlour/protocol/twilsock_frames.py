@@ -1,9 +1,9 @@
-"""Frames of the socket: the bytes of one WebSocket message, taken apart and put together.
+"""TwilSock frames: the codec of one WebSocket message.
 
 ``TWILSOCK V3.0 <H>``, CR LF, H bytes of JSON header, CR LF, the payload, and perhaps CR LF. Both
 lengths count bytes of UTF-8; the header's ``payload_size`` is that of the payload. One WebSocket
-message is one frame, and always a binary one: the official clients drop text messages. What is
-wrong with bytes from outside is a value, ``FrameError``, and never an exception.
+message is one frame, and always a binary one: the official clients drop text messages. A malformed
+frame is returned as a ``FrameError``, not raised.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _json = msgspec.json.Decoder(msgspec.Raw)
 
 
 class FrameError(Enum):
-    """What is wrong with the bytes of a frame."""
+    """The defects of a malformed frame."""
 
     NOT_TWILSOCK = "it does not begin with TWILSOCK V3.0, a length and CR LF"
     HEADER_TOO_LARGE = "the header is too large, or has too many objects and arrays"
@@ -57,7 +57,7 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 def parse(raw: bytes) -> Frame | FrameError:
-    """The frame in one WebSocket message of a client, or what is wrong with it."""
+    """Return the frame in one WebSocket message of a client, or its defect."""
     start = _START.match(raw)
     if start is None:
         return FrameError.NOT_TWILSOCK
@@ -77,7 +77,7 @@ def parse(raw: bytes) -> Frame | FrameError:
 
 
 def _header_in(raw: bytes) -> Header | FrameError:
-    # Each of them is an object to make: 64 KiB of brackets would hold up all others.
+    # Each bracket allocates an object: 64 KiB of them would block the event loop.
     has_too_many = raw.count(b"{") + raw.count(b"[") > limits.FRAME_HEADER_OBJECTS_MAX
     try:
         if not has_too_many:
@@ -117,7 +117,7 @@ def _frame_of(header: Header, payload: bytes) -> Frame | FrameError:
 
 
 def write(header: Header, payload: bytes = b"") -> bytes:
-    """The bytes of a frame; ``payload_size`` is set here.
+    """Return the bytes of a frame; ``payload_size`` is set here.
 
     A JSON payload must be written without CR LF: some clients split a frame there.
     """
@@ -129,7 +129,7 @@ def write(header: Header, payload: bytes = b"") -> bytes:
 def status(
     code: int, text: str, *, description: str | None = None, error_code: int | None = None
 ) -> dict[str, Any]:
-    """What became of something, as frames say it: HTTP's numbers, and an error's code."""
+    """Return a status object: an HTTP status, its text, and the code of an error."""
     said: dict[str, Any] = {"code": code, "status": text}
     if description is not None:
         said["description"] = description
@@ -139,7 +139,7 @@ def status(
 
 
 def reply(frame_id: str, said: dict[str, Any] | None = None) -> Header:
-    """The answer to the frame with this id; without a status, it is accepted."""
+    """Return the header of a reply to a frame; the default status is 200."""
     return {"method": "reply", "id": frame_id, "status": said or status(200, "OK")}
 
 
@@ -150,7 +150,7 @@ def reply_to_request(
     headers: dict[str, str] | None = None,
     payload_type: str | None = JSON_TYPE,
 ) -> Header:
-    """The answer to a request in a frame: it has arrived, whatever HTTP's status of it is.
+    """Return the header of a reply to a tunnelled request, with the HTTP status in it.
 
     ``payload_type`` is None when no payload follows.
     """
@@ -162,7 +162,7 @@ def reply_to_request(
 
 
 def notification(frame_id: str, message_type: str, *, notification_ctx_id: str = "") -> Header:
-    """News of one type; the payload is JSON."""
+    """Return the header of a notification; the payload is JSON."""
     return {
         "method": "notification",
         "id": frame_id,
@@ -173,12 +173,12 @@ def notification(frame_id: str, message_type: str, *, notification_ctx_id: str =
 
 
 def ping(frame_id: str) -> Header:
-    """A question whether the client is still there; it answers with a reply."""
+    """Return the header of a ping; the client sends a reply."""
     return {"method": "ping", "id": frame_id}
 
 
 def client_update(frame_id: str, kind: str, message: str) -> Header:
-    """Something the client should do: of the kind ``token_about_to_expire``."""
+    """Return the header of a request to the client, such as ``token_about_to_expire``."""
     return {
         "method": "client_update",
         "id": frame_id,
@@ -188,12 +188,12 @@ def client_update(frame_id: str, kind: str, message: str) -> Header:
 
 
 def close(frame_id: str, said: dict[str, Any]) -> Header:
-    """The end, and why. A payload says when to come back; without a type it counts as JSON."""
+    """Return the header of a close; an untyped payload is the JSON of ``backoff``."""
     return {"method": "close", "id": frame_id, "status": said}
 
 
 def backoff(reconnect_ms_min: int, reconnect_ms_max: int) -> bytes:
-    """The payload of a close or of a refusal that says when to come back, in milliseconds."""
+    """Return the payload with the reconnect backoff of a close or a refusal."""
     assert 0 < reconnect_ms_min <= reconnect_ms_max
     policy = {"reconnect_min_ms": reconnect_ms_min, "reconnect_max_ms": reconnect_ms_max}
     return msgspec.json.encode({"backoff_policy": policy})

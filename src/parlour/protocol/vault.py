@@ -1,8 +1,8 @@
-"""Secrets at rest: a keyed digest to recognise one, a sealed value where it must come back.
+"""Secrets at rest: a keyed digest for comparison, encryption where the value is needed again.
 
-Auth tokens and API key secrets sign webhooks and access tokens, so they must come back: they are
-sealed with AES-256-GCM, bound to the row that holds them. What only has to be recognised is kept
-as a keyed BLAKE2b digest. The key stands outside the database.
+Auth tokens and API key secrets sign webhooks and access tokens, so they are encrypted with
+AES-256-GCM, with their row as associated data. Secrets that are only compared are stored as a keyed
+BLAKE2b digest. The master key is outside the database.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Vault:
         return AESGCM(self._seal_key)
 
     def new_secret(self) -> str:
-        """A secret nobody can guess: 32 hexadecimal digits."""
+        """Return a random secret: 32 hexadecimal digits."""
         return self._token(_SECRET_BYTES).hex()
 
     def digest(self, secret: str) -> str:
-        """What is kept to recognise a secret: 64 hexadecimal digits.
+        """Return the keyed digest of a secret: 64 hexadecimal digits.
 
         Computed for every request, so it is keyed BLAKE2b: HMAC through the system's library
         takes ten times as long.
@@ -63,23 +63,23 @@ class Vault:
 
     @staticmethod
     def digests_equal(one: str, other: str) -> bool:
-        """Whether two digests are the same, in constant time."""
+        """Return whether two digests are equal, in constant time."""
         return hmac.compare_digest(one, other)
 
     def seal(self, secret: str, bound_to: str) -> str:
-        """The secret, sealed for the row named by ``bound_to``."""
+        """Encrypt a secret for the row named by ``bound_to``."""
         nonce = self._token(_NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, secret.encode(), bound_to.encode())
         return base64.b64encode(nonce + sealed).decode()
 
     def unseal(self, sealed: str, bound_to: str) -> str:
-        """The secret again. Raises InvalidTag for another row, another key or a changed value."""
+        """Decrypt a secret. Raises InvalidTag for another row, another key or a changed value."""
         raw = base64.b64decode(sealed)
         nonce, text = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
         return self._cipher.decrypt(nonce, text, bound_to.encode()).decode()
 
     def can_unseal(self, sealed: str, bound_to: str) -> bool:
-        """Whether this key sealed a value for the row named by ``bound_to``."""
+        """Return whether this key encrypted a value for the row named by ``bound_to``."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in `_cipher`.
 
         try:

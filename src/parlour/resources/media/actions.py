@@ -1,8 +1,7 @@
-"""What happens to media, and who sees them.
+"""The actions of media, and their visibility.
 
-A medium that no message carries is its uploader's; one that a message carries is for whoever takes
-part in the conversation now. The account sees both. Whoever sees nothing gets the answer for a
-medium that never was.
+A medium without a message is visible to its uploader; one with a message to the conversation's
+current participants. The account sees both. An invisible medium gets the response of a missing one.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class MediaView(msgspec.Struct, frozen=True):
-    """A medium as somebody may see it; ``user_sid`` is empty for the account itself."""
+    """A medium that is visible to a viewer; ``user_sid`` is empty for the account itself."""
 
     medium: Media
     conversation_sid: str | None
@@ -90,7 +89,7 @@ async def fetch_signed_media(tx: Transaction, call: Call[Any]) -> MediaView:
 
 
 async def require_upload_allowed(tx: Transaction, scope: Scope, identity: str | None) -> None:
-    """Raise 404 without a service, and 429 for a user of whom too much waits for a message."""
+    """Raise 404 without a service, and 429 for a user with too many unattached media."""
     if not await scoping.service_exists(tx, scope):
         raise ApiError.not_found(f"/Services/{scope.service_sid}/Media")
     if identity is None:
@@ -106,9 +105,9 @@ async def require_upload_allowed(tx: Transaction, scope: Scope, identity: str | 
 async def add_media(
     tx: Transaction, scope: Scope, identity: str | None, upload: Upload
 ) -> MediaView:
-    """Keep what was uploaded; an identity that turns up with it becomes a user.
+    """Insert the row of an upload; provision the user of a new identity.
 
-    Raises what ``require_upload_allowed`` raises: much may have changed meanwhile.
+    Repeats ``require_upload_allowed``: the state may have changed during the upload.
     """
     await require_upload_allowed(tx, scope, identity)
     user_sid = ""
@@ -135,7 +134,7 @@ async def add_media(
 async def find_visible(
     tx: Transaction, scope: Scope, identity: str | None, sid: str
 ) -> MediaView | None:
-    """The medium, if this caller may see it now: the account, or one of its users."""
+    """Return the medium if it is visible to the account (no identity) or to a user."""
     if not sids.is_sid(sids.MEDIA, sid) or not await scoping.service_exists(tx, scope):
         return None
     medium = await media_store.find_media(tx, scope, sids.normal(sid))
@@ -170,9 +169,9 @@ async def _is_for(
 async def find_visible_as_user(
     tx: Transaction, scope: Scope, user_sid: str, sid: str
 ) -> MediaView | None:
-    """The medium, if the user with this sid may see it now; no sid stands for the account.
+    """Return the medium if it is visible to the user with this SID; empty: the account.
 
-    Nobody sees anything of an account that is suspended or closed.
+    None for an account that is suspended or closed.
     """
     account = await account_store.find_account(tx, scope)
     if account is None or account.status != ACTIVE:

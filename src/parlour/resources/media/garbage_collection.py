@@ -1,8 +1,8 @@
-"""Removing media for good: first the file, then the row.
+"""Garbage collection of media: first the file, then the row.
 
-A removed medium is a marked row, so a crash at any moment leaves something that says what is still
-to be done. What no message carried in time is marked here. Uploads that a crash cut off have no
-row; the store of blobs remembers them (store/blobs.py), and they are looked through now and then.
+A deleted medium is a tombstone row, so the collection continues from it after a crash. Media that
+no message has within MEDIA_UNATTACHED_MS are marked here. Uploads interrupted by a crash have no
+row; the blob store lists them (store/blobs.py), and a periodic sweep decides by the row.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STEP: Final = limits.MEDIA_REMOVED_PER_STEP_MAX
 
 
 class MediaGarbageCollector:
-    """The jobs that remove what is left of media."""
+    """The jobs that delete marked media, and the files of interrupted uploads."""
 
     def __init__(self, blobs: BlobStore, clock: Clock) -> None:
         self._blobs = blobs

@@ -1,7 +1,7 @@
-"""Media as rows: what was uploaded, and which message carries it.
+"""Media as rows: the uploaded file, and the message that has it.
 
-A medium that is removed is marked, and from then on nobody sees it; its row stays until its file
-is gone, so that no crash leaves a file behind (garbage_collection.py).
+Deletion marks the row (a tombstone), which hides the medium. The row is deleted after its file, so
+that a crash never leaks a file (garbage_collection.py).
 """
 
 from __future__ import annotations
