@@ -16,7 +16,7 @@ The cost of a login depends on the cache:
 | unknown, too many of its pair wait   | nothing, unless it matches the  | none; 429             |
 |                                      | result of the last read         |                       |
 
-Look-ups of the last three rows: resources/accounts/login_gate.py.
+Lookups of the last three rows: resources/accounts/login_gate.py.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Authentication:
         return proven.caller
 
     def recent_caller(self, block: HeaderBlock) -> Caller | None:
-        """Return the caller of a header as of its last look-up: for refusals, not for access."""
+        """Return the caller of a header as of its last lookup: for refusals, not for access."""
         proven = self._proven.get(self.login_digest(block))
         return None if proven is None else proven.caller
 
@@ -158,7 +158,7 @@ class Authentication:
         return known
 
     def _cache_wrong(self, authorization: str, name: str, logins: CachedLogins) -> None:
-        """Cache a wrong login as long as its look-up is cached, so that a change drops both."""
+        """Cache a wrong login as long as its lookup is cached, so that a change drops both."""
         if self._lookups.cached(name) is not logins:
             return
         proof = self._vault.digest(authorization)

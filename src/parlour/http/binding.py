@@ -21,7 +21,7 @@ _ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class BindError(Exception):
-    """The address or the port cannot be bound; the text says why."""
+    """The address or the port cannot be bound; the text is the reason."""
 
 
 def bind(host: str, port: int, *, shares: bool = False) -> list[socket.socket]:

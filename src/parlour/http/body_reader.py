@@ -5,9 +5,9 @@ mode     bytes of the body                             ends
 =======  ============================================  ==========================================
 UNASKED  stay where they are, uninterpreted, and       when the request asks for its body
          reading is paused
-WHOLE    are kept, counted, up to BODY_BYTES_MAX;      with the body; 413 above the limit, 503
+WHOLE    are buffered, up to BODY_BYTES_MAX;           with the body; 413 above the limit, 503
          without room for more, reading is paused      without room, 408 when its time is over
-PIECES   are handed over as they come; beyond          with the body; its time is the reader's
+PIECES   are passed on as they arrive; beyond          with the body; its time is the reader's
          READ_BYTES_MAX reading is paused
 =======  ============================================  ==========================================
 

@@ -13,7 +13,7 @@ A head with a WebSocket upgrade hands the transport over, and is CLOSED for this
 
 Invariants: one active request; at most ``READ_BYTES_MAX`` read per turn of the event loop, and as
 much pipelined data in the buffer (``get_buffer`` offers no more room); nothing buffered of a
-request after its response; a pipelined request starts in a later turn, behind those of other
+request after its response; a pipelined request starts in a later turn, after requests of other
 connections.
 """
 
@@ -184,7 +184,7 @@ class HttpConnection(LingeringClose):
     async def _look_up_login(self, request: Request) -> None:
         """Look up the login of a request, and schedule the request again.
 
-        One look-up serves all requests with the same login. If they were not scheduled again, all
+        One lookup serves all requests with the same login. If they were not scheduled again, all
         of them would continue in the turn in which it ends.
         """
         await self._shared.server.look_up_login(request)

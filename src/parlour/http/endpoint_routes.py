@@ -1,4 +1,4 @@
-"""Routes of the operations that have an endpoint of their own (``Operation.has_endpoint``).
+"""Routes of the operations with a dedicated endpoint (``Operation.has_endpoint``).
 
 The edge looks a request up here before it does anything else for it: whether it has an endpoint
 decides how it is authenticated, and whether its body may be buffered. Paths are matched as they
@@ -39,7 +39,7 @@ class EndpointMatch(NamedTuple):
     names: dict[str, str]
 
 
-class Endpoint(Protocol):
+class OperationEndpoint(Protocol):
     """Serves the operations of an authentication scheme, authentication included."""
 
     async def respond(self, request: Request, match: EndpointMatch) -> Response:
@@ -69,8 +69,8 @@ def _routes(every: Iterable[Operation]) -> tuple[EndpointRoute, ...]:
 def _filter(routes: tuple[EndpointRoute, ...]) -> re.Pattern[str]:
     """Return one expression that matches the beginning of every routed path.
 
-    Most requests are for something else, and it is applied to each of them. So a path that begins
-    with another one adds nothing to it, and it captures nothing.
+    It runs on every request, and most do not match: so paths with a shorter prefix in the set are
+    left out, and there are no capture groups.
     """
     prefixes: list[str] = []
     for path in sorted((route.path for route in routes), key=len):
@@ -84,7 +84,7 @@ _FILTER: Final = _filter(_ROUTES)
 
 
 def find(path: str) -> EndpointMatch | None:
-    """Return the route of a path; None if no operation with an endpoint of its own has it."""
+    """Return the route of a path; None if the router serves it."""
     if _FILTER.match(path) is None:
         return None
     for route in _ROUTES:

@@ -11,7 +11,7 @@ Buffered bytes beyond ``UNCOUNTED_BYTES_MAX`` are reserved in the process's buff
 =====================  ==================================================  ========================
 write state            event                                               deadline
 =====================  ==================================================  ========================
-flushed                ``pause_writing``: paused                           that of the state
+flushed                ``pause_writing``: paused                           the state's deadline
 paused                 ``resume_writing``: flushed, or the next TLS piece  SEND_STALL_SECONDS_MAX,
                                                                            extended by progress
 paused, no progress    deadline: aborted                                   none
@@ -97,7 +97,7 @@ class FlowControl(asyncio.BufferedProtocol):
         high = 0
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
-            high = 1  # TLS pauses at "at least" the mark: 0 would pause it for ever.
+            high = 1  # TLS pauses at "at least" the mark: 0 would pause it indefinitely.
         self._transport.set_write_buffer_limits(high=high)
 
     # --- Deadlines ------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ class FlowControl(asyncio.BufferedProtocol):
         raise NotImplementedError
 
     def _buffered_bytes(self) -> int:
-        """Return the buffered bytes, without those of the response."""
+        """Return the buffered bytes, except for the response."""
         raise NotImplementedError
 
     def _reserve(self) -> bool:
@@ -274,7 +274,7 @@ class FlowControl(asyncio.BufferedProtocol):
         return reservation.resize(size)
 
     def _reserve_response(self, size: int) -> bool:
-        """Reserve a response until the kernel has it; return False if the pool is full."""
+        """Reserve a response until it is flushed; return False if the pool is full."""
         self._response_bytes = (
             size if self._raw_transport is None else size + limits.TLS_UNSENT_BYTES
         )

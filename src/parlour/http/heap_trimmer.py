@@ -25,7 +25,7 @@ class HeapTrimmer:
         self._loop = loop
         self._peak_bytes = 0
         self._calm_looks = 0
-        # Only glibc has it; elsewhere nothing is trimmed.
+        # glibc only; elsewhere the heap is never trimmed.
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def check(self) -> None:

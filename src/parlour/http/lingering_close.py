@@ -1,6 +1,6 @@
 """Lingering close, and the rest of a body after its response: DRAIN and LINGER (states.py).
 
-A request may be answered before its body was read. If the connection can go on behind the body,
+A request may be answered before its body was read. If the connection can continue after the body,
 the body is discarded (DRAIN) and the next request follows. Otherwise the connection is closed, but
 not at once: a connection that is closed while the client sends is reset, and the response is lost.
 So data of the client is discarded for some time (LINGER, nginx' ``lingering_close``).
@@ -76,5 +76,5 @@ class LingeringClose(BodyReader):
         if self.scheme == "https":  # TLS has no half-close.
             self._close(limits.LINGER_SECONDS_MAX)
             return
-        self._reader.is_complete = True  # Discard whatever follows.
+        self._reader.is_complete = True  # Discard all further data.
         self._transport.write_eof()

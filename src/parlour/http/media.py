@@ -1,12 +1,12 @@
-"""The endpoint of the media operations: upload, look-up, download.
+"""The endpoint of the media operations: upload, lookup, download.
 
-They have an endpoint of their own because uploads and downloads are streams, and because client
+They have a dedicated endpoint because uploads and downloads are streams, and because client
 SDKs call them from any web page with an access token in ``X-Twilio-Token``. They take no cookies,
 so every origin may read the responses, and none is allowed to send credentials along. A temporary
 URL needs no header: it is signed, and valid for a few minutes (protocol/media_urls.py).
 
-A look-up is admitted like any request, after its body was read, and holds its slot until its
-response is with the kernel. Uploads and downloads have slots of their own
+A lookup is admitted like any request, after its body was read, and holds its slot until its
+response is with the kernel. Uploads and downloads have separate slots
 (``operations/transfers.py``): a download gives its request slot back when it gets one.
 
 ============  ==============  ==============  ==================================================

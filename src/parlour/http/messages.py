@@ -32,7 +32,7 @@ class Exchange(Protocol):
     """The connection, as seen by a request and its response.
 
     Reading a body and writing a part of a response raise ClientDisconnectedError
-    once the client has gone.
+    once the client has disconnected.
     """
 
     scheme: str
@@ -81,10 +81,9 @@ class Request:
     """One request: its head, and its body once that was read.
 
     ``path`` is as it was sent, percent-encoding and all; of repeated headers the first counts.
-    ``body`` is that of a POST, once ``has_body`` says that it was read. ``has_unread_body`` says
-    that a long body may still be coming while the answer leaves already; ``shared_headers`` are
-    those of all answers of one kind, if not the usual ones. ``peer`` is the address of the TCP
-    peer as text; empty where there is none.
+    ``body`` is the body of a POST, once ``has_body`` is set. ``has_unread_body``: the response may
+    be sent before the end of a long body. ``shared_headers`` replace the default headers of
+    responses. ``peer`` is the address of the TCP peer as text; empty where there is none.
     """
 
     __slots__ = (
@@ -171,7 +170,7 @@ class BodyStream(NamedTuple):
 class Response(msgspec.Struct, frozen=True):
     """One response: its status, its body, and its own headers.
 
-    ``stream`` stands for the body of a response that is sent in pieces; ``length`` is that of a
+    ``stream`` replaces the body of a response that is sent in pieces; ``length`` is the length of a
     body that is not sent, because the method is HEAD. ``closes``: the connection ends
     with it, and the rest of the request's body is not read.
     """

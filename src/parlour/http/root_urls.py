@@ -1,7 +1,7 @@
-"""The root URL of responses: the configured one, or that of the request.
+"""The root URL of responses: the configured one, or the request's.
 
-A trusted proxy may say by ``X-Forwarded-Proto`` or ``Forwarded`` that it took the request over TLS
-(http/client_addresses.py); other peers are not believed.
+A trusted proxy sets the scheme by ``X-Forwarded-Proto`` or ``Forwarded``; other peers cannot
+(http/client_addresses.py).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.connection import HttpConnection
-    from parlour.http.endpoint_routes import Endpoint
+    from parlour.http.endpoint_routes import OperationEndpoint
     from parlour.http.messages import Headers, Request
     from parlour.http.metrics import Metrics
     from parlour.http.router import Router
@@ -106,7 +106,7 @@ class Server:
     def __init__(
         self,
         router: Router,
-        endpoints: Mapping[AuthScheme, Endpoint],
+        endpoints: Mapping[AuthScheme, OperationEndpoint],
         *,
         authentication: Authentication,
         client_addresses: ClientAddresses,
@@ -256,7 +256,7 @@ class Server:
         return await self._authentication.authenticate(request.block, peer)
 
     async def _reserved(self, request: Request, reply: Response) -> Response:
-        """Return the response once the pool has room; that of a change without waiting."""
+        """Return the response once the pool has room; after a change, without waiting."""
         if request.method == "POST":
             return reply
         try:
@@ -383,7 +383,7 @@ class Server:
             await exchange.flush()
 
     def header_lines(self, request: Request, reply: Response, seconds: float) -> bytes:
-        """Return the headers of a response, without those of the connection."""
+        """Return the headers of a response, except for Connection."""
         if reply.is_plain and request.shared_headers is None:
             first = _PLAIN_LINES
         else:
@@ -414,7 +414,7 @@ class Server:
         )
 
     def _done(self, request: Request, status: int, seconds: float) -> None:
-        """Count one response, and log it as ``request_log`` says."""
+        """Count one response, and log it, depending on ``request_log``."""
         self._metrics.count_response(request.operation_id, status, seconds)
         if self._request_log == "none":
             return

@@ -19,15 +19,15 @@ DRAIN    are the rest of a body      QUEUED, IDLE; LINGER beyond         REQUEST
          that was not read, and      BODY_BYTES_MAX
          discarded
 LINGER   are discarded: the client   CLOSED with the client's end or     LINGER_SECONDS_MAX: closed
-         can read the response       that of the body
+         can read the response       the end of the body
 CLOSED   none                        none                                none
 =======  ==========================  ==================================  ==========================
 
 CLOSED follows any state when the client has disconnected or the buffers are given to another
 account; and IDLE, HEAD, DRAIN and LINGER when the server stops.
 
-Who owns a transition: ``connection.py`` those of heads and responses, ``lingering_close.py`` those
-to and from DRAIN and LINGER, ``flow_control.py`` those to CLOSED.
+Owners of the transitions: ``connection.py`` for heads and responses, ``lingering_close.py`` for
+DRAIN and LINGER, ``flow_control.py`` for CLOSED.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """TLS of the server's own port: the certificate and its key, read, checked, and read again.
 
 The key must be the server's alone. One that belongs to root may also be readable by a group, as
-Debian's ``ssl-cert``: then root said who may use it.
+Debian's ``ssl-cert``: then root has decided who may use it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ROOT = 0
 
 
 class TlsFilesError(Exception):
-    """The certificate or its key cannot be used; the text says why, and what to do."""
+    """The certificate or its key cannot be used; the text is the reason and the remedy."""
 
 
 class Tls:

@@ -3,7 +3,7 @@
 A connection counts from the moment it is accepted, so it is accepted without TLS. TLS begins with
 its first bytes; until then it costs as little memory as a connection without TLS. The caps treat
 it like one that has sent no request: it belongs to no account, and it is closed when it is among
-the oldest and there is no room. Handshakes that have begun cost more, and have a cap of their own.
+the oldest and there is no room. Started handshakes cost more, and have a separate cap.
 
 =========  ===================================  ============================================
 state      what ends it                         what follows

@@ -1,12 +1,12 @@
 """Which hosts may be called: decisions on names, numbers and addresses, without a socket.
 
-A guard that looks at the URL alone loses: `0x7f.1`, `[::ffff:7f00:1]` and a name whose
+Checking the URL alone is not enough: `0x7f.1`, `[::ffff:7f00:1]` and a name whose
 owner changes its address a second later all lead inside. So three things hold here.
 
 - A host is either a name or *one* address. Each notation of a number is worked out here,
-  and what was worked out is what gets connected to. Nobody else reads the text again.
+  and what was worked out is what gets connected to. The text is not parsed again.
 - Addresses are judged by an explicit table. `ipaddress.is_global` is not used: it calls
-  NAT64, 6to4, multicast and `::127.0.0.1` global. What is not in a public range is not
+  NAT64, 6to4, multicast and `::127.0.0.1` global. Addresses outside a public range are not
   public; unknown parts of the IPv6 space are refused.
 - A name is judged by all the addresses it resolves to. One bad address refuses them all,
   for a mixed answer is how a name slips past a guard that takes the first one.

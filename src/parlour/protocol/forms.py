@@ -1,7 +1,7 @@
 """Forms, query strings and path segments: percent-encoded bytes to text.
 
-Escapes that are broken or do not spell UTF-8 are refused, never guessed at, so that what
-is stored is what was sent.
+Escapes that are broken or do not spell UTF-8 are refused, never guessed at, so that stored
+texts are exactly the sent ones.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ that continued into the body would also parse pipelined requests. One parser ser
 States of the requests of a connection, with the bound of the buffer in each.
 
 ========  ===================================  =================  ================================
-state     takes                                next state         kept at most
+state     takes                                next state         buffered at most
 ========  ===================================  =================  ================================
 IDLE      blank lines (CRLF), the first bytes  HEAD, HEAD_DONE    nothing; blank lines are counted:
           of a head                                               ``BLANK_LINE_BYTES_MAX``

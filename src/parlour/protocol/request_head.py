@@ -1,6 +1,6 @@
 """One head of an HTTP/1.1 request: what llhttp reports, and what its parts mean (RFC 9112).
 
-What can be read in two ways is refused: bare CR or LF, obs-fold, a space before the colon, NUL,
+Ambiguous requests are rejected: bare CR or LF, obs-fold, a space before the colon, NUL,
 several or malformed Content-Length, Transfer-Encoding together with Content-Length, in HTTP/1.0,
 or other than ``chunked`` alone; no Host or several. llhttp in its strict mode refuses most of
 them; what it lets pass is checked here.
@@ -30,7 +30,7 @@ CHUNKED: Final = -1
 class RequestError(Exception):
     """The bytes are not a request that may be served; nothing after them is read.
 
-    ``status`` is that of the response; the text, for the log, says what is wrong.
+    ``status`` is the response's status; the text, for the log, is the defect.
     """
 
     def __init__(self, text: str, status: int = 400) -> None:
@@ -83,7 +83,7 @@ class ParsedHead:
 
 
 class Target(NamedTuple):
-    """A request target, taken apart; ``host`` is None where the Host header has it."""
+    """A request target, taken apart; ``host`` is None unless the target is absolute."""
 
     path: str
     query: bytes

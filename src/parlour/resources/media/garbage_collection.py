@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
-# tidy: account-in-sql - what is removed goes, whose ever it is
+# tidy: account-in-sql - removed media are deleted for all accounts
 REMOVED = "SELECT account_sid, sid FROM media WHERE is_removed = 1 LIMIT $1"
 FORGET = "DELETE FROM media WHERE account_sid = $1 AND sid = $2 AND is_removed = 1"
 # tidy: account-in-sql - as above

@@ -1,4 +1,4 @@
-"""Media as rows: the uploaded file, and the message that has it.
+"""Media as rows: the uploaded file, and the message it is attached to.
 
 Deletion marks the row (a tombstone), which hides the medium. The row is deleted after its file, so
 that a crash never leaks a file (garbage_collection.py).
