@@ -1,26 +1,28 @@
-"""Which request begins in which turn of the event loop: few in one, round-robin by account.
+"""Schedules the start of requests: a bounded cost per turn of the event loop, in fair order.
 
-A request runs until it waits for something, so what many begin in one turn stands between everybody
-else and the loop. At most ``share`` requests begin in one turn; one with a long body counts as
-several. The share follows what they cost: it is cut when a turn took too long, down to one, and
-grows back while turns are short. Those that run at once (starting.py) are timed as they go: after
-``TURN_MS_MAX`` no other begins in this turn, nor in ``TURNS_AFTER_LONG`` turns of the loop after
-it: a change takes some turns, and must not wait for a large page in each. Requests beyond either
-wait in queues: one for each account, one for logins that are not known yet, and one for requests
-without a login. They begin round-robin by queue, inside an account by chat user (its own callers
-are one of them). A request whose client has gone meanwhile never begins.
+A request runs until its first await that blocks, so requests started in one turn delay every other
+callback. At most ``share`` requests start per turn; one with a long body counts as several. The
+share follows their cost: it is cut, down to 1, after a turn that took too long, and doubles while
+turns are short. Eager requests (eager.py) are timed as they run: after ``TURN_MS_MAX`` no further
+request starts in this turn, nor in the next ``TURNS_AFTER_LONG`` turns, because a change takes
+several turns and must not wait for a large page in each.
+
+Further requests are queued: a queue per account, one for logins that are not cached, and one for
+requests without a login. The order is round-robin over the queues, and within an account over its
+chat users (its own callers are one of them). A queued request whose client disconnects does not
+start.
 
 =========  =======================================  ==============================================
 state      event                                    next
 =========  =======================================  ==============================================
-idle       a request                                open: it begins
-open       a request, less than the share began     open: it begins
-open       a request, the share is used up          open: it waits
-open       the turn ends, one began, none waits     idle
-open       the turn ends, it took too long          resting: requests wait; then measured
+idle       a request                                open: it starts
+open       a request, less than the share started   open: it starts
+open       a request, the share is used up          open: it is queued
+open       the turn ends, one started, none queued  idle
+open       the turn ends, it took too long          resting: requests are queued; then measured
 open       the turn ends otherwise                  measured: until the next turn
-measured   a request                                measured: it begins within the share, or waits
-measured   the next turn                            open: requests that wait begin; else idle
+measured   a request                                measured: it starts within the share, or queues
+measured   the next turn                            open: queued requests start; else idle
 =========  =======================================  ==============================================
 """
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class RequestScheduler:
-    """Lets requests begin."""
+    """Starts requests within a time budget per turn, in fair order."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
         self._loop = loop
@@ -56,7 +58,7 @@ class RequestScheduler:
     def start(
         self, connection: HttpConnection, request: Request, account_sid: str, identity: str = ""
     ) -> None:
-        """Let a request begin now, or when it is its turn."""
+        """Start a request now, or queue it."""
         if not self._started and not self._queue.size:
             self._loop.call_soon(self._end)
             self._late_ms = self._clock.monotonic_ms() + limits.TURN_MS_MAX
@@ -70,14 +72,14 @@ class RequestScheduler:
         return self._clock.monotonic_ms() > self._late_ms
 
     def _end(self) -> None:
-        """End a turn; what began in it runs after this."""
+        """End a turn; the requests started in it run after this callback."""
         if self._started == 1 and not self._queue.size:
             self._started = 0
             return
         self._rest(limits.TURNS_AFTER_LONG if self._is_late() else 0)
 
     def _rest(self, turns: int) -> None:
-        """Leave so many turns of the loop to others before the next requests begin."""
+        """Skip turns of the event loop before the next requests start."""
         if turns:
             self._loop.call_soon(self._rest, turns - 1)
         else:
@@ -85,8 +87,8 @@ class RequestScheduler:
             self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
-        """Begin the next turn."""
-        # Of the processor: what other processes take says nothing of the requests.
+        """Adapt the share to the CPU time of the last turn, and start the next one."""
+        # CPU time: the load of other processes is not the requests' cost.
         seconds = time.thread_time() - self._began
         allowed = limits.TURN_MS_MAX / 1000
         if seconds > allowed:
@@ -102,15 +104,15 @@ class RequestScheduler:
             self._started += self._start_next()
             if self._is_late():
                 break
-        if not self._started:  # The clients of all that waited have gone.
+        if not self._started:  # The clients of all queued requests have disconnected.
             self._started = 1
 
     def _start_next(self) -> int:
-        """Let the next request begin; return its weight, 0 if its client has gone."""
+        """Start the next request; return its weight, 0 if its client has disconnected."""
         connection, request = self._queue.pop()
         return _weight(request) if connection.run_request(request) else 0
 
 
 def _weight(request: Request) -> int:
-    """As how many requests one counts: a body is work as well."""
+    """Return the weight of a request: 1, and more for a long body."""
     return 1 + len(request.body) // limits.BODY_BYTES_PER_START
