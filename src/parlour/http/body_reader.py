@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from parlour.http.connection_states import ACTIVE, CLOSED, HEAD
 from parlour.http.flow_control import NEVER, FlowControl
 from parlour.http.messages import ClientDisconnectedError
-from parlour.http.states import ACTIVE, CLOSED, HEAD
 from parlour.protocol.http_request import RequestReader
 from parlour.protocol.request_head import RequestError
 from parlour.vocabulary import limits

@@ -4,7 +4,7 @@ The sans-I/O reader of ``protocol/http_request.py`` parses the bytes; this is th
 connections receive into one buffer of the process and copy from it at once, so an idle connection
 buffers nothing.
 
-The states and their transitions are in ``states.py``.
+The states and their transitions are in ``connection_states.py``.
 
 A request that the server has no room for, or whose login failed within the last second, is ACTIVE
 without a task: it gets a prepared error response at once, or within ``REFUSAL_DELAY_MS_MAX``.
@@ -22,12 +22,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parlour.http.body_reader import UNREAD
+from parlour.http.connection_states import ACTIVE, CLOSED, DRAIN, HEAD, IDLE, LINGER, QUEUED
 from parlour.http.eager import run_eagerly
 from parlour.http.flow_control import NEVER
 from parlour.http.lingering_close import LingeringClose
 from parlour.http.messages import Request
 from parlour.http.server import PUBLIC_REQUEST_STARTS
-from parlour.http.states import ACTIVE, CLOSED, DRAIN, HEAD, IDLE, LINGER, QUEUED
 from parlour.protocol.request_head import RequestError
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError

@@ -36,7 +36,7 @@ async def _continue(work: Coroutine[Any, Any, None], awaited: Any) -> None:
 @coroutine
 def _wait(work: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
     """Await on behalf of the coroutine, and send it each result or exception."""
-    while True:  # Until the coroutine ends.
+    while True:  # Ends with the coroutine.
         error: BaseException | None = None
         result = None
         try:

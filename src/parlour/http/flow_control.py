@@ -24,8 +24,8 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from parlour.http.connection_states import CLOSED, DRAIN, IDLE, LINGER
 from parlour.http.messages import ClientDisconnectedError
-from parlour.http.states import CLOSED, DRAIN, IDLE, LINGER
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 

@@ -1,4 +1,4 @@
-"""Lingering close, and the rest of a body after its response: DRAIN and LINGER (states.py).
+"""Lingering close, and the rest of a body after its response: DRAIN and LINGER.
 
 A request may be answered before its body was read. If the connection can continue after the body,
 the body is discarded (DRAIN) and the next request follows. Otherwise the connection is closed, but
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.http.body_reader import BodyReader
-from parlour.http.states import DRAIN, LINGER
+from parlour.http.connection_states import DRAIN, LINGER
 from parlour.protocol.request_head import RequestError
 from parlour.vocabulary import limits
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from parlour.http import states
+from parlour.http import connection_states
 from parlour.http.body_reader import BUFFERED
 from parlour.http.connection import HttpConnection
 from parlour.http.messages import ClientDisconnectedError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from parlour.http.messages import Request
     from parlour.protocol.header_block import HeaderBlock
 
-STATES = states.NAMES
+STATES = connection_states.NAMES
 ANSWER_BYTES = {"small": 10, "large": 200_000}
 
 

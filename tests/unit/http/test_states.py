@@ -1,4 +1,4 @@
-"""The states of a connection: whatever happens, they change as the table in states.py says."""
+"""The states of a connection: they change only as the table in connection_states.py allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from parlour.http import body_reader, states
+from parlour.http import body_reader, connection_states
 from parlour.http.connections import ConnectionCaps, HttpConnections
 from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
@@ -59,12 +59,14 @@ BYTES_MAX: Final = {
 
 def table() -> dict[str, list[str]]:
     """The rows of the table of states: by state, the text of each column."""
-    assert states.__doc__ is not None
-    rule_line = next(line for line in states.__doc__.splitlines() if line.startswith("==="))
+    assert connection_states.__doc__ is not None
+    rule_line = next(
+        line for line in connection_states.__doc__.splitlines() if line.startswith("===")
+    )
     starts = [match.start() for match in re.finditer(r"=+", rule_line)]
     rows: dict[str, list[str]] = {}
     name = ""
-    for line in states.__doc__.split(rule_line)[2].splitlines():
+    for line in connection_states.__doc__.split(rule_line)[2].splitlines():
         cells = [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
         name = cells[0] or name
         if name:
@@ -76,7 +78,7 @@ def table() -> dict[str, list[str]]:
 def test_the_table_in_the_docstring_is_this_one() -> None:
     rows = table()
     assert tuple(rows) == STATES
-    for state, following in states.NEXT.items():
+    for state, following in connection_states.NEXT.items():
         assert {STATES[each] for each in following} == LEGAL[STATES[state]] - {"CLOSED"}
     for state, (_, _, following, deadline) in rows.items():
         assert set(re.findall(r"[A-Z]{4,}\b(?<!_MAX)", following)) & set(STATES) == LEGAL[state]
