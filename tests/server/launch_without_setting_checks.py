@@ -13,7 +13,7 @@ unchecked = [
     dataclasses.replace(each, check=Check(each.check.allowed, lambda _value: ""))
     for each in setting_descriptions()
 ]
-options.described = lambda: unchecked
+options.setting_descriptions = lambda: unchecked
 
 if __name__ == "__main__":
     main()
