@@ -1,1 +1,1 @@
-"""The benchmark: what Parlour costs beside bare servers that do the same work."""
+"""The benchmark: Parlour's cost compared with bare servers that do the same work."""

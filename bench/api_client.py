@@ -40,11 +40,11 @@ class Api:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
 
     def post(self, path: str, **form: object) -> dict[str, Any]:
-        """The answer to a POST with these parameters; it must be a success."""
+        """POST these parameters and return the response, which must be a success."""
         return self._ask("POST", path, urlencode(form))
 
     def get(self, path: str) -> dict[str, Any]:
-        """The answer to a GET; it must be a success."""
+        """GET and return the response, which must be a success."""
         return self._ask("GET", path, None)
 
     def _ask(self, method: str, path: str, body: str | None) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Api:
         return shown
 
     def raw(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
-        """Status and body of an answer, as they came."""
+        """Return status and body of a response, unparsed."""
         headers = {"Authorization": self.credentials.authorization}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"

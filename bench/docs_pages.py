@@ -1,4 +1,4 @@
-"""Writes measured figures into the documentation, between two marks.
+"""Writes measurements into the documentation, between two marks.
 
 python -m bench.docs_pages bench.json growth.json
 """

@@ -1,6 +1,6 @@
-"""An earlier commit of Parlour beside this one, as further targets of ``make bench``.
+"""An earlier commit of Parlour next to this one, as further targets of ``make bench``.
 
-The earlier sources run with the same interpreter and the same packages, on a store of their own.
+The earlier sources run with the same interpreter and the same packages, on a separate store.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def checkout(revision: str, folder: Path) -> Path:
 
 
 def server(folder: Path, credentials: Credentials, revision: str) -> Process:
-    """Parlour as it was at a revision, on a database of its own."""
+    """Parlour at an earlier revision, on a separate database."""
     process = servers.parlour(folder, credentials, "parlour-earlier")
     source = checkout(revision, folder)
     process.environment["PYTHONPATH"] = os.pathsep.join([str(source), str(ROOT)])
@@ -86,7 +86,7 @@ def rows(measured: Measured, connections: tuple[int, ...]) -> list[report.Row]:
 
 
 def checked(measured: Measured, connections_max: int) -> list[goals.Goal]:
-    """The goals beside the earlier commit."""
+    """Return the goals compared with the earlier commit."""
     rates = [
         goals.at_least(
             f"{name} / earlier commit, c={connections_max}",

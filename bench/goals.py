@@ -1,4 +1,4 @@
-"""What the figures must reach, and whether they do."""
+"""The goals of the benchmark, and whether measurements meet them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START_SECONDS_MAX = 0.5
 RESIDENT_MEGABYTES_MAX = 90.0
 GROWTH_MAX = 1.3
 
-# Beside the commit before the new HTTP edge (``--against``).
+# Compared with the commit before the new HTTP edge (``--against``).
 UPDATE_TO_EARLIER_MIN = 1.5
 MESSAGE_TO_EARLIER_MIN = 1.4
 FETCH_TO_EARLIER_MIN = 1.35
@@ -37,7 +37,7 @@ JOINED_MAX = 1.5
 
 MOVING_MEMORY_MAX = 1.2
 
-# Goodput beside the capacity, by the multiple of the capacity that is offered.
+# Goodput relative to the capacity, by the multiple of the capacity that is offered.
 GOODPUT_MIN = {2.5: 0.7, 10.0: 0.5}
 ACCEPTED_MS_P99_MAX = 150.0
 REFUSED_MS_P99_MAX = 50.0
@@ -47,7 +47,7 @@ NORMAL_SECONDS_MAX = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One promised figure: what was measured, and the bound it stands against."""
+    """One promised number: the measurement and its bound."""
 
     text: str
     value: float

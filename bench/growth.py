@@ -1,7 +1,7 @@
-"""``make bench-growth``: what operations cost in a store a thousand times bigger.
+"""``make bench-growth``: the cost of operations in a store a thousand times bigger.
 
-Two Parlour servers run side by side, one on a small store, one on a big one, and are asked
-the same in turns. The cost of an operation must not grow with what is stored.
+Two Parlour servers run side by side, one on a small store, one on a big one, and get the same
+requests in turns. The cost of an operation must not grow with the size of the store.
 """
 
 from __future__ import annotations

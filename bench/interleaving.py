@@ -1,8 +1,8 @@
-"""Interleaved measurement: every target a little in every round, medians over the rounds.
+"""Interleaved measurement: every target for a short time in every round, medians over the rounds.
 
-Two machines are never equally fast, and neither is one machine at two moments. So no target
-is measured in one piece: a round visits all of them shortly one after another, the next
-round in the reverse order, and a ratio is taken within a round, before the median.
+Two machines are never equally fast, and neither is one machine at two moments. So no target is
+measured all at once: a round visits all of them shortly one after another, the next round in the
+reverse order, and a ratio is taken within a round, before the median.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ def measure(
 
 
 class _Load:
-    """A target with its prepared requests, which every sample takes up where the last ended.
+    """A target with its prepared requests; each sample continues where the last one ended.
 
-    Beginning anew each time would ask again what was asked, and changed, just before.
+    Starting over each time would repeat the requests, and changes, of the sample before.
     """
 
     def __init__(self, target: Target, requests: Path) -> None:

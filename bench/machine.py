@@ -1,4 +1,4 @@
-"""What the figures were measured on: processor, versions, and the cost of one disk flush."""
+"""The machine of a measurement: processor, versions, and the cost of one disk flush."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE_BYTES = 4096
 
 
 def describe(folder: Path) -> dict[str, str | int | float]:
-    """The machine and the versions that decide the figures; the disk is that of ``folder``."""
+    """Return the machine and the versions that affect results; the disk is ``folder``'s."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -30,7 +30,7 @@ def describe(folder: Path) -> dict[str, str | int | float]:
 
 
 def flush_us(folder: Path) -> float:
-    """Microseconds to append one page and have it on disk, the median of a hundred."""
+    """Return the microseconds to append one page and flush it, the median of a hundred."""
     path = folder / "flush"
     times = []
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)

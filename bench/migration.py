@@ -1,8 +1,8 @@
-"""``make bench-migration``: a million messages moved into PostgreSQL, and what it takes.
+"""``make bench-migration``: the cost of moving a million messages into PostgreSQL.
 
-The embedded database is filled as for the growth run, with an event for each message; then it is
-moved by the command itself. Prints seconds, rows per second, and the most memory that the command
-used, beside that of a store a twentieth of the size: memory must not grow with the store.
+The embedded database is filled as for the growth run, with an event for each message; then the
+command moves it. Prints seconds, rows per second, and the peak memory of the command, compared with
+a store a twentieth of the size: memory must not grow with the store.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _resident_bytes(pid: int) -> int:
 
 
 def is_same(data: Path, postgres: Postgres, url: str) -> bool:
-    """Whether sids, indexes, dates and the numbers of events are those of the source."""
+    """Return whether sids, indexes, dates and the numbers of events equal the source's."""
     with closing(sqlite3.connect(seed.database_of(data))) as connection:
         for sql in (EDGES, POSITIONS):
             here = [str(value) for value in connection.execute(sql).fetchone()]

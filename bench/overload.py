@@ -1,10 +1,10 @@
-"""``make bench-overload``: what becomes of a server that is offered more than it can do.
+"""``make bench-overload``: a server that is offered more requests than its capacity.
 
-In each round the capacity C is measured by a closed loop, and then an open-loop client on a core of
-its own offers a multiple of it, whatever becomes of the earlier requests. Reported are goodput
-(accepted requests per second, beside C), latencies of accepted and of refused requests from when
-they were due, answers of any other status, memory beside that at C, and how long after the overload
-the server is as before. Figures are medians over the rounds.
+In each round the capacity C is measured by a closed loop, and then an open-loop client on a
+separate core offers a multiple of it, regardless of the results of earlier requests. Reported are
+goodput (accepted requests per second, relative to C), latencies of accepted and of refused requests
+from when they were due, responses of any other status, memory relative to that at C, and the
+recovery time after the overload. Values are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Measured:
 
     @property
     def goodput(self) -> float:
-        """Accepted requests per second until the last answer, beside the capacity."""
+        """Return accepted requests per second until the last response, relative to the capacity."""
         return self.offered.accepted.count / self.offered.seconds / self.capacity
 
     @property
@@ -125,7 +125,7 @@ class Level:
         )
 
     def goals(self) -> list[goals.Goal]:
-        """What is promised at this level."""
+        """Return the goals of this level."""
         name = f"{self.operation} at {self.factor:g} C"
         found = [
             goals.at_most(
@@ -241,10 +241,10 @@ class Overload:
 
 
 def seconds_until_normal(calm: list[Window], after: list[Window], window_ms: int) -> float:
-    """How long after its begin a run has a window unlike the calm ones; 0 if it has none.
+    """Return how long after its start a run still has an unusual window; 0 if it has none.
 
-    A window is like them if nothing in it was refused or failed, and its mean latency is at most
-    twice that of the slowest calm one, or 20 ms.
+    A window is usual if nothing in it was refused or failed, and its mean latency is at most twice
+    the latency of the slowest window before the overload, or 20 ms.
     """
     bound = max(20_000.0, 2 * max(window.mean_us for window in calm))
     abnormal = 0.0

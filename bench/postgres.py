@@ -1,7 +1,7 @@
-"""``make bench-postgres``: updates on PostgreSQL beside one transaction for each, and two workers.
+"""``make bench-postgres``: updates on PostgreSQL, one or two workers against a baseline.
 
-The database server is the tests' own, with every commit on disk, on the same cores as what asks
-it: ratios hold, absolute figures do not.
+The baseline uses one transaction for each update. The database server is the one of the tests, with
+every commit on disk, on the same cores as its clients: ratios hold, absolute numbers do not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NAMES = (UPDATE, MESSAGE, FETCH, TWO_WORKERS, ONE_TRANSACTION)
 
 
 def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[Target]:
-    """Parlour with one and two workers, and the baseline, each on a database of its own."""
+    """Parlour with one and two workers, and the baseline, each on a separate database."""
     credentials: Credentials = servers.make_credentials()
 
     def start(process: Process) -> Process:
@@ -55,7 +55,7 @@ def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[Target]:
 
     one, names = parlour("one", 1)
     two, other_names = parlour("two", 2)
-    # On a server of its own: events of new messages are still handed on during the next target.
+    # On a separate server: events of new messages are still published during the next target.
     beside, names_beside = parlour("beside", 1)
     baseline = start(
         servers.one_transaction_postgres(folder, credentials, postgres.make_database())
@@ -89,7 +89,7 @@ def goals_of(measured: Measured) -> list[goals.Goal]:
 def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
     """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
     with data_folder() as folder, ExitStack() as stack:
-        folder.chmod(0o711)  # Whoever runs the database server passes through it.
+        folder.chmod(0o711)  # The user that runs the database server passes through the folder.
         postgres = stack.enter_context(Postgres(parent=folder, synchronous_commit="on"))
         _, load_cores = cores_apart()
         measured = interleaving.measure(

@@ -1,4 +1,4 @@
-"""Server processes under test: started on a core of their own, measured through /proc."""
+"""Server processes under test: each on a separate core, measured through /proc."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.ports import ReservedPort
 
 ROOT = Path(__file__).resolve().parent.parent
-# Databases live beside the sources and not in a temporary folder: that may be memory, where
+# Databases are created next to the sources and not in a temporary folder: that may be memory, where
 # a commit costs nothing and every comparison with a real disk would be wrong.
 BUILD = Path(__file__).resolve().parent / "build"
 
@@ -146,10 +146,10 @@ class Process:
             return False
 
     def __enter__(self) -> Self:
-        """The process itself; whoever enters has started it or will."""
+        """Return the process itself; the caller starts it."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it, whatever happened, and give its port back."""
+        """Stop the process in any case, and release its port."""
         self.stop()
         self._reserved.close()

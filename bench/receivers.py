@@ -1,8 +1,8 @@
 """Customers' backends for the benchmark: one process that listens on many ports.
 
-``python -m bench.receivers CONTROL_PORT COUNT``; the control port says where the others are
-(``/ports``), what came since the last question (``/seen``), and has one of them hang (``/hang/3``)
-until all are free again (``/free``).
+``python -m bench.receivers CONTROL_PORT COUNT``; the control port lists the others (``/ports``),
+returns what arrived since the last call (``/seen``), and makes one of them hang (``/hang/3``) until
+all are released (``/free``).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Backends:
     """What all ports share: what came, and who hangs."""
 
     def __init__(self) -> None:
-        """Nothing came yet, and nobody hangs."""
+        """Start with no arrivals and no hanging receiver."""
         self.ports: list[int] = []
         self.came: list[tuple[int, float, bytes]] = []
         self.hanging: set[int] = set()
         self.held: list[asyncio.Transport] = []
 
     def answer(self, path: str) -> Any:
-        """What the control port says."""
+        """Return the response of the control port."""
         if path == "/seen":
             came, self.came = self.came, []
             return [(place, _milliseconds(at, body)) for place, at, body in came]

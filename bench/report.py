@@ -1,4 +1,4 @@
-"""The result of a run as a table for people and as JSON for machines."""
+"""The result of a run as a text table and as JSON."""
 
 from __future__ import annotations
 

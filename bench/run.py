@@ -1,8 +1,8 @@
-"""``make bench``: Parlour beside bare servers, in one interleaved run.
+"""``make bench``: Parlour against bare servers, in one interleaved run.
 
-Prints rates, ratios, latencies, processor time per request and memory, and says which goals
-are met. A missed goal is an error only with ``--check``: a busy machine is not a regression.
-A wrong answer is always one. ``--against REVISION`` measures an earlier commit in the same run;
+Prints rates, ratios, latencies, processor time per request and memory, and whether the goals are
+met. A missed goal is an error only with ``--check``: a busy machine is not a regression. A wrong
+response is always one. ``--against REVISION`` measures an earlier commit in the same run;
 ``--pair`` leaves out everything but the two.
 """
 
@@ -102,7 +102,7 @@ class Bench:
         ]
 
     def pair(self, revision: str) -> list[Target]:
-        """Four operations of this Parlour, each beside the same of an earlier commit."""
+        """Four operations of this Parlour, each next to the same of an earlier commit."""
         parlour = self.start(servers.parlour(self.folder, self.credentials))
         with Api(parlour.port, self.credentials) as api:
             operations = earlier_version.operations(api, self.credentials)
@@ -116,7 +116,7 @@ class Bench:
         return earlier_version.targets(process, self.credentials)
 
     def _told(self) -> Target:
-        """Another Parlour that tells a receiver of every update; its store is its own."""
+        """Another Parlour that sends a webhook for every update; it has a separate store."""
         parlour = self.start(servers.parlour(self.folder, self.credentials, "parlour-told"))
         receivers = servers.receivers(self.folder, 1)
         self.stack.enter_context(receivers)
@@ -142,7 +142,7 @@ class Bench:
 
 
 def rows_of(measured: Measured) -> list[report.Row]:
-    """The table: Parlour's operations first, then what stands beside them."""
+    """Return the table: Parlour's operations first, then the baselines."""
     names = [UPDATE, TOLD, MESSAGE, FETCH, PAGE, CONSTANT, CONSTANT_PAGE, HANDLER, ONE_TRANSACTION]
     return [
         report.Row(measured, name, connections, beside=BESIDE.get(name, ()))

@@ -1,8 +1,8 @@
-"""``make bench-scale``: what a request costs Parlour, and what it costs PostgreSQL.
+"""``make bench-scale``: the cost of a request for Parlour and for PostgreSQL.
 
-Wall time on a small machine says little about a large one; processor time per request, bytes of
-write-ahead log, and flushes say which part is full first. Prints them for each operation, and what
-so many cores would carry if nothing else were in the way.
+Wall time on a small machine means little for a large one; processor time per request, bytes of
+write-ahead log, and flushes show which resource is exhausted first. Prints them for each operation,
+and the throughput of a number of cores if nothing else were the bottleneck.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "explanation" / "scale.md"
 CONNECTIONS = 64
 CORES = (4, 8, 16, 32, 128)
-# A processor that is asked for more than this lets everybody wait.
+# A processor above this utilization makes every request wait.
 FULL_SHARE = 0.7
 WAL_POSITION = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
 SYNCS = "SELECT coalesce(sum(fsyncs), 0) FROM pg_stat_io WHERE object = 'wal'"
@@ -98,7 +98,7 @@ def _postgres_seconds(server: Postgres) -> float:
         except OSError:
             continue
         if int(path.parent.name) == root:
-            # Its own, and that of those of its children that have ended.
+            # Of the process, and of its children that have ended.
             ticks += sum(int(fields[at]) for at in (11, 12, 13, 14))
         elif int(fields[1]) == root:
             ticks += int(fields[11]) + int(fields[12])

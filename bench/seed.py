@@ -1,9 +1,9 @@
 """Fills a stopped server's SQLite file far beyond what requests could do in reasonable time.
 
-One user, conversation, participant and message are made through the REST API; their rows are
-then copied straight into the file, with only those columns changed that tell one row from
-another. So what a row holds is always what the server itself writes, and this is the only
-file of the benchmark that knows names of tables and columns.
+One user, conversation, participant and message are created through the REST API; their rows are
+then copied straight into the file, with only those columns changed that distinguish rows. So a row
+always has the contents that the server itself writes, and this is the only file of the benchmark
+that knows names of tables and columns.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class _Filling:
         )
 
     def run(self) -> Filled:
-        """Write everything; the names of what was written."""
+        """Write everything; return the names of the new objects."""
         identities = [f"user-{number}@example.com" for number in range(self.shape.users)]
         self._insert("chat_user", self.user, self._users(identities))
         counts = self.shape.message_counts()

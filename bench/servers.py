@@ -1,4 +1,4 @@
-"""The servers under test: how Parlour and each baseline is started on a folder of its own."""
+"""The servers under test: how Parlour and each baseline is started on a separate folder."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def one_transaction_postgres(folder: Path, credentials: Credentials, url: str) -
 
 
 def constant(folder: Path, name: str, body: bytes) -> Process:
-    """Baseline A: answers this body, whatever is asked."""
+    """Baseline A: returns this body for every request."""
     body_file = folder / f"{name}.body"
     body_file.write_bytes(body)
     return _baseline("constant", name, folder, {"BENCH_BODY_FILE": str(body_file)})
@@ -79,7 +79,7 @@ def receivers(folder: Path, count: int) -> Process:
 
 
 def broadcaster(folder: Path, frames: bytes) -> Process:
-    """Baseline D: sends these frames to every WebSocket, whenever somebody posts."""
+    """Baseline D: sends these frames to every WebSocket for each POST."""
     frames_file = folder / "broadcast.frames"
     frames_file.write_bytes(frames)
     return _baseline("broadcast", "broadcast", folder, {"BENCH_FRAMES_FILE": str(frames_file)})

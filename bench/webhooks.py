@@ -1,6 +1,6 @@
-"""How soon webhooks arrive, and what one endpoint that hangs does to all others.
+"""The latency of webhooks, and the effect of one hanging endpoint on all others.
 
-A message's ``DateCreated`` is the moment its transaction began, so the time from there to its
+A message's ``DateCreated`` is the moment its transaction started, so the time from there to its
 arrival contains the commit and is a little longer than the one that is promised.
 """
 
@@ -33,7 +33,7 @@ QUIET_SECONDS = 1.0
 SEEN_EVERY_SECONDS = 0.05
 SETTLE_SECONDS_MAX = 60.0
 HANGING = 0
-"""The place of the endpoint that hangs; it hears of as much as the others."""
+"""The index of the endpoint that hangs; it receives as many events as the others."""
 
 
 class UnsettledError(Exception):
@@ -42,9 +42,9 @@ class UnsettledError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How long each part of the measurement takes, and how often it is repeated.
+    """The duration of each part of the measurement, and the number of repetitions.
 
-    What has not arrived ``grace_seconds`` after the last message is late.
+    A webhook that has not arrived ``grace_seconds`` after the last message is late.
     """
 
     seconds: float
@@ -54,15 +54,15 @@ class Span:
 
 # Longer than a webhook may take to answer, so that the hanging ones are timed out and retried.
 FULL = Span(seconds=6.0, rounds=5, grace_seconds=1.0)
-# Beside other tests a machine may be slow; a webhook that waits for a hanging one takes longer.
+# Next to other tests a machine may be slow; a webhook behind a hanging one takes longer.
 QUICK = Span(seconds=1.0, rounds=1, grace_seconds=3.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Milliseconds from commit to arrival: everybody's, then the others' beside a hanging one.
+    """Milliseconds from commit to arrival: of all, then of the others next to a hanging one.
 
-    What did not arrive in time counts as infinitely late.
+    A webhook that did not arrive in time counts as infinitely late.
     """
 
     healthy: list[float]
@@ -71,7 +71,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured; a figure is the median of the rounds'."""
+    """The measurements; each is the median over the rounds."""
 
     rounds: list[Round]
 
@@ -85,7 +85,7 @@ class Figures:
 
     @property
     def hanging_ratio(self) -> float:
-        """The 99th percentile of the others beside a hanging one, by the same without it."""
+        """Return the others' 99th percentile next to a hanging one, relative to that without it."""
         return statistics.median(
             percentile(each.beside, 0.99) / percentile(each.healthy, 0.99) for each in self.rounds
         )
@@ -107,7 +107,7 @@ class Backends:
         self.ports: list[int] = self.ask("/ports")
 
     def ask(self, path: str) -> Any:
-        """What the control port says."""
+        """Return the response of the control port."""
         self._connection.request("GET", path)
         return json.loads(self._connection.getresponse().read())
 
@@ -139,7 +139,7 @@ def settle(parlour: Process) -> None:
 
 
 class Measurement:
-    """One server, its receivers, and conversations whose messages they hear of."""
+    """One server, its receivers, and conversations with webhooks to them."""
 
     def __init__(
         self, parlour: Process, receivers: Process, credentials: Credentials, span: Span
@@ -168,7 +168,7 @@ class Measurement:
         ]
 
     def _listened_to(self, api: Api, place: int) -> tuple[str, str]:
-        """A conversation whose messages one endpoint hears of, and the webhook's sid."""
+        """Create a conversation with a webhook to one endpoint; return both sids."""
         sid = api.post("/v1/Conversations")["sid"]
         return sid, self._attach(api, sid, place)
 
@@ -222,7 +222,7 @@ class Measurement:
             time.sleep(SEEN_EVERY_SECONDS)
 
     def _free(self) -> None:
-        """Let the endpoint answer again, and give up what it has not heard of."""
+        """Release the endpoint, and drop its pending deliveries."""
         hanging = [
             (number, conversation_sid, sid)
             for number, (conversation_sid, sid) in enumerate(self.webhooks)
@@ -249,7 +249,7 @@ def measure(
     load_cores: frozenset[int] = frozenset(),
     program: tuple[str, ...] = servers.PROGRAM,
 ) -> Figures:
-    """Start what is needed in a folder, and measure."""
+    """Start the server and receivers in a folder, and measure."""
     credentials = servers.make_credentials()
     receivers = servers.receivers(folder, ENDPOINTS)
     parlour = servers.parlour(folder, credentials, "parlour-webhooks", program=program)

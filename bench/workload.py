@@ -1,9 +1,9 @@
-"""What is asked of a server: the filled store's names, and requests prepared from them.
+"""The requests of the benchmark: the filled store's names, and requests prepared from them.
 
-The requests carry the headers that the official Python SDK sends, and the same bytes go to
-Parlour and to the baselines. Two requests in a row that change one participant never say the
-same thing, also where the prepared requests begin again: a server that skips a change which
-changes nothing would be measured for doing nothing.
+The requests carry the headers that the official Python SDK sends, and the same bytes go to Parlour
+and to the baselines. Two successive requests that change one participant always differ, also where
+the prepared requests start over: otherwise a server that skips a change without effect would be
+measured for doing nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MESSAGES_EACH_MIN = 3
 PREPARED = 10_000
 PAGE_SIZE = 50
 SEED = 20_260_105
-# With this note the answer has the size that the design's figures were measured with, 673 bytes.
+# With this text the response has the size of the design's measurements, 673 bytes.
 NOTE = "Carries the spare key; waits at the second gate."
 BODY = "The driver is at the door, the second parcel follows in the afternoon. Please ring twice."
 
@@ -44,7 +44,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the API, the status of its answer, and its prepared requests."""
+    """One operation of the API, the status of its response, and its prepared requests."""
 
     name: str
     status: int

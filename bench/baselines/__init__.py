@@ -1,1 +1,1 @@
-"""Bare servers that stand beside Parlour, so that results are ratios."""
+"""Bare servers to compare Parlour with, so that results are ratios."""

@@ -1,7 +1,7 @@
-"""Baseline D: a WebSocket server that only broadcasts a constant, whenever it is told to.
+"""Baseline D: a WebSocket server that broadcasts a constant on request.
 
-The constant is what one listener of Parlour is sent for one message, frame by frame. What
-listeners say is read and dropped, since theirs are acknowledgements.
+The constant is what one listener of Parlour receives for one message, frame by frame. Frames of
+listeners are read and dropped, since theirs are acknowledgements.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _listeners: set[Send] = set()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Keep a listener, or tell all of them."""
+    """Add a listener, or broadcast to all of them."""
     if scope["type"] == "websocket":
         await _listen(receive, send)
         return

@@ -11,6 +11,6 @@ BODY = Path(os.environ["BENCH_BODY_FILE"]).read_bytes()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer the constant to whatever is asked."""
+    """Respond to every request with the constant."""
     del scope, receive
     await answer(send, 200, BODY)

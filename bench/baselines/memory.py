@@ -1,8 +1,8 @@
-"""Stand-in E: answers a client SDK's start from memory.
+"""Stand-in E: serves the requests of a client SDK's start from memory.
 
-What it answers, it has asked Parlour once, the first time that it was asked the same; from then
-on it does no more than look it up. So it shows how long the SDK itself needs to start, with
-exactly the answers that Parlour gives.
+It fetches each response from Parlour once, at the first request for it, and then serves it from
+this cache. So it shows how long the SDK itself needs to start, with exactly the responses that
+Parlour returns.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ MEMORY = Memory()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one client, or say that there is a server."""
+    """Serve one client, or respond to the health check."""
     if scope["type"] == "http":
         await answer(send, 200, b"{}")
         return

@@ -1,7 +1,7 @@
-"""Baseline C: the same work, kept in SQLite with one transaction for each request.
+"""Baseline C: the same work, stored in SQLite with one transaction for each request.
 
-This is what group commit is measured against: ``BEGIN IMMEDIATE``, read, change, write the
-event, ``COMMIT`` with ``synchronous=FULL``, on one connection in one helper thread.
+Group commit is compared with this: ``BEGIN IMMEDIATE``, read, change, write the event, ``COMMIT``
+with ``synchronous=FULL``, on one connection in one helper thread.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Database:
         self.execute = self.connection.execute
 
     def update(self, changed: Participant) -> bytes:
-        """Write one participant and its event; the answer's body, once both are on disk."""
+        """Write one participant and its event; return the response body once both are on disk."""
         key = (changed.account_sid, changed.conversation_sid, changed.sid)
         self.execute("BEGIN IMMEDIATE")
         try:

@@ -1,7 +1,7 @@
-"""Baseline E: the same work, kept in PostgreSQL with one transaction of five round trips each.
+"""Baseline E: the same work in PostgreSQL, one transaction of five round trips per request.
 
-``BEGIN``, read, change, write the event, ``COMMIT``, through asyncpg on a pool of connections:
-what a careful program without grouping does.
+``BEGIN``, read, change, write the event, ``COMMIT``, through asyncpg on a pool of connections: what
+a careful program without grouping does.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Database:
         return pool
 
     async def update(self, changed: Participant) -> bytes:
-        """Write one participant and its event; the answer's body, once both are on disk."""
+        """Write one participant and its event; return the response body once both are on disk."""
         key = (changed.account_sid, changed.conversation_sid, changed.sid)
         async with (await self.pool()).acquire() as connection:
             await connection.execute("BEGIN")

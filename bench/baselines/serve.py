@@ -18,10 +18,10 @@ SOCKETS = {"broadcast", "memory"}
 
 
 def main() -> None:
-    """Serve until the process is told to end.
+    """Serve until the process gets a signal.
 
-    The loop and the parser are those of Parlour. What costs a bare application time for
-    nothing is off: access log, proxy headers, and the ``server`` and ``date`` headers.
+    The loop and the parser are those that Parlour uses. Features that cost a bare application time
+    without need are off: access log, proxy headers, and the ``server`` and ``date`` headers.
     """
     name, port = sys.argv[1], int(sys.argv[2])
     uvicorn.run(

@@ -1,10 +1,9 @@
 """The work of *update participant* without framework or store, shared by the baselines.
 
-It does what any server of this API must do for that request: check Basic credentials, read
-and parse the form, validate ``Attributes`` as JSON, and encode the participant. It is kept as
-lean as it can be, so that a ratio to it is never flattered: Falcon's compiled parser of forms
-takes a tenth of the time of the standard library's, which alone would cost as much as all of
-uvicorn.
+It does what any server of this API must do for that request: check Basic credentials, read and
+parse the form, validate ``Attributes`` as JSON, and encode the participant. It is as lean as
+possible, so that a ratio to it is never flattered: Falcon's compiled parser of forms takes a tenth
+of the time of the standard library's, which alone would cost as much as all of uvicorn.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ class Participant(msgspec.Struct):
     last_read_timestamp: str | None
 
 
-class Refused(Exception):  # noqa: N818 - named after the answer.
-    """The request is not acceptable; holds the status of the answer."""
+class Refused(Exception):  # noqa: N818 - named after the response.
+    """The request is rejected; holds the status of the response."""
 
     def __init__(self, status: int) -> None:
         """Keep the status."""
@@ -146,5 +145,5 @@ async def answer(send: Send, status: int, body: bytes) -> None:
 
 
 async def answer_health(send: Send) -> None:
-    """Say that the process is up: what the benchmark waits for."""
+    """Respond to the health check that the benchmark waits for."""
     await answer(send, 200, b"{}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SOURCE = Path(__file__).with_name("load.c")
-# The client ends by itself within its stall limit (5 s); this only catches a hung one.
+# The client ends within its stall limit (5 s); this only catches a hung one.
 GRACE_SECONDS = 30.0
 
 
@@ -108,6 +108,6 @@ def run(load: Load, requests: Path, cores: frozenset[int] = frozenset()) -> Resu
 
 
 def run_requests(load: Load, requests: list[bytes]) -> Result:
-    """Load one server with prepared requests that need no file of their own."""
+    """Load one server with prepared requests that need no separate file."""
     with requests_file(requests) as path:
         return run(load, path)

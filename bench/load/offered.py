@@ -25,7 +25,7 @@ class Latencies(msgspec.Struct, frozen=True):
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What became of the requests that were due in one piece of the schedule."""
+    """Results of the requests that were due in one window of the schedule."""
 
     due: int
     accepted: int
@@ -96,6 +96,6 @@ def run(offer: Offer, requests: Path, cores: frozenset[int] = frozenset()) -> Of
 
 
 def run_requests(offer: Offer, requests: list[bytes]) -> Offered:
-    """Offer a server prepared requests that need no file of their own."""
+    """Offer a server prepared requests that need no separate file."""
     with requests_file(requests) as path:
         return run(offer, path)

@@ -1,7 +1,7 @@
-"""Offers requests at a fixed rate, whatever becomes of the earlier ones.
+"""An open-loop client: requests at a fixed rate, regardless of earlier ones in flight.
 
-A closed loop waits for answers, so a server that stalls is asked less and looks better than it is.
-Here each request has a moment at which it is due.
+A closed loop waits for responses, so a stalled server gets fewer requests and looks better than it
+is. Here each request has a time at which it is due.
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ SOCKET = b"S"
 
 
 class SocketsError(Exception):
-    """The load client ended, or said nothing for too long."""
+    """The load client ended, or printed nothing within the timeout."""
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What one measurement saw; times in microseconds, from the moment a message was due.
+    """The result of one measurement; times in microseconds, from when a message was due.
 
     A delivery is one frame about a realtime object; ``last_…`` are of the last connection that
-    hears of each message.
+    receives each message.
     """
 
     listeners: int
@@ -67,7 +67,7 @@ def write_scripts(path: Path, scripts: list[list[bytes]]) -> None:
 
 
 def write_trigger(path: Path, kind: bytes, requests: list[bytes]) -> None:
-    """Write what makes the server tell everybody: by HTTP, or by the last connection."""
+    """Write what makes the server broadcast: by HTTP, or by the last connection."""
     path.write_bytes(kind + chunks(requests))
 
 
@@ -95,11 +95,11 @@ class Sockets:
         return self._ask(f"stall {count}")
 
     def fanout(self, messages: int, frames: int) -> Seen:
-        """Messages one after another, each told with so many frames to every connection."""
+        """Send messages one after another, each with so many frames to every connection."""
         return self._ask(f"fanout {messages} {frames}")
 
     def rate(self, per_second: float, seconds: float) -> Seen:
-        """Messages at fixed times, whatever becomes of those before."""
+        """Send messages at fixed times, regardless of the results of earlier ones."""
         return self._ask(f"rate {per_second} {seconds}")
 
     def _ask(self, command: str) -> Seen:

@@ -50,7 +50,7 @@ class Fanout:
         return statistics.median(map(value, self.seen[name, count]))
 
     def ratio(self, count: int) -> float:
-        """Deliveries per second of Parlour to those of the baseline, the median over the rounds."""
+        """Return Parlour's deliveries per second relative to the baseline (median of rounds)."""
         pairs = zip(self.seen[PARLOUR, count], self.seen[BASELINE, count], strict=True)
         return statistics.median(one.rate / two.rate for one, two in pairs)
 
@@ -64,7 +64,7 @@ def place_of(room: Room, folder: Path, count: int, cores: frozenset[int]) -> Pla
 
 
 def baseline_of(process: Process, folder: Path, count: int, cores: frozenset[int]) -> Place:
-    """The broadcaster, whose connections say nothing at first, told by a POST as well."""
+    """The broadcaster, whose connections send no first frame, triggered by a POST as well."""
     scripts, trigger = folder / "baseline.scripts", folder / "baseline.trigger"
     client.write_scripts(scripts, [[]] * count)
     post = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
@@ -115,7 +115,7 @@ class Stalled:
 
     @property
     def ratio(self) -> float:
-        """How much longer the slowest hundredth waits beside stalled connections."""
+        """Return how much longer the slowest hundredth waits next to stalled connections."""
         pairs = zip(self.beside, self.without, strict=True)
         return statistics.median(one.p99_us / two.p99_us for one, two in pairs)
 
@@ -123,7 +123,7 @@ class Stalled:
 def measure_stalled(
     place: Place, *, healthy: int, stalled: int, per_second: float, seconds: float, rounds: int
 ) -> Stalled:
-    """Messages at a fixed rate, to healthy connections alone and beside stalled ones in turn."""
+    """Messages at a fixed rate, to healthy connections alone and next to stalled ones in turn."""
     found = Stalled([], [])
 
     def without() -> None:
@@ -140,7 +140,7 @@ def measure_stalled(
     for number in range(rounds):
         for each in (without, beside) if number % 2 == 0 else (beside, without):
             each()
-            # The server notices that they are gone before the next ones come.
+            # The server notices the closed connections before the next ones come.
             time.sleep(SETTLE_SECONDS)
     return found
 

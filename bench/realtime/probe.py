@@ -19,7 +19,7 @@ LISTEN_SECONDS_MAX = 10.0
 
 
 class ProbeError(Exception):
-    """The server refused what the SDK sends, or told a listener nothing."""
+    """The server rejected the SDK's frames, or sent a listener nothing."""
 
 
 def frames_of_a_message(room: Room) -> list[bytes]:
@@ -49,7 +49,7 @@ def _header(raw: str | bytes) -> dict[str, object] | dict[str, dict[str, int]]:
 
 
 def _drain(receive: object) -> list[bytes]:
-    """Whatever comes, until nothing comes for a while."""
+    """Return the frames until none arrives for some time."""
     found: list[bytes] = []
     end = time.monotonic() + LISTEN_SECONDS_MAX
     while time.monotonic() < end:

@@ -114,7 +114,7 @@ def measure(room: Room, count: int) -> Ordered:
 
 
 def lines_of(seen: Ordered) -> list[str]:
-    """The figures for people."""
+    """Return the results as text."""
     command = f"{seen.command:.2f} ms behind its notifications, {seen.command_alone:.2f} with none"
     page = (
         f"{seen.page_behind:.2f} ms behind a notification, {seen.page_quiet:.2f} with none lately"

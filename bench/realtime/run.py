@@ -1,7 +1,7 @@
-"""``make bench-realtime``: the socket beside a bare broadcaster, in one interleaved run.
+"""``make bench-realtime``: the socket against a bare broadcaster, in one interleaved run.
 
-Prints deliveries per second and their ratio, latencies, what the order of replies costs, memory per
-idle connection, and how long the client SDK takes to start. A missed goal is an error only with
+Prints deliveries per second and their ratio, latencies, the cost of the order of replies, memory
+per idle connection, and how long the client SDK takes to start. A missed goal is an error only with
 ``--check``.
 """
 
@@ -100,7 +100,7 @@ def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
 def _measure_clients(
     folder: Path, stack: ExitStack, plan: Plan
 ) -> tuple[Seen, dict[str, Any], dict[str, Any], Ordered, Starts]:
-    """Conversations, the order of replies, and the SDK's start, on a server of their own."""
+    """Conversations, the order of replies, and the SDK's start, on a separate server."""
     server_cores, load_cores = cores_apart()
     parlour, credentials, key = listeners.serve(folder, "clients", server_cores)
     stack.enter_context(parlour)
@@ -169,7 +169,7 @@ def goals_of(figures: Figures, plan: Plan) -> list[Goal]:
 
 
 def lines_of(figures: Figures, plan: Plan) -> list[str]:
-    """The figures behind the goals, for people."""
+    """Return the measurements behind the goals as text."""
     spread, lines = figures.fanout, []
     for count in plan.counts:
         for name in (PARLOUR, BASELINE):

@@ -65,7 +65,7 @@ def stand_in(folder: Path, parlour: Process) -> Process:
 def sdk(
     mode: str, port: int, tokens: list[str], cores: frozenset[int], **settings: object
 ) -> dict[str, Any]:
-    """What the SDK says, run in a process of its own."""
+    """Return the output of the SDK, run in a separate process."""
     environment = {
         **os.environ,
         "SDK_FOLDER": str(SDK_FOLDER),
@@ -108,7 +108,7 @@ class Starts:
 
     @property
     def joined_ratio(self) -> float:
-        """Until all is joined, beside what the SDK itself needs; the median over the rounds."""
+        """Return the time until all is joined, less the SDK's own; the median over the rounds."""
         pairs = zip(self.parlour, self.memory, strict=True)
         return statistics.median(one.joined_ms / two.joined_ms for one, two in pairs)
 

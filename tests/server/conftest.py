@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Whatever a test opens; it is closed at the end."""
+    """Collect what a test opens; everything is closed at the end."""
     with ExitStack() as entered:
         yield entered

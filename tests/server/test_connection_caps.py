@@ -67,7 +67,7 @@ def guarded(stack: ExitStack) -> Server:
 
 
 def ask(server: Server, stack: ExitStack, request: bytes) -> tuple[socket.socket, int]:
-    """A new connection with one request, and the status of the answer; 0: closed without one."""
+    """Send one request on a new connection; return the status, or 0 if closed without response."""
     made = stack.enter_context(connect(server))
     try:
         made.sendall(request)
@@ -91,7 +91,7 @@ def upgrade(server: Server, stack: ExitStack) -> tuple[socket.socket, int]:
 
 
 def begin_post(server: Server, stack: ExitStack) -> socket.socket:
-    """A new connection with a request in work: its body does not come."""
+    """Return a new connection with a request in flight: its body does not arrive."""
     head = (
         b"POST /v1/Conversations HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
         b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n"
@@ -164,7 +164,7 @@ def test_websockets_of_users_count_in_the_cap_on_all_connections(
     for user in users:
         assert user.init(token).header["status"]["code"] == 200
     assert not is_closed(idle)
-    # The rest is for HTTP, and all of it has a request that has begun.
+    # The rest is for HTTP, and each of these has a started request.
     busy = [begin_post(trusting, stack) for _ in range(IN_ALL_MAX - SOCKETS_MAX)]
     assert is_closed(idle, SECONDS_MAX)  # It made room for the last one.
 

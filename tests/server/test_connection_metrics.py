@@ -22,7 +22,7 @@ UPGRADE = (
 
 
 def figure(server: Server, name: str) -> float:
-    """One figure of `/metrics`, 0 if it is not there."""
+    """Return one value of `/metrics`, 0 if it is absent."""
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as asking:
         asking.request("GET", "/metrics")
         text = asking.getresponse().read().decode()
@@ -31,7 +31,7 @@ def figure(server: Server, name: str) -> float:
 
 
 def wait_for(server: Server, name: str, value: float) -> None:
-    """Wait until a figure has a value: the server sees a little later what clients do."""
+    """Wait until a metric has a value: the server processes clients' actions a little later."""
     deadline = time.monotonic() + SECONDS_MAX
     while (found := figure(server, name)) != value:
         assert time.monotonic() < deadline, f"{name} is {found}, and not {value}"
@@ -39,7 +39,7 @@ def wait_for(server: Server, name: str, value: float) -> None:
 
 
 def ask(server: Server, request: bytes) -> bytes:
-    """The status of the answer to a request on a new connection, which is closed then."""
+    """Return the status of a request on a new connection, which is then closed."""
     with closing(connect(server)) as made, suppress(ConnectionError):
         made.sendall(request)
         return made.recv(4096)[9:12]
@@ -56,11 +56,11 @@ def test_connections_and_refused_ones_are_counted() -> None:
         idle.sendall(GET)
         assert idle.recv(4096).startswith(b"HTTP/1.1 200 ")
         wait_for(server, 'parlour_open_connections{kind="websocket"}', 1)
-        wait_for(server, 'parlour_open_connections{kind="http"}', 2)  # And that of the page.
+        wait_for(server, 'parlour_open_connections{kind="http"}', 2)  # One is for the metrics.
         assert figure(server, "parlour_open_connections_max") > OF_ADDRESS_MAX
 
         deadline = time.monotonic() + SECONDS_MAX
-        while ask(server, b"no request\r\n\r\n") != b"400":  # That of the page may be there yet.
+        while ask(server, b"no request\r\n\r\n") != b"400":  # The metrics connection may be open.
             assert time.monotonic() < deadline
         wait_for(server, 'parlour_requests_total{operation_id="",status="400"}', 1)
 
@@ -84,7 +84,7 @@ def test_the_bytes_of_a_handshake_in_pieces_are_counted_no_more_after_it() -> No
             deadline = time.monotonic() + 10
             while not figure(server, BUFFERED) and time.monotonic() < deadline:
                 time.sleep(0.01)
-            assert figure(server, BUFFERED) > 0  # The head is kept until its end has come.
+            assert figure(server, BUFFERED) > 0  # The head is buffered until it is complete.
             made.sendall(head[-2:])
             assert made.recv(4096).startswith(b"HTTP/1.1 101 ")
             assert figure(server, BUFFERED) == 0

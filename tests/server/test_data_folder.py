@@ -69,7 +69,7 @@ def _names(command: click.Command, before: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def _run(*arguments: str, **settings: str) -> Result:
-    """Run a command in this process: a start of its own takes most of a second."""
+    """Run a command in this process: a separate one takes most of a second to start."""
     return CliRunner(env=dict.fromkeys(_INHERITED) | settings).invoke(main.main, arguments)
 
 
@@ -262,7 +262,7 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_pat
 def test_a_folder_that_cannot_be_used_is_named_without_a_traceback(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    """A name that no file system takes stands for all that a system call refuses, even to root."""
+    """An invalid file name represents every failing system call, and also fails for root."""
     name = "a" * 300
     named = f"sqlite:{name}" if arguments[-1] == "--from" else name
     done = _run(*arguments, named)

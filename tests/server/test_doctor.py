@@ -1,4 +1,4 @@
-"""``parlour doctor``: each unsafe setting is found, and a safe server has nothing to hear."""
+"""``parlour doctor``: each unsafe setting is found, and a safe server has no findings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from parlour.cli.doctor_checks import Finding
 
 STRONG = "0123456789abcdef" * 2
-OPEN = {"host": "0.0.0.0", "public_url": "https://chat.example.net"}  # noqa: S104 - what is meant.
+OPEN = {"host": "0.0.0.0", "public_url": "https://chat.example.net"}  # noqa: S104 - as intended.
 
 
 def _unsafe(found: Iterable[Finding]) -> list[str]:
@@ -52,7 +52,7 @@ def test_a_fresh_install_is_safe() -> None:
 
 def test_what_is_unsafe_is_said_with_what_to_do_and_by_the_status() -> None:
     server = Server()
-    status, found = _run(server, "--host", "0.0.0.0")  # noqa: S104 - what is meant.
+    status, found = _run(server, "--host", "0.0.0.0")  # noqa: S104 - as intended.
     server.close()
     assert status == 1
     without_tls = next(each for each in found if "without TLS" in str(each["what"]))
@@ -67,7 +67,7 @@ def test_defaults_are_safe() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"host": "0.0.0.0"}, "without TLS"),  # noqa: S104 - what is meant.
+        ({"host": "0.0.0.0"}, "without TLS"),  # noqa: S104 - as intended.
         (OPEN | {"public_url": "http://chat.example.net"}, "without TLS"),
         (OPEN | {"webhook_allow_private": "yes"}, "private addresses"),
         ({"webhook_allow_list": "10.0.0.1, 0.0.0.0/0"}, "every address"),

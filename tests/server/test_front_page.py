@@ -1,4 +1,4 @@
-"""``GET /``: a page for people, the API's answer for programs; and paths in the request log."""
+"""``GET /``: HTML for browsers, the API's response for programs; and paths in the request log."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_browser_gets_a_page_and_no_password_dialogue(api: Api) -> None:
 def test_the_page_has_its_style_in_light_and_dark(api: Api) -> None:
     page = api.signed(None, None).under("").request("GET", "/", headers=BROWSER)
     (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
-    # A browser applies a style only if its digest is that of the policy.
+    # A browser applies a style only if its digest is in the policy.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert f"style-src 'sha256-{digest}'" in page.headers["Content-Security-Policy"]
     assert "color-scheme:light dark" in style

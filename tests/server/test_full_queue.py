@@ -20,7 +20,7 @@ AT_ONCE = 20
 
 
 def statuses_at_once(server: Server) -> list[int]:
-    """The statuses of as many changes, sent together on connections of their own."""
+    """Return the statuses of this many changes, sent concurrently on separate connections."""
     account = (server.account_sid, server.auth_token)
     sent = request("POST", "/v1/Conversations", account=account, body=b"")
     with ExitStack() as stack:

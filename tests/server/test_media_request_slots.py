@@ -1,4 +1,4 @@
-"""Places of look-ups of media: taken after the body, and for the look-up."""
+"""Slots of media lookups: taken after the body, and for the lookup."""
 
 from __future__ import annotations
 

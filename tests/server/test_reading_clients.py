@@ -28,7 +28,7 @@ PAUSE_SECONDS = 0.02
 
 
 class Reader(Thread):
-    """Reads a little of an answer at a time; ``is_cut`` once the connection ends."""
+    """Reads small parts of a response; ``is_cut`` after the connection ends."""
 
     def __init__(self, made: socket.socket) -> None:
         super().__init__(daemon=True)
@@ -38,7 +38,7 @@ class Reader(Thread):
         self.is_over = Event()
 
     def run(self) -> None:
-        """Read until told to stop."""
+        """Read until the test stops the reader."""
         while not self.is_over.is_set():
             try:
                 received = self._made.recv(SMALL_BUFFER)

@@ -1,4 +1,4 @@
-"""The ready file says where a server is and how to log in, and is there only once it answers."""
+"""The ready file contains the server's address and login, and exists only while it serves."""
 
 from __future__ import annotations
 

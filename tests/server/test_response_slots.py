@@ -1,4 +1,4 @@
-"""A request keeps its place until the last byte of its answer is with the kernel."""
+"""A request keeps its slot until the last byte of its response is with the kernel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def server() -> Iterator[Server]:
 
 
 def read_answer(made: socket.socket) -> None:
-    """Read the whole of an answer."""
+    """Read a complete response."""
     answer = receive(made)
     while b"\r\n\r\n" not in answer:
         answer += receive(made)
@@ -59,7 +59,7 @@ def test_answers_that_are_not_read_keep_the_places_of_their_requests(server: Ser
         for each in readers:
             each.sendall(request("GET", path, account=account))
         for each in readers:
-            # Both answers have begun, and neither is with the kernel as a whole.
+            # Both responses have started, and neither is completely with the kernel.
             assert each.recv(1, socket.MSG_PEEK)
         assert [status() for _ in range(20)] == 20 * [429]
         read_answer(readers[0])

@@ -1,4 +1,4 @@
-"""What is true of the whole process: start, health, figures, logs, limits, stop."""
+"""The process as a whole: start, health, metrics, logs, limits, stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings are checked at start: one sentence each, which names the flag or the variable."""
+"""Settings are checked at start: one error each, which names the flag or the variable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ACCOUNT, KEY = "AC" + "0" * 32, "SK" + "0" * 32
 SECRET = "a secret\n"
 
-# A flag, a value that is refused, and what the sentence says besides both.
+# A flag, an invalid value, and what else the error contains.
 WRONG = [
     ("--host", "", "must be an address or a host name"),
     ("--host", "http://0.0.0.0", "without a scheme"),
@@ -82,7 +82,7 @@ EACH = {each.flag: each for each in setting_descriptions()}
 
 @pytest.fixture(autouse=True)
 def _never_serves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is not refused would run until a signal."""
+    """A value that is not rejected would start a server that runs until a signal."""
     monkeypatch.chdir(tmp_path)
 
     def started(*_: object, **__: object) -> None:
@@ -264,7 +264,7 @@ def test_every_variable_that_the_code_reads_is_known() -> None:
         if path.name != "environment.py"
         for name in re.findall(r"\bPARLOUR_[A-Z_]*", path.read_text(encoding="utf-8"))
     }
-    # In sentences about variables of platforms.
+    # In errors about variables of platforms.
     assert named - known <= {"PARLOUR_SERVICE_HOST", "PARLOUR_PORT_"}
 
 

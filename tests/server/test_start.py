@@ -1,4 +1,4 @@
-"""A start takes its port and its folder first, says where it is, and leaves nothing half made."""
+"""A start takes its port and its folder first, prints its address, and leaves nothing half made."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_name_with_several_addresses_is_bound_on_one_port() -> None:
         assert len({each.getsockname()[1] for each in bound}) == 1
 
 
-# --- What it says --------------------------------------------------------------------------------
+# --- Output --------------------------------------------------------------------------------------
 
 
 def test_every_start_names_folder_database_and_account_and_ways_to_new_credentials(

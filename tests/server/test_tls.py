@@ -42,7 +42,7 @@ def tls_server() -> Iterator[TlsServer]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with an authority and a certificate of its own."""
+    """Return a folder with an authority and a certificate."""
     server = Server()
     server.command("certificates", "--out", str(tmp_path / "made"), on_data=False)
     server.close()
@@ -63,7 +63,7 @@ def _seen_serial(server: TlsServer) -> str:
 
 
 def _refused(certificate: Path, key: Path) -> str:
-    """What `parlour serve` says about these files; it must end by itself."""
+    """Return the error of `parlour serve` with these files; the process must exit."""
     server = Server(args=("--tls-cert", str(certificate), "--tls-key", str(key)))
     with pytest.raises(ServerError) as refusal:
         server.start()
@@ -112,7 +112,7 @@ def test_large_answers_leave_no_memory_with_idle_connections(tls_server: TlsServ
     before = 0
     with contextlib.ExitStack() as stack:
         for number in range(2 + IDLE_CONNECTIONS):
-            if number == 2:  # The server has made such an answer before.
+            if number == 2:  # The server has sent such a response before.
                 before = resident_bytes(tls_server.pid)
             idle = stack.enter_context(_hello(tls_server, context))
             assert len(_answer(idle, request.encode())) > MEBIBYTE // 2
@@ -143,7 +143,7 @@ def large_list(server: TlsServer) -> tuple[str, str]:
 
 
 def _answer(connection: ssl.SSLSocket, request: bytes) -> bytes:
-    """The body of the answer to a request."""
+    """Return the body of a response."""
     connection.sendall(request)
     with connection.makefile("rb") as stream:
         length = 0

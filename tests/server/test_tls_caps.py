@@ -64,7 +64,7 @@ def begin(server: TlsServer, stack: ExitStack, data: bytes) -> socket.socket:
 
 
 def is_closed(connection: socket.socket, seconds: float = 0) -> bool:
-    """Whether the server closes a connection within some seconds; its answers are dropped."""
+    """Return whether the server closes the connection within some seconds; data is dropped."""
     deadline = time.monotonic() + seconds
     while readable([connection], max(0, deadline - time.monotonic())):
         try:

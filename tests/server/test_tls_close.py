@@ -16,7 +16,7 @@ from tests.support.tls_server import HOSTED, TlsServer
 
 HEALTH = request("GET", "/healthz")
 CLIENTS = 5
-# Less than the server waits for requests in work.
+# Less than the server waits for requests in flight.
 STOP_SECONDS_MAX = 6.0
 READING_PAUSE_SECONDS = 3.0
 
@@ -29,7 +29,7 @@ def server(stack: ExitStack) -> TlsServer:
 def connected(
     server: TlsServer, stack: ExitStack, receive_buffer: int | None = None
 ) -> ssl.SSLSocket:
-    """A client that does nothing by itself: it answers close_notify when it reads."""
+    """A passive client: it sends close_notify only when it reads."""
     context = ssl.create_default_context(cafile=server.authority)
     plain = connect(server, receive_buffer=receive_buffer)
     return stack.enter_context(context.wrap_socket(plain, server_hostname=HOSTED))

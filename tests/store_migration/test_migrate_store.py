@@ -129,11 +129,11 @@ def test_all_rows_arrive_and_the_server_answers_the_same(
         content = MediaClient.of_account(again, made, service_sid).content(sid)
         assert content.body == b'{"data":{"body":"Hello"}}'
         made.close()
-    # The wall between accounts stands as in any other store.
+    # Row-level security is enabled as in any other store.
     low = """SELECT count(*) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
               WHERE relkind = 'r' AND attname = 'account_sid' AND NOT relforcerowsecurity"""
     assert shared().sql(low, target) == "0\n"
-    # Numbers of events go on: none is given a second time.
+    # Event numbers continue: none is assigned twice.
     last = "SELECT seq FROM sqlite_sequence WHERE name = 'event'"
     with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection:
         (position,) = connection.execute(last).fetchone()
@@ -153,7 +153,7 @@ def test_an_interrupted_move_goes_on_where_it_was(source: tuple[Server, Observed
     assert 0 < noted[0] < noted[1] < noted[2]
     done = _move(server, target)
     assert {name: line["rows"] for name, line in _lines(done).items()} == _numbers(server)
-    # What was there already was not copied again.
+    # Rows that already existed were not copied again.
     first_table = done.stderr.splitlines()[0]
     assert "account:" not in first_table, first_table
     assert shared().sql("SELECT to_regclass('store_move') IS NULL", target) == "t\n"

@@ -1,4 +1,4 @@
-"""Threads that go on with one thing until they are stopped."""
+"""Threads that repeat one task until they are stopped."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class BackgroundThreads(ABC):
             thread.start()
 
     def stop(self) -> None:
-        """End after what is running."""
+        """Stop after the current iteration."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
 
     @abstractmethod
     def _run(self, *arguments: Any) -> None:
-        """Go on until ``_stop`` is set."""
+        """Repeat the task until ``_stop`` is set."""

@@ -1,4 +1,4 @@
-"""A small synchronous HTTP client that shows an answer exactly as it came."""
+"""A small synchronous HTTP client that returns responses byte for byte as received."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Answer:
         return code
 
     def expect(self, status: int) -> Any:
-        """The JSON of an answer that must have this status."""
+        """Return the JSON of the response, which must have this status."""
         assert self.status == status, f"{self.status}, not {status}: {self.body[:2000]!r}"
         return self.json
 
@@ -64,11 +64,11 @@ class Answer:
 
 
 class Api:
-    """Requests as one account; connections are kept, one per thread.
+    """Requests as one account; persistent connections, one per thread.
 
-    A path like `/Conversations` is taken below `prefix` (`/v1`, or a service of it).
-    Paths that begin with a small letter or a digit (`/v1/…`, `/healthz`) and whole
-    URLs of this server are taken as they are.
+    A path such as `/Conversations` is resolved below `prefix` (`/v1`, or one of its services).
+    Paths that start with a lower-case letter or a digit (`/v1/…`, `/healthz`) and absolute URLs of
+    this server are used unchanged.
     """
 
     def __init__(
@@ -162,8 +162,8 @@ class Api:
             raise
 
     def _connection(self) -> http.client.HTTPConnection:
-        # A kept connection that became readable was closed by the server. Nothing is
-        # ever sent twice: a test must be able to trust that one call is one request.
+        # The server closed a persistent connection that became readable. No request is ever sent
+        # twice: a test must be able to rely on one call being one request.
         kept: http.client.HTTPConnection | None = getattr(self._threads, "kept", None)
         if kept is not None and (kept.sock is None or _is_readable(kept.sock)):
             self.close()
@@ -197,7 +197,7 @@ def encode(fields: Fields) -> str:
 
 
 def send_bytes(base_url: str, request: bytes) -> Answer:
-    """The answer to a request given byte by byte, on a connection of its own."""
+    """Send a request given as bytes on a new connection and return the response."""
     place = urlsplit(base_url)
     assert place.hostname is not None
     assert place.port is not None

@@ -27,7 +27,7 @@ BACK_SECONDS_MAX = 15.0
 
 
 class Cluster:
-    """Servers with one account, one key and one media folder, each in a folder of its own."""
+    """Servers with one account, one key and one media folder, each with a separate data folder."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class BalancedCluster:
         return [server for server in self.servers if server not in down]
 
     def kill(self, server: Server) -> None:
-        """SIGKILL to one node, which is started again after a while."""
+        """SIGKILL one node, and start it again after a delay."""
         assert server in self.up
         server.kill()
         self._returning[server] = threading.Timer(DOWN_SECONDS, server.start)

@@ -22,7 +22,7 @@ class RecordedResponse(NamedTuple):
 
 
 class RecordedExchange:
-    """What stands for the connection: it has the whole body, and records the answer."""
+    """A connection double: it has the whole request body, and records the response."""
 
     is_write_paused = False
 
@@ -45,7 +45,7 @@ class RecordedExchange:
         return piece
 
     def start_response(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
-        """Record the answer, or the beginning of it."""
+        """Record the response, or its first part."""
         del closes
         self._status, self._lines, self._parts = status, lines, [body]
 
@@ -70,7 +70,7 @@ class RecordedExchange:
 
     @property
     def answered(self) -> RecordedResponse:
-        """What was recorded."""
+        """Return the recorded response."""
         lines = self._lines.split(b"\r\n")[:-1]
         pairs = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
         return RecordedResponse(self._status, pairs, b"".join(self._parts))
@@ -85,7 +85,7 @@ async def ask(
     *,
     peer: str = "127.0.0.1",
 ) -> RecordedResponse:
-    """The answer to one request."""
+    """Return the response to one request."""
     exchange = RecordedExchange(body, peer=peer)
     path, _, query = target.partition("?")
     await server.serve(Request(method, path, query.encode(), HeaderBlock(headers), exchange))

@@ -1,9 +1,9 @@
-"""A balancer before several nodes, in a process of its own: each request goes to the next node.
+"""A round-robin load balancer in front of several nodes, in a separate process.
 
-It does what the files in deploy/ have a balancer do, and nothing that would hide a fault: nobody
-comes back to the same node, a node that does not answer ``/healthz`` gets nothing new, and what a
-node may have begun is sent to no other. Connections are passed on byte by byte; only the head of a
-request that is no WebSocket is told to close behind itself, so that the next one is balanced anew.
+It behaves as the configurations in deploy/ do, without hiding a fault: no session affinity, a node
+that fails its ``/healthz`` check gets no new requests, and a request that a node may have started
+is not retried on another. Bytes are forwarded unchanged; only the head of a request that is no
+WebSocket gets ``Connection: close``, so that the next request is balanced again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ END = b"\r\n\r\n"
 
 
 class Balancer:
-    """The process, seen from a test. It ends when whoever started it has ended."""
+    """The balancer's process as a test sees it. It ends when its parent process ends."""
 
     def __init__(self, port: int) -> None:
         """Prepare it for a port of 127.0.0.1."""
@@ -167,7 +167,7 @@ async def _pass_both(
     far: asyncio.StreamReader,
     back: asyncio.StreamWriter,
 ) -> None:
-    """Pass on what both sides say, until one of them has ended."""
+    """Forward bytes in both directions until one side closes."""
     tasks = {asyncio.create_task(_pass(near, ahead)), asyncio.create_task(_pass(far, back))}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -184,7 +184,7 @@ async def _pass(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 async def _answer_questions(nodes: _Nodes) -> None:
-    """Say on each line of our input what was taken, until its end."""
+    """Print the number of requests taken for each line of standard input, until its end."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

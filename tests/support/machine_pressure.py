@@ -1,10 +1,9 @@
-"""How long processes of this machine waited for it: an allowance for tests that measure time.
+"""Time that processes of this machine waited for it: an allowance for tests that measure time.
 
-A bound on how long something takes is a claim about the server on a machine that it has to itself.
-Beside other tests, or another load, the server waits for a processor and the disk as well, and no
-bound that still says something is wide enough for that. So such a test adds what the kernel counted
-meanwhile (pressure stall information): the time in which some process waited. On a quiet machine
-that is nothing.
+A bound on a duration is a claim about the server on an otherwise idle machine. Next to other tests
+or another load the server also waits for a processor and the disk, and no useful bound is wide
+enough for that. Such a test therefore adds what the kernel counted during the measurement (pressure
+stall information): the time in which some process waited. On an idle machine it is zero.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Keeps the tests on this machine: a socket to anywhere else fails the test.
+"""Keeps the tests on this machine: a socket to any other address fails the test.
 
-Python reports each use of a socket to its audit hooks, also when a library swallows
-the error that the hook raises. So an attempt is noted as well as refused.
+Python reports each use of a socket to its audit hooks, also when a library swallows the error that
+the hook raises. So an attempt is recorded as well as rejected.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def install() -> None:
 
 
 def take_attempts() -> list[str]:
-    """The attempts noted since the last call."""
+    """Return the attempts recorded since the last call."""
     taken = attempts.copy()
     attempts.clear()
     return taken
@@ -61,5 +61,5 @@ def _is_loopback(host: str | bytes) -> bool:
 
 
 def describe(noted: Iterable[str]) -> str:
-    """The noted attempts as one line."""
+    """Return the recorded attempts as one line."""
     return "left the loopback: " + "; ".join(noted)

@@ -30,7 +30,7 @@ def npm_command() -> list[str]:
 def install_packages(folder: Path) -> None:
     """Have what a folder's lock file names in its node_modules; fetch nothing that is there."""
     with (folder / "package-lock.json").open() as lock:
-        # Several test processes may want them at once; one installs, the others wait.
+        # Several test processes may need the packages at once; one installs, the others wait.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _installed(folder) != locked_packages(folder):
             subprocess.run(

@@ -1,7 +1,7 @@
-"""Changes of a server's data that tests need often, made by this process.
+"""Frequent changes to a server's data, made by the test process.
 
-The commands of the operator do the same in processes of their own, whose start takes most of a
-second; those that are tested are run as such.
+The operator's commands do the same in separate processes, whose start takes most of a second.
+Commands under test are run as such.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ PAUSE_SECONDS = 0.02
 def eventually(
     look: Callable[[], Seen], accept: Callable[[Seen], object], *, seconds: float = 15.0
 ) -> Seen:
-    """The first thing `look` gives that `accept` takes; an AssertionError if none comes.
+    """Return the first result of `look` that `accept` accepts; AssertionError after the timeout.
 
-    `seconds` are those of a machine without another load: a busy one has more.
+    `seconds` is the timeout on an idle machine; it is extended on a busy one.
     """
     watch = Stopwatch()
     while True:

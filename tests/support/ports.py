@@ -1,9 +1,9 @@
-"""Ports of 127.0.0.1 that belong to a test from the moment they are found.
+"""Ports of 127.0.0.1 that are reserved for a test from the moment they are found.
 
-A port that is found by binding a socket and closing it again is anybody's: another test's receiver
-may have it before the server that it was meant for. So the socket is never closed here. What can
-listen on port 0 does so and says which port it got. What must know its port before it starts, or
-must find it free again after a crash, gets a reserved one.
+A port found by binding a socket and closing it again is free for all: another test's receiver may
+take it before the intended server does. So the socket is never closed here. A server that can
+listen on port 0 does so and reports its port. One that must know its port before it starts, or must
+find it free again after a crash, gets a reserved port.
 """
 
 from __future__ import annotations

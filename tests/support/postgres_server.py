@@ -64,7 +64,7 @@ def as_superuser(url: str) -> str:
 
 
 class Postgres:
-    """One database server in a folder of its own; `kill` is what a crash looks like."""
+    """One database server in a separate folder; `kill` simulates a crash."""
 
     def __init__(
         self,
@@ -74,10 +74,10 @@ class Postgres:
         by_port: int = 0,
         **settings: str,
     ) -> None:
-        """Make an empty cluster, below `parent` if given. `settings` replace those of the tests.
+        """Create an empty cluster, below `parent` if given; `settings` override the defaults.
 
-        As the copy of another, which runs, it is its standby from when it is started, and hears
-        from it `by_port` if that is given.
+        As the copy of a running server it is that server's standby from its start, and streams from
+        it through `by_port` if given.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="parlour-pg-", dir=parent))
         # Its own over restarts: PostgreSQL cannot be asked for any free port.
@@ -144,7 +144,7 @@ class Postgres:
         self.close()
 
     def start(self) -> Self:
-        """Run the server and wait until it lets somebody in."""
+        """Start the server and wait until it accepts connections."""
         assert self.process is None
         options = [f"-c{name}={value}" for name, value in self._settings.items()]
         with self.log_path.open("ab") as log:
@@ -198,7 +198,7 @@ class Postgres:
         self.kill()
 
     def confirm_by_standby(self) -> None:
-        """From now on a commit is one when the standby, which runs, has it on disk too."""
+        """From now on a commit waits until the running standby has flushed it too."""
         self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.sql("SELECT pg_reload_conf()")
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -252,10 +252,10 @@ class Postgres:
 
 @cache
 def shared() -> Postgres:
-    """The server of this test process; every test has databases of its own in it.
+    """The database server of this test process; each test has separate databases in it.
 
-    Nobody cuts its power, and what a killed process has written the system still has: so it does
-    not wait for the disk.
+    It does not wait for the disk: no test cuts its power, and the operating system keeps what a
+    killed process has written.
     """
     server = Postgres(fsync="off").start()
     atexit.register(server.close)

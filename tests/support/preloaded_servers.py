@@ -1,11 +1,11 @@
-"""Forks servers and commands from a process that has imported the program already.
+"""Forks servers and commands from a process that has already imported the program.
 
 An import takes 0.4 s of processor time, and the tests start hundreds of processes. A fork does what
 ``python -m parlour`` does after its imports, with the environment, folder, umask and output of the
-test. Whatever is about the start itself, as a kill amid it, executes the program.
+test. Tests about the start itself, such as a kill during startup, execute the program.
 
 The parent of a server is the test process, which waits for it: the template forks twice, and the
-test process is the "child subreaper" of Linux meanwhile, which adopts the orphan.
+test process is the "child subreaper" of Linux during that time, which adopts the orphan.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Template:
         return subprocess.CompletedProcess(list(arguments), code, printed, failed)
 
     def close(self) -> None:
-        """End the template; the servers go on."""
+        """End the template; the servers keep running."""
         self._socket.close()
         self._process.wait()
 

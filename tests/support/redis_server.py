@@ -48,7 +48,7 @@ class Redis:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        """End, and remove what is temporary."""
+        """Stop the server and remove its temporary files."""
         self.kill()
         self._reserved.close()
         shutil.rmtree(self._folder, ignore_errors=True)

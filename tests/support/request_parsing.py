@@ -26,7 +26,7 @@ class Read(NamedTuple):
 def read(
     pieces: list[bytes], make_reader: Callable[[], RequestReader] = RequestReader
 ) -> tuple[list[Read], int]:
-    """The requests in a stream that comes in these pieces, and the status that ended it, or 0."""
+    """Return the requests parsed from these chunks, and the status that ended the stream, or 0."""
     reader = make_reader()
     found: list[Read] = []
     body: bytearray | None = None

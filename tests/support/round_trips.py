@@ -1,7 +1,7 @@
-"""How often a client of PostgreSQL waits for it: a relay that counts requests for an answer.
+"""Count a client's round trips to PostgreSQL: a relay that counts requests for a response.
 
-Of the protocol's messages a client waits for the answer to a simple query (Q) and to what ends in
-Sync (S). Both are counted as they pass, so that no mock of a driver stands between.
+In PostgreSQL's protocol a client waits for the response to a simple query (Q) and to a sequence
+that ends in Sync (S). Both are counted as they pass, without a mock of a driver in between.
 """
 
 from __future__ import annotations

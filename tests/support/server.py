@@ -1,4 +1,4 @@
-"""A real Parlour server in a process of its own, for tests that go over the network."""
+"""A real Parlour server in a separate process, for tests that go over the network."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class ServerError(Exception):
 
 
 def _guard(group: int) -> subprocess.Popen[bytes]:
-    """A process that kills the group when ours has ended in whatever way.
+    """Start a process that kills the group when this process has ended for any reason.
 
-    It waits for the end of its input, which comes when nobody holds our end any more: a
-    test process that is killed runs no exit handlers, and would leave servers behind.
+    It waits for the end of its input, which comes when no process holds the other end any more: a
+    killed test process runs no exit handlers, and would leave servers behind.
     """
     script = 'read _; kill -s KILL -- "-$1"'
     return subprocess.Popen(
@@ -65,7 +65,7 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 ENGINE_VARIABLE = "PARLOUR_TEST_ENGINE"
-"""Which engine the servers of the tests use: sqlite, if nothing is said, or postgres."""
+"""The engine of the tests' servers: postgres, or sqlite by default."""
 
 
 @cache
@@ -104,8 +104,8 @@ class Server:
         self.ready_path = self.data_dir.parent / f"{self.data_dir.name}.ready.json"
         self.account_sid = f"AC{secrets.token_hex(16)}"
         self.auth_token = secrets.token_hex(16)
-        # Reserved and not left to `--port 0`: it is known before a start, and must still be free
-        # after a crash, however many connections other tests make meanwhile.
+        # Reserved instead of `--port 0`: the port is known before a start, and must still be free
+        # after a crash, however many connections other tests open in the meantime.
         self._reserved = ReservedPort()
         self.port = self._reserved.number
         self.process: subprocess.Popen[bytes] | None = None
@@ -135,11 +135,11 @@ class Server:
         return self if self.process else self.start()
 
     def __exit__(self, *_: object) -> None:
-        """End the process and remove what is temporary."""
+        """End the process and remove its temporary files."""
         self.close()
 
     def start(self) -> Self:
-        """Run `parlour serve` and wait until its ready file says that it answers."""
+        """Run `parlour serve` and wait until its ready file appears."""
         assert self.process is None, "The server is running already."
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         self.ready_path.unlink(missing_ok=True)
@@ -180,7 +180,7 @@ class Server:
     def environment(self) -> dict[str, str]:
         """The environment of the process: ours without foreign settings, plus the account."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("PARLOUR_")}
-        # The tests run the source beside them, not a copy installed elsewhere.
+        # The tests run the source tree, not a copy installed elsewhere.
         inherited["PYTHONPATH"] = str(REPOSITORY / "src")
         account = {
             "PARLOUR_ACCOUNT_SID": self.account_sid,
@@ -229,20 +229,20 @@ class Server:
         atexit.unregister(self.kill)
         if process is None:
             return
-        # The guard ends first: once the group is gone, its number may become another's.
+        # The guard ends first: after the group has ended, its number may be reused.
         if self._guard is not None:
             self._guard.kill()
             self._guard.communicate()
             self._guard = None
-        # The process is still a zombie at most: once it is waited for and alone in its
-        # group, the number may become that of another test's process.
+        # The process is at most a zombie: after it is waited for and alone in its group, the number
+        # may be reused by another test's process.
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def stop(self) -> int:
-        """SIGTERM, then the exit code once the process has ended by itself."""
+        """Send SIGTERM and return the exit code after a graceful shutdown."""
         assert self.process is not None, "The server is not running."
         self.process.send_signal(signal.SIGTERM)
         process, deadline = self.process, time.monotonic() + STOP_SECONDS_MAX
@@ -251,7 +251,7 @@ class Server:
                 self.kill()
                 raise ServerError(f"The server did not stop within {STOP_SECONDS_MAX} s.")
             time.sleep(0.005)
-        # Whatever the process may have left behind in its group ends too.
+        # Any processes left behind in the group end too.
         self.kill()
         return process.returncode
 

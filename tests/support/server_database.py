@@ -114,11 +114,11 @@ class PostgresConnection:
         self._loop.run_until_complete(self._connection.executemany(text, values))
 
     def __enter__(self) -> Self:
-        """Every statement is a transaction of its own: nothing to begin."""
+        """Do nothing: every statement is a separate transaction."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to commit."""
+        """Do nothing: every statement has been committed."""
 
     def close(self) -> None:
         """End it."""
@@ -127,7 +127,7 @@ class PostgresConnection:
 
 
 def _in_dialect(sql: str) -> tuple[str, list[str]]:
-    """The statement as PostgreSQL takes it, and which parameter stands at each place."""
+    """Return the statement in PostgreSQL's syntax, and the parameter of each placeholder."""
     names: list[str] = []
 
     def place(found: re.Match[str]) -> str:
@@ -145,7 +145,7 @@ def _values(names: list[str], arguments: Any) -> list[Any]:
 
 
 def connect(server: Server) -> Any:
-    """A connection beside the server's own, to whatever engine it uses."""
+    """Return a connection next to the server's, for the engine in use."""
     if server.database:
         return PostgresConnection(as_superuser(server.database))
     return sqlite3.connect(_database(server.data_dir), timeout=BUSY_SECONDS)

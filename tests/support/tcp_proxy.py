@@ -1,8 +1,8 @@
-"""A wire that can be cut: a TCP proxy between two processes, in a thread of the tests.
+"""A TCP proxy between two processes that injects network faults, in a thread of the tests.
 
-It carries bytes one way and the other until a test says what is to go wrong: connections are cut
-at once or at some byte, held back for a while, or swallowed whole, as when a machine is gone and
-nobody says so. What was swallowed stays so: only connections made afterwards are whole again.
+It forwards bytes in both directions until a test injects a fault: connections are cut at once or at
+a certain byte, delayed, or their bytes are dropped silently, as when a machine fails without
+closing its connections. A dropped connection stays so: only new connections work again.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class NetworkFaults:
 
     def __init__(self) -> None:
         self.cut_chance = 0.0
-        """Of being cut in the middle of some bytes, for each piece that passes."""
+        """Probability that the connection is cut in the middle of a chunk."""
         self.lost_answer_chance = 0.0
-        """Of being cut after a COMMIT was carried over, before its answer comes back."""
+        """Probability of a cut after a COMMIT was forwarded, before its response returns."""
         self.lost_commit_chance = 0.0
         """Of being cut before a COMMIT is carried over."""
         self.delay_seconds = 0.0
-        """For how long at most each piece is held back."""
+        """The maximum delay of each chunk."""
         self.is_black_hole = False
-        """Whether nothing passes, and nobody is told."""
+        """Whether all bytes are dropped without closing the connections."""
         self.swallows_answers = False
-        """Whether what is said still arrives, and no answer comes back."""
+        """Whether requests still arrive, and responses are dropped."""
 
 
 class TcpProxy:
@@ -74,7 +74,7 @@ class TcpProxy:
         self._loop.close()
 
     def in_front_of(self, url: str) -> str:
-        """A URL of what is behind, by way of this one."""
+        """Return the URL of the server behind the proxy, by way of the proxy."""
         parts = urlsplit(url)
         assert parts.port == self._to, url
         return url.replace(f":{parts.port}", f":{self.port}", 1)
@@ -177,7 +177,7 @@ class TcpProxy:
 
 
 class _Wire:
-    """One connection: both its ends, and what has become of it."""
+    """One connection: both its ends, and its state."""
 
     def __init__(self, writer: asyncio.StreamWriter, *, is_swallowed: bool) -> None:
         self.ends = [writer]
@@ -185,6 +185,6 @@ class _Wire:
         self.is_answer_lost = False
 
     def cut(self) -> None:
-        """End both ends; what was written already still arrives."""
+        """Close both ends; bytes already written still arrive."""
         for end in self.ends:
             end.close()

@@ -21,7 +21,7 @@ HOSTED = "conversations.twilio.com"
 
 
 class TlsApi(Api):
-    """Requests as one account of a server that speaks TLS, each on a connection of its own."""
+    """Requests as one account of a server that speaks TLS, each on a new connection."""
 
     def __init__(self, server: TlsServer, sid: str, token: str) -> None:
         """Make a client that trusts the server's authority."""
@@ -35,7 +35,7 @@ class TlsApi(Api):
 
 
 class TlsServer(Server):
-    """A server behind a local authority; what it made stands in `certificates`."""
+    """A server with a local authority; the files it created are in `certificates`."""
 
     is_forked = False
 
@@ -52,7 +52,7 @@ class TlsServer(Server):
         )
 
     def make_certificates(self) -> dict[str, Any]:
-        """What `parlour certificates` says it made or found."""
+        """Return the output of `parlour certificates`: the files it created or found."""
         out = ("certificates", "--out", str(self.folder), "--json")
         made: dict[str, Any] = json.loads(self.command(*out, on_data=False))
         return made

@@ -97,7 +97,7 @@ def make_token(server: Server, identity: str, **form: str) -> str:
 
 @dataclass
 class Socket:
-    """One connection. What is not the answer to a request waits in ``news``."""
+    """One connection. Messages other than the reply to a request wait in ``news``."""
 
     connection: ClientConnection
     news: list[Frame] = field(default_factory=list)
@@ -105,9 +105,9 @@ class Socket:
 
     @classmethod
     def to(cls, server: Server, path: str = "/v3/wsconnect", **options: Any) -> Self:
-        """A new WebSocket; nothing is said yet."""
+        """Return a new WebSocket; no frame has been sent yet."""
         url = f"ws://127.0.0.1:{server.port}{path}"
-        # Used without a context of its own: the tests close it through theirs.
+        # Used without a context manager: the tests close it through theirs.
         opened = connect(url, max_size=None, compression=None, legacy=True, **options)
         return cls(opened)
 
@@ -139,7 +139,7 @@ class Socket:
         return frame
 
     def reply_to(self, frame_id: str) -> Frame:
-        """The reply with this id; everything else that comes first waits in ``news``."""
+        """Return the reply with this id; all messages before it wait in ``news``."""
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while time.monotonic() < deadline:
             frame = self.receive()
@@ -149,13 +149,13 @@ class Socket:
         raise TimeoutError(frame_id)
 
     def init(self, token: str, **header: Any) -> Frame:
-        """Say hello; the reply."""
+        """Send ``init`` and return the reply."""
         return self.reply_to(self.send(init_header(token) | header))
 
     def ask(
         self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None
     ) -> Answer:
-        """A request through the tunnel, and its answer."""
+        """Send a request through the tunnel and return the response."""
         payload = b"" if body is None else json.dumps(body).encode()
         frame = self.reply_to(self.send(request_header(method, path, params), payload))
         assert frame.header["status"]["code"] == 200, frame.header
@@ -195,7 +195,7 @@ class Socket:
         raise TimeoutError(event_types)
 
     def quiet(self, seconds: float = 0.3) -> list[Frame]:
-        """What came unasked until nothing came for a while."""
+        """Return the unsolicited messages until none arrives for some time."""
         while True:  # Ends with the first silence.
             try:
                 self.news.append(self.receive(seconds))
@@ -204,7 +204,7 @@ class Socket:
                 return found
 
     def closing_frame(self, seconds: float = WAIT_SECONDS_MAX) -> Frame:
-        """The server's good-bye; whatever comes before it is dropped."""
+        """Return the server's close message; all messages before it are dropped."""
         frame = next((each for each in self.news if each.method == "close"), None)
         while frame is None or frame.method != "close":
             frame = self.receive(seconds)

@@ -21,7 +21,7 @@ HANDSHAKE = (
 
 
 class Transport:
-    """Takes whatever is written at once."""
+    """Accepts all written bytes at once."""
 
     def __init__(self) -> None:
         self.written = bytearray()

@@ -1,4 +1,4 @@
-"""Rules about what a change may wait for, and that it is told."""
+"""Rules about what a change may wait for, and that it emits an event."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WRITERS = {"inserter", "updater", "changes_updater", "saver", "deleter"}
 
 
 def no_await_outside_tx(sources: Sources) -> Iterator[Finding]:
-    """Whoever holds a transaction waits for nothing but it."""
+    """Code inside a transaction awaits only the transaction."""
     for source in sources:
         if source.path.startswith("src/parlour/store/"):
             continue
@@ -50,7 +50,7 @@ def _is_of_transaction(awaited: ast.expr) -> bool:
 
 @dataclass
 class _Deed:
-    """What one function does: which functions it calls, and what it does by itself."""
+    """The calls of one function, and its own effects."""
 
     source: Source
     function: AnyFunction | ast.stmt
@@ -65,7 +65,7 @@ class _Deed:
 
 
 class _Calls:
-    """Who calls whom among the resources, by full name."""
+    """The call graph of the resources, by full name."""
 
     def __init__(self, sources: Sources) -> None:
         files = [source for source in sources if source.path.startswith(RESOURCES)]
@@ -101,7 +101,7 @@ class _Calls:
             deed.calls.add(full)
 
     def does(self, name: str, what: str, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether a function runs or emits, by itself or through what it calls."""
+        """Return whether a function runs or emits, directly or through a callee."""
         deed = self.deeds[name]
         if getattr(deed, what):
             return True
@@ -109,13 +109,13 @@ class _Calls:
         return any(self.does(each, what, seen) for each in deed.calls - seen)
 
     def writes(self, name: str) -> bool:
-        """Whether a function changes rows: by itself, or through a store."""
+        """Return whether a function changes rows, directly or through a store."""
         deed = self.deeds[name]
         of_store = (each for each in deed.calls if self.deeds[each].is_of_store)
         return deed.runs or any(self.does(each, "runs") for each in of_store)
 
     def tells(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether the change is told: here, below, or by each of its callers."""
+        """Return whether the change emits: here, below, or in each caller."""
         if self.does(name, "emits"):
             return True
         seen |= {name}
@@ -132,7 +132,7 @@ def _derived_write(node: ast.stmt) -> str | None:
 
 
 def _imported(source: Source) -> dict[str, str]:
-    """What a file's names stand for: modules, and functions of modules."""
+    """The imports of a file: modules, and functions of modules, by local name."""
     found = {}
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -142,7 +142,7 @@ def _imported(source: Source) -> dict[str, str]:
 
 
 def event_for_change(sources: Sources) -> Iterator[Finding]:
-    """A change that nobody is told of never reaches a webhook, a socket or a carrier."""
+    """A change that emits no event never reaches a webhook, a socket or a carrier."""
     calls = _Calls(sources)
     for name, deed in calls.deeds.items():
         if deed.is_of_store or not calls.writes(name):

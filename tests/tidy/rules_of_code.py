@@ -72,7 +72,7 @@ def constant_time(sources: Sources) -> Iterator[Finding]:
 
 
 def bounded(sources: Sources) -> Iterator[Finding]:
-    """Every queue has a size, and every endless loop says what ends it."""
+    """Every queue has a size, and every endless loop documents what ends it."""
     for source in sources:
         for node in ast.walk(source.tree):
             if isinstance(node, ast.Call):
@@ -100,9 +100,9 @@ def _says_end(source: Source, node: ast.While) -> bool:
 
 
 def no_kept_exception(sources: Sources) -> Iterator[Finding]:
-    """An exception that is kept, and raised again, loses its traceback first.
+    """A stored exception that is raised again loses its traceback first.
 
-    Each ``raise`` adds to it: it would grow for ever, and keep the frames of all who raised it.
+    Each ``raise`` adds to it: it would grow indefinitely, and keep all frames alive.
     """
     for source in sources:
         for node in ast.walk(source.tree):
@@ -120,7 +120,7 @@ def _is_kept(raised: ast.expr | None) -> bool:
 
 
 def short(sources: Sources) -> Iterator[Finding]:
-    """What is long is not read."""
+    """Files and functions stay below their maximum length."""
     for source in sources:
         if len(source.lines) > LINES_MAX:
             yield Finding(source.path, 1, f"{len(source.lines)} lines")

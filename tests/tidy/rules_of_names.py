@@ -49,9 +49,9 @@ _SHARED_CLASS_NAMES = {"Commands", "Endpoint", "Page", "Request", "Typing"}
 
 
 def module_alias(sources: Sources) -> Iterator[Finding]:
-    """A module has one alias in all files, an alias one module: who calls it can be searched for.
+    """A module has one alias in all files, an alias one module, so that callers can be grepped.
 
-    That of a resource's file is ``<resource>_<file>``, with the resource in the singular.
+    The alias of a resource's file is ``<resource>_<file>``, with the resource in the singular.
     """
     modules = {each.module for each in sources if each.path.startswith(_PACKAGE)}
     aliases: dict[str, str] = {}
@@ -82,7 +82,7 @@ def _resource_aliases(module: str) -> tuple[str, ...]:
 
 
 def one_class_per_name(sources: Sources) -> Iterator[Finding]:
-    """A class name stands for one class, so that its uses can be searched for."""
+    """A class name belongs to one class, so that its uses can be grepped."""
     places: dict[str, str] = {}
     for source in sources:
         for node in ast.walk(source.tree):

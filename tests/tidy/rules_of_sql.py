@@ -1,4 +1,4 @@
-"""Rules about what is asked of the database: for whom, from where, and by whom it is ended."""
+"""Rules about SQL: each statement names its account, its place, and its caller."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _annotation(argument: ast.arg) -> str:
 
 
 def _scoped_records(source: Source) -> set[str]:
-    """The records of a file that say whose they are."""
+    """The records of a file that have an account column."""
     return {
         node.name
         for node in source.tree.body
@@ -76,7 +76,7 @@ def _scoped_records(source: Source) -> set[str]:
 
 
 def _asks(function: AnyFunction) -> bool:
-    """Whether a function asks the database, by itself or through another one."""
+    """Return whether a function queries the database, directly or through another one."""
     return any(
         dotted(node.func) in _ASKING or "tx" in {dotted(each) for each in node.args}
         for node in ast.walk(function)
@@ -85,7 +85,7 @@ def _asks(function: AnyFunction) -> bool:
 
 
 def scope_first(sources: Sources) -> Iterator[Finding]:
-    """Nothing is read or written without saying for whom."""
+    """Every read and write is limited to an account."""
     for source in filter(_in_resource_store, sources):
         allowed = _scoped_records(source) | {"Scope"}
         for function in source.functions:
@@ -119,7 +119,7 @@ def _mention() -> re.Pattern[str]:
 
 
 def account_in_sql(sources: Sources) -> Iterator[Finding]:
-    """Each mention of a tenant's table goes with a condition on the account of its own."""
+    """Each mention of a tenant's table has a separate condition on the account."""
     for source in sources:
         for text in texts(source):
             assert isinstance(text.value, str)

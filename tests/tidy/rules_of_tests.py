@@ -37,7 +37,7 @@ def _finders(source: Source) -> Iterator[Finding]:
 
 
 def _name_of(node: ast.AST) -> str:
-    """What is called, defined or asked for as a fixture."""
+    """The names that are called, defined or requested as fixtures."""
     if isinstance(node, ast.Call):
         return dotted(node.func).rpartition(".")[2]
     return node.name if isinstance(node, ast.FunctionDef) else ""
@@ -81,7 +81,7 @@ def _lives(function: AnyFunction) -> Iterator[tuple[str, int, int]]:
 
 
 def _is_socket(made: ast.expr) -> bool:
-    """A socket, or the reserved port that stands for one."""
+    """A socket, or the reserved port in its place."""
     if not isinstance(made, ast.Call):
         return False
     name = dotted(made.func).rpartition(".")[2]
@@ -104,7 +104,7 @@ def _line(node: ast.AST) -> int:
 
 
 def no_endless_receive(sources: Sources) -> Iterator[Finding]:
-    """Received bytes are looked at before they are added: at the end there are none, for ever."""
+    """Received bytes are checked for the end of the stream: ``recv`` returns b"" indefinitely."""
     for source in sources:
         nodes = ast.walk(source.tree) if ".recv(" in source.text else ()
         for node in nodes:

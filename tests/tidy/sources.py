@@ -30,7 +30,7 @@ class Finding(NamedTuple):
 
 
 class Skip(NamedTuple):
-    """A comment that allows one finding of one rule, on the line that it stands for."""
+    """A comment that allows one finding of one rule, on the line that it applies to."""
 
     path: str
     line: int
@@ -63,7 +63,7 @@ class Source:
 
     @cached_property
     def skips(self) -> list[Skip]:
-        """The comments that allow a finding. One on a line of its own stands for the next code."""
+        """The comments that allow a finding. One on a separate line applies to the next code."""
         found = []
         for line, comment in self.comments.items():
             match = _SKIP.match(comment)
@@ -137,7 +137,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is left of a rule's findings when the skips are taken off, and which were of use."""
+    """Return a rule's findings without the skipped ones, and the skips that were used."""
 
     findings: list[Finding]
     used: set[Skip] = field(default_factory=set)

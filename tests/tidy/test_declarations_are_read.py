@@ -35,7 +35,7 @@ def declared_limits(sources: Sources) -> dict[str, set[str]]:
 
 
 def attributes_of(source: Source, *owners: str) -> set[str]:
-    """What a file reads of an object with one of these names, by whatever path it is reached."""
+    """The attributes that a file reads of an object with one of these names, by any path."""
     return {
         node.attr
         for node in ast.walk(source.tree)

@@ -3,7 +3,7 @@
 One processor serves turns: in a turn the loop reads what has arrived on every connection, decides
 about each request, and ends those whose commit is done; a commit takes all that wait for one. A
 client has a number of connections with one request at a time on each; requests are due at random
-times, whatever becomes of the earlier ones.
+times, regardless of earlier ones.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Costs:
 
 @dataclass
 class Seen:
-    """What became of the requests."""
+    """The results of the requests."""
 
     accepted: list[tuple[float, float]] = field(default_factory=list)
     refused: list[tuple[float, float]] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Seen:
 
 
 class LoopModel:
-    """One run. ``rate_at`` says how many requests per second are due at a time."""
+    """Run the model once. ``rate_at`` returns how many requests per second are due at a time."""
 
     def __init__(self, costs: Costs, *, connections: int = 1000, limit: int | None = None) -> None:
         """``limit``: a fixed one, and refusals at once, as a server without a controller."""

@@ -1,7 +1,7 @@
-"""A model of the server under overload: the limit of requests in work finds its place.
+"""A model of the server under overload: the limit of concurrent requests converges.
 
-What is asserted here is what the controller adds, whatever a request costs; the figures of the real
-server are measured by ``make bench-overload``.
+The assertions are about the effect of the controller, regardless of a request's cost; the real
+server is measured by ``make bench-overload``.
 """
 
 from __future__ import annotations

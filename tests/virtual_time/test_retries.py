@@ -45,7 +45,7 @@ REFUSED = EgressFailed("connect", 11205)
 
 
 def down_until(world: WebhookWorld, hours: float) -> None:
-    """A receiver that refuses connections for so long."""
+    """A receiver that refuses connections for this long."""
     up_ms = world.clock.now_ms() + int(hours * HOUR_MS)
 
     async def answer(_request: OutboundRequest) -> Answer:

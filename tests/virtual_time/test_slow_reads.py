@@ -1,4 +1,4 @@
-"""Reads that take their time, in virtual time: what comes meanwhile is told in its turn."""
+"""Slow reads in virtual time: events during a read are published in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOURS = 0.5
 
 
 class Slow:
-    """A store that is far away: what was read is some milliseconds old when it arrives."""
+    """A remote store: a result is some milliseconds old when it arrives."""
 
     def __init__(self, store: Store, dice: random.Random) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class Slow:
         self.write = store.write
 
     async def read(self, *given: Any, **more: Any) -> Any:
-        """What is there now, a little later."""
+        """Return the current state after a delay."""
         found = await self._store.read(*given, **more)
         await asyncio.sleep(self._dice.uniform(0, SECONDS_MAX))
         return found

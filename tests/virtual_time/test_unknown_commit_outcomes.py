@@ -1,4 +1,4 @@
-"""A store that does not say whether it committed, in virtual time: nothing waits for ever."""
+"""Commits with an unknown outcome, in virtual time: no event waits indefinitely."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MINUTES = 1 / 60
 
 
 class Doubtful:
-    """The store of a sink whose next writes are committed, and not said to be."""
+    """A store whose next writes are committed, but reported as unknown."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -54,7 +54,7 @@ def doubted(world: WebhookWorld) -> Doubtful:
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
-    """Have the next look into the queue fail; what is asked from now on."""
+    """Make the next queue read fail; return the events from now on."""
     look, asked = getattr(webhook_queue, name), []
 
     async def looks(*given: Any) -> Any:
@@ -68,12 +68,12 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
 
 
 async def take_in_doubt(world: WebhookWorld, store: Doubtful, count: int) -> None:
-    """Events come, the commit of their deliveries is in doubt, and they are taken again."""
+    """The commit of new deliveries has an unknown outcome, and the batch is taken again."""
     before = await world.store.read(event_log.visible_through)
     store.doubts = 1
     with pytest.raises(Unavailable):
         await world.tell(count)
-    await world.take_after(before)  # As the dispatcher does after a pause.
+    await world.take_after(before)  # As the dispatcher does after a backoff.
 
 
 def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ class WebhookWorld:
         return self.sink.term
 
     async def crash(self) -> None:
-        """The end of everything in memory; what is on disk goes on with another sink."""
+        """Drop everything in memory; another sink continues from the disk."""
         await self.sink.abort()
         self.sink = self._sink()
         await self.sink.start()
@@ -170,7 +170,7 @@ class WebhookWorld:
         await self.take_after(before)
 
     async def replay(self) -> None:
-        """Have everything told once more that stands in the log, and let the sink take that."""
+        """Write all events of the log again, and pass them to the sink."""
         before = await self.store.read(event_log.visible_through)
         scope, now_ms = Scope(ACCOUNT), self.clock.now_ms() + 1
         filters = AttemptFilters(before_sid=attempt_sid_at(now_ms))
@@ -178,7 +178,7 @@ class WebhookWorld:
         await self.take_after(before)
 
     async def take_after(self, sequence: int) -> None:
-        """Hand the sink what is in the log after a number."""
+        """Pass the sink the events after a number."""
         found = await self.store.read(lambda tx: event_log.read_after(tx, sequence, 100_000))
         await self.sink.handle([event for event in found if self.sink.wants(event)])
 
