@@ -1,4 +1,4 @@
-"""What attackers send: floods over HTTP, and WebSocket frames byte by byte."""
+"""Attack traffic: floods over HTTP, and WebSocket frames byte by byte."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 20.0
 SEND_BYTES = 1 << 16
-# A flood ends after so many bytes, however quickly the server takes them.
+# A flood stops after this many bytes, however quickly the server reads them.
 FLOOD_BYTES_MAX = 64 << 20
 ANSWER_BYTES_MAX = 4096
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def connect(server: Server, *, receive_buffer: int | None = None) -> socket.socket:
-    """A connection to the server; a small receive buffer makes a slow reader."""
+    """Return a connection to the server; a small receive buffer makes a slow reader."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if receive_buffer is not None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -43,7 +43,7 @@ def connect(server: Server, *, receive_buffer: int | None = None) -> socket.sock
 
 
 def connect_for_requests(server: Server, *, receive_buffer: int | None = None) -> socket.socket:
-    """A connection for HTTP: over TLS, if the server speaks that."""
+    """Return a connection for HTTP, over TLS if the server uses it."""
     made = connect(server, receive_buffer=receive_buffer)
     if isinstance(server, TlsServer):
         trusting = ssl.create_default_context(cafile=server.authority)
@@ -71,7 +71,7 @@ class Flood:
         self._pending = memoryview(self.head)
 
     def send(self) -> None:
-        """Send what the connection takes now."""
+        """Send as much as the connection accepts without blocking."""
         if not self._pending:
             self._pending = memoryview(self.repeated)
         try:
@@ -85,7 +85,7 @@ class Flood:
         self._pending = self._pending[count:]
 
     def receive(self) -> None:
-        """Receive what is there."""
+        """Read the bytes that have arrived."""
         try:
             received = self.socket.recv(1 << 18)
         except WOULD_BLOCK:
@@ -106,9 +106,9 @@ def flood(
     connections: int = 1,
     reads: bool = True,
 ) -> list[Flood]:
-    """Send ``head`` once and ``repeated`` again and again, until the time is up or all are closed.
+    """Send ``head`` once, then ``repeated`` until the time is up or all connections are closed.
 
-    Answers are read and dropped, except their first bytes; ``reads=False`` leaves them unread.
+    Responses are read and dropped, except their first bytes; ``reads=False`` leaves them unread.
     The connections are closed at the end.
     """
     floods = [Flood(connect_for_requests(server), head, repeated) for _ in range(connections)]
@@ -141,10 +141,10 @@ def request_in_turn(
     connections: int,
     stop: threading.Event | None = None,
 ) -> Counter[str]:
-    """Ask on each connection as soon as the last answer is there; how often each status came.
+    """Send the next request on each connection after its last response; count the statuses.
 
-    The requests are used one after the other, by all connections together. One that the server
-    closes is opened again. ``stop`` ends it before the time is up.
+    All connections take their requests from one shared sequence. A connection that the server
+    closes is opened again. ``stop`` ends the loop before the time is up.
     """
     statuses: Counter[str] = Counter()
     following = itertools.cycle(requests)
@@ -158,7 +158,7 @@ def request_in_turn(
             for key, _ in selector.select(0.05):
                 asking = key.fileobj
                 assert isinstance(asking, socket.socket)
-                # An answer to such a request is small: it comes in one piece.
+                # A response to such a request is small: one `recv` returns all of it.
                 answer = asking.recv(1 << 16)
                 statuses[answer.split(b" ", 2)[1].decode() if answer else "closed"] += 1
                 if not answer:
@@ -179,7 +179,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class WebSocketClosedError(Exception):
-    """The server closed the WebSocket: with this code, or without one."""
+    """The server closed the WebSocket, with this close code or without one."""
 
     def __init__(self, code: int | None, reason: str = "") -> None:
         super().__init__(f"{code} {reason}")
@@ -188,7 +188,7 @@ class WebSocketClosedError(Exception):
 
 
 def ws_frame(payload: bytes = b"", opcode: int = BINARY, *, is_final: bool = True) -> bytes:
-    """One masked frame of a client. The mask is zero, so that the payload goes as it is."""
+    """Return one masked client frame. The mask is zero, so the payload is sent unchanged."""
     first = (0x80 if is_final else 0) | opcode
     if len(payload) < 126:
         head = struct.pack("!BB", first, 0x80 | len(payload))
@@ -200,10 +200,10 @@ def ws_frame(payload: bytes = b"", opcode: int = BINARY, *, is_final: bool = Tru
 
 
 class RawSocket:
-    """A connection to the realtime endpoint on which a test says which bytes go out."""
+    """A connection to the realtime endpoint on which a test controls every byte."""
 
     def __init__(self, server: Server, *, receive_buffer: int | None = None) -> None:
-        """Connect and shake hands."""
+        """Connect and do the WebSocket handshake."""
         self.socket = connect(server, receive_buffer=receive_buffer)
         self._buffer = b""
         key = base64.b64encode(os.urandom(16)).decode()
@@ -220,19 +220,19 @@ class RawSocket:
         assert head.split(b" ")[1] == b"101", head
 
     def __enter__(self) -> Self:
-        """It is open already."""
+        """Return the open connection."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection, without a good-bye."""
+        """Close the connection without a close frame."""
         self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         self.socket.sendall(data)
 
     def receive(self) -> tuple[int, bytes]:
-        """Opcode and payload of the next frame. Raises WebSocketClosedError."""
+        """Return opcode and payload of the next frame. Raises WebSocketClosedError."""
         first, size = self._take(2)
         size &= 0x7F
         if size >= 126:
@@ -244,14 +244,14 @@ class RawSocket:
         return first & 0x0F, payload
 
     def frames(self) -> Iterator[Frame]:
-        """The twilsock frames of the server, until it closes the WebSocket."""
+        """Yield the twilsock frames of the server until it closes the WebSocket."""
         while True:
             opcode, payload = self.receive()
             if opcode == BINARY:
                 yield parsed(payload)
 
     def init(self, token: str) -> Frame:
-        """Send init; the reply, which must be a success."""
+        """Send init and return the reply, which must be a success."""
         self.send(ws_frame(written({"id": "TM1", **init_header(token)})))
         reply = next(frame for frame in self.frames() if frame.method == "reply")
         assert reply.header["status"]["code"] == 200, reply
@@ -276,6 +276,6 @@ class RawSocket:
 def request_frame(
     method: str, path: str, body: Any = None, params: dict[str, Any] | None = None
 ) -> bytes:
-    """The WebSocket frame of one request through the tunnel."""
+    """Return the WebSocket frame of one request through the tunnel."""
     header = {"id": "TM2", **request_header(method, path, params)}
     return ws_frame(written(header, b"" if body is None else json.dumps(body).encode()))

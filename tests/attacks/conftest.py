@@ -1,4 +1,4 @@
-"""The idle server beside which an attacked one is measured; attacks run one at a time."""
+"""The idle control server for comparison with the attacked one; attacks run one at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-# Requests at the same time on a narrow server.
+# Concurrent request slots of a narrow server.
 PLACES = 8
 
 
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _executed_servers() -> Iterator[None]:
-    """Execute the program for each server: its memory is measured, and shared with no other."""
+    """Start a new process for each server: its memory is measured and not shared."""
     Server.is_forked = False
     yield
     Server.is_forked = True
@@ -35,14 +35,14 @@ def _executed_servers() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def control() -> Iterator[Server]:
-    """A server that is not attacked: its latency is the machine's noise."""
+    """An idle server that is not attacked: its latency is the machine's noise."""
     with Server() as running:
         yield running
 
 
 @pytest.fixture
 def narrow_server() -> Iterator[Server]:
-    """A server with few places for requests, which two accounts can fill."""
+    """A server with few request slots, which two accounts can fill."""
     few = {
         "PARLOUR_CONCURRENT_REQUESTS_MAX": str(PLACES),
         "PARLOUR_CONCURRENT_REQUESTS_PER_ACCOUNT_MAX": str(PLACES // 2),

@@ -1,21 +1,21 @@
-r"""Asserts that an attack on a server leaves other clients unhurt.
+r"""Assert that an attack on a server leaves other clients unaffected.
 
-A test starts a server of its own, and attacks it inside `unhurt`:
+A test starts a separate server and attacks it inside `others_unaffected`:
 
     def test_endless_trailers(fresh_server: Server, control: Server) -> None:
-        with unhurt(fresh_server, control):
+        with others_unaffected(fresh_server, control):
             flood(fresh_server, head=..., repeated=b"a: b\r\n" * 10_000, seconds=1.5)
 
-Meanwhile a process of its own (`probe.py`) plays innocent clients of the attacked server, and the
-same clients of `control`, an idle server. Bounds of latency are relative to the control, so that a
-busy machine does not fail a test. At the end of the block an `AssertionError` names every bound
-that was broken:
+During the block a separate process (`probe.py`) runs innocent clients of the attacked server, and
+the same clients of `control`, an idle server. Bounds of latency are relative to the control, so
+that a busy machine does not fail a test. At the end of the block an `AssertionError` names every
+bound that was exceeded:
 
 * resident memory grew by at most 96 MiB, and is back within 16 MiB of before within 10 s;
-* the 99th percentile of each innocent client's latency is at most 50 ms, or three times that of
-  the same client of the control; beside other tests, which take a processor from the attacked
-  server and not from the idle control, at most 500 ms (`make attacks` and the end of `make gate`
-  run these tests alone);
+* the 99th percentile of each innocent client's latency is at most 50 ms, or three times the
+  percentile of the same client of the control. When other tests run in parallel, they take CPU
+  from the attacked server but not from the idle control, and the bound is 500 ms (`make attacks`
+  and the end of `make gate` run these tests alone);
 * every request of every innocent client succeeded.
 
 The default attack takes one to two seconds; longer variants get `@pytest.mark.gate`. All tests of
@@ -46,18 +46,18 @@ if TYPE_CHECKING:
 MEBIBYTE = 1 << 20
 IS_ALONE = os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1") == "1"
 P99_SECONDS = 0.050 if IS_ALONE else 0.500
-# After the attack the innocent clients go on for so long: work may outlive its requester.
+# Innocent clients run this long after the attack: work may outlive its requester.
 SETTLE_SECONDS = 0.3
-# An attacked server that grows by more than this is killed, before it hurts the machine.
+# An attacked server that grows by more than this is killed to protect the machine.
 KILL_GROWTH_BYTES = 1024 * MEBIBYTE
 
 Innocent = Callable[["Server"], list[bytes]]
-"""Makes the requests of an innocent client of a server; they are repeated in their order."""
+"""Returns the requests of an innocent client of a server; they are repeated in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """What an attack may cost the others."""
+    """The effect that an attack may have on other clients."""
 
     growth_bytes: int = 96 * MEBIBYTE
     remaining_bytes: int = 16 * MEBIBYTE
@@ -68,23 +68,23 @@ class Bounds:
 
 @dataclass(frozen=True)
 class ClientMeasurements:
-    """What one innocent client felt."""
+    """Latencies and statuses of one innocent client."""
 
     latencies: list[float]
     statuses: dict[str, int]
 
     def percentile(self, share: float) -> float:
-        """The latency in seconds that this share of the requests did not exceed."""
+        """Return the latency in seconds that this share of the requests did not exceed."""
         ordered = sorted(self.latencies) or [0.0]
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
     @property
     def failures(self) -> dict[str, int]:
-        """How often each status came that is no success."""
+        """Return the count of each status other than success."""
         return {status: n for status, n in self.statuses.items() if not status.startswith("2")}
 
     def __str__(self) -> str:
-        """The figures in one line."""
+        """Return the metrics in one line."""
         times = ", ".join(
             f"{name} {self.percentile(share) * 1000:.1f} ms"
             for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
@@ -94,25 +94,25 @@ class ClientMeasurements:
 
 @dataclass
 class AttackMonitor:
-    """What was measured; complete when the block has ended."""
+    """The measurements; complete when the block has ended."""
 
     server: Server
     before_bytes: int = 0
     peak_bytes: int = 0
     after_bytes: int = 0
-    felt: dict[str, ClientMeasurements] = field(default_factory=dict)
+    measured: dict[str, ClientMeasurements] = field(default_factory=dict)
     is_killed: bool = False
 
     def growth_now(self) -> int:
-        """The bytes of resident memory that the server has more than before the attack."""
+        """Return the growth of resident memory since the start of the attack, in bytes."""
         return resident_bytes(self.server.pid) - self.before_bytes
 
     def __str__(self) -> str:
-        """All figures, in lines."""
+        """Return all metrics, one line each."""
         sizes = (self.before_bytes, self.peak_bytes, self.after_bytes)
         before, peak, after = (f"{size / MEBIBYTE:.0f}" for size in sizes)
         lines = [f"resident memory {before} MiB before, {peak} at most, {after} afterwards"]
-        lines += [f"{name}: {felt}" for name, felt in self.felt.items()]
+        lines += [f"{name}: {measured}" for name, measured in self.measured.items()]
         return "\n".join(lines)
 
 
@@ -120,13 +120,13 @@ class AttackMonitor:
 
 
 def healthz(server: Server) -> list[bytes]:
-    """The innocent client that asks whether the server is healthy."""
+    """Return an innocent client that requests the health check."""
     del server
     return [b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
 
 
 def messages(server: Server) -> list[bytes]:
-    """An account of its own that creates messages and fetches one."""
+    """Return a client with a separate account that creates messages and fetches one."""
     sid, token = server.make_account()
     api = api_of(server, sid, token)
     chat = api.post("/Conversations").expect(201)["sid"]
@@ -140,7 +140,7 @@ def messages(server: Server) -> list[bytes]:
 
 
 def api_of(server: Server, sid: str, token: str) -> Api:
-    """Requests as one account, over TLS if the server speaks that."""
+    """Return an API client of one account, over TLS if the server uses it."""
     if isinstance(server, TlsServer):
         return TlsApi(server, sid, token)
     return Api(server.base_url, sid, token)
@@ -154,7 +154,7 @@ def request(
     form: dict[str, Any] | None = None,
     body: bytes = b"",
 ) -> bytes:
-    """The bytes of one request; header lines are sent as they are given."""
+    """Return the bytes of one request; header lines are sent unchanged."""
     lines = [f"{method} {target} HTTP/1.1", "Host: x", *headers]
     if account is not None:
         lines.append("Authorization: " + basic(*account))
@@ -167,7 +167,7 @@ def request(
 
 
 def basic(name: str, secret: str) -> str:
-    """The value of the Authorization header for a name and its secret."""
+    """Return the value of the Authorization header for a name and its secret."""
     return "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()
 
 
@@ -183,7 +183,7 @@ def others_unaffected(
 ) -> Iterator[AttackMonitor]:
     """Measure while the block attacks ``server``, and assert the bounds at its end.
 
-    Without innocent clients, `healthz` is the only one.
+    The default innocent client is `healthz`.
     """
     monitor = AttackMonitor(server)
     chosen = innocents or (healthz,)
@@ -211,7 +211,7 @@ def _wait_for_memory(monitor: AttackMonitor, bounds: Bounds) -> None:
 
 
 def _broken(monitor: AttackMonitor, innocents: Sequence[Innocent], bounds: Bounds) -> Iterator[str]:
-    """Each bound that does not hold, in words."""
+    """Yield a message for each bound that was exceeded."""
     if monitor.server.process is None or monitor.server.process.poll() is not None:
         yield f"the server ended:\n{monitor.server.log_tail()}"
         return
@@ -224,13 +224,13 @@ def _broken(monitor: AttackMonitor, innocents: Sequence[Innocent], bounds: Bound
         yield f"{bounds.recovery_seconds:g} s later there was still more memory: {sizes}"
     for each in innocents:
         name = each.__name__
-        felt, calm = monitor.felt[name], monitor.felt[f"{name} of the control"]
-        allowed = max(bounds.p99_seconds, bounds.p99_ratio * calm.percentile(0.99))
-        if felt.percentile(0.99) > allowed:
-            times = f"{felt.percentile(0.99) * 1000:.0f} ms, allowed {allowed * 1000:.0f} ms"
+        measured, baseline = monitor.measured[name], monitor.measured[f"{name} of the control"]
+        allowed = max(bounds.p99_seconds, bounds.p99_ratio * baseline.percentile(0.99))
+        if measured.percentile(0.99) > allowed:
+            times = f"{measured.percentile(0.99) * 1000:.0f} ms, allowed {allowed * 1000:.0f} ms"
             yield f"p99 of {name}: {times}"
-        if felt.failures or not felt.statuses:
-            yield f"requests of {name} failed: {felt.statuses}"
+        if measured.failures or not measured.statuses:
+            yield f"requests of {name} failed: {measured.statuses}"
 
 
 def _mebibytes(size: int, allowed: int) -> str:
@@ -276,17 +276,17 @@ class _Prober:
         self._process.communicate()
 
     def measure(self) -> int:
-        """Begin; the resident memory of the server now."""
+        """Start measuring; return the server's current resident memory."""
         self._tell("measure")
         assert self._line() == "measuring"
         return resident_bytes(self._plan["pid"])
 
     def stop(self, monitor: AttackMonitor) -> None:
-        """End, and put the results into the watch."""
+        """Stop measuring, and store the results in the monitor."""
         self._tell("stop")
         results = json.loads(self._line())
-        monitor.felt = {
-            name: ClientMeasurements(**felt) for name, felt in results["measured"].items()
+        monitor.measured = {
+            name: ClientMeasurements(**measured) for name, measured in results["measured"].items()
         }
         monitor.before_bytes = results["memory"]["before"]
         monitor.peak_bytes = results["memory"]["peak"]

@@ -1,4 +1,4 @@
-"""Runs the server where names below hang.test are looked up for ever, and well.test is loopback."""
+"""Run the server with a resolver that hangs for names below hang.test; well.test is loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HANGS_SECONDS = 20
 
 
 def look_up(host: Any, *more: Any, **options: Any) -> Any:
-    """What the system's resolver says, in a network whose name servers do not all answer."""
+    """Resolve a name as in a network where some name servers do not respond."""
     if isinstance(host, bytes) and host.endswith(b".hang.test"):
         time.sleep(HANGS_SECONDS)
         raise socket.gaierror(socket.EAI_AGAIN, "no answer")

@@ -1,4 +1,4 @@
-"""Runs the server with planted faults that the harness must report: see test_harness.py."""
+"""Run the server with planted faults that the harness must report; see test_harness.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ refused_until = [0.0]
 
 
 def hurt_others(self: Router, request: Request) -> Response | None:
-    """The answer, after what a path asks for that no server should have."""
+    """Return the response, after running the fault that the path names."""
     if request.path == "/fault/memory":
         kept.append(b"\1" * (128 << 20))
     if request.path == "/fault/stall":

@@ -1,18 +1,18 @@
 """A process that measures what other clients feel during an attack: latency, success, memory.
 
-It is a process of its own so that the attacker's threads do not share an interpreter lock with it,
-and it uses the standard library only so that it starts quickly. `tests/attacks/harness.py` starts
-it and speaks with it in lines:
+It is a separate process so that the attacker's threads do not share its interpreter lock, and it
+uses the standard library only so that it starts quickly. `tests/attacks/harness.py` starts it and
+exchanges lines with it:
 
-| to it                | it answers                                                  |
+| line to the probe    | response                                                    |
 |----------------------|-------------------------------------------------------------|
-| the plan, as JSON    | `warm`, once every target answered for a while              |
-| `measure`            | `measuring`; what was measured before is dropped            |
-| `stop`               | the results as JSON, and ends                               |
-| end of the input     | nothing, and ends                                           |
+| the plan, as JSON    | `warm`, once every target has responded for a second or two |
+| `measure`            | `measuring`; earlier measurements are dropped               |
+| `stop`               | the results as JSON; then the process exits                 |
+| end of the input     | none; the process exits                                     |
 
-Latency is free of coordinated omission: requests are due at fixed intervals, and while one of them
-waits, those that became due meanwhile count with the time that they would have waited.
+Latency is free of coordinated omission: requests are due at fixed intervals, and while one request
+is in flight, those that become due count with the time for which they would have waited.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from typing import Any
 
 INTERVAL_SECONDS = 0.005
 SAMPLE_SECONDS = 0.01
-# A server loads some of its libraries only after its start.
+# A server imports some of its libraries only after its start.
 WARM_SECONDS = 0.2
 WARM_AGE_SECONDS = 1.2
 TIMEOUT_SECONDS = 30.0
@@ -45,7 +45,7 @@ _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 def resident_bytes(pid: int) -> int:
-    """The resident memory of a process; 0 if it has ended."""
+    """Return the resident memory of a process; 0 if it has exited."""
     try:
         pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
     except (OSError, IndexError):
@@ -57,7 +57,7 @@ class Prober(threading.Thread):
     """One innocent client: a keep-alive connection with a request every few milliseconds."""
 
     def __init__(self, port: int, authority: str, requests: list[bytes]) -> None:
-        """Speak TLS if there is a file of an authority to trust."""
+        """Use TLS if a file with a trusted authority is given."""
         super().__init__(daemon=True)
         self._port = port
         self._context = ssl.create_default_context(cafile=authority) if authority else None
@@ -69,7 +69,7 @@ class Prober(threading.Thread):
         self._is_stopped = threading.Event()
 
     def run(self) -> None:
-        """Send the requests one after the other until `stop`."""
+        """Send the requests in order until `stop`."""
         number, due = 0, time.perf_counter()
         while not self._is_stopped.is_set():
             began = time.perf_counter()
@@ -85,20 +85,20 @@ class Prober(threading.Thread):
             time.sleep(max(0.0, due - time.perf_counter()))
 
     def clear(self) -> None:
-        """Forget what was measured."""
+        """Discard the measurements."""
         with self._lock:
             self._latencies.clear()
             self._statuses.clear()
 
     def finish(self) -> dict[str, Any]:
-        """Wait for the answer that is due, and give what was measured."""
+        """Wait for the response in flight, and return the measurements."""
         self._is_stopped.set()
         self.join(2 * TIMEOUT_SECONDS)
         with self._lock:
             return {"latencies": self._latencies, "statuses": self._statuses}
 
     def _exchange(self, request: bytes) -> str:
-        """Send one request; the status of the answer, or what came in its place."""
+        """Send one request; return the status of the response, or the name of the error."""
         is_reused = self._socket is not None
         try:
             return self._answer_to(request)
@@ -107,7 +107,7 @@ class Prober(threading.Thread):
             return "timeout"
         except OSError:
             self._close()
-            # As clients do: a kept connection may end at any time, and then a new one is tried.
+            # As clients do: a keep-alive connection may close at any time; then a new one is tried.
             return self._exchange(request) if is_reused else "closed"
 
     def _answer_to(self, request: bytes) -> str:
@@ -144,7 +144,7 @@ class Prober(threading.Thread):
 
 
 class Memory:
-    """The highest resident memory of a process, which is killed if it takes far too much."""
+    """The peak resident memory of a process, which is killed above its limit."""
 
     def __init__(self, pid: int, growth_bytes_max: int) -> None:
         self._pid = pid
@@ -153,11 +153,11 @@ class Memory:
         self.clear()
 
     def clear(self) -> None:
-        """What is there now is the start."""
+        """Reset the peak to the current value."""
         self.before = self.peak = resident_bytes(self._pid)
 
     def sample(self) -> None:
-        """Look once."""
+        """Sample the memory."""
         self.peak = max(self.peak, resident_bytes(self._pid))
         if self.peak - self.before > self._growth_bytes_max and not self.is_killed:
             self.is_killed = True
@@ -166,7 +166,7 @@ class Memory:
 
 
 def _next_line(memory: Memory) -> str:
-    """The next line of the input; the memory is sampled meanwhile."""
+    """Return the next line of the input; sample the memory while waiting."""
     while not select.select([0], [], [], SAMPLE_SECONDS)[0]:
         memory.sample()
     memory.sample()
@@ -182,22 +182,22 @@ def _say(line: str) -> None:
 
 
 def _age_seconds(pid: int) -> float:
-    """How long ago a process started."""
+    """Return the age of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
     uptime = Path("/proc/uptime").read_text(encoding="ascii").split()[0]
     return float(uptime) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _warm(probers: dict[str, Prober], pid: int) -> None:
-    """Let the first requests pass, which cost more memory and time than the later ones."""
+    """Send the first requests unmeasured: they cost more memory and time than later ones."""
     for prober in probers.values():
         prober.start()
     time.sleep(max(WARM_SECONDS, WARM_AGE_SECONDS - _age_seconds(pid)))
 
 
 def main() -> None:
-    """Measure as planned until told to stop."""
-    line = sys.stdin.buffer.raw.readline()  # type: ignore[attr-defined]  # Nothing is read ahead.
+    """Measure as planned until `stop` or the end of the input."""
+    line = sys.stdin.buffer.raw.readline()  # type: ignore[attr-defined]  # No read-ahead.
     plan = json.loads(line)
     memory = Memory(plan["pid"], plan["growth_bytes_max"])
     probers = {

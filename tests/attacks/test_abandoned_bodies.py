@@ -1,4 +1,4 @@
-"""Requests with long bodies whose clients reset while the requests wait: for a webhook, a login."""
+"""Requests with long bodies, reset by their clients while a webhook or a login is pending."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.support.client import FORM_TYPE, Api
 if TYPE_CHECKING:
     from tests.support.server import Server
 
-# What is asserted is the memory: the requests come as fast as one processor can send them.
+# The assertion is on memory: the requests come as fast as one processor can send them.
 BOUNDS = Bounds(growth_bytes=40 * MEBIBYTE, p99_seconds=max(0.5, P99_SECONDS))
 
 
 def send_and_reset(server: Server, sent: bytes, pause: float) -> None:
-    """Send a request, and reset the connection a moment later."""
+    """Send a request, and reset the connection shortly afterwards."""
     made = connect(server)
     with contextlib.suppress(OSError):
         made.sendall(sent)
@@ -33,13 +33,13 @@ def send_and_reset(server: Server, sent: bytes, pause: float) -> None:
 
 
 async def answer_late(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Agree after seconds."""
+    """Approve after seconds."""
     await asyncio.sleep(4)
     writer.write(OK)
 
 
 @pytest.mark.kind("bytes", "outlived", by="an account")
-def test_long_bodies_are_not_kept_during_a_pre_action_call(
+def test_long_bodies_are_released_during_a_pre_action_call(
     fresh_server: Server, control: Server
 ) -> None:
     account = fresh_server.make_account()
@@ -64,13 +64,13 @@ def test_long_bodies_are_not_kept_during_a_pre_action_call(
 
 
 @pytest.mark.kind("bytes", "outlived", by="anybody")
-def test_requests_are_not_kept_while_their_unknown_logins_are_held(
+def test_requests_with_unknown_logins_are_released_while_throttled(
     fresh_server: Server, control: Server
 ) -> None:
     names = [f"AC{secrets.token_hex(16)}" for _ in range(12)]
     for name in names:
         made = connect(fresh_server)
-        for _ in range(12):  # From now on it is throttled.
+        for _ in range(12):  # Later logins are throttled.
             made.sendall(request("GET", "/v1/Conversations", account=(name, secrets.token_hex(4))))
             assert made.recv(4096)
         made.close()

@@ -1,4 +1,4 @@
-"""Requests that need no credentials or end in a refusal: they must cost less than real work."""
+"""Requests without credentials, or rejected ones, must cost less than real work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.kind("refusals", by="anybody")
-def test_metrics_asked_for_without_end(fresh_server: Server, control: Server) -> None:
+def test_endless_metrics_requests_affect_no_other(fresh_server: Server, control: Server) -> None:
     with others_unaffected(fresh_server, control, healthz, messages):
         statuses = request_in_turn(
             fresh_server, [request("GET", "/metrics")], seconds=1.0, connections=20

@@ -1,4 +1,4 @@
-"""Accounts that hold all places for requests, with pre-action webhooks that hang."""
+"""Accounts that occupy all request slots with pre-action webhooks that hang."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def hanging_post(server: Server, url: str) -> bytes:
-    """A request of a new account that waits for its pre-action webhook."""
+    """Return a request of a new account that waits for its pre-action webhook."""
     account = server.make_account()
     api = Api(server.base_url, *account)
     chat = api.post("/Conversations").expect(201)["sid"]
@@ -36,7 +36,7 @@ def hanging_post(server: Server, url: str) -> bytes:
 
 
 @pytest.mark.kind("shares", by="two accounts")
-def test_two_accounts_that_hold_all_places_refuse_nobody_else(
+def test_two_accounts_that_occupy_all_slots_do_not_block_others(
     narrow_server: Server, control: Server
 ) -> None:
     with HangingReceiver(1) as receiver, ExitStack() as stack:
@@ -53,5 +53,5 @@ def test_two_accounts_that_hold_all_places_refuse_nobody_else(
                     refused += each.recv(4096).startswith((b"HTTP/1.1 429 ", b"HTTP/1.1 503 "))
                 except TimeoutError:
                     continue
-            # What is not refused holds a place; an innocent request may have had one of them.
+            # Each request that is not rejected occupies a slot; an innocent one may have had one.
             assert PLACES <= refused <= PLACES + 2

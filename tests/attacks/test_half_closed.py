@@ -1,4 +1,4 @@
-"""Attacks with connections that the client has closed on its side alone."""
+"""Attacks with half-closed connections: the client has shut down its sending side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMALL_BUFFER = 4096
 
 @pytest.mark.kind("outlived", "bytes", by="an account")
 @pytest.mark.gate
-def test_answers_for_clients_that_sent_their_end_are_not_kept(
+def test_responses_to_half_closed_clients_are_not_buffered(
     fresh_server: Server, control: Server
 ) -> None:
     account = fresh_server.make_account()
@@ -34,6 +34,6 @@ def test_answers_for_clients_that_sent_their_end_are_not_kept(
             made = connect(fresh_server, receive_buffer=SMALL_BUFFER)
             stack.enter_context(closing(made))
             made.sendall(asked)
-            assert made.recv(16)  # The answer has begun.
+            assert made.recv(16)  # The response has started.
             made.shutdown(socket.SHUT_WR)
         time.sleep(1)

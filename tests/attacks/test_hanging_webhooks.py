@@ -1,7 +1,7 @@
-"""One account has webhooks that hang, in many ways; another account's arrive as ever.
+"""One account has webhooks that hang, in many ways; the webhooks of another are not delayed.
 
-The innocent account writes messages to the attacked server and to the idle one in turn. What it
-feels is how soon its post-action webhook arrives, how long its caller waits for its pre-action
+The innocent account writes messages alternately to the attacked server and to the idle one. It
+measures how soon its post-action webhook arrives, how long its caller waits for its pre-action
 webhook, and whether either is missing.
 """
 
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 NAMES = str(Path(__file__).with_name("launch_with_hanging_dns.py"))
 TOLD = {"X-Twilio-Webhook-Enabled": "true"}
 URLS_PER_CONVERSATION = 5
-# Far below the five seconds that a webhook has to answer, and two that one waits for a turn.
+# Far below the webhook timeout of five seconds, and the two that one waits for a slot.
 LATE_SECONDS = 1.0
 P50_SECONDS_MAX = 0.100
-# Of some hundred; the worst of a few has to be below LATE_SECONDS only.
+# A percentile of some hundred; the maximum of a few has to be below LATE_SECONDS only.
 P99_SECONDS_MAX = 0.250
 MANY = 100
 RATIO_MAX = 3.0
@@ -49,14 +49,14 @@ RATIO_MAX = 3.0
 
 @dataclass
 class Times:
-    """Seconds until callers had their answers, and until webhooks arrived."""
+    """Seconds until callers had their responses, and until webhooks arrived."""
 
     answers: list[float] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
 
 
 class Innocent:
-    """An account with a pre-action and a post-action webhook that answer at once."""
+    """An account with a pre-action and a post-action webhook that respond at once."""
 
     def __init__(self, server: Server, receiver: PromptReceiver, host: str = "127.0.0.1") -> None:
         self._receiver = receiver
@@ -82,7 +82,7 @@ class Innocent:
         self._sent.append((text, begun))
 
     def times(self) -> Times:
-        """What was felt so far; what has not arrived by now counts as late."""
+        """Return the measured times; missing webhooks count as late."""
         deadline = time.perf_counter() + LATE_SECONDS
         arrived = self._receiver.arrived
         while time.perf_counter() < deadline:
@@ -101,12 +101,12 @@ class Innocent:
 def undelayed(
     server: Server, control: Server, seconds: float, host: str = "127.0.0.1"
 ) -> Iterator[None]:
-    """Attack in the block; afterwards the innocent account writes for so long, and is not hurt."""
-    # A name is looked up for each connection.
+    """Attack in the block; then measure the innocent account for this time, and assert."""
+    # Each connection does a DNS lookup.
     with PromptReceiver(keeps_connections=host == "127.0.0.1") as receiver:
         attacked = Innocent(server, receiver, host)
-        calm = Innocent(control, receiver)
-        for innocent in (attacked, calm):
+        baseline = Innocent(control, receiver)
+        for innocent in (attacked, baseline):
             innocent.write()
             innocent.times()
         before_bytes = resident_bytes(server.pid)
@@ -114,31 +114,31 @@ def undelayed(
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             attacked.write()
-            calm.write()
+            baseline.write()
             time.sleep(0.03)
-        assert_close(attacked.times(), calm.times())
+        assert_close(attacked.times(), baseline.times())
         growth = resident_bytes(server.pid) - before_bytes
         assert growth <= Bounds.growth_bytes, f"resident memory grew by {growth >> 20} MiB"
 
 
-def assert_close(felt: Times, calm: Times) -> None:
-    """Neither callers nor webhooks waited much longer than on the idle server."""
+def assert_close(measured: Times, baseline: Times) -> None:
+    """Assert that callers and webhooks waited about as long as on the idle server."""
     for what in ("answers", "arrivals"):
-        times, as_ever = sorted(getattr(felt, what)), sorted(getattr(calm, what))
-        p99, calm_p99 = (each[int(len(each) * 0.99)] for each in (times, as_ever))
-        p50, calm_p50 = statistics.median(times), statistics.median(as_ever)
-        figures = (
+        times, baseline_times = sorted(getattr(measured, what)), sorted(getattr(baseline, what))
+        p99, baseline_p99 = (each[int(len(each) * 0.99)] for each in (times, baseline_times))
+        p50, baseline_p50 = statistics.median(times), statistics.median(baseline_times)
+        metrics = (
             f"{what}: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, of {len(times)};"
-            f" calm {calm_p50 * 1000:.0f} and {calm_p99 * 1000:.0f} ms"
+            f" control {baseline_p50 * 1000:.0f} and {baseline_p99 * 1000:.0f} ms"
         )
-        print(figures)
-        assert p50 <= max(P50_SECONDS_MAX, RATIO_MAX * calm_p50), figures
+        print(metrics)
+        assert p50 <= max(P50_SECONDS_MAX, RATIO_MAX * baseline_p50), metrics
         least = P99_SECONDS_MAX if len(times) >= MANY else LATE_SECONDS
-        assert p99 <= max(least, RATIO_MAX * calm_p99), figures
+        assert p99 <= max(least, RATIO_MAX * baseline_p99), metrics
 
 
 class Attacker:
-    """An account that has as many webhooks as it likes."""
+    """An account with any number of webhooks."""
 
     def __init__(self, server: Server) -> None:
         self.account = server.make_account()
@@ -159,7 +159,7 @@ class Attacker:
             self.api.post(f"/Conversations/{self.chats[-1]}/Webhooks", form).expect(201)
 
     def write(self, times: int) -> None:
-        """Write into every conversation so often: each URL is called so often."""
+        """Write this many messages into every conversation: each calls its URLs once."""
 
         def write(chat: str) -> None:
             path = f"/Conversations/{chat}/Messages"
@@ -178,10 +178,10 @@ def hang(
     times: int,
     seconds: float,
 ) -> None:
-    """Tell so many URLs that hang so often, and see what the innocent account feels for so long.
+    """Trigger this many hanging webhooks this often, and measure the innocent account.
 
-    Events are turned into deliveries in the order of the log, so what is felt is measured from a
-    moment after the last of the attacker's.
+    Intake creates deliveries in the order of the log, so the measurement starts shortly after
+    the attacker's last event.
     """
     with hanging:
         attacker = Attacker(server)
@@ -223,7 +223,7 @@ def test_many_urls_that_hang_delay_no_other_account_for_long(
 def test_callers_that_wait_for_pre_action_webhooks_delay_no_other_account(
     fresh_server: Server, control: Server
 ) -> None:
-    """Sixteen at each of 20 hosts: more than all accounts together may have."""
+    """Sixteen at each of 20 hosts: more than the slots of all accounts together."""
     with HangingReceiver(20) as hanging, ExitStack() as stack:
         attacker = Attacker(fresh_server)
         paths = []
@@ -250,10 +250,10 @@ def test_callers_that_wait_for_pre_action_webhooks_delay_no_other_account(
 
 
 @pytest.mark.kind("shares", by="an account")
-def test_participants_about_whom_nobody_answers_delay_no_other_account(
+def test_unanswered_participant_webhooks_delay_no_other_account(
     fresh_server: Server,
 ) -> None:
-    """More conversations than may wait for an answer at once, over all accounts."""
+    """More conversations than may wait for a response at once, over all accounts."""
     path, form = "/ConversationWithParticipants", {"Participant": '{"identity":"ann"}'}
     with HangingReceiver(1) as hanging:
         attacker = Attacker(fresh_server)
@@ -271,7 +271,7 @@ def test_participants_about_whom_nobody_answers_delay_no_other_account(
 
 @pytest.mark.kind("shares", by="an account")
 def test_names_that_hang_delay_no_other_account(control: Server) -> None:
-    """The system's resolver cannot be interrupted, and there are 64 threads for it."""
+    """The system's resolver cannot be interrupted, and its pool has 64 threads."""
     with Server(program=(NAMES,)) as server:
         attacker = Attacker(server)
         attacker.attach([f"http://n{number}.hang.test/" for number in range(100)])

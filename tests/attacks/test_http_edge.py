@@ -1,4 +1,4 @@
-"""Attacks on the HTTP edge: what one connection, or many, make the server keep and do."""
+"""Attacks on the HTTP edge: memory and work that one connection, or many, can cause."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def large_pages(server: Server) -> tuple[tuple[str, str], str]:
-    """An account, and the path of a page of its messages with about 1 MiB."""
+    """Return an account, and the path of a page of its messages with about 1 MiB."""
     return write_large_pages(server)
 
 
 def write_large_pages(server: Server) -> tuple[tuple[str, str], str]:
-    """Make an account and messages; return it and the path of a page with about 1 MiB."""
+    """Create an account and messages; return it and the path of a page with about 1 MiB."""
     account = server.make_account()
     return account, large_page(api_of(server, *account), messages=45, characters=24_000)
 
 
-# --- Anybody, without credentials ----------------------------------------------------------------
+# --- Clients without credentials -----------------------------------------------------------------
 
-# What is sent first, and then again and again.
+# The bytes to send first, and those to repeat.
 ENDLESS = {
     "trailers": (CHUNKED + b"0\r\n", b"a:b\r\n" * 10_000),
     "long trailers": (CHUNKED + b"0\r\n", b"a: " + b"x" * 60_000 + b"\r\n"),
@@ -64,7 +64,7 @@ ENDLESS = {
 
 
 @pytest.mark.kind("bytes", by="anybody")
-def test_what_never_ends_is_not_kept(server: Server, control: Server) -> None:
+def test_endless_input_is_not_buffered(server: Server, control: Server) -> None:
     with others_unaffected(server, control):
         for head, repeated in ENDLESS.values():
             flood(server, head=head, repeated=repeated, seconds=SECONDS / 5, connections=2)
@@ -81,7 +81,7 @@ def test_pipelined_requests_wait_for_their_turn(
 
 @pytest.mark.kind("bytes", "shares", by="anybody")
 @pytest.mark.gate
-def test_heads_that_do_not_end_share_a_small_pool(fresh_server: Server, control: Server) -> None:
+def test_unfinished_heads_share_a_small_pool(fresh_server: Server, control: Server) -> None:
     part = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 30_000
     with others_unaffected(fresh_server, control), ExitStack() as stack:
         for _ in range(600):
@@ -91,14 +91,14 @@ def test_heads_that_do_not_end_share_a_small_pool(fresh_server: Server, control:
 
 
 @pytest.mark.kind("refusals", "turns", by="anybody")
-def test_wrong_logins_in_a_pipeline(server: Server, control: Server) -> None:
+def test_pipelined_wrong_logins_leave_others_unaffected(server: Server, control: Server) -> None:
     wrong = request("GET", "/v1/Conversations", account=(server.account_sid, "wrong"))
     with others_unaffected(server, control, healthz, messages):
         flood(server, repeated=wrong * 300, seconds=SECONDS)
 
 
 @pytest.mark.kind("shares", by="anybody")
-def test_connections_that_do_nothing_make_room_for_others(control: Server) -> None:
+def test_idle_connections_are_evicted_for_new_ones(control: Server) -> None:
     small = {"PARLOUR_CONNECTIONS_MAX": "200"}
     with Server(env=small) as server, others_unaffected(server, control), ExitStack() as stack:
         for _ in range(600):
@@ -135,7 +135,7 @@ def test_slow_readers_of_large_pages(
 
 @pytest.mark.kind("admission", "shares", by="two accounts")
 @pytest.mark.gate
-def test_bodies_that_do_not_come_take_no_place_of_others(server: Server, control: Server) -> None:
+def test_missing_bodies_occupy_no_slot_of_others(server: Server, control: Server) -> None:
     with others_unaffected(server, control, healthz, messages), ExitStack() as stack:
         for account in (server.make_account(), server.make_account()):
             head = request(
@@ -149,9 +149,7 @@ def test_bodies_that_do_not_come_take_no_place_of_others(server: Server, control
 
 @pytest.mark.kind("admission", "bytes", by="an account")
 @pytest.mark.gate
-def test_bodies_that_stop_before_their_end_share_the_pool(
-    fresh_server: Server, control: Server
-) -> None:
+def test_unfinished_bodies_share_the_pool(fresh_server: Server, control: Server) -> None:
     account = fresh_server.make_account()
     head = request("POST", "/v1/Conversations", "Content-Length: 1000000", account=account).replace(
         b"Content-Length: 0\r\n", b""
@@ -162,7 +160,7 @@ def test_bodies_that_stop_before_their_end_share_the_pool(
             made.settimeout(2)
             try:
                 made.sendall(head + b"x" * 990_000)
-            except OSError:  # It was cut off, or is not read any more.
+            except OSError:  # Closed by the server, or no longer read.
                 continue
 
 
@@ -170,7 +168,7 @@ def test_bodies_that_stop_before_their_end_share_the_pool(
 
 
 def upload(server: Server, account: tuple[str, str], size: int) -> str:
-    """The path of a new medium's bytes."""
+    """Return the path of a new medium's bytes."""
     service = Api(server.base_url, *account).post("/Services", FriendlyName="x").expect(201)["sid"]
     sent = request(
         "POST",
@@ -191,7 +189,9 @@ def upload(server: Server, account: tuple[str, str], size: int) -> str:
 @pytest.mark.kind("admission", "outlived", by="an account")
 @pytest.mark.gate
 @pytest.mark.parametrize("ends", ["slow", "reset"])
-def test_downloads_that_are_slow_or_reset(fresh_server: Server, control: Server, ends: str) -> None:
+def test_slow_or_reset_downloads_leak_no_files(
+    fresh_server: Server, control: Server, ends: str
+) -> None:
     account = fresh_server.make_account()
     path = upload(fresh_server, account, 8 << 20)
     asked = request("GET", path, account=account)
@@ -214,5 +214,5 @@ def test_downloads_that_are_slow_or_reset(fresh_server: Server, control: Server,
 
 
 def open_files(server: Server) -> int:
-    """How many files the server has open."""
+    """Return the number of files that the server has open."""
     return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))

@@ -1,4 +1,4 @@
-"""Heads as large as they may be, or with many headers: unfinished, in work, and after it."""
+"""Heads of the largest size, or with many headers: unfinished, in flight, and afterwards."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 TARGET_QUERY = "?A=" + "z" * 8_000
 LARGE_HEADERS = [f"X: {'y' * 320}" for _ in range(90)]
 TINY_LINES = b"aa:bb\r\n" * 4_500
-# Without a bound they would take 90 MiB and more.
+# Without a limit they would take 90 MiB and more.
 FEW = Bounds(growth_bytes=40 * MEBIBYTE)
-# They come as fast as one processor can send them; what is asserted is the memory.
+# They come as fast as one processor can send them; the assertion is on memory.
 BURST = Bounds(p99_seconds=max(0.5, P99_SECONDS))
 
 
 def hold(server: Server, stack: ExitStack, sent: bytes, count: int) -> list[socket.socket]:
-    """Connections that sent this, and stay open."""
+    """Return connections that sent these bytes and stay open."""
     held = []
     for _ in range(count):
         made = stack.enter_context(connect(server))
@@ -45,7 +45,7 @@ def hold(server: Server, stack: ExitStack, sent: bytes, count: int) -> list[sock
 
 @pytest.mark.kind("bytes", by="anybody")
 @pytest.mark.parametrize("has_login", [False, True], ids=["anonymous", "account"])
-def test_idle_connections_keep_no_heads(
+def test_idle_connections_retain_no_heads(
     fresh_server: Server, control: Server, has_login: bool
 ) -> None:
     account = fresh_server.make_account() if has_login else None
@@ -62,12 +62,12 @@ def test_idle_connections_keep_no_heads(
 
 
 @pytest.mark.kind("bytes", "admission", by="an account")
-def test_heads_whose_bodies_do_not_come_stay_within_the_buffers(
+def test_heads_with_missing_bodies_stay_within_the_buffers(
     fresh_server: Server, control: Server
 ) -> None:
     account = fresh_server.make_account()
     path = "/v1/Conversations" + TARGET_QUERY
-    # Values above 512 bytes: Python gives the memory of smaller objects back in large units only.
+    # Values above 512 bytes: Python releases the memory of smaller objects in large units only.
     headers = [f"X: {'y' * 640}" for _ in range(45)]
     sent = request("POST", path, *headers, account=account, body=b"x" * 1_000)[:-1_000]
     with others_unaffected(fresh_server, control, healthz, bounds=BURST), ExitStack() as stack:
@@ -76,7 +76,7 @@ def test_heads_whose_bodies_do_not_come_stay_within_the_buffers(
 
 
 @pytest.mark.kind("bytes", by="anybody")
-def test_unfinished_heads_of_tiny_headers_are_refused_at_once(
+def test_unfinished_heads_of_tiny_headers_are_rejected_at_once(
     fresh_server: Server, control: Server
 ) -> None:
     sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + TINY_LINES
@@ -90,7 +90,7 @@ def test_unfinished_heads_of_tiny_headers_are_refused_at_once(
 
 
 @pytest.mark.kind("refusals", "bytes", by="anybody")
-def test_a_flood_of_whole_heads_of_tiny_headers(fresh_server: Server, control: Server) -> None:
+def test_heads_with_tiny_headers_affect_no_other(fresh_server: Server, control: Server) -> None:
     sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + TINY_LINES + b"\r\n"
     with others_unaffected(fresh_server, control, healthz):
         end = time.monotonic() + 1.5

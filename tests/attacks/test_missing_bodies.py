@@ -1,4 +1,4 @@
-"""Requests of accounts whose bodies do not come, on a server with few places."""
+"""Requests with missing bodies, on a server with few request slots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS = 1.0
 
 
 @pytest.mark.kind("admission", "shares", by="two accounts")
-def test_missing_bodies_of_two_accounts_take_no_place_of_a_third(
+def test_missing_bodies_of_two_accounts_occupy_no_slot_of_a_third(
     narrow_server: Server, control: Server
 ) -> None:
     server = narrow_server
@@ -33,7 +33,7 @@ def test_missing_bodies_of_two_accounts_take_no_place_of_a_third(
                 made = stack.enter_context(closing(connect(server)))
                 made.sendall(head + b"x" * number)
         time.sleep(SECONDS)
-        # Nor do they take places of their own account, which is below its share.
+        # They occupy no slot of their account either, which is below its share.
         for account in accounts:
             api = Api(server.base_url, *account)
             api.get("/Conversations").expect(200)

@@ -1,4 +1,4 @@
-"""A flood of requests of one account: the server goes on, and other accounts notice little."""
+"""A flood of requests of one account: the server keeps working, others are hardly affected."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CAPACITY_SECONDS = 0.4
 FLOOD_SECONDS = 1.0
 FACTOR = 4.0
 CONNECTIONS = 400
-# So many requests' time a request may wait in a full server, on a machine however slow.
+# A request may wait in a full server for the duration of this many requests.
 WAITING_REQUESTS_MAX = 1000
 
 
 def flood_of(server: Server) -> list[bytes]:
-    """Updates of participants by an account of its own."""
+    """Return updates of participants by a separate account."""
     credentials = Credentials(*server.make_account())
     with Api(server.port, credentials) as api:
         role_sid = next(
@@ -40,7 +40,7 @@ def flood_of(server: Server) -> list[bytes]:
 
 
 @pytest.mark.kind("refusals", "shares", by="an account")
-def test_flood_of_one_account_is_refused_and_hurts_no_other(
+def test_flood_of_one_account_is_rejected_and_affects_no_other(
     fresh_server: Server, control: Server
 ) -> None:
     requests = flood_of(fresh_server)
@@ -64,7 +64,7 @@ def test_flood_of_one_account_is_refused_and_hurts_no_other(
     assert set(seen.statuses) <= {"200", "429", "503"}
     assert seen.refused.count > 0
     assert (seen.cut_off, seen.timeouts, seen.connect_errors) == (0, 0, 0)
-    # The client and the probe take a part of the machine as well.
+    # The client and the probe use CPU as well.
     assert seen.accepted.count / seen.seconds > 0.1 * capacity.rate
-    # The first requests, which are taken for a burst, wait for longer.
+    # The first requests, which are treated as a burst, wait longer.
     assert seen.accepted.p99_us / 1e6 < 2 * wait

@@ -1,4 +1,4 @@
-"""Floods of requests that are refused, from one peer: a refusal costs the others nothing."""
+"""Floods of rejected requests from one peer leave other clients unaffected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONNECTIONS = 16
 
 
 def refused_requests(server: Server) -> dict[str, bytes]:
-    """A request for each status that it is refused with."""
+    """Return a request for each status that it is rejected with."""
     account = server.make_account()
     Api(server.base_url, *account).post("/Conversations", UniqueName="taken").expect(201)
     form = "Content-Type: application/x-www-form-urlencoded"
@@ -36,7 +36,7 @@ def refused_requests(server: Server) -> dict[str, bytes]:
 
 
 @pytest.mark.kind("refusals", by="anybody")
-def test_floods_of_refused_requests_hurt_no_other(fresh_server: Server, control: Server) -> None:
+def test_floods_of_rejected_requests_affect_no_other(fresh_server: Server, control: Server) -> None:
     refused = refused_requests(fresh_server)
     seen: dict[str, Counter[str]] = {}
 

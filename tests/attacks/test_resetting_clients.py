@@ -1,4 +1,4 @@
-"""HTTP clients that reset their connections: the work for them ends, and no change is in part."""
+"""HTTP clients that reset connections: their work is cancelled, and no change is partial."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ CLIENTS = 20
 READERS = 4
 PIPELINED = 100
 ROUNDS = 4
-# Its own timers keep an idle server busy for a few milliseconds.
+# The timers of an idle server use a few milliseconds.
 IDLE_SHARE_MAX = 0.3
 ANSWER_SECONDS = 0.6
-# What is asserted here is how the work ends. The changes come in a burst with the answers.
+# The assertion is on cancellation. The changes come in a burst with the responses.
 PRE_ACTION_BOUNDS = Bounds(p99_seconds=max(0.2, P99_SECONDS))
 
 
 def reset(made: socket.socket) -> None:
-    """Close a connection with a reset, which drops what was not sent yet."""
+    """Close a connection with a reset, which drops unsent data."""
     made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     made.close()
 
 
 def processor_seconds(server: Server) -> float:
-    """The processor time that the server has used."""
+    """Return the processor time that the server has used."""
     fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -62,7 +62,7 @@ def test_queued_pages_of_clients_that_reset_are_not_read(
                 reset(each)
             time.sleep(0.2)
 
-    # All pages that were asked for would take seconds.
+    # Reading all requested pages would take seconds.
     before = processor_seconds(server)
     time.sleep(0.5)
     used = processor_seconds(server) - before
@@ -71,13 +71,13 @@ def test_queued_pages_of_clients_that_reset_are_not_read(
 
 
 async def answer_late(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Agree after a while."""
+    """Approve after a second or more."""
     await asyncio.sleep(ANSWER_SECONDS)
     writer.write(OK)
 
 
 @pytest.mark.kind("outlived", by="an account")
-def test_clients_that_go_during_a_pre_action_call_leave_whole_changes_and_no_place(
+def test_reset_during_a_pre_action_call_leaves_whole_changes_and_no_slot(
     fresh_server: Server, control: Server
 ) -> None:
     server = fresh_server
@@ -116,7 +116,7 @@ def test_clients_that_go_during_a_pre_action_call_leave_whole_changes_and_no_pla
 
 
 def wait_until_idle(api: Api) -> None:
-    """Wait until the account has no other request in work."""
+    """Wait until the account has no other request in flight."""
     deadline = time.monotonic() + 8
     while api.get("/Conversations").headers["Twilio-Concurrent-Requests"] != "1":
         assert time.monotonic() < deadline, "requests of clients that have gone hold their places"

@@ -1,4 +1,4 @@
-"""Slow uploads and downloads: their places are shared, and given up when others want in."""
+"""Slow uploads and downloads: slots are shared, and revoked when other clients need them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAUNCH = str(Path(__file__).parents[1] / "resources" / "launch_with_limits.py")
-# More than all buffers on the way hold.
+# More than all buffers between client and server hold.
 LARGE_BYTES = 16 << 20
 TYPE = "Content-Type: application/octet-stream"
 
@@ -41,7 +41,7 @@ class Account:
         return MediaClient.of_user(self.server, self._api, self.service_sid, identity)
 
     def upload_by(self, identity: str, length: int, body: bytes) -> bytes:
-        """The beginning of an upload of so many bytes."""
+        """Return the first bytes of an upload of this length."""
         media_client = self.shelf_of(identity)
         token = media_client.credentials["X-Twilio-Token"]
         head = (f"POST {media_client.path} HTTP/1.1", "Host: x", f"X-Twilio-Token: {token}", TYPE)
@@ -50,25 +50,25 @@ class Account:
 
 @contextlib.contextmanager
 def slow_uploads(server: Server, heads: list[bytes]) -> Iterator[list[socket.socket]]:
-    """Uploads that have begun and do not go on."""
+    """Open uploads that have started and then stall."""
     with contextlib.ExitStack() as stack:
         sockets = []
         for head in heads:
             sockets.append(stack.enter_context(connect(server)))
             sockets[-1].sendall(head)
-            time.sleep(0.01)  # The attack is to be slow, not to be many at once.
+            time.sleep(0.01)  # The attack uses slow connections, not many at once.
         yield sockets
 
 
 @pytest.mark.kind("shares", "admission", by="a user")
-def test_slow_uploads_of_one_user_take_no_place_from_others(
+def test_slow_uploads_of_one_user_occupy_no_slot_of_others(
     fresh_server: Server, control: Server
 ) -> None:
     accounts: dict[int, Account] = {}
 
     def innocent_upload(server: Server) -> list[bytes]:
         account = accounts.setdefault(server.port, Account(server))
-        # Several users, as each may have only so many media that wait for a message.
+        # Several users, because each may have only this many media without a message.
         return [account.upload_by(f"innocent {number}", 5, b"hello") for number in range(8)]
 
     attacked = accounts.setdefault(fresh_server.port, Account(fresh_server))
@@ -93,7 +93,7 @@ def is_answered(connection: socket.socket, beginning: bytes) -> bool:
 
 @pytest.fixture(scope="module")
 def hasty_server() -> Iterator[Server]:
-    """A server with few places, on which transfers are soon slow."""
+    """A server with few slots, on which transfers soon count as slow."""
     few = "UPLOADS_PER_ACCOUNT_MAX=8 DOWNLOADS_PER_ACCOUNT_MAX=4 TRANSFER_WINDOW_MS=500"
     with Server(env={"LIMITS": few}, program=(LAUNCH,)) as running:
         yield running
@@ -101,7 +101,7 @@ def hasty_server() -> Iterator[Server]:
 
 @pytest.mark.kind("shares", "admission", by="many users")
 @pytest.mark.promise("TRANSFER_BYTES_PER_SECOND_CONTESTED", 408)
-def test_slow_uploads_of_many_users_give_up_a_place_for_one_more(hasty_server: Server) -> None:
+def test_slow_uploads_of_many_users_lose_a_slot_to_one_more(hasty_server: Server) -> None:
     account = Account(hasty_server)
     heads = [account.upload_by(f"slow {number}", 1 << 20, b"x") for number in range(8)]
     with slow_uploads(hasty_server, heads) as sockets:
@@ -109,12 +109,12 @@ def test_slow_uploads_of_many_users_give_up_a_place_for_one_more(hasty_server: S
         eventually(lambda: innocent.upload().status, lambda status: status == 201)
         cut = [each for each in sockets if is_answered(each, b"HTTP/1.1 408 ")]
         assert len(cut) >= 1
-        # The others still have their places.
+        # The others still have their slots.
         assert len(cut) < len(sockets)
 
 
 @pytest.mark.kind("shares", "admission", by="an account")
-def test_slow_downloads_give_up_a_place_for_one_more(hasty_server: Server) -> None:
+def test_slow_downloads_lose_a_slot_to_one_more(hasty_server: Server) -> None:
     account = Account(hasty_server)
     media_client = account.shelf_of("attacker")
     large = media_client.add(b"w" * LARGE_BYTES, "application/octet-stream")
@@ -125,7 +125,7 @@ def test_slow_downloads_give_up_a_place_for_one_more(hasty_server: Server) -> No
         slow = [stack.enter_context(connect(hasty_server, receive_buffer=4096)) for _ in range(4)]
         for each in slow:
             each.sendall(head)
-        # Below its share it is always served, and then the slowest of the others is cut.
+        # Below its share it is always served, and then the slowest of the others is closed.
         ends = time.monotonic() + 3
         while time.monotonic() < ends:
             assert media_client.direct(small).status == 200
@@ -135,7 +135,7 @@ def test_slow_downloads_give_up_a_place_for_one_more(hasty_server: Server) -> No
 
 
 def received(connection: socket.socket) -> int:
-    """How much a connection got until the server closed it, or at least all of the medium."""
+    """Return the bytes received until the server closed, at least the whole medium."""
     connection.settimeout(5)
     size = 0
     with contextlib.suppress(ConnectionResetError):

@@ -1,4 +1,4 @@
-"""Floods of WebSocket frames: control frames, parts; before init and after it."""
+"""Floods of WebSocket frames: control frames and fragments, before init and after it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.support.twilsock_client import Frame as Told
 
-pytestmark = pytest.mark.embedded  # What a socket reads has nothing to do with the database.
+pytestmark = pytest.mark.embedded  # Independent of the database.
 
 PINGS = ws_frame(b"", PING) * 10_000
 PARTS = ws_frame(b"", CONTINUATION, is_final=False) * 10_000
@@ -43,7 +43,7 @@ def server() -> Iterator[Server]:
 
 
 def reason(raw: RawSocket) -> tuple[int, int | None]:
-    """Code and error code of the frame with which the server closes the connection."""
+    """Return close code and error code of the frame with which the server closes."""
     found: list[Told] = []
     with suppress(WebSocketClosedError):
         found.extend(frame for frame in raw.frames() if frame.method == "close")
@@ -53,12 +53,12 @@ def reason(raw: RawSocket) -> tuple[int, int | None]:
 
 
 def masked_frame(payload: bytes) -> bytes:
-    """One binary frame with a mask that is not zero."""
+    """Return one binary frame with a nonzero mask."""
     return Frame(Opcode.BINARY, payload).serialize(mask=True)
 
 
 def send_flood(raw: RawSocket, repeated: bytes, size: int = FLOOD_BYTES) -> None:
-    """Send so many bytes, or fewer where the server does not take them."""
+    """Send this many bytes, or fewer if the server stops reading."""
     raw.socket.settimeout(1.0)
     with suppress(OSError):
         for _ in range(size // len(repeated)):
@@ -68,7 +68,7 @@ def send_flood(raw: RawSocket, repeated: bytes, size: int = FLOOD_BYTES) -> None
 
 @pytest.mark.kind("turns", by="anybody")
 @pytest.mark.parametrize("flooded", [PINGS, PARTS], ids=["pings", "parts"])
-def test_a_flood_before_init_is_ended_with_its_reason(
+def test_flood_before_init_is_closed_with_its_reason(
     server: Server, control: Server, flooded: bytes
 ) -> None:
     with others_unaffected(server, control):
@@ -81,7 +81,7 @@ def test_a_flood_before_init_is_ended_with_its_reason(
 
 @pytest.mark.kind("turns", by="a user")
 @pytest.mark.parametrize("flooded", [PINGS, PARTS], ids=["pings", "parts"])
-def test_a_flood_after_init_is_ended_with_its_reason(
+def test_flood_after_init_is_closed_with_its_reason(
     server: Server, control: Server, flooded: bytes
 ) -> None:
     token = make_token(server, "mallory")
@@ -93,9 +93,7 @@ def test_a_flood_after_init_is_ended_with_its_reason(
 
 
 @pytest.mark.kind("turns", by="a user")
-def test_a_flood_of_acknowledgements_that_nobody_asked_for_is_ended(
-    server: Server, control: Server
-) -> None:
+def test_flood_of_unsolicited_acknowledgements_is_closed(server: Server, control: Server) -> None:
     acknowledgement = ws_frame(written({"method": "reply", "id": "TM0"})) * 1000
     token = make_token(server, "mallory")
     with others_unaffected(server, control), RawSocket(server) as raw:
@@ -105,7 +103,7 @@ def test_a_flood_of_acknowledgements_that_nobody_asked_for_is_ended(
 
 
 @pytest.mark.kind("turns", "bytes", by="anybody")
-def test_frames_before_init_are_counted_wherever_they_stand(server: Server) -> None:
+def test_frames_before_init_are_counted_in_any_segment(server: Server) -> None:
     with RawSocket(server) as raw:
         for _ in range(100):
             with suppress(OSError):
@@ -114,14 +112,14 @@ def test_frames_before_init_are_counted_wherever_they_stand(server: Server) -> N
 
 
 @pytest.mark.kind("bytes", by="anybody")
-def test_an_init_that_does_not_end_is_cut_off_at_its_bound(server: Server) -> None:
+def test_endless_init_is_closed_at_its_limit(server: Server) -> None:
     with RawSocket(server) as raw:
         raw.send(ws_frame(b"x" * 200_000))
         assert reason(raw) == TOO_MANY_MESSAGES
 
 
 @pytest.mark.kind("bytes", by="a user")
-def test_idle_sockets_keep_nothing_of_their_last_frame(server: Server, control: Server) -> None:
+def test_idle_sockets_release_their_last_frame(server: Server, control: Server) -> None:
     acknowledgement = ws_frame(written({"method": "reply", "id": "TM0"}, bytes(1_000_000)))
     with ExitStack() as stack:
         raws = [stack.enter_context(RawSocket(server)) for _ in range(IDLE_SOCKETS)]
@@ -136,10 +134,10 @@ def test_idle_sockets_keep_nothing_of_their_last_frame(server: Server, control: 
 
 @pytest.mark.kind("turns", "shares", by="many users")
 @pytest.mark.parametrize("users", [1, 4])
-def test_large_frames_on_several_sockets_hold_up_nobody(
+def test_large_frames_on_several_sockets_delay_no_other(
     server: Server, control: Server, users: int
 ) -> None:
-    """All within what a client may send: no socket is closed."""
+    """All within the limits of a client: no socket is closed."""
     acknowledgement = masked_frame(written({"method": "reply", "id": "TM0"}, bytes(900_000)))
     with ExitStack() as stack:
         raws = [stack.enter_context(RawSocket(server)) for _ in range(3 * users)]
@@ -155,7 +153,7 @@ def test_large_frames_on_several_sockets_hold_up_nobody(
 
 
 @pytest.mark.kind("bytes", "shares", by="a user")
-def test_a_user_that_sends_too_much_over_all_its_sockets_is_ended(server: Server) -> None:
+def test_user_above_the_limit_of_all_its_sockets_is_closed(server: Server) -> None:
     large = ws_frame(written({"method": "reply", "id": "TM0"}, bytes(1_000_000)))
     with ExitStack() as stack:
         raws = [stack.enter_context(RawSocket(server)) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""Requests with large payloads through sockets, while a pre-action webhook lets them wait."""
+"""Requests with large payloads through sockets, while a pre-action webhook delays them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tests.support.twilsock_client import make_token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.embedded  # What a socket keeps has nothing to do with the database.
+pytestmark = pytest.mark.embedded  # Independent of the database.
 
 USERS = 10
 REQUESTS = 15
-# What one connection may have in work, one frame more, and what it has read ahead.
+# The requests that one connection may have in flight, one frame more, and its read-ahead.
 SOCKET_BYTES = 2 * MEBIBYTE
 
 
 @pytest.fixture
 def asked_before() -> Iterator[tuple[Server, str]]:
-    """A server whose account has a pre-action webhook that hangs, and a conversation of all."""
+    """A server whose account has a pre-action webhook that hangs, and a shared conversation."""
     with Server() as server, HangingReceiver(1, never_respond) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         sid = api.post("/Conversations").expect(201)["sid"]
@@ -42,7 +42,7 @@ def asked_before() -> Iterator[tuple[Server, str]]:
 
 @pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
-def test_payloads_of_requests_in_work_are_not_kept(
+def test_payloads_of_requests_in_flight_are_not_retained(
     asked_before: tuple[Server, str], control: Server, leaves: bool
 ) -> None:
     server, sid = asked_before

@@ -1,4 +1,4 @@
-"""Requests through the socket: many at once, large pages, duplicates, and clients that go."""
+"""Requests through the socket: many at once, large pages, duplicates, disconnecting clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.twilsock_client import Frame
 
-pytestmark = pytest.mark.embedded  # What a socket reads has nothing to do with the database.
+pytestmark = pytest.mark.embedded  # Independent of the database.
 
 COPIES = 50
 MISSED = 150
@@ -31,13 +31,13 @@ TYPINGS = 600
 LISTENERS = 20
 SLOW_READERS = 150
 LEAVING = 20
-# On the commit before it was more than 2.7 s.
+# On the commit before the fix it was more than 2.7 s.
 CPU_SECONDS_AFTER = 0.5
 
 
 @dataclass(frozen=True)
 class Room:
-    """A conversation of mallory, with large messages, and what its objects are called."""
+    """A conversation of mallory with large messages, and the names of its objects."""
 
     server: Server
     sid: str
@@ -46,7 +46,7 @@ class Room:
     channel: dict[str, Any]
 
     def subscription(self, *copies: tuple[str, dict[str, Any]]) -> bytes:
-        """A request for subscriptions from the beginning of the log on."""
+        """Return a request for subscriptions from the start of the log on."""
         requests = [
             {"object_type": kind, "object_sid": each["sid"], "last_event_id": each["last_event_id"]}
             for kind, each in copies
@@ -56,7 +56,7 @@ class Room:
 
     @property
     def page(self) -> bytes:
-        """A request for the largest page of its messages."""
+        """Return a request for the largest page of its messages."""
         path = f"/v3/Lists/{self.messages['sid']}/Items"
         return request_frame("GET", path, params={"PageSize": "100"})
 
@@ -81,7 +81,7 @@ def room() -> Iterator[Room]:
 
 
 def confirmed(raw: RawSocket) -> tuple[list[Frame], list[Frame]]:
-    """What is replayed, and what confirms it."""
+    """Return the replayed frames, and the confirmation frames."""
     replayed: list[Frame] = []
     for frame in raw.frames():
         if frame.method == "notification":
@@ -93,7 +93,7 @@ def confirmed(raw: RawSocket) -> tuple[list[Frame], list[Frame]]:
 
 @pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("kind", ["list", "document"])
-def test_an_object_that_is_named_often_is_told_once(room: Room, control: Server, kind: str) -> None:
+def test_object_named_repeatedly_is_replayed_once(room: Room, control: Server, kind: str) -> None:
     opened = room.messages if kind == "list" else room.channel
     with others_unaffected(room.server, control), RawSocket(room.server) as raw:
         raw.init(room.token)
@@ -105,7 +105,7 @@ def test_an_object_that_is_named_often_is_told_once(room: Room, control: Server,
 
 
 @pytest.mark.kind("outlived", by="a user")
-def test_a_client_that_leaves_at_once_costs_no_replay(room: Room, control: Server) -> None:
+def test_client_that_disconnects_at_once_costs_no_replay(room: Room, control: Server) -> None:
     asked = room.subscription(("list", room.messages))
     with others_unaffected(room.server, control):
         for _ in range(30):
@@ -115,8 +115,8 @@ def test_a_client_that_leaves_at_once_costs_no_replay(room: Room, control: Serve
 
 
 @pytest.mark.kind("outlived", by="a user")
-def test_the_work_of_clients_that_left_stops(room: Room, control: Server) -> None:
-    """Log scans, replays and pages, in work or waiting for a turn, end with their clients."""
+def test_work_of_disconnected_clients_is_cancelled(room: Room, control: Server) -> None:
+    """Log scans, replays and pages, in flight or queued, end with their clients."""
     asked = room.subscription(("list", room.messages)) * 60 + room.page * 20
     with others_unaffected(room.server, control):
         raws = [RawSocket(room.server) for _ in range(LEAVING)]
@@ -130,7 +130,7 @@ def test_the_work_of_clients_that_left_stops(room: Room, control: Server) -> Non
 
 
 def cpu_seconds_until_quiet(server: Server) -> float:
-    """The processor time that a server spends until it is idle, 10 s at most."""
+    """Return the processor time that a server spends until it is idle, 10 s at most."""
     begin = last = cpu_seconds(server)
     for _ in range(20):
         time.sleep(0.5)
@@ -142,13 +142,13 @@ def cpu_seconds_until_quiet(server: Server) -> float:
 
 
 def cpu_seconds(server: Server) -> float:
-    """The processor time that a server has spent."""
+    """Return the processor time that a server has spent."""
     fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.kind("admission", "bytes", by="a user")
-def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: Server) -> None:
+def test_unread_large_pages_wait_for_the_reader(room: Room, control: Server) -> None:
     with others_unaffected(room.server, control) as monitor:
         raws = [RawSocket(room.server, receive_buffer=4096) for _ in range(4)]
         for raw in raws:
@@ -163,7 +163,7 @@ def test_large_pages_that_nobody_reads_wait_for_the_reader(room: Room, control: 
 @pytest.mark.kind("bytes", "shares", by="a user")
 @pytest.mark.gate
 def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control: Server) -> None:
-    """Each holds a page of 1 MiB: the slowest are cut, since the pool has 64 MiB for all."""
+    """Each holds a page of 1 MiB: the slowest are closed, since the pool has 64 MiB for all."""
     api = Api(room.server.base_url, room.server.account_sid, room.server.auth_token)
     sid = api.post("/Conversations").expect(201)["sid"]
     api.post(f"/Conversations/{sid}/Participants", Identity="mallory").expect(201)
@@ -172,8 +172,8 @@ def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control:
     api.close()
     path = f"/v3/Lists/{sid}.messages/Items"
     asked = request_frame("GET", path, params={"PageSize": "100"}) * 20
-    # This is about memory. What 150 logins cost others at once is another matter, and of the
-    # heap's holes between what they leave some stay.
+    # The assertion is on memory. The cost of 150 concurrent logins for others is a separate
+    # matter, and heap fragmentation retains some of what they release.
     bounds = Bounds(p99_seconds=0.5, remaining_bytes=32 * MEBIBYTE)
     with others_unaffected(room.server, control, bounds=bounds):
         raws = []
@@ -187,7 +187,7 @@ def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control:
 
 
 @pytest.mark.kind("turns", by="a user")
-def test_many_requests_in_one_segment_hold_up_nobody(room: Room, control: Server) -> None:
+def test_many_requests_in_one_segment_delay_no_other(room: Room, control: Server) -> None:
     with others_unaffected(room.server, control), RawSocket(room.server) as raw:
         raw.init(room.token)
         raw.send(room.page * PAGES)
@@ -196,7 +196,7 @@ def test_many_requests_in_one_segment_hold_up_nobody(room: Room, control: Server
 
 
 @pytest.mark.kind("bytes", by="a user")
-def test_typing_is_told_once_in_a_while(room: Room, control: Server) -> None:
+def test_repeated_typing_is_published_at_intervals(room: Room, control: Server) -> None:
     listeners = []
     for number in range(LISTENERS):
         socket = Socket.to(room.server)
@@ -219,7 +219,7 @@ def test_typing_is_told_once_in_a_while(room: Room, control: Server) -> None:
 
 
 def typing_frame(sid: str) -> bytes:
-    """The request that says that a user types."""
+    """Return the request that reports that a user types."""
     header = {
         "id": "TM3",
         "method": "message",
@@ -231,7 +231,7 @@ def typing_frame(sid: str) -> bytes:
 
 @pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("size", [250_000, 990_000])
-def test_bodies_of_many_empty_arrays_hold_up_nobody(room: Room, control: Server, size: int) -> None:
+def test_bodies_of_many_empty_arrays_delay_no_other(room: Room, control: Server, size: int) -> None:
     body = b'{"x":[' + b"[]," * (size // 3) + b"0]}"
     header = {"id": "TM4", **request_header("POST", "/Client/v2/Users/me")}
     nested = ws_frame(written(header, body))

@@ -1,4 +1,4 @@
-"""Attacks on the HTTP edge over TLS, which has buffers of its own above those of the connection."""
+"""Attacks on the HTTP edge over TLS, which adds buffers to the connection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_pipelined_requests_over_tls_wait_for_their_turn(
 
 @pytest.mark.kind("admission", "bytes", by="an account")
 @pytest.mark.gate
-def test_slow_readers_of_large_pages_over_tls(tls_server: TlsServer, control: Server) -> None:
+def test_slow_readers_over_tls_affect_no_other(tls_server: TlsServer, control: Server) -> None:
     account, path = write_large_pages(tls_server)
     asked = request("GET", path, account=account)
     with others_unaffected(tls_server, control, healthz, messages), ExitStack() as stack:

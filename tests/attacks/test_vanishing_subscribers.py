@@ -1,4 +1,4 @@
-"""Clients that vanish while they subscribe leave nothing behind."""
+"""Clients that disconnect while they subscribe leak nothing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.support.twilsock_client import Socket, make_token
 if TYPE_CHECKING:
     from tests.support.server import Server
 
-pytestmark = pytest.mark.embedded  # What a process remembers has nothing to do with the database.
+pytestmark = pytest.mark.embedded  # Independent of the database.
 
 VANISHING = 400
-# On the commit before, each left 27 to 30 KiB behind: 11 MiB of this many.
+# On the commit before the fix, each leaked 27 to 30 KiB: 11 MiB for this many.
 BOUNDS = Bounds(remaining_bytes=4 * MEBIBYTE)
 
 
 @pytest.mark.kind("outlived", by="a user")
-def test_clients_that_vanish_while_they_subscribe_leave_nothing(
+def test_clients_that_disconnect_while_subscribing_leak_nothing(
     fresh_server: Server, control: Server
 ) -> None:
     server = fresh_server
@@ -52,6 +52,6 @@ def test_clients_that_vanish_while_they_subscribe_leave_nothing(
                 raw.init(token)
                 raw.send(asked)
 
-    vanish(50)  # What a process keeps for good, it has now.
+    vanish(50)  # Warms up all permanent caches.
     with others_unaffected(server, control, bounds=BOUNDS):
         vanish(VANISHING)

@@ -1,4 +1,4 @@
-"""Receivers of webhooks that an attacker runs, and one of an innocent account, on loopback."""
+"""Webhook receivers of an attacker, and one of an innocent account, on loopback."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ FOREVER_SECONDS: Final = 600
 
 
 async def never_respond(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    """No answer at all."""
+    """Never respond."""
     await asyncio.sleep(FOREVER_SECONDS)
 
 
 async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An answer of which a byte comes now and then."""
+    """Send a response byte by byte, with long intervals."""
     for byte in OK[:-2]:
         writer.write(bytes([byte]))
         await asyncio.sleep(0.3)
@@ -36,15 +36,15 @@ async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def challenge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A demand for Digest authentication, again and again, each a little later."""
-    while True:  # Ends with the connection.
+    """Demand Digest authentication repeatedly, each time a little later."""
+    while True:  # Until the connection closes.
         await asyncio.sleep(2)
         writer.write(CHALLENGE)
         await reader.readuntil(b"\r\n\r\n")
 
 
 class _Loop:
-    """An event loop in a thread of its own."""
+    """An event loop in a separate thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -68,7 +68,7 @@ class _Loop:
     async def _end(self) -> None:
         for server in self._servers:
             server.close()
-        await asyncio.sleep(0)  # What is being accepted has its task then.
+        await asyncio.sleep(0)  # Connections being accepted have a task then.
         tasks = [each for each in asyncio.all_tasks() if each is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -76,7 +76,7 @@ class _Loop:
 
 
 class HangingReceiver(_Loop):
-    """Hosts whose answers never come to an end: one address of loopback each."""
+    """Hosts whose responses never end, each with a loopback address."""
 
     def __init__(self, hosts: int, answer: Answer = never_respond) -> None:
         super().__init__()
@@ -97,13 +97,13 @@ class HangingReceiver(_Loop):
         writer.close()
 
     def url(self, number: int) -> str:
-        """The URL with this number; neighbours are on different hosts."""
+        """Return the URL with this number; neighbours are on different hosts."""
         host = number % self._hosts
         return f"http://127.0.0.{2 + host}:{self._ports[host]}/{number}"
 
 
 class PromptReceiver(_Loop):
-    """A receiver that answers at once, and keeps when each text arrived, by event."""
+    """A receiver that responds at once, and stores the arrival time of each text, by event."""
 
     def __init__(self, *, keeps_connections: bool = True) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class PromptReceiver(_Loop):
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while True:  # Ends with the connection.
+            while True:  # Until the connection closes.
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
                 form = parse_qs((await reader.readexactly(int(length or 0))).decode())
